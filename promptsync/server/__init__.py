@@ -1,0 +1,1 @@
+"""The embedded registry: a WSGI application over one SQLite file."""
