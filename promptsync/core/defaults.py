@@ -1,0 +1,194 @@
+"""What a registry fills in, as data: the field values that mean the same as leaving the field out.
+
+The shapes follow the vendor's OpenAPI schemas and the answers recorded from the real service. A null value
+means "omitted" everywhere outside user JSON, so the tables below only name the values that are not null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+ABSENT: Final = object()
+"""Says that a field has no value, beside null, that equals leaving it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a shape.
+
+    ``omitted`` is the value that means the same as no value. ``of`` names the shape of the object, or of the
+    objects in the list, that the field holds. ``user_json`` marks values in which a null has a meaning.
+    """
+
+    omitted: Any = ABSENT
+    of: str = ""
+    user_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The known fields of one kind of object; ``ignored`` ones are derived and never compared."""
+
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+
+
+DEFAULT_FORMAT: Final = "f-string"
+
+WRITE_ONLY: Final = frozenset({"provider_base_url_name", "provider_id", "inference_client_name", "report_id"})
+"""Version fields that the registry takes and does not give back."""
+
+ENVELOPE: Final = frozenset(
+    [
+        "id",
+        "prompt_id",
+        "prompt_name",
+        "prompt_version_id",
+        "version",
+        "version_number",
+        "workspace_id",
+        "created_at",
+        "updated_at",
+        "snippets",
+        "llm_kwargs",
+        "provider_base_url",
+        "custom_provider",
+        "warning",
+        "request_id",
+        "success",
+        "message",
+        "commit_message",
+        "release_labels",
+        "tags",
+        "folder_id",
+        "parent_folder_name",
+        "full_folder_path",
+        "external_ids",
+        "is_snippet",
+    ]
+)
+"""What surrounds the content in an answer, never content itself."""
+
+CHAT_COMPLETIONS: Final = "chat-completions"
+CHAT_COMPLETIONS_PROVIDERS: Final = frozenset({"openai", "openai.azure"})
+"""Providers for which the registry fills in ``api_type: chat-completions``."""
+
+_DERIVED: Final = frozenset({"input_variables", "dataset_examples"})
+_NOTHING: Final = Shape()
+_STRING: Final = Field(omitted="")
+_OBJECT: Final = Field(omitted={})
+_LIST: Final = Field(omitted=[])
+_USER_JSON: Final = Field(user_json=True)
+_FORMAT: Final = Field(omitted=DEFAULT_FORMAT)
+_CONTENT: Final = Field(omitted=[], of="block")
+
+TEMPLATE: Final = Shape(
+    {
+        "content": _CONTENT,
+        "messages": Field(of="message"),
+        "template_format": _FORMAT,
+        "functions": Field(omitted=[], of="function"),
+        "tools": Field(omitted=[], of="tool"),
+        "tool_choice": Field(of="tool_choice"),
+    },
+    _DERIVED,
+)
+
+SHAPES: Final[Mapping[str, Shape]] = MappingProxyType(
+    {
+        "message": Shape(
+            {
+                "content": _CONTENT,
+                "template_format": _FORMAT,
+                "tool_calls": Field(omitted=[], of="tool_call"),
+                "function_call": Field(of="call"),
+            },
+            _DERIVED | {"raw_request_display_role"},
+        ),
+        "call": Shape({"arguments": _USER_JSON}),
+        "tool_call": Shape({"type": Field(omitted="function"), "function": Field(of="call")}),
+        "tool_choice": Shape({"type": Field(omitted="function")}),
+        "function": Shape(
+            {
+                "description": _STRING,
+                "strict": Field(omitted=False),
+                "parameters": Field(omitted={"type": "object", "properties": {}}, user_json=True),
+            }
+        ),
+        "tool": Shape(
+            {
+                "type": Field(omitted="function"),
+                "function": Field(of="function"),
+                "config": _USER_JSON,
+                "parameters": _USER_JSON,
+            }
+        ),
+        "media": Shape(
+            {
+                "title": Field(omitted="media"),
+                "type": Field(omitted="image/jpeg"),
+                "format": Field(omitted="neither"),
+            }
+        ),
+        "search_result": Shape(
+            {
+                "type": Field(omitted="web_search_result"),
+                "url": _STRING,
+                "title": _STRING,
+                "encrypted_content": _STRING,
+            }
+        ),
+        "model": Shape({"parameters": Field(omitted={}, user_json=True)}, frozenset({"display_params"})),
+    }
+)
+
+BLOCKS: Final[Mapping[str, Shape]] = MappingProxyType(
+    {
+        "text": Shape({"annotations": _LIST}),
+        "thinking": _NOTHING,
+        "code": _NOTHING,
+        "image_url": _NOTHING,
+        "media": Shape({"media": Field(of="media")}),
+        "media_variable": _NOTHING,
+        "output_media": Shape(
+            {"mime_type": Field(omitted="image/png"), "media_type": Field(omitted="image")},
+        ),
+        "server_tool_use": Shape({"input": Field(omitted={}, user_json=True)}),
+        "web_search_tool_result": Shape({"content": Field(omitted=[], of="search_result")}),
+        "code_execution_result": Shape({"outcome": Field(omitted="OUTCOME_OK")}),
+        "mcp_list_tools": Shape({"server_label": _STRING, "tools": _LIST}),
+        "mcp_call": Shape({"name": _STRING, "server_label": _STRING, "arguments": _STRING}),
+        "mcp_approval_request": Shape({"name": _STRING, "server_label": _STRING, "arguments": _STRING}),
+        "mcp_approval_response": _NOTHING,
+        "bash_code_execution_tool_result": Shape({"content": _OBJECT}),
+        "text_editor_code_execution_tool_result": Shape({"content": _OBJECT}),
+        "shell_call": Shape({"action": _OBJECT}),
+        "shell_call_output": Shape({"output": _LIST}),
+        "apply_patch_call": Shape({"operation": _OBJECT}),
+        "apply_patch_call_output": _NOTHING,
+    }
+)
+"""The twenty types of content blocks."""
+
+ROLES: Final = frozenset({"system", "user", "developer", "assistant", "tool", "function", "placeholder"})
+
+CHAT_KEYS: Final = frozenset(
+    [
+        "type",
+        "messages",
+        "functions",
+        "function_call",
+        "tools",
+        "tool_choice",
+        "input_variables",
+        "dataset_examples",
+    ]
+)
+"""Keys of a chat template; the registry drops any other."""
+
+COMPLETION_KEYS: Final = frozenset(
+    ["type", "content", "template_format", "input_variables", "dataset_examples"]
+)
