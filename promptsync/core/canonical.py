@@ -24,7 +24,9 @@ from promptsync.core.defaults import (
 )
 from promptsync.core.prompt import Prompt
 
-_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+"""The JSON text of a canonical form: equal forms have equal texts, and ``true`` is not ``1``."""
+
 _SCALARS = frozenset({str, int, bool, type(None)})
 _NO_SHAPE = Shape()
 _NOT_CONTENT = WRITE_ONLY | ENVELOPE
@@ -56,7 +58,7 @@ def digest(prompt: Prompt) -> str:
 
 def digest_of(form: Mapping[str, Any]) -> str:
     """Return the digest of a form that ``canonical`` returned."""
-    return "sha256:" + sha256(_ENCODE(form).encode("utf-8", "surrogatepass")).hexdigest()
+    return "sha256:" + sha256(encode(form).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def tag_set(prompt: Prompt) -> frozenset[str]:
