@@ -1,0 +1,213 @@
+"""The difference of two texts as lines, with the words that changed; data only, for any renderer.
+
+Prompts are often one long line, so lines over ``LONG_LINE`` characters are shown in pieces that end where
+sentences end. Line ends are ``\\n`` alone, as in git: other line separators are part of the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Literal
+
+Kind = Literal["hunk", "context", "removed", "added", "note"]
+Span = tuple[int, int]
+
+LONG_LINE = 120
+NO_NEWLINE = "No newline at end of text"
+LINE_GOES_ON = "The line goes on"
+
+_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*[ \t]+|[。！？]+[”’」』）]*")
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+|\s+|[^\w\s]")
+"""Words, blanks, signs; scripts that put no blanks between words go character by character."""
+_BIG = 2_000
+_MOST_WORDS = 20_000
+_ALIKE = 0.4
+"""Share of common words from which two lines count as one that changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiffLine:
+    """One line of a diff.
+
+    ``old`` and ``new`` are line numbers from 1 where the line exists on that side; pieces of one long line
+    have the same number. ``emphasis`` are the parts of ``text`` that changed, as (start, end) in code points.
+    A ``hunk`` line has a text such as ``@@ -1,3 +1,4 @@``, a ``note`` says something of the line before it.
+    """
+
+    kind: Kind
+    text: str
+    old: int | None = None
+    new: int | None = None
+    emphasis: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A line or a part of one; ``end`` is a line break, nothing at the end of a text, or ``None`` inside."""
+
+    text: str
+    end: str | None
+    number: int
+
+
+def unified(old: str, new: str, context: int = 3) -> list[DiffLine]:
+    """Return the hunks of the difference; nothing when the texts are equal."""
+    before, after = _pieces(old, new)
+    matcher = SequenceMatcher(
+        None,
+        [(piece.text, piece.end) for piece in before],
+        [(piece.text, piece.end) for piece in after],
+        autojunk=len(before) + len(after) > _BIG,
+    )
+    lines: list[DiffLine] = []
+    if old != new:
+        for group in matcher.get_grouped_opcodes(context):
+            lines.append(_hunk(before[group[0][1] : group[-1][2]], after[group[0][3] : group[-1][4]]))
+            for tag, low, high, new_low, new_high in group:
+                block = before[low:high], after[new_low:new_high]
+                lines += _context(*block) if tag == "equal" else _changed(*block)
+    return lines
+
+
+def plain(lines: Sequence[DiffLine]) -> list[str]:
+    """Return the lines as ``diff -u`` would print them; control characters stay as they are."""
+    signs = {"hunk": "", "context": " ", "removed": "-", "added": "+", "note": "\\ "}
+    return [signs[line.kind] + line.text for line in lines]
+
+
+def _pieces(old: str, new: str) -> tuple[list[_Piece], list[_Piece]]:
+    """Cut both texts: equal lines alike, and a changed block into sentences when any line of it is long."""
+    before, after = _lines(old), _lines(new)
+    if not (before and after) or before[-1][1] == after[-1][1]:
+        # Prompts seldom end in a line break: that deserves a note only where the two sides differ in it.
+        before, after = ([(line, "\n") for line, _ in lines] for lines in (before, after))
+    big = len(before) + len(after) > _BIG
+    left: list[_Piece] = []
+    right: list[_Piece] = []
+    for tag, low, high, new_low, new_high in SequenceMatcher(None, before, after, big).get_opcodes():
+        block = [*before[low:high], *after[new_low:new_high]]
+        cut = tag != "equal" and any(len(text) > LONG_LINE for text, _ in block)
+        for index in range(low, high):
+            left += _cut(*before[index], index + 1, cut)
+        for index in range(new_low, new_high):
+            right += _cut(*after[index], index + 1, cut)
+    return left, right
+
+
+def _lines(text: str) -> list[tuple[str, str]]:
+    *whole, last = text.split("\n")
+    return [*((line, "\n") for line in whole), *([(last, "")] if last else [])]
+
+
+def _cut(text: str, end: str, number: int, always: bool) -> Iterator[_Piece]:
+    if always or len(text) > LONG_LINE:
+        start = 0
+        for found in _SENTENCE_END.finditer(text):
+            if found.end() < len(text):
+                yield _Piece(text[start : found.end()], None, number)
+                start = found.end()
+        text = text[start:]
+    yield _Piece(text, end, number)
+
+
+def _hunk(before: Sequence[_Piece], after: Sequence[_Piece]) -> DiffLine:
+    return DiffLine("hunk", f"@@ -{_range(before)} +{_range(after)} @@")
+
+
+def _range(pieces: Sequence[_Piece]) -> str:
+    if not pieces:
+        return "0,0"
+    first, last = pieces[0].number, pieces[-1].number
+    return str(first) if first == last else f"{first},{last - first + 1}"
+
+
+def _context(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[DiffLine]:
+    pairs = zip(before, after, strict=True)
+    return [DiffLine("context", our.text, our.number, their.number) for our, their in pairs]
+
+
+def _changed(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[DiffLine]:
+    removed: list[tuple[Span, ...]] = [()] * len(before)
+    added: list[tuple[Span, ...]] = [()] * len(after)
+    for row, column in _partners(before, after):
+        removed[row], added[column] = emphasis(before[row].text, after[column].text)
+    # Two lines that look the same differ in how they end, and that has to be said.
+    twins = {piece.text for piece in before} & {piece.text for piece in after}
+    lines: list[DiffLine] = []
+    for piece, spans in zip(before, removed, strict=True):
+        lines += [DiffLine("removed", piece.text, old=piece.number, emphasis=spans), *_note(piece, twins)]
+    for piece, spans in zip(after, added, strict=True):
+        lines += [DiffLine("added", piece.text, new=piece.number, emphasis=spans), *_note(piece, twins)]
+    return lines
+
+
+def _note(piece: _Piece, twins: set[str]) -> list[DiffLine]:
+    if piece.end == "":
+        return [DiffLine("note", NO_NEWLINE)]
+    if piece.end is None and piece.text in twins:
+        return [DiffLine("note", LINE_GOES_ON)]
+    return []
+
+
+def _partners(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[tuple[int, int]]:
+    """Which removed line became which added one: in order when there are as many, else by common words."""
+    if len(before) == len(after):
+        return [(index, index) for index in range(len(before))]
+    pairs: list[tuple[int, int]] = []
+    following = 0
+    for row, piece in enumerate(before[:_BIG]):
+        for column in range(following, min(len(after), following + 20)):
+            if _ratio(_words(piece.text), _words(after[column].text)) >= _ALIKE:
+                pairs.append((row, column))
+                following = column + 1
+                break
+    return pairs
+
+
+def emphasis(old: str, new: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    """Return which parts of the old and of the new line changed; nothing when they have little in common."""
+    before, after = _words(old), _words(new)
+    if not old or not new or len(before) + len(after) > _MOST_WORDS or _ratio(before, after) < _ALIKE:
+        return (), ()
+    # Without the heuristic for popular items a text that repeats its words takes quadratic time.
+    matcher = SequenceMatcher(None, before, after, autojunk=len(before) + len(after) > _BIG)
+    removed: list[Span] = []
+    added: list[Span] = []
+    starts, new_starts = _starts(before), _starts(after)
+    for tag, low, high, new_low, new_high in matcher.get_opcodes():
+        if tag != "equal":
+            removed.append((starts[low], starts[high]))
+            added.append((new_starts[new_low], new_starts[new_high]))
+    return _joined(removed, old), _joined(added, new)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text)
+
+
+def _ratio(before: Sequence[str], after: Sequence[str]) -> float:
+    ours, theirs = ([word for word in words if not word.isspace()] for words in (before, after))
+    return SequenceMatcher(None, ours, theirs, autojunk=False).quick_ratio() if ours or theirs else 1.0
+
+
+def _starts(words: Sequence[str]) -> list[int]:
+    starts = [0]
+    for word in words:
+        starts.append(starts[-1] + len(word))
+    return starts
+
+
+def _joined(spans: Sequence[Span], text: str) -> tuple[Span, ...]:
+    """Drop empty spans and join those with nothing but blanks between them."""
+    joined: list[Span] = []
+    for start, end in spans:
+        if start == end:
+            continue
+        if joined and not text[joined[-1][1] : start].strip():
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return tuple(joined)
