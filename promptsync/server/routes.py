@@ -1,0 +1,75 @@
+"""Which function answers which method and path.
+
+Paths are matched as they arrive, percent-encoded: a template called ``a/labels`` is ``a%2Flabels``.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from promptsync.server import entities, folders, labels, patch, publish, relations, templates
+from promptsync.server.errors import ApiError
+from promptsync.server.http import Request, Response
+
+if TYPE_CHECKING:
+    from werkzeug.routing import Map
+
+Handler = Callable[[Request], Response]
+
+TEMPLATE = "/prompt-templates/<identifier>"
+EXTERNAL_IDS = "/prompt-templates/<prompt_template_id>/external-ids"
+FOLDERS = "/api/public/v2/folders"
+
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/prompt-templates", templates.list_templates),
+    ("GET", "/prompt-templates/labels", labels.all_labels),
+    ("GET", TEMPLATE, templates.get_raw),
+    ("POST", TEMPLATE, templates.get_rendered),
+    ("GET", f"{TEMPLATE}/labels", labels.template_labels),
+    ("GET", f"{TEMPLATE}/snippet-usage", relations.snippet_usage),
+    ("POST", "/rest/prompt-templates", publish.publish),
+    ("PATCH", "/rest/prompt-templates/<identifier>", patch.patch),
+    ("PUT", "/prompt-templates/by-external-id/<source>/<external_id>", publish.upsert),
+    ("GET", EXTERNAL_IDS, relations.list_external_ids),
+    ("POST", EXTERNAL_IDS, relations.attach),
+    ("DELETE", f"{EXTERNAL_IDS}/<source>/<external_id>", relations.detach),
+    ("POST", "/prompts/<prompt_id>/label", labels.create_label),
+    ("PATCH", "/prompt-labels/<prompt_label_id>", labels.move_label),
+    ("DELETE", "/prompt-labels/<prompt_label_id>", labels.delete_label),
+    ("POST", FOLDERS, folders.create_folder),
+    ("GET", f"{FOLDERS}/resolve-id", folders.resolve_folder),
+    ("GET", f"{FOLDERS}/entities", entities.list_entities),
+    ("POST", f"{FOLDERS}/entities", folders.move_entities),
+    ("DELETE", f"{FOLDERS}/entities", folders.delete_entities),
+)
+
+
+def match(method: str, path: str) -> tuple[Handler, Mapping[str, str]]:
+    """The handler of a raw path, and its decoded parameters.
+
+    404 for an unknown path, 405 with ``Allow`` for a method that it lacks.
+    """
+    from werkzeug.exceptions import MethodNotAllowed, NotFound
+
+    try:
+        handler, raw = _map().bind("").match(path, method=method)
+    except NotFound:
+        raise ApiError(404, f"There is nothing at {path[:200]}.") from None
+    except MethodNotAllowed as error:
+        allowed = ", ".join(sorted({*(error.valid_methods or ()), "OPTIONS"}))
+        raise ApiError(
+            405, f"{path[:200]} does not take {method[:20]}, only {allowed}.", headers={"Allow": allowed}
+        ) from None
+    return handler, {name: urllib.parse.unquote(value) for name, value in raw.items()}
+
+
+@lru_cache(maxsize=1)
+def _map() -> Map:
+    from werkzeug.routing import Map, Rule
+
+    # Redirects would lose the body of a POST, so a trailing slash is simply accepted.
+    rules = [Rule(path, methods=[method], endpoint=handler) for method, path, handler in ROUTES]
+    return Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False)

@@ -1,0 +1,82 @@
+"""The database schema as numbered migrations; ``PRAGMA user_version`` says how many have run."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable, Iterable
+
+from promptsync.server.clock import now
+
+APPLICATION_ID = 0x70737263
+"""Marks the file as a promptsync registry, so that no other database is ever migrated by mistake."""
+
+_TEMPLATES = (
+    """CREATE TABLE workspace (id INTEGER PRIMARY KEY, created_at TEXT NOT NULL)""",
+    """CREATE TABLE folders (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        parent_id INTEGER REFERENCES folders (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE UNIQUE INDEX folders_by_name ON folders (coalesce(parent_id, 0), name)""",
+    """CREATE TABLE templates (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        tags TEXT NOT NULL DEFAULT '[]',
+        folder_id INTEGER REFERENCES folders (id) ON DELETE SET NULL,
+        latest INTEGER NOT NULL DEFAULT 0,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE INDEX templates_by_creation ON templates (deleted, created_at, id)""",
+    """CREATE INDEX templates_by_folder ON templates (folder_id)""",
+    """CREATE TABLE versions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        template_id INTEGER NOT NULL REFERENCES templates (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        type TEXT NOT NULL,
+        template TEXT NOT NULL,
+        metadata TEXT NOT NULL,
+        message TEXT,
+        created_at TEXT NOT NULL,
+        UNIQUE (template_id, number))""",
+    """CREATE TABLE labels (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        template_id INTEGER NOT NULL REFERENCES templates (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        version_id INTEGER NOT NULL REFERENCES versions (id) ON DELETE CASCADE,
+        created_at TEXT NOT NULL,
+        UNIQUE (template_id, name))""",
+    """CREATE INDEX labels_by_name ON labels (name)""",
+    """CREATE INDEX labels_by_version ON labels (version_id)""",
+    """CREATE TABLE snippet_uses (
+        version_id INTEGER NOT NULL REFERENCES versions (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        number INTEGER,
+        label TEXT)""",
+    """CREATE INDEX snippet_uses_by_name ON snippet_uses (name)""",
+    """CREATE INDEX snippet_uses_by_version ON snippet_uses (version_id)""",
+    """CREATE TABLE external_ids (
+        source TEXT NOT NULL,
+        external_id TEXT NOT NULL,
+        template_id INTEGER NOT NULL REFERENCES templates (id) ON DELETE CASCADE,
+        PRIMARY KEY (source, external_id)) WITHOUT ROWID""",
+    """CREATE INDEX external_ids_by_template ON external_ids (template_id)""",
+)
+
+
+def _run(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
+    for statement in statements:
+        connection.execute(statement)
+
+
+def _create_templates(connection: sqlite3.Connection) -> None:
+    _run(connection, _TEMPLATES)
+    # Drawn, not counted from 1, so that caches keyed by workspace never take one registry for another.
+    workspace = random.SystemRandom().randrange(10**6, 2**31)
+    connection.execute("INSERT INTO workspace VALUES (?, ?)", (workspace, now()))
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_templates,)
+"""Each turns version ``n`` of the schema, its index, into ``n + 1``; run inside one transaction."""

@@ -1,0 +1,88 @@
+"""The embedded registry for tests: served over loopback, or called in-process."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from waitress.server import create_server
+
+
+@contextmanager
+def running(app: Any, threads: int = 8) -> Iterator[str]:
+    """Serve ``app`` on a free loopback port; the value is its base URL. The application stays open."""
+    server = create_server(app, host="127.0.0.1", port=0, threads=threads)
+    thread = threading.Thread(target=server.run, name="registry", daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.effective_port}"
+    finally:
+        # Closed by its own loop, which would otherwise wait on descriptors that are gone.
+        server.trigger.pull_trigger(server.close)
+        thread.join(10)
+
+
+@dataclass
+class Answer:
+    """What came back: ``body`` is the parsed JSON, ``None`` when there was none."""
+
+    status: int
+    headers: dict[str, str]
+    raw: bytes
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.raw) if self.raw else None
+
+
+class Caller:
+    """Calls a WSGI application without a network, as raw as it gets."""
+
+    def __init__(self, app: Any, key: str | None = "pl_test") -> None:
+        self.app = app
+        self.key = key
+
+    def __call__(
+        self, method: str, target: str, body: Any = None, *, raw: bytes | None = None, **headers: str
+    ) -> Answer:
+        data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
+        path, _, query = target.partition("?")
+        environ = {
+            "REQUEST_METHOD": method,
+            "REQUEST_URI": target,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "CONTENT_LENGTH": str(len(data)),
+            "wsgi.input": io.BytesIO(data),
+        }
+        if self.key is not None:
+            environ["HTTP_X_API_KEY"] = self.key
+        environ |= {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+        caught: dict[str, Any] = {}
+
+        def start_response(status: str, response_headers: list[tuple[str, str]]) -> None:
+            caught.update(status=int(status.split()[0]), headers=dict(response_headers))
+
+        chunks = b"".join(self.app(environ, start_response))
+        return Answer(caught["status"], caught["headers"], chunks)
+
+
+def chat(text: str = "Hello {name}", **more: Any) -> dict[str, Any]:
+    """A small chat template."""
+    message = {"role": "user", "content": [{"type": "text", "text": text}]}
+    return {"type": "chat", "messages": [message], **more}
+
+
+def completion(text: str, **more: Any) -> dict[str, Any]:
+    """A small completion template, which others can reference."""
+    return {"type": "completion", "content": [{"type": "text", "text": text}], **more}
+
+
+def flat(name: str, template: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """The customer's flat publish body."""
+    return {"prompt_name": name, "prompt_template": template or chat(), **more}
