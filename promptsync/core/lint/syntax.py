@@ -1,0 +1,65 @@
+"""Rules about the template language of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from promptsync.core.lint.references import Snippets
+from promptsync.core.lint.rules import Severity
+from promptsync.core.lint.subject import Subject, Text
+from promptsync.core.prompt import Problem
+from promptsync.core.snippets import FENCE
+from promptsync.core.template import JINJA2, syntax_error
+
+_UNKNOWN_NAME = ("no filter named ", "no test named ")
+
+
+def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
+    """Check that each text can be rendered."""
+    for text in subject.texts:
+        found = syntax_error(text.text, text.template_format)
+        if found is None:
+            continue
+        if text.template_format == JINJA2:
+            yield from _jinja(subject, text, found, snippets)
+        else:
+            reason, line, column = found
+            yield subject.problem(
+                "fstring-unrenderable",
+                text.path,
+                f"This text will not be rendered, its variables stay as they are: {reason}.",
+                hint="Write literal braces as {{ and }}, or use template_format: jinja2.",
+                within=(line, column),
+            )
+
+
+def _jinja(
+    subject: Subject, text: Text, found: tuple[str, int, int | None], snippets: Snippets
+) -> Iterator[Problem]:
+    reason, line, column = found
+    reason = reason.rstrip(".")
+    if reason.startswith(_UNKNOWN_NAME):
+        message = f"This text will not be rendered: {reason}."
+        yield subject.problem("jinja-name", text.path, message, within=(line, column))
+        return
+    severity = _severity(subject, text, snippets)
+    if severity is not None:
+        hint = "The registry leaves a text with a syntax error unrendered."
+        yield subject.problem(
+            "jinja-syntax",
+            text.path,
+            f"jinja2: {reason}.",
+            hint=hint,
+            severity=severity,
+            within=(line, column),
+        )
+
+
+def _severity(subject: Subject, text: Text, snippets: Snippets) -> Severity | None:
+    """Judge a broken text; snippets may open a block that another text closes, so they are put in first."""
+    if FENCE in text.text:
+        whole = snippets.expanded(text.text)
+        if whole is None:
+            return "warning"
+        return "error" if syntax_error(whole, JINJA2) else None
+    return "warning" if subject.prompt.name in snippets.referenced else "error"
