@@ -1,0 +1,148 @@
+"""Reading a list that comes in pages, all of it or nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from promptsync.remote.answers import Answer, listed_in
+from promptsync.remote.errors import ListKeptChanging, NotFound, Unsupported
+from promptsync.remote.parse import number
+
+PER_PAGE: Final = 100
+READINGS: Final = 3
+
+Fetch = Callable[[int], Answer]
+"""Page number, from 1, to answer."""
+
+OnPage = Callable[[int, int], None]
+"""Called with the pages read and the pages in all, as far as known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``pages`` and ``total`` are ``None`` where the registry does not say."""
+
+    items: list[Any]
+    pages: int | None
+    total: int | None
+    has_next: bool | None
+
+
+def read_all(
+    fetch: Fetch, keys: Sequence[str], *, connections: int, on_page: OnPage | None = None
+) -> list[Any]:
+    """All items, each once; the list is read again when its pages did not belong together.
+
+    Raises ``ListKeptChanging`` when that never succeeds, and whatever ``fetch`` raises.
+    """
+    for _ in range(READINGS):
+        first = _page(fetch(1), keys)
+        rest = _rest(fetch, keys, first, connections, on_page)
+        items = _unless_torn([first, *rest])
+        if items is not None:
+            return items
+    raise ListKeptChanging(
+        f"the list kept changing: {READINGS} readings in a row did not fit together from page to page",
+        hint="try again when nobody else is writing to the registry",
+    )
+
+
+def _page(answer: Answer, keys: Sequence[str]) -> Page:
+    body = answer.json()
+    items = listed_in(body, keys)
+    if items is None:
+        answer.fail(f"a list under {keys[0]!r}")
+    envelope: Mapping[str, Any] = body if isinstance(body, dict) else {}
+    has_next = envelope.get("has_next")
+    return Page(
+        items,
+        _count(answer, envelope, "pages"),
+        _count(answer, envelope, "total"),
+        has_next if isinstance(has_next, bool) else None,
+    )
+
+
+def _count(answer: Answer, envelope: Mapping[str, Any], key: str) -> int | None:
+    if envelope.get(key) is None:
+        return None
+    count = number(envelope, key)
+    if count is None or count < 0:
+        answer.fail(f"a count under {key!r}")
+    return count
+
+
+def _rest(
+    fetch: Fetch, keys: Sequence[str], first: Page, connections: int, on_page: OnPage | None
+) -> list[Page]:
+    pages = first.pages
+    if pages is None and first.total is not None:
+        pages = math.ceil(first.total / len(first.items)) if first.items else 1
+    if pages is None:
+        return _one_by_one(fetch, keys, first, on_page)
+    return _at_once(fetch, keys, max(pages, 1), connections, on_page)
+
+
+def _at_once(
+    fetch: Fetch, keys: Sequence[str], pages: int, connections: int, on_page: OnPage | None
+) -> list[Page]:
+    if on_page is not None:
+        on_page(1, pages)
+    if pages == 1:
+        return []
+    read: list[Page] = []
+    with ThreadPoolExecutor(min(connections, pages - 1), thread_name_prefix="list") as pool:
+        try:
+            for answer in pool.map(fetch, range(2, pages + 1)):
+                read.append(_page(answer, keys))
+                if on_page is not None:
+                    on_page(1 + len(read), pages)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return read
+
+
+def _one_by_one(fetch: Fetch, keys: Sequence[str], first: Page, on_page: OnPage | None) -> list[Page]:
+    """The other pages of a list that does not say how many there are."""
+    read = [first]
+    while read[-1].items and read[-1].has_next is not False:
+        if on_page is not None:
+            on_page(len(read), len(read) + 1)
+        try:
+            page = _page(fetch(len(read) + 1), keys)
+        except (NotFound, Unsupported):
+            if read[-1].has_next:
+                raise
+            break  # some registries answer 404 beyond the end
+        if (
+            page.has_next is None
+            and _ids(page)
+            and _ids(page) <= {one for other in read for one in _ids(other)}
+        ):
+            break  # a registry that takes no page numbers answers the same again
+        read.append(page)
+    return read[1:]
+
+
+def _unless_torn(pages: Sequence[Page]) -> list[Any] | None:
+    """The items of all pages, or ``None`` when an item is missing or there twice."""
+    items = [item for page in pages for item in page.items]
+    distinct = {_identity(item) for item in items}
+    totals = {page.total for page in pages if page.total is not None}
+    if len(distinct) != len(items) or totals - {len(items)}:
+        return None
+    return items
+
+
+def _ids(page: Page) -> set[object]:
+    return {_identity(item) for item in page.items}
+
+
+def _identity(item: Any) -> object:
+    """What tells items apart; those that have no id, such as rows, all count as different."""
+    found = number(item, "id") if isinstance(item, dict) else None
+    return id(item) if found is None else found

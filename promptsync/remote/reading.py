@@ -1,0 +1,236 @@
+"""Reading prompts: all of them, and single versions as they were published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeAlias
+
+import httpx
+
+from promptsync.core.prompt import Listed, Prompt, RemoteVersion
+from promptsync.remote import endpoints, parse, rendered
+from promptsync.remote.answers import Answer
+from promptsync.remote.errors import NotFound, NotReadableRaw, Rejected, RenamedRemotely, Unsupported
+from promptsync.remote.listing import NOT_UNDERSTOOD, Listing
+from promptsync.remote.paging import OnPage
+from promptsync.remote.retry import FIRST_WAIT
+
+Prompts: TypeAlias = list[Listed]
+"""Written out here, because ``Reading.list`` hides the builtin inside the class."""
+
+
+class VersionCache(Protocol):
+    """Keeps the raw answers that hold one immutable version each.
+
+    Keyed by URL, workspace id and template id, never by name. ``get`` returns ``None`` for what is not there.
+    """
+
+    def get(self, url: str, workspace_id: int, template_id: int, version: int) -> dict[str, Any] | None: ...
+
+    def put(
+        self, url: str, workspace_id: int, template_id: int, version: int, raw: Mapping[str, Any]
+    ) -> None: ...
+
+
+class Reading(Listing):
+    """The part of a registry that gives prompts."""
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None,
+        *,
+        cache: VersionCache | None = None,
+        transport: httpx.BaseTransport | None = None,
+        timeout: float = 30.0,
+        connections: int = 8,
+        on_wait: Callable[[str], None] | None = None,
+        first_wait: float = FIRST_WAIT,
+    ) -> None:
+        super().__init__(
+            url,
+            api_key,
+            transport=transport,
+            timeout=timeout,
+            connections=connections,
+            on_wait=on_wait,
+            first_wait=first_wait,
+        )
+        self.workspace_id: int | None = None
+        """Learned from the first raw answer."""
+        self._cache = cache
+        self._has_raw_read = True
+
+    def list(
+        self,
+        *,
+        status: str = "active",
+        label: str | None = None,
+        name: str | None = None,
+        tag: str | None = None,
+        on_page: OnPage | None = None,
+    ) -> Prompts:
+        """Every prompt of the registry, from all pages.
+
+        ``status`` is ``active``, ``deleted`` or ``all``. With ``label``: those that have it, each at that
+        label's version. ``name`` matches parts of names, in any case. ``on_page`` is called with the pages
+        read and the pages in all. Bodies may hold expanded snippets: they may only prove equality.
+        """
+        wanted = status if status != "active" else None
+        answer, items = self._items({"status": wanted, "label": label, "name": name, "tags": tag}, on_page)
+        try:
+            if all(map(parse.is_whole, items)):
+                return [parse.listed(item) for item in items]
+            with ThreadPoolExecutor(self._connections) as pool:
+                return [*pool.map(lambda item: self._whole(item, label), items)]
+        except ValueError as error:
+            answer.fail(f"a list of prompts ({error})")
+
+    def _whole(self, item: Mapping[str, Any], label: str | None) -> Listed:
+        """A list item; its version and body are read singly where the list leaves them out."""
+        if parse.is_whole(item):
+            return parse.listed(item)
+        template_id, name = parse.identity(item)
+        found = self.get(template_id, name, label=label)
+        return Listed(
+            template_id, found.version, found.prompt, found.message, is_snippet=item.get("is_snippet") is True
+        )
+
+    def get(
+        self, template_id: int | None, name: str, *, version: int | None = None, label: str | None = None
+    ) -> RemoteVersion:
+        """One version of a prompt as it was published, with its snippet references as they are.
+
+        The latest without ``version`` and ``label``, of which at most one may be given. A label that an A/B
+        release overloads may answer with different versions: resolve it with ``labels``, read by version and
+        compare. A known version may come from the cache, with the tags of the day when it was read.
+
+        Raises ``NotFound``; ``RenamedRemotely`` when ``template_id`` has another name now; ``NotReadableRaw``
+        when the registry only gives a form of this prompt that may not be its source.
+        """
+        query = _one_of(version, label)
+        cached = self._cached(template_id, name, version)
+        if cached is not None:
+            return cached
+        identifier = name if template_id is None else self._identifier(template_id, name)
+        found = self._read(identifier, name, query)
+        if found.prompt.name == name:
+            return found
+        if template_id is not None and found.template_id == template_id:
+            raise RenamedRemotely(
+                f"the prompt {name!r} (id {template_id}) is named {found.prompt.name!r} in {self.url} now",
+                old=name,
+                new=found.prompt.name,
+                hint="rename it in its file as well, or back in the registry",
+            )
+        # an id in a path that is also somebody's name may mean that other prompt, and the other way round
+        return self._read_otherwise(name, query, is_name=identifier == name)
+
+    def _read_otherwise(self, name: str, query: Mapping[str, Any], *, is_name: bool) -> RemoteVersion:
+        """Read by the other identifier: the name after the id, the id after the name."""
+        identifier: int | str | None = name
+        if is_name:
+            identifier = next((one.template_id for one in self.list(name=name) if one.name == name), None)
+        found = None if identifier is None else self._read(identifier, name, query)
+        if found is None or found.prompt.name != name:
+            raise self._missing(name, query)
+        return found
+
+    def _cached(self, template_id: int | None, name: str, version: int | None) -> RemoteVersion | None:
+        if self._cache is None or self.workspace_id is None or template_id is None or version is None:
+            return None
+        raw = self._cache.get(self.url, self.workspace_id, template_id, version)
+        try:
+            found = parse.remote_version(raw) if isinstance(raw, dict) else None
+        except ValueError:
+            return None
+        if found is None or (found.template_id, found.version) != (template_id, version):
+            return None
+        return found if found.prompt.name == name else None
+
+    def _read(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> RemoteVersion:
+        answer = self._raw_answer(identifier, name, query)
+        if answer is None:
+            return self._read_rendered(identifier, name, query)
+        raw = answer.object()
+        found = _parsed(answer, raw, query)
+        if found.workspace_id is not None:
+            self.workspace_id = found.workspace_id
+            if self._cache is not None:
+                self._cache.put(self.url, found.workspace_id, found.template_id, found.version, raw)
+        return found
+
+    def _raw_answer(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> Answer | None:
+        """The answer of the raw read; ``None`` when there may be no such operation."""
+        if not self._has_raw_read:
+            return None
+        try:
+            return self.call(
+                endpoints.READ,
+                path={"identifier": identifier},
+                query={**query, "resolve_snippets": "false"},
+                fresh=True,
+            )
+        except (NotFound, Unsupported):
+            if not self.knows_route(endpoints.READ):
+                return None
+            raise self._missing(name, query) from None
+
+    def _missing(self, name: str, query: Mapping[str, Any]) -> NotFound:
+        wanted = "".join(f" with the {key} {value!r}" for key, value in query.items())
+        return NotFound(f"{self.url} has no prompt {name!r}{wanted}", status=404)
+
+    # -- registries without a raw read ------------------------------------------------------------------
+
+    def _read_rendered(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> RemoteVersion:
+        answer = self._rendered_answer(identifier, name, query)
+        self._has_raw_read = self.knows_route(endpoints.READ)
+        prompts = self._known_prompts()
+        raw = rendered.completed(answer.object(), prompts)
+        found = _parsed(answer, raw, query)
+        why = rendered.doubt(raw, found.prompt, prompts, self._rendered_versions)
+        if why is not None:
+            raise NotReadableRaw(
+                f"{self.url} cannot be read raw, and the prompt {found.prompt.name!r} needs that: {why}",
+                hint="leave this prompt out with `include`, or use a registry that gives raw prompts",
+            )
+        return found
+
+    def _rendered_answer(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> Answer:
+        path = {"identifier": identifier}
+        unrendered = {**query, "skip_input_variable_rendering": True}
+        try:
+            try:
+                return self.call(endpoints.RENDER, path=path, body=unrendered)
+            except Rejected as error:
+                if error.status not in NOT_UNDERSTOOD:
+                    raise
+                return self.call(endpoints.RENDER, path=path, body=query)
+        except (NotFound, Unsupported):
+            raise self._missing(name, query) from None
+
+    def _rendered_versions(self, item: Listed) -> Iterator[Prompt]:
+        for version in range(item.version, 0, -1):
+            query = {"version": version}
+            try:
+                answer = self._rendered_answer(item.template_id, item.name, query)
+            except NotFound:
+                continue
+            yield _parsed(answer, {"id": item.template_id, **answer.object()}, query).prompt
+
+
+def _one_of(version: int | None, label: str | None) -> dict[str, Any]:
+    if version is not None and label is not None:
+        raise ValueError("a version and a label exclude each other")
+    return {"version": version} if version is not None else {"label": label} if label is not None else {}
+
+
+def _parsed(answer: Answer, raw: Mapping[str, Any], query: Mapping[str, Any]) -> RemoteVersion:
+    try:
+        found = parse.remote_version(raw)
+    except ValueError as error:
+        answer.fail(f"a version of a prompt ({error})")
+    if found.version != query.get("version", found.version):
+        answer.fail(f"version {query['version']} and not {found.version}")
+    return found

@@ -1,0 +1,95 @@
+"""When a request is sent again, and how long to wait before.
+
+Repeatable requests are sent up to four times: after 429 and 5xx, after a lost connection, and once more after
+a timeout or a refused connection. A write whose repetition would create something twice is sent again only
+when the registry said 429, or when no connection was made: then it was certainly not executed.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import httpx
+from httpx_retries import Retry
+
+ATTEMPTS: Final = 4
+FIRST_WAIT: Final = 0.5
+"""Seconds; doubled with each further attempt."""
+
+LONGEST_WAIT: Final = 60.0
+"""Seconds; also the most that a ``Retry-After`` is honoured for."""
+
+TOO_MANY: Final = 429
+_FAILED: Final = (500, 502, 503, 504)
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+"""Failures after which nothing can have been executed."""
+
+_JITTER: Final = 0.25
+
+OnWait = Callable[[float, "int | None"], None]
+"""Called before each wait with its seconds and the status that caused it, ``None`` for a lost connection."""
+
+
+class Backoff(Retry):
+    """``httpx_retries.Retry`` that tells somebody before it waits."""
+
+    on_wait: OnWait | None = None
+
+    def increment(self) -> Retry:
+        following = super().increment()
+        assert isinstance(following, Backoff)
+        following.on_wait = self.on_wait
+        return following
+
+    def is_retryable_exception(self, exception: Exception) -> bool:
+        if not super().is_retryable_exception(exception):
+            return False
+        is_slow = isinstance(exception, httpx.TimeoutException | httpx.ConnectError)
+        return not is_slow or self.attempts_made == 0
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        """Seconds or an HTTP date as seconds from now; 0 for what is neither, so that the backoff counts."""
+        try:
+            seconds = float(retry_after)
+        except ValueError:
+            try:
+                seconds = super().parse_retry_after(retry_after)
+            except (ValueError, OverflowError):
+                return 0.0
+        return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
+
+    def sleep(self, response: httpx.Response | Exception) -> None:
+        asked, status = 0.0, None
+        if isinstance(response, httpx.Response):
+            asked, status = (
+                self.parse_retry_after(response.headers.get("Retry-After", "")),
+                response.status_code,
+            )
+        seconds = min(asked or self.backoff_strategy(), self.max_backoff_wait)
+        if self.on_wait is not None:
+            self.on_wait(seconds, status)
+        time.sleep(seconds)
+
+
+def policy(repeatable: bool, *, first_wait: float = FIRST_WAIT, on_wait: OnWait | None = None) -> Backoff:
+    """The policy for one kind of request, to be put in ``request.extensions["retry"]``."""
+    rules: dict[str, Any] = (
+        {"status_forcelist": (TOO_MANY, *_FAILED), "retry_on_exceptions": (httpx.TransportError,)}
+        if repeatable
+        else {"status_forcelist": (TOO_MANY,), "retry_on_exceptions": UNSENT}
+    )
+    backoff = Backoff(
+        total=ATTEMPTS - 1,
+        allowed_methods=_METHODS,
+        # the library doubles before the first wait already
+        backoff_factor=first_wait / 2,
+        backoff_jitter=_JITTER,
+        max_backoff_wait=LONGEST_WAIT,
+        **rules,
+    )
+    backoff.on_wait = on_wait
+    return backoff
