@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptsync.core.message import Mark, check_message, parse_mark, shorten, with_mark, without_mark
+from promptsync.errors import UsageError
+
+FULL = "1a2b3c4" * 5 + "12345"
+
+
+@pytest.mark.parametrize(
+    ("message", "mark"),
+    [
+        ("Tighten refund tone (1a2b3c4 v5)", Mark("1a2b3c4", False, 5)),
+        ("Tighten refund tone (1a2b3c4+ v5)", Mark("1a2b3c4", True, 5)),
+        ("Tighten refund tone (v5)", Mark(None, False, 5)),
+        (f"Tone ({FULL} v12)", Mark(FULL, False, 12)),
+        ("(v5)", Mark(None, False, 5)),
+        ("Restore v3 (1a2b3c4 v3) (9f8e7d6 v6)", Mark("9f8e7d6", False, 6)),
+        ("Trailing blank (v5)\n", Mark(None, False, 5)),
+        (None, None),
+        ("", None),
+        ("No mark", None),
+        ("In the middle (v5) of it", None),
+        ("Glued(v5)", None),
+        ("Too short (1a2b3c v5)", None),
+        ("Not hexadecimal (1a2b3cx v5)", None),
+        ("Upper case (1A2B3C4 v5)", None),
+        ("Version zero (v0)", None),
+        ("Leading zero (v05)", None),
+        ("Plus alone (+ v5)", None),
+        ("Other digits (v٥)", None),
+        (f"Absurd (v{'9' * 5000})", None),
+        (f"Too long ({FULL}0 v5)", None),
+    ],
+)
+def test_mark_is_read_from_the_end_of_a_message(message: str | None, mark: Mark | None) -> None:
+    assert parse_mark(message) == mark
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [("Tone (1a2b3c4 v5)", "Tone"), ("(v5)", ""), ("Tone", "Tone"), (None, ""), ("A (v1) (v2)", "A (v1)")],
+)
+def test_the_mark_can_be_left_out_for_display(message: str | None, text: str) -> None:
+    assert without_mark(message) == text
+
+
+@pytest.mark.parametrize(
+    ("subject", "commit", "dirty", "expected"),
+    [
+        ("Tighten refund tone", "1a2b3c4", False, "Tighten refund tone (1a2b3c4 v5)"),
+        ("Tighten refund tone", "1a2b3c4", True, "Tighten refund tone (1a2b3c4+ v5)"),
+        ("Tighten refund tone", None, False, "Tighten refund tone (v5)"),
+        ("Tighten refund tone", None, True, "Tighten refund tone (v5)"),
+        ("  two\nlines\tand \x1b[31mred\x1b[0m ", None, False, "two lines and [31mred [0m (v5)"),
+        ("broken \udce9 byte", None, False, "broken byte (v5)"),
+        ("", None, False, "Update support/refund (v5)"),
+        (" \n\x00", "1a2b3c4", False, "Update support/refund (1a2b3c4 v5)"),
+        ("x" * 80, "1a2b3c4", False, "x" * 58 + "… (1a2b3c4 v5)"),
+        ("x" * 67, None, False, "x" * 67 + " (v5)"),
+        ("x" * 68, None, False, "x" * 66 + "… (v5)"),
+        ("x" * 65 + " yyy", None, False, "x" * 65 + "… (v5)"),
+    ],
+)
+def test_a_message_is_its_subject_and_the_mark(
+    subject: str, commit: str | None, dirty: bool, expected: str
+) -> None:
+    message = with_mark(subject, commit, dirty, 5, name="support/refund")
+    assert message == expected
+    assert len(message) <= 72
+
+
+def test_a_message_without_subject_and_name_still_says_something() -> None:
+    assert with_mark("", None, False, 1) == "Update (v1)"
+
+
+def test_a_commit_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="HEAD"):
+        with_mark("a", "HEAD", False, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "room", "expected"),
+    [
+        ("short", 5, "short"),
+        ("cafe\u0301s", 5, "caf…"),
+        ("ab👩‍👩‍👧 c", 5, "ab…"),
+        ("ab👍🏽 cd", 4, "ab…"),
+        ("a🇩🇪🇫🇷 x", 4, "a🇩🇪…"),
+        ("a🇩🇪🇫🇷 x", 5, "a🇩🇪…"),
+        ("ab☂\ufe0f c", 4, "ab…"),
+        ("ab🏴\U000e0067\U000e0062\U000e007f x", 5, "ab…"),
+        ("e" + "\u0301" * 9, 5, "e" + "\u0301" * 3 + "…"),
+    ],
+)
+def test_a_text_is_cut_between_graphemes(text: str, room: int, expected: str) -> None:
+    assert shorten(text, room) == expected
+
+
+@given(
+    st.text(),
+    st.none() | st.from_regex(r"[0-9a-f]{7,40}", fullmatch=True),
+    st.booleans(),
+    st.integers(1, 10**9),
+)
+def test_every_message_fits_is_one_line_and_its_mark_can_be_read_back(
+    subject: str, commit: str | None, dirty: bool, version: int
+) -> None:
+    message = with_mark(subject, commit, dirty, version, name="a")
+    assert len(message) <= 72
+    assert parse_mark(message) == Mark(commit, dirty and commit is not None, version)
+    assert not {unicodedata.category(character) for character in message} & {"Cc", "Cs", "Zl", "Zp"}
+    assert without_mark(message)
+
+
+def test_an_explicit_message_that_fits_is_taken_without_surrounding_blanks() -> None:
+    mark = "(1a2b3c4+ v12)"
+    assert check_message(" Tighten tone\n", mark) == "Tighten tone"
+    longest = "é" * (72 - len(mark) - 1)
+    assert check_message(longest, mark) == longest
+    assert with_mark(longest, "1a2b3c4", True, 12) == f"{longest} {mark}"
+
+
+def test_an_explicit_message_that_does_not_fit_is_refused_with_both_lengths() -> None:
+    with pytest.raises(UsageError) as caught:
+        check_message("x" * 60, "(1a2b3c4+ v12)")
+    assert "60 characters" in caught.value.message
+    assert "at most 57 fit" in caught.value.message
+    assert caught.value.hint == "Make it 3 shorter."
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [("a\nb", "a line break"), ("a\u2028b", "a line break"), ("a\x1b[0m", "U+001B"), ("a\tb", "U+0009")],
+)
+def test_an_explicit_message_with_control_characters_is_refused(message: str, named: str) -> None:
+    with pytest.raises(UsageError, match="one line of text") as caught:
+        check_message(message, "(v1)")
+    assert named in caught.value.message
