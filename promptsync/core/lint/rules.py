@@ -26,6 +26,7 @@ _TABLE: Final = (
     Rule("empty-prompt", "warning", "The prompt has no text at all."),
     Rule("example-missing-variable", "warning", "No example gives a value for a variable of the prompt."),
     Rule("example-unused-variable", "warning", "An example gives a value that the prompt does not use."),
+    Rule("fstring-field", "warning", "A variable has a name that looks like JSON or holds blanks."),
     Rule("fstring-unrenderable", "warning", "The f-string cannot be rendered: the text stays as it is."),
     Rule("jinja-name", "warning", "The template uses a filter or test that jinja2 does not have."),
     Rule("jinja-syntax", "error", "The jinja2 template has a syntax error."),
