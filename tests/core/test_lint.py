@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from located import File, found, lint
+from templates import prompts
+
+from promptsync.core.lint import RULES, Known, check
+from promptsync.core.prompt import Local, Prompt
+
+GOOD = """\
+name: support/refund
+template_format: jinja2
+tags: [billing]
+model:
+  provider: openai
+  name: gpt-4o
+  parameters: {temperature: 0.2}
+messages:
+  - role: system
+    content: |
+      You answer refund questions. @@@tone@label:prod@@@
+      {% if vip %}Be quick.{% endif %}
+  - role: user
+    content: "{{ question }}"
+examples:
+  - {question: "Where is my money?", vip: true}
+"""
+TONE = "name: tone\ncontent: Stay calm.\n"
+
+
+def chat(content: str, *more: str) -> str:
+    """A file with one message, whose text starts at line 5."""
+    body = "".join(f"      {line}\n" for line in content.split("\n"))
+    return (
+        "name: a\nmessages:\n  - role: user\n    content: |\n" + body + "".join(f"{line}\n" for line in more)
+    )
+
+
+def test_a_good_file_has_no_problems() -> None:
+    assert lint(GOOD, TONE) == []
+
+
+ALONE: dict[str, tuple[str, tuple[str, str, int, int]]] = {
+    "empty name": ("name: ''\ncontent: a\n", ("name-empty", "error", 1, 1)),
+    "long name": (f"content: a\nname: {'n' * 513}\n", ("name-too-long", "error", 2, 1)),
+    "digits": ("name: '007'\ncontent: a\n", ("name-digits", "warning", 1, 1)),
+    "reserved signs": ("name: a@label:b\ncontent: a\n", ("name-reserved", "warning", 1, 1)),
+    "fence in a name": ("name: '@@@a'\ncontent: a\n", ("name-reserved", "warning", 1, 1)),
+    "blank in front": ("name: ' a'\ncontent: a\n", ("name-blank", "warning", 1, 1)),
+    "control character in a name": ('name: "a\\x07"\ncontent: a\n', ("name-blank", "warning", 1, 1)),
+    "no messages": ("name: a\nmessages: []\n", ("empty-prompt", "warning", 1, 1)),
+    "blank text": ("name: a\ncontent: ' '\n", ("empty-prompt", "warning", 1, 1)),
+    "unknown role": (
+        "messages:\n- role: critic\n  content: hi\n",
+        ("unknown-role", "warning", 2, 3),
+    ),
+    "unknown block": (
+        "content:\n- {type: text, text: a}\n- {type: hologram}\n",
+        ("unknown-block", "warning", 3, 4),
+    ),
+    "tool message without its call": (
+        "messages:\n- role: tool\n  content: 4\n- role: user\n  content: a\n",
+        ("message-incomplete", "warning", 2, 3),
+    ),
+    "placeholder without a name": (
+        "messages: [{role: placeholder}]\n",
+        ("message-incomplete", "warning", 1, 12),
+    ),
+    "model without a provider": (
+        "content: a\nmodel: {name: gpt-4o}\n",
+        ("model-incomplete", "warning", 2, 1),
+    ),
+    "unknown key of a chat": (
+        "messages: [{role: user, content: a}]\nextra:\n  template:\n    mood: calm\n",
+        ("chat-unknown-key", "warning", 4, 5),
+    ),
+    "unknown key of a completion": (
+        "content: a\nextra: {template: {mood: calm}}\n",
+        ("completion-unknown-key", "warning", 2, 20),
+    ),
+    "write-only field": (
+        "content: a\nextra: {version: {provider_id: 3}}\n",
+        ("write-only-field", "warning", 2, 19),
+    ),
+    "formats mixed": (
+        "messages:\n- {role: system, content: a}\n- {role: user, content: b, template_format: jinja2}\n",
+        ("mixed-formats", "warning", 3, 3),
+    ),
+    "unknown format": ("content: a\ntemplate_format: mustache\n", ("unknown-format", "warning", 2, 1)),
+    "unknown format of a message": (
+        "messages:\n- {role: user, content: a, template_format: liquid}\n",
+        ("unknown-format", "warning", 2, 28),
+    ),
+    "deep nesting": (
+        "content: a\nmetadata: {a: " + "[" * 70 + "]" * 70 + "}\n",
+        ("nesting", "warning", 1, 1),
+    ),
+    "jinja2 in a literal block": (
+        chat("Hello\n{% if x %}\nthere\n{% endfor %}", "template_format: jinja2"),
+        ("jinja-syntax", "error", 8, 7),
+    ),
+    "jinja2 after leading blank lines": (
+        "template_format: jinja2\ncontent: |+\n\n\n  {{ a b }}\n\n",
+        ("jinja-syntax", "error", 5, 3),
+    ),
+    "jinja2 in a quoted text": (
+        'template_format: jinja2\ncontent: "a\\n{{ x"\n',
+        ("jinja-syntax", "error", 2, 1),
+    ),
+    "jinja2 in a folded block": (
+        "template_format: jinja2\ncontent: >\n  a\n  {{ x\n",
+        ("jinja-syntax", "error", 2, 1),
+    ),
+    "jinja2 in a text block": (
+        "template_format: jinja2\nmessages:\n- role: user\n  content:\n"
+        "  - type: text\n    text: |\n      a\n      {{ x\n",
+        ("jinja-syntax", "error", 8, 7),
+    ),
+    "unknown filter": (
+        "template_format: jinja2\ncontent: |\n  {{ a }}\n  {{ a | shout }}\n",
+        ("jinja-name", "warning", 4, 3),
+    ),
+    "JSON in an f-string": (chat('Answer in JSON:\n  {"a": 1}'), ("fstring-field", "warning", 6, 9)),
+    "JSON over several lines": (chat('Answer:\n{\n "a": 1\n}'), ("fstring-field", "warning", 6, 7)),
+    "blanks in a field": ("content: 'Hi { name }'\n", ("fstring-field", "warning", 1, 1)),
+    "unbalanced brace": (chat("Answer:\n  }"), ("fstring-unrenderable", "warning", 6, 9)),
+    "dotted field": ("content: 'Hi {user.name}'\n", ("fstring-unrenderable", "warning", 1, 1)),
+    "positional field": ("content: 'Hi {}'\n", ("fstring-unrenderable", "warning", 1, 1)),
+    "conflict markers": (
+        chat("Be\n<<<<<<< ours\ncalm\n=======\nquick\n>>>>>>> theirs\nplease"),
+        ("conflict-markers", "error", 6, 7),
+    ),
+    "conflict markers with a base": (
+        chat("<<<<<<< ours\ncalm\n||||||| base\n\n=======\n>>>>>>> theirs"),
+        ("conflict-markers", "error", 5, 7),
+    ),
+    "bidirectional override": (
+        chat("one\ntwo \u202e three\u2066"),
+        ("control-character", "warning", 6, 11),
+    ),
+    "zero-width space": ("content: a\u200bb\n", ("control-character", "warning", 1, 1)),
+    "escaped control character": ('content: "a\\x1b[31m"\n', ("control-character", "warning", 1, 1)),
+    "invisible tags": (chat("a\U000e0061\U000e0062"), ("control-character", "warning", 5, 8)),
+    "example without a variable": (
+        "content: '{a} {b}'\nexamples: [{a: 1}]\n",
+        ("example-missing-variable", "warning", 2, 1),
+    ),
+    "example with an unknown variable": (
+        "content: '{a}'\nexamples: [{a: 1}, {a: 2, c: 3}]\n",
+        ("example-unused-variable", "warning", 2, 27),
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "row"), ALONE.values(), ids=ALONE)
+def test_each_rule_finds_its_place(text: str, row: tuple[str, str, int, int]) -> None:
+    assert found(lint(text)) == [(*row, "a.yaml")]
+
+
+HARMLESS = {
+    "comments and CRLF": "# a\r\nname: a\r\ncontent: Hi\r\n",
+    "flag of England": "content: 🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f\n",
+    "family": "content: 👩‍👩‍👧\n",
+    "arabic with marks": "content: \u200fمرحبا\u200e\n",
+    "persian with a non-joiner": "content: می\u200cخواهم\n",
+    "setext heading": chat("Title\n=======\ntext"),
+    "arrows": chat("<<<<<<< is how a conflict starts"),
+    "tool calls without a text": (
+        "messages:\n- role: assistant\n  tool_calls: [{id: a, function: {name: f, arguments: '{}'}}]\n"
+    ),
+    "placeholder alone": "messages: [{role: placeholder, name: history}]\n",
+    "an image alone": "content: [{type: image_url, image_url: {url: u}}]\n",
+    "media without a text": "content: [{type: media_variable, name: pictures}]\n",
+    "variables of all kinds": "content: '{name} {order-id} {order id} {größe:>5} {n!r}'\n",
+    "escaped braces": "content: 'Answer {{\"a\": 1}} to {question}'\n",
+    "jinja2 whitespace": "template_format: jinja2\ncontent: '{{ a.b.c }} {%- raw %}{{{% endraw %}'\n",
+    "placeholder beside jinja2": (
+        "messages:\n- {role: placeholder, name: h}\n- {role: user, content: a, template_format: jinja2}\n"
+    ),
+    "no examples": "content: '{a}'\n",
+    "placeholder in an example": (
+        "messages:\n- {role: placeholder, name: h}\n- {role: user, content: '{a}'}\n"
+        "examples: [{a: 1, h: []}]\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", HARMLESS.values(), ids=HARMLESS)
+def test_what_is_fine_is_left_alone(text: str) -> None:
+    assert lint(text) == []
+
+
+def test_files_are_judged_together() -> None:
+    problems = lint(
+        "name: support/refund\ncontent: a\n",
+        "name: Support/Refund\ncontent: b\n",
+        "name: caf\u00e9\ncontent: b\n",
+        "name: cafe\u0301\ncontent: b\n",
+        "name: support/refund\ncontent: c\n",
+    )
+    assert found(problems) == [
+        ("name-twin", "warning", 1, 1, "b.yaml"),
+        ("name-twin", "warning", 1, 1, "d.yaml"),
+        ("name-duplicate", "error", 1, 1, "e.yaml"),
+    ]
+    assert "a.yaml" in problems[-1].message
+
+
+def test_a_twin_among_the_other_prompts_of_the_repository_counts() -> None:
+    known = Known(templates={"GREET": {"type": "chat"}, "greet": {"type": "chat"}})
+    assert found(lint("name: greet\ncontent: a\n", known=Known(templates={"greet": {}}))) == []
+    assert [problem.rule for problem in lint("name: Greet\ncontent: a\n", known=known)] == ["name-twin"]
+
+
+def test_problems_come_in_the_order_of_the_files() -> None:
+    problems = lint(b=chat("{x", "tags: []"), a="name: '1'\nmessages: []\n")
+    assert [(problem.path, problem.rule) for problem in problems] == [
+        ("a.yaml", "empty-prompt"),
+        ("a.yaml", "name-digits"),
+        ("b.yaml", "fstring-unrenderable"),
+    ]
+
+
+def test_every_problem_names_a_documented_rule_and_says_what_is_wrong() -> None:
+    for text, (rule, *_) in ALONE.values():
+        assert rule in RULES
+        assert all(problem.message.endswith(".") for problem in lint(text))
+    assert all(rule.id == name and rule.summary.endswith(".") for name, rule in RULES.items())
+
+
+class Bare:
+    """A file that knows no positions, as a prompt from elsewhere."""
+
+    path = "a.yaml"
+    local = Local()
+
+    def __init__(self, prompt: Prompt) -> None:
+        self.prompt = prompt
+        self.text = yaml.safe_dump({"template": dict(prompt.template)}, allow_unicode=True)
+
+    def position(self, keypath: tuple[str | int, ...], /) -> tuple[int, int]:
+        raise KeyError(keypath)
+
+
+def has_reference(value: Any) -> bool:
+    return "@@@" in str(value)
+
+
+@settings(deadline=None, max_examples=150)
+@given(prompts)
+def test_no_legal_template_is_an_error(prompt: Prompt) -> None:
+    problems = check([Bare(prompt)])
+    assert [p for p in problems if p.severity == "error" and p.rule not in ("jinja-syntax", "api-key")] == []
+
+
+def test_lint_loads_nothing_heavy_and_jinja2_only_for_a_jinja2_file() -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'tests/core')\n"
+        "from located import lint\n"
+        "lint('content: \"{a}\"\\nexamples: [{a: 1}]\\n')\n"
+        "heavy = {'httpx', 'git', 'deepdiff', 'jinja2', 'werkzeug', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert not [name for name in sys.modules if name.startswith('promptsync.server')]\n"
+        "lint('template_format: jinja2\\ncontent: \"{{ a }}\"\\n')\n"
+        "assert 'jinja2' in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_large_file_is_checked_quickly() -> None:
+    text = (
+        "template_format: jinja2\ncontent: |\n" + "  Say yes: no, on 10:30 sk-learn {{ a }} pl_x.\n" * 20_000
+    )
+    file = File("a.yaml", text)
+    assert file.prompt
+    start = time.perf_counter()
+    assert check([file]) == []
+    assert time.perf_counter() - start < 10

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import pytest
+from located import found, lint
+
+from promptsync.core.lint import Known
+
+TONE = "name: tone\ncontent: Stay calm.\n"
+PINNED = "@label:prod"
+
+
+def uses(name: str, *references: str, form: str = "content: |\n  Hi\n  {}\n") -> str:
+    return f"name: {name}\n" + form.format(" ".join(f"@@@{reference}@@@" for reference in references))
+
+
+def test_a_reference_to_a_snippet_in_the_files_is_fine() -> None:
+    assert lint(uses("a", "tone@label:prod", "tone@version_number:3"), TONE) == []
+
+
+def test_a_reference_that_is_not_pinned_is_a_warning_once() -> None:
+    problems = lint(uses("a", "tone", "tone", "tone@label:prod"), TONE)
+    assert found(problems) == [("snippet-unpinned", "warning", 2, 1, "a.yaml")]
+    assert "@@@tone@label:LABEL@@@" in problems[0].hint
+
+
+@pytest.mark.parametrize(
+    ("known", "severity"),
+    [
+        (Known(), "error"),
+        (Known(partial=True), "warning"),
+        (Known(registry=frozenset({"other"})), "error"),
+        (Known(registry=frozenset({"other"}), partial=True), "error"),
+        (Known(registry=frozenset({"tone"})), None),
+        (Known(templates={"tone": {"type": "completion", "content": []}}), None),
+    ],
+)
+def test_a_reference_to_nothing_is_judged_by_what_is_known(known: Known, severity: str | None) -> None:
+    expected = [("snippet-missing", severity, 2, 1, "a.yaml")] if severity else []
+    assert found(lint(uses("a", "tone@label:prod"), known=known)) == expected
+
+
+def test_names_of_snippets_count_case() -> None:
+    assert [problem.rule for problem in lint(uses("a", "Tone@label:prod"), TONE)] == ["snippet-missing"]
+
+
+def test_a_chat_prompt_is_no_snippet() -> None:
+    greet = "name: greet\nmessages: [{role: user, content: hi}]\n"
+    assert found(lint(uses("a", "greet@label:prod"), greet)) == [("snippet-chat", "error", 2, 1, "a.yaml")]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("one @@@ alone", "snippet-unbalanced"),
+        ("@@@tone@label:a@@@ and @@@", "snippet-unbalanced"),
+        ("@@@@@@", "snippet-malformed"),
+        ("@@@ @@@", "snippet-malformed"),
+        ("@@@tone@version_number:x@@@", "snippet-malformed"),
+        ("@@@tone@version_number:0@@@", "snippet-malformed"),
+        ("@@@tone@label:@@@", "snippet-malformed"),
+        ("@@@@label:prod@@@", "snippet-malformed"),
+    ],
+)
+def test_what_only_looks_like_a_reference_is_an_error(text: str, rule: str) -> None:
+    problems = lint(f"name: a\ncontent: '{text}'\n", TONE)
+    assert found(problems) == [(rule, "error", 2, 1, "a.yaml")]
+
+
+def test_a_reference_hidden_by_an_escape_is_found() -> None:
+    assert [problem.rule for problem in lint('name: a\ncontent: "\\x40@@b@label:x@@@"\n')] == [
+        "snippet-missing"
+    ]
+
+
+def test_a_circle_is_named_with_its_path() -> None:
+    problems = lint(uses("a", "b"), uses("b", "c"), uses("c", "a"), uses("d", "a"))
+    circles = [problem for problem in problems if problem.rule == "snippet-cycle"]
+    assert [(problem.path, problem.severity) for problem in circles] == [("a.yaml", "error")]
+    assert "a -> b -> c -> a" in circles[0].message
+
+
+def test_a_prompt_that_refers_to_itself_is_a_circle() -> None:
+    problems = lint(uses("a", "a"))
+    assert found(problems, "snippet-unpinned") == [("snippet-cycle", "error", 2, 1, "a.yaml")]
+
+
+def test_every_circle_is_reported() -> None:
+    problems = lint(uses("a", "b"), uses("b", "a"), uses("c", "d"), uses("d", "c"))
+    assert [p.path for p in problems if p.rule == "snippet-cycle"] == ["a.yaml", "c.yaml"]
+
+
+def test_a_circle_through_a_pin_may_be_none_and_is_a_warning() -> None:
+    problems = lint(uses("a", "b"), uses("b", "a@version_number:1"))
+    assert found(problems, "snippet-unpinned") == [("snippet-cycle", "warning", 2, 1, "a.yaml")]
+
+
+def test_a_circle_through_prompts_that_are_not_checked_is_found() -> None:
+    known = Known(templates={"b": {"type": "completion", "content": "@@@c@@@"}})
+    problems = lint(c=uses("c", "b"), known=known)
+    assert found(problems, "snippet-unpinned") == [("snippet-cycle", "error", 2, 1, "c.yaml")]
+
+
+def test_a_reference_outside_of_texts_is_not_expanded() -> None:
+    text = (
+        "name: a\nmessages: [{role: user, content: hi}]\n"
+        "tools:\n- {type: function, function: {name: f, description: '@@@tone@@@'}}\n"
+    )
+    assert found(lint(text, TONE)) == [("snippet-not-expanded", "warning", 4, 40, "a.yaml")]
+
+
+def test_examples_count_the_variables_of_snippets() -> None:
+    tone = "name: tone\ncontent: 'Be {mood}. @@@deep@label:x@@@'\n"
+    deep = "name: deep\ncontent: '{depth}'\n"
+    text = uses("a", "tone@label:prod") + "examples: [{{mood: calm, {}: 1}}]\n"
+    assert lint(text.replace("{}", "depth").replace("{{", "{").replace("}}", "}"), tone, deep) == []
+
+
+def test_examples_are_not_judged_as_unused_when_a_snippet_is_out_of_sight() -> None:
+    text = uses("a", "far@label:prod") + "examples: [{mood: calm}]\n"
+    assert lint(text, known=Known(registry=frozenset({"far"}))) == []
+
+
+JINJA = "template_format: jinja2\ncontent: |\n  {}\n"
+
+
+def test_snippets_may_open_a_block_that_another_text_closes() -> None:
+    opening = uses("open", form="template_format: jinja2\ncontent: '{{% if vip %}}'\n")
+    text = uses("a", "open@label:prod", form=JINJA + "  quick {{% endif %}}\n")
+    assert found(lint(text, opening)) == [("jinja-syntax", "warning", 3, 1, "b.yaml")]
+
+
+def test_a_broken_text_with_snippets_stays_an_error() -> None:
+    text = uses("a", "tone@label:prod", form=JINJA + "  quick {{% endif %}}\n")
+    assert found(lint(text, TONE)) == [("jinja-syntax", "error", 5, 3, "a.yaml")]
+
+
+def test_a_broken_text_whose_snippets_are_out_of_sight_is_a_warning() -> None:
+    text = uses("a", "far@label:prod", form=JINJA + "  quick {{% endif %}}\n")
+    known = Known(registry=frozenset({"far"}))
+    assert found(lint(text, known=known)) == [("jinja-syntax", "warning", 5, 3, "a.yaml")]

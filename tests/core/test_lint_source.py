@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+from located import found, lint
+
+# Put together here, so that no scanner of this repository takes them for keys.
+HEX = "9f86d081884c7d659a2feaa0c55ad015"
+MIXED = "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5"
+
+
+@pytest.mark.parametrize(
+    ("key", "issuer"),
+    [
+        ("pl_" + HEX, "PromptLayer"),
+        ("sk-" + MIXED, "OpenAI"),
+        ("sk-proj-" + MIXED + "-" + MIXED, "OpenAI"),
+        ("sk-ant-api03-" + MIXED, "Anthropic"),
+        ("AIza" + (MIXED + "Q")[:35], "Google"),
+        ("AKIA" + "Q3EGU7ZT5WXK2JRM", "AWS"),
+        ("ghp_" + MIXED, "GitHub"),
+        ("github_pat_" + MIXED, "GitHub"),
+        ("xoxb-" + "2845-" + MIXED, "Slack"),
+        ("hf_" + MIXED, "Hugging Face"),
+    ],
+)
+def test_a_key_is_an_error_that_does_not_repeat_it(key: str, issuer: str) -> None:
+    problems = lint(f"name: a\ncontent: hi\n# the key is {key}\n")
+    assert found(problems) == [("api-key", "error", 3, 14, "a.yaml")]
+    assert issuer in problems[0].message
+    assert key not in problems[0].message + problems[0].hint
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "sk-learn-style-estimators-for-tabular-data",
+        "sk-estimator-classification-regression-clustering2024",
+        "pl_" + "polish_translation_of_the_text",
+        "pl_" + "x" * 32,
+        "sk-" + "your_openai_api_key_goes_right_here_0123",
+        "sk-" + "1234567890" * 3,
+        "sk-" + "a" * 20 + "1" * 20,
+        "AKIA" + "IOSFODNN7EXAMPLE",
+        "ghp_" + "X" * 36,
+        "task-" + MIXED,
+        "https://example.com/?q=desk-" + MIXED,
+        "pl_short1",
+    ],
+)
+def test_prose_and_placeholders_are_no_keys(prose: str) -> None:
+    assert lint(f"name: a\ncontent: '{prose}'\n") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        ("owner: no", "the boolean false"),
+        ("owner: On", "the boolean true"),
+        ("owner: YES  # really", "the boolean true"),
+        ("zip: 01234", "the number 668"),
+        ("time: 12:30", "the number 750"),
+        ("time: 1:30.5", "the number 90.5"),
+        ("size: 1_000", "the number 1000"),
+        ("since: 2024-05-01", "the date 2024-05-01"),
+        ("rate: 1e-3", "text, not as a number"),
+        ("mode: 0o17", "text, not as a number"),
+        ("countries: [de, no, se]", "the boolean false"),
+        ("countries: [no]", "the boolean false"),
+        ("countries: {a: no}", "the boolean false"),
+        ("countries:\n  - de\n  - no", "the boolean false"),
+        ("'quoted key': off", "the boolean false"),
+    ],
+)
+def test_an_unquoted_value_that_yaml_reads_as_something_else_is_a_warning(line: str, read: str) -> None:
+    text = "content: hi\nmetadata:\n" + "".join(f"  {part}\n" for part in line.split("\n"))
+    problems = lint(text)
+    assert [(problem.rule, problem.severity) for problem in problems] == [("yaml-scalar", "warning")]
+    assert read in problems[0].message
+    assert problems[0].line == 2 + len(line.split("\n"))
+
+
+@pytest.mark.parametrize(
+    "holder", ["model: {provider: p, name: n, parameters: {a: yes}}", "tools: [{type: x, a: yes}]"]
+)
+def test_parameters_and_tools_are_looked_into(holder: str) -> None:
+    problems = lint(f"messages: [{{role: user, content: hi}}]\n{holder}\n")
+    assert [problem.rule for problem in problems] == ["yaml-scalar"]
+    assert problems[0].line == 2
+
+
+def test_examples_are_looked_into() -> None:
+    assert found(lint("content: '{a}'\nexamples:\n- a: no\n")) == [("yaml-scalar", "warning", 3, 3, "a.yaml")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "owner: 'no'",
+        'owner: "12:30"',
+        "owner: true",
+        "count: 0",
+        "count: 10",
+        "rate: 0.5",
+        "rate: 1.0e-3",
+        "rate: '1e-3'",
+        "note: no refunds",
+        "note: |\n    answer: no",
+        "note: 'x'  # a: no",
+        "mode: 0x1f",
+    ],
+)
+def test_values_that_are_what_they_look_like_are_left_alone(line: str) -> None:
+    assert lint(f"content: hi\nmetadata:\n  {line}\n") == []
+
+
+def test_a_text_that_mentions_such_values_is_left_alone() -> None:
+    assert lint("content: |\n  Answer: no\n  at: 12:30\n  - yes\nmetadata: {ok: true}\n") == []
