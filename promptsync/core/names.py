@@ -1,0 +1,122 @@
+"""File paths for prompt names: safe on every system, readable, and the same every time.
+
+``support/refund`` lives in ``support/refund.yaml``. What a file system would misread is percent-escaped;
+what it would cut or mistake for another file ends in ``~`` and a hash of the name.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+from hashlib import sha256
+from typing import Final
+from urllib.parse import unquote
+
+SUFFIXES: Final = (".yaml", ".yml")
+"""Suffixes of prompt files; the first one is written."""
+
+MAX_SEGMENT: Final = 200
+"""Longest part of a path, in bytes of UTF-8: below what file systems and archive formats take."""
+
+MAX_PATH: Final = 400
+"""Longest path below the prompts directory, in bytes of UTF-8."""
+
+_RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(?=\.|$)")
+_SEPARATOR: Final = re.compile(r"(?<=[^/])/(?=[^/])")
+"""A slash between two parts. At an end, or beside another slash, it is text: there is no empty part."""
+_JOINERS: Final = "\u200c\u200d"
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def path_for(name: str, taken: Collection[str] = ()) -> str:
+    """Return the relative path of the file for a prompt name, with ``/`` and the suffix ``.yaml``.
+
+    The path never leaves the directory that it is relative to. ``taken`` are the paths of other prompts: a
+    path that equals one of them, or differs from it by case or Unicode normalisation only, is avoided.
+    """
+    stem = _escaped(name)
+    if _too_long(stem):
+        stem = _cut(stem, name)
+    path = stem + SUFFIXES[0]
+    if taken and folded(path) in {folded(other) for other in taken}:
+        path = f"{_head(stem, MAX_SEGMENT - 20)}~{_hash(name)}{SUFFIXES[0]}"
+    return path
+
+
+def name_for(path: str) -> str:
+    """Return the name of the prompt in a file that does not say its own.
+
+    It is the path without its suffix, unescaped when ``path_for`` gives this very path for the result.
+    """
+    stem = path.removesuffix(next((suffix for suffix in SUFFIXES if path.endswith(suffix)), ""))
+    if "%" in stem:
+        name = unquote(stem, errors="surrogatepass")
+        if path_for(name) == stem + SUFFIXES[0]:
+            return name
+    return stem
+
+
+def folded(path: str) -> str:
+    """Return what two paths have in common that a file system may hold to be the same."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def _escaped(name: str) -> str:
+    *folders, last = _SEPARATOR.split(name)
+    return "/".join([*(_segment(folder, is_folder=True) for folder in folders), _segment(last)])
+
+
+def _segment(segment: str, is_folder: bool = False) -> str:
+    if not segment:
+        return "%"
+    if not _PLAIN.fullmatch(segment):
+        segment = "".join(_percent(char) if _is_unsafe(char) else char for char in segment)
+        if segment[:1] in (".", " "):
+            segment = _percent(segment[0]) + segment[1:]
+        if segment[-1:] in (".", " "):
+            segment = segment[:-1] + _percent(segment[-1])
+        # A folder must not have the path of another prompt's file.
+        if is_folder and segment.lower().endswith(SUFFIXES):
+            dot = segment.rindex(".")
+            segment = segment[:dot] + "%2E" + segment[dot + 1 :]
+    return _percent(segment[0]) + segment[1:] if _RESERVED.match(segment) else segment
+
+
+def _is_unsafe(char: str) -> bool:
+    if char in '<>:"|?*\\/%':
+        return True
+    # Joiners make emoji and are needed to write several scripts; other format characters hide text.
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in _JOINERS
+
+
+def _percent(char: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
+
+
+def _too_long(stem: str) -> bool:
+    sizes = [_size(part) for part in stem.split("/")]
+    return max(sizes) > MAX_SEGMENT or sum(sizes) + len(sizes) > MAX_PATH
+
+
+def _cut(stem: str, name: str) -> str:
+    folders = [_head(part, MAX_SEGMENT - 20) for part in stem.split("/")[:-1]]
+    short = [part if _size(part) < MAX_SEGMENT - 20 else f"{part}~{_hash(part)}" for part in folders]
+    while short and _size("/".join(short)) > MAX_PATH - MAX_SEGMENT:
+        short.pop()
+    last = _head(stem.split("/")[len(short)], MAX_SEGMENT - 20)
+    return "/".join([*short, f"{last}~{_hash(name)}"])
+
+
+def _head(text: str, size: int) -> str:
+    """Return the beginning of an escaped text, in whole characters and whole escapes."""
+    head = text.encode()[:size].decode("utf-8", "ignore")
+    return re.sub(r"(%[0-9A-F]{0,1})$", "", head)
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
+
+
+def _hash(name: str) -> str:
+    return sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
