@@ -16,7 +16,7 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     if not examples:
         return
     own = template_variables(subject.template)
-    nested = snippets.variables(subject.template)
+    nested = snippets.variables(subject.prompt.name)
     used = own | (nested or set())
     given = {name for example in examples for name in example}
     for name in sorted(used - given):

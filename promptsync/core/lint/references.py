@@ -31,16 +31,28 @@ class Snippets:
         self.known = known
         self.templates: dict[str, Mapping[str, Any]] = dict(known.templates)
         self.templates.update({subject.prompt.name: subject.template for subject in subjects})
+        self._used: dict[str, list[Reference]] = {}
 
     @cached_property
     def graph(self) -> dict[str, set[Reference]]:
         """What each prompt refers to, for those that refer to anything."""
-        found = {name: set(_references(template)) for name, template in self.templates.items()}
+        found = {name: set(self.used_by(name)) for name in self.templates}
         return {name: used for name, used in found.items() if used}
 
     @cached_property
     def referenced(self) -> set[str]:
         return {reference.name for used in self.graph.values() for reference in used}
+
+    def used_by(self, name: str) -> list[Reference]:
+        """Return the references in the texts of one of ``templates``."""
+        if name not in self._used:
+            self._used[name] = [
+                found
+                for text in texts_of(self.templates[name])
+                if FENCE in text.text
+                for found in references(text.text)
+            ]
+        return self._used[name]
 
     def expanded(self, text: str) -> str | None:
         """Return a text with its snippets put in, or ``None`` when one of them is not at hand."""
@@ -50,20 +62,20 @@ class Snippets:
             return None
         return str(content)
 
-    def variables(self, template: Mapping[str, Any]) -> set[str] | None:
-        """Return the variables of the snippets in a template, ``None`` when one of them is not at hand."""
+    def variables(self, name: str) -> set[str] | None:
+        """Return the variables of the snippets in a prompt, ``None`` when one of them is not at hand."""
         found: set[str] = set()
         seen: set[str] = set()
-        waiting = [reference.name for reference in _references(template)]
+        waiting = [reference.name for reference in self.used_by(name)]
         while waiting:
-            name = waiting.pop()
-            if name in seen:
+            used = waiting.pop()
+            if used in seen:
                 continue
-            seen.add(name)
-            if name not in self.templates:
+            seen.add(used)
+            if used not in self.templates:
                 return None
-            found |= template_variables(self.templates[name])
-            waiting += [reference.name for reference in _references(self.templates[name])]
+            found |= template_variables(self.templates[used])
+            waiting += [reference.name for reference in self.used_by(used)]
         return found
 
     def _resolve(self, reference: Reference) -> Mapping[str, Any]:
@@ -133,10 +145,6 @@ def _may_refer(subject: Subject) -> bool:
     return FENCE in source or ("\\" in source and any(FENCE in text.text for text in subject.texts))
 
 
-def _references(template: Mapping[str, Any]) -> list[Reference]:
-    return [found for text in texts_of(template) if FENCE in text.text for found in references(text.text)]
-
-
 def _scanned(subject: Subject) -> Iterator[tuple[KeyPath, Reference | Malformed]]:
     """Yield what is or tries to be a reference, each distinct one once."""
     seen: set[Reference | Malformed] = set()
@@ -170,6 +178,8 @@ def _missing(subject: Subject, path: KeyPath, found: Reference, known: Known) ->
 
 
 def _outside(subject: Subject) -> Iterator[Problem]:
+    if sum(text.text.count(FENCE) for text in subject.texts) == subject.file.text.count(FENCE):
+        return
     rendered = {text.path for text in subject.texts}
     for path, value in leaves(subject.template):
         if path not in rendered and isinstance(value, str) and FENCE in value and references(value):

@@ -27,6 +27,8 @@ _TEXTS = rf"{_EXPONENT}|{_MODERN_OCTAL}"
 _ANY = re.compile(
     rf"(?:[:,\-]\s+|\[\s*)(?:(?i:{_WORDS})|{_NUMBERS}|{_DATE}|{_TEXTS})\s*(?:[,\]}}#]|$)", re.MULTILINE
 )
+_SECTION = re.compile(r"^[\"']?(?:model|metadata|tools|functions|examples)[\"']?\s*:", re.MULTILINE)
+_NEXT = re.compile(r"\n(?=[^\s#-])")
 _KEY_BEFORE = re.compile(rf"(?:-\s+)*{KEY}")
 _ITEM_BEFORE = re.compile(r"(?:-\s+)*")
 _TOKEN = re.compile(rf"(?:{_DATE}|[^\s,\]}}#]+)")
@@ -34,7 +36,7 @@ _TOKEN = re.compile(rf"(?:{_DATE}|[^\s,\]}}#]+)")
 
 def check(subject: Subject) -> Iterator[Problem]:
     """Check the values whose type is free."""
-    if not _ANY.search(subject.file.text):
+    if not any(_ANY.search(source) for source in _sections(subject.file.text)):
         return
     for path, value in _free(subject):
         token = _token(subject, path) if isinstance(value, bool | int | float | str | date) else ""
@@ -45,6 +47,16 @@ def check(subject: Subject) -> Iterator[Problem]:
             if isinstance(value, str):
                 hint = "Write the number with a point and a sign, such as 1.0e-3, or quote the text."
             yield subject.problem("yaml-scalar", path, message, hint=hint)
+
+
+def _sections(source: str) -> Iterator[str]:
+    """Yield the parts of a file whose types are free, so that the prompt's own text is not searched."""
+    if source.lstrip().startswith("{"):
+        yield source
+        return
+    for found in _SECTION.finditer(source):
+        end = _NEXT.search(source, found.end())
+        yield source[found.start() : end.start() if end else len(source)]
 
 
 def _free(subject: Subject) -> Iterator[tuple[KeyPath, Any]]:

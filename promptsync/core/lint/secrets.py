@@ -16,7 +16,11 @@ _ISSUERS = {
     "sk-": "OpenAI",
     "AIza": "Google",
     "AKIA": "AWS",
-    "gh": "GitHub",
+    "ghp_": "GitHub",
+    "gho_": "GitHub",
+    "ghu_": "GitHub",
+    "ghs_": "GitHub",
+    "ghr_": "GitHub",
     "github_pat_": "GitHub",
     "xox": "Slack",
     "hf_": "Hugging Face",
@@ -38,6 +42,8 @@ _LEAST_ENTROPY = 3.0
 def check(subject: Subject) -> Iterator[Problem]:
     """Search the whole source, comments too, for keys."""
     source = subject.file.text
+    if not any(prefix in source for prefix in _ISSUERS):
+        return
     for found in _KEY.finditer(source):
         key = found[0]
         if not _is_random(key):
