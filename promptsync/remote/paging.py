@@ -37,6 +37,8 @@ def read_all(
 ) -> list[Any]:
     """All items, each once; the list is read again when its pages did not belong together.
 
+    The list stands under one of ``keys``. Its items are objects, or lists (rows).
+
     Raises ``ListKeptChanging`` when that never succeeds, and whatever ``fetch`` raises.
     """
     for _ in range(READINGS):
@@ -54,8 +56,8 @@ def read_all(
 def _page(answer: Answer, keys: Sequence[str]) -> Page:
     body = answer.json()
     items = listed_in(body, keys)
-    if items is None:
-        answer.fail(f"a list under {keys[0]!r}")
+    if items is None or not all(isinstance(item, dict | list) for item in items):
+        answer.fail(f"a list of objects under {keys[0]!r}")
     envelope: Mapping[str, Any] = body if isinstance(body, dict) else {}
     has_next = envelope.get("has_next")
     return Page(

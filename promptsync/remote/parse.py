@@ -75,6 +75,8 @@ def is_whole(raw: Mapping[str, Any]) -> bool:
 
 def identity(raw: Mapping[str, Any]) -> tuple[int, str]:
     """Id and name, which every list item has."""
+    if not isinstance(raw, dict):
+        raise ValueError("an item is no object")
     return _needed(number(raw, "id"), "id"), _needed(text(raw, "prompt_name"), "prompt_name")
 
 

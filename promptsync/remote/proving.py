@@ -116,8 +116,6 @@ class Proving(Session):
         given = {key: value for key, value in filters.items() if value is not None}
 
         def fetch(page: int) -> Answer:
-            answer = self.call(operation, query={**given, "page": page, "per_page": PER_PAGE})
-            answer.listed(*keys)
-            return answer
+            return self.call(operation, query={**given, "page": page, "per_page": PER_PAGE})
 
         return read_all(fetch, keys, connections=self._connections)

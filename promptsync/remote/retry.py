@@ -39,7 +39,7 @@ class Backoff(Retry):
 
     on_wait: OnWait | None = None
 
-    def increment(self) -> Retry:
+    def increment(self) -> Backoff:
         following = super().increment()
         assert isinstance(following, Backoff)
         following.on_wait = self.on_wait
@@ -63,16 +63,16 @@ class Backoff(Retry):
         return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
 
     def sleep(self, response: httpx.Response | Exception) -> None:
-        asked, status = 0.0, None
-        if isinstance(response, httpx.Response):
-            asked, status = (
-                self.parse_retry_after(response.headers.get("Retry-After", "")),
-                response.status_code,
-            )
-        seconds = min(asked or self.backoff_strategy(), self.max_backoff_wait)
+        seconds = self.wait_after(response)
         if self.on_wait is not None:
-            self.on_wait(seconds, status)
+            self.on_wait(seconds, response.status_code if isinstance(response, httpx.Response) else None)
         time.sleep(seconds)
+
+    def wait_after(self, response: httpx.Response | Exception) -> float:
+        """Seconds to wait: what ``Retry-After`` asks for, within reason, else more with each attempt."""
+        is_answer = isinstance(response, httpx.Response)
+        asked = self.parse_retry_after(response.headers.get("Retry-After", "")) if is_answer else 0.0
+        return min(asked or self.backoff_strategy(), self.max_backoff_wait)
 
 
 def policy(repeatable: bool, *, first_wait: float = FIRST_WAIT, on_wait: OnWait | None = None) -> Backoff:

@@ -80,11 +80,11 @@ class Session:
         on_wait: Callable[[str], None] | None = None,
         first_wait: float = FIRST_WAIT,
     ) -> None:
+        if transport is None and url.startswith(LOCAL):
+            raise UsageError(f"{url!r} is an embedded registry: it is reached by a transport of its own")
         self._address = address(url)
         self.url = url if url.startswith(LOCAL) else self._address.base
         self._key = _checked_key(api_key, self.url, is_needed=transport is None)
-        if transport is None and url.startswith(LOCAL):
-            raise UsageError(f"{url!r} is an embedded registry: it is reached by a transport of its own")
         self._given_transport = transport
         self._timeout = httpx.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
         self._connections = max(1, connections)
