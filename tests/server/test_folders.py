@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import pytest
+from registry_server import completion
+
+FOLDERS = "/api/public/v2/folders"
+ENTITIES = f"{FOLDERS}/entities"
+
+
+@pytest.fixture
+def make(call):
+    def made(name, parent_id=None, **more):
+        answer = call("POST", FOLDERS, {"name": name, "parent_id": parent_id, **more})
+        assert answer.status == 201, answer.body
+        return answer.body["folder"]["id"]
+
+    return made
+
+
+def listed(call, query=""):
+    return [
+        (entity["type"], entity["name"])
+        for entity in call("GET", f"{ENTITIES}?sort_by=name&sort_order=asc&{query}").body["entities"]
+    ]
+
+
+def test_a_folder_knows_where_it_is(call, make, app):
+    outer = make("outer")
+    folder = call(
+        "POST", FOLDERS, {"name": "inner", "parent_id": outer, "workspace_id": app.context.store.workspace_id}
+    ).body["folder"]
+    assert folder["path"] == [{"id": outer, "name": "outer"}]
+    assert (folder["parent_id"], folder["external_ids"]) == (outer, [])
+    assert call("POST", FOLDERS, {"name": "top"}).body["folder"]["path"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 400),
+        ({"name": ""}, 400),
+        ({"name": "x" * 256}, 400),
+        ({"name": 3}, 400),
+        ({"name": "taken"}, 400),
+        ({"name": "x", "parent_id": 99}, 404),
+        ({"name": "x", "parent_id": "1"}, 400),
+        ({"name": "x", "workspace_id": 1}, 400),
+        ({"name": "x", "external_ids": 3}, 400),
+        ({"name": "x", "external_ids": [{}]}, 400),
+    ],
+)
+def test_folders_refuse_what_cannot_be(call, make, body, status):
+    make("taken")
+    assert call("POST", FOLDERS, body).status == status
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("a.b", 200),
+        ("a/b", 200),
+        ("/a/b/", 200),
+        ("a", 200),
+        ("b", 404),
+        ("a/b/c", 404),
+        ("", 400),
+        ("x.y", 400),
+    ],
+)
+def test_paths_are_resolved_with_dots_or_slashes(call, make, path, status):
+    a = make("a")
+    ids = {"a": a, "a/b": make("b", a)}
+    make("x.y")
+    make("y", make("x"))
+    answer = call("GET", f"{FOLDERS}/resolve-id?path={path}")
+    assert answer.status == status
+    if status == 200:
+        assert answer.body == {"id": ids[path.replace(".", "/").strip("/")]}
+
+
+def test_prompts_are_published_into_folders_and_listed_with_them(call, make, publish):
+    outer = make("outer")
+    inner = make("inner", outer)
+    publish("at root")
+    publish("deep", folder_id=inner)
+    publish("tone", completion("x"), folder_id=outer)
+    assert listed(call) == [("PROMPT", "at root"), ("FOLDER", "outer")]
+    assert listed(call, f"folder_id={outer}") == [("FOLDER", "inner"), ("SNIPPET", "tone")]
+    assert listed(call, f"folder_id={outer}&flatten=true") == [
+        ("PROMPT", "deep"),
+        ("FOLDER", "inner"),
+        ("SNIPPET", "tone"),
+    ]
+    assert len(listed(call, "flatten=true")) == 5
+    assert listed(call, "flatten=true&filter_type=SNIPPET&filter_type=PROMPT&search_query=EE") == [
+        ("PROMPT", "deep")
+    ]
+    item = call("GET", "/prompt-templates?name=deep").body["items"][0]
+    assert (item["folder_id"], item["parent_folder_name"], item["full_folder_path"]) == (
+        inner,
+        "inner",
+        "outer/inner",
+    )
+    publish("deep")
+    assert call("GET", "/prompt-templates?name=deep").body["items"][0]["folder_id"] == inner
+
+
+def test_entities_carry_paths_and_metadata_when_asked(call, make, publish):
+    inner = make("inner", make("outer"))
+    publish("deep", folder_id=inner, tags=["t"])
+    entity = call("GET", f"{ENTITIES}?folder_id={inner}&include_metadata=true&tags=t").body["entities"][0]
+    assert entity["path"] == ["outer", "inner"]
+    assert entity["metadata"] == {"type": "chat", "latest_version_number": 1}
+    assert call("GET", f"{ENTITIES}?folder_id={inner}&tags=u").body["entities"] == []
+    assert call("GET", f"{ENTITIES}?folder_id={inner}&created_before=2020-01-01").body["entities"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("folder_id=99", 404),
+        ("folder_id=x", 422),
+        ("filter_type=POEM", 422),
+        ("workspace_id=1", 400),
+        ("sort_by=x", 422),
+    ],
+)
+def test_entities_refuse_what_cannot_be(call, query, status):
+    assert call("GET", f"{ENTITIES}?{query}").status == status
+
+
+def test_entities_are_moved(call, make, publish):
+    a, b = make("a"), make("b")
+    prompt = publish("p")["id"]
+    body = {"entities": [{"id": prompt, "type": "PROMPT"}, {"id": b, "type": "FOLDER"}], "folder_id": a}
+    assert call("POST", ENTITIES, body).body == {"moved_count": 2}
+    assert listed(call, f"folder_id={a}") == [("FOLDER", "b"), ("PROMPT", "p")]
+    assert call("POST", ENTITIES, {"entities": [{"id": prompt, "type": "SNIPPET"}]}).body == {
+        "moved_count": 1
+    }
+    assert ("PROMPT", "p") in listed(call)
+
+
+@pytest.mark.parametrize(
+    ("entities", "folder", "status"),
+    [
+        ([{"id": 1, "type": "FOLDER"}], 1, 400),
+        ([{"id": 1, "type": "FOLDER"}], 2, 400),
+        ([{"id": 3, "type": "FOLDER"}], 1, 400),
+        ([{"id": 9, "type": "FOLDER"}], None, 404),
+        ([{"id": 9, "type": "PROMPT"}], None, 404),
+        ([{"id": 1, "type": "FOLDER"}], 99, 404),
+        ([{"id": 1, "type": "WORKFLOW"}], None, 400),
+        ([{"id": 1, "type": "POEM"}], None, 400),
+        ([{"id": 1, "type": ["FOLDER"]}], None, 400),
+        ([{"id": 0, "type": "FOLDER"}], None, 400),
+        ([{"type": "FOLDER"}], None, 400),
+        ([3], None, 400),
+        ("x", None, 400),
+    ],
+)
+def test_moves_refuse_what_cannot_be(call, make, entities, folder, status):
+    outer = make("outer")
+    make("inner", outer)
+    make("inner")
+    assert call("POST", ENTITIES, {"entities": entities, "folder_id": folder}).status == status
+
+
+def test_deleting_a_folder_needs_cascade_unless_it_is_empty(call, make, publish):
+    outer = make("outer")
+    publish("p", folder_id=make("inner", outer))
+    body = {"entities": [{"id": outer, "type": "FOLDER"}]}
+    assert call("DELETE", ENTITIES, body).status == 400
+    assert call("DELETE", ENTITIES, body | {"cascade": 1}).status == 400
+    assert call("DELETE", ENTITIES, body | {"cascade": True}).body == {"moved_count": 3}
+    assert listed(call, "flatten=true") == []
+    assert call("GET", "/prompt-templates?status=deleted").body["items"][0]["folder_id"] is None
+    empty = make("empty")
+    assert call("DELETE", ENTITIES, {"entities": [{"id": empty, "type": "FOLDER"}]}).body == {
+        "moved_count": 1
+    }
+
+
+def test_one_bad_entity_undoes_the_others(call, publish):
+    prompt = publish("p")["id"]
+    body = {"entities": [{"id": prompt, "type": "PROMPT"}, {"id": 99, "type": "PROMPT"}]}
+    assert call("DELETE", ENTITIES, body).status == 404
+    assert call("GET", "/prompt-templates/p").status == 200

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import pytest
+from registry_server import chat, completion
+
+BIG = 10**30
+
+
+@pytest.fixture
+def prompt(publish):
+    first = publish("a", release_labels=["prod"])
+    second = publish("a")
+    return first, second
+
+
+def labels_of(call, name="a"):
+    labels = call("GET", f"/prompt-templates/{name}/labels").body["release_labels"]
+    return {label["release_label"]: label["prompt_version_number"] for label in labels}
+
+
+def test_a_label_is_created_moved_and_deleted(call, prompt):
+    first, second = prompt
+    created = call("POST", f"/prompts/{first['id']}/label", {"name": "dev", "prompt_version_number": 1})
+    assert created.status == 200
+    assert set(created.body) == {"id", "name", "prompt_id", "prompt_version_id", "created_at"}
+    assert created.body["prompt_version_id"] == first["prompt_version_id"]
+    moved = call("PATCH", f"/prompt-labels/{created.body['id']}", {"prompt_version_number": 2})
+    assert (moved.status, moved.body["prompt_version_id"]) == (200, second["prompt_version_id"])
+    assert labels_of(call) == {"prod": 1, "dev": 2}
+    back = call(
+        "PATCH", f"/prompt-labels/{created.body['id']}", {"prompt_version_id": first["prompt_version_id"]}
+    )
+    assert back.status == 200
+    assert labels_of(call) == {"prod": 1, "dev": 1}
+    gone = call("DELETE", f"/prompt-labels/{created.body['id']}")
+    assert (gone.status, gone.raw) == (204, b"")
+    assert labels_of(call) == {"prod": 1}
+    assert call("DELETE", f"/prompt-labels/{created.body['id']}").status == 404
+
+
+def test_all_labels_name_their_prompts(call, publish, prompt):
+    publish("b", release_labels=["prod"])
+    labels = call("GET", "/prompt-templates/labels").body["release_labels"]
+    assert [(label["prompt_name"], label["release_label"]) for label in labels] == [
+        ("a", "prod"),
+        ("b", "prod"),
+    ]
+    assert labels[0]["prompt_id"] == prompt[0]["id"]
+
+
+def test_an_existing_label_is_a_conflict_that_names_the_move(call, prompt):
+    answer = call("POST", f"/prompts/{prompt[0]['id']}/label", {"name": "prod", "prompt_version_number": 2})
+    assert answer.status == 409
+    assert "PATCH /prompt-labels/1" in answer.body["message"]
+    assert labels_of(call) == {"prod": 1}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/prompts/1/label", {}, 422),
+        ("POST", "/prompts/1/label", {"name": ""}, 422),
+        ("POST", "/prompts/1/label", {"name": "x" * 256}, 422),
+        ("POST", "/prompts/1/label", {"name": "x"}, 422),
+        ("POST", "/prompts/1/label", {"name": "x", "prompt_version_number": 0}, 422),
+        ("POST", "/prompts/1/label", {"name": "x", "prompt_version_number": "1"}, 422),
+        ("POST", "/prompts/1/label", {"name": "x", "prompt_version_number": BIG}, 422),
+        ("POST", "/prompts/1/label", {"name": "x", "prompt_version_number": 9}, 404),
+        ("POST", "/prompts/a/label", {"name": "x", "prompt_version_number": 1}, 422),
+        ("POST", f"/prompts/{BIG}/label", {"name": "x", "prompt_version_number": 1}, 422),
+        ("POST", "/prompts/9/label", {"name": "x", "prompt_version_number": 1}, 404),
+        ("PATCH", "/prompt-labels/9", {"prompt_version_number": 1}, 404),
+        ("PATCH", "/prompt-labels/x", {"prompt_version_number": 1}, 422),
+        ("PATCH", "/prompt-labels/1", {}, 422),
+        ("PATCH", "/prompt-labels/1", {"prompt_version_id": 99}, 404),
+        ("DELETE", "/prompt-labels/x", None, 422),
+        ("GET", "/prompt-templates/nobody/labels", None, 404),
+    ],
+)
+def test_labels_refuse_what_cannot_be(call, prompt, method, path, body, status):
+    assert call(method, path, body).status == status
+
+
+def test_an_archived_prompt_keeps_its_labels_out_of_sight(call, publish, prompt):
+    call(
+        "DELETE", "/api/public/v2/folders/entities", {"entities": [{"id": prompt[0]["id"], "type": "PROMPT"}]}
+    )
+    assert call("GET", "/prompt-templates/labels").body["release_labels"] == []
+    assert call("PATCH", "/prompt-labels/1", {"prompt_version_number": 2}).status == 404
+    publish("a")
+    assert labels_of(call) == {"prod": 1}
+
+
+# -- external ids --------------------------------------------------------------------------------------
+
+PAIR = {"source": "git sync", "external_id": "repo/1:prompts/a.yaml"}
+IN_PATH = "git%20sync/repo%2F1%3Aprompts%2Fa.yaml"
+
+
+def test_external_ids_are_attached_listed_and_detached(call, prompt):
+    path = f"/prompt-templates/{prompt[0]['id']}/external-ids"
+    for _ in range(2):
+        attached = call("POST", path, PAIR)
+        assert (attached.status, attached.body) == (201, {"success": True, "external_id": PAIR})
+    assert call("GET", path).body == {"success": True, "external_ids": [PAIR]}
+    assert call("DELETE", f"{path}/{IN_PATH}").body == {"success": True}
+    assert call("DELETE", f"{path}/{IN_PATH}").status == 404
+    assert call("GET", path).body["external_ids"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/prompt-templates/1/external-ids", PAIR | {"extra": 1}, 400),
+        ("POST", "/prompt-templates/1/external-ids", {"source": "x"}, 400),
+        ("POST", "/prompt-templates/1/external-ids", {"source": "x", "external_id": 3}, 400),
+        ("POST", "/prompt-templates/1/external-ids", {"source": "x", "external_id": "y" * 513}, 400),
+        ("POST", "/prompt-templates/a/external-ids", PAIR, 422),
+        ("POST", "/prompt-templates/9/external-ids", PAIR, 404),
+        ("GET", "/prompt-templates/9/external-ids", None, 404),
+        ("DELETE", f"/prompt-templates/9/external-ids/{IN_PATH}", None, 404),
+        ("DELETE", f"/prompt-templates/1/external-ids/{'x' * 129}/y", None, 400),
+    ],
+)
+def test_external_ids_refuse_what_cannot_be(call, prompt, method, path, body, status):
+    assert call(method, path, body).status == status
+
+
+def test_an_external_id_belongs_to_one_template(call, publish, prompt):
+    other = publish("b")
+    call("POST", f"/prompt-templates/{prompt[0]['id']}/external-ids", PAIR)
+    assert call("POST", f"/prompt-templates/{other['id']}/external-ids", PAIR).status == 409
+
+
+# -- snippet usage -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def used(publish):
+    publish("tone", completion("v1"), release_labels=["prod"])
+    publish("tone", completion("v2"))
+    publish("latest", chat("@@@tone@@@ @@@tone@@@"))
+    publish("latest", chat("@@@tone@@@"))
+    publish("pinned", chat("@@@tone@version_number:1@@@"))
+    publish("labelled", chat("@@@tone@label:prod@@@"))
+
+
+@pytest.mark.parametrize(
+    ("query", "usage"),
+    [
+        ("", {"latest": [1, 2], "pinned": [1], "labelled": [1]}),
+        ("?prompt_version_number=2", {"latest": [1, 2]}),
+        ("?prompt_version_number=1", {"pinned": [1], "labelled": [1]}),
+    ],
+)
+def test_snippet_usage_lists_who_references_which_version(call, used, query, usage):
+    answer = call("GET", f"/prompt-templates/tone/snippet-usage{query}").body
+    assert {item["prompt_name"]: item["version_numbers"] for item in answer["snippet_usage"]} == usage
+    assert answer["total_prompts_using_snippet"] == len(usage)
+    labelled = [item["prompt_name"] for item in answer["label_usage"]]
+    assert labelled == (["labelled"] if "labelled" in usage else [])
+
+
+def test_snippet_usage_of_nothing(call, used):
+    assert call("GET", "/prompt-templates/latest/snippet-usage").body["snippet_usage"] == []
+    assert call("GET", "/prompt-templates/nobody/snippet-usage").status == 404
+    assert call("GET", "/prompt-templates/tone/snippet-usage?prompt_version_number=9").status == 404
+    assert call("GET", "/prompt-templates/tone/snippet-usage?prompt_version_number=x").status == 422

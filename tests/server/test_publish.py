@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+import pytest
+from registry_server import chat, completion, flat
+
+PUBLISH = "/rest/prompt-templates"
+OPENAI = {"model": {"provider": "openai", "name": "gpt-4o"}}
+
+
+def nested(name: str, **version):
+    return {"prompt_template": {"prompt_name": name, "tags": ["t"]}, "prompt_version": version}
+
+
+def test_a_flat_body_is_published(call):
+    body = flat("a", chat(), commit_message="first", tags=["x", "y", "x"], release_labels=["prod", "dev"])
+    answer = call("POST", PUBLISH, body)
+    assert answer.status == 201
+    assert list(answer.body) == [
+        "id",
+        "prompt_name",
+        "prompt_version_id",
+        "version_number",
+        "tags",
+        "release_labels",
+        "prompt_template",
+        "metadata",
+        "commit_message",
+        "external_ids",
+    ]
+    assert answer.body["version_number"] == 1
+    assert answer.body["tags"] == ["x", "y"]
+    assert answer.body["release_labels"] == ["prod", "dev"]
+    assert answer.body["commit_message"] == "first"
+    assert answer.body["metadata"] is None
+
+
+def test_a_nested_body_is_published(call):
+    body = nested("a", prompt_template=chat(), commit_message="m", metadata=OPENAI) | {
+        "release_labels": ["prod"]
+    }
+    answer = call("POST", PUBLISH, body).body
+    assert (answer["prompt_name"], answer["tags"], answer["commit_message"]) == ("a", ["t"], "m")
+    assert answer["metadata"]["model"]["name"] == "gpt-4o"
+    assert answer["release_labels"] == ["prod"]
+
+
+def test_the_hybrid_body_of_the_sdk_is_published_and_its_copies_ignored(call):
+    sent = flat("a", chat("copied"), commit_message="m", tags=["t"], release_labels=["prod"], api_key="k")
+    body = {"prompt_template": sent, "prompt_version": sent, "release_labels": sent["release_labels"]}
+    answer = call("POST", PUBLISH, body).body
+    assert answer["prompt_template"]["messages"][0]["content"][0]["text"] == "copied"
+    assert "prompt_name" not in answer["prompt_template"]
+    assert answer["tags"] == ["t"]
+    assert call("GET", "/prompt-templates/a?label=prod").status == 200
+
+
+@pytest.mark.parametrize(
+    ("template", "kind"),
+    [({"messages": []}, "chat"), ({"content": []}, "completion"), ({"content": "text"}, "completion")],
+)
+def test_the_type_may_be_left_out(publish, template, kind):
+    assert publish("a", template)["prompt_template"]["type"] == kind
+
+
+MESSAGE = {"role": "user", "content": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({}, "prompt_version"),
+        ({"prompt_name": 3}, "prompt_name"),
+        ({"prompt_version": 3}, "prompt_version"),
+        ({"prompt_version": {}, "prompt_template": []}, "prompt_template"),
+        (nested("a"), "prompt_template"),
+        (nested("", prompt_template=chat()), "prompt_name"),
+        (nested("x" * 513, prompt_template=chat()), "prompt_name"),
+        (flat("a", commit_message="x" * 73), "commit_message"),
+        (flat("a", commit_message=["x"]), "commit_message"),
+        (flat("a", tags="t"), "tags"),
+        (flat("a", tags=[1]), "tags"),
+        (flat("a", release_labels="prod"), "release_labels"),
+        (flat("a", release_labels=[""]), "release label"),
+        (flat("a", folder_id=7), "folder"),
+        (flat("a", folder_id="7"), "folder_id"),
+        (flat("a", folder_id=True), "folder_id"),
+        (flat("a", external_ids=3), "external_ids"),
+        (flat("a", external_ids=[{"source": "s"}]), "external id"),
+        (flat("a", external_ids=[{"source": "s", "external_id": ""}]), "external_id"),
+        (flat("a", external_ids=[{"source": "s" * 129, "external_id": "x"}]), "source"),
+        (flat("a", metadata=[]), "metadata"),
+        (flat("a", metadata={"model": 3}), "metadata.model"),
+        (flat("a", metadata={"model": {"name": "x"}}), "provider"),
+        (flat("a", metadata={"model": {"provider": "p", "name": "x", "parameters": []}}), "parameters"),
+        (flat("a", metadata={"model": {"provider": "p", "name": "x", "api_type": 3}}), "api_type"),
+        (flat("a", {"type": "poem"}), "type"),
+        (flat("a", {"type": "chat"}), "messages"),
+        (flat("a", {"x": 1}), "messages"),
+        (flat("a", {"messages": [3]}), "messages[0]"),
+        (flat("a", {"messages": [{"role": "sytem", "content": []}]}), "role"),
+        (flat("a", {"messages": [{"role": ["user"], "content": []}]}), "role"),
+        (flat("a", {"messages": [{"role": "user"}]}), "messages[0].content"),
+        (flat("a", {"messages": [{"role": "user", "content": [3]}]}), "messages[0].content[0]"),
+        (flat("a", {"messages": [{"role": "user", "content": [{"type": 3}]}]}), "type"),
+        (flat("a", {"messages": [{"role": "user", "content": [{"type": "text"}]}]}), "text"),
+        (flat("a", {"messages": [{"role": "user", "content": [{"type": "text", "text": 3}]}]}), "text"),
+        (
+            flat("a", {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}),
+            "url",
+        ),
+        (flat("a", {"messages": [{"role": "tool", "content": []}]}), "tool_call_id"),
+        (flat("a", {"messages": [{"role": "placeholder"}]}), "name"),
+        (flat("a", {"messages": [MESSAGE | {"template_format": "mustache"}]}), "template_format"),
+        (flat("a", {"messages": [MESSAGE | {"template_format": {}}]}), "template_format"),
+        (flat("a", {"messages": [{"role": "assistant", "tool_calls": {}}]}), "tool_calls"),
+        (flat("a", {"messages": [{"role": "assistant", "tool_calls": [{}]}]}), "tool_calls[0]"),
+        (flat("a", chat(tools={})), "tools"),
+        (flat("a", chat(tools=[3])), "tools[0]"),
+        (flat("a", chat(tools=[{"function": {}}])), "tools[0]"),
+        (flat("a", chat(functions=[{}])), "functions[0]"),
+        (flat("a", chat(tool_choice=3)), "tool_choice"),
+        (flat("a", {"type": "completion"}), "content"),
+        (flat("a", {"type": "completion", "content": [], "template_format": "x"}), "template_format"),
+    ],
+)
+def test_a_malformed_body_is_a_400_that_says_what_is_wrong(call, body, says):
+    answer = call("POST", PUBLISH, body)
+    assert answer.status == 400
+    assert says in answer.body["message"]
+    assert call("GET", "/prompt-templates").body["total"] == 0
+
+
+@pytest.mark.parametrize(("name", "message"), [("x" * 512, "m" * 72), ("\N{PILE OF POO}" * 512, "ä" * 72)])
+def test_limits_count_code_points(publish, name, message):
+    assert publish(name, commit_message=message)["commit_message"] == message
+
+
+def test_each_publish_adds_a_version_even_of_the_same_content(publish):
+    assert [publish("a")["version_number"] for _ in range(3)] == [1, 2, 3]
+
+
+def test_tags_that_are_not_given_stay_and_given_ones_replace(publish):
+    publish("a", tags=["x"])
+    assert publish("a")["tags"] == ["x"]
+    assert publish("a", tags=None)["tags"] == ["x"]
+    assert publish("a", tags=["y"])["tags"] == ["y"]
+    assert publish("a", tags=[])["tags"] == []
+
+
+def test_labels_move_to_the_new_version_and_others_stay(call, publish):
+    publish("a", release_labels=["prod", "dev"])
+    assert publish("a", release_labels=None)["release_labels"] is None
+    publish("a", release_labels=["dev"])
+    labels = call("GET", "/prompt-templates/a/labels").body["release_labels"]
+    assert {label["release_label"]: label["prompt_version_number"] for label in labels} == {
+        "prod": 1,
+        "dev": 3,
+    }
+
+
+def test_names_are_case_sensitive(publish):
+    assert publish("a")["id"] != publish("A")["id"]
+
+
+def test_an_archived_name_comes_back_under_its_id_with_its_versions(call, publish):
+    first = publish("a", tags=["t"])
+    archive = {"entities": [{"id": first["id"], "type": "PROMPT"}]}
+    assert call("DELETE", "/api/public/v2/folders/entities", archive).body == {"moved_count": 1}
+    assert call("GET", "/prompt-templates/a").status == 404
+    assert call("GET", f"/prompt-templates/{first['id']}").status == 404
+    again = publish("a")
+    assert (again["id"], again["version_number"], again["tags"]) == (first["id"], 2, ["t"])
+    assert call("GET", "/prompt-templates/a?version=1").status == 200
+
+
+# -- snippets ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("@@@nobody@@@", "'nobody' does not exist"),
+        ("@@@tone@version_number:2@@@", "'tone' has no version 2"),
+        ("@@@tone@label:prod@@@", "'tone' has no label 'prod'"),
+        ("@@@Tone@@@", "'Tone' does not exist"),
+        ("@@@talk@@@", "only completion templates"),
+        ("@@@gone@@@", "'gone' does not exist"),
+    ],
+)
+def test_a_reference_to_nothing_is_a_422(call, publish, reference, says):
+    publish("tone", completion("kind"))
+    publish("talk")
+    gone = publish("gone", completion("x"))
+    call("DELETE", "/api/public/v2/folders/entities", {"entities": [{"id": gone["id"], "type": "SNIPPET"}]})
+    answer = call("POST", PUBLISH, flat("parent", chat(f"Be {reference}")))
+    assert answer.status == 422
+    assert says in answer.body["message"]
+    assert answer.body["detail"][0]["msg"] == answer.body["message"]
+    assert call("GET", "/prompt-templates/parent").status == 404
+
+
+@pytest.mark.parametrize("text", ["@@@tone@@@", "@@@tone@version_number:1@@@", "@@@tone@label:prod@@@"])
+def test_references_to_what_exists_are_kept_as_written(call, publish, text):
+    publish("tone", completion("kind"), release_labels=["prod"])
+    assert publish("parent", chat(text))["prompt_template"]["messages"][0]["content"][0]["text"] == text
+
+
+@pytest.mark.parametrize("text", ["@@@", "@@@ @@@", "@@@x@version_number:abc@@@", "a @@@ b"])
+def test_malformed_references_are_text(publish, text):
+    publish("a", chat(text))
+
+
+def test_references_outside_text_blocks_are_not_expanded_and_not_checked(publish):
+    tool = {"type": "function", "function": {"name": "f", "description": "@@@nobody@@@"}}
+    publish("a", chat(tools=[tool]))
+
+
+def test_cycles_are_refused_by_path(call, publish):
+    publish("a", completion("end"))
+    publish("b", completion("@@@a@@@"))
+    publish("c", completion("@@@b@@@"))
+    answer = call("POST", PUBLISH, flat("a", completion("@@@c@@@")))
+    assert answer.status == 422
+    assert "c -> b -> a -> c" in answer.body["message"]
+    assert call("POST", PUBLISH, flat("a", completion("@@@a@@@"))).status == 422
+
+
+def test_an_older_version_of_oneself_is_no_cycle(call, publish):
+    publish("a", completion("one"))
+    publish("a", completion("@@@a@version_number:1@@@ two"))
+    assert call("GET", "/prompt-templates/a").body["prompt_template"]["content"][0]["text"] == "one two"
+
+
+def test_a_label_that_this_publish_moves_counts_for_cycles(call, publish):
+    publish("a", completion("one"), release_labels=["prod"])
+    publish("b", completion("@@@a@label:prod@@@"))
+    body = flat("a", completion("@@@b@@@"), release_labels=["prod"])
+    assert call("POST", PUBLISH, body).status == 422
+    body["release_labels"] = ["dev"]
+    assert call("POST", PUBLISH, body).status == 201
+
+
+def test_a_snippet_cannot_turn_into_a_chat_template_that_references_itself(call, publish):
+    publish("a", completion("one"))
+    answer = call("POST", PUBLISH, flat("a", chat("@@@a@@@")))
+    assert answer.status == 422
+
+
+# -- external ids --------------------------------------------------------------------------------------
+
+PAIR = {"source": "git", "external_id": "repo:a.yaml"}
+UPSERT = "/prompt-templates/by-external-id/git/repo%3Aa.yaml"
+
+
+def test_publish_attaches_external_ids_or_does_nothing(call, publish):
+    assert publish("a", external_ids=[PAIR, PAIR])["external_ids"] == [PAIR]
+    assert call("POST", PUBLISH, flat("b", external_ids=[PAIR])).status == 409
+    assert call("GET", "/prompt-templates/b").status == 404
+
+
+def test_upsert_creates_attaches_and_then_adds_versions(call):
+    body = nested("a", prompt_template=chat())
+    created = call("PUT", UPSERT, body)
+    assert (created.status, created.body["version_number"], created.body["external_ids"]) == (201, 1, [PAIR])
+    again = call("PUT", UPSERT, body)
+    assert (again.status, again.body["version_number"]) == (200, 2)
+
+
+def test_upsert_adopts_a_template_that_has_the_name(call, publish):
+    first = publish("a")
+    answer = call("PUT", UPSERT, flat("a"))
+    assert (answer.status, answer.body["id"], answer.body["version_number"]) == (201, first["id"], 2)
+
+
+def test_upsert_refuses_another_name(call):
+    call("PUT", UPSERT, flat("a"))
+    assert call("PUT", UPSERT, flat("b")).status == 409
+
+
+# -- patch ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def patched(call, publish):
+    tool = {"type": "function", "function": {"name": "f"}}
+    two = {
+        "messages": [*chat("one")["messages"], *chat("two")["messages"]],
+        "tools": [tool],
+        "tool_choice": "auto",
+    }
+    model = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 1, "top_p": 0.5}}
+    publish("a", two, metadata={"model": model, "owner": "x"}, tags=["t"], release_labels=["prod"])
+    publish("a", chat("latest"))
+    return lambda body: call("PATCH", "/rest/prompt-templates/a", body)
+
+
+def texts(answer):
+    return [message["content"][0]["text"] for message in answer.body["prompt_template"]["messages"]]
+
+
+def test_patch_replaces_messages_by_index_or_all(patched):
+    message = {"role": "user", "content": [{"type": "text", "text": "new"}]}
+    by_index = patched({"version": 1, "messages": {"1": message}, "commit_message": "m"})
+    assert by_index.status == 201
+    assert (by_index.body["version_number"], by_index.body["commit_message"]) == (3, "m")
+    assert texts(by_index) == ["one", "new"]
+    assert by_index.body["tags"] == ["t"]
+    assert texts(patched({"label": "prod", "messages": [message]})) == ["new"]
+    assert texts(patched({"version": 2})) == ["latest"]
+
+
+def test_patch_tells_absent_from_null(patched):
+    kept = patched({"version": 1}).body["prompt_template"]
+    assert kept["tools"] and kept["tool_choice"] == "auto"
+    gone = patched({"version": 1, "tools": None, "tool_choice": None}).body["prompt_template"]
+    assert gone["tools"] is None and gone["tool_choice"] is None
+
+
+def test_patch_merges_model_parameters(patched):
+    answer = patched(
+        {"version": 1, "model_parameters": {"top_p": None, "seed": 1}, "response_format": {"type": "x"}}
+    )
+    assert answer.body["metadata"]["model"]["parameters"] == {
+        "temperature": 1,
+        "top_p": None,
+        "seed": 1,
+        "response_format": {"type": "x"},
+    }
+    assert answer.body["metadata"]["owner"] == "x"
+    without = patched({"response_format": None})
+    assert "response_format" not in without.body["metadata"]["model"]["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"version": 1, "label": "prod"}, 400),
+        ({"version": "x"}, 400),
+        ({"label": 3}, 400),
+        ({"version": 9}, 404),
+        ({"label": "nope"}, 404),
+        ({"content": []}, 400),
+        ({"messages": None}, 400),
+        ({"messages": {"5": {}}}, 400),
+        ({"messages": {"-1": {}}}, 400),
+        ({"messages": {"x": {}}}, 400),
+        ({"messages": {"0": {"role": "user"}}}, 400),
+        ({"messages": "text"}, 400),
+        ({"version": 1, "model_parameters": []}, 400),
+        ({"version": 2, "model_parameters": {"a": 1}}, 400),
+        ({"version": 1, "response_format": 3}, 400),
+        ({"version": 1, "response_format": {}, "model_parameters": {"response_format": {}}}, 400),
+        ({"commit_message": "x" * 73}, 400),
+        ({"messages": [{"role": "user", "content": "@@@nobody@@@"}]}, 422),
+    ],
+)
+def test_patch_refuses_what_cannot_be(patched, body, status):
+    assert patched(body).status == status
+
+
+def test_patch_changes_the_content_of_a_completion_template(call, publish):
+    publish("c", completion("old"))
+    answer = call(
+        "PATCH", "/rest/prompt-templates/c", {"content": {"0": {"type": "text", "text": "new {x}"}}}
+    )
+    assert answer.body["prompt_template"]["content"][0]["text"] == "new {x}"
+    assert answer.body["prompt_template"]["input_variables"] == ["x"]
+    assert call("PATCH", "/rest/prompt-templates/c", {"messages": []}).status == 400
+    assert call("PATCH", "/rest/prompt-templates/nobody", {}).status == 404

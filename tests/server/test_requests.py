@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import io
+import time
+
+import pytest
+from registry_server import Caller, chat, flat
+
+from promptsync.server import clock
+from promptsync.server.app import create_app
+from promptsync.server.http import split_target
+
+
+def test_every_answer_is_json_that_ends_in_a_newline(call):
+    for answer in (
+        call("GET", "/prompt-templates"),
+        call("GET", "/nowhere"),
+        call("PUT", "/prompt-templates"),
+    ):
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.raw.endswith(b"}\n")
+        assert int(answer.headers["Content-Length"]) == len(answer.raw)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "", 404),
+        ("GET", "/rest", 404),
+        ("GET", "/prompt-templates//labels", 404),
+        ("GET", "/prompt-templates/x/y", 404),
+        ("GET", "/prompt-templates", 200),
+        ("GET", "/prompt-templates/", 200),
+        ("GET", "//prompt-templates", 200),
+        ("GET", "///prompt-templates", 200),
+        ("GET", "http://127.0.0.1:1/prompt-templates?page=1", 200),
+        ("HEAD", "/prompt-templates", 200),
+        ("GET", "/rest/prompt-templates", 405),
+        ("DELETE", "/prompt-templates/x", 405),
+        ("BREW", "/prompt-templates", 405),
+        ("OPTIONS", "/prompt-templates", 204),
+        ("OPTIONS", "/nowhere", 404),
+    ],
+)
+def test_paths_and_methods(call, method, path, status):
+    assert call(method, path).status == status
+
+
+def test_a_wrong_method_names_the_right_ones(call):
+    assert call("PUT", "/prompt-templates/x").headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+    assert call("OPTIONS", "/prompt-labels/1").headers["Allow"] == "DELETE, OPTIONS, PATCH"
+
+
+def test_head_has_the_headers_of_get_and_no_body(call):
+    got, head = call("GET", "/prompt-templates"), call("HEAD", "/prompt-templates")
+    assert head.raw == b""
+    assert head.headers == got.headers
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a/labels",
+        "labels",
+        "by-external-id",
+        "50% off",
+        "a?b#c",
+        "../up",
+        "名前",
+        "a b",
+        "a%2Fb",
+        "x\ny",
+        "\N{NULL}",
+        "+",
+    ],
+)
+def test_any_name_is_addressed_by_its_encoded_form(call, publish, name):
+    import urllib.parse
+
+    publish(name)
+    path = f"/prompt-templates/{urllib.parse.quote(name, safe='')}"
+    rendered = call("POST", path, {})
+    assert rendered.status == 200
+    assert rendered.body["prompt_name"] == name
+    if name != "labels":
+        assert call("GET", path).body["prompt_name"] == name
+    assert call("GET", f"{path}/labels").body["release_labels"] == []
+
+
+def test_a_slash_that_is_not_encoded_separates(call, publish):
+    publish("a/labels")
+    assert call("GET", "/prompt-templates/a/labels").status == 404
+    publish("a")
+    assert "release_labels" in call("GET", "/prompt-templates/a/labels").body
+
+
+@pytest.mark.parametrize(
+    ("environ", "target"),
+    [
+        ({"REQUEST_URI": "/a%2Fb?x=1"}, ("/a%2Fb", "x=1")),
+        ({"RAW_URI": "/a%2Fb"}, ("/a%2Fb", "")),
+        ({"REQUEST_URI": "http://h:1/a?b"}, ("/a", "b")),
+        ({"REQUEST_URI": "http://h"}, ("/", "")),
+        ({"PATH_INFO": "/a b/\xc3\xa9", "QUERY_STRING": "q=1"}, ("/a%20b/%C3%A9", "q=1")),
+        ({}, ("", "")),
+    ],
+)
+def test_the_raw_target_is_preferred(environ, target):
+    assert split_target(environ) == target
+
+
+@pytest.mark.parametrize(
+    ("configured", "key", "body", "status"),
+    [
+        (None, None, None, 401),
+        (None, "", None, 401),
+        (None, "anything", None, 200),
+        (None, None, {"api_key": "anything"}, 200),
+        (None, None, {"api_key": ""}, 401),
+        (None, None, {"api_key": 3}, 401),
+        (None, None, [], 401),
+        ("secret", "secret", None, 200),
+        ("secret", "Secret", None, 401),
+        ("secret", None, {"api_key": "secret"}, 200),
+        ("secret", "wrong", {"api_key": "secret"}, 401),
+        ("gehéim", "gehéim".encode().decode("latin-1"), None, 200),
+    ],
+)
+def test_keys(tmp_path, configured, key, body, status):
+    with create_app(tmp_path / "r.db", api_key=configured) as app:
+        call = Caller(app, key)
+        assert call("GET", "/prompt-templates", body).status == status
+
+
+def test_the_key_is_neither_stored_nor_echoed(tmp_path, call):
+    secret = "pl_never_keep_me"
+    answer = call("POST", "/rest/prompt-templates", flat("x", metadata={"a": 1}, api_key=secret))
+    assert secret not in answer.raw.decode()
+    assert secret not in call("GET", "/prompt-templates").raw.decode()
+    for file in tmp_path.iterdir():
+        assert secret.encode() not in file.read_bytes()
+
+
+def test_without_a_key_a_broken_body_is_still_a_missing_key(app):
+    assert Caller(app, None)("POST", "/rest/prompt-templates", raw=b"{").status == 401
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{",
+        b"nope",
+        b"\xff\xfe",
+        b'{"a": NaN}',
+        b'{"a": -Infinity}',
+        b'{"a": 1e999}',
+        b'{"a": ' + b"9" * 5000 + b"}",
+        b'{"a": "\\ud800"}',
+        b'{"\\udfff": 1}',
+        b"[" * 200 + b"]" * 200,
+        b"[" * 100_000,
+        b"[]",
+        b'"text"',
+        b"3",
+    ],
+)
+def test_what_is_no_json_object_is_refused(call, raw):
+    for path in ("/rest/prompt-templates", "/prompt-templates/x"):
+        answer = call("POST", path, raw=raw)
+        assert answer.status == 400
+        assert answer.body["success"] is False
+
+
+@pytest.mark.parametrize("raw", [b"", b"  \n", b"null", b"{}", b"\xef\xbb\xbf{}"])
+def test_an_empty_body_is_an_empty_object(call, publish, raw):
+    publish("x")
+    assert call("POST", "/prompt-templates/x", raw=raw).status == 200
+
+
+def test_surrogate_pairs_are_text(call, publish):
+    template = chat("\N{GRINNING FACE}")
+    assert (
+        publish("x", template)["prompt_template"]["messages"][0]["content"][0]["text"] == "\N{GRINNING FACE}"
+    )
+    answer = call(
+        "POST",
+        "/rest/prompt-templates",
+        raw=b'{"prompt_name": "\\ud83d\\ude00", "prompt_template": {"messages": []}}',
+    )
+    assert answer.body["prompt_name"] == "\N{GRINNING FACE}"
+
+
+def test_a_body_that_is_too_large_is_refused_unread(tmp_path):
+    with create_app(tmp_path / "r.db", max_body=100) as app:
+        call = Caller(app)
+        assert call("POST", "/rest/prompt-templates", raw=b" " * 101).status == 413
+        assert call("POST", "/prompt-templates/x", raw=b" " * 100).status == 404
+
+
+@pytest.mark.parametrize(("length", "status"), [("x", 400), ("-1", 400), ("9" * 30, 413), ("", 200)])
+def test_odd_content_lengths(app, length, status):
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/prompt-templates",
+        "CONTENT_LENGTH": length,
+        "HTTP_X_API_KEY": "k",
+        "wsgi.input": io.BytesIO(),
+    }
+    seen = []
+    app(environ, lambda line, headers: seen.append(int(line[:3])))
+    assert seen == [status]
+
+
+def test_a_body_without_a_length_is_read_when_the_server_ends_it(app):
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/prompt-templates",
+        "wsgi.input_terminated": True,
+        "wsgi.input": io.BytesIO(b'{"api_key": "k"}'),
+    }
+    seen = []
+    app(environ, lambda line, headers: seen.append(int(line[:3])))
+    assert seen == [200]
+
+
+def test_latency_is_waited_before_each_answer(tmp_path):
+    with create_app(tmp_path / "r.db", latency=0.05) as app:
+        began = time.perf_counter()
+        Caller(app)("GET", "/prompt-templates")
+        assert time.perf_counter() - began >= 0.05
+
+
+def test_a_closed_application_answers_503(tmp_path):
+    app = create_app(tmp_path / "r.db")
+    app.close()
+    answer = Caller(app)("GET", "/prompt-templates")
+    assert answer.status == 503
+    assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("page=0", 422),
+        ("page=-1", 422),
+        ("page=x", 422),
+        ("page=٣", 422),
+        ("page=99999999999999999999999", 422),
+        ("page=999999999999999999", 200),
+        ("per_page=0", 422),
+        ("per_page=1000", 200),
+        ("page=", 200),
+        ("status=gone", 422),
+        ("sort_by=size", 422),
+        ("sort_order=up", 422),
+        ("is_snippet=perhaps", 422),
+        ("created_after=yesterday", 422),
+        ("created_after=2020-01-01", 200),
+        ("created_after=2020-01-01T00:00:00Z", 200),
+        ("created_after=2020-01-01T00:00:00+02:00", 200),
+        ("external_id=x", 422),
+        ("unknown=1", 200),
+        ("&".join(["a=1"] * 500), 400),
+    ],
+)
+def test_query_parameters_are_checked(call, query, status):
+    answer = call("GET", f"/prompt-templates?{query}")
+    assert answer.status == status
+    if status == 422:
+        assert answer.body["detail"][0]["loc"][0] == "query"
+
+
+@pytest.mark.parametrize(
+    ("value", "stamp"),
+    [
+        ("2026-02-01T08:00:00Z", "2026-02-01T08:00:00.000000Z"),
+        ("2026-02-01T08:00:00+02:00", "2026-02-01T06:00:00.000000Z"),
+        ("2026-02-01", "2026-02-01T00:00:00.000000Z"),
+        (0, "1970-01-01T00:00:00.000000Z"),
+        (1.5, "1970-01-01T00:00:01.500000Z"),
+    ],
+)
+def test_moments_are_read_in_every_form_that_clients_send(value, stamp):
+    assert clock.parse(value) == stamp
+
+
+@pytest.mark.parametrize("value", ["never", "", 1e300, "0001-01-01T00:00:00+10:00"])
+def test_what_is_no_moment_is_a_value_error(value):
+    with pytest.raises(ValueError, match=r"."):
+        clock.parse(value)

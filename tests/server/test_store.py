@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+
+import pytest
+
+from promptsync.server.errors import StoreError
+from promptsync.server.schema import APPLICATION_ID, MIGRATIONS
+from promptsync.server.store import Store
+
+
+def test_a_new_database_draws_a_workspace_that_it_keeps(tmp_path):
+    path = tmp_path / "deep" / "down" / "registry.db"
+    first = Store(path)
+    first.close()
+    again, other = Store(path), Store(tmp_path / "other.db")
+    assert again.workspace_id == first.workspace_id != other.workspace_id
+    again.close()
+    other.close()
+
+
+def test_the_file_says_what_it_is(tmp_path):
+    store = Store(tmp_path / "registry.db")
+    with store.read() as db:
+        assert db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+        assert db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
+        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        assert db.execute("PRAGMA foreign_keys").fetchone()[0] == 1
+    store.close()
+
+
+def test_an_empty_file_becomes_a_registry(tmp_path):
+    path = tmp_path / "registry.db"
+    path.touch()
+    Store(path).close()
+
+
+@pytest.mark.parametrize("content", [b"prompts: prompts\n" * 100, b"SQLite format 3\0" + b"\xff" * 2000])
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path, content):
+    path = tmp_path / "registry.db"
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"registry\.db: file is not a database") as caught:
+        Store(path)
+    assert caught.value.hint
+    assert caught.value.exit_code == 4
+    assert path.read_bytes() == content
+
+
+def test_another_programs_database_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "registry.db"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE theirs (x)")
+    db.close()
+    with pytest.raises(StoreError, match="belongs to another program"):
+        Store(path)
+    db = sqlite3.connect(path)
+    assert [row[0] for row in db.execute("SELECT name FROM sqlite_master")] == ["theirs"]
+    db.close()
+
+
+def test_a_database_of_a_newer_version_is_refused(tmp_path):
+    path = tmp_path / "registry.db"
+    Store(path).close()
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    db.close()
+    with pytest.raises(StoreError, match=r"newer promptsync .* this one knows"):
+        Store(path)
+
+
+def test_a_directory_or_an_unreachable_path_is_refused(tmp_path):
+    with pytest.raises(StoreError, match="Cannot open"):
+        Store(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="Cannot open"):
+        Store(tmp_path / "file" / "registry.db")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_file_is_refused(tmp_path):
+    path = tmp_path / "registry.db"
+    Store(path).close()
+    path.chmod(stat.S_IRUSR)
+    with pytest.raises(StoreError):
+        Store(path)
+
+
+def test_a_failed_transaction_leaves_nothing(tmp_path):
+    store = Store(tmp_path / "registry.db")
+    with pytest.raises(ZeroDivisionError), store.write() as db:
+        db.execute("INSERT INTO folders (name, created_at, updated_at) VALUES ('x', '', '')")
+        _ = 1 / 0
+    with store.read() as db:
+        assert db.execute("SELECT count(*) FROM folders").fetchone()[0] == 0
+    store.close()
+
+
+def test_a_reader_sees_one_state_while_others_write(tmp_path):
+    store = Store(tmp_path / "registry.db")
+    with store.read() as reader:
+        assert reader.execute("SELECT count(*) FROM folders").fetchone()[0] == 0
+        with store.write() as writer:
+            writer.execute("INSERT INTO folders (name, created_at, updated_at) VALUES ('x', '', '')")
+        assert reader.execute("SELECT count(*) FROM folders").fetchone()[0] == 0
+    store.close()
+
+
+def test_a_closed_store_says_so_and_closes_what_is_given_back(tmp_path):
+    store = Store(tmp_path / "registry.db")
+    with store.read() as db:
+        store.close()
+        db.execute("SELECT 1")
+    with pytest.raises(sqlite3.ProgrammingError):
+        db.execute("SELECT 1")
+    with pytest.raises(StoreError, match="is closed"), store.read():
+        pass
+
+
+def test_many_threads_may_create_one_database_at_once(tmp_path):
+    opened: list[Store] = []
+    failed: list[Exception] = []
+
+    def create():
+        try:
+            opened.append(Store(tmp_path / "registry.db"))
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=create) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert len({store.workspace_id for store in opened}) == 1
+    for store in opened:
+        store.close()

@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import pytest
+from registry_server import chat, completion
+
+OPENAI = {"model": {"provider": "openai", "name": "gpt-4o"}}
+
+
+def names(answer):
+    return [item["prompt_name"] for item in answer.body["items"]]
+
+
+# -- the list ------------------------------------------------------------------------------------------
+
+
+def test_list_items_have_the_recorded_and_the_declared_keys(call, publish):
+    publish("a", commit_message="m", tags=["t"])
+    item = call("GET", "/prompt-templates").body["items"][0]
+    assert set(item) == {
+        "id",
+        "prompt_name",
+        "prompt_template",
+        "version",
+        "commit_message",
+        "metadata",
+        "tags",
+        "folder_id",
+        "parent_folder_name",
+        "full_folder_path",
+        "external_ids",
+        "is_snippet",
+    }
+    assert (item["version"], item["commit_message"], item["tags"]) == (1, "m", ["t"])
+
+
+def test_publish_get_and_list_give_the_same_template(call, publish):
+    published = publish("a", metadata=OPENAI)
+    listed = call("GET", "/prompt-templates").body["items"][0]
+    raw = call("GET", "/prompt-templates/a").body
+    rendered = call("POST", "/prompt-templates/a", {"skip_input_variable_rendering": True}).body
+    for other in (listed, raw, rendered):
+        for key in ("prompt_template", "metadata"):
+            assert other[key] == published[key]
+            assert list(other[key]) == list(published[key])
+
+
+def test_pages_are_stable_complete_and_end(call, publish):
+    for number in range(7):
+        publish(f"p{number}")
+    seen = []
+    for page in (1, 2, 3):
+        answer = call("GET", f"/prompt-templates?per_page=3&page={page}").body
+        seen += [item["prompt_name"] for item in answer["items"]]
+        assert (answer["page"], answer["pages"], answer["total"], answer["per_page"]) == (page, 3, 7, 3)
+        assert answer["has_next"] is (page < 3)
+        assert answer["next_num"] == (page + 1 if page < 3 else None)
+        assert answer["prev_num"] == (page - 1 if page > 1 else None)
+    assert seen == [f"p{number}" for number in reversed(range(7))]
+    assert call("GET", "/prompt-templates?per_page=3&page=4").body["items"] == []
+
+
+def test_per_page_is_capped_at_100_and_30_by_default(call, publish):
+    for number in range(101):
+        publish(str(number))
+    assert len(call("GET", "/prompt-templates?per_page=500").body["items"]) == 100
+    assert len(call("GET", "/prompt-templates").body["items"]) == 30
+
+
+@pytest.fixture
+def shelf(call, publish):
+    publish(
+        "support/Refund", tags=["billing", "support"], external_ids=[{"source": "git", "external_id": "1"}]
+    )
+    publish("tone", completion("kind"))
+    publish("greeting", chat("@@@tone@@@ old"), tags=["support"], release_labels=["prod"])
+    publish("greeting", chat("@@@tone@@@ new"))
+    gone = publish("100%_gone")
+    call("DELETE", "/api/public/v2/folders/entities", {"entities": [{"id": gone["id"], "type": "PROMPT"}]})
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ["greeting", "tone", "support/Refund"]),
+        ("sort_order=asc", ["support/Refund", "tone", "greeting"]),
+        ("sort_by=id&sort_order=asc", ["support/Refund", "tone", "greeting"]),
+        ("sort_by=name&sort_order=asc", ["greeting", "support/Refund", "tone"]),
+        ("sort_by=updated_at", ["greeting", "tone", "support/Refund"]),
+        ("name=REFUND", ["support/Refund"]),
+        ("name=t", ["greeting", "tone", "support/Refund"]),
+        ("name=%25", []),
+        ("name=_", []),
+        ("status=deleted", ["100%_gone"]),
+        ("status=deleted&name=0%25_", ["100%_gone"]),
+        ("status=all&sort_by=name", ["tone", "support/Refund", "greeting", "100%_gone"]),
+        ("tags=support", ["greeting", "support/Refund"]),
+        ("tags=support&tags=billing", ["support/Refund"]),
+        ("tags[]=support&tags[]=billing", ["support/Refund"]),
+        ("tags=supp", []),
+        ("label=prod", ["greeting"]),
+        ("label=nope", []),
+        ("is_snippet=true", ["tone"]),
+        ("is_snippet=false", ["greeting", "support/Refund"]),
+        ("external_source=git&external_id=1", ["support/Refund"]),
+        ("external_source=git&external_id=2", []),
+        ("created_after=2020-01-01T00:00:00Z", ["greeting", "tone", "support/Refund"]),
+        ("created_before=2020-01-01T00:00:00Z", []),
+        ("updated_after=2999-01-01", []),
+        ("updated_before=2999-01-01&name=tone", ["tone"]),
+        ("created_by_email=a@b.c", []),
+    ],
+)
+def test_filters(call, shelf, query, found):
+    answer = call("GET", f"/prompt-templates?{query}")
+    assert names(answer) == found
+    assert answer.body["total"] == len(found)
+
+
+def test_a_label_shows_its_version(call, shelf):
+    item = call("GET", "/prompt-templates?label=prod").body["items"][0]
+    assert item["version"] == 1
+    assert item["prompt_template"]["messages"][0]["content"][0]["text"] == "@@@tone@@@ old"
+
+
+def test_names_fold_case_beyond_ascii(call, publish):
+    publish("ÜBER straße")
+    assert names(call("GET", "/prompt-templates?name=%C3%BCber%20STRASSE")) == ["ÜBER straße"]
+
+
+# -- which template ------------------------------------------------------------------------------------
+
+
+def test_a_name_wins_over_an_id(call, publish):
+    first = publish("first")
+    second = publish(str(first["id"]))
+    assert call("GET", f"/prompt-templates/{first['id']}").body["id"] == second["id"]
+    assert call("GET", f"/prompt-templates/{second['id']}").body["prompt_name"] == str(first["id"])
+
+
+@pytest.mark.parametrize("identifier", ["nobody", "999", "0", "-1", "9" * 40, "٣", "x" * 5000])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_does_not_exist_is_a_404_with_a_message(call, method, identifier):
+    import urllib.parse
+
+    answer = call(method, f"/prompt-templates/{urllib.parse.quote(identifier)}")
+    assert answer.status == 404
+    assert "prompt template" in answer.body["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "body", "status", "version"),
+    [
+        ("GET", "", None, 200, 2),
+        ("GET", "?version=1", None, 200, 1),
+        ("GET", "?label=prod", None, 200, 1),
+        ("GET", "?version=1&label=prod", None, 422, None),
+        ("GET", "?version=3", None, 404, None),
+        ("GET", "?version=0", None, 422, None),
+        ("GET", "?version=x", None, 422, None),
+        ("GET", "?version=999999999999999999999", None, 422, None),
+        ("GET", "?label=nope", None, 404, None),
+        ("POST", "", {}, 200, 2),
+        ("POST", "", {"version": 1}, 200, 1),
+        ("POST", "", {"version": None, "label": None}, 200, 2),
+        ("POST", "", {"version": 2, "label": "prod"}, 200, 1),
+        ("POST", "", {"version": 10**30}, 404, None),
+        ("POST", "", {"version": 0}, 422, None),
+        ("POST", "", {"version": True}, 422, None),
+        ("POST", "", {"version": "1"}, 422, None),
+        ("POST", "", {"label": 3}, 422, None),
+        ("POST", "", {"label": "nope"}, 404, None),
+        ("POST", "", {"input_variables": []}, 422, None),
+        ("POST", "", {"model_parameter_overrides": 3}, 422, None),
+        ("POST", "", {"provider": ["x"], "metadata_filters": {}, "workspace_id": 3}, 200, 2),
+    ],
+)
+def test_which_version_is_read(call, publish, method, query, body, status, version):
+    publish("a", release_labels=["prod"])
+    publish("a")
+    answer = call(method, f"/prompt-templates/a{query}", body)
+    assert answer.status == status
+    if version:
+        assert answer.body["version"] == version
+
+
+# -- rendered ------------------------------------------------------------------------------------------
+
+
+def rendered_text(answer):
+    return answer.body["prompt_template"]["messages"][0]["content"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "body", "text", "warning"),
+    [
+        (None, {}, "Hi {name}, {x}", None),
+        (None, {"input_variables": {}}, "Hi {name}, {x}", None),
+        (None, {"provider": "openai"}, "Hi , ", "'name'"),
+        (OPENAI, {}, "Hi , ", "'x'"),
+        (OPENAI, {"input_variables": {"name": "Ana", "x": 3}}, "Hi Ana, 3", None),
+        (None, {"input_variables": {"name": "Ana"}}, "Hi Ana, ", "'x'"),
+        (
+            OPENAI,
+            {"input_variables": {"name": "A"}, "skip_input_variable_rendering": True},
+            "Hi {name}, {x}",
+            None,
+        ),
+    ],
+)
+def test_variables_are_applied_as_the_sdk_mirrors_it(call, publish, metadata, body, text, warning):
+    publish("a", chat("Hi {name}, {x}"), metadata=metadata)
+    answer = call("POST", "/prompt-templates/a", body)
+    assert rendered_text(answer) == text
+    assert (warning or "") in (answer.body["warning"] or "")
+    assert (answer.body["warning"] is None) is (warning is None)
+
+
+def test_a_rendered_answer_has_the_recorded_keys(call, publish, app):
+    publish("a")
+    answer = call("POST", "/prompt-templates/a").body
+    assert set(answer) == {
+        "id",
+        "prompt_name",
+        "tags",
+        "workspace_id",
+        "commit_message",
+        "metadata",
+        "prompt_template",
+        "llm_kwargs",
+        "provider_base_url",
+        "provider_id",
+        "custom_provider",
+        "version",
+        "snippets",
+        "warning",
+        "request_id",
+    }
+    assert answer["workspace_id"] == app.context.store.workspace_id
+    assert len(answer["request_id"]) == 32
+
+
+# -- snippets ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def nested_snippets(publish):
+    publish("inner", completion("{mood} v1"), release_labels=["prod"])
+    publish("outer", completion("[@@@inner@label:prod@@@]"))
+    publish("parent", chat("@@@outer@@@ {x} @@@inner@version_number:1@@@"))
+    publish("inner", completion("v2"))
+
+
+def test_snippets_are_expanded_on_read_and_their_variables_join(call, nested_snippets):
+    raw = call("GET", "/prompt-templates/parent")
+    assert rendered_text(raw) == "[{mood} v1] {x} {mood} v1"
+    assert raw.body["prompt_template"]["input_variables"] == ["mood", "x"]
+    assert raw.body["snippets"] == [
+        {"prompt_name": "outer", "version": 1},
+        {"prompt_name": "inner", "version": 1, "label": "prod"},
+        {"prompt_name": "inner", "version": 1},
+    ]
+    rendered = call("POST", "/prompt-templates/parent", {"input_variables": {"mood": "calm", "x": 1}})
+    assert rendered_text(rendered) == "[calm v1] 1 calm v1"
+
+
+def test_a_raw_read_can_keep_the_references(call, nested_snippets):
+    raw = call("GET", "/prompt-templates/parent?resolve_snippets=false")
+    assert rendered_text(raw) == "@@@outer@@@ {x} @@@inner@version_number:1@@@"
+    assert raw.body["prompt_template"]["input_variables"] == ["x"]
+    assert raw.body["snippets"] == [
+        {"prompt_name": "outer", "version": 1},
+        {"prompt_name": "inner", "version": 1},
+    ]
+
+
+def test_a_new_snippet_version_changes_unpinned_parents_without_a_new_version(call, publish, nested_snippets):
+    publish("outer", completion("changed"))
+    raw = call("GET", "/prompt-templates/parent").body
+    assert raw["version"] == 1
+    assert raw["prompt_template"]["messages"][0]["content"][0]["text"].startswith("changed ")
+
+
+def test_a_snippet_whose_label_is_gone_is_a_422_when_read_resolved(call, nested_snippets):
+    label = call("GET", "/prompt-templates/inner/labels").body["release_labels"][0]
+    call("DELETE", f"/prompt-labels/{label['release_label_id']}")
+    assert call("GET", "/prompt-templates/parent").status == 422
+    assert call("POST", "/prompt-templates/parent").status == 422
+    unresolved = call("GET", "/prompt-templates/outer?resolve_snippets=false")
+    assert (unresolved.status, unresolved.body["snippets"]) == (200, [])
+
+
+def test_an_archived_snippet_still_renders_in_its_parents(call, nested_snippets):
+    outer = call("GET", "/prompt-templates/outer").body["id"]
+    call("DELETE", "/api/public/v2/folders/entities", {"entities": [{"id": outer, "type": "SNIPPET"}]})
+    assert rendered_text(call("GET", "/prompt-templates/parent")).startswith("[")
+
+
+def test_llm_kwargs_come_with_a_raw_read_when_asked_for(call, publish):
+    publish("a", metadata=OPENAI)
+    assert "llm_kwargs" not in call("GET", "/prompt-templates/a").body
+    asked = call("GET", "/prompt-templates/a?include_llm_kwargs=true").body
+    assert asked["llm_kwargs"]["messages"][0]["content"] == [{"type": "text", "text": "Hello {name}"}]
