@@ -115,3 +115,16 @@ def test_values_that_are_what_they_look_like_are_left_alone(line: str) -> None:
 
 def test_a_text_that_mentions_such_values_is_left_alone() -> None:
     assert lint("content: |\n  Answer: no\n  at: 12:30\n  - yes\nmetadata: {ok: true}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("{content: hi, metadata: {owner: no}}\n", 1, 26),
+        ("metadata: {owner: no}\ncontent: hi\n", 1, 12),
+        ("metadata:\n  # why\n  a:\n  - {b: no}\ncontent: hi\n", 4, 6),
+        ("messages: [{role: user, content: hi}]\ntools:\n- type: x\n- a: no\n", 4, 3),
+    ],
+)
+def test_such_values_are_found_in_every_style_of_file(text: str, line: int, column: int) -> None:
+    assert found(lint(text)) == [("yaml-scalar", "warning", line, column, "a.yaml")]

@@ -27,7 +27,7 @@ _TEXTS = rf"{_EXPONENT}|{_MODERN_OCTAL}"
 _ANY = re.compile(
     rf"(?:[:,\-]\s+|\[\s*)(?:(?i:{_WORDS})|{_NUMBERS}|{_DATE}|{_TEXTS})\s*(?:[,\]}}#]|$)", re.MULTILINE
 )
-_SECTION = re.compile(r"^[\"']?(?:model|metadata|tools|functions|examples)[\"']?\s*:", re.MULTILINE)
+_FREE = ("model:", "metadata:", "tools:", "functions:", "examples:")
 _NEXT = re.compile(r"\n(?=[^\s#-])")
 _KEY_BEFORE = re.compile(rf"(?:-\s+)*{KEY}")
 _ITEM_BEFORE = re.compile(r"(?:-\s+)*")
@@ -54,9 +54,11 @@ def _sections(source: str) -> Iterator[str]:
     if source.lstrip().startswith("{"):
         yield source
         return
-    for found in _SECTION.finditer(source):
-        end = _NEXT.search(source, found.end())
-        yield source[found.start() : end.start() if end else len(source)]
+    for key in _FREE:
+        start = 0 if source.startswith(key) else source.find("\n" + key)
+        if start >= 0:
+            end = _NEXT.search(source, start + len(key))
+            yield source[start : end.start() if end else len(source)]
 
 
 def _free(subject: Subject) -> Iterator[tuple[KeyPath, Any]]:
