@@ -1,0 +1,74 @@
+"""``.promptsync/``: what a working copy keeps for itself. Everything but ``registry.db`` may be deleted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from promptsync.errors import PromptsyncError, Refused
+
+DIRECTORY = ".promptsync"
+
+
+def private_directory(root: Path) -> Path:
+    """Return the private directory below ``root``, made and hidden from git where it was not there."""
+    directory = root / DIRECTORY
+    ignore = directory / ".gitignore"
+    try:
+        directory.mkdir(exist_ok=True)
+        if not ignore.exists():
+            ignore.write_text("# private to this working copy\n*\n", "utf-8")
+    except OSError as error:
+        raise PromptsyncError(
+            f"cannot write to {directory}: {error.strerror}", hint="check its permissions and the free space"
+        ) from None
+    return directory
+
+
+def read_json(path: Path) -> Any:
+    """Return what a private JSON file holds, ``None`` when it is missing or damaged: it can be made anew."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a private JSON file whole or not at all. Raises ``OSError``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(value, file, ensure_ascii=True, separators=(",", ":"))
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Keep a second process from writing to the same working copy; the system frees it when one dies.
+
+    Raises ``Refused`` at once when another holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(private_directory(root) / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise Refused(
+            f"another promptsync is writing to {root}",
+            hint="wait until it has finished, then run this again",
+            code="locked",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,87 @@
+"""What this working copy remembers of its own pushes and pulls. Losing it costs requests, never correctness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from promptsync.core.base import Pushed
+from promptsync.files.private import DIRECTORY, private_directory, read_json, write_json
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The last version of one prompt that went through this working copy."""
+
+    template_id: int
+    pushed: Pushed
+
+
+class Record:
+    """Entries by registry URL, workspace and prompt name."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._path = root / DIRECTORY / "record.json"
+        data = read_json(self._path)
+        usable = isinstance(data, dict) and data.get("format") == _FORMAT
+        remotes = data.get("remotes") if usable else None
+        self._remotes: dict[str, dict[str, Any]] = remotes if isinstance(remotes, dict) else {}
+
+    def entries(self, url: str, workspace_id: int | None) -> dict[str, Entry]:
+        """Return the entries of one workspace by name; without ``workspace_id`` those of the last one seen."""
+        remote = self._remotes.get(url)
+        if not isinstance(remote, dict):
+            return {}
+        if workspace_id is not None and remote.get("workspace") != workspace_id:
+            return {}
+        prompts = remote.get("prompts")
+        read = {name: _entry(raw) for name, raw in prompts.items()} if isinstance(prompts, dict) else {}
+        return {name: entry for name, entry in read.items() if entry is not None}
+
+    def update(self, url: str, workspace_id: int | None, entries: Mapping[str, Entry]) -> None:
+        """Remember ``entries`` and write the file. Entries of another workspace at this URL are forgotten."""
+        if not entries:
+            return
+        kept = self.entries(url, workspace_id)
+        kept.update(entries)
+        self._remotes[url] = {
+            "workspace": workspace_id,
+            "prompts": {name: _raw(entry) for name, entry in sorted(kept.items())},
+        }
+        private_directory(self._root)
+        write_json(self._path, {"format": _FORMAT, "remotes": self._remotes})
+
+
+def _raw(entry: Entry) -> dict[str, Any]:
+    pushed = entry.pushed
+    return {
+        "id": entry.template_id,
+        "version": pushed.version,
+        "digest": pushed.digest,
+        "tags": sorted(pushed.tags),
+        "kept_tags": sorted(pushed.kept_tags),
+        "pulled": pushed.pulled,
+        "commit": pushed.commit,
+    }
+
+
+def _entry(raw: Any) -> Entry | None:
+    try:
+        return Entry(
+            int(raw["id"]),
+            Pushed(
+                version=int(raw["version"]),
+                digest=str(raw["digest"]),
+                tags=frozenset(raw["tags"]),
+                kept_tags=frozenset(raw["kept_tags"]),
+                pulled=raw["pulled"],
+                commit=raw["commit"],
+            ),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,105 @@
+"""Gathers both sides and decides about each prompt. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from promptsync.core.compare import State
+from promptsync.core.prompt import Label, Listed
+from promptsync.files.promptfile import PromptFile
+from promptsync.files.worktree import Worktree, scan
+from promptsync.sync.decide import Decider
+from promptsync.sync.project import Project
+from promptsync.sync.proof import Proof
+from promptsync.sync.snapshot import Item, Snapshot
+
+CONNECTIONS = 8
+"""How many requests are under way at most."""
+
+
+def gather(project: Project, *, label: str | None = None, with_labels: bool = False) -> Snapshot:
+    """Return what both sides hold, and the state of every prompt in scope.
+
+    ``label`` makes the version under that label the tracked one. Raises ``RemoteError`` when any part of the
+    registry cannot be read, ``Refused`` when the visible git history cannot settle who changed what.
+    """
+    worktree = scan(project.root, project.config.prompts)
+    listed = list_all(project, label=label)
+    listing = {item.name: item for item in listed}
+    labels = labels_by_prompt(project, listed) if with_labels else None
+    names = sorted(name for name in {*worktree.files, *listing} if project.config.in_scope(name))
+    proof = Proof(project, listed, whole=label is None)
+    equal, open_names = _prove(proof, worktree.files, listing, names)
+    items = [_equal(worktree.files[name], listing[name], proof) for name in equal]
+    hidden: tuple[str, ...] = ()
+    has_history = True
+    if open_names:
+        decider = Decider(project, worktree, listing, proof, label=label)
+        items += decider.decide(open_names)
+        hidden, has_history = decider.hidden, decider.has_git
+    # A file that cannot be read must never look like a deletion or like a prompt to pull.
+    broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in worktree.broken]
+    names_of_broken = {item.name for item in broken}
+    kept = [*broken, *(item for item in items if item.name not in names_of_broken)]
+    return Snapshot(
+        items=tuple(sorted(kept, key=lambda item: item.name)),
+        worktree=worktree,
+        listing=listing,
+        label=label,
+        labels=labels,
+        hidden=hidden,
+        has_history=has_history,
+    )
+
+
+def list_all(project: Project, *, label: str | None = None, status: str = "active") -> list[Listed]:
+    """Return everything that the registry lists."""
+
+    def on_page(done: int, pages: int) -> None:
+        project.progress("Listing the registry", done, pages)
+
+    return project.registry.list(label=label, status=status, on_page=on_page)
+
+
+def labels_by_prompt(
+    project: Project, listing: Sequence[Listed]
+) -> dict[str, tuple[tuple[str, int], ...]] | None:
+    """Return name and version of the labels of each prompt, ``None`` when that takes a request per prompt."""
+    found = project.registry.all_labels()
+    if found is None:
+        return None
+    names = {item.template_id: item.name for item in listing}
+    labels: dict[str, list[tuple[str, int]]] = {}
+    for one in found:
+        name = one.prompt_name or names.get(one.template_id or 0)
+        if name is not None:
+            labels.setdefault(name, []).append((one.name, one.version))
+    return {name: tuple(sorted(pairs)) for name, pairs in labels.items()}
+
+
+def labels_of(project: Project, items: Iterable[Listed]) -> dict[str, list[Label]]:
+    """Return the labels of some prompts, asked for one by one, several at a time."""
+    wanted = list(items)
+
+    def read(item: Listed) -> tuple[str, list[Label]]:
+        return item.name, project.registry.labels(item.template_id, item.name)
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        return dict(pool.map(read, wanted))
+
+
+def _prove(
+    proof: Proof, files: Mapping[str, PromptFile], listing: Mapping[str, Listed], names: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    equal: list[str] = []
+    doubtful: list[str] = []
+    for name in names:
+        file, listed = files.get(name), listing.get(name)
+        proven = file is not None and listed is not None and proof.equal(file, listed)
+        (equal if proven else doubtful).append(name)
+    return equal, doubtful
+
+
+def _equal(file: PromptFile, listed: Listed, proof: Proof) -> Item:
+    return Item(file.prompt.name, State.IN_SYNC, file, listed, digest=proof.digest(file))

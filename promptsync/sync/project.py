@@ -1,0 +1,147 @@
+"""A working copy and the registry that it is compared with: what every verb of the library starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from promptsync.errors import UsageError
+from promptsync.files.cache import FileCache
+from promptsync.files.config import Config
+from promptsync.files.private import private_directory
+from promptsync.files.record import Record
+
+if TYPE_CHECKING:
+    from promptsync.files.history import History
+    from promptsync.files.revisions import Revisions
+    from promptsync.remote.client import Registry
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done, and how many there are (0: not known yet)."""
+
+LOCAL = "local:"
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+@dataclass
+class Project:
+    """One working copy with one remote. ``remote`` is the remote's name in the config, or its URL.
+
+    Use it as a context manager: the connection is made when it is first needed, and closed at the end.
+    """
+
+    config: Config
+    remote: str
+    url: str
+    api_key: str | None = None
+    fixtures: Path | None = None
+    progress: Progress = no_progress
+    on_wait: Callable[[str], None] | None = None
+    _registry: Registry | None = field(default=None, init=False, repr=False)
+    _history: History | None = field(default=None, init=False, repr=False)
+    _looked_for_history: bool = field(default=False, init=False, repr=False)
+
+    @property
+    def root(self) -> Path:
+        return self.config.root
+
+    @property
+    def registry(self) -> Registry:
+        """The client of the remote. Raises ``UsageError`` or ``RemoteError`` when there can be none."""
+        if self._registry is None:
+            self._registry = connect(self)
+        return self._registry
+
+    @property
+    def history(self) -> History | None:
+        """The git history around the working copy, ``None`` without one. Loads git when first asked for."""
+        if not self._looked_for_history:
+            from promptsync.files.history import History
+
+            self._history = History.find(self.root, self.config.prompts)
+            self._looked_for_history = True
+        return self._history
+
+    def revisions(self) -> Revisions | None:
+        """The git revisions of the prompts, ``None`` without a repository."""
+        from promptsync.files.revisions import Revisions
+
+        history = self.history
+        return Revisions(history, self.root, self.config.prompts) if history is not None else None
+
+    def record(self) -> Record:
+        """What this working copy remembers."""
+        return Record(self.root)
+
+    @property
+    def is_default_remote(self) -> bool:
+        return self.remote == self.config.default_remote
+
+    def close(self) -> None:
+        if self._registry is not None:
+            self._registry.close()
+            self._registry = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_project(
+    config: Config,
+    *,
+    remote: str | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    progress: Progress = no_progress,
+    on_wait: Callable[[str], None] | None = None,
+) -> Project:
+    """Return the project for a remote, given by its name in the config or by its URL.
+
+    Without ``remote``, ``base_url`` (the official SDK's variable) beats the config's default remote. Raises
+    ``UsageError`` for a name that the config does not have.
+    """
+    wanted = remote or base_url or config.default_remote
+    known = config.remotes.get(wanted)
+    if known is not None:
+        fixtures = config.root / known.fixtures if known.fixtures else None
+        return Project(config, wanted, known.url, api_key, fixtures, progress, on_wait)
+    if ":" not in wanted:
+        names = ", ".join(sorted(config.remotes)) or "none"
+        raise UsageError(
+            f"there is no remote {wanted!r} in {config.path.name}",
+            hint=f"remotes there: {names}; or give a URL",
+        )
+    named = next((item.name for item in config.remotes.values() if item.url == wanted), wanted)
+    return Project(config, named, wanted, api_key, None, progress, on_wait)
+
+
+def connect(project: Project) -> Registry:
+    """Return a client of the project's remote; ``local:`` is an embedded registry in this very process."""
+    from promptsync.remote.client import Registry
+
+    cache = FileCache(project.root)
+    if not project.url.startswith(LOCAL):
+        return Registry(project.url, project.api_key, cache=cache, on_wait=project.on_wait)
+    from promptsync.remote.transport import local_transport
+
+    path = project.url.removeprefix(LOCAL)
+    if path:
+        database = (project.root / path).resolve()
+        if not database.parent.is_dir():
+            raise UsageError(f"{project.url}: there is no directory {database.parent}")
+    else:
+        database = private_directory(project.root) / "registry.db"
+    fixtures = str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None
+    transport = local_transport(str(database), fixtures=fixtures)
+    return Registry(f"{LOCAL}{database}", None, transport=transport, cache=cache, on_wait=project.on_wait)
