@@ -10,21 +10,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from waitress.server import create_server
+from promptsync.server.serve import base_url, listening, stop
 
 
 @contextmanager
 def running(app: Any, threads: int = 8) -> Iterator[str]:
     """Serve ``app`` on a free loopback port; the value is its base URL. The application stays open."""
-    server = create_server(app, host="127.0.0.1", port=0, threads=threads)
-    thread = threading.Thread(target=server.run, name="registry", daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.effective_port}"
-    finally:
-        # Closed by its own loop, which would otherwise wait on descriptors that are gone.
-        server.trigger.pull_trigger(server.close)
-        thread.join(10)
+    with listening(app, "127.0.0.1", 0, threads) as server:
+        thread = threading.Thread(target=server.run, name="registry", daemon=True)
+        thread.start()
+        try:
+            yield base_url("127.0.0.1", server.effective_port)
+        finally:
+            stop(server)
+            thread.join(10)
 
 
 @dataclass

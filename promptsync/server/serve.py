@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from promptsync.errors import UsageError
 
@@ -21,27 +23,59 @@ def run_server(
     on_ready: Callable[[str], None],
     threads: int = 8,
 ) -> None:
-    """Serve ``app`` and return when interrupted; ``on_ready`` gets the base URL once it accepts
-    connections.
+    """Serve ``app`` and return when interrupted; ``on_ready`` gets the base URL once it accepts connections.
 
     Port 0 takes a free one. Raises ``UsageError`` when the address cannot be bound. Closing the application
     is the caller's business.
     """
+    with listening(app, host, port, threads) as server:
+        on_ready(base_url(host, server.effective_port))
+        server.run()
+
+
+@contextmanager
+def listening(app: WSGIApplication, host: str, port: int, threads: int = 8) -> Iterator[Any]:
+    """A waitress server for ``app`` that accepts connections; everything it opened is closed at the end.
+
+    ``server.run()`` blocks until interrupted; ``stop(server)`` ends it from another thread.
+    """
     from waitress.server import create_server
 
+    bound = _bind(host, port)
     try:
-        server = create_server(app, host=host, port=port, threads=threads, max_request_body_size=MAX_BUFFERED)
-    except (OSError, ValueError) as error:
+        server = create_server(app, sockets=[bound], threads=threads, max_request_body_size=MAX_BUFFERED)
+    except BaseException:
+        bound.close()
+        raise
+    try:
+        yield server
+    finally:
+        _close(server)
+
+
+def stop(server: Any) -> None:
+    """Make ``server.run()`` in another thread return."""
+    # Done by its own loop, which would otherwise wait on descriptors that are gone.
+    server.trigger.pull_trigger(lambda: _close(server))
+
+
+def _close(server: Any) -> None:
+    from waitress import wasyncore
+
+    server.task_dispatcher.shutdown()
+    server.close()
+    # Clients that keep their connections alive would keep the loop alive, too.
+    wasyncore.close_all(server._map)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except (OSError, OverflowError, UnicodeError) as error:
         raise UsageError(
             f"Cannot listen on {host} port {port}: {error}.", hint="Choose another --host or --port."
         ) from error
-    try:
-        # A name may stand for several addresses, and then there are several sockets.
-        port = server.effective_listen[0][1] if hasattr(server, "effective_listen") else server.effective_port
-        on_ready(base_url(host, port))
-        server.run()
-    finally:
-        server.close()
 
 
 def base_url(host: str, port: int) -> str:

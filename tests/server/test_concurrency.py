@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from registry_server import Caller, chat, flat, running
+
+from promptsync.server.app import create_app
+from promptsync.server.serve import run_server
+
+ROOT = Path(__file__).parents[2]
+
+
+def post(base_url, body):
+    request = urllib.request.Request(
+        f"{base_url}/rest/prompt-templates",
+        data=json.dumps(body).encode(),
+        headers={"X-API-KEY": "k", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def test_eight_writers_get_distinct_consecutive_versions(app):
+    with running(app) as url, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: post(url, flat("a", chat(str(number)))), range(40)))
+    assert sorted(answer["version_number"] for answer in answers) == list(range(1, 41))
+    call = Caller(app)
+    for answer in answers:
+        raw = call("GET", f"/prompt-templates/a?version={answer['version_number']}").body
+        assert raw["prompt_template"] == answer["prompt_template"]
+
+
+def test_two_applications_share_one_database(tmp_path):
+    with create_app(tmp_path / "r.db") as one, create_app(tmp_path / "r.db") as two:
+        callers = [Caller(one), Caller(two)]
+
+        def publish(number):
+            return callers[number % 2]("POST", "/rest/prompt-templates", flat("a")).body["version_number"]
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sorted(pool.map(publish, range(30))) == list(range(1, 31))
+
+
+def test_labels_moved_by_many_point_at_one_version_each(app):
+    call = Caller(app)
+
+    def publish(number):
+        return call("POST", "/rest/prompt-templates", flat("a", release_labels=["prod", f"l{number}"])).status
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(publish, range(24))) == {201}
+    labels = call("GET", "/prompt-templates/a/labels").body["release_labels"]
+    assert len(labels) == 25
+    assert {label["release_label"]: label["prompt_version_number"] for label in labels}["prod"] == 24
+
+
+SERVER = """
+import sys
+from promptsync.server.app import create_app
+from promptsync.server.serve import run_server
+with create_app(sys.argv[1]) as app:
+    run_server(app, "127.0.0.1", 0, lambda url: print(url, flush=True))
+"""
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Start a registry in its own process over one database; returns the process and its base URL."""
+    started = []
+
+    def start():
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(tmp_path / "r.db")],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        started.append(process)
+        return process, process.stdout.readline().strip()
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_killed_server_loses_nothing_that_it_answered(server):
+    process, url = server()
+    answered = []
+    stop = threading.Event()
+
+    def write():
+        while not stop.is_set():
+            try:
+                answered.append(post(url, flat("a", chat("x" * 2000)))["version_number"])
+            except OSError:
+                return
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 10
+    while len(answered) < 20 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert len(answered) >= 20
+    _, url = server()
+    request = urllib.request.Request(f"{url}/prompt-templates", headers={"X-API-KEY": "k"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        latest = json.load(answer)["items"][0]["version"]
+    assert len(set(answered)) == len(answered)
+    # Versions whose answers were cut off may exist, one for each writer at most.
+    assert max(answered) <= latest <= len(answered) + 4
+    assert post(url, flat("a"))["version_number"] == latest + 1
+
+
+def test_an_interrupted_server_stops_and_frees_its_port(server):
+    process, url = server()
+    assert post(url, flat("a"))["version_number"] == 1
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+
+
+def test_a_port_in_use_is_a_clear_error(app):
+    from promptsync.errors import UsageError
+
+    with running(app) as url:
+        port = int(url.rpartition(":")[2])
+        with pytest.raises(UsageError, match=f"Cannot listen on 127.0.0.1 port {port}"):
+            run_server(app, "127.0.0.1", port, lambda url: None)

@@ -1,0 +1,167 @@
+"""Whatever is sent, the registry answers in JSON and never with a server error."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from registry_server import Caller, completion, flat
+
+from promptsync.server.app import create_app
+from promptsync.server.routes import ROUTES
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 5),
+    st.sampled_from([10**30, -(10**20), 2**63, 0.5, 1e300]),
+    st.sampled_from(
+        ["", "a", "1", "prod", "chat", "user", "FOLDER", "@@@a@@@", "@@@a", "{x", "{{ x }}", "\0", "ü"]
+    ),
+    st.text(max_size=5),
+)
+
+
+def words(text):
+    return text.split()
+
+
+KEYS = st.sampled_from(
+    words(
+        "prompt_name prompt_template prompt_version messages content role type text name tags metadata "
+        "model provider parameters release_labels external_ids source external_id folder_id parent_id "
+        "workspace_id entities id cascade version label input_variables prompt_version_number "
+        "prompt_version_id tools functions tool_choice tool_calls model_parameters response_format "
+        "template_format api_key commit_message image_url image_variable input output request_id score "
+        "request_start_time request_end_time group_id workflow_label_name workflow_version_number "
+        "dataset_id kwargs args request_response status error_type error_message tool_call_id function 0 "
+    )
+)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=12,
+)
+BODIES = st.none() | JSON | st.dictionaries(KEYS, JSON, max_size=6)
+SEGMENTS = st.sampled_from(
+    ["a", "b", "1", "2", "0", "-1", "9" * 25, "labels", "nobody", "%", "a/b"]
+) | st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4)
+QUERY_KEYS = st.sampled_from(
+    words(
+        "page per_page name label status tags is_snippet external_source external_id created_after "
+        "updated_before sort_by sort_order version resolve_snippets include_llm_kwargs "
+        "prompt_version_number path folder_id flatten filter_type workflow_version_execution_id "
+        "return_all_outputs include_runs dataset_id x "
+    )
+)
+QUERIES = st.lists(
+    st.tuples(
+        QUERY_KEYS,
+        st.sampled_from(["", "1", "a", "true", "2026-01-01", "id", "-5", "9" * 30]) | st.text(max_size=4),
+    ),
+    max_size=4,
+)
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory):
+    with create_app(tmp_path_factory.mktemp("fuzz") / "registry.db") as app:
+        caller = Caller(app)
+        caller("POST", "/rest/prompt-templates", flat("a", completion("x"), release_labels=["prod"]))
+        caller("POST", "/rest/prompt-templates", flat("b"))
+        caller("POST", "/api/public/v2/folders", {"name": "f"})
+        yield caller
+
+
+def target(data, path):
+    parts = []
+    for part in path.split("/"):
+        value = urllib.parse.quote(data.draw(SEGMENTS), safe="") if part.startswith("<") else part
+        parts.append(value)
+    query = urllib.parse.urlencode(data.draw(QUERIES), errors="replace")
+    return "/".join(parts) + (f"?{query}" if query else "")
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route[0]} {route[1]}")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_input_is_a_server_error(call, route, data):
+    method, path, _ = route
+    body = data.draw(BODIES) if method != "GET" else None
+    answer = call(method, target(data, path), raw=json.dumps(body).encode() if body is not None else b"")
+    assert answer.status < 500, answer.body
+    assert answer.status == 204 or answer.raw.endswith(b"\n")
+    if answer.status >= 400:
+        assert answer.body["success"] is False
+        assert isinstance(answer.body["message"], str)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    message=st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant", "tool", "placeholder"])},
+        optional={
+            "content": st.lists(
+                st.fixed_dictionaries(
+                    {
+                        "type": st.sampled_from(
+                            ["text", "image_url", "media", "thinking", "media_variable", "new"]
+                        )
+                    },
+                    optional={
+                        "text": SCALARS,
+                        "image_url": JSON,
+                        "media": JSON,
+                        "name": SCALARS,
+                        "image_variable": JSON,
+                    },
+                )
+            ),
+            "name": SCALARS,
+            "tool_call_id": SCALARS,
+            "tool_calls": JSON,
+            "function_call": JSON,
+            "input_variables": JSON,
+            "raw_request_display_role": JSON,
+        },
+    ),
+    tools=st.none() | st.lists(JSON, max_size=2),
+    parameters=st.dictionaries(KEYS, JSON, max_size=3),
+    provider=st.sampled_from(["openai", "anthropic", "google"]),
+    values=st.dictionaries(st.sampled_from(["x", "a"]), JSON),
+)
+def test_whatever_is_accepted_can_be_read_rendered_and_published_again(
+    call, message, tools, parameters, provider, values
+):
+    model = {"provider": provider, "name": "m", "parameters": parameters}
+    template = {"messages": [message], "tools": tools}
+    sent = call("POST", "/rest/prompt-templates", flat("fuzz", template, metadata={"model": model}))
+    assert sent.status in (201, 400, 422)
+    if sent.status != 201:
+        return
+    for read in (
+        call("GET", "/prompt-templates/fuzz?include_llm_kwargs=1"),
+        call("POST", "/prompt-templates/fuzz", {"input_variables": values}),
+        call("POST", "/prompt-templates/fuzz", {"skip_input_variable_rendering": True}),
+        call("GET", "/prompt-templates?name=fuzz"),
+    ):
+        assert read.status == 200, read.body
+    raw = call("GET", "/prompt-templates/fuzz?resolve_snippets=false").body
+    again = call(
+        "POST", "/rest/prompt-templates", flat("fuzz", raw["prompt_template"], metadata=raw["metadata"])
+    )
+    assert again.body["prompt_template"] == raw["prompt_template"]
+    assert again.body["metadata"] == raw["metadata"]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "", "options", "\0"]),
+    path=st.text(max_size=30),
+    raw=st.binary(max_size=40),
+)
+def test_no_request_line_is_a_server_error(call, method, path, raw):
+    assert call(method, "/" + path, raw=raw).status < 500
