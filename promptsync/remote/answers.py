@@ -19,14 +19,7 @@ _ABOUT_ROUTES: Final = re.compile(
 )
 """A 404 that says no more than these words names no item."""
 
-_ROUTING_WORDS: Final = (
-    "requested url",
-    "no route",
-    "cannot get",
-    "cannot post",
-    "cannot delete",
-    "cannot patch",
-)
+_ROUTING_WORDS: Final = re.compile(r"\b(route|endpoint|requested url)\b|cannot (get|post|patch|delete) /")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +101,7 @@ class Answer:
             return True
         said = _message(self.content).casefold()
         is_generic = _ABOUT_ROUTES.fullmatch(said) is not None
-        return is_generic or _is_html(self.content) or any(words in said for words in _ROUTING_WORDS)
+        return is_generic or _is_html(self.content) or _ROUTING_WORDS.search(said) is not None
 
     def _description(self) -> str:
         if not self.content.strip():

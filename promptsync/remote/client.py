@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptsync.core.prompt import Prompt
+from promptsync.core.prompt import Listed, Prompt, RemoteVersion
 from promptsync.errors import RemoteError
 from promptsync.remote import endpoints, parse
 from promptsync.remote.answers import Answer
 from promptsync.remote.endpoints import publish_body
-from promptsync.remote.errors import BadAnswer, ConnectionLost, NotFound
+from promptsync.remote.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw
 from promptsync.remote.labelling import Labelling
 from promptsync.remote.parse import Published, number
 from promptsync.remote.proving import AgentRun, Proving
@@ -52,13 +52,21 @@ class Registry(Labelling, Tracking, Proving):
         template_id, version = number(raw, "id"), number(raw, "version_number", "version")
         if template_id is None or version is None:
             try:
-                found = self.get(template_id, name)
+                template_id, version = self._newest(template_id, name)
             except RemoteError as error:
                 raise ConnectionLost(
                     f"{name!r} is published, but not as which version: {error.message}", hint=error.hint
                 ) from None
-            template_id, version = found.template_id, found.version
         return Published(template_id, version, raw)
+
+    def _newest(self, template_id: int | None, name: str) -> tuple[int, int]:
+        try:
+            found: RemoteVersion | Listed | None = self.get(template_id, name)
+        except NotReadableRaw:  # what it is numbered can be known all the same
+            found = next((one for one in self.list(name=name) if one.name == name), None)
+        if found is None:
+            raise NotFound(f"{self.url} does not list {name!r}", status=404)
+        return found.template_id, found.version
 
     def archive(self, template_id: int, is_snippet: bool) -> None:
         """Archive a prompt with all its versions, as the registry's own pages do. Raises ``NotFound``."""

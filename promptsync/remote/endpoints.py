@@ -61,6 +61,7 @@ PUBLISH: Final = Operation(
     ),
     repeatable=False,
     next_route_on=NO_SHAPE,
+    item="prompt",
 )
 SNIPPET_USAGE: Final = _one(
     "list the users of the snippet", "GET", "/prompt-templates/{identifier}/snippet-usage", item="snippet"
@@ -70,7 +71,7 @@ ARCHIVE: Final = _one("archive the prompt", "DELETE", "/api/public/v2/folders/en
 ALL_LABELS: Final = _one("list all release labels", "GET", "/prompt-templates/labels")
 LABELS: Final = _one("list the release labels of the prompt", "GET", "/prompt-templates/{identifier}/labels")
 CREATE_LABEL: Final = _one(
-    "create the release label", "POST", "/prompts/{template_id}/label", repeatable=False
+    "create the release label", "POST", "/prompts/{template_id}/label", repeatable=False, item="version"
 )
 MOVE_LABEL: Final = _one("move the release label", "PATCH", "/prompt-labels/{label_id}", item="label")
 DELETE_LABEL: Final = _one("delete the release label", "DELETE", "/prompt-labels/{label_id}", item="label")
@@ -79,6 +80,7 @@ LOG_REQUEST: Final = Operation(
     "log the request",
     (Route("POST", "/rest/log-request"), Route("POST", "/log-request")),
     repeatable=False,
+    item="prompt",
 )
 TRACK_PROMPT: Final = _one("track the prompt", "POST", "/rest/track-prompt", item="request")
 TRACK_SCORE: Final = _one("track the score", "POST", "/rest/track-score", repeatable=False, item="request")

@@ -56,7 +56,7 @@ def turned_down(operation: Operation, answers: Sequence[Answer]) -> RemoteError:
         tried = "; ".join(f"{one.request}: {_outcome(one)}" for one in answers)
         return Unsupported(
             f"{answer.url} has no operation to {operation.name} ({tried})",
-            hint="this registry cannot do what was asked; another remote may",
+            hint="check the url of the remote; if it is right, this registry cannot do what was asked",
         )
     hint, code = _advice(answer, operation)
     message = f"{answer.asked}: {_outcome(answer)}"
@@ -97,7 +97,7 @@ def transport(
         return NotSent(f"cannot connect to {place} to {operation.name}: {reason}", hint=_connection(address))
     if isinstance(error, httpx.TimeoutException):
         return TimedOut(
-            f"{url} did not answer in time when asked to {operation.name}",
+            f"{url} did not answer in time when asked to {operation.name} (allowed: {_allowed(error)})",
             hint="try again, or allow more time",
         )
     if isinstance(error, httpx.TransportError | httpx.DecodingError):
@@ -106,6 +106,11 @@ def transport(
             hint="try again; if it stays so, check the network and any proxy",
         )
     return RemoteError(f"cannot {operation.name} at {url}: {why}")
+
+
+def _allowed(error: httpx.HTTPError) -> str:
+    seconds = error.request.extensions.get("timeout", {}).get("read")
+    return f"{seconds:g} s" if isinstance(seconds, int | float) else "not stated"
 
 
 def _telling(answers: Sequence[Answer]) -> tuple[Answer, bool]:

@@ -13,6 +13,9 @@ from promptsync.remote.errors import Rejected
 from promptsync.remote.paging import PER_PAGE, OnPage, read_all
 from promptsync.remote.session import Session
 
+RESERVED: Final = frozenset({"labels"})
+"""Names that stand for something else in the paths of some registries."""
+
 NOT_UNDERSTOOD: Final = frozenset({400, 422})
 """Answers to a parameter that a registry does not know."""
 
@@ -59,7 +62,8 @@ class Listing(Session):
 
     def _identifier(self, template_id: int, name: str) -> int | str:
         """What to put in a path: the id, unless some prompt is named like it."""
-        return name if str(template_id) in self._digit_names and not name.isdigit() else template_id
+        is_taken = str(template_id) in self._digit_names and not name.isdigit()
+        return name if is_taken and name not in RESERVED else template_id
 
     def _known_prompts(self) -> list[Listed]:
         """The list, archived prompts included, read once until something is published."""

@@ -14,6 +14,8 @@ from promptsync.remote.parse import number
 
 PER_PAGE: Final = 100
 READINGS: Final = 3
+MOST_PAGES: Final = 100_000
+"""More than that is taken for a mistake, before it is asked for."""
 
 Fetch = Callable[[int], Answer]
 """Page number, from 1, to answer."""
@@ -72,8 +74,8 @@ def _count(answer: Answer, envelope: Mapping[str, Any], key: str) -> int | None:
     if envelope.get(key) is None:
         return None
     count = number(envelope, key)
-    if count is None or count < 0:
-        answer.fail(f"a count under {key!r}")
+    if count is None or count < 0 or (key == "pages" and count > MOST_PAGES):
+        answer.fail(f"a plausible count under {key!r}")
     return count
 
 

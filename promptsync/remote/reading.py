@@ -12,7 +12,7 @@ from promptsync.core.prompt import Listed, Prompt, RemoteVersion
 from promptsync.remote import endpoints, parse, rendered
 from promptsync.remote.answers import Answer
 from promptsync.remote.errors import NotFound, NotReadableRaw, Rejected, RenamedRemotely, Unsupported
-from promptsync.remote.listing import NOT_UNDERSTOOD, Listing
+from promptsync.remote.listing import NOT_UNDERSTOOD, RESERVED, Listing
 from promptsync.remote.paging import OnPage
 from promptsync.remote.retry import FIRST_WAIT
 
@@ -113,6 +113,8 @@ class Reading(Listing):
         cached = self._cached(template_id, name, version)
         if cached is not None:
             return cached
+        if template_id is None and name in RESERVED:
+            template_id = self._listed_id(name)
         identifier = name if template_id is None else self._identifier(template_id, name)
         found = self._read(identifier, name, query)
         if found.prompt.name == name:
@@ -129,13 +131,14 @@ class Reading(Listing):
 
     def _read_otherwise(self, name: str, query: Mapping[str, Any], *, is_name: bool) -> RemoteVersion:
         """Read by the other identifier: the name after the id, the id after the name."""
-        identifier: int | str | None = name
-        if is_name:
-            identifier = next((one.template_id for one in self.list(name=name) if one.name == name), None)
+        identifier = self._listed_id(name) if is_name else name
         found = None if identifier is None else self._read(identifier, name, query)
         if found is None or found.prompt.name != name:
             raise self._missing(name, query)
         return found
+
+    def _listed_id(self, name: str) -> int | None:
+        return next((one.template_id for one in self.list(name=name) if one.name == name), None)
 
     def _cached(self, template_id: int | None, name: str, version: int | None) -> RemoteVersion | None:
         if self._cache is None or self.workspace_id is None or template_id is None or version is None:

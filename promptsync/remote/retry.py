@@ -70,8 +70,8 @@ class Backoff(Retry):
 
     def wait_after(self, response: httpx.Response | Exception) -> float:
         """Seconds to wait: what ``Retry-After`` asks for, within reason, else more with each attempt."""
-        is_answer = isinstance(response, httpx.Response)
-        asked = self.parse_retry_after(response.headers.get("Retry-After", "")) if is_answer else 0.0
+        header = response.headers.get("Retry-After", "") if isinstance(response, httpx.Response) else ""
+        asked = self.parse_retry_after(header)
         return min(asked or self.backoff_strategy(), self.max_backoff_wait)
 
 

@@ -86,7 +86,7 @@ class Session:
         self.url = url if url.startswith(LOCAL) else self._address.base
         self._key = _checked_key(api_key, self.url, is_needed=transport is None)
         self._given_transport = transport
-        self._timeout = httpx.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
+        self.timeout = timeout
         self._connections = max(1, connections)
         self._on_wait = on_wait
         self._gate = Gate(connections)
@@ -201,7 +201,7 @@ class Session:
             return httpx.Client(
                 headers=headers,
                 transport=self._given_transport,
-                timeout=self._timeout,
+                timeout=httpx.Timeout(self.timeout, connect=min(self.timeout, LONGEST_CONNECT)),
                 limits=limits,
                 # a proxy between us and this very machine would see the key
                 trust_env=not self._address.is_loopback,

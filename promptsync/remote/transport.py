@@ -133,4 +133,5 @@ def local_transport(path: str, *, fixtures: str | None = None, latency: float = 
     """
     from promptsync.server.app import create_app
 
-    return wsgi_transport(create_app(path, fixtures=fixtures, latency=latency))
+    options: dict[str, Any] = {} if fixtures is None else {"fixtures": fixtures}
+    return wsgi_transport(create_app(path, latency=latency, **options))

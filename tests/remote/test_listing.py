@@ -100,9 +100,9 @@ def test_a_registry_that_cannot_sort_is_asked_without_and_never_again(status: in
 
 
 def test_a_refused_list_is_no_matter_of_sorting() -> None:
-    with client(Scripted(Reply({"message": "no such status"}, status=422))) as registry:
-        with pytest.raises(Rejected, match="no such status"):
-            registry.list(status="odd")
+    refused = Reply({"message": "no such status"}, status=422)
+    with client(Scripted(refused)) as registry, pytest.raises(Rejected, match="no such status"):
+        registry.list(status="odd")
 
 
 def shifting(times: int) -> Callable[[Seen], Reply]:
@@ -136,9 +136,9 @@ def test_a_list_that_keeps_changing_is_an_error() -> None:
 
 @pytest.mark.parametrize("total", [1, 3])
 def test_a_total_that_is_not_what_comes_is_an_error(total: int) -> None:
-    with client(Scripted(Reply({"items": [item(1), item(2)], "pages": 1, "total": total}))) as registry:
-        with pytest.raises(ListKeptChanging):
-            registry.list()
+    wrong = Reply({"items": [item(1), item(2)], "pages": 1, "total": total})
+    with client(Scripted(wrong)) as registry, pytest.raises(ListKeptChanging):
+        registry.list()
 
 
 def test_an_item_that_vanishes_while_another_comes_is_noticed() -> None:

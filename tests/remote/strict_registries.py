@@ -1,0 +1,308 @@
+"""Two registries that know one document each, the customer's and the vendor's, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from scripted_registry import Reply, Seen
+
+Handler = Callable[..., Reply]
+
+
+def error(status: int, message: str) -> Reply:
+    return Reply({"success": False, "message": message}, status=status)
+
+
+def invalid(*complaints: tuple[str, str]) -> Reply:
+    return Reply(
+        {"detail": [{"loc": ["body", at], "msg": why, "type": "value_error"} for at, why in complaints]}, 422
+    )
+
+
+@dataclass
+class Strict:
+    """Prompts in memory, by name. ``seen`` is what was asked, in order."""
+
+    prompts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    seen: list[Seen] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    routes: tuple[tuple[str, str, str], ...] = ()
+    no_route: Reply = field(default_factory=lambda: Reply({"detail": "Not Found"}, status=404))
+
+    def __call__(self, seen: Seen) -> Reply:
+        with self.lock:
+            self.seen.append(seen)
+            for method, pattern, name in self.routes:
+                found = re.fullmatch(pattern, seen.path)
+                if found and method == seen.method:
+                    handler: Handler = getattr(self, name)
+                    return handler(seen, *map(unquote, found.groups()))
+            return self.no_route
+
+    def asked(self) -> list[str]:
+        return [f"{one.method} {one.path}" for one in self.seen]
+
+    def template_id(self, name: str) -> int:
+        return [*self.prompts].index(name) + 1
+
+    def find(self, identifier: str) -> str | None:
+        if identifier in self.prompts:
+            return identifier
+        return next((name for name in self.prompts if str(self.template_id(name)) == identifier), None)
+
+    def add(self, name: str, version: dict[str, Any]) -> int:
+        self.prompts.setdefault(name, []).append(version)
+        return len(self.prompts[name])
+
+    def list_prompts(self, seen: Seen) -> Reply:
+        page = int(parse_qs(seen.target.partition("?")[2])["page"][0])
+        items = [self.listed(name) for name in self.prompts] if page == 1 else []
+        return Reply(
+            {"items": items, "page": page, "pages": 1, "total": len(self.prompts), "has_next": False}
+        )
+
+    def listed(self, name: str) -> dict[str, Any]:
+        latest = self.prompts[name][-1]
+        return {
+            "id": self.template_id(name),
+            "prompt_name": name,
+            "version": len(self.prompts[name]),
+            "prompt_template": latest["prompt_template"],
+            "commit_message": latest.get("commit_message"),
+            "metadata": latest.get("metadata"),
+            "tags": latest.get("tags", []),
+        }
+
+
+SNIPPET = re.compile("@@@(.+?)@@@")
+
+
+class Customer(Strict):
+    """Lists, renders, publishes flat bodies, logs and runs; no raw read, no label writes, no archive."""
+
+    def __init__(
+        self, *, tells_snippets: bool = True, renders: bool = False, takes_extras: bool = True
+    ) -> None:
+        super().__init__()
+        self.tells_snippets, self.renders, self.takes_extras = tells_snippets, renders, takes_extras
+        self.routes = (
+            ("GET", "/prompt-templates", "list_prompts"),
+            ("POST", "/prompt-templates/([^/]+)", "render"),
+            ("POST", "/rest/prompt-templates", "publish"),
+            ("GET", "/prompt-templates/labels", "labels"),
+            ("POST", "/rest/log-request", "log"),
+            ("POST", "/rest/track-(?:prompt|score|metadata|group)", "track"),
+            ("GET", "/api/public/v2/evaluations", "evaluations"),
+            ("POST", "/api/public/v2/evaluations/([^/]+)/run", "run"),
+            ("GET", "/api/public/v2/evaluations/([^/]+)", "evaluation"),
+            ("GET", "/workflows", "agents"),
+            ("POST", "/workflows/([^/]+)/run", "run_agent"),
+        )
+
+    def publish(self, seen: Seen) -> Reply:
+        if not isinstance(seen.body.get("prompt_name"), str):
+            return error(400, "prompt_name is required")
+        if len(seen.body.get("commit_message") or "") > 72:
+            return error(422, "commit_message is longer than 72 characters")
+        number = self.add(seen.body["prompt_name"], seen.body)
+        return Reply({"prompt_name": seen.body["prompt_name"], "version": number}, status=201)
+
+    def render(self, seen: Seen, identifier: str) -> Reply:
+        if not self.takes_extras and set(seen.body) - {"version", "label", "provider", "input_variables"}:
+            return invalid(("skip_input_variable_rendering", "Extra inputs are not permitted"))
+        name = self.find(identifier)
+        versions = self.prompts.get(name or "", [])
+        number = seen.body.get("version", len(versions))
+        if name is None or not 0 < number <= len(versions):
+            return error(404, f"no prompt {identifier}")
+        used: list[str] = []
+        template = self.expanded(versions[number - 1]["prompt_template"], used)
+        told = {"snippets": [{"prompt_name": one} for one in used]} if self.tells_snippets else {}
+        return Reply(
+            {
+                "prompt_name": name,
+                "version": number,
+                "prompt_template": template,
+                "metadata": versions[number - 1].get("metadata"),
+                "llm_kwargs": None,
+                **told,
+            }
+        )
+
+    def expanded(self, value: Any, used: list[str]) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: one if key == "input_variables" else self.expanded(one, used)
+                for key, one in value.items()
+            }
+        if isinstance(value, list):
+            return [self.expanded(one, used) for one in value]
+        if not isinstance(value, str):
+            return value
+
+        def text(match: re.Match[str]) -> str:
+            name, _, number = match[1].partition("@version_number:")
+            used.append(name)
+            versions = self.prompts[name]
+            content = versions[int(number or len(versions)) - 1]["prompt_template"]["content"]
+            return str(self.expanded(content[0]["text"], used))
+
+        value = SNIPPET.sub(text, value)
+        return re.sub(r"\{\w+\}", "", value) if self.renders else value
+
+    def labels(self, seen: Seen) -> Reply:
+        return Reply([{"name": "prod", "version": 1, "id": 4, "prompt_name": name} for name in self.prompts])
+
+    def log(self, seen: Seen) -> Reply:
+        return Reply({"success": True, "request_id": 123})
+
+    def track(self, seen: Seen) -> Reply:
+        return Reply({"success": True})
+
+    def evaluations(self, seen: Seen) -> Reply:
+        return Reply({"evaluations": [{"id": 44, "name": "quality"}], "pages": 1, "total": 1})
+
+    def run(self, seen: Seen, evaluation: str) -> Reply:
+        return (
+            Reply({"success": True, "report_id": 45}, status=201)
+            if evaluation == "44"
+            else error(404, "Not found")
+        )
+
+    def evaluation(self, seen: Seen, report: str) -> Reply:
+        return Reply({"success": True, "status": "COMPLETED", "report": {"id": int(report)}})
+
+    def agents(self, seen: Seen) -> Reply:
+        return Reply({"items": [{"id": 3, "name": "refund-agent"}], "pages": 1, "total": 1})
+
+    def run_agent(self, seen: Seen, agent: str) -> Reply:
+        return Reply({"success": True, "outputs": {"answer": "sunny"}})
+
+
+class Vendor(Strict):
+    """Reads raw, publishes nested bodies, moves labels, archives, and has reports instead of evaluations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pointers: dict[int, dict[str, Any]] = {}
+        self.archived: list[dict[str, Any]] = []
+        self.routes = (
+            ("GET", "/prompt-templates", "list_prompts"),
+            ("GET", "/prompt-templates/([^/]+)", "read"),
+            ("POST", "/rest/prompt-templates", "publish"),
+            ("GET", "/prompt-templates/([^/]+)/labels", "labels"),
+            ("POST", "/prompts/([0-9]+)/label", "create_label"),
+            ("PATCH", "/prompt-labels/([0-9]+)", "move_label"),
+            ("DELETE", "/prompt-labels/([0-9]+)", "delete_label"),
+            ("DELETE", "/api/public/v2/folders/entities", "archive"),
+            ("POST", "/log-request", "log"),
+            ("POST", "/reports/([0-9]+)/run", "run"),
+            ("GET", "/reports/([0-9]+)", "report"),
+            ("GET", "/reports/([0-9]+)/score", "score"),
+            ("GET", "/api/public/v2/evaluations/([0-9]+)/rows", "rows"),
+            ("GET", "/workflow-version-execution-results", "result"),
+        )
+
+    def publish(self, seen: Seen) -> Reply:
+        if set(seen.body) - {"prompt_template", "prompt_version", "release_labels", "external_ids"}:
+            return invalid(
+                ("prompt_version", "Field required"), ("prompt_name", "Extra inputs are not permitted")
+            )
+        name, sent = seen.body["prompt_template"]["prompt_name"], seen.body["prompt_version"]
+        if "@@@gone@@@" in str(sent):
+            return invalid(("prompt_version", "The snippet gone does not exist"))
+        number = self.add(name, {**sent, "tags": seen.body["prompt_template"]["tags"]})
+        answer = {"id": self.template_id(name), "prompt_name": name, "version_number": number, "tags": []}
+        return Reply({**answer, "prompt_version_id": 900, "prompt_template": {}, "external_ids": []})
+
+    def read(self, seen: Seen, identifier: str) -> Reply:
+        query = parse_qs(seen.target.partition("?")[2])
+        assert query["resolve_snippets"] == ["false"]
+        name = self.find(identifier)
+        if name is None:
+            return error(404, "Prompt template not found")
+        number = int(query.get("version", [str(len(self.prompts[name]))])[0])
+        sent = self.prompts[name][number - 1]
+        return Reply(
+            {
+                **self.listed(name),
+                "success": True,
+                "version": number,
+                "workspace_id": 9,
+                "snippets": [],
+                **sent,
+            }
+        )
+
+    def labels(self, seen: Seen, identifier: str) -> Reply:
+        name = self.find(identifier)
+        found = [
+            {
+                "release_label": pointer["name"],
+                "release_label_id": number,
+                "prompt_version_id": 900,
+                "prompt_version_number": pointer["prompt_version_number"],
+            }
+            for number, pointer in self.pointers.items()
+            if pointer["prompt"] == name
+        ]
+        return Reply({"release_labels": found})
+
+    def create_label(self, seen: Seen, number: str) -> Reply:
+        self.pointers[len(self.pointers) + 1] = {**seen.body, "prompt": self.find(number)}
+        return Reply({"id": len(self.pointers), "name": seen.body["name"]})
+
+    def move_label(self, seen: Seen, number: str) -> Reply:
+        self.pointers[int(number)].update(seen.body)
+        return Reply({"id": int(number)})
+
+    def delete_label(self, seen: Seen, number: str) -> Reply:
+        known = self.pointers.pop(int(number), None)
+        return error(404, f"no label {number}") if known is None else Reply("", status=204)
+
+    def archive(self, seen: Seen) -> Reply:
+        self.archived.append(seen.body)
+        return Reply({"moved_count": int(seen.body["entities"][0]["type"] == "PROMPT")})
+
+    def log(self, seen: Seen) -> Reply:
+        return Reply({"id": 8801, "status": "SUCCESS"}, status=201)
+
+    def run(self, seen: Seen, number: str) -> Reply:
+        if not seen.body.get("name"):
+            return invalid(("name", "Field required"))
+        if number == "46":
+            return error(401, "No requests found for the given criteria")
+        return (
+            Reply({"success": True, "report_id": 45}, status=201)
+            if number == "44"
+            else error(404, "Report not found")
+        )
+
+    def report(self, seen: Seen, number: str) -> Reply:
+        return Reply({"success": True, "message": "ok", "status": "RUNNING", "report": {"id": int(number)}})
+
+    def score(self, seen: Seen, number: str) -> Reply:
+        return Reply(
+            {"success": True, "message": "ok", "score": {"overall_score": 87.5, "score_type": "custom"}}
+        )
+
+    def rows(self, seen: Seen, number: str) -> Reply:
+        page = int(parse_qs(seen.target.partition("?")[2])["page"][0])
+        rows = [[{"type": "dataset", "value": n}] for n in range(150)][(page - 1) * 100 : page * 100]
+        return Reply(
+            {"success": True, "columns": ["q"], "rows": rows, "page": page, "pages": 2, "total": 150}
+        )
+
+    def result(self, seen: Seen) -> Reply:
+        query = parse_qs(seen.target.partition("?")[2])
+        if query["workflow_version_execution_id"] == ["1"]:
+            return Reply({"success": True}, status=202)
+        return Reply(
+            {"answer": {"status": "SUCCESS"}} if query["return_all_outputs"] == ["true"] else '"sunny"'
+        )

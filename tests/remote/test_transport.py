@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scripted_registry import Reply, Scripted, Seen, client, item, version
+
+from promptsync.remote.client import Registry
+from promptsync.remote.errors import Rejected
+from promptsync.remote.transport import Gate, wsgi_transport
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+def rounds(gate: Gate, count: int) -> None:
+    for _ in range(count):
+        gate.widen()
+
+
+def test_the_gate_halves_and_recovers_slowly() -> None:
+    gate = Gate(8)
+    widths = []
+    for _ in range(5):
+        with gate.passage() as entered:
+            gate.narrow(entered)
+        widths.append(gate.width)
+    assert widths == [4, 2, 1, 1, 1]
+    rounds(gate, 1)
+    assert gate.width == 2
+    rounds(gate, 100)
+    assert gate.width == 8
+
+
+def test_requests_that_were_under_way_together_narrow_the_gate_once() -> None:
+    gate = Gate(8)
+    with gate.passage() as first, gate.passage() as second:
+        gate.narrow(first)
+        gate.narrow(second)
+    assert gate.width == 4
+
+
+def test_nobody_passes_a_closed_gate() -> None:
+    gate = Gate(2)
+    assert gate.close_for(0.15)
+    assert not gate.close_for(0.15)
+    started = time.monotonic()
+    with gate.passage():
+        assert time.monotonic() - started > 0.1
+
+
+def test_a_failure_inside_gives_the_place_back() -> None:
+    gate = Gate(1)
+    for _ in range(3):
+        with pytest.raises(KeyError), gate.passage():
+            raise KeyError
+    with gate.passage():
+        pass
+
+
+class Crowd:
+    """Answers raw reads slowly, and knows how many were under way at once."""
+
+    def __init__(self, limit: int = 1000) -> None:
+        self.limit, self.inside, self.most, self.refused = limit, 0, 0, 0
+        self.lock = threading.Lock()
+
+    def __call__(self, seen: Seen) -> Reply:
+        with self.lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            is_refused = self.inside > self.limit
+            self.refused += is_refused
+        time.sleep(0.01)
+        with self.lock:
+            self.inside -= 1
+        number = int(seen.path.rpartition("/")[2])
+        return Reply({}, 429) if is_refused else Reply(version(f"p{number}", 1, number))
+
+
+def read_all(registry: Registry, count: int, threads: int) -> list[int]:
+    with ThreadPoolExecutor(threads) as pool:
+        return [one.template_id for one in pool.map(lambda n: registry.get(n, f"p{n}"), range(1, count + 1))]
+
+
+@pytest.mark.parametrize("connections", [1, 3, 8])
+def test_no_more_requests_are_under_way_than_connections(connections: int) -> None:
+    crowd = Crowd()
+    with client(crowd, connections=connections) as registry:
+        assert read_all(registry, 32, threads=16) == [*range(1, 33)]
+        assert registry.requests == 32
+    assert crowd.most == connections
+
+
+def test_a_registry_that_takes_few_at_once_gets_few_at_once_and_nothing_fails() -> None:
+    crowd = Crowd(limit=2)
+    with client(crowd, first_wait=0.01) as registry:
+        assert read_all(registry, 60, threads=16) == [*range(1, 61)]
+    assert 0 < crowd.refused < 40
+
+
+def test_a_rate_limit_with_retry_after_is_kept_by_all_threads() -> None:
+    answered: list[float] = []
+    lock = threading.Lock()
+
+    def react(seen: Seen) -> Reply:
+        number = int(seen.path.rpartition("/")[2])
+        with lock:
+            now = time.monotonic()
+            recent = [one for one in answered if now - one < 0.2]
+            if len(recent) >= 10:
+                return Reply({}, 429, headers={"Retry-After": "0.2"})
+            answered.append(now)
+        return Reply(version(f"p{number}", 1, number))
+
+    with client(react) as registry:
+        assert read_all(registry, 40, threads=8) == [*range(1, 41)]
+        assert registry.requests < 80
+
+
+def test_a_rate_limit_that_never_ends_is_an_error_that_says_so() -> None:
+    with (
+        client(Scripted(Reply({"message": "slow down"}, 429))) as registry,
+        pytest.raises(Rejected) as caught,
+    ):
+        registry.list()
+    assert (caught.value.status, caught.value.code) == (429, "rate-limited")
+
+
+class Mirror:
+    """A WSGI application that gives back what it was called with."""
+
+    def __init__(self) -> None:
+        self.environ: dict[str, Any] = {}
+        self.is_closed = False
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self.environ = dict(environ)
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [b'{"items": [', b'], "pages": 1}']
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_an_application_in_this_process_sees_the_path_as_it_was_sent() -> None:
+    mirror = Mirror()
+    with Registry("local:", None, transport=wsgi_transport(mirror)) as registry:
+        assert registry.list(name="a/ü") == []
+        assert mirror.environ["REQUEST_URI"].startswith("/prompt-templates?name=a%2F%C3%BC&")
+        registry.delete_label(_label())
+        registry.close()
+    assert mirror.is_closed
+    assert mirror.environ["RAW_URI"] == mirror.environ["REQUEST_URI"] == "/prompt-labels/4"
+    assert mirror.environ["HTTP_X_API_KEY"] == "local"
+
+
+def test_an_encoded_slash_is_part_of_a_name_in_this_process_too() -> None:
+    mirror = Mirror()
+    with Registry("local:", None, transport=wsgi_transport(mirror)) as registry:
+        registry.run_agent("a/ü %")
+    assert mirror.environ["REQUEST_URI"] == "/workflows/a%2F%C3%BC%20%25/run"
+    assert mirror.environ["PATH_INFO"] == "/workflows/a/ü %/run".encode().decode("latin-1")
+
+
+def test_a_list_of_many_pages_may_be_read_by_many_threads() -> None:
+    def react(seen: Seen) -> Reply:
+        page = int(seen.target.split("page=")[1].split("&")[0])
+        return Reply({"items": [item(page)], "pages": 12, "total": 12})
+
+    with client(react) as registry, ThreadPoolExecutor(6) as pool:
+        found = [*pool.map(lambda _: len(registry.list()), range(6))]
+    assert found == [12] * 6
+
+
+def _label() -> Any:
+    from promptsync.core.prompt import Label
+
+    return Label("prod", 1, 4)
