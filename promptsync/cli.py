@@ -1,0 +1,197 @@
+"""The entry point: finds the verb, reads the environment, maps every error to its exit code, and exits."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptsync import __version__, output
+from promptsync.commands.session import Environment, Outcome, Session, shared_options
+from promptsync.errors import PromptsyncError, UsageError
+
+VERBS = {
+    "init": "Start keeping prompts in this directory.",
+    "status": "Show who changed what.",
+    "diff": "Show what differs, field by field.",
+    "push": "Publish changed prompts as new versions.",
+    "pull": "Bring the registry's changes into the files.",
+    "ls-remote": "List what the registry holds.",
+    "log": "List the versions of a prompt.",
+    "show": "Print one version of a prompt as YAML.",
+    "label": "List, set, move and delete release labels.",
+    "promote": "Point one label at what another points at.",
+    "rollback": "Move a label back to an earlier version.",
+    "lint": "Check prompt files, offline.",
+    "render": "Show what the model would see.",
+    "serve": "Run the embedded registry over HTTP.",
+    "schema": "Print the JSON Schema of a file format.",
+}
+"""Every verb with its line in the help. Its module is loaded when it is used."""
+
+BUG = 70
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """Loads a verb's module only when that verb is used."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        module = importlib.import_module(f"promptsync.commands.{name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = arguments[0]
+        if name not in VERBS:
+            close = difflib.get_close_matches(name, VERBS, 1)
+            suggestion = f"Did you mean {close[0]!r}?" if close else "See promptsync --help for the verbs."
+            raise click.UsageError(f"There is no verb {name!r}. {suggestion}", context)
+        return super().resolve_command(context, arguments)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="promptsync VERB --help tells the options of a verb.",
+)
+@click.version_option(__version__, "--version", prog_name="promptsync")
+@shared_options
+def group() -> None:
+    """Keep prompt files in git and the PromptLayer prompt registry aligned."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run(arguments, os.environ))
+
+
+def run(arguments: Sequence[str], environ: Any) -> int:
+    """Run one command line and return its exit code; everything is printed."""
+    session = Session(_environment(environ), Path.cwd())
+    try:
+        return _run(arguments, session)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain again while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(arguments: Sequence[str], session: Session) -> int:
+    wants_json = "--json" in arguments
+    try:
+        outcome = group.main(list(arguments), prog_name="promptsync", standalone_mode=False, obj=session)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.UsageError as error:
+        return _fail(session, _usage(error), wants_json)
+    except click.ClickException as error:
+        return _fail(session, UsageError(error.format_message()), wants_json)
+    except PromptsyncError as error:
+        return _fail(session, error, wants_json)
+    except (KeyboardInterrupt, click.Abort):
+        interrupted = PromptsyncError("interrupted", code="interrupted")
+        interrupted.exit_code = INTERRUPTED
+        return _fail(session, interrupted, wants_json)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        return _fail(session, _bug(error, arguments), wants_json)
+    if not isinstance(outcome, Outcome):  # --help and --version print by themselves
+        return int(outcome or 0)
+    return _show(session, outcome)
+
+
+def _show(session: Session, outcome: Outcome) -> int:
+    error = outcome.error
+    if session.json:
+        body = output.error_body(error) if error is not None else None
+        click.echo(
+            output.document(outcome.body, remote=session.remote_name, exit_code=outcome.exit_code, error=body)
+        )
+        return outcome.exit_code
+    if outcome.lines:
+        click.echo("\n".join(outcome.lines), color=session.use_colour)
+    if error is not None:
+        click.echo("\n".join(output.error_lines(error)), err=True, color=session.use_colour)
+    return outcome.exit_code
+
+
+def _fail(session: Session, error: PromptsyncError, wants_json: bool) -> int:
+    body = getattr(error, "body", {})
+    session.json = session.json or wants_json
+    return _show(session, Outcome(body=body, exit_code=error.exit_code, error=error))
+
+
+def _usage(error: click.UsageError) -> UsageError:
+    path = error.ctx.command_path if error.ctx is not None else "promptsync"
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message())
+        return UsageError("no verb given", hint="promptsync status shows where you stand")
+    return UsageError(error.format_message(), hint=f"{path} --help tells more")
+
+
+def _bug(error: Exception, arguments: Sequence[str]) -> PromptsyncError:
+    import platform
+    import tempfile
+    import traceback
+
+    report = "".join(
+        [
+            f"promptsync {__version__}, Python {platform.python_version()}, {platform.platform()}\n",
+            f"arguments: {list(arguments)!r}\n\n",
+            *traceback.format_exception(error),
+        ]
+    )
+    where = "could not be written"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w",
+            prefix="promptsync-",
+            suffix=".txt",
+            delete=False,
+            encoding="utf-8",
+            errors="backslashreplace",
+        ) as file:
+            file.write(report)
+            where = file.name
+    except OSError:
+        pass
+    found = PromptsyncError(
+        f"a bug in promptsync: {type(error).__name__}; report: {where}",
+        hint="please send that report; check with promptsync status what was done",
+        code="bug",
+    )
+    found.exit_code = BUG
+    return found
+
+
+def _environment(environ: Any) -> Environment:
+    interactive = sys.stderr.isatty() and not environ.get("CI")
+    return Environment(
+        api_key=environ.get("PROMPTLAYER_API_KEY") or None,
+        base_url=environ.get("PROMPTLAYER_BASE_URL") or None,
+        remote=environ.get("PROMPTSYNC_REMOTE") or None,
+        ci=bool(environ.get("CI")),
+        colour=False if environ.get("NO_COLOR") else None,
+        interactive=interactive,
+        variables={key: value for key, value in environ.items() if key.startswith("GITHUB_")},
+    )

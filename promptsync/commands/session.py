@@ -1,0 +1,178 @@
+"""What every verb shares: the options of design and custom, the settings of one run, and its outcome."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from promptsync.errors import PromptsyncError, UsageError
+from promptsync.progress import Bar
+
+if TYPE_CHECKING:
+    from promptsync.files.config import Config
+    from promptsync.sync.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the command line took from the process's environment; nothing below it looks there."""
+
+    api_key: str | None = None
+    base_url: str | None = None
+    remote: str | None = None
+    ci: bool = False
+    colour: bool | None = None
+    interactive: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Session:
+    """The settings of one run. ``directory`` is where ``-C`` points, absolute."""
+
+    environment: Environment
+    directory: Path
+    remote: str | None = None
+    json: bool = False
+    quiet: bool = False
+    verbose: int = 0
+    color: str = "auto"
+    verb: str = ""
+    remote_name: str | None = None
+    bar: Bar = field(default_factory=lambda: Bar(shown=False))
+
+    @property
+    def use_colour(self) -> bool | None:
+        """Whether to colour; ``None`` leaves it to what stdout is."""
+        if self.color != "auto":
+            return self.color == "always"
+        return self.environment.colour
+
+    def config(self) -> Config:
+        """Return the configuration of the working copy. Raises ``UsageError`` when there is none."""
+        from promptsync.files.config import find, load
+
+        path = find(self.directory)
+        if path is None:
+            raise UsageError(
+                f"no promptsync.yaml in {self.directory} or any directory above it",
+                hint="run promptsync init to start one here, or give the directory with -C",
+            )
+        return load(path)
+
+    def project(self) -> Project:
+        """Return the working copy with the remote of this run; use it as a context manager."""
+        from promptsync.sync.project import open_project
+
+        project = open_project(
+            self.config(),
+            remote=self.remote or self.environment.remote,
+            api_key=self.environment.api_key,
+            base_url=self.environment.base_url,
+            progress=self.bar,
+            on_wait=self.say,
+        )
+        self.remote_name = project.remote
+        return project
+
+    def say(self, message: str) -> None:
+        """Say something on stderr, unless told to be quiet."""
+        if not self.quiet:
+            self.bar.close()
+            click.echo(message, err=True, color=self.use_colour)
+
+    def confirm(self, question: str, *, default: bool = False) -> bool:
+        """Ask on a terminal. Must not be called without one."""
+        self.bar.close()
+        return click.confirm(question, default=default, err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a verb answers: lines for stdout, the body of its JSON document, the exit code.
+
+    ``error`` belongs to an answer that is also a failure; it is shown after the lines, on stderr.
+    """
+
+    lines: Sequence[str] = ()
+    body: Mapping[str, Any] = field(default_factory=dict)
+    exit_code: int = 0
+    error: PromptsyncError | None = None
+
+
+Verb = Callable[..., Outcome]
+
+
+def _set_directory(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        session: Session = context.obj
+        session.directory = session.directory / value
+
+
+def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value not in (None, False, 0) and parameter.name is not None:
+        setattr(context.obj, parameter.name, value)
+
+
+_SHARED: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "-C",
+        "directory",
+        metavar="DIR",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        expose_value=False,
+        callback=_set_directory,
+        help="Work as if started in DIR.",
+    ),
+    click.option(
+        "--remote",
+        metavar="NAME|URL",
+        expose_value=False,
+        callback=_set,
+        help="The registry to talk to: a remote of promptsync.yaml, or a URL.",
+    ),
+    click.option(
+        "--json", is_flag=True, expose_value=False, callback=_set, help="Print exactly one JSON document."
+    ),
+    click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=_set, help="Only the answer."),
+    click.option("-v", "--verbose", count=True, expose_value=False, callback=_set, help="Say more."),
+    click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        expose_value=False,
+        callback=_set,
+        help="When to use colour (default: on a terminal).",
+    ),
+)
+
+
+def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that every verb takes. They are in the session, not among the arguments."""
+    for option in reversed(_SHARED):
+        function = option(function)
+    return function
+
+
+def verb(name: str, **attributes: Any) -> Callable[[Verb], click.Command]:
+    """Declare a verb. The function gets the ``Session`` first and returns an ``Outcome``."""
+
+    def declare(function: Verb) -> click.Command:
+        @functools.wraps(function)
+        def run(*arguments: Any, **options: Any) -> Outcome:
+            session: Session = click.get_current_context().obj
+            session.verb = name
+            session.bar = Bar(shown=session.environment.interactive and not session.quiet)
+            try:
+                return function(session, *arguments, **options)
+            finally:
+                session.bar.close()
+
+        command: click.Command = click.command(name, **attributes)(shared_options(run))
+        return command
+
+    return declare

@@ -1,0 +1,70 @@
+"""A progress bar on stderr, for work that takes long enough to wonder about it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+PATIENCE = 0.6
+"""Seconds of work before a bar appears."""
+
+
+class Bar:
+    """Shows how far the present work is. Silent unless ``shown``; may be called from many threads."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown = shown
+        self._started: float | None = None
+        self._progress: Any = None
+        self._task: Any = None
+        self._what = ""
+        self._lock = threading.Lock()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Tell what is being done, how much of it is done, and how much there is (0: nobody knows)."""
+        if not self._shown:
+            return
+        with self._lock:
+            now = time.monotonic()
+            if self._started is None:
+                self._started = now
+            if now - self._started < PATIENCE:
+                return
+            if self._progress is None:
+                self._start()
+            if what != self._what:
+                self._what = what
+                self._progress.reset(self._task, description=what, total=total or None)
+            self._progress.update(self._task, completed=done, total=total or None)
+
+    def wait(self, message: str) -> None:
+        """Say that the registry asked to wait."""
+        if self._shown:
+            with self._lock:
+                if self._progress is None:
+                    self._start()
+                self._progress.console.print(message, markup=False, highlight=False)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        with self._lock:
+            if self._progress is not None:
+                self._progress.stop()
+                self._progress = None
+            self._started = None
+
+    def _start(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task("", total=None)
