@@ -6,11 +6,9 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from scripted_registry import KEY, template
-from waitress.server import create_server
 
 from promptsync.core.canonical import digest
 from promptsync.core.prompt import Prompt
@@ -18,6 +16,7 @@ from promptsync.remote.client import Registry
 from promptsync.remote.errors import NotFound, Rejected
 from promptsync.remote.transport import local_transport, wsgi_transport
 from promptsync.server.app import create_app
+from promptsync.server.serve import listening, stop
 
 TONE = Prompt("house/tone", {"type": "completion", "content": [{"type": "text", "text": "Be {how}."}]})
 PARENT = Prompt(
@@ -35,17 +34,15 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registr
         with Registry("local:", None, transport=wsgi_transport(app)) as registry:
             yield registry
         return
-    server: Any = create_server(app, host="127.0.0.1", port=0, threads=8, asyncore_loop_timeout=0.02)
-    thread = threading.Thread(target=server.run)
-    thread.start()
     try:
-        with Registry(f"http://127.0.0.1:{server.effective_port}/", KEY) as registry:
-            yield registry
+        with listening(app, "127.0.0.1", 0) as server:
+            thread = threading.Thread(target=server.run)
+            thread.start()
+            with Registry(f"http://127.0.0.1:{server.effective_port}/", KEY) as registry:
+                yield registry
+            stop(server)
+            thread.join(5)
     finally:
-        server.close()
-        server.asyncore.close_all(server._map, ignore_all=True)
-        server.task_dispatcher.shutdown()
-        thread.join(5)
         app.close()
 
 

@@ -1,0 +1,134 @@
+"""A registry of the customer's document alone: what it lacks, and what must not be taken from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from scripted_registry import Reply, client, template
+from strict_registries import Customer
+
+from promptsync.core.prompt import Label, Prompt
+from promptsync.remote.client import Registry
+from promptsync.remote.errors import (
+    NotFound,
+    NotReadableRaw,
+    Unsupported,
+)
+
+MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}}
+PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing", "x"))
+
+
+def completion(name: str, text: str) -> Prompt:
+    return Prompt(name, {"type": "completion", "content": [{"type": "text", "text": text}]})
+
+
+@pytest.mark.parametrize("takes_extras", [True, False])
+def test_without_a_raw_read_a_plain_prompt_is_read_rendered(takes_extras: bool) -> None:
+    customer = Customer(takes_extras=takes_extras)
+    with client(customer) as registry:
+        registry.publish(PROMPT, message="first")
+        registry.get(1, PROMPT.name)
+        asked = len(customer.seen)
+        registry.get(1, PROMPT.name)
+    assert "GET /prompt-templates/1" not in customer.asked()[asked:]
+    assert len(customer.seen) - asked == (1 if takes_extras else 2)
+
+
+def test_without_a_raw_read_a_missing_prompt_is_missing() -> None:
+    with client(Customer()) as registry, pytest.raises(NotFound, match="no prompt 'greet'"):
+        registry.get(None, "greet")
+
+
+PARENTS = [
+    ("Be kind.", "@@@tone@@@ Answer.", ""),
+    ("Be kind.", "Answer. @@@tone@version_number:1@@@", ""),
+    ("Be kind.", "@@@outer@@@", "Listen: @@@tone@@@"),
+]
+
+
+@pytest.mark.parametrize("tells_snippets", [True, False])
+@pytest.mark.parametrize(("tone", "parent", "outer"), PARENTS)
+def test_a_snippets_parent_is_never_taken_with_the_snippet_inlined(
+    tells_snippets: bool, tone: str, parent: str, outer: str
+) -> None:
+    with client(Customer(tells_snippets=tells_snippets)) as registry:
+        registry.publish(completion("tone", tone), message="m")
+        registry.publish(completion("tone", "Be short."), message="m")
+        if outer:
+            registry.publish(completion("outer", outer), message="m")
+        registry.publish(Prompt("parent", template(parent)), message="m")
+        registry.publish(Prompt("other", template("Unrelated")), message="m")
+        with pytest.raises(NotReadableRaw) as caught:
+            registry.get(None, "parent")
+        assert caught.value.exit_code == 4 and "'parent'" in caught.value.message
+        assert registry.get(None, "other").prompt.name == "other"
+        assert registry.get(None, "tone").version == 2
+
+
+class ExpandsEverywhere(Customer):
+    """Its list shows expanded bodies too, and nothing says which snippets were used."""
+
+    def __init__(self) -> None:
+        super().__init__(tells_snippets=False)
+
+    def listed(self, name: str) -> dict[str, Any]:
+        found = super().listed(name)
+        return {**found, "prompt_template": self.expanded(found["prompt_template"], [])}
+
+
+@pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@version_number:1@@@"])
+def test_an_inlined_snippet_is_recognised_by_the_text_of_any_of_its_versions(reference: str) -> None:
+    with client(ExpandsEverywhere()) as registry:
+        registry.publish(completion("tone", "Be kind."), message="m")
+        registry.publish(completion("tone", "Be short."), message="m")
+        registry.publish(Prompt("parent", template(f"{reference} Answer.")), message="m")
+        with pytest.raises(NotReadableRaw, match="'tone'"):
+            registry.get(None, "parent")
+
+
+def test_a_prompt_whose_variables_are_filled_in_is_not_taken_for_its_source() -> None:
+    with client(Customer(renders=True)) as registry:
+        registry.publish(PROMPT, message="m")
+        with pytest.raises(NotReadableRaw, match="variables a, b"):
+            registry.get(None, PROMPT.name)
+
+
+LACKING: list[Callable[[Registry], object]] = [
+    lambda registry: registry.labels(1, "p"),
+    lambda registry: registry.set_label(1, "p", "prod", 1, None),
+    lambda registry: registry.set_label(1, "p", "prod", 1, Label("prod", 1, 4)),
+    lambda registry: registry.archive(1, False),
+    lambda registry: registry.snippet_usage(1, "p"),
+    lambda registry: registry.agent_result(1),
+    lambda registry: registry.evaluation_score(1),
+    lambda registry: registry.evaluation_rows(1),
+    lambda registry: registry.list_datasets(),
+    lambda registry: registry.create_group(),
+]
+
+
+@pytest.mark.parametrize("use", LACKING)
+@pytest.mark.parametrize(
+    "no_route",
+    [
+        Reply({"detail": "Not Found"}, 404),
+        Reply({"success": False, "message": "Not found.", "error": "x"}, 404),
+        Reply("<!doctype html><title>404 Not Found</title>", 404),
+        Reply({"message": "The requested URL was not found on the server."}, 404),
+        Reply("", 404),
+        Reply({"message": "Method Not Allowed"}, 405),
+        Reply("", 501),
+    ],
+)
+def test_what_a_registry_lacks_is_named_with_the_operation_and_the_registry(
+    use: Callable[[Registry], object], no_route: Reply
+) -> None:
+    customer = Customer()
+    customer.no_route = no_route
+    with client(customer) as registry, pytest.raises(Unsupported) as caught:
+        use(registry)
+    assert caught.value.exit_code == 4
+    assert f"{registry.url} has no operation to " in caught.value.message
