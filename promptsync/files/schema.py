@@ -101,6 +101,14 @@ def _words(name: str, error: Any, where: list[str | int]) -> tuple[str, str, str
             f"{shown(where)} holds a key that has its own place.",
             "Write it at the top of the file.",
         )
+    if name == "oneOf":
+        return "schema", f"{shown(where)} names either an evaluation or an agent.", ""
+    if name == "pattern":
+        return (
+            "schema",
+            f"{shown(where)} is neither local:, nor local:PATH, nor a URL with http or https.",
+            "",
+        )
     return "schema", f"{shown(where) or 'The file'}: {error.message}.", ""
 
 

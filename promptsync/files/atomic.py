@@ -1,0 +1,102 @@
+"""Replacing and removing files so that a crash, a full disk or a planted link harms nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from promptsync.errors import PromptsyncError, Refused
+
+PRIVATE: Final = ".promptsync"
+"""Directory for what belongs to this worktree alone; git ignores it."""
+
+
+def write(root: Path, path: str, text: str, *, within: str = "") -> None:
+    """Replace or create a file; ``path`` is relative to ``root``, with ``/``.
+
+    The file is complete on disk before it takes the old one's place, and keeps the old one's mode. ``within``
+    is the directory, relative to ``root``, that the file must really be in, links followed: Refused if not.
+    Raises PromptsyncError when the system does not let it, with the old file untouched.
+    """
+    with _explained("written", root / path):
+        target = _inside(root, path, within)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _inside(root, path, within)
+        _replace(target, text.encode())
+
+
+def delete(root: Path, path: str, *, within: str = "") -> None:
+    """Remove a file, and the directories that it leaves empty; one that is not there is no error."""
+    with _explained("removed", root / path):
+        target = _inside(root, path, within)
+        target.unlink(missing_ok=True)
+        top = (root / within).resolve()
+        for folder in target.parents:
+            if folder == top or not folder.is_relative_to(top):
+                break
+            try:
+                folder.rmdir()
+            except OSError:
+                break
+
+
+def backup(root: Path, path: str, stamp: str) -> Path:
+    """Copy a file to ``.promptsync/backup/STAMP/`` and return the copy; ``stamp`` is the caller's time."""
+    copy = root / PRIVATE / "backup" / stamp / path
+    with _explained("backed up", root / path):
+        _inside(root, path, "")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while copy.exists():
+            number += 1
+            copy = copy.with_name(f"{PurePosixPath(path).name}.{number}")
+        shutil.copy2(root / path, copy)
+    return copy
+
+
+def _inside(root: Path, path: str, within: str) -> Path:
+    """Return the real place of a path, or refuse when it is not where it should be."""
+    top = (root / within).resolve()
+    target = (root / path).resolve()
+    if not target.is_relative_to(top) or target == top:
+        bound = within or "the directory of promptsync.yaml"
+        raise Refused(
+            f"{path} is not written: it leads out of {bound}, to {target}.",
+            hint="Remove the symbolic link, or rename the prompt.",
+            code="outside",
+        )
+    return target
+
+
+def _replace(target: Path, data: bytes) -> None:
+    temporary = target.with_name(f".{secrets.token_hex(6)}.tmp")
+    # Opened like any new file, so that the umask decides about its mode.
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError):
+            temporary.chmod(target.stat().st_mode & 0o7777)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _explained(what: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PromptsyncError(
+            f"{path} could not be {what}: {error.strerror or error}.",
+            hint="Check the permissions of the directory and the space on the disk.",
+            code="file-write",
+        ) from error

@@ -1,0 +1,163 @@
+"""``promptsync.yaml``: where the prompts are, which registries they go to, what proves them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from promptsync.core.prompt import Problem
+from promptsync.errors import UsageError
+from promptsync.files import schema, yamlio
+from promptsync.files.problems import InvalidFile, text_of
+
+FILE_NAME: Final = "promptsync.yaml"
+LOCAL: Final = "local"
+
+_KEY_WORDS: Final = re.compile(r"(?i)(api[-_ ]?)?key|token|secret|password|authorization")
+_KEY_VALUE: Final = re.compile(r"\b(pl_|sk-)[0-9A-Za-z_-]{16,}|://[^/@\s]+@")
+_KEY_HINT: Final = "Remove it, revoke it if it was committed, and set PROMPTLAYER_API_KEY instead."
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteConfig:
+    """A registry: ``url`` is ``local:``, ``local:PATH`` or an http(s) URL; ``fixtures`` may be a path."""
+
+    name: str
+    url: str
+    fixtures: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The configuration with its defaults filled in.
+
+    ``root`` is the directory of the file and ``prompts`` a path with ``/`` below it. ``checks`` are mappings
+    with ``match``, either ``evaluation`` or ``agent``, and perhaps ``min_score`` or ``input_variables``.
+    """
+
+    root: Path
+    path: Path
+    prompts: str = "prompts"
+    default_remote: str = LOCAL
+    remotes: Mapping[str, RemoteConfig] = field(default_factory=dict)
+    include: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    checks: tuple[Mapping[str, Any], ...] = ()
+    limits_changes: float = 0.5
+
+    def in_scope(self, name: str) -> bool:
+        """Whether a prompt belongs to this repository; ``*`` crosses ``/``, no pattern means all."""
+        return not self.include or any(fnmatchcase(name, pattern) for pattern in self.include)
+
+    @property
+    def prompts_path(self) -> Path:
+        """The directory of the prompt files."""
+        return self.root / self.prompts
+
+
+def find(start: Path) -> Path | None:
+    """Return the nearest ``promptsync.yaml`` in a directory or above it."""
+    start = start.absolute()
+    candidates = (folder / FILE_NAME for folder in (start, *start.parents))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def load(path: Path) -> Config:
+    """Read a configuration. Raises UsageError that lists everything wrong with it and where."""
+    try:
+        if path.stat().st_size > yamlio.MAX_BYTES:
+            raise yamlio.too_large(path.stat().st_size, path.name)
+        loaded = yamlio.load(path.read_bytes(), path.name)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", code="config") from None
+    except InvalidFile as error:
+        raise _invalid(path, error.problems) from None
+    problems = [_without_keys(problem) for problem in schema.check(loaded, path.name, "config")]
+    if not problems:
+        problems = list(_contradictions(loaded, path.name))
+    problems += _keys_in(loaded.text, path.name)
+    if problems:
+        raise _invalid(path, sorted(problems))
+    return _config(path, loaded.value or {})
+
+
+def _config(path: Path, value: Mapping[str, Any]) -> Config:
+    remotes = _remotes(value)
+    limits = value.get("limits") or {}
+    return Config(
+        root=path.parent,
+        path=path,
+        prompts=PurePosixPath(value.get("prompts", "prompts")).as_posix(),
+        default_remote=_default_remote(value, remotes),
+        remotes=remotes,
+        include=tuple(value.get("include") or ()),
+        labels=dict(value.get("labels") or {}),
+        checks=tuple(value.get("checks") or ()),
+        limits_changes=float(limits.get("changes", 0.5)),
+    )
+
+
+def _remotes(value: Mapping[str, Any]) -> dict[str, RemoteConfig]:
+    given = value.get("remotes") or {LOCAL: {"url": "local:"}}
+    return {name: RemoteConfig(name, remote["url"], remote.get("fixtures")) for name, remote in given.items()}
+
+
+def _default_remote(value: Mapping[str, Any], remotes: Mapping[str, RemoteConfig]) -> str:
+    if "remote" in value:
+        return str(value["remote"])
+    return LOCAL if LOCAL in remotes else next(iter(remotes))
+
+
+def _contradictions(loaded: yamlio.Loaded, path: str) -> Iterator[Problem]:
+    """Yield what a schema cannot say about a configuration that fits it."""
+    value = loaded.value or {}
+    prompts = value.get("prompts", "prompts")
+    parts = PurePosixPath(prompts).parts
+    if not parts or ".." in parts or prompts.startswith("/") or re.search(r"^[A-Za-z]:|\\", prompts):
+        message = f"prompts: {prompts} is not a directory below the one of this file."
+        yield _problem(loaded, path, ("prompts",), message, "Write a relative path such as prompts.")
+    remotes = _remotes(value)
+    default = value.get("remote")
+    if default is not None and default not in remotes:
+        message = f"remote: {default} is not one of the remotes: {', '.join(sorted(remotes))}."
+        yield _problem(loaded, path, ("remote",), message, schema.suggestion(default, remotes))
+
+
+def _keys_in(text: str, path: str) -> Iterator[Problem]:
+    """Yield the places of anything like a key, comments too: it would end up in git."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for found in _KEY_VALUE.finditer(line):
+            message = "This looks like a key. A key is never read from this file."
+            yield Problem(path, number, found.start() + 1, "api-key", message, hint=_KEY_HINT)
+
+
+def _without_keys(problem: Problem) -> Problem:
+    """Say why, when the unknown key is a secret one."""
+    if problem.rule != "unknown-key" or not _KEY_WORDS.fullmatch(problem.message.split(".")[-2].split()[-1]):
+        return problem
+    message = f"{problem.message} A key is never read from this file."
+    return Problem(problem.path, problem.line, problem.column, "api-key", message, hint=_KEY_HINT)
+
+
+def _problem(
+    loaded: yamlio.Loaded,
+    path: str,
+    where: tuple[str | int, ...],
+    message: str,
+    hint: str = "",
+) -> Problem:
+    return Problem(path, *loaded.position(where), "config", message, hint=hint)
+
+
+def _invalid(path: Path, problems: Iterator[Problem] | list[Problem] | tuple[Problem, ...]) -> UsageError:
+    details = [text_of(problem) for problem in problems]
+    return UsageError(
+        f"{path} is not a valid configuration.",
+        details=details,
+        hint="Correct the file; promptsync schema config prints what it may hold.",
+        code="config",
+    )

@@ -1,0 +1,195 @@
+"""The directory of prompt files: reading all of it, whatever state it is in."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from promptsync.core.names import SUFFIXES, folded, name_for, path_for
+from promptsync.core.prompt import Problem
+from promptsync.errors import UsageError
+from promptsync.files import yamlio
+from promptsync.files.atomic import backup, delete, write
+from promptsync.files.problems import InvalidFile
+from promptsync.files.promptfile import PromptFile, parse
+
+__all__ = [
+    *("Worktree", "backup", "delete", "load_paths", "path_for_new", "paths_for_new", "scan", "write"),
+]
+
+_SKIPPED: Final = (".", "#")
+
+
+@dataclass(frozen=True, slots=True)
+class Worktree:
+    """What was found.
+
+    ``files`` are the prompts by name, in the order of their paths. ``problems`` says what could not be read
+    and which files contradict one another. ``paths`` are all prompt files, readable or not, as paths relative
+    to ``root`` with ``/``.
+    """
+
+    root: Path
+    prompts: str
+    files: Mapping[str, PromptFile] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
+def scan(root: Path, prompts_dir: str) -> Worktree:
+    """Read every prompt file below a directory; a broken one becomes a problem and stops nothing.
+
+    A directory that is not there is empty. Raises UsageError when it is no directory or cannot be listed.
+    """
+    found: dict[str, Path] = {}
+    problems: list[Problem] = []
+    top = root / prompts_dir
+    if top.exists() or top.is_symlink():
+        try:
+            _walk(top, prompts_dir, top.resolve(), found, problems)
+        except OSError as error:
+            message = f"The prompts directory {top} cannot be read: {error.strerror}."
+            raise UsageError(message, code="prompts-directory") from None
+    return _read(root, prompts_dir, found, problems)
+
+
+def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:
+    """Read the given files only, and the prompt files below the given directories.
+
+    A file outside the prompts directory is read too: it may be a draft that somebody wants checked.
+    """
+    found: dict[str, Path] = {}
+    problems: list[Problem] = []
+    for path in paths:
+        shown = _relative(root, path)
+        if path.is_dir():
+            _walk(path, shown, path.resolve(), found, problems)
+        else:
+            found[shown] = path
+    return _read(root, prompts_dir, dict(sorted(found.items())), problems)
+
+
+def path_for_new(worktree: Worktree, name: str) -> str:
+    """Return the path, relative to the root, for a prompt that has no file yet."""
+    return paths_for_new(worktree, [name])[name]
+
+
+def paths_for_new(worktree: Worktree, names: Iterable[str]) -> dict[str, str]:
+    """Return a path for each prompt that has no file yet, none of them a twin of another or of a file."""
+    prefix = f"{worktree.prompts}/"
+    taken = {folded(path.removeprefix(prefix)) for path in worktree.paths}
+    chosen: dict[str, str] = {}
+    for name in sorted(names):
+        path = path_for(name)
+        if folded(path) in taken:
+            path = path_for(name, [path])
+        taken.add(folded(path))
+        chosen[name] = prefix + path
+    return chosen
+
+
+def _walk(folder: Path, shown: str, real_top: Path, found: dict[str, Path], problems: list[Problem]) -> None:
+    with os.scandir(folder) as entries:
+        ordered = sorted(entries, key=lambda entry: entry.name)
+    for entry in ordered:
+        if entry.name.startswith(_SKIPPED) or entry.name.endswith("~"):
+            continue
+        path = f"{shown}/{entry.name}" if shown not in ("", ".") else entry.name
+        is_prompt = entry.name.lower().endswith(SUFFIXES)
+        if not is_prompt and not entry.is_dir():
+            continue
+        reason = _refusal(entry, real_top)
+        if reason:
+            problems.append(Problem(_printable(path), 1, 1, "file-refused", reason))
+        elif not entry.is_dir():
+            found[path] = Path(entry.path)
+        else:
+            try:
+                _walk(Path(entry.path), path, real_top, found, problems)
+            except OSError as error:
+                message = f"The directory cannot be read: {error.strerror}."
+                problems.append(Problem(path, 1, 1, "file-unreadable", message))
+
+
+def _refusal(entry: os.DirEntry[str], real_top: Path) -> str:
+    """Return why an entry is not read, ``""`` when it is."""
+    if _printable(entry.name) != entry.name:
+        return "The file name is not UTF-8: rename the file."
+    if entry.is_symlink():
+        target = Path(entry.path).resolve()
+        if not target.is_relative_to(real_top):
+            return f"The symbolic link leads out of the prompts directory, to {target}."
+        if target.is_dir() and Path(entry.path).parent.resolve().is_relative_to(target):
+            return "The symbolic link leads to a directory that holds it."
+        if not target.exists():
+            return "The symbolic link leads nowhere."
+    if not entry.is_dir() and not entry.is_file():
+        return "This is neither a file nor a directory."
+    if not entry.is_dir() and not entry.name.endswith(SUFFIXES):
+        return f"The suffix of a prompt file is {SUFFIXES[0]} in small letters: rename the file."
+    return ""
+
+
+def _read(root: Path, prompts_dir: str, found: Mapping[str, Path], problems: list[Problem]) -> Worktree:
+    files: dict[str, PromptFile] = {}
+    for shown, path in found.items():
+        try:
+            file = _load(path, shown, prompts_dir)
+        except InvalidFile as error:
+            problems += error.problems
+            continue
+        other = files.setdefault(file.prompt.name, file)
+        if other is not file:
+            line, column = file.position(("name",))
+            message = f"{other.path} holds the prompt {file.prompt.name} too."
+            problems.append(
+                Problem(
+                    shown, line, column, "name-duplicate", message, hint="Rename one of them, or remove it."
+                )
+            )
+    problems += _twins(found)
+    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(found))
+
+
+def _load(path: Path, shown: str, prompts_dir: str) -> PromptFile:
+    try:
+        info = path.stat()
+        if not stat.S_ISREG(info.st_mode):
+            raise _unreadable(shown, "it is not a regular file")
+        if info.st_size > yamlio.MAX_BYTES:
+            raise yamlio.too_large(info.st_size, shown)
+        data = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(shown, error.strerror or str(error)) from None
+    return parse(data, shown, name_for(shown.removeprefix(f"{prompts_dir}/")))
+
+
+def _unreadable(shown: str, reason: str) -> InvalidFile:
+    return InvalidFile(
+        [Problem(_printable(shown), 1, 1, "file-unreadable", f"The file cannot be read: {reason}.")]
+    )
+
+
+def _twins(paths: Iterable[str]) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for path in paths:
+        other = seen.setdefault(folded(path), path)
+        if other != path:
+            message = (
+                f"The path differs from {other} only by case or accents: some systems take them for one."
+            )
+            yield Problem(path, 1, 1, "path-twin", message, hint="Rename one of the files.")
+
+
+def _relative(root: Path, path: Path) -> str:
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 -- resolve() would follow links
+    base = Path(os.path.abspath(root))  # noqa: PTH100
+    return (absolute.relative_to(base) if absolute.is_relative_to(base) else path).as_posix()
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
