@@ -18,7 +18,14 @@ from promptsync.files.problems import InvalidFile
 from promptsync.files.promptfile import PromptFile, parse
 
 __all__ = [
-    *("Worktree", "backup", "delete", "load_paths", "path_for_new", "paths_for_new", "scan", "write"),
+    "Worktree",
+    "backup",
+    "delete",
+    "load_paths",
+    "path_for_new",
+    "paths_for_new",
+    "scan",
+    "write",
 ]
 
 _SKIPPED: Final = (".", "#")
