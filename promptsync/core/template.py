@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -104,12 +105,23 @@ def render_template(template: Mapping[str, Any], values: Values) -> tuple[dict[s
 
 # -- jinja2 --------------------------------------------------------------------------------------------
 
+_loading = threading.Lock()
+
+
+def _load() -> None:
+    """Import jinja2 whole, once: its modules import each other, which two threads at a time would break."""
+    with _loading:
+        import jinja2.meta
+        import jinja2.sandbox  # noqa: F401
+
+
 _MARKUP = re.compile(r"\{[{%#]")
 
 
 def _jinja_variables(text: str) -> frozenset[str]:
     if not _MARKUP.search(text):
         return frozenset()
+    _load()
     from jinja2 import meta
 
     try:
@@ -121,6 +133,7 @@ def _jinja_variables(text: str) -> frozenset[str]:
 def _jinja_error(text: str) -> tuple[str, int, int | None] | None:
     if not _MARKUP.search(text):
         return None
+    _load()
     from jinja2 import TemplateSyntaxError, nodes
 
     try:
@@ -165,6 +178,7 @@ def _compile(text: str) -> CompiledTemplate:
 
 @functools.lru_cache(maxsize=1)
 def _environment() -> SandboxedEnvironment:
+    _load()
     from jinja2.sandbox import SandboxedEnvironment
 
     class Sandbox(SandboxedEnvironment):

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
-from promptsync.server import entities, folders, labels, patch, publish, relations, templates
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import Map, Rule
+
+from promptsync.server import entities, folders, labels, patch, publish, relations, templates, tracking
 from promptsync.server.errors import ApiError
 from promptsync.server.http import Request, Response
-
-if TYPE_CHECKING:
-    from werkzeug.routing import Map
 
 Handler = Callable[[Request], Response]
 
@@ -44,6 +42,27 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", f"{FOLDERS}/entities", entities.list_entities),
     ("POST", f"{FOLDERS}/entities", folders.move_entities),
     ("DELETE", f"{FOLDERS}/entities", folders.delete_entities),
+    # The customer's document and the vendor's, then the aliases that the official SDK calls.
+    ("POST", "/rest/log-request", tracking.log_request),
+    ("POST", "/log-request", tracking.log_request),
+    ("POST", "/track-request", tracking.track_request),
+    ("POST", "/rest/track-prompt", tracking.track_prompt),
+    ("POST", "/library-track-prompt", tracking.track_prompt),
+    ("POST", "/rest/track-score", tracking.track_score),
+    ("POST", "/library-track-score", tracking.track_score),
+    ("POST", "/rest/track-metadata", tracking.track_metadata),
+    ("POST", "/library-track-metadata", tracking.track_metadata),
+    ("POST", "/rest/track-group", tracking.track_group),
+    ("POST", "/track-group", tracking.track_group),
+    ("POST", "/create-group", tracking.create_group),
+)
+
+# Redirects would lose the body of a POST, so a trailing slash is simply accepted.
+_MAP = Map(
+    [Rule(path, methods=[method], endpoint=handler) for method, path, handler in ROUTES],
+    strict_slashes=False,
+    merge_slashes=False,
+    redirect_defaults=False,
 )
 
 
@@ -52,10 +71,8 @@ def match(method: str, path: str) -> tuple[Handler, Mapping[str, str]]:
 
     404 for an unknown path, 405 with ``Allow`` for a method that it lacks.
     """
-    from werkzeug.exceptions import MethodNotAllowed, NotFound
-
     try:
-        handler, raw = _map().bind("").match(path, method=method)
+        handler, raw = _MAP.bind("").match(path, method=method)
     except NotFound:
         raise ApiError(404, f"There is nothing at {path[:200]}.") from None
     except MethodNotAllowed as error:
@@ -64,12 +81,3 @@ def match(method: str, path: str) -> tuple[Handler, Mapping[str, str]]:
             405, f"{path[:200]} does not take {method[:20]}, only {allowed}.", headers={"Allow": allowed}
         ) from None
     return handler, {name: urllib.parse.unquote(value) for name, value in raw.items()}
-
-
-@lru_cache(maxsize=1)
-def _map() -> Map:
-    from werkzeug.routing import Map, Rule
-
-    # Redirects would lose the body of a POST, so a trailing slash is simply accepted.
-    rules = [Rule(path, methods=[method], endpoint=handler) for method, path, handler in ROUTES]
-    return Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False)

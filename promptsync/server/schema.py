@@ -65,6 +65,27 @@ _TEMPLATES = (
     """CREATE INDEX external_ids_by_template ON external_ids (template_id)""",
 )
 
+_REQUESTS = (
+    """CREATE TABLE request_groups (id INTEGER PRIMARY KEY AUTOINCREMENT, created_at TEXT NOT NULL)""",
+    """CREATE TABLE requests (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        body TEXT NOT NULL,
+        version_id INTEGER REFERENCES versions (id) ON DELETE SET NULL,
+        variables TEXT NOT NULL DEFAULT '{}',
+        group_id INTEGER REFERENCES request_groups (id) ON DELETE SET NULL,
+        created_at TEXT NOT NULL)""",
+    """CREATE TABLE request_metadata (
+        request_id INTEGER NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (request_id, key)) WITHOUT ROWID""",
+    """CREATE TABLE request_scores (
+        request_id INTEGER NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        score INTEGER NOT NULL,
+        PRIMARY KEY (request_id, name)) WITHOUT ROWID""",
+)
+
 
 def _run(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
     for statement in statements:
@@ -78,5 +99,9 @@ def _create_templates(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO workspace VALUES (?, ?)", (workspace, now()))
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_templates,)
+def _create_requests(connection: sqlite3.Connection) -> None:
+    _run(connection, _REQUESTS)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_templates, _create_requests)
 """Each turns version ``n`` of the schema, its index, into ``n + 1``; run inside one transaction."""

@@ -115,7 +115,12 @@ class Store:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     """Check whose database it is, and bring its schema up to date."""
-    _check_owner(connection)
+    # In one transaction, so that another process's first migration is seen whole or not at all.
+    connection.execute("BEGIN")
+    try:
+        _check_owner(connection)
+    finally:
+        connection.rollback()
     _write_ahead(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:

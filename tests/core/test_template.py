@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -294,3 +298,18 @@ def test_string_content_is_rendered_as_one_text():
         {"type": "completion", "template_format": J, "content": "{{ a }}"}, {"a": 1}
     )
     assert rendered["content"] == "1"
+
+
+def test_many_threads_may_render_the_first_jinja2_template_together():
+    code = (
+        "import sys; sys.setswitchinterval(1e-6)\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from promptsync.core.template import render, syntax_error, variables\n"
+        "work = [lambda: render('{{ a }}', 'jinja2', {'a': 1}).text,\n"
+        "        lambda: variables('{{ a }}', 'jinja2'),\n"
+        "        lambda: syntax_error('{{ a', 'jinja2')] * 8\n"
+        "with ThreadPoolExecutor(24) as pool: results = list(pool.map(lambda job: job(), work))\n"
+        "assert results[0] == '1' and results[1] == {'a'} and results[2], results\n"
+    )
+    root = str(Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": root})

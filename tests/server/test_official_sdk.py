@@ -130,3 +130,26 @@ def test_the_asynchronous_client(url):
     got, listed = asyncio.run(read())
     assert got["prompt_template"]["messages"][0]["content"][0]["text"] == "Hi Ana"
     assert [item["prompt_name"] for item in listed] == ["async"]
+
+
+def test_tracking(sdk, app):
+    sdk.templates.publish({"prompt_name": "a", "prompt_template": chat()})
+    logged = sdk.log_request(
+        provider="openai",
+        model="gpt-4o",
+        input=chat("Hi"),
+        output={
+            "type": "chat",
+            "messages": [{"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}],
+        },
+        request_start_time=1.5,
+        request_end_time=2.5,
+    )
+    request_id = logged["id"]
+    assert sdk.track.score(request_id=request_id, score=80)
+    assert sdk.track.score(request_id=request_id, score=90, score_name="tone")
+    assert sdk.track.metadata(request_id=request_id, metadata={"user": "1"})
+    assert sdk.track.prompt(request_id=request_id, prompt_name="a", prompt_input_variables={"name": "Ana"})
+    assert sdk.track.group(request_id=request_id, group_id=sdk.group.create())
+    with app.context.store.read() as db:
+        assert db.execute("SELECT count(*) FROM request_scores").fetchone()[0] == 2

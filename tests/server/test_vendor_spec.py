@@ -166,3 +166,23 @@ def test_errors(check, world):
     check("POST", folders, {"name": "x", "parent_id": 9}, path=folders, status=404)
     check("POST", ENTITIES, {"entities": [], "folder_id": 9}, path=ENTITIES, status=404)
     check("DELETE", ENTITIES, {}, path=ENTITIES, status=400)
+
+
+def test_tracking(check, world):
+    turn = {"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}
+    log = {
+        "provider": "openai",
+        "model": "gpt-4o",
+        "input": chat("Hi"),
+        "output": {"type": "chat", "messages": [turn]},
+        "request_start_time": "2026-01-01T00:00:00Z",
+        "request_end_time": "2026-01-01T00:00:01Z",
+    }
+    request_id = check("POST", "/log-request", log, path="/log-request", status=201)["id"]
+    check("POST", "/log-request", {}, path="/log-request", status=400)
+    for path, body in [
+        ("/rest/track-score", {"score": 1}),
+        ("/rest/track-metadata", {"metadata": {}}),
+        ("/rest/track-prompt", {"prompt_name": "rich"}),
+    ]:
+        check("POST", path, {"request_id": request_id, **body}, path=path, status=200)

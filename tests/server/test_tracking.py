@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import pytest
+from registry_server import Caller, chat, completion
+
+LOG = {
+    "provider": "openai",
+    "model": "gpt-4o",
+    "input": chat("Hi"),
+    "output": {
+        "type": "chat",
+        "messages": [{"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}],
+    },
+    "request_start_time": "2026-01-01T00:00:00Z",
+    "request_end_time": 1767225601.5,
+}
+
+
+@pytest.fixture
+def logged(call):
+    return call("POST", "/rest/log-request", LOG).body["id"]
+
+
+def rows(app, sql, *values):
+    with app.context.store.read() as db:
+        return [tuple(row) for row in db.execute(sql, values)]
+
+
+@pytest.mark.parametrize("path", ["/rest/log-request", "/log-request"])
+def test_a_log_answers_with_its_id_under_both_names(call, path):
+    answer = call("POST", path, LOG)
+    assert answer.status == 201
+    assert answer.body["success"] is True
+    assert answer.body["request_id"] == answer.body["id"] == 1
+    assert (answer.body["status"], answer.body["error_type"]) == ("SUCCESS", None)
+    texts = [
+        item["content"][0]["text"] for item in answer.body["prompt_version"]["prompt_template"]["messages"]
+    ]
+    assert texts == ["Hi", "Hello"]
+
+
+def test_a_log_of_a_completion_and_of_a_failure(call):
+    body = LOG | {
+        "input": completion("Once"),
+        "output": completion("upon"),
+        "status": "ERROR",
+        "error_type": "PROVIDER_ERROR",
+    }
+    answer = call("POST", "/log-request", body)
+    assert (answer.status, answer.body["status"], answer.body["error_type"]) == (
+        201,
+        "ERROR",
+        "PROVIDER_ERROR",
+    )
+
+
+def test_a_log_is_tied_to_the_prompt_that_it_names(app, call, publish):
+    first = publish("a")
+    second = publish("a")
+    for more in ({"prompt_name": "a", "prompt_version_number": 1}, {"prompt_id": first["id"]}):
+        assert call("POST", "/log-request", LOG | more | {"score": 80, "score_name": "tone"}).status == 201
+    assert rows(app, "SELECT version_id FROM requests ORDER BY id") == [
+        (first["prompt_version_id"],),
+        (second["prompt_version_id"],),
+    ]
+    assert rows(app, "SELECT name, score FROM request_scores WHERE request_id = 1") == [("tone", 80)]
+    assert call("POST", "/log-request", LOG | {"prompt_name": "nobody"}).status == 404
+    assert call("POST", "/log-request", LOG | {"prompt_name": "a", "prompt_version_number": 9}).status == 404
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"provider": None},
+        {"model": 3},
+        {"input": None},
+        {"input": {"messages": []}},
+        {"input": {"type": "chat", "messages": [{"role": "user", "content": "a string"}]}},
+        {"output": {"type": "completion", "content": "a string"}},
+        {"request_start_time": "yesterday"},
+        {"request_end_time": None},
+        {"request_end_time": True},
+        {"request_end_time": 1e300},
+        {"parameters": []},
+        {"prompt_input_variables": 3},
+        {"tags": "x"},
+        {"tags": ["x" * 513]},
+        {"metadata": {"a": 1}},
+        {"metadata": {"x" * 1025: ""}},
+        {"score": 101},
+        {"score": "80"},
+        {"input_tokens": -1},
+        {"price": "1"},
+        {"status": "FINE"},
+        {"status": ["SUCCESS"]},
+        {"error_type": "NONE"},
+        {"error_type": {}},
+        {"error_message": "x" * 1025},
+        {"function_name": 3},
+        {"prompt_id": "x"},
+        {"prompt_name": "a", "prompt_version_number": 0},
+    ],
+)
+def test_a_malformed_log_is_refused(call, publish, change):
+    publish("a")
+    assert call("POST", "/log-request", LOG | change).status == 400
+
+
+def test_scores_metadata_prompt_and_group_are_noted_under_every_path(app, call, publish, logged):
+    version = publish("a", release_labels=["prod"])["prompt_version_id"]
+    group = call("POST", "/create-group").body
+    assert group == {"success": True, "id": 1}
+    for path, body in [
+        ("/rest/track-prompt", {"prompt_name": "a", "label": "prod", "version": None}),
+        ("/library-track-prompt", {"prompt_name": "a", "version": "1", "prompt_input_variables": {"x": 1}}),
+        ("/rest/track-score", {"score": 10}),
+        ("/library-track-score", {"score": 20}),
+        ("/rest/track-score", {"score": 30, "name": "tone"}),
+        ("/rest/track-metadata", {"metadata": {"a": "1", "b": "2"}}),
+        ("/library-track-metadata", {"metadata": {"b": "3"}}),
+        ("/rest/track-group", {"group_id": 1}),
+        ("/track-group", {"group_id": 1}),
+    ]:
+        for request_id in (logged, str(logged)):
+            answer = call("POST", path, {"request_id": request_id, **body})
+            assert (answer.status, answer.body["success"]) == (200, True)
+    assert rows(app, "SELECT version_id, variables, group_id FROM requests") == [(version, '{"x":1}', 1)]
+    assert rows(app, "SELECT name, score FROM request_scores ORDER BY name") == [
+        ("default", 20),
+        ("tone", 30),
+    ]
+    assert rows(app, "SELECT key, value FROM request_metadata ORDER BY key") == [("a", "1"), ("b", "3")]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/rest/track-score", {"request_id": 1}),
+        ("/rest/track-score", {"request_id": 1, "score": -1}),
+        ("/rest/track-score", {"request_id": 1, "score": True}),
+        ("/rest/track-score", {"request_id": 1, "score": 1, "name": ""}),
+        ("/rest/track-score", {"request_id": 9, "score": 1}),
+        ("/rest/track-score", {"request_id": "x", "score": 1}),
+        ("/rest/track-score", {"request_id": 10**30, "score": 1}),
+        ("/rest/track-score", {"score": 1}),
+        ("/rest/track-metadata", {"request_id": 1, "metadata": {"a": None}}),
+        ("/rest/track-metadata", {"request_id": 1}),
+        ("/rest/track-prompt", {"request_id": 1}),
+        ("/rest/track-prompt", {"request_id": 1, "prompt_name": "nobody"}),
+        ("/rest/track-prompt", {"request_id": 1, "prompt_name": "a", "version": "x"}),
+        ("/rest/track-prompt", {"request_id": 1, "prompt_name": "a", "label": "nope"}),
+        ("/rest/track-prompt", {"request_id": 1, "prompt_name": "a", "prompt_input_variables": []}),
+        ("/rest/track-group", {"request_id": 1, "group_id": 9}),
+        ("/rest/track-group", {"request_id": 1}),
+    ],
+)
+def test_malformed_notes_are_refused(call, publish, logged, path, body):
+    publish("a")
+    assert call("POST", path, body).status == 400
+
+
+TRACKED = {
+    "function_name": "openai.chat.completions.create",
+    "provider_type": "openai",
+    "args": [],
+    "kwargs": {"model": "gpt-4o", "temperature": 0, "messages": [{"role": "user", "content": "Hi"}]},
+    "request_response": {"choices": [{"message": {"role": "assistant", "content": "Hello"}}]},
+    "request_start_time": 1.5,
+    "request_end_time": 2.5,
+    "api_key": "pl_in_body_only",
+}
+
+
+def test_a_tracked_request_answers_with_its_id_and_no_blueprint(app):
+    answer = Caller(app, None)("POST", "/track-request", TRACKED)
+    assert (answer.status, answer.body["request_id"], answer.body["prompt_blueprint"]) == (200, 1, None)
+    assert "pl_in_body_only" not in rows(app, "SELECT body FROM requests")[0][0]
+
+
+@pytest.mark.parametrize(
+    ("response", "texts"),
+    [
+        (TRACKED["request_response"], ["Hi", "Hello"]),
+        ({"content": [{"type": "text", "text": "Hello"}]}, ["Hi", "Hello"]),
+        ({"error": "x"}, ["Hi"]),
+        ("text", ["Hi"]),
+        ({"choices": [{"message": {"role": "nobody"}}]}, []),
+    ],
+)
+def test_the_blueprint_is_the_conversation_with_its_answer(call, response, texts):
+    body = TRACKED | {"request_response": response, "return_prompt_blueprint": True}
+    blueprint = call("POST", "/track-request", body).body["prompt_blueprint"]
+    assert [item["content"][0]["text"] for item in blueprint["prompt_template"]["messages"]] == texts
+    assert blueprint["metadata"]["model"] == {
+        "provider": "openai",
+        "name": "gpt-4o",
+        "parameters": {"temperature": 0},
+    }
+
+
+def test_a_tracked_request_is_kept_even_when_its_prompt_is_gone(app, call, publish):
+    prompt = publish("a")
+    call("POST", "/create-group")
+    body = TRACKED | {"prompt_id": prompt["id"], "prompt_version": 1, "group_id": 1}
+    assert call("POST", "/track-request", body).status == 200
+    assert call("POST", "/track-request", body | {"prompt_id": 99, "group_id": 99}).status == 200
+    assert rows(app, "SELECT version_id, group_id FROM requests ORDER BY id") == [
+        (prompt["prompt_version_id"], 1),
+        (None, None),
+    ]
