@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from promptsync.server.answering import Answering
+from promptsync.server.catalogue import load_fixtures
 from promptsync.server.context import Context
 from promptsync.server.errors import ApiError, StoreError
 from promptsync.server.http import (
@@ -23,7 +25,9 @@ from promptsync.server.http import (
     read_query,
     split_target,
 )
+from promptsync.server.model import Echo, Model
 from promptsync.server.routes import match
+from promptsync.server.runner import Runner
 from promptsync.server.store import Store
 
 if TYPE_CHECKING:
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
 MAX_BODY = 32 * 1024 * 1024
 """Longest request body, in bytes, unless ``create_app`` is told otherwise."""
 
+LEASE_SECONDS = 4.0
+"""How long after a killed process, beside the longest answer of the model, its runs are taken over."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -39,16 +46,35 @@ def create_app(
     path: str | Path,
     *,
     api_key: str | None = None,
+    fixtures: str | Path | None = None,
+    model: Model | None = None,
     latency: float = 0.0,
     max_body: int = MAX_BODY,
 ) -> Application:
     """Open or create the registry database ``path`` and return the application over it.
 
-    Without ``api_key`` any key that is not empty is accepted. ``latency`` seconds are waited before each
-    answer. Raises ``StoreError``. Close the application when it is no longer needed.
+    Without ``api_key`` any key that is not empty is accepted. ``fixtures`` is the path of a
+    ``registry.yaml``. ``model`` answers in evaluations and agents, an ``Echo`` unless given. ``latency``
+    seconds are waited before each answer. Raises ``StoreError`` and ``FixtureError``. Close the application
+    when it is no longer needed.
     """
-    context = Context(Store(path))
-    return Application(context, api_key=api_key, latency=latency, max_body=max_body)
+    store = Store(path)
+    try:
+        if fixtures is not None:
+            load_fixtures(store, fixtures)
+        runner = _runner(store, model or Echo())
+    except BaseException:
+        store.close()
+        raise
+    return Application(Context(store, runner), api_key=api_key, latency=latency, max_body=max_body)
+
+
+def _runner(store: Store, model: Model) -> Runner:
+    answering = Answering(store, model)
+    steps = {"report": answering.next_row, "execution": answering.next_node}
+    runner = Runner(store, steps, threads=model.parallel, lease=model.patience + LEASE_SECONDS)
+    runner.wake_if_needed()
+    return runner
 
 
 class Application:
@@ -73,7 +99,8 @@ class Application:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def close(self) -> None:
-        """Release the database; requests after this fail with 503."""
+        """Stop what runs and release the database; requests after this fail with 503."""
+        self.context.runner.close()
         self.context.store.close()
 
     def __enter__(self) -> Application:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from promptsync.server.runner import Runner
 from promptsync.server.store import Store
 
 
@@ -12,3 +13,4 @@ class Context:
     """The parts of one running registry."""
 
     store: Store
+    runner: Runner

@@ -11,7 +11,19 @@ from collections.abc import Callable, Mapping
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
-from promptsync.server import entities, folders, labels, patch, publish, relations, templates, tracking
+from promptsync.server import (
+    datasets,
+    entities,
+    evaluations,
+    folders,
+    labels,
+    patch,
+    publish,
+    relations,
+    templates,
+    tracking,
+    workflows,
+)
 from promptsync.server.errors import ApiError
 from promptsync.server.http import Request, Response
 
@@ -20,6 +32,7 @@ Handler = Callable[[Request], Response]
 TEMPLATE = "/prompt-templates/<identifier>"
 EXTERNAL_IDS = "/prompt-templates/<prompt_template_id>/external-ids"
 FOLDERS = "/api/public/v2/folders"
+EVALUATIONS = "/api/public/v2/evaluations"
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/prompt-templates", templates.list_templates),
@@ -55,6 +68,20 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/rest/track-group", tracking.track_group),
     ("POST", "/track-group", tracking.track_group),
     ("POST", "/create-group", tracking.create_group),
+    ("GET", "/api/public/v2/datasets", datasets.list_datasets),
+    ("GET", EVALUATIONS, evaluations.list_evaluations),
+    ("GET", f"{EVALUATIONS}/<evaluation_id>", evaluations.get_evaluation),
+    ("POST", f"{EVALUATIONS}/<evaluation_id>/run", evaluations.run_evaluation),
+    ("GET", f"{EVALUATIONS}/<evaluation_id>/rows", evaluations.get_rows),
+    ("GET", "/reports/<report_id>", evaluations.get_evaluation),
+    ("POST", "/reports/<report_id>/run", evaluations.run_report),
+    ("GET", "/reports/<report_id>/score", evaluations.get_score),
+    ("GET", "/workflows", workflows.list_workflows),
+    ("GET", "/workflows/<identifier>", workflows.get_workflow),
+    ("GET", "/workflows/<identifier>/labels", workflows.workflow_labels),
+    ("POST", "/workflows/<identifier>/run", workflows.run_workflow),
+    ("GET", "/workflow-version-execution-results", workflows.execution_results),
+    ("POST", "/ws-token-request-library", workflows.no_websocket),
 )
 
 # Redirects would lose the body of a POST, so a trailing slash is simply accepted.

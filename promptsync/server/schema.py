@@ -86,6 +86,79 @@ _REQUESTS = (
         PRIMARY KEY (request_id, name)) WITHOUT ROWID""",
 )
 
+_RUNS = (
+    """CREATE TABLE catalogue (digest TEXT NOT NULL)""",
+    """CREATE TABLE dataset_groups (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE TABLE datasets (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        group_id INTEGER NOT NULL REFERENCES dataset_groups (id),
+        number INTEGER NOT NULL,
+        "columns" TEXT NOT NULL,
+        "rows" TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        UNIQUE (group_id, number))""",
+    # Evaluations and their runs share their ids, as in the real service; runs have a parent.
+    """CREATE TABLE reports (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        parent_id INTEGER REFERENCES reports (id),
+        dataset_id INTEGER REFERENCES datasets (id),
+        version_id INTEGER REFERENCES versions (id) ON DELETE SET NULL,
+        spec TEXT NOT NULL DEFAULT '{}',
+        model TEXT,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE UNIQUE INDEX evaluations_by_name ON reports (name) WHERE parent_id IS NULL""",
+    """CREATE INDEX reports_by_parent ON reports (parent_id)""",
+    """CREATE TABLE report_rows (
+        report_id INTEGER NOT NULL REFERENCES reports (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        inputs TEXT NOT NULL,
+        cells TEXT,
+        PRIMARY KEY (report_id, position)) WITHOUT ROWID""",
+    """CREATE TABLE workflows (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE TABLE workflow_versions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        workflow_id INTEGER NOT NULL REFERENCES workflows (id),
+        number INTEGER NOT NULL,
+        spec TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        UNIQUE (workflow_id, number))""",
+    """CREATE TABLE workflow_labels (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        workflow_id INTEGER NOT NULL REFERENCES workflows (id),
+        name TEXT NOT NULL,
+        version_id INTEGER NOT NULL REFERENCES workflow_versions (id),
+        UNIQUE (workflow_id, name))""",
+    """CREATE TABLE executions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        version_id INTEGER NOT NULL REFERENCES workflow_versions (id),
+        inputs TEXT NOT NULL,
+        metadata TEXT NOT NULL,
+        results TEXT NOT NULL DEFAULT '{}',
+        callback_url TEXT,
+        created_at TEXT NOT NULL)""",
+    # Work that is not finished. A process that does it holds a lease, so that another one takes over
+    # when it dies, and not before.
+    """CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        target_id INTEGER NOT NULL,
+        owner TEXT,
+        leased_until REAL NOT NULL DEFAULT 0)""",
+)
+
 
 def _run(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
     for statement in statements:
@@ -103,5 +176,13 @@ def _create_requests(connection: sqlite3.Connection) -> None:
     _run(connection, _REQUESTS)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_templates, _create_requests)
+def _create_runs(connection: sqlite3.Connection) -> None:
+    _run(connection, _RUNS)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _create_templates,
+    _create_requests,
+    _create_runs,
+)
 """Each turns version ``n`` of the schema, its index, into ``n + 1``; run inside one transaction."""

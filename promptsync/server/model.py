@@ -1,0 +1,115 @@
+"""Who answers a rendered prompt in evaluations and agents: an echo, or an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from promptsync.core.fill import mappings, texts
+from promptsync.server.llm import llm_kwargs
+
+_MAX_ANSWER = 10_000_000
+
+
+class ModelError(Exception):
+    """The model gave no answer; the message says why."""
+
+
+class Model(Protocol):
+    """Answers one rendered template."""
+
+    @property
+    def name(self) -> str:
+        """What results call it."""
+
+    @property
+    def parallel(self) -> int:
+        """How many answers may be asked for at once."""
+
+    @property
+    def patience(self) -> float:
+        """The most seconds that one answer may take."""
+
+    def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
+        """The text of the answer; raises ``ModelError``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """Answers with the last rendered message: deterministic, offline, and named as what it is."""
+
+    name: str = "echo"
+    parallel: int = 1
+    patience: float = 1.0
+
+    def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
+        parts = template["messages"] if template["type"] == "chat" else [template]
+        return "".join(text for text, _ in texts(parts[-1])) if parts else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An OpenAI-compatible chat endpoint: ``url`` is its base, such as ``http://127.0.0.1:11434/v1``.
+
+    ``model`` is used instead of the prompt's own model where it is given. ``timeout`` is in seconds.
+    """
+
+    url: str
+    api_key: str = ""
+    model: str = ""
+    timeout: float = 60.0
+    parallel: int = 4
+
+    @property
+    def name(self) -> str:
+        """The model's name, or the address where each prompt names its own."""
+        return self.model or self.url
+
+    @property
+    def patience(self) -> float:
+        """The timeout covers the connection and each piece of the answer."""
+        return 2 * self.timeout
+
+    def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
+        answer = self._post(self._arguments(template, metadata))
+        choice = next(mappings(answer.get("choices")), None) if isinstance(answer, Mapping) else None
+        message = choice.get("message") if choice else None
+        if not isinstance(message, Mapping):
+            raise ModelError(f"{self.url} answered without a message.")
+        if isinstance(message.get("content"), str):
+            return str(message["content"])
+        return json.dumps(message.get("tool_calls") or [], ensure_ascii=False)
+
+    def _arguments(
+        self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None
+    ) -> Mapping[str, Any]:
+        own = (metadata or {}).get("model") or {}
+        speaks_openai = own.get("provider") in ("openai", "openai.azure")
+        if template["type"] == "completion":
+            template = {"type": "chat", "messages": [{"role": "user", "content": template["content"]}]}
+        built = llm_kwargs(template, metadata if speaks_openai else None, "openai") or {}
+        model = self.model or built.get("model") or own.get("name")
+        if not model:
+            raise ModelError("The prompt names no model, and the endpoint has none of its own.")
+        return {**built, "model": model}
+
+    def _post(self, body: Mapping[str, Any]) -> Any:
+        headers = {"Content-Type": "application/json"}
+        if self.api_key:
+            headers["Authorization"] = f"Bearer {self.api_key}"
+        request = urllib.request.Request(
+            f"{self.url.rstrip('/')}/chat/completions", json.dumps(body).encode(), headers
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=self.timeout) as response:
+                return json.loads(response.read(_MAX_ANSWER))
+        except urllib.error.HTTPError as error:
+            with error:
+                said = error.read(500).decode(errors="replace")
+            raise ModelError(f"{self.url} answered {error.code}: {said}") from error
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{self.url} gave no answer: {error}") from error

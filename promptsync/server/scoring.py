@@ -1,0 +1,70 @@
+"""How an answer is scored: one yes or no for each kind of check."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from promptsync.core.template import JINJA2, render, syntax_error
+
+KINDS = ("contains", "equals", "not_contains", "regex", "json_valid", "max_length")
+
+
+def value_problem(kind: str, value: Any) -> str | None:
+    """Why ``value`` cannot be what a check of ``kind`` compares with, or ``None``."""
+    if kind == "json_valid":
+        return None if isinstance(value, bool) else "json_valid is true or false"
+    if kind == "max_length":
+        is_length = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return None if is_length else "max_length is a number of characters"
+    if not isinstance(value, str):
+        return f"{kind} compares with a text; quote it"
+    error = syntax_error(value, JINJA2)
+    if error is not None:
+        return f"{kind}: {error[0]}"
+    if kind == "regex" and "{{" not in value and "{%" not in value:
+        try:
+            re.compile(value)
+        except re.error as problem:
+            return f"regex: {problem}"
+    return None
+
+
+def passes(kind: str, value: Any, row: Mapping[str, Any], output: str) -> bool:
+    """Whether ``output`` passes; texts to compare with are jinja2 over the row.
+
+    Raises ``ValueError`` when the text cannot be rendered or is no regular expression.
+    """
+    if kind == "json_valid":
+        return _is_json(output) is value
+    if kind == "max_length":
+        return bool(len(output) <= value)
+    rendered = render(value, JINJA2, row)
+    if rendered.error:
+        raise ValueError(f"{kind}: {rendered.error}")
+    return _COMPARE[kind](rendered.text, output)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _matches(pattern: str, output: str) -> bool:
+    try:
+        return re.search(pattern, output) is not None
+    except re.error as error:
+        raise ValueError(f"regex: {error}") from error
+
+
+_COMPARE: Mapping[str, Callable[[str, str], bool]] = {
+    "contains": lambda wanted, output: wanted in output,
+    "equals": lambda wanted, output: wanted == output,
+    "not_contains": lambda wanted, output: wanted not in output,
+    "regex": _matches,
+}
