@@ -66,9 +66,18 @@ QUERIES = st.lists(
 )
 
 
+FIXTURES = """
+datasets: [{name: d, rows: [{x: 1}]}]
+evaluations: [{name: e, dataset: d, prompt: a, scores: [{contains: x}]}]
+agents: [{name: a, nodes: [{name: n, prompt: a}]}]
+"""
+
+
 @pytest.fixture(scope="module")
 def call(tmp_path_factory):
-    with create_app(tmp_path_factory.mktemp("fuzz") / "registry.db") as app:
+    directory = tmp_path_factory.mktemp("fuzz")
+    (directory / "registry.yaml").write_text(FIXTURES)
+    with create_app(directory / "registry.db", fixtures=directory / "registry.yaml") as app:
         caller = Caller(app)
         caller("POST", "/rest/prompt-templates", flat("a", completion("x"), release_labels=["prod"]))
         caller("POST", "/rest/prompt-templates", flat("b"))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import jsonschema
 import pytest
 from registry_server import chat, completion
+
+from promptsync.server.app import create_app
 
 SPEC = Path(__file__).parents[3] / "shared" / "openapi-subset.json"
 
@@ -46,8 +49,11 @@ def _without_nullables(value):
         return [_without_nullables(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if {"type": "object"} in value.get("oneOf", ()):
-        # Any object fits this alternative, so exactly one can never fit.
+    alternatives = value.get("oneOf", ())
+    if {"type": "object"} in alternatives or any(
+        set(other) <= {"properties", "description"} for other in alternatives
+    ):
+        # Any object fits such an alternative, so exactly one can never fit.
         value = {**value, "anyOf": value["oneOf"], "oneOf": [{}]}
     plain = {key: _without_nullables(item) for key, item in value.items()}
     if plain.pop("nullable", False) is True:
@@ -186,3 +192,53 @@ def test_tracking(check, world):
         ("/rest/track-prompt", {"prompt_name": "rich"}),
     ]:
         check("POST", path, {"request_id": request_id, **body}, path=path, status=200)
+
+
+FIXTURES = """
+datasets: [{name: cases, rows: [{a: "1"}]}]
+evaluations:
+  - {name: two, dataset: cases, prompt: {name: rich}, scores: [{max_length: 99}, {contains: x}]}
+agents: [{name: agent, labels: [prod], nodes: [{name: n, prompt: {name: rich}}]}]
+"""
+
+
+@pytest.fixture
+def app(tmp_path):
+    (tmp_path / "registry.yaml").write_text(FIXTURES)
+    with create_app(tmp_path / "registry.db", fixtures=tmp_path / "registry.yaml") as application:
+        yield application
+
+
+def test_datasets_and_evaluations(check, call, world):
+    datasets, evaluations = "/api/public/v2/datasets", "/api/public/v2/evaluations"
+    check("GET", datasets, path=datasets, status=200)
+    check("GET", f"{datasets}?workspace_id=1", path=datasets, status=400)
+    one = check("GET", evaluations, path=evaluations, status=200)["evaluations"][0]["id"]
+    run, path = f"/reports/{one}/run", "/reports/{report_id}/run"
+    report = check("POST", run, {"name": "nightly"}, path=path, status=201)["report_id"]
+    check("POST", run, {}, path=path, status=400)
+    check("POST", f"/reports/{report}/run", {"name": "x"}, path=path, status=403)
+    check("POST", "/reports/99/run", {"name": "x"}, path=path, status=404)
+    for _ in range(500):
+        if (
+            check("GET", f"/reports/{report}", path="/reports/{report_id}", status=200)["status"]
+            == "COMPLETED"
+        ):
+            break
+        time.sleep(0.01)
+    check("GET", f"/reports/{one}", path="/reports/{report_id}", status=200)
+    check("GET", f"/reports/{report}/score", path="/reports/{report_id}/score", status=200)
+    check("GET", f"{evaluations}?include_runs=true", path=evaluations, status=200)
+    rows = "/api/public/v2/evaluations/{evaluation_id}/rows"
+    check("GET", f"{evaluations}/{report}/rows", path=rows, status=200)
+
+
+def test_agents(check, world):
+    check("GET", "/workflows", path="/workflows", status=200)
+    check("GET", "/workflows/agent", path="/workflows/{workflow_id_or_name}", status=200)
+    check("GET", "/workflows/agent/labels", path="/workflows/{workflow_id_or_name}/labels", status=200)
+    path = "/workflows/{workflow_name}/run"
+    started = check("POST", "/workflows/agent/run", {"input_variables": {"a": "1"}}, path=path, status=201)
+    check("POST", "/workflows/agent/run", {"input_variables": 3}, path=path, status=400)
+    check("GET", "/workflows/nobody", path="/workflows/{workflow_id_or_name}", status=404)
+    assert started["workflow_version_execution_id"] == 1

@@ -1,0 +1,606 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from registry_server import Caller, chat, completion, flat
+
+from promptsync.server.app import create_app
+from promptsync.server.model import Echo, Endpoint, ModelError
+
+FIXTURES = """
+datasets:
+  - name: cases
+    rows:
+      - {question: "Where is my money?", expect: refund}
+      - {question: "Hello", expect: hello}
+  - {name: empty}
+evaluations:
+  - name: quality
+    dataset: cases
+    prompt: {name: support/refund}
+    scores:
+      - {contains: "{{ question }}"}
+      - {contains: "money"}
+  - {name: one score, dataset: cases, prompt: {name: support/refund}, scores: [{regex: "money|Hello"}]}
+  - {name: unscored, dataset: cases, prompt: {name: support/refund}}
+  - {name: pinned, dataset: cases, prompt: {name: support/refund, label: prod}, scores: [{max_length: 100}]}
+  - {name: no rows, dataset: empty, prompt: {name: support/refund}, scores: [{max_length: 1}]}
+  - {name: no prompt, dataset: cases, prompt: {name: nobody}, scores: [{max_length: 1}]}
+  - {name: broken score, dataset: cases, prompt: {name: support/refund}, scores: [{regex: "{{ '(' }}"}]}
+agents:
+  - name: refund agent
+    labels: [prod]
+    nodes:
+      - {name: draft, prompt: {name: support/refund}}
+      - {name: answer, prompt: {name: polish}, variables: {loud: "{{ draft|upper }}"}, output: true}
+  - name: two outputs
+    nodes:
+      - {name: a, prompt: {name: support/refund}, output: true}
+      - {name: b, prompt: {name: polish}, output: true}
+  - name: failing
+    nodes:
+      - {name: first, prompt: {name: nobody}}
+      - {name: second, prompt: {name: polish}}
+"""
+EVALUATIONS = "/api/public/v2/evaluations"
+OPENAI = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0}}}
+
+
+def publish_prompts(call):
+    for name, template in [
+        ("support/refund", chat("Q: {question}")),
+        ("polish", completion("{draft}! {loud}")),
+    ]:
+        body = flat(name, template, metadata=OPENAI, release_labels=["prod"])
+        assert call("POST", "/rest/prompt-templates", body).status == 201
+
+
+@pytest.fixture
+def fixtures(tmp_path):
+    path = tmp_path / "registry.yaml"
+    path.write_text(FIXTURES)
+    return path
+
+
+@pytest.fixture
+def app(tmp_path, fixtures):
+    with create_app(tmp_path / "registry.db", fixtures=fixtures) as application:
+        yield application
+
+
+@pytest.fixture
+def call(app):
+    caller = Caller(app)
+    publish_prompts(caller)
+    return caller
+
+
+def evaluation_id(call, name):
+    found = call("GET", f"{EVALUATIONS}?per_page=100").body["evaluations"]
+    return next(item["id"] for item in found if item["name"] == name)
+
+
+def wait_for(read, done, seconds=15):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        answer = read()
+        if done(answer):
+            return answer
+        time.sleep(0.01)
+    raise AssertionError(f"not done in time: {answer.body}")
+
+
+def finished_report(call, run_id):
+    return wait_for(
+        lambda: call("GET", f"/reports/{run_id}"), lambda answer: answer.body["status"] == "COMPLETED"
+    )
+
+
+def run(call, evaluation, **body):
+    answer = call("POST", f"{EVALUATIONS}/{evaluation_id(call, evaluation)}/run", body or None)
+    assert answer.status == 201, answer.body
+    return answer.body["report_id"]
+
+
+# -- lists ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("name=QUAL", ["quality"]),
+        ("name=zzz", []),
+        ("status=deleted", []),
+        ("per_page=2&sort_by=id&sort_order=asc", ["quality", "one score"]),
+        ("per_page=2&sort_by=id&sort_order=asc&page=2", ["unscored", "pinned"]),
+        ("sort_by=name&sort_order=asc&per_page=1", ["broken score"]),
+        ("created_after=2999-01-01", []),
+        ("created_by_email=x", []),
+    ],
+)
+def test_evaluations_are_listed_with_filters_and_pages(call, query, names):
+    answer = call("GET", f"{EVALUATIONS}?{query}").body
+    assert [item["name"] for item in answer["evaluations"]] == names
+    assert all(item["is_blueprint"] for item in answer["evaluations"])
+
+
+def test_datasets_are_listed(call):
+    datasets = call("GET", "/api/public/v2/datasets?name=cases").body["datasets"]
+    assert [(item["dataset_group"]["name"], item["column_names"]) for item in datasets] == [
+        ("cases", ["question", "expect"])
+    ]
+    group, dataset = datasets[0]["dataset_group_id"], datasets[0]["id"]
+    assert (
+        call("GET", f"/api/public/v2/datasets?dataset_group_id={group}").body["datasets"][0]["id"] == dataset
+    )
+    assert call("GET", "/api/public/v2/datasets?prompt_id=1").body["total"] == 0
+    run_id = run(call, "quality")
+    assert call("GET", f"/api/public/v2/datasets?report_id={run_id}").body["datasets"][0]["id"] == dataset
+
+
+# -- evaluations ---------------------------------------------------------------------------------------
+
+
+def test_a_run_is_polled_to_its_score(call, app):
+    run_id = run(call, "quality", name="nightly")
+    report = finished_report(call, run_id).body
+    assert report["report"]["name"] == "nightly"
+    assert report["report"]["parent_report_id"] == evaluation_id(call, "quality")
+    assert report["report"]["prompt_version_number"] == 1
+    assert (
+        report["report"]["prompt_registry_id"] == call("GET", "/prompt-templates/support%2Frefund").body["id"]
+    )
+    assert report["report"]["comment"] == "model: echo"
+    assert report["stats"]["status_counts"] == {"COMPLETED": 6, "FAILED": 0, "QUEUED": 0, "RUNNING": 0}
+    columns = [
+        (column["name"], column["column_type"], column["score"]) for column in report["report_columns"]
+    ]
+    assert columns == [
+        ("question", "DATASET", None),
+        ("expect", "DATASET", None),
+        ("output", "PROMPT_TEMPLATE", None),
+        ("contains", "CONTAINS", 100),
+        ("contains 2", "CONTAINS", 50),
+    ]
+    score = call("GET", f"/reports/{run_id}/score").body["score"]
+    assert (score["overall_score"], score["score_type"]) == (75, "multi_column")
+    assert report["report"]["score"] == score
+
+
+def test_both_families_of_paths_read_the_same_report(call):
+    run_id = run(call, "quality")
+    finished_report(call, run_id)
+    assert call("GET", f"{EVALUATIONS}/{run_id}").body == call("GET", f"/reports/{run_id}").body
+
+
+def test_rows_have_the_cells_of_the_dataset_first(call):
+    run_id = run(call, "quality")
+    finished_report(call, run_id)
+    answer = call("GET", f"{EVALUATIONS}/{run_id}/rows?per_page=1&page=2").body
+    assert answer["columns"] == ["question", "expect", "output", "contains", "contains 2"]
+    assert (answer["total"], answer["pages"]) == (2, 2)
+    assert [cell["value"] for cell in answer["rows"][0]] == ["Hello", "hello", "Q: Hello", True, False]
+    assert [cell["type"] for cell in answer["rows"][0]] == ["dataset", "dataset", "eval", "eval", "eval"]
+
+
+@pytest.mark.parametrize(
+    ("name", "overall", "kind"),
+    [
+        ("one score", 100, "single_column"),
+        ("unscored", None, "none"),
+        ("no rows", None, "none"),
+        ("pinned", 100, "single_column"),
+        ("broken score", 0, "single_column"),
+    ],
+)
+def test_scores_of_other_evaluations(call, name, overall, kind):
+    run_id = run(call, name)
+    report = finished_report(call, run_id).body
+    score = call("GET", f"/reports/{run_id}/score").body["score"]
+    assert (score["overall_score"], score["score_type"]) == (overall, kind)
+    assert report["stats"]["status_counts"]["FAILED"] == (2 if name == "broken score" else 0)
+
+
+def test_a_run_is_about_the_version_at_its_start(call):
+    call("POST", "/rest/prompt-templates", flat("support/refund", chat("Second {question}")))
+    assert finished_report(call, run(call, "quality")).body["report"]["prompt_version_number"] == 2
+    assert finished_report(call, run(call, "pinned")).body["report"]["prompt_version_number"] == 1
+
+
+def test_a_prompt_that_breaks_later_fails_its_cells(call):
+    call("POST", "/rest/prompt-templates", flat("tone", completion("kind"), release_labels=["prod"]))
+    call("POST", "/rest/prompt-templates", flat("support/refund", chat("@@@tone@label:prod@@@")))
+    label = call("GET", "/prompt-templates/tone/labels").body["release_labels"][0]["release_label_id"]
+    call("DELETE", f"/prompt-labels/{label}")
+    run_id = run(call, "quality")
+    report = finished_report(call, run_id).body
+    assert report["stats"]["status_counts"]["FAILED"] == 6
+    assert call("GET", f"/reports/{run_id}/score").body["score"]["overall_score"] == 0
+    cell = call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"][0][2]
+    assert "no label 'prod'" in cell["error_message"]
+
+
+def test_runs_are_listed_newest_first_when_asked_for(call):
+    first, second = run(call, "quality"), run(call, "quality")
+    finished_report(call, second)
+    listed = call("GET", f"{EVALUATIONS}?include_runs=true&name=quality").body["evaluations"][0]
+    assert [item["id"] for item in listed["runs"]] == [second, first]
+    assert listed["runs"][0]["score"]["overall_score"] == 75
+    assert "runs" not in call("GET", EVALUATIONS).body["evaluations"][0]
+
+
+def test_a_run_takes_another_dataset(call):
+    empty = call("GET", "/api/public/v2/datasets?name=empty").body["datasets"][0]["id"]
+    report = finished_report(call, run(call, "quality", dataset_id=empty)).body
+    assert report["report"]["dataset_id"] == empty
+    assert sum(report["stats"]["status_counts"].values()) == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", EVALUATIONS + "/99/run", None, 404),
+        ("POST", EVALUATIONS + "/x/run", None, 422),
+        ("POST", EVALUATIONS + "/1/run", {"name": ""}, 400),
+        ("POST", EVALUATIONS + "/1/run", {"name": "x" * 256}, 400),
+        ("POST", EVALUATIONS + "/1/run", {"dataset_id": 99}, 404),
+        ("POST", EVALUATIONS + "/1/run", {"dataset_id": "x"}, 400),
+        ("POST", EVALUATIONS + "/1/run", {"dataset_id": 10**30}, 400),
+        ("POST", EVALUATIONS + "/1/run", {"refresh_dataset": 1}, 400),
+        ("POST", EVALUATIONS + "/6/run", None, 400),
+        ("POST", "/reports/1/run", {}, 400),
+        ("POST", "/reports/1/run", {"name": "official"}, 201),
+        ("GET", "/reports/99", None, 404),
+        ("GET", "/reports/1", None, 200),
+        ("GET", "/reports/1/score", None, 400),
+        ("GET", "/reports/99/score", None, 404),
+        ("GET", EVALUATIONS + "/99/rows", None, 404),
+        ("GET", EVALUATIONS + "/1/rows", None, 200),
+        ("GET", EVALUATIONS + "/1/rows?per_page=101", None, 422),
+        ("GET", EVALUATIONS + "?workspace_id=1", None, 400),
+    ],
+)
+def test_what_evaluations_answer_to_odd_requests(call, method, path, body, status):
+    assert call(method, path, body).status == status
+
+
+def test_a_run_cannot_be_run_again(call):
+    answer = call("POST", f"/reports/{run(call, 'quality')}/run", {"name": "x"})
+    assert answer.status == 403
+    assert "run 1." in answer.body["message"]
+
+
+# -- agents --------------------------------------------------------------------------------------------
+
+INPUTS = {"input_variables": {"question": "Where?"}}
+
+
+def results(call, execution, *, everything=False):
+    path = f"/workflow-version-execution-results?workflow_version_execution_id={execution}"
+    return call("GET", path + ("&return_all_outputs=true" if everything else ""))
+
+
+def finished_run(call, agent, body=None, *, everything=False):
+    started = call("POST", f"/workflows/{agent}/run", INPUTS if body is None else body)
+    assert started.status in (201, 202), started.body
+    execution = started.body["workflow_version_execution_id"]
+    return wait_for(
+        lambda: results(call, execution, everything=everything), lambda answer: answer.status == 200
+    )
+
+
+@pytest.mark.parametrize("agent", ["refund%20agent", "1"])
+def test_an_agent_is_run_by_name_or_id_and_answers_with_its_bare_output(call, agent):
+    assert finished_run(call, agent).body == "Q: Where?! Q: WHERE?"
+
+
+def test_all_outputs_are_by_node(call):
+    nodes = finished_run(call, "1", everything=True).body
+    assert list(nodes) == ["draft", "answer"]
+    assert nodes["draft"] == {
+        "status": "SUCCESS",
+        "value": "Q: Where?",
+        "error_message": None,
+        "raw_error_message": None,
+        "is_output_node": False,
+        "model": "echo",
+    }
+
+
+def test_several_outputs_are_by_node_too(call):
+    nodes = finished_run(call, "two%20outputs").body
+    assert [nodes[name]["value"] for name in ("a", "b")] == ["Q: Where?", "! "]
+
+
+def test_a_failed_node_fails_those_after_it(call):
+    nodes = finished_run(call, "failing", everything=True).body
+    assert [node["status"] for node in nodes.values()] == ["FAILED", "FAILED"]
+    assert "nobody" in nodes["first"]["error_message"]
+    assert "'first' failed" in nodes["second"]["error_message"]
+    assert finished_run(call, "failing").body["second"]["status"] == "FAILED"
+
+
+def test_missing_inputs_are_a_warning(call):
+    assert call("POST", "/workflows/1/run").body["warning"] == "Missing input variables: question."
+    assert call("POST", "/workflows/1/run", INPUTS).body["warning"] is None
+
+
+def test_an_agent_is_described_both_ways(call):
+    answer = call("GET", "/workflows/refund%20agent").body
+    assert answer["workflow_id"] == answer["workflow"]["id"] == 1
+    assert (answer["version"], answer["release_labels"]) == (1, ["prod"])
+    assert answer["required_input_variables"] == {"question": "string"}
+    assert [node["name"] for node in answer["nodes"]] == ["draft", "answer"]
+    assert answer["edges"][0]["source_node_name"] == "draft"
+    assert call("GET", "/workflows/1/labels").body["release_labels"] == [
+        {
+            "release_label": "prod",
+            "release_label_id": 1,
+            "workflow_version_id": 1,
+            "workflow_version_number": 1,
+        }
+    ]
+
+
+def test_agents_are_listed(call):
+    answer = call("GET", "/workflows?sort_by=id&sort_order=asc&per_page=2").body
+    assert [item["name"] for item in answer["items"]] == ["refund agent", "two outputs"]
+    assert (answer["has_next"], answer["next_num"], answer["total"]) == (True, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/workflows/nobody/run", {}, 404),
+        ("POST", "/workflows/1/run", {"input_variables": []}, 400),
+        ("POST", "/workflows/1/run", {"metadata": {"a": 1}}, 400),
+        ("POST", "/workflows/1/run", {"workflow_label_name": "prod"}, 201),
+        ("POST", "/workflows/1/run", {"workflow_version_number": 1}, 201),
+        ("POST", "/workflows/1/run", {"workflow_label_name": "nope"}, 404),
+        ("POST", "/workflows/1/run", {"workflow_version_number": 9}, 404),
+        ("POST", "/workflows/1/run", {"workflow_version_number": 0}, 400),
+        ("POST", "/workflows/1/run", {"workflow_label_name": 3}, 400),
+        ("POST", "/workflows/1/run", {"workflow_label_name": "prod", "workflow_version_number": 1}, 400),
+        ("POST", "/workflows/1/run", {"callback_url": "ftp://x"}, 400),
+        ("POST", "/workflows/1/run", {"callback_url": 3}, 400),
+        ("GET", "/workflows/nobody", None, 404),
+        ("GET", "/workflows/nobody/labels", None, 404),
+        ("GET", "/workflows/1?version=1", None, 200),
+        ("GET", "/workflows/1?label=prod", None, 200),
+        ("GET", "/workflows/1?version=2", None, 404),
+        ("GET", "/workflows/1?version=1&label=prod", None, 422),
+        ("GET", "/workflow-version-execution-results", None, 422),
+        ("GET", "/workflow-version-execution-results?workflow_version_execution_id=99", None, 404),
+        ("POST", "/ws-token-request-library?capability=x", {}, 404),
+    ],
+)
+def test_what_agents_answer_to_odd_requests(call, method, path, body, status):
+    assert call(method, path, body).status == status
+
+
+# -- models --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def endpoint():
+    """An HTTP endpoint that keeps what it is sent and answers with the next of its answers."""
+    seen: list[dict] = []
+    answers: list[tuple[int, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            seen.append({"path": self.path, "key": self.headers.get("Authorization"), "body": body})
+            default = json.dumps({"choices": [{"message": {"content": "an answer"}}]}).encode()
+            status, content = answers.pop(0) if answers else (200, default)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1", seen, answers
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("template", "answer"),
+    [
+        (chat("last"), "last"),
+        (completion("text"), "text"),
+        ({"type": "chat", "messages": []}, ""),
+        ({"type": "chat", "messages": [{"role": "assistant", "content": None}]}, ""),
+    ],
+)
+def test_the_echo_gives_back_the_last_message(template, answer):
+    assert Echo().answer(template, None) == answer
+
+
+def test_an_endpoint_is_asked_in_the_openai_way(endpoint):
+    url, seen, _ = endpoint
+    assert Endpoint(url, api_key="sk").answer(chat("Hi"), OPENAI) == "an answer"
+    assert seen[0]["path"] == "/v1/chat/completions"
+    assert seen[0]["key"] == "Bearer sk"
+    assert seen[0]["body"]["model"] == "gpt-4o"
+    assert seen[0]["body"]["temperature"] == 0
+    other = {"model": {"provider": "anthropic", "name": "claude", "parameters": {"max_tokens": 1}}}
+    Endpoint(url).answer(completion("Once"), other)
+    assert seen[1]["body"] == {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Once"}]}],
+        "model": "claude",
+    }
+    Endpoint(url, model="llama").answer(chat("Hi"), OPENAI)
+    assert seen[2]["body"]["model"] == "llama"
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "says"),
+    [
+        (500, b"overloaded", "answered 500: overloaded"),
+        (200, b"<html>", "gave no answer"),
+        (200, b"[]", "without a message"),
+        (200, b'{"choices": []}', "without a message"),
+        (200, b'{"choices": [{"message": null}]}', "without a message"),
+    ],
+)
+def test_an_endpoint_that_fails_says_why(endpoint, status, content, says):
+    url, _, answers = endpoint
+    answers.append((status, content))
+    with pytest.raises(ModelError, match=says):
+        Endpoint(url).answer(chat("Hi"), OPENAI)
+
+
+def test_an_endpoint_that_calls_a_tool_answers_with_the_call(endpoint):
+    url, _, answers = endpoint
+    answers.append(
+        (200, json.dumps({"choices": [{"message": {"content": None, "tool_calls": [{"id": "1"}]}}]}).encode())
+    )
+    assert Endpoint(url).answer(chat("Hi"), OPENAI) == '[{"id": "1"}]'
+
+
+def test_an_unreachable_endpoint_and_a_prompt_without_a_model():
+    with pytest.raises(ModelError, match="gave no answer"):
+        Endpoint("http://127.0.0.1:9/v1", timeout=2).answer(chat("Hi"), OPENAI)
+    with pytest.raises(ModelError, match="names no model"):
+        Endpoint("http://127.0.0.1:9/v1").answer(chat("Hi"), None)
+
+
+def test_a_run_with_an_endpoint_names_it_and_fails_only_the_cells_that_failed(tmp_path, fixtures, endpoint):
+    url, _, answers = endpoint
+    answers.append((500, b"no"))
+    with create_app(tmp_path / "e.db", fixtures=fixtures, model=Endpoint(url, model="tiny")) as app:
+        call = Caller(app)
+        publish_prompts(call)
+        report = finished_report(call, run(call, "quality")).body
+        assert report["report"]["comment"] == "model: tiny"
+        assert report["stats"]["status_counts"] == {"COMPLETED": 3, "FAILED": 3, "QUEUED": 0, "RUNNING": 0}
+
+
+def test_a_callback_is_called_when_the_agent_is_done(call, endpoint):
+    url, seen, _ = endpoint
+    finished_run(call, "1", INPUTS | {"callback_url": url})
+    assert seen[0]["body"]["results"]["answer"]["value"] == "Q: Where?! Q: WHERE?"
+    finished_run(call, "1", INPUTS | {"callback_url": "http://127.0.0.1:9/"})
+
+
+# -- restarts ------------------------------------------------------------------------------------------
+
+
+class Gate:
+    """A model that waits until it is told to answer."""
+
+    name, parallel, patience = "gate", 1, 1.0
+
+    def __init__(self):
+        self.asked, self.open = threading.Event(), threading.Event()
+
+    def answer(self, template, metadata):
+        self.asked.set()
+        assert self.open.wait(10)
+        return "answered"
+
+
+def test_progress_can_be_seen_while_it_runs(tmp_path, fixtures):
+    gate = Gate()
+    with create_app(tmp_path / "g.db", fixtures=fixtures, model=gate) as app:
+        call = Caller(app)
+        publish_prompts(call)
+        run_id = run(call, "one score")
+        execution = call("POST", "/workflows/1/run", INPUTS).body["workflow_version_execution_id"]
+        assert gate.asked.wait(10)
+        report = call("GET", f"/reports/{run_id}").body
+        assert (report["status"], report["report"]["score"]) == ("RUNNING", None)
+        assert report["stats"]["status_counts"] == {"COMPLETED": 0, "FAILED": 0, "QUEUED": 2, "RUNNING": 2}
+        assert call("GET", f"/reports/{run_id}/score").body["score"]["overall_score"] is None
+        assert call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"][0][2]["status"] == "QUEUED"
+        waiting = results(call, execution)
+        assert (waiting.status, waiting.body["answer"]["status"]) == (202, "QUEUED")
+        gate.open.set()
+        finished_report(call, run_id)
+
+
+def test_a_run_that_was_closed_in_the_middle_is_finished_after_reopening(tmp_path, fixtures):
+    gate = Gate()
+    app = create_app(tmp_path / "g.db", fixtures=fixtures, model=gate)
+    call = Caller(app)
+    publish_prompts(call)
+    run_id = run(call, "one score")
+    assert gate.asked.wait(10)
+    threading.Timer(0.1, gate.open.set).start()
+    app.close()
+    with create_app(tmp_path / "g.db", fixtures=fixtures) as again:
+        began = time.monotonic()
+        report = finished_report(Caller(again), run_id).body
+        assert time.monotonic() - began < 3
+        assert report["stats"]["status_counts"]["COMPLETED"] == 4
+        values = [
+            row[2]["value"] for row in Caller(again)("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
+        ]
+        assert values == ["answered", "Q: Hello"]
+
+
+KILLED = """
+import sys, time
+sys.path.insert(0, sys.argv[3])
+from promptsync.server.app import create_app
+from registry_server import Caller
+from test_runs import publish_prompts, run
+class Stuck:
+    name, parallel, patience = "stuck", 1, 1.0
+    def answer(self, template, metadata):
+        print("asked", flush=True)
+        time.sleep(60)
+app = create_app(sys.argv[1], fixtures=sys.argv[2], model=Stuck())
+call = Caller(app)
+publish_prompts(call)
+run(call, "one score")
+time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_whose_process_was_killed_is_taken_over(tmp_path, fixtures):
+    here = Path(__file__).parent
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(here.parents[1]), str(here.parent), str(here)]),
+    }
+    arguments = [sys.executable, "-c", KILLED, str(tmp_path / "k.db"), str(fixtures), str(here)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout.readline() == b"asked\n"
+        process.send_signal(signal.SIGKILL)
+    with create_app(tmp_path / "k.db", fixtures=fixtures) as app:
+        call = Caller(app)
+        runs = call("GET", f"{EVALUATIONS}?include_runs=true&name=one").body["evaluations"][0]["runs"]
+        assert finished_report(call, runs[0]["id"]).body["stats"]["status_counts"]["COMPLETED"] == 4
+
+
+def test_two_processes_over_one_database_do_not_repeat_a_row(tmp_path, fixtures):
+    asked = []
+
+    class Counting(Echo):
+        def answer(self, template, metadata):
+            asked.append(1)
+            return super().answer(template, metadata)
+
+    paths = {"path": tmp_path / "two.db", "fixtures": fixtures}
+    with create_app(**paths, model=Counting()) as one, create_app(**paths, model=Counting()) as two:
+        callers = [Caller(one), Caller(two)]
+        publish_prompts(callers[0])
+        runs = [run(callers[number % 2], "quality") for number in range(6)]
+        for run_id in runs:
+            finished_report(callers[0], run_id)
+    assert len(asked) == 12
