@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +42,8 @@ def listening(app: WSGIApplication, host: str, port: int, threads: int = 8) -> I
     """
     from waitress.server import create_server
 
+    # It would warn whenever more requests wait than there are threads, which is what its queue is for.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     bound = _bind(host, port)
     try:
         server = create_server(app, sockets=[bound], threads=threads, max_request_body_size=MAX_BUFFERED)
