@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from promptsync.core import bounds, fstring
 from promptsync.core.fill import F_STRING, Filling, Rendered, Values, format_of, mappings, other_names, texts
+from promptsync.core.undeclared import Walk
 
 if TYPE_CHECKING:
-    from jinja2 import ChainableUndefined, nodes
+    from jinja2 import ChainableUndefined
     from jinja2 import Template as CompiledTemplate
     from jinja2.compiler import CodeGenerator
     from jinja2.sandbox import SandboxedEnvironment
@@ -119,39 +120,36 @@ _MARKUP = re.compile(r"\{[{%#]")
 
 
 def _jinja_variables(text: str) -> frozenset[str]:
-    if not _MARKUP.search(text):
-        return frozenset()
-    _load()
-    from jinja2 import meta
-
-    try:
-        return frozenset(meta.find_undeclared_variables(_parse(text)))
-    except Exception:  # a broken text has no variables; syntax_error says what is wrong with it
-        return frozenset()
+    return _examined(text)[0] if _MARKUP.search(text) else frozenset()
 
 
 def _jinja_error(text: str) -> tuple[str, int, int | None] | None:
-    if not _MARKUP.search(text):
-        return None
-    _load()
-    from jinja2 import TemplateSyntaxError, nodes
+    return _examined(text)[1] if _MARKUP.search(text) else None
 
-    try:
-        tree = _parse(text)
-    except TemplateSyntaxError as error:
-        return error.message or "syntax error", error.lineno, None
-    except (RecursionError, MemoryError):
-        return "it nests too deeply", 1, None
-    except (ValueError, OverflowError) as error:
-        return str(error), 1, None
+
+@functools.lru_cache(maxsize=1024)
+def _examined(text: str) -> tuple[frozenset[str], tuple[str, int, int | None] | None]:
+    """The variables of a text and what is wrong with it; a broken text has no variables."""
+    from jinja2 import TemplateSyntaxError, meta
+
     environment = _environment()
-    for node in tree.find_all((nodes.Filter, nodes.Test)):
-        kind, known = (
-            ("filter", environment.filters) if isinstance(node, nodes.Filter) else ("test", environment.tests)
-        )
-        if getattr(node, "name", None) not in known:
-            return f"no {kind} named {getattr(node, 'name', None)!r}", node.lineno, None
-    return None
+    walk = Walk(environment.filters, environment.tests)
+    try:
+        tree = environment.parse(text)
+        walk.visit(tree)
+    except TemplateSyntaxError as error:
+        return frozenset(), (error.message or "syntax error", error.lineno, None)
+    except (RecursionError, MemoryError):
+        return frozenset(), ("it nests too deeply", 1, None)
+    except (ValueError, OverflowError) as error:
+        return frozenset(), (str(error), 1, None)
+    if walk.is_plain and walk.unknown is None:
+        return frozenset(walk.names - environment.globals.keys() - {"self"}), None
+    unknown = walk.unknown and (f"no {walk.unknown[0]} named {walk.unknown[1]!r}", walk.unknown[2], None)
+    try:
+        return frozenset(meta.find_undeclared_variables(tree)), unknown
+    except Exception:  # such as an unknown filter, which only sometimes stops the text from being rendered
+        return frozenset(), unknown
 
 
 def _render_jinja(text: str, values: Values) -> Rendered:
@@ -164,11 +162,6 @@ def _render_jinja(text: str, values: Values) -> Rendered:
         return Rendered(bounds.join(_compile(text).generate(values)), frozenset(run.missing))
     finally:
         bounds.current.reset(token)
-
-
-@functools.lru_cache(maxsize=512)
-def _parse(text: str) -> nodes.Template:
-    return _environment().parse(text)
 
 
 @functools.lru_cache(maxsize=512)
