@@ -60,7 +60,7 @@ def name(text: str) -> str:
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Return rows as lines with aligned columns; widths count what a terminal shows, wide characters twice."""
+    """Return rows as lines with aligned columns; wide characters count twice, as terminals show them."""
     rows = list(rows)
     if not rows:
         return []

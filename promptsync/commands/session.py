@@ -172,7 +172,6 @@ def verb(name: str, **attributes: Any) -> Callable[[Verb], click.Command]:
             finally:
                 session.bar.close()
 
-        command: click.Command = click.command(name, **attributes)(shared_options(run))
-        return command
+        return click.command(name, **attributes)(shared_options(run))
 
     return declare

@@ -132,15 +132,22 @@ class History:
 
         return sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
-    def subject(self, commit: str) -> str:
-        """Return the first line of a commit's message."""
-        out: bytes = self._run("log", "-1", "--no-show-signature", "--format=%s", commit)
-        return out.decode("utf-8", "replace").strip()
-
-    def abbreviate(self, commit: str) -> str:
-        """Return the shortest name of a commit, of at least 7 digits, that is unique in this repository."""
-        out: bytes = self._run("rev-parse", "--short=7", commit)
-        return out.decode().strip()
+    def described(self, commits: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Return, by full id, each commit's abbreviation (7 digits or more, unique) and subject."""
+        wanted = sorted(set(commits))
+        if not wanted:
+            return {}
+        out = self._run(
+            "log",
+            "--no-walk=unsorted",
+            "--no-show-signature",
+            "--abbrev=7",
+            "-z",
+            "--format=%H%x01%h%x01%s",
+            *wanted,
+        )
+        rows = (row.decode("utf-8", "replace").split("\x01", 2) for row in out.split(b"\0") if row.strip())
+        return {full.strip(): (short, subject) for full, short, subject in rows}
 
     @property
     def _pathspec(self) -> str:

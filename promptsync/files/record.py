@@ -1,4 +1,4 @@
-"""What this working copy remembers of its own pushes and pulls. Losing it costs requests, never correctness."""
+"""What this working copy remembers of its own pushes and pulls. Losing it costs requests, not correctness."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Record:
         self._remotes: dict[str, dict[str, Any]] = remotes if isinstance(remotes, dict) else {}
 
     def entries(self, url: str, workspace_id: int | None) -> dict[str, Entry]:
-        """Return the entries of one workspace by name; without ``workspace_id`` those of the last one seen."""
+        """Return the entries of one workspace by name; without ``workspace_id`` of the last one seen."""
         remote = self._remotes.get(url)
         if not isinstance(remote, dict):
             return {}

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
+import contextlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from promptsync.core.base import Tags
 from promptsync.core.canonical import digest, tag_set
 from promptsync.core.names import SUFFIXES, name_for
-from promptsync.core.prompt import Prompt
+from promptsync.errors import PromptsyncError
 from promptsync.files.history import Change, History
 from promptsync.files.private import DIRECTORY, private_directory, read_json, write_json
-from promptsync.files.promptfile import InvalidFile, PromptFile, parse
+from promptsync.files.problems import InvalidFile
+from promptsync.files.promptfile import parse
+from promptsync.files.quickname import name_in
 
 _CACHE_FORMAT = 1
-_NAME_LINE = re.compile(rb"^name:[ \t]*(?P<value>[^\r\n]*)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,10 @@ class Revisions:
             blob: [text.digest, sorted(text.tags), dict(text.pulled)] for blob, text in self._texts.items()
         }
         value = {"format": _CACHE_FORMAT, "names": self._names, "texts": texts}
-        try:
+        # A cache that cannot be written costs time, never the answer.
+        with contextlib.suppress(OSError, PromptsyncError):
             private_directory(self._root)
             write_json(self._cache_path, value)
-        except Exception:  # a cache that cannot be written costs time, never the answer
-            return
 
     def _follow(
         self,
@@ -150,7 +149,7 @@ class Revisions:
     def _read_names(self, blobs: Iterable[str]) -> None:
         missing = {blob for blob in blobs if blob not in self._names}
         for blob, data in self._history.blobs(missing).items():
-            self._names[blob] = _name_in(data)
+            self._names[blob] = name_in(data)
             self._dirty = True
 
     def _read_texts(self, blobs: Iterable[tuple[str, str]]) -> None:
@@ -175,29 +174,9 @@ def _load_cache(path: Path) -> tuple[dict[str, str], dict[str, _BlobText]]:
         return {}, {}
 
 
-def _name_in(data: bytes) -> str:
-    """Return the name that a prompt file gives itself, ``""`` when it has none: without parsing all of it."""
-    import yaml
-
-    found = _NAME_LINE.search(data)
-    if found is None:
-        return ""
-    try:
-        value: Any = yaml.safe_load(found["value"].decode("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError):
-        return ""
-    return value if isinstance(value, str) else ""
-
-
 def _read_text(data: bytes, path: str, name: str) -> _BlobText:
     try:
-        file: PromptFile = parse(data, path, name)
+        file = parse(data, path, name)
     except InvalidFile:
         return _BlobText(None, frozenset(), {})
-    prompt: Prompt = file.prompt
-    return _BlobText(digest(prompt), tag_set(prompt), dict(file.local.pulled))
-
-
-def names_of(revisions: Mapping[str, Collection[FileRevision]]) -> frozenset[str]:
-    """Return the names that some commit has known."""
-    return frozenset(name for name, found in revisions.items() if found)
+    return _BlobText(digest(file.prompt), tag_set(file.prompt), dict(file.local.pulled))

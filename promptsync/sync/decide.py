@@ -165,6 +165,7 @@ class Decider:
             remote=remote,
             base=base,
             digest=local.working.digest if local.working else None,
+            remote_digest=remote_side.digest if remote_side else None,
             origin=self._origin(local),
             newest=revisions[0].commit if revisions else None,
             deletion_committed=bool(revisions) and revisions[0].digest is None,

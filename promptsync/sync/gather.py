@@ -6,13 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from promptsync.core.compare import State
+from promptsync.core.names import name_for
 from promptsync.core.prompt import Label, Listed
 from promptsync.files.promptfile import PromptFile
+from promptsync.files.quickname import name_in
 from promptsync.files.worktree import Worktree, scan
 from promptsync.sync.decide import Decider
 from promptsync.sync.project import Project
 from promptsync.sync.proof import Proof
 from promptsync.sync.snapshot import Item, Snapshot
+
+_HEAD = 65536  # bytes of a broken file that are searched for its name
 
 CONNECTIONS = 8
 """How many requests are under way at most."""
@@ -39,7 +43,7 @@ def gather(project: Project, *, label: str | None = None, with_labels: bool = Fa
         items += decider.decide(open_names)
         hidden, has_history = decider.hidden, decider.has_git
     # A file that cannot be read must never look like a deletion or like a prompt to pull.
-    broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in worktree.broken]
+    broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in _broken_names(worktree)]
     names_of_broken = {item.name for item in broken}
     kept = [*broken, *(item for item in items if item.name not in names_of_broken)]
     return Snapshot(
@@ -102,4 +106,21 @@ def _prove(
 
 
 def _equal(file: PromptFile, listed: Listed, proof: Proof) -> Item:
-    return Item(file.prompt.name, State.IN_SYNC, file, listed, digest=proof.digest(file))
+    digest = proof.digest(file)
+    return Item(file.prompt.name, State.IN_SYNC, file, listed, digest=digest, remote_digest=digest)
+
+
+def _broken_names(worktree: Worktree) -> set[str]:
+    """Return the names of the prompts whose files cannot be read, as well as they can be told."""
+    readable = {file.path for file in worktree.files.values()}
+    names: set[str] = set()
+    for path in worktree.paths:
+        if path in readable:
+            continue
+        try:
+            with (worktree.root / path).open("rb") as file:
+                name = name_in(file.read(_HEAD))
+        except OSError:
+            name = ""
+        names.add(name or name_for(path.removeprefix(f"{worktree.prompts}/")))
+    return names

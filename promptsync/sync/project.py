@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from promptsync.errors import UsageError
 from promptsync.files.cache import FileCache
 from promptsync.files.config import Config
-from promptsync.files.private import private_directory
+from promptsync.files.private import DIRECTORY, private_directory
 from promptsync.files.record import Record
 
 if TYPE_CHECKING:
@@ -75,6 +75,17 @@ class Project:
         history = self.history
         return Revisions(history, self.root, self.config.prompts) if history is not None else None
 
+    @property
+    def database(self) -> Path:
+        """The file of the embedded registry that a ``local:`` remote means."""
+        path = self.url.removeprefix(LOCAL)
+        return (self.root / path).resolve() if path else self.root.resolve() / DIRECTORY / "registry.db"
+
+    @property
+    def record_url(self) -> str:
+        """The URL under which cache and record know the remote."""
+        return f"{LOCAL}{self.database}" if self.url.startswith(LOCAL) else self.registry.url
+
     def record(self) -> Record:
         """What this working copy remembers."""
         return Record(self.root)
@@ -135,13 +146,11 @@ def connect(project: Project) -> Registry:
         return Registry(project.url, project.api_key, cache=cache, on_wait=project.on_wait)
     from promptsync.remote.transport import local_transport
 
-    path = project.url.removeprefix(LOCAL)
-    if path:
-        database = (project.root / path).resolve()
-        if not database.parent.is_dir():
-            raise UsageError(f"{project.url}: there is no directory {database.parent}")
-    else:
-        database = private_directory(project.root) / "registry.db"
+    database = project.database
+    if database.parent == project.root.resolve() / DIRECTORY:
+        private_directory(project.root)
+    elif not database.parent.is_dir():
+        raise UsageError(f"{project.url}: there is no directory {database.parent}")
     fixtures = str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None
     transport = local_transport(str(database), fixtures=fixtures)
-    return Registry(f"{LOCAL}{database}", None, transport=transport, cache=cache, on_wait=project.on_wait)
+    return Registry(project.record_url, None, transport=transport, cache=cache, on_wait=project.on_wait)

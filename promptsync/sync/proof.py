@@ -1,4 +1,4 @@
-"""What the registry's list can prove. Its bodies may hold expanded snippets, so it only ever proves equality."""
+"""What the registry's list can prove: only equality, for its bodies may hold expanded snippets."""
 
 from __future__ import annotations
 

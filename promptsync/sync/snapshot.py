@@ -24,8 +24,9 @@ class Origin:
 class Item:
     """One prompt. ``listed`` is its tracked version, ``remote`` the same read raw where that was needed.
 
-    ``newest`` is the newest git revision that the file had (full commit id). ``deletion_committed`` tells of a
-    prompt without a file whether ``HEAD`` has no file either.
+    ``digest`` and ``remote_digest`` are those of the two sides, where they were worked out. ``newest`` is the
+    newest git revision that the file had (full commit id). ``deletion_committed`` tells of a prompt without a
+    file whether ``HEAD`` has no file either.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Item:
     remote: RemoteVersion | None = None
     base: Base | None = None
     digest: str | None = None
+    remote_digest: str | None = None
     origin: Origin = field(default_factory=Origin)
     newest: str | None = None
     deletion_committed: bool = False

@@ -1,0 +1,93 @@
+"""``promptsync diff``: what differs, field by field."""
+
+from __future__ import annotations
+
+import click
+
+from promptsync import output, present
+from promptsync.commands.session import Outcome, Session, verb
+from promptsync.core.compare import State
+from promptsync.errors import UsageError
+from promptsync.sync.difference import Difference, differences
+from promptsync.sync.gather import gather
+from promptsync.sync.planning import check_names
+
+_FORMATS = ("text", "json", "markdown", "github")
+
+
+@verb("diff", short_help="Show what differs, field by field.")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--label", metavar="LABEL", help="Compare with the versions under LABEL, not with the latest.")
+@click.option("--stat", is_flag=True, help="One line a prompt.")
+@click.option("--name-only", is_flag=True, help="Only the names.")
+@click.option("--format", "form", type=click.Choice(_FORMATS), default="text", help="How to show it.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 when anything differs.")
+def command(
+    session: Session,
+    names: tuple[str, ...],
+    label: str | None,
+    stat: bool,
+    name_only: bool,
+    form: str,
+    exit_code: bool,
+) -> Outcome:
+    """Show what a push or a pull would change: fields that differ, texts line by line.
+
+    Of a prompt that changed on both sides it shows both changes since they last agreed. Prompts that only
+    the registry has are shown when they are named.
+
+    \b
+    promptsync diff
+    promptsync diff support/refund --label prod
+    promptsync diff --format markdown > plan.md
+    """
+    if stat and name_only:
+        raise UsageError("--stat and --name-only exclude each other")
+    with session.project() as project:
+        snapshot = gather(project, label=label)
+        check_names(snapshot, names)
+        items = [item for item in snapshot.only(names) if names or item.state is not State.REMOTE_ONLY]
+        found = differences(project, items)
+    body = {"changes": [_body(one) for one in found]}
+    code = 1 if snapshot.problems or (exit_code and found) else 0
+    session.json = session.json or form == "json"
+    lines = _lines(found, form, stat=stat, name_only=name_only)
+    lines += [output.safe(f"{one.path}:{one.line}:{one.column}: {one.message}") for one in snapshot.problems]
+    if not lines and not session.quiet:
+        lines = ["no differences"] if form == "text" and not name_only else []
+    return Outcome(lines, body, code)
+
+
+def _lines(found: list[Difference], form: str, *, stat: bool, name_only: bool) -> list[str]:
+    if name_only:
+        return [output.name(one.name) for one in found]
+    if form == "markdown":
+        from promptsync.markdown import differences_markdown
+
+        return differences_markdown(found)
+    if form == "github":
+        from promptsync.markdown import differences_github
+
+        return differences_github(found)
+    if stat:
+        return [present.stat(one) for one in found]
+    lines: list[str] = []
+    for one in found:
+        lines += [*present.difference(one), ""]
+    return lines[:-1]
+
+
+def _body(found: Difference) -> dict[str, object]:
+    first = found.steps[0]
+    body: dict[str, object] = {
+        "name": found.name,
+        "state": str(found.state),
+        "path": found.path,
+        "title": first.title,
+        "fields": present.fields_body(first.fields),
+        "variables": {"added": list(first.added), "removed": list(first.removed)},
+    }
+    if len(found.steps) > 1:
+        body["remote_fields"] = present.fields_body(found.steps[1].fields)
+        body["remote_title"] = found.steps[1].title
+    return body

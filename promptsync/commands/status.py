@@ -1,0 +1,129 @@
+"""``promptsync status``: who changed what."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import click
+
+from promptsync import output, present
+from promptsync.commands.session import Outcome, Session, verb
+from promptsync.core.compare import State
+from promptsync.sync.gather import gather
+from promptsync.sync.project import Project
+from promptsync.sync.snapshot import Item, Snapshot
+
+_ADVICE = {
+    State.NEW: "promptsync push publishes what is new or ahead",
+    State.AHEAD: "promptsync push publishes what is new or ahead",
+    State.BEHIND: "promptsync pull brings here what is behind or only in the registry",
+    State.REMOTE_ONLY: "promptsync pull brings here what is behind or only in the registry",
+    State.DIVERGED: "promptsync diff NAME shows both sides of what diverged",
+    State.ALTERED: "promptsync diff NAME shows what the registry made of what it was given",
+    State.DELETED_LOCALLY: "promptsync push --prune archives what was deleted here, pull restores it",
+    State.DELETED_REMOTELY: "promptsync push --restore NAME publishes again what was archived, "
+    "pull --prune deletes the file",
+    State.RENAMED_REMOTELY: "give the file the new name, or rename the prompt back in the registry",
+    State.INVALID: "promptsync lint tells what is wrong with the files that cannot be read",
+}
+_MANY = 20
+
+
+@verb("status", short_help="Show who changed what.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 when anything differs.")
+@click.option("--label", metavar="LABEL", help="Compare with the versions under LABEL, not with the latest.")
+@click.option("--offline", is_flag=True, help="Compare with the last push or pull of this working copy only.")
+def command(session: Session, exit_code: bool, label: str | None, offline: bool) -> Outcome:
+    """Show for each prompt who changed it since both sides last agreed: you, the registry, or both.
+
+    \b
+    promptsync status
+    promptsync status --label prod --exit-code
+    """
+    if offline:
+        from promptsync.sync.offline import offline_snapshot
+
+        with session.project() as project:
+            snapshot = offline_snapshot(project)
+            return _outcome(session, project, snapshot, exit_code, offline=True)
+    with session.project() as project:
+        snapshot = gather(project, label=label, with_labels=True)
+        return _outcome(session, project, snapshot, exit_code)
+
+
+def _outcome(
+    session: Session, project: Project, snapshot: Snapshot, exit_code: bool, *, offline: bool = False
+) -> Outcome:
+    differs = any(item.state is not State.IN_SYNC for item in snapshot.items)
+    broken = bool(snapshot.problems)
+    code = 1 if broken or (exit_code and differs) else 0
+    body = {"prompts": [_body(item, snapshot) for item in snapshot.items]}
+    if broken:
+        body["problems"] = [
+            {"path": one.path, "line": one.line, "column": one.column, "message": one.message}
+            for one in snapshot.problems
+        ]
+    return Outcome(_lines(session, project, snapshot, offline), body, code)
+
+
+def _body(item: Item, snapshot: Snapshot) -> dict[str, object]:
+    labels = None if snapshot.labels is None else [name for name, _ in snapshot.labels.get(item.name, ())]
+    return {
+        "name": item.name,
+        "state": str(item.state),
+        "path": item.path,
+        "version": item.version,
+        "base": item.base.version if item.base is not None else None,
+        "labels": labels,
+    }
+
+
+def _lines(session: Session, project: Project, snapshot: Snapshot, offline: bool) -> list[str]:
+    counts = Counter(item.state for item in snapshot.items)
+    tracked = f", label {output.name(snapshot.label)}" if snapshot.label else ""
+    how = ", offline: as of the last push or pull here" if offline else ""
+    lines = [f"remote {output.name(project.remote)} ({output.safe(project.url)}){tracked}{how}"]
+    if not snapshot.items:
+        return [*lines, "nothing here and nothing in the registry: put a prompt file into prompts/"]
+    shown = [item for item in snapshot.items if item.state is not State.IN_SYNC or session.verbose]
+    foreign = [item for item in shown if item.state is State.REMOTE_ONLY]
+    if len(foreign) > _MANY and not session.verbose:
+        shown = [item for item in shown if item.state is not State.REMOTE_ONLY]
+    if shown:
+        lines += ["", *output.table(_row(item, snapshot) for item in shown)]
+    if len(foreign) > _MANY and not session.verbose:
+        lines += ["", f"  {len(foreign)} prompts of the registry are not adopted here; -v lists them"]
+    lines += [f"  {_problem(problem)}" for problem in snapshot.problems]
+    if snapshot.hidden:
+        lines += ["", f"  {output.count(len(snapshot.hidden), 'prompt')} hidden by a sparse checkout"]
+    summary = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+    lines += ["", summary if set(counts) != {State.IN_SYNC} else _all_in_sync(counts)]
+    return lines + _advice(session, counts)
+
+
+def _all_in_sync(counts: Counter[State]) -> str:
+    return output.style(f"{output.count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
+
+
+def _advice(session: Session, counts: Counter[State]) -> list[str]:
+    if session.quiet:
+        return []
+    advice = dict.fromkeys(text for state, text in _ADVICE.items() if counts[state])
+    return [output.style(f"  {text}", "faint") for text in advice]
+
+
+def _problem(problem: object) -> str:
+    from promptsync.files.problems import text_of
+
+    return output.style("invalid", "bad") + "  " + output.safe(text_of(problem))  # type: ignore[arg-type]
+
+
+def _row(item: Item, snapshot: Snapshot) -> tuple[str, ...]:
+    base = item.base.version if item.base is not None else None
+    version = f"v{item.version}" if item.version is not None else "-"
+    if base is not None and item.version is not None and base != item.version:
+        version = f"v{base} -> v{item.version}"
+    labels = (snapshot.labels or {}).get(item.name, ())
+    shown = " ".join(f"{output.name(name)}=v{number}" for name, number in labels)
+    where = f"now {output.name(item.renamed_to)}" if item.renamed_to else (item.path or "")
+    return (f"  {present.state(item.state)}", output.name(item.name), version, shown, output.safe(where))

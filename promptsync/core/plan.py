@@ -1,0 +1,175 @@
+"""Plans and receipts: what will be done, what was done. Values that know nothing of files and registries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What a push does with one prompt."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    FORCE = "force"
+    RESTORE = "restore"
+    ARCHIVE = "archive"
+    LABEL = "label"
+
+
+PUBLISHING = (Kind.CREATE, Kind.UPDATE, Kind.FORCE, Kind.RESTORE)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One prompt in a push. ``current`` is the latest version in the registry, ``None`` when there is none.
+
+    ``local`` and ``remote`` are the digests of both sides. ``message`` is what the new version will carry,
+    with its mark. ``labels`` will point at the result; ``level`` orders snippets before what uses them.
+    """
+
+    name: str
+    kind: Kind
+    path: str | None
+    current: int | None
+    local: str | None = None
+    remote: str | None = None
+    message: str | None = None
+    labels: tuple[str, ...] = ()
+    level: int = 0
+
+    @property
+    def next(self) -> int | None:
+        """The number of the version that will be there afterwards."""
+        return (self.current or 0) + 1 if self.kind in PUBLISHING else self.current
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A prompt that is left as it is, and why."""
+
+    name: str
+    state: str
+    reason: str
+    blocks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PushPlan:
+    """Everything a push will do, in order. ``total`` counts the prompts in scope that the registry has."""
+
+    actions: tuple[Action, ...]
+    left: tuple[Left, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    workspace: str = ""
+    total: int = 0
+
+    @property
+    def publishing(self) -> tuple[Action, ...]:
+        return tuple(action for action in self.actions if action.kind in PUBLISHING)
+
+    @property
+    def levels(self) -> list[list[Action]]:
+        """The actions that publish, grouped so that each group only needs those before it."""
+        grouped: dict[int, list[Action]] = {}
+        for action in self.publishing:
+            grouped.setdefault(action.level, []).append(action)
+        return [grouped[level] for level in sorted(grouped)]
+
+    @property
+    def fingerprint(self) -> str:
+        """A short word for exactly this plan, whoever computes it.
+
+        It covers the workspace, names, latest versions, the digests of both sides, labels and options; not
+        messages, commits or order, so that a reviewed plan survives a squash.
+        """
+        facts = [
+            [action.name, action.kind, action.current, action.local, action.remote, sorted(action.labels)]
+            for action in sorted(self.actions, key=lambda action: action.name)
+        ]
+        left = sorted([one.name, one.state] for one in self.left if one.blocks)
+        whole = [self.workspace, facts, left, dict(self.options)]
+        text = json.dumps(whole, sort_keys=True, ensure_ascii=True)
+        return sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One version that is in the registry now because of this run."""
+
+    name: str
+    version: int
+    message: str
+    path: str | None = None
+    kind: str = Kind.UPDATE
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One prompt that was not done, or whose outcome nobody knows (``unknown``)."""
+
+    name: str
+    reason: str
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One label: where it pointed (``None``: nowhere), where it should point, and whether it does."""
+
+    name: str
+    label: str
+    old: int | None
+    new: int
+    moved: bool
+    reason: str = ""
+
+
+@dataclass
+class PushReceipt:
+    """What a push did, in full, also when it was stopped in between."""
+
+    published: list[Published] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+    skipped: list[Left] = field(default_factory=list)
+    altered: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    raced: dict[str, str] = field(default_factory=dict)
+    labels: list[Moved] = field(default_factory=list)
+    archived: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """By the table: unfinished writes come before refusals."""
+        if self.interrupted:
+            return 130
+        if self.failed or self.altered:
+            return 5
+        if self.raced or any(left.blocks for left in self.skipped):
+            return 3
+        return 3 if any(not label.moved for label in self.labels) else 0
+
+    def published_names(self) -> frozenset[str]:
+        return frozenset(item.name for item in self.published)
+
+
+def over_limit(changed: int, total: int, limit: float) -> bool:
+    """Whether a plan changes or archives more of the registry's prompts than may happen by accident."""
+    return total >= 10 and limit < 1.0 and changed > limit * total
+
+
+def counted(actions: Iterable[Action]) -> int:
+    """Return how many actions change or archive a prompt that is there; creations do not count."""
+    return sum(action.kind in (Kind.UPDATE, Kind.FORCE, Kind.ARCHIVE) for action in actions)
+
+
+def with_levels(actions: Sequence[Action], levels: Sequence[Iterable[str]]) -> tuple[Action, ...]:
+    """Return the actions with the level of each name, sorted by level and name."""
+    numbers = {name: number for number, names in enumerate(levels) for name in names}
+    placed = (replace(action, level=numbers.get(action.name, 0)) for action in actions)
+    return tuple(sorted(placed, key=lambda action: (action.level, action.name)))

@@ -1,0 +1,128 @@
+"""Differences as text for people: changed fields only, texts as unified diffs with the changed words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from promptsync import output
+from promptsync.core.fields import FieldChange
+from promptsync.core.textdiff import DiffLine, unified
+from promptsync.sync.difference import Difference, Step
+
+_SIGNS = {"context": " ", "removed": "-", "added": "+"}
+_STATE_COLOURS = {
+    "in-sync": "good",
+    "ahead": "good",
+    "new": "good",
+    "behind": "remote",
+    "remote-only": "remote",
+    "diverged": "bad",
+    "altered": "warn",
+    "invalid": "bad",
+    "renamed-remotely": "bad",
+    "deleted-locally": "warn",
+    "deleted-remotely": "warn",
+}
+_SHORT = 60
+
+
+def state(word: str) -> str:
+    """Return a state in its colour."""
+    return output.style(word, _STATE_COLOURS.get(word, "strong"))
+
+
+def difference(found: Difference) -> list[str]:
+    """Return a difference as lines."""
+    lines = [f"{output.style(output.name(found.name), 'strong')}  {state(found.state)}"]
+    for one in found.steps:
+        lines += [f"  {output.style(output.safe(one.title), 'faint')}", *_step(one)]
+    return lines
+
+
+def stat(found: Difference) -> str:
+    """Return a difference as one line: what changed, and how many lines of text."""
+    parts = []
+    for one in found.steps:
+        added = sum(_count(change, "added") for change in one.fields)
+        removed = sum(_count(change, "removed") for change in one.fields)
+        paths = ", ".join(output.safe(change.path) for change in one.fields[:4])
+        more = f", and {len(one.fields) - 4} more" if len(one.fields) > 4 else ""
+        parts.append(
+            f"{paths}{more}  {output.style(f'+{added}', 'added')} {output.style(f'-{removed}', 'removed')}"
+        )
+    return f"{output.name(found.name)}  {state(found.state)}  {'  |  '.join(parts)}"
+
+
+def _step(one: Step) -> Iterable[str]:
+    for change in one.fields:
+        yield from _field(change)
+    variables = [output.style(f"+{output.name(name)}", "added") for name in one.added]
+    variables += [output.style(f"-{output.name(name)}", "removed") for name in one.removed]
+    if variables:
+        yield f"    input variables: {' '.join(variables)}"
+
+
+def _field(change: FieldChange) -> Iterable[str]:
+    path = output.safe(change.path)
+    if _is_text(change):
+        yield f"    {path}"
+        for line in unified(change.old or "", change.new or ""):
+            yield f"      {text_line(line)}"
+        return
+    old, new = _value(change.old), _value(change.new)
+    if change.kind == "added":
+        yield f"    {path}: {output.style(f'+ {new}', 'added')}"
+    elif change.kind == "removed":
+        yield f"    {path}: {output.style(f'- {old}', 'removed')}"
+    else:
+        yield f"    {path}: {output.style(old, 'removed')} -> {output.style(new, 'added')}"
+
+
+def text_line(line: DiffLine) -> str:
+    """Return one line of a text difference, with the changed words marked."""
+    if line.kind not in _SIGNS:
+        return output.style(output.safe(line.text, newlines=False), "faint")
+    if line.kind == "context":
+        return f"  {output.safe(line.text, newlines=False)}"
+    return f"{output.style(_SIGNS[line.kind], line.kind)} {_emphasised(line)}"
+
+
+def _emphasised(line: DiffLine) -> str:
+    parts: list[tuple[str, str]] = []
+    at = 0
+    for start, end in line.emphasis:
+        parts.append((line.text[at:start], line.kind))
+        parts.append((line.text[start:end], f"{line.kind}-word"))
+        at = end
+    parts.append((line.text[at:], line.kind))
+    return "".join(
+        output.style(output.safe(text, newlines=False), meaning) for text, meaning in parts if text
+    )
+
+
+def _is_text(change: FieldChange) -> bool:
+    values = [value for value in (change.old, change.new) if value is not None]
+    texts = all(isinstance(value, str) for value in values)
+    return texts and any("\n" in value or len(value) > _SHORT for value in values)
+
+
+def _count(change: FieldChange, kind: str) -> int:
+    if _is_text(change):
+        return sum(line.kind == kind for line in unified(change.old or "", change.new or ""))
+    present = change.new if kind == "added" else change.old
+    return 0 if present is None else 1
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return output.safe(value, newlines=False) if value and value.strip() == value else repr(value)
+    import json
+
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return output.safe(text, newlines=False)
+
+
+def fields_body(fields: Sequence[FieldChange]) -> list[dict[str, Any]]:
+    """Return fields for a JSON document."""
+    return [{"path": one.path, "old": one.old, "new": one.new} for one in fields]

@@ -1,0 +1,276 @@
+"""Makes the plan of a push from a snapshot, or refuses. Writes nothing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from promptsync.core.compare import State
+from promptsync.core.lint import Known, check
+from promptsync.core.message import check_message, with_mark
+from promptsync.core.plan import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
+from promptsync.core.snippets import of_prompt, publish_order
+from promptsync.errors import Refused, UsageError
+from promptsync.files.problems import InvalidFile
+from promptsync.sync.project import Project
+from promptsync.sync.snapshot import Item, Snapshot
+
+_LONGEST_MARK = "(1234567890+ v99999)"
+
+_LEFT: dict[State, tuple[str, bool]] = {
+    State.DIVERGED: ("changed here and in the registry", True),
+    State.RENAMED_REMOTELY: ("has another name in the registry", True),
+    State.BEHIND: ("changed in the registry; promptsync pull brings it here", False),
+    State.ALTERED: ("the registry keeps it differently from what it was given", False),
+    State.DELETED_REMOTELY: ("archived in the registry; --restore NAME publishes it again", False),
+    State.DELETED_LOCALLY: ("its file was deleted; --prune archives it, promptsync pull restores it", False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PushOptions:
+    """What the user asked for. ``names`` empty means every prompt in scope."""
+
+    names: tuple[str, ...] = ()
+    message: str | None = None
+    labels: tuple[str, ...] = ()
+    partial: bool = False
+    force: tuple[str, ...] = ()
+    restore: tuple[str, ...] = ()
+    prune: bool = False
+    max_changes: int | None = None
+
+
+def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> PushPlan:
+    """Return the plan of a push.
+
+    Raises ``InvalidFile`` for files that cannot be read or that lint refuses, ``UsageError`` for names that
+    neither side has and for a message that does not fit, ``Refused`` for conflicts, missing snippets and
+    limits. Nothing has been written then.
+    """
+    message = check_message(options.message, _LONGEST_MARK) if options.message is not None else None
+    if snapshot.problems:
+        raise InvalidFile(snapshot.problems)
+    check_names(snapshot, (*options.names, *options.force, *options.restore))
+    items = snapshot.only((*options.names, *options.force, *options.restore) if options.names else ())
+    actions = [action for item in items if (action := _action(item, options)) is not None]
+    chosen = {action.name for action in actions}
+    left = _left(items, chosen)
+    _refuse_conflicts(snapshot, left, options)
+    _check_files(project, snapshot, chosen)
+    actions = list(_with_labels(project, snapshot, items, actions, options))
+    chosen = {action.name for action in actions if action.kind in _PUBLISHED}
+    ordered = with_levels(actions, _levels(snapshot, chosen))
+    _check_snippets(snapshot, chosen, options)
+    total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
+    _check_limits(project, actions, total, options)
+    return PushPlan(
+        actions=_with_messages(project, snapshot, ordered, message),
+        left=left,
+        options=_options(options),
+        workspace=_workspace(project, snapshot) if actions else "",
+        total=total,
+    )
+
+
+_PUBLISHED = (Kind.CREATE, Kind.UPDATE, Kind.FORCE, Kind.RESTORE)
+
+
+def check_names(snapshot: Snapshot, names: Iterable[str]) -> None:
+    """Refuse names that neither side has, with what was probably meant."""
+    known = {item.name for item in snapshot.items}
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]!r}?" if close else "promptsync status lists the prompts"
+            raise UsageError(f"there is no prompt {name!r} in scope, here or in the registry", hint=hint)
+
+
+def _action(item: Item, options: PushOptions) -> Action | None:
+    kind = _kind(item, options)
+    if kind is None:
+        return None
+    return Action(
+        name=item.name,
+        kind=kind,
+        path=item.path,
+        current=item.version,
+        local=item.digest,
+        remote=item.remote_digest,
+    )
+
+
+def _kind(item: Item, options: PushOptions) -> Kind | None:
+    forced = item.name in options.force
+    if item.state is State.NEW:
+        return Kind.CREATE
+    if item.state is State.AHEAD:
+        return Kind.UPDATE
+    if item.state in (State.DIVERGED, State.BEHIND, State.ALTERED) and forced and item.file is not None:
+        return Kind.FORCE
+    if item.state is State.DELETED_REMOTELY and (item.name in options.restore or forced):
+        return Kind.RESTORE
+    if item.state is State.DELETED_LOCALLY and options.prune and item.deletion_committed:
+        return Kind.ARCHIVE
+    return None
+
+
+def _left(items: Sequence[Item], chosen: set[str]) -> tuple[Left, ...]:
+    return tuple(
+        Left(item.name, item.state, *_LEFT[item.state])
+        for item in items
+        if item.state in _LEFT and item.name not in chosen
+    )
+
+
+def _refuse_conflicts(snapshot: Snapshot, left: Sequence[Left], options: PushOptions) -> None:
+    blocking = [one for one in left if one.blocks]
+    if blocking and not options.partial:
+        raise Conflict([item for one in blocking if (item := snapshot.get(one.name)) is not None], "push")
+
+
+class Conflict(Refused):
+    """Prompts that changed on both sides, or were renamed; ``items`` are theirs."""
+
+    code = "diverged"
+
+    def __init__(self, items: Sequence[Item], verb: str) -> None:
+        names = ", ".join(repr(item.name) for item in items[:3])
+        more = f" and {len(items) - 3} more" if len(items) > 3 else ""
+        renamed = [item for item in items if item.state is State.RENAMED_REMOTELY]
+        if renamed:
+            item = renamed[0]
+            message = f"{item.name!r} is named {item.renamed_to!r} in the registry now"
+            hint = f"give its file the line  name: {item.renamed_to}  or rename it back in the registry"
+        else:
+            message = f"{names}{more} changed here and in the registry since they last agreed"
+            hint = _WAYS_OUT.replace("NAME", items[0].name)
+        super().__init__(f"{message}; nothing was {'published' if verb == 'push' else 'written'}", hint=hint)
+        self.items = tuple(items)
+
+
+_WAYS_OUT = (
+    "promptsync pull --theirs NAME takes the registry's text (yours is kept in .promptsync/backup)\n"
+    "promptsync pull --ours NAME keeps yours as the next version, to be pushed\n"
+    "promptsync push --force NAME publishes yours over it at once\n"
+    "promptsync push --partial publishes the others"
+)
+
+
+def _check_files(project: Project, snapshot: Snapshot, chosen: set[str]) -> None:
+    files = [snapshot.worktree.files[name] for name in sorted(chosen) if name in snapshot.worktree.files]
+    if not files:
+        return
+    templates = {name: file.prompt.template for name, file in snapshot.worktree.files.items()}
+    known = Known(templates=templates, registry=frozenset(snapshot.listing))
+    errors = [problem for problem in check(files, known) if problem.severity == "error"]
+    if errors:
+        raise InvalidFile(errors)
+
+
+def _with_labels(
+    project: Project,
+    snapshot: Snapshot,
+    items: Sequence[Item],
+    actions: Sequence[Action],
+    options: PushOptions,
+) -> Iterable[Action]:
+    """Give the labels to what is published, and to what is there already but for the label."""
+    if not options.labels:
+        yield from actions
+        return
+    pointing = {
+        label: {one.name: one.version for one in project.registry.list(label=label)}
+        for label in options.labels
+    }
+    for action in actions:
+        yield replace(action, labels=options.labels) if action.kind is not Kind.ARCHIVE else action
+    for item in items:
+        if item.state is not State.IN_SYNC or item.listed is None:
+            continue
+        missing = tuple(label for label in options.labels if pointing[label].get(item.name) != item.version)
+        if missing:
+            yield Action(
+                item.name, Kind.LABEL, item.path, item.version, item.digest, item.remote_digest, None, missing
+            )
+
+
+def _references(snapshot: Snapshot, name: str) -> set[str]:
+    return {reference.name for reference in of_prompt(snapshot.worktree.files[name].prompt.template)}
+
+
+def _levels(snapshot: Snapshot, chosen: set[str]) -> list[list[str]]:
+    return publish_order({name: _references(snapshot, name) & chosen for name in chosen})
+
+
+def _check_snippets(snapshot: Snapshot, chosen: set[str], options: PushOptions) -> None:
+    """Refuse to publish a prompt before a snippet that only exists here and was not named."""
+    for name in sorted(chosen):
+        for other in sorted(_references(snapshot, name) - chosen - set(snapshot.listing)):
+            raise Refused(
+                f"{name!r} uses the snippet {other!r}, which is not published",
+                hint=f"promptsync push {other} {name}"
+                if other in snapshot.worktree.files
+                else f"create {other!r}, or take the reference out",
+                code="snippet-unpublished",
+            )
+
+
+def _check_limits(project: Project, actions: Sequence[Action], total: int, options: PushOptions) -> None:
+    changed, limit = counted(actions), project.config.limits_changes
+    if not over_limit(changed, total, limit):
+        return
+    if options.max_changes is not None and changed <= options.max_changes:
+        return
+    raise Refused(
+        f"this would change {changed} of {total} prompts, more than the {limit:.0%} that may happen unasked",
+        hint=f"look at promptsync diff --stat; if it is right, add --max-changes {changed}",
+        code="too-many-changes",
+    )
+
+
+def _with_messages(
+    project: Project, snapshot: Snapshot, actions: Sequence[Action], message: str | None
+) -> tuple[Action, ...]:
+    items = {item.name: item for item in snapshot.items}
+    origins = {action.name: items[action.name].origin for action in actions if action.next is not None}
+    history = project.history if actions else None
+    commits = {origin.commit for origin in origins.values() if origin.commit is not None}
+    described: Mapping[str, tuple[str, str]] = history.described(commits) if history is not None else {}
+    return tuple(
+        _with_message(action, items[action.name], described, message) if action.kind in _PUBLISHED else action
+        for action in actions
+    )
+
+
+def _with_message(
+    action: Action, item: Item, described: Mapping[str, tuple[str, str]], message: str | None
+) -> Action:
+    origin = item.origin
+    short, subject = described.get(origin.commit or "", (None, ""))
+    if message is None:
+        # a commit that never had this file tells nothing about it
+        message = subject if item.newest is not None else f"Add {action.name}"
+    text = with_mark(message, short, origin.dirty, action.next or 1, name=action.name)
+    return replace(action, message=text)
+
+
+def _options(options: PushOptions) -> dict[str, object]:
+    return {
+        "labels": sorted(options.labels),
+        "partial": options.partial,
+        "force": sorted(options.force),
+        "restore": sorted(options.restore),
+        "prune": options.prune,
+        "names": sorted(options.names),
+    }
+
+
+def _workspace(project: Project, snapshot: Snapshot) -> str:
+    """Return what tells this workspace from others; one raw read when nothing was read raw yet."""
+    registry = project.registry
+    if registry.workspace_id is None and snapshot.listing:
+        some = next(iter(snapshot.listing.values()))
+        registry.get(some.template_id, some.name, version=some.version)
+    return f"{project.url} {registry.workspace_id}"
