@@ -1,0 +1,242 @@
+"""Editing a YAML text in place: what did not change keeps every byte, comments and quoting included."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from promptsync.core.align import align
+from promptsync.files import layout, yamlio
+from promptsync.files.flow import Edit, NeedsBlock, flow_edits
+from promptsync.files.parts import Part, parts
+from promptsync.files.problems import InvalidFile
+from promptsync.files.reconcile import same
+from promptsync.files.text import INDENT
+
+_BLANK_LINES: Final = re.compile(r"(?:[ \t]*\n)*")
+_BLOCK_HEADER: Final = re.compile(r"(?:[&!]\S*\s+)*[|>][-+0-9]*")
+
+
+class Unspliceable(Exception):
+    """The text is built in a way that this edit cannot follow."""
+
+
+def edited(text: str, target: dict[str, Any], levels: int) -> str:
+    """Return ``text`` changed so that it holds ``target``.
+
+    ``levels`` is how deep the edit goes before it replaces a value as a whole. The result is a proposal: the
+    caller reads it back. Raises Unspliceable.
+    """
+    is_crlf = "\r\n" in text and "\n" not in text.replace("\r\n", "")
+    source = text.replace("\r\n", "\n") if is_crlf else text
+    has_end = source.endswith("\n")
+    source = source if has_end else source + "\n"
+    root = parts(source)
+    raw = yamlio.load(source.encode(), "").value
+    if root is None or not isinstance(raw, dict):
+        raise Unspliceable
+    editor = _Editor(source, levels)
+    editor.change(root, raw, target)
+    result = editor.result()
+    if not has_end and result.endswith("\n") and same(_value(result[:-1]), target):
+        result = result[:-1]
+    return result.replace("\n", "\r\n") if is_crlf else result
+
+
+def _value(text: str) -> Any:
+    try:
+        return yamlio.load(text.encode(), "").value
+    except InvalidFile:
+        return None
+
+
+class _Editor:
+    """Collects replacements of stretches of one text."""
+
+    def __init__(self, text: str, levels: int) -> None:
+        self.text = text
+        self.levels = levels
+        self.edits: list[Edit] = []
+
+    def result(self) -> str:
+        """Return the text with all replacements made."""
+        pieces: list[str] = []
+        at = 0
+        for start, end, new in sorted(self.edits, key=lambda edit: edit[:2]):
+            if start < at:
+                raise Unspliceable
+            pieces += (self.text[at:start], new)
+            at = end
+        return "".join([*pieces, self.text[at:]])
+
+    def change(self, root: Part, old: dict[str, Any], new: dict[str, Any]) -> None:
+        """Make a whole document say ``new``."""
+        if root.is_flow:
+            self.edits += flow_edits(root, old, new, may_escape=True)
+        elif root.kind == "mapping":
+            self._mapping(root, old, new, 1)
+        else:
+            raise Unspliceable
+
+    def _value(
+        self, part: Part, old: Any, new: Any, lead: int, column: int, level: int, is_open: bool
+    ) -> None:
+        """Change a value; ``lead`` is the index after the colon or dash, which stands at ``column``."""
+        if same(old, new):
+            return
+        done = len(self.edits)
+        try:
+            self._inside(part, old, new, level, is_open)
+        except (Unspliceable, NeedsBlock):
+            # The smallest thing around the change is replaced as a whole.
+            del self.edits[done:]
+            self._replace(part, new, lead, column, is_open)
+
+    def _inside(self, part: Part, old: Any, new: Any, level: int, is_open: bool) -> None:
+        """Change a collection by its entries. Raises Unspliceable where that does not work."""
+        mappings = part.kind == "mapping" and isinstance(old, dict) and isinstance(new, dict)
+        lists = part.kind == "list" and isinstance(old, list) and isinstance(new, list)
+        if level >= self.levels or not old or not new or not (mappings or lists):
+            raise Unspliceable
+        if part.is_flow:
+            self.edits += flow_edits(part, old, new)
+        elif mappings:
+            self._mapping(part, old, new, level + 1)
+        else:
+            self._list(part, old, new, level + 1, is_open)
+
+    def _mapping(self, part: Part, old: dict[str, Any], new: dict[str, Any], level: int) -> None:
+        pairs = part.pairs
+        column = pairs[0][0].column
+        if len(pairs) != len(old) or old.keys().isdisjoint(new):
+            raise Unspliceable
+        at = {key: index for index, key in enumerate(old)}
+        for key, value in new.items():
+            if key in old and not same(old[key], value):
+                key_part, value_part = pairs[at[key]]
+                lead = self._after_colon(key_part)
+                self._value(value_part, old[key], value, lead, column, level, key in layout.OPEN)
+        for key, index in at.items():
+            if key not in new:
+                self._remove_entry(pairs, index)
+        self._add_entries(pairs, column, [(key, at.get(key)) for key in new], new)
+
+    def _add_entries(
+        self,
+        pairs: list[tuple[Part, Part]],
+        column: int,
+        order: list[tuple[str, int | None]],
+        new: dict[str, Any],
+    ) -> None:
+        """Insert what is new after the entry that comes before it in the house style."""
+        before: int | None = None
+        for key, index in order:
+            if index is not None:
+                before = index
+                continue
+            lines = layout.entry(key, new[key], column)
+            if before is not None:
+                self._insert_lines(self._tail(pairs[before][1]), lines)
+            else:
+                first = pairs[0][0]
+                self.edits.append((first.start, first.start, _joined(lines)[column:] + " " * column))
+
+    def _remove_entry(self, pairs: list[tuple[Part, Part]], index: int) -> None:
+        key, value = pairs[index]
+        line = self._line_start(key.start)
+        if not self.text[line : key.start].strip():
+            self.edits.append((line, self._tail(value), ""))
+            return
+        # The entry shares its line with a dash: the next one takes its place there.
+        if index + 1 >= len(pairs) or self.text[self._tail(value) : pairs[index + 1][0].start].strip():
+            raise Unspliceable
+        self.edits.append((key.start, pairs[index + 1][0].start, ""))
+
+    def _list(self, part: Part, old: list[Any], new: list[Any], level: int, is_open: bool) -> None:
+        if len(part.children) != len(old):
+            raise Unspliceable
+        column = part.column
+        dashes = self._dashes(part)
+        before: int | None = None
+        for ours, theirs in align(old, new):
+            if ours is not None and theirs is not None:
+                child = part.children[ours]
+                self._value(child, old[ours], new[theirs], dashes[ours] + 1, column, level, is_open)
+            elif ours is not None:
+                self._own_line(dashes[ours])
+                self.edits.append((self._line_start(dashes[ours]), self._tail(part.children[ours]), ""))
+            elif theirs is not None:
+                lines = layout.item(new[theirs], column, is_open)
+                at = self._line_start(dashes[0]) if before is None else self._tail(part.children[before])
+                self._own_line(dashes[0] if before is None else dashes[before])
+                self._insert_lines(at, lines)
+            before = ours if ours is not None else before
+
+    def _replace(self, part: Part, new: Any, lead: int, column: int, is_open: bool) -> None:
+        used = lead - self._line_start(lead)
+        head, body = layout.after(new, column, used, is_open, self._step(part, column))
+        if not head and body and self.text[lead - 1] == "-":
+            head, body = " " + body[0].lstrip(" "), body[1:]
+        end = part.end
+        if part.is_block_scalar:
+            header = self.text[part.start : self._line_end(part.start)]
+            comment = _BLOCK_HEADER.sub("", header, count=1)
+        elif part.kind in ("mapping", "list") and not part.is_flow:
+            comment = "" if self._line_start(part.start) < lead else self.text[lead : self._line_end(lead)]
+            end = self._tail(part)
+        else:
+            comment = self.text[end : self._line_end(end)]
+            end = self._line_end(end) + 1
+        if head.endswith("+") and body:
+            # Blank lines after such a block would become part of the text.
+            blank = _BLANK_LINES.match(self.text, end)
+            end = blank.end() if blank else end
+        self.edits.append((lead, end, head + comment.rstrip() * bool(comment.strip()) + "\n" + _joined(body)))
+
+    def _step(self, part: Part, column: int) -> int:
+        """Return how much deeper than its key the content of a block scalar is indented."""
+        if part.is_block_scalar:
+            lines = self.text[self._line_end(part.start) : part.end].splitlines()
+            indents = [len(line) - len(line.lstrip(" ")) for line in lines if line.strip()]
+            step = min(indents, default=0) - column
+            if 1 <= step <= 9:
+                return step
+        return INDENT
+
+    def _after_colon(self, key: Part) -> int:
+        match = re.compile(r"\s*:").match(self.text, key.end)
+        if match is None or self.text[self._line_start(key.start) : key.start].rstrip().endswith("?"):
+            raise Unspliceable
+        return match.end()
+
+    def _dashes(self, part: Part) -> list[int]:
+        """Return where the dashes of a block list stand."""
+        pattern = re.compile(rf"^ {{{part.column}}}-(?=\s)", re.MULTILINE)
+        dashes = [part.start]
+        for previous in part.children[:-1]:
+            match = pattern.search(self.text, self._tail(previous))
+            if match is None:
+                raise Unspliceable
+            dashes.append(match.end() - 1)
+        return dashes
+
+    def _own_line(self, dash: int) -> None:
+        if self.text[self._line_start(dash) : dash].strip():
+            raise Unspliceable
+
+    def _insert_lines(self, at: int, lines: list[str]) -> None:
+        self.edits.append((at, at, _joined(lines)))
+
+    def _tail(self, part: Part) -> int:
+        """Return the start of the line after a part."""
+        return part.end if part.ends_line else self._line_end(part.end) + 1
+
+    def _line_start(self, index: int) -> int:
+        return self.text.rfind("\n", 0, index) + 1
+
+    def _line_end(self, index: int) -> int:
+        return self.text.index("\n", index)
+
+
+def _joined(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

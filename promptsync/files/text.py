@@ -1,0 +1,108 @@
+"""Texts as YAML scalars that read back unharmed: plain, quoted, or a literal block.
+
+PyYAML's emitter folds long lines and turns a text into an escaped one-liner when a line ends in a blank or
+holds an emoji or a tab. A model sees the text, and so does a reviewer: here lines stay lines.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from promptsync.files.scalars import is_ambiguous
+
+INDENT: Final = 2
+
+_BLOCK_UNSAFE: Final = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+"""What a block scalar changes or cannot hold: other line breaks, control characters, byte order marks."""
+
+_INDICATORS: Final = frozenset("-?:,[]{}#&*!|>'\"%@`")
+_FLOW: Final = re.compile(r"[,\[\]{}]")
+_ESCAPES: Final = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\0": "\\0",
+    "\a": "\\a",
+    "\b": "\\b",
+    "\t": "\\t",
+    "\n": "\\n",
+    "\v": "\\v",
+    "\f": "\\f",
+    "\r": "\\r",
+    "\x1b": "\\e",
+    "\x85": "\\N",
+    "\u2028": "\\L",
+    "\u2029": "\\P",
+}
+_ESCAPED: Final = re.compile(f'["\\\\\t\n]|{_BLOCK_UNSAFE.pattern}')
+
+
+def fits_block(text: str) -> bool:
+    """Whether a text has several lines and keeps all its characters in a literal block."""
+    return "\n" in text and not text.isspace() and not _BLOCK_UNSAFE.search(text)
+
+
+def block(text: str, column: int, step: int = INDENT) -> tuple[str, list[str]]:
+    """Return the header and the lines of a literal block below a key or dash at ``column``.
+
+    ``step`` is how much deeper its content is indented, 1 to 9 blanks. ``text`` must fit a block.
+    """
+    lines = text.split("\n")
+    first = next(line for line in lines if line)
+    # Where the first line starts with a blank the reader could not tell it from the indentation.
+    indicator = str(step) if first[0] in " \t" else ""
+    chomping = "-"
+    if lines[-1] == "":
+        chomping = "+" if lines[-2] == "" else ""
+        lines.pop()
+    pad = " " * (column + step)
+    return f"|{indicator}{chomping}", [pad + line if line else "" for line in lines]
+
+
+def inline(text: str, in_flow: bool = False) -> str:
+    """Return a text on one line: plain where that is certain to be read as text, else quoted."""
+    if _is_plain(text, in_flow):
+        return text
+    if ('"' in text or "\\" in text) and not _ESCAPED.search(text.replace('"', "").replace("\\", "")):
+        return "'" + text.replace("'", "''") + "'"
+    return '"' + _ESCAPED.sub(lambda match: _escape(match[0]), text) + '"'
+
+
+def scalar(value: Any, in_flow: bool = False) -> str:
+    """Return null, a boolean, a finite number or a text on one line."""
+    if isinstance(value, str):
+        return inline(value, in_flow)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        mantissa, sign, exponent = repr(value).partition("e")
+        # Without the point YAML 1.1 reads a text.
+        return f"{mantissa}{'' if '.' in mantissa or not sign else '.0'}{sign}{exponent}"
+    return str(value)
+
+
+def _is_plain(text: str, in_flow: bool) -> bool:
+    return (
+        bool(text)
+        and text.isprintable()
+        and text[0] not in _INDICATORS
+        and text == text.strip()
+        and not text.endswith(":")
+        and ": " not in text
+        and " #" not in text
+        and not text.startswith("...")
+        and not (in_flow and _FLOW.search(text))
+        and not is_ambiguous(text)
+    )
+
+
+def _escape(char: str) -> str:
+    known = _ESCAPES.get(char)
+    if known:
+        return known
+    code = ord(char)
+    return f"\\x{code:02X}" if code < 0x100 else f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from strategies import locals_, prompts, texts
+
+from promptsync.core.canonical import canonical
+from promptsync.core.document import to_document
+from promptsync.core.prompt import Local, Prompt
+from promptsync.errors import Refused
+from promptsync.files.emit import render_new
+from promptsync.files.promptfile import parse
+
+REAL_PROMPTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "real-prompts.csv"
+
+
+def completion(text: str) -> Prompt:
+    return Prompt("p", {"type": "completion", "content": [{"type": "text", "text": text}]})
+
+
+def written(text: str) -> str:
+    """The lines of the content of a new file."""
+    return render_new(completion(text), Local()).partition("content:")[2].lstrip(" ").removesuffix("\n")
+
+
+def read(text: str) -> str:
+    prompt = parse(text.encode(), "p.yaml", "p").prompt
+    return prompt.template["content"][0]["text"]
+
+
+@given(prompts(), locals_())
+@settings(max_examples=200, deadline=None)
+def test_a_new_file_reads_back_as_what_was_written(prompt: Prompt, local: Local) -> None:
+    file = parse(render_new(prompt, local).encode(), "p.yaml", "other")
+    assert canonical(file.prompt) == canonical(prompt)
+    assert (file.prompt.name, file.prompt.tags, file.local) == (prompt.name, prompt.tags, local)
+
+
+@given(texts())
+@settings(max_examples=300, deadline=None)
+def test_no_character_of_a_text_is_lost(text: str) -> None:
+    assert read(render_new(completion(text), Local())) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("plain words", "plain words"),
+        ("a\nb\n", "|\n  a\n  b"),
+        ("a\nb", "|-\n  a\n  b"),
+        ("a\n\n\n", "|+\n  a\n\n"),
+        ("a\n\nb\n", "|\n  a\n\n  b"),
+        ("ends in a blank \nb\n", "|\n  ends in a blank \n  b"),
+        ("👩‍👩‍👧 family\n\ttab\n", "|\n  👩‍👩‍👧 family\n  \ttab"),
+        ("  indented\nb\n", "|2\n    indented\n  b"),
+        ("\ttab first\nb", "|2-\n  \ttab first\n  b"),
+        ("\n\nlate\n", "|\n\n\n  late"),
+        ("---\n# not a comment\n...\n", "|\n  ---\n  # not a comment\n  ..."),
+        ("x" * 300 + " " + "y" * 300 + "\n", "|\n  " + "x" * 300 + " " + "y" * 300),
+        ("a\r\nb", r'"a\r\nb"'),
+        ("a\x85b\u2028c\n", r'"a\Nb\Lc\n"'),
+        ("\ufeffa\nb", r'"\uFEFFa\nb"'),
+        ("bell\x07\x01", r'"bell\a\x01"'),
+        ("\n\n", r'"\n\n"'),
+        ("", '""'),
+        ("no", '"no"'),
+        ("1e3", '"1e3"'),
+        ("2024-01-01", '"2024-01-01"'),
+        ("{{ question }}", '"{{ question }}"'),
+        ('say "hi"', 'say "hi"'),
+        ('"quoted"', "'\"quoted\"'"),
+        ("@@@tone@@@", '"@@@tone@@@"'),
+        ("a: b", '"a: b"'),
+        ("C:\\temp #1", "'C:\\temp #1'"),
+        ("tab\there", r'"tab\there"'),
+    ],
+)
+def test_texts_are_written_in_the_house_style(text: str, lines: str) -> None:
+    assert written(text) == lines
+    assert read(render_new(completion(text), Local())) == text
+
+
+def test_a_new_file_looks_as_a_person_would_write_it() -> None:
+    prompt = Prompt(
+        "support/refund",
+        {
+            "type": "chat",
+            "messages": [
+                {
+                    "role": "system",
+                    "template_format": "jinja2",
+                    "content": [{"type": "text", "text": "You answer.\n"}],
+                    "input_variables": [],
+                },
+                {
+                    "role": "user",
+                    "template_format": "jinja2",
+                    "content": [
+                        {"type": "text", "text": "{{ question }}"},
+                        {
+                            "type": "image_url",
+                            "image_url": {"url": "https://example.com/a.png", "detail": None},
+                        },
+                    ],
+                },
+            ],
+            "tools": [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": "find",
+                        "parameters": {
+                            "type": "object",
+                            "properties": {"order": {"type": "string"}},
+                            "required": ["order"],
+                        },
+                    },
+                }
+            ],
+        },
+        {
+            "model": {"name": "gpt-4o", "provider": "openai", "parameters": {"temperature": 0.2}},
+            "owner": "support",
+        },
+        ("billing", "support"),
+    )
+    local = Local(
+        ("refund quality",), ({"name": "bot", "input_variables": {"order": "A-17"}},), ({"q": "?"},), {"": 7}
+    )
+    assert (
+        render_new(prompt, local)
+        == """\
+# yaml-language-server: $schema=https://promptsync.github.io/schemas/prompt.schema.json
+name: support/refund
+template_format: jinja2
+tags: [billing, support]
+model:
+  provider: openai
+  name: gpt-4o
+  parameters: {temperature: 0.2}
+metadata: {owner: support}
+messages:
+  - role: system
+    content: |
+      You answer.
+  - role: user
+    content:
+      - type: text
+        text: "{{ question }}"
+      - type: image_url
+        image_url: {url: https://example.com/a.png}
+tools:
+  - type: function
+    function:
+      name: find
+      parameters:
+        type: object
+        properties:
+          order: {type: string}
+        required: [order]
+evaluations: [refund quality]
+agents:
+  - name: bot
+    input_variables: {order: A-17}
+examples:
+  - {q: "?"}
+pulled: 7
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({"a": ["x", "half \ud83d"]}, r"metadata.a\[1\] holds U\+D83D"),
+        ({"\udc00": 1}, r"metadata holds U\+DC00"),
+        ({"a": float("nan")}, "metadata.a is nan"),
+        ({"a": float("-inf")}, "metadata.a is -inf"),
+    ],
+)
+def test_what_no_file_can_hold_is_refused_by_name(metadata: dict[str, object], reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        render_new(Prompt("p", {"type": "chat", "messages": []}, metadata), Local())
+
+
+def test_values_that_nest_too_deeply_are_refused() -> None:
+    value: object = 1
+    for _ in range(200):
+        value = [value]
+    with pytest.raises(Refused, match="nests deeper"):
+        render_new(Prompt("p", {"type": "chat", "messages": []}, {"a": value}), Local())
+
+
+def test_what_the_schema_does_not_allow_is_refused_with_the_reason() -> None:
+    prompt = Prompt("p", {"type": "chat", "messages": [{"role": "user"}], "tools": [{"type": 3}]})
+    with pytest.raises(Refused, match=r"tools\[0\].type must be text"):
+        render_new(prompt, Local())
+
+
+@pytest.mark.skipif(
+    not REAL_PROMPTS.exists(), reason="the collection of real prompts is not part of the project"
+)
+def test_real_prompts_keep_every_byte_and_their_lines() -> None:
+    csv.field_size_limit(sys.maxsize)
+    with REAL_PROMPTS.open(newline="", encoding="utf-8") as file:
+        found = [row["prompt"] for row in csv.DictReader(file)]
+    several = literal = 0
+    for text in found:
+        rendered = render_new(completion(text), Local())
+        assert read(rendered) == text
+        if "\n" in text:
+            several += 1
+            literal += "\ncontent: |" in rendered
+    assert several > 100
+    assert literal >= 0.95 * several
+
+
+def test_a_document_of_the_house_style_is_written_as_it_is_read() -> None:
+    prompt = Prompt(
+        "n", {"type": "completion", "content": [{"type": "text", "text": "x"}], "odd": {"k": "v"}}
+    )
+    file = parse(render_new(prompt, Local()).encode(), "n.yaml", "n")
+    assert to_document(file.prompt, file.local) == to_document(prompt, Local())

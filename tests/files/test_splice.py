@@ -1,0 +1,362 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import locals_, prompts, texts
+
+from promptsync.core.canonical import canonical
+from promptsync.core.document import to_document, to_prompt
+from promptsync.core.prompt import Local, Prompt
+from promptsync.files.emit import render_new
+from promptsync.files.promptfile import parse
+from promptsync.files.splice import render_edit
+
+FILE = """\
+# The refund prompt.
+name: support/refund   # as in the registry
+
+template_format: 'jinja2'
+tags: [ billing,  "support" ]   # two
+model:
+    provider: openai
+    name: "gpt-4o"     # not mini
+    parameters: {temperature: 0.20, stop: [a, b]}
+
+
+# What the model sees.
+messages:
+# first the tone
+- role: system
+  content: |
+    You answer.  
+
+    Be kind.
+
+# then the question
+- content: "{{ question }}"  # quoted
+  role: user
+- role: assistant
+  content: >-
+    folded
+    text
+# local
+pulled: 7 # by pull
+"""
+
+
+def edit(text: str, change: Any, **local: Any) -> str:
+    """Edit a file by changing its document in place."""
+    file = parse(text.encode(), "p.yaml", "support/refund")
+    document = to_document(file.prompt, file.local)
+    change(document)
+    prompt, said = to_prompt(document, file.prompt.name)
+    edited = render_edit(text, prompt, replace(said, **local), "p.yaml")
+    back = parse(edited.encode(), "p.yaml", "support/refund")
+    assert canonical(back.prompt) == canonical(prompt)
+    assert set(back.prompt.tags) == set(prompt.tags)
+    return edited
+
+
+def changes(before: str, after: str) -> list[str]:
+    """The lines that went and came, in order, as a diff shows them."""
+    import difflib
+
+    lines = difflib.ndiff(before.splitlines(keepends=True), after.splitlines(keepends=True))
+    return [line.rstrip("\r\n") for line in lines if line[0] in "+-"]
+
+
+def test_a_file_that_says_the_same_is_returned_as_it_is() -> None:
+    file = parse(FILE.encode(), "p.yaml", "p")
+    assert render_edit(FILE, file.prompt, file.local, "p.yaml") == FILE
+    filled = replace(
+        file.prompt, template={**file.prompt.template, "tools": [], "input_variables": ["question"]}
+    )
+    assert render_edit(FILE, replace(filled, tags=("support", "billing")), file.local, "p.yaml") == FILE
+
+
+def _set(*path: Any) -> Any:
+    *where, last, value = path
+
+    def change(document: Any) -> None:
+        for part in where:
+            document = document[part]
+        document[last] = value
+
+    return change
+
+
+def _call(*path: Any) -> Any:
+    *where, method, arguments = path
+
+    def change(document: Any) -> None:
+        for part in where:
+            document = document[part]
+        getattr(document, method)(*arguments)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "diff"),
+    [
+        pytest.param(_set("pulled", 8), ["- pulled: 7 # by pull", "+ pulled: 8 # by pull"], id="number"),
+        pytest.param(
+            _set("messages", 0, "content", "You answer.  \n\nBe brief.\n"),
+            ["-     Be kind.", "+     Be brief."],
+            id="literal block",
+        ),
+        pytest.param(
+            _set("model", "prompt", "a\nb\n"),
+            ["+     prompt: |", "+       a", "+       b"],
+            id="a block below a deeper key",
+        ),
+        pytest.param(
+            _set("messages", 1, "content", "a\nb\n"),
+            ['- - content: "{{ question }}"  # quoted', "+ - content: |  # quoted", "+     a", "+     b"],
+            id="quoted becomes a block and keeps its comment",
+        ),
+        pytest.param(
+            _set("messages", 2, "content", "one"),
+            ["-   content: >-", "+   content: one", "-     folded", "-     text"],
+            id="folded becomes plain",
+        ),
+        pytest.param(
+            _set("model", "parameters", "temperature", 0.5),
+            [
+                "-     parameters: {temperature: 0.20, stop: [a, b]}",
+                "+     parameters: {temperature: 0.5, stop: [a, b]}",
+            ],
+            id="inside a flow mapping",
+        ),
+        pytest.param(
+            _set("model", "parameters", "stop", ["a", "c", "b"]),
+            [
+                "-     parameters: {temperature: 0.20, stop: [a, b]}",
+                "+     parameters: {temperature: 0.20, stop: [a, c, b]}",
+            ],
+            id="inside a flow list",
+        ),
+        pytest.param(
+            _set("tags", ["support", "new"]),
+            ['- tags: [ billing,  "support" ]   # two', '+ tags: [ "support", new ]   # two'],
+            id="one tag goes, another comes",
+        ),
+        pytest.param(
+            _set("model", "parameters", "seed", 4),
+            [
+                "-     parameters: {temperature: 0.20, stop: [a, b]}",
+                "+     parameters: {temperature: 0.20, stop: [a, b], seed: 4}",
+            ],
+            id="one more parameter",
+        ),
+        pytest.param(
+            _set("model", "api_type", "responses"),
+            ["+     api_type: responses"],
+            id="one more key with the indentation of its siblings",
+        ),
+        pytest.param(
+            _call("messages", "insert", (1, {"role": "user", "content": "Hi\nthere"})),
+            ["+ - role: user", "+   content: |-", "+     Hi", "+     there"],
+            id="a message in the middle",
+        ),
+        pytest.param(
+            _call("messages", "insert", (0, {"role": "developer", "content": "x"})),
+            ["+ - role: developer", "+   content: x"],
+            id="a message at the start",
+        ),
+        pytest.param(
+            _call("messages", "append", ({"role": "user", "content": "x"},)),
+            ["+ - role: user", "+   content: x"],
+            id="a message at the end",
+        ),
+        pytest.param(
+            _call("messages", "pop", (1,)),
+            ['- - content: "{{ question }}"  # quoted', "-   role: user"],
+            id="a message less",
+        ),
+        pytest.param(_set("metadata", {"owner": "me"}), ["+ metadata: {owner: me}"], id="a new section"),
+        pytest.param(
+            _set("evaluations", ["a"]),
+            ["+ evaluations: [a]"],
+            id="a new section after a folded block",
+        ),
+        pytest.param(
+            _call("messages", 1, "pop", ("content",)),
+            ['- - content: "{{ question }}"  # quoted', "-   role: user", "+ - role: user"],
+            id="the key beside the dash goes",
+        ),
+        pytest.param(
+            _call("pop", ("model",)),
+            [
+                "- model:",
+                "-     provider: openai",
+                '-     name: "gpt-4o"     # not mini',
+                "-     parameters: {temperature: 0.20, stop: [a, b]}",
+            ],
+            id="a section less",
+        ),
+        pytest.param(
+            _set("messages", 0, "content", "a\n\n\n"),
+            ["-   content: |", "+   content: |+", "-     You answer.  ", "+     a", "-     Be kind."],
+            id="a text that ends in blank lines",
+        ),
+        pytest.param(
+            _set("template_format", "f-string"),
+            ["- template_format: 'jinja2'"],
+            id="the default format is not said",
+        ),
+    ],
+)
+def test_an_edit_touches_the_lines_that_changed(change: Any, diff: list[str]) -> None:
+    assert changes(FILE, edit(FILE, change)) == diff
+
+
+def test_a_new_key_stands_where_the_house_style_has_it() -> None:
+    text = "# top\nname: p\n# the text\ncontent: x\npulled: 1\n"
+    edited = edit(text, _set("tags", ["a"]))
+    assert edited == "# top\nname: p\ntags: [a]\n# the text\ncontent: x\npulled: 1\n"
+    assert edit("# top\ncontent: x\n", _set("tags", ["a"])) == "# top\ntags: [a]\ncontent: x\n"
+
+
+def test_a_flow_mapping_opens_up_for_a_text_of_several_lines() -> None:
+    text = "messages: [{role: user, content: hi}]  # short\npulled: 1\n"
+    edited = edit(text, _set("messages", 0, "content", "a\nb\n"))
+    assert edited == "messages:  # short\n  - role: user\n    content: |\n      a\n      b\npulled: 1\n"
+
+
+def test_a_literal_block_keeps_its_indentation() -> None:
+    text = "content: |\n      a\n\n      b\npulled: 1\n"
+    assert edit(text, _set("content", "a\n\n  c\n")) == "content: |\n      a\n\n        c\npulled: 1\n"
+    assert edit(text, _set("content", " a\nb\n")) == "content: |6\n       a\n      b\npulled: 1\n"
+
+
+def test_a_file_in_json_stays_json() -> None:
+    text = '{"name": "p", "content": "x",\n "tags": ["a"]}\n'
+    edited = edit(text, _set("content", "a\nb"))
+    assert edited == '{"name": "p", "content": "a\\nb",\n "tags": ["a"]}\n'
+    assert edit(text, _call("pop", ("tags",))) == '{"name": "p", "content": "x"}\n'
+
+
+def test_crlf_files_stay_crlf() -> None:
+    text = FILE.replace("\n", "\r\n")
+    edited = edit(text, _set("messages", 1, "content", "a\nb\n"))
+    assert "\n" not in edited.replace("\r\n", "")
+    assert edited.replace("\r\n", "\n") == edit(FILE, _set("messages", 1, "content", "a\nb\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "expected"),
+    [
+        ("name: p\ncontent: x", _set("content", "z"), "name: p\ncontent: z"),
+        ("content: x\npulled: 1", _set("pulled", 2), "content: x\npulled: 2"),
+        ("content: |\n  x", _set("pulled", 2), "content: x\npulled: 2"),
+        ("content: x # note", _set("content", "a\nb"), "content: |- # note\n  a\n  b"),
+    ],
+)
+def test_a_missing_last_line_break_stays_missing(text: str, change: Any, expected: str) -> None:
+    assert edit(text, change) == expected
+
+
+def test_defaults_that_the_file_states_and_its_own_ways_to_say_things_stay() -> None:
+    text = (
+        "template_format: f-string\n"
+        "messages:\n"
+        "  - {role: user, template_format: f-string, content: [{type: text, text: hi}], name: null}\n"
+        "  - role: system\n    content: a\n"
+        "tools: []\nagents: [bot]\n"
+    )
+    assert changes(text, edit(text, _set("messages", 1, "content", "b"))) == [
+        "-     content: a",
+        "+     content: b",
+    ]
+
+
+def test_a_file_without_a_name_gets_none() -> None:
+    assert edit("content: x\n", _set("content", "z")) == "content: z\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        ("content: &t hello\nmetadata: {copy: *t}\n", _set("content", "new")),
+        ("content: &t hello\nmetadata: {copy: *t}\n", _set("metadata", "copy", "new")),
+        ("? name\n: p\n? content\n: x\n", _set("content", "y")),
+        ("messages:\n- - \n", None),
+        ("--- # start\ncontent: x\n...\n", _set("content", "y")),
+        (
+            "content: [\n  # first\n  {type: text, text: a}, # one\n  {type: code, code: b},\n]\n",
+            _set("content", 1, "code", "c"),
+        ),
+        (
+            "metadata:\n  list:\n  - - a\n    - b\n  - - c\n  - \n  -\n    d: e\ncontent: x\n",
+            _set("metadata", "list", 0, ["z"]),
+        ),
+        (
+            "metadata:\n  list:\n  - - a\n    - b\n  - - c\n  - \n  -\n    d: e\ncontent: x\n",
+            _set("metadata", "list", 3, "d", 1),
+        ),
+        (
+            "metadata:\n  list:\n  - - a\n    - b\n  - - c\n  - \n  -\n    d: e\ncontent: x\n",
+            _set("metadata", "list", 2, [1]),
+        ),
+        ("content:\n  plain text\n  on lines\nmetadata:\n\n  a:\n", _set("metadata", "a", "1")),
+        ("content: |+\n  a\n\n\nmetadata: {a: 1}\n", _call("pop", ("metadata",))),
+        ("content: |2\n    a\n\n     \nmetadata: {a: 1}\n", _set("metadata", "b", 2)),
+        ("metadata: {a: 1}\ncontent: |2-\n    a\n      \n", _set("pulled", 2)),
+    ],
+)
+def test_odd_layouts_are_edited_too(text: str, change: Any) -> None:
+    if change is not None:
+        edit(text, change)
+
+
+@given(prompts(), locals_(), prompts(), locals_())
+@settings(max_examples=150, deadline=None)
+def test_any_file_can_become_any_other(old: Prompt, old_local: Local, new: Prompt, new_local: Local) -> None:
+    new = replace(new, name=old.name)
+    existing = render_new(old, old_local)
+    assert render_edit(existing, old, old_local, "p.yaml") == existing
+    edited = render_edit(existing, new, new_local, "p.yaml")
+    file = parse(edited.encode(), "p.yaml", "other")
+    assert canonical(file.prompt) == canonical(new)
+    assert (file.prompt.name, set(file.prompt.tags), file.local) == (new.name, set(new.tags), new_local)
+    assert edited.startswith("# yaml-language-server")
+
+
+@given(prompts(), locals_(), st.data())
+@settings(max_examples=150, deadline=None)
+def test_one_changed_text_leaves_the_other_lines_alone(
+    prompt: Prompt, local: Local, data: st.DataObject
+) -> None:
+    existing = render_new(prompt, local)
+    lines = existing.splitlines(keepends=True)
+    document = to_document(prompt, local)
+    document["metadata"] = {**document.get("metadata", {}), "note to self": data.draw(texts())}
+    edited = render_edit(existing, *to_prompt(document, prompt.name), "p.yaml")
+    kept = [line for line in lines if not line.startswith("metadata:")]
+    rest = iter(edited.splitlines(keepends=True))
+    assert all(line in rest for line in kept)
+
+
+@given(prompts(), st.sampled_from([True, False, None]), st.integers(2, 6), prompts())
+@settings(max_examples=100, deadline=None)
+def test_files_of_other_emitters_are_edited_too(
+    old: Prompt, flow: bool | None, indent: int, new: Prompt
+) -> None:
+    new = replace(new, name=old.name)
+    document = to_document(old, Local())
+    existing = yaml.safe_dump(
+        document, default_flow_style=flow, indent=indent, allow_unicode=True, sort_keys=False, width=60
+    )
+    try:
+        if parse(existing.encode(), "p.yaml", "p").prompt.template != to_prompt(document, "p")[0].template:
+            return
+    except Exception:  # PyYAML writes some texts so that they do not read back.
+        return
+    edited = render_edit(existing, new, Local(), "p.yaml")
+    assert canonical(parse(edited.encode(), "p.yaml", "p").prompt) == canonical(new)
