@@ -29,6 +29,7 @@ _READING: Final = (
     Rule("fixtures-missing", "error", "The fixtures file that promptsync.yaml names is not there."),
     Rule("missing-key", "error", "Something that a prompt file must say is missing."),
     Rule("model-twice", "error", "The model stands both in model: and in metadata.model."),
+    Rule("no-prompts", "warning", "There is no prompt file at all."),
     Rule("not-included", "warning", "The name is not in include, so the prompt is never published."),
     Rule("path-twin", "error", "Two paths differ only in case or accents: some systems take them for one."),
     Rule("prompt-kind", "error", "A prompt has either messages: or content:."),
@@ -112,7 +113,7 @@ def _check(path: Path, selected: set[Path] | None) -> Checked:
     if paths is not None:
         problems = [one for one in problems if one.path in paths or one.rule in _BETWEEN_FILES]
     if selected is None or path in selected:
-        problems += _fixtures(config)
+        problems += _of_valid_config(config, worktree)
     return Checked(
         tuple(sorted(replace(one, path=str(config.root / one.path)) for one in problems)),
         len(worktree.paths if paths is None else paths),
@@ -173,11 +174,16 @@ def _of_config(path: Path, error: UsageError) -> Iterator[Problem]:
         yield Problem(str(path), 1, 1, "config", error.message, hint=error.hint)
 
 
-def _fixtures(config: Config) -> Iterator[Problem]:
+def _of_valid_config(config: Config, worktree: Worktree) -> Iterator[Problem]:
+    """Yield what a configuration says that is not so."""
+    loaded = yamlio.load(config.path.read_bytes(), FILE_NAME)
+    if not worktree.paths and not worktree.problems:
+        place = loaded.position(("prompts",))
+        message = f"There is no prompt file in {config.prompts}/, so nothing was checked."
+        yield Problem(FILE_NAME, *place, "no-prompts", message, "warning", "Is prompts: right?")
     for remote in config.remotes.values():
         if remote.fixtures and not (config.root / remote.fixtures).is_file():
-            message = f"The remote {remote.name!r} names the fixtures {remote.fixtures}, which are not there."
-            hint = suggestion(remote.fixtures, [one.name for one in config.root.glob("*.yaml")])
-            loaded = yamlio.load(config.path.read_bytes(), FILE_NAME)
             place = loaded.position(("remotes", remote.name, "fixtures"))
+            message = f"The remote {remote.name!r} names the fixtures {remote.fixtures}, which are not there."
+            hint = suggestion(remote.fixtures, [one.name for one in config.root.glob("*.y*ml")])
             yield Problem(FILE_NAME, *place, "fixtures-missing", message, hint=hint)

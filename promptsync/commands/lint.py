@@ -1,0 +1,194 @@
+"""``promptsync lint``: check prompt files, offline."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptsync import __version__, output
+from promptsync.commands.session import Outcome, Session, verb
+from promptsync.core.prompt import Problem
+from promptsync.errors import UsageError
+from promptsync.sync.checking import ALL_RULES, Checked, check_all, check_files
+
+_ANNOTATIONS = 10
+"""How many annotations of one severity GitHub shows for a step."""
+_HOME = "https://github.com/promptsync/promptsync"
+_SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+@verb("lint", short_help="Check prompt files, offline.")
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(["text", "json", "github", "sarif"]),
+    help="How to print the problems; github makes annotations (default: text).",
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 when there are warnings, too.")
+@click.option("--rules", is_flag=True, help="List the rules instead.")
+def command(
+    session: Session, files: tuple[Path, ...], shape: str | None, strict: bool, rules: bool
+) -> Outcome:
+    """Check FILEs, or everything in the prompts directory. Needs no network, no git and no key.
+
+    Exits with 1 when there are errors.
+
+    \b
+    promptsync lint
+    promptsync lint prompts/support/refund.yaml --strict
+    promptsync lint --format github
+    """
+    if session.json and shape not in (None, "json"):
+        raise UsageError(f"--json and --format {shape} exclude each other", hint="leave one of them out")
+    session.json = session.json or shape == "json"
+    if rules:
+        return _rules()
+    found = check_files(session.directory, files) if files else check_all(session.directory)
+    failed = found.count("error") or (strict and found.count("warning"))
+    render = _SHAPES.get(shape or "text", _text)
+    return Outcome(render(session, found), {"problems": _bodies(session, found)}, 1 if failed else 0)
+
+
+def _rules() -> Outcome:
+    rows = [
+        (rule.id, output.style(rule.severity, _MEANINGS[rule.severity]), rule.summary)
+        for rule in ALL_RULES.values()
+    ]
+    bodies = [
+        {"id": rule.id, "severity": rule.severity, "summary": rule.summary} for rule in ALL_RULES.values()
+    ]
+    return Outcome(output.table(rows), {"rules": bodies})
+
+
+def _relative(problems: Sequence[Problem], directory: Path) -> list[Problem]:
+    return [replace(one, path=Path(os.path.relpath(one.path, directory)).as_posix()) for one in problems]
+
+
+def _bodies(session: Session, found: Checked) -> list[dict[str, Any]]:
+    keys = ("path", "line", "column", "rule", "severity", "message", "hint")
+    problems = _relative(found.problems, session.directory)
+    return [{key: getattr(problem, key) for key in keys} for problem in problems]
+
+
+# -- text ----------------------------------------------------------------------------------------------
+
+_MEANINGS = {"error": "bad", "warning": "warn"}
+
+
+def _text(session: Session, found: Checked) -> list[str]:
+    lines: list[str] = []
+    for problem in _relative(found.problems, session.directory):
+        lines.append(_line(problem))
+        if problem.hint:
+            lines.append(f"    {output.style('hint:', 'remote')} {output.safe(problem.hint, newlines=False)}")
+    return lines if session.quiet else [*lines, _summary(found)]
+
+
+def _line(problem: Problem) -> str:
+    place = output.style(f"{output.name(problem.path)}:{problem.line}:{problem.column}:", "strong")
+    severity = output.style(f"{problem.severity}:", _MEANINGS[problem.severity])
+    return f"{place} {severity} {output.safe(problem.message, newlines=False)} [{problem.rule}]"
+
+
+def _summary(found: Checked) -> str:
+    files = output.count(found.files, "file")
+    counts = [
+        output.count(number, severity)
+        for severity in ("error", "warning")
+        if (number := found.count(severity))
+    ]
+    if not counts:
+        return f"{files} checked, no problems"
+    return f"{files} checked, {' and '.join(counts)}"
+
+
+# -- annotations of GitHub Actions -----------------------------------------------------------------------
+
+
+def _github(session: Session, found: Checked) -> list[str]:
+    """Errors first; what GitHub would not show follows as plain lines, and a notice counts it."""
+    problems = _relative(found.problems, _checkout(session))
+    shown: list[str] = []
+    left: list[str] = []
+    for severity in ("error", "warning"):
+        these = [problem for problem in problems if problem.severity == severity]
+        shown += map(_annotation, these[:_ANNOTATIONS])
+        left += map(_line, these[_ANNOTATIONS:])
+    if left:
+        title = _property("promptsync lint")
+        more = f"{output.count(len(left), 'more problem')} in the log: GitHub shows {_ANNOTATIONS} of a kind"
+        left.append(f"::notice title={title}::{_data(more)}")
+    return [*shown, *left, _summary(found)]
+
+
+def _checkout(session: Session) -> Path:
+    """Return the directory that GitHub takes paths to be relative to."""
+    workspace = session.environment.variables.get("GITHUB_WORKSPACE")
+    if workspace and session.directory.is_relative_to(workspace):
+        return Path(workspace)
+    return session.directory
+
+
+def _annotation(problem: Problem) -> str:
+    path = _property(output.name(problem.path))
+    title = _property(f"promptsync {problem.rule}")
+    text = f"{problem.message} {problem.hint}".strip()
+    place = f"file={path},line={problem.line},col={problem.column},title={title}"
+    return f"::{problem.severity} {place}::{_data(output.safe(text))}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+# -- SARIF 2.1.0 -----------------------------------------------------------------------------------------
+
+
+def _sarif(session: Session, found: Checked) -> list[str]:
+    import json
+
+    numbers = {rule: number for number, rule in enumerate(ALL_RULES)}
+    results = [_result(one, numbers) for one in _relative(found.problems, _checkout(session))]
+    rules = [
+        {
+            "id": rule.id,
+            "shortDescription": {"text": rule.summary},
+            "defaultConfiguration": {"level": rule.severity},
+        }
+        for rule in ALL_RULES.values()
+    ]
+    driver = {"name": "promptsync", "version": __version__, "informationUri": _HOME, "rules": rules}
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2).split("\n")
+
+
+def _result(problem: Problem, numbers: Mapping[str, int]) -> dict[str, Any]:
+    from urllib.parse import quote
+
+    artifact = {"uri": quote(problem.path), "uriBaseId": "%SRCROOT%"}
+    region = {"startLine": problem.line, "startColumn": problem.column}
+    place = {"physicalLocation": {"artifactLocation": artifact, "region": region}}
+    return {
+        "ruleId": problem.rule,
+        "ruleIndex": numbers[problem.rule],
+        "level": problem.severity,
+        "message": {"text": f"{problem.message} {problem.hint}".strip()},
+        "locations": [place],
+    }
+
+
+_SHAPES: Mapping[str, Callable[[Session, Checked], list[str]]] = {
+    "text": _text,
+    "github": _github,
+    "sarif": _sarif,
+}

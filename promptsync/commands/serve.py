@@ -1,0 +1,152 @@
+"""``promptsync serve``: the embedded registry over HTTP."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from promptsync import output
+from promptsync.commands.session import Outcome, Session, verb
+from promptsync.errors import UsageError
+
+PORT = 8470
+DATABASE = "registry.db"
+LOCAL = "local:"
+
+
+@verb("serve", short_help="Run the embedded registry over HTTP.")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on.")
+@click.option(
+    "--port",
+    default=PORT,
+    show_default=True,
+    metavar="PORT",
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--db",
+    "database",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="The database (default: that of the local: remote, or registry.db where there is no configuration).",
+)
+@click.option(
+    "--api-key",
+    metavar="KEY",
+    help="Accept this key only. Without it any key is accepted, on loopback addresses alone.",
+)
+@click.option(
+    "--fixtures",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Datasets, evaluations and agents (default: those of the local: remote).",
+)
+@click.option(
+    "--latency",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Wait before each answer, to try out a registry that is far away.",
+)
+def command(
+    session: Session,
+    host: str,
+    port: int,
+    database: Path | None,
+    api_key: str | None,
+    fixtures: Path | None,
+    latency: float,
+) -> Outcome:
+    """Serve the registry of this working copy until Ctrl-C; its URL is the first line on stdout.
+
+    \b
+    promptsync serve
+    promptsync serve --port 0 --db /tmp/trial.db
+    """
+    if api_key is None and not _is_loopback(host):
+        raise UsageError(
+            f"{host or 'an empty host'} can be reached from other machines, so --api-key is needed",
+            hint="give --api-key KEY, or leave --host out to serve this machine alone",
+        )
+    if api_key is not None and not api_key.strip():
+        raise UsageError("--api-key is empty", hint="leave it out, or give a key")
+    path, fixtures = _places(session, database, fixtures)
+    _serve(session, path, fixtures, host, port, api_key, latency)
+    if session.json:  # the document was printed when the registry was ready
+        click.get_current_context().exit(0)
+    return Outcome()
+
+
+def _is_loopback(host: str) -> bool:
+    from promptsync.remote.address import Address
+
+    return Address("", "http", host, 0).is_loopback
+
+
+def _places(session: Session, database: Path | None, fixtures: Path | None) -> tuple[Path, Path | None]:
+    """Return the database and the fixtures: those that were given, else those of the local remote."""
+    from promptsync.files.config import find
+
+    given = session.directory / fixtures if fixtures is not None else None
+    if database is not None:
+        return session.directory / database, given
+    configuration = find(session.directory)
+    if configuration is None:
+        return session.directory / DATABASE, given
+    path, declared = _embedded(configuration)
+    return path, given or declared
+
+
+def _embedded(configuration: Path) -> tuple[Path, Path | None]:
+    """Return where a working copy keeps its embedded registry, whether or not that is its default remote."""
+    from promptsync.files.config import load
+    from promptsync.files.private import private_directory
+
+    config = load(configuration)
+    remotes = [remote for remote in config.remotes.values() if remote.url.startswith(LOCAL)]
+    remotes.sort(key=lambda remote: (remote.name != config.default_remote, remote.name != "local"))
+    place = remotes[0].url.removeprefix(LOCAL) if remotes else ""
+    fixtures = remotes[0].fixtures if remotes else None
+    database = config.root / place if place else private_directory(config.root) / DATABASE
+    return database, config.root / fixtures if fixtures else None
+
+
+def _serve(
+    session: Session,
+    path: Path,
+    fixtures: Path | None,
+    host: str,
+    port: int,
+    api_key: str | None,
+    latency: float,
+) -> None:
+    from promptsync.server.app import create_app
+    from promptsync.server.serve import run_server
+
+    def ready(url: str) -> None:
+        if session.json:
+            click.echo(
+                output.document({"url": url, "database": str(path)}, remote=None, exit_code=0, error=None)
+            )
+        else:
+            click.echo(url)
+        sys.stdout.flush()
+        keys = "any API key" if api_key is None else "the given API key only"
+        session.say(f"embedded registry in {output.name(str(path))}, takes {keys}; Ctrl-C stops it")
+
+    _check(path, fixtures)
+    with create_app(path, api_key=api_key, fixtures=fixtures, latency=latency) as app:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        run_server(app, host, port, ready)
+
+
+def _check(path: Path, fixtures: Path | None) -> None:
+    if not path.parent.is_dir():
+        message = f"there is no directory {path.parent} for the database"
+        raise UsageError(message, hint="make it, or give another place with --db")
+    if fixtures is not None and not fixtures.is_file():
+        raise UsageError(f"there is no fixtures file {fixtures}", hint="correct the path, or leave it out")

@@ -1,0 +1,188 @@
+"""Init: the files of a new working copy. What is there already is kept."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from promptsync.core.names import SUFFIXES
+from promptsync.errors import Refused, UsageError
+from promptsync.files.atomic import PRIVATE, write
+from promptsync.files.config import FILE_NAME, Config, find, load
+from promptsync.files.schema import schema
+from promptsync.remote.address import LOCAL, address
+
+EXAMPLE: Final = "hello.yaml"
+
+_CONFIG: Final = """\
+# Where the prompts are and which registries they go to.
+# promptsync schema config prints everything that may stand here.
+
+# Directory of the prompt files, relative to this file.
+prompts: {prompts}
+
+# The default registry; --remote NAME chooses another one for a single command.
+remote: {remote}
+
+remotes:
+  # Embedded: a database in .promptsync/ on this machine. It needs no account and no network.
+  local: {{url: "local:"}}
+  # The key is taken from the environment variable PROMPTLAYER_API_KEY. It never stands in a file.
+  {production}
+
+# Which prompts belong to this repository, by name; * crosses /. Without it: all of them.
+# include: ["support/*"]
+
+# Which release label `promptsync deploy` moves, by git branch.
+# labels: {{main: prod}}
+"""
+_PRODUCTION: Final = "https://api.promptlayer.com"
+_EXAMPLE: Final = """\
+# yaml-language-server: $schema={schema}
+#
+# One prompt. `promptsync render hello --example 1` shows what a model would see, `promptsync push` publishes
+# it. Rename or delete this file as you like.
+name: hello
+template_format: jinja2
+model:
+  provider: openai
+  name: gpt-4o-mini
+  parameters: {{temperature: 0.3}}
+messages:
+  - role: system
+    content: |
+      You answer customers of {{{{ company }}}}. Be brief and friendly, and say so when you do not know.
+  - role: user
+    content: "{{{{ question }}}}"
+# Sample values for the variables. They stay here: they are never published.
+examples:
+  - company: Fernweh Outdoor
+    question: Do you repair boots?
+"""
+_PLAIN: Final = re.compile(r"[A-Za-z][\w./-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What init did. ``created``, ``changed`` and ``kept`` are paths below ``root``; ``above`` is the
+    configuration of a working copy around this one, if there is one."""
+
+    root: Path
+    config: Config
+    created: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    above: Path | None = None
+
+
+def start(
+    root: Path, *, prompts: str | None = None, url: str | None = None, example: bool | None = None
+) -> Started:
+    """Make a directory a working copy; doing it again changes nothing.
+
+    ``url`` is the registry to begin with instead of the embedded one. ``example`` says whether to write a
+    first prompt; by default one is written where nothing else is: for the embedded registry, into a directory
+    without prompts. Raises ``UsageError`` for a bad argument and ``Refused`` inside the prompts of another
+    working copy.
+    """
+    above = _around(root)
+    text = _configuration(prompts or "prompts", url)
+    created: list[str] = []
+    kept: list[str] = []
+    path = root / FILE_NAME
+    if path.exists() or path.is_symlink():
+        kept.append(FILE_NAME)
+    else:
+        write(root, FILE_NAME, text)
+        created.append(FILE_NAME)
+    config = load(path)
+    folder = config.prompts_path
+    is_empty = not _has_prompts(folder)
+    if folder.is_dir():
+        kept.append(f"{config.prompts}/")
+    else:
+        _make(folder)
+        created.append(f"{config.prompts}/")
+    wanted = example if example is not None else url is None and FILE_NAME in created and is_empty
+    if wanted:
+        target = f"{config.prompts}/{EXAMPLE}"
+        if (root / target).exists():
+            kept.append(target)
+        else:
+            write(root, target, _EXAMPLE.format(schema=schema("prompt")["$id"]), within=config.prompts)
+            created.append(target)
+    ignored = _ignore(root)
+    changed = (".gitignore",) if ignored == "changed" else ()
+    {"created": created, "kept": kept}.get(ignored, []).append(".gitignore")
+    return Started(root, config, tuple(created), changed, tuple(kept), above)
+
+
+def _around(root: Path) -> Path | None:
+    """Return the configuration above a directory. Raises ``Refused`` inside its prompts."""
+    above = find(root.parent) if root.parent != root else None
+    if above is None:
+        return None
+    try:
+        prompts = load(above).prompts_path
+    except UsageError:
+        return above
+    if root.resolve().is_relative_to(prompts.resolve()):
+        raise Refused(
+            f"{root} is inside the prompts directory of {above}: a second {FILE_NAME} there would split them",
+            hint=f"run promptsync status, which finds {above} from here, or choose another directory with -C",
+            code="nested",
+        )
+    return above
+
+
+def _configuration(prompts: str, url: str | None) -> str:
+    parts = PurePosixPath(prompts).parts
+    if not parts or ".." in parts or prompts.startswith("/") or re.match(r"[A-Za-z]:|.*\\", prompts):
+        raise UsageError(
+            f"--prompts {prompts} is no directory below this one", hint="give a relative path such as prompts"
+        )
+    directory = PurePosixPath(prompts).as_posix()
+    if url is None or url == LOCAL:
+        production = f"# production: {{url: {_PRODUCTION}}}"
+        return _CONFIG.format(prompts=_scalar(directory), remote="local", production=production)
+    checked = url if url.startswith(LOCAL) else address(url).base
+    production = f"production: {{url: {json.dumps(checked, ensure_ascii=False)}}}"
+    return _CONFIG.format(prompts=_scalar(directory), remote="production", production=production)
+
+
+def _scalar(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
+def _has_prompts(folder: Path) -> bool:
+    return any(path.suffix in SUFFIXES for path in folder.rglob("*"))
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be made: {error.strerror}", hint="choose another --prompts"
+        ) from None
+
+
+def _ignore(root: Path) -> str:
+    """Keep the private directory out of git; returns ``created``, ``changed`` or ``kept``."""
+    path = root / ".gitignore"
+    line = f"{PRIVATE}/"
+    try:
+        present = path.read_bytes().decode()  # as it is: its line ends are somebody's choice
+    except FileNotFoundError:
+        write(root, path.name, f"{line}\n")
+        return "created"
+    except (OSError, UnicodeDecodeError):
+        return "kept"
+    if {line, PRIVATE, f"/{line}", f"/{PRIVATE}"} & {one.strip() for one in present.splitlines()}:
+        return "kept"
+    separator = "" if not present or present.endswith("\n") else "\n"
+    write(root, path.name, f"{present}{separator}{line}\n")
+    return "changed"
