@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from promptsync.errors import PromptsyncError, Refused
+from promptsync.files.atomic import backup, delete, write
+
+
+def names(root: Path) -> list[str]:
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
+
+
+def test_a_file_is_made_with_its_directories_and_every_byte(tmp_path: Path) -> None:
+    write(tmp_path, "prompts/a/b.yaml", "é\r\nx\n", within="prompts")
+    assert (tmp_path / "prompts/a/b.yaml").read_bytes() == "é\r\nx\n".encode()
+    assert names(tmp_path) == ["prompts", "prompts/a", "prompts/a/b.yaml"]
+
+
+def test_a_replaced_file_keeps_its_mode_and_a_new_one_follows_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write(tmp_path, "new.yaml", "x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new.yaml").stat().st_mode) == 0o640
+    (tmp_path / "new.yaml").chmod(0o604)
+    write(tmp_path, "new.yaml", "y")
+    assert stat.S_IMODE((tmp_path / "new.yaml").stat().st_mode) == 0o604
+    assert (tmp_path / "new.yaml").read_text() == "y"
+
+
+@pytest.mark.parametrize(
+    "path", ["../x.yaml", "prompts/../../x.yaml", "other/x.yaml", "prompts", "/etc/x.yaml"]
+)
+def test_nothing_is_written_outside(tmp_path: Path, path: str) -> None:
+    root = tmp_path / "root"
+    (root / "prompts").mkdir(parents=True)
+    for change in (
+        lambda: write(root, path, "x", within="prompts"),
+        lambda: delete(root, path, within="prompts"),
+    ):
+        with pytest.raises(Refused, match="leads out of prompts"):
+            change()
+    assert names(tmp_path) == ["root", "root/prompts"]
+
+
+def test_a_link_out_of_the_directory_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "root/prompts").mkdir(parents=True)
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target/x.yaml").write_text("mine")
+    (tmp_path / "root/prompts/folder").symlink_to("../../target")
+    (tmp_path / "root/prompts/x.yaml").symlink_to("../../target/x.yaml")
+    for path in ("prompts/folder/x.yaml", "prompts/folder/new.yaml", "prompts/x.yaml"):
+        with pytest.raises(Refused):
+            write(tmp_path / "root", path, "yours", within="prompts")
+    assert names(tmp_path / "target") == ["x.yaml"]
+    assert (tmp_path / "target/x.yaml").read_text() == "mine"
+
+
+def test_a_link_inside_stays_a_link(tmp_path: Path) -> None:
+    write(tmp_path, "prompts/real.yaml", "a")
+    (tmp_path / "prompts/link.yaml").symlink_to("real.yaml")
+    write(tmp_path, "prompts/link.yaml", "b", within="prompts")
+    assert (tmp_path / "prompts/link.yaml").is_symlink()
+    assert (tmp_path / "prompts/real.yaml").read_text() == "b"
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("x")
+    for path in ("folder", "file/a.yaml"):
+        with pytest.raises(PromptsyncError, match="could not be written"):
+            write(tmp_path, path, "y")
+    assert names(tmp_path) == ["file", "folder"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "a.yaml", "old")
+    real = os.open
+
+    def full(path: Path, flags: int, mode: int = 0o777) -> int:
+        os.close(real(path, flags, mode))
+        return real("/dev/full", os.O_WRONLY)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(PromptsyncError, match="No space left"):
+        write(tmp_path, "a.yaml", "new" * 10_000)
+    assert names(tmp_path) == ["a.yaml"]
+    assert (tmp_path / "a.yaml").read_text() == "old"
+
+
+def test_deleting_takes_the_directories_that_it_empties(tmp_path: Path) -> None:
+    for path in ("prompts/a/b/c.yaml", "prompts/a/d.yaml"):
+        write(tmp_path, path, "x")
+    delete(tmp_path, "prompts/a/b/c.yaml", within="prompts")
+    assert names(tmp_path) == ["prompts", "prompts/a", "prompts/a/d.yaml"]
+    delete(tmp_path, "prompts/a/d.yaml", within="prompts")
+    delete(tmp_path, "prompts/a/d.yaml", within="prompts")
+    assert names(tmp_path) == ["prompts"]
+
+
+def test_a_backup_is_a_copy_and_never_replaces_another(tmp_path: Path) -> None:
+    write(tmp_path, "prompts/a.yaml", "one")
+    first = backup(tmp_path, "prompts/a.yaml", "20260101T120000")
+    assert first == tmp_path / ".promptsync/backup/20260101T120000/prompts/a.yaml"
+    write(tmp_path, "prompts/a.yaml", "two")
+    second = backup(tmp_path, "prompts/a.yaml", "20260101T120000")
+    assert (first.read_text(), second.read_text()) == ("one", "two")
+    with pytest.raises(PromptsyncError, match="could not be backed up"):
+        backup(tmp_path, "prompts/gone.yaml", "x")

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptsync.errors import UsageError
+from promptsync.files.config import Config, RemoteConfig, find, load
+
+FULL = """\
+prompts: src/prompts/
+remote: local
+remotes:
+  local: {url: "local:", fixtures: registry.yaml}
+  production: {url: https://api.promptlayer.com}
+include: ["support/*", exact]
+labels: {main: prod}
+checks:
+  - {match: "support/*", evaluation: refund quality, min_score: 80}
+  - {match: "*", agent: bot}
+limits: {changes: 0.25}
+"""
+
+
+def write(root: Path, text: str) -> Path:
+    path = root / "promptsync.yaml"
+    path.write_text(text)
+    return path
+
+
+def problems(root: Path, text: str) -> list[str]:
+    with pytest.raises(UsageError) as caught:
+        load(write(root, text))
+    assert caught.value.exit_code == 2
+    return list(caught.value.details)
+
+
+def test_everything_in_a_configuration_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path, FULL)
+    assert load(path) == Config(
+        root=tmp_path,
+        path=path,
+        prompts="src/prompts",
+        default_remote="local",
+        remotes={
+            "local": RemoteConfig("local", "local:", "registry.yaml"),
+            "production": RemoteConfig("production", "https://api.promptlayer.com"),
+        },
+        include=("support/*", "exact"),
+        labels={"main": "prod"},
+        checks=(
+            {"match": "support/*", "evaluation": "refund quality", "min_score": 80},
+            {"match": "*", "agent": "bot"},
+        ),
+        limits_changes=0.25,
+    )
+
+
+def test_an_empty_configuration_has_defaults(tmp_path: Path) -> None:
+    config = load(write(tmp_path, "# nothing yet\n"))
+    assert (config.prompts, config.default_remote, config.limits_changes) == ("prompts", "local", 0.5)
+    assert config.remotes == {"local": RemoteConfig("local", "local:")}
+    assert config.prompts_path == tmp_path / "prompts"
+
+
+def test_the_only_remote_is_the_default(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "remotes: {eu: {url: 'https://eu.example'}}")).default_remote == "eu"
+
+
+@pytest.mark.parametrize(
+    ("include", "name", "expected"),
+    [
+        ("[]", "anything", True),
+        ("['support/*']", "support/a/b", True),
+        ("['support/*']", "Support/a", False),
+        ("['support/*', x]", "x", True),
+        ("['support/*']", "support", False),
+    ],
+)
+def test_include_says_what_belongs_here(tmp_path: Path, include: str, name: str, expected: bool) -> None:
+    assert load(write(tmp_path, f"include: {include}")).in_scope(name) is expected
+
+
+def test_the_file_is_found_from_below(tmp_path: Path) -> None:
+    path = write(tmp_path, "")
+    below = tmp_path / "a/b"
+    below.mkdir(parents=True)
+    assert find(below) == find(tmp_path) == path
+    (tmp_path / "a/promptsync.yaml").mkdir()
+    assert find(below) == path
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            "promts: x\nlimit: {}\n",
+            [
+                "1:1: Unknown key promts. Did you mean prompts?",
+                "2:1: Unknown key limit. Did you mean limits?",
+            ],
+        ),
+        ("remotes:\n  p: {}\n", ["2:3: remotes.p lacks the key url."]),
+        (
+            "remotes: {p: {url: ftp://x}}\n",
+            ["1:15: remotes.p.url is neither local:, nor local:PATH, nor a URL with http or https."],
+        ),
+        (
+            "remote: prod\nremotes: {production: {url: 'local:'}}\n",
+            ["1:1: remote: prod is not one of the remotes: production."],
+        ),
+        ("remote: lokal\n", ["1:1: remote: lokal is not one of the remotes: local. Did you mean local?"]),
+        (
+            "labels: {main: no}\n",
+            ['1:10: labels.main must be text, but no is the boolean false in YAML. Quote it: "no".'],
+        ),
+        ("labels: {on: prod}\n", ['1:10: The key on is a boolean in YAML; keys are text. Quote it: "on".']),
+        ("limits: {changes: 50}\n", ["1:10: limits.changes: 50 is greater than the maximum of 1."]),
+        ("checks: [{match: x}]\n", ["1:10: checks[0] names either an evaluation or an agent."]),
+        ("include: support\n", ["1:1: include must be a list, but it is text."]),
+        ("- a\n", ["1:1: The file must be a mapping, but it is a list."]),
+    ],
+)
+def test_a_wrong_configuration_is_refused_with_every_reason(
+    tmp_path: Path, text: str, found: list[str]
+) -> None:
+    assert problems(tmp_path, text) == [f"promptsync.yaml:{line}" for line in found]
+
+
+@pytest.mark.parametrize("prompts", ["..", "../x", "a/../../b", "/abs", "C:/x", "a\\b", "."])
+def test_the_prompts_are_below_the_configuration(tmp_path: Path, prompts: str) -> None:
+    (line,) = problems(tmp_path, f"prompts: '{prompts}'\n")
+    assert "is not a directory below" in line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "remotes: {p: {url: 'https://x', api_key: pl_0123456789abcdef0123456789abcdef}}\n",
+        "# key: pl_0123456789abcdef0123456789abcdef\n",
+        "remotes: {p: {url: 'https://user:secret@api.example'}}\n",
+        "api_key: x\n",
+    ],
+)
+def test_a_key_in_the_configuration_is_an_error_that_does_not_show_it(tmp_path: Path, text: str) -> None:
+    found = problems(tmp_path, text)
+    assert any("PROMPTLAYER_API_KEY" in line for line in found)
+    assert not any("0123456789" in line or "secret@" in line for line in found)
+
+
+def test_a_configuration_that_cannot_be_read_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        load(tmp_path / "promptsync.yaml")
+    assert problems(tmp_path, "a: [\n")[0].startswith("promptsync.yaml:2:1: This is not YAML")

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from strategies import locals_, prompts
+
+from promptsync.core.document import KEYS, to_document
+from promptsync.core.prompt import Local, Prompt
+from promptsync.files import schema
+from promptsync.files.promptfile import InvalidFile, parse
+
+
+def problems(text: str) -> list[tuple[int, int, str, str]]:
+    with pytest.raises(InvalidFile) as caught:
+        parse(text.encode(), "p.yaml", "p")
+    return [(p.line, p.column, p.rule, f"{p.message} {p.hint}".strip()) for p in caught.value.problems]
+
+
+def test_a_file_becomes_a_prompt_with_places() -> None:
+    file = parse(
+        b"# hi\ntemplate_format: jinja2\nmessages:\n  - role: user\n    content: '{{ q }}'\n", "a/b.yaml", "b"
+    )
+    content = [{"type": "text", "text": "{{ q }}"}]
+    assert file.prompt == Prompt(
+        "b",
+        {"type": "chat", "messages": [{"role": "user", "template_format": "jinja2", "content": content}]},
+    )
+    assert (file.path, file.local, file.text[:4]) == ("a/b.yaml", Local(), "# hi")
+    assert file.position(("messages", 0, "content", 0, "text")) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", [(1, 1, "missing-key", "The file is empty: a prompt has messages: or content:.")]),
+        ("- a\n", [(1, 1, "wrong-type", "The file must be a mapping, but it is a list.")]),
+        (
+            "name: p\n",
+            [
+                (
+                    1,
+                    1,
+                    "prompt-kind",
+                    "A prompt has either messages: (chat) or content: (completion). Write one of them.",
+                )
+            ],
+        ),
+        (
+            "content: x\nmessages: []\n",
+            [
+                (
+                    1,
+                    1,
+                    "prompt-kind",
+                    "A prompt has either messages: (chat) or content: (completion), not both."
+                    " Write one of them.",
+                )
+            ],
+        ),
+        (
+            "name: no\ncontent: x\n",
+            [(1, 1, "wrong-type", 'name must be text, but no is the boolean false in YAML. Quote it: "no".')],
+        ),
+        (
+            "content: 012\ntags: [a, 1.0]\n",
+            [
+                (
+                    1,
+                    1,
+                    "wrong-type",
+                    'content must be text or a list, but 012 is a number in YAML. Quote it: "012".',
+                ),
+                (2, 11, "wrong-type", 'tags[1] must be text, but 1.0 is a number in YAML. Quote it: "1.0".'),
+            ],
+        ),
+        (
+            "content: x\nevaluation: [a]\nmesages: []\n",
+            [
+                (2, 1, "unknown-key", "Unknown key evaluation. Did you mean evaluations?"),
+                (3, 1, "unknown-key", "Unknown key mesages. Did you mean messages?"),
+            ],
+        ),
+        ("content:\n", [(1, 1, "wrong-type", "content must be text or a list, but it is empty.")]),
+        (
+            "messages:\n  - content: x\n  - role: on\n    content: {a: b}\n",
+            [
+                (2, 5, "missing-key", "messages[0] lacks the key role."),
+                (
+                    3,
+                    5,
+                    "wrong-type",
+                    'messages[1].role must be text, but on is the boolean true in YAML. Quote it: "on".',
+                ),
+                (
+                    4,
+                    5,
+                    "wrong-type",
+                    "messages[1].content must be text or a list, but it is a mapping."
+                    " Text that starts with { or holds a colon must be quoted.",
+                ),
+            ],
+        ),
+        (
+            "content: [{type: text, text: 5}, {text: no}]\n",
+            [
+                (
+                    1,
+                    24,
+                    "wrong-type",
+                    'content[0].text must be text, but 5 is a number in YAML. Quote it: "5".',
+                ),
+                (
+                    1,
+                    35,
+                    "wrong-type",
+                    'content[1].text must be text, but no is the boolean false in YAML. Quote it: "no".',
+                ),
+            ],
+        ),
+        (
+            "content: x\nmodel: {name: m}\nmetadata: {model: {name: n}}\n",
+            [(3, 1, "model-twice", "The model stands twice: in model: and in metadata.model. Keep model:.")],
+        ),
+        (
+            "content: x\nextra: {template: {tools: []}, versoin: {}}\n",
+            [
+                (
+                    2,
+                    9,
+                    "unknown-key",
+                    "extra.template holds a key that has its own place. Write it at the top of the file.",
+                ),
+                (2, 32, "unknown-key", "Unknown key extra.versoin. Did you mean version?"),
+            ],
+        ),
+        ("content: x\npulled: 0\n", [(2, 1, "schema", "pulled: 0 is less than the minimum of 1.")]),
+        ("content: x\nagents: [{}]\n", [(2, 10, "missing-key", "agents[0] lacks the key name.")]),
+    ],
+)
+def test_a_file_that_says_something_else_is_refused_with_every_reason(
+    text: str, found: list[tuple[int, int, str, str]]
+) -> None:
+    assert problems(text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name:\ntags:\ntools:\nmetadata:\ncontent: x\n",
+        "messages: [{role: bard, mood: calm, content: [{type: hologram, beam: 3}]}]\n",
+        "messages: []\ntools: [{type: telepathy, range: 3}]\ntool_choice: {type: function}\n",
+        "content: |\n  <<<<<<< ours\n  a\n  =======\n  b\n  >>>>>>> theirs\n",
+        "content: x\nmodel: {provider: openai, name: m, shoe_size: 9}\nmetadata: {model_card: no, a: null}\n",
+        "content: x\nmetadata: {model: gpt}\n",
+    ],
+)
+def test_what_the_registry_may_hold_is_taken(text: str) -> None:
+    parse(text.encode(), "p.yaml", "p")
+
+
+@given(prompts(), locals_())
+@settings(deadline=None)
+def test_every_document_fits_the_published_schema(prompt: Prompt, local: Local) -> None:
+    jsonschema.Draft202012Validator(schema.schema("prompt")).validate(to_document(prompt, local))
+
+
+@pytest.mark.parametrize("kind", ["prompt", "config"])
+def test_the_schemas_are_valid_and_describe_every_key(kind: schema.Kind) -> None:
+    loaded = json.loads(schema.schema_text(kind))
+    jsonschema.Draft202012Validator.check_schema(loaded)
+    assert all(part["description"] for part in loaded["properties"].values())
+
+
+def test_the_schema_knows_the_keys_of_a_document() -> None:
+    assert set(schema.schema("prompt")["properties"]) == set(KEYS)

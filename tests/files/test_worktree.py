@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from promptsync.errors import UsageError
+from promptsync.files.worktree import Worktree, load_paths, path_for_new, paths_for_new, scan
+
+PROMPT = "content: x\n"
+
+
+def tree(root: Path, files: dict[str, str]) -> Path:
+    for path, text in files.items():
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    return root
+
+
+def rules(worktree: Worktree) -> list[tuple[str, str]]:
+    return [(problem.path, problem.rule) for problem in worktree.problems]
+
+
+def test_files_are_found_by_the_names_of_their_prompts(tmp_path: Path) -> None:
+    tree(
+        tmp_path,
+        {
+            "prompts/a.yaml": PROMPT,
+            "prompts/deep/er/b.yml": PROMPT,
+            "prompts/c.yaml": "name: another/name\ncontent: x\n",
+            "prompts/%2E%2E.yaml": PROMPT,
+            "prompts/.hidden.yaml": "{",
+            "prompts/.git/x.yaml": "{",
+            "prompts/#a.yaml#": "{",
+            "prompts/a.yaml~": "{",
+            "prompts/README.md": "{",
+            "other/d.yaml": "{",
+        },
+    )
+    found = scan(tmp_path, "prompts")
+    assert {name: file.path for name, file in found.files.items()} == {
+        "..": "prompts/%2E%2E.yaml",
+        "a": "prompts/a.yaml",
+        "another/name": "prompts/c.yaml",
+        "deep/er/b": "prompts/deep/er/b.yml",
+    }
+    assert found.problems == ()
+
+
+def test_a_missing_directory_is_empty(tmp_path: Path) -> None:
+    assert scan(tmp_path, "prompts") == Worktree(tmp_path, "prompts")
+
+
+def test_a_file_in_the_place_of_the_directory_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "prompts").write_text("x")
+    with pytest.raises(UsageError, match="cannot be read"):
+        scan(tmp_path, "prompts")
+
+
+def test_broken_files_are_problems_and_stop_nothing(tmp_path: Path) -> None:
+    tree(
+        tmp_path,
+        {
+            "prompts/a.yaml": PROMPT,
+            "prompts/b.yaml": "{",
+            "prompts/c.yaml": "content: 1\n",
+            "prompts/d.YAML": PROMPT,
+        },
+    )
+    (tmp_path / "prompts/e.yaml").write_bytes(b"x" * 6_000_000)
+    found = scan(tmp_path, "prompts")
+    assert list(found.files) == ["a"]
+    assert rules(found) == [
+        ("prompts/b.yaml", "yaml-syntax"),
+        ("prompts/c.yaml", "wrong-type"),
+        ("prompts/d.YAML", "file-refused"),
+        ("prompts/e.yaml", "file-size"),
+    ]
+    assert found.paths == ("prompts/a.yaml", "prompts/b.yaml", "prompts/c.yaml", "prompts/e.yaml")
+
+
+def test_two_files_with_one_name_are_a_problem_at_the_second(tmp_path: Path) -> None:
+    tree(tmp_path, {"prompts/a.yaml": PROMPT, "prompts/b.yaml": "# copy\nname: a\ncontent: x\n"})
+    found = scan(tmp_path, "prompts")
+    assert [(p.path, p.line, p.rule) for p in found.problems] == [("prompts/b.yaml", 2, "name-duplicate")]
+    assert "prompts/a.yaml holds" in found.problems[0].message
+    assert found.files["a"].path == "prompts/a.yaml"
+
+
+def test_paths_that_some_systems_take_for_one_are_a_problem(tmp_path: Path) -> None:
+    tree(tmp_path, {"prompts/A.yaml": PROMPT, "prompts/a.yaml": PROMPT})
+    if len(list((tmp_path / "prompts").iterdir())) == 1:
+        pytest.skip("this file system does not tell cases apart")
+    assert rules(scan(tmp_path, "prompts")) == [("prompts/a.yaml", "path-twin")]
+
+
+def test_links_may_point_inside_and_never_outside(tmp_path: Path) -> None:
+    tree(tmp_path, {"prompts/real/a.yaml": PROMPT, "secret.yaml": PROMPT, "outside/b.yaml": PROMPT})
+    prompts = tmp_path / "prompts"
+    (prompts / "inside.yaml").symlink_to("real/a.yaml")
+    (prompts / "folder").symlink_to("real")
+    (prompts / "leak.yaml").symlink_to("../secret.yaml")
+    (prompts / "leaks").symlink_to("../outside")
+    (prompts / "nowhere.yaml").symlink_to("gone.yaml")
+    (prompts / "real" / "loop").symlink_to("..")
+    found = scan(tmp_path, "prompts")
+    assert sorted(found.files) == ["folder/a", "inside", "real/a"]
+    assert {path for path, rule in rules(found) if rule == "file-refused"} == {
+        "prompts/leak.yaml",
+        "prompts/leaks",
+        "prompts/nowhere.yaml",
+        "prompts/real/loop",
+        "prompts/folder/loop",
+    }
+
+
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    tree(tmp_path, {"prompts/a.yaml": PROMPT})
+    os.mkfifo(tmp_path / "prompts/pipe.yaml")
+    assert rules(scan(tmp_path, "prompts")) == [("prompts/pipe.yaml", "file-refused")]
+
+
+def test_a_name_that_is_not_utf8_is_a_problem_that_can_be_printed(tmp_path: Path) -> None:
+    tree(tmp_path, {"prompts/a.yaml": PROMPT})
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/prompts/caf\xe9.yaml")).write_text(PROMPT)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    found = scan(tmp_path, "prompts")
+    assert rules(found) == [("prompts/caf\\udce9.yaml", "file-refused")]
+    found.problems[0].path.encode()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file_is_a_problem(tmp_path: Path) -> None:
+    tree(tmp_path, {"prompts/a.yaml": PROMPT})
+    (tmp_path / "prompts/a.yaml").chmod(0)
+    assert rules(scan(tmp_path, "prompts")) == [("prompts/a.yaml", "file-unreadable")]
+
+
+def test_given_files_alone_are_read(tmp_path: Path) -> None:
+    tree(
+        tmp_path,
+        {"prompts/a.yaml": PROMPT, "prompts/b/c.yaml": PROMPT, "prompts/d.yaml": "{", "draft.yaml": PROMPT},
+    )
+    given = [
+        tmp_path / "prompts/a.yaml",
+        tmp_path / "prompts/b",
+        tmp_path / "draft.yaml",
+        tmp_path / "gone.yaml",
+    ]
+    found = load_paths(tmp_path, "prompts", given)
+    assert {name: file.path for name, file in found.files.items()} == {
+        "a": "prompts/a.yaml",
+        "b/c": "prompts/b/c.yaml",
+        "draft": "draft.yaml",
+    }
+    assert rules(found) == [("gone.yaml", "file-unreadable")]
+
+
+def test_a_new_prompt_gets_a_path_of_its_own(tmp_path: Path) -> None:
+    tree(tmp_path, {"prompts/refund.yaml": PROMPT, "prompts/broken.yaml": "{"})
+    found = scan(tmp_path, "prompts")
+    assert path_for_new(found, "support/refund") == "prompts/support/refund.yaml"
+    chosen = paths_for_new(found, ["Refund", "broken", "Twin", "twin", "../up"])
+    assert chosen["../up"] == "prompts/%2E%2E/up.yaml"
+    assert chosen["Twin"] == "prompts/Twin.yaml"
+    for name in ("Refund", "broken", "twin"):
+        assert chosen[name].startswith(f"prompts/{name}~")

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from strategies import json_objects
+
+from promptsync.files import syntax, yamlio
+from promptsync.files.problems import InvalidFile
+from promptsync.files.yamlio import MAX_BYTES, MAX_DEPTH, load
+
+LAUGHS = b"a: &a [x, x, x, x, x, x, x, x]\n" + b"".join(
+    b"%c: &%c [%s]\n" % (ord("b") + n, ord("b") + n, b", ".join([b"*%c" % (ord("a") + n)] * 8))
+    for n in range(8)
+)
+
+
+@pytest.fixture(params=["c", "python"])
+def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "python":
+        monkeypatch.setattr(syntax, "Loader", syntax.PythonLoader)
+
+
+def problems(data: bytes) -> list[tuple[int, int, str]]:
+    with pytest.raises(InvalidFile) as caught:
+        load(data, "p.yaml")
+    assert all(problem.path == "p.yaml" and problem.message for problem in caught.value.problems)
+    return [(problem.line, problem.column, problem.rule) for problem in caught.value.problems]
+
+
+@pytest.mark.usefixtures("loader")
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"a: 1\nb: 2\na: 3\n", [(3, 1, "yaml-duplicate-key")]),
+        (b"1: x\nno: y\n2024-01-01: z\n~: w\n", [(n, 1, "yaml-key") for n in (1, 2, 3, 4)]),
+        (b"? [a]\n: b\n", [(1, 3, "yaml-key")]),
+        (b"content: {{ question }}\n", [(1, 11, "yaml-key")]),
+        (b"a: {<<: {b: 1}}\n", [(1, 5, "yaml-key")]),
+        (b"a: !!str 5\nb: !!python/name:os.system x\nc: !<x> y\n", [(n, 4, "yaml-tag") for n in (1, 2, 3)]),
+        (b"a: 2024-01-01\nb: 2024-01-01 10:00:00\n", [(1, 4, "yaml-date"), (2, 4, "yaml-date")]),
+        (b"a: [.inf, -.INF, .nan, 1.0e+999]\n", [(1, n, "yaml-number") for n in (5, 11, 18, 24)]),
+        (b"a: " + b"9" * 5000, [(1, 4, "yaml-number")]),
+        (b"a: 1\n---\nb: 2\n", [(2, 1, "yaml-syntax")]),
+        (b"a: &x [*x]\n", [(1, 1, "yaml-aliases")]),
+        (LAUGHS, [(1, 1, "yaml-aliases")]),
+        (b"a: *nobody\n", [(1, 4, "yaml-syntax")]),
+        (b"a:\n\tb: 1\n", [(2, 1, "yaml-syntax")]),
+        (b"a: @b\n", [(1, 4, "yaml-syntax")]),
+        (b"ok: 1\na: b: c\n", [(2, 5, "yaml-syntax")]),
+        (b"a: x\x07y\n", [(1, 5, "yaml-syntax")]),
+        (b"a: \xef\xbf\xbf\n", [(1, 4, "yaml-syntax")]),
+        (b"ok: 1\na: caf\xe9\n", [(2, 7, "file-encoding")]),
+        (b"a: \xed\xa0\x80\n", [(1, 4, "file-encoding")]),
+        (b"\xef\xbb\xbfa: 1\n", [(1, 1, "file-encoding")]),
+        ("a: 1\n".encode("utf-16"), [(1, 1, "file-encoding")]),
+        (b"a: 1\nb\0c\n", [(2, 2, "file-encoding")]),
+        (b"[" * 150 + b"]" * 150, [(1, MAX_DEPTH + 1, "yaml-nesting")]),
+        (b"[" * 3000, [(1, 1, "yaml-nesting")]),
+        (b"- " * 3000 + b"x", [(1, 1, "yaml-nesting")]),
+    ],
+)
+def test_what_is_not_plain_data_is_refused_at_its_place(
+    data: bytes, found: list[tuple[int, int, str]]
+) -> None:
+    assert problems(data) == found
+
+
+@pytest.mark.usefixtures("loader")
+def test_half_a_character_as_an_escape_is_refused() -> None:
+    with pytest.raises(InvalidFile, match="Unicode character escape"):
+        load(b'a: "\\ud83d"', "p.yaml")
+
+
+def test_all_reasons_come_at_once_in_the_order_of_the_file() -> None:
+    found = problems(b"a: 1\na: 2024-01-01\nb: {c: !x 1, 5: .nan}\n")
+    assert [rule for _, _, rule in found] == [
+        "yaml-duplicate-key",
+        "yaml-date",
+        "yaml-tag",
+        "yaml-key",
+        "yaml-number",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "hint"),
+    [
+        (b"a: {{ x }}", "must be quoted"),
+        (b"a: @@@tone@@@", "must be quoted"),
+        (b"a: b: c", "must be quoted"),
+        (b"a:\n\tb: 1", "spaces"),
+        (b'a: "C:\\path"', "backslash"),
+        (b"a: 'open", "never closed"),
+        (b"a: 1\n--- \nb: 1", "One file holds one prompt"),
+        (b"d: 2024-01-01", '"2024-01-01"'),
+        (b"no: x", '"no"'),
+    ],
+)
+def test_an_error_says_what_to_do(data: bytes, hint: str) -> None:
+    with pytest.raises(InvalidFile) as caught:
+        load(data, "p.yaml")
+    assert hint in caught.value.hint
+
+
+def test_the_error_names_the_file_and_lists_the_rest() -> None:
+    with pytest.raises(InvalidFile) as caught:
+        load(b"1: a\n2: b\n", "prompts/x.yaml")
+    assert str(caught.value).startswith("prompts/x.yaml:1:1: ")
+    assert "(and 1 more)" in str(caught.value)
+    assert [line.split(" ")[0] for line in caught.value.details] == [
+        "prompts/x.yaml:1:1:",
+        "prompts/x.yaml:2:1:",
+    ]
+
+
+@pytest.mark.usefixtures("loader")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [1, -2, 0x1F, 010, 1_000, 1:30, 1.5, .5, 1e3, 1.0e+3, 089, 0o17, -.5, 0b11]",
+        "a: [yes, No, TRUE, off, y, n, ~, null, Null, '', '1', \"no\"]",
+        "a: &x {b: 1}\nc: [*x, *x]",
+        "a: >-\n  folded\n  text\nb: |+\n  kept\n\nc: plain\n  text",
+        "# nothing\n",
+        "--- # start\na: 1\n...\n",
+        "'quoted key': 1\n? explicit\n: 2\n",
+        'a: "\\x07\\u00e9\\U0001F600"',
+        "a: ! x",
+    ],
+)
+def test_values_mean_what_pyyaml_takes_them_to_mean(text: str) -> None:
+    value = load(text.encode(), "p").value
+    assert repr(value) == repr(yaml.safe_load(text))
+
+
+@given(json_objects())
+@settings(deadline=None)
+def test_what_pyyaml_writes_is_read(value: dict[str, Any]) -> None:
+    text = yaml.safe_dump(value, allow_unicode=False)
+    assert load(text.encode(), "p").value == yaml.safe_load(text)
+
+
+def test_positions_are_those_of_keys_and_items() -> None:
+    loaded = load(b"name: p\nmessages:\n  - role: user\n    content: |\n      hi\n  - {role: no}\n", "p")
+    places = {
+        (): (1, 1),
+        ("name",): (1, 1),
+        ("messages",): (2, 1),
+        ("messages", 0): (3, 5),
+        ("messages", 0, "content"): (4, 5),
+        ("messages", 1, "role"): (6, 6),
+        ("messages", 0, "content", 0, "text"): (4, 5),
+        ("messages", 7): (2, 1),
+        ("nothing", "here"): (1, 1),
+    }
+    assert {path: loaded.position(path) for path in places} == places
+    assert loaded.spelling(("messages", 1, "role")) == "no"
+    assert loaded.spelling(("messages", 1)) == loaded.spelling(("x",)) == ""
+
+
+def test_a_large_file_is_refused_without_reading_it() -> None:
+    data = b"a: " + b"[" * (30_000_000)
+    start = time.perf_counter()
+    assert problems(data) == [(1, 1, "file-size")]
+    assert time.perf_counter() - start < 0.1
+    assert len(data) > MAX_BYTES
+
+
+def test_reading_costs_no_more_than_the_c_loader() -> None:
+    text = "name: p\nmessages:\n" + "  - role: user\n    content: |\n      Hi {name}\n    name: null\n" * 50
+    data = text.encode()
+
+    def cost(read: Any) -> float:
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            for _ in range(20):
+                read()
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    assert cost(lambda: yamlio.load(data, "p")) < 1.3 * cost(lambda: yaml.load(data, yaml.CSafeLoader))
