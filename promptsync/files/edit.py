@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from promptsync.core.align import align
 from promptsync.files import layout, yamlio
 from promptsync.files.flow import Edit, NeedsBlock, flow_edits
 from promptsync.files.parts import Part, parts
 from promptsync.files.problems import InvalidFile
-from promptsync.files.reconcile import same
+from promptsync.files.reconcile import placed, same
 from promptsync.files.text import INDENT
 
 _BLANK_LINES: Final = re.compile(r"(?:[ \t]*\n)*")
@@ -116,9 +115,7 @@ class _Editor:
                 key_part, value_part = pairs[at[key]]
                 lead = self._after_colon(key_part)
                 self._value(value_part, old[key], value, lead, column, level, key in layout.OPEN)
-        for key, index in at.items():
-            if key not in new:
-                self._remove_entry(pairs, index)
+        self._remove_entries(pairs, [key in new for key in old])
         self._add_entries(pairs, column, [(key, at.get(key)) for key in new], new)
 
     def _add_entries(
@@ -129,6 +126,7 @@ class _Editor:
         new: dict[str, Any],
     ) -> None:
         """Insert what is new after the entry that comes before it in the house style."""
+        first = pairs[min(index for _, index in order if index is not None)][0]
         before: int | None = None
         for key, index in order:
             if index is not None:
@@ -138,19 +136,22 @@ class _Editor:
             if before is not None:
                 self._insert_lines(self._tail(pairs[before][1]), lines)
             else:
-                first = pairs[0][0]
                 self.edits.append((first.start, first.start, _joined(lines)[column:] + " " * column))
 
-    def _remove_entry(self, pairs: list[tuple[Part, Part]], index: int) -> None:
-        key, value = pairs[index]
-        line = self._line_start(key.start)
-        if not self.text[line : key.start].strip():
-            self.edits.append((line, self._tail(value), ""))
-            return
-        # The entry shares its line with a dash: the next one takes its place there.
-        if index + 1 >= len(pairs) or self.text[self._tail(value) : pairs[index + 1][0].start].strip():
-            raise Unspliceable
-        self.edits.append((key.start, pairs[index + 1][0].start, ""))
+    def _remove_entries(self, pairs: list[tuple[Part, Part]], stays: list[bool]) -> None:
+        """Remove entries with their lines; comments between them stay."""
+        begin = 0
+        start = pairs[0][0].start
+        if not stays[0] and self.text[self._line_start(start) : start].strip():
+            # The entry shares its line with a dash: the first one that stays takes its place there.
+            begin = stays.index(True)
+            for index in range(begin):
+                if self.text[self._tail(pairs[index][1]) : pairs[index + 1][0].start].strip():
+                    raise Unspliceable
+            self.edits.append((start, pairs[begin][0].start, ""))
+        for (key, value), kept in zip(pairs[begin:], stays[begin:], strict=True):
+            if not kept:
+                self.edits.append((self._line_start(key.start), self._tail(value), ""))
 
     def _list(self, part: Part, old: list[Any], new: list[Any], level: int, is_open: bool) -> None:
         if len(part.children) != len(old):
@@ -158,7 +159,7 @@ class _Editor:
         column = part.column
         dashes = self._dashes(part)
         before: int | None = None
-        for ours, theirs in align(old, new):
+        for ours, theirs in placed(old, new):
             if ours is not None and theirs is not None:
                 child = part.children[ours]
                 self._value(child, old[ours], new[theirs], dashes[ours] + 1, column, level, is_open)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptsync.core.align import align
 from promptsync.files import layout
 from promptsync.files.parts import Part
-from promptsync.files.reconcile import same
+from promptsync.files.reconcile import placed, same
 
 Edit = tuple[int, int, str]
 
@@ -55,7 +54,7 @@ def _list(part: Part, old: list[Any], new: list[Any], edits: list[Edit]) -> None
     stretches = [(child.start, child.end) for child in part.children]
     gone: set[int] = set()
     added: list[tuple[int | None, str]] = []
-    for ours, theirs in align(old, new):
+    for ours, theirs in placed(old, new):
         if ours is not None and theirs is not None:
             _change(part.children[ours], old[ours], new[theirs], edits)
             added.append((ours, ""))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.core.align import align
+from promptsync.core.align import Pair, align
 
 
 def same(one: Any, other: Any) -> bool:
@@ -19,6 +19,25 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     return type(one) is type(other) and bool(one == other)
+
+
+def placed(old: list[Any], new: list[Any]) -> list[Pair]:
+    """Pair the items of two lists; as many that went as came at one place take each other's place."""
+    pairs: list[Pair] = []
+    gone: list[int] = []
+    came: list[int] = []
+    for ours, theirs in [*align(old, new), (-1, -1)]:
+        if ours is None or theirs is None:
+            gone += [] if ours is None else [ours]
+            came += [] if theirs is None else [theirs]
+            continue
+        if len(gone) == len(came):
+            pairs += zip(gone, came, strict=True)
+        else:
+            pairs += [*((index, None) for index in gone), *((None, index) for index in came)]
+        pairs.append((ours, theirs))
+        gone, came = [], []
+    return pairs[:-1]
 
 
 def reconciled(raw: Any, old: Any, new: Any) -> Any:

@@ -223,6 +223,23 @@ def test_a_new_key_stands_where_the_house_style_has_it() -> None:
     assert edit("# top\ncontent: x\n", _set("tags", ["a"])) == "# top\ntags: [a]\ncontent: x\n"
 
 
+def test_the_first_entries_of_an_item_may_go_and_others_come() -> None:
+    text = "content: x\nmetadata:\n  list:\n  - a: 1\n    b: 2\n    c: 3 # stays\n  - d\n"
+    edited = edit(text, _set("metadata", "list", 0, {"new": 0, "c": 3}))
+    assert edited == "content: x\nmetadata:\n  list:\n  - new: 0\n    c: 3 # stays\n  - d\n"
+
+
+def test_items_that_take_each_others_place_keep_the_comments_around() -> None:
+    text = "content: x\ntags:\n  # one\n  - a # first\n  # two\n  - b\n"
+    assert edit(text, _set("tags", ["c", "b"])) == text.replace("- a", "- c")
+
+
+def test_a_file_with_aliases_says_the_right_thing_after_an_edit() -> None:
+    text = "# top\ncontent: &t hello\nmetadata: {copy: *t, other: 1}\n"
+    assert edit(text, _set("metadata", "other", 2)) == text.replace("1", "2")
+    assert edit(text, _set("content", "new")).startswith("# top\n")
+
+
 def test_a_flow_mapping_opens_up_for_a_text_of_several_lines() -> None:
     text = "messages: [{role: user, content: hi}]  # short\npulled: 1\n"
     edited = edit(text, _set("messages", 0, "content", "a\nb\n"))
