@@ -1,11 +1,11 @@
 """Every error that a user can meet, each with the exit code and the machine-readable word it ends in.
 
-    PromptsyncError
-    ├── AnswerIsNo      1   differences under --exit-code, problems in files, a question declined
-    ├── UsageError      2   flags, arguments or promptsync.yaml
-    ├── Refused         3   a conflict, a safety limit, a plan that is no longer true
-    ├── RemoteError     4   the registry cannot be reached, refuses, fails or lacks an operation
-    └── Incomplete      5   partly done, or done with an unknown outcome
+PromptsyncError
+├── AnswerIsNo      1   differences under --exit-code, problems in files, a question declined
+├── UsageError      2   flags, arguments or promptsync.yaml
+├── Refused         3   a conflict, a safety limit, a plan that is no longer true
+├── RemoteError     4   the registry cannot be reached, refuses, fails or lacks an operation
+└── Incomplete      5   partly done, or done with an unknown outcome
 """
 
 from __future__ import annotations

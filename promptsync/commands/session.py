@@ -172,6 +172,7 @@ def verb(name: str, **attributes: Any) -> Callable[[Verb], click.Command]:
             finally:
                 session.bar.close()
 
-        return click.command(name, **attributes)(shared_options(run))
+        declared: click.Command = click.command(name, **attributes)(shared_options(run))  # type: ignore[no-untyped-call]
+        return declared
 
     return declare

@@ -80,7 +80,7 @@ def _look(
     pause: float,
     sleep: Callable[[float], None],
 ) -> Landed | Lost | None:
-    """Look for our version: at least twice, for ``seconds``. ``None`` when the registry certainly lacks it."""
+    """Look for our version, at least twice and for ``seconds``; ``None`` when the registry lacks it."""
     reached: RemoteError | None = None
     looks = max(2, int(seconds / pause) + 1) if pause > 0 else 2
     for look in range(looks):
