@@ -158,14 +158,25 @@ def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def verb(name: str, **attributes: Any) -> Callable[[Verb], click.Command]:
+def verb_group(name: str, **attributes: Any) -> click.Group:
+    """Declare a verb that is followed by a verb of its own; ``verb(…, of=group)`` declares those."""
+
+    @click.group(name, **attributes)
+    @shared_options
+    def group() -> None:
+        pass
+
+    return group
+
+
+def verb(name: str, *, of: click.Group | None = None, **attributes: Any) -> Callable[[Verb], click.Command]:
     """Declare a verb. The function gets the ``Session`` first and returns an ``Outcome``."""
 
     def declare(function: Verb) -> click.Command:
         @functools.wraps(function)
         def run(*arguments: Any, **options: Any) -> Outcome:
             session: Session = click.get_current_context().obj
-            session.verb = name
+            session.verb = name if of is None else f"{of.name} {name}"
             session.bar = Bar(shown=session.environment.interactive and not session.quiet)
             try:
                 return function(session, *arguments, **options)
