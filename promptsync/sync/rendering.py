@@ -145,9 +145,10 @@ class _Snippets:
     def _read(self, reference: Reference) -> Template | None:
         from promptsync.remote.errors import NotFound
 
-        registry = self.project.registry
         try:
-            found = registry.get(None, reference.name, version=reference.version, label=reference.label)
+            found = self.project.registry.get(
+                None, reference.name, version=reference.version, label=reference.label
+            )
         except NotFound:
             return None
         except RemoteError as error:

@@ -12,6 +12,7 @@ from promptsync.core.names import SUFFIXES
 from promptsync.errors import Refused, UsageError
 from promptsync.files.atomic import PRIVATE, write
 from promptsync.files.config import FILE_NAME, Config, find, load
+from promptsync.files.scalars import is_ambiguous
 from promptsync.files.schema import schema
 from promptsync.remote.address import LOCAL, address
 
@@ -154,7 +155,7 @@ def _configuration(prompts: str, url: str | None) -> str:
 
 
 def _scalar(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    return text if _PLAIN.fullmatch(text) and not is_ambiguous(text) else json.dumps(text, ensure_ascii=False)
 
 
 def _has_prompts(folder: Path) -> bool:

@@ -1,0 +1,162 @@
+"""``promptsync init``: the first minute, and every other time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from promptsync.cli import run
+from promptsync.files.config import load
+
+
+def init(root: Path, *arguments: str) -> int:
+    return run(["-C", str(root), "init", *arguments], {})
+
+
+def names(root: Path) -> list[str]:
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+def test_an_empty_directory_becomes_one_that_lints_renders_and_can_be_pushed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init(tmp_path) == 0
+    out = capsys.readouterr().out
+    assert names(tmp_path) == [".gitignore", "prompts/hello.yaml", "promptsync.yaml"]
+    assert (tmp_path / ".gitignore").read_text() == ".promptsync/\n"
+    assert "created  promptsync.yaml\n" in out
+    for line in ("lint", "render hello --example 1", "push"):
+        assert f"promptsync {line} " in out
+        assert run(["-C", str(tmp_path), *line.split()], {}) == 0
+    capsys.readouterr()
+    assert run(["-C", str(tmp_path), "lint", "--strict"], {}) == 0
+    assert run(["-C", str(tmp_path), "status", "--exit-code"], {}) == 0
+
+
+def test_doing_it_again_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    init(tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
+    capsys.readouterr()
+    assert init(tmp_path) == 0
+    assert capsys.readouterr().out.startswith("kept  promptsync.yaml\nkept  prompts/\nkept  .gitignore\n")
+    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
+
+
+def test_files_that_are_there_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "promptsync.yaml").write_text("prompts: mine\n")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "hello.yaml").write_text("content: mine\n")
+    assert init(tmp_path, "--example", "--prompts", "other") == 0
+    found = capsys.readouterr()
+    assert (tmp_path / "mine" / "hello.yaml").read_text() == "content: mine\n"
+    assert "kept     mine/hello.yaml" in found.out
+    assert "promptsync.yaml is kept as it is" in found.err
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("build/\n", "build/\n.promptsync/\n"),
+        ("build/", "build/\n.promptsync/\n"),
+        ("build/\r\n", "build/\r\n.promptsync/\n"),
+        ("", ".promptsync/\n"),
+        ("/.promptsync\n", "/.promptsync\n"),
+        (".promptsync/", ".promptsync/"),
+    ],
+)
+def test_the_private_directory_is_ignored_once(tmp_path: Path, before: str, after: str) -> None:
+    (tmp_path / ".gitignore").write_bytes(before.encode())
+    assert init(tmp_path) == 0
+    assert (tmp_path / ".gitignore").read_bytes() == after.encode()
+
+
+@pytest.mark.parametrize("prompts", ["app/prompts", "my prompts", "no", "ü", "0123", "a #b", "#x"])
+def test_any_directory_below_can_hold_the_prompts(tmp_path: Path, prompts: str) -> None:
+    assert init(tmp_path, "--prompts", prompts) == 0
+    assert load(tmp_path / "promptsync.yaml").prompts == prompts
+    assert (tmp_path / prompts / "hello.yaml").is_file()
+
+
+@pytest.mark.parametrize("prompts", ["../x", "/x", ".", "a\\b", "C:x"])
+def test_a_directory_elsewhere_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], prompts: str
+) -> None:
+    assert init(tmp_path, "--prompts", prompts) == 2
+    assert "no directory below this one" in capsys.readouterr().err
+    assert names(tmp_path) == []
+
+
+def test_a_registry_that_exists_is_pulled_from_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init(tmp_path, "--url", "https://api.example.com/") == 0
+    out = capsys.readouterr().out
+    assert "promptsync pull" in out
+    assert "PROMPTLAYER_API_KEY" in out
+    assert names(tmp_path) == [".gitignore", "promptsync.yaml"]
+    config = load(tmp_path / "promptsync.yaml")
+    assert config.default_remote == "production"
+    assert config.remotes["production"].url == "https://api.example.com"
+    assert config.remotes["local"].url == "local:"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://api.example.com", "api.example.com", "https://user:secret@example.com", "ftp://x"]
+)
+def test_a_url_that_no_key_may_be_sent_to_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    assert init(tmp_path, "--url", url) == 2
+    assert "secret" not in capsys.readouterr().err
+    assert names(tmp_path) == []
+
+
+def test_no_example_is_written_on_request_or_beside_other_prompts(tmp_path: Path) -> None:
+    (tmp_path / "a" / "prompts").mkdir(parents=True)
+    (tmp_path / "a" / "prompts" / "one.yml").write_text("content: x\n")
+    init(tmp_path / "a")
+    assert names(tmp_path / "a") == [".gitignore", "prompts/one.yml", "promptsync.yaml"]
+    (tmp_path / "b").mkdir()
+    init(tmp_path / "b", "--no-example")
+    assert names(tmp_path / "b") == [".gitignore", "promptsync.yaml"]
+
+
+def test_the_prompts_of_another_working_copy_are_no_place_for_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init(tmp_path)
+    inner = tmp_path / "prompts" / "team"
+    inner.mkdir()
+    for place in (tmp_path / "prompts", inner):
+        assert init(place) == 3
+        assert "inside the prompts directory" in capsys.readouterr().err
+    assert names(tmp_path / "prompts") == ["hello.yaml"]
+
+
+def test_a_directory_of_a_monorepo_may_be_one_with_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init(tmp_path)
+    (tmp_path / "service").mkdir()
+    assert init(tmp_path / "service") == 0
+    assert "is above this directory" in capsys.readouterr().err
+
+
+def test_the_json_document_lists_what_was_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".gitignore").write_text("build/\n")
+    assert init(tmp_path, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["created"] == ["promptsync.yaml", "prompts/", "prompts/hello.yaml"]
+    assert (document["changed"], document["kept"]) == ([".gitignore"], [])
+
+
+def test_a_broken_configuration_is_reported_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "promptsync.yaml").write_text("promts: x\n")
+    assert init(tmp_path) == 2
+    assert "Unknown key promts" in capsys.readouterr().err
+    assert names(tmp_path) == ["promptsync.yaml"]

@@ -1,0 +1,41 @@
+"""``promptsync schema``: the schemas that editors and other tools read."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+
+from promptsync.cli import run
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        ("prompt", {"content": "x", "tags": ["a"]}, {"content": "x", "tag": "a"}),
+        ("config", {"remotes": {"local": {"url": "local:"}}}, {"remotes": {"local": {"url": "ftp://x"}}}),
+    ],
+)
+def test_the_schema_is_json_schema_and_tells_good_from_bad(
+    kind: str, good: object, bad: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["schema", kind], {}) == 0
+    schema = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    assert validator.is_valid(good)
+    assert not validator.is_valid(bad)
+
+
+def test_the_json_document_holds_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["schema", "prompt", "--json"], {}) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema"], document["kind"]) == (1, "prompt")
+    assert document["json_schema"]["title"] == "promptsync prompt file"
+
+
+@pytest.mark.parametrize("arguments", [["schema"], ["schema", "prompts"]])
+def test_another_kind_is_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments, {}) == 2
+    assert "prompt" in capsys.readouterr().err

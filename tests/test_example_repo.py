@@ -1,0 +1,125 @@
+"""The example repository: everything in it works, as its README says."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from promptsync.cli import run
+from promptsync.core.canonical import digest
+from promptsync.core.snippets import of_prompt
+from promptsync.files.worktree import scan
+
+ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / "example-repo"
+FILES = scan(EXAMPLE, "prompts").files
+EXAMPLES = [(name, index) for name, file in FILES.items() for index, _ in enumerate(file.local.examples, 1)]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Iterator[Path]:
+    shutil.copytree(EXAMPLE, tmp_path / "copy", ignore=shutil.ignore_patterns(".promptsync"))
+    yield tmp_path / "copy"
+
+
+def body(root: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert run(["-C", str(root), *arguments, "--json"], {}) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_it_lints_without_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(EXAMPLE), "lint", "--strict"], {}) == 0
+    assert capsys.readouterr().out == f"{len(FILES)} files checked, no problems\n"
+
+
+@pytest.mark.parametrize(("name", "example"), EXAMPLES)
+def test_every_example_renders_offline_with_all_its_variables(
+    name: str, example: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = body(EXAMPLE, capsys, "render", name, "--offline", "--example", str(example))
+    assert not [warning for warning in found["warnings"] if "Missing" in warning]
+
+
+def test_it_shows_what_a_team_meets() -> None:
+    templates = [file.prompt.template for file in FILES.values()]
+    users = [name for name, file in FILES.items() if of_prompt(file.prompt.template)]
+    assert len(FILES) >= 6
+    assert {template["type"] for template in templates} == {"chat", "completion"}
+    assert len(users) >= 2
+    assert any(template.get("tools") for template in templates)
+    assert any(
+        message["role"] == "placeholder" for template in templates for message in template.get("messages", ())
+    )
+    models = [file.prompt.metadata.get("model", {}) for file in FILES.values()]
+    assert any("response_format" in model.get("parameters", {}) for model in models)
+
+
+def test_one_push_publishes_it_and_leaves_nothing_to_do(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pushed = body(copy, capsys, "push")
+    assert {one["name"] for one in pushed["published"]} == set(FILES)
+    assert run(["-C", str(copy), "status", "--exit-code"], {}) == 0
+    assert body(copy, capsys, "push")["published"] == []
+    assert body(copy, capsys, "render", "support/refund", "--example", "1")["warnings"] == []
+
+
+def test_a_new_copy_can_pull_what_was_pushed(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body(copy, capsys, "push")
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copytree(copy / ".promptsync", other / ".promptsync")
+    shutil.copy(copy / "promptsync.yaml", other)
+    body(other, capsys, "pull")
+    pulled = scan(other, "prompts").files
+    assert {name: digest(file.prompt) for name, file in pulled.items()} == {
+        name: digest(file.prompt) for name, file in FILES.items()
+    }
+
+
+def test_the_readme_names_every_file_and_its_commands_run(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (EXAMPLE / "README.md").read_text("utf-8")
+    for file in (copy / "prompts" / "support").iterdir():
+        assert file.name in readme
+    commands = re.findall(r"^\$ promptsync ([^#\n]+)", readme, re.MULTILINE)
+    assert len(commands) >= 4
+    for command in commands:
+        assert run(["-C", str(copy), *command.split()], {}) == 0, command
+    capsys.readouterr()
+
+
+def test_the_checks_that_files_name_are_declared_for_the_embedded_registry() -> None:
+    declared = yaml.safe_load((EXAMPLE / "registry.yaml").read_text("utf-8"))
+    evaluations = {one["name"] for one in declared["evaluations"]}
+    agents = {one["name"] for one in declared["agents"]}
+    config = yaml.safe_load((EXAMPLE / "promptsync.yaml").read_text("utf-8"))
+    assert {check["evaluation"] for check in config["checks"]} <= evaluations
+    for file in FILES.values():
+        assert set(file.local.evaluations) <= evaluations
+        assert {agent["name"] for agent in file.local.agents} <= agents
+
+
+def test_the_hooks_fit_the_files_that_people_keep() -> None:
+    hooks = {
+        hook["id"]: hook for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+    }
+    lint = hooks["promptsync-lint"]
+    assert lint["entry"] == "promptsync lint"
+    assert (lint["language"], lint["types"], lint["pass_filenames"]) == ("python", ["yaml"], True)
+    for path in ("prompts/a.yaml", "service/prompts/a/b.yml", "promptsync.yaml", "service/promptsync.yaml"):
+        assert re.search(lint["files"], path)
+    for path in ("registry.yaml", ".github/workflows/check.yml", "myprompts/a.yaml"):
+        assert not re.search(lint["files"], path)
