@@ -72,9 +72,10 @@ def _segment(segment: str, is_folder: bool = False) -> str:
         return "%"
     if not _PLAIN.fullmatch(segment):
         segment = "".join(_percent(char) if _is_unsafe(char) else char for char in segment)
-        if segment[:1] in (".", " "):
+        # Editors begin or end the names of their own files with # and ~: such files are not read.
+        if segment[:1] in (".", " ", "#"):
             segment = _percent(segment[0]) + segment[1:]
-        if segment[-1:] in (".", " "):
+        if segment[-1:] in (".", " ") or (is_folder and segment[-1:] == "~"):
             segment = segment[:-1] + _percent(segment[-1])
         # A folder must not have the path of another prompt's file.
         if is_folder and segment.lower().endswith(SUFFIXES):

@@ -35,6 +35,8 @@ from promptsync.core.names import MAX_PATH, MAX_SEGMENT, folded, name_for, path_
         ("100%", "100%25.yaml"),
         ("a.yaml/b", "a%2Eyaml/b.yaml"),
         ("\ud800", "%ED%A0%80.yaml"),
+        ("#1", "%231.yaml"),
+        ("a~/b~", "a%7E/b~.yaml"),
     ],
 )
 def test_a_name_has_a_readable_path_and_the_path_gives_it_back(name: str, path: str) -> None:
