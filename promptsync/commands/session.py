@@ -65,13 +65,18 @@ class Session:
             )
         return load(path)
 
-    def project(self) -> Project:
-        """Return the working copy with the remote of this run; use it as a context manager."""
+    def project(self, *, needs_config: bool = True) -> Project:
+        """Return the working copy with the remote of this run; use it as a context manager.
+
+        Where none is needed, a directory without a configuration will do as long as the remote is a URL.
+        """
         from promptsync.sync.project import open_project
 
+        remote = self.remote or self.environment.remote
+        is_url = ":" in (remote or self.environment.base_url or "")
         project = open_project(
-            self.config(),
-            remote=self.remote or self.environment.remote,
+            self.config() if needs_config or not is_url else self._config_if_any(),
+            remote=remote,
             api_key=self.environment.api_key,
             base_url=self.environment.base_url,
             progress=self.bar,
@@ -79,6 +84,13 @@ class Session:
         )
         self.remote_name = project.remote
         return project
+
+    def _config_if_any(self) -> Config:
+        from promptsync.files.config import FILE_NAME, Config, find
+
+        if find(self.directory) is not None:
+            return self.config()
+        return Config(self.directory, self.directory / FILE_NAME)
 
     def say(self, message: str) -> None:
         """Say something on stderr, unless told to be quiet."""
@@ -161,11 +173,9 @@ def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def verb_group(name: str, **attributes: Any) -> click.Group:
     """Declare a verb that is followed by a verb of its own; ``verb(…, of=group)`` declares those."""
 
-    @click.group(name, **attributes)
-    @shared_options
-    def group() -> None:
-        pass
-
+    group = click.Group(name, **attributes)
+    for option in _SHARED:
+        option(group)
     return group
 
 

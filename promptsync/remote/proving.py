@@ -9,11 +9,13 @@ from typing import Any
 from promptsync.remote import endpoints
 from promptsync.remote.answers import Answer
 from promptsync.remote.endpoints import Operation
+from promptsync.remote.errors import Rejected
 from promptsync.remote.paging import PER_PAGE, read_all
 from promptsync.remote.parse import number
 from promptsync.remote.session import Session
 
 _STILL_RUNNING = 202
+_NO_SUCH_FILTER = frozenset({400, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,27 @@ class AgentRun:
 class Proving(Session):
     """The part of a registry that runs things. Answers are the registry's own objects."""
 
-    def list_datasets(self, *, name: str | None = None, status: str | None = None) -> list[dict[str, Any]]:
-        """All datasets: ``id, version_number, column_names, dataset_group{id, name}, …``."""
-        return self._objects(endpoints.LIST_DATASETS, ("datasets", "items"), name=name, status=status)
+    def list_datasets(self, **filters: object) -> list[dict[str, Any]]:
+        """All datasets: ``id, version_number, column_names, dataset_group{id, name}, …``.
 
-    def list_evaluations(self, *, name: str | None = None, status: str | None = None) -> list[dict[str, Any]]:
-        """All evaluations: ``id, name, workspace_id, …``. ``name`` matches parts; compare again."""
-        return self._objects(endpoints.LIST_EVALUATIONS, ("evaluations", "items"), name=name, status=status)
+        ``filters`` are query parameters; those that are ``None`` are not sent. A registry of the customer's
+        document knows ``name`` (of the group, matched in parts) and ``status`` alone.
+        """
+        return self._objects(endpoints.LIST_DATASETS, ("datasets", "items"), filters)
+
+    def list_evaluations(self, *, include_runs: bool = False, **filters: object) -> list[dict[str, Any]]:
+        """All evaluations: ``id, name, workspace_id, …``. ``name`` matches parts; compare again.
+
+        With ``include_runs`` each has its ``runs`` (``id, status, score``), where the registry tells them.
+        """
+        keys = ("evaluations", "items")
+        if include_runs:
+            try:
+                return self._objects(endpoints.LIST_EVALUATIONS, keys, {**filters, "include_runs": "true"})
+            except Rejected as error:
+                if error.status not in _NO_SUCH_FILTER:
+                    raise
+        return self._objects(endpoints.LIST_EVALUATIONS, keys, filters)
 
     def run_evaluation(self, evaluation_id: int, name: str, *, dataset_id: int | None = None) -> int:
         """Start an evaluation and return the id of the new report, which ``evaluation`` reads.
@@ -79,9 +95,9 @@ class Proving(Session):
 
         return {"rows": read_all(fetch, ("rows",), connections=self._connections), "columns": columns}
 
-    def list_agents(self) -> list[dict[str, Any]]:
+    def list_agents(self, **filters: object) -> list[dict[str, Any]]:
         """All agents (the vendor's workflows): ``id, name, release_labels, latest_version_number, …``."""
-        return self._objects(endpoints.LIST_AGENTS, ("items", "workflows"))
+        return self._objects(endpoints.LIST_AGENTS, ("items", "workflows"), filters)
 
     def run_agent(
         self,
@@ -111,7 +127,7 @@ class Proving(Session):
         return True, answer.json()
 
     def _objects(
-        self, operation: Operation, keys: tuple[str, ...], **filters: str | None
+        self, operation: Operation, keys: tuple[str, ...], filters: Mapping[str, object]
     ) -> list[dict[str, Any]]:
         given = {key: value for key, value in filters.items() if value is not None}
 
