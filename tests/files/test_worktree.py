@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import names
 
+from promptsync.core.prompt import Local, Prompt
 from promptsync.errors import UsageError
-from promptsync.files.worktree import Worktree, load_paths, path_for_new, paths_for_new, scan
+from promptsync.files.emit import render_new
+from promptsync.files.worktree import Worktree, load_paths, path_for_new, paths_for_new, scan, write
 
 PROMPT = "content: x\n"
 
@@ -169,3 +175,21 @@ def test_a_new_prompt_gets_a_path_of_its_own(tmp_path: Path) -> None:
     assert chosen["Twin"] == "prompts/Twin.yaml"
     for name in ("Refund", "broken", "twin"):
         assert chosen[name].startswith(f"prompts/{name}~")
+
+
+@given(st.lists(names(), unique=True, max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_written_is_found_again_under_its_name(found: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        chosen = paths_for_new(scan(root, "prompts"), found)
+        for name, path in chosen.items():
+            write(
+                root,
+                path,
+                render_new(Prompt(name, {"type": "chat", "messages": []}), Local()),
+                within="prompts",
+            )
+        again = scan(root, "prompts")
+        assert {name: file.path for name, file in again.files.items()} == chosen
+        assert again.problems == ()
