@@ -140,6 +140,18 @@ def of_prompt(template: Template) -> list[Reference]:
     return list(dict.fromkeys(reference for text in strings(template) for reference in references(text)))
 
 
+def rendered_in(template: Template) -> list[Reference]:
+    """The distinct references that the registry expands, which must exist: those in text blocks."""
+    found: dict[Reference, None] = {}
+
+    def collect(text: str) -> str:
+        found.update(dict.fromkeys(references(text)))
+        return text
+
+    map_texts(template, collect)
+    return list(found)
+
+
 def publish_order(prompts: Mapping[str, Collection[str]]) -> list[list[str]]:
     """Levels in which to publish: each prompt comes after everything that it references.
 

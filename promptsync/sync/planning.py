@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from promptsync.core.compare import State
 from promptsync.core.lint import Known, check
 from promptsync.core.message import check_message, with_mark
 from promptsync.core.plan import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
-from promptsync.core.snippets import of_prompt, publish_order
+from promptsync.core.snippets import Reference, SnippetCycle, of_prompt, publish_order, rendered_in
 from promptsync.errors import Refused, UsageError
 from promptsync.files.problems import InvalidFile
 from promptsync.sync.project import Project
@@ -196,18 +197,28 @@ def _with_labels(
             )
 
 
-def _references(snapshot: Snapshot, name: str) -> set[str]:
-    return {reference.name for reference in of_prompt(snapshot.worktree.files[name].prompt.template)}
+_Find = Callable[[Mapping[str, Any]], Iterable[Reference]]
+
+
+def _references(snapshot: Snapshot, name: str, find: _Find) -> set[str]:
+    return {reference.name for reference in find(snapshot.worktree.files[name].prompt.template)}
 
 
 def _levels(snapshot: Snapshot, chosen: set[str]) -> list[list[str]]:
-    return publish_order({name: _references(snapshot, name) & chosen for name in chosen})
+    def order(find: _Find) -> list[list[str]]:
+        return publish_order({name: _references(snapshot, name, find) & chosen for name in chosen})
+
+    try:
+        return order(of_prompt)
+    except SnippetCycle:
+        # where nothing is expanded a prompt may well mention itself
+        return order(rendered_in)
 
 
 def _check_snippets(snapshot: Snapshot, chosen: set[str], options: PushOptions) -> None:
     """Refuse to publish a prompt before a snippet that only exists here and was not named."""
     for name in sorted(chosen):
-        for other in sorted(_references(snapshot, name) - chosen - set(snapshot.listing)):
+        for other in sorted(_references(snapshot, name, rendered_in) - chosen - set(snapshot.listing)):
             raise Refused(
                 f"{name!r} uses the snippet {other!r}, which is not published",
                 hint=f"promptsync push {other} {name}"

@@ -17,6 +17,7 @@ from promptsync.core.snippets import (
     of_prompt,
     publish_order,
     references,
+    rendered_in,
     scan,
     strings,
 )
@@ -92,6 +93,7 @@ def test_references_are_gathered_from_every_string_of_a_template_once_and_in_ord
         "tools": [{"function": {"description": "@@@c@label:x@@@"}}]
     }
     assert of_prompt(template) == [Reference("b"), Reference("a"), Reference("c", label="x")]
+    assert rendered_in(template) == [Reference("b"), Reference("a")]
 
 
 def test_strings_survive_any_depth():

@@ -1,0 +1,188 @@
+"""Push after pull, and pull after push, change nothing, whatever a prompt holds.
+
+Each example is a registry with many prompts, so that the database and the working copy are made seldom:
+together the examples are 875 prompts, nine tenths of which the registry takes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import strategies
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from promptsync.core.canonical import canonical, tag_set
+from promptsync.core.compare import State
+from promptsync.core.lint import Known, check
+from promptsync.core.prompt import Local, Prompt
+from promptsync.files.atomic import write
+from promptsync.files.config import load
+from promptsync.files.emit import render_new
+from promptsync.files.promptfile import parse
+from promptsync.files.worktree import paths_for_new, scan
+from promptsync.remote.errors import Rejected
+from promptsync.sync.gather import gather
+from promptsync.sync.planning import PushOptions, plan_push
+from promptsync.sync.project import Project, open_project
+from promptsync.sync.pull import PullOptions, plan_pull, pull
+from promptsync.sync.push import push
+
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+PROMPTS = 25
+
+
+def _batched(examples: int) -> settings:
+    """A failing batch is reported as it is, for shrinking it would take minutes."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
+        suppress_health_check=[
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+            HealthCheck.large_base_example,
+        ],
+    )
+
+
+_SNIPPETS = {"tone": 1, "a": 3}
+"""Names and versions of the snippets that the generated texts refer to."""
+
+_batches = st.lists(
+    # no publish carries version-level fields that the registry does not know: it drops them
+    strategies.prompts()
+    .filter(lambda prompt: prompt.name not in _SNIPPETS)
+    .map(lambda prompt: replace(prompt, extra={})),
+    min_size=PROMPTS,
+    max_size=PROMPTS,
+    unique_by=lambda prompt: prompt.name,
+)
+
+
+@contextmanager
+def _working_copies(*registries: str) -> Iterator[list[Project]]:
+    """An empty working copy of each registry, without git; the registries hold the snippets only."""
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as opened:
+        projects: list[Project] = []
+        for number, registry in enumerate(registries):
+            root = Path(directory) / str(number)
+            root.mkdir()
+            configuration = root / "promptsync.yaml"
+            configuration.write_text(f'remotes: {{shared: {{url: "local:../{registry}"}}}}\n', "utf-8")
+            projects.append(opened.enter_context(open_project(load(configuration))))
+        for project in {project.database: project for project in projects}.values():
+            _publish_snippets(project)
+        yield projects
+
+
+def _publish_snippets(project: Project) -> None:
+    for name, versions in _SNIPPETS.items():
+        for number in range(versions):
+            template = {"type": "completion", "content": [{"type": "text", "text": f"Be kind {number}."}]}
+            project.registry.publish(Prompt(name, template), message="")
+
+
+def _held(project: Project, prompts: Iterable[Prompt]) -> dict[str, Prompt]:
+    """Publish prompts past all our checks, and return what the registry made of those that it takes."""
+    held = {}
+    for prompt in prompts:
+        with suppress(Rejected):
+            version = project.registry.publish(prompt, message="by hand")
+            found = project.registry.get(version.template_id, prompt.name).prompt
+            held[prompt.name] = replace(found, tags=prompt.tags)
+    return held
+
+
+def _pull(project: Project) -> list[str]:
+    receipt = pull(project, plan_pull(project, gather(project), PullOptions()))
+    return [one.name for one in receipt.written]
+
+
+def _push(project: Project) -> list[str]:
+    snapshot = gather(project)
+    receipt = push(project, snapshot, plan_push(project, snapshot, PushOptions()))
+    assert not receipt.failed and not receipt.raced and not receipt.altered
+    return [one.name for one in receipt.published]
+
+
+def _files(project: Project) -> dict[str, Prompt]:
+    worktree = scan(project.root, "prompts")
+    assert not worktree.problems
+    return {name: file.prompt for name, file in worktree.files.items()}
+
+
+def _states(project: Project) -> set[State]:
+    return {item.state for item in gather(project).items}
+
+
+@_batched(25)
+@given(_batches)
+def test_what_was_pulled_is_in_sync_and_pushes_nothing(prompts: list[Prompt]) -> None:
+    with _working_copies("registry.db") as (project,):
+        held = _held(project, prompts)
+        assert set(_pull(project)) == {*held, *_SNIPPETS}
+        assert _states(project) == {State.IN_SYNC}
+        assert _push(project) == [] == _pull(project)
+        assert _contents(_files(project), held) == _contents(held, held)
+
+
+@_batched(10)
+@given(_batches, st.lists(strategies.locals_(), min_size=PROMPTS, max_size=PROMPTS))
+def test_what_was_pushed_is_in_sync_and_comes_back_as_it_was(
+    prompts: list[Prompt], local_parts: list[Local]
+) -> None:
+    with _working_copies("origin.db", "registry.db", "registry.db") as (origin, ours, theirs):
+        held = _held(origin, prompts)
+        _pull(ours)
+        names = _write(ours, zip(held.values(), local_parts, strict=False))
+        assert set(_push(ours)) == names
+        assert _states(ours) == {State.IN_SYNC}
+        assert _push(ours) == [] == _pull(ours)
+        assert _contents(_files(ours), names) == _contents(held, names)
+
+        assert set(_pull(theirs)) == {*names, *_SNIPPETS}
+        assert _contents(_files(theirs), names) == _contents(held, names)
+
+        shutil.rmtree(ours.root / "prompts")
+        assert set(_pull(ours)) == {*names, *_SNIPPETS}
+        assert _contents(_files(ours), names) == _contents(held, names)
+        assert _push(ours) == []
+
+
+def test_a_prompt_may_mention_itself_and_what_does_not_exist_where_nothing_is_expanded() -> None:
+    function = {"name": "f", "description": "Like @@@self@@@ and @@@nobody@@@."}
+    template = {"type": "chat", "messages": [], "tools": [{"type": "function", "function": function}]}
+    with _working_copies("registry.db") as (project,):
+        assert _write(project, [(Prompt("self", template), Local())]) == {"self"}
+        assert _push(project) == ["self"]
+        assert State.AHEAD not in _states(project)
+
+
+def _contents(prompts: Mapping[str, Prompt], names: Iterable[str]) -> dict[str, object]:
+    return {name: (canonical(prompts[name]), tag_set(prompts[name])) for name in names}
+
+
+def _write(project: Project, parts: Iterable[tuple[Prompt, Local]]) -> set[str]:
+    """Write a file for each prompt that lint lets through, and return their names."""
+    given = {prompt.name: (prompt, local) for prompt, local in parts}
+    worktree = scan(project.root, "prompts")
+    paths = paths_for_new(worktree, given)
+    files = [
+        parse(render_new(prompt, local).encode(), paths[name], name)
+        for name, (prompt, local) in given.items()
+    ]
+    snippets = {name: file.prompt.template for name, file in worktree.files.items()}
+    known = Known(snippets, registry=frozenset(snippets))
+    refused = {problem.path for problem in check(files, known) if problem.severity == "error"}
+    kept = [file for file in files if file.path not in refused]
+    for file in kept:
+        write(project.root, file.path, file.text)
+    return {file.prompt.name for file in kept}
