@@ -36,9 +36,6 @@ remotes:
 
 # Which prompts belong to this repository, by name; * crosses /. Without it: all of them.
 # include: ["support/*"]
-
-# Which release label `promptsync deploy` moves, by git branch.
-# labels: {{main: prod}}
 """
 _PRODUCTION: Final = "https://api.promptlayer.com"
 _EXAMPLE: Final = """\
