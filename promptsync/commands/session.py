@@ -170,23 +170,26 @@ def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def verb_group(name: str, **attributes: Any) -> click.Group:
-    """Declare a verb that is followed by a verb of its own; ``verb(…, of=group)`` declares those."""
+def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], click.Group]:
+    """Declare a verb that is followed by a verb of its own; ``verb(…, parent=group)`` declares those."""
 
-    group = click.Group(name, **attributes)
-    for option in _SHARED:
-        option(group)
-    return group
+    def declare(function: Callable[[], None]) -> click.Group:
+        group: click.Group = click.group(name, **attributes)(shared_options(function))
+        return group
+
+    return declare
 
 
-def verb(name: str, *, of: click.Group | None = None, **attributes: Any) -> Callable[[Verb], click.Command]:
+def verb(
+    name: str, *, parent: click.Group | None = None, **attributes: Any
+) -> Callable[[Verb], click.Command]:
     """Declare a verb. The function gets the ``Session`` first and returns an ``Outcome``."""
 
     def declare(function: Verb) -> click.Command:
         @functools.wraps(function)
         def run(*arguments: Any, **options: Any) -> Outcome:
             session: Session = click.get_current_context().obj
-            session.verb = name if of is None else f"{of.name} {name}"
+            session.verb = name if parent is None else f"{parent.name} {name}"
             session.bar = Bar(shown=session.environment.interactive and not session.quiet)
             try:
                 return function(session, *arguments, **options)
@@ -194,6 +197,8 @@ def verb(name: str, *, of: click.Group | None = None, **attributes: Any) -> Call
                 session.bar.close()
 
         declared: click.Command = click.command(name, **attributes)(shared_options(run))  # type: ignore[no-untyped-call]
+        if parent is not None:
+            parent.add_command(declared)
         return declared
 
     return declare
