@@ -127,7 +127,11 @@ def syntax_problem(error: Exception, text: str, path: str) -> Problem:
         return Problem(path, 1, 1, "yaml-nesting", "Values nest too deeply to be read.")
     parts = [getattr(error, name, None) for name in ("context", "problem")]
     message = ", ".join(part for part in parts if part)
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    # what is never closed is told where it was opened, not at the end of the file
+    marks = (
+        ("context_mark", "problem_mark") if "end of stream" in message else ("problem_mark", "context_mark")
+    )
+    mark = next((mark for name in marks if (mark := getattr(error, name, None)) is not None), None)
     if mark is not None:
         line, column = mark.line + 1, mark.column + 1
     else:
