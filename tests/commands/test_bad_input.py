@@ -1,4 +1,4 @@
-"""What is wrong with a file is told by lint and stops push, with a place and a way out; nothing is written."""
+"""What is wrong with a file is told by lint and stops push, with its place and a way out."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ CASES: list[tuple[str, str | bytes | Write, int, list[str]]] = [
     ("model twice", "content: x\nmodel: {name: a}\nmetadata: {model: {name: b}}\n", 3, ["twice"]),
     (
         "jinja2",
-        "template_format: jinja2\nmessages:\n- role: user\n  content: |\n    Hello\n    {% if x %}\n    you\n",
+        "template_format: jinja2\nmessages:\n- role: user\n  content: |\n    Hi\n    {% if x %}\n    you\n",
         6,
         ["jinja2"],
     ),
