@@ -22,11 +22,13 @@ _LEVELS: Final = (yamlio.MAX_DEPTH, 3, 1)
 """How deep an edit may reach, from the smallest change to whole top-level values."""
 
 
-def render_edit(existing: str, prompt: Prompt, local: Local, path: str) -> str:
+def render_edit(existing: str, prompt: Prompt, local: Local, path: str, *, named: bool = False) -> str:
     """Return the text of an existing file after it was made to say ``prompt`` and ``local``.
 
     Only what changed is replaced, inserted or removed; comments, order, blank lines and quoting of the rest
     stay byte for byte, and a file that says the same already is returned as it is. ``path`` is for messages.
+    ``named`` gives a file that changes its ``name:`` if it has none, so that moving it later does not rename
+    the prompt.
     A file that cannot be read is replaced. Raises Refused when the prompt holds something that no file can.
     """
     try:
@@ -36,7 +38,7 @@ def render_edit(existing: str, prompt: Prompt, local: Local, path: str) -> str:
     document = writable_document(_in_words_of(file, prompt), local)
     if same(to_document(file.prompt, file.local), document):
         return existing
-    for target in _targets(existing, file, document):
+    for target in _targets(existing, file, document, named):
         for level in _LEVELS:
             try:
                 text = edited(existing, target, level)
@@ -59,10 +61,14 @@ def _in_words_of(file: PromptFile, prompt: Prompt) -> Prompt:
     return prompt
 
 
-def _targets(existing: str, file: PromptFile, document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _targets(
+    existing: str, file: PromptFile, document: dict[str, Any], named: bool
+) -> Iterator[dict[str, Any]]:
     """Yield what the file should hold: in its own words, then in those of the house style."""
     raw = yamlio.load(existing.encode(), file.path).value
     own_words = reconciled(raw, to_document(file.prompt, file.local), document)
+    if named:
+        own_words = {"name": document["name"], **own_words}
     if same(to_document(*to_prompt(own_words, document["name"])), document):
         yield own_words
     yield document

@@ -176,7 +176,7 @@ def _write(
 ) -> Write:
     if file is not None:
         path, old = file.path, file.text
-        new = render_edit(old, prompt, local, path)
+        new = render_edit(old, prompt, local, path, named=True)
     else:
         path, old = new_path or "", None
         new = render_new(prompt, local)

@@ -297,6 +297,13 @@ def test_a_file_without_a_name_gets_none() -> None:
     assert edit("content: x\n", _set("content", "z")) == "content: z\n"
 
 
+def test_a_file_that_a_pull_writes_is_given_its_name() -> None:
+    file = parse(b"# why\ncontent: x\n", "prompts/a.yaml", "a")
+    prompt = replace(file.prompt, template={"type": "completion", "content": [{"type": "text", "text": "z"}]})
+    assert render_edit(file.text, prompt, file.local, file.path, named=True) == "# why\nname: a\ncontent: z\n"
+    assert render_edit(file.text, file.prompt, file.local, file.path, named=True) == file.text
+
+
 @pytest.mark.parametrize(
     ("text", "change"),
     [
