@@ -174,7 +174,7 @@ def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], c
     """Declare a verb that is followed by a verb of its own; ``verb(…, parent=group)`` declares those."""
 
     def declare(function: Callable[[], None]) -> click.Group:
-        group: click.Group = click.group(name, **attributes)(shared_options(function))
+        group: click.Group = click.group(name, **attributes)(shared_options(function))  # type: ignore[no-untyped-call]
         return group
 
     return declare

@@ -1,0 +1,118 @@
+"""What the verbs that change labels have in common: the question before, the receipt after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from promptsync import output
+from promptsync.commands.session import Outcome, Session
+from promptsync.errors import AnswerIsNo, PromptsyncError, Refused
+from promptsync.sync.labels import Change
+from promptsync.sync.project import Project
+from promptsync.sync.relabel import Changed, failure, relabel
+
+
+def change(
+    session: Session,
+    project: Project,
+    changes: Sequence[Change],
+    *,
+    question: str = "",
+    yes: bool = False,
+    is_dangerous: bool = False,
+    together: bool = False,
+) -> Outcome:
+    """Ask where there is a ``question`` and a terminal, make the changes, and return the receipt.
+
+    What ``is_dangerous`` needs a yes also where nobody can be asked.
+    """
+    if all(one.old == one.new for one in changes):
+        return receipt([Changed(one, True) for one in changes], None)
+    if not yes:
+        _ask(session, changes, question, is_dangerous)
+    done = relabel(project, changes, together=together)
+    return receipt(done, failure(project, done))
+
+
+def _ask(session: Session, changes: Sequence[Change], question: str, is_dangerous: bool) -> None:
+    if session.environment.interactive and not session.json:
+        if not question and not is_dangerous:
+            return
+        for line in plan_lines(changes):
+            session.say(line)
+        if not session.confirm(question or "Move it to a lower version?"):
+            raise AnswerIsNo("not confirmed; no label was changed", code="declined")
+    elif is_dangerous:
+        raise Refused(
+            "--force needs a yes, and there is no terminal to ask on; no label was changed",
+            hint="add -y when you are sure",
+            code="not-confirmed",
+        )
+
+
+def receipt(
+    done: Sequence[Changed], error: PromptsyncError | None, *, dry_run: bool | None = None
+) -> Outcome:
+    """Return what became of changes, in the order in which they were planned."""
+    body: dict[str, Any] = {"labels": [_body(one) for one in done]}
+    if dry_run is not None:
+        body["dry_run"] = dry_run
+    lines = output.table(_row(one) for one in done)
+    return Outcome(lines, body, error.exit_code if error is not None else 0, error)
+
+
+def plan_lines(changes: Sequence[Change]) -> list[str]:
+    """Return changes as lines, before they are made."""
+    return output.table((f"  {_name(one)}", _label(one), _way(one)) for one in changes)
+
+
+def change_body(one: Change, moved: bool, reason: str = "") -> dict[str, Any]:
+    """Return a change for a JSON document."""
+    return {
+        "name": one.name,
+        "label": one.label,
+        "from": one.old,
+        "to": one.new,
+        "moved": moved,
+        "reason": reason,
+    }
+
+
+def _body(done: Changed) -> dict[str, Any]:
+    return change_body(done.change, done.moved, done.reason or done.note)
+
+
+def _row(done: Changed) -> tuple[str, ...]:
+    one = done.change
+    if not done.moved:
+        word = output.style("not moved", "bad")
+    elif one.old == one.new:
+        word = output.style("unchanged", "faint")
+    elif one.new is None:
+        word = output.style("deleted", "warn")
+    else:
+        word = output.style("created" if one.old is None else "moved", "good")
+    why = done.reason or done.note
+    return (f"  {word}", _name(one), _label(one), _way(one), output.safe(why, newlines=False))
+
+
+def _name(one: Change) -> str:
+    return output.name(one.name)
+
+
+def _label(one: Change) -> str:
+    return output.style(output.name(one.label), "strong")
+
+
+def _way(one: Change) -> str:
+    if one.old == one.new:
+        return f"v{one.new}"
+    old = f"v{one.old}" if one.old is not None else "new"
+    new = f"v{one.new}" if one.new is not None else "deleted"
+    return f"{old} -> {new}" + (f"  {output.style('lower', 'warn')}" if one.is_lower else "")
+
+
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
