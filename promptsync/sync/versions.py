@@ -77,8 +77,8 @@ def show(project: Project, wanted: str) -> Shown:
     for name, version, label in readings:
         if name in listing:
             return _shown(project, listing[name], version, label)
-    names = [name for name, _, _ in readings]
-    meant = next((name for name in names if close_name(name, listing) is not None), names[-1])
+    names = [name for name, _, _ in reversed(readings)]
+    meant = next((name for name in names if close_name(name, listing) is not None), names[0])
     raise no_such_prompt(project, meant, listing)
 
 

@@ -1,0 +1,428 @@
+"""Plans of label changes, and what becomes of them in registries that play along and in others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from release_world import World, faulty, world
+
+from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, Refused, RemoteError, UsageError
+from promptsync.files.config import load
+from promptsync.remote.errors import Unsupported
+from promptsync.sync.labels import (
+    Change,
+    labelled,
+    plan_delete,
+    plan_move,
+    plan_promotion,
+    plan_set,
+)
+from promptsync.sync.lookup import NoSuchPrompt
+from promptsync.sync.relabel import Changed, failure, relabel
+from promptsync.sync.rollback import plan_rollback
+from promptsync.sync.snippetuse import check_unused
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as made:
+        made.publish("refund", "one", "two", "three", "four")
+        made.publish("greet", "one", "two")
+        yield made
+
+
+def one(here: World, name: str = "refund") -> Any:
+    (found,) = labelled(here.project, [name])
+    return found
+
+
+def done(here: World, *changes: Change, **options: bool) -> list[Changed]:
+    return relabel(here.project, changes, **options)
+
+
+# -- reading -------------------------------------------------------------------------------------------
+
+
+def test_labels_are_read_of_all_prompts_in_scope_or_of_those_named(here: World) -> None:
+    here.label("refund", prod=2)
+    here.label("greet", prod=1, staging=2)
+    found = labelled(here.project)
+    assert [(each.listed.name, sorted(each.labels)) for each in found] == [
+        ("greet", ["prod", "staging"]),
+        ("refund", ["prod"]),
+    ]
+    assert [each.listed.name for each in labelled(here.project, ["refund", "greet"])] == ["greet", "refund"]
+    assert one(here).version("prod") == 2
+    assert one(here).version("staging") is None
+
+
+def test_names_outside_of_include_are_left_out_unless_they_are_named(here: World) -> None:
+    here.write("promptsync.yaml", "include: [greet]\n")
+    here.project.config = load(here.root / "promptsync.yaml")
+    assert [each.listed.name for each in labelled(here.project)] == ["greet"]
+    assert one(here, "refund").listed.name == "refund"
+
+
+@pytest.mark.parametrize(("name", "hint"), [("refnd", "did you mean 'refund'"), ("zzz", "ls-remote")])
+def test_an_unknown_name_gets_the_nearest_one(here: World, name: str, hint: str) -> None:
+    for names in ([name], [name, "greet"]):
+        with pytest.raises(NoSuchPrompt) as caught:
+            labelled(here.project, names)
+        assert hint in caught.value.hint
+        assert caught.value.exit_code == 1
+
+
+def test_an_archived_prompt_is_called_archived(here: World) -> None:
+    here.project.registry.archive(one(here).listed.template_id, is_snippet=False)
+    with pytest.raises(NoSuchPrompt) as caught:
+        one(here)
+    assert "archived" in caught.value.hint
+
+
+def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) -> None:
+    number = one(here).listed.template_id
+    here.publish(str(number), "imposter")
+    here.label(str(number), prod=1)
+    with world(here.root) as fresh:  # a client that has seen nothing yet
+        assert one(fresh).labels == {}
+        (moved,) = done(fresh, plan_set(one(fresh), "prod", 3))
+    assert moved.moved
+    assert here.labels("refund") == {"prod": 3}
+
+
+# -- plans ---------------------------------------------------------------------------------------------
+
+
+def test_a_label_is_set_to_the_latest_version_unless_told_otherwise(here: World) -> None:
+    assert plan_set(one(here), "prod", None).new == 4
+    assert plan_set(one(here), "prod", 2).new == 2
+
+
+@pytest.mark.parametrize("version", [5, 99])
+def test_a_version_that_was_never_published_is_refused(here: World, version: int) -> None:
+    here.label("refund", prod=2)
+    for plan in (plan_set, plan_move):
+        with pytest.raises(UsageError, match=f"no version {version}; its latest is v4"):
+            plan(one(here), "prod", version)
+
+
+def test_a_label_that_points_elsewhere_is_not_set(here: World) -> None:
+    here.label("refund", prod=2)
+    with pytest.raises(Refused) as caught:
+        plan_set(one(here), "prod", 3)
+    assert "label move refund prod --version 3" in caught.value.hint
+    assert plan_set(one(here), "prod", 2).old == 2
+
+
+def test_a_label_goes_up_and_down_only_when_forced(here: World) -> None:
+    here.label("refund", prod=2)
+    assert plan_move(one(here), "prod", None).new == 4
+    with pytest.raises(Refused, match="v1 is lower") as caught:
+        plan_move(one(here), "prod", 1)
+    assert "rollback refund --label prod --to 1" in caught.value.hint
+    assert plan_move(one(here), "prod", 1, force=True).is_lower
+
+
+def test_a_missing_label_is_neither_moved_nor_deleted(here: World) -> None:
+    here.label("refund", staging=2)
+    for plan in (lambda: plan_move(one(here), "prod", 3), lambda: plan_delete(one(here), "prod")):
+        with pytest.raises(AnswerIsNo, match="its labels: staging"):
+            plan()
+
+
+def test_a_promotion_covers_the_prompts_that_have_the_label(here: World) -> None:
+    here.label("refund", staging=4, prod=2)
+    here.publish("other", "one")
+    plan = plan_promotion(labelled(here.project), "staging", "prod", named=False)
+    assert [(each.name, each.old, each.new) for each in plan.changes] == [("refund", 2, 4)]
+    assert plan.without == ()
+    named = plan_promotion(labelled(here.project), "staging", "prod", named=True)
+    assert named.without == ("greet", "other")
+
+
+def test_a_promotion_tells_what_would_go_to_a_lower_version(here: World) -> None:
+    here.label("refund", staging=2, prod=4)
+    here.label("greet", staging=2)
+    plan = plan_promotion(labelled(here.project), "staging", "prod", named=False)
+    assert [each.name for each in plan.lower] == ["refund"]
+    forced = plan_promotion(labelled(here.project), "staging", "prod", named=False, force=["refund"])
+    assert forced.lower == ()
+
+
+# -- moving --------------------------------------------------------------------------------------------
+
+
+def test_each_release_remembers_the_version_before(here: World) -> None:
+    done(here, plan_set(one(here), "prod", 1))
+    assert here.labels("refund") == {"prod": 1}
+    done(here, plan_move(one(here), "prod", 2))
+    assert here.labels("refund") == {"prod": 2, "prod.previous": 1}
+    done(here, plan_move(one(here), "prod", 4))
+    assert here.labels("refund") == {"prod": 4, "prod.previous": 2}
+
+
+def test_a_rollback_goes_to_the_version_before_and_says_so_ever_after(here: World) -> None:
+    here.label("refund", prod=4, prod_previous=2)
+    (back,) = done(here, plan_rollback(here.project, one(here), "prod", None))
+    assert back.moved
+    assert here.labels("refund") == {"prod": 2, "prod.previous": 2}
+    with pytest.raises(Refused, match="was taken back") as caught:
+        plan_rollback(here.project, one(here), "prod", None)
+    assert caught.value.details[0].startswith("v4")
+
+
+ROLLBACKS = [
+    # prod, prod.previous, --to -> prod, prod.previous
+    ((4, 3), 1, (1, 3)),
+    ((4, 2), 3, (3, 3)),
+    ((4, None), 3, (3, 3)),
+    ((4, 3), 4, (4, 3)),
+]
+
+
+@pytest.mark.parametrize(("before", "to", "after"), ROLLBACKS)
+def test_a_rollback_to_a_version_leaves_the_label_at_or_below_its_way_back(
+    here: World, before: tuple[int, int | None], to: int, after: tuple[int, int]
+) -> None:
+    now, previous = before
+    here.label("refund", prod=now, **({"prod_previous": previous} if previous else {}))
+    done(here, plan_rollback(here.project, one(here), "prod", to))
+    assert here.labels("refund") == {"prod": after[0], "prod.previous": after[1]}
+
+
+def test_a_rollback_without_a_way_back_lists_the_versions(here: World) -> None:
+    here.label("refund", prod=3)
+    with pytest.raises(Refused, match="nobody knows what was live before") as caught:
+        plan_rollback(here.project, one(here), "prod", None)
+    assert caught.value.details == ("v4  four", "v3  prod  three", "v2  two", "v1  one")
+    assert "--to N" in caught.value.hint
+
+
+def test_a_rollback_never_goes_up(here: World) -> None:
+    here.label("refund", prod=2, prod_previous=3)
+    with pytest.raises(Refused, match="no way back"):
+        plan_rollback(here.project, one(here), "prod", 3)
+    with pytest.raises(Refused, match="was taken back"):
+        plan_rollback(here.project, one(here), "prod", None)
+    with pytest.raises(UsageError, match="way back of another"):
+        plan_rollback(here.project, one(here), "prod.previous", None)
+
+
+def test_a_deleted_label_takes_its_way_back_along(here: World) -> None:
+    here.label("refund", prod=3, prod_previous=2, staging=4)
+    (gone,) = done(here, plan_delete(one(here), "prod"))
+    assert gone.moved
+    assert here.labels("refund") == {"staging": 4}
+
+
+def test_a_label_that_somebody_moved_meanwhile_stays_where_it_is(here: World) -> None:
+    here.label("refund", prod=1)
+    planned = plan_move(one(here), "prod", 2)
+    here.label("refund", prod=3)
+    (stayed,) = done(here, planned)
+    assert not stayed.moved
+    assert "meanwhile, to v3" in stayed.reason
+    assert here.labels("refund") == {"prod": 3}
+    assert isinstance(failure(here.project, [stayed]), Refused)
+
+
+def test_what_is_true_already_costs_nothing(here: World) -> None:
+    here.label("refund", prod=3)
+    planned = plan_move(one(here), "prod", 3)
+    before = here.project.registry.requests
+    assert [each.moved for each in done(here, planned)] == [True]
+    assert here.project.registry.requests == before
+
+
+def test_together_all_move_or_none(here: World) -> None:
+    here.label("refund", prod=1, staging=4)
+    here.label("greet", staging=2, prod=1)
+    here.publish("new", "one")
+    here.label("new", staging=1)
+    planned = plan_promotion(labelled(here.project), "staging", "prod", named=False).changes
+    here.label("greet", prod=2)
+    found = done(here, *planned, together=True)
+    assert [each.moved for each in found] == [False, False, False]
+    assert [each.is_undone for each in found] == [False, True, True]
+    assert "greet was not moved" in found[2].reason
+    assert here.labels("refund") == {"prod": 1, "staging": 4}
+    assert here.labels("new") == {"staging": 1}
+    error = failure(here.project, found)
+    assert isinstance(error, Refused)
+    assert "greet" in error.message
+
+
+# -- registries that do not play along -----------------------------------------------------------------
+
+
+def on_move(*answer: Any) -> Any:
+    """Answer moves of the label with the id 1, which is the first one made, so."""
+    return lambda method, path: answer if (method, path) == ("PATCH", "/prompt-labels/1") else None
+
+
+def released(sound: World) -> None:
+    sound.publish("refund", "one", "two", "three")
+    sound.label("refund", prod=1)
+
+
+def moved_in(view: World) -> Changed:
+    (changed,) = relabel(view.project, [plan_move(one(view), "prod", 3)])
+    return changed
+
+
+FAULTS: list[tuple[tuple[int, Any], type[PromptsyncError], int, str]] = [
+    ((200, {"id": 1}), Refused, 3, "pending approval, or overridden"),
+    ((403, {"message": "no"}), RemoteError, 4, "does not let this key change labels: no"),
+    ((409, {"message": "a change is requested"}), Refused, 3, "a change is requested"),
+    ((422, {"message": "bad"}), RemoteError, 4, "bad"),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind", "code", "words"), FAULTS)
+def test_a_label_that_did_not_move_is_no_success(
+    tmp_path: Path, answer: tuple[int, Any], kind: type[PromptsyncError], code: int, words: str
+) -> None:
+    with faulty(tmp_path, on_move(*answer)) as (sound, broken, _):
+        released(sound)
+        changed = moved_in(broken)
+        assert not changed.moved
+        error = failure(broken.project, [changed])
+        assert isinstance(error, kind)
+        assert error.exit_code == code
+        assert words in error.message
+        # the way back was put back as well: nobody may think that a release was taken back
+        assert sound.labels("refund") == {"prod": 1}
+
+
+def test_a_missing_permission_is_named(tmp_path: Path) -> None:
+    with faulty(tmp_path, on_move(403, {})) as (sound, broken, _):
+        released(sound)
+        error = failure(broken.project, [moved_in(broken)])
+        assert error is not None
+        assert "PROMPT_DEPLOY" in error.hint
+        assert error.code == "forbidden"
+
+
+def test_a_label_that_moved_although_the_answer_was_an_error_has_moved(tmp_path: Path) -> None:
+    sound_world: list[World] = []
+
+    def answers(method: str, path: str) -> tuple[int, Any] | None:
+        if (method, path) != ("PATCH", "/prompt-labels/1"):
+            return None
+        sound_world[0].label("refund", prod=3)
+        return 422, {"message": "late"}
+
+    with faulty(tmp_path, answers) as (sound, broken, _):
+        released(sound)
+        sound_world.append(sound)
+        assert moved_in(broken).moved
+
+
+def test_a_way_back_that_cannot_be_kept_stops_the_release(tmp_path: Path) -> None:
+    def answers(method: str, path: str) -> tuple[int, Any] | None:
+        return (403, {"message": "no labels"}) if (method, path[:9]) == ("POST", "/prompts/") else None
+
+    with faulty(tmp_path, answers) as (sound, broken, odd):
+        released(sound)
+        assert not moved_in(broken).moved
+        assert "PATCH /prompt-labels/1" not in odd.asked
+        assert sound.labels("refund") == {"prod": 1}
+
+
+def test_a_label_that_cannot_be_read_back_is_in_doubt(tmp_path: Path) -> None:
+    written: list[str] = []
+
+    def answers(method: str, path: str) -> tuple[int, Any] | None:
+        if method == "PATCH":
+            written.append(path)
+        if written and path.endswith("/labels"):
+            return 403, {"message": "hidden"}
+        return None
+
+    with faulty(tmp_path, answers) as (sound, broken, _):
+        released(sound)
+        changed = moved_in(broken)
+        assert changed.is_unknown
+        error = failure(broken.project, [changed])
+        assert isinstance(error, Incomplete)
+        assert sound.labels("refund") == {"prod": 3, "prod.previous": 1}
+
+
+def test_a_release_that_cannot_be_taken_back_is_told(tmp_path: Path) -> None:
+    def answers(method: str, path: str) -> tuple[int, Any] | None:
+        if method == "DELETE" or (method, path) == ("PATCH", "/prompt-labels/2"):
+            return 409, {"message": "protected"}
+        return None
+
+    with faulty(tmp_path, answers) as (sound, broken, _):
+        sound.publish("a", "one", "two")
+        sound.publish("b", "one", "two")
+        sound.label("a", staging=2)  # a gets prod by a creation, which cannot be deleted again
+        sound.label("b", prod=1, staging=2)  # the label with the id 2
+        planned = plan_promotion(labelled(broken.project), "staging", "prod", named=False).changes
+        found = relabel(broken.project, planned, together=True)
+        assert [each.moved for each in found] == [True, False]
+        assert "could not be moved back" in found[0].note
+        assert isinstance(failure(broken.project, found), Incomplete)
+
+
+def without_label_writes(method: str, path: str) -> tuple[int, Any] | None:
+    """The customer's document: a list of all labels, and nothing that changes one."""
+    is_single = path.endswith("/labels") and path != "/prompt-templates/labels"
+    is_write = path.startswith(("/prompt-labels/", "/prompts/"))
+    return (404, {"detail": "Not Found"}) if is_single or is_write else None
+
+
+def test_a_registry_without_label_changes_lists_labels_and_refuses_to_change_them(tmp_path: Path) -> None:
+    with faulty(tmp_path, without_label_writes) as (sound, broken, _):
+        released(sound)
+        assert one(broken).version("prod") == 1
+        with pytest.raises(Unsupported, match="label") as caught:
+            moved_in(broken)
+        assert caught.value.exit_code == 4
+        assert broken.project.url in caught.value.message
+        assert sound.labels("refund") == {"prod": 1}
+
+
+def test_a_registry_without_a_list_of_all_labels_is_asked_prompt_by_prompt(tmp_path: Path) -> None:
+    def answers(method: str, path: str) -> tuple[int, Any] | None:
+        return (404, {"message": "no prompt labels"}) if path == "/prompt-templates/labels" else None
+
+    with faulty(tmp_path, answers) as (sound, broken, odd):
+        released(sound)
+        sound.publish("greet", "one")
+        assert [sorted(each.labels) for each in labelled(broken.project)] == [[], ["prod"]]
+        assert sum(asked.endswith("/labels") for asked in odd.asked) == 3
+
+
+def test_an_interrupted_promotion_takes_back_what_it_did(tmp_path: Path) -> None:
+    class Impatient:
+        """Sees the first label moved, and presses Ctrl-C."""
+
+        def __call__(self, what: str, number: int, total: int) -> None:
+            if what == "Moving labels":
+                raise KeyboardInterrupt
+
+    with world(tmp_path) as here:
+        here.publish("refund", "one", "two")
+        here.label("refund", staging=2, prod=1)
+        planned = plan_promotion(labelled(here.project), "staging", "prod", named=False).changes
+        here.project.progress = Impatient()
+        with suppress(KeyboardInterrupt):
+            relabel(here.project, planned, together=True)
+        assert here.labels("refund") == {"staging": 2, "prod": 1}
+
+
+def test_a_label_by_which_prompts_refer_to_a_snippet_is_in_use(here: World) -> None:
+    here.publish("tone", "Be kind.", snippet=True)
+    here.label("tone", prod=1, draft=1)
+    here.publish("parent", "@@@tone@label:prod@@@")
+    listed = one(here, "tone").listed
+    with pytest.raises(Refused, match="'parent'"):
+        check_unused(here.project, listed, "prod")
+    check_unused(here.project, listed, "draft")
+    check_unused(here.project, one(here, "refund").listed, "prod")

@@ -1,0 +1,316 @@
+"""What a registry holds, the versions of a prompt, and the commits that hold the same."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from release_world import World, faulty, world
+
+from promptsync.errors import AnswerIsNo
+from promptsync.files.config import load
+from promptsync.sync.gather import gather
+from promptsync.sync.log import log
+from promptsync.sync.lookup import NoSuchPrompt, find_prompt
+from promptsync.sync.planning import PushOptions, plan_push
+from promptsync.sync.project import open_project
+from promptsync.sync.push import push
+from promptsync.sync.remotelist import Filters, list_remote
+from promptsync.sync.versions import read_versions, show
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as made:
+        yield made
+
+
+def git(root: Path, *arguments: str) -> str:
+    command = ["git", "-c", "user.name=A", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false", *arguments]
+    return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def commit(here: World, text: str, message: str, path: str = "prompts/greet.yaml") -> str:
+    here.write(path, f"content: {text}\n")
+    git(here.root, "init", "-q")
+    git(here.root, "add", "-A")
+    git(here.root, "commit", "-q", "-m", message)
+    return git(here.root, "rev-parse", "HEAD")
+
+
+def push_all(here: World) -> None:
+    with open_project(here.project.config) as fresh:  # a project looks at git once
+        snapshot = gather(fresh)
+        push(fresh, snapshot, plan_push(fresh, snapshot, PushOptions()))
+
+
+# -- the versions --------------------------------------------------------------------------------------
+
+
+def test_versions_are_listed_newest_first_with_labels_and_plain_messages(here: World) -> None:
+    here.publish("greet", "one", "two (v2)", "three")
+    here.label("greet", prod=2, staging=3, live=2)
+    found = log(here.project, "greet")
+    assert [(one.version, one.message, one.labels) for one in found.versions] == [
+        (3, "three", ("staging",)),
+        (2, "two", ("live", "prod")),
+        (1, "one", ()),
+    ]
+    assert found.is_whole
+    assert all(one.created_at and one.commit is None and not one.is_base for one in found.versions)
+
+
+@pytest.mark.parametrize(("limit", "count"), [(1, 1), (3, 3), (40, 40), (45, 45), (99, 45), (None, 45)])
+def test_no_more_versions_are_read_than_asked_for(here: World, limit: int | None, count: int) -> None:
+    here.publish("greet", *(f"text {number}" for number in range(1, 46)))
+    listed = find_prompt(here.project, "greet")
+    before = here.project.registry.requests
+    found = read_versions(here.project, listed, limit)
+    assert [one.version for one in found] == list(range(45, 45 - count, -1))
+    assert here.project.registry.requests == before + count
+
+
+def test_a_second_look_reads_the_newest_version_only(here: World) -> None:
+    here.publish("greet", *(f"text {number}" for number in range(20)))
+    log(here.project, "greet")
+    with open_project(here.project.config) as fresh:
+        log(fresh, "greet")
+        # two lists, the labels, the newest version; the others are in the cache
+        assert fresh.registry.requests == 4
+
+
+def test_versions_that_are_gone_are_left_out(tmp_path: Path) -> None:
+    gone: list[int] = []
+
+    def answers(method: str, path: str) -> tuple[int, Any] | None:
+        return None
+
+    with faulty(tmp_path, answers) as (sound, broken, odd):
+        sound.publish("greet", *(f"text {number}" for number in range(1, 8)))
+        inner = odd.app
+
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            if any(f"version={number}&" in f"{environ['QUERY_STRING']}&" for number in gone):
+                start_response("404 Not Found", [("Content-Type", "application/json")])
+                return [b'{"message": "Prompt version not found"}']
+            return inner(environ, start_response)
+
+        odd.app = app
+        gone[:] = [2, 5, 6]
+        listed = find_prompt(broken.project, "greet")
+        assert [one.version for one in read_versions(broken.project, listed, 3)] == [7, 4, 3]
+        assert [one.version for one in read_versions(broken.project, listed)] == [7, 4, 3, 1]
+
+
+def test_a_mark_names_the_commit_and_content_finds_the_others(here: World) -> None:
+    first = commit(here, "Hello {name}", "Say hello")
+    push_all(here)
+    here.publish("greet", "edited in the registry")
+    found = log(here.project, "greet").versions
+    assert [(one.version, one.commit, one.message) for one in found] == [
+        (2, None, "edited in the registry"),
+        (1, first, "Say hello"),
+    ]
+    assert found[1].abbreviated == first[:7]
+    assert [one.is_base for one in found] == [False, True]
+
+
+def test_a_restored_version_carries_a_mark_that_is_not_its_own(here: World) -> None:
+    first = commit(here, "Hello {name}", "Say hello")
+    push_all(here)
+    second = commit(here, "Bye {name}", "Say bye")
+    push_all(here)
+    old = show(here.project, "greet@1").remote
+    here.project.registry.publish(old.prompt, message=old.message or "")
+    found = log(here.project, "greet").versions
+    # the message says v1, so the content decides
+    assert [(one.version, one.commit) for one in found] == [(3, first), (2, second), (1, first)]
+    assert [one.version for one in found if one.is_base] == [2]
+
+
+def test_the_file_is_found_wherever_it_is(here: World) -> None:
+    commit(here, "Hello\nname: greet", "Elsewhere", "prompts/deep/other.yaml")
+    push_all(here)
+    (only,) = log(here.project, "greet").versions
+    assert only.is_base
+    assert only.commit is not None
+
+
+def test_a_deleted_file_still_has_its_commits(here: World) -> None:
+    first = commit(here, "Hello", "Say hello")
+    push_all(here)
+    (here.root / "prompts/greet.yaml").unlink()
+    (only,) = log(here.project, "greet").versions
+    assert (only.commit, only.is_base) == (first, False)
+
+
+def test_a_shallow_clone_lists_versions_without_a_base(here: World, tmp_path: Path) -> None:
+    commit(here, "One", "One")
+    push_all(here)
+    commit(here, "Two", "Two")
+    here.publish("greet", "edited in the registry")
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", "--depth=1", tmp_path.as_uri(), str(clone))
+    (clone / "promptsync.yaml").write_text(
+        'remotes: {local: {url: "local:../.promptsync/registry.db"}}\n', "utf-8"
+    )
+    with open_project(load(clone / "promptsync.yaml")) as project:
+        found = log(project, "greet").versions
+    assert [one.version for one in found] == [2, 1]
+    assert not any(one.is_base for one in found)
+
+
+def test_an_unknown_prompt_has_no_versions(here: World) -> None:
+    here.publish("greet", "one")
+    with pytest.raises(NoSuchPrompt, match="no prompt 'gret'") as caught:
+        log(here.project, "gret")
+    assert "did you mean 'greet'" in caught.value.hint
+
+
+# -- a single version ----------------------------------------------------------------------------------
+
+WANTED = [
+    ("support/refund", "support/refund", 3),
+    ("support/refund@1", "support/refund", 1),
+    ("support/refund@03", "support/refund", 3),
+    ("support/refund:prod", "support/refund", 2),
+    ("support/refund:eu:west", "support/refund", 1),
+    ("Example: title", "Example: title", 1),
+    ("Example: title@1", "Example: title", 1),
+    ("Example: title: draft", "Example: title", 1),
+    ("mail@example.org", "mail@example.org", 1),
+    ("mail@example.org@1", "mail@example.org", 1),
+    ("release@2", "release@2", 1),  # a prompt of that very name comes before version 2 of another
+    ("release@1", "release", 1),
+]
+
+
+@pytest.mark.parametrize(("wanted", "name", "version"), WANTED)
+def test_names_may_hold_what_separates_versions_and_labels(
+    here: World, wanted: str, name: str, version: int
+) -> None:
+    here.publish("support/refund", "one", "two", "three")
+    here.label("support/refund", prod=2, **{"eu:west": 1})
+    for other in ("Example: title", "mail@example.org", "release", "release@2"):
+        here.publish(other, "one")
+    here.publish("release", "two")
+    here.label("Example: title", **{" draft": 1})
+    found = show(here.project, wanted).remote
+    assert (found.prompt.name, found.version) == (name, version)
+
+
+MISSING = [
+    ("greet@9", "no version 9; its latest is v2"),
+    ("greet@0", "no version 0"),
+    ("greet@999999999999999999", "no version 999999999999999999"),
+    ("greet:staging", "no label 'staging'"),
+    ("gret@1", "no prompt 'gret'"),
+    ("gret:prod", "no prompt 'gret'"),
+    ("greet@x", "no prompt 'greet@x'"),
+    ("greet@" + "9" * 5000, "no prompt"),
+    ("zzz", "no prompt 'zzz'"),
+    (":", "no prompt"),
+    ("@1", "no prompt"),
+]
+
+
+@pytest.mark.parametrize(("wanted", "words"), MISSING)
+def test_what_is_not_there_is_answered_with_no(here: World, wanted: str, words: str) -> None:
+    here.publish("greet", "one", "two")
+    here.label("greet", prod=1)
+    with pytest.raises(AnswerIsNo, match=words) as caught:
+        show(here.project, wanted)
+    assert caught.value.hint
+
+
+def test_a_version_is_shown_with_its_labels_and_the_tags_of_today(here: World) -> None:
+    here.publish("greet", "one")
+    show(here.project, "greet@1")
+    here.publish("greet", "two", tags=["a", "b"])
+    here.label("greet", prod=1)
+    found = show(here.project, "greet@1")
+    assert found.labels == ("prod",)
+    assert found.remote.prompt.tags == ("a", "b")
+
+
+def test_a_registry_without_labels_still_resolves_one(tmp_path: Path) -> None:
+    def answers(method: str, path: str) -> tuple[int, Any] | None:
+        return (404, {"detail": "Not Found"}) if path.endswith("/labels") else None
+
+    with faulty(tmp_path, answers) as (sound, broken, _):
+        sound.publish("greet", "one", "two")
+        sound.label("greet", prod=1)
+        found = show(broken.project, "greet:prod")
+        assert (found.remote.version, found.labels) == (1, None)
+        assert [one.labels for one in log(broken.project, "greet").versions] == [None, None]
+
+
+# -- the list ------------------------------------------------------------------------------------------
+
+
+def stocked(here: World) -> None:
+    here.publish("greet", "one", tags=["a"])
+    here.publish("support/refund", "one", "two", tags=["a", "b"])
+    here.publish("support/tone", "one", snippet=True)
+    here.publish("old", "one")
+    here.label("support/refund", prod=1, staging=2)
+    here.project.registry.archive(find_prompt(here.project, "old").template_id, is_snippet=False)
+
+
+FILTERS = [
+    (Filters(), ["greet", "support/refund", "support/tone"]),
+    (Filters("*r*e*"), ["greet", "support/refund", "support/tone"]),
+    (Filters("support/*"), ["support/refund", "support/tone"]),
+    (Filters("GREET"), []),
+    (Filters("gr?et"), ["greet"]),
+    (Filters(label="prod"), ["support/refund"]),
+    (Filters(label="nowhere"), []),
+    (Filters(tags=("a",)), ["greet", "support/refund"]),
+    (Filters(tags=("b", "a")), ["support/refund"]),
+    (Filters(tags=("A",)), []),
+    (Filters(status="deleted"), ["old"]),
+    (Filters(status="all"), ["greet", "old", "support/refund", "support/tone"]),
+]
+
+
+@pytest.mark.parametrize(("filters", "names"), FILTERS)
+def test_the_list_is_filtered(here: World, filters: Filters, names: list[str]) -> None:
+    stocked(here)
+    assert [one.listed.name for one in list_remote(here.project, filters)] == names
+
+
+def test_the_list_tells_labels_archive_and_what_is_adopted(here: World) -> None:
+    stocked(here)
+    here.write("prompts/elsewhere.yaml", "name: greet\ncontent: x\n")
+    found = {one.listed.name: one for one in list_remote(here.project, Filters(status="all"))}
+    assert found["support/refund"].labels == (("prod", 1), ("staging", 2))
+    assert found["greet"].labels == ()
+    assert (found["old"].is_archived, found["old"].labels) == (True, None)
+    assert [name for name, one in found.items() if one.is_adopted] == ["greet"]
+
+
+def test_under_a_label_each_prompt_is_at_that_labels_version(here: World) -> None:
+    stocked(here)
+    (only,) = list_remote(here.project, Filters(label="prod"))
+    assert only.listed.version == 1
+
+
+def test_labels_are_read_singly_only_when_that_is_wanted(tmp_path: Path) -> None:
+    def answers(method: str, path: str) -> tuple[int, Any] | None:
+        return (404, {"message": "no prompt labels"}) if path == "/prompt-templates/labels" else None
+
+    with faulty(tmp_path, answers) as (sound, broken, _):
+        stocked(sound)
+        filters = Filters("support/*")
+        assert [one.labels for one in list_remote(broken.project, filters)] == [None, None]
+        found = list_remote(broken.project, filters, labels_singly=True)
+        assert [one.labels for one in found] == [(("prod", 1), ("staging", 2)), ()]
+
+
+def test_many_pages_are_one_list(here: World) -> None:
+    for number in range(120):
+        here.publish(f"p{number:03}", "one")
+    assert [one.listed.name for one in list_remote(here.project, Filters())][-1] == "p119"
