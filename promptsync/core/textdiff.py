@@ -103,14 +103,15 @@ def _lines(text: str) -> list[tuple[str, str]]:
 
 
 def _cut(text: str, end: str, number: int, always: bool) -> Iterator[_Piece]:
-    if always or len(text) > LONG_LINE:
-        start = 0
-        for found in _SENTENCE_END.finditer(text):
-            if found.end() < len(text):
-                yield _Piece(text[start : found.end()], None, number)
-                start = found.end()
-        text = text[start:]
-    yield _Piece(text, end, number)
+    *inside, last = sentences(text) if always or len(text) > LONG_LINE else [text]
+    yield from (_Piece(piece, None, number) for piece in inside)
+    yield _Piece(last, end, number)
+
+
+def sentences(line: str) -> list[str]:
+    """Return the pieces of a line that end where sentences end, blanks included; joined they are the line."""
+    ends = [found.end() for found in _SENTENCE_END.finditer(line) if found.end() < len(line)]
+    return [line[start:end] for start, end in zip([0, *ends], [*ends, len(line)], strict=True)]
 
 
 def _hunk(before: Sequence[_Piece], after: Sequence[_Piece]) -> DiffLine:
