@@ -18,7 +18,8 @@ export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 export GIT_AUTHOR_NAME=Ada GIT_AUTHOR_EMAIL=ada@example.com
 export GIT_COMMITTER_NAME=Ada GIT_COMMITTER_EMAIL=ada@example.com
 
-say() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); else bold="" plain=""; fi
+say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
 show() { printf '\n$ %s\n' "$1"; eval "$1"; }
 # A command whose answer is no on purpose: its exit code is shown, and must be the one that is expected.
 show_code() {
@@ -50,7 +51,7 @@ show "promptsync diff"
 show "git commit --quiet --all --message 'Answer refund questions kindly'"
 show "promptsync push"
 
-say "Release it: move a label"
+say "Release it: a label that applications read"
 show "promptsync label set support/refund prod"
 show "promptsync ls-remote 'support/refund'"
 
@@ -74,9 +75,12 @@ show "promptsync pull"
 show "git diff --stat"
 show "git commit --quiet --all --message 'Take the edit made in the registry'"
 show "promptsync push"
-show "promptsync log support/refund"
 show "promptsync status"
+
+say "Release the new text too: move the label"
+show "promptsync label move support/refund prod"
+show "promptsync log support/refund"
 
 published=$(promptsync ls-remote --json | python3 -c \
   'import json, sys; prompts = json.load(sys.stdin)["prompts"]; print(len(prompts), "prompts,", sum(p["version"] for p in prompts), "versions")')
-printf '\nDone: %s in the registry; support/refund is at v3, and prod points at v2.\n' "$published"
+printf '\nDone: %s in the registry; support/refund is at v3, and prod points at it.\n' "$published"
