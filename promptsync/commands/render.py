@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 
 from promptsync import output
 from promptsync.commands.session import Outcome, Session, verb
+from promptsync.commands.variables import variable_option, variables, variables_option
 from promptsync.core.fill import mappings
 from promptsync.core.snippets import is_text_block
 from promptsync.errors import AnswerIsNo, UsageError
@@ -21,19 +21,8 @@ from promptsync.sync.rendering import Rendering, find_file, render_file, render_
 
 @verb("render", short_help="Show what the model would see.")
 @click.argument("name")
-@click.option(
-    "--var",
-    "given",
-    metavar="NAME=TEXT",
-    multiple=True,
-    help="Value of a variable, as text; NAME:=JSON for a number, a list or an object. Repeatable.",
-)
-@click.option(
-    "--vars",
-    "source",
-    metavar="FILE",
-    help="Values from a YAML or JSON file, - for stdin; --var beats it.",
-)
+@variable_option
+@variables_option
 @click.option(
     "--example", metavar="N", type=int, help="Values of the file's Nth example, from 1; the others beat it."
 )
@@ -75,7 +64,7 @@ def command(
         _refuse({"--label": label, "--version": version, "--provider": provider, "--llm-kwargs": llm_kwargs})
     if label is not None and version is not None:
         raise UsageError("--label and --version exclude each other", hint="leave one of them out")
-    values = _values(session, source, given)
+    values = variables(session, given, source)
     with session.project() as project:
         if from_registry and example is None:
             found = render_remote(project, name, values, version=version, label=label, provider=provider)
@@ -100,45 +89,6 @@ def _refuse(options: Mapping[str, object]) -> None:
 
 
 # -- values --------------------------------------------------------------------------------------------
-
-
-def _values(session: Session, source: str | None, given: tuple[str, ...]) -> dict[str, Any]:
-    return {**_from_file(session, source), **dict(map(_assignment, given))}
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    name, sign, value = text.partition("=")
-    if not sign or not name.removesuffix(":"):
-        raise UsageError(f"--var {text} is not of the form NAME=TEXT", hint="write --var question='Hello'")
-    if not name.endswith(":"):
-        return name, value
-    try:
-        return name.removesuffix(":"), json.loads(value)
-    except (ValueError, RecursionError):
-        raise UsageError(
-            f"--var {text}: what follows := is not JSON", hint="write NAME=TEXT to give the text itself"
-        ) from None
-
-
-def _from_file(session: Session, source: str | None) -> Mapping[str, Any]:
-    from promptsync.files import yamlio
-
-    if source is None:
-        return {}
-    shown = "stdin" if source == "-" else source
-    try:
-        data = sys.stdin.buffer.read() if source == "-" else (session.directory / source).read_bytes()
-    except OSError as error:
-        raise UsageError(f"--vars {source} cannot be read: {error.strerror}") from None
-    try:
-        values = json.loads(data)  # JSON may hold tabs, which YAML refuses
-    except (ValueError, RecursionError):
-        values = yamlio.load(data, shown).value
-    if values is not None and not isinstance(values, dict):
-        raise UsageError(
-            f"--vars {source} holds no mapping", hint="write one variable a line: question: Hello"
-        )
-    return values or {}
 
 
 def _example(file: PromptFile, number: int | None) -> Mapping[str, Any]:
