@@ -105,7 +105,10 @@ def _change(project: Project, change: Change) -> Changed:
     now = before[change.label].version if change.label in before else None
     if now != change.old:
         return Changed(change, False, f"somebody else changed it meanwhile, to {_shown(now)}")
-    return _read_back(project, change, _write(project, change, before))
+    found = _read_back(project, change, _write(project, change, before))
+    if isinstance(found.error, Unsupported):
+        raise found.error
+    return found
 
 
 def _write(project: Project, change: Change, before: Pointers) -> RemoteError | None:
@@ -117,8 +120,6 @@ def _write(project: Project, change: Change, before: Pointers) -> RemoteError | 
         _point(project, change, change.label, change.new, before)
         if remembered is not None and change.new is None:
             _point(project, change, remembered, change.previous[1], before)
-    except Unsupported:
-        raise
     except RemoteError as error:
         return error
     return None
