@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -30,6 +28,10 @@ VERBS = {
     "rollback": "Move a label back to an earlier version.",
     "lint": "Check prompt files, offline.",
     "render": "Show what the model would see.",
+    "eval": "List, run and show evaluations.",
+    "agent": "List and run agents.",
+    "dataset": "List datasets.",
+    "track": "Log requests, and note things about them.",
     "serve": "Run the embedded registry over HTTP.",
     "schema": "Print the JSON Schema of a file format.",
 }
@@ -57,6 +59,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = arguments[0]
         if name not in VERBS:
+            import difflib
+
             close = difflib.get_close_matches(name, VERBS, 1)
             suggestion = f"Did you mean {close[0]!r}?" if close else "See promptsync --help for the verbs."
             raise click.UsageError(f"There is no verb {name!r}. {suggestion}", context)
@@ -86,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str], environ: Any) -> int:
     """Run one command line and return its exit code; everything is printed."""
-    session = Session(_environment(environ), Path.cwd())
+    session = Session(_environment(environ))
     try:
         return _run(arguments, session)
     except BrokenPipeError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -100,6 +99,8 @@ def document(
     body: Mapping[str, Any], *, remote: str | None, exit_code: int, error: Mapping[str, Any] | None
 ) -> str:
     """Return the one JSON document of a run."""
+    import json
+
     whole: dict[str, Any] = {"schema": SCHEMA, "remote": remote, "exit_code": exit_code, **body}
     if error is not None:
         whole["error"] = dict(error)

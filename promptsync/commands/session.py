@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,8 @@ from promptsync.errors import PromptsyncError, UsageError
 from promptsync.progress import Bar
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from promptsync.files.config import Config
     from promptsync.sync.project import Project
 
@@ -33,10 +35,10 @@ class Environment:
 
 @dataclass(slots=True)
 class Session:
-    """The settings of one run. ``directory`` is where ``-C`` points, absolute."""
+    """The settings of one run. ``given_directory`` is what ``-C`` says."""
 
     environment: Environment
-    directory: Path
+    given_directory: str = ""
     remote: str | None = None
     json: bool = False
     quiet: bool = False
@@ -45,6 +47,13 @@ class Session:
     verb: str = ""
     remote_name: str | None = None
     bar: Bar = field(default_factory=lambda: Bar(shown=False))
+
+    @property
+    def directory(self) -> Path:
+        """Where ``-C`` points, absolute."""
+        from pathlib import Path
+
+        return Path.cwd() / self.given_directory
 
     @property
     def use_colour(self) -> bool | None:
@@ -120,10 +129,10 @@ class Outcome:
 Verb = Callable[..., Outcome]
 
 
-def _set_directory(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+def _set_directory(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
         session: Session = context.obj
-        session.directory = session.directory / value
+        session.given_directory = os.path.join(session.given_directory, value)  # noqa: PTH118 -- quick to start
 
 
 def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -136,7 +145,7 @@ _SHARED: tuple[Callable[[Any], Any], ...] = (
         "-C",
         "directory",
         metavar="DIR",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        type=click.Path(exists=True, file_okay=False),
         expose_value=False,
         callback=_set_directory,
         help="Work as if started in DIR.",
