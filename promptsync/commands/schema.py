@@ -10,9 +10,11 @@ from promptsync.commands.session import Outcome, Session, verb
 
 
 @verb("schema", short_help="Print the JSON Schema of a file format.")
-@click.argument("kind", metavar="prompt|config", type=click.Choice(["prompt", "config"]))
+@click.argument("kind", metavar="prompt|config|request", type=click.Choice(["prompt", "config", "request"]))
 def command(session: Session, kind: str) -> Outcome:
-    """Print the JSON Schema of prompt files or of promptsync.yaml, for editors and other tools.
+    """Print the JSON Schema of prompt files, promptsync.yaml or requests, for editors and other tools.
+
+    A request is what promptsync track request takes.
 
     \b
     promptsync schema prompt > prompt.schema.json

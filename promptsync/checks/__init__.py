@@ -1,0 +1,1 @@
+"""Running what proves a prompt, and noting what became of it: evaluations, agents, datasets, requests."""

@@ -1,0 +1,295 @@
+"""Running evaluations: start, wait, and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from promptsync.checks.catalogue import Evaluation, NoSuchItem, pick, score_of
+from promptsync.checks.outcome import Interrupted, Status, failure, start_failed
+from promptsync.checks.waiting import Patience, Progress, all_at_once, wait
+from promptsync.errors import PromptsyncError, RemoteError
+from promptsync.remote.errors import NotFound, Rejected, Unsupported
+from promptsync.remote.parse import number, text
+
+if TYPE_CHECKING:
+    from promptsync.remote.client import Registry
+
+_UNFINISHED: Final = frozenset(
+    {"RUNNING", "QUEUED", "PENDING", "CREATED", "STARTED", "PROCESSING", "IN_PROGRESS"}
+)
+_COMPLETED: Final = frozenset({"COMPLETED", "SUCCESS", "SUCCEEDED", "FINISHED"})
+_FAILED: Final = "FAILED"
+_MODEL: Final = "model: "
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCell:
+    """``row`` counts from 1. All are ``None`` where the registry tells no more than that a cell failed."""
+
+    row: int | None = None
+    column: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRun:
+    """One run of an evaluation.
+
+    ``report_id`` is what to read it by; ``evaluation_id`` is ``None`` where only that is known. ``done`` and
+    ``cells`` count cells. ``score`` is 0 to 100, ``None`` without one; ``no_score`` is then the registry's
+    lack of the operation, if that is the reason. ``version`` is the prompt's version that the report names.
+    ``error`` is what the registry failed at.
+    """
+
+    evaluation: str
+    evaluation_id: int | None = None
+    report_id: int | None = None
+    status: Status = Status.NOT_STARTED
+    done: int = 0
+    cells: int = 0
+    score: float | None = None
+    previous_score: float | None = None
+    failed_cells: tuple[FailedCell, ...] = ()
+    version: int | None = None
+    model: str | None = None
+    error: RemoteError | None = None
+    no_score: RemoteError | None = field(default=None, compare=False)
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.report_id is not None and self.status is Status.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """What a run has to reach. ``min_score`` is 0 to 100."""
+
+    min_score: float | None = None
+    allow_unscored: bool = False
+
+    def verdict(self, run: EvaluationRun) -> str:
+        """Why ``run`` does not pass; empty when it does."""
+        if run.error is not None:
+            return run.error.message
+        if run.status is Status.TIMED_OUT:
+            return f"still running when the time was up; report {run.report_id}"
+        if run.status is not Status.COMPLETED:
+            return f"did not complete: {run.status}"
+        if run.failed_cells:
+            number_of = len(run.failed_cells)
+            return f"{number_of} failed {'cell' if number_of == 1 else 'cells'}"
+        if run.score is None:
+            return "" if self.allow_unscored else "it has no score"
+        if self.min_score is not None and run.score < self.min_score:
+            return f"scored {run.score:g}, under the minimum of {self.min_score:g}"
+        return ""
+
+
+def failure_of(runs: Sequence[EvaluationRun], standard: Standard) -> PromptsyncError | None:
+    """The error in which runs that should have completed end, ``None`` when all of them pass."""
+    errors, reasons = [], []
+    for run in runs:
+        verdict = standard.verdict(run)
+        error = run.error
+        if verdict and run.status is Status.COMPLETED and run.score is None and not run.failed_cells:
+            error = error or run.no_score
+        if error is not None:
+            errors.append((run.evaluation, run.status, error))
+        elif verdict:
+            reasons.append(f"{run.evaluation}: {verdict}")
+    return failure(errors, reasons, "evaluation")
+
+
+def run_evaluations(
+    registry: Registry,
+    evaluations: Sequence[Evaluation],
+    *,
+    patience: Patience | None,
+    progress: Progress,
+) -> list[EvaluationRun]:
+    """Run each evaluation once, all at the same time, and wait until they have ended.
+
+    Without ``patience`` they are only started. What the registry fails at is in the run that it concerns.
+    Raises ``Interrupted`` with the runs as they are.
+    """
+    batch = _Batch(registry, progress, [EvaluationRun(one.name, one.id) for one in evaluations])
+    try:
+        all_at_once(batch.start, [*range(len(evaluations))], keep=batch.put)
+        if patience is None or wait(batch.look, patience):
+            batch.judge(evaluations)
+        else:
+            batch.give_up()
+    except KeyboardInterrupt:
+        raise Interrupted(batch.runs) from None
+    return batch.runs
+
+
+def run_to_show(evaluations: Sequence[Evaluation], wanted: str, url: str) -> EvaluationRun:
+    """The run that ``wanted`` means: a report id, or the last run of the evaluation of that name or id.
+
+    Where the registry does not list runs, the evaluation itself is what can be read. Raises ``NoSuchItem``.
+    """
+    for one in evaluations:
+        run = next((run for run in one.runs or () if str(run.id) == wanted), None)
+        if run is not None and wanted not in {other.name for other in evaluations}:
+            return EvaluationRun(one.name, one.id, run.id)
+    is_known = any(wanted in (one.name, str(one.id)) for one in evaluations)
+    if not is_known and wanted.isascii() and wanted.isdigit():
+        return EvaluationRun(f"report {wanted}", None, int(wanted))
+    (one,) = pick(evaluations, [wanted], "evaluation", url)
+    if one.runs is None:
+        return EvaluationRun(one.name, one.id, one.id)
+    if not one.runs:
+        raise NoSuchItem(
+            f"{one.name} has not been run yet", hint=f"promptsync eval run {one.id} runs it", code="never-run"
+        )
+    return EvaluationRun(one.name, one.id, one.runs[0].id)
+
+
+def await_report(
+    registry: Registry, run: EvaluationRun, *, patience: Patience | None, progress: Progress
+) -> EvaluationRun:
+    """How a run that was started before is by now, or, with ``patience``, how it ends."""
+    batch = _Batch(registry, progress, [replace(run, status=Status.RUNNING)])
+    try:
+        if patience is None:
+            batch.look()
+        elif not wait(batch.look, patience):
+            batch.give_up()
+        batch.judge([])
+    except KeyboardInterrupt:
+        raise Interrupted(batch.runs) from None
+    return batch.runs[0]
+
+
+class _Batch:
+    """Runs that go on at the same time; ``runs`` is how far they are."""
+
+    def __init__(self, registry: Registry, progress: Progress, runs: list[EvaluationRun]) -> None:
+        self.registry = registry
+        self.progress = progress
+        self.runs = runs
+
+    def put(self, found: tuple[int, EvaluationRun]) -> None:
+        self.runs[found[0]] = found[1]
+
+    def start(self, index: int) -> tuple[int, EvaluationRun]:
+        run = self.runs[index]
+        name = f"promptsync {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        try:
+            report = self.registry.run_evaluation(run.evaluation_id or 0, name)
+        except RemoteError as error:
+            return index, replace(run, status=start_failed(error), error=error)
+        return index, replace(run, report_id=report, status=Status.RUNNING)
+
+    def look(self) -> bool:
+        """Read every run that is under way; true when none is."""
+        all_at_once(self._read, self._under_way(), keep=self.put)
+        done, cells = sum(run.done for run in self.runs), sum(run.cells for run in self.runs)
+        self.progress("running evaluations", done, cells)
+        return not self._under_way()
+
+    def give_up(self) -> None:
+        for index in self._under_way():
+            self.runs[index] = replace(self.runs[index], status=Status.TIMED_OUT)
+
+    def judge(self, evaluations: Sequence[Evaluation]) -> None:
+        """Read the scores and the failed cells of what has completed, and the scores of the runs before."""
+        before = {one.id: one for one in evaluations}
+
+        def judged(index: int) -> tuple[int, EvaluationRun]:
+            run = self.runs[index]
+            run = replace(_with_score(self.registry, run), failed_cells=_failed_cells(self.registry, run))
+            return index, replace(
+                run, previous_score=_previous(self.registry, before.get(run.evaluation_id or 0))
+            )
+
+        ended = [index for index, run in enumerate(self.runs) if run.status is Status.COMPLETED]
+        all_at_once(judged, ended, keep=self.put)
+
+    def _under_way(self) -> list[int]:
+        return [index for index, run in enumerate(self.runs) if run.is_under_way]
+
+    def _read(self, index: int) -> tuple[int, EvaluationRun]:
+        run = self.runs[index]
+        assert run.report_id is not None
+        try:
+            return index, _as_reported(run, self.registry.evaluation(run.report_id))
+        except RemoteError as error:
+            return index, replace(run, error=error, status=Status.UNREADABLE)
+
+
+def _as_reported(run: EvaluationRun, raw: Mapping[str, Any]) -> EvaluationRun:
+    given = raw.get("report")
+    report: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    said = str(raw["status"]).upper()
+    status = (
+        Status.RUNNING if said in _UNFINISHED else Status.COMPLETED if said in _COMPLETED else Status.FAILED
+    )
+    counts = _counts(raw)
+    score = score_of(report.get("score"))
+    return replace(
+        run,
+        status=status,
+        done=counts.get("COMPLETED", 0) + counts.get(_FAILED, 0),
+        cells=sum(counts.values()),
+        score=score_of(raw.get("score")) if score is None else score,
+        failed_cells=(FailedCell(),) * counts.get(_FAILED, 0),
+        version=number(report, "prompt_version_number"),
+        model=_model(report),
+    )
+
+
+def _model(report: Mapping[str, Any]) -> str | None:
+    """What an embedded registry says answered, for an echo proves less than a model."""
+    comment = text(report, "comment") or ""
+    return comment.removeprefix(_MODEL) if comment.startswith(_MODEL) else None
+
+
+def _counts(raw: Mapping[str, Any]) -> dict[str, int]:
+    stats = raw.get("stats")
+    counts = stats.get("status_counts") if isinstance(stats, dict) else None
+    if not isinstance(counts, dict):
+        return {}
+    return {key: found for key in counts if (found := number(counts, key)) is not None}
+
+
+def _with_score(registry: Registry, run: EvaluationRun) -> EvaluationRun:
+    if run.score is not None or run.report_id is None:
+        return run
+    try:
+        return replace(run, score=score_of(registry.evaluation_score(run.report_id)))
+    except (Unsupported, NotFound) as error:
+        return replace(run, no_score=error)
+    except RemoteError as error:
+        return replace(run, error=error)
+
+
+def _failed_cells(registry: Registry, run: EvaluationRun) -> tuple[FailedCell, ...]:
+    if not run.failed_cells or run.report_id is None:
+        return ()
+    try:
+        found = registry.evaluation_rows(run.report_id)
+    except RemoteError:
+        return run.failed_cells  # how many there are is known all the same
+    columns = [str(one) for one in found["columns"]]
+    cells = [
+        FailedCell(row, columns[place] if place < len(columns) else None, text(cell, "error_message"))
+        for row, line in enumerate(found["rows"], start=1)
+        for place, cell in enumerate(line)
+        if isinstance(cell, dict) and cell.get("status") == _FAILED
+    ]
+    return tuple(cells) or run.failed_cells
+
+
+def _previous(registry: Registry, evaluation: Evaluation | None) -> float | None:
+    last = evaluation.last if evaluation is not None else None
+    if last is None or last.score is not None:
+        return last.score if last is not None else None
+    try:
+        return score_of(registry.evaluation_score(last.id))
+    except (Unsupported, Rejected):
+        return None
