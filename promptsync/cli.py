@@ -140,7 +140,7 @@ def _show(session: Session, outcome: Outcome) -> int:
 
 
 def _fail(session: Session, error: PromptsyncError, wants_json: bool) -> int:
-    body = getattr(error, "body", {})
+    body = getattr(error, "body", None) or session.blank
     session.json = session.json or wants_json
     return _show(session, Outcome(body=body, exit_code=error.exit_code, error=error))
 

@@ -41,6 +41,8 @@ def command(
     promptsync diff support/refund --label prod
     promptsync diff --format markdown > plan.md
     """
+    session.json = session.json or form == "json"
+    session.blank = {"changes": []}
     if stat and name_only:
         raise UsageError("--stat and --name-only exclude each other")
     with session.project() as project:
@@ -49,8 +51,12 @@ def command(
         items = [item for item in snapshot.only(names) if names or item.state is not State.REMOTE_ONLY]
         found = differences(project, items)
     body = {"changes": [_body(one) for one in found]}
+    if snapshot.problems:
+        body["problems"] = [
+            {"path": one.path, "line": one.line, "column": one.column, "message": one.message}
+            for one in snapshot.problems
+        ]
     code = 1 if snapshot.problems or (exit_code and found) else 0
-    session.json = session.json or form == "json"
     lines = _lines(found, form, stat=stat, name_only=name_only)
     lines += [output.safe(f"{one.path}:{one.line}:{one.column}: {one.message}") for one in snapshot.problems]
     if not lines and not session.quiet:

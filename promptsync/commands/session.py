@@ -46,6 +46,8 @@ class Session:
     color: str = "auto"
     verb: str = ""
     remote_name: str | None = None
+    blank: Mapping[str, Any] = field(default_factory=dict)
+    """The body of the verb's JSON document while nothing was done: for a failure before it has an outcome."""
     bar: Bar = field(default_factory=lambda: Bar(shown=False))
 
     @property

@@ -9,6 +9,7 @@ import click
 from promptsync import output, present
 from promptsync.commands.session import Outcome, Session, verb
 from promptsync.core.compare import State
+from promptsync.errors import UsageError
 from promptsync.sync.gather import gather
 from promptsync.sync.project import Project
 from promptsync.sync.snapshot import Item, Snapshot
@@ -40,6 +41,9 @@ def command(session: Session, exit_code: bool, label: str | None, offline: bool)
     promptsync status
     promptsync status --label prod --exit-code
     """
+    if offline and label is not None:
+        raise UsageError("--offline cannot tell where a label points", hint="leave out one of the two")
+    session.blank = {"prompts": []}
     if offline:
         from promptsync.sync.offline import offline_snapshot
 

@@ -28,8 +28,9 @@ PUBLISHING = (Kind.CREATE, Kind.UPDATE, Kind.FORCE, Kind.RESTORE)
 class Action:
     """One prompt in a push. ``current`` is the latest version in the registry, ``None`` when there is none.
 
-    ``local`` and ``remote`` are the digests of both sides. ``message`` is what the new version will carry,
-    with its mark. ``labels`` will point at the result; ``level`` orders snippets before what uses them.
+    To ``RESTORE`` it is the latest version in the archive. ``local`` and ``remote`` are the digests of both
+    sides, ``tags`` and ``remote_tags`` what stands beside them. ``message`` is what the new version will
+    carry, with its mark. ``labels`` will point at the result; ``level`` orders snippets before their users.
     """
 
     name: str
@@ -38,6 +39,8 @@ class Action:
     current: int | None
     local: str | None = None
     remote: str | None = None
+    tags: frozenset[str] = frozenset()
+    remote_tags: frozenset[str] = frozenset()
     message: str | None = None
     labels: tuple[str, ...] = ()
     level: int = 0
@@ -84,17 +87,19 @@ class PushPlan:
     def fingerprint(self) -> str:
         """A short word for exactly this plan, whoever computes it.
 
-        It covers the workspace, names, latest versions, the digests of both sides, labels and options; not
-        messages, commits or order, so that a reviewed plan survives a squash.
+        It covers the workspace, names, latest versions, digests and tags of both sides, labels and options;
+        not messages, commits or order, so that a reviewed plan survives a squash.
         """
-        facts = [
-            [action.name, action.kind, action.current, action.local, action.remote, sorted(action.labels)]
-            for action in sorted(self.actions, key=lambda action: action.name)
-        ]
+        facts = [_facts(action) for action in sorted(self.actions, key=lambda action: action.name)]
         left = sorted([one.name, one.state] for one in self.left if one.blocks)
         whole = [self.workspace, facts, left, dict(self.options)]
         text = json.dumps(whole, sort_keys=True, ensure_ascii=True)
         return sha256(text.encode()).hexdigest()[:16]
+
+
+def _facts(action: Action) -> list[Any]:
+    sides = [action.local, sorted(action.tags), action.remote, sorted(action.remote_tags)]
+    return [action.name, action.kind, action.current, *sides, sorted(action.labels)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +116,24 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """One prompt that was not done, or whose outcome nobody knows (``unknown``)."""
+    """One prompt that was not done, or whose outcome nobody knows (``unknown``).
+
+    ``of_registry`` says that the reason has nothing to do with the prompt: the registry cannot be reached,
+    turned the key away, or lacks the operation.
+    """
 
     name: str
     reason: str
     unknown: bool = False
+    of_registry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """One label: where it pointed (``None``: nowhere), where it should point, and whether it does."""
+    """One label: where it pointed (``None``: nowhere), where it should point, and whether it does.
+
+    ``failed`` tells a label that could not be moved, or of which nobody knows, from one that was held back.
+    """
 
     name: str
     label: str
@@ -128,38 +141,51 @@ class Moved:
     new: int
     moved: bool
     reason: str = ""
+    failed: bool = False
 
 
 @dataclass
 class PushReceipt:
-    """What a push did, in full, also when it was stopped in between."""
+    """What a push did, in full, also when it was stopped in between.
+
+    ``altered`` names the fields that the registry keeps differently from what it was given, ``raced`` what
+    somebody else published at the same time, ``unverified`` why a published version could not be read back;
+    all by prompt. ``unrecorded`` says why this working copy could not remember what it did.
+    """
 
     published: list[Published] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     skipped: list[Left] = field(default_factory=list)
     altered: dict[str, tuple[str, ...]] = field(default_factory=dict)
     raced: dict[str, str] = field(default_factory=dict)
+    unverified: dict[str, str] = field(default_factory=dict)
     labels: list[Moved] = field(default_factory=list)
     archived: list[str] = field(default_factory=list)
     interrupted: bool = False
+    unrecorded: str = ""
+
+    @property
+    def did_nothing(self) -> bool:
+        """Whether the registry is certainly as it was before."""
+        done = self.published or self.archived or any(label.moved for label in self.labels)
+        return not done and not any(failed.unknown for failed in self.failed)
 
     @property
     def exit_code(self) -> int:
         """By the table: unfinished writes come before refusals."""
         if self.interrupted:
             return 130
-        if self.failed or self.altered:
+        if self.failed and self.did_nothing and all(failed.of_registry for failed in self.failed):
+            return 4
+        if self.failed or self.altered or self.unverified or any(label.failed for label in self.labels):
             return 5
         if self.raced or any(left.blocks for left in self.skipped):
             return 3
         return 3 if any(not label.moved for label in self.labels) else 0
 
-    def published_names(self) -> frozenset[str]:
-        return frozenset(item.name for item in self.published)
-
 
 def over_limit(changed: int, total: int, limit: float) -> bool:
-    """Whether a plan changes or archives more of the registry's prompts than may happen by accident."""
+    """Whether a plan changes or archives more of ``total`` prompts than may happen by accident."""
     return total >= 10 and limit < 1.0 and changed > limit * total
 
 

@@ -68,6 +68,11 @@ def locked(root: Path) -> Iterator[None]:
             hint="wait until it has finished, then run this again",
             code="locked",
         ) from None
+    except OSError as error:
+        raise PromptsyncError(
+            f"cannot lock {lock.lock_file}: {error.strerror or error}",
+            hint="check its permissions; without the lock two runs could write at once",
+        ) from None
     try:
         yield
     finally:

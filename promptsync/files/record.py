@@ -71,7 +71,12 @@ def _raw(entry: Entry) -> dict[str, Any]:
 
 
 def _entry(raw: Any) -> Entry | None:
+    """Return an entry, or ``None`` for what nobody here can have written."""
     try:
+        if not isinstance(raw["pulled"], int | None) or not isinstance(raw["commit"], str | None):
+            return None
+        if not isinstance(raw["tags"], list) or not isinstance(raw["kept_tags"], list):
+            return None
         return Entry(
             int(raw["id"]),
             Pushed(

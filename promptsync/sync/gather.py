@@ -43,7 +43,7 @@ def gather(project: Project, *, label: str | None = None, with_labels: bool = Fa
         items += decider.decide(open_names)
         hidden, has_history = decider.hidden, decider.has_git
     # A file that cannot be read must never look like a deletion or like a prompt to pull.
-    broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in _broken_names(worktree)]
+    broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in broken_names(worktree)]
     names_of_broken = {item.name for item in broken}
     kept = [*broken, *(item for item in items if item.name not in names_of_broken)]
     return Snapshot(
@@ -110,7 +110,7 @@ def _equal(file: PromptFile, listed: Listed, proof: Proof) -> Item:
     return Item(file.prompt.name, State.IN_SYNC, file, listed, digest=digest, remote_digest=digest)
 
 
-def _broken_names(worktree: Worktree) -> set[str]:
+def broken_names(worktree: Worktree) -> set[str]:
     """Return the names of the prompts whose files cannot be read, as well as they can be told."""
     readable = {file.path for file in worktree.files.values()}
     names: set[str] = set()

@@ -1,31 +1,30 @@
-"""Points labels at versions and reads back whether they point there."""
+"""Points labels at versions that a push published, and reads back whether they point there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from promptsync.core.plan import Moved
-from promptsync.core.prompt import Listed
+from promptsync.core.prompt import Label, Listed
 from promptsync.errors import RemoteError
-from promptsync.remote.errors import Rejected, Unsupported
-from promptsync.sync.gather import CONNECTIONS
+from promptsync.remote.errors import FateUnknown, Rejected, Unsupported
+from promptsync.sync.parallel import for_each
 from promptsync.sync.project import Project
 from promptsync.sync.publish import Landed
 
-Target = tuple[Landed, int | None]
-"""The version to point at, and the version that the label must still be at (``None``: whichever)."""
-
-_REFUSED = (403, 409)
+_HELD_BACK = (403, 409)
 
 
 def labels_in_publish(project: Project, listing: Mapping[str, Listed]) -> bool:
-    """Whether this registry sets labels only while it publishes: it has no operation for labels alone."""
+    """Whether labels are set while publishing: this registry has no operation for labels alone.
+
+    An empty registry cannot be asked. There it is done so, for there is no label that could be moved back.
+    """
     if project.registry.all_labels() is not None:
         return False
     some = next(iter(listing.values()), None)
     if some is None:
-        return False
+        return True
     try:
         project.registry.labels(some.template_id, some.name)
     except Unsupported:
@@ -33,53 +32,68 @@ def labels_in_publish(project: Project, listing: Mapping[str, Listed]) -> bool:
     return False
 
 
-def point(
-    project: Project, targets: Mapping[str, Target], label: str, *, only_check: bool = False
-) -> list[Moved]:
-    """Point ``label`` of each prompt at its version, never at a lower one, and return what became of it.
+def point(project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved]) -> None:
+    """Point ``label`` of each prompt at its version, never at a lower one.
 
-    ``only_check`` is for a label that went along with the publish.
+    What became of each is added to ``found`` as soon as it is known, so that it is there after Ctrl-C too.
     """
-    total = len(targets)
-    done = 0
 
-    def one(name: str) -> Moved:
-        nonlocal done
-        moved = _point(project, name, label, targets[name], only_check)
-        done += 1
-        project.progress(f"Moving {label}", done, total)
-        return moved
+    def one(name: str) -> None:
+        found.append(_point(project, name, label, targets[name]))
+        project.progress(f"Moving {label}", len(found), len(targets))
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        return list(pool.map(one, sorted(targets)))
+    for_each(one, sorted(targets))
 
 
-def _point(project: Project, name: str, label: str, target: Target, only_check: bool) -> Moved:
-    landed, expected = target
-    registry, version = project.registry, landed.version
-    old: int | None = None
+def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved]) -> None:
+    """Add to ``found`` whether ``label``, which went along with the publish, is where it should be."""
     try:
-        if only_check:
-            now = registry.get(landed.template_id, name, label=label).version
-            return Moved(name, label, None, version, now == version, _why(now, version))
-        labels = {one.name: one for one in registry.labels(landed.template_id, name)}
-        existing = labels.get(label)
+        under = {one.name: one.version for one in project.registry.list(label=label)}
+    except RemoteError as error:
+        found += (
+            Moved(
+                name, label, None, landed.version, False, f"cannot be read back: {error.message}", failed=True
+            )
+            for name, landed in sorted(targets.items())
+        )
+        return
+    for name, landed in sorted(targets.items()):
+        now = under.get(name)
+        found.append(
+            Moved(name, label, None, landed.version, now == landed.version, _why(now, landed.version))
+        )
+
+
+def _point(project: Project, name: str, label: str, landed: Landed) -> Moved:
+    version, old = landed.version, None
+    try:
+        existing = _label(project, name, label, landed)
         old = existing.version if existing is not None else None
         if old == version:
             return Moved(name, label, old, version, True)
         if old is not None and old > version:
             return Moved(name, label, old, version, False, f"it is at v{old} already, and never moves back")
-        if expected is not None and old != expected:
-            return Moved(name, label, old, version, False, "somebody else moved it meanwhile")
-        registry.set_label(landed.template_id, name, label, version, existing)
-        after = {one.name: one.version for one in registry.labels(landed.template_id, name)}.get(label)
-    except Rejected as error:
-        if error.status in _REFUSED:
-            return Moved(name, label, old, version, False, f"the registry refused: {error.reason}")
-        return Moved(name, label, old, version, False, error.message)
+        _set(project, name, label, landed, existing)
+        after = _label(project, name, label, landed)
     except RemoteError as error:
-        return Moved(name, label, old, version, False, error.message)
-    return Moved(name, label, old, version, after == version, _why(after, version))
+        held_back = isinstance(error, Rejected) and error.status in _HELD_BACK
+        return Moved(name, label, old, version, False, error.message, failed=not held_back)
+    now = after.version if after is not None else None
+    return Moved(name, label, old, version, now == version, _why(now, version))
+
+
+def _set(project: Project, name: str, label: str, landed: Landed, existing: Label | None) -> None:
+    try:
+        project.registry.set_label(landed.template_id, name, label, landed.version, existing)
+    except FateUnknown:
+        # reading back tells what became of it; where it did not arrive, that is the error
+        after = _label(project, name, label, landed)
+        if after is None or after.version != landed.version:
+            raise
+
+
+def _label(project: Project, name: str, label: str, landed: Landed) -> Label | None:
+    return next((one for one in project.registry.labels(landed.template_id, name) if one.name == label), None)
 
 
 def _why(now: int | None, wanted: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from promptsync.core.canonical import digest, tag_set
 from promptsync.core.compare import State
 from promptsync.files.worktree import scan
+from promptsync.sync.gather import broken_names
 from promptsync.sync.project import Project
 from promptsync.sync.snapshot import Item, Snapshot
 
@@ -17,10 +18,14 @@ def offline_snapshot(project: Project) -> Snapshot:
     worktree = scan(project.root, project.config.prompts)
     entries = project.record().entries(project.record_url, None)
     items = []
-    for name in sorted({*worktree.files, *entries}):
+    broken = broken_names(worktree)
+    for name in sorted({*worktree.files, *entries, *broken}):
         if not project.config.in_scope(name):
             continue
         file, entry = worktree.files.get(name), entries.get(name)
+        if name in broken:
+            items.append(Item(name, State.INVALID))
+            continue
         if file is None:
             items.append(Item(name, State.DELETED_LOCALLY))
             continue

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from promptsync.core.canonical import tag_set
 from promptsync.core.compare import State
 from promptsync.core.lint import Known, check
 from promptsync.core.message import check_message, with_mark
@@ -14,19 +16,11 @@ from promptsync.core.plan import Action, Kind, Left, PushPlan, counted, over_lim
 from promptsync.core.snippets import Reference, SnippetCycle, of_prompt, publish_order, rendered_in
 from promptsync.errors import Refused, UsageError
 from promptsync.files.problems import InvalidFile
-from promptsync.sync.project import Project
+from promptsync.sync.conflict import BLOCKING, LEFT, Conflict, reason
+from promptsync.sync.project import LOCAL, Project
 from promptsync.sync.snapshot import Item, Snapshot
 
 _LONGEST_MARK = "(1234567890+ v99999)"
-
-_LEFT: dict[State, tuple[str, bool]] = {
-    State.DIVERGED: ("changed here and in the registry", True),
-    State.RENAMED_REMOTELY: ("has another name in the registry", True),
-    State.BEHIND: ("changed in the registry; promptsync pull brings it here", False),
-    State.ALTERED: ("the registry keeps it differently from what it was given", False),
-    State.DELETED_REMOTELY: ("archived in the registry; --restore NAME publishes it again", False),
-    State.DELETED_LOCALLY: ("its file was deleted; --prune archives it, promptsync pull restores it", False),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +44,13 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     neither side has and for a message that does not fit, ``Refused`` for conflicts, missing snippets and
     limits. Nothing has been written then.
     """
-    message = check_message(options.message, _LONGEST_MARK) if options.message is not None else None
+    message = check_options(options)
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
     check_names(snapshot, (*options.names, *options.force, *options.restore))
     items = snapshot.only((*options.names, *options.force, *options.restore) if options.names else ())
-    actions = [action for item in items if (action := _action(item, options)) is not None]
+    archived = _archived_versions(project, items, options)
+    actions = [action for item in items if (action := _action(item, options, archived)) is not None]
     chosen = {action.name for action in actions}
     left = _left(items, chosen)
     _refuse_conflicts(snapshot, left, options)
@@ -75,6 +70,13 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     )
 
 
+def check_options(options: PushOptions) -> str | None:
+    """Return the message as it will be used. Raises ``UsageError`` without asking the registry anything."""
+    if any(not label.strip() or not label.isprintable() for label in options.labels):
+        raise UsageError("--label is empty, or holds control characters", hint="promptsync push --label prod")
+    return check_message(options.message, _LONGEST_MARK) if options.message is not None else None
+
+
 _PUBLISHED = (Kind.CREATE, Kind.UPDATE, Kind.FORCE, Kind.RESTORE)
 
 
@@ -88,17 +90,32 @@ def check_names(snapshot: Snapshot, names: Iterable[str]) -> None:
             raise UsageError(f"there is no prompt {name!r} in scope, here or in the registry", hint=hint)
 
 
-def _action(item: Item, options: PushOptions) -> Action | None:
+def _archived_versions(project: Project, items: Sequence[Item], options: PushOptions) -> dict[str, int]:
+    """Return the latest versions of what will be restored: its next version counts on from there."""
+    if not any(_kind(item, options) is Kind.RESTORE for item in items):
+        return {}
+    return {one.name: one.version for one in project.registry.list(status="deleted")}
+
+
+def _action(item: Item, options: PushOptions, archived: Mapping[str, int]) -> Action | None:
     kind = _kind(item, options)
     if kind is None:
         return None
+    current = archived.get(item.name) if kind is Kind.RESTORE else item.version
+    return _for(item, kind, current)
+
+
+def _for(item: Item, kind: Kind, current: int | None, labels: tuple[str, ...] = ()) -> Action:
     return Action(
         name=item.name,
         kind=kind,
         path=item.path,
-        current=item.version,
+        current=current,
         local=item.digest,
         remote=item.remote_digest,
+        tags=tag_set(item.file.prompt) if item.file is not None else frozenset(),
+        remote_tags=tag_set(item.listed.prompt) if item.listed is not None else frozenset(),
+        labels=labels,
     )
 
 
@@ -112,16 +129,18 @@ def _kind(item: Item, options: PushOptions) -> Kind | None:
         return Kind.FORCE
     if item.state is State.DELETED_REMOTELY and (item.name in options.restore or forced):
         return Kind.RESTORE
-    if item.state is State.DELETED_LOCALLY and options.prune and item.deletion_committed:
+    if not options.prune or not item.deletion_committed or item.file is not None:
+        return None
+    if item.state is State.DELETED_LOCALLY or (item.state is State.DIVERGED and forced):
         return Kind.ARCHIVE
     return None
 
 
 def _left(items: Sequence[Item], chosen: set[str]) -> tuple[Left, ...]:
     return tuple(
-        Left(item.name, item.state, *_LEFT[item.state])
+        Left(item.name, item.state, reason(item), item.state in BLOCKING)
         for item in items
-        if item.state in _LEFT and item.name not in chosen
+        if item.state in LEFT and item.name not in chosen
     )
 
 
@@ -129,34 +148,6 @@ def _refuse_conflicts(snapshot: Snapshot, left: Sequence[Left], options: PushOpt
     blocking = [one for one in left if one.blocks]
     if blocking and not options.partial:
         raise Conflict([item for one in blocking if (item := snapshot.get(one.name)) is not None], "push")
-
-
-class Conflict(Refused):
-    """Prompts that changed on both sides, or were renamed; ``items`` are theirs."""
-
-    code = "diverged"
-
-    def __init__(self, items: Sequence[Item], verb: str) -> None:
-        names = ", ".join(repr(item.name) for item in items[:3])
-        more = f" and {len(items) - 3} more" if len(items) > 3 else ""
-        renamed = [item for item in items if item.state is State.RENAMED_REMOTELY]
-        if renamed:
-            item = renamed[0]
-            message = f"{item.name!r} is named {item.renamed_to!r} in the registry now"
-            hint = f"give its file the line  name: {item.renamed_to}  or rename it back in the registry"
-        else:
-            message = f"{names}{more} changed here and in the registry since they last agreed"
-            hint = _WAYS_OUT.replace("NAME", items[0].name)
-        super().__init__(f"{message}; nothing was {'published' if verb == 'push' else 'written'}", hint=hint)
-        self.items = tuple(items)
-
-
-_WAYS_OUT = (
-    "promptsync pull --theirs NAME takes the registry's text (yours is kept in .promptsync/backup)\n"
-    "promptsync pull --ours NAME keeps yours as the next version, to be pushed\n"
-    "promptsync push --force NAME publishes yours over it at once\n"
-    "promptsync push --partial publishes the others"
-)
 
 
 def _check_files(project: Project, snapshot: Snapshot, chosen: set[str]) -> None:
@@ -192,9 +183,7 @@ def _with_labels(
             continue
         missing = tuple(label for label in options.labels if pointing[label].get(item.name) != item.version)
         if missing:
-            yield Action(
-                item.name, Kind.LABEL, item.path, item.version, item.digest, item.remote_digest, None, missing
-            )
+            yield _for(item, Kind.LABEL, item.version, missing)
 
 
 _Find = Callable[[Mapping[str, Any]], Iterable[Reference]]
@@ -219,10 +208,13 @@ def _check_snippets(snapshot: Snapshot, chosen: set[str], options: PushOptions) 
     """Refuse to publish a prompt before a snippet that only exists here and was not named."""
     for name in sorted(chosen):
         for other in sorted(_references(snapshot, name, rendered_in) - chosen - set(snapshot.listing)):
+            item = snapshot.get(other)
+            known = item is not None and item.file is not None
+            restore = "--restore " if item is not None and item.state is State.DELETED_REMOTELY else ""
             raise Refused(
                 f"{name!r} uses the snippet {other!r}, which is not published",
-                hint=f"promptsync push {other} {name}"
-                if other in snapshot.worktree.files
+                hint=f"promptsync push {restore}{shlex.quote(other)} {shlex.quote(name)}"
+                if known
                 else f"create {other!r}, or take the reference out",
                 code="snippet-unpublished",
             )
@@ -230,9 +222,15 @@ def _check_snippets(snapshot: Snapshot, chosen: set[str], options: PushOptions) 
 
 def _check_limits(project: Project, actions: Sequence[Action], total: int, options: PushOptions) -> None:
     changed, limit = counted(actions), project.config.limits_changes
+    if options.max_changes is not None:
+        if changed <= options.max_changes:
+            return
+        raise Refused(
+            f"this would change {changed} of {total} prompts; --max-changes allows {options.max_changes}",
+            hint="look at promptsync diff --stat",
+            code="too-many-changes",
+        )
     if not over_limit(changed, total, limit):
-        return
-    if options.max_changes is not None and changed <= options.max_changes:
         return
     raise Refused(
         f"this would change {changed} of {total} prompts, more than the {limit:.0%} that may happen unasked",
@@ -255,6 +253,9 @@ def _with_messages(
     )
 
 
+_WORDS = {Kind.CREATE: "Add", Kind.RESTORE: "Restore"}
+
+
 def _with_message(
     action: Action, item: Item, described: Mapping[str, tuple[str, str]], message: str | None
 ) -> Action:
@@ -262,7 +263,8 @@ def _with_message(
     short, subject = described.get(origin.commit or "", (None, ""))
     if message is None:
         # a commit that never had this file tells nothing about it
-        message = subject if item.newest is not None else f"Add {action.name}"
+        word = _WORDS.get(action.kind, "Update")
+        message = subject if item.newest is not None else f"{word} {action.name}"
     text = with_mark(message, short, origin.dirty, action.next or 1, name=action.name)
     return replace(action, message=text)
 
@@ -284,4 +286,6 @@ def _workspace(project: Project, snapshot: Snapshot) -> str:
     if registry.workspace_id is None and snapshot.listing:
         some = next(iter(snapshot.listing.values()))
         registry.get(some.template_id, some.name, version=some.version)
-    return f"{project.url} {registry.workspace_id}"
+    # where a local database lies is not what it is
+    url = LOCAL if project.url.startswith(LOCAL) else registry.url
+    return f"{url} {registry.workspace_id}"

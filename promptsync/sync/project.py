@@ -84,7 +84,9 @@ class Project:
     @property
     def record_url(self) -> str:
         """The URL under which cache and record know the remote."""
-        return f"{LOCAL}{self.database}" if self.url.startswith(LOCAL) else self.registry.url
+        from promptsync.remote.address import address
+
+        return f"{LOCAL}{self.database}" if self.url.startswith(LOCAL) else address(self.url).base
 
     def record(self) -> Record:
         """What this working copy remembers."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import threading
 from dataclasses import dataclass
 
 from promptsync.core.message import parse_mark
@@ -28,99 +27,117 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Nothing was published, or nobody knows (``unknown``)."""
+    """Nothing was published, or nobody knows (``unknown``).
+
+    ``raced`` says that it was held back because somebody else published meanwhile.
+    """
 
     reason: str
     unknown: bool = False
+    raced: bool = False
     error: RemoteError | None = None
 
 
-def publish_one(
-    registry: Registry,
-    action: Action,
-    prompt: Prompt,
-    template_id: int | None,
-    *,
-    labels: tuple[str, ...] = (),
-    pause: float = PAUSE,
-    patience: float = 30.0,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Landed | Lost:
-    """Publish ``prompt`` once, as ``action`` says.
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is published for ``action``, and how. ``labels`` go into the same request.
 
-    A connection that ended without an answer is read back twice, then the publish is repeated once. After a
-    time-out it is read back for ``patience`` seconds and never repeated. ``labels`` go into the same request.
+    ``stop`` ends all waiting. ``pause`` is in seconds, between two looks.
     """
-    for attempt in (1, 2):
+
+    registry: Registry
+    action: Action
+    prompt: Prompt
+    template_id: int | None
+    stop: threading.Event
+    pause: float
+    labels: tuple[str, ...] = ()
+
+
+def publish_one(attempt: Attempt) -> Landed | Lost:
+    """Publish once.
+
+    A connection that ended without an answer is read back twice, then the publish is repeated once, unless
+    somebody else published meanwhile: their text must not be covered unseen. After a time-out it is read back
+    for as long again and never repeated.
+    """
+    registry, message = attempt.registry, attempt.action.message or ""
+    for last in (False, True):
         try:
-            done = registry.publish(prompt, message=action.message or "", labels=labels)
+            done = registry.publish(attempt.prompt, message=message, labels=attempt.labels)
         except TimedOut as error:
-            found = _look(registry, action, prompt, template_id, patience, pause, sleep)
+            found = _look(attempt, registry.timeout)
             reason = f"no answer in time, and no new version to see: {error.message}"
-            return found or Lost(reason, True, error)
+            return found if isinstance(found, Landed) else Lost(reason, unknown=True, error=error)
         except FateUnknown as error:
-            found = _look(registry, action, prompt, template_id, pause, pause, sleep)
+            found = _look(attempt, attempt.pause)
             if found is not None:
                 return found
-            if attempt == 2:
-                return Lost(f"sent twice without an answer: {error.message}", True, error)
+            if last or attempt.stop.is_set():
+                times = "twice" if last else "once"
+                return Lost(f"sent {times} without an answer: {error.message}", unknown=True, error=error)
         except RemoteError as error:
-            return Lost(error.message, False, error)
+            return Lost(error.message, error=error)
         else:
             return Landed(done.template_id, done.version)
     raise AssertionError("unreachable")
 
 
-def _look(
-    registry: Registry,
-    action: Action,
-    prompt: Prompt,
-    template_id: int | None,
-    seconds: float,
-    pause: float,
-    sleep: Callable[[float], None],
-) -> Landed | Lost | None:
-    """Look for our version, at least twice and for ``seconds``; ``None`` when the registry lacks it."""
-    reached: RemoteError | None = None
-    looks = max(2, int(seconds / pause) + 1) if pause > 0 else 2
-    for look in range(looks):
-        if look:
-            sleep(pause)
+def _look(attempt: Attempt, seconds: float) -> Landed | Lost | None:
+    """Look for our version: at least twice, for ``seconds``. ``None`` when there is no new version at all."""
+    action = attempt.action
+    found: RemoteVersion | RemoteError | None = None
+    for look in range(max(2, int(seconds / attempt.pause) + 1)):
+        if look and attempt.stop.wait(attempt.pause):
+            break
         try:
-            found = registry.get(template_id, action.name)
+            found = attempt.registry.get(attempt.template_id, action.name)
         except NotFound:
-            reached = None
+            found = None
             continue
         except RemoteError as error:
-            reached = error
+            found = error
             continue
-        reached = None
-        if _is_ours(found, action, prompt):
+        ours = _ours(attempt, found)
+        if ours is not None:
+            return ours
+    if isinstance(found, RemoteError):
+        return Lost(
+            f"the registry cannot be asked what became of it: {found.message}", unknown=True, error=found
+        )
+    if found is None or found.version <= (action.current or 0):
+        return None
+    return _theirs(attempt, found)
+
+
+def _ours(attempt: Attempt, latest: RemoteVersion) -> Landed | None:
+    """Return our version: the latest, or one below it that somebody else covered right away."""
+    found = latest
+    for number in range(latest.version, attempt.action.current or 0, -1):
+        if number != latest.version:
+            try:
+                found = attempt.registry.get(latest.template_id, attempt.action.name, version=number)
+            except RemoteError:
+                continue
+        if _is_ours(attempt, found):
             return Landed(found.template_id, found.version)
-        older = _older(registry, found, action, prompt)
-        if older is not None:
-            return older
-    if reached is not None:
-        return Lost(f"the registry cannot be asked what became of it: {reached.message}", True, reached)
     return None
 
 
-def _older(registry: Registry, latest: RemoteVersion, action: Action, prompt: Prompt) -> Landed | None:
-    """Look for our version below a newer one that somebody else published right after it."""
-    for number in range(latest.version - 1, action.current or 0, -1):
-        try:
-            found = registry.get(latest.template_id, action.name, version=number)
-        except NotFound:
-            continue
-        if _is_ours(found, action, prompt):
-            return Landed(found.template_id, found.version)
-    return None
+def _theirs(attempt: Attempt, latest: RemoteVersion) -> Lost:
+    if latest.message == attempt.action.message:
+        # two pushes of uncommitted text may share a message, and a registry may alter what it is given
+        return Lost(f"v{latest.version} has the message of this push, but another content", unknown=True)
+    return Lost(
+        f"somebody else published v{latest.version} meanwhile, so this was not sent again", raced=True
+    )
 
 
-def _is_ours(found: RemoteVersion, action: Action, prompt: Prompt) -> bool:
-    if found.version <= (action.current or 0) or found.message != action.message:
+def _is_ours(attempt: Attempt, found: RemoteVersion) -> bool:
+    if found.message != attempt.action.message:
         return False
-    mark = parse_mark(found.message)
-    if mark is not None and mark.version == found.version:
+    if digest_beside(attempt.prompt, found.prompt) == attempt.action.local:
         return True
-    return digest_beside(prompt, found.prompt) == action.local
+    # one commit has one content: what differs then was altered by the registry
+    mark = parse_mark(found.message)
+    return mark is not None and mark.commit is not None and not mark.dirty and mark.version == found.version

@@ -3,50 +3,52 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 
 from promptsync.core.base import Pushed
 from promptsync.core.canonical import tag_set
-from promptsync.core.fields import changes
-from promptsync.core.plan import Action, Failed, Kind, Left, Published, PushPlan, PushReceipt
-from promptsync.core.prompt import Listed, Prompt
+from promptsync.core.plan import Action, Kind, Left, Moved, PushPlan, PushReceipt
+from promptsync.core.prompt import Listed
 from promptsync.core.snippets import of_prompt
-from promptsync.errors import Refused, RemoteError
+from promptsync.errors import PromptsyncError, Refused, RemoteError
 from promptsync.files.record import Entry
 from promptsync.remote.errors import Unsupported
+from promptsync.sync import publish
 from promptsync.sync.decide import pulled_from
-from promptsync.sync.gather import CONNECTIONS, list_all
-from promptsync.sync.labelling import labels_in_publish, point
+from promptsync.sync.gather import list_all
+from promptsync.sync.labelling import check_pointing, labels_in_publish, point
+from promptsync.sync.parallel import for_each
 from promptsync.sync.project import Project
-from promptsync.sync.proof import digest_beside
-from promptsync.sync.publish import Landed, Lost, publish_one
+from promptsync.sync.publish import Attempt, Landed, Lost, publish_one
+from promptsync.sync.receipts import add_archived, add_outcomes, is_raced
 from promptsync.sync.snapshot import Snapshot
+from promptsync.sync.verify import verify
 
 
 def push(project: Project, snapshot: Snapshot, plan: PushPlan) -> PushReceipt:
     """Do what ``plan`` says and return what was done; the receipt tells the truth also after Ctrl-C.
 
-    Raises ``Refused`` when the registry moved since the plan was made: nothing was written then. The caller
-    holds the lock of the working copy.
+    Raises ``Refused`` when the registry moved since the plan was made, and ``RemoteError`` while nothing is
+    written yet. The caller holds the lock of the working copy.
     """
     return _Push(project, snapshot, plan).run()
 
 
 class _Push:
+    """What happened is kept where it happens: ``outcomes`` by the threads that publish."""
+
     def __init__(self, project: Project, snapshot: Snapshot, plan: PushPlan) -> None:
         self._project = project
         self._registry = project.registry
         self._snapshot = snapshot
         self._plan = plan
         self._files = snapshot.worktree.files
-        self._landed: dict[str, Landed] = {}
         self._stop = threading.Event()
-        self._done = 0
-        self.receipt = PushReceipt(skipped=list(plan.left))
+        self._begun: set[str] = set()
+        self._outcomes: dict[str, Landed | Lost] = {}
+        self._archiving: dict[str, RemoteError | None] = {}
         self._inline_labels = False
+        self.receipt = PushReceipt(skipped=list(plan.left))
 
     def run(self) -> PushReceipt:
         if not self._plan.actions:
@@ -57,21 +59,33 @@ class _Push:
         try:
             self._publish_all()
             self._archive_all()
-            listing = self._verify()
-            self._move_labels(listing)
+            self._verify()
+            self._move_labels()
         except KeyboardInterrupt:
             self.receipt.interrupted = True
         finally:
+            self._stop.set()
+            add_outcomes(self.receipt, self._plan, self._begun, self._outcomes, self._snapshot)
             self._remember()
         return self.receipt
 
+    @property
+    def _landed(self) -> dict[str, Landed]:
+        return {name: found for name, found in self._outcomes.items() if isinstance(found, Landed)}
+
+    @property
+    def _lost(self) -> set[str]:
+        return {name for name, found in self._outcomes.items() if isinstance(found, Lost)}
+
+    # -- before -----------------------------------------------------------------------------------------
+
     def _check_unmoved(self) -> None:
-        """Refuse when somebody published or archived what the plan is about."""
+        """Refuse when somebody published, archived or replaced what the plan is about."""
         listing = {item.name: item for item in list_all(self._project)}
         moved = [
-            f"{action.name}: v{action.current or 0} -> v{version or 0}"
+            f"{action.name}: {_shown(self._snapshot.listing.get(action.name))} -> {_shown(now)}"
             for action in self._plan.actions
-            if (version := _version_of(listing.get(action.name))) != action.current
+            if not _is_same(self._snapshot.listing.get(action.name), now := listing.get(action.name))
         ]
         if moved:
             raise Refused(
@@ -81,150 +95,139 @@ class _Push:
                 code="remote-moved",
             )
 
+    # -- publishing -------------------------------------------------------------------------------------
+
     def _publish_all(self) -> None:
-        lost: set[str] = set()
+        held: set[str] = set()
         for level in self._plan.levels:
             ready = []
             for action in level:
-                needs = sorted(self._references(action.name) & lost)
+                needs = sorted(self._references(action.name) & (held | self._lost))
                 if needs:
-                    lost.add(action.name)
-                    reason = f"needs {needs[0]!r}, which was not published"
-                    self.receipt.skipped.append(Left(action.name, action.kind, reason))
+                    held.add(action.name)
+                    self._skip(action, f"needs {needs[0]!r}, which was not published")
                 else:
                     ready.append(action)
-            lost |= self._publish_level(ready)
+            for_each(self._publish, ready)
+            self._label_snippets(ready)
 
-    def _publish_level(self, actions: list[Action]) -> set[str]:
-        lost: set[str] = set()
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            futures = {pool.submit(self._publish, action): action for action in actions}
-            try:
-                for future in as_completed(futures):
-                    self._take(futures[future], future, lost)
-            except KeyboardInterrupt:
-                # what is under way is waited for and told; what has not begun will not begin
-                self._stop.set()
-                for future in futures:
-                    future.cancel()
-                for future, action in futures.items():
-                    if not future.cancelled() and action.name not in self._landed:
-                        with suppress(KeyboardInterrupt):
-                            self._take(action, future, lost)
-                raise
-        return lost
-
-    def _take(self, action: Action, future: Future[Landed | Lost | None], lost: set[str]) -> None:
-        result = future.result()
-        if result is None:
-            return
-        if isinstance(result, Lost):
-            lost.add(action.name)
-            self.receipt.failed.append(Failed(action.name, result.reason, result.unknown))
-            return
-        self._landed[action.name] = result
-        self.receipt.published.append(
-            Published(action.name, result.version, action.message or "", action.path, action.kind)
-        )
-        if result.version != action.next:
-            self.receipt.raced[action.name] = (
-                f"published as v{result.version}, not v{action.next}: somebody else published in between"
-            )
-        self._label_snippet(action, result)
-        self._done += 1
-        self._project.progress("Publishing", self._done, len(self._plan.publishing))
-
-    def _publish(self, action: Action) -> Landed | Lost | None:
+    def _publish(self, action: Action) -> None:
         if self._stop.is_set():
-            return None
-        listed = self._snapshot.listing.get(action.name)
-        template_id = listed.template_id if listed is not None else None
-        labels = action.labels if self._inline_labels else ()
-        return publish_one(self._registry, action, self._prompt(action.name), template_id, labels=labels)
-
-    def _label_snippet(self, action: Action, landed: Landed) -> None:
-        """Give a new snippet the labels that its parents in this push refer to it by."""
-        if action.kind is not Kind.CREATE:
             return
+        self._begun.add(action.name)
+        listed = self._snapshot.listing.get(action.name)
+        labels = (*action.labels, *self._wanted_labels(action)) if self._inline_labels else ()
+        self._outcomes[action.name] = publish_one(
+            Attempt(
+                registry=self._registry,
+                action=action,
+                prompt=self._files[action.name].prompt,
+                template_id=listed.template_id if listed is not None else None,
+                stop=self._stop,
+                pause=publish.PAUSE,
+                labels=labels,
+            )
+        )
+        self._project.progress("Publishing", len(self._outcomes), len(self._plan.publishing))
+
+    def _label_snippets(self, actions: Iterable[Action]) -> None:
+        """Give new snippets the labels that their users in this push refer to them by."""
+        if self._inline_labels:
+            return
+        for action in actions:
+            landed = self._outcomes.get(action.name)
+            if isinstance(landed, Landed):
+                for label in self._wanted_labels(action):
+                    point(self._project, {action.name: landed}, label, self.receipt.labels)
+
+    def _wanted_labels(self, action: Action) -> list[str]:
+        if action.kind is not Kind.CREATE:
+            return []
         wanted = {
             reference.label
             for other in self._plan.publishing
             for reference in of_prompt(self._files[other.name].prompt.template)
             if reference.name == action.name and reference.label is not None
-        } - set(action.labels)
-        for label in sorted(wanted):
-            self.receipt.labels += point(self._project, {action.name: (landed, None)}, label)
+        }
+        return sorted(wanted - set(action.labels))
 
     def _archive_all(self) -> None:
+        """Archive, if all was published: a user that was not published may still need what goes."""
         for action in self._plan.actions:
             if action.kind is not Kind.ARCHIVE:
                 continue
+            unpublished = [one.name for one in self._plan.publishing if one.name not in self._landed]
+            if unpublished:
+                self._skip(action, f"not archived, for {unpublished[0]!r} was not published")
+                continue
             listed = self._snapshot.listing[action.name]
+            self._archiving[action.name] = None
             try:
                 self._registry.archive(listed.template_id, listed.is_snippet)
-                self.receipt.archived.append(action.name)
-            except Unsupported:
-                raise
             except RemoteError as error:
-                self.receipt.failed.append(Failed(action.name, error.message))
+                if isinstance(error, Unsupported) and not self._outcomes and len(self._archiving) == 1:
+                    raise
+                self._archiving[action.name] = error
 
-    def _verify(self) -> Mapping[str, Listed]:
-        """Read back what was published: its content, its tags, and that it is the latest version."""
-        if not self._landed:
-            return self._snapshot.listing
-        try:
-            listing = {item.name: item for item in list_all(self._project)}
-        except RemoteError as error:
-            self.receipt.failed += [
-                Failed(name, f"published, but could not be read back: {error.message}", True)
-                for name in self._landed
-            ]
-            return self._snapshot.listing
-        for name, landed in self._landed.items():
-            self._verify_one(name, landed, listing.get(name))
-        return listing
+    def _skip(self, action: Action, reason: str) -> None:
+        item = self._snapshot.get(action.name)
+        self.receipt.skipped.append(Left(action.name, item.state if item else action.kind, reason))
 
-    def _verify_one(self, name: str, landed: Landed, listed: Listed | None) -> None:
-        if listed is None or listed.version != landed.version:
-            latest = listed.version if listed is not None else "gone"
-            self.receipt.raced.setdefault(
-                name,
-                f"published as v{landed.version}, but the latest is {latest}: somebody else was there too",
-            )
+    # -- after ------------------------------------------------------------------------------------------
+
+    def _verify(self) -> None:
+        if not self._landed and not self._archiving:
             return
-        prompt = self._prompt(name)
-        kept: Prompt = listed.prompt
-        if digest_beside(prompt, kept) != self._digest(name):
-            kept = self._registry.get(landed.template_id, name, version=landed.version).prompt
-            kept = replace(kept, tags=listed.prompt.tags)
-        if digest_beside(prompt, kept) != self._digest(name) or tag_set(prompt) != tag_set(kept):
-            paths = tuple(change.path for change in changes(prompt, kept))
-            self.receipt.altered[name] = paths or ("content",)
+        try:
+            listing: Mapping[str, Listed] | None = {item.name: item for item in list_all(self._project)}
+        except RemoteError as error:
+            listing = None
+            self.receipt.unverified.update(
+                {name: f"published, but the list cannot be read: {error.message}" for name in self._landed}
+            )
+        add_archived(self.receipt, self._archiving, listing)
+        if listing is not None:
+            prompts = {name: self._files[name].prompt for name in self._landed}
+            verify(self._project, self._landed, prompts, listing, self.receipt)
 
-    def _move_labels(self, listing: Mapping[str, Listed]) -> None:
+    def _move_labels(self) -> None:
         for label in sorted({label for action in self._plan.actions for label in action.labels}):
-            targets = dict(self._targets(label, listing))
-            if targets:
-                self.receipt.labels += point(self._project, targets, label, only_check=self._inline_labels)
-        by_name: dict[str, list[str]] = {}
-        for moved in self.receipt.labels:
-            if moved.moved:
-                by_name.setdefault(moved.name, []).append(moved.label)
-        self.receipt.published = [
-            replace(one, labels=tuple(by_name.get(one.name, ()))) for one in self.receipt.published
-        ]
+            published, present = self._targets(label)
+            if self._inline_labels:
+                check_pointing(self._project, published, label, self.receipt.labels)
+            else:
+                present |= published
+            point(self._project, present, label, self.receipt.labels)
 
-    def _targets(
-        self, label: str, listing: Mapping[str, Listed]
-    ) -> Iterator[tuple[str, tuple[Landed, None]]]:
+    def _targets(self, label: str) -> tuple[dict[str, Landed], dict[str, Landed]]:
+        """Return where ``label`` should point: at what was just published, and at what was there before."""
+        published: dict[str, Landed] = {}
+        present: dict[str, Landed] = {}
         for action in self._plan.actions:
-            if label not in action.labels or action.name in self.receipt.altered:
+            landed = self._outcomes.get(action.name)
+            if label not in action.labels:
                 continue
             if action.kind is Kind.LABEL:
-                listed = listing[action.name]
-                yield action.name, (Landed(listed.template_id, listed.version), None)
-            elif action.name in self._landed:
-                yield action.name, (self._landed[action.name], None)
+                listed = self._snapshot.listing[action.name]
+                present[action.name] = Landed(listed.template_id, listed.version)
+            elif isinstance(landed, Landed):
+                doubt = self._doubt(action, landed)
+                if doubt and not self._inline_labels:
+                    held = Moved(action.name, label, None, landed.version, False, f"not moved: {doubt}")
+                    self.receipt.labels.append(held)
+                else:
+                    published[action.name] = landed
+        return published, present
+
+    def _doubt(self, action: Action, landed: Landed) -> str:
+        """Why a label should not point at what was published; empty when it should."""
+        if action.name in self.receipt.altered:
+            return "the registry altered what it was given"
+        if action.name in self.receipt.unverified:
+            return "the version could not be read back"
+        if action.name in self.receipt.raced or is_raced(action, landed):
+            return "somebody else published at the same time"
+        return ""
 
     def _remember(self) -> None:
         entries: dict[str, Entry] = {}
@@ -235,26 +238,27 @@ class _Push:
                 landed.template_id,
                 Pushed(
                     version=landed.version,
-                    digest=self._digest(name),
+                    digest=(item.digest if item is not None else None) or "",
                     tags=tag_set(file.prompt),
                     kept_tags=frozenset() if "tags" in altered else tag_set(file.prompt),
                     pulled=pulled_from(file.local.pulled, self._project),
                     commit=item.newest if item is not None else None,
                 ),
             )
-        if entries:
+        try:
             self._project.record().update(self._registry.url, self._registry.workspace_id, entries)
+        except (OSError, PromptsyncError) as error:
+            self.receipt.unrecorded = str(error)
 
     def _references(self, name: str) -> set[str]:
         return {reference.name for reference in of_prompt(self._files[name].prompt.template)}
 
-    def _prompt(self, name: str) -> Prompt:
-        return self._files[name].prompt
 
-    def _digest(self, name: str) -> str:
-        item = self._snapshot.get(name)
-        return (item.digest if item is not None else None) or ""
+def _is_same(planned: Listed | None, now: Listed | None) -> bool:
+    if planned is None or now is None:
+        return planned is now
+    return (planned.template_id, planned.version) == (now.template_id, now.version)
 
 
-def _version_of(listed: Listed | None) -> int | None:
-    return listed.version if listed is not None else None
+def _shown(listed: Listed | None) -> str:
+    return f"v{listed.version}" if listed is not None else "not there"

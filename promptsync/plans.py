@@ -1,0 +1,201 @@
+"""Plans and receipts of a push, as text for people and as documents for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from promptsync import output
+from promptsync.core.plan import Action, Kind, Moved, PushPlan, PushReceipt
+from promptsync.errors import Incomplete, PromptsyncError, Refused, RemoteError
+
+_WORDS = {
+    Kind.CREATE: "create",
+    Kind.UPDATE: "update",
+    Kind.FORCE: "force over the registry's changes",
+    Kind.RESTORE: "restore from the archive",
+    Kind.ARCHIVE: "archive",
+    Kind.LABEL: "label",
+}
+
+
+def plan_lines(plan: PushPlan) -> list[str]:
+    """Return what will be done, and what will be left."""
+    rows = [_row(action) for action in plan.actions]
+    lines = output.table(rows) if rows else ["nothing to push"]
+    return [*lines, *left_lines(plan)]
+
+
+def _row(action: Action) -> tuple[str, ...]:
+    arrow = f"v{action.current}" if action.current is not None else "-"
+    version = f"{arrow} -> v{action.next}" if action.next != action.current else arrow
+    if action.kind is Kind.ARCHIVE:
+        version = f"{arrow} -> archived"
+    labels = " ".join(f"+{output.name(label)}" for label in action.labels)
+    meaning = "bad" if action.kind in (Kind.ARCHIVE, Kind.FORCE) else "good"
+    return (
+        f"  {output.style(_WORDS[action.kind], meaning)}",
+        output.name(action.name),
+        version,
+        labels,
+        output.safe(action.message or "", newlines=False),
+    )
+
+
+def left_lines(plan: PushPlan) -> list[str]:
+    """Return what will be left as it is, and why."""
+    return [_line("left", "warn", left.name, f"{left.state}, {left.reason}") for left in plan.left]
+
+
+def receipt_lines(receipt: PushReceipt) -> list[str]:
+    """Return what was done, and then what was not."""
+    rows = [
+        (
+            f"  {output.style('published', 'good')}",
+            output.name(one.name),
+            f"v{one.version}",
+            output.safe(one.message, newlines=False),
+        )
+        for one in sorted(receipt.published, key=lambda one: one.name)
+    ]
+    lines = output.table(rows)
+    lines += [_line("archived", "warn", name, "") for name in receipt.archived]
+    lines += [_label_line(moved) for moved in receipt.labels]
+    lines += _trouble(receipt)
+    lines += [_line("left", "warn", left.name, left.reason) for left in receipt.skipped]
+    done = output.count(len(receipt.published), "version")
+    lines.append(f"{done} published, {len(receipt.failed)} failed, {len(receipt.skipped)} left")
+    if receipt.unrecorded:
+        lines.append(
+            f"  {output.style('note:', 'warn')} this working copy could not remember that: "
+            f"{output.safe(receipt.unrecorded, newlines=False)}"
+        )
+    return lines
+
+
+def _line(word: str, meaning: str, name: str, text: str) -> str:
+    colon = ": " if text else ""
+    return f"  {output.style(word, meaning)}  {output.name(name)}{colon}{output.safe(text, newlines=False)}"
+
+
+def _label_line(moved: Moved) -> str:
+    word, meaning = ("labelled", "good") if moved.moved else ("not labelled", "bad")
+    way = f"v{moved.new}" if moved.old in (None, moved.new) else f"v{moved.old} -> v{moved.new}"
+    reason = f": {output.safe(moved.reason, newlines=False)}" if moved.reason else ""
+    what = f"{output.name(moved.name)}  {output.name(moved.label)} {way}{reason}"
+    return f"  {output.style(word, meaning)}  {what}"
+
+
+def _trouble(receipt: PushReceipt) -> Iterator[str]:
+    for failed in receipt.failed:
+        yield _line("unknown" if failed.unknown else "failed", "bad", failed.name, failed.reason)
+    for name, paths in receipt.altered.items():
+        yield _line("altered", "bad", name, f"the registry does not keep {', '.join(paths)} as it was given")
+    for name, why in receipt.unverified.items():
+        yield _line("unverified", "bad", name, why)
+    told = {left.name for left in receipt.skipped}
+    for name, what in receipt.raced.items():
+        if name not in told:
+            yield _line("raced", "bad", name, what)
+
+
+def push_error(receipt: PushReceipt) -> PromptsyncError | None:
+    """Return the error that a push ends in, ``None`` when all is as it should be."""
+    code = receipt.exit_code
+    if code == 130:
+        stopped = PromptsyncError(
+            f"interrupted; {output.count(len(receipt.published), 'version')} published until then",
+            hint="promptsync push does the rest",
+            code="interrupted",
+        )
+        stopped.exit_code = code
+        return stopped
+    if code == 4:
+        return RemoteError(f"nothing was published: {receipt.failed[0].reason}", hint=_KEY)
+    return _incomplete(receipt) if code == 5 else _refused(receipt) if code == 3 else None
+
+
+_KEY = "check the key and its permissions with the registry, then push again"
+
+
+def _incomplete(receipt: PushReceipt) -> Incomplete:
+    if receipt.unverified or any(failed.unknown for failed in receipt.failed):
+        return Incomplete(
+            "nobody knows what became of some of it; see the list above",
+            hint="promptsync status tells; then push again: what was published is not published twice",
+            code="unknown-outcome",
+        )
+    if receipt.failed or any(label.failed for label in receipt.labels):
+        return Incomplete(
+            "not everything was done as planned; see the list above",
+            hint="mend what is listed, then push again: what was published is not published twice",
+            code="partial",
+        )
+    return Incomplete(
+        "the registry does not keep everything as it was given; see the list above",
+        hint="promptsync diff NAME shows what it made of it; change the file so that both agree",
+        code="altered",
+    )
+
+
+def _refused(receipt: PushReceipt) -> Refused:
+    if receipt.raced:
+        return Refused(
+            "somebody else published at the same time; see the list above",
+            hint="promptsync status shows where you stand, promptsync log NAME the order of the versions",
+            code="raced",
+        )
+    if any(left.blocks for left in receipt.skipped):
+        return Refused(
+            "some prompts were left because they changed here and in the registry",
+            hint="promptsync diff shows both changes",
+            code="diverged",
+        )
+    return Refused(
+        "a label does not point where it should",
+        hint="promptsync label list NAME shows where it points",
+        code="label-not-moved",
+    )
+
+
+def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:
+    """Return the body of the JSON document."""
+    return {
+        "plan": [
+            {
+                "name": action.name,
+                "action": str(action.kind),
+                "path": action.path,
+                "from": action.current,
+                "to": None if action.kind is Kind.ARCHIVE else action.next,
+                "message": action.message,
+                "labels": list(action.labels),
+            }
+            for action in plan.actions
+        ],
+        "fingerprint": plan.fingerprint,
+        "published": [
+            {"name": one.name, "version": one.version, "message": one.message, "labels": list(one.labels)}
+            for one in receipt.published
+        ],
+        "failed": [
+            {"name": one.name, "reason": one.reason, "unknown": one.unknown} for one in receipt.failed
+        ],
+        "skipped": [{"name": one.name, "state": one.state, "reason": one.reason} for one in receipt.skipped],
+        "altered": [{"name": name, "fields": list(paths)} for name, paths in receipt.altered.items()],
+        "raced": [{"name": name, "reason": reason} for name, reason in receipt.raced.items()],
+        "unverified": [{"name": name, "reason": why} for name, why in receipt.unverified.items()],
+        "archived": list(receipt.archived),
+        "labels": [
+            {
+                "name": one.name,
+                "label": one.label,
+                "from": one.old,
+                "to": one.new,
+                "moved": one.moved,
+                "reason": one.reason,
+            }
+            for one in receipt.labels
+        ],
+        "dry_run": dry_run,
+    }

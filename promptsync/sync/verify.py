@@ -1,0 +1,67 @@
+"""Reads back what was published: that it is the latest version, and kept as it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from promptsync.core.canonical import digest, tag_set
+from promptsync.core.fields import changes
+from promptsync.core.plan import PushReceipt
+from promptsync.core.prompt import Listed, Prompt
+from promptsync.errors import RemoteError
+from promptsync.sync.parallel import for_each
+from promptsync.sync.project import Project
+from promptsync.sync.proof import digest_beside
+from promptsync.sync.publish import Landed
+
+
+def verify(
+    project: Project,
+    landed: Mapping[str, Landed],
+    prompts: Mapping[str, Prompt],
+    listing: Mapping[str, Listed],
+    receipt: PushReceipt,
+) -> None:
+    """Compare ``landed`` with a list read afterwards; what is not as it should be goes into ``receipt``.
+
+    The list proves equality. A difference is confirmed with a raw read, for the list may hold expanded
+    snippets.
+    """
+    doubtful = []
+    for name, version in sorted(landed.items()):
+        listed = listing.get(name)
+        if listed is None or listed.version != version.version:
+            receipt.raced.setdefault(name, _raced(version, listed))
+        elif not _is_kept(prompts[name], listed.prompt):
+            doubtful.append(name)
+
+    def one(name: str) -> None:
+        _confirm(project, name, landed[name], prompts[name], listing[name], receipt)
+
+    for_each(one, doubtful)
+
+
+def _confirm(
+    project: Project, name: str, landed: Landed, prompt: Prompt, listed: Listed, receipt: PushReceipt
+) -> None:
+    try:
+        found = project.registry.get(landed.template_id, name, version=landed.version)
+    except RemoteError as error:
+        receipt.unverified[name] = f"published, but could not be read back: {error.message}"
+        return
+    # tags belong to the prompt, not to a version
+    kept = replace(found.prompt, tags=listed.prompt.tags)
+    if not _is_kept(prompt, kept):
+        paths = dict.fromkeys(change.path for change in changes(prompt, kept))
+        receipt.altered[name] = tuple(paths) or ("content",)
+
+
+def _is_kept(prompt: Prompt, kept: Prompt) -> bool:
+    return tag_set(prompt) == tag_set(kept) and digest(prompt) == digest_beside(prompt, kept)
+
+
+def _raced(landed: Landed, listed: Listed | None) -> str:
+    if listed is None:
+        return f"published as v{landed.version}, but it is not listed: somebody archived or renamed it"
+    return f"published as v{landed.version}, but the latest is v{listed.version}: somebody else published too"
