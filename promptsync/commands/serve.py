@@ -5,12 +5,16 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from promptsync import output
 from promptsync.commands.session import Outcome, Session, verb
 from promptsync.errors import UsageError
+
+if TYPE_CHECKING:
+    from promptsync.server.model import Model
 
 PORT = 8470
 DATABASE = "registry.db"
@@ -52,6 +56,26 @@ LOCAL = "local:"
     default=0.0,
     help="Wait before each answer, to try out a registry that is far away.",
 )
+@click.option(
+    "--model-url",
+    metavar="URL",
+    help="Base URL of an OpenAI-compatible endpoint that answers in evaluations and agents, instead of an "
+    "echo (default: PROMPTSYNC_MODEL_URL).",
+)
+@click.option(
+    "--model-key-env",
+    metavar="VARIABLE",
+    help="Environment variable that holds its key (default: PROMPTSYNC_MODEL_KEY).",
+)
+@click.option(
+    "--model-name", metavar="NAME", help="Model to ask (default: PROMPTSYNC_MODEL_NAME, else the prompt's)."
+)
+@click.option(
+    "--model-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Longest wait for it; what takes longer is a failed cell (default: 60).",
+)
 def command(
     session: Session,
     host: str,
@@ -60,12 +84,17 @@ def command(
     api_key: str | None,
     fixtures: Path | None,
     latency: float,
+    model_url: str | None,
+    model_key_env: str | None,
+    model_name: str | None,
+    model_timeout: float | None,
 ) -> Outcome:
     """Serve the registry of this working copy until Ctrl-C; its URL is the first line on stdout.
 
     \b
     promptsync serve
     promptsync serve --port 0 --db /tmp/trial.db
+    promptsync serve --model-url http://127.0.0.1:11434/v1 --model-name llama3.2
     """
     if api_key is None and not _is_loopback(host):
         raise UsageError(
@@ -75,7 +104,8 @@ def command(
     if api_key is not None and not api_key.strip():
         raise UsageError("--api-key is empty", hint="leave it out, or give a key")
     path, fixtures = _places(session, database, fixtures)
-    _serve(session, path, fixtures, host, port, api_key, latency)
+    model = _model(session, model_url, model_key_env, model_name, model_timeout)
+    _serve(session, path, fixtures, host, port, api_key, latency, model)
     if session.json:  # the document was printed when the registry was ready
         click.get_current_context().exit(0)
     return Outcome()
@@ -85,6 +115,19 @@ def _is_loopback(host: str) -> bool:
     from promptsync.remote.address import Address
 
     return Address("", "http", host, 0).is_loopback
+
+
+def _model(
+    session: Session, url: str | None, key_variable: str | None, name: str | None, timeout: float | None
+) -> Model | None:
+    wanted = url or session.environment.model_url
+    if wanted is None:
+        if key_variable or name or timeout:
+            raise UsageError("there is no model to ask", hint="add --model-url, or set PROMPTSYNC_MODEL_URL")
+        return None
+    from promptsync.commands.models import endpoint
+
+    return endpoint(session.environment, wanted, name=name, key_variable=key_variable, timeout=timeout)
 
 
 def _places(session: Session, database: Path | None, fixtures: Path | None) -> tuple[Path, Path | None]:
@@ -123,6 +166,7 @@ def _serve(
     port: int,
     api_key: str | None,
     latency: float,
+    model: Model | None,
 ) -> None:
     from promptsync.server.app import create_app
     from promptsync.server.serve import run_server
@@ -137,9 +181,11 @@ def _serve(
         sys.stdout.flush()
         keys = "any API key" if api_key is None else "the given API key only"
         session.say(f"embedded registry in {output.name(str(path))}, takes {keys}; Ctrl-C stops it")
+        if model is not None:
+            session.say(f"evaluations and agents are answered by {output.name(model.name)}")
 
     _check(path, fixtures)
-    with create_app(path, api_key=api_key, fixtures=fixtures, latency=latency) as app:
+    with create_app(path, api_key=api_key, fixtures=fixtures, latency=latency, model=model) as app:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         run_server(app, host, port, ready)
 

@@ -27,6 +27,10 @@ class Environment:
     api_key: str | None = None
     base_url: str | None = None
     remote: str | None = None
+    model_url: str | None = None
+    model_name: str | None = None
+    secret: Callable[[str], str | None] = field(default=lambda _: None, repr=False)
+    """Reads one more variable, whose name was given on the command line, such as that of a key."""
     ci: bool = False
     colour: bool | None = None
     interactive: bool = False
@@ -90,6 +94,7 @@ class Session:
             remote=remote,
             api_key=self.environment.api_key,
             base_url=self.environment.base_url,
+            model=self._model(),
             progress=self.bar,
             on_wait=self.say,
         )
@@ -102,6 +107,14 @@ class Session:
         if find(self.directory) is not None:
             return self.config()
         return Config(self.directory, self.directory / FILE_NAME)
+
+    def _model(self) -> Any:
+        """What answers in evaluations and agents of an embedded registry, ``None`` for its echo."""
+        if self.environment.model_url is None:
+            return None
+        from promptsync.commands.models import endpoint
+
+        return endpoint(self.environment, self.environment.model_url)
 
     def say(self, message: str) -> None:
         """Say something on stderr, unless told to be quiet."""

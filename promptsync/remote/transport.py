@@ -6,15 +6,22 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
 import httpx
 
-from promptsync.remote.retry import TOO_MANY
-
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+FIRST_WAIT: Final = 0.5
+"""Seconds before the first repetition of a request; doubled with each further one."""
+
+UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+"""Failures after which nothing can have been executed."""
+
+TOO_MANY: Final = 429
+"""The status of a registry that is asked too much."""
 
 
 class Gate:
@@ -126,12 +133,15 @@ def wsgi_transport(app: WSGIApplication) -> httpx.BaseTransport:
     return _WsgiTransport(app)
 
 
-def local_transport(path: str, *, fixtures: str | None = None, latency: float = 0.0) -> httpx.BaseTransport:
+def local_transport(
+    path: str, *, fixtures: str | None = None, model: Any = None, latency: float = 0.0
+) -> httpx.BaseTransport:
     """A transport to the embedded registry in the database file ``path``.
 
-    ``fixtures`` is the path of a ``registry.yaml``; ``latency`` is added to each answer, in seconds.
+    ``fixtures`` is the path of a ``registry.yaml``; ``model`` answers in evaluations and agents, an echo if
+    ``None``; ``latency`` is added to each answer, in seconds.
     """
     from promptsync.server.app import create_app
 
     options: dict[str, Any] = {} if fixtures is None else {"fixtures": fixtures}
-    return wsgi_transport(create_app(path, latency=latency, **options))
+    return wsgi_transport(create_app(path, latency=latency, model=model, **options))

@@ -7,12 +7,25 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from promptsync.core.fill import mappings, texts
 from promptsync.server.llm import llm_kwargs
 
 _MAX_ANSWER = 10_000_000
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The library would send the key along to wherever it is sent."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+@cache
+def _opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(_NoRedirects)
 
 
 class ModelError(Exception):
@@ -105,7 +118,7 @@ class Endpoint:
             f"{self.url.rstrip('/')}/chat/completions", json.dumps(body).encode(), headers
         )
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout) as response:
+            with _opener().open(request, timeout=self.timeout) as response:
                 return json.loads(response.read(_MAX_ANSWER))
         except urllib.error.HTTPError as error:
             with error:

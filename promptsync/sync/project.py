@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from promptsync.errors import UsageError
 from promptsync.files.cache import FileCache
@@ -41,6 +41,7 @@ class Project:
     url: str
     api_key: str | None = None
     fixtures: Path | None = None
+    model: Any = None
     progress: Progress = no_progress
     on_wait: Callable[[str], None] | None = None
     _registry: Registry | None = field(default=None, init=False, repr=False)
@@ -116,19 +117,21 @@ def open_project(
     remote: str | None = None,
     api_key: str | None = None,
     base_url: str | None = None,
+    model: Any = None,
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] | None = None,
 ) -> Project:
     """Return the project for a remote, given by its name in the config or by its URL.
 
-    Without ``remote``, ``base_url`` (the official SDK's variable) beats the config's default remote. Raises
-    ``UsageError`` for a name that the config does not have.
+    Without ``remote``, ``base_url`` (the official SDK's variable) beats the config's default remote.
+    ``model`` answers in evaluations and agents where the registry is an embedded one, an echo if ``None``.
+    Raises ``UsageError`` for a name that the config does not have.
     """
     wanted = remote or base_url or config.default_remote
     known = config.remotes.get(wanted)
     if known is not None:
         fixtures = config.root / known.fixtures if known.fixtures else None
-        return Project(config, wanted, known.url, api_key, fixtures, progress, on_wait)
+        return Project(config, wanted, known.url, api_key, fixtures, model, progress, on_wait)
     if ":" not in wanted:
         names = ", ".join(sorted(config.remotes)) or "none"
         raise UsageError(
@@ -136,7 +139,7 @@ def open_project(
             hint=f"remotes there: {names}; or give a URL",
         )
     named = next((item.name for item in config.remotes.values() if item.url == wanted), wanted)
-    return Project(config, named, wanted, api_key, None, progress, on_wait)
+    return Project(config, named, wanted, api_key, None, model, progress, on_wait)
 
 
 def connect(project: Project) -> Registry:
@@ -154,5 +157,5 @@ def connect(project: Project) -> Registry:
     elif not database.parent.is_dir():
         raise UsageError(f"{project.url}: there is no directory {database.parent}")
     fixtures = str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None
-    transport = local_transport(str(database), fixtures=fixtures)
+    transport = local_transport(str(database), fixtures=fixtures, model=project.model)
     return Registry(project.record_url, None, transport=transport, cache=cache, on_wait=project.on_wait)
