@@ -22,7 +22,7 @@ from promptsync.remote.errors import (
     TimedOut,
     Unsupported,
 )
-from promptsync.remote.retry import UNSENT
+from promptsync.remote.transport import UNSENT
 
 _NO_SUCH_OPERATION: Final = frozenset({404, 405, 501})
 _REAL_CAUSE: Final = re.compile(r"snippet|@@@|commit.?message.*(72|long|length|char)|72.char", re.IGNORECASE)

@@ -14,7 +14,7 @@ from promptsync.remote.answers import Answer
 from promptsync.remote.errors import NotFound, NotReadableRaw, Rejected, RenamedRemotely, Unsupported
 from promptsync.remote.listing import NOT_UNDERSTOOD, RESERVED, Listing
 from promptsync.remote.paging import OnPage
-from promptsync.remote.retry import FIRST_WAIT
+from promptsync.remote.transport import FIRST_WAIT
 
 Prompts: TypeAlias = list[Listed]
 """Written out here, because ``Reading.list`` hides the builtin inside the class."""

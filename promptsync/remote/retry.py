@@ -13,25 +13,47 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import httpx
-from httpx_retries import Retry
+from httpx_retries import Retry, RetryTransport
+
+from promptsync.remote.transport import FIRST_WAIT, TOO_MANY, UNSENT
 
 ATTEMPTS: Final = 4
-FIRST_WAIT: Final = 0.5
-"""Seconds; doubled with each further attempt."""
-
 LONGEST_WAIT: Final = 60.0
 """Seconds; also the most that a ``Retry-After`` is honoured for."""
 
-TOO_MANY: Final = 429
 _FAILED: Final = (500, 502, 503, 504)
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
-UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-"""Failures after which nothing can have been executed."""
-
 _JITTER: Final = 0.25
 
 OnWait = Callable[[float, "int | None"], None]
 """Called before each wait with its seconds and the status that caused it, ``None`` for a lost connection."""
+
+
+class _Resumed(httpx.BaseTransport):
+    """A transport whose first request has been sent already, with the outcome ``first``."""
+
+    def __init__(self, first: httpx.Response | Exception, transport: httpx.BaseTransport) -> None:
+        self._first: httpx.Response | Exception | None = first
+        self._transport = transport
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        first, self._first = self._first, None
+        if first is None:
+            return self._transport.handle_request(request)
+        if isinstance(first, Exception):
+            raise first
+        return first
+
+
+def resume(
+    request: httpx.Request,
+    first: httpx.Response | Exception,
+    transport: httpx.BaseTransport,
+    backoff: Backoff,
+) -> httpx.Response:
+    """Go on after the first outcome of a request: wait and repeat as ``backoff`` says, or be content."""
+    resumed = _Resumed(first, transport)
+    return RetryTransport(transport=resumed, retry=backoff).handle_request(request)
 
 
 class Backoff(Retry):
@@ -76,7 +98,7 @@ class Backoff(Retry):
 
 
 def policy(repeatable: bool, *, first_wait: float = FIRST_WAIT, on_wait: OnWait | None = None) -> Backoff:
-    """The policy for one kind of request, to be put in ``request.extensions["retry"]``."""
+    """The policy for one kind of request."""
     rules: dict[str, Any] = (
         {"status_forcelist": (TOO_MANY, *_FAILED), "retry_on_exceptions": (httpx.TransportError,)}
         if repeatable

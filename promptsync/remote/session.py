@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx
-from httpx_retries import RetryTransport
 
 from promptsync import __version__
 from promptsync.errors import RemoteError, UsageError
@@ -21,8 +20,7 @@ from promptsync.remote.address import LOCAL, address, segment
 from promptsync.remote.answers import Answer, shown
 from promptsync.remote.endpoints import Operation, Route
 from promptsync.remote.errors import MissingKey, NotSent
-from promptsync.remote.retry import FIRST_WAIT, TOO_MANY, policy
-from promptsync.remote.transport import Gate, GatedTransport
+from promptsync.remote.transport import FIRST_WAIT, TOO_MANY, Gate, GatedTransport
 
 LONGEST_CONNECT: Final = 10.0
 """Seconds to wait for a connection, however patient one is with answers."""
@@ -91,11 +89,7 @@ class Session:
         self._on_wait = on_wait
         self._gate = Gate(connections)
         self._gated = GatedTransport(self._connect, self._gate)
-        self._retrying = RetryTransport(transport=self._gated)
-        self._policies = {
-            repeatable: policy(repeatable, first_wait=first_wait, on_wait=self._about_to_wait)
-            for repeatable in (True, False)
-        }
+        self._first_wait = first_wait
         self._client: httpx.Client | None = None
         self._opening = threading.Lock()
         self._discovering = threading.Lock()
@@ -169,9 +163,8 @@ class Session:
     def _send(self, operation: Operation, route: Route, request: _Request) -> Answer:
         client = self._connect()
         built = request.build(client, self._address.base, route, operation)
-        built.extensions["retry"] = self._policies[operation.repeatable]
         try:
-            response = self._retrying.handle_request(built)
+            response = self._sent(built, operation)
         except httpx.HTTPError as error:
             raise failures.transport(self._address, self.url, operation, error, self.scrub) from None
         asked = f"{route.method} {shown(self.scrub(built.url.raw_path.decode('ascii')))}"
@@ -181,6 +174,21 @@ class Session:
         if answer.status >= 500 and answer.status != 501:
             raise failures.failed(answer)
         return answer
+
+    def _sent(self, request: httpx.Request, operation: Operation) -> httpx.Response:
+        first: httpx.Response | Exception
+        try:
+            first = self._gated.handle_request(request)
+        except httpx.TransportError as error:
+            first = error
+        else:
+            if first.status_code != TOO_MANY and first.status_code < 500:
+                return first
+        # most runs never get here, and the library takes longer to load than a request
+        from promptsync.remote.retry import policy, resume
+
+        backoff = policy(operation.repeatable, first_wait=self._first_wait, on_wait=self._about_to_wait)
+        return resume(request, first, self._gated, backoff)
 
     def _connect(self) -> httpx.Client:
         if self._client is not None:

@@ -11,7 +11,6 @@ from promptsync.core.prompt import Label, Listed
 from promptsync.files.promptfile import PromptFile
 from promptsync.files.quickname import name_in
 from promptsync.files.worktree import Worktree, scan
-from promptsync.sync.decide import Decider
 from promptsync.sync.project import Project
 from promptsync.sync.proof import Proof
 from promptsync.sync.snapshot import Item, Snapshot
@@ -39,6 +38,9 @@ def gather(project: Project, *, label: str | None = None, with_labels: bool = Fa
     hidden: tuple[str, ...] = ()
     has_history = True
     if open_names:
+        # an aligned tree needs neither git nor any notion of a base
+        from promptsync.sync.decide import Decider
+
         decider = Decider(project, worktree, listing, proof, label=label)
         items += decider.decide(open_names)
         hidden, has_history = decider.hidden, decider.has_git

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from collections.abc import Iterable
@@ -97,6 +98,8 @@ def test_no_more_requests_are_under_way_than_connections(connections: int) -> No
 
 
 def test_a_registry_that_takes_few_at_once_gets_few_at_once_and_nothing_fails() -> None:
+    # loaded when first needed, which takes longer than the waits of this test
+    importlib.import_module("promptsync.remote.retry")
     crowd = Crowd(limit=2)
     with client(crowd, first_wait=0.01) as registry:
         assert read_all(registry, 60, threads=16) == [*range(1, 61)]
