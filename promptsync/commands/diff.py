@@ -15,7 +15,7 @@ from promptsync.sync.planning import check_names
 _FORMATS = ("text", "json", "markdown", "github")
 
 
-@verb("diff", short_help="Show what differs, field by field.")
+@verb("diff", short_help="Show what differs, field by field.", blank={"changes": []})
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--label", metavar="LABEL", help="Compare with the versions under LABEL, not with the latest.")
 @click.option("--stat", is_flag=True, help="One line a prompt.")
@@ -42,7 +42,6 @@ def command(
     promptsync diff --format markdown > plan.md
     """
     session.json = session.json or form == "json"
-    session.blank = {"changes": []}
     if stat and name_only:
         raise UsageError("--stat and --name-only exclude each other")
     with session.project() as project:

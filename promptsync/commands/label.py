@@ -30,7 +30,7 @@ def command() -> None:
     """
 
 
-@verb("list", parent=command, short_help="List where labels point.")
+@verb("list", parent=command, short_help="List where labels point.", blank={"labels": []})
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--label", metavar="LABEL", help="This label only.")
 def list_command(session: Session, names: tuple[str, ...], label: str | None) -> Outcome:
@@ -72,7 +72,7 @@ def _row(one: Labelled, label: str) -> tuple[str, ...]:
     return output.name(one.listed.name), output.style(output.name(label), "strong"), f"v{version}", behind
 
 
-@verb("set", parent=command, short_help="Create a label.")
+@verb("set", parent=command, short_help="Create a label.", blank={"labels": []})
 @click.argument("name")
 @click.argument("label")
 @click.option("--version", type=_version, metavar="N", help="The version to point at (default: the latest).")
@@ -88,7 +88,7 @@ def set_command(session: Session, name: str, label: str, version: int | None) ->
         return change(session, project, [plan_set(one, label, version)])
 
 
-@verb("move", parent=command, short_help="Move a label to another version.")
+@verb("move", parent=command, short_help="Move a label to another version.", blank={"labels": []})
 @click.argument("name")
 @click.argument("label")
 @click.option(
@@ -112,7 +112,7 @@ def move_command(
         return change(session, project, [planned], yes=yes, is_dangerous=planned.is_lower)
 
 
-@verb("delete", parent=command, short_help="Delete a label.")
+@verb("delete", parent=command, short_help="Delete a label.", blank={"labels": []})
 @click.argument("name")
 @click.argument("label")
 @click.option("--force", is_flag=True, help="Delete it although other prompts refer to a snippet by it.")

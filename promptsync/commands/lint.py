@@ -22,7 +22,7 @@ _HOME = "https://github.com/promptsync/promptsync"
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-@verb("lint", short_help="Check prompt files, offline.")
+@verb("lint", short_help="Check prompt files, offline.", blank={"problems": []})
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path))
 @click.option(
     "--format",

@@ -14,7 +14,7 @@ from promptsync.sync.log import Log, LoggedVersion, log
 _SHA256, _DIGEST = "sha256:", 12
 
 
-@verb("log", short_help="List the versions of a prompt.")
+@verb("log", short_help="List the versions of a prompt.", blank={"versions": []})
 @click.argument("name")
 @click.option(
     "-n",

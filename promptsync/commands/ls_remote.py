@@ -14,7 +14,7 @@ from promptsync.core.message import without_mark
 from promptsync.sync.remotelist import Filters, Held, list_remote
 
 
-@verb("ls-remote", short_help="List what the registry holds.")
+@verb("ls-remote", short_help="List what the registry holds.", blank={"prompts": []})
 @click.argument("pattern", required=False)
 @click.option("--label", metavar="LABEL", help="Only prompts that have LABEL, each at the version under it.")
 @click.option(

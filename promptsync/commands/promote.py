@@ -17,7 +17,7 @@ from promptsync.sync.relabel import Changed
 _DRY = "DRY RUN: no label is changed"
 
 
-@verb("promote", short_help="Point one label at what another points at.")
+@verb("promote", short_help="Point one label at what another points at.", blank={"labels": []})
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.argument("names", nargs=-1, metavar="[NAME]...")

@@ -11,7 +11,7 @@ from promptsync.sync.labels import labelled
 from promptsync.sync.rollback import plan_rollback
 
 
-@verb("rollback", short_help="Move a label back to an earlier version.")
+@verb("rollback", short_help="Move a label back to an earlier version.", blank={"labels": []})
 @click.argument("name")
 @click.option("--label", required=True, metavar="LABEL", help="The label to move back, such as prod.")
 @click.option("--to", type=click.IntRange(1), metavar="N", help="Move it to version N instead.")

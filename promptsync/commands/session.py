@@ -205,15 +205,23 @@ def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], c
 
 
 def verb(
-    name: str, *, parent: click.Group | None = None, **attributes: Any
+    name: str,
+    *,
+    parent: click.Group | None = None,
+    blank: Mapping[str, Any] | None = None,
+    **attributes: Any,
 ) -> Callable[[Verb], click.Command]:
-    """Declare a verb. The function gets the ``Session`` first and returns an ``Outcome``."""
+    """Declare a verb. The function gets the ``Session`` first and returns an ``Outcome``.
+
+    ``blank`` are the keys that its JSON document has in any case, also when it fails.
+    """
 
     def declare(function: Verb) -> click.Command:
         @functools.wraps(function)
         def run(*arguments: Any, **options: Any) -> Outcome:
             session: Session = click.get_current_context().obj
             session.verb = name if parent is None else f"{parent.name} {name}"
+            session.blank = blank or {}
             session.bar = Bar(shown=session.environment.interactive and not session.quiet)
             try:
                 return function(session, *arguments, **options)

@@ -30,7 +30,7 @@ _ADVICE = {
 _MANY = 20
 
 
-@verb("status", short_help="Show who changed what.")
+@verb("status", short_help="Show who changed what.", blank={"prompts": []})
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when anything differs.")
 @click.option("--label", metavar="LABEL", help="Compare with the versions under LABEL, not with the latest.")
 @click.option("--offline", is_flag=True, help="Compare with the last push or pull of this working copy only.")
@@ -43,7 +43,6 @@ def command(session: Session, exit_code: bool, label: str | None, offline: bool)
     """
     if offline and label is not None:
         raise UsageError("--offline cannot tell where a label points", hint="leave out one of the two")
-    session.blank = {"prompts": []}
     if offline:
         from promptsync.sync.offline import offline_snapshot
 
