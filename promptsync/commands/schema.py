@@ -8,13 +8,16 @@ import click
 
 from promptsync.commands.session import Outcome, Session, verb
 
+_KINDS = ("prompt", "config", "request", "output")
+
 
 @verb("schema", short_help="Print the JSON Schema of a file format.")
-@click.argument("kind", metavar="prompt|config|request", type=click.Choice(["prompt", "config", "request"]))
+@click.argument("kind", metavar="|".join(_KINDS), type=click.Choice(_KINDS))
 def command(session: Session, kind: str) -> Outcome:
-    """Print the JSON Schema of prompt files, promptsync.yaml or requests, for editors and other tools.
+    """Print the JSON Schema of a file format, for editors and other tools.
 
-    A request is what promptsync track request takes.
+    prompt is for prompt files, config for promptsync.yaml, request for what promptsync track request takes, and
+    output for what every verb prints with --json.
 
     \b
     promptsync schema prompt > prompt.schema.json

@@ -14,7 +14,7 @@ import jsonschema_rs
 from promptsync.core.prompt import Problem
 from promptsync.files.yamlio import Loaded
 
-Kind = Literal["prompt", "config", "request"]
+Kind = Literal["prompt", "config", "request", "output"]
 
 _TYPES: Final = {
     "string": "text",
@@ -28,7 +28,7 @@ _TYPES: Final = {
 
 @cache
 def schema(kind: Kind) -> dict[str, Any]:
-    """Return the schema of prompt files, of promptsync.yaml, or of requests to log."""
+    """Return the schema of prompt files, promptsync.yaml, requests to log, or of our JSON documents."""
     loaded: dict[str, Any] = json.loads(schema_text(kind))
     return loaded
 
