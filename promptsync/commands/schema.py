@@ -16,8 +16,8 @@ _KINDS = ("prompt", "config", "request", "output")
 def command(session: Session, kind: str) -> Outcome:
     """Print the JSON Schema of a file format, for editors and other tools.
 
-    prompt is for prompt files, config for promptsync.yaml, request for what promptsync track request takes, and
-    output for what every verb prints with --json.
+    prompt is for prompt files, config for promptsync.yaml, request for what promptsync track request takes,
+    and output for what every verb prints with --json.
 
     \b
     promptsync schema prompt > prompt.schema.json
