@@ -25,8 +25,9 @@ def write(root: Path, path: str, text: str, *, within: str = "") -> None:
     """
     with _explained("written", root / path):
         target = _inside(root, path, within)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _inside(root, path, within)
+        if not target.parent.is_dir():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _inside(root, path, within)
         _replace(target, text.encode())
 
 

@@ -18,6 +18,7 @@ class FileCache:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._directory = root / DIRECTORY / "cache"
+        self._is_made = False
 
     def get(self, url: str, workspace_id: int, template_id: int, version: int) -> dict[str, Any] | None:
         raw = read_json(self._path(url, workspace_id, template_id, version))
@@ -28,9 +29,11 @@ class FileCache:
     ) -> None:
         # A cache that cannot be written costs requests, never the answer.
         with contextlib.suppress(OSError, PromptsyncError):
-            private_directory(self._root)
+            if not self._is_made:
+                private_directory(self._root)
+                self._is_made = True
             write_json(self._path(url, workspace_id, template_id, version), raw)
 
     def _path(self, url: str, workspace_id: int, template_id: int, version: int) -> Path:
         remote = f"{sha256(url.encode()).hexdigest()[:16]}-{workspace_id}"
-        return self._directory / remote / str(template_id) / f"{version}.json"
+        return self._directory / remote / f"{template_id}-{version}.json"

@@ -32,11 +32,11 @@ def render_new(prompt: Prompt, local: Local, schema_url: str = layout.SCHEMA_URL
     document = writable_document(prompt, local)
     text = layout.document(document, schema_url)
     try:
-        parse(text.encode(), prompt.name, prompt.name)
+        file = parse(text.encode(), "", prompt.name)
     except InvalidFile as error:
         reason = f"The prompt {prompt.name!r} cannot be kept in a prompt file: {error.problems[0].message}"
         raise Refused(reason, code="unwritable") from None
-    if not says(text, document):
+    if not same(to_document(file.prompt, file.local), document):
         raise RoundTripError(f"The new file of {prompt.name!r} does not read back as it was written.")
     return text
 

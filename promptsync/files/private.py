@@ -40,15 +40,23 @@ def read_json(path: Path) -> Any:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a private JSON file whole or not at all. Raises ``OSError``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, ensure_ascii=True, separators=(",", ":"))
+        handle, name = _temporary(path.parent)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = _temporary(path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            # in one piece: what writes in pieces is Python, not C
+            file.write(json.dumps(value, separators=(",", ":")))
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _temporary(directory: Path) -> tuple[int, str]:
+    return tempfile.mkstemp(dir=directory, prefix=".", suffix=".tmp")
 
 
 @contextlib.contextmanager
