@@ -1,1 +1,30 @@
-"""Puts this directory on the import path, for the helpers that several layers' tests share."""
+"""Puts this directory, and that of the scripted registry, on the import path, for what layers share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent / "remote"))
+
+from worlds import World, made
+
+from promptsync.remote.session import Session
+from promptsync.sync import publish
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """An empty working copy in git with an empty registry; waits between attempts are next to nothing."""
+    defaults = Session.__init__.__kwdefaults__
+    assert defaults is not None
+    from promptsync.remote.reading import Reading
+
+    for constructor in (Session.__init__, Reading.__init__):
+        monkeypatch.setitem(constructor.__kwdefaults__, "first_wait", 0.001)
+    monkeypatch.setattr(publish, "PAUSE", 0.02)
+    with made(tmp_path) as world:
+        yield world

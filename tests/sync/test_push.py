@@ -1,0 +1,438 @@
+"""What a push publishes, what it leaves, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+from worlds import Reply, World, asking, failing, fault, publishing
+
+
+@pytest.fixture
+def three(world: World) -> World:
+    """Three prompts in sync: ``a``, ``b`` and ``c``."""
+    for name in "abc":
+        world.write(name)
+    world.commit("Say hello")
+    world.ok("push")
+    world.forget()
+    return world
+
+
+def diverge(world: World, name: str) -> None:
+    world.edit(name, "Hello", "Ours")
+    world.publish(name, "Theirs {name}")
+
+
+# -- all or nothing -------------------------------------------------------------------------------------
+
+
+def test_one_diverged_prompt_among_many_stops_the_push_and_shows_both_changes(three: World) -> None:
+    three.edit("a", "Hello", "Ciao")
+    three.edit("b", "Hello", "Salut")
+    diverge(three, "c")
+    three.commit()
+    done = three.run("push")
+    assert done.code == 3
+    assert three.writes == []
+    assert three.version("a") == three.version("b") == 1
+    assert "v1 -> prompts/c.yaml" in done.err and "v1 -> v2" in done.err
+    assert "Ours" in done.err and "Theirs" in done.err and "Hello" in done.err
+    for way in ("pull --theirs c", "pull --ours c", "push --force c", "push --partial"):
+        assert f"promptsync {way}" in done.err
+
+
+def test_partial_publishes_the_others_and_still_exits_3(three: World) -> None:
+    three.edit("a", "Hello", "Ciao")
+    diverge(three, "c")
+    found = three.run("push", "--partial", "--json")
+    assert found.code == 3
+    assert [(one["name"], one["version"]) for one in found.document["published"]] == [("a", 2)]
+    assert [(one["name"], one["state"]) for one in found.document["skipped"]] == [("c", "diverged")]
+    assert found.document["error"]["code"] == "diverged"
+    assert three.text("c") == "Theirs {name}"
+
+
+def test_force_overrides_for_that_name_only(three: World) -> None:
+    diverge(three, "b")
+    diverge(three, "c")
+    refused = three.run("push", "--force", "b", "-y")
+    assert refused.code == 3 and "'c'" in refused.err
+    assert three.writes == []
+    done = three.run("push", "--force", "b", "--partial", "-y")
+    assert done.code == 3
+    assert (three.text("b"), three.text("c")) == ("Ours {name}", "Theirs {name}")
+    assert three.text("b", 2) == "Theirs {name}"
+
+
+def test_force_of_one_name_pushes_the_rest_too(three: World) -> None:
+    three.edit("a", "Hello", "Ciao")
+    diverge(three, "b")
+    three.ok("push", "--force", "b", "-y")
+    assert (three.text("a"), three.text("b")) == ("Ciao {name}", "Ours {name}")
+    assert set(three.states().values()) == {"in-sync"}
+
+
+def test_force_needs_a_yes_where_nobody_can_be_asked(three: World) -> None:
+    diverge(three, "b")
+    done = three.run("push", "--force", "b")
+    assert (done.code, three.writes) == (3, [])
+    assert "add -y" in done.err
+
+
+def test_behind_prompts_are_left_and_named(three: World) -> None:
+    three.publish("b")
+    three.edit("a", "Hello", "Ciao")
+    done = three.ok("push")
+    assert "left  b: changed in the registry; promptsync pull brings it here" in done.out
+    assert three.text("b") == "Theirs {name}"
+
+
+def test_a_push_with_nothing_to_do_is_done(three: World) -> None:
+    assert three.ok("push").out == "nothing to push\n"
+    found = three.ok("push", "--json").document
+    assert (found["plan"], found["published"], found["dry_run"]) == ([], [], False)
+    assert three.writes == []
+
+
+def test_a_name_publishes_that_name_only(three: World) -> None:
+    for name in "ab":
+        three.edit(name, "Hello", "Ciao")
+    three.ok("push", "a")
+    assert (three.version("a"), three.version("b")) == (2, 1)
+
+
+def test_a_diverged_prompt_does_not_stop_the_push_of_another_name(three: World) -> None:
+    diverge(three, "b")
+    three.edit("a", "Hello", "Ciao")
+    three.ok("push", "a")
+    assert three.version("a") == 2
+
+
+def test_an_unknown_name_is_wrong_usage_and_told_what_was_meant(three: World) -> None:
+    done = three.run("push", "aa")
+    assert done.code == 2
+    assert "did you mean 'a'?" in done.err
+
+
+def test_one_unreadable_file_blocks_every_write(three: World) -> None:
+    three.edit("a", "Hello", "Ciao")
+    three.path("b").write_text("messages: [", "utf-8")
+    done = three.run("push")
+    assert done.code == 1
+    assert "prompts/b.yaml" in done.err
+    assert three.writes == []
+
+
+# -- reviewed plans -------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_sends_no_write_and_says_so_first_and_last(three: World) -> None:
+    three.edit("a", "Hello", "Ciao")
+    done = three.ok("push", "--dry-run")
+    lines = done.out.splitlines()
+    assert lines[0] == lines[-1] == "DRY RUN: nothing is published"
+    assert "fingerprint " in done.out
+    assert three.writes == []
+    found = three.ok("push", "-n", "--json").document
+    assert found["dry_run"] is True
+    assert [(one["name"], one["from"], one["to"]) for one in found["plan"]] == [("a", 1, 2)]
+    assert found["published"] == []
+    assert f"fingerprint {found['fingerprint']}" in done.out
+
+
+def fingerprint(world: World, *options: str) -> str:
+    return str(world.run("push", "-n", "--json", *options).document["fingerprint"])
+
+
+def test_the_expected_plan_is_carried_out(three: World) -> None:
+    three.edit("a", "Hello", "Ciao")
+    three.ok("push", "--expect", fingerprint(three))
+    assert three.text("a") == "Ciao {name}"
+
+
+@pytest.mark.parametrize(
+    "what", ["file", "tags", "another file", "remote", "remote tags", "options", "label"]
+)
+def test_another_plan_than_the_expected_one_is_refused(three: World, what: str) -> None:
+    three.edit("a", "Hello", "Ciao")
+    expected, options = fingerprint(three), []
+    if what == "file":
+        three.edit("a", "Ciao", "Salut")
+    elif what == "tags":
+        three.edit("a", "name: a", "name: a\ntags: [new]")
+    elif what == "another file":
+        three.edit("b", "Hello", "Ciao")
+    elif what == "remote":
+        three.publish("a", "Hello {name}")
+    elif what == "remote tags":
+        three.publish("a", "Hello {name}", tags=["theirs"])
+    elif what == "options":
+        options = ["--partial"]
+    else:
+        options = ["--label", "prod"]
+    done = three.run("push", "--expect", expected, *options)
+    assert done.code == 3
+    assert three.writes == []
+
+
+def test_a_fingerprint_survives_a_squash_and_another_message(three: World) -> None:
+    three.edit("a", "Hello", "Ciao")
+    three.commit("First")
+    three.edit("a", "Ciao", "Salut")
+    three.commit("Second")
+    before = fingerprint(three)
+    three.git("reset", "-q", "--soft", "HEAD~2")
+    three.commit("Both at once")
+    assert fingerprint(three) == before == fingerprint(three, "-m", "Other words")
+
+
+# -- limits ---------------------------------------------------------------------------------------------
+
+
+def many(world: World, count: int) -> list[str]:
+    names = [f"p{number:02}" for number in range(count)]
+    for name in names:
+        world.write(name)
+    world.commit("Many")
+    world.ok("push")
+    world.forget()
+    return names
+
+
+def test_a_push_of_more_than_half_of_many_prompts_needs_to_be_allowed(world: World) -> None:
+    for name in many(world, 10)[:6]:
+        world.edit(name, "Hello", "Ciao")
+    done = world.run("push")
+    assert (done.code, world.writes) == (3, [])
+    assert "add --max-changes 6" in done.err
+    assert world.run("push", "--max-changes", "5").code == 3
+    world.ok("push", "--max-changes", "6")
+    assert world.version("p00") == 2
+
+
+def test_an_explicit_limit_holds_for_small_pushes_too(three: World) -> None:
+    for name in "ab":
+        three.edit(name, "Hello", "Ciao")
+    assert (three.run("push", "--max-changes", "1").code, three.writes) == (3, [])
+    three.ok("push", "--max-changes", "2")
+
+
+def test_half_of_them_and_new_ones_are_no_reason_to_ask(world: World) -> None:
+    for name in many(world, 10)[:5]:
+        world.edit(name, "Hello", "Ciao")
+    for number in range(8):
+        world.write(f"new{number}")
+    world.ok("push")
+
+
+# -- archiving and restoring ----------------------------------------------------------------------------
+
+
+def test_only_a_committed_deletion_is_archived_and_only_with_prune(three: World) -> None:
+    three.path("a").unlink()
+    done = three.ok("push", "--prune", "-y")
+    assert "not in git: commit that" in done.out
+    three.commit("Drop a")
+    done = three.ok("push")
+    assert "--prune archives it" in done.out
+    assert three.writes == []
+    refused = three.run("push", "--prune")
+    assert refused.code == 3 and "add -y" in refused.err
+    found = three.ok("push", "--prune", "-y", "--json").document
+    assert found["archived"] == ["a"]
+    assert three.states() == {"b": "in-sync", "c": "in-sync"}
+
+
+def test_prune_leaves_names_alone_that_are_not_included(three: World) -> None:
+    with (three.root / "promptsync.yaml").open("a") as file:
+        file.write("include: ['b', 'c']\n")
+    three.path("a").unlink()
+    three.commit("Drop a")
+    three.ok("push", "--prune", "-y")
+    assert three.writes == []
+
+
+def test_a_deleted_prompt_that_moved_on_is_archived_by_force_only(three: World) -> None:
+    three.path("a").unlink()
+    three.commit("Drop a")
+    three.publish("a")
+    refused = three.run("push", "--prune", "-y")
+    assert refused.code == 3
+    assert "pull --theirs a" in refused.err and "push --prune --force a" in refused.err
+    assert three.ok("push", "--prune", "--force", "a", "-y", "--json").document["archived"] == ["a"]
+
+
+def test_nothing_is_archived_beside_a_publish_that_failed(three: World) -> None:
+    three.edit("a", "Hello", "Ciao")
+    three.path("b").unlink()
+    three.commit("Change a, drop b")
+    three.faults.append(fault(publishing("a"), failing(422)))
+    found = three.run("push", "--prune", "-y", "--json")
+    assert found.code == 5
+    assert found.document["archived"] == []
+    assert "not archived, for 'a' was not published" in found.document["skipped"][0]["reason"]
+    assert three.version("b") == 1
+
+
+def test_an_archived_prompt_is_published_again_only_when_told(three: World) -> None:
+    three.archive("a")
+    done = three.ok("push")
+    assert "--restore NAME publishes it again" in done.out
+    assert three.writes == []
+    found = three.ok("push", "--restore", "a", "--json").document
+    assert [(one["name"], one["version"]) for one in found["published"]] == [("a", 2)]
+    assert found["raced"] == []
+    assert three.messages("a")[-1].endswith("v2)")
+    assert set(three.states().values()) == {"in-sync"}
+
+
+# -- snippets -------------------------------------------------------------------------------------------
+
+
+def test_snippets_are_published_before_what_uses_them(world: World) -> None:
+    world.write("a", "Be kind. @@@z@@@ {name}")
+    world.write("z", content="@@@y@@@ Smile.")
+    world.write("y", content="Please.")
+    world.commit()
+    world.ok("push")
+    assert world.published[-3:] == ["y", "z", "a"]
+    assert set(world.states().values()) == {"in-sync"}
+    assert world.ok("push").out == "nothing to push\n"
+
+
+def test_a_name_is_refused_while_a_snippet_that_it_needs_is_unpublished(world: World) -> None:
+    world.write("a", "Be kind. @@@z@@@")
+    world.write("z", content="Smile.")
+    world.commit()
+    done = world.run("push", "a")
+    assert (done.code, world.writes) == (3, [])
+    assert "promptsync push z a" in done.err
+    world.ok("push", "z", "a")
+
+
+def test_the_user_of_a_snippet_that_failed_is_skipped_and_others_are_published(world: World) -> None:
+    world.write("a", "Be kind. @@@z@@@")
+    world.write("b")
+    world.write("z", content="Smile.")
+    world.commit()
+    world.faults.append(fault(publishing("z"), failing(422, "no snippet like this")))
+    found = world.run("push", "--json")
+    assert found.code == 5
+    document = found.document
+    assert [one["name"] for one in document["published"]] == ["b"]
+    assert [(one["name"], one["unknown"]) for one in document["failed"]] == [("z", False)]
+    assert "no snippet like this" in document["failed"][0]["reason"]
+    assert [(one["name"], one["state"]) for one in document["skipped"]] == [("a", "new")]
+    assert "a" not in world.published
+    world.faults.clear()
+    assert [one["name"] for one in world.ok("push", "--json").document["published"]] == ["z", "a"]
+
+
+def test_a_new_snippet_gets_the_label_by_which_it_is_referred_to(world: World) -> None:
+    world.write("a", "Be kind. @@@z@label:prod@@@")
+    world.write("z", content="Smile.")
+    world.commit()
+    world.ok("push")
+    assert world.label("z", "prod") == 1
+
+
+# -- messages -------------------------------------------------------------------------------------------
+
+
+def test_a_message_that_does_not_fit_is_refused_before_any_request(three: World) -> None:
+    three.edit("a", "Hello", "Ciao")
+    done = three.run("push", "-m", "x" * 60)
+    assert (done.code, three.seen) == (2, [])
+    assert "shorter" in done.err
+
+
+@pytest.mark.parametrize("label", ["", "  ", "pr\nod"])
+def test_a_label_that_cannot_be_one_is_refused_before_any_request(three: World, label: str) -> None:
+    assert (three.run("push", "--label", label).code, three.seen) == (2, [])
+
+
+def test_messages_carry_the_commit_and_a_sign_for_what_is_not_committed(three: World) -> None:
+    short = three.git("log", "-1", "--format=%h", "--abbrev=7").strip()
+    assert three.messages("a") == [f"Say hello ({short} v1)"]
+    three.edit("a", "Hello", "Ciao")
+    three.ok("push")
+    assert three.messages("a")[-1] == f"Say hello ({short}+ v2)"
+    three.edit("a", "Ciao", "Salut")
+    three.commit("In French")
+    three.ok("push", "-m", "Ask in French")
+    new = three.git("log", "-1", "--format=%h", "--abbrev=7").strip()
+    assert three.messages("a")[-1] == f"Ask in French ({new} v3)"
+
+
+def test_messages_without_git_carry_the_version_alone(world: World) -> None:
+    (world.root / ".git").rename(world.root / "no-git")
+    world.write("a")
+    world.ok("push")
+    world.edit("a", "Hello", "Ciao")
+    world.ok("push")
+    assert world.messages("a") == ["Add a (v1)", "Update a (v2)"]
+    assert world.states() == {"a": "in-sync"}
+
+
+# -- labels ---------------------------------------------------------------------------------------------
+
+
+def test_a_label_is_moved_to_what_was_published_and_read_back(three: World) -> None:
+    three.edit("a", "Hello", "Ciao")
+    found = three.ok("push", "a", "--label", "prod", "--json").document
+    assert found["published"][0]["labels"] == ["prod"]
+    assert [(one["to"], one["moved"]) for one in found["labels"]] == [(2, True)]
+    assert three.label("a", "prod") == 2
+
+
+def test_a_label_that_stays_although_the_registry_said_yes_is_told_and_pushed_again(three: World) -> None:
+    three.ok("push", "a", "--label", "prod")
+    three.edit("a", "Hello", "Ciao")
+    pretend = fault(asking("PATCH", "/prompt-labels/"), Reply({"success": True}))
+    three.faults.append(pretend)
+    found = three.run("push", "a", "--label", "prod", "--json")
+    assert found.code == 3
+    assert found.document["error"]["code"] == "label-not-moved"
+    assert [(one["from"], one["moved"]) for one in found.document["labels"]] == [(1, False)]
+    three.faults.clear()
+    three.forget()
+    again = three.ok("push", "a", "--label", "prod", "--json").document
+    assert (again["published"], three.published) == ([], [])
+    assert three.label("a", "prod") == 2
+    assert three.ok("push", "a", "--label", "prod").out == "nothing to push\n"
+
+
+def test_a_label_that_fails_to_move_leaves_a_partial_push(three: World) -> None:
+    three.ok("push", "a", "--label", "prod")
+    three.edit("a", "Hello", "Ciao")
+    three.faults.append(fault(asking("PATCH", "/prompt-labels/"), failing(503)))
+    found = three.run("push", "a", "--label", "prod", "--json")
+    assert found.code == 5
+    assert [one["version"] for one in found.document["published"]] == [2]
+    assert three.label("a", "prod") == 1
+
+
+def test_a_label_whose_answer_was_lost_is_read_back(three: World) -> None:
+    three.ok("push", "a", "--label", "prod")
+    three.edit("a", "Hello", "Ciao")
+    three.faults.append(fault(asking("PATCH", "/prompt-labels/"), failing(502), after=True))
+    three.ok("push", "a", "--label", "prod")
+    assert three.label("a", "prod") == 2
+
+
+def test_a_label_never_moves_down(three: World) -> None:
+    three.ok("push", "a", "--label", "prod")
+    three.edit("a", "Hello", "Ciao")
+
+    def somebody_publishes_and_labels(seen: object, forward: object) -> None:
+        if three.version("a") == 2:
+            three.publish("a", release_labels=["prod"])
+
+    three.faults.append(
+        lambda seen, forward: (
+            somebody_publishes_and_labels(seen, forward) if asking("GET", "/labels")(seen) else None
+        )
+    )
+    found = three.run("push", "a", "--label", "prod", "--json")
+    assert found.code == 3
+    assert three.label("a", "prod") == 3
+    assert "never moves back" in found.document["labels"][0]["reason"]

@@ -1,0 +1,294 @@
+"""Small worlds: a working copy in git, a registry on a loopback socket, faults in between, and a colleague."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import yaml
+from registry_server import Caller, chat, completion
+from scripted_registry import DROPPED, KEY, Reply, Seen, serving
+
+from promptsync.cli import run
+from promptsync.files.config import load
+from promptsync.remote import parse
+from promptsync.server.app import create_app
+from promptsync.sync.project import Project, open_project
+
+Fault = Callable[[Seen, Callable[[Seen], Reply]], Reply | None]
+"""Gets a request and the registry behind; answers itself, or ``None`` to let others answer."""
+
+PUBLISH = "/rest/prompt-templates"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one command line did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The one JSON document on stdout; anything else there is a failure."""
+        found: dict[str, Any] = json.loads(self.out)
+        assert found["schema"] == 1
+        assert found["exit_code"] == self.code
+        return found
+
+    def __str__(self) -> str:
+        return f"exit {self.code}\n{self.out}\n{self.err}"
+
+
+@dataclass
+class World:
+    """``faults`` are asked in order about each request; ``seen`` are all requests of the working copy."""
+
+    root: Path
+    call: Caller
+    url: str = ""
+    faults: list[Fault] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    # -- the working copy -------------------------------------------------------------------------------
+
+    def run(self, *arguments: str, **environ: str) -> Run:
+        """Run a command line in the working copy."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = run(["-C", str(self.root), *arguments], {"PROMPTLAYER_API_KEY": KEY, **environ})
+        assert "Traceback" not in err.getvalue()
+        return Run(code, out.getvalue(), err.getvalue())
+
+    def ok(self, *arguments: str) -> Run:
+        done = self.run(*arguments)
+        assert done.code == 0, str(done)
+        return done
+
+    def states(self) -> dict[str, str]:
+        found = self.run("status", "--json").document
+        return {one["name"]: one["state"] for one in found["prompts"]}
+
+    def project(self) -> Project:
+        """The working copy for the library; close it."""
+        return open_project(load(self.root / "promptsync.yaml"), api_key=KEY)
+
+    def path(self, name: str) -> Path:
+        return self.root / "prompts" / f"{name}.yaml"
+
+    def write(self, name: str, text: str = "Hello {name}", **more: Any) -> Path:
+        """Write a chat prompt, or with ``content`` a completion prompt."""
+        body: dict[str, Any] = {"name": name, **more}
+        if "content" not in more:
+            body["messages"] = [{"role": "user", "content": text}]
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(body, sort_keys=False, allow_unicode=True), "utf-8")
+        return path
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.path(name)
+        text = path.read_text("utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), "utf-8")
+
+    def git(self, *arguments: str) -> str:
+        identity = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false")
+        done = subprocess.run(
+            ["git", *identity, *arguments], cwd=self.root, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def commit(self, message: str = "Change prompts") -> None:
+        self.git("add", "-A")
+        self.git("commit", "-qm", message)
+
+    def files(self) -> dict[str, bytes]:
+        """Everything below prompts/."""
+        found = (path for path in sorted((self.root / "prompts").rglob("*")) if path.is_file())
+        return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in found}
+
+    # -- the registry, as somebody else sees it ---------------------------------------------------------
+
+    def publish(self, name: str, text: str = "Theirs {name}", **more: Any) -> int:
+        """Publish as somebody else, and return the version."""
+        template = completion(more.pop("content")) if "content" in more else chat(text)
+        body = {"prompt_name": name, "prompt_template": template, "commit_message": "by hand", **more}
+        answer = self.call("POST", PUBLISH, body)
+        assert answer.status == 201, answer.body
+        return int(answer.body["version_number"])
+
+    def read(self, name: str, version: int | None = None) -> dict[str, Any]:
+        query = f"&version={version}" if version is not None else ""
+        answer = self.call("GET", f"/prompt-templates/{quote(name, safe='')}?resolve_snippets=false{query}")
+        assert answer.status == 200, answer.body
+        found: dict[str, Any] = answer.body
+        return found
+
+    def text(self, name: str, version: int | None = None) -> str:
+        template = self.read(name, version)["prompt_template"]
+        blocks = template["content"] if "content" in template else template["messages"][0]["content"]
+        return str(blocks[0]["text"])
+
+    def version(self, name: str) -> int:
+        """The latest version, 0 when there is none."""
+        answer = self.call("GET", f"/prompt-templates/{quote(name, safe='')}?resolve_snippets=false")
+        return int(answer.body["version"]) if answer.status == 200 else 0
+
+    def messages(self, name: str) -> list[str]:
+        return [self.read(name, one)["commit_message"] for one in range(1, self.version(name) + 1)]
+
+    def label(self, name: str, label: str) -> int | None:
+        """The version under a label."""
+        answer = self.call("GET", "/prompt-templates/labels")
+        found = (parse.label(one) for one in answer.body["release_labels"])
+        return next((one.version for one in found if (one.prompt_name, one.name) == (name, label)), None)
+
+    def archive(self, name: str) -> None:
+        body = {"entities": [{"id": self.read(name)["id"], "type": "PROMPT"}], "cascade": False}
+        assert self.call("DELETE", "/api/public/v2/folders/entities", body).status < 300
+
+    # -- the line between them --------------------------------------------------------------------------
+
+    def react(self, seen: Seen) -> Reply:
+        with self.lock:
+            self.seen.append(seen)
+            faults = list(self.faults)
+        for fault in faults:
+            reply = fault(seen, self.forward)
+            if reply is not None:
+                return reply
+        return self.forward(seen)
+
+    def forward(self, seen: Seen) -> Reply:
+        headers = {"cache_control": seen.headers["Cache-Control"]} if "Cache-Control" in seen.headers else {}
+        answer = self.call(seen.method, seen.target, seen.body, **headers)
+        return Reply(answer.raw.decode(), answer.status, {"Content-Type": "application/json"})
+
+    @property
+    def writes(self) -> list[Seen]:
+        """The requests that write."""
+        return [one for one in self.seen if is_write(one)]
+
+    @property
+    def published(self) -> list[str]:
+        """The names that the working copy sent to be published, as often as it did."""
+        return [published_name(one) for one in self.seen if published_name(one)]
+
+    def forget(self) -> None:
+        self.seen.clear()
+
+
+@contextmanager
+def made(directory: Path, *, git: bool = True) -> Iterator[World]:
+    """An empty working copy of an empty registry."""
+    root = directory / "copy"
+    (root / "prompts").mkdir(parents=True)
+    with create_app(directory / "registry.db") as app:
+        world = World(root, Caller(app))
+        with serving(world.react) as url:
+            world.url = url
+            (root / "promptsync.yaml").write_text(f"remote: team\nremotes: {{team: {{url: '{url}'}}}}\n")
+            (root / ".gitignore").write_text(".promptsync/\n")
+            if git:
+                world.git("init", "-q", "-b", "main")
+            yield world
+
+
+def is_write(seen: Seen) -> bool:
+    # a POST to one prompt renders it
+    return seen.method != "GET" and not (seen.method == "POST" and seen.path.startswith("/prompt-templates/"))
+
+
+def published_name(seen: Seen) -> str:
+    if (seen.method, seen.path) != ("POST", PUBLISH):
+        return ""
+    return str(seen.body.get("prompt_name") or seen.body["prompt_template"].get("prompt_name"))
+
+
+# -- faults ---------------------------------------------------------------------------------------------
+
+
+def publishing(name: str = "") -> Callable[[Seen], bool]:
+    """Matches publishes, of one prompt or of any."""
+    return lambda seen: bool(published_name(seen)) and (not name or published_name(seen) == name)
+
+
+def asking(method: str, part: str) -> Callable[[Seen], bool]:
+    return lambda seen: seen.method == method and part in seen.target
+
+
+def fault(
+    matches: Callable[[Seen], bool],
+    reply: Reply | Callable[[Seen, Callable[[Seen], Reply]], Reply],
+    *,
+    times: int = 1_000,
+    after: bool = False,
+) -> Fault:
+    """Give ``reply`` to the first ``times`` requests that match; ``after`` the registry did what was asked."""
+    left = [times]
+    lock = threading.Lock()
+
+    def answer(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
+        if not matches(seen):
+            return None
+        with lock:
+            if left[0] <= 0:
+                return None
+            left[0] -= 1
+        if after:
+            forward(seen)
+        return reply(seen, forward) if callable(reply) else reply
+
+    return answer
+
+
+def late(seconds: float) -> Callable[[Seen, Callable[[Seen], Reply]], Reply]:
+    """Do what was asked at once, and answer late."""
+    return lambda seen, forward: replace(forward(seen), delay=seconds)
+
+
+def changed(change: Callable[[Any], None]) -> Callable[[Seen, Callable[[Seen], Reply]], Reply]:
+    """Let the registry get another body than the one that was sent."""
+
+    def forward_changed(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        body = json.loads(json.dumps(seen.body))
+        change(body)
+        return forward(replace(seen, body=body))
+
+    return forward_changed
+
+
+def failing(status: int, message: str = "out of order", **headers: str) -> Reply:
+    return Reply({"success": False, "message": message}, status, headers)
+
+
+__all__ = [
+    "DROPPED",
+    "KEY",
+    "Fault",
+    "Reply",
+    "Run",
+    "Seen",
+    "World",
+    "asking",
+    "changed",
+    "failing",
+    "fault",
+    "is_write",
+    "late",
+    "made",
+    "published_name",
+    "publishing",
+]
