@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Mapping
 
@@ -245,10 +246,19 @@ class _Push:
                     commit=item.newest if item is not None else None,
                 ),
             )
+        self._learn_workspace()
         try:
             self._project.record().update(self._registry.url, self._registry.workspace_id, entries)
         except (OSError, PromptsyncError) as error:
             self.receipt.unrecorded = str(error)
+
+    def _learn_workspace(self) -> None:
+        """Read one version raw when nothing was yet: the record is of no use without its workspace's id."""
+        if self._registry.workspace_id is not None or not self._landed:
+            return
+        name, landed = next(iter(self._landed.items()))
+        with contextlib.suppress(RemoteError):
+            self._registry.get(landed.template_id, name, version=landed.version)
 
     def _references(self, name: str) -> set[str]:
         return {reference.name for reference in of_prompt(self._files[name].prompt.template)}
