@@ -1,4 +1,4 @@
-"""Small worlds: a working copy in git, a registry on a loopback socket, faults in between, and a colleague."""
+"""Small worlds: a working copy in git, a registry on a loopback socket, faults between, a colleague."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def fault(
     times: int = 1_000,
     after: bool = False,
 ) -> Fault:
-    """Give ``reply`` to the first ``times`` requests that match; ``after`` the registry did what was asked."""
+    """Give ``reply`` to the first ``times`` requests that match; ``after`` the registry did it."""
     left = [times]
     lock = threading.Lock()
 

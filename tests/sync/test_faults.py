@@ -1,0 +1,324 @@
+"""Faults between us and the registry: the receipt equals what happened, and nothing is published twice."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import pytest
+from worlds import (
+    DROPPED,
+    Fault,
+    Reply,
+    Run,
+    Seen,
+    World,
+    asking,
+    changed,
+    failing,
+    fault,
+    late,
+    publishing,
+)
+
+from promptsync.remote.reading import Reading
+from promptsync.remote.session import Session
+
+HTML = Reply("<!DOCTYPE html><title>Sign in</title>", headers={"Content-Type": "text/html"})
+LISTING = asking("GET", "/prompt-templates?")
+
+
+@pytest.fixture
+def three(world: World) -> World:
+    """``a``, ``b`` and ``c`` in sync, then each changed and committed."""
+    for name in "abc":
+        world.write(name)
+    world.commit("Say hello")
+    world.ok("push")
+    for name in "abc":
+        world.edit(name, "Hello", "Ciao")
+    world.commit("Say ciao")
+    world.forget()
+    return world
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Answers must come within this many seconds."""
+    for constructor in (Session.__init__, Reading.__init__):
+        defaults = constructor.__kwdefaults__
+        assert defaults is not None
+        monkeypatch.setitem(defaults, "timeout", 0.3)
+    return 0.3
+
+
+def told(done: Run) -> dict[str, int]:
+    """What a receipt says was published."""
+    return {one["name"]: one["version"] for one in done.document["published"]}
+
+
+def happened(world: World) -> dict[str, int]:
+    """What really was published by the last push: each name once."""
+    found = {name: world.version(name) for name in "abc" if world.version(name) > 1}
+    assert all(version == 2 for version in found.values())
+    return found
+
+
+def settles(world: World) -> None:
+    """The next push does the rest, and nothing twice."""
+    world.faults.clear()
+    world.ok("push")
+    assert happened(world) == {"a": 2, "b": 2, "c": 2}
+    assert set(world.states().values()) == {"in-sync"}
+
+
+# fault, exit code, times that b is sent
+FATES: dict[str, tuple[Fault, int, int]] = {
+    "dropped before": (fault(publishing("b"), DROPPED, times=1), 0, 2),
+    "dropped after": (fault(publishing("b"), DROPPED, times=1, after=True), 0, 1),
+    "502 before": (fault(publishing("b"), failing(502), times=1), 0, 2),
+    "502 after": (fault(publishing("b"), failing(502), times=1, after=True), 0, 1),
+    "cut answer": (
+        fault(publishing("b"), lambda seen, forward: Reply(forward(seen).body, 201, cut=20), times=1),
+        0,
+        1,
+    ),
+    "html after": (fault(publishing("b"), HTML, times=1, after=True), 0, 1),
+    "429 with retry-after": (fault(publishing("b"), failing(429, **{"Retry-After": "0.01"}), times=1), 0, 2),
+    "429 without": (fault(publishing("b"), failing(429), times=2), 0, 3),
+    "dropped before, twice": (fault(publishing("b"), DROPPED, times=2), 5, 2),
+    "500 for ever": (fault(publishing("b"), failing(500)), 5, 2),
+    "dropped after the second time": (
+        lambda seen, forward: None if not publishing("b")(seen) else _second(seen, forward),
+        0,
+        2,
+    ),
+    "422": (fault(publishing("b"), failing(422, "no such model")), 5, 1),
+}
+
+
+def _second(seen: Seen, forward: Callable[[Seen], Reply], count: list[int] = [0]) -> Reply:  # noqa: B006
+    count[0] += 1
+    if count[0] == 2:
+        forward(seen)
+    return DROPPED
+
+
+@pytest.mark.parametrize("fate", FATES)
+def test_a_publish_is_told_as_it_happened_and_never_made_twice(three: World, fate: str) -> None:
+    broken, code, sent = FATES[fate]
+    three.faults.append(broken)
+    done = three.run("push", "--json")
+    assert done.code == code, str(done)
+    assert told(done) == happened(three)
+    assert {"a", "c"} <= set(told(done))
+    assert three.published.count("b") == sent
+    assert [one["name"] for one in done.document["failed"]] == ([] if code == 0 else ["b"])
+    settles(three)
+
+
+def test_a_time_out_is_read_back_and_never_repeated(three: World, impatient: float) -> None:
+    three.faults.append(fault(publishing("b"), lambda seen, forward: Reply(delay=2 * impatient)))
+    done = three.run("push", "--json")
+    assert done.code == 5
+    assert three.published.count("b") == 1
+    assert [(one["name"], one["unknown"]) for one in done.document["failed"]] == [("b", True)]
+    assert told(done) == happened(three) == {"a": 2, "c": 2}
+    assert "promptsync status" in done.document["error"]["hint"]
+    settles(three)
+
+
+def test_a_publish_that_was_slow_to_answer_is_found(three: World, impatient: float) -> None:
+    three.faults.append(fault(publishing("b"), late(2 * impatient)))
+    done = three.run("push", "--json")
+    assert (done.code, told(done)) == (0, {"a": 2, "b": 2, "c": 2})
+    settles(three)
+
+
+def test_a_lost_answer_that_cannot_be_read_back_is_unknown(three: World) -> None:
+    three.faults.append(fault(publishing("b"), DROPPED, after=True))
+    template = three.read("b")["id"]
+    three.faults.append(fault(asking("GET", f"/prompt-templates/{template}?"), failing(500)))
+    done = three.run("push", "--json")
+    assert done.code == 5
+    assert [(one["name"], one["unknown"]) for one in done.document["failed"]] == [("b", True)]
+    assert three.published.count("b") == 1
+    settles(three)
+
+
+def test_nothing_is_repeated_over_what_somebody_else_published(three: World) -> None:
+    def publish_theirs(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        three.publish("b", "Theirs {name}")
+        return DROPPED
+
+    three.faults.append(fault(publishing("b"), publish_theirs, times=1))
+    done = three.run("push", "--json")
+    assert done.code == 3
+    assert three.text("b") == "Theirs {name}"
+    assert three.published.count("b") == 1
+    assert set(told(done)) == {"a", "c"}
+    assert done.document["skipped"][0]["name"] == done.document["raced"][0]["name"] == "b"
+    assert three.states()["b"] == "diverged"
+
+
+def test_a_publish_that_somebody_else_covered_is_still_found(three: World) -> None:
+    def publish_both(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        forward(seen)
+        three.publish("b", "Theirs {name}")
+        return DROPPED
+
+    three.faults.append(fault(publishing("b"), publish_both, times=1))
+    done = three.run("push", "--json")
+    assert done.code == 3
+    assert told(done)["b"] == 2
+    assert three.published.count("b") == 1
+    assert three.states()["b"] == "behind"
+
+
+def test_a_race_is_noticed_and_told(three: World) -> None:
+    def publish_first(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        three.publish("b", "Theirs {name}")
+        return forward(seen)
+
+    three.faults.append(fault(publishing("b"), publish_first, times=1))
+    done = three.run("push", "--label", "prod", "--json")
+    assert done.code == 3
+    assert done.document["error"]["code"] == "raced"
+    assert told(done) == {"a": 2, "b": 3, "c": 2}
+    assert [one["name"] for one in done.document["raced"]] == ["b"]
+    assert (three.label("a", "prod"), three.label("b", "prod")) == (2, None)
+    assert three.text("b", 2) == "Theirs {name}"
+
+
+def test_a_registry_that_moved_while_the_plan_was_shown_is_refused(three: World) -> None:
+    lists = iter(range(100))
+
+    def publish_before_second(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        if next(lists) == 1:
+            three.publish("c", "Theirs {name}")
+        return forward(seen)
+
+    three.faults.append(fault(LISTING, publish_before_second))
+    done = three.run("push")
+    assert done.code == 3
+    assert "c: v1 -> v2" in done.err
+    assert three.writes == []
+
+
+# -- registries that keep something else ----------------------------------------------------------------
+
+
+def _drop_parameters(body: dict[str, object]) -> None:
+    body.pop("metadata", None)
+
+
+def _drop_tags(body: dict[str, object]) -> None:
+    body["tags"] = []
+
+
+@pytest.mark.parametrize(
+    ("line", "change", "field"),
+    [
+        ("model: {provider: openai, name: gpt-4o}", _drop_parameters, "model"),
+        ("tags: [support]", _drop_tags, "tags"),
+    ],
+)
+def test_what_a_registry_drops_is_named_and_not_pushed_for_ever(
+    three: World, line: str, change: Callable[[dict[str, object]], None], field: str
+) -> None:
+    three.edit("b", "name: b", f"name: b\n{line}")
+    three.commit("Say more")
+    three.faults.append(fault(publishing("b"), changed(change)))
+    done = three.run("push", "--label", "prod", "--json")
+    assert done.code == 5
+    assert told(done) == happened(three)
+    (altered,) = done.document["altered"]
+    assert altered["name"] == "b" and any(path.startswith(field) for path in altered["fields"])
+    assert (three.label("a", "prod"), three.label("b", "prod")) == (2, None)
+    assert three.states() == {"a": "in-sync", "b": "altered", "c": "in-sync"}
+    three.forget()
+    again = three.run("push")
+    assert again.code == 0
+    assert "left  b: altered, the registry keeps it differently" in again.out
+    assert three.writes == []
+
+
+def test_an_unconfirmed_publish_counts_as_published_and_unverified(three: World) -> None:
+    lists = iter(range(100))
+    three.faults.append(lambda seen, forward: failing(500) if LISTING(seen) and next(lists) >= 2 else None)
+    done = three.run("push", "--json")
+    assert done.code == 5
+    assert told(done) == happened(three) == {"a": 2, "b": 2, "c": 2}
+    assert [one["name"] for one in done.document["unverified"]] == ["a", "b", "c"]
+    settles(three)
+
+
+# -- reads that fail: nothing is written ----------------------------------------------------------------
+
+READS: dict[str, Fault] = {
+    "500": fault(LISTING, failing(500)),
+    "html": fault(LISTING, HTML),
+    "cut": fault(LISTING, lambda seen, forward: Reply(forward(seen).body, cut=30)),
+    "dropped": fault(LISTING, DROPPED),
+    "half an object": fault(LISTING, Reply({"items": [{"id": 1}], "total": 1})),
+    "redirect": fault(LISTING, Reply("", 302, {"Location": "https://example.org/"})),
+    "wrong key": fault(LISTING, failing(401, "Invalid API key")),
+    "no permission": fault(LISTING, failing(403, "no")),
+    "429 for ever": fault(LISTING, failing(429)),
+    "a version that fails": fault(asking("GET", "resolve_snippets=false"), failing(500)),
+    "a version that is html": fault(asking("GET", "resolve_snippets=false"), HTML),
+}
+
+
+@pytest.mark.parametrize("verb", ["push", "pull", "status", "diff"])
+@pytest.mark.parametrize("broken", READS)
+def test_what_cannot_be_read_writes_nothing(three: World, broken: str, verb: str) -> None:
+    three.publish("a")
+    before = three.files()
+    record = (three.root / ".promptsync/record.json").read_bytes()
+    three.faults.append(READS[broken])
+    done = three.run(verb, "--json")
+    assert done.code == 4, str(done)
+    assert done.document["error"]["message"]
+    assert three.writes == []
+    assert three.files() == before
+    assert (three.root / ".promptsync/record.json").read_bytes() == record
+    settled = [key for key, value in done.document.items() if value == []]
+    assert settled, "the lists of the verb's document are there, and empty"
+
+
+def test_a_failed_page_of_a_long_list_is_a_failed_list(world: World) -> None:
+    for number in range(101):
+        world.publish(f"p{number:03}")
+    world.faults.append(fault(asking("GET", "page=2"), failing(500)))
+    assert world.run("pull").code == 4
+    assert world.files() == {}
+
+
+def test_a_burst_of_failures_is_waited_out(three: World) -> None:
+    three.faults.append(fault(LISTING, failing(500), times=3))
+    assert three.ok("push").code == 0
+    assert happened(three) == {"a": 2, "b": 2, "c": 2}
+
+
+@pytest.mark.parametrize("verb", ["push", "pull", "status", "diff"])
+def test_a_closed_port_and_a_missing_key_exit_4_and_write_nothing(three: World, verb: str) -> None:
+    before = three.files()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    closed = three.run(verb, "--remote", f"http://127.0.0.1:{port}", "--json")
+    assert closed.code == 4
+    keyless = three.run(verb, "--json", PROMPTLAYER_API_KEY="")
+    assert keyless.code == 4
+    assert "PROMPTLAYER_API_KEY" in keyless.document["error"]["hint"]
+    assert three.files() == before
+    assert three.writes == []
+
+
+def test_a_key_that_may_only_read_publishes_nothing_and_exits_4(three: World) -> None:
+    three.faults.append(fault(publishing(), failing(403, "read-only key")))
+    done = three.run("push", "--json")
+    assert done.code == 4
+    assert told(done) == happened(three) == {}
+    assert {one["name"] for one in done.document["failed"]} == {"a", "b", "c"}
+    assert "read-only key" in done.document["error"]["message"]

@@ -1,0 +1,199 @@
+"""A push that is interrupted, killed or locked out: true receipts, whole files, no version twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from worlds import DROPPED, KEY, Reply, Seen, World, fault, publishing
+
+COUNT = 24
+
+
+@pytest.fixture
+def many(world: World) -> World:
+    """Prompts that are in sync, then each changed and committed, and a registry that takes its time."""
+    with (world.root / "promptsync.yaml").open("a") as file:
+        file.write("limits: {changes: 1.0}\n")
+    for number in range(COUNT):
+        world.write(f"p{number:02}")
+    world.write("snippet", content="Please.")
+    world.write("parent", "@@@snippet@@@ {name}")
+    world.commit("Say hello")
+    world.ok("push")
+    for name in names(world):
+        change(world, name)
+    world.commit("Say ciao")
+    world.forget()
+    world.faults.append(fault(publishing(), slowly))
+    return world
+
+
+def names(world: World) -> list[str]:
+    return sorted(path.stem for path in (world.root / "prompts").glob("*.yaml"))
+
+
+def change(world: World, name: str) -> None:
+    path = world.path(name)
+    path.write_text(path.read_text("utf-8") + "metadata: {changed: 'yes'}\n", "utf-8")
+
+
+def slowly(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+    time.sleep(random.uniform(0, 0.03))
+    return replace(forward(seen), delay=random.uniform(0, 0.03))
+
+
+@contextmanager
+def started(world: World, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "promptsync", "-C", str(world.root), *arguments]
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_publishes(world: World, process: subprocess.Popen[str], count: int) -> None:
+    until = time.monotonic() + 20
+    while len(world.published) < count and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.002)
+
+
+def happened(world: World) -> dict[str, int]:
+    return {name: version for name in names(world) if (version := world.version(name)) > 1}
+
+
+def settles(world: World) -> None:
+    """The next push does the rest, and nothing twice."""
+    world.faults.clear()
+    world.ok("push")
+    assert happened(world) == dict.fromkeys(names(world), 2)
+    assert set(world.states().values()) == {"in-sync"}
+    assert world.ok("push").out == "nothing to push\n"
+
+
+@pytest.mark.parametrize("count", [1, 9, COUNT])
+def test_ctrl_c_tells_what_was_done_in_one_document(many: World, count: int) -> None:
+    with started(many, "push", "--json") as process:
+        wait_for_publishes(many, process, count)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, out + err
+    assert err == ""
+    document = json.loads(out)
+    assert (document["exit_code"], document["error"]["code"]) == (130, "interrupted")
+    told = {one["name"]: one["version"] for one in document["published"]}
+    assert told == happened(many)
+    assert count <= len(told) < COUNT + 2 or count == COUNT
+    rest = {one["name"] for one in document["skipped"]}
+    assert {*told, *rest} == {*names(many)} and not set(told) & rest
+    settles(many)
+
+
+def test_a_second_ctrl_c_does_not_wait_and_says_what_is_unknown(many: World) -> None:
+    many.faults.insert(0, fault(publishing(), lambda seen, forward: replace(forward(seen), delay=0.7)))
+    with started(many, "push", "--json") as process:
+        wait_for_publishes(many, process, 1)
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    document = json.loads(out)
+    unknown = {one["name"] for one in document["failed"] if one["unknown"]}
+    assert unknown | {one["name"] for one in document["published"]} == set(happened(many))
+    settles(many)
+
+
+def test_ctrl_c_before_anything_was_done_is_one_document_too(many: World) -> None:
+    many.faults.insert(0, lambda seen, forward: replace(forward(seen), delay=1.0))
+    with started(many, "push", "--json") as process:
+        while not many.seen:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, out + err
+    document = json.loads(out)
+    assert (document["published"], document["failed"]) == ([], [])
+    assert happened(many) == {}
+    settles(many)
+
+
+def kill(world: World, seed: int) -> None:
+    choose = random.Random(seed)
+    with started(world, "push") as process:
+        wait_for_publishes(world, process, choose.randrange(COUNT + 2))
+        time.sleep(choose.uniform(0, 0.05))
+        process.kill()
+        process.wait()
+    time.sleep(0.1)  # what was sent arrives
+    record = world.root / ".promptsync/record.json"
+    assert isinstance(json.loads(record.read_bytes()), dict)
+    assert set(happened(world).values()) <= {2}
+    settles(world)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_killed_push_is_finished_by_the_next(many: World, seed: int) -> None:
+    kill(many, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(50))
+def test_a_push_that_is_killed_anywhere_is_finished_by_the_next(many: World, seed: int) -> None:
+    kill(many, 1000 + seed)
+
+
+def test_a_second_run_in_the_same_working_copy_is_locked_out(many: World) -> None:
+    with started(many, "push") as process:
+        wait_for_publishes(many, process, 1)
+        refused = many.run("push")
+        pulled = many.run("pull", "--json")
+        shown = many.run("push", "--dry-run")
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, out + err
+    assert (refused.code, pulled.code) == (3, 3)
+    assert "another promptsync is writing" in refused.err
+    assert pulled.document["error"]["code"] == "locked"
+    assert shown.code == 0
+    settles(many)
+
+
+def test_a_lost_answer_is_not_waited_for_after_ctrl_c(many: World) -> None:
+    many.faults.insert(0, fault(publishing("p03"), DROPPED))
+    with started(many, "push", "--json") as process:
+        wait_for_publishes(many, process, COUNT // 2)
+        process.send_signal(signal.SIGINT)
+        begun = time.monotonic()
+        out, _ = process.communicate(timeout=20)
+    assert time.monotonic() - begun < 3
+    document = json.loads(out)
+    assert process.returncode == 130
+    assert {one["name"]: one["version"] for one in document["published"]} == happened(many)
+    settles(many)
+
+
+def test_what_cannot_be_remembered_is_told_and_costs_no_receipt(many: World) -> None:
+    record = many.root / ".promptsync/record.json"
+    record.unlink()
+    record.mkdir()  # even root cannot replace a directory by a file
+    done = many.run("push", "--json")
+    assert done.code == 0
+    assert {one["name"]: one["version"] for one in done.document["published"]} == happened(many)
+    assert threading.active_count() < 50
+    record.rmdir()
+    settles(many)
