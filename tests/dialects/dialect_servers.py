@@ -1,0 +1,330 @@
+"""Two strict registries over the embedded one: each takes one document's requests and answers in its shapes.
+
+What a document does not have is turned away as a server would that was written from it: an unknown path with
+404, a method that the path lacks with 405, an unknown filter or field with 422.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+from registry_server import Answer, Caller
+
+Shape = Callable[[int, Any], tuple[int, Any]]
+
+
+def as_it_is(status: int, body: Any) -> tuple[int, Any]:
+    return status, body
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One operation of a document: ``fields`` and ``needed`` are those of the body, ``None`` allows any."""
+
+    method: str
+    path: str
+    fields: frozenset[str] | None = frozenset()
+    needed: frozenset[str] = frozenset()
+    query: frozenset[str] = frozenset()
+    shape: Shape = as_it_is
+    ignored: bool = False
+    """Fields that are not in the document are dropped silently instead of refused."""
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\{\w+\}", "[^/]+", self.path))
+
+
+def rule(
+    method: str,
+    path: str,
+    fields: str | None = "",
+    needed: str = "",
+    query: str = "",
+    shape: Shape = as_it_is,
+    *,
+    ignored: bool = False,
+) -> Rule:
+    names = None if fields is None else frozenset(fields.split()) | frozenset(needed.split())
+    return Rule(method, path, names, frozenset(needed.split()), frozenset(query.split()), shape, ignored)
+
+
+@dataclass
+class Dialect:
+    """A WSGI application that speaks one document. ``seen`` is what was asked, and how it was answered.
+
+    ``check`` is called with the rule's path, the method, and the answer that is given.
+    """
+
+    inner: Any
+    rules: tuple[Rule, ...]
+    check: Callable[[str, str, int, Any], None] = lambda *_: None
+    seen: list[tuple[str, str, int]] = field(default_factory=list)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        method, target = environ["REQUEST_METHOD"], environ.get("REQUEST_URI") or environ["RAW_URI"]
+        raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        status, body = self.answer(environ, method, target, raw)
+        self.seen.append((method, target.partition("?")[0], status))
+        data = b"" if body is None else json.dumps(body).encode()
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(data)))]
+        start_response(f"{status} {HTTPStatus(status).phrase}", headers)
+        return [data]
+
+    def answer(self, environ: dict[str, Any], method: str, target: str, raw: bytes) -> tuple[int, Any]:
+        path, _, query = target.partition("?")
+        known = [one for one in self.rules if one.pattern.fullmatch(path)]
+        found = next((one for one in known if one.method == method), None)
+        if found is None:
+            return (405, {"detail": "Method Not Allowed"}) if known else (404, {"detail": "Not Found"})
+        if not environ.get("HTTP_X_API_KEY"):
+            return 401, {"message": "Unauthorized"}
+        extra = sorted(set(parse_qs(query)) - found.query)
+        if extra:
+            return refused("query", extra[0], "Extra inputs are not permitted")
+        body = json.loads(raw) if raw else None
+        problem, body = self.read(found, body)
+        if problem is not None:
+            return problem
+        asked = found.shape(*self.ask(method, target, body))
+        self.check(found.path, method, *asked)
+        return asked
+
+    def read(self, found: Rule, body: Any) -> tuple[tuple[int, Any] | None, Any]:
+        if not isinstance(body, dict) or found.fields is None:
+            return None, body
+        missing = sorted(found.needed - body.keys())
+        if missing:
+            return refused("body", missing[0], "Field required"), body
+        extra = sorted(body.keys() - found.fields)
+        if extra and not found.ignored:
+            return refused("body", extra[0], "Extra inputs are not permitted"), body
+        return None, {key: value for key, value in body.items() if key in found.fields}
+
+    def ask(self, method: str, target: str, body: Any) -> tuple[int, Any]:
+        answer: Answer = Caller(self.inner)(method, target, body)
+        return answer.status, answer.body
+
+    def tried(self) -> list[str]:
+        return [f"{method} {path}" for method, path, _ in self.seen]
+
+
+def refused(place: str, name: str, why: str) -> tuple[int, Any]:
+    return 422, {"detail": [{"loc": [place, name], "msg": why, "type": "value_error"}]}
+
+
+def only(*keys: str) -> Shape:
+    """Answers of success with these keys alone."""
+
+    def shape(status: int, body: Any) -> tuple[int, Any]:
+        if status >= 400 or not isinstance(body, dict):
+            return status, body
+        return status, {key: value for key, value in body.items() if key in keys}
+
+    return shape
+
+
+def items(key: str, *keys: str) -> Shape:
+    """Lists whose items have these keys alone."""
+
+    def shape(status: int, body: Any) -> tuple[int, Any]:
+        if status >= 400:
+            return status, body
+        return status, {
+            **body,
+            key: [{name: one[name] for name in keys if name in one} for one in body[key]],
+        }
+
+    return shape
+
+
+def with_status(status: int, shape: Shape) -> Shape:
+    def shaped(found: int, body: Any) -> tuple[int, Any]:
+        found, body = shape(found, body)
+        return (status if found < 300 else found), body
+
+    return shaped
+
+
+# -- the customer's document ---------------------------------------------------------------------------
+
+PAGES = "page per_page name status"
+
+
+def customer_publish(status: int, body: Any) -> tuple[int, Any]:
+    if status >= 400:
+        return status, body
+    return 201, {"id": body["id"], "prompt_name": body["prompt_name"], "version": body["version_number"]}
+
+
+def customer_evaluation(status: int, body: Any) -> tuple[int, Any]:
+    if status >= 400:
+        return status, body
+    return status, {"success": True, "id": body["report"]["id"], "status": body["status"]}
+
+
+def customer_log(status: int, body: Any) -> tuple[int, Any]:
+    return (200, {"success": True, "request_id": body["request_id"]}) if status < 300 else (status, body)
+
+
+CUSTOMER = (
+    rule("GET", "/prompt-templates/labels"),
+    rule(
+        "GET",
+        "/prompt-templates",
+        query=f"{PAGES} label",
+        shape=items("items", "id", "prompt_name", "version", "prompt_template", "commit_message", "metadata"),
+    ),
+    rule(
+        "POST",
+        "/prompt-templates/{identifier}",
+        "version label provider input_variables",
+        shape=only("id", "prompt_name", "version", "prompt_template", "metadata", "llm_kwargs"),
+    ),
+    # a server that knows no more than the document takes the other fields and forgets them
+    rule(
+        "POST",
+        "/rest/prompt-templates",
+        "commit_message metadata",
+        "prompt_name prompt_template",
+        shape=customer_publish,
+        ignored=True,
+    ),
+    rule("POST", "/rest/log-request", None, shape=customer_log),
+    rule("POST", "/rest/track-prompt", "version prompt_input_variables", "request_id prompt_name"),
+    rule("POST", "/rest/track-score", "name", "request_id score"),
+    rule("POST", "/rest/track-metadata", "", "request_id metadata"),
+    rule("POST", "/rest/track-group", "", "request_id group_id"),
+    rule("GET", "/api/public/v2/datasets", query=PAGES),
+    rule("GET", "/api/public/v2/evaluations", query=PAGES, shape=items("evaluations", "id", "name")),
+    rule(
+        "POST", "/api/public/v2/evaluations/{id}/run", "name dataset_id", shape=only("success", "report_id")
+    ),
+    rule("GET", "/api/public/v2/evaluations/{id}", shape=customer_evaluation),
+    rule("GET", "/workflows", query="page per_page", shape=items("items", "id", "name")),
+    rule("POST", "/workflows/{id}/run", "input_variables", shape=only("success", "message")),
+)
+
+# -- the vendor's specification ------------------------------------------------------------------------
+
+COMMON = (
+    "page per_page created_by_email created_after created_before updated_after updated_before "
+    "external_source external_id sort_by sort_order"
+)
+ITEM = (
+    "id",
+    "prompt_name",
+    "version",
+    "prompt_template",
+    "commit_message",
+    "metadata",
+    "external_ids",
+    "is_snippet",
+)
+FOLDERS = "/api/public/v2/folders"
+
+
+def no_prompt_of_that_name(status: int, body: Any) -> tuple[int, Any]:
+    """What the customer's list of labels is to the vendor: a prompt that is called ``labels``."""
+    return 404, {"success": False, "message": "Prompt template not found: labels"}
+
+
+VENDOR = (
+    rule("GET", "/prompt-templates/labels", shape=no_prompt_of_that_name),
+    rule(
+        "GET",
+        "/prompt-templates",
+        query=f"{COMMON} name label status tags is_snippet",
+        shape=items("items", *ITEM),
+    ),
+    rule(
+        "GET",
+        "/prompt-templates/{identifier}",
+        query="version label resolve_snippets include_llm_kwargs",
+    ),
+    rule(
+        "POST",
+        "/prompt-templates/{identifier}",
+        "version label provider input_variables model model_parameter_overrides metadata_filters "
+        "workspace_id",
+    ),
+    rule(
+        "POST",
+        "/rest/prompt-templates",
+        "release_labels external_ids snippet_overrides",
+        "prompt_template prompt_version",
+        shape=with_status(200, as_it_is),
+    ),
+    rule("PATCH", "/rest/prompt-templates/{identifier}", None),
+    rule("GET", "/prompt-templates/{identifier}/labels", shape=only("release_labels")),
+    rule("GET", "/prompt-templates/{identifier}/snippet-usage", query="prompt_version_number"),
+    rule("POST", "/prompts/{prompt_id}/label", "", "name prompt_version_number"),
+    rule("PATCH", "/prompt-labels/{prompt_label_id}", "", "prompt_version_number"),
+    rule("DELETE", "/prompt-labels/{prompt_label_id}"),
+    rule("GET", f"{FOLDERS}/entities", query="workspace_id folder_id flatten filter_type"),
+    rule("DELETE", f"{FOLDERS}/entities", "cascade workspace_id", "entities"),
+    rule(
+        "POST",
+        "/log-request",
+        None,
+        shape=only("id", "prompt_version", "status", "error_type", "error_message"),
+    ),
+    rule("POST", "/rest/track-prompt", "version label prompt_input_variables", "request_id prompt_name"),
+    rule("POST", "/rest/track-score", "name", "request_id score"),
+    rule("POST", "/rest/track-metadata", "", "request_id metadata"),
+    rule("POST", "/rest/track-group", "", "request_id group_id"),
+    rule(
+        "GET",
+        "/api/public/v2/datasets",
+        query=f"{COMMON} name status dataset_group_id prompt_id prompt_version_id prompt_label_id "
+        "workspace_id report_id",
+    ),
+    rule("GET", "/api/public/v2/evaluations", query=f"{COMMON} name status include_runs workspace_id"),
+    rule("GET", "/api/public/v2/evaluations/{evaluation_id}/rows", query="page per_page workspace_id"),
+    rule("POST", "/reports/{report_id}/run", "dataset_id refresh_dataset", "name"),
+    rule("GET", "/reports/{report_id}"),
+    rule("GET", "/reports/{report_id}/score"),
+    rule("GET", "/workflows", query=COMMON),
+    rule("GET", "/workflows/{workflow_id_or_name}", query="version label"),
+    rule("GET", "/workflows/{workflow_id_or_name}/labels"),
+    rule(
+        "POST",
+        "/workflows/{workflow_name}/run",
+        "input_variables metadata workflow_label_name workflow_version_number return_all_outputs "
+        "callback_url",
+    ),
+    rule(
+        "GET",
+        "/workflow-version-execution-results",
+        query="workflow_version_execution_id return_all_outputs",
+    ),
+)
+
+
+def customer(inner: Any) -> Dialect:
+    """A registry that knows the customer's document and nothing else."""
+    return Dialect(inner, CUSTOMER)
+
+
+def vendor(inner: Any, check: Callable[[str, str, int, Any], None] = lambda *_: None) -> Dialect:
+    """A registry that knows the vendor's specification and nothing else."""
+    return Dialect(inner, VENDOR, check)
+
+
+def embedded(inner: Any) -> Dialect:
+    """The embedded registry, which knows both documents, with what it was asked."""
+
+    class Everything(Dialect):
+        def answer(self, environ: Mapping[str, Any], method: str, target: str, raw: bytes) -> Any:
+            return self.ask(method, target, json.loads(raw) if raw else None)
+
+    return Everything(inner, ())
+
+
+__all__ = ["Dialect", "customer", "embedded", "vendor"]
