@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import click
+
 from promptsync import output
 from promptsync.core.fields import FieldChange
 from promptsync.core.textdiff import DiffLine, unified
-from promptsync.sync.difference import Difference, Step
+from promptsync.errors import RemoteError
+from promptsync.sync.conflict import Conflict
+from promptsync.sync.difference import Difference, Step, differences
+from promptsync.sync.merging import Unmerged
+from promptsync.sync.project import Project
 
 _SIGNS = {"context": " ", "removed": "-", "added": "+"}
 _STATE_COLOURS = {
@@ -25,6 +31,8 @@ _STATE_COLOURS = {
     "deleted-remotely": "warn",
 }
 _SHORT = 60
+_EXCERPT = 100
+_BEFORE = 30
 
 
 def state(word: str) -> str:
@@ -52,6 +60,17 @@ def stat(found: Difference) -> str:
             f"{paths}{more}  {output.style(f'+{added}', 'added')} {output.style(f'-{removed}', 'removed')}"
         )
     return f"{output.name(found.name)}  {state(found.state)}  {'  |  '.join(parts)}"
+
+
+def explain(project: Project, conflict: Conflict) -> None:
+    """Add what differs to a conflict, as lines below its message."""
+    try:
+        found = differences(project, conflict.items)
+    except RemoteError as error:
+        conflict.details = (f"the differences cannot be shown: {error.message}",)
+        return
+    lines = [line for one in found for line in difference(one)]
+    conflict.details = tuple(click.unstyle(line) for line in lines)
 
 
 def _step(one: Step) -> Iterable[str]:
@@ -101,6 +120,35 @@ def _emphasised(line: DiffLine) -> str:
     )
 
 
+def unmerged(found: Unmerged) -> list[str]:
+    """Return what does not merge in a prompt as lines: each field, its values cut to what differs."""
+    lines = [f"{output.name(found.name)}  {output.safe(found.path)}"]
+    for one in found.conflicts:
+        lines.append(f"  {output.safe(one.path)}: {one.reason}")
+        values = _excerpts([one.base, one.ours, one.theirs])
+        rows = zip(("base", "yours", f"registry v{found.version}"), values, strict=True)
+        lines += output.table((f"    {side}:", value) for side, value in rows)
+    return lines
+
+
+def _excerpts(values: Sequence[Any]) -> list[str]:
+    """Return values as short lines that start a little before the first place where they differ."""
+    import json
+
+    texts = [json.dumps(one, ensure_ascii=False, default=str) for one in values if one not in (None, "")]
+    start = 0
+    if max(map(len, texts), default=0) > _EXCERPT:
+        same = (index for index, signs in enumerate(zip(*texts, strict=False)) if len(set(signs)) > 1)
+        start = max(next(same, 0) - _BEFORE, 0)
+    cut = iter(output.safe(_excerpt(text, start), newlines=False) for text in texts)
+    return ["(nothing)" if value in (None, "") else next(cut) for value in values]
+
+
+def _excerpt(text: str, start: int) -> str:
+    end = start + _EXCERPT
+    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
+
+
 def _is_text(change: FieldChange) -> bool:
     values = [value for value in (change.old, change.new) if value is not None]
     texts = all(isinstance(value, str) for value in values)
@@ -121,6 +169,24 @@ def _value(value: Any) -> str:
 
     text = json.dumps(value, ensure_ascii=False, default=str)
     return output.safe(text, newlines=False)
+
+
+def conflicts_body(found: Iterable[Unmerged]) -> list[dict[str, Any]]:
+    """Return what does not merge for a JSON document."""
+    return [
+        {
+            "name": prompt.name,
+            "path": prompt.path,
+            "version": prompt.version,
+            "field": one.path,
+            "reason": one.reason,
+            "base": one.base,
+            "ours": one.ours,
+            "theirs": one.theirs,
+        }
+        for prompt in found
+        for one in prompt.conflicts
+    ]
 
 
 def fields_body(fields: Sequence[FieldChange]) -> list[dict[str, Any]]:

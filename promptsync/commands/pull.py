@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from promptsync.commands.session import Outcome, Session, verb
 from promptsync.core.compare import State
 from promptsync.errors import AnswerIsNo, Refused, UsageError
 from promptsync.files.private import locked
-from promptsync.sync.difference import differences
+from promptsync.sync.conflict import Conflict
 from promptsync.sync.gather import gather
 from promptsync.sync.materialise import export, plan_materialise
-from promptsync.sync.planning import Conflict
+from promptsync.sync.merging import MergeConflict, Unmerged
 from promptsync.sync.project import Project
 from promptsync.sync.pull import PullOptions, PullPlan, PullReceipt, plan_pull, pull
 from promptsync.sync.snapshot import Item
@@ -29,8 +30,16 @@ _LEFT = {
 }
 
 
-@verb("pull", short_help="Bring the registry's changes into the files.")
+@verb(
+    "pull",
+    short_help="Bring the registry's changes into the files.",
+    blank={"written": [], "merged": [], "conflicts": [], "deleted": []},
+)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--merge", is_flag=True, help="Merge prompts that changed on both sides, field by field.")
+@click.option(
+    "--markers", is_flag=True, help="Merge, and write conflict markers into texts that do not merge."
+)
 @click.option(
     "--theirs", multiple=True, metavar="NAME", help="Take the registry's text of NAME; back yours up."
 )
@@ -52,6 +61,8 @@ _LEFT = {
 def command(
     session: Session,
     names: tuple[str, ...],
+    merge: bool,
+    markers: bool,
     theirs: tuple[str, ...],
     ours: tuple[str, ...],
     prune: bool,
@@ -64,10 +75,12 @@ def command(
     """Write what changed in the registry into the files; comments and layout of the files survive.
 
     Files that you changed are left alone. A prompt that changed on both sides stops the pull before its first
-    write. With --label or --version the files get exactly those versions, where nothing can be lost by it.
+    write, unless --merge can merge it. With --label or --version the files get exactly those versions, where
+    nothing can be lost by it.
 
     \b
     promptsync pull
+    promptsync pull --merge
     promptsync pull --label prod --output build/prompts
     promptsync pull support/refund --theirs support/refund
     """
@@ -75,36 +88,41 @@ def command(
         raise UsageError("--label and --version exclude each other")
     if version is not None and len(names) != 1:
         raise UsageError("--version needs the one NAME that has it", hint="promptsync pull NAME --version N")
+    if (merge or markers) and (label, version, directory) != (None, None, None):
+        raise UsageError("--merge takes no --label, --version or --output: they put a version there as it is")
+    options = PullOptions(names, theirs, ours, prune, merge=merge or markers, markers=markers)
     with session.project() as project:
         if directory is not None:
             return _export(session, project, names, label, version, directory)
-        if dry_run:
-            plan = _plan(project, names, theirs, ours, prune, label, version)
-            return _outcome(plan, PullReceipt(list(plan.writes), list(plan.deletes)), dry_run=True)
-        with locked(project.root):
-            plan = _plan(project, names, theirs, ours, prune, label, version)
-            _confirm(session, plan, yes)
-            return _outcome(plan, pull(project, plan), dry_run=False)
+        try:
+            if dry_run:
+                plan = _plan(project, options, label, version)
+                return _outcome(plan, PullReceipt(list(plan.writes), list(plan.deletes)), dry_run=True)
+            with locked(project.root):
+                plan = _plan(project, options, label, version)
+                _confirm(session, plan, yes)
+                return _outcome(plan, pull(project, plan), dry_run=False)
+        except MergeConflict as conflict:
+            return _refused(conflict, dry_run=dry_run)
 
 
-def _plan(
-    project: Project,
-    names: tuple[str, ...],
-    theirs: tuple[str, ...],
-    ours: tuple[str, ...],
-    prune: bool,
-    label: str | None,
-    version: int | None,
-) -> PullPlan:
+def _plan(project: Project, options: PullOptions, label: str | None, version: int | None) -> PullPlan:
     if label is not None or version is not None:
+        names, theirs = options.names, options.theirs
         return plan_materialise(project, names, label=label, version=version, theirs=theirs)
     snapshot = gather(project)
     try:
-        return plan_pull(project, snapshot, PullOptions(names, theirs, ours, prune))
+        return plan_pull(project, snapshot, options)
     except Conflict as conflict:
-        lines = [line for one in differences(project, conflict.items) for line in present.difference(one)]
-        conflict.details = tuple(click.unstyle(line) for line in lines)
+        present.explain(project, conflict)
         raise
+
+
+def _refused(conflict: MergeConflict, *, dry_run: bool) -> Outcome:
+    """Return the answer of a merge that wrote nothing: the fields, and what the three sides say there."""
+    conflict.details = tuple(line for one in conflict.unmerged for line in present.unmerged(one))
+    body = _body(PullReceipt(), conflict.unmerged, dry_run=dry_run)
+    return Outcome((), body, conflict.exit_code, conflict)
 
 
 def _confirm(session: Session, plan: PullPlan, yes: bool) -> None:
@@ -145,11 +163,14 @@ def _export(
 
 def _outcome(plan: PullPlan, receipt: PullReceipt, *, dry_run: bool) -> Outcome:
     rows = []
+    marked = {one.name for one in plan.marked}
     for one in receipt.written:
-        word = "new" if one.old is None else "updated"
+        word = "new" if one.old is None else "merged" if one.merged else "updated"
+        if one.name in marked:
+            word = "conflict"
         rows.append(
             (
-                f"  {output.style(word, 'remote')}",
+                f"  {output.style(word, 'bad' if one.name in marked else 'remote')}",
                 output.name(one.name),
                 f"v{one.version}",
                 output.safe(one.path),
@@ -166,7 +187,11 @@ def _outcome(plan: PullPlan, receipt: PullReceipt, *, dry_run: bool) -> Outcome:
     lines.append(f"{output.count(done, 'file')} {would}written" if done else "nothing to pull")
     if dry_run:
         lines = [_DRY, "", *lines, _DRY]
-    return Outcome(lines, _body(receipt, dry_run=dry_run))
+    body = _body(receipt, plan.marked, dry_run=dry_run)
+    if not plan.marked:
+        return Outcome(lines, body)
+    conflict = MergeConflict(plan.marked, marked=True, markable=True)
+    return Outcome(lines, body, conflict.exit_code, conflict)
 
 
 def _left(item: Item) -> str:
@@ -176,11 +201,13 @@ def _left(item: Item) -> str:
     return f"  {output.style('left', 'warn')}  {output.name(item.name)}: {item.state}, {reason}"
 
 
-def _body(receipt: PullReceipt, *, dry_run: bool) -> dict[str, Any]:
+def _body(receipt: PullReceipt, unmerged: Sequence[Unmerged], *, dry_run: bool) -> dict[str, Any]:
+    written = [{"name": one.name, "path": one.path, "version": one.version} for one in receipt.written]
+    merged = {one.name for one in receipt.written if one.merged}
     return {
-        "written": [{"name": one.name, "path": one.path, "version": one.version} for one in receipt.written],
-        "merged": [],
-        "conflicts": [],
+        "written": written,
+        "merged": [one for one in written if one["name"] in merged],
+        "conflicts": present.conflicts_body(unmerged),
         "deleted": [{"name": one.name, "path": one.path} for one in receipt.deleted],
         "backups": {name: str(path) for name, path in receipt.backups.items()},
         "dry_run": dry_run,

@@ -54,7 +54,7 @@ class FieldConflict:
     """One field that could not be merged; ``None`` stands for no value.
 
     ``path`` counts indexes in our version, for what is not there in the registry's. A text has one conflict
-    for each part that clashes, with that part as the values: these are ``markable``.
+    for each part that clashes, with that part as the values; those of the prompt's own text are ``markable``.
     """
 
     path: str
@@ -105,7 +105,7 @@ class FieldMerger:
     def _present(self, sides: Sides, path: Path) -> Any:
         """Merge values that both sides have and changed."""
         if path[-1] in _TEXTS and sides.are(str, empty=""):
-            return self._text(merge_text(*sides.or_("")), sides.base is ABSENT, path)
+            return self._text(sides.or_(""), BOTH_ADDED if sides.base is ABSENT else BOTH_CHANGED, path)
         if path[-1] in ("messages", "content") and not _USER_JSON.intersection(path):
             lists = Sides(*map(_blocks, sides.or_([])))
             if lists.are(list, empty=[]):
@@ -129,16 +129,19 @@ class FieldMerger:
 
     def _unreadable(self, sides: Sides, path: Path, reason: str) -> Any:
         """Note that a value cannot be merged, whatever it is, for the sides read it differently."""
-        if path[-1] in _TEXTS and all(isinstance(side, str) for side in sides):
+        if _is_prompt_text(path) and all(isinstance(side, str) for side in sides):
             self.conflict(path, reason, sides, markable=True)
             return MergedText((Clash(*sides),)).marked(*self._names)
         return self.conflict(path, reason, sides)
 
-    def _text(self, merged: MergedText, is_new: bool, path: Path) -> str:
+    def _text(self, texts: Sides, reason: str, path: Path) -> Any:
+        merged = merge_text(*texts)
+        if merged.text is not None:
+            return merged.text
+        markable = _is_prompt_text(path)
         for clash in merged.clashes:
-            reason = BOTH_ADDED if is_new else BOTH_CHANGED
-            self.conflict(path, reason, Sides(clash.base, clash.ours, clash.theirs), markable=True)
-        return merged.text if merged.text is not None else merged.marked(*self._names)
+            self.conflict(path, reason, Sides(clash.base, clash.ours, clash.theirs), markable=markable)
+        return merged.marked(*self._names) if markable else texts.ours
 
     def _items(self, lists: Sides, path: Path) -> list[Any]:
         places = slots(*lists)
@@ -209,6 +212,14 @@ def _misread(objects: Sides, path: Path) -> tuple[str, str]:
         if ours_misread or theirs_misread
         else ("", "")
     )
+
+
+def _is_prompt_text(path: Path) -> bool:
+    """Whether a path leads to what a model reads, where lint finds markers that were left."""
+    content = path[:1] if path[0] == "content" else path[:3]
+    if content != ("content",) and (content[0], content[2:]) != ("messages", ("content",)):
+        return False
+    return path == content or (len(path) == len(content) + 2 and path[-1] == "text")
 
 
 def _under(objects: Sides, key: str) -> Sides:

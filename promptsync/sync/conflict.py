@@ -65,6 +65,7 @@ def _ways_out(item: Item) -> list[str]:
             f"promptsync push --prune --force {name} archives it, once the deletion is committed",
         ]
     return [
+        f"promptsync pull --merge {name} merges the two, field by field",
         f"promptsync pull --theirs {name} takes the registry's text (yours is kept in .promptsync/backup)",
         f"promptsync pull --ours {name} keeps yours as the next version, to be pushed",
         f"promptsync push --force {name} publishes yours over it at once",

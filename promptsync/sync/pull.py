@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,9 +20,11 @@ from promptsync.files.promptfile import PromptFile
 from promptsync.files.record import Entry
 from promptsync.files.splice import render_edit
 from promptsync.files.worktree import paths_for_new
+from promptsync.sync.conflict import Conflict
 from promptsync.sync.decide import pulled_from, with_pulled
 from promptsync.sync.gather import CONNECTIONS
-from promptsync.sync.planning import Conflict, check_names
+from promptsync.sync.merging import Merged, Unmerged, merge_all
+from promptsync.sync.planning import check_names
 from promptsync.sync.project import Project
 from promptsync.sync.proof import digest_beside
 from promptsync.sync.snapshot import Item, Snapshot
@@ -39,11 +41,16 @@ class PullOptions:
     theirs: tuple[str, ...] = ()
     ours: tuple[str, ...] = ()
     prune: bool = False
+    merge: bool = False
+    markers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One file to write. ``old`` is the text that it replaces, ``None`` for a new file."""
+    """One file to write. ``old`` is the text that it replaces, ``None`` for a new file.
+
+    ``merged`` says that it holds the changes of both sides.
+    """
 
     name: str
     path: str
@@ -54,6 +61,7 @@ class Write:
     prompt: Prompt
     entry: Entry
     backup: bool = False
+    merged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +75,12 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class PullPlan:
-    """Everything a pull will write, rendered."""
+    """Everything a pull will write, rendered. ``marked`` are the prompts whose files get conflict markers."""
 
     writes: tuple[Write, ...] = ()
     deletes: tuple[Delete, ...] = ()
     left: tuple[Item, ...] = ()
+    marked: tuple[Unmerged, ...] = ()
 
 
 @dataclass
@@ -87,7 +96,8 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     """Return what a pull will write.
 
     Raises ``InvalidFile`` while a file cannot be read, ``Conflict`` while a chosen prompt changed on both
-    sides (unless ``theirs`` or ``ours`` names it), ``UsageError`` for unknown names, ``RemoteError``.
+    sides (unless ``theirs`` or ``ours`` names it, or it is merged), ``MergeConflict`` when one does not
+    merge, ``UsageError`` for unknown names, ``RemoteError``.
     """
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
@@ -95,22 +105,29 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     check_names(snapshot, chosen)
     items = snapshot.only(chosen)
     settled = {*options.theirs, *options.ours}
-    conflicts = [item for item in items if item.state in _CONFLICTS and item.name not in settled]
+    apart = [item for item in items if item.state in _CONFLICTS and item.name not in settled]
+    conflicts = [item for item in apart if not (options.merge and _is_mergeable(item))]
     if conflicts:
         raise Conflict(conflicts, "pull")
     wanted = [item for item in items if _is_taken(item, options)]
     kept = [item for item in items if item.name in options.ours and item.file is not None and item.listed]
-    remote = read_all(project, [item.listed for item in wanted if item.listed is not None])
+    remote = read_all(project, [item.listed for item in (*wanted, *apart) if item.listed is not None])
+    merged = merge_all(project, apart, remote, markers=options.markers)
     paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None])
     writes = [
         render(project, item, remote[item.name], paths.get(item.name), keep=item.name in options.theirs)
         for item in wanted
     ]
     writes += [_kept(project, item) for item in kept]
+    writes += [_merged(project, item, remote[item.name], merged) for item in apart]
     deletes = [_deletion(item) for item in items if options.prune and _is_prunable(item)]
     done = {write.name for write in writes} | {item.name for item in deletes}
     left = tuple(item for item in items if item.name not in done and item.state is not State.IN_SYNC)
-    return PullPlan(tuple(sorted(writes, key=lambda one: one.path)), tuple(deletes), left)
+    return PullPlan(tuple(sorted(writes, key=lambda one: one.path)), tuple(deletes), left, merged.marked)
+
+
+def _is_mergeable(item: Item) -> bool:
+    return item.state is State.DIVERGED and item.file is not None and item.listed is not None
 
 
 def _is_taken(item: Item, options: PullOptions) -> bool:
@@ -161,6 +178,14 @@ def _kept(project: Project, item: Item) -> Write:
     found = project.registry.get(listed.template_id, item.name, version=listed.version)
     local = with_pulled(file.local, project, found.version)
     return _write(project, item, file, file.prompt, local, found, None)
+
+
+def _merged(project: Project, item: Item, found: RemoteVersion, merged: Merged) -> Write:
+    """Return the write of a merged prompt; a text that no commit holds is backed up."""
+    assert item.file is not None
+    prompt, local = merged.prompts[item.name], with_pulled(item.file.local, project, found.version)
+    write = _write(project, item, item.file, prompt, local, found, None, backup=item.origin.dirty)
+    return replace(write, merged=all(one.name != item.name for one in merged.marked))
 
 
 def _write(

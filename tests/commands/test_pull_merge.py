@@ -1,0 +1,274 @@
+"""``promptsync pull --merge`` from the refusal to the push, as a person and a pipeline meet it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from release_world import World, world
+
+from promptsync.core.prompt import Prompt
+from promptsync.files.promptfile import parse
+
+FILE = """\
+# Who answers refunds.
+name: refund
+tags: [billing]  # for the dashboard
+model:
+  provider: openai
+  name: gpt-4o
+  parameters: {temperature: 0.2}   # calm
+messages:
+  # the rules
+  - role: system
+    content: |
+      You answer refund questions.
+      Be kind and brief.
+      Never promise money.
+  - {role: user, content: "{question}"}
+examples:
+  - question: Where is my money?
+"""
+RULES = "You answer refund questions.\nBe kind and brief.\nNever promise money.\n"
+
+
+@pytest.fixture
+def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[World]:
+    """A working copy whose refund prompt is published as version 1."""
+    with world(tmp_path, capsys) as made:
+        made.write("prompts/refund.yaml", FILE)
+        assert made.run("push").code == 0
+        yield made
+
+
+def edit(shop: World, *changes: tuple[str, str], name: str = "refund") -> str:
+    path = shop.root / f"prompts/{name}.yaml"
+    text = path.read_text("utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, "utf-8")
+    return text
+
+
+def dashboard(shop: World, *changes: tuple[str, str], name: str = "refund", **more: Any) -> None:
+    """Publish a version that somebody edited in the registry's own pages."""
+    prompt = parse(FILE.encode(), "x", name).prompt
+    template = {**prompt.template, **more.pop("template", {})}
+    messages = [dict(message) for message in template["messages"]]
+    for old, new in changes:
+        assert any(old in message["content"][0]["text"] for message in messages)
+        for message in messages:
+            said = message["content"][0]["text"].replace(old, new)
+            message["content"] = [{"type": "text", "text": said}]
+    made = Prompt(
+        name, {**template, "messages": messages}, more.get("metadata", prompt.metadata), prompt.tags
+    )
+    shop.project.registry.publish(made, message="edited by hand")
+
+
+def read(shop: World, name: str = "refund") -> str:
+    return (shop.root / f"prompts/{name}.yaml").read_bytes().decode()
+
+
+def states(shop: World) -> dict[str, str]:
+    return {one["name"]: one["state"] for one in shop.run("status", "--json").document["prompts"]}
+
+
+def test_the_refusal_names_the_merge_first(shop: World) -> None:
+    edit(shop, ("kind and brief", "kind"))
+    dashboard(shop, ("{question}", "Question: {question}"))
+    for verb in ("pull", "push"):
+        ran = shop.run(verb)
+        assert ran.code == 3
+        hints = [line for line in ran.err.splitlines() if line.startswith("hint:")]
+        assert hints[0].startswith("hint: promptsync pull --merge refund")
+
+
+def test_edits_in_two_messages_merge_and_the_rest_of_the_file_stays(shop: World) -> None:
+    edit(shop, ("kind and brief", "very kind"))
+    dashboard(shop, ("{question}", "Question: {question}"))
+    ran = shop.run("pull", "--merge")
+    assert ran.code == 0
+    assert ["merged", "refund", "v2", "prompts/refund.yaml"] in ran.lines
+    assert read(shop) == FILE.replace("kind and brief", "very kind").replace(
+        '"{question}"', '"Question: {question}"'
+    ) + "pulled: 2\n"  # fmt: skip
+    assert states(shop) == {"refund": "ahead"}
+    assert shop.run("push").code == 0
+    assert states(shop) == {"refund": "in-sync"}
+
+
+def test_text_here_and_a_parameter_there_merge(shop: World) -> None:
+    edit(shop, ("kind and brief", "very kind"))
+    model = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.7}}
+    dashboard(shop, metadata={"model": model})
+    assert shop.run("pull", "--merge", "refund").code == 0
+    assert "{temperature: 0.7}   # calm" in read(shop)
+    assert "Be very kind." in read(shop)
+
+
+def test_lines_of_one_text_and_inserted_messages_merge(shop: World) -> None:
+    edit(shop, ("You answer refund questions.", "You answer questions about refunds."))
+    shot = [
+        {"role": role, "content": [{"type": "text", "text": f"{role} says"}]}
+        for role in ("user", "assistant")
+    ]
+    messages = parse(FILE.encode(), "x", "refund").prompt.template["messages"]
+    dashboard(shop, ("Never", "Do not"), template={"messages": [messages[0], *shot, messages[1]]})
+    assert shop.run("pull", "--merge").code == 0
+    merged = parse(read(shop).encode(), "x", "refund").prompt.template["messages"]
+    assert [message["content"][0]["text"] for message in merged] == [
+        "You answer questions about refunds.\nBe kind and brief.\nDo not promise money.\n",
+        "user says",
+        "assistant says",
+        "{question}",
+    ]
+    assert "# the rules" in read(shop)
+
+
+def test_the_same_edit_on_both_sides_needs_no_merge(shop: World) -> None:
+    edit(shop, ("kind and brief", "kind"))
+    dashboard(shop, ("kind and brief", "kind"))
+    assert states(shop) == {"refund": "in-sync"}
+
+
+def test_what_does_not_merge_leaves_every_file_as_it_was(shop: World) -> None:
+    other = FILE.replace("name: refund", "name: other")
+    shop.write("prompts/other.yaml", other)
+    assert shop.run("push").code == 0
+    mine = edit(shop, ("kind and brief", "curt"), ("gpt-4o", "gpt-4.1"))
+    edit(shop, ("kind and brief", "terse"), name="other")
+    model = {"provider": "openai", "name": "o3", "parameters": {"temperature": 0.2}}
+    dashboard(shop, ("kind and brief", "short\x1b[31m"), metadata={"model": model})
+    dashboard(shop, ("{question}", "Q: {question}"), name="other")
+    before = read(shop, "other")
+
+    ran = shop.run("pull", "--merge")
+    assert ran.code == 3
+    assert (read(shop), read(shop, "other")) == (mine, before)
+    assert "messages[0].content: changed on both sides" in ran.err
+    assert "model.name: changed on both sides" in ran.err
+    for line in (
+        'base:         "Be kind and brief.\\n"',
+        'yours:        "Be curt.\\n"',
+        'registry v2:  "o3"',
+    ):
+        assert line in ran.err
+    assert "\x1b[31m" not in ran.err
+    assert "promptsync pull --theirs refund" in ran.err and "promptsync pull --ours refund" in ran.err
+    assert "--markers" not in ran.err  # they could not show the model's name
+
+    found = shop.run("pull", "--merge", "--json").document
+    assert (found["exit_code"], found["error"]["code"]) == (3, "merge-conflict")
+    assert (found["written"], found["merged"]) == ([], [])
+    assert [
+        (one["name"], one["field"], one["base"], one["ours"], one["theirs"]) for one in found["conflicts"]
+    ] == [
+        ("refund", "model.name", "gpt-4o", "gpt-4.1", "o3"),
+        ("refund", "messages[0].content", "Be kind and brief.\n", "Be curt.\n", "Be short\x1b[31m.\n"),
+    ]
+    assert shop.run("pull", "--merge", "--markers").code == 3
+    assert read(shop) == mine
+
+    assert shop.run("pull", "--merge", "other").code == 0
+    assert states(shop) == {"refund": "diverged", "other": "ahead"}
+
+
+def test_markers_are_refused_by_lint_and_push_until_they_are_resolved(shop: World) -> None:
+    edit(shop, ("kind and brief", "curt"), ("temperature: 0.2", "temperature: 0.1"))
+    dashboard(shop, ("kind and brief", "short"), ("{question}", "Q: {question}"))
+    ran = shop.run("pull", "--merge", "--markers", "refund")
+    assert ran.code == 3
+    assert ["conflict", "refund", "v2", "prompts/refund.yaml"] in ran.lines
+    assert "delete the marker lines" in ran.err
+    marked = read(shop)
+    assert (
+        "      You answer refund questions.\n"
+        "      <<<<<<< yours\n      Be curt.\n      =======\n      Be short.\n      >>>>>>> registry v2\n"
+        "      Never promise money.\n"
+    ) in marked
+    assert '"Q: {question}"' in marked and "temperature: 0.1" in marked and "# the rules" in marked
+    assert marked.endswith("pulled: 2\n")
+    assert states(shop) == {"refund": "ahead"}
+
+    lint = shop.run("lint", "--json")
+    assert [(one["rule"], one["line"]) for one in lint.document["problems"]] == [("conflict-markers", 13)]
+    assert shop.run("push").code == 1
+    assert shop.run("pull", "--merge").code == 0  # nothing to pull
+    assert read(shop) == marked
+
+    ours, theirs = marked.index("      <<<<<<<"), marked.index("      >>>>>>>")
+    resolved = marked[:ours] + "      Be short and kind.\n" + marked[marked.index("\n", theirs) + 1 :]
+    shop.write("prompts/refund.yaml", resolved)
+    assert shop.run("push").code == 0
+    assert states(shop) == {"refund": "in-sync"}
+
+
+def test_markers_in_a_quoted_text_become_a_block(shop: World) -> None:
+    edit(shop, ('"{question}"', '"My {question}"'))
+    dashboard(shop, ("{question}", "Your {question}"))
+    assert shop.run("pull", "--markers").code == 3
+    text = parse(read(shop).encode(), "x", "refund").prompt.template["messages"][1]["content"][0]["text"]
+    assert text == "<<<<<<< yours\nMy {question}\n=======\nYour {question}\n>>>>>>> registry v2"
+    assert "\n      My {question}\n" in read(shop)
+    assert shop.run("lint").code == 1
+
+
+def test_a_text_that_no_commit_holds_is_backed_up(shop: World) -> None:
+    mine = edit(shop, ("kind and brief", "very kind"))
+    dashboard(shop, ("{question}", "Question: {question}"))
+    ran = shop.run("pull", "--merge", "--json")
+    (backup,) = ran.document["backups"].values()
+    assert Path(backup).read_text("utf-8") == mine
+
+
+def test_a_committed_text_needs_no_backup_and_a_commit_of_the_merge_is_ahead(shop: World) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        subprocess.run(["git", "-C", str(shop.root), *identity, *arguments], check=True, capture_output=True)
+
+    git("init", "-b", "main")
+    git("add", "prompts", "promptsync.yaml")
+    git("commit", "-m", "start")
+    edit(shop, ("kind and brief", "very kind"))
+    git("commit", "-am", "kinder")
+    dashboard(shop, ("{question}", "Question: {question}"))
+    ran = shop.run("pull", "--merge", "--json")
+    assert (ran.code, ran.document["backups"]) == (0, {})
+    assert states(shop) == {"refund": "ahead"}
+    git("commit", "-am", "merge")
+    assert states(shop) == {"refund": "ahead"}
+    assert shop.run("push").code == 0
+    assert states(shop) == {"refund": "in-sync"}
+
+
+def test_a_dry_run_shows_the_merge_and_writes_nothing(shop: World) -> None:
+    mine = edit(shop, ("kind and brief", "very kind"))
+    dashboard(shop, ("{question}", "Question: {question}"))
+    ran = shop.run("pull", "--merge", "--dry-run", "--json")
+    assert [one["name"] for one in ran.document["merged"]] == ["refund"]
+    assert read(shop) == mine
+
+
+def test_a_deleted_file_cannot_be_merged(shop: World) -> None:
+    (shop.root / "prompts/refund.yaml").unlink()
+    dashboard(shop, ("{question}", "Question: {question}"))
+    ran = shop.run("pull", "--merge")
+    assert ran.code == 3
+    assert "--theirs refund" in ran.err
+
+
+def test_merge_and_a_side_for_one_prompt_go_together(shop: World) -> None:
+    edit(shop, ("kind and brief", "curt"))
+    dashboard(shop, ("kind and brief", "short"))
+    assert shop.run("pull", "--merge", "--theirs", "refund").code == 0
+    assert "Be short." in read(shop)
+
+
+@pytest.mark.parametrize("other", [("--label", "prod"), ("--version", "1"), ("--output", "out")])
+def test_merge_makes_no_sense_where_versions_are_put_as_they_are(shop: World, other: tuple[str, str]) -> None:
+    assert shop.run("pull", "refund", "--merge", *other).code == 2
