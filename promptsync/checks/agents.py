@@ -10,6 +10,7 @@ from promptsync.checks.catalogue import Agent
 from promptsync.checks.outcome import Interrupted, Status, failure, start_failed
 from promptsync.checks.waiting import Patience, Progress, all_at_once, wait
 from promptsync.errors import PromptsyncError, RemoteError
+from promptsync.remote.errors import Unsupported
 from promptsync.remote.parse import text
 
 if TYPE_CHECKING:
@@ -127,6 +128,11 @@ def _asked(registry: Registry, run: AgentRun) -> AgentRun:
     try:
         # a registry that gave no id has said all that it will say; asking names what it lacks
         done, found = registry.agent_result(run.execution_id or 0)
+    except Unsupported as error:
+        told = RemoteError(
+            error.message, hint="--no-wait starts an agent without asking for its outputs", code=error.code
+        )
+        return replace(run, error=told, status=Status.UNREADABLE)
     except RemoteError as error:
         return replace(run, error=error, status=Status.UNREADABLE)
     return _ended(run, found) if done else run

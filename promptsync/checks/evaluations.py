@@ -95,12 +95,20 @@ def failure_of(runs: Sequence[EvaluationRun], standard: Standard) -> PromptsyncE
         verdict = standard.verdict(run)
         error = run.error
         if verdict and run.status is Status.COMPLETED and run.score is None and not run.failed_cells:
-            error = error or run.no_score
+            error = error or _unscored(run.no_score)
         if error is not None:
             errors.append((run.evaluation, run.status, error))
         elif verdict:
             reasons.append(f"{run.evaluation}: {verdict}")
     return failure(errors, reasons, "evaluation")
+
+
+def _unscored(error: RemoteError | None) -> RemoteError | None:
+    if error is None:
+        return None
+    return RemoteError(
+        error.message, hint="--allow-unscored takes an evaluation without a score for passed", code=error.code
+    )
 
 
 def run_evaluations(

@@ -30,7 +30,7 @@ def command() -> None:
     """
 
 
-@verb("list", parent=command, short_help="List agents.")
+@verb("list", parent=command, short_help="List agents.", blank={"agents": []})
 @list_filters(named=False)
 def list_command(session: Session, **filters: Any) -> Outcome:
     """List the agents with their latest versions and labels.
@@ -60,7 +60,12 @@ def list_command(session: Session, **filters: Any) -> Outcome:
     return Outcome(output.table(rows) if found else [], {"agents": agents})
 
 
-@verb("run", parent=command, short_help="Run agents, and show what each node put out.")
+@verb(
+    "run",
+    parent=command,
+    short_help="Run agents, and show what each node put out.",
+    blank={"changed": [], "runs": []},
+)
 @click.argument("names", nargs=-1, required=True, metavar="NAME|ID...")
 @variable_option
 @variables_option

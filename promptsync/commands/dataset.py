@@ -20,7 +20,7 @@ def command() -> None:
     """
 
 
-@verb("list", parent=command, short_help="List datasets.")
+@verb("list", parent=command, short_help="List datasets.", blank={"datasets": []})
 @list_filters(named=True)
 @click.option("--dataset-group-id", metavar="ID", type=click.IntRange(1), help="Versions of this group.")
 @click.option("--prompt-id", metavar="ID", type=click.IntRange(1), help="Made from requests of this prompt.")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from promptsync.checks.evaluations import EvaluationRun, FailedCell, Standard
 
 _MOST_CELLS = 10
+_BLANK: dict[str, Any] = {"changed": [], "runs": []}
 
 
 @verb_group("eval", short_help="List, run and show evaluations.")
@@ -32,7 +33,7 @@ def command() -> None:
     """
 
 
-@verb("list", parent=command, short_help="List evaluations.")
+@verb("list", parent=command, short_help="List evaluations.", blank={"evaluations": []})
 @list_filters(named=True)
 def list_command(session: Session, **filters: Any) -> Outcome:
     """List the evaluations that can be run, with their last scores where the registry tells them.
@@ -77,7 +78,7 @@ def _listed_body(one: Evaluation) -> dict[str, Any]:
     }
 
 
-@verb("run", parent=command, short_help="Run evaluations, and judge their scores.")
+@verb("run", parent=command, short_help="Run evaluations, and judge their scores.", blank=_BLANK)
 @click.argument("names", nargs=-1, required=True, metavar="NAME|ID...")
 @click.option(
     "--min-score",
@@ -134,7 +135,7 @@ def _interrupted(runs: Iterable[Any], standard: Standard) -> Outcome:
     return interrupted(_lines(known, standard), _body(known, standard), left)
 
 
-@verb("show", parent=command, short_help="Show how a run of an evaluation is or was.")
+@verb("show", parent=command, short_help="Show how a run of an evaluation is or was.", blank=_BLANK)
 @click.argument("wanted", metavar="NAME|ID")
 @click.option("--wait", is_flag=True, help="Wait until it has ended.")
 @click.option(

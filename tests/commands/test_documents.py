@@ -20,7 +20,8 @@ def document(arguments: list[str], directory, capsys) -> dict[str, object]:
     assert found["exit_code"] == code
     whole = schema("output")
     jsonschema.validate(found, whole)
-    verb = " ".join(arguments[:2]) if arguments[0] in ("label",) else arguments[0]
+    groups = ("label", "eval", "agent", "dataset")
+    verb = " ".join(arguments[:2]) if arguments[0] in groups else arguments[0]
     part = {**whole, **whole["$defs"][verb], "$id": f"urn:{verb.replace(' ', '-')}"}
     jsonschema.validate(found, part)
     return found
@@ -46,6 +47,12 @@ FAILING = [
     ["label", "move", "a", "prod"],
     ["promote", "a", "b"],
     ["rollback", "a", "--label", "prod"],
+    ["eval", "list"],
+    ["eval", "run", "e"],
+    ["eval", "show", "e"],
+    ["agent", "list"],
+    ["agent", "run", "a"],
+    ["dataset", "list"],
 ]
 
 
