@@ -205,9 +205,9 @@ def test_two_that_have_nothing_in_common_merge_only_where_they_agree(made: World
 def test_local_keys_and_comments_stay(made: World) -> None:
     head = "# top\nname: a\nmessages:\n# why\n- role: system\n  content: Be kind.\n"
     local = "evaluations: [quality]  # proof\nexamples:\n- {x: 1}\n"
-    publish_files(made, a=f"{head}- {{role: user, content: '{{x}}'}}\n{local}")
+    publish_files(made, a=f'{head}- {{role: user, content: "{{x}}"}}\n{local}')
     edit(made, "a", "Be kind.", "Be very kind.")
     edit_remote(made, "a", "{x}", "Say {x}")
     merge(made)
     merged = head.replace("Be kind.", "Be very kind.")
-    assert file(made, "a") == f"{merged}- {{role: user, content: 'Say {{x}}'}}\n{local}pulled: 2\n"
+    assert file(made, "a") == f'{merged}- {{role: user, content: "Say {{x}}"}}\n{local}pulled: 2\n'
