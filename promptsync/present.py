@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,8 +13,10 @@ from promptsync.core.textdiff import DiffLine, unified
 from promptsync.errors import RemoteError
 from promptsync.sync.conflict import Conflict
 from promptsync.sync.difference import Difference, Step, differences
-from promptsync.sync.merging import Unmerged
 from promptsync.sync.project import Project
+
+if TYPE_CHECKING:
+    from promptsync.sync.merging import Unmerged
 
 _SIGNS = {"context": " ", "removed": "-", "added": "+"}
 _STATE_COLOURS = {
