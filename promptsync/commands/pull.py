@@ -11,7 +11,7 @@ import click
 from promptsync import output, present
 from promptsync.commands.session import Outcome, Session, verb
 from promptsync.core.compare import State
-from promptsync.errors import AnswerIsNo, Refused, UsageError
+from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, Refused, UsageError
 from promptsync.files.private import locked
 from promptsync.sync.conflict import Conflict
 from promptsync.sync.gather import gather
@@ -41,10 +41,20 @@ _LEFT = {
     "--markers", is_flag=True, help="Merge, and write conflict markers into texts that do not merge."
 )
 @click.option(
-    "--theirs", multiple=True, metavar="NAME", help="Take the registry's text of NAME; back yours up."
+    "--theirs",
+    multiple=True,
+    is_flag=False,
+    flag_value="",
+    metavar="[NAME]",
+    help="Take the registry's text of NAME, or of all that are named; back yours up.",
 )
 @click.option(
-    "--ours", multiple=True, metavar="NAME", help="Keep your text of NAME as the one that comes next."
+    "--ours",
+    multiple=True,
+    is_flag=False,
+    flag_value="",
+    metavar="[NAME]",
+    help="Keep your text of NAME, or of all that are named, as the one that comes next.",
 )
 @click.option("--prune", is_flag=True, help="Delete the files of prompts that are archived in the registry.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be written.")
@@ -82,7 +92,7 @@ def command(
     promptsync pull
     promptsync pull --merge
     promptsync pull --label prod --output build/prompts
-    promptsync pull support/refund --theirs support/refund
+    promptsync pull support/refund --theirs
     """
     if label is not None and version is not None:
         raise UsageError("--label and --version exclude each other")
@@ -90,10 +100,12 @@ def command(
         raise UsageError("--version needs the one NAME that has it", hint="promptsync pull NAME --version N")
     if (merge or markers) and (label, version, directory) != (None, None, None):
         raise UsageError("--merge takes no --label, --version or --output: they put a version there as it is")
+    theirs, ours = _named("--theirs", theirs, names), _named("--ours", ours, names)
+    _check_together(theirs, ours, prune, is_version=(label, version) != (None, None), directory=directory)
     options = PullOptions(names, theirs, ours, prune, merge=merge or markers, markers=markers)
     with session.project() as project:
         if directory is not None:
-            return _export(session, project, names, label, version, directory)
+            return _export(session, project, names, label, version, directory, dry_run)
         try:
             if dry_run:
                 plan = _plan(project, options, label, version)
@@ -104,6 +116,27 @@ def command(
                 return _outcome(plan, pull(project, plan), dry_run=False)
         except MergeConflict as conflict:
             return _refused(conflict, dry_run=dry_run)
+
+
+def _named(option: str, given: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names that ``--theirs`` or ``--ours`` means; without its own it means the arguments."""
+    if "" in given and not names:
+        raise UsageError(
+            f"{option} says for no prompt which text to take", hint=f"promptsync pull NAME {option}"
+        )
+    return tuple(dict.fromkeys([*(name for name in given if name), *(names if "" in given else ())]))
+
+
+def _check_together(
+    theirs: tuple[str, ...], ours: tuple[str, ...], prune: bool, *, is_version: bool, directory: Path | None
+) -> None:
+    both = sorted({*theirs} & {*ours})
+    if both:
+        raise UsageError(f"{both[0]!r} cannot be both --theirs and --ours")
+    if is_version and (ours or prune):
+        raise UsageError("--label and --version take no --ours and no --prune: they only write versions")
+    if directory is not None and (theirs or ours or prune):
+        raise UsageError("--output takes no --theirs, --ours or --prune: it touches none of your files")
 
 
 def _plan(project: Project, options: PullOptions, label: str | None, version: int | None) -> PullPlan:
@@ -147,16 +180,24 @@ def _export(
     label: str | None,
     version: int | None,
     directory: Path,
+    dry_run: bool,
 ) -> Outcome:
     target = session.directory / directory
-    written = export(project, names, target, label=label, version=version)
-    rows = [(f"  {path}", output.name(one.prompt.name), f"v{one.version}") for path, one in written]
-    lines = [*output.table(rows), f"{output.count(len(written), 'file')} written below {directory}"]
+    written = export(project, names, target, label=label, version=version, dry_run=dry_run)
+    rows = [
+        (f"  {output.safe(path)}", output.name(one.prompt.name), f"v{one.version}") for path, one in written
+    ]
+    would = "would be " if dry_run else ""
+    count = output.count(len(written), "file")
+    lines = [*output.table(rows), f"{count} {would}written below {output.safe(str(directory))}"]
+    if dry_run:
+        lines = [_DRY, "", *lines, _DRY]
     body = {
         "written": [{"name": one.prompt.name, "path": path, "version": one.version} for path, one in written],
         "merged": [],
         "conflicts": [],
         "deleted": [],
+        "dry_run": dry_run,
     }
     return Outcome(lines, body)
 
@@ -179,23 +220,46 @@ def _outcome(plan: PullPlan, receipt: PullReceipt, *, dry_run: bool) -> Outcome:
     lines = output.table(rows)
     lines += [f"  {output.style('deleted', 'warn')}  {output.safe(gone.path)}" for gone in receipt.deleted]
     lines += [
-        f"  your text of {output.name(name)} is kept in {path}" for name, path in receipt.backups.items()
+        f"  your text of {output.name(name)} is kept in {output.safe(str(path))}"
+        for name, path in receipt.backups.items()
     ]
-    lines += [line for item in plan.left if (line := _left(item))]
+    lines += [line for item in plan.left if (line := _left(item, plan))]
     done = len(receipt.written) + len(receipt.deleted)
     would = "would be " if dry_run else ""
     lines.append(f"{output.count(done, 'file')} {would}written" if done else "nothing to pull")
     if dry_run:
         lines = [_DRY, "", *lines, _DRY]
+    if receipt.unrecorded:
+        lines.append(f"  note: this working copy could not remember that: {output.safe(receipt.unrecorded)}")
     body = _body(receipt, plan.marked, dry_run=dry_run)
-    if not plan.marked:
-        return Outcome(lines, body)
-    conflict = MergeConflict(plan.marked, marked=True, markable=True)
-    return Outcome(lines, body, conflict.exit_code, conflict)
+    error = _error(plan, receipt)
+    return Outcome(lines, body, error.exit_code if error is not None else 0, error)
 
 
-def _left(item: Item) -> str:
+def _error(plan: PullPlan, receipt: PullReceipt) -> PromptsyncError | None:
+    done = len(receipt.written) + len(receipt.deleted)
+    rest = output.count(len(plan.writes) + len(plan.deletes) - done, "file")
+    if receipt.interrupted:
+        interrupted = PromptsyncError(
+            f"interrupted; {output.count(done, 'file')} written until then, {rest} left as before",
+            hint="promptsync pull does the rest",
+            code="interrupted",
+        )
+        interrupted.exit_code = receipt.exit_code
+        return interrupted
+    if receipt.stopped is not None:
+        return Incomplete(
+            f"{receipt.stopped.message} {output.count(done, 'file')} written before, {rest} left as they were",
+            hint=f"{receipt.stopped.hint}\npromptsync pull does the rest",
+            code=receipt.stopped.code,
+        )
+    return MergeConflict(plan.marked, marked=True, markable=True) if plan.marked else None
+
+
+def _left(item: Item, plan: PullPlan) -> str:
     reason = _LEFT.get(item.state)
+    if plan.prune and item.state is State.DELETED_REMOTELY:
+        reason = "archived in the registry, and kept here, for no commit holds this text"
     if reason is None:
         return ""
     return f"  {output.style('left', 'warn')}  {output.name(item.name)}: {item.state}, {reason}"

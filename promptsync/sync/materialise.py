@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from promptsync.files.worktree import paths_for_new
 from promptsync.sync.gather import gather, list_all
 from promptsync.sync.planning import check_names
 from promptsync.sync.project import Project
-from promptsync.sync.pull import PullPlan, read_all, render
+from promptsync.sync.pullplan import PullPlan, read_all, render
 from promptsync.sync.snapshot import Item
 
 _SAFE = (State.IN_SYNC, State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY, State.ALTERED)
@@ -41,7 +42,8 @@ def plan_materialise(
         raise InvalidFile(snapshot.problems)
     check_names(snapshot, (*names, *theirs))
     chosen = [item for item in snapshot.only((*names, *theirs) if names else ()) if item.listed is not None]
-    targets = _targets(project, chosen, label, version)
+    _check_listed(names, [item.name for item in chosen])
+    targets = _targets(project, chosen, names, label, version)
     items = [item for item in chosen if item.name in targets]
     unsafe = [item for item in items if not _is_safe(item) and item.name not in theirs]
     if unsafe:
@@ -72,20 +74,40 @@ def _says_so_already(item: Item, found: RemoteVersion) -> bool:
 
 
 def _targets(
-    project: Project, items: Sequence[Item], label: str | None, version: int | None
+    project: Project, items: Sequence[Item], names: Sequence[str], label: str | None, version: int | None
 ) -> dict[str, RemoteVersion]:
     listed = [item.listed for item in items if item.listed is not None]
     if label is not None:
         wanted = {one.name for one in listed}
         under = [one for one in list_all(project, label=label) if one.name in wanted]
+        _check_listed(names, [one.name for one in under], label)
         if not under:
             raise UsageError(f"no prompt in scope has the label {label!r}", hint="promptsync label list")
         found = read_all(project, under)
     else:
-        found = read_all(project, [replace(one, version=version or one.version) for one in listed])
+        found = read_all(project, [_at(one, version) for one in listed])
     # tags belong to the prompt, not to a version: those of today stay
     tags = {one.name: one.prompt.tags for one in listed}
     return {name: replace(one, prompt=replace(one.prompt, tags=tags[name])) for name, one in found.items()}
+
+
+def _at(listed: Listed, version: int | None) -> Listed:
+    """Return a prompt at one of its versions. Raises ``UsageError`` for a version that is yet to come."""
+    if version is None:
+        return listed
+    if version > listed.version:
+        raise UsageError(
+            f"{listed.name!r} has no version {version}: the latest is v{listed.version}",
+            hint=f"promptsync log {shlex.quote(listed.name)}",
+        )
+    return replace(listed, version=version)
+
+
+def _check_listed(names: Sequence[str], present: Sequence[str], label: str | None = None) -> None:
+    missing = [name for name in names if name not in present]
+    if missing:
+        under = f" under the label {label!r}" if label else ""
+        raise UsageError(f"the registry has no prompt {missing[0]!r}{under}", hint="promptsync ls-remote")
 
 
 def export(
@@ -95,29 +117,35 @@ def export(
     *,
     label: str | None,
     version: int | None,
+    dry_run: bool = False,
 ) -> list[tuple[str, RemoteVersion]]:
-    """Write prompts below another directory, without any trace in the working copy.
+    """Write prompts below another directory, without any trace in the working copy; nothing is deleted.
 
     Returns the path below ``directory`` and the version of each. Raises ``UsageError`` when a name is not
-    there or nothing has the label.
+    there, nothing has the label, or the files would be among the working copy's own.
     """
     listed = [one for one in list_all(project, label=label) if project.config.in_scope(one.name)]
-    known = {one.name for one in listed}
-    missing = [name for name in names if name not in known]
-    if missing:
-        under = f" under {label!r}" if label else ""
-        raise UsageError(f"the registry has no prompt {missing[0]!r}{under}", hint="promptsync ls-remote")
+    _check_listed(names, [one.name for one in listed], label)
     chosen = [one for one in listed if not names or one.name in names]
     if not chosen:
         raise UsageError("there is nothing to write", hint="promptsync ls-remote shows what there is")
-    if version is not None:
-        chosen = [replace(one, version=version) for one in chosen]
-    found = read_all(project, chosen)
+    found = read_all(project, [_at(one, version) for one in chosen])
     paths = _paths(chosen)
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, one in sorted(found.items()):
-        write(directory, paths[name], render_new(one.prompt, Local()))
-    return [(paths[name], one) for name, one in sorted(found.items())]
+    _check_apart(project, [directory, *(directory / path for path in paths.values())])
+    texts = {name: render_new(one.prompt, Local()) for name, one in sorted(found.items())}
+    if not dry_run:
+        for name, text in texts.items():
+            write(directory, paths[name], text)
+    return [(paths[name], found[name]) for name in texts]
+
+
+def _check_apart(project: Project, targets: Sequence[Path]) -> None:
+    own = (project.root / project.config.prompts).resolve()
+    if any(target.resolve().is_relative_to(own) for target in targets):
+        raise UsageError(
+            f"--output would write into {own}, among the files that are synchronised",
+            hint="give another directory; without --output pull writes the files of this working copy",
+        )
 
 
 def _paths(listed: Sequence[Listed]) -> dict[str, str]:

@@ -1,0 +1,238 @@
+"""Plans what a pull writes: all is read and rendered before anything is written. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from promptsync.core.base import Pushed
+from promptsync.core.canonical import comparable, digest, tag_set
+from promptsync.core.compare import State
+from promptsync.core.prompt import Listed, Local, Prompt, RemoteVersion
+from promptsync.errors import UsageError
+from promptsync.files.emit import render_new
+from promptsync.files.problems import InvalidFile
+from promptsync.files.promptfile import PromptFile
+from promptsync.files.record import Entry
+from promptsync.files.splice import render_edit
+from promptsync.files.worktree import paths_for_new
+from promptsync.sync.conflict import Conflict
+from promptsync.sync.decide import pulled_from, with_pulled
+from promptsync.sync.gather import CONNECTIONS
+from promptsync.sync.merging import Merged, Unmerged, merge_all
+from promptsync.sync.planning import check_names
+from promptsync.sync.project import Project
+from promptsync.sync.proof import digest_beside
+from promptsync.sync.snapshot import Item, Snapshot
+
+_TAKEN = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)
+
+
+@dataclass(frozen=True, slots=True)
+class PullOptions:
+    """What the user asked for. ``names`` empty means every prompt in scope."""
+
+    names: tuple[str, ...] = ()
+    theirs: tuple[str, ...] = ()
+    ours: tuple[str, ...] = ()
+    prune: bool = False
+    merge: bool = False
+    markers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One file to write. ``old`` is the text that it replaces, ``None`` for a new file.
+
+    ``merged`` says that it holds the changes of both sides.
+    """
+
+    name: str
+    path: str
+    version: int
+    old: str | None
+    new: str
+    old_prompt: Prompt | None
+    prompt: Prompt
+    entry: Entry
+    backup: bool = False
+    merged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """One file to delete, whose prompt is archived in the registry."""
+
+    name: str
+    path: str
+    old: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullPlan:
+    """Everything a pull will write, rendered.
+
+    ``marked`` are the prompts whose files get conflict markers. ``prune`` says that files of archived prompts
+    were to be deleted.
+    """
+
+    writes: tuple[Write, ...] = ()
+    deletes: tuple[Delete, ...] = ()
+    left: tuple[Item, ...] = ()
+    marked: tuple[Unmerged, ...] = ()
+    prune: bool = False
+
+
+def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> PullPlan:
+    """Return what a pull will write.
+
+    Raises ``InvalidFile`` while a file cannot be read, ``Conflict`` while a chosen prompt changed on both
+    sides (unless ``theirs`` or ``ours`` names it, or it is merged), ``MergeConflict`` when one does not
+    merge, ``UsageError`` for unknown names, ``RemoteError``.
+    """
+    if snapshot.problems:
+        raise InvalidFile(snapshot.problems)
+    chosen = (*options.names, *options.theirs, *options.ours)
+    check_names(snapshot, chosen)
+    items = snapshot.only(chosen)
+    _check_ours(items, options)
+    settled = {*options.theirs, *options.ours}
+    apart = [item for item in items if _is_apart(item, settled)]
+    conflicts = [item for item in apart if not (options.merge and _is_mergeable(item))]
+    if conflicts:
+        raise Conflict(conflicts, "pull")
+    wanted = [item for item in items if _is_taken(item, options)]
+    kept = [item for item in items if item.name in options.ours and item.file is not None and item.listed]
+    remote = read_all(project, [item.listed for item in (*wanted, *apart) if item.listed is not None])
+    merged = merge_all(project, apart, remote, markers=options.markers)
+    paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None])
+    writes = [
+        render(project, item, remote[item.name], paths.get(item.name), keep=item.name in options.theirs)
+        for item in wanted
+    ]
+    writes += [_kept(project, item) for item in kept]
+    writes += [_merged(project, item, remote[item.name], merged) for item in apart]
+    deletes = [_deletion(item) for item in items if options.prune and _is_prunable(item)]
+    done = {write.name for write in writes} | {item.name for item in deletes}
+    left = tuple(item for item in items if item.name not in done and item.state is not State.IN_SYNC)
+    writes.sort(key=lambda one: one.path)
+    return PullPlan(tuple(writes), tuple(deletes), left, merged.marked, options.prune)
+
+
+def _is_apart(item: Item, settled: set[str]) -> bool:
+    """Whether a prompt stops a pull; there is nothing to choose from where the name itself is in question."""
+    if item.state is State.RENAMED_REMOTELY:
+        return True
+    return item.state is State.DIVERGED and item.name not in settled
+
+
+def _check_ours(items: Sequence[Item], options: PullOptions) -> None:
+    for item in items:
+        if item.name in options.ours and (item.file is None or item.listed is None):
+            where = "has no file here" if item.file is None else "is not in the registry"
+            raise UsageError(
+                f"--ours: {item.name!r} {where}, so there are no two texts to choose from",
+                hint="promptsync status shows where it stands",
+            )
+
+
+def _is_mergeable(item: Item) -> bool:
+    return item.state is State.DIVERGED and item.file is not None and item.listed is not None
+
+
+def _is_taken(item: Item, options: PullOptions) -> bool:
+    if item.name in options.ours or item.listed is None:
+        return False
+    return item.state in _TAKEN or (item.name in options.theirs and item.state is not State.IN_SYNC)
+
+
+def _is_prunable(item: Item) -> bool:
+    """Whether the file of an archived prompt holds nothing that was not in the registry."""
+    return item.state is State.DELETED_REMOTELY and item.file is not None and not item.origin.dirty
+
+
+def _deletion(item: Item) -> Delete:
+    assert item.file is not None
+    return Delete(item.name, item.file.path, item.file.text)
+
+
+def read_all(project: Project, listed: Sequence[Listed]) -> dict[str, RemoteVersion]:
+    """Read the tracked versions raw, several at a time, by name."""
+    done = 0
+
+    def read(one: Listed) -> tuple[str, RemoteVersion]:
+        nonlocal done
+        found = project.registry.get(one.template_id, one.name, version=one.version)
+        done += 1
+        project.progress("Reading versions", done, len(listed))
+        return one.name, found
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        return dict(pool.map(read, listed))
+
+
+def render(
+    project: Project, item: Item, found: RemoteVersion, new_path: str | None, *, keep: bool = False
+) -> Write:
+    """Return the write that brings a version into its file; comments and layout of the file survive."""
+    file = item.file
+    prompt = comparable(file.prompt, found.prompt) if file is not None else found.prompt
+    local = with_pulled(file.local if file is not None else Local(), project, found.version)
+    return _write(project, item, file, prompt, local, found, new_path, backup=keep)
+
+
+def _kept(project: Project, item: Item) -> Write:
+    """Return the write that says that a file includes the tracked version: its own text stays."""
+    assert item.file is not None and item.listed is not None
+    file, listed = item.file, item.listed
+    found = project.registry.get(listed.template_id, item.name, version=listed.version)
+    local = with_pulled(file.local, project, found.version)
+    return _write(project, item, file, file.prompt, local, found, None)
+
+
+def _merged(project: Project, item: Item, found: RemoteVersion, merged: Merged) -> Write:
+    """Return the write of a merged prompt; a text that no commit holds is backed up."""
+    assert item.file is not None
+    prompt, local = merged.prompts[item.name], with_pulled(item.file.local, project, found.version)
+    write = _write(project, item, item.file, prompt, local, found, None, backup=item.origin.dirty)
+    return replace(write, merged=all(one.name != item.name for one in merged.marked))
+
+
+def _write(
+    project: Project,
+    item: Item,
+    file: PromptFile | None,
+    prompt: Prompt,
+    local: Local,
+    found: RemoteVersion,
+    new_path: str | None,
+    *,
+    backup: bool = False,
+) -> Write:
+    if file is not None:
+        path, old = file.path, file.text
+        new = render_edit(old, prompt, local, path, named=True)
+    else:
+        path, old = new_path or "", None
+        new = render_new(prompt, local)
+    remote_digest = digest_beside(file.prompt, found.prompt) if file is not None else digest(found.prompt)
+    pushed = Pushed(
+        version=found.version,
+        digest=remote_digest,
+        tags=tag_set(found.prompt),
+        kept_tags=tag_set(found.prompt),
+        pulled=pulled_from(local.pulled, project),
+        commit=item.newest,
+    )
+    return Write(
+        item.name,
+        path,
+        found.version,
+        old,
+        new,
+        file.prompt if file is not None else None,
+        prompt,
+        Entry(found.template_id, pushed),
+        backup,
+    )
