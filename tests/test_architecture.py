@@ -1,0 +1,266 @@
+"""Which module may import what, and what each verb loads."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import promptsync
+
+PACKAGE = Path(promptsync.__file__).parent
+
+MAY_USE: dict[str, set[str]] = {
+    "core": set(),
+    "files": {"core"},
+    "remote": {"core"},
+    "server": {"core"},
+    "sync": {"core", "files", "remote"},
+    "checks": {"core", "files", "remote", "sync"},
+    "deploy": {"core", "files", "remote", "sync", "checks"},
+    "output": set(),
+    "progress": set(),
+    # what a value of the library looks like, for people and programs
+    "showing": {"core", "files", "sync", "checks", "deploy", "output"},
+    "commands": {
+        "core",
+        "files",
+        "remote",
+        "server",
+        "sync",
+        "checks",
+        "deploy",
+        "output",
+        "progress",
+        "showing",
+    },
+    "cli": {"commands", "output"},
+    "__main__": {"cli"},
+}
+"""Layer to the layers that its modules may import; ``errors`` and the layer itself always."""
+
+INSIDE_FUNCTIONS = {("remote/transport.py", "server")}
+"""What may be imported all the same, but not while the module is loaded."""
+
+OWNERS = {
+    "jinja2": {"core/template.py"},
+    "deepdiff": {"core/fields.py"},
+    "git": {"files/history.py"},
+    "jsonschema_rs": {"files/schema.py"},
+    "filelock": {"files/private.py"},
+    "httpx_retries": {"remote/retry.py"},
+    "werkzeug": {"server/routes.py"},
+    "waitress": {"server/serve.py"},
+    "rich": {"progress.py"},
+}
+"""Heavy libraries, each with the one module that loads it."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: where it stands, what it names, and whether a function or a type checker has to ask."""
+
+    module: str
+    name: str
+    line: int
+    deferred: bool
+    typing: bool
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.name}"
+
+
+def modules() -> dict[str, ast.Module]:
+    return {
+        path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text("utf-8"))
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+
+MODULES = modules()
+
+
+def layer(name: str) -> str:
+    """The layer of a module of the package, given by its path or its dotted name without the package."""
+    first = name.removesuffix(".py").replace("/", ".").split(".")[0]
+    if first in MAY_USE or first in ("errors", "__init__", "schemas"):
+        return first
+    return "showing" if f"{first}.py" in MODULES else first
+
+
+def imports() -> Iterator[Import]:
+    for path, tree in MODULES.items():
+        yield from _walk(path, tree, deferred=False, typing=False)
+
+
+def _walk(path: str, node: ast.AST, *, deferred: bool, typing: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield Import(path, alias.name, child.lineno, deferred, typing)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, f"{path}:{child.lineno} is a relative import"
+            for alias in child.names:
+                yield Import(path, f"{child.module}.{alias.name}", child.lineno, deferred, typing)
+        else:
+            is_guard = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+            is_function = isinstance(child, ast.FunctionDef)
+            yield from _walk(path, child, deferred=deferred or is_function, typing=typing or is_guard)
+
+
+IMPORTS = list(imports())
+
+
+def test_every_module_belongs_to_a_layer() -> None:
+    known = {*MAY_USE, "errors", "__init__"}
+    assert {layer(path) for path in MODULES} <= known
+
+
+def test_the_arrows_between_the_layers_go_in_one_direction() -> None:
+    broken = []
+    for one in IMPORTS:
+        package, _, rest = one.name.partition(".")
+        if package != "promptsync":
+            continue
+        if not rest or rest == "__version__":
+            continue
+        ours, theirs = layer(one.module), layer(rest)
+        allowed = {ours, "errors", *MAY_USE.get(ours, set())}
+        excused = one.deferred and (one.module, theirs) in INSIDE_FUNCTIONS
+        if theirs not in allowed and not excused:
+            broken.append(str(one))
+    assert broken == []
+
+
+@pytest.mark.parametrize(("library", "owners"), OWNERS.items(), ids=str)
+def test_a_heavy_library_is_loaded_by_its_one_module(library: str, owners: set[str]) -> None:
+    users = {one.module for one in IMPORTS if one.name.split(".")[0] == library and not one.typing}
+    assert users == owners
+
+
+def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
+    deferred = {"jinja2", "deepdiff", "git", "rich", "filelock", "waitress"}
+    early = [
+        str(one)
+        for one in IMPORTS
+        if one.name.split(".")[0] in deferred and not one.deferred and not one.typing
+    ]
+    assert early == []
+
+
+def test_only_the_command_line_reads_the_environment() -> None:
+    readers = {
+        path
+        for path, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute | ast.Name)
+        and ast.unparse(node) in ("os.environ", "os.getenv", "environ", "getenv")
+        and not _is_parameter(tree, node)
+    }
+    assert readers - {path for path in MODULES if layer(path) == "server"} == {"cli.py"}
+    assert not [path for path, tree in MODULES.items() if path != "cli.py" and "os.environ" in _names(tree)]
+
+
+def _is_parameter(tree: ast.Module, node: ast.AST) -> bool:
+    """Whether a bare name is a parameter of some function, such as WSGI's ``environ``."""
+    parameters = {one.arg for one in ast.walk(tree) if isinstance(one, ast.arg)}
+    return isinstance(node, ast.Name) and node.id in parameters
+
+
+def _names(tree: ast.Module) -> set[str]:
+    return {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+def _calls(tree: ast.Module) -> set[str]:
+    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+
+
+@pytest.mark.parametrize("call", ["print", "sys.exit", "exit", "quit", "os._exit"])
+def test_only_the_edge_prints_and_exits(call: str) -> None:
+    allowed = {"sys.exit": {"cli.py"}}.get(call, set())
+    assert {path for path, tree in MODULES.items() if call in _calls(tree)} <= allowed
+
+
+@pytest.mark.parametrize("name", ["core", "files", "remote", "server", "sync", "checks", "deploy"])
+def test_the_library_does_not_know_the_command_line(name: str) -> None:
+    ours = [one for one in IMPORTS if layer(one.module) == name]
+    assert [str(one) for one in ours if one.name.split(".")[0] == "click"] == []
+
+
+def test_the_core_does_no_input_and_no_output() -> None:
+    outside = {"os", "io", "pathlib", "subprocess", "socket", "time", "random", "tempfile", "shutil"}
+    ours = [one for one in IMPORTS if layer(one.module) == "core"]
+    assert [str(one) for one in ours if one.name.split(".")[0] in outside] == []
+    assert [path for path, tree in MODULES.items() if layer(path) == "core" and "open" in _calls(tree)] == []
+
+
+# -- what is loaded ------------------------------------------------------------------------------------------
+
+START = {"promptsync", "click"}
+FILES = {"yaml", "_yaml", "jsonschema_rs"}
+LINT = START | FILES | {"jinja2", "markupsafe"}
+HTTP = {"httpx", "httpcore", "h11", "certifi", "idna", "anyio", "sniffio", "typing_extensions"}
+SERVER = {"werkzeug", "markupsafe"}
+
+_RUN = """
+import json, sys
+before = set(sys.modules)
+from promptsync.cli import run
+code = run(sys.argv[1:], {"PROMPTLAYER_API_KEY": "pl_test"})
+new = [name for name, module in sys.modules.items() if module is not None and name not in before]
+loaded = {name.split(".")[0] for name in new}
+sys.stderr.write("\\n" + json.dumps([code, sorted(loaded - sys.stdlib_module_names)]))
+"""
+
+
+def loaded(root: Path, *arguments: str) -> set[str]:
+    """The top-level third-party modules that a run loads; it must succeed."""
+    command = [sys.executable, "-c", _RUN, *arguments]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    code, names = json.loads(done.stderr.splitlines()[-1])
+    assert code == 0, done.stdout + done.stderr
+    return {name for name in names if "cython" not in name}  # what compiled modules bring along
+
+
+@pytest.fixture(scope="module")
+def aligned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A committed working copy that is in sync with a registry of its own."""
+    root = tmp_path_factory.mktemp("aligned")
+    (root / "prompts").mkdir()
+    (root / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
+    (root / "prompts" / "one.yaml").write_text(
+        "messages:\n- role: user\n  content: Hello {name}\n- role: user\n  content: Bye\n", "utf-8"
+    )
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    loaded(root, "push")
+    return root
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_the_start_loads_click_alone(tmp_path: Path, option: str) -> None:
+    assert loaded(tmp_path, option) <= START
+
+
+def test_lint_loads_no_network_and_no_git(aligned: Path) -> None:
+    assert loaded(aligned, "lint") <= LINT
+    (aligned / "prompts" / "two.yaml").write_text("template_format: jinja2\ncontent: Hi {{ x }}\n", "utf-8")
+    try:
+        assert loaded(aligned, "lint") <= LINT
+    finally:
+        (aligned / "prompts" / "two.yaml").unlink()
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["--json", "status"], ["push"]], ids=" ".join)
+def test_an_aligned_tree_loads_neither_git_nor_templates_nor_the_retry_layer(
+    aligned: Path, arguments: list[str]
+) -> None:
+    allowed = START | FILES | HTTP | SERVER
+    if arguments == ["push"]:
+        allowed |= {"filelock"}
+    assert loaded(aligned, *arguments) - allowed == set()
