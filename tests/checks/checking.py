@@ -1,0 +1,67 @@
+"""A registry with evaluations and agents whose model a test commands."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from promptsync.checks.waiting import Patience
+from promptsync.core.prompt import Prompt
+from promptsync.remote.client import Registry
+from promptsync.remote.transport import wsgi_transport
+from promptsync.server.app import create_app
+from promptsync.server.model import ModelError
+
+FIXTURES = """
+datasets:
+  - name: cases
+    rows: [{question: one, expect: one}, {question: two, expect: nothing}, {question: three, expect: three}]
+  - name: none
+evaluations:
+  - {name: quality, dataset: cases, prompt: ask, scores: [contains: "{{ expect }}"]}
+  - {name: unscored, dataset: cases, prompt: ask}
+  - {name: homeless, dataset: cases, prompt: nowhere}
+agents:
+  - {name: bot, labels: [prod], nodes: [{name: first, prompt: ask}, {name: last, prompt: ask, output: true}]}
+"""
+SOON = Patience(timeout=20, first=0.01, longest=0.05)
+
+
+@dataclass
+class Commanded:
+    """Echoes, unless it is told to wait or to fail at a text."""
+
+    go_on: threading.Event = field(default_factory=threading.Event)
+    fail_at: str = "\0"
+    name: str = "commanded"
+    parallel: int = 2
+    patience: float = 1.0
+
+    def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
+        self.go_on.wait(20)
+        text = str(template["messages"][-1]["content"][0]["text"])
+        if self.fail_at in text:
+            raise ModelError("the model is out of order")
+        return text
+
+
+@contextmanager
+def registry_with(model: Commanded, directory: Path) -> Iterator[Registry]:
+    path = directory / "registry.yaml"
+    path.write_text(FIXTURES, "utf-8")
+    app = create_app(directory / "registry.db", fixtures=path, model=model)
+    with Registry("local:", None, transport=wsgi_transport(app), first_wait=0.001) as registry:
+        message = {"role": "user", "content": [{"type": "text", "text": "{question}"}]}
+        registry.publish(Prompt("ask", {"type": "chat", "messages": [message]}), message="m")
+        try:
+            yield registry
+        finally:
+            model.go_on.set()
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Show nothing."""

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from checking import SOON, Commanded, registry_with, silent
+
+from promptsync.checks.agents import AgentRun, NodeOutput, failure_of, run_agents
+from promptsync.checks.catalogue import list_agents
+from promptsync.checks.outcome import Interrupted, Status
+from promptsync.checks.waiting import Patience
+from promptsync.errors import RemoteError
+from promptsync.remote.client import Registry
+
+
+@pytest.fixture
+def model() -> Commanded:
+    model = Commanded()
+    model.go_on.set()
+    return model
+
+
+@pytest.fixture
+def registry(model: Commanded, tmp_path: Path) -> Iterator[Registry]:
+    with registry_with(model, tmp_path) as registry:
+        yield registry
+
+
+def run(registry: Registry, *, patience: Patience | None = SOON, label: str | None = None) -> AgentRun:
+    agents = list_agents(registry)
+    (found,) = run_agents(
+        registry, agents, {"question": "why"}, label=label, patience=patience, progress=silent
+    )
+    return found
+
+
+def test_a_run_has_the_outputs_of_every_node(registry: Registry) -> None:
+    found = run(registry, label="prod")
+    assert (found.status, found.verdict, failure_of([found])) == (Status.COMPLETED, "", None)
+    assert found.outputs == {name: NodeOutput("why", "SUCCESS") for name in ("first", "last")}
+
+
+def test_a_failed_node_is_named_with_its_reason(registry: Registry, model: Commanded) -> None:
+    model.fail_at = "why"
+    found = run(registry)
+    assert found.status is Status.FAILED
+    assert found.verdict == "node first failed: the model is out of order"
+    error = failure_of([found])
+    assert error is not None and error.exit_code == 1
+
+
+def test_missing_variables_are_a_warning(registry: Registry) -> None:
+    (found,) = run_agents(registry, list_agents(registry), {}, patience=SOON, progress=silent)
+    assert "question" in found.warning
+
+
+def test_an_unknown_label_starts_nothing(registry: Registry) -> None:
+    found = run(registry, label="nowhere")
+    assert found.status is Status.NOT_STARTED
+    assert isinstance(failure_of([found]), RemoteError)
+
+
+def test_when_the_time_is_up_the_execution_is_named(registry: Registry, model: Commanded) -> None:
+    model.go_on.clear()
+    found = run(registry, patience=Patience(0.05, 0.01))
+    assert found.verdict == f"still running when the time was up; execution {found.execution_id}"
+
+
+def test_an_interruption_tells_what_goes_on(registry: Registry, model: Commanded) -> None:
+    def interrupt(what: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    model.go_on.clear()
+    with pytest.raises(Interrupted) as caught:
+        run_agents(registry, list_agents(registry), {}, patience=SOON, progress=interrupt)
+    (known,) = caught.value.runs
+    assert isinstance(known, AgentRun) and known.is_under_way and known.execution_id == 1
+
+
+def test_only_starting_leaves_it_running(registry: Registry, model: Commanded) -> None:
+    model.go_on.clear()
+    assert run(registry, patience=None).is_under_way

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from checking import SOON, Commanded, registry_with, silent
+
+from promptsync.checks.catalogue import NoSuchItem, list_evaluations, pick
+from promptsync.checks.evaluations import (
+    EvaluationRun,
+    FailedCell,
+    Standard,
+    await_report,
+    failure_of,
+    run_evaluations,
+    run_to_show,
+)
+from promptsync.checks.outcome import Interrupted, Status
+from promptsync.checks.waiting import Patience
+from promptsync.errors import AnswerIsNo, Incomplete, RemoteError, UsageError
+from promptsync.remote.client import Registry
+from promptsync.remote.errors import ServerFailed
+
+
+@pytest.fixture
+def model() -> Commanded:
+    model = Commanded()
+    model.go_on.set()
+    return model
+
+
+@pytest.fixture
+def registry(model: Commanded, tmp_path: Path) -> Iterator[Registry]:
+    with registry_with(model, tmp_path) as registry:
+        yield registry
+
+
+def run(registry: Registry, *names: str, patience: Patience | None = SOON) -> list[EvaluationRun]:
+    known = list_evaluations(registry, runs=True)
+    wanted = pick(known, names, "evaluation", registry.url)
+    return run_evaluations(registry, wanted, patience=patience, progress=silent)
+
+
+def test_a_run_says_score_version_and_who_answered(registry: Registry) -> None:
+    (found,) = run(registry, "quality")
+    assert (found.status, round(found.score or 0, 1), found.version) == (Status.COMPLETED, 66.7, 1)
+    assert (found.model, found.failed_cells, found.previous_score) == ("commanded", (), None)
+    assert (found.done, found.cells) == (6, 6)
+
+
+def test_the_score_before_is_that_of_the_last_run_that_ended(registry: Registry, model: Commanded) -> None:
+    (first,) = run(registry, "quality")
+    model.fail_at = "three"
+    (last,) = run(registry, "quality")
+    assert last.report_id != first.report_id
+    assert (last.previous_score, round(last.score or 0, 1)) == (first.score, 33.3)
+
+
+def test_failed_cells_say_row_column_and_reason(registry: Registry, model: Commanded) -> None:
+    model.fail_at = "two"
+    (found,) = run(registry, "quality")
+    assert [(cell.row, cell.column) for cell in found.failed_cells] == [(2, "output"), (2, "contains")]
+    assert {cell.reason for cell in found.failed_cells} == {"the model is out of order"}
+    assert Standard().verdict(found) == "2 failed cells"
+
+
+def test_several_run_at_the_same_time_each_once_and_in_order(registry: Registry) -> None:
+    found = run(registry, "unscored", "quality", "unscored")
+    assert [one.evaluation for one in found] == ["unscored", "quality"]
+    assert len({one.report_id for one in found}) == 2
+    assert [one.score is None for one in found] == [True, False]
+
+
+def test_what_cannot_start_does_not_stop_the_others(registry: Registry) -> None:
+    homeless, quality = run(registry, "homeless", "quality")
+    assert (homeless.status, quality.status) == (Status.NOT_STARTED, Status.COMPLETED)
+    error = failure_of([homeless, quality], Standard())
+    assert isinstance(error, RemoteError)
+    assert "nowhere" in error.message
+
+
+def test_when_the_time_is_up_the_report_is_named(registry: Registry, model: Commanded) -> None:
+    model.go_on.clear()
+    (found,) = run(registry, "quality", patience=Patience(0.05, 0.01))
+    assert found.status is Status.TIMED_OUT
+    error = failure_of([found], Standard(allow_unscored=True))
+    assert error is not None and error.exit_code == 1
+    assert f"report {found.report_id}" in error.message
+    model.go_on.set()
+    ended = await_report(registry, found, patience=SOON, progress=silent)
+    assert ended.status is Status.COMPLETED
+
+
+def test_without_patience_runs_are_only_started(registry: Registry, model: Commanded) -> None:
+    model.go_on.clear()
+    (found,) = run(registry, "quality", patience=None)
+    assert found.is_under_way and found.report_id is not None
+    now = await_report(registry, found, patience=None, progress=silent)
+    assert (now.status, now.score) == (Status.RUNNING, None)
+
+
+def test_an_interruption_tells_what_goes_on(registry: Registry, model: Commanded) -> None:
+    def interrupt(what: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    model.go_on.clear()
+    wanted = list_evaluations(registry)[:2]
+    with pytest.raises(Interrupted) as caught:
+        run_evaluations(registry, wanted, patience=SOON, progress=interrupt)
+    known = [one for one in caught.value.runs if isinstance(one, EvaluationRun)]
+    assert sorted(one.status for one in known) == [Status.NOT_STARTED, Status.RUNNING]
+
+
+def test_progress_counts_the_cells_of_all_runs(registry: Registry) -> None:
+    told: list[tuple[int, int]] = []
+    wanted = pick(list_evaluations(registry), ["quality", "unscored"], "evaluation", registry.url)
+    run_evaluations(
+        registry, wanted, patience=SOON, progress=lambda what, done, total: told.append((done, total))
+    )
+    assert told[-1] == (9, 9)
+    assert told == sorted(told)
+
+
+DONE = EvaluationRun("e", 1, 2, Status.COMPLETED, score=80)
+VERDICTS = [
+    (DONE, Standard(), ""),
+    (DONE, Standard(80), ""),
+    (DONE, Standard(80.5), "scored 80, under the minimum of 80.5"),
+    (replace(DONE, score=0), Standard(0), ""),
+    (replace(DONE, score=None), Standard(), "it has no score"),
+    (replace(DONE, score=None), Standard(80), "it has no score"),
+    (replace(DONE, score=None), Standard(80, allow_unscored=True), ""),
+    (replace(DONE, failed_cells=(FailedCell(),)), Standard(allow_unscored=True), "1 failed cell"),
+    (replace(DONE, status=Status.FAILED), Standard(), "did not complete: failed"),
+    (replace(DONE, status=Status.TIMED_OUT), Standard(), "still running when the time was up; report 2"),
+]
+
+
+@pytest.mark.parametrize(("found", "standard", "verdict"), VERDICTS)
+def test_a_run_passes_by_its_score_and_cells(found: EvaluationRun, standard: Standard, verdict: str) -> None:
+    assert standard.verdict(found) == verdict
+    error = failure_of([found], standard)
+    assert (error is None) == (not verdict)
+    assert error is None or isinstance(error, AnswerIsNo)
+
+
+def test_what_may_have_started_weighs_more_than_what_failed() -> None:
+    lost = replace(
+        DONE, evaluation="lost", status=Status.MAYBE_STARTED, error=ServerFailed("it broke", status=500)
+    )
+    down = replace(DONE, evaluation="down", status=Status.UNREADABLE, error=RemoteError("it cannot be read"))
+    low = replace(DONE, evaluation="low", score=1)
+    for runs, kind in (
+        ([low, down, lost], Incomplete),
+        ([low, down], RemoteError),
+        ([low, low], AnswerIsNo),
+    ):
+        error = failure_of(runs, Standard(50))
+        assert isinstance(error, kind)
+        assert len(error.details) in (len(runs), len(runs) - 1)
+
+
+@pytest.mark.parametrize(("wanted", "found"), [("quality", "quality"), ("1", "quality"), ("2", "unscored")])
+def test_evaluations_are_found_by_name_or_id(registry: Registry, wanted: str, found: str) -> None:
+    known = list_evaluations(registry)
+    assert [one.name for one in pick(known, [wanted], "evaluation", "url")] == [found]
+
+
+def test_an_unknown_name_gets_the_one_that_comes_near(registry: Registry) -> None:
+    with pytest.raises(NoSuchItem) as caught:
+        pick(list_evaluations(registry), ["qualty"], "evaluation", "the registry")
+    assert "the registry has no evaluation 'qualty'" in caught.value.message
+    assert "did you mean 'quality'" in caught.value.hint
+
+
+def test_a_name_that_several_share_asks_for_the_id(registry: Registry) -> None:
+    one, *_ = list_evaluations(registry)
+    with pytest.raises(UsageError, match=f"{one.id}, 99"):
+        pick([one, replace(one, id=99)], [one.name], "evaluation", "url")
+
+
+def test_a_report_is_shown_by_its_id_or_as_the_last_of_its_evaluation(registry: Registry) -> None:
+    run(registry, "quality")
+    (last,) = run(registry, "quality")
+    known = list_evaluations(registry, runs=True)
+    for wanted in ("quality", "1", str(last.report_id)):
+        assert run_to_show(known, wanted, "url").report_id == last.report_id
+    assert run_to_show(known, "77", "url").report_id == 77
+    with pytest.raises(NoSuchItem, match="unscored has not been run yet"):
+        run_to_show(known, "unscored", "url")

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from registry_server import Caller, chat, completion
+
+from promptsync.checks.requests import read_request
+from promptsync.files.problems import InvalidFile
+from promptsync.server.app import create_app
+
+REQUEST: dict[str, Any] = {
+    "provider": "openai",
+    "model": "gpt-4o",
+    "input": chat("Hi"),
+    "output": completion("Hello"),
+    "request_start_time": "2026-01-01T00:00:00Z",
+    "request_end_time": "2026-01-01T00:00:01Z",
+}
+TOOL_CALLS = {"role": "assistant", "content": [], "tool_calls": [{"id": "1", "function": {"name": "f"}}]}
+GOOD: list[dict[str, Any]] = [
+    {},
+    {"request_start_time": 1.5, "request_end_time": 2},
+    {"output": {"type": "chat", "messages": [TOOL_CALLS]}},
+    {"score": 100, "tags": ["a"], "metadata": {"k": "v"}, "price": 0.5, "prompt_name": None},
+    {"status": "WARNING", "error_type": "PROVIDER_PARTIAL_RESPONSE", "error_message": "cut"},
+    {"unknown_key": {"is": "sent"}},
+]
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"provider": 1}, "provider must be text, but 1 is a number"),
+    ({"provider": None}, "provider must be text, but it is empty."),
+    ({"input": {"type": "chat"}}, "input lacks the key messages."),
+    ({"input": {"type": "poem"}}, 'input.type: "poem" is not one of'),
+    ({"input": {"type": "chat", "messages": [{"content": []}]}}, "input.messages[0] lacks the key role."),
+    (
+        {"input": {"type": "chat", "messages": [{"role": "user", "content": "Hi"}]}},
+        'input.messages[0].content must be a list, but it is text. Write a text as [{"type"',
+    ),
+    ({"output": {"type": "completion", "content": "Hi"}}, "output.content must be a list"),
+    ({"request_start_time": "yesterday"}, "'yesterday' is no ISO 8601 date-time"),
+    ({"request_end_time": "2025-12-31T00:00:00Z"}, "request_end_time is before request_start_time."),
+    ({"score": 101}, "score: 101 is greater than the maximum of 100."),
+    ({"score": 1.5}, "score must be a whole number"),
+    ({"tags": ["x" * 513]}, "tags[0]"),
+    ({"metadata": {"k": 1}}, "metadata.k must be text"),
+    ({"price": -1}, "price: -1 is less than the minimum of 0."),
+    ({"prompt_version_number": 0}, "prompt_version_number: 0 is less than the minimum of 1."),
+    ({"status": "FINE"}, 'status: "FINE" is not one of'),
+    ({"error_type": "PROVIDER_TIMEOUT"}, "PROVIDER_TIMEOUT goes with the status ERROR, not with SUCCESS."),
+    ({"error_message": "x" * 1025}, "error_message"),
+]
+
+
+def encoded(value: object) -> bytes:
+    return json.dumps(value, indent="\t").encode()
+
+
+@pytest.mark.parametrize("change", GOOD)
+def test_what_is_accepted_is_sent_as_it_is_and_taken_by_the_registry(
+    change: dict[str, Any], tmp_path: Any
+) -> None:
+    request = {**REQUEST, **change}
+    assert read_request(encoded(request), "r.json") == request
+    with create_app(tmp_path / "r.db") as app:
+        assert Caller(app)("POST", "/rest/log-request", request).status == 201
+
+
+@pytest.mark.parametrize(("change", "said"), BAD, ids=[said for _, said in BAD])
+def test_what_is_wrong_is_told_with_its_place(change: dict[str, Any], said: str) -> None:
+    data = encoded({**REQUEST, **change})
+    with pytest.raises(InvalidFile) as caught:
+        read_request(data, "r.json")
+    (problem,) = caught.value.problems
+    assert said in f"{problem.message} {problem.hint}"
+    (key,) = change
+    assert f'"{key}"' in data.decode().splitlines()[problem.line - 1] or problem.line > 1
+
+
+@pytest.mark.parametrize("key", [key for key in REQUEST])
+def test_every_missing_key_is_named(key: str) -> None:
+    data = encoded({name: value for name, value in REQUEST.items() if name != key})
+    with pytest.raises(InvalidFile, match=f"The file lacks the key {key}."):
+        read_request(data, "r.json")
+
+
+def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
+    with pytest.raises(InvalidFile) as caught:
+        read_request(encoded({**REQUEST, "provider": 1, "model": 2, "score": "3"}), "r.json")
+    assert [problem.line for problem in caught.value.problems] == sorted(
+        problem.line for problem in caught.value.problems
+    )
+    assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "This is not JSON"),
+        (b"{", "r.json:1:2: This is not JSON"),
+        (b'{"a": 1,\n "b" 2}', "r.json:2:6: This is not JSON"),
+        (b'{"a": 1, "a": 2}', "the key 'a' is given twice"),
+        (b'{"a": NaN}', "NaN is no number"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"[" * 100_000, "This is not JSON"),
+        (b"[]", "The file must be a mapping, but it is a list."),
+        (b"null", "The file must be a mapping, but it is empty."),
+        (b" " * 5_000_001, "5,000,001 bytes"),
+    ],
+    ids=range(10),
+)
+def test_what_is_no_json_object_is_told_as_that(data: bytes, said: str) -> None:
+    with pytest.raises(InvalidFile) as caught:
+        read_request(data, "r.json")
+    assert said in caught.value.message
+
+
+def test_a_byte_order_mark_does_no_harm() -> None:
+    assert read_request(b"\xef\xbb\xbf" + encoded(REQUEST), "r.json") == REQUEST

@@ -1,0 +1,279 @@
+"""``eval``, ``agent`` and ``dataset`` as a person and a pipeline run them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptsync.cli import run
+
+FIXTURES = """
+datasets:
+  - name: cases
+    rows: [{question: one, expect: one}, {question: two, expect: nothing}]
+  - {name: other, rows: [{a: 1}]}
+evaluations:
+  - {name: quality, dataset: cases, prompt: ask, scores: [contains: "{{ expect }}"]}
+  - {name: unscored, dataset: cases, prompt: ask}
+agents:
+  - {name: bot, labels: [prod], nodes: [{name: first, prompt: ask}, {name: last, prompt: ask, output: true}]}
+"""
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    @property
+    def rows(self) -> list[list[str]]:
+        return [line.split() for line in self.out.splitlines()]
+
+
+@dataclass
+class Copy:
+    root: Path
+    capsys: pytest.CaptureFixture[str]
+    environ: dict[str, str]
+
+    def run(self, *arguments: str) -> Ran:
+        code = run(["-C", str(self.root), *arguments], self.environ)
+        shown = self.capsys.readouterr()
+        return Ran(code, shown.out, shown.err)
+
+
+@pytest.fixture
+def here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Copy]:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/ask.yaml").write_text("messages: [{role: user, content: '{question}'}]\n")
+    (tmp_path / "registry.yaml").write_text(FIXTURES)
+    (tmp_path / "promptsync.yaml").write_text('remotes: {local: {url: "local:", fixtures: registry.yaml}}\n')
+    copy = Copy(tmp_path, capsys, {"NO_COLOR": "1"})
+    assert copy.run("push", "-y").code == 0
+    yield copy
+
+
+def test_a_score_under_the_minimum_is_exit_1(here: Copy) -> None:
+    assert here.run("eval", "run", "quality", "--min-score", "50").code == 0
+    ran = here.run("eval", "run", "quality", "--min-score", "50.5")
+    assert ran.code == 1
+    assert ran.rows[1] == ["quality", "4", "completed", "50", "50", "0", "v1"]
+    assert "quality: scored 50, under the minimum of 50.5" in ran.err
+    assert "answered by echo" in ran.out
+
+
+def test_without_a_score_it_is_exit_1_unless_that_is_allowed(here: Copy) -> None:
+    ran = here.run("eval", "run", "unscored")
+    assert (ran.code, "it has no score" in ran.err) == (1, True)
+    assert here.run("eval", "run", "unscored", "--allow-unscored", "--min-score", "90").code == 0
+
+
+def test_failed_cells_are_exit_1_with_row_and_reason(here: Copy, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    here.environ["PROMPTSYNC_MODEL_URL"] = f"http://127.0.0.1:{port}"
+    here.environ["PROMPTSYNC_MODEL_NAME"] = "m"
+    ran = here.run("eval", "run", "quality", "--json")
+    assert ran.code == 1
+    (found,) = ran.document["runs"]
+    assert [(cell["row"], cell["column"]) for cell in found["failed_cells"]] == [
+        (row, column) for row in (1, 2) for column in ("output", "contains")
+    ]
+    assert "gave no answer" in found["failed_cells"][0]["reason"]
+    assert (found["passed"], found["model"], found["reason"]) == (False, "m", "4 failed cells")
+    assert "quality: row 2, output: " in here.run("eval", "run", "quality").out
+
+
+def test_the_document_of_a_run(here: Copy) -> None:
+    ran = here.run("eval", "run", "1", "unscored", "--allow-unscored", "--json")
+    body = ran.document
+    assert (ran.code, body["changed"], [one["evaluation"] for one in body["runs"]]) == (
+        0,
+        [],
+        ["quality", "unscored"],
+    )
+    assert body["runs"][0] == {
+        "evaluation": "quality",
+        "evaluation_id": 1,
+        "report_id": body["runs"][0]["report_id"],
+        "status": "completed",
+        "score": 50.0,
+        "previous_score": None,
+        "passed": True,
+        "reason": None,
+        "failed_cells": [],
+        "version": 1,
+        "model": "echo",
+    }
+
+
+def test_what_is_started_without_waiting_can_be_followed(here: Copy) -> None:
+    ran = here.run("eval", "run", "quality", "--no-wait", "--json")
+    (found,) = ran.document["runs"]
+    assert (ran.code, found["status"], found["passed"]) == (0, "running", None)
+    assert f"promptsync eval show {found['report_id']}" in ran.err
+    shown = here.run("eval", "show", str(found["report_id"]), "--wait", "--json")
+    assert [one["status"] for one in shown.document["runs"]] == ["completed"]
+    assert here.run("eval", "show", "quality").code == 0
+
+
+def test_lists_show_what_can_be_run_and_what_it_scored(here: Copy) -> None:
+    here.run("eval", "run", "quality")
+    assert here.run("eval", "list").rows[1:] == [["2", "unscored", "0", "-"], ["1", "quality", "1", "50"]]
+    assert [
+        one["name"] for one in here.run("eval", "list", "--name", "QUAL", "--json").document["evaluations"]
+    ] == ["quality"]
+    assert here.run("agent", "list").rows == [["ID", "NAME", "VERSION", "LABELS"], ["1", "bot", "v1", "prod"]]
+
+
+def test_an_agent_shows_the_output_of_every_node(here: Copy) -> None:
+    ran = here.run("agent", "run", "bot", "--var", "question=why", "--label", "prod")
+    assert ran.code == 0
+    assert ran.out.splitlines()[-5:] == ["--- bot: first ---", "why", "", "--- bot: last ---", "why"]
+    (found,) = here.run("agent", "run", "1", "--var", "question=why", "--json").document["runs"]
+    assert found["outputs"]["last"] == {"value": "why", "status": "SUCCESS", "error": None}
+    assert (found["agent"], found["passed"], found["status"]) == ("bot", True, "completed")
+
+
+def test_a_failed_node_is_exit_1(here: Copy) -> None:
+    (here.root / "registry.yaml").write_text(
+        FIXTURES.replace("name: last, prompt: ask", "name: last, prompt: gone")
+    )
+    ran = here.run("agent", "run", "bot", "--json")
+    assert ran.code == 1
+    assert ran.document["error"]["message"].startswith("bot: node last failed:")
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ([], ["other", "cases"]),
+        (["--name", "CAS"], ["cases"]),
+        (["--status", "deleted"], []),
+        (["--status", "all", "--sort-by", "name", "--sort-order", "asc"], ["cases", "other"]),
+        (["--dataset-group-id", "2"], ["other"]),
+        (["--report-id", "3"], ["cases"]),
+        (["--prompt-id", "1"], []),
+        (["--prompt-version-id", "1"], []),
+        (["--prompt-label-id", "1"], []),
+        (["--created-after", "2020-01-01"], ["other", "cases"]),
+        (["--created-before", "2020-01-01T00:00:00Z"], []),
+        (["--updated-after", "2020-01-01", "--updated-before", "2120-01-01"], ["other", "cases"]),
+        (["--created-by-email", "ada@example.com"], []),
+        (["--external-source", "git", "--external-id", "1"], []),
+    ],
+    ids=" ".join,
+)
+def test_datasets_are_filtered_in_every_documented_way(
+    here: Copy, options: list[str], names: list[str]
+) -> None:
+    here.run("eval", "run", "quality")
+    ran = here.run("dataset", "list", *options, "--json")
+    assert (ran.code, [one["name"] for one in ran.document["datasets"]]) == (0, names)
+
+
+def test_all_pages_of_a_list_are_read(here: Copy) -> None:
+    rows = "\n".join(f"  - {{name: d{number}, rows: [{{a: 1}}]}}" for number in range(230))
+    (here.root / "registry.yaml").write_text(f"datasets:\n{rows}\n")
+    assert len(here.run("dataset", "list", "--name", "d", "--json").document["datasets"]) == 230
+
+
+WRONG = [
+    (["eval", "run"], "Missing argument"),
+    (["eval", "run", "quality", "--min-score", "101"], "--min-score"),
+    (["eval", "run", "quality", "--timeout", "0"], "--timeout"),
+    (["eval", "run", "quality", "--no-wait", "--timeout", "1"], "exclude each other"),
+    (["eval", "show", "quality", "--timeout", "1"], "--timeout needs --wait"),
+    (["agent", "run", "bot", "--label", "a", "--version", "1"], "exclude each other"),
+    (["agent", "run", "bot", "--var", "x"], "not of the form NAME=TEXT"),
+    (["dataset", "list", "--created-after", "soon"], "is no date"),
+    (["dataset", "list", "--external-id", "1"], "only given together"),
+    (["dataset", "list", "--status", "gone"], "--status"),
+    (["eval"], "no verb given"),
+    (["eval", "walk"], "walk"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
+def test_wrong_usage_is_exit_2_and_asks_nothing(here: Copy, arguments: list[str], said: str) -> None:
+    ran = here.run(*arguments)
+    assert ran.code == 2
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["eval", "run", "qualty"], ["eval", "show", "nobody"], ["agent", "run", "bt"], ["eval", "show", "99"]],
+)
+def test_what_the_registry_does_not_have_is_named(here: Copy, arguments: list[str]) -> None:
+    ran = here.run(*arguments, "--json")
+    assert ran.code in (1, 4)
+    assert ran.document["error"]["code"] == "not-found"
+    assert ran.document["runs"] == []
+
+
+def test_control_characters_of_a_registry_never_reach_the_terminal(here: Copy) -> None:
+    evil = FIXTURES.replace("name: quality", r'name: "q\e[31m\u202e"').replace(
+        "question: one", r'"que\estion": one'
+    )
+    (here.root / "registry.yaml").write_text(evil)
+    for arguments in (["eval", "list"], ["dataset", "list"], ["eval", "run", "3", "--allow-unscored"]):
+        ran = here.run(*arguments)
+        assert "\x1b" not in ran.out + ran.err
+        assert "\u202e" not in ran.out + ran.err
+
+
+def test_ctrl_c_leaves_a_note_of_what_goes_on(here: Copy) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [
+            sys.executable,
+            "-m",
+            "promptsync",
+            "-C",
+            str(here.root),
+            "eval",
+            "run",
+            "quality",
+            "--json",
+        ]
+        environ = {
+            "PROMPTSYNC_MODEL_URL": url,
+            "PROMPTSYNC_MODEL_NAME": "m",
+            "PATH": "",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
+        with subprocess.Popen(
+            command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            connection, _ = silent.accept()
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+            connection.close()
+            out, err = process.communicate(timeout=20)
+    body = json.loads(out)
+    assert process.returncode == body["exit_code"] == 130, err
+    (found,) = body["runs"]
+    assert (found["status"], found["passed"]) == ("running", None)
+    assert body["error"]["code"] == "interrupted"
+    assert f"promptsync eval show {found['report_id']} --wait" in body["error"]["details"][0]
+    assert "Traceback" not in err
+    shown = here.run("eval", "show", str(found["report_id"]), "--wait", "--timeout", "20", "--json")
+    assert [one["status"] for one in shown.document["runs"]] == ["completed"]
