@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,6 +73,14 @@ class World:
             code = run(["-C", str(self.root), *arguments], {"PROMPTLAYER_API_KEY": KEY, **environ})
         assert "Traceback" not in err.getvalue()
         return Run(code, out.getvalue(), err.getvalue())
+
+    def outside(self, *arguments: str) -> Run:
+        """Run Python in a process of its own, with promptsync on its path."""
+        environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[1])}
+        done = subprocess.run(
+            [sys.executable, *arguments], env=environ, capture_output=True, text=True, timeout=60, check=False
+        )
+        return Run(done.returncode, done.stdout, done.stderr)
 
     def ok(self, *arguments: str) -> Run:
         done = self.run(*arguments)
@@ -158,6 +169,11 @@ class World:
     def archive(self, name: str) -> None:
         body = {"entities": [{"id": self.read(name)["id"], "type": "PROMPT"}], "cascade": False}
         assert self.call("DELETE", "/api/public/v2/folders/entities", body).status < 300
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a prompt, for which the API has no operation but the registry's own pages do."""
+        with contextlib.closing(sqlite3.connect(self.root.parent / "registry.db")) as database, database:
+            database.execute("UPDATE templates SET name = ? WHERE name = ?", (new, old))
 
     # -- the line between them --------------------------------------------------------------------------
 

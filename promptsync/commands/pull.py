@@ -63,7 +63,7 @@ _LEFT = {
 @click.option("--version", type=click.IntRange(1), metavar="N", help="Put version N into the file of NAME.")
 @click.option(
     "--output",
-    "directory",
+    "target",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Write the files below DIR instead, for a build.",
@@ -80,7 +80,7 @@ def command(
     yes: bool,
     label: str | None,
     version: int | None,
-    directory: Path | None,
+    target: Path | None,
 ) -> Outcome:
     """Write what changed in the registry into the files; comments and layout of the files survive.
 
@@ -98,14 +98,14 @@ def command(
         raise UsageError("--label and --version exclude each other")
     if version is not None and len(names) != 1:
         raise UsageError("--version needs the one NAME that has it", hint="promptsync pull NAME --version N")
-    if (merge or markers) and (label, version, directory) != (None, None, None):
+    if (merge or markers) and (label, version, target) != (None, None, None):
         raise UsageError("--merge takes no --label, --version or --output: they put a version there as it is")
     theirs, ours = _named("--theirs", theirs, names), _named("--ours", ours, names)
-    _check_together(theirs, ours, prune, is_version=(label, version) != (None, None), directory=directory)
+    _check_together(theirs, ours, prune, is_version=(label, version) != (None, None), directory=target)
     options = PullOptions(names, theirs, ours, prune, merge=merge or markers, markers=markers)
     with session.project() as project:
-        if directory is not None:
-            return _export(session, project, names, label, version, directory, dry_run)
+        if target is not None:
+            return _export(session, project, names, label, version, target, dry_run)
         try:
             if dry_run:
                 plan = _plan(project, options, label, version)
@@ -249,7 +249,7 @@ def _error(plan: PullPlan, receipt: PullReceipt) -> PromptsyncError | None:
         return interrupted
     if receipt.stopped is not None:
         return Incomplete(
-            f"{receipt.stopped.message} {output.count(done, 'file')} written before, {rest} left as they were",
+            f"{receipt.stopped.message} {output.count(done, 'file')} written before that, {rest} left alone",
             hint=f"{receipt.stopped.hint}\npromptsync pull does the rest",
             code=receipt.stopped.code,
         )

@@ -1,0 +1,442 @@
+"""What a pull writes into files, what it leaves, and what it refuses."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+import yaml
+from worlds import World, failing, fault, publishing
+
+from promptsync.errors import Refused
+from promptsync.sync import pull as pulling
+from promptsync.sync.gather import gather
+from promptsync.sync.pull import PullOptions, plan_pull, pull
+
+COMMENTED = """\
+# The greeting of the shop.
+name: a
+
+messages:
+  # The only message.
+  - role: user
+    content: 'Hello {name}'   # quoted by hand
+metadata: {owner: shop}
+examples:
+  - {name: Ann}
+"""
+
+
+@pytest.fixture
+def three(world: World) -> World:
+    """``a``, ``b`` and ``c`` in sync; ``a`` has comments."""
+    for name in "bc":
+        world.write(name)
+    world.path("a").write_text(COMMENTED, "utf-8")
+    world.commit("Say hello")
+    world.ok("push")
+    world.forget()
+    return world
+
+
+def test_what_is_behind_is_written_and_comments_and_layout_stay(three: World) -> None:
+    three.publish("a", "Good day {name}", metadata={"owner": "shop"})
+    found = three.ok("pull", "--json").document
+    assert found["written"] == [{"name": "a", "path": "prompts/a.yaml", "version": 2}]
+    expected = COMMENTED.replace("'Hello {name}'", "'Good day {name}'")
+    text = three.path("a").read_text("utf-8")
+    assert text.replace("pulled: 2\n", "").replace('"', "'").rstrip() == expected.rstrip()
+    assert set(three.states().values()) == {"in-sync"}
+    assert three.ok("pull").out == "nothing to pull\n"
+
+
+def test_what_only_the_registry_has_is_written(three: World) -> None:
+    three.publish("support/refund", "Money? {question}")
+    three.ok("pull")
+    assert "Money? {question}" in three.path("support/refund").read_text("utf-8")
+    assert set(three.states().values()) == {"in-sync"}
+
+
+def test_nothing_is_written_while_one_prompt_diverged(three: World) -> None:
+    three.publish("a", "Theirs {name}")
+    three.publish("new", "Theirs {name}")
+    three.edit("b", "Hello", "Ours")
+    three.publish("b", "Theirs {name}")
+    before = three.files()
+    done = three.run("pull", "--json")
+    assert done.code == 3
+    assert done.document["error"]["code"] == "diverged"
+    assert done.document["written"] == []
+    assert three.files() == before
+    shown = three.run("pull").err
+    for way in ("pull --merge b", "pull --theirs b", "pull --ours b", "push --force b"):
+        assert f"promptsync {way}" in shown
+    assert "Ours" in shown and "Theirs" in shown
+
+
+@pytest.mark.parametrize("arguments", [("--theirs", "b"), ("b", "--theirs")])
+def test_theirs_takes_the_registrys_text_and_keeps_ours(three: World, arguments: tuple[str, ...]) -> None:
+    three.edit("b", "Hello", "Ours")
+    ours = three.path("b").read_bytes()
+    three.publish("b", "Theirs {name}")
+    done = three.ok("pull", *arguments)
+    (kept,) = (path for path in (three.root / ".promptsync/backup").rglob("*") if path.is_file())
+    assert kept.read_bytes() == ours
+    assert f"your text of b is kept in {kept}" in done.out
+    assert "Theirs {name}" in three.path("b").read_text("utf-8")
+    assert set(three.states().values()) == {"in-sync"}
+
+
+@pytest.mark.parametrize("arguments", [("--ours", "b"), ("b", "--ours")])
+def test_ours_keeps_the_text_as_the_next_version(three: World, arguments: tuple[str, ...]) -> None:
+    three.edit("b", "Hello", "Ours")
+    three.publish("b", "Theirs {name}")
+    three.ok("pull", *arguments)
+    assert "Ours" in three.path("b").read_text("utf-8")
+    assert three.states()["b"] == "ahead"
+    three.ok("push")
+    assert (three.text("b"), three.version("b")) == ("Ours {name}", 3)
+
+
+WRONG = [
+    ("--theirs",),
+    ("--ours",),
+    ("b", "--theirs", "--ours", "b"),
+    ("--ours", "gone"),
+    ("--ours", "only-remote"),
+    ("--version", "1"),
+    ("--label", "prod", "--version", "1", "b"),
+    ("--label", "prod", "--ours", "b"),
+    ("--label", "prod", "--prune"),
+    ("--label", "nowhere"),
+    ("--version", "9", "b"),
+    ("--version", "1", "new-here"),
+    ("--output", "out", "--theirs", "b"),
+    ("--output", "out", "--prune"),
+    ("--output", "out", "--label", "nowhere"),
+    ("--output", "out", "gone"),
+    ("--output", "prompts"),
+    ("--output", "prompts/sub"),
+    ("--output", "link"),
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_wrong_usage_is_told_and_writes_nothing(three: World, arguments: tuple[str, ...]) -> None:
+    three.write("new-here")
+    three.publish("only-remote")
+    three.publish("b", "Theirs {name}")
+    (three.root / "link").symlink_to(three.root / "prompts")
+    before = three.files()
+    inside = [
+        str(three.root / one) if one in ("out", "link") or "prompts" in one else one for one in arguments
+    ]
+    done = three.run("pull", *inside)
+    assert done.code == 2, str(done)
+    assert "hint:" in done.err or "exclude" in done.err or "cannot be both" in done.err or "take" in done.err
+    assert three.files() == before
+    assert not (three.root / "out").exists()
+
+
+def test_edits_that_were_not_pushed_are_ahead_after_any_pull(three: World) -> None:
+    three.edit("b", "Hello", "Ours")
+    three.publish("a", "Theirs {name}")
+    three.publish("new", "Theirs {name}")
+    three.ok("pull")
+    assert three.states() == {"a": "in-sync", "b": "ahead", "c": "in-sync", "new": "in-sync"}
+    three.commit("Keep all")
+    assert three.states()["b"] == "ahead"
+    three.ok("push")
+    assert set(three.states().values()) == {"in-sync"}
+
+
+def test_a_file_that_changed_meanwhile_is_refused_before_any_write(three: World) -> None:
+    three.publish("a", "Theirs {name}")
+    three.publish("b", "Theirs {name}")
+    with three.project() as project:
+        plan = plan_pull(project, gather(project), PullOptions())
+        three.edit("b", "Hello", "Ours")
+        before = three.files()
+        with pytest.raises(Refused, match=r"b\.yaml changed while the pull was prepared"):
+            pull(project, plan)
+    assert three.files() == before
+
+
+def test_a_new_file_that_appeared_meanwhile_is_not_overwritten(three: World) -> None:
+    three.publish("new", "Theirs {name}")
+    with three.project() as project:
+        plan = plan_pull(project, gather(project), PullOptions())
+        three.write("new", "Ours {name}")
+        with pytest.raises(Refused):
+            pull(project, plan)
+    assert "Ours" in three.path("new").read_text("utf-8")
+
+
+def test_files_with_the_line_ends_of_windows_are_pulled_into(three: World) -> None:
+    path = three.path("a")
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    three.publish("a", "Theirs {name}", metadata={"owner": "shop"})
+    three.ok("pull")
+    assert b"Theirs" in path.read_bytes()
+    assert three.states()["a"] == "in-sync"
+
+
+def test_a_dry_run_writes_nothing_and_says_so_first_and_last(three: World) -> None:
+    three.publish("a", "Theirs {name}")
+    before = three.files()
+    lines = three.ok("pull", "--dry-run").out.splitlines()
+    assert lines[0] == lines[-1] == "DRY RUN: nothing is written"
+    assert any("1 file would be written" in line for line in lines)
+    found = three.ok("pull", "-n", "--json").document
+    assert (found["dry_run"], [one["name"] for one in found["written"]]) == (True, ["a"])
+    assert three.files() == before
+
+
+# -- deletions ------------------------------------------------------------------------------------------
+
+
+def test_a_deleted_file_comes_back(three: World) -> None:
+    three.path("a").unlink()
+    three.commit("Drop a")
+    three.ok("pull")
+    assert set(three.states().values()) == {"in-sync"}
+
+
+def test_an_archived_prompts_file_is_deleted_only_when_told(three: World) -> None:
+    three.archive("a")
+    done = three.ok("pull")
+    assert "pull --prune deletes the file" in done.out
+    assert three.path("a").exists()
+    assert three.run("pull", "--prune").code == 3
+    found = three.ok("pull", "--prune", "-y", "--json").document
+    assert found["deleted"] == [{"name": "a", "path": "prompts/a.yaml"}]
+    assert three.states() == {"b": "in-sync", "c": "in-sync"}
+
+
+def test_an_archived_prompts_uncommitted_text_is_never_deleted(three: World) -> None:
+    three.archive("b")
+    three.edit("b", "Hello", "Ours")
+    done = three.ok("pull", "--prune", "-y")
+    assert "kept here, for no commit holds this text" in done.out
+    assert three.path("b").exists()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--theirs", "b"), ("--ours", "b"), ("--merge",)])
+def test_a_renamed_prompt_is_not_settled_by_choosing_a_text(three: World, arguments: tuple[str, ...]) -> None:
+    three.rename("b", "better")
+    assert three.states()["b"] == "renamed-remotely"
+    before = three.files()
+    done = three.run("pull", *arguments)
+    assert done.code in (2, 3), str(done)
+    if "--ours" not in arguments:
+        assert "is named 'better' in the registry now" in done.err
+        assert "name: better" in done.err
+    assert three.files() == before
+    pushed = three.run("push")
+    assert (pushed.code, three.writes) == (3, [])
+
+
+# -- putting versions there -----------------------------------------------------------------------------
+
+
+def test_a_labelled_version_is_put_into_the_files_and_is_behind_then(three: World) -> None:
+    three.ok("push", "b", "--label", "prod")
+    three.publish("b", "Theirs {name}")
+    three.ok("pull")
+    three.commit("Pull")
+    three.ok("pull", "--label", "prod")
+    assert "Hello" in three.path("b").read_text("utf-8")
+    assert three.states()["b"] == "behind"
+    assert "left  b" in three.ok("push").out
+    assert three.text("b") == "Theirs {name}"
+    three.ok("pull")
+    assert "Theirs" in three.path("b").read_text("utf-8")
+
+
+def test_a_version_is_not_put_over_text_that_is_nowhere_else(three: World) -> None:
+    three.publish("b", "Theirs {name}")
+    three.ok("pull")
+    three.commit("Pull")
+    three.edit("b", "Theirs", "Ours")
+    before = three.files()
+    done = three.run("pull", "b", "--version", "1")
+    assert done.code == 3
+    assert "--theirs b" in done.err
+    assert three.files() == before
+    done = three.ok("pull", "b", "--version", "1", "--theirs")
+    assert "is kept in" in done.out
+    assert "Hello" in three.path("b").read_text("utf-8")
+
+
+def test_an_export_leaves_no_trace_in_the_working_copy_and_deletes_nothing(
+    three: World, tmp_path: Path
+) -> None:
+    three.ok("push", "b", "--label", "prod")
+    three.publish("b", "Theirs {name}")
+    target = tmp_path / "build" / "prompts"
+    target.mkdir(parents=True)
+    (target / "old.yaml").write_text("name: old\n")
+    before, record = three.files(), (three.root / ".promptsync/record.json").read_bytes()
+    done = three.ok("pull", "--label", "prod", "--output", str(target), "--dry-run")
+    assert done.out.startswith("DRY RUN") and not (target / "b.yaml").exists()
+    three.ok("pull", "--label", "prod", "--output", str(target))
+    assert sorted(path.name for path in target.iterdir()) == ["b.yaml", "old.yaml"]
+    assert "Hello" in (target / "b.yaml").read_text("utf-8")
+    assert three.files() == before
+    assert (three.root / ".promptsync/record.json").read_bytes() == record
+    assert three.states()["b"] == "behind"
+
+
+def test_an_export_into_a_place_that_cannot_be_written_is_told(three: World, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here")
+    done = three.run("pull", "--output", str(tmp_path / "file" / "below"))
+    assert done.code == 1
+    assert "could not be written" in done.err
+
+
+# -- stopped --------------------------------------------------------------------------------------------
+
+
+def test_a_disk_that_refuses_leaves_old_files_whole_and_tells_what_was_written(three: World) -> None:
+    for name in "abc":
+        three.publish(name, "Theirs {name}" if name != "b" else "Theirs {name} " * 20_000)
+    before = three.files()
+    code = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+import signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from promptsync.cli import main
+main(sys.argv[1:])
+"""
+    done = three.outside("-c", code, "-C", str(three.root), "pull", "--json")
+    assert done.code == 5, str(done)
+    assert [one["name"] for one in done.document["written"]] == ["a"]
+    assert "b.yaml" in done.document["error"]["message"]
+    after = three.files()
+    assert b"Theirs" in after["prompts/a.yaml"]
+    assert {name: after[name] for name in ("prompts/b.yaml", "prompts/c.yaml")} == {
+        name: before[name] for name in ("prompts/b.yaml", "prompts/c.yaml")
+    }
+    assert set(after) == set(before)
+    three.ok("pull")
+    assert set(three.states().values()) == {"in-sync"}
+
+
+def test_a_file_that_cannot_be_replaced_fails_whole_when_it_is_the_first(three: World) -> None:
+    three.publish("new/prompt", "Theirs {name}")
+    (three.root / "prompts/new").write_text("in the way")
+    before = three.files()
+    done = three.run("pull", "--json")
+    assert done.code == 1
+    assert "could not be written" in done.document["error"]["message"]
+    assert done.document["written"] == []
+    assert three.files() == before
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_ctrl_c_between_files_tells_which_were_written(
+    three: World, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    for name in "abc":
+        three.publish(name, "Theirs {name}")
+    written = []
+
+    def interrupted(root: Path, path: str, text: str, *, within: str = "") -> None:
+        real(root, path, text, within=within)
+        written.append(path)
+        if len(written) == at + 1:
+            signal.raise_signal(signal.SIGINT)
+
+    real = pulling.write
+    monkeypatch.setattr(pulling, "write", interrupted)
+    done = three.run("pull", "--json")
+    assert done.code == 130
+    assert [one["path"] for one in done.document["written"]] == written
+    assert len(written) == at + 1
+    monkeypatch.undo()
+    three.ok("pull")
+    assert set(three.states().values()) == {"in-sync"}
+
+
+# -- names that lead astray -----------------------------------------------------------------------------
+
+NAMES = [
+    "../../x",
+    "/abs",
+    "CON",
+    "a.yaml",
+    "A",
+    "n" * 512,
+    "12345",
+    "con\x1b[31mtrol\x07",
+    "new\nline",
+    "right\u202eleft",
+    "a//b",
+    ".hidden/..",
+    "spaces  ",
+    "emoji 🙂/日本",
+    "-n",
+    "#x~",
+]
+
+
+def test_hostile_names_are_pulled_safely_and_are_in_sync(three: World, tmp_path: Path) -> None:
+    taken = [name for name in NAMES if three.call("POST", "/rest/prompt-templates", body(name)).status == 201]
+    assert len(taken) > 10
+    done = three.ok("pull")
+    assert_nothing_unescaped(done.out + done.err)
+    outside = [path for path in tmp_path.rglob("*.yaml") if "prompts" not in path.parts]
+    assert [path.name for path in outside] == ["promptsync.yaml"]
+    shown = three.run("status", "-v")
+    assert_nothing_unescaped(shown.out + shown.err)
+    assert three.states() == dict.fromkeys(["a", "b", "c", *taken], "in-sync")
+    assert three.ok("push").out == "nothing to push\n"
+    for name in taken:
+        path = next(path for path in three.root.rglob("*.yaml") if named(path, name))
+        path.write_text(path.read_text("utf-8").replace("Hi", "Changed"), "utf-8")
+    for arguments in (["diff"], ["diff", "--stat"], ["diff", "--name-only"], ["push", "-n", "--json"]):
+        done = three.run(*arguments)
+        assert_nothing_unescaped(done.out + done.err)
+    done = three.ok("push", "--max-changes", "100")
+    assert_nothing_unescaped(done.out + done.err)
+    assert set(three.states().values()) == {"in-sync"}
+
+
+def body(name: str) -> dict[str, object]:
+    message = {"role": "user", "content": [{"type": "text", "text": "Hi {name}"}]}
+    return {"prompt_name": name, "prompt_template": {"type": "chat", "messages": [message]}}
+
+
+def named(path: Path, name: str) -> bool:
+    loaded = yaml.safe_load(path.read_text("utf-8"))
+    return isinstance(loaded, dict) and str(loaded.get("name")) == name
+
+
+def assert_nothing_unescaped(text: str) -> None:
+    assert not [character for character in text if character in "\x1b\x07\u202e\r"]
+    assert "\nline" not in text
+
+
+@pytest.mark.parametrize("verb", ["status", "diff", "push", "pull"])
+def test_hostile_texts_and_messages_reach_no_terminal_unescaped(three: World, verb: str) -> None:
+    three.edit("b", "Hello", "Ours")
+    three.publish(
+        "b",
+        "Theirs \x1b]0;pwned\x07 \u202e {name}",
+        commit_message="\x1b[2J gone",
+        metadata={"\x1b[31mkey": "\x1b[31mvalue"},
+        tags=["\x1b[31mtag"],
+    )
+    done = three.run(verb)
+    assert_nothing_unescaped(done.out + done.err)
+
+
+def test_a_registrys_error_message_reaches_no_terminal_unescaped(three: World) -> None:
+    three.edit("b", "Hello", "Ours")
+    three.faults.append(fault(publishing(), failing(422, "\x1b[31mno\x07\n  published  c  v2")))
+    done = three.run("push")
+    assert done.code == 5
+    assert_nothing_unescaped(done.out + done.err)
+    assert "\n  published" not in done.out + done.err
