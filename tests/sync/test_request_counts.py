@@ -1,0 +1,81 @@
+"""How many requests the common runs take: the budgets of the design."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import pytest
+from worlds import World
+
+COUNT = 230
+PAGES = ceil(COUNT / 100)
+
+
+@pytest.fixture
+def full(world: World) -> World:
+    """A working copy that just pulled many prompts, snippets and their users among them."""
+    with (world.root / "promptsync.yaml").open("a") as file:
+        file.write("limits: {changes: 1.0}\n")
+    for number in range(COUNT - 20):
+        world.publish(f"p{number:03}")
+    for number in range(10):
+        world.publish(f"snippet{number}", content="Please.")
+        world.publish(f"parent{number}", f"@@@snippet{number}@@@ {{name}}")
+    world.ok("pull")
+    assert len(world.seen) <= 1.1 * COUNT
+    world.commit("Adopt")
+    world.forget()
+    return world
+
+
+def edit(world: World, pattern: str) -> int:
+    paths = sorted((world.root / "prompts").glob(pattern))
+    for path in paths:
+        path.write_text(path.read_text("utf-8") + "metadata: {edited: 'yes'}\n", "utf-8")
+    return len(paths)
+
+
+def test_a_status_without_differences_reads_the_list_and_the_labels(full: World) -> None:
+    full.ok("status", "--exit-code")
+    assert len(full.seen) == PAGES + 1
+
+
+@pytest.mark.parametrize("arguments", [("push",), ("pull",), ("diff",), ("push", "--dry-run")])
+def test_a_run_with_nothing_to_do_reads_the_list(full: World, arguments: tuple[str, ...]) -> None:
+    full.ok(*arguments)
+    assert len(full.seen) == PAGES
+    assert full.writes == []
+
+
+def test_a_push_takes_little_more_than_a_request_for_each_prompt(full: World) -> None:
+    changed = edit(full, "p[0-9]*.yaml") + edit(full, "snippet*.yaml")
+    full.ok("push")
+    assert len(full.published) == changed
+    assert len(full.seen) <= changed + 10
+
+
+def test_a_first_push_takes_little_more_than_a_request_for_each_prompt(world: World) -> None:
+    for number in range(60):
+        world.write(f"p{number:02}")
+    world.commit()
+    world.ok("push", "--label", "prod")
+    assert len(world.published) == 60
+    # a label is read, set and read back
+    assert len(world.seen) <= 60 + 3 * 60 + 10
+
+
+def test_a_status_reads_raw_what_the_list_cannot_prove(full: World) -> None:
+    changed = edit(full, "p00*.yaml")
+    full.ok("status")
+    assert len(full.seen) <= PAGES + 1 + changed + 1
+    full.forget()
+    full.ok("status")
+    assert len(full.seen) <= PAGES + 2
+
+
+def test_a_lost_record_and_cache_cost_requests_and_nothing_else(full: World) -> None:
+    for path in sorted((full.root / ".promptsync").rglob("*"), reverse=True):
+        if path.is_file():
+            path.unlink()
+    full.ok("status", "--exit-code")
+    assert len(full.seen) <= PAGES + 1 + 20
