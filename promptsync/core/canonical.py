@@ -66,17 +66,22 @@ def tag_set(prompt: Prompt) -> frozenset[str]:
     return frozenset(prompt.tags)
 
 
-def kept_references(local: Prompt, remote: Prompt) -> tuple[int, ...]:
-    """Return the indexes of the tools that cannot be compared.
+def kept_references(local: Prompt, remote: Prompt) -> dict[int, int]:
+    """Return which remote tools cannot be compared: their indexes, each with that of the local reference.
 
     There the local template names a tool of the registry and the remote one holds its definition, because
-    the registry expands such references when it is read.
+    the registry expands such references when it is read. A definition belongs to a reference when no local
+    function has its name; where there are more or fewer of them than references, nobody can tell which.
     """
     ours, theirs = local.template.get("tools"), remote.template.get("tools")
     if not ours or not theirs:
-        return ()
-    pairs = enumerate(zip(ours, theirs, strict=False))
-    return tuple(index for index, (our, their) in pairs if _is_reference(our) and _is_definition(their))
+        return {}
+    own = {_function_name(tool) for tool in ours}
+    references = [at for at, tool in enumerate(ours) if _is_reference(tool) and tool not in theirs]
+    expanded = [
+        at for at, tool in enumerate(theirs) if _is_definition(tool) and _function_name(tool) not in own
+    ]
+    return dict(zip(expanded, references, strict=True)) if len(expanded) == len(references) else {}
 
 
 def comparable(local: Prompt, remote: Prompt) -> Prompt:
@@ -88,8 +93,8 @@ def comparable(local: Prompt, remote: Prompt) -> Prompt:
     if not kept:
         return remote
     tools = list(remote.template["tools"])
-    for index in kept:
-        tools[index] = local.template["tools"][index]
+    for there, here in kept.items():
+        tools[there] = local.template["tools"][here]
     return dataclasses.replace(remote, template={**remote.template, "tools": tools})
 
 
@@ -199,6 +204,12 @@ def _is_content(key: str, value: Any) -> bool:
 
 def _is_reference(tool: Any) -> bool:
     return isinstance(tool, Mapping) and tool.get("type") == "registry"
+
+
+def _function_name(tool: Any) -> str | None:
+    function = tool.get("function") if isinstance(tool, Mapping) else None
+    name = function.get("name") if isinstance(function, Mapping) else None
+    return name if isinstance(name, str) else None
 
 
 def _is_definition(tool: Any) -> bool:

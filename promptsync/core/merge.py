@@ -72,14 +72,20 @@ def _beside(ours: Prompt, base: Prompt | None, theirs: Prompt) -> tuple[Prompt |
     """
     if base is None:
         return None, comparable(ours, theirs)
-    kept = {*kept_references(ours, base), *kept_references(ours, theirs)}
-    if not kept:
+    kept = kept_references(ours, base)
+    if not kept and not kept_references(ours, theirs):
         return base, theirs
-    was, our, their = (canonical(side)["template"].get("tools", []) for side in (base, ours, theirs))
+    was, their = (canonical(side)["template"].get("tools", []) for side in (base, theirs))
     if was == their:
         return _with_tools_of(ours, base), _with_tools_of(ours, theirs)
-    told = len(was) == len(our) and max(kept) < len(their) and all(was[at] == their[at] for at in kept)
-    return (comparable(ours, base), comparable(ours, theirs)) if told else (None, theirs)
+    # what a reference stood for in the base is what it stands for in theirs, wherever that is now
+    places = {there: [at for at, tool in enumerate(their) if tool == was[there]] for there in kept}
+    if not kept or any(len(found) != 1 for found in places.values()):
+        return None, theirs
+    tools = list(theirs.template["tools"])
+    for there, here in kept.items():
+        tools[places[there][0]] = ours.template["tools"][here]
+    return comparable(ours, base), replace(theirs, template={**theirs.template, "tools": tools})
 
 
 def _with_tools_of(ours: Prompt, side: Prompt) -> Prompt:

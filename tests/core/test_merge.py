@@ -233,6 +233,8 @@ def test_a_reference_to_a_tool_of_the_registry_is_kept() -> None:
     found = merge(base, ours, theirs)
     assert not found.conflicts
     assert found.prompt.template["tools"] == [REFERENCE, tool("added", "Adds.")]
+    before = chat(SYSTEM, tools=[tool("added", "Adds."), tool("shared", "As expanded.")])
+    assert merge(base, ours, before).prompt.template["tools"] == [tool("added", "Adds."), REFERENCE]
 
 
 def test_a_reference_that_cannot_be_told_from_other_tools_is_a_conflict() -> None:
@@ -240,7 +242,7 @@ def test_a_reference_that_cannot_be_told_from_other_tools_is_a_conflict() -> Non
     found = merge(
         base,
         chat(say("system", "Mine."), tools=[REFERENCE]),
-        chat(USER, tools=[tool("added"), tool("shared")]),
+        chat(USER, tools=[tool("added"), tool("shared", "Edited in its own place.")]),
     )
     assert ("tools", TOOL_REFERENCES) in [(one.path, one.reason) for one in found.conflicts]
     assert found.prompt.template["tools"] == [REFERENCE]
