@@ -6,7 +6,7 @@ import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import jsonschema_rs
@@ -16,6 +16,7 @@ from promptsync.files.yamlio import Loaded
 
 Kind = Literal["prompt", "config", "request", "output"]
 
+_SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
 _TYPES: Final = {
     "string": "text",
     "array": "a list",
@@ -35,7 +36,7 @@ def schema(kind: Kind) -> dict[str, Any]:
 
 def schema_text(kind: Kind) -> str:
     """Return a schema as the JSON text that is published."""
-    return files("promptsync").joinpath("schemas", f"{kind}.schema.json").read_text("utf-8")
+    return (_SCHEMAS / f"{kind}.schema.json").read_text("utf-8")
 
 
 def check(loaded: Loaded, path: str, kind: Kind) -> list[Problem]:

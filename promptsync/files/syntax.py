@@ -23,9 +23,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 MAPPING: Final = " mapping"
 SEQUENCE: Final = " sequence"
 
-_UNPRINTABLE: Final = re.compile(
-    r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_UNPRINTABLE: Final = r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 _TAB_HINT: Final = "Indent with spaces, not with tabs."
 _HINTS: Final = (
     (
@@ -146,7 +144,7 @@ def syntax_problem(error: Exception, text: str, path: str) -> Problem:
 
 
 def _bad_character(text: str) -> int:
-    found = _UNPRINTABLE.search(text)
+    found = re.search(_UNPRINTABLE, text)
     return found.start() if found else 0
 
 

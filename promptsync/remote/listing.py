@@ -10,7 +10,7 @@ from promptsync.core.prompt import Listed
 from promptsync.remote import endpoints, parse
 from promptsync.remote.answers import Answer
 from promptsync.remote.errors import Rejected
-from promptsync.remote.paging import PER_PAGE, OnPage, read_all
+from promptsync.remote.paging import PER_PAGE, OnPage, read_whole
 from promptsync.remote.session import Session
 
 RESERVED: Final = frozenset({"labels"})
@@ -26,6 +26,7 @@ class Listing(Session):
     def __init__(self, *place: Any, **options: Any) -> None:
         super().__init__(*place, **options)
         self._sorts = True
+        self._pages: dict[frozenset[tuple[str, str]], int] = {}
         self._digit_names: set[str] = set()
         self._known: list[Listed] | None = None
         self._knowing = threading.Lock()
@@ -41,7 +42,17 @@ class Listing(Session):
             answers["last"] = answer = self._list_page({**query, "page": page, "per_page": PER_PAGE})
             return answer
 
-        items = read_all(fetch, ("items",), connections=self._connections, on_page=on_page)
+        asked = frozenset(query.items())
+        whole = read_whole(
+            fetch,
+            ("items",),
+            connections=self._connections,
+            on_page=on_page,
+            expected=self._pages.get(asked),
+        )
+        items = whole.items
+        if whole.pages is not None:
+            self._pages[asked] = whole.pages
         try:
             self._digit_names.update(name for _, name in map(parse.identity, items) if name.isdigit())
         except ValueError as error:

@@ -34,25 +34,63 @@ class Page:
     has_next: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole list; ``pages`` is how many pages the registry says it has, ``None`` where it does not say."""
+
+    items: list[Any]
+    pages: int | None
+
+
 def read_all(
     fetch: Fetch, keys: Sequence[str], *, connections: int, on_page: OnPage | None = None
 ) -> list[Any]:
+    """All items, each once; see ``read_whole``."""
+    return read_whole(fetch, keys, connections=connections, on_page=on_page).items
+
+
+def read_whole(
+    fetch: Fetch,
+    keys: Sequence[str],
+    *,
+    connections: int,
+    on_page: OnPage | None = None,
+    expected: int | None = None,
+) -> Whole:
     """All items, each once; the list is read again when its pages did not belong together.
 
-    The list stands under one of ``keys``. Its items are objects, or lists (rows).
+    The list stands under one of ``keys``. Its items are objects, or lists (rows). As many pages as are
+    ``expected`` are asked for at once; when there are more or fewer, that costs requests.
 
     Raises ``ListKeptChanging`` when that never succeeds, and whatever ``fetch`` raises.
     """
-    for _ in range(READINGS):
-        first = _page(fetch(1), keys)
-        rest = _rest(fetch, keys, first, connections, on_page)
-        items = _unless_torn([first, *rest])
+    for reading in range(READINGS):
+        pages = None
+        if expected is not None and expected > 1 and reading == 0:
+            pages = _as_expected(fetch, keys, expected, connections)
+        if pages is None:
+            first = _page(fetch(1), keys)
+            pages = [first, *_rest(fetch, keys, first, connections, on_page)]
+        items = _unless_torn(pages)
         if items is not None:
-            return items
+            return Whole(items, pages[0].pages)
     raise ListKeptChanging(
         f"the list kept changing: {READINGS} readings in a row did not fit together from page to page",
         hint="try again when nobody else is writing to the registry",
     )
+
+
+def _as_expected(fetch: Fetch, keys: Sequence[str], expected: int, connections: int) -> list[Page] | None:
+    """All pages, or ``None`` when there are not as many as expected."""
+    with ThreadPoolExecutor(min(connections, expected), thread_name_prefix="list") as pool:
+        try:
+            read = [_page(answer, keys) for answer in pool.map(fetch, range(1, expected + 1))]
+        except (NotFound, Unsupported):
+            return None  # some registries answer 404 beyond the end
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return read if {page.pages for page in read} == {expected} else None
 
 
 def _page(answer: Answer, keys: Sequence[str]) -> Page:

@@ -27,8 +27,11 @@ def gather(project: Project, *, label: str | None = None, with_labels: bool = Fa
     ``label`` makes the version under that label the tracked one. Raises ``RemoteError`` when any part of the
     registry cannot be read, ``Refused`` when the visible git history cannot settle who changed what.
     """
-    worktree = scan(project.root, project.config.prompts)
-    listed = list_all(project, label=label)
+    with ThreadPoolExecutor(1) as pool:
+        # Files are read while the registry is waited for; that stays in this thread, where Ctrl-C ends it.
+        scanning = pool.submit(scan, project.root, project.config.prompts)
+        listed = list_all(project, label=label)
+        worktree = scanning.result()
     listing = {item.name: item for item in listed}
     labels = labels_by_prompt(project, listed) if with_labels else None
     names = sorted(name for name in {*worktree.files, *listing} if project.config.in_scope(name))

@@ -48,6 +48,32 @@ def test_every_item_is_read_once_however_little_the_registry_says(keys: str, cou
         assert registry.requests == pages if keys else registry.requests <= pages + 1
 
 
+def test_a_list_that_was_read_before_is_read_at_once() -> None:
+    together = threading.Barrier(3, timeout=5)
+    answer = pages_of([item(n) for n in range(1, 251)])
+
+    def react(seen: Seen) -> Reply:
+        if len(script.seen) > 3:
+            together.wait()
+        reply: Reply = answer(seen)
+        return reply
+
+    script = Scripted(react=react)
+    with client(script) as registry:
+        assert ids(registry) == ids(registry) == [*range(1, 251)]
+        assert registry.requests == 6
+
+
+@pytest.mark.parametrize("count", [1, 100, 101, 200, 301, 500])
+def test_a_list_that_got_longer_or_shorter_in_between_is_read_whole(count: int) -> None:
+    items = [item(n) for n in range(1, 251)]
+    script = Scripted(react=lambda seen: pages_of(items)(seen))
+    with client(script) as registry:
+        assert len(ids(registry)) == 250
+        items[:] = [item(n) for n in range(1, count + 1)]
+        assert sorted(ids(registry)) == [*range(1, count + 1)]
+
+
 def test_a_registry_that_takes_no_page_numbers_is_read_once() -> None:
     with client(Scripted(Reply({"items": [item(1), item(2)]}))) as registry:
         assert ids(registry) == [1, 2]
