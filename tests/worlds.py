@@ -10,19 +10,22 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import jsonschema_rs
 import yaml
 from registry_server import Caller, chat, completion
 from scripted_registry import DROPPED, KEY, Reply, Seen, serving
 
 from promptsync.cli import run
 from promptsync.files.config import load
+from promptsync.files.schema import schema
 from promptsync.remote import parse
 from promptsync.server.app import create_app
 from promptsync.sync.project import Project, open_project
@@ -40,17 +43,33 @@ class Run:
     code: int
     out: str
     err: str
+    verb: str = ""
 
     @property
     def document(self) -> dict[str, Any]:
-        """The one JSON document on stdout; anything else there is a failure."""
+        """The one JSON document on stdout, as the published schema has it; anything else is a failure."""
         found: dict[str, Any] = json.loads(self.out)
         assert found["schema"] == 1
         assert found["exit_code"] == self.code
+        assert ("error" in found) == (self.code not in (0, 1)) or self.code == 1
+        if self.verb:
+            documents(self.verb).validate(found)
         return found
 
     def __str__(self) -> str:
         return f"exit {self.code}\n{self.out}\n{self.err}"
+
+
+@cache
+def documents(verb: str) -> Any:
+    """The validator of a verb's documents."""
+    whole = schema("output")
+    return jsonschema_rs.validator_for({**whole, **whole["$defs"][verb], "$id": f"urn:{verb}"})
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 @dataclass
@@ -68,11 +87,22 @@ class World:
 
     def run(self, *arguments: str, **environ: str) -> Run:
         """Run a command line in the working copy."""
-        out, err = io.StringIO(), io.StringIO()
+        return self._run(io.StringIO(), arguments, environ)
+
+    def on_terminal(self, *arguments: str, answer: str) -> Run:
+        """Run a command line on a terminal where somebody answers the question."""
+        before, sys.stdin = sys.stdin, io.StringIO(answer)
+        try:
+            return self._run(_Terminal(), arguments, {})
+        finally:
+            sys.stdin = before
+
+    def _run(self, err: io.StringIO, arguments: Sequence[str], environ: Mapping[str, str]) -> Run:
+        out = io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = run(["-C", str(self.root), *arguments], {"PROMPTLAYER_API_KEY": KEY, **environ})
         assert "Traceback" not in err.getvalue()
-        return Run(code, out.getvalue(), err.getvalue())
+        return Run(code, out.getvalue(), err.getvalue(), arguments[0])
 
     def outside(self, *arguments: str) -> Run:
         """Run Python in a process of its own, with promptsync on its path."""

@@ -19,7 +19,11 @@ from promptsync.sync.snapshot import Snapshot
 _DRY = "DRY RUN: nothing is published"
 
 
-@verb("push", short_help="Publish changed prompts as new versions.")
+@verb(
+    "push",
+    short_help="Publish changed prompts as new versions.",
+    blank=plans.push_body(PushPlan(()), PushReceipt(), dry_run=False),
+)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("-m", "--message", metavar="TEXT", help="Commit message; the default is git's subject.")
 @click.option("--label", "labels", multiple=True, metavar="LABEL", help="Point LABEL at the result.")
@@ -58,7 +62,7 @@ def command(
     options = PushOptions(
         names, message, tuple(dict.fromkeys(labels)), partial, force, restore, prune, max_changes
     )
-    session.blank = plans.push_body(PushPlan(()), PushReceipt(), dry_run=dry_run)
+    session.blank = {**session.blank, "dry_run": dry_run}
     check_options(options)
     with session.project() as project:
         if dry_run:

@@ -204,6 +204,17 @@ def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], c
     return declare
 
 
+class _Verb(click.Command):
+    """Tells the session what its document holds in any case, before an argument can be wrong."""
+
+    blank: Mapping[str, Any] = {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if isinstance(ctx.obj, Session):
+            ctx.obj.blank = self.blank
+        return super().parse_args(ctx, args)
+
+
 def verb(
     name: str,
     *,
@@ -221,14 +232,14 @@ def verb(
         def run(*arguments: Any, **options: Any) -> Outcome:
             session: Session = click.get_current_context().obj
             session.verb = name if parent is None else f"{parent.name} {name}"
-            session.blank = blank or {}
             session.bar = Bar(shown=session.environment.interactive and not session.quiet)
             try:
                 return function(session, *arguments, **options)
             finally:
                 session.bar.close()
 
-        declared: click.Command = click.command(name, **attributes)(shared_options(run))  # type: ignore[no-untyped-call]
+        declared = click.command(name, cls=_Verb, **attributes)(shared_options(run))
+        declared.blank = blank or {}
         if parent is not None:
             parent.add_command(declared)
         return declared

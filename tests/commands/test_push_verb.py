@@ -1,0 +1,149 @@
+"""``promptsync push`` as people and pipelines meet it."""
+
+from __future__ import annotations
+
+import pytest
+from worlds import World
+
+
+@pytest.fixture
+def ahead(world: World) -> World:
+    """``a`` in sync and changed here; ``b`` new."""
+    world.write("a")
+    world.commit("Say hello")
+    world.ok("push")
+    world.edit("a", "Hello", "Ciao")
+    world.write("b")
+    world.commit("Say ciao")
+    world.forget()
+    return world
+
+
+def test_a_yes_on_the_terminal_publishes(ahead: World) -> None:
+    done = ahead.on_terminal("push", answer="y\n")
+    assert done.code == 0
+    assert "v1 -> v2" in done.err and "Publish to team?" in done.err
+    assert "2 versions published, 0 failed, 0 left" in done.out
+
+
+def test_a_no_on_the_terminal_is_exit_1_and_publishes_nothing(ahead: World) -> None:
+    done = ahead.on_terminal("push", answer="n\n")
+    assert (done.code, ahead.writes) == (1, [])
+    assert "nothing was published" in done.err
+
+
+def test_no_answer_on_the_terminal_is_exit_130_and_publishes_nothing(ahead: World) -> None:
+    assert ahead.on_terminal("push", answer="").code == 130
+    assert ahead.writes == []
+
+
+@pytest.mark.parametrize("arguments", [("-y",), ("--dry-run",), ("--json",)])
+def test_nobody_is_asked_when_there_is_no_need(ahead: World, arguments: tuple[str, ...]) -> None:
+    done = ahead.on_terminal("push", *arguments, answer="n\n")
+    assert done.code == 0
+    assert "?" not in done.err
+
+
+def test_nobody_is_asked_when_there_is_nothing_to_do(ahead: World) -> None:
+    ahead.ok("push")
+    assert ahead.on_terminal("push", answer="n\n").code == 0
+
+
+def test_somebody_who_publishes_while_the_question_waits_is_noticed(ahead: World) -> None:
+    question = iter(range(10))
+
+    def meanwhile(seen: object, forward: object) -> None:
+        # the second list is the one after the question
+        if "page=1" in seen.target and "status" not in seen.target and next(question) == 1:  # type: ignore[attr-defined]
+            ahead.publish("a", "Theirs {name}")
+
+    ahead.faults.append(meanwhile)
+    done = ahead.on_terminal("push", answer="y\n")
+    assert (done.code, ahead.writes) == (3, [])
+    assert "the registry moved while the plan was made (a: v1 -> v2)" in done.err
+
+
+def test_the_receipt_lists_versions_messages_and_labels(ahead: World) -> None:
+    found = ahead.ok("push", "--label", "prod", "-m", "Say ciao", "--json").document
+    assert [one["name"] for one in found["plan"]] == ["a", "b"]
+    assert [one["action"] for one in found["plan"]] == ["update", "create"]
+    assert {(one["name"], one["version"], tuple(one["labels"])) for one in found["published"]} == {
+        ("a", 2, ("prod",)),
+        ("b", 1, ("prod",)),
+    }
+    assert all(one["message"].startswith("Say ciao (") for one in found["published"])
+
+
+def test_a_receipt_shows_what_was_labelled(ahead: World) -> None:
+    ahead.ok("push", "a", "--label", "prod")
+    ahead.edit("a", "Ciao", "Salut")
+    out = ahead.ok("push", "a", "--label", "prod").out
+    assert "labelled  a  prod v2 -> v3" in out
+
+
+FAILURES = [
+    (("push", "nothing-like-it"), 2),
+    (("push", "-m", "x" * 90), 2),
+    (("push", "--label", " "), 2),
+    (("push", "--max-changes", "-1"), 2),
+    (("push", "--no-such-option"), 2),
+    (("push", "--expect", "0123456789abcdef"), 3),
+    (("push", "--max-changes", "0"), 3),
+    (("push", "--remote", "nowhere"), 2),
+    (("push", "--remote", "http://example.org"), 2),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code"), FAILURES)
+def test_a_failure_is_one_document_and_publishes_nothing(
+    ahead: World, arguments: tuple[str, ...], code: int
+) -> None:
+    done = ahead.run(*arguments, "--json")
+    assert done.code == code
+    assert done.err == ""
+    error = done.document["error"]
+    assert error["code"] and error["message"]
+    assert done.document.get("published", []) == []
+    assert ahead.writes == []
+    shown = ahead.run(*arguments)
+    assert (shown.code, shown.out) == (code, "")
+    assert shown.err.startswith("error: ")
+    assert "hint: " in shown.err
+
+
+def test_a_plan_that_changed_shows_the_new_one(ahead: World) -> None:
+    done = ahead.run("push", "--expect", "0123456789abcdef")
+    assert "update" in done.err and "v1 -> v2" in done.err
+
+
+def test_lint_errors_stop_a_push_with_their_places(ahead: World) -> None:
+    ahead.write("c", "Broken {{ x", template_format="jinja2")
+    done = ahead.run("push")
+    assert (done.code, ahead.writes) == (1, [])
+    assert "prompts/c.yaml:" in done.err
+    ahead.ok("push", "a")
+
+
+def test_lint_errors_do_not_stop_a_push_with_nothing_to_do(ahead: World) -> None:
+    ahead.ok("push")
+    ahead.write("c", "Broken {{ x", template_format="jinja2")
+    assert ahead.run("push", "a").code == 0
+
+
+def test_quiet_says_only_the_answer(ahead: World) -> None:
+    done = ahead.ok("push", "-q")
+    assert done.err == ""
+    assert "2 versions published" in done.out
+
+
+def test_a_push_to_another_remote_does_not_know_the_first_ones_versions(ahead: World) -> None:
+    ahead.ok("push")
+    text = (ahead.root / "promptsync.yaml").read_text()
+    (ahead.root / "promptsync.yaml").write_text(
+        text.replace("remotes: {", "remotes: {copy: {url: 'local:'}, ")
+    )
+    found = ahead.ok("status", "--json", "--remote", "copy").document["prompts"]
+    assert {one["state"] for one in found} == {"new"}
+    ahead.ok("push", "--remote", "copy")
+    assert set(ahead.states().values()) == {"in-sync"}
+    assert "nothing to push" in ahead.ok("push", "--remote", "copy").out

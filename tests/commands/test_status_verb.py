@@ -1,0 +1,135 @@
+"""``promptsync status``: every state, with and without the registry."""
+
+from __future__ import annotations
+
+import pytest
+from worlds import World, asking, failing, fault
+
+
+@pytest.fixture
+def states(world: World) -> World:
+    """One prompt in each state; each is named after its own."""
+    names = ["ahead", "behind", "diverged", "in-sync", "deleted-locally", "deleted-remotely", "old-name"]
+    for name in names:
+        world.write(name)
+    world.commit("Say hello")
+    world.ok("push", "--label", "prod")
+    world.edit("ahead", "Hello", "Ours")
+    world.publish("behind")
+    world.edit("diverged", "Hello", "Ours")
+    world.publish("diverged")
+    world.path("deleted-locally").unlink()
+    world.archive("deleted-remotely")
+    world.rename("old-name", "new-name")
+    world.write("new")
+    world.publish("remote-only")
+    world.path("broken").write_text("messages: [")
+    world.forget()
+    return world
+
+
+EXPECTED = {
+    "ahead": "ahead",
+    "behind": "behind",
+    "broken": "invalid",
+    "deleted-locally": "deleted-locally",
+    "deleted-remotely": "deleted-remotely",
+    "diverged": "diverged",
+    "in-sync": "in-sync",
+    "new": "new",
+    "old-name": "renamed-remotely",
+    "remote-only": "remote-only",
+}
+
+
+def test_every_prompt_is_listed_with_who_changed_it(states: World) -> None:
+    found = states.run("status", "--json")
+    assert found.code == 1  # a file cannot be read
+    prompts = {one["name"]: one for one in found.document["prompts"]}
+    assert {name: prompts[name]["state"] for name in EXPECTED} == EXPECTED
+    assert prompts["behind"]["version"] == 2
+    assert prompts["in-sync"]["labels"] == ["prod"]
+    assert prompts["new"]["version"] is None
+    assert states.writes == []
+
+
+def test_a_person_is_told_what_to_do_about_each(states: World) -> None:
+    done = states.run("status")
+    assert done.code == 1
+    for state in EXPECTED.values():
+        if state != "in-sync":
+            assert state in done.out
+    assert "prompts/broken.yaml:2:1:" in done.out
+    assert "v1 -> v2" in done.out
+    for advice in ("push publishes", "pull brings", "--restore", "--prune", "lint tells"):
+        assert advice in done.out
+    assert states.run("status", "-q").out.count("\n") < done.out.count("\n")
+
+
+def test_differences_are_no_failure_unless_asked(world: World) -> None:
+    world.write("a")
+    assert world.run("status").code == 0
+    assert world.run("status", "--exit-code").code == 1
+    world.ok("push")
+    assert world.run("status", "--exit-code").code == 0
+    assert "1 prompt, all in sync" in world.ok("status").out
+
+
+def test_an_empty_working_copy_is_told_what_to_begin_with(world: World) -> None:
+    assert "nothing here and nothing in the registry" in world.ok("status").out
+    assert world.ok("status", "--json").document["prompts"] == []
+
+
+def test_a_label_may_be_what_is_compared_with(world: World) -> None:
+    world.write("a")
+    world.commit()
+    world.ok("push", "--label", "prod")
+    world.edit("a", "Hello", "Ciao")
+    world.commit()
+    world.ok("push")
+    found = world.ok("status", "--label", "prod", "--json").document["prompts"]
+    assert [(one["name"], one["state"], one["version"]) for one in found] == [("a", "ahead", 1)]
+    assert "label prod" in world.ok("status", "--label", "prod").out
+
+
+def test_many_foreign_prompts_are_counted_and_listed_when_asked(world: World) -> None:
+    for number in range(25):
+        world.publish(f"theirs{number}")
+    done = world.ok("status")
+    assert "25 prompts of the registry are not adopted here" in done.out
+    assert "theirs7" not in done.out
+    assert "theirs7" in world.ok("status", "-v").out
+    assert len(world.ok("status", "--json").document["prompts"]) == 25
+
+
+# -- offline --------------------------------------------------------------------------------------------
+
+
+def test_offline_asks_nobody_and_needs_no_key(states: World) -> None:
+    done = states.run("status", "--offline", "--json", PROMPTLAYER_API_KEY="")
+    found = {one["name"]: one["state"] for one in done.document["prompts"]}
+    assert done.code == 1
+    assert states.seen == []
+    assert found["in-sync"] == found["behind"] == "in-sync"
+    assert found["ahead"] == found["diverged"] == "ahead"
+    assert (found["new"], found["deleted-locally"], found["broken"]) == ("new", "deleted-locally", "invalid")
+    assert "offline: as of the last push or pull here" in states.run("status", "--offline").out
+
+
+def test_offline_a_file_that_broke_is_not_deleted(world: World) -> None:
+    world.write("a")
+    world.ok("push")
+    world.path("a").write_text("name: a\nmessages: [")
+    done = world.run("status", "--offline", "--json")
+    assert [(one["name"], one["state"]) for one in done.document["prompts"]] == [("a", "invalid")]
+
+
+def test_offline_knows_nothing_of_labels(world: World) -> None:
+    assert world.run("status", "--offline", "--label", "prod").code == 2
+
+
+def test_labels_that_cannot_be_listed_are_not_known_rather_than_none(world: World) -> None:
+    world.write("a")
+    world.ok("push", "--label", "prod")
+    world.faults.append(fault(asking("GET", "/prompt-templates/labels"), failing(404, "no route")))
+    assert world.ok("status", "--json").document["prompts"][0]["labels"] is None
