@@ -26,7 +26,8 @@ Step = Callable[[int], bool]
 class Runner:
     """Works off jobs; ``steps`` maps their kinds to the functions that advance them.
 
-    ``lease`` is how many seconds one step may take before another process takes the job for abandoned.
+    ``lease`` is how many seconds one step may take before another process takes the job for abandoned;
+    ``close_seconds`` is how long ``close`` waits for one.
     """
 
     def __init__(self, store: Store, steps: Mapping[str, Step], *, threads: int, lease: float) -> None:
@@ -37,6 +38,7 @@ class Runner:
         self._running: set[threading.Thread] = set()
         self._changed = threading.Condition()
         self._stopped = False
+        self.close_seconds = 5.0
         self._owner = uuid.uuid4().hex
 
     def wake(self) -> None:
@@ -62,7 +64,11 @@ class Runner:
             threads = list(self._running)
             self._changed.notify_all()
         for thread in threads:
-            thread.join(5)
+            thread.join(self.close_seconds)
+        if any(thread.is_alive() for thread in threads):
+            # Whoever opens the database next need not wait for a model that this process gave up on.
+            with self._store.write() as db:
+                db.execute("UPDATE jobs SET owner = NULL, leased_until = 0 WHERE owner = ?", (self._owner,))
 
     def _work(self) -> None:
         me = threading.current_thread()

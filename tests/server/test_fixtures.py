@@ -128,6 +128,45 @@ def test_faults_are_named(text, says):
     assert says in " ".join([caught.value.message, *caught.value.details])
 
 
+PLACED = """\
+datasets:
+  - name: cases
+    rows: {a: 1}
+evaluations:
+  - name: quality
+    dataset: nowhere
+    prompt: {name: p, labels: prod}
+    scores:
+      - contains: x
+      - contain: y
+      - regex: "("
+agents:
+  - name: bot
+    nodes:
+      - prompt: p
+      - name: last
+        prompt: p
+        output: maybe
+colour: red
+"""
+
+
+def test_every_fault_has_its_line_and_column():
+    with pytest.raises(FixtureError) as caught:
+        parse_fixtures(PLACED, "r.yaml")
+    places = {detail.partition(": ")[0] for detail in caught.value.details}
+    assert places == {
+        f"r.yaml:{place}" for place in ("3:5", "6:5", "7:23", "10:9", "11:9", "15:9", "18:9", "19:1")
+    }
+
+
+@pytest.mark.parametrize("text", ["3", "a: 2026-01-01", "datasets: [&a [*a]]"])
+def test_a_fault_of_the_whole_file_has_a_place_too(text):
+    with pytest.raises(FixtureError) as caught:
+        parse_fixtures(text, "r.yaml")
+    assert caught.value.details
+
+
 def test_all_faults_come_at_once():
     with pytest.raises(FixtureError, match=r"has 3 fault\(s\)"):
         parse_fixtures("x: 1\ndatasets: [{}]\nagents: [{name: a}]", "r.yaml")

@@ -552,6 +552,29 @@ def test_a_run_that_was_closed_in_the_middle_is_finished_after_reopening(tmp_pat
         assert values == ["answered", "Q: Hello"]
 
 
+def test_a_run_that_was_closed_over_a_model_that_does_not_answer_need_not_wait(tmp_path, fixtures):
+    gate = Gate()
+    gate.patience = 600.0
+    app = create_app(tmp_path / "g.db", fixtures=fixtures, model=gate)
+    app.context.runner.close_seconds = 0.1
+    call = Caller(app)
+    publish_prompts(call)
+    run_id = run(call, "one score")
+    assert gate.asked.wait(10)
+    app.close()
+    with create_app(tmp_path / "g.db", fixtures=fixtures) as again:
+        assert finished_report(Caller(again), run_id).body["stats"]["status_counts"]["COMPLETED"] == 4
+    gate.open.set()
+
+
+def test_an_endpoint_that_redirects_is_not_followed_with_the_key(endpoint):
+    url, seen, answers = endpoint
+    answers.append((307, b"elsewhere"))
+    with pytest.raises(ModelError, match="answered 307"):
+        Endpoint(url, api_key="sk").answer(chat("Hi"), OPENAI)
+    assert len(seen) == 1
+
+
 KILLED = """
 import sys, time
 sys.path.insert(0, sys.argv[3])
