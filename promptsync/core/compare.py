@@ -108,6 +108,8 @@ def compare(
         remote_changed = remote is not None and (
             (tracked != base.version and remote.digest != base.version_digest) or remote.tags != kept_tags
         )
+        if base.doubtful:
+            local_changed, remote_changed = local is not None, remote is not None
     facts = Facts(
         local=local is not None,
         remote=remote is not None,
@@ -121,7 +123,10 @@ def compare(
 
 
 def _base_tags(base: Base, local: Side | None, remote: Side | None) -> Tags | None:
-    """Return the tags at the base: ``None``, which equals no side's, when they differ and nobody knows."""
+    """Return the tags at the base: ``None``, which equals no side's, when they differ and nobody knows.
+
+    Tags that nobody knows do not stand in the way of a deletion.
+    """
     if base.tags is not None:
         return base.tags
     if remote is None or local is None:

@@ -2,7 +2,8 @@
 
 ``Tighten refund tone (1a2b3c4 v5)``: the git commit that the content came from and the version's own number.
 A copied or restored message carries a wrong number, which tells it apart. A ``+`` after the commit says that
-the content was not committed; without git only the number is there.
+the content was not committed, or was forced over versions that the commit does not include; without git only
+the number is there.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from promptsync.errors import PromptsyncError
 
 _NO_BLOB = "0" * 40
 _COMMIT = b"\x01"
+_COMMITTED = (b"commit: ", b"commit (initial): ", b"commit (amend): ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,18 @@ class History:
             self._pathspec,
         )
         return tuple(_changes(out))
+
+    @cached_property
+    def moves(self) -> Sequence[tuple[str, bool]]:
+        """The moves of ``HEAD`` in this very working copy, oldest first, as far as its reflog goes back.
+
+        Each is the commit moved to, and whether ``git commit`` made it then and there.
+        """
+        if not self.born:
+            return ()
+        out = self._run("log", "-g", "--no-show-signature", "-z", "--format=%H%x01%gs", "HEAD", "--")
+        rows = [row.strip().partition(b"\x01") for row in out.split(b"\0") if row.strip()]
+        return tuple((commit.decode(), what.startswith(_COMMITTED)) for commit, _, what in reversed(rows))
 
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of blobs by id, read in one go; those that are missing are left out."""

@@ -67,6 +67,7 @@ def _raw(entry: Entry) -> dict[str, Any]:
         "kept_tags": sorted(pushed.kept_tags),
         "pulled": pushed.pulled,
         "commit": pushed.commit,
+        "moves": pushed.moves,
     }
 
 
@@ -86,7 +87,8 @@ def _entry(raw: Any) -> Entry | None:
                 kept_tags=frozenset(raw["kept_tags"]),
                 pulled=raw["pulled"],
                 commit=raw["commit"],
+                moves=raw.get("moves"),
             ),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 
 from promptsync.core.base import Base, LocalHistory, Pushed, Revision, Text, Version, find_base
 from promptsync.core.canonical import digest, tag_set
@@ -168,6 +169,7 @@ class Decider:
             remote_digest=remote_side.digest if remote_side else None,
             origin=self._origin(local),
             newest=revisions[0].commit if revisions else None,
+            moves=len(self._moves()) if file is not None else None,
             deletion_committed=bool(revisions) and revisions[0].digest is None,
             archived_id=archived.get(name),
             renamed_to=renamed.get(name),
@@ -182,15 +184,16 @@ class Decider:
         return bool(local.revisions) or local.record is not None
 
     def _local_history(self, name: str, file: PromptFile | None) -> LocalHistory:
+        revisions, entry = self._revisions.get(name, ()), self._entry(name)
+        made = self._made if entry is not None else {}
         found = tuple(
-            Revision(one.commit, one.digest, one.tags, self._pulled(one.pulled or {}))
-            for one in self._revisions.get(name, ())
+            Revision(one.commit, one.digest, one.tags, self._pulled(one.pulled or {}), made.get(one.commit))
+            for one in revisions
         )
         working = None
         if file is not None:
             pulled = self._pulled(file.local.pulled)
             working = Text(self._proof.digest(file), tag_set(file.prompt), pulled)
-        entry = self._entry(name)
         committed = bool(
             found and working and (found[0].digest, found[0].tags) == (working.digest, working.tags)
         )
@@ -201,6 +204,16 @@ class Decider:
             git=self.has_git,
             committed=committed,
         )
+
+    @cached_property
+    def _made(self) -> dict[str, int]:
+        """The last move of ``HEAD`` by which each commit was made in this working copy."""
+        moves = self._moves()
+        return {commit: number for number, (commit, made) in enumerate(moves, 1) if made}
+
+    def _moves(self) -> Sequence[tuple[str, bool]]:
+        history = self._project.history
+        return history.moves if history is not None else ()
 
     def _entry(self, name: str) -> Pushed | None:
         entry, listed = self._proof.entries.get(name), self._listing.get(name)
@@ -239,14 +252,15 @@ class Decider:
     def _origin(self, local: LocalHistory) -> Origin:
         if not local.git:
             return Origin(None, True)
-        if not local.committed:
+        first = local.revisions[0] if local.revisions else None
+        pulled = local.working.pulled if local.working is not None else None
+        if first is None or not local.committed or first.pulled != pulled:
             history = self._project.history
             head = history.head_commit if history is not None else None
-            return Origin(local.revisions[0].commit if local.revisions else head, True)
-        first = local.revisions[0]
+            return Origin(first.commit if first is not None else head, True)
         commit = first.commit
         for revision in local.revisions:
-            if (revision.digest, revision.tags) != (first.digest, first.tags):
+            if (revision.digest, revision.tags, revision.pulled) != (first.digest, first.tags, pulled):
                 break
             commit = revision.commit
         return Origin(commit, False)

@@ -265,7 +265,9 @@ def _with_message(
         # a commit that never had this file tells nothing about it
         word = _WORDS.get(action.kind, "Update")
         message = subject if item.newest is not None else f"{word} {action.name}"
-    text = with_mark(message, short, origin.dirty, action.next or 1, name=action.name)
+    # What is forced was not made from the versions that it replaces, so its commit must not vouch for them.
+    dirty = origin.dirty or action.kind is Kind.FORCE
+    text = with_mark(message, short, dirty, action.next or 1, name=action.name)
     return replace(action, message=text)
 
 

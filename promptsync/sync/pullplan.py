@@ -224,6 +224,7 @@ def _write(
         kept_tags=tag_set(found.prompt),
         pulled=pulled_from(local.pulled, project),
         commit=item.newest,
+        moves=item.moves,
     )
     return Write(
         item.name,

@@ -244,6 +244,7 @@ class _Push:
                     kept_tags=frozenset() if "tags" in altered else tag_set(file.prompt),
                     pulled=pulled_from(file.local.pulled, self._project),
                     commit=item.newest if item is not None else None,
+                    moves=item.moves if item is not None else None,
                 ),
             )
         self._learn_workspace()

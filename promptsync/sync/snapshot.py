@@ -25,8 +25,8 @@ class Item:
     """One prompt. ``listed`` is its tracked version, ``remote`` the same read raw where that was needed.
 
     ``digest`` and ``remote_digest`` are those of the two sides, where they were worked out. ``newest`` is the
-    newest git revision that the file had (full commit id). ``deletion_committed`` tells of a prompt without a
-    file whether ``HEAD`` has no file either.
+    newest git revision that the file had (full commit id), ``moves`` counts the moves of ``HEAD`` so far.
+    ``deletion_committed`` tells of a prompt without a file whether ``HEAD`` has no file either.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Item:
     remote_digest: str | None = None
     origin: Origin = field(default_factory=Origin)
     newest: str | None = None
+    moves: int | None = None
     deletion_committed: bool = False
     archived_id: int | None = None
     renamed_to: str | None = None
