@@ -111,11 +111,12 @@ def push_error(receipt: PushReceipt) -> PromptsyncError | None:
         stopped.exit_code = code
         return stopped
     if code == 4:
-        return RemoteError(f"nothing was published: {receipt.failed[0].reason}", hint=_KEY)
+        reasons = [*(one.reason for one in receipt.failed), *(one.reason for one in receipt.labels)]
+        return RemoteError(f"nothing was done: {reasons[0]}", hint=_KEY)
     return _incomplete(receipt) if code == 5 else _refused(receipt) if code == 3 else None
 
 
-_KEY = "check the key and its permissions with the registry, then push again"
+_KEY = "check the remote, the key and its permissions, then push again"
 
 
 def _incomplete(receipt: PushReceipt) -> Incomplete:

@@ -132,7 +132,8 @@ class Failed:
 class Moved:
     """One label: where it pointed (``None``: nowhere), where it should point, and whether it does.
 
-    ``failed`` tells a label that could not be moved, or of which nobody knows, from one that was held back.
+    ``failed`` tells a label that could not be moved, or of which nobody knows, from one that was held back;
+    ``of_registry`` is as in ``Failed``.
     """
 
     name: str
@@ -142,6 +143,7 @@ class Moved:
     moved: bool
     reason: str = ""
     failed: bool = False
+    of_registry: bool = False
 
 
 @dataclass
@@ -175,9 +177,10 @@ class PushReceipt:
         """By the table: unfinished writes come before refusals."""
         if self.interrupted:
             return 130
-        if self.failed and self.did_nothing and all(failed.of_registry for failed in self.failed):
+        failed = [*self.failed, *(label for label in self.labels if label.failed)]
+        if failed and self.did_nothing and all(one.of_registry for one in failed):
             return 4
-        if self.failed or self.altered or self.unverified or any(label.failed for label in self.labels):
+        if failed or self.altered or self.unverified:
             return 5
         if self.raced or any(left.blocks for left in self.skipped):
             return 3

@@ -77,7 +77,9 @@ def _point(project: Project, name: str, label: str, landed: Landed) -> Moved:
         after = _label(project, name, label, landed)
     except RemoteError as error:
         held_back = isinstance(error, Rejected) and error.status in _HELD_BACK
-        return Moved(name, label, old, version, False, error.message, failed=not held_back)
+        return Moved(
+            name, label, old, version, False, error.message, not held_back, isinstance(error, Unsupported)
+        )
     now = after.version if after is not None else None
     return Moved(name, label, old, version, now == version, _why(now, version))
 

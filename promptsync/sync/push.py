@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 from promptsync.core.base import Pushed
 from promptsync.core.canonical import tag_set
@@ -44,6 +45,7 @@ class _Push:
         self._snapshot = snapshot
         self._plan = plan
         self._files = snapshot.worktree.files
+        self._items = {item.name: item for item in snapshot.items}
         self._stop = threading.Event()
         self._begun: set[str] = set()
         self._outcomes: dict[str, Landed | Lost] = {}
@@ -55,7 +57,7 @@ class _Push:
         if not self._plan.actions:
             return self.receipt
         self._check_unmoved()
-        labels = any(action.labels for action in self._plan.actions)
+        labels = any(action.labels or self._wanted_labels(action) for action in self._plan.actions)
         self._inline_labels = labels and labels_in_publish(self._project, self._snapshot.listing)
         try:
             self._publish_all()
@@ -101,9 +103,10 @@ class _Push:
     def _publish_all(self) -> None:
         held: set[str] = set()
         for level in self._plan.levels:
+            missing = held | self._lost
             ready = []
             for action in level:
-                needs = sorted(self._references(action.name) & (held | self._lost))
+                needs = sorted(self._references(action.name) & missing)
                 if needs:
                     held.add(action.name)
                     self._skip(action, f"needs {needs[0]!r}, which was not published")
@@ -144,20 +147,25 @@ class _Push:
     def _wanted_labels(self, action: Action) -> list[str]:
         if action.kind is not Kind.CREATE:
             return []
-        wanted = {
-            reference.label
-            for other in self._plan.publishing
-            for reference in of_prompt(self._files[other.name].prompt.template)
-            if reference.name == action.name and reference.label is not None
-        }
-        return sorted(wanted - set(action.labels))
+        return sorted(self._referred_labels.get(action.name, set()) - set(action.labels))
+
+    @cached_property
+    def _referred_labels(self) -> Mapping[str, set[str]]:
+        """The labels by which what is published refers to each snippet."""
+        labels: dict[str, set[str]] = {}
+        for action in self._plan.publishing:
+            for reference in of_prompt(self._files[action.name].prompt.template):
+                if reference.label is not None:
+                    labels.setdefault(reference.name, set()).add(reference.label)
+        return labels
 
     def _archive_all(self) -> None:
         """Archive, if all was published: a user that was not published may still need what goes."""
+        landed = self._landed
+        unpublished = [one.name for one in self._plan.publishing if one.name not in landed]
         for action in self._plan.actions:
             if action.kind is not Kind.ARCHIVE:
                 continue
-            unpublished = [one.name for one in self._plan.publishing if one.name not in self._landed]
             if unpublished:
                 self._skip(action, f"not archived, for {unpublished[0]!r} was not published")
                 continue
@@ -171,8 +179,7 @@ class _Push:
                 self._archiving[action.name] = error
 
     def _skip(self, action: Action, reason: str) -> None:
-        item = self._snapshot.get(action.name)
-        self.receipt.skipped.append(Left(action.name, item.state if item else action.kind, reason))
+        self.receipt.skipped.append(Left(action.name, self._items[action.name].state, reason))
 
     # -- after ------------------------------------------------------------------------------------------
 
@@ -233,18 +240,18 @@ class _Push:
     def _remember(self) -> None:
         entries: dict[str, Entry] = {}
         for name, landed in self._landed.items():
-            file, item = self._files[name], self._snapshot.get(name)
+            file, item = self._files[name], self._items[name]
             altered = self.receipt.altered.get(name, ())
             entries[name] = Entry(
                 landed.template_id,
                 Pushed(
                     version=landed.version,
-                    digest=(item.digest if item is not None else None) or "",
+                    digest=item.digest or "",
                     tags=tag_set(file.prompt),
                     kept_tags=frozenset() if "tags" in altered else tag_set(file.prompt),
                     pulled=pulled_from(file.local.pulled, self._project),
-                    commit=item.newest if item is not None else None,
-                    moves=item.moves if item is not None else None,
+                    commit=item.newest,
+                    moves=item.moves,
                 ),
             )
         self._learn_workspace()

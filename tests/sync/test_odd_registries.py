@@ -1,0 +1,178 @@
+"""Registries that expand tools, that set labels only while publishing, and private files that are damaged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from worlds import Reply, Seen, World, asking, failing, fault
+
+DEFINITION = {
+    "type": "function",
+    "function": {"name": "refund", "parameters": {"type": "object", "properties": {}}},
+}
+
+
+def expanding(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+    """What the registry shows holds definitions in place of references to its tools."""
+    reply = forward(seen)
+    return replace(reply, body=json.dumps(expanded(json.loads(str(reply.body)))))
+
+
+def expanded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [expanded(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("type") == "registry":
+        return DEFINITION
+    return {key: expanded(item) for key, item in value.items()}
+
+
+def test_a_tool_that_the_registry_expands_is_in_sync_and_the_reference_stays(world: World) -> None:
+    world.faults.append(fault(asking("GET", "/prompt-templates"), expanding))
+    world.write("a", tools=[{"type": "registry", "tool_registry_id": 7}])
+    world.commit()
+    world.ok("push")
+    assert world.states() == {"a": "in-sync"}
+    assert world.ok("push").out == "nothing to push\n"
+    world.publish("a", "Theirs {name}", metadata={})
+    body = world.read("a")["prompt_template"]
+    assert "tools" not in body or not body["tools"]
+    world.edit("a", "Hello", "Ciao")
+    done = world.run("push")
+    assert done.code == 3
+
+
+def test_a_pull_keeps_the_reference_to_a_tool_that_is_shown_expanded(world: World) -> None:
+    world.faults.append(fault(asking("GET", "/prompt-templates"), expanding))
+    reference = {"type": "registry", "tool_registry_id": 7}
+    world.write("a", tools=[reference])
+    world.commit()
+    world.ok("push")
+    template = world.read("a")["prompt_template"]
+    template["messages"][0]["content"][0]["text"] = "Theirs {name}"
+    body = {"prompt_name": "a", "prompt_template": template, "commit_message": "by hand"}
+    assert world.call("POST", "/rest/prompt-templates", body).status == 201
+    world.ok("pull")
+    text = world.path("a").read_text("utf-8")
+    assert "Theirs {name}" in text and "tool_registry_id: 7" in text and "refund" not in text
+    assert world.states() == {"a": "in-sync"}
+
+
+# -- labels that travel with a publish ------------------------------------------------------------------
+
+
+@pytest.fixture
+def labels_inline(world: World) -> World:
+    """A registry that has no operation for labels alone."""
+    no_route = failing(404, "Not Found")
+    world.faults += [
+        fault(lambda seen: seen.path.endswith(("/labels", "/label")), no_route),
+        fault(lambda seen: seen.path.startswith("/prompt-labels"), no_route),
+    ]
+    return world
+
+
+def test_labels_go_along_with_the_publish_where_there_is_no_other_way(labels_inline: World) -> None:
+    world = labels_inline
+    world.write("a")
+    world.ok("push", "--label", "prod")
+    assert world.label("a", "prod") == 1
+    world.edit("a", "Hello", "Ciao")
+    found = world.ok("push", "--label", "prod", "--json").document
+    assert found["published"][0]["labels"] == ["prod"]
+    assert world.label("a", "prod") == 2
+
+
+def test_what_cannot_be_labelled_afterwards_is_told(labels_inline: World) -> None:
+    world = labels_inline
+    world.write("a")
+    world.ok("push")
+    done = world.run("push", "--label", "prod", "--json")
+    assert done.code == 4
+    assert "has no operation" in done.document["error"]["message"]
+    (label,) = done.document["labels"]
+    assert label["moved"] is False
+    assert "label" in label["reason"]
+    assert world.label("a", "prod") is None
+
+
+def test_a_new_snippet_gets_its_label_along_too(labels_inline: World) -> None:
+    world = labels_inline
+    world.write("z")
+    world.ok("push")
+    world.write("a", "Be kind. @@@s@label:prod@@@")
+    world.write("s", content="Smile.")
+    world.ok("push")
+    assert world.label("s", "prod") == 1
+    assert set(world.states().values()) == {"in-sync"}
+
+
+# -- private files --------------------------------------------------------------------------------------
+
+DAMAGE = [
+    "",
+    "{",
+    "[]",
+    "null",
+    '{"format": 1}',
+    '{"format": 1, "remotes": []}',
+    '{"format": 1, "remotes": {"URL": {"workspace": "x", "prompts": []}}}',
+    '{"format": 1, "remotes": {"URL": {"prompts": {"a": 7}}}}',
+    '{"format": 1, "remotes": {"URL": {"prompts": {"a": {"id": "x"}}}}}',
+    '{"format": 1, "remotes": {"URL": {"workspace": 1, "prompts": {"a": {"id": 1, "version": 1, "digest": 3,'
+    ' "tags": "abc", "kept_tags": [[]], "pulled": "x", "commit": 7}}}}}',
+    "[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=range(len(DAMAGE)))
+def test_a_damaged_record_is_made_anew(world: World, damage: str) -> None:
+    world.write("a")
+    world.write("b")
+    world.commit()
+    world.ok("push")
+    record = world.root / ".promptsync/record.json"
+    record.write_text(damage.replace("URL", world.url))
+    assert set(world.states().values()) == {"in-sync"}
+    world.run("status", "--offline")
+    world.edit("a", "Hello", "Ciao")
+    world.ok("push")
+    assert set(world.states().values()) == {"in-sync"}
+    assert json.loads(record.read_bytes())["format"] == 1
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"id": 1}', '{"id": 1, "version": 1, "prompt_name": 3}'])
+def test_a_damaged_cache_costs_requests_only(world: World, damage: str) -> None:
+    world.write("a")
+    world.commit()
+    world.ok("push")
+    world.publish("a")
+    assert world.states() == {"a": "behind"}
+    cached = list((world.root / ".promptsync/cache").rglob("*.json"))
+    for path in cached:
+        path.write_text(damage)
+    assert world.states() == {"a": "behind"}
+    world.ok("pull")
+    assert world.states() == {"a": "in-sync"}
+
+
+@pytest.mark.parametrize("verb", ["push", "pull"])
+def test_a_private_directory_that_cannot_be_used_is_told_before_any_write(world: World, verb: str) -> None:
+    (world.root / ".promptsync").write_text("a file in its place")
+    world.write("a")
+    done = world.run(verb)
+    assert (done.code, world.writes) == (1, [])
+    assert ".promptsync" in done.err and "hint: " in done.err
+
+
+def test_a_lock_that_cannot_be_taken_is_told(world: World) -> None:
+    world.write("a")
+    (world.root / ".promptsync/lock").mkdir(parents=True)
+    done = world.run("push")
+    assert (done.code, world.writes) == (1, [])
+    assert "lock" in done.err
