@@ -89,7 +89,7 @@ def track_request(request: Request) -> Response:
 
 def track_prompt(request: Request) -> Response:
     """``POST /rest/track-prompt``: the newest version unless a label or a version is named."""
-    body = request.object()
+    body = _in_place(request.object())
     name, number, label = body.get("prompt_name"), body.get("version"), body.get("label")
     if not isinstance(name, str) or not isinstance(label, str | None):
         raise malformed("prompt_name has to be a string, label a string or null.")
@@ -109,7 +109,19 @@ def track_prompt(request: Request) -> Response:
             (version["id"], variables, request_id),
         )
 
-    return _noted(request, note)
+    return _noted(request, body, note)
+
+
+def _in_place(body: Body) -> Body:
+    """The body, with each value under its own key.
+
+    The SDK's asynchronous client (seen in 1.5.14) passes its arguments one place too late, so that
+    ``request_id`` is true and ``prompt_name`` the id; the label falls off the end.
+    """
+    if body.get("request_id") is not True or not isinstance(body.get("prompt_input_variables"), str):
+        return body
+    keys = ("request_id", "prompt_name", "prompt_input_variables", "version", "label")
+    return dict(zip(keys, (body.get(key) for key in keys[1:]), strict=False))
 
 
 def track_score(request: Request) -> Response:
@@ -119,12 +131,13 @@ def track_score(request: Request) -> Response:
     if not isinstance(name, str) or not name:
         raise malformed("name has to be a string that is not empty.")
     score = _check_score(body.get("score"))
-    return _noted(request, lambda db, request_id: _set_score(db, request_id, name, score))
+    return _noted(request, body, lambda db, request_id: _set_score(db, request_id, name, score))
 
 
 def track_metadata(request: Request) -> Response:
     """``POST /rest/track-metadata``: strings to strings; a key that is there already is replaced."""
-    metadata = _string_map(request.object().get("metadata"), "metadata")
+    body = request.object()
+    metadata = _string_map(body.get("metadata"), "metadata")
 
     def note(db: sqlite3.Connection, request_id: int) -> None:
         db.executemany(
@@ -133,19 +146,20 @@ def track_metadata(request: Request) -> Response:
             [(request_id, key, value) for key, value in metadata.items()],
         )
 
-    return _noted(request, note)
+    return _noted(request, body, note)
 
 
 def track_group(request: Request) -> Response:
     """``POST /rest/track-group``."""
-    group_id = _number(request.object().get("group_id"), "group_id")
+    body = request.object()
+    group_id = _number(body.get("group_id"), "group_id")
 
     def note(db: sqlite3.Connection, request_id: int) -> None:
         if not db.execute("SELECT 1 FROM request_groups WHERE id = ?", (group_id,)).fetchone():
             raise malformed(f"There is no group with the id {group_id}.")
         db.execute("UPDATE requests SET group_id = ? WHERE id = ?", (group_id, request_id))
 
-    return _noted(request, note)
+    return _noted(request, body, note)
 
 
 def create_group(request: Request) -> Response:
@@ -155,8 +169,8 @@ def create_group(request: Request) -> Response:
         return Response({"success": True, "id": int(created.lastrowid or 0)})
 
 
-def _noted(request: Request, note: Callable[[sqlite3.Connection, int], None]) -> Response:
-    request_id = _number(request.object().get("request_id"), "request_id")
+def _noted(request: Request, body: Body, note: Callable[[sqlite3.Connection, int], None]) -> Response:
+    request_id = _number(body.get("request_id"), "request_id")
     with request.context.store.write() as db:
         if not db.execute("SELECT 1 FROM requests WHERE id = ?", (request_id,)).fetchone():
             raise malformed(f"There is no request with the id {request_id}.")
