@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptsync import output
-from promptsync.core.fields import FieldChange
-from promptsync.core.textdiff import DiffLine, unified
 from promptsync.errors import RemoteError
-from promptsync.sync.conflict import Conflict
-from promptsync.sync.difference import Difference, Step, differences
-from promptsync.sync.project import Project
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # most runs have no difference to show, and do without what finds them
+    from promptsync.core.fields import FieldChange
+    from promptsync.core.textdiff import DiffLine
+    from promptsync.sync.conflict import Conflict
+    from promptsync.sync.difference import Difference, Step
     from promptsync.sync.merging import Unmerged
+    from promptsync.sync.project import Project
 
 _SIGNS = {"context": " ", "removed": "-", "added": "+"}
 _STATE_COLOURS = {
@@ -66,6 +66,8 @@ def stat(found: Difference) -> str:
 
 def explain(project: Project, conflict: Conflict) -> None:
     """Add what differs to a conflict, as lines below its message."""
+    from promptsync.sync.difference import differences
+
     try:
         found = differences(project, conflict.items)
     except RemoteError as error:
@@ -88,7 +90,7 @@ def _field(change: FieldChange) -> Iterable[str]:
     path = output.safe(change.path)
     if _is_text(change):
         yield f"    {path}"
-        for line in unified(change.old or "", change.new or ""):
+        for line in _unified(change):
             yield f"      {text_line(line)}"
         return
     old, new = _value(change.old), _value(change.new)
@@ -151,6 +153,12 @@ def _excerpt(text: str, start: int) -> str:
     return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
 
 
+def _unified(change: FieldChange) -> Iterable[DiffLine]:
+    from promptsync.core.textdiff import unified
+
+    return unified(change.old or "", change.new or "")
+
+
 def _is_text(change: FieldChange) -> bool:
     values = [value for value in (change.old, change.new) if value is not None]
     texts = all(isinstance(value, str) for value in values)
@@ -159,7 +167,7 @@ def _is_text(change: FieldChange) -> bool:
 
 def _count(change: FieldChange, kind: str) -> int:
     if _is_text(change):
-        return sum(line.kind == kind for line in unified(change.old or "", change.new or ""))
+        return sum(line.kind == kind for line in _unified(change))
     present = change.new if kind == "added" else change.old
     return 0 if present is None else 1
 

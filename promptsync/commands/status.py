@@ -6,7 +6,7 @@ from collections import Counter
 
 import click
 
-from promptsync import output
+from promptsync import output, present
 from promptsync.commands.session import Outcome, Session, verb
 from promptsync.core.compare import State
 from promptsync.errors import UsageError
@@ -122,8 +122,6 @@ def _problem(problem: object) -> str:
 
 
 def _row(item: Item, snapshot: Snapshot) -> tuple[str, ...]:
-    from promptsync import present  # not needed, and not loaded, while all is in sync
-
     base = item.base.version if item.base is not None else None
     version = f"v{item.version}" if item.version is not None else "-"
     if base is not None and item.version is not None and base != item.version:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from promptsync.core.base import Base, Tags
+if TYPE_CHECKING:
+    from promptsync.core.base import Base, Tags
 
 
 class State(StrEnum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,6 @@ from typing import Any
 
 from promptsync.core.canonical import tag_set
 from promptsync.core.compare import State
-from promptsync.core.lint import Known, check
 from promptsync.core.message import check_message, with_mark
 from promptsync.core.plan import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
 from promptsync.core.snippets import Reference, SnippetCycle, of_prompt, publish_order, rendered_in
@@ -85,6 +83,8 @@ def check_names(snapshot: Snapshot, names: Iterable[str]) -> None:
     known = {item.name for item in snapshot.items}
     for name in names:
         if name not in known:
+            import difflib
+
             close = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]!r}?" if close else "promptsync status lists the prompts"
             raise UsageError(f"there is no prompt {name!r} in scope, here or in the registry", hint=hint)
@@ -155,6 +155,8 @@ def _check_files(project: Project, snapshot: Snapshot, chosen: set[str]) -> None
     if not files:
         return
     templates = {name: file.prompt.template for name, file in snapshot.worktree.files.items()}
+    from promptsync.core.lint import Known, check  # most pushes have nothing to check
+
     known = Known(templates=templates, registry=frozenset(snapshot.listing))
     errors = [problem for problem in check(files, known) if problem.severity == "error"]
     if errors:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from promptsync.core.base import Base
 from promptsync.core.compare import State
 from promptsync.core.prompt import Listed, Problem, RemoteVersion
 from promptsync.files.promptfile import PromptFile
 from promptsync.files.worktree import Worktree
+
+if TYPE_CHECKING:
+    from promptsync.core.base import Base
 
 
 @dataclass(frozen=True, slots=True)
