@@ -177,7 +177,7 @@ class PushReceipt:
         """By the table: unfinished writes come before refusals."""
         if self.interrupted:
             return 130
-        failed = [*self.failed, *(label for label in self.labels if label.failed)]
+        failed: list[Failed | Moved] = [*self.failed, *(label for label in self.labels if label.failed)]
         if failed and self.did_nothing and all(one.of_registry for one in failed):
             return 4
         if failed or self.altered or self.unverified:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from promptsync.core.base import Pushed
@@ -19,8 +18,8 @@ from promptsync.files.splice import render_edit
 from promptsync.files.worktree import paths_for_new
 from promptsync.sync.conflict import Conflict
 from promptsync.sync.decide import pulled_from, with_pulled
-from promptsync.sync.gather import CONNECTIONS
 from promptsync.sync.merging import Merged, Unmerged, merge_all
+from promptsync.sync.parallel import for_each
 from promptsync.sync.planning import check_names
 from promptsync.sync.project import Project
 from promptsync.sync.proof import digest_beside
@@ -159,17 +158,14 @@ def _deletion(item: Item) -> Delete:
 
 def read_all(project: Project, listed: Sequence[Listed]) -> dict[str, RemoteVersion]:
     """Read the tracked versions raw, several at a time, by name."""
-    done = 0
+    found: dict[str, RemoteVersion] = {}
 
-    def read(one: Listed) -> tuple[str, RemoteVersion]:
-        nonlocal done
-        found = project.registry.get(one.template_id, one.name, version=one.version)
-        done += 1
-        project.progress("Reading versions", done, len(listed))
-        return one.name, found
+    def read(one: Listed) -> None:
+        found[one.name] = project.registry.get(one.template_id, one.name, version=one.version)
+        project.progress("Reading versions", len(found), len(listed))
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        return dict(pool.map(read, listed))
+    for_each(read, listed)
+    return found
 
 
 def render(
