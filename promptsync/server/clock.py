@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+_MILLISECONDS = 1e11
+
 
 def now() -> str:
     """The present moment."""
@@ -17,13 +19,16 @@ def stamp(moment: datetime) -> str:
 
 
 def parse(value: str | int | float) -> str:
-    """The timestamp for ISO text or seconds since 1970; raises ``ValueError`` when it is neither."""
+    """The timestamp for ISO text or seconds since 1970; raises ``ValueError`` when it is neither.
+
+    A number that would be thousands of years away counts milliseconds, as JavaScript does.
+    """
     if isinstance(value, str):
         try:
             return stamp(datetime.fromisoformat(value))
         except OverflowError as error:
             raise ValueError(str(error)) from error
     try:
-        return stamp(datetime.fromtimestamp(value, UTC))
+        return stamp(datetime.fromtimestamp(value / 1000 if value > _MILLISECONDS else value, UTC))
     except (OverflowError, OSError) as error:
         raise ValueError(str(error)) from error

@@ -47,6 +47,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", EXTERNAL_IDS, relations.list_external_ids),
     ("POST", EXTERNAL_IDS, relations.attach),
     ("DELETE", f"{EXTERNAL_IDS}/<source>/<external_id>", relations.detach),
+    # The SDK for JavaScript does not encode names; what is a route of its own is matched before.
+    ("GET", "/prompt-templates/<path:identifier>", templates.get_raw),
+    ("POST", "/prompt-templates/<path:identifier>", templates.get_rendered),
     ("POST", "/prompts/<prompt_id>/label", labels.create_label),
     ("PATCH", "/prompt-labels/<prompt_label_id>", labels.move_label),
     ("DELETE", "/prompt-labels/<prompt_label_id>", labels.delete_label),

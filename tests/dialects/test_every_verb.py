@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from dialect_servers import Dialect, customer, embedded, vendor
 from dialect_world import Here, beside
-from vendor_spec import SPEC, Judge
+from vendor_spec import Judge
 
 from promptsync.cli import VERBS
 
@@ -30,6 +30,7 @@ def here(
     with beside(KINDS[request.param], tmp_path, capsys) as found:
         found.name = request.param
         yield found
+    assert JUDGE.problems == []  # every answer was as the vendor's specification says, where that is at hand
 
 
 def edited(here: Here) -> None:
@@ -125,10 +126,3 @@ def test_a_push_says_that_it_published_but_could_not_label(here: Here) -> None:
 
 def test_no_verb_is_left_out_of_the_table() -> None:
     assert {line.split()[0] for line, _, _ in TABLE} == set(VERBS) - OFFLINE
-
-
-@pytest.mark.skipif(not SPEC.exists(), reason="the vendor's specification is not at hand")
-def test_every_answer_of_the_vendors_registry_is_as_the_specification_says() -> None:
-    """Runs last, over what the tests above were answered."""
-    assert JUDGE.problems == []
-    assert not JUDGE.fitting or len(JUDGE.fitting) >= 15

@@ -300,3 +300,12 @@ def test_llm_kwargs_come_with_a_raw_read_when_asked_for(call, publish):
     assert "llm_kwargs" not in call("GET", "/prompt-templates/a").body
     asked = call("GET", "/prompt-templates/a?include_llm_kwargs=true").body
     assert asked["llm_kwargs"]["messages"][0]["content"] == [{"type": "text", "text": "Hello {name}"}]
+
+
+@pytest.mark.parametrize("name", ["a/b", "a/b c/d", "a/labels/x"])
+def test_a_name_whose_slashes_are_not_encoded_is_found_all_the_same(call, publish, name):
+    """As the SDK for JavaScript asks for it."""
+    publish(name, chat("Hi {x}"))
+    path = f"/prompt-templates/{name.replace(' ', '%20')}"
+    assert call("GET", path).body["prompt_name"] == name
+    assert call("POST", path, {"version": 1}).body["prompt_name"] == name

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 from registry_server import Caller, chat, completion
 
+from promptsync.server.clock import parse
+
 LOG = {
     "provider": "openai",
     "model": "gpt-4o",
@@ -208,3 +210,17 @@ def test_a_tracked_request_is_kept_even_when_its_prompt_is_gone(app, call, publi
         (prompt["prompt_version_id"], 1),
         (None, None),
     ]
+
+
+def test_a_body_whose_values_are_one_place_off_is_understood(call, publish, app, logged):
+    """As the SDK's asynchronous client sends it."""
+    publish("a")
+    shifted = {"request_id": True, "prompt_name": 1, "prompt_input_variables": "a", "version": {"x": "y"}}
+    assert call("POST", "/library-track-prompt", {**shifted, "label": None}).status == 200
+    assert call("POST", "/library-track-prompt", {**shifted, "label": 7}).status == 400
+    assert rows(app, "SELECT version_id, variables FROM requests") == [(1, '{"x":"y"}')]
+
+
+def test_a_time_in_milliseconds_is_one_of_javascript(call):
+    assert call("POST", "/log-request", LOG | {"request_start_time": 1767225600000}).status == 201
+    assert parse(1767225600000) == parse(1767225600)
