@@ -59,8 +59,8 @@ def listening(app: WSGIApplication, host: str, port: int, threads: int = 8) -> I
 
 def stop(server: Any) -> None:
     """Make ``server.run()`` in another thread return."""
-    # Done by its own loop, which would otherwise wait on descriptors that are gone. The loop may wake by itself
-    # and close them between being told and being woken.
+    # Done by its own loop, which would otherwise wait on descriptors that are gone. The loop may wake by
+    # itself and close them between being told and being woken.
     with contextlib.suppress(OSError):
         server.trigger.pull_trigger(lambda: _close(server))
 
