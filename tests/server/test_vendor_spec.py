@@ -133,7 +133,7 @@ def test_errors(check, world):
     check("DELETE", ENTITIES, {}, path=ENTITIES, status=400)
 
 
-def test_tracking(check, world):
+def test_tracking(check, call, world):
     turn = {"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}
     log = {
         "provider": "openai",
@@ -149,6 +149,7 @@ def test_tracking(check, world):
         ("/rest/track-score", {"score": 1}),
         ("/rest/track-metadata", {"metadata": {}}),
         ("/rest/track-prompt", {"prompt_name": "rich"}),
+        ("/rest/track-group", {"group_id": call("POST", "/create-group").body["id"]}),
     ]:
         check("POST", path, {"request_id": request_id, **body}, path=path, status=200)
 
@@ -192,7 +193,7 @@ def test_datasets_and_evaluations(check, call, world):
     check("GET", f"{evaluations}/{report}/rows", path=rows, status=200)
 
 
-def test_agents(check, world):
+def test_agents(check, call, world):
     check("GET", "/workflows", path="/workflows", status=200)
     check("GET", "/workflows/agent", path="/workflows/{workflow_id_or_name}", status=200)
     check("GET", "/workflows/agent/labels", path="/workflows/{workflow_id_or_name}/labels", status=200)
@@ -200,4 +201,12 @@ def test_agents(check, world):
     started = check("POST", "/workflows/agent/run", {"input_variables": {"a": "1"}}, path=path, status=201)
     check("POST", "/workflows/agent/run", {"input_variables": 3}, path=path, status=400)
     check("GET", "/workflows/nobody", path="/workflows/{workflow_id_or_name}", status=404)
-    assert started["workflow_version_execution_id"] == 1
+    execution = started["workflow_version_execution_id"]
+    results = "/workflow-version-execution-results"
+    asked = f"{results}?workflow_version_execution_id={execution}&return_all_outputs="
+    for _ in range(500):
+        if call("GET", f"{asked}true").status == 200:
+            break
+        time.sleep(0.01)
+    for everything in ("true", "false"):
+        check("GET", asked + everything, path=results, status=200)
