@@ -9,6 +9,7 @@ from pathlib import Path
 
 from promptsync.errors import PromptsyncError, Refused
 from promptsync.files.atomic import backup, delete, write
+from promptsync.sync.parallel import for_each
 from promptsync.sync.project import Project
 from promptsync.sync.pullplan import Delete, PullOptions, PullPlan, Write, plan_pull
 
@@ -61,26 +62,23 @@ def pull(project: Project, plan: PullPlan, *, now: Callable[[], datetime] = date
 
 def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt, stamp: str) -> None:
     total = len(plan.writes) + len(plan.deletes)
-    for one in plan.writes:
+
+    def replace(one: Write) -> None:
         _check_unchanged(project, one)
         if one.backup and one.old is not None:
             receipt.backups[one.name] = backup(project.root, one.path, stamp)
-        _write(project, one, receipt)
+        write(project.root, one.path, one.new, within=project.config.prompts)
+        receipt.written.append(one)
         project.progress("Writing files", len(receipt.written), total)
+
+    try:
+        # each waits until it is safe on the disk, and the disk takes several at a time
+        for_each(replace, plan.writes)
+    finally:
+        receipt.written = sorted(receipt.written, key=lambda one: one.path)
     for gone in plan.deletes:
         _check_unchanged(project, gone)
         _delete(project, gone, receipt)
-
-
-def _write(project: Project, one: Write, receipt: PullReceipt) -> None:
-    try:
-        write(project.root, one.path, one.new, within=project.config.prompts)
-        receipt.written.append(one)
-    except KeyboardInterrupt:
-        # it may come after the file took its place; the disk tells
-        if one not in receipt.written and _present(project, one.path) == one.new:
-            receipt.written.append(one)
-        raise
 
 
 def _delete(project: Project, gone: Delete, receipt: PullReceipt) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -306,19 +307,20 @@ def test_a_disk_that_refuses_leaves_old_files_whole_and_tells_what_was_written(t
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 import signal
+import threading
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from promptsync.cli import main
 main(sys.argv[1:])
 """
     done = three.outside("-c", code, "-C", str(three.root), "pull", "--json")
     assert done.code == 5, str(done)
-    assert [one["name"] for one in done.document["written"]] == ["a"]
+    written = [one["name"] for one in done.document["written"]]
+    assert written in (["a"], ["a", "c"])  # c may be under way when b fails
     assert "b.yaml" in done.document["error"]["message"]
     after = three.files()
     assert b"Theirs" in after["prompts/a.yaml"]
-    assert {name: after[name] for name in ("prompts/b.yaml", "prompts/c.yaml")} == {
-        name: before[name] for name in ("prompts/b.yaml", "prompts/c.yaml")
-    }
+    assert after["prompts/b.yaml"] == before["prompts/b.yaml"]
+    assert (after["prompts/c.yaml"] != before["prompts/c.yaml"]) is ("c" in written)
     assert set(after) == set(before)
     three.ok("pull")
     assert set(three.states().values()) == {"in-sync"}
@@ -341,20 +343,23 @@ def test_ctrl_c_between_files_tells_which_were_written(
 ) -> None:
     for name in "abc":
         three.publish(name, "Theirs {name}")
-    written = []
+    written: list[str] = []
+    lock = threading.Lock()
 
     def interrupted(root: Path, path: str, text: str, *, within: str = "") -> None:
         real(root, path, text, within=within)
-        written.append(path)
-        if len(written) == at + 1:
+        with lock:
+            written.append(path)
+            is_time = len(written) == at + 1
+        if is_time:
             signal.raise_signal(signal.SIGINT)
 
     real = pulling.write
     monkeypatch.setattr(pulling, "write", interrupted)
     done = three.run("pull", "--json")
     assert done.code == 130
-    assert [one["path"] for one in done.document["written"]] == written
-    assert len(written) == at + 1
+    assert [one["path"] for one in done.document["written"]] == sorted(written)
+    assert len(written) >= at + 1  # what was under way is finished
     monkeypatch.undo()
     three.ok("pull")
     assert set(three.states().values()) == {"in-sync"}
