@@ -110,6 +110,7 @@ class World:
         self.forced: set[Node] = set()
         self.clock = 0
         self.made = 0
+        self.conflicts = 0
         self.seen: list[tuple[State, State]] = []
         first = self._commit(File(Node(self._fresh()), Node(frozenset())), [])
         self.copies = [WorkingCopy(first, first.file), WorkingCopy(first, first.file)]
@@ -449,6 +450,7 @@ class World:
         elif theirs.pulled == base.pulled:
             pulled = ours.pulled
         else:
+            self.conflicts += ours.pulled != theirs.pulled
             pulled = max(ours.pulled or 0, theirs.pulled or 0) or None
         return File(text, tags, pulled if text.value else None)
 
@@ -461,6 +463,7 @@ class World:
             return Node(ours.value, [ours, theirs])
         if ours.value == base.value:
             return Node(theirs.value, [ours, theirs])
+        self.conflicts += 1
         fresh = ours.value if isinstance(ours.value, frozenset) else self._fresh()
         value = (fresh, ours.value, theirs.value)[choice % 3]
         return Node(value, [ours, theirs])
