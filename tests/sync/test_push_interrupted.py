@@ -86,7 +86,11 @@ def settles(world: World) -> None:
     assert world.ok("push").out == "nothing to push\n"
 
 
-@pytest.mark.parametrize("count", [1, 9, COUNT])
+_ANYWHERE = [pytest.param(1 + number % 4, marks=pytest.mark.slow) for number in range(100)]
+"""A stop in the moment when threads start used to leave one in twenty receipts untrue, under load."""
+
+
+@pytest.mark.parametrize("count", [1, 9, COUNT, *_ANYWHERE])
 def test_ctrl_c_tells_what_was_done_in_one_document(many: World, count: int) -> None:
     with started(many, "push", "--json") as process:
         wait_for_publishes(many, process, count)
