@@ -243,11 +243,7 @@ class Decider:
             return
         history = self._project.history
         if history is not None and history.shallow:
-            raise Refused(
-                f"this clone is too shallow to tell who changed {name!r}",
-                hint="fetch the whole history: git fetch --unshallow, or fetch-depth: 0 in actions/checkout",
-                code="shallow-clone",
-            )
+            raise too_shallow(f"who changed {name!r}")
 
     def _origin(self, local: LocalHistory) -> Origin:
         if not local.git:
@@ -264,6 +260,15 @@ class Decider:
                 break
             commit = revision.commit
         return Origin(commit, False)
+
+
+def too_shallow(question: str) -> Refused:
+    """The refusal of a question that the visible history cannot settle."""
+    return Refused(
+        f"this clone is too shallow to tell {question}",
+        hint="fetch the whole history: git fetch --unshallow, or fetch-depth: 0 in actions/checkout",
+        code="shallow-clone",
+    )
 
 
 def pulled_from(pulled: Mapping[str, int], project: Project) -> int | None:

@@ -17,7 +17,7 @@ from promptsync.files.record import Entry
 from promptsync.files.splice import render_edit
 from promptsync.files.worktree import paths_for_new
 from promptsync.sync.conflict import Conflict
-from promptsync.sync.decide import pulled_from, with_pulled
+from promptsync.sync.decide import pulled_from, too_shallow, with_pulled
 from promptsync.sync.merging import Merged, Unmerged, merge_all
 from promptsync.sync.parallel import for_each
 from promptsync.sync.planning import check_names
@@ -88,7 +88,8 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
 
     Raises ``InvalidFile`` while a file cannot be read, ``Conflict`` while a chosen prompt changed on both
     sides (unless ``theirs`` or ``ours`` names it, or it is merged), ``MergeConflict`` when one does not
-    merge, ``UsageError`` for unknown names, ``RemoteError``.
+    merge, ``UsageError`` for unknown names, ``RemoteError``, ``Refused`` where a clone is too shallow to tell
+    a prompt that was deleted from one that is new.
     """
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
@@ -102,6 +103,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     if conflicts:
         raise Conflict(conflicts, "pull")
     wanted = [item for item in items if _is_taken(item, options)]
+    _check_not_deleted(project, wanted, chosen)
     kept = [item for item in items if item.name in options.ours and item.file is not None and item.listed]
     remote = read_all(project, [item.listed for item in (*wanted, *apart) if item.listed is not None])
     merged = merge_all(project, apart, remote, markers=options.markers)
@@ -117,6 +119,14 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     left = tuple(item for item in items if item.name not in done and item.state is not State.IN_SYNC)
     writes.sort(key=lambda one: one.path)
     return PullPlan(tuple(writes), tuple(deletes), left, merged.marked, options.prune)
+
+
+def _check_not_deleted(project: Project, wanted: Sequence[Item], chosen: Sequence[str]) -> None:
+    """Refuse to bring back unasked what the history that a shallow clone lacks may have deleted."""
+    new = [item.name for item in wanted if item.state is State.REMOTE_ONLY and item.name not in chosen]
+    history = project.history if new else None
+    if history is not None and history.shallow:
+        raise too_shallow(f"whether {new[0]!r} is new in the registry or was deleted here")
 
 
 def _is_apart(item: Item, settled: set[str]) -> bool:

@@ -1,0 +1,649 @@
+"""What happens to people in git, told from the outside: real git, the embedded registry, the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from registry_server import chat
+
+from promptsync.cli import run
+from promptsync.core.prompt import Prompt
+from promptsync.files.config import load
+from promptsync.sync.project import open_project
+
+NAME = "support/refund"
+CONFIG = "prompts: prompts\nremote: here\nremotes:\n  here: {{url: 'local:{registry}'}}\n"
+FILE = """# the refund prompt
+name: {name}
+messages:
+  - role: user
+    content: {text}
+"""
+
+
+@dataclass
+class Copy:
+    """One working copy. ``base`` is where ``promptsync.yaml`` stands below ``root``."""
+
+    root: Path
+    registry: Path
+    capsys: pytest.CaptureFixture[str]
+    base: str = "."
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def project(self) -> Path:
+        return self.root / self.base
+
+    def path(self, name: str = NAME) -> Path:
+        return self.project / "prompts" / f"{name}.yaml"
+
+    def git(self, *arguments: str, check: bool = True) -> str:
+        environ = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(self.registry.parent),
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_AUTHOR_NAME": "Ann",
+            "GIT_AUTHOR_EMAIL": "ann@example.org",
+            "GIT_COMMITTER_NAME": "Ann",
+            "GIT_COMMITTER_EMAIL": "ann@example.org",
+            "GIT_EDITOR": "true",
+            **self.environ,
+        }
+        done = subprocess.run(
+            ["git", "-c", "protocol.file.allow=always", *arguments],
+            cwd=self.root,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0 or not check, f"git {arguments}: {done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def begin(self) -> Copy:
+        """Make the repository with the configuration, nothing committed."""
+        self.project.mkdir(parents=True, exist_ok=True)
+        self.git("init", "-q", "-b", "main")
+        self.configure()
+        return self
+
+    def configure(self) -> None:
+        self.project.mkdir(parents=True, exist_ok=True)
+        (self.project / "promptsync.yaml").write_text(CONFIG.format(registry=self.registry))
+        (self.project / ".gitignore").write_text(".promptsync/\n")
+
+    def write(self, text: str, name: str = NAME) -> None:
+        """Write a file, or change the text of the one that is there."""
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_text(FILE.format(name=name, text=text))
+            return
+        lines = path.read_text().splitlines()
+        (at,) = (number for number, line in enumerate(lines) if line.strip().startswith("content:"))
+        lines[at] = f"    content: {text}"
+        path.write_text("\n".join([*lines, ""]))
+
+    def commit(self, text: str | None = None, name: str = NAME) -> str:
+        """Commit everything, with ``text`` in the prompt if given, and return the commit."""
+        if text is not None:
+            self.write(text, name)
+        self.git("add", "-A")
+        self.git("commit", "-qm", f"Say {text}")
+        return self.git("rev-parse", "HEAD")
+
+    def run(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """Run a verb and return its exit code and document."""
+        self.capsys.readouterr()
+        code = run(["-C", str(self.project), "--json", *arguments], {"HOME": str(self.registry.parent)})
+        out, _ = self.capsys.readouterr()
+        found: dict[str, Any] = json.loads(out)
+        return code, found
+
+    def ok(self, *arguments: str) -> dict[str, Any]:
+        code, found = self.run(*arguments)
+        assert code == 0, found
+        return found
+
+    def refused(self, *arguments: str) -> str:
+        """Run a verb that must be refused, and return all that it says about that."""
+        code, found = self.run(*arguments)
+        assert code == 3, found
+        return " ".join(str(value) for value in found["error"].values())
+
+    def states(self) -> dict[str, str]:
+        return {one["name"]: one["state"] for one in self.ok("status")["prompts"]}
+
+    def state(self, name: str = NAME) -> str:
+        return self.states()[name]
+
+    def push(self, *arguments: str) -> list[int]:
+        """Push and return the versions that were published."""
+        return [one["version"] for one in self.ok("push", *arguments)["published"]]
+
+    def text(self, name: str = NAME) -> str:
+        (line,) = (one for one in self.path(name).read_text().splitlines() if "content:" in one)
+        return line.partition("content:")[2].strip()
+
+    def publish(self, text: str, name: str = NAME, message: str = "By hand") -> int:
+        """Publish as somebody does in the registry's own pages."""
+        with open_project(load(self.project / "promptsync.yaml")) as project:
+            return project.registry.publish(Prompt(name, chat(text)), message=message).version
+
+    def clone(self, where: str, *options: str) -> Copy:
+        """A fresh clone, as CI makes one."""
+        root = self.root.parent / where
+        self.git("clone", "-q", *options, f"file://{self.root}", str(root))
+        return Copy(root, self.registry, self.capsys, self.base)
+
+    def forget(self) -> None:
+        shutil.rmtree(self.project / ".promptsync", ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def isolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+@pytest.fixture
+def copy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Copy:
+    """A repository whose prompt was committed and published as version 1."""
+    made = Copy(tmp_path / "work", tmp_path / "registry.db", capsys).begin()
+    made.commit("Hello")
+    assert made.push() == [1]
+    return made
+
+
+# -- clones and CI -------------------------------------------------------------------------------------------
+
+
+def test_a_fresh_clone_of_what_ci_pushed_is_in_sync_and_an_edit_is_ahead(copy: Copy) -> None:
+    copy.commit("Good day")
+    ci = copy.clone("ci")
+    assert ci.push() == [2]
+    fresh = copy.clone("fresh")
+    assert fresh.state() == "in-sync"
+    fresh.write("Good evening")
+    assert fresh.state() == "ahead"
+    fresh.commit()
+    assert copy.clone("again", "--branch", "main").state() == "in-sync"
+    assert fresh.push() == [3]
+
+
+def test_a_clone_without_history_is_refused_only_where_there_is_something_to_settle(copy: Copy) -> None:
+    copy.commit("Good day")
+    copy.push()
+    shallow = copy.clone("shallow", "--depth=1")
+    assert shallow.state() == "in-sync"
+    assert shallow.push() == []
+    copy.publish("Theirs")
+    told = shallow.refused("push")
+    assert "fetch-depth: 0" in told and NAME in told
+    assert "fetch-depth: 0" in shallow.refused("status")
+    assert shallow.text() == "Good day"
+
+
+def test_a_shallow_clone_that_holds_the_base_can_push(copy: Copy) -> None:
+    copy.commit("Good day")
+    copy.push()
+    shallow = copy.clone("shallow", "--depth=1")
+    shallow.write("Good evening")
+    assert shallow.state() == "ahead"
+    assert shallow.push() == [3]
+
+
+def test_a_shallow_clone_does_not_bring_back_what_was_deleted(copy: Copy) -> None:
+    copy.commit("Other", "other")
+    copy.path().unlink()
+    copy.commit()
+    shallow = copy.clone("shallow", "--depth=1")
+    shallow.push()
+    assert "fetch-depth: 0" in shallow.refused("pull")
+    assert not shallow.path().exists()
+    shallow.ok("pull", NAME)
+    assert shallow.text() == "Hello"
+    assert copy.state() == "deleted-locally"
+
+
+def test_without_its_private_directory_a_working_copy_knows_as_much(copy: Copy) -> None:
+    copy.commit("Good day")
+    copy.push()
+    copy.publish("Theirs")
+    copy.ok("pull")
+    copy.commit()
+    copy.forget()
+    assert copy.state() == "in-sync"
+    copy.write("Mine")
+    assert copy.state() == "ahead"
+    copy.publish("Theirs again")
+    copy.forget()
+    assert copy.state() == "diverged"
+
+
+# -- old text ------------------------------------------------------------------------------------------------
+
+
+def test_a_checked_out_old_branch_is_behind_and_publishes_nothing(copy: Copy) -> None:
+    copy.git("branch", "old")
+    copy.commit("Good day")
+    copy.push()
+    copy.git("checkout", "-q", "old")
+    assert copy.state() == "behind"
+    assert copy.push() == []
+    copy.git("checkout", "-q", "main")
+    assert copy.state() == "in-sync"
+
+
+def test_text_that_the_registry_restored_is_behind(copy: Copy) -> None:
+    copy.commit("Good day")
+    copy.push()
+    assert copy.publish("Hello") == 3
+    assert copy.state() == "behind"
+    assert copy.push() == []
+    copy.ok("pull")
+    assert copy.text() == "Hello"
+    assert copy.state() == "in-sync"
+    copy.write("Hello you")
+    assert copy.state() == "ahead"
+
+
+def test_a_git_revert_is_ahead_and_beside_an_edit_in_the_registry_diverged(copy: Copy) -> None:
+    copy.commit("Good day")
+    copy.push()
+    copy.git("revert", "--no-edit", "HEAD")
+    assert copy.state() == "ahead"
+    copy.publish("Theirs")
+    assert copy.state() == "diverged"
+    assert "diverged" in copy.refused("push")
+    assert copy.text() == "Hello"
+
+
+def test_a_git_revert_can_be_pushed_and_reverted_again(copy: Copy) -> None:
+    copy.commit("Good day")
+    copy.push()
+    for version, text in ((3, "Hello"), (4, "Good day"), (5, "Hello")):
+        copy.git("revert", "--no-edit", "HEAD")
+        assert copy.text() == text
+        assert copy.push() == [version]
+        assert copy.clone(f"clone-{version}").state() == "in-sync"
+
+
+def test_what_a_label_points_at_can_be_looked_at_without_publishing_it(copy: Copy) -> None:
+    copy.ok("label", "set", NAME, "prod", "--version", "1")
+    copy.commit("Good day")
+    copy.push()
+    copy.ok("pull", "--label", "prod")
+    assert copy.text() == "Hello"
+    assert copy.state() == "behind"
+    assert copy.push() == []
+    copy.ok("pull")
+    assert copy.text() == "Good day"
+    assert copy.state() == "in-sync"
+
+
+def test_a_version_that_was_put_there_is_published_by_a_commit_that_means_it(copy: Copy) -> None:
+    copy.commit("Good day")
+    copy.push()
+    copy.ok("pull", NAME, "--version", "1")
+    copy.commit()
+    assert copy.state() == "ahead"
+    assert copy.push() == [3]
+    assert copy.clone("fresh").state() == "in-sync"
+
+
+def test_the_version_that_was_pulled_can_be_looked_at_again_over_later_work(copy: Copy) -> None:
+    """The number in the file is the committed one then; the text is what tells."""
+    copy.publish("Theirs")
+    copy.ok("pull")
+    copy.commit()
+    copy.commit("Mine")
+    assert copy.push() == [3]
+    copy.ok("pull", NAME, "--version", "2")
+    assert copy.text() == "Theirs"
+    assert copy.state() == "behind"
+    assert copy.push() == []
+    copy.forget()
+    assert copy.state() == "behind"
+
+
+def test_old_text_forced_from_an_old_commit_is_not_undone_by_the_next_push(copy: Copy) -> None:
+    copy.commit("Good day")
+    copy.push()
+    copy.git("checkout", "-q", "HEAD~1")
+    assert copy.push("--force", NAME, "-y") == [3]
+    assert copy.state() == "in-sync"
+    copy.git("checkout", "-q", "main")
+    assert copy.state() == "behind"
+    assert copy.push() == []
+    assert copy.clone("ci").push() == []
+
+
+def test_what_was_forced_over_the_registrys_edit_is_the_base_of_what_follows(copy: Copy) -> None:
+    copy.publish("Theirs")
+    copy.commit("Mine")
+    assert copy.state() == "diverged"
+    assert copy.push("--force", NAME, "-y") == [3]
+    copy.commit("Mine again")
+    assert copy.state() == "ahead"
+    assert copy.clone("ci").push() == [4]
+
+
+# -- uncommitted pushes --------------------------------------------------------------------------------------
+
+
+def test_drafts_can_be_pushed_edited_committed_and_pushed(copy: Copy) -> None:
+    for version, text in ((2, "One"), (3, "Two")):
+        copy.write(text)
+        assert copy.push() == [version]
+    copy.commit("Three")
+    assert copy.state() == "ahead"
+    assert copy.push() == [4]
+    copy.write("Four")
+    assert copy.push() == [5]
+    copy.commit()
+    fresh = copy.clone("fresh")
+    fresh.write("Five")
+    assert fresh.state() == "ahead"
+
+
+def test_a_draft_that_was_taken_back_is_behind(copy: Copy) -> None:
+    copy.write("Draft")
+    copy.push()
+    copy.git("checkout", "--", ".")
+    assert copy.state() == "behind"
+    assert copy.push() == []
+
+
+def test_a_colleagues_draft_is_not_overwritten(copy: Copy) -> None:
+    colleague = copy.clone("colleague")
+    colleague.write("Draft")
+    assert colleague.push() == [2]
+    assert copy.state() == "behind"
+    copy.commit("Mine")
+    assert copy.state() == "diverged"
+    # the colleague's commit brings the draft in
+    colleague.commit()
+    copy.git("fetch", "-q", str(colleague.root), "main")
+    copy.git("merge", "-q", "-X", "ours", "FETCH_HEAD", check=False)
+    assert copy.state() == "ahead"
+
+
+def test_a_commit_from_elsewhere_is_no_edit_of_a_draft(copy: Copy) -> None:
+    colleague = copy.clone("colleague")
+    colleague.commit("Theirs")
+    copy.write("Draft")
+    assert copy.push() == [2]
+    copy.git("stash", "-q")
+    copy.git("pull", "-q", str(colleague.root), "main")
+    assert copy.text() == "Theirs"
+    assert copy.state() == "diverged"
+
+
+# -- branches ------------------------------------------------------------------------------------------------
+
+
+def test_a_squash_merge_of_a_branch_that_had_pushed_is_in_sync(copy: Copy) -> None:
+    copy.git("checkout", "-qb", "feature")
+    for text in ("One", "Two"):
+        copy.commit(text)
+        copy.push()
+    copy.git("checkout", "-q", "main")
+    assert copy.state() == "behind"
+    copy.git("merge", "-q", "--squash", "feature")
+    copy.git("commit", "-qm", "Feature")
+    fresh = copy.clone("fresh", "--single-branch")
+    assert fresh.state() == "in-sync"
+    fresh.write("Three")
+    assert fresh.state() == "ahead"
+
+
+def test_a_merge_of_a_branch_that_had_pushed_is_in_sync(copy: Copy) -> None:
+    copy.git("checkout", "-qb", "feature")
+    copy.commit("One")
+    copy.push()
+    copy.git("checkout", "-q", "main")
+    copy.git("commit", "-q", "--allow-empty", "-m", "Something else")
+    copy.git("merge", "-q", "--no-ff", "-m", "Merge", "feature")
+    assert copy.state() == "in-sync"
+    copy.forget()
+    copy.write("Two")
+    assert copy.state() == "ahead"
+
+
+def test_a_rebase_takes_the_pushed_commits_along(copy: Copy) -> None:
+    copy.git("checkout", "-qb", "feature")
+    for text in ("One", "Two"):
+        copy.commit(text)
+        copy.push()
+    copy.git("checkout", "-q", "main")
+    (copy.root / "README").write_text("Something else\n")
+    copy.commit()
+    copy.git("checkout", "-q", "feature")
+    copy.git("rebase", "-q", "main")
+    copy.forget()
+    assert copy.state() == "in-sync"
+    copy.write("Three")
+    assert copy.state() == "ahead"
+
+
+def test_a_conflict_that_was_kept_ours_is_settled_for_everybody(copy: Copy) -> None:
+    copy.publish("Theirs")
+    copy.commit("Mine")
+    copy.ok("pull", "--ours", NAME)
+    assert (copy.text(), copy.state()) == ("Mine", "ahead")
+    copy.commit()
+    fresh = copy.clone("fresh")
+    assert fresh.state() == "ahead"
+    assert fresh.push() == [3]
+
+
+def test_a_conflict_that_was_kept_ours_and_pushed_before_the_commit_does_not_vouch_for_the_old_commit(
+    copy: Copy,
+) -> None:
+    colleague = copy.clone("colleague")
+    copy.publish("Theirs")
+    colleague.ok("pull")
+    colleague.commit()
+    copy.commit("Mine")
+    copy.ok("pull", "--ours", NAME)
+    assert copy.push() == [3]
+    assert colleague.state() == "behind"
+    copy.commit()
+    fresh = copy.clone("fresh")
+    fresh.write("Mine again")
+    assert fresh.state() == "ahead"
+
+
+def test_a_stash_carries_what_was_pulled(copy: Copy) -> None:
+    copy.publish("Theirs")
+    copy.ok("pull")
+    copy.git("stash", "-q")
+    assert copy.state() == "behind"
+    copy.git("commit", "-q", "--allow-empty", "-m", "Something else")
+    copy.git("stash", "pop", "-q")
+    assert copy.state() == "in-sync"
+    copy.forget()
+    copy.write("Mine")
+    assert copy.state() == "ahead"
+
+
+def test_two_worktrees_of_one_repository_do_not_mix_up_their_records(copy: Copy) -> None:
+    copy.git("worktree", "add", "-q", "--detach", "../other")
+    other = Copy(copy.root.parent / "other", copy.registry, copy.capsys)
+    other.write("Draft")
+    assert other.push() == [2]
+    assert (copy.state(), other.state()) == ("behind", "in-sync")
+    copy.write("Mine")
+    assert copy.state() == "diverged"
+    other.commit("Draft two")
+    assert other.state() == "ahead"
+    assert other.push() == [3]
+
+
+# -- where the files are -------------------------------------------------------------------------------------
+
+
+def test_a_directory_without_git_goes_by_pulled_and_the_record(copy: Copy, tmp_path: Path) -> None:
+    plain = Copy(tmp_path / "plain", copy.registry, copy.capsys)
+    plain.configure()
+    plain.ok("pull")
+    plain.write("Edited")
+    assert plain.state() == "ahead"
+    assert plain.push() == [2]
+    plain.write("Edited again")
+    assert plain.state() == "ahead"
+    copy.publish("Theirs")
+    assert plain.state() == "diverged"
+    plain.forget()
+    assert plain.state() == "diverged"
+
+
+def test_a_moved_file_is_the_same_prompt(copy: Copy) -> None:
+    copy.git("mv", f"prompts/{NAME}.yaml", "prompts/refunds.yaml")
+    assert copy.states() == {NAME: "in-sync"}
+    copy.commit()
+    copy.forget()
+    copy.path("refunds").write_text(copy.path("refunds").read_text().replace("Hello", "Good day"))
+    assert copy.states() == {NAME: "ahead"}
+    assert copy.push() == [2]
+
+
+def test_a_changed_name_is_a_new_prompt_and_a_deleted_one(copy: Copy) -> None:
+    copy.path().write_text(copy.path().read_text().replace(f"name: {NAME}", "name: support/return"))
+    assert copy.states() == {NAME: "deleted-locally", "support/return": "new"}
+    copy.commit()
+    copy.forget()
+    assert copy.states() == {NAME: "deleted-locally", "support/return": "new"}
+    assert copy.push() == [1]
+    copy.ok("push", "--prune", "-y")
+    assert copy.states() == {"support/return": "in-sync"}
+
+
+def test_a_deletion_beside_an_edit_in_the_registry_is_diverged(copy: Copy) -> None:
+    copy.path().unlink()
+    copy.commit()
+    assert copy.state() == "deleted-locally"
+    copy.publish("Theirs")
+    assert copy.state() == "diverged"
+    code, _ = copy.run("push", "--prune", "-y")
+    assert code == 3
+
+
+def test_a_sparse_checkout_hides_and_does_not_delete(copy: Copy) -> None:
+    copy.commit("Other", "other")
+    copy.push()
+    copy.git("sparse-checkout", "set", "--no-cone", "/*", "!/prompts/support/")
+    assert not copy.path().exists()
+    assert copy.states() == {"other": "in-sync"}
+    assert copy.ok("push", "--prune", "-y")["plan"] == []
+    assert copy.ok("pull")["written"] == []
+    assert not copy.path().exists()
+
+
+def test_a_project_in_a_directory_of_a_monorepo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mono = Copy(tmp_path / "mono", tmp_path / "registry.db", capsys, base="services/bot").begin()
+    mono.commit("Hello")
+    assert mono.push() == [1]
+    mono.commit("Good day")
+    assert mono.state() == "ahead"
+    ci = mono.clone("ci")
+    assert ci.push() == [2]
+    assert mono.state() == "in-sync"
+    mono.git("checkout", "-q", "HEAD~1")
+    assert mono.state() == "behind"
+
+
+def test_a_repository_inside_another_one_is_a_repository_of_its_own(
+    copy: Copy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outer = Copy(tmp_path / "outer", tmp_path / "other.db", capsys)
+    outer.root.mkdir()
+    outer.git("init", "-q", "-b", "main")
+    outer.git("submodule", "--quiet", "add", f"file://{copy.root}", "libs/prompts")
+    outer.git("commit", "-qm", "Add the prompts")
+    inner = Copy(outer.root / "libs" / "prompts", copy.registry, capsys)
+    assert inner.state() == "in-sync"
+    inner.commit("Good day")
+    assert inner.state() == "ahead"
+    assert inner.push() == [2]
+    assert copy.state() == "behind"
+
+
+def test_before_the_first_commit_the_record_is_the_base(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unborn = Copy(tmp_path / "work", tmp_path / "registry.db", capsys).begin()
+    unborn.write("Hello")
+    assert unborn.state() == "new"
+    assert unborn.push() == [1]
+    unborn.write("Good day")
+    assert unborn.state() == "ahead"
+    assert unborn.push() == [2]
+    unborn.commit("Good evening")
+    assert unborn.state() == "ahead"
+    unborn.publish("Theirs")
+    assert unborn.state() == "diverged"
+
+
+def test_on_a_detached_head_all_is_as_on_a_branch(copy: Copy) -> None:
+    copy.git("checkout", "-q", "--detach")
+    copy.commit("Good day")
+    assert copy.push() == [2]
+    copy.git("checkout", "-q", "main")
+    assert copy.state() == "behind"
+    copy.git("merge", "-q", "HEAD@{1}")
+    assert copy.state() == "in-sync"
+
+
+def test_line_ends_that_git_converts_are_no_difference(copy: Copy) -> None:
+    copy.commit("Good day")
+    copy.push()
+    windows = copy.clone("windows", "-c", "core.autocrlf=true")
+    assert b"\r\n" in windows.path().read_bytes()
+    assert windows.state() == "in-sync"
+    windows.path().write_bytes(windows.path().read_bytes().replace(b"Good day", b"Good evening"))
+    assert windows.state() == "ahead"
+    windows.commit()
+    windows.forget()
+    assert windows.push() == [3]
+    windows.publish("Theirs")
+    windows.ok("pull")
+    assert windows.state() == "in-sync"
+    windows.commit()
+    windows.forget()
+    windows.path().write_bytes(windows.path().read_bytes().replace(b"Theirs", b"Mine"))
+    assert windows.state() == "ahead"
+
+
+def test_odd_settings_of_git_change_nothing(copy: Copy) -> None:
+    for key, value in (
+        ("log.showSignature", "true"),
+        ("diff.renames", "copies"),
+        ("core.quotePath", "true"),
+        ("color.ui", "always"),
+        ("log.date", "relative"),
+        ("diff.noprefix", "true"),
+        ("core.abbrev", "40"),
+        ("log.follow", "true"),
+        ("log.mailmap", "true"),
+    ):
+        copy.git("config", key, value)
+    copy.commit("Good day")
+    assert copy.state() == "ahead"
+    assert copy.push() == [2]
+    copy.commit("Grüße", "höflich/gruß")
+    assert copy.push() == [1]
+    copy.forget()
+    copy.write("Good evening")
+    copy.write("Tschüß", "höflich/gruß")
+    assert copy.states() == {NAME: "ahead", "höflich/gruß": "ahead"}
