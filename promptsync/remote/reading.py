@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
 
 import httpx
@@ -61,6 +62,9 @@ class Reading(Listing):
         """Learned from the first raw answer."""
         self._cache = cache
         self._has_raw_read = True
+        self._tells_tags = True
+        self.lists_tags = True
+        """Whether the last list told tags, which the vendor's document does not promise."""
 
     def list(
         self,
@@ -79,6 +83,7 @@ class Reading(Listing):
         """
         wanted = status if status != "active" else None
         answer, items = self._items({"status": wanted, "label": label, "name": name, "tags": tag}, on_page)
+        self.lists_tags = not items or any("tags" in item for item in items)
         try:
             if all(map(parse.is_whole, items)):
                 return [parse.listed(item) for item in items]
@@ -96,6 +101,31 @@ class Reading(Listing):
         return Listed(
             template_id, found.version, found.prompt, found.message, is_snippet=item.get("is_snippet") is True
         )
+
+    def with_tags(self, prompts: Prompts) -> Prompts:
+        """The listed prompts with the tags that their raw reads tell, one request each.
+
+        They are as they were where the registry tells tags nowhere; that costs one request in all.
+        """
+        if not prompts or not self._tells_tags:
+            return prompts
+        first = self._tagged(prompts[0])
+        if first is None:
+            self._tells_tags = False
+            return prompts
+        with ThreadPoolExecutor(self._connections) as pool:
+            others = pool.map(self._tagged, prompts[1:])
+            return [first, *(one or item for one, item in zip(others, prompts[1:], strict=True))]
+
+    def _tagged(self, item: Listed) -> Listed | None:
+        try:
+            answer = self._raw_answer(self._identifier(item.template_id, item.name), item.name, {})
+        except NotFound:
+            return None
+        raw = answer.object() if answer is not None else {}
+        if answer is None or "tags" not in raw:
+            return None
+        return replace(item, prompt=replace(item.prompt, tags=_parsed(answer, raw, {}).prompt.tags))
 
     def get(
         self, template_id: int | None, name: str, *, version: int | None = None, label: str | None = None

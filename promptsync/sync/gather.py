@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from promptsync.core.compare import State
 from promptsync.core.names import name_for
 from promptsync.core.prompt import Label, Listed
+from promptsync.errors import UsageError
 from promptsync.files.promptfile import PromptFile
 from promptsync.files.quickname import name_in
 from promptsync.files.worktree import Worktree, scan
@@ -32,6 +33,7 @@ def gather(project: Project, *, label: str | None = None, with_labels: bool = Fa
         scanning = pool.submit(scan, project.root, project.config.prompts)
         listed = list_all(project, label=label)
         worktree = scanning.result()
+    _check_directory(project, worktree)
     listing = {item.name: item for item in listed}
     labels = labels_by_prompt(project, listed) if with_labels else None
     names = sorted(name for name in {*worktree.files, *listing} if project.config.in_scope(name))
@@ -62,13 +64,30 @@ def gather(project: Project, *, label: str | None = None, with_labels: bool = Fa
     )
 
 
+def _check_directory(project: Project, worktree: Worktree) -> None:
+    """Refuse a prompts directory that is not there and never was, although this working copy had prompts."""
+    if worktree.files or (project.root / project.config.prompts).exists():
+        return
+    history = project.history
+    if history is not None and history.changes:
+        return  # it was there: its prompts were deleted
+    if project.record().entries(project.record_url, None):
+        raise UsageError(
+            f"there is no directory {project.config.prompts!r} in {project.root}, but prompts were kept here",
+            hint=f"mend the line prompts: in {project.config.path.name}, or make the directory",
+            code="prompts-directory",
+        )
+
+
 def list_all(project: Project, *, label: str | None = None, status: str = "active") -> list[Listed]:
-    """Return everything that the registry lists."""
+    """Return everything that the registry lists, with tags as far as it tells them."""
 
     def on_page(done: int, pages: int) -> None:
         project.progress("Listing the registry", done, pages)
 
-    return project.registry.list(label=label, status=status, on_page=on_page)
+    registry = project.registry
+    found = registry.list(label=label, status=status, on_page=on_page)
+    return found if registry.lists_tags else registry.with_tags(found)
 
 
 def labels_by_prompt(

@@ -1,0 +1,43 @@
+"""Tags, which the vendor's lists do not promise and the customer's document does not name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dialect_servers import Dialect, customer, embedded, vendor
+from dialect_world import beside
+
+TAGGED = "name: tagged\ntags: [billing]\nmessages: [{role: user, content: T}]\npulled: 1\n"
+
+
+@pytest.mark.parametrize("kind", [embedded, vendor])
+def test_tags_are_compared_published_and_pulled_where_only_single_reads_tell_them(
+    kind: Callable[[Any], Dialect], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with beside(kind, tmp_path, capsys) as here:
+        here.publish("tagged", "T", tags=["billing"])
+        here.publish("theirs", "T", tags=["support"])
+        (tmp_path / "prompts/tagged.yaml").write_text(TAGGED)
+        (tmp_path / "prompts/new.yaml").write_text("tags: [b, a]\ncontent: New\n")
+        assert here.run("push", "-y").code == 0
+        assert here.run("pull").code == 0
+        assert "support" in (tmp_path / "prompts/theirs.yaml").read_text()
+        states = {one["state"] for one in here.run("status", "--json").document["prompts"]}
+        assert states == {"in-sync"}
+        (tmp_path / "prompts/tagged.yaml").write_text(TAGGED.replace("billing", "refunds"))
+        (changed,) = here.run("diff", "--json").document["changes"]
+        assert [field["path"] for field in changed["fields"]] == ["tags"]
+
+
+def test_a_registry_that_forgets_tags_is_told_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with beside(customer, tmp_path, capsys) as here:
+        (tmp_path / "prompts/new.yaml").write_text("tags: [b, a]\ncontent: New\n")
+        ran = here.run("push", "-y", "--json")
+        assert ran.code == 5
+        assert ran.document["altered"] == [{"name": "new", "fields": ["tags"]}]
+        states = {one["name"]: one["state"] for one in here.run("status", "--json").document["prompts"]}
+        assert states == {"new": "altered", "support/refund": "in-sync", "tone": "in-sync"}
+        assert here.run("push", "-y").code == 0
