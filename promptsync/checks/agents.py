@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.checks.catalogue import Agent
 from promptsync.checks.outcome import Interrupted, Status, failure, start_failed
-from promptsync.checks.waiting import Patience, Progress, all_at_once, wait
+from promptsync.checks.waiting import Patience, Progress, wait
 from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.remote.errors import Unsupported
 from promptsync.remote.parse import text
+from promptsync.sync.parallel import for_each
 
 if TYPE_CHECKING:
     from promptsync.remote.client import Registry
@@ -88,21 +89,20 @@ def run_agents(
     """
     runs = [AgentRun(one.name, one.id) for one in agents]
 
-    def put(found: tuple[int, AgentRun]) -> None:
-        runs[found[0]] = found[1]
+    def start(index: int) -> None:
+        runs[index] = _started(registry, runs[index], variables, label, version)
 
-    def start(index: int) -> tuple[int, AgentRun]:
-        return index, _started(registry, runs[index], variables, label, version)
+    def ask(index: int) -> None:
+        runs[index] = _asked(registry, runs[index])
 
     def look() -> bool:
-        under_way = [index for index, run in enumerate(runs) if run.is_under_way]
-        all_at_once(lambda index: (index, _asked(registry, runs[index])), under_way, keep=put)
+        for_each(ask, [index for index, run in enumerate(runs) if run.is_under_way])
         ended = sum(not run.is_under_way for run in runs)
         progress("running agents", ended, len(runs))
         return ended == len(runs)
 
     try:
-        all_at_once(start, [*range(len(runs))], keep=put)
+        for_each(start, range(len(runs)))
         if patience is not None and not wait(look, patience):
             runs[:] = [replace(run, status=Status.TIMED_OUT) if run.is_under_way else run for run in runs]
     except KeyboardInterrupt:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.checks.catalogue import Evaluation, NoSuchItem, pick, score_of
 from promptsync.checks.outcome import Interrupted, Status, failure, start_failed
-from promptsync.checks.waiting import Patience, Progress, all_at_once, wait
+from promptsync.checks.waiting import Patience, Progress, wait
 from promptsync.errors import PromptsyncError, RemoteError
-from promptsync.remote.errors import NotFound, Rejected, Unsupported
+from promptsync.remote.errors import NotFound, Unsupported
 from promptsync.remote.parse import number, text
+from promptsync.sync.parallel import for_each
 
 if TYPE_CHECKING:
     from promptsync.remote.client import Registry
@@ -125,7 +126,7 @@ def run_evaluations(
     """
     batch = _Batch(registry, progress, [EvaluationRun(one.name, one.id) for one in evaluations])
     try:
-        all_at_once(batch.start, [*range(len(evaluations))], keep=batch.put)
+        for_each(batch.start, range(len(evaluations)))
         if patience is None or wait(batch.look, patience):
             batch.judge(evaluations)
         else:
@@ -181,21 +182,19 @@ class _Batch:
         self.progress = progress
         self.runs = runs
 
-    def put(self, found: tuple[int, EvaluationRun]) -> None:
-        self.runs[found[0]] = found[1]
-
-    def start(self, index: int) -> tuple[int, EvaluationRun]:
+    def start(self, index: int) -> None:
         run = self.runs[index]
         name = f"promptsync {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         try:
             report = self.registry.run_evaluation(run.evaluation_id or 0, name)
         except RemoteError as error:
-            return index, replace(run, status=start_failed(error), error=error)
-        return index, replace(run, report_id=report, status=Status.RUNNING)
+            self.runs[index] = replace(run, status=start_failed(error), error=error)
+        else:
+            self.runs[index] = replace(run, report_id=report, status=Status.RUNNING)
 
     def look(self) -> bool:
         """Read every run that is under way; true when none is."""
-        all_at_once(self._read, self._under_way(), keep=self.put)
+        for_each(self._read, self._under_way())
         done, cells = sum(run.done for run in self.runs), sum(run.cells for run in self.runs)
         self.progress("running evaluations", done, cells)
         return not self._under_way()
@@ -208,26 +207,25 @@ class _Batch:
         """Read the scores and the failed cells of what has completed, and the scores of the runs before."""
         before = {one.id: one for one in evaluations}
 
-        def judged(index: int) -> tuple[int, EvaluationRun]:
+        def judge(index: int) -> None:
             run = self.runs[index]
             run = replace(_with_score(self.registry, run), failed_cells=_failed_cells(self.registry, run))
-            return index, replace(
-                run, previous_score=_previous(self.registry, before.get(run.evaluation_id or 0))
-            )
+            previous = _previous(self.registry, before.get(run.evaluation_id or 0))
+            self.runs[index] = replace(run, previous_score=previous)
 
         ended = [index for index, run in enumerate(self.runs) if run.status is Status.COMPLETED]
-        all_at_once(judged, ended, keep=self.put)
+        for_each(judge, ended)
 
     def _under_way(self) -> list[int]:
         return [index for index, run in enumerate(self.runs) if run.is_under_way]
 
-    def _read(self, index: int) -> tuple[int, EvaluationRun]:
+    def _read(self, index: int) -> None:
         run = self.runs[index]
         assert run.report_id is not None
         try:
-            return index, _as_reported(run, self.registry.evaluation(run.report_id))
+            self.runs[index] = _as_reported(run, self.registry.evaluation(run.report_id))
         except RemoteError as error:
-            return index, replace(run, error=error, status=Status.UNREADABLE)
+            self.runs[index] = replace(run, error=error, status=Status.UNREADABLE)
 
 
 def _as_reported(run: EvaluationRun, raw: Mapping[str, Any]) -> EvaluationRun:
@@ -299,5 +297,5 @@ def _previous(registry: Registry, evaluation: Evaluation | None) -> float | None
         return last.score if last is not None else None
     try:
         return score_of(registry.evaluation_score(last.id))
-    except (Unsupported, Rejected):
-        return None
+    except RemoteError:
+        return None  # it is for comparison only

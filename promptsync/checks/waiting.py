@@ -1,17 +1,12 @@
-"""Starting things in a registry, all at once, and asking again until they have ended."""
+"""Asking a registry again and again until what was started there has ended."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
-T = TypeVar("T")
-R = TypeVar("R")
-
-AT_ONCE: Final = 8
 _GROWTH: Final = 1.5
 
 Progress = Callable[[str, int, int], None]
@@ -25,34 +20,6 @@ class Patience:
     timeout: float = 1800.0
     first: float = 0.1
     longest: float = 5.0
-
-
-def all_at_once(action: Callable[[T], R], items: Sequence[T], *, keep: Callable[[R], object]) -> None:
-    """Call ``action`` for each item from several threads, and ``keep`` with each result as it comes.
-
-    When interrupted, what has begun is still finished and kept, and the rest not begun.
-    """
-    if not items:
-        return
-    pool = ThreadPoolExecutor(min(AT_ONCE, len(items)), thread_name_prefix="checks")
-    futures = [pool.submit(action, item) for item in items]
-    kept: set[Future[R]] = set()
-    try:
-        _keep(futures, kept, keep)
-    except BaseException:
-        pool.shutdown(wait=True, cancel_futures=True)
-        _keep([future for future in futures if not future.cancelled()], kept, keep)
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _keep(futures: Iterable[Future[R]], kept: set[Future[R]], keep: Callable[[R], object]) -> None:
-    for future in futures:
-        if future not in kept:
-            result = future.result()
-            kept.add(future)
-            keep(result)
 
 
 def wait(look: Callable[[], bool], patience: Patience) -> bool:
