@@ -166,7 +166,7 @@ def test_a_private_directory_that_cannot_be_used_is_told_before_any_write(world:
     (world.root / ".promptsync").write_text("a file in its place")
     world.write("a")
     done = world.run(verb)
-    assert (done.code, world.writes) == (1, [])
+    assert (done.code, world.writes) == (2, [])
     assert ".promptsync" in done.err and "hint: " in done.err
 
 
@@ -174,5 +174,5 @@ def test_a_lock_that_cannot_be_taken_is_told(world: World) -> None:
     world.write("a")
     (world.root / ".promptsync/lock").mkdir(parents=True)
     done = world.run("push")
-    assert (done.code, world.writes) == (1, [])
+    assert (done.code, world.writes) == (2, [])
     assert "lock" in done.err

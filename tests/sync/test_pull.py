@@ -292,7 +292,7 @@ def test_an_export_leaves_no_trace_in_the_working_copy_and_deletes_nothing(
 def test_an_export_into_a_place_that_cannot_be_written_is_told(three: World, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("here")
     done = three.run("pull", "--output", str(tmp_path / "file" / "below"))
-    assert done.code == 1
+    assert done.code == 2
     assert "could not be written" in done.err
 
 
@@ -331,7 +331,7 @@ def test_a_file_that_cannot_be_replaced_fails_whole_when_it_is_the_first(three: 
     (three.root / "prompts/new").write_text("in the way")
     before = three.files()
     done = three.run("pull", "--json")
-    assert done.code == 1
+    assert done.code == 2
     assert "could not be written" in done.document["error"]["message"]
     assert done.document["written"] == []
     assert three.files() == before
