@@ -37,6 +37,7 @@ VERBS = {
 }
 """Every verb with its line in the help. Its module is loaded when it is used."""
 
+UNWRITTEN = 5
 BUG = 70
 INTERRUPTED = 130
 
@@ -91,15 +92,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str], environ: Any) -> int:
     """Run one command line and return its exit code; everything is printed."""
     session = Session(_environment(environ))
-    try:
-        return _run(arguments, session)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain again while it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-
-
-def _run(arguments: Sequence[str], session: Session) -> int:
     wants_json = "--json" in arguments
     try:
         outcome = group.main(list(arguments), prog_name="promptsync", standalone_mode=False, obj=session)
@@ -115,8 +107,6 @@ def _run(arguments: Sequence[str], session: Session) -> int:
         interrupted = PromptsyncError("interrupted", code="interrupted")
         interrupted.exit_code = INTERRUPTED
         return _fail(session, interrupted, wants_json)
-    except BrokenPipeError:
-        raise
     except Exception as error:
         return _fail(session, _bug(error, arguments), wants_json)
     if not isinstance(outcome, Outcome):  # --help and --version print by themselves
@@ -125,18 +115,35 @@ def _run(arguments: Sequence[str], session: Session) -> int:
 
 
 def _show(session: Session, outcome: Outcome) -> int:
+    """Print an outcome and return its exit code, which stands also when nobody reads on."""
+    try:
+        _print(session, outcome)
+    except BrokenPipeError:
+        _close_stdout()
+    except OSError as error:
+        _close_stdout()
+        click.echo(f"error: the answer could not be written: {error.strerror}", err=True)
+        return outcome.exit_code or UNWRITTEN
+    return outcome.exit_code
+
+
+def _close_stdout() -> None:
+    """Keep Python from complaining once more while it closes stdout."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _print(session: Session, outcome: Outcome) -> None:
     error = outcome.error
     if session.json:
         body = output.error_body(error) if error is not None else None
         click.echo(
             output.document(outcome.body, remote=session.remote_name, exit_code=outcome.exit_code, error=body)
         )
-        return outcome.exit_code
+        return
     if outcome.lines:
         click.echo("\n".join(outcome.lines), color=session.use_colour)
     if error is not None:
         click.echo("\n".join(output.error_lines(error)), err=True, color=session.use_colour)
-    return outcome.exit_code
 
 
 def _fail(session: Session, error: PromptsyncError, wants_json: bool) -> int:
@@ -149,7 +156,10 @@ def _usage(error: click.UsageError) -> UsageError:
     path = error.ctx.command_path if error.ctx is not None else "promptsync"
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message())
-        return UsageError("no verb given", hint="promptsync status shows where you stand")
+        hint = (
+            "promptsync status shows where you stand" if path == "promptsync" else f"{path} --help tells more"
+        )
+        return UsageError("no verb given", hint=hint)
     return UsageError(error.format_message(), hint=f"{path} --help tells more")
 
 

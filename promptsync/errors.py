@@ -1,6 +1,6 @@
 """Every error that a user can meet, each with the exit code and the machine-readable word it ends in.
 
-PromptsyncError
+PromptsyncError     2   what the machine does not let us do: permissions, a broken repository
 ├── AnswerIsNo      1   differences under --exit-code, problems in files, a question declined
 ├── UsageError      2   flags, arguments or promptsync.yaml
 ├── Refused         3   a conflict, a safety limit, a plan that is no longer true
@@ -20,7 +20,7 @@ class PromptsyncError(Exception):
     that are printed below the message. ``str(error)`` is the message alone.
     """
 
-    exit_code = 1
+    exit_code = 2
     code = "error"
 
     def __init__(self, message: str, *, hint: str = "", details: Sequence[str] = (), code: str = "") -> None:

@@ -19,7 +19,6 @@ from promptsync.sync.rollback import plan_rollback
 def command(session: Session, name: str, label: str, to: int | None, yes: bool) -> Outcome:
     """Take a release back: move LABEL to LABEL.previous, the version that was live before.
 
-    Afterwards promptsync deploy holds what was taken back until the prompt has new content.
 
     \b
     promptsync rollback support/refund --label prod

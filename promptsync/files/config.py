@@ -61,7 +61,8 @@ class Config:
 
 def find(start: Path) -> Path | None:
     """Return the nearest ``promptsync.yaml`` in a directory or above it."""
-    start = start.absolute()
+    # resolved: the parents of a path with .. in it are not the directories above
+    start = start.resolve()
     candidates = (folder / FILE_NAME for folder in (start, *start.parents))
     return next((path for path in candidates if path.is_file()), None)
 

@@ -178,9 +178,13 @@ class History:
             )
         except GitCommandError as error:
             reason = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
+            hint = "run the same command by hand; promptsync reads history to tell who changed what"
+            if "dubious ownership" in reason:
+                hint = f"if you trust this repository: git config --global --add safe.directory {self._root}"
             raise PromptsyncError(
                 f"git {command} failed in {self._root}: {reason or f'exit code {error.status}'}",
-                hint="run the same command by hand; promptsync reads history to tell who changed what",
+                hint=hint,
+                code="git",
             ) from None
         return out
 

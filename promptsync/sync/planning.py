@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from promptsync.core.canonical import tag_set
 from promptsync.core.compare import State
 from promptsync.core.message import check_message, with_mark
 from promptsync.core.plan import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
-from promptsync.core.snippets import Reference, SnippetCycle, of_prompt, publish_order, rendered_in
 from promptsync.errors import Refused, UsageError
 from promptsync.files.problems import InvalidFile
 from promptsync.sync.conflict import BLOCKING, LEFT, Conflict, reason
+from promptsync.sync.dependencies import check_snippets, levels
 from promptsync.sync.project import LOCAL, Project
 from promptsync.sync.snapshot import Item, Snapshot
 
@@ -55,8 +53,8 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     _check_files(project, snapshot, chosen)
     actions = list(_with_labels(project, snapshot, items, actions, options))
     chosen = {action.name for action in actions if action.kind in _PUBLISHED}
-    ordered = with_levels(actions, _levels(snapshot, chosen))
-    _check_snippets(snapshot, chosen, options)
+    ordered = with_levels(actions, levels(snapshot, chosen))
+    check_snippets(snapshot, chosen)
     total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
     _check_limits(project, actions, total, options)
     return PushPlan(
@@ -186,40 +184,6 @@ def _with_labels(
         missing = tuple(label for label in options.labels if pointing[label].get(item.name) != item.version)
         if missing:
             yield _for(item, Kind.LABEL, item.version, missing)
-
-
-_Find = Callable[[Mapping[str, Any]], Iterable[Reference]]
-
-
-def _references(snapshot: Snapshot, name: str, find: _Find) -> set[str]:
-    return {reference.name for reference in find(snapshot.worktree.files[name].prompt.template)}
-
-
-def _levels(snapshot: Snapshot, chosen: set[str]) -> list[list[str]]:
-    def order(find: _Find) -> list[list[str]]:
-        return publish_order({name: _references(snapshot, name, find) & chosen for name in chosen})
-
-    try:
-        return order(of_prompt)
-    except SnippetCycle:
-        # where nothing is expanded a prompt may well mention itself
-        return order(rendered_in)
-
-
-def _check_snippets(snapshot: Snapshot, chosen: set[str], options: PushOptions) -> None:
-    """Refuse to publish a prompt before a snippet that only exists here and was not named."""
-    for name in sorted(chosen):
-        for other in sorted(_references(snapshot, name, rendered_in) - chosen - set(snapshot.listing)):
-            item = snapshot.get(other)
-            known = item is not None and item.file is not None
-            restore = "--restore " if item is not None and item.state is State.DELETED_REMOTELY else ""
-            raise Refused(
-                f"{name!r} uses the snippet {other!r}, which is not published",
-                hint=f"promptsync push {restore}{shlex.quote(other)} {shlex.quote(name)}"
-                if known
-                else f"create {other!r}, or take the reference out",
-                code="snippet-unpublished",
-            )
 
 
 def _check_limits(project: Project, actions: Sequence[Action], total: int, options: PushOptions) -> None:

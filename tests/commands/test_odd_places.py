@@ -1,0 +1,74 @@
+"""Places and pipes that surprise: dots in paths, full devices, gone readers, missing directories."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from promptsync.cli import run
+
+CONFIG = 'remotes: {local: {url: "local:"}}\n'
+
+
+def tree(root: Path, files: dict[str, str]) -> None:
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, "utf-8")
+
+
+def started(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "promptsync", *arguments],
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        **options,
+    )
+
+
+def test_the_directories_above_are_those_of_the_real_place(tmp_path):
+    tree(tmp_path, {"a/promptsync.yaml": CONFIG, "a/prompts/x.yaml": "content: x\n", "b/note.txt": ""})
+    done = started("-C", "../b", "push", "-n", cwd=tmp_path / "a", capture_output=True)
+    assert done.returncode == 2
+    assert "no promptsync.yaml" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_device_is_one_line_and_an_exit_code_of_its_own(tmp_path):
+    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
+    with Path("/dev/full").open("w") as full:
+        done = started("-C", str(tmp_path), "status", stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 5
+    assert done.stderr.splitlines() == ["error: the answer could not be written: No space left on device"]
+
+
+def test_the_exit_code_stands_when_nobody_reads_on(tmp_path):
+    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        done = started("-C", str(tmp_path), "status", "--exit-code", stdout=gone, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_prompts_directory_that_never_was_is_no_deletion(tmp_path, capsys):
+    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
+    assert run(["push", "-C", str(tmp_path)], {}) == 0
+    (tmp_path / "promptsync.yaml").write_text(f"prompts: promtps\n{CONFIG}", "utf-8")
+    for verb in ("status", "push", "pull"):
+        assert run([verb, "-C", str(tmp_path)], {}) == 2
+        assert "there is no directory 'promtps'" in capsys.readouterr().err
+
+
+def test_a_pinned_version_that_will_not_be_there_is_refused_before_anything_is_published(tmp_path, capsys):
+    parent = "messages:\n  - {role: user, content: 'Be kind. @@@tone@version_number:3@@@'}\n"
+    files = {"promptsync.yaml": CONFIG, "prompts/tone.yaml": "content: Kind.\n", "prompts/a.yaml": parent}
+    tree(tmp_path, files)
+    assert run(["push", "-C", str(tmp_path)], {}) == 3
+    assert "version 3 of the snippet 'tone'" in capsys.readouterr().err
+    assert run(["ls-remote", "--json", "-C", str(tmp_path)], {}) == 0
+    assert '"prompts": []' in capsys.readouterr().out
