@@ -1,67 +1,27 @@
-"""Running evaluations: start, wait, and what came of them."""
+"""Running evaluations: start, wait, and judge what came of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from promptsync.checks.catalogue import Evaluation, NoSuchItem, pick, score_of
+from promptsync.checks.catalogue import Evaluation, NoSuchItem, pick
 from promptsync.checks.outcome import Interrupted, Status, failure, start_failed
+from promptsync.checks.reports import (
+    EvaluationRun,
+    as_reported,
+    failed_cells,
+    previous_score,
+    with_score,
+)
 from promptsync.checks.waiting import Patience, Progress, wait
 from promptsync.errors import PromptsyncError, RemoteError
-from promptsync.remote.errors import NotFound, Unsupported
-from promptsync.remote.parse import number, text
 from promptsync.sync.parallel import for_each
 
 if TYPE_CHECKING:
     from promptsync.remote.client import Registry
-
-_UNFINISHED: Final = frozenset(
-    {"RUNNING", "QUEUED", "PENDING", "CREATED", "STARTED", "PROCESSING", "IN_PROGRESS"}
-)
-_COMPLETED: Final = frozenset({"COMPLETED", "SUCCESS", "SUCCEEDED", "FINISHED"})
-_FAILED: Final = "FAILED"
-_MODEL: Final = "model: "
-
-
-@dataclass(frozen=True, slots=True)
-class FailedCell:
-    """``row`` counts from 1. All are ``None`` where the registry tells no more than that a cell failed."""
-
-    row: int | None = None
-    column: str | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationRun:
-    """One run of an evaluation.
-
-    ``report_id`` is what to read it by; ``evaluation_id`` is ``None`` where only that is known. ``done`` and
-    ``cells`` count cells. ``score`` is 0 to 100, ``None`` without one; ``no_score`` is then the registry's
-    lack of the operation, if that is the reason. ``version`` is the prompt's version that the report names.
-    ``error`` is what the registry failed at.
-    """
-
-    evaluation: str
-    evaluation_id: int | None = None
-    report_id: int | None = None
-    status: Status = Status.NOT_STARTED
-    done: int = 0
-    cells: int = 0
-    score: float | None = None
-    previous_score: float | None = None
-    failed_cells: tuple[FailedCell, ...] = ()
-    version: int | None = None
-    model: str | None = None
-    error: RemoteError | None = None
-    no_score: RemoteError | None = field(default=None, compare=False)
-
-    @property
-    def is_under_way(self) -> bool:
-        return self.report_id is not None and self.status is Status.RUNNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +169,8 @@ class _Batch:
 
         def judge(index: int) -> None:
             run = self.runs[index]
-            run = replace(_with_score(self.registry, run), failed_cells=_failed_cells(self.registry, run))
-            previous = _previous(self.registry, before.get(run.evaluation_id or 0))
+            run = replace(with_score(self.registry, run), failed_cells=failed_cells(self.registry, run))
+            previous = previous_score(self.registry, before.get(run.evaluation_id or 0))
             self.runs[index] = replace(run, previous_score=previous)
 
         ended = [index for index, run in enumerate(self.runs) if run.status is Status.COMPLETED]
@@ -223,79 +183,6 @@ class _Batch:
         run = self.runs[index]
         assert run.report_id is not None
         try:
-            self.runs[index] = _as_reported(run, self.registry.evaluation(run.report_id))
+            self.runs[index] = as_reported(run, self.registry.evaluation(run.report_id))
         except RemoteError as error:
             self.runs[index] = replace(run, error=error, status=Status.UNREADABLE)
-
-
-def _as_reported(run: EvaluationRun, raw: Mapping[str, Any]) -> EvaluationRun:
-    given = raw.get("report")
-    report: Mapping[str, Any] = given if isinstance(given, dict) else {}
-    said = str(raw["status"]).upper()
-    status = (
-        Status.RUNNING if said in _UNFINISHED else Status.COMPLETED if said in _COMPLETED else Status.FAILED
-    )
-    counts = _counts(raw)
-    score = score_of(report.get("score"))
-    return replace(
-        run,
-        status=status,
-        done=counts.get("COMPLETED", 0) + counts.get(_FAILED, 0),
-        cells=sum(counts.values()),
-        score=score_of(raw.get("score")) if score is None else score,
-        failed_cells=(FailedCell(),) * counts.get(_FAILED, 0),
-        version=number(report, "prompt_version_number"),
-        model=_model(report),
-    )
-
-
-def _model(report: Mapping[str, Any]) -> str | None:
-    """What an embedded registry says answered, for an echo proves less than a model."""
-    comment = text(report, "comment") or ""
-    return comment.removeprefix(_MODEL) if comment.startswith(_MODEL) else None
-
-
-def _counts(raw: Mapping[str, Any]) -> dict[str, int]:
-    stats = raw.get("stats")
-    counts = stats.get("status_counts") if isinstance(stats, dict) else None
-    if not isinstance(counts, dict):
-        return {}
-    return {key: found for key in counts if (found := number(counts, key)) is not None}
-
-
-def _with_score(registry: Registry, run: EvaluationRun) -> EvaluationRun:
-    if run.score is not None or run.report_id is None:
-        return run
-    try:
-        return replace(run, score=score_of(registry.evaluation_score(run.report_id)))
-    except (Unsupported, NotFound) as error:
-        return replace(run, no_score=error)
-    except RemoteError as error:
-        return replace(run, error=error)
-
-
-def _failed_cells(registry: Registry, run: EvaluationRun) -> tuple[FailedCell, ...]:
-    if not run.failed_cells or run.report_id is None:
-        return ()
-    try:
-        found = registry.evaluation_rows(run.report_id)
-    except RemoteError:
-        return run.failed_cells  # how many there are is known all the same
-    columns = [str(one) for one in found["columns"]]
-    cells = [
-        FailedCell(row, columns[place] if place < len(columns) else None, text(cell, "error_message"))
-        for row, line in enumerate(found["rows"], start=1)
-        for place, cell in enumerate(line)
-        if isinstance(cell, dict) and cell.get("status") == _FAILED
-    ]
-    return tuple(cells) or run.failed_cells
-
-
-def _previous(registry: Registry, evaluation: Evaluation | None) -> float | None:
-    last = evaluation.last if evaluation is not None else None
-    if last is None or last.score is not None:
-        return last.score if last is not None else None
-    try:
-        return score_of(registry.evaluation_score(last.id))
-    except RemoteError:
-        return None  # it is for comparison only

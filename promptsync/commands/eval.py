@@ -16,7 +16,8 @@ from promptsync.errors import UsageError
 
 if TYPE_CHECKING:
     from promptsync.checks.catalogue import Evaluation
-    from promptsync.checks.evaluations import EvaluationRun, FailedCell, Standard
+    from promptsync.checks.evaluations import Standard
+    from promptsync.checks.reports import EvaluationRun, FailedCell
 
 _MOST_CELLS = 10
 _BLANK: dict[str, Any] = {"changed": [], "runs": []}

@@ -9,8 +9,6 @@ from checking import SOON, Commanded, registry_with, silent
 
 from promptsync.checks.catalogue import NoSuchItem, list_evaluations, pick
 from promptsync.checks.evaluations import (
-    EvaluationRun,
-    FailedCell,
     Standard,
     await_report,
     failure_of,
@@ -18,6 +16,7 @@ from promptsync.checks.evaluations import (
     run_to_show,
 )
 from promptsync.checks.outcome import Interrupted, Status
+from promptsync.checks.reports import EvaluationRun, FailedCell
 from promptsync.checks.waiting import Patience
 from promptsync.errors import AnswerIsNo, Incomplete, RemoteError, UsageError
 from promptsync.remote.client import Registry

@@ -1,0 +1,130 @@
+"""The model behind evaluations and agents of an embedded registry: which one, and whose key it gets."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptsync.cli import run
+from promptsync.commands import serve
+from promptsync.commands.models import endpoint
+from promptsync.commands.session import Environment
+from promptsync.errors import UsageError
+from promptsync.server.model import Endpoint
+
+FIXTURES = """
+datasets: [{name: cases, rows: [{question: one}]}]
+evaluations: [{name: quality, dataset: cases, prompt: ask, scores: [contains: sunny]}]
+"""
+
+
+@pytest.fixture
+def model() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    seen: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            seen.append({"key": self.headers.get("Authorization"), **body})
+            content = json.dumps({"choices": [{"message": {"content": "sunny"}}]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1", seen
+        server.shutdown()
+
+
+def test_a_local_remote_asks_the_model_of_the_environment(
+    model: tuple[str, list[dict[str, Any]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, seen = model
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/ask.yaml").write_text("messages: [{role: user, content: '{question}'}]\n")
+    (tmp_path / "registry.yaml").write_text(FIXTURES)
+    (tmp_path / "promptsync.yaml").write_text('remotes: {local: {url: "local:", fixtures: registry.yaml}}\n')
+    environ = {
+        "PROMPTSYNC_MODEL_URL": url,
+        "PROMPTSYNC_MODEL_KEY": "sk-secret",
+        "PROMPTSYNC_MODEL_NAME": "tiny",
+    }
+    assert run(["-C", str(tmp_path), "push", "-y"], {}) == 0
+    capsys.readouterr()
+    assert run(["-C", str(tmp_path), "eval", "run", "quality", "--min-score", "100", "--json"], environ) == 0
+    out = capsys.readouterr().out
+    assert json.loads(out)["runs"][0]["model"] == "tiny"
+    assert [(one["key"], one["model"]) for one in seen] == [("Bearer sk-secret", "tiny")]
+    assert seen[0]["messages"][0]["content"] == [{"type": "text", "text": "one"}]
+    assert "sk-secret" not in out
+
+
+def environment(**variables: str) -> Environment:
+    return Environment(model_name=variables.pop("model_name", None), secret=variables.get)
+
+
+ENDPOINTS = [
+    ({}, {}, Endpoint("http://127.0.0.1:1/v1")),
+    ({"PROMPTSYNC_MODEL_KEY": "k"}, {}, Endpoint("http://127.0.0.1:1/v1", "k")),
+    (
+        {"PROMPTSYNC_MODEL_KEY": "k", "MINE": "m"},
+        {"key_variable": "MINE"},
+        Endpoint("http://127.0.0.1:1/v1", "m"),
+    ),
+    ({"model_name": "a"}, {}, Endpoint("http://127.0.0.1:1/v1", "", "a")),
+    ({"model_name": "a"}, {"name": "b"}, Endpoint("http://127.0.0.1:1/v1", "", "b")),
+    ({}, {"timeout": 3.0}, Endpoint("http://127.0.0.1:1/v1", timeout=3.0)),
+]
+
+
+@pytest.mark.parametrize(("variables", "options", "expected"), ENDPOINTS)
+def test_flags_beat_the_environment(
+    variables: dict[str, str], options: dict[str, Any], expected: Endpoint
+) -> None:
+    assert endpoint(environment(**variables), "http://127.0.0.1:1/v1", **options) == expected
+
+
+REFUSED = [
+    ({}, "llama", {}, "is no URL of a model"),
+    ({}, "http://127.0.0.1:1/v1", {"key_variable": "MINE"}, "the environment has no MINE"),
+    ({"PROMPTSYNC_MODEL_KEY": "k"}, "http://192.0.2.1/v1", {}, "refusing plain http"),
+]
+
+
+@pytest.mark.parametrize(("variables", "url", "options", "said"), REFUSED)
+def test_what_cannot_be_right_or_would_show_the_key_is_refused(
+    variables: dict[str, str], url: str, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        endpoint(environment(**variables), url, **options)
+
+
+def test_a_model_without_a_key_may_be_in_the_local_network() -> None:
+    assert endpoint(environment(), "http://192.0.2.1:11434/v1").url == "http://192.0.2.1:11434/v1"
+
+
+def test_serve_takes_the_model_from_its_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(serve, "_serve", lambda *arguments: given.append(arguments[-1]))
+    where = ["-C", str(tmp_path), "serve", "--port", "0"]
+    assert run(where, {}) == 0
+    assert run([*where, "--model-url", "http://127.0.0.1:1/v1", "--model-name", "tiny"], {}) == 0
+    environ = {"PROMPTSYNC_MODEL_URL": "http://127.0.0.1:2/v1", "MINE": "m"}
+    assert run([*where, "--model-key-env", "MINE", "--model-timeout", "5"], environ) == 0
+    assert given == [
+        None,
+        Endpoint("http://127.0.0.1:1/v1", "", "tiny"),
+        Endpoint("http://127.0.0.1:2/v1", "m", timeout=5.0),
+    ]
+    assert run([*where, "--model-name", "tiny"], {}) == 2
