@@ -52,7 +52,7 @@ def command(
         if blocked is not None or dry_run:
             return _planned(plan, blocked, dry_run)
         if not plan.changes:
-            session.say(f"no prompt in scope has the label {output.name(source)}")
+            raise UsageError(f"no prompt in scope has the label {source!r}", hint="promptsync label list")
         outcome = change(
             session,
             project,

@@ -19,7 +19,8 @@ _ADVICE = {
     State.AHEAD: "promptsync push publishes what is new or ahead",
     State.BEHIND: "promptsync pull brings here what is behind or only in the registry",
     State.REMOTE_ONLY: "promptsync pull brings here what is behind or only in the registry",
-    State.DIVERGED: "promptsync diff NAME shows both sides of what diverged",
+    State.DIVERGED: "promptsync diff NAME shows both sides of what diverged, "
+    "pull --merge NAME brings them together",
     State.ALTERED: "promptsync diff NAME shows what the registry made of what it was given",
     State.DELETED_LOCALLY: "promptsync push --prune archives what was deleted here, pull restores it",
     State.DELETED_REMOTELY: "promptsync push --restore NAME publishes again what was archived, "
@@ -101,17 +102,23 @@ def _lines(session: Session, project: Project, snapshot: Snapshot, offline: bool
         lines += ["", f"  {output.count(len(snapshot.hidden), 'prompt')} hidden by a sparse checkout"]
     summary = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
     lines += ["", summary if set(counts) != {State.IN_SYNC} else _all_in_sync(counts)]
-    return lines + _advice(session, counts)
+    return lines + _advice(session, counts, snapshot)
 
 
 def _all_in_sync(counts: Counter[State]) -> str:
     return output.style(f"{output.count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
 
 
-def _advice(session: Session, counts: Counter[State]) -> list[str]:
+def _advice(session: Session, counts: Counter[State], snapshot: Snapshot) -> list[str]:
     if session.quiet:
         return []
     advice = dict.fromkeys(text for state, text in _ADVICE.items() if counts[state])
+    if snapshot.label is not None and not snapshot.listing:
+        advice = {f"no prompt of the registry has the label {output.name(snapshot.label)}": None}
+    elif snapshot.label is not None and (counts[State.NEW] or counts[State.AHEAD]):
+        advice.pop(_ADVICE[State.NEW], None)
+        label = output.name(snapshot.label)
+        advice[f"promptsync push --label {label} points {label} at what is here"] = None
     return [output.style(f"  {text}", "faint") for text in advice]
 
 

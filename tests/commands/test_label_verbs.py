@@ -274,8 +274,8 @@ def test_one_lower_version_stops_the_whole_promotion(here: World) -> None:
 
 def test_a_promotion_of_nothing_says_so(here: World) -> None:
     ran = here.run("promote", "staging", "prod")
-    assert (ran.code, ran.out) == (0, "")
-    assert "no prompt in scope has the label staging" in ran.err
+    assert (ran.code, ran.out) == (2, "")
+    assert "no prompt in scope has the label 'staging'" in ran.err
     assert here.run("promote", "staging", "prod", "--json").document["labels"] == []
 
 
