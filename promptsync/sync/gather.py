@@ -69,8 +69,8 @@ def _check_directory(project: Project, worktree: Worktree) -> None:
     if worktree.files or (project.root / project.config.prompts).exists():
         return
     history = project.history
-    if history is not None and history.changes:
-        return  # it was there: its prompts were deleted
+    if history is None or history.changes:
+        return  # it was there, or may have been: a pull brings back what was deleted
     if project.record().entries(project.record_url, None):
         raise UsageError(
             f"there is no directory {project.config.prompts!r} in {project.root}, but prompts were kept here",

@@ -57,6 +57,7 @@ def test_the_exit_code_stands_when_nobody_reads_on(tmp_path):
 
 def test_a_prompts_directory_that_never_was_is_no_deletion(tmp_path, capsys):
     tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     assert run(["push", "-C", str(tmp_path)], {}) == 0
     (tmp_path / "promptsync.yaml").write_text(f"prompts: promtps\n{CONFIG}", "utf-8")
     for verb in ("status", "push", "pull"):
