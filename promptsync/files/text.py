@@ -13,9 +13,7 @@ from promptsync.files.scalars import is_ambiguous
 
 INDENT: Final = 2
 
-_BLOCK_UNSAFE: Final = re.compile(
-    "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_BLOCK_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 """What a block scalar changes or cannot hold: other line breaks, control characters, byte order marks."""
 
 _INDICATORS: Final = frozenset("-?:,[]{}#&*!|>'\"%@`")

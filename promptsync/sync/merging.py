@@ -5,15 +5,18 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from promptsync.core.canonical import tag_set
-from promptsync.core.merge import Merge, merge
-from promptsync.core.merge_fields import FieldConflict
 from promptsync.core.prompt import Prompt, RemoteVersion
 from promptsync.errors import Refused
 from promptsync.sync.decide import read_version
 from promptsync.sync.project import Project
 from promptsync.sync.snapshot import Item
+
+if TYPE_CHECKING:
+    from promptsync.core.merge import Merge
+    from promptsync.core.merge_fields import FieldConflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ def merge_all(
 
 
 def _merge(project: Project, item: Item, found: RemoteVersion) -> Merge:
+    from promptsync.core.merge import merge
+
     assert item.file is not None and item.listed is not None
     # tags belong to the prompt, and a version read earlier carries those of that day
     theirs = replace(found.prompt, tags=item.listed.prompt.tags)

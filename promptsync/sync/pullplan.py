@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from promptsync.core.base import Pushed
@@ -18,6 +18,7 @@ from promptsync.files.splice import render_edit
 from promptsync.files.worktree import paths_for_new
 from promptsync.sync.conflict import Conflict
 from promptsync.sync.decide import pulled_from, too_shallow, with_pulled
+from promptsync.sync.gather import CONNECTIONS
 from promptsync.sync.merging import Merged, Unmerged, merge_all
 from promptsync.sync.parallel import for_each
 from promptsync.sync.planning import check_names
@@ -105,13 +106,19 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     wanted = [item for item in items if _is_taken(item, options)]
     _check_not_deleted(project, wanted, chosen)
     kept = [item for item in items if item.name in options.ours and item.file is not None and item.listed]
-    remote = read_all(project, [item.listed for item in (*wanted, *apart) if item.listed is not None])
-    merged = merge_all(project, apart, remote, markers=options.markers)
     paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None])
-    writes = [
-        render(project, item, remote[item.name], paths.get(item.name), keep=item.name in options.theirs)
-        for item in wanted
-    ]
+    taken = {item.name: item for item in wanted}
+    rendered: dict[str, Write] = {}
+
+    def prepare(name: str, found: RemoteVersion) -> None:
+        if name in taken:
+            keep = name in options.theirs
+            rendered[name] = render(project, taken[name], found, paths.get(name), keep=keep)
+
+    listed = [item.listed for item in (*wanted, *apart) if item.listed is not None]
+    remote = read_all(project, listed, then=prepare)
+    merged = merge_all(project, apart, remote, markers=options.markers)
+    writes = list(rendered.values())
     writes += [_kept(project, item) for item in kept]
     writes += [_merged(project, item, remote[item.name], merged) for item in apart]
     deletes = [_deletion(item) for item in items if options.prune and _is_prunable(item)]
@@ -166,15 +173,26 @@ def _deletion(item: Item) -> Delete:
     return Delete(item.name, item.file.path, item.file.text)
 
 
-def read_all(project: Project, listed: Sequence[Listed]) -> dict[str, RemoteVersion]:
-    """Read the tracked versions raw, several at a time, by name."""
+def read_all(
+    project: Project,
+    listed: Sequence[Listed],
+    *,
+    then: Callable[[str, RemoteVersion], None] = lambda name, found: None,
+) -> dict[str, RemoteVersion]:
+    """Read the tracked versions raw, several at a time, by name.
+
+    ``then`` gets each as it comes, in any order and thread: its work is done while others are waited for.
+    """
     found: dict[str, RemoteVersion] = {}
 
     def read(one: Listed) -> None:
-        found[one.name] = project.registry.get(one.template_id, one.name, version=one.version)
+        version = project.registry.get(one.template_id, one.name, version=one.version)
+        then(one.name, version)
+        found[one.name] = version
         project.progress("Reading versions", len(found), len(listed))
 
-    for_each(read, listed)
+    # two more than there are connections: somebody works on an answer while the others wait for theirs
+    for_each(read, listed, connections=CONNECTIONS + 2)
     return found
 
 
