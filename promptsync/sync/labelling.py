@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from promptsync.core.labels import previous_after, previous_name
 from promptsync.core.plan import Moved
-from promptsync.core.prompt import Label, Listed
+from promptsync.core.prompt import Listed
 from promptsync.errors import RemoteError
-from promptsync.remote.errors import FateUnknown, Rejected, Unsupported
+from promptsync.remote.errors import Rejected, Unsupported
+from promptsync.sync.labels import Change
 from promptsync.sync.parallel import for_each
 from promptsync.sync.project import Project
 from promptsync.sync.publish import Landed
+from promptsync.sync.relabel import relabel_from
 
 _HELD_BACK = (403, 409)
 
@@ -67,35 +70,29 @@ def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, 
 def _point(project: Project, name: str, label: str, landed: Landed) -> Moved:
     version, old = landed.version, None
     try:
-        existing = _label(project, name, label, landed)
-        old = existing.version if existing is not None else None
+        there = {one.name: one for one in project.registry.labels(landed.template_id, name)}
+        old = there[label].version if label in there else None
         if old == version:
             return Moved(name, label, old, version, True)
         if old is not None and old > version:
             return Moved(name, label, old, version, False, f"it is at v{old} already, and never moves back")
-        _set(project, name, label, landed, existing)
-        after = _label(project, name, label, landed)
+        remembered = previous_name(label)
+        kept = there[remembered].version if remembered in there else None
+        after = previous_after(old, version, kept) if remembered is not None else None
+        change = Change(name, landed.template_id, label, old, version, (kept, after))
+        changed = relabel_from(project, change, there)
     except RemoteError as error:
-        held_back = isinstance(error, Rejected) and error.status in _HELD_BACK
-        return Moved(
-            name, label, old, version, False, error.message, not held_back, isinstance(error, Unsupported)
-        )
-    now = after.version if after is not None else None
-    return Moved(name, label, old, version, now == version, _why(now, version))
+        return _failed(name, label, old, version, error)
+    if changed.error is not None and not changed.moved:
+        return _failed(name, label, old, version, changed.error)
+    return Moved(name, label, old, version, changed.moved, changed.reason or changed.note)
 
 
-def _set(project: Project, name: str, label: str, landed: Landed, existing: Label | None) -> None:
-    try:
-        project.registry.set_label(landed.template_id, name, label, landed.version, existing)
-    except FateUnknown:
-        # reading back tells what became of it; where it did not arrive, that is the error
-        after = _label(project, name, label, landed)
-        if after is None or after.version != landed.version:
-            raise
-
-
-def _label(project: Project, name: str, label: str, landed: Landed) -> Label | None:
-    return next((one for one in project.registry.labels(landed.template_id, name) if one.name == label), None)
+def _failed(name: str, label: str, old: int | None, version: int, error: RemoteError) -> Moved:
+    held_back = isinstance(error, Rejected) and error.status in _HELD_BACK
+    return Moved(
+        name, label, old, version, False, error.message, not held_back, isinstance(error, Unsupported)
+    )
 
 
 def _why(now: int | None, wanted: int) -> str:

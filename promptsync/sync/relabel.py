@@ -105,6 +105,11 @@ def _change(project: Project, change: Change) -> Changed:
     now = before[change.label].version if change.label in before else None
     if now != change.old:
         return Changed(change, False, f"somebody else changed it meanwhile, to {_shown(now)}")
+    return relabel_from(project, change, before)
+
+
+def relabel_from(project: Project, change: Change, before: Pointers) -> Changed:
+    """Make one change to labels that were read right before it. Raises ``Unsupported``."""
     found = _read_back(project, change, _write(project, change, before))
     if isinstance(found.error, Unsupported):
         raise found.error
