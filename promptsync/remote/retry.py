@@ -1,8 +1,9 @@
 """When a request is sent again, and how long to wait before.
 
-Repeatable requests are sent up to four times: after 429 and 5xx, after a lost connection, and once more after
-a timeout or a refused connection. A write whose repetition would create something twice is sent again only
-when the registry said 429, or when no connection was made: then it was certainly not executed.
+Repeatable requests are sent up to four times: after 5xx, after a lost connection, and once more after a
+timeout or a refused connection. After 429 all are sent up to six times: a crowd that thins out takes turns. A
+write whose repetition would create something twice is otherwise sent again only when no connection was made:
+in both cases it was certainly not executed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from httpx_retries import Retry, RetryTransport
 from promptsync.remote.transport import FIRST_WAIT, TOO_MANY, UNSENT
 
 ATTEMPTS: Final = 4
+ATTEMPTS_IN_A_CROWD: Final = 6
+"""How often a request is sent at most that the registry has no time for (429)."""
+
 LONGEST_WAIT: Final = 60.0
 """Seconds; also the most that a ``Retry-After`` is honoured for."""
 
@@ -67,8 +71,12 @@ class Backoff(Retry):
         following.on_wait = self.on_wait
         return following
 
+    def is_retryable_status_code(self, status_code: int) -> bool:
+        is_left = status_code == TOO_MANY or self.attempts_made < ATTEMPTS - 1
+        return is_left and super().is_retryable_status_code(status_code)
+
     def is_retryable_exception(self, exception: Exception) -> bool:
-        if not super().is_retryable_exception(exception):
+        if self.attempts_made >= ATTEMPTS - 1 or not super().is_retryable_exception(exception):
             return False
         is_slow = isinstance(exception, httpx.TimeoutException | httpx.ConnectError)
         return not is_slow or self.attempts_made == 0
@@ -105,7 +113,7 @@ def policy(repeatable: bool, *, first_wait: float = FIRST_WAIT, on_wait: OnWait 
         else {"status_forcelist": (TOO_MANY,), "retry_on_exceptions": UNSENT}
     )
     backoff = Backoff(
-        total=ATTEMPTS - 1,
+        total=ATTEMPTS_IN_A_CROWD - 1,
         allowed_methods=_METHODS,
         # the library doubles before the first wait already
         backoff_factor=first_wait / 2,

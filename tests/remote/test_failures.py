@@ -62,7 +62,7 @@ GIVEN_UP: list[tuple[Reply, type[RemoteError], int]] = [
     (failed(503), ServerFailed, 4),
     (DROPPED, ConnectionLost, 4),
     (CUT, ConnectionLost, 4),
-    (failed(429), Rejected, 4),
+    (failed(429), Rejected, 6),
     (failed(401), Rejected, 1),
     (failed(403), Rejected, 1),
     (Reply("", status=302, headers={"Location": "https://evil.example/"}), Redirected, 1),

@@ -101,7 +101,7 @@ def test_a_registry_that_takes_few_at_once_gets_few_at_once_and_nothing_fails() 
     # loaded when first needed, which takes longer than the waits of this test
     importlib.import_module("promptsync.remote.retry")
     crowd = Crowd(limit=2)
-    with client(crowd, first_wait=0.05) as registry:
+    with client(crowd, first_wait=0.02) as registry:
         assert read_all(registry, 60, threads=16) == [*range(1, 61)]
     assert 0 < crowd.refused < 40
 
