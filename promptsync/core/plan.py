@@ -166,6 +166,13 @@ class PushReceipt:
     interrupted: bool = False
     unrecorded: str = ""
 
+    def in_order(self) -> None:
+        """Put into the order of names what is told as it ends: several prompts are done at once."""
+        self.labels.sort(key=lambda one: (one.name, one.label))
+        self.altered = dict(sorted(self.altered.items()))
+        self.raced = dict(sorted(self.raced.items()))
+        self.unverified = dict(sorted(self.unverified.items()))
+
     @property
     def did_nothing(self) -> bool:
         """Whether the registry is certainly as it was before."""

@@ -76,6 +76,7 @@ def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt, stamp: st
         for_each(replace, plan.writes)
     finally:
         receipt.written = sorted(receipt.written, key=lambda one: one.path)
+        receipt.backups = dict(sorted(receipt.backups.items()))
     for gone in plan.deletes:
         _check_unchanged(project, gone)
         _delete(project, gone, receipt)

@@ -69,6 +69,7 @@ class _Push:
         finally:
             self._stop.set()
             add_outcomes(self.receipt, self._plan, self._begun, self._outcomes, self._snapshot)
+            self.receipt.in_order()
             self._remember()
         return self.receipt
 
