@@ -116,6 +116,7 @@ def run(arguments: Sequence[str], environ: Any) -> int:
 
 def _show(session: Session, outcome: Outcome) -> int:
     """Print an outcome and return its exit code, which stands also when nobody reads on."""
+    _tell_github(session, outcome)
     try:
         _print(session, outcome)
     except BrokenPipeError:
@@ -125,6 +126,17 @@ def _show(session: Session, outcome: Outcome) -> int:
         click.echo(f"error: the answer could not be written: {error.strerror}", err=True)
         return outcome.exit_code or UNWRITTEN
     return outcome.exit_code
+
+
+def _tell_github(session: Session, outcome: Outcome) -> None:
+    variables = session.environment.variables
+    if not variables:
+        return
+    from promptsync.github import tell_github
+
+    problem = tell_github(variables, outcome.summary, outcome.outputs, outcome.error)
+    if problem is not None:
+        session.say(f"warning: {problem}")
 
 
 def _close_stdout() -> None:

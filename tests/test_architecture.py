@@ -40,7 +40,7 @@ MAY_USE: dict[str, set[str]] = {
         "progress",
         "showing",
     },
-    "cli": {"commands", "output"},
+    "cli": {"commands", "output", "showing"},
     "__main__": {"cli"},
 }
 """Layer to the layers that its modules may import; ``errors`` and the layer itself always."""

@@ -133,12 +133,15 @@ class Outcome:
     """What a verb answers: lines for stdout, the body of its JSON document, the exit code.
 
     ``error`` belongs to an answer that is also a failure; it is shown after the lines, on stderr.
+    ``summary`` (lines of Markdown) and ``outputs`` are for the later readers of a step in a GitHub workflow.
     """
 
     lines: Sequence[str] = ()
     body: Mapping[str, Any] = field(default_factory=dict)
     exit_code: int = 0
     error: PromptsyncError | None = None
+    summary: Sequence[str] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 Verb = Callable[..., Outcome]

@@ -1,0 +1,67 @@
+"""The files by which a step of a GitHub workflow tells the others: its summary and its outputs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from promptsync.errors import PromptsyncError
+from promptsync.output import safe
+
+SUMMARY: Final = "GITHUB_STEP_SUMMARY"
+OUTPUT: Final = "GITHUB_OUTPUT"
+
+MOST_SUMMARY: Final = 1_000_000
+"""Bytes that a summary may have; GitHub takes 1 MiB from one step."""
+
+
+def tell_github(
+    variables: Mapping[str, str],
+    summary: Sequence[str],
+    outputs: Mapping[str, str],
+    error: PromptsyncError | None,
+) -> str | None:
+    """Append to the files that ``variables`` name, where there are any; return what went wrong with it.
+
+    ``summary`` is Markdown, ``outputs`` are read by later steps as ``steps.ID.outputs.NAME``. An ``error``
+    that no summary tells of becomes one.
+    """
+    lines = list(summary) or (_error(error) if error is not None else [])
+    try:
+        if lines and variables.get(SUMMARY):
+            _append(variables[SUMMARY], "\n".join([*lines, "", ""]), MOST_SUMMARY)
+        if outputs and variables.get(OUTPUT):
+            _append(variables[OUTPUT], "".join(_output(name, value) for name, value in outputs.items()))
+    except OSError as problem:
+        return f"{problem.filename} cannot be written: {problem.strerror}"
+    return None
+
+
+def _append(path: str, text: str, most: int | None = None) -> None:
+    data = text.encode("utf-8", "backslashreplace")
+    place = Path(path)
+    if most is not None and (place.stat().st_size if place.exists() else 0) + len(data) > most:
+        data = b"The summary of this step is too large to be shown.\n\n"
+    with place.open("ab") as file:
+        file.write(data)
+
+
+def _output(name: str, value: str) -> str:
+    if "\n" not in value and "\r" not in value:
+        return f"{name}={value}\n"
+    # nobody who writes a value can know the delimiter, and so none ends it early
+    delimiter = f"end-{secrets.token_hex(16)}"
+    return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
+
+
+def _error(error: PromptsyncError) -> list[str]:
+    told = [f"error: {safe(error.message)}", *(f"  {safe(one)}" for one in error.details)]
+    if error.hint:
+        told.append(f"hint: {safe(error.hint)}")
+    text = "\n".join(told)
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return [fence, text, fence]

@@ -1,0 +1,54 @@
+"""What a verb leaves for the later steps of a GitHub workflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptsync.cli import run
+from promptsync.errors import Refused
+from promptsync.github import tell_github
+
+
+def test_a_failure_becomes_the_summary_of_the_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = tmp_path / "summary"
+    environ = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_ACTIONS": "true"}
+    assert run(["-C", str(tmp_path), "status"], environ) == 2
+    assert "no promptsync.yaml" in summary.read_text()
+    assert "no promptsync.yaml" in capsys.readouterr().err
+
+
+def test_a_summary_that_cannot_be_written_is_said_and_changes_no_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environ = {"GITHUB_STEP_SUMMARY": str(tmp_path / "missing" / "summary")}
+    assert run(["-C", str(tmp_path), "status"], environ) == 2
+    assert "warning: " in capsys.readouterr().err
+
+
+def test_outputs_of_several_lines_cannot_be_ended_by_what_is_in_them(tmp_path: Path) -> None:
+    place = tmp_path / "output"
+    tell_github({"GITHUB_OUTPUT": str(place)}, (), {"released": "a=1", "body": "one\nEOF\ntwo"}, None)
+    first, opening, *rest = place.read_text().splitlines()
+    assert first == "released=a=1"
+    assert opening.startswith("body<<end-")
+    assert rest == ["one", "EOF", "two", opening.partition("<<")[2]]
+
+
+def test_hostile_text_cannot_leave_the_fence_of_an_error(tmp_path: Path) -> None:
+    place = tmp_path / "summary"
+    tell_github({"GITHUB_STEP_SUMMARY": str(place)}, (), {}, Refused("```\n# @everybody", hint="``` x"))
+    lines = place.read_text().splitlines()
+    assert lines[0] == "````" and lines[-2] == "````"
+
+
+def test_a_summary_beyond_what_github_takes_is_left_out_and_said(tmp_path: Path) -> None:
+    place = tmp_path / "summary"
+    for _ in range(3):
+        tell_github({"GITHUB_STEP_SUMMARY": str(place)}, ["x" * 600_000], {}, None)
+    text = place.read_text()
+    assert len(text) < 700_000
+    assert "too large" in text
