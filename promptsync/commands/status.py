@@ -28,20 +28,37 @@ _ADVICE = {
     State.RENAMED_REMOTELY: "give the file the new name, or rename the prompt back in the registry",
     State.INVALID: "promptsync lint tells what is wrong with the files that cannot be read",
 }
+_DRIFT = {
+    State.BEHIND,
+    State.REMOTE_ONLY,
+    State.DIVERGED,
+    State.ALTERED,
+    State.DELETED_REMOTELY,
+    State.RENAMED_REMOTELY,
+}
+"""What somebody did in the registry, and not somebody here who has yet to publish it."""
 _MANY = 20
 
 
 @verb("status", short_help="Show who changed what.", blank={"prompts": []})
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when anything differs.")
+@click.option(
+    "--drift",
+    is_flag=True,
+    help="Exit with 1 when the registry was edited; what you have yet to push is fine.",
+)
 @click.option("--label", metavar="LABEL", help="Compare with the versions under LABEL, not with the latest.")
 @click.option("--offline", is_flag=True, help="Compare with the last push or pull of this working copy only.")
-def command(session: Session, exit_code: bool, label: str | None, offline: bool) -> Outcome:
+def command(session: Session, exit_code: bool, drift: bool, label: str | None, offline: bool) -> Outcome:
     """Show for each prompt who changed it since both sides last agreed: you, the registry, or both.
 
     \b
     promptsync status
     promptsync status --label prod --exit-code
+    promptsync status --drift
     """
+    if offline and drift:
+        raise UsageError("--offline cannot tell what the registry holds now", hint="leave out one of the two")
     if offline and label is not None:
         raise UsageError("--offline cannot tell where a label points", hint="leave out one of the two")
     if offline:
@@ -49,18 +66,22 @@ def command(session: Session, exit_code: bool, label: str | None, offline: bool)
 
         with session.project() as project:
             snapshot = offline_snapshot(project)
-            return _outcome(session, project, snapshot, exit_code, offline=True)
+            return _outcome(session, project, snapshot, _told(exit_code, drift), offline=True)
     with session.project() as project:
         snapshot = gather(project, label=label, with_labels=True)
-        return _outcome(session, project, snapshot, exit_code)
+        return _outcome(session, project, snapshot, _told(exit_code, drift))
+
+
+def _told(exit_code: bool, drift: bool) -> set[State]:
+    """Return the states that the exit code tells of."""
+    return set(State) - {State.IN_SYNC} if exit_code else _DRIFT if drift else set()
 
 
 def _outcome(
-    session: Session, project: Project, snapshot: Snapshot, exit_code: bool, *, offline: bool = False
+    session: Session, project: Project, snapshot: Snapshot, told: set[State], *, offline: bool = False
 ) -> Outcome:
-    differs = any(item.state is not State.IN_SYNC for item in snapshot.items)
     broken = bool(snapshot.problems)
-    code = 1 if broken or (exit_code and differs) else 0
+    code = 1 if broken or snapshot.of(*told) else 0
     body = {"prompts": [_body(item, snapshot) for item in snapshot.items]}
     if broken:
         body["problems"] = [

@@ -96,7 +96,8 @@ def _configuration(directory: Path) -> Path:
     if path is None:
         raise UsageError(
             f"no {FILE_NAME} in {directory} or any directory above it",
-            hint="run promptsync init to start one here, or give the directory with -C",
+            hint="run promptsync init to start one here, or give the directory with -C; where a pre-commit hook "
+            "gave the path, narrow its files: in .pre-commit-config.yaml",
         )
     return path
 
@@ -154,7 +155,8 @@ def _selected(config: Config, selected: set[Path], worktree: Worktree) -> set[st
         if not path.is_relative_to(top):
             raise UsageError(
                 f"{shown} is outside {config.prompts}/, where the prompt files are",
-                hint=f"check another directory by changing prompts: in {config.path}",
+                hint=f"move it there, or change prompts: in {config.path}; where a pre-commit hook gave the path, "
+                "narrow its files: in .pre-commit-config.yaml",
             )
         if path.is_dir():
             found |= {one for one in known if (config.root / one).is_relative_to(path)}

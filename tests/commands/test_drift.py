@@ -1,0 +1,45 @@
+"""``promptsync status --drift``: what the registry changed stops, what is yet to be pushed does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from worlds import World
+
+EDITS: dict[str, tuple[Callable[[World], object], int]] = {
+    "nothing": (lambda world: None, 0),
+    "a new prompt here": (lambda world: world.write("new"), 0),
+    "an edit here": (lambda world: world.edit("one", "Hello", "Ours"), 0),
+    "a deletion here": (lambda world: (world.path("one").unlink(), world.commit()), 0),
+    "an edit there": (lambda world: world.publish("one"), 1),
+    "edits on both sides": (lambda world: (world.edit("one", "Hello", "Ours"), world.publish("one")), 1),
+    "a new prompt there": (lambda world: world.publish("two"), 1),
+    "a prompt archived there": (lambda world: world.archive("one"), 1),
+    "a prompt renamed there": (lambda world: world.rename("one", "other"), 1),
+    "a file that cannot be read": (lambda world: world.path("bad").write_text("messages: ["), 1),
+}
+
+
+@pytest.mark.parametrize("what", EDITS)
+def test_only_what_happened_in_the_registry_is_drift(world: World, what: str) -> None:
+    world.write("one")
+    world.commit()
+    world.ok("push")
+    edit, code = EDITS[what]
+    edit(world)
+    assert world.run("status", "--drift").code == code
+    assert world.run("status", "--drift", "--json").document["exit_code"] == code
+
+
+def test_what_belongs_to_others_is_no_drift(world: World) -> None:
+    with (world.root / "promptsync.yaml").open("a") as config:
+        config.write("include: ['mine/*']\n")
+    world.publish("theirs/one")
+    assert world.run("status", "--drift").code == 0
+
+
+def test_the_last_push_alone_cannot_tell_of_drift(world: World) -> None:
+    done = world.run("status", "--drift", "--offline")
+    assert done.code == 2
+    assert "--offline cannot tell what the registry holds now" in done.err
