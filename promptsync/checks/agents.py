@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from promptsync.checks.batch import Batch, run_together
 from promptsync.checks.catalogue import Agent
-from promptsync.checks.outcome import Interrupted, Status, failure, start_failed
-from promptsync.checks.waiting import Patience, Progress, wait
+from promptsync.checks.outcome import Status, failure, start_failed
+from promptsync.checks.waiting import Patience, Progress
 from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.remote.errors import Unsupported
 from promptsync.remote.parse import text
-from promptsync.sync.parallel import for_each
 
 if TYPE_CHECKING:
     from promptsync.remote.client import Registry
@@ -36,8 +36,25 @@ class NodeOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentOrder:
+    """What to run: an agent with its variables, at most one of ``label`` and ``version``, else the latest.
+
+    ``metadata`` is noted with the requests that the run makes, where the registry does that.
+    """
+
+    agent: Agent
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    label: str | None = None
+    version: int | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AgentRun:
-    """One run of an agent. ``execution_id`` is what to ask for it by, ``None`` where outputs came at once."""
+    """One run of an agent. ``execution_id`` is what to ask for it by, ``None`` where outputs came at once.
+
+    ``request_ids`` are those of the requests that the registry logged for it, as far as it tells them.
+    """
 
     agent: str
     agent_id: int
@@ -46,6 +63,7 @@ class AgentRun:
     outputs: Mapping[str, NodeOutput] = field(default_factory=dict)
     warning: str = ""
     error: RemoteError | None = None
+    request_ids: tuple[int | str, ...] = ()
 
     @property
     def is_under_way(self) -> bool:
@@ -74,75 +92,88 @@ def failure_of(runs: Sequence[AgentRun]) -> PromptsyncError | None:
 
 def run_agents(
     registry: Registry,
-    agents: Sequence[Agent],
-    variables: Mapping[str, Any],
+    orders: Sequence[AgentOrder],
     *,
-    label: str | None = None,
-    version: int | None = None,
     patience: Patience | None,
     progress: Progress,
 ) -> list[AgentRun]:
-    """Run each agent once with ``variables``, all at the same time, and wait until they have ended.
+    """Run all agents at the same time, and wait until they have ended.
 
     Without ``patience`` they are only started. What the registry fails at is in the run that it concerns.
     Raises ``Interrupted`` with the runs as they are.
     """
-    runs = [AgentRun(one.name, one.id) for one in agents]
-
-    def start(index: int) -> None:
-        runs[index] = _started(registry, runs[index], variables, label, version)
-
-    def ask(index: int) -> None:
-        runs[index] = _asked(registry, runs[index])
-
-    def look() -> bool:
-        for_each(ask, [index for index, run in enumerate(runs) if run.is_under_way])
-        ended = sum(not run.is_under_way for run in runs)
-        progress("running agents", ended, len(runs))
-        return ended == len(runs)
-
-    try:
-        for_each(start, range(len(runs)))
-        if patience is not None and not wait(look, patience):
-            runs[:] = [replace(run, status=Status.TIMED_OUT) if run.is_under_way else run for run in runs]
-    except KeyboardInterrupt:
-        raise Interrupted(runs) from None
-    return runs
+    batch = AgentBatch(registry, orders)
+    run_together([batch], patience=patience, progress=progress, what="running agents")
+    return batch.runs
 
 
-def _started(
-    registry: Registry, run: AgentRun, variables: Mapping[str, Any], label: str | None, version: int | None
-) -> AgentRun:
-    try:
-        made = registry.run_agent(run.agent_id, variables, label=label, version=version)
-    except RemoteError as error:
-        return replace(run, status=start_failed(error), error=error)
-    run = replace(run, execution_id=made.execution_id, warning=text(made.raw, "warning") or "")
-    key = next((key for key in _OUTPUTS if made.raw.get(key) is not None), None)
-    if key is not None:
-        return _ended(run, made.raw[key])
-    return replace(run, status=Status.RUNNING)
+class AgentBatch(Batch[AgentRun]):
+    """Runs of agents, one for each order."""
+
+    def __init__(self, registry: Registry, orders: Sequence[AgentOrder]) -> None:
+        super().__init__([AgentRun(one.agent.name, one.agent.id) for one in orders])
+        self._registry = registry
+        self._orders = tuple(orders)
+
+    def started(self, index: int) -> AgentRun:
+        run, order = self.runs[index], self._orders[index]
+        try:
+            made = self._registry.run_agent(
+                run.agent_id,
+                order.variables,
+                label=order.label,
+                version=order.version,
+                metadata=order.metadata,
+            )
+        except RemoteError as error:
+            return replace(run, status=start_failed(error), error=error)
+        warning = text(made.raw, "warning") or ""
+        run = replace(run, execution_id=made.execution_id, warning=warning, request_ids=request_ids(made.raw))
+        key = next((key for key in _OUTPUTS if made.raw.get(key) is not None), None)
+        if key is not None:
+            return _ended(run, made.raw[key])
+        return replace(run, status=Status.RUNNING)
+
+    def looked_at(self, run: AgentRun) -> AgentRun:
+        try:
+            # a registry that gave no id has said all that it will say; asking names what it lacks
+            done, found = self._registry.agent_result(run.execution_id or 0)
+        except Unsupported as error:
+            told = RemoteError(
+                error.message,
+                hint="--no-wait starts an agent without asking for its outputs",
+                code=error.code,
+            )
+            return replace(run, error=told, status=Status.UNREADABLE)
+        except RemoteError as error:
+            return replace(run, error=error, status=Status.UNREADABLE)
+        return _ended(run, found) if done else run
+
+    def given_up(self, run: AgentRun) -> AgentRun:
+        return replace(run, status=Status.TIMED_OUT)
+
+    def progress(self) -> tuple[int, int]:
+        return len(self.ended()), len(self.runs)
 
 
-def _asked(registry: Registry, run: AgentRun) -> AgentRun:
-    try:
-        # a registry that gave no id has said all that it will say; asking names what it lacks
-        done, found = registry.agent_result(run.execution_id or 0)
-    except Unsupported as error:
-        told = RemoteError(
-            error.message, hint="--no-wait starts an agent without asking for its outputs", code=error.code
-        )
-        return replace(run, error=told, status=Status.UNREADABLE)
-    except RemoteError as error:
-        return replace(run, error=error, status=Status.UNREADABLE)
-    return _ended(run, found) if done else run
+def request_ids(raw: object) -> tuple[int | str, ...]:
+    """The ids under which the registry logged the requests of a run, where an answer tells them."""
+    if not isinstance(raw, Mapping):
+        return ()
+    several = raw.get("request_ids")
+    told = [raw.get("request_id"), *(several if isinstance(several, list) else ())]
+    return tuple(
+        dict.fromkeys(one for one in told if isinstance(one, int | str) and not isinstance(one, bool) and one)
+    )
 
 
 def _ended(run: AgentRun, found: object) -> AgentRun:
     outputs = found if isinstance(found, dict) else {_OUTPUT: found}
     nodes = {str(name): _node(value) for name, value in outputs.items()}
+    told = [one for value in outputs.values() for one in request_ids(value)]
     status = Status.FAILED if any(node.failed for node in nodes.values()) else Status.COMPLETED
-    return replace(run, status=status, outputs=nodes)
+    known = tuple(dict.fromkeys([*run.request_ids, *told]))
+    return replace(run, status=status, outputs=nodes, request_ids=known)
 
 
 def _node(raw: object) -> NodeOutput:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from promptsync.checks.batch import Batch, finish, interruptible, judge, look, run_together
 from promptsync.checks.catalogue import Evaluation, NoSuchItem, pick
-from promptsync.checks.outcome import Interrupted, Status, failure, start_failed
+from promptsync.checks.outcome import Status, failure, start_failed
 from promptsync.checks.reports import (
     EvaluationRun,
     as_reported,
@@ -16,12 +17,13 @@ from promptsync.checks.reports import (
     previous_score,
     with_score,
 )
-from promptsync.checks.waiting import Patience, Progress, wait
+from promptsync.checks.waiting import Patience, Progress
 from promptsync.errors import PromptsyncError, RemoteError
-from promptsync.sync.parallel import for_each
 
 if TYPE_CHECKING:
     from promptsync.remote.client import Registry
+
+_WHAT: Final = "running evaluations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class Standard:
 
     min_score: float | None = None
     allow_unscored: bool = False
+
+    def at_least(self, min_score: float | None) -> Standard:
+        """This standard with another minimum besides its own: the stricter one counts."""
+        given = [one for one in (self.min_score, min_score) if one is not None]
+        return replace(self, min_score=max(given, default=None))
 
     def verdict(self, run: EvaluationRun) -> str:
         """Why ``run`` does not pass; empty when it does."""
@@ -84,15 +91,8 @@ def run_evaluations(
     Without ``patience`` they are only started. What the registry fails at is in the run that it concerns.
     Raises ``Interrupted`` with the runs as they are.
     """
-    batch = _Batch(registry, progress, [EvaluationRun(one.name, one.id) for one in evaluations])
-    try:
-        for_each(batch.start, range(len(evaluations)))
-        if patience is None or wait(batch.look, patience):
-            batch.judge(evaluations)
-        else:
-            batch.give_up()
-    except KeyboardInterrupt:
-        raise Interrupted(batch.runs) from None
+    batch = EvaluationBatch(registry, evaluations)
+    run_together([batch], patience=patience, progress=progress, what=_WHAT)
     return batch.runs
 
 
@@ -122,67 +122,51 @@ def await_report(
     registry: Registry, run: EvaluationRun, *, patience: Patience | None, progress: Progress
 ) -> EvaluationRun:
     """How a run that was started before is by now, or, with ``patience``, how it ends."""
-    batch = _Batch(registry, progress, [replace(run, status=Status.RUNNING)])
-    try:
+    batch = EvaluationBatch(registry, [])
+    batch.runs = [replace(run, status=Status.RUNNING)]
+    with interruptible([batch]):
         if patience is None:
-            batch.look()
-        elif not wait(batch.look, patience):
-            batch.give_up()
-        batch.judge([])
-    except KeyboardInterrupt:
-        raise Interrupted(batch.runs) from None
+            look([batch])
+            judge([batch])
+        else:
+            finish([batch], patience=patience, progress=progress, what=_WHAT)
     return batch.runs[0]
 
 
-class _Batch:
-    """Runs that go on at the same time; ``runs`` is how far they are."""
+class EvaluationBatch(Batch[EvaluationRun]):
+    """Runs of evaluations, each of which says what it scored before."""
 
-    def __init__(self, registry: Registry, progress: Progress, runs: list[EvaluationRun]) -> None:
-        self.registry = registry
-        self.progress = progress
-        self.runs = runs
+    def __init__(self, registry: Registry, evaluations: Sequence[Evaluation]) -> None:
+        super().__init__([EvaluationRun(one.name, one.id) for one in evaluations])
+        self._registry = registry
+        self._before = {one.id: one for one in evaluations}
 
-    def start(self, index: int) -> None:
+    def started(self, index: int) -> EvaluationRun:
         run = self.runs[index]
         name = f"promptsync {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         try:
-            report = self.registry.run_evaluation(run.evaluation_id or 0, name)
+            report = self._registry.run_evaluation(run.evaluation_id or 0, name)
         except RemoteError as error:
-            self.runs[index] = replace(run, status=start_failed(error), error=error)
-        else:
-            self.runs[index] = replace(run, report_id=report, status=Status.RUNNING)
+            return replace(run, status=start_failed(error), error=error)
+        return replace(run, report_id=report, status=Status.RUNNING)
 
-    def look(self) -> bool:
-        """Read every run that is under way; true when none is."""
-        for_each(self._read, self._under_way())
-        done, cells = sum(run.done for run in self.runs), sum(run.cells for run in self.runs)
-        self.progress("running evaluations", done, cells)
-        return not self._under_way()
-
-    def give_up(self) -> None:
-        for index in self._under_way():
-            self.runs[index] = replace(self.runs[index], status=Status.TIMED_OUT)
-
-    def judge(self, evaluations: Sequence[Evaluation]) -> None:
-        """Read the scores and the failed cells of what has completed, and the scores of the runs before."""
-        before = {one.id: one for one in evaluations}
-
-        def judge(index: int) -> None:
-            run = self.runs[index]
-            run = replace(with_score(self.registry, run), failed_cells=failed_cells(self.registry, run))
-            previous = previous_score(self.registry, before.get(run.evaluation_id or 0))
-            self.runs[index] = replace(run, previous_score=previous)
-
-        ended = [index for index, run in enumerate(self.runs) if run.status is Status.COMPLETED]
-        for_each(judge, ended)
-
-    def _under_way(self) -> list[int]:
-        return [index for index, run in enumerate(self.runs) if run.is_under_way]
-
-    def _read(self, index: int) -> None:
-        run = self.runs[index]
+    def looked_at(self, run: EvaluationRun) -> EvaluationRun:
         assert run.report_id is not None
         try:
-            self.runs[index] = as_reported(run, self.registry.evaluation(run.report_id))
+            return as_reported(run, self._registry.evaluation(run.report_id))
         except RemoteError as error:
-            self.runs[index] = replace(run, error=error, status=Status.UNREADABLE)
+            return replace(run, error=error, status=Status.UNREADABLE)
+
+    def given_up(self, run: EvaluationRun) -> EvaluationRun:
+        return replace(run, status=Status.TIMED_OUT)
+
+    def judged(self, run: EvaluationRun) -> EvaluationRun:
+        """The run with its score, its failed cells, and the score of the run before."""
+        if run.status is not Status.COMPLETED:
+            return run
+        run = replace(with_score(self._registry, run), failed_cells=failed_cells(self._registry, run))
+        previous = previous_score(self._registry, self._before.get(run.evaluation_id or 0))
+        return replace(run, previous_score=previous)
+
+    def progress(self) -> tuple[int, int]:
+        return sum(run.done for run in self.runs), sum(run.cells for run in self.runs)

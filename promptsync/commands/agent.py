@@ -90,7 +90,7 @@ def run_command(
     promptsync agent run refund-agent --var order=A-17 --label prod
     promptsync agent run refund-agent --vars cases.yaml --timeout 60 --json
     """
-    from promptsync.checks.agents import failure_of, run_agents
+    from promptsync.checks.agents import AgentOrder, failure_of, run_agents
     from promptsync.checks.catalogue import list_agents, pick
 
     if label is not None and version is not None:
@@ -101,15 +101,8 @@ def run_command(
         registry = project.registry
         wanted = pick(list_agents(registry), names, "agent", registry.url)
         try:
-            runs = run_agents(
-                registry,
-                wanted,
-                values,
-                label=label,
-                version=version,
-                patience=patience,
-                progress=session.bar,
-            )
+            orders = [AgentOrder(one, values, label, version) for one in wanted]
+            runs = run_agents(registry, orders, patience=patience, progress=session.bar)
         except Interrupted as stop:
             return _interrupted(stop.runs)
     for run in runs:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from checking import SOON, Commanded, registry_with, silent
 
-from promptsync.checks.agents import AgentRun, NodeOutput, failure_of, run_agents
+from promptsync.checks.agents import AgentOrder, AgentRun, NodeOutput, failure_of, run_agents
 from promptsync.checks.catalogue import list_agents
 from promptsync.checks.outcome import Interrupted, Status
 from promptsync.checks.waiting import Patience
@@ -28,10 +28,8 @@ def registry(model: Commanded, tmp_path: Path) -> Iterator[Registry]:
 
 
 def run(registry: Registry, *, patience: Patience | None = SOON, label: str | None = None) -> AgentRun:
-    agents = list_agents(registry)
-    (found,) = run_agents(
-        registry, agents, {"question": "why"}, label=label, patience=patience, progress=silent
-    )
+    orders = [AgentOrder(one, {"question": "why"}, label) for one in list_agents(registry)]
+    (found,) = run_agents(registry, orders, patience=patience, progress=silent)
     return found
 
 
@@ -51,7 +49,8 @@ def test_a_failed_node_is_named_with_its_reason(registry: Registry, model: Comma
 
 
 def test_missing_variables_are_a_warning(registry: Registry) -> None:
-    (found,) = run_agents(registry, list_agents(registry), {}, patience=SOON, progress=silent)
+    orders = [AgentOrder(one) for one in list_agents(registry)]
+    (found,) = run_agents(registry, orders, patience=SOON, progress=silent)
     assert "question" in found.warning
 
 
@@ -73,7 +72,8 @@ def test_an_interruption_tells_what_goes_on(registry: Registry, model: Commanded
 
     model.go_on.clear()
     with pytest.raises(Interrupted) as caught:
-        run_agents(registry, list_agents(registry), {}, patience=SOON, progress=interrupt)
+        orders = [AgentOrder(one) for one in list_agents(registry)]
+        run_agents(registry, orders, patience=SOON, progress=interrupt)
     (known,) = caught.value.runs
     assert isinstance(known, AgentRun) and known.is_under_way and known.execution_id == 1
 
