@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -11,65 +12,72 @@ from typing import Any
 import click
 
 from promptsync import __version__, output
+from promptsync.commands.grouping import VerbGroup, close_word
 from promptsync.commands.session import Environment, Outcome, Session, shared_options
 from promptsync.errors import PromptsyncError, UsageError
 
-VERBS = {
-    "init": "Start keeping prompts in this directory.",
-    "status": "Show who changed what.",
-    "diff": "Show what differs, field by field.",
-    "push": "Publish changed prompts as new versions.",
-    "pull": "Bring the registry's changes into the files.",
-    "ls-remote": "List what the registry holds.",
-    "log": "List the versions of a prompt.",
-    "show": "Print one version of a prompt as YAML.",
-    "label": "List, set, move and delete release labels.",
-    "promote": "Point one label at what another points at.",
-    "rollback": "Move a label back to an earlier version.",
-    "lint": "Check prompt files, offline.",
-    "render": "Show what the model would see.",
-    "eval": "List, run and show evaluations.",
-    "agent": "List and run agents.",
-    "dataset": "List datasets.",
-    "track": "Log requests, and note things about them.",
-    "serve": "Run the embedded registry over HTTP.",
-    "schema": "Print the JSON Schema of a file format.",
+GROUPS = {
+    "Start": {
+        "init": "Start keeping prompts in this directory.",
+        "schema": "Print the JSON Schema of a file format.",
+    },
+    "Files and registry": {
+        "status": "Show who changed what.",
+        "diff": "Show what differs, field by field.",
+        "push": "Publish changed prompts as new versions.",
+        "pull": "Bring the registry's changes into the files.",
+        "lint": "Check prompt files, offline.",
+        "render": "Show what the model would see.",
+    },
+    "What the registry holds": {
+        "ls-remote": "List what the registry holds.",
+        "log": "List the versions of a prompt.",
+        "show": "Print one version of a prompt as YAML.",
+    },
+    "Releases": {
+        "label": "List, set, move and delete release labels.",
+        "promote": "Point one label at what another points at.",
+        "rollback": "Move a label back to an earlier version.",
+    },
+    "Proof": {
+        "eval": "List, run and show evaluations.",
+        "agent": "List and run agents.",
+        "dataset": "List datasets.",
+        "track": "Log requests, and note things about them.",
+    },
+    "Embedded registry": {
+        "serve": "Run the embedded registry over HTTP.",
+    },
 }
-"""Every verb with its line in the help. Its module is loaded when it is used."""
+"""Every verb with its line in the help, by what it is for. Its module is loaded when it is used."""
+
+VERBS = {name: line for verbs in GROUPS.values() for name, line in verbs.items()}
+
+_GIVEN = re.compile(r"'([^']*)' is not one of")
 
 UNWRITTEN = 5
 BUG = 70
 INTERRUPTED = 130
 
 
-class LazyGroup(click.Group):
+class LazyGroup(VerbGroup):
     """Loads a verb's module only when that verb is used."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in VERBS:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"promptsync.commands.{name.replace('-', '_')}")
+        module = importlib.import_module(f"promptsync.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 
-    def resolve_command(
-        self, context: click.Context, arguments: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = arguments[0]
-        if name not in VERBS:
-            import difflib
-
-            close = difflib.get_close_matches(name, VERBS, 1)
-            suggestion = f"Did you mean {close[0]!r}?" if close else "See promptsync --help for the verbs."
-            raise click.UsageError(f"There is no verb {name!r}. {suggestion}", context)
-        return super().resolve_command(context, arguments)
-
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        widest = max(map(len, VERBS))
+        for purpose, verbs in GROUPS.items():
+            with formatter.section(purpose):
+                formatter.write_dl([(name.ljust(widest), line) for name, line in verbs.items()])
 
 
 @click.group(
@@ -172,7 +180,17 @@ def _usage(error: click.UsageError) -> UsageError:
             "promptsync status shows where you stand" if path == "promptsync" else f"{path} --help tells more"
         )
         return UsageError("no verb given", hint=hint)
-    return UsageError(error.format_message(), hint=f"{path} --help tells more")
+    return UsageError(f"{error.format_message()}{_meant(error)}", hint=f"{path} --help tells more")
+
+
+def _meant(error: click.UsageError) -> str:
+    """Suggest one of the choices of an option, which click merely lists."""
+    choice = error.param.type if isinstance(error, click.BadParameter) and error.param else None
+    given = _GIVEN.match(error.message)
+    if not isinstance(choice, click.Choice) or given is None:
+        return ""
+    close = close_word(given[1], map(str, choice.choices))
+    return f" Did you mean {close!r}?" if close else ""
 
 
 def _bug(error: Exception, arguments: Sequence[str]) -> PromptsyncError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptsync.commands.grouping import VerbGroup
 from promptsync.errors import PromptsyncError, UsageError
 from promptsync.progress import Bar
 
@@ -201,7 +202,7 @@ def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], c
     """Declare a verb that is followed by a verb of its own; ``verb(…, parent=group)`` declares those."""
 
     def declare(function: Callable[[], None]) -> click.Group:
-        group: click.Group = click.group(name, **attributes)(shared_options(function))  # type: ignore[no-untyped-call]
+        group = click.group(name, cls=VerbGroup, **attributes)(shared_options(function))
         return group
 
     return declare

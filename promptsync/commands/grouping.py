@@ -1,0 +1,67 @@
+"""Groups of verbs that tell what somebody meant who typed something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from promptsync.errors import UsageError
+
+_OTHER_WORDS: Mapping[str, str] = {
+    "add": "push",
+    "check": "lint",
+    "clone": "init",
+    "commit": "push",
+    "evals": "eval",
+    "fetch": "pull",
+    "list": "ls-remote",
+    "ls": "ls-remote",
+    "publish": "push",
+    "release": "deploy",
+    "sync": "status",
+    "tag": "label",
+    "validate": "lint",
+    "versions": "log",
+}
+"""Words of other programs for what a verb does."""
+
+
+class VerbGroup(click.Group):
+    """A verb that is followed by a verb of its own."""
+
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        super().__init__(*arguments, **{"subcommand_metavar": "VERB [ARGS]...", **attributes})
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not ctx.resilient_parsing:
+            raise UsageError(f"{ctx.command_path} has no verb {name!r}", hint=_meant(ctx, name, known))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        verbs = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, verb.get_short_help_str(80)) for name, verb in verbs if verb])
+
+
+def _meant(context: click.Context, name: str, known: Sequence[str]) -> str:
+    path = context.command_path
+    other = _OTHER_WORDS.get(name) if context.parent is None else None
+    close = other or close_word(name, known)
+    if close in known:
+        return f"did you mean {path} {close}?"
+    if context.parent is None:
+        return f"{path} --help lists the verbs, {path} VERB --help tells the options of one"
+    return f"its verbs are {', '.join(known)}; {path} VERB --help tells the options of one"
+
+
+def close_word(word: str, known: Iterable[str]) -> str | None:
+    """Return the one of ``known`` words that looks most like ``word``, ``None`` when none does."""
+    import difflib
+
+    by_folded = {one.casefold(): one for one in known}
+    return next((by_folded[one] for one in difflib.get_close_matches(word.casefold(), by_folded, 1)), None)
