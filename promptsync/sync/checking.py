@@ -49,6 +49,7 @@ ALL_RULES: Final = dict(sorted((RULES | {rule.id: rule for rule in _READING}).it
 """Every rule that a problem can name: those of reading files, and those of what is in them."""
 
 _BETWEEN_FILES: Final = frozenset({"name-duplicate", "path-twin"})
+_HOOK: Final = "where a pre-commit hook gave the path, narrow its files: in .pre-commit-config.yaml"
 _DETAIL: Final = re.compile(r"(?s)[^:]*:(\d+):(\d+): (.*)")
 
 
@@ -96,8 +97,7 @@ def _configuration(directory: Path) -> Path:
     if path is None:
         raise UsageError(
             f"no {FILE_NAME} in {directory} or any directory above it",
-            hint="run promptsync init to start one here, or give the directory with -C; where a pre-commit hook "
-            "gave the path, narrow its files: in .pre-commit-config.yaml",
+            hint=f"run promptsync init to start one here, or give the directory with -C\n{_HOOK}",
         )
     return path
 
@@ -155,8 +155,7 @@ def _selected(config: Config, selected: set[Path], worktree: Worktree) -> set[st
         if not path.is_relative_to(top):
             raise UsageError(
                 f"{shown} is outside {config.prompts}/, where the prompt files are",
-                hint=f"move it there, or change prompts: in {config.path}; where a pre-commit hook gave the path, "
-                "narrow its files: in .pre-commit-config.yaml",
+                hint=f"move it there, or change prompts: in {config.path}\n{_HOOK}",
             )
         if path.is_dir():
             found |= {one for one in known if (config.root / one).is_relative_to(path)}
