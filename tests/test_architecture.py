@@ -19,11 +19,12 @@ PACKAGE = Path(promptsync.__file__).parent
 MAY_USE: dict[str, set[str]] = {
     "core": set(),
     "files": {"core"},
-    "remote": {"core"},
+    "remote": {"core", "parallel"},
     "server": {"core"},
-    "sync": {"core", "files", "remote"},
-    "checks": {"core", "files", "remote", "sync"},
-    "deploy": {"core", "files", "remote", "sync", "checks"},
+    "sync": {"core", "files", "remote", "parallel"},
+    "checks": {"core", "files", "remote", "sync", "parallel"},
+    "deploy": {"core", "files", "remote", "sync", "checks", "parallel"},
+    "parallel": set(),
     "output": set(),
     "progress": set(),
     # what a value of the library looks like, for people and programs
@@ -91,7 +92,7 @@ def layer(name: str) -> str:
     first = name.removesuffix(".py").replace("/", ".").split(".")[0]
     if first in MAY_USE or first in ("errors", "__init__", "schemas"):
         return first
-    return "showing" if f"{first}.py" in MODULES else first
+    return "showing" if f"{first}.py" in MODULES or first == "markdown" else first
 
 
 def imports() -> Iterator[Import]:

@@ -71,7 +71,7 @@ def _lines(found: list[Difference], form: str, *, stat: bool, name_only: bool) -
 
         return differences_markdown(found)
     if form == "github":
-        from promptsync.markdown import differences_github
+        from promptsync.annotations import differences_github
 
         return differences_github(found)
     if stat:

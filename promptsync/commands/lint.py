@@ -16,8 +16,6 @@ from promptsync.core.prompt import Problem
 from promptsync.errors import UsageError
 from promptsync.sync.checking import ALL_RULES, Checked, check_all, check_files
 
-_ANNOTATIONS = 10
-"""How many annotations of one severity GitHub shows for a step."""
 _HOME = "https://github.com/promptsync/promptsync"
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -113,17 +111,19 @@ def _summary(found: Checked) -> str:
 
 def _github(session: Session, found: Checked) -> list[str]:
     """Errors first; what GitHub would not show follows as plain lines, and a notice counts it."""
+    from promptsync.annotations import MOST_ANNOTATIONS, annotation
+
     problems = _relative(found.problems, _checkout(session))
     shown: list[str] = []
     left: list[str] = []
     for severity in ("error", "warning"):
         these = [problem for problem in problems if problem.severity == severity]
-        shown += map(_annotation, these[:_ANNOTATIONS])
-        left += map(_line, these[_ANNOTATIONS:])
+        shown += map(_annotation, these[:MOST_ANNOTATIONS])
+        left += map(_line, these[MOST_ANNOTATIONS:])
     if left:
-        title = _property("promptsync lint")
-        more = f"{output.count(len(left), 'more problem')} in the log: GitHub shows {_ANNOTATIONS} of a kind"
-        left.append(f"::notice title={title}::{_data(more)}")
+        more = output.count(len(left), "more problem")
+        shows = f"GitHub shows {MOST_ANNOTATIONS} of a kind"
+        left.append(annotation("notice", f"{more} in the log: {shows}", title="promptsync lint"))
     return [*shown, *left, _summary(found)]
 
 
@@ -136,19 +136,17 @@ def _checkout(session: Session) -> Path:
 
 
 def _annotation(problem: Problem) -> str:
-    path = _property(output.name(problem.path))
-    title = _property(f"promptsync {problem.rule}")
+    from promptsync.annotations import annotation
+
     text = f"{problem.message} {problem.hint}".strip()
-    place = f"file={path},line={problem.line},col={problem.column},title={title}"
-    return f"::{problem.severity} {place}::{_data(output.safe(text))}"
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return annotation(
+        problem.severity,
+        text,
+        title=f"promptsync {problem.rule}",
+        path=problem.path,
+        line=problem.line,
+        column=problem.column,
+    )
 
 
 # -- SARIF 2.1.0 -----------------------------------------------------------------------------------------

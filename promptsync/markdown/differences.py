@@ -1,0 +1,83 @@
+"""Differences as Markdown: one folded fence a prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from promptsync.core.textdiff import plain, unified
+from promptsync.markdown.page import MOST, Page, html
+from promptsync.output import count
+
+if TYPE_CHECKING:
+    from promptsync.core.fields import FieldChange
+    from promptsync.sync.difference import Difference
+
+
+def differences_markdown(found: Sequence[Difference], *, most: int = MOST) -> list[str]:
+    """Return differences as Markdown, cut with counts of what was left out."""
+    page = Page(most)
+    add_differences(page, found)
+    return page.lines
+
+
+def add_differences(page: Page, found: Sequence[Difference]) -> None:
+    """Add differences to a page, as many as it has room for."""
+    if not found:
+        page.say("No prompt differs.")
+        return
+    page.say(f"**{count(len(found), 'prompt')} {'differs' if len(found) == 1 else 'differ'}**")
+    for number, one in enumerate(found):
+        title = f"{html(one.name)}: {one.state}"
+        if not page.details(title, _lines(one), rest=len(found) - number):
+            rest = [other.name for other in found[number:]]
+            page.say(f"… and {count(len(rest), 'more prompt')}, too much to show here:")
+            page.names(rest)
+            return
+
+
+def _lines(one: Difference) -> list[str]:
+    lines: list[str] = []
+    for step in one.steps:
+        lines.append(f"# {step.title}")
+        for change in step.fields:
+            lines += _field(change)
+        signs = [*(f"+{name}" for name in step.added), *(f"-{name}" for name in step.removed)]
+        if signs:
+            lines.append(f"@ input variables: {' '.join(signs)}")
+    return lines
+
+
+def _field(change: FieldChange) -> list[str]:
+    old, new = _text(change.old), _text(change.new)
+    lines = plain(unified(old, new))
+    # where is said by the field itself, unless the text has several lines
+    return [f"@ {change.path}", *(lines if "\n" in old and "\n" in new else lines[1:])]
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else "\n".join(_outline(value))
+
+
+def _outline(value: Any) -> Iterator[str]:
+    """Show a value key by key and item by item; a text of several lines keeps its lines."""
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _entry(f"{key}:", item)
+    elif isinstance(value, list) and value:
+        for item in value:
+            yield from _entry("-", item)
+    else:
+        yield json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _entry(head: str, item: Any) -> Iterator[str]:
+    if isinstance(item, str) and "\n" in item:
+        yield f"{head} |"
+        yield from (f"  {line}" for line in item.split("\n"))
+    elif item and isinstance(item, Mapping | list):
+        yield head
+        yield from (f"  {line}" for line in _outline(item))
+    else:
+        yield f"{head} {json.dumps(item, ensure_ascii=False, default=str)}"

@@ -1,0 +1,153 @@
+"""Markdown for people who review: nothing in it breaks out, pings or goes on without end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_reader import EVIL, active, hidden, hostile, names
+
+from promptsync.core.compare import State
+from promptsync.core.fields import FieldChange
+from promptsync.core.plan import Action, Kind, Left, Moved, Published, PushPlan, PushReceipt
+from promptsync.markdown import MOST, code, differences_markdown, plan_markdown, pushed_markdown
+from promptsync.sync.difference import Difference, Step
+
+values: st.SearchStrategy[Any] = hostile | st.none() | st.integers() | st.lists(hostile, max_size=2)
+values |= st.dictionaries(hostile, hostile, max_size=2)
+fields = st.builds(FieldChange, names, values, values, st.sampled_from(["added", "removed", "changed"]))
+steps = st.builds(
+    Step,
+    names,
+    st.lists(fields, max_size=3).map(tuple),
+    st.lists(names, max_size=2).map(tuple),
+    st.lists(names, max_size=2).map(tuple),
+)
+found_differences = st.lists(
+    st.builds(Difference, names, st.sampled_from(State), names, st.lists(steps, max_size=2).map(tuple)),
+    max_size=4,
+)
+actions = st.builds(
+    Action,
+    names,
+    st.sampled_from(Kind),
+    names,
+    st.none() | st.integers(1, 9),
+    message=names,
+    labels=st.lists(names, max_size=2).map(tuple),
+)
+lefts = st.builds(Left, names, st.sampled_from(State).map(str), names)
+plans = st.builds(PushPlan, st.lists(actions, max_size=4).map(tuple), st.lists(lefts, max_size=3).map(tuple))
+limits = st.sampled_from([700, 1_500, 4_000, MOST])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("@EVIL", "owner/EVIL#1", "# heading", "[a](https://b)", "![a](https://b)", "<https://EVIL>"),
+        *(
+            "<script>",
+            "<!-- marker -->",
+            "text <b>bold</b>",
+            "```\n```\n@EVIL",
+            "``EVIL`",
+            "1. one",
+            "> quoted",
+        ),
+        *("a|b\n-|-\nc|d", "<details><summary><code><b></code>: new</summary>", "title\n---", "*EVIL*"),
+    ],
+)
+def test_the_reader_finds_what_breaks_out(line: str) -> None:
+    assert active([line])
+
+
+@given(found_differences, limits)
+def test_no_text_in_a_difference_is_more_than_code(found: list[Difference], most: int) -> None:
+    lines = differences_markdown(found, most=most)
+    assert active(lines) == []
+    assert not hidden(lines)
+    assert sum(len(line) + 1 for line in lines) <= most
+
+
+@given(plans, found_differences, limits)
+def test_no_text_in_a_plan_is_more_than_code(plan: PushPlan, found: list[Difference], most: int) -> None:
+    lines = plan_markdown(plan, found, most=most)
+    assert active(lines) == []
+    assert not hidden(lines)
+    assert sum(len(line) + 1 for line in lines) <= most
+
+
+@given(st.lists(names, max_size=3), names, limits)
+def test_no_text_in_a_receipt_is_more_than_code(published: list[str], reason: str, most: int) -> None:
+    receipt = PushReceipt([Published(name, 2, reason) for name in published])
+    receipt.labels = [Moved(name, reason, 1, 2, False, reason) for name in published]
+    lines = pushed_markdown(receipt, most=most)
+    assert active(lines) == []
+    assert sum(len(line) + 1 for line in lines) <= most
+
+
+@given(st.text() | hostile)
+def test_a_code_span_is_one_span_with_the_whole_text(text: str) -> None:
+    assert active([code(text)]) == []
+
+
+def difference(name: str, old: str | None, new: str | None) -> Difference:
+    change = FieldChange("content", old, new, "changed" if old and new else "added")
+    return Difference(name, State.AHEAD, f"prompts/{name}.yaml", (Step("v1 -> here", (change,)),))
+
+
+def test_a_text_keeps_its_lines_and_a_message_its_parts() -> None:
+    message = {"role": "user", "content": "one\ntwo"}
+    change = FieldChange("messages[0]", None, message, "added")
+    lines = differences_markdown([Difference("a", State.NEW, None, (Step("new", (change,)),))])
+    wanted = ["@ messages[0]", '+role: "user"', "+content: |", "+  one", "+  two"]
+    at = lines.index("@ messages[0]")
+    assert lines[at : at + 5] == wanted
+
+
+def test_a_difference_that_is_too_long_is_cut_inside_its_fence_with_a_count() -> None:
+    text = "\n".join(f"line {number}" for number in range(20_000))
+    lines = differences_markdown([difference("long", None, text), difference("short", "a", "b")])
+    (cut,) = [line for line in lines if "more lines" in line]
+    assert lines[lines.index(cut) + 1] == "```"
+    shown = sum(line.startswith("+line ") for line in lines)
+    assert cut == f"… {20_000 - shown} more lines, too much to show here"
+    assert "-a" in lines and "+b" in lines
+    assert sum(len(line) + 1 for line in lines) <= MOST
+
+
+def test_prompts_that_do_not_fit_are_named_and_counted() -> None:
+    text = "\n".join(f"line {number}" for number in range(400))
+    found = [difference(f"prompt-{number}", None, text) for number in range(2_000)]
+    lines = differences_markdown(found, most=20_000)
+    (intro,) = [line for line in lines if "more prompts" in line]
+    whole = sum("<details>" in line for line in lines)
+    assert intro == f"… and {2_000 - whole} more prompts, too much to show here:"
+    listed = sum(line.startswith("- `prompt-") for line in lines)
+    assert f"- and {2_000 - whole - listed} more" in lines
+
+
+@pytest.mark.parametrize("length", [10, 70_000])
+def test_a_fence_is_longer_than_every_run_of_backticks_or_not_there(length: int) -> None:
+    lines = differences_markdown([difference(EVIL, None, "`" * length + "\n@EVIL")])
+    assert active(lines) == []
+    assert sum(len(line) + 1 for line in lines) <= MOST
+
+
+def test_a_plan_tells_kinds_fingerprint_and_what_is_left() -> None:
+    one = Action("support/a", Kind.UPDATE, "prompts/support/a.yaml", 3, message="Soften (1a2b3c4 v4)")
+    plan = PushPlan(
+        (one, replace(one, name="b", kind=Kind.CREATE, current=None)), (Left("c", "diverged", "x"),)
+    )
+    lines = plan_markdown(plan)
+    assert lines[0] == f"**2 prompts: 1 to create, 1 to update** · fingerprint `{plan.fingerprint}`"
+    assert "  update  support/a  v3 -> v4    Soften (1a2b3c4 v4)" in lines
+    assert "  left  c: diverged, x" in lines
+    assert plan_markdown(PushPlan(()))[0] == "**Nothing to publish**"
+
+
+def test_nothing_to_show_is_said() -> None:
+    assert differences_markdown([])[0] == "No prompt differs."
