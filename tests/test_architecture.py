@@ -46,7 +46,7 @@ MAY_USE: dict[str, set[str]] = {
 }
 """Layer to the layers that its modules may import; ``errors`` and the layer itself always."""
 
-INSIDE_FUNCTIONS = {("remote/transport.py", "server")}
+INSIDE_FUNCTIONS = {("remote/transport.py", "server"), ("server/fixtures.py", "files")}
 """What may be imported all the same, but not while the module is loaded."""
 
 OWNERS = {

@@ -8,7 +8,7 @@ import click
 
 from promptsync.commands.session import Outcome, Session, verb
 
-_KINDS = ("prompt", "config", "request", "output")
+_KINDS = ("prompt", "config", "fixtures", "request", "output")
 
 
 @verb("schema", short_help="Print the JSON Schema of a file format.")
@@ -16,8 +16,9 @@ _KINDS = ("prompt", "config", "request", "output")
 def command(session: Session, kind: str) -> Outcome:
     """Print the JSON Schema of a file format, for editors and other tools.
 
-    prompt is for prompt files, config for promptsync.yaml, request for what promptsync track request takes,
-    and output for what every verb prints with --json.
+    prompt is for prompt files, config for promptsync.yaml, fixtures for what an embedded registry knows
+    besides prompts (registry.yaml), request for what promptsync track request takes, and output for what
+    every verb prints with --json.
 
     \b
     promptsync schema prompt > prompt.schema.json

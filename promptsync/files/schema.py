@@ -14,7 +14,7 @@ import jsonschema_rs
 from promptsync.core.prompt import Problem
 from promptsync.files.yamlio import Loaded
 
-Kind = Literal["prompt", "config", "request", "output"]
+Kind = Literal["prompt", "config", "fixtures", "request", "output"]
 
 _SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
 _TYPES: Final = {
@@ -29,7 +29,7 @@ _TYPES: Final = {
 
 @cache
 def schema(kind: Kind) -> dict[str, Any]:
-    """Return the schema of prompt files, promptsync.yaml, requests to log, or of our JSON documents."""
+    """Return the schema of prompt files, promptsync.yaml, fixtures, requests to log, or our documents."""
     loaded: dict[str, Any] = json.loads(schema_text(kind))
     return loaded
 
@@ -45,8 +45,9 @@ def check(loaded: Loaded, path: str, kind: Kind) -> list[Problem]:
     if validator.is_valid(loaded.value):
         return []
     errors = list(validator.iter_errors(loaded.value))
-    if not isinstance(loaded.value, dict):
-        errors = [error for error in errors if error.kind.name == "type"]
+    # what is of another type than it should be breaks every other rule, too
+    mistyped = {tuple(error.instance_path) for error in errors if error.kind.name == "type"}
+    errors = [one for one in errors if one.kind.name == "type" or tuple(one.instance_path) not in mistyped]
     problems = (problem for error in errors for problem in _problems(error, loaded, path, kind))
     return list(dict.fromkeys(problems))
 
@@ -84,6 +85,8 @@ def _problems(error: Any, loaded: Loaded, path: str, kind: Kind) -> Iterator[Pro
     elif name == "required":
         message = f"{shown(where) or 'The file'} lacks the key {details['property']}."
         yield _problem(loaded, path, where, "missing-key", message)
+    elif said := _own_words(kind, error.schema_path):
+        yield _problem(loaded, path, where, "schema", f"{shown(where)} {said}.")
     else:
         rule, message, hint = _words(name, error, where)
         yield _problem(loaded, path, where, rule, message, hint)
@@ -140,12 +143,23 @@ def _type_of(value: Any) -> str:
 
 
 def _known_keys(kind: Kind, schema_path: Iterable[str | int]) -> Iterable[str]:
+    return list(_around(kind, schema_path).get("properties", ()))
+
+
+def _own_words(kind: Kind, schema_path: Iterable[str | int]) -> str:
+    """Return what a schema itself says about what breaks a rule of it, as editors show it; ``""`` if none."""
+    words = _around(kind, schema_path).get("errorMessage", {})
+    return str(words.get(list(schema_path)[-1], ""))
+
+
+def _around(kind: Kind, schema_path: Iterable[str | int]) -> Mapping[str, Any]:
+    """Return the part of a schema in which the rule of a path stands."""
     part: Any = schema(kind)
     for step in list(schema_path)[:-1]:
         part = part[step]
         if isinstance(part, Mapping) and "$ref" in part:
             part = schema(kind)["$defs"][part["$ref"].rsplit("/", 1)[-1]]
-    return list(part.get("properties", ()))
+    return part if isinstance(part, Mapping) else {}
 
 
 def _value_at(value: Any, where: list[str | int]) -> Any:

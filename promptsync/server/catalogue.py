@@ -19,17 +19,17 @@ def load_fixtures(store: Store, path: str | Path) -> None:
     Raises ``FixtureError`` when the file cannot be read or is faulty.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        data = Path(path).read_bytes()
+    except OSError as error:
         raise FixtureError(
-            f"Cannot read the fixtures file {path}: {error}.",
+            f"Cannot read the fixtures file {path}: {error.strerror}.",
             hint="Create it, or remove `fixtures` from the remote in promptsync.yaml.",
         ) from error
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    digest = hashlib.sha256(data).hexdigest()
     with store.read() as db:
         known = db.execute("SELECT digest FROM catalogue").fetchone()
     if known is None or known["digest"] != digest:
-        fixtures = parse_fixtures(text, path)
+        fixtures = parse_fixtures(data, path)
         with store.write() as db:
             take_over(db, fixtures)
             db.execute("DELETE FROM catalogue")
@@ -37,7 +37,7 @@ def load_fixtures(store: Store, path: str | Path) -> None:
 
 
 def take_over(db: sqlite3.Connection, fixtures: Fixtures) -> None:
-    """Make the active datasets, evaluations and agents exactly those of ``fixtures``."""
+    """Make the active datasets, evaluations, agents and protected labels exactly those of ``fixtures``."""
     for dataset in fixtures.datasets:
         _dataset(db, dataset)
     for evaluation in fixtures.evaluations:
@@ -47,6 +47,14 @@ def take_over(db: sqlite3.Connection, fixtures: Fixtures) -> None:
     _retire(db, "dataset_groups", fixtures.datasets)
     _retire(db, "reports", fixtures.evaluations, "AND parent_id IS NULL")
     _retire(db, "workflows", fixtures.agents)
+    db.execute("DELETE FROM protected_labels")
+    db.executemany(
+        "INSERT INTO protected_labels (name, prompts, answer) VALUES (?, ?, ?)",
+        [
+            (spec["name"], records.encoded(spec["prompts"]), spec["answer"])
+            for spec in fixtures.protected_labels
+        ],
+    )
 
 
 def _retire(db: sqlite3.Connection, table: str, kept: Sequence[Spec], condition: str = "") -> None:

@@ -1,6 +1,7 @@
-"""``registry.yaml``: the datasets, evaluations and agents of an embedded registry.
+"""``registry.yaml``: what an embedded registry knows besides prompts.
 
-The API has no way to create them that a file could not do better.
+The API has no way to create datasets, evaluations and agents that a file could not do better; nor can labels
+be protected through it. ``fixtures.schema.json`` says what the file may hold.
 
     datasets:
       - {name: refund cases, rows: [{question: "Where is my money?", expect: refund}]}
@@ -13,26 +14,27 @@ The API has no way to create them that a file could not do better.
       - name: refund-agent
         labels: [prod]                          # optional: release labels of the agent
         nodes: [{name: answer, prompt: {name: support/refund}, output: true}]
-
-A node sees the inputs of the run and the outputs of the nodes before it, under their names;
-``variables: {name: "{{ expression }}"}`` computes more.
+    protected_labels: [prod]                    # changes of it wait for approval
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from promptsync.core.prompt import Problem
 from promptsync.errors import UsageError
-from promptsync.server.places import Place, Problems
-from promptsync.server.scoring import KINDS, value_problem
+from promptsync.server.scoring import KINDS, text_problem
 
 Spec = dict[str, Any]
 
-_TOP = Place()
+PENDING = "pending"
+"""How a change of a protected label is answered unless the file says otherwise."""
+
+_LISTS = ("datasets", "evaluations", "agents")
 
 
 class FixtureError(UsageError):
@@ -48,180 +50,142 @@ class Fixtures:
     datasets: tuple[Spec, ...] = ()
     evaluations: tuple[Spec, ...] = ()
     agents: tuple[Spec, ...] = ()
+    protected_labels: tuple[Spec, ...] = ()
 
 
-def parse_fixtures(text: str, where: str | Path) -> Fixtures:
-    """Read the text of a fixtures file; raises ``FixtureError`` with every fault that it has."""
-    import yaml
+def parse_fixtures(data: bytes, where: str | Path) -> Fixtures:
+    """Read the content of a fixtures file; raises ``FixtureError`` with every fault that it has."""
+    # Inside, because the file is read only when it has changed, and as strictly as our other files.
+    from promptsync.files import schema, yamlio
+    from promptsync.files.problems import InvalidFile
 
+    path = Path(where)
     try:
-        document = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise FixtureError(f"{where} is not valid YAML.", details=str(error).splitlines()) from error
-    problems = Problems()
-    found = _read(document if document is not None else {}, problems)
-    if problems.found:
-        details = [f"{where}:{line}:{column}: {message}" for line, column, message in problems.placed(text)]
-        raise FixtureError(f"{where} has {len(details)} fault(s).", details=details)
-    return found
+        loaded = yamlio.load(data, path.name)
+    except InvalidFile as error:
+        raise _invalid(path, error.problems) from None
+    problems = schema.check(loaded, path.name, "fixtures")
+    value: Spec = loaded.value if isinstance(loaded.value, dict) else {}
+    for place, message in _contradictions(value):
+        problems.append(Problem(path.name, *loaded.position(place), "fixtures", message))
+    if problems:
+        raise _invalid(path, sorted(problems))
+    return Fixtures(
+        tuple(_dataset(item) for item in value.get("datasets") or ()),
+        tuple(_evaluation(item) for item in value.get("evaluations") or ()),
+        tuple(_agent(item) for item in value.get("agents") or ()),
+        tuple(_protected(item) for item in value.get("protected_labels") or ()),
+    )
 
 
-def _read(document: Any, problems: Problems) -> Fixtures:
-    if not isinstance(document, Mapping):
-        problems.add(_TOP, "the file has to be a mapping with datasets, evaluations and agents")
-        return Fixtures()
-    try:
-        json.dumps(document, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        problems.add(_TOP, f"a value is no JSON (quote dates and the like): {error}")
-        return Fixtures()
-    for key in document.keys() - {"datasets", "evaluations", "agents"}:
-        problems.add(_TOP.at(str(key)), f"unknown key {key!r}")
-    datasets = tuple(_dataset(*item, problems) for item in _named(document, "datasets", problems))
-    known = {dataset["name"] for dataset in datasets}
-    evaluations = []
-    for where, item in _named(document, "evaluations", problems):
-        evaluations.append(_evaluation(where, item, problems))
-        wanted = evaluations[-1]["dataset"]
-        if wanted not in known:
-            problems.add(where.at("dataset"), f"evaluation {item['name']!r}: no dataset {wanted!r}")
-    agents = tuple(_agent(*item, problems) for item in _named(document, "agents", problems))
-    return Fixtures(datasets, tuple(evaluations), agents)
+def _invalid(path: Path, problems: Iterable[Problem]) -> FixtureError:
+    from promptsync.files.problems import text_of
+
+    return FixtureError(
+        f"{path} is not a valid fixtures file.",
+        details=[text_of(problem) for problem in problems],
+        hint="Correct the file; promptsync schema fixtures prints what it may hold.",
+    )
 
 
-def _named(
-    document: Mapping[str, Any], key: str, problems: Problems, around: Place | None = None
-) -> Iterator[tuple[Place, Spec]]:
-    """The items of a list with the place of each, those without a name of their own left out."""
-    items = document.get(key) or []
-    if not isinstance(items, list):
-        problems.add((around or _TOP).at(key), f"{key} has to be a list")
-        return
+# -- what a schema cannot say ----------------------------------------------------------------------------------
+
+Place = tuple[str | int, ...]
+
+
+def _contradictions(value: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Yield places and faults; what is not of the type that the schema wants is passed over."""
+    for key in _LISTS:
+        yield from _taken((key,), value.get(key))
+    known = {item["name"] for _, item in _named((), value.get("datasets"))}
+    for place, item in _named(("evaluations",), value.get("evaluations")):
+        wanted = item.get("dataset")
+        if isinstance(wanted, str) and wanted not in known:
+            yield (*place, "dataset"), f"There is no dataset {wanted!r} in this file."
+        for index, score in enumerate(_listed(item.get("scores"))):
+            yield from _score_faults((*place, "scores", index), score)
+    for place, item in _named(("agents",), value.get("agents")):
+        yield from _taken((*place, "nodes"), item.get("nodes"))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _named(place: Place, value: Any) -> Iterator[tuple[Place, Spec]]:
+    for index, item in enumerate(_listed(value)):
+        if isinstance(item, dict) and isinstance(item.get("name"), str):
+            yield (*place, index), item
+
+
+def _taken(place: Place, value: Any) -> Iterator[tuple[Place, str]]:
     seen: set[str] = set()
-    for index, item in enumerate(items):
-        where = (around or _TOP).at(key, index)
-        name = item.get("name") if isinstance(item, Mapping) else None
-        if not isinstance(name, str) or not name:
-            problems.add(where, f"{where} needs a name")
-        elif name in seen:
-            problems.add(where.at("name"), f"{where}: the name {name!r} is taken")
-        else:
-            seen.add(name)
-            yield where.called(name), item
+    for where, item in _named(place, value):
+        if item["name"] in seen:
+            yield (*where, "name"), f"The name {item['name']!r} is taken."
+        seen.add(item["name"])
 
 
-def _dataset(where: Place, item: Spec, problems: Problems) -> Spec:
+def _score_faults(place: Place, score: Any) -> Iterator[tuple[Place, str]]:
+    for kind in KINDS if isinstance(score, dict) else ():
+        fault = text_problem(kind, score[kind]) if isinstance(score.get(kind), str) else None
+        if fault is not None:
+            yield (*place, kind), f"{fault.rstrip('.')}."
+
+
+# -- filling in ------------------------------------------------------------------------------------------------
+
+
+def _dataset(item: Spec) -> Spec:
     rows = item.get("rows") or []
-    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-        problems.add(where.at("rows"), f"{where}: rows has to be a list of mappings")
-        rows = []
-    _only(where, item, {"name", "rows"}, problems)
-    columns = list(dict.fromkeys(str(column) for row in rows for column in row))
-    return {"name": item["name"], "columns": columns, "rows": [_text_keys(row) for row in rows]}
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    return {"name": item["name"], "columns": columns, "rows": rows}
 
 
-def _text_keys(value: Mapping[Any, Any]) -> Spec:
-    return {str(key): item for key, item in value.items()}
-
-
-def _evaluation(where: Place, item: Spec, problems: Problems) -> Spec:
-    scores = item.get("scores") or []
-    if not isinstance(scores, list):
-        problems.add(where.at("scores"), f"{where}: scores has to be a list")
-        scores = []
-    _only(where, item, {"name", "dataset", "prompt", "scores"}, problems)
-    read: list[Spec] = []
-    for index, score in enumerate(scores):
-        checked = _score(where.at("scores", index), score, problems)
-        if checked is not None:
-            taken = {other["name"] for other in read}
-            checked["name"] = next(name for name in _numbered(checked["name"]) if name not in taken)
-            read.append(checked)
-    dataset = item.get("dataset")
+def _evaluation(item: Spec) -> Spec:
+    scores: list[Spec] = []
+    for score in item.get("scores") or ():
+        kind = next(kind for kind in KINDS if kind in score)
+        taken = {other["name"] for other in scores}
+        name = next(name for name in _numbered(score.get("name", kind)) if name not in taken)
+        scores.append({"name": name, "kind": kind, "value": score[kind]})
     return {
         "name": item["name"],
-        "dataset": dataset if isinstance(dataset, str) else "",
-        "prompt": _prompt(where, item.get("prompt"), problems),
-        "scores": read,
+        "dataset": item["dataset"],
+        "prompt": _prompt(item["prompt"]),
+        "scores": scores,
     }
 
 
 def _numbered(name: str) -> Iterator[str]:
-    yield name
-    number = 2
-    while True:
-        yield f"{name} {number}"
-        number += 1
+    return itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
 
 
-def _score(where: Place, score: Any, problems: Problems) -> Spec | None:
-    if not isinstance(score, Mapping):
-        problems.add(where, f"{where} has to be a mapping such as {{contains: text}}")
-        return None
-    kinds = [kind for kind in KINDS if kind in score]
-    name = score.get("name", kinds[0] if kinds else "")
-    if len(kinds) != 1 or not isinstance(name, str) or score.keys() - {*kinds, "name"}:
-        problems.add(where, f"{where} takes exactly one of {', '.join(KINDS)}, and a name")
-        return None
-    problem = value_problem(kinds[0], score[kinds[0]])
-    if problem:
-        problems.add(where.at(kinds[0]), f"{where}: {problem}")
-        return None
-    return {"name": name, "kind": kinds[0], "value": score[kinds[0]]}
+def _prompt(given: str | Spec) -> Spec:
+    prompt = {"name": given} if isinstance(given, str) else given
+    return {"name": prompt["name"], "version": prompt.get("version"), "label": prompt.get("label")}
 
 
-def _prompt(where: Place, prompt: Any, problems: Problems) -> Spec:
-    if isinstance(prompt, str):
-        prompt = {"name": prompt}
-    if not isinstance(prompt, Mapping) or not isinstance(prompt.get("name"), str):
-        problems.add(where.at("prompt"), f"{where}: prompt has to be a mapping with a name")
-        return {}
-    _only(where.at("prompt"), prompt, {"name", "version", "label"}, problems)
-    version, label = prompt.get("version"), prompt.get("label")
-    if version is not None and label is not None:
-        problems.add(where.at("prompt"), f"{where}: prompt takes a version or a label, not both")
-    if (
-        not isinstance(version, int | None)
-        or isinstance(version, bool)
-        or (version is not None and version < 1)
-    ):
-        problems.add(where.at("prompt"), f"{where}: the version of a prompt is a number from 1")
-    if not isinstance(label, str | None):
-        problems.add(where.at("prompt"), f"{where}: the label of a prompt is a string")
-    return {"name": prompt["name"], "version": version, "label": label}
-
-
-def _agent(where: Place, item: Spec, problems: Problems) -> Spec:
-    _only(where, item, {"name", "nodes", "labels"}, problems)
-    labels = item.get("labels") or []
-    if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
-        problems.add(where.at("labels"), f"{where}: labels has to be a list of strings")
-        labels = []
-    nodes = [_node(place, node, problems) for place, node in _named(item, "nodes", problems, where)]
-    if not nodes:
-        problems.add(where, f"{where} needs nodes")
-    elif not any(node["output"] for node in nodes):
+def _agent(item: Spec) -> Spec:
+    nodes = [_node(node) for node in item["nodes"]]
+    if not any(node["output"] for node in nodes):
         nodes[-1]["output"] = True
-    return {"name": item["name"], "nodes": nodes, "labels": list(dict.fromkeys(labels))}
+    return {"name": item["name"], "nodes": nodes, "labels": list(dict.fromkeys(item.get("labels") or ()))}
 
 
-def _node(where: Place, node: Spec, problems: Problems) -> Spec:
-    _only(where, node, {"name", "prompt", "output", "variables"}, problems)
-    variables = node.get("variables") or {}
-    if not isinstance(variables, Mapping) or not all(isinstance(text, str) for text in variables.values()):
-        problems.add(where.at("variables"), f"{where}: variables has to map names to texts")
-        variables = {}
-    if not isinstance(node.get("output", False), bool):
-        problems.add(where.at("output"), f"{where}: output is true or false")
+def _node(node: Spec) -> Spec:
     return {
         "name": node["name"],
-        "prompt": _prompt(where, node.get("prompt"), problems),
-        "output": node.get("output") is True,
-        "variables": _text_keys(variables),
+        "prompt": _prompt(node["prompt"]),
+        "output": node.get("output", False),
+        "variables": node.get("variables") or {},
     }
 
 
-def _only(where: Place, item: Mapping[str, Any], known: set[str], problems: Problems) -> None:
-    for key in item:
-        if key not in known:
-            problems.add(where.at(str(key)), f"{where}: unknown key {key!r}")
+def _protected(given: str | Spec) -> Spec:
+    item = {"name": given} if isinstance(given, str) else given
+    return {
+        "name": item["name"],
+        "prompts": item.get("prompts") or ["*"],
+        "answer": item.get("answer", PENDING),
+    }

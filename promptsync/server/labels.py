@@ -11,6 +11,7 @@ from promptsync.server.clock import now
 from promptsync.server.draft import MAX_LABEL
 from promptsync.server.errors import conflict, invalid, not_found
 from promptsync.server.http import MAX_INTEGER, NO_CONTENT, Request, Response, required_id
+from promptsync.server.protection import held_back, waiting
 from promptsync.server.records import Row
 
 _LABELS = (
@@ -48,7 +49,10 @@ def _label(row: Row) -> dict[str, Any]:
 
 
 def create_label(request: Request) -> Response:
-    """``POST /prompts/{prompt_id}/label``: 409 for a name that the template has; PATCH moves that one."""
+    """``POST /prompts/{prompt_id}/label``: 409 for a name that the template has; PATCH moves that one.
+
+    200 without a label, and a message, where the label is protected and waits for approval.
+    """
     template_id = required_id(request, "prompt_id")
     body = request.object()
     name = body.get("name")
@@ -65,6 +69,8 @@ def create_label(request: Request) -> Response:
                 f"{template['name']!r} has the label {name!r} already; move it with "
                 f"PATCH /prompt-labels/{known['id']}."
             )
+        if held_back(db, template["name"], name):
+            return Response(waiting(name))
         created = db.execute(
             "INSERT INTO labels (template_id, name, version_id, created_at) VALUES (?, ?, ?, ?)",
             (template_id, name, version["id"], now()),
@@ -73,20 +79,24 @@ def create_label(request: Request) -> Response:
 
 
 def move_label(request: Request) -> Response:
-    """``PATCH /prompt-labels/{prompt_label_id}``."""
+    """``PATCH /prompt-labels/{prompt_label_id}``; a label that waits for approval is answered as it still is."""
     label_id = required_id(request, "prompt_label_id")
     with request.context.store.write() as db:
         label = _by_id(db, label_id)
         version = _wanted_version(db, records.by_id(db, label["template_id"]), request.object())
+        if held_back(db, label["prompt_name"], label["name"]):
+            return Response(_pointer(label) | waiting(label["name"]))
         db.execute("UPDATE labels SET version_id = ? WHERE id = ?", (version["id"], label_id))
         return Response(_pointer(_by_id(db, label_id)))
 
 
 def delete_label(request: Request) -> Response:
-    """``DELETE /prompt-labels/{prompt_label_id}``: 204."""
+    """``DELETE /prompt-labels/{prompt_label_id}``: 204, or 200 where it waits for approval."""
     label_id = required_id(request, "prompt_label_id")
     with request.context.store.write() as db:
-        _by_id(db, label_id)
+        label = _by_id(db, label_id)
+        if held_back(db, label["prompt_name"], label["name"]):
+            return Response(waiting(label["name"]))
         db.execute("DELETE FROM labels WHERE id = ?", (label_id,))
     return Response(NO_CONTENT, 204)
 

@@ -11,6 +11,7 @@ from promptsync.server.clock import now
 from promptsync.server.draft import Draft, check_external_id, read_draft
 from promptsync.server.errors import conflict, malformed
 from promptsync.server.http import Request, Response
+from promptsync.server.protection import free_labels
 from promptsync.server.records import Row
 
 
@@ -60,10 +61,12 @@ def add_version(db: sqlite3.Connection, row: Row | None, draft: Draft) -> dict[s
     if draft.folder_id is not None:
         check_folder(db, draft.folder_id)
     moment = now()
+    # Before anything is stored: a label that is refused refuses the whole publish.
+    labels = None if draft.labels is None else free_labels(db, draft.name, draft.labels)
     template_id = _save_template(db, row, draft, moment)
     number = 1 if row is None else row["latest"] + 1
     version_id = _save_version(db, template_id, number, draft, moment)
-    set_labels(db, template_id, version_id, draft.labels or (), moment)
+    set_labels(db, template_id, version_id, labels or (), moment)
     for source, external_id in draft.external_ids:
         attach_external_id(db, template_id, source, external_id)
     saved = records.by_id(db, template_id)
@@ -73,7 +76,7 @@ def add_version(db: sqlite3.Connection, row: Row | None, draft: Draft) -> dict[s
         "prompt_version_id": version_id,
         "version_number": number,
         "tags": records.decoded(saved["tags"]),
-        "release_labels": None if draft.labels is None else list(draft.labels),
+        "release_labels": labels,
         "prompt_template": draft.template,
         "metadata": draft.metadata,
         "commit_message": draft.message,

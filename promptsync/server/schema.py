@@ -159,6 +159,12 @@ _RUNS = (
         leased_until REAL NOT NULL DEFAULT 0)""",
 )
 
+_PROTECTION = """CREATE TABLE protected_labels (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    prompts TEXT NOT NULL,
+    answer TEXT NOT NULL)"""
+
 
 def _run(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
     for statement in statements:
@@ -180,9 +186,14 @@ def _create_runs(connection: sqlite3.Connection) -> None:
     _run(connection, _RUNS)
 
 
+def _create_protection(connection: sqlite3.Connection) -> None:
+    connection.execute(_PROTECTION)
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_templates,
     _create_requests,
     _create_runs,
+    _create_protection,
 )
 """Each turns version ``n`` of the schema, its index, into ``n + 1``; run inside one transaction."""

@@ -12,21 +12,14 @@ from promptsync.core.template import JINJA2, render, syntax_error
 KINDS = ("contains", "equals", "not_contains", "regex", "json_valid", "max_length")
 
 
-def value_problem(kind: str, value: Any) -> str | None:
-    """Why ``value`` cannot be what a check of ``kind`` compares with, or ``None``."""
-    if kind == "json_valid":
-        return None if isinstance(value, bool) else "json_valid is true or false"
-    if kind == "max_length":
-        is_length = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-        return None if is_length else "max_length is a number of characters"
-    if not isinstance(value, str):
-        return f"{kind} compares with a text; quote it"
-    error = syntax_error(value, JINJA2)
+def text_problem(kind: str, text: str) -> str | None:
+    """Why a check of ``kind`` cannot compare with ``text``, or ``None``."""
+    error = syntax_error(text, JINJA2)
     if error is not None:
         return f"{kind}: {error[0]}"
-    if kind == "regex" and "{{" not in value and "{%" not in value:
+    if kind == "regex" and "{{" not in text and "{%" not in text:
         try:
-            re.compile(value)
+            re.compile(text)
         except re.error as problem:
             return f"regex: {problem}"
     return None

@@ -15,6 +15,11 @@ from promptsync.cli import run
     [
         ("prompt", {"content": "x", "tags": ["a"]}, {"content": "x", "tag": "a"}),
         ("config", {"remotes": {"local": {"url": "local:"}}}, {"remotes": {"local": {"url": "ftp://x"}}}),
+        (
+            "fixtures",
+            {"agents": [{"name": "a", "nodes": [{"name": "n", "prompt": "p"}]}]},
+            {"agents": [{"name": "a", "nodes": []}]},
+        ),
     ],
 )
 def test_the_schema_is_json_schema_and_tells_good_from_bad(

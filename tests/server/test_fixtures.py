@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 from registry_server import Caller
 
+from promptsync.files.schema import schema
 from promptsync.server.app import create_app
 from promptsync.server.fixtures import FixtureError, parse_fixtures
-from promptsync.server.scoring import passes, value_problem
+from promptsync.server.scoring import KINDS, passes, text_problem
 
 EXAMPLE = """
 datasets:
@@ -30,7 +31,7 @@ agents:
 
 
 def test_the_example_of_the_documentation_is_read_and_completed():
-    found = parse_fixtures(EXAMPLE, "registry.yaml")
+    found = parse_fixtures(EXAMPLE.encode(), "registry.yaml")
     assert found.datasets[0]["columns"] == ["question", "expect", "extra"]
     assert found.evaluations == (
         {
@@ -62,68 +63,68 @@ def test_the_example_of_the_documentation_is_read_and_completed():
 
 @pytest.mark.parametrize("text", ["", "{}", "datasets:\n", "datasets: []\nagents: []"])
 def test_an_empty_file_declares_nothing(text):
-    assert parse_fixtures(text, "r.yaml").datasets == ()
+    assert parse_fixtures(text.encode(), "r.yaml").datasets == ()
 
 
 EVALUATION = (
     "datasets: [{{name: d}}]\nevaluations: [{{name: e, dataset: d, prompt: {{name: p}}, scores: [{}]}}]"
 )
+PROMPT = "datasets: [{{name: d}}]\nevaluations: [{{name: e, dataset: d, prompt: {}}}]"
 AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a: [", "not valid YAML"),
-        ("[]", "has to be a mapping"),
-        ("datsets: []", "unknown key 'datsets'"),
-        ("datasets: {}\nagents: 3", "agents has to be a list"),
-        ("datasets: [{rows: []}]", "datasets[0] needs a name"),
-        ("datasets: [{name: 3}]", "datasets[0] needs a name"),
-        ("datasets: [{name: a}, {name: a}]", "the name 'a' is taken"),
-        ("datasets: [{name: a, rows: [x]}]", "list of mappings"),
-        ("datasets: [{name: a, row: []}]", "unknown key 'row'"),
-        ("datasets: [{name: a, rows: [{day: 2026-01-01}]}]", "quote dates"),
-        ("datasets: [{name: a, rows: [{x: .nan}]}]", "no JSON"),
+        ("a: [", "not YAML"),
+        ("[]", "must be a mapping"),
+        ("datsets: []", "Unknown key datsets. Did you mean datasets?"),
+        ("datasets: {}\nagents: 3", "agents must be a list"),
+        ("datasets: [{rows: []}]", "datasets[0] lacks the key name"),
+        ("datasets: [{name: 3}]", 'Quote it: "3"'),
+        ("datasets: [{name: a}, {name: a}]", "name 'a' is taken"),
+        ("datasets: [{name: a, name: b}]", "given twice"),
+        ("datasets: [{name: a, rows: [x]}]", "rows[0] must be a mapping"),
+        ("datasets: [{name: a, row: []}]", "Unknown key datasets[0].row"),
+        ("datasets: [{name: a, rows: [{day: 2026-01-01}]}]", "Quote it"),
+        ("datasets: [{name: a, rows: [{1: x}]}]", "keys are text"),
+        ("datasets: [{name: a, rows: [{x: .nan}]}]", "not a number that JSON has"),
         ("evaluations: [{name: e, dataset: d, prompt: {name: p}}]", "no dataset 'd'"),
-        ("datasets: [{name: d}]\nevaluations: [{name: e, dataset: d}]", "prompt has to be"),
+        ("datasets: [{name: d}]\nevaluations: [{name: e, dataset: d}]", "lacks the key prompt"),
         (
             "datasets: [{name: d}]\nevaluations: [{name: e, dataset: d, prompt: p, scores: x}]",
-            "scores has to be a list",
+            "scores must be a list",
         ),
-        (
-            "datasets: [{name: d}]\n"
-            "evaluations: [{name: e, dataset: d, prompt: {name: p, version: 1, label: x}}]",
-            "not both",
-        ),
-        (
-            "datasets: [{name: d}]\nevaluations: [{name: e, dataset: d, prompt: {name: p, version: x}}]",
-            "number from 1",
-        ),
-        (
-            "datasets: [{name: d}]\nevaluations: [{name: e, dataset: d, prompt: {name: p, label: 1}}]",
-            "a string",
-        ),
-        (EVALUATION.format("x"), "has to be a mapping"),
+        (PROMPT.format("{name: p, version: 1, label: x}"), "not both"),
+        (PROMPT.format("{name: p, version: x}"), "must be a whole number"),
+        (PROMPT.format("{name: p, version: 0}"), "minimum of 1"),
+        (PROMPT.format("{name: p, version: 99999999999999999999}"), "maximum"),
+        (PROMPT.format("{name: p, label: 1}"), "must be text"),
+        (PROMPT.format("3"), "must be text or a mapping"),
+        (EVALUATION.format("x"), "must be a mapping"),
         (EVALUATION.format("{}"), "exactly one of"),
         (EVALUATION.format("{contains: a, equals: b}"), "exactly one of"),
-        (EVALUATION.format("{contain: a}"), "exactly one of"),
-        (EVALUATION.format("{contains: 3}"), "quote it"),
+        (EVALUATION.format("{contain: a}"), "Did you mean contains?"),
+        (EVALUATION.format("{contains: 3}"), "Quote it"),
         (EVALUATION.format("{contains: '{{ x'}"), "contains:"),
         (EVALUATION.format("{regex: '('}"), "regex:"),
-        (EVALUATION.format("{max_length: -1}"), "number of characters"),
+        (EVALUATION.format("{max_length: -1}"), "minimum of 0"),
         (EVALUATION.format("{json_valid: maybe}"), "true or false"),
-        ("agents: [{name: a}]", "needs nodes"),
-        ("agents: [{name: a, nodes: [{name: n, prompt: p}], labels: prod}]", "labels"),
-        (AGENT.format("prompt: 3"), "prompt has to be"),
-        (AGENT.format("prompt: p, output: 1"), "output is true or false"),
-        (AGENT.format("prompt: p, variables: {x: 1}"), "variables"),
-        (AGENT.format("prompt: p, input: {}"), "unknown key 'input'"),
+        ("agents: [{name: a}]", "lacks the key nodes"),
+        ("agents: [{name: a, nodes: []}]", "needs at least one node"),
+        ("agents: [{name: a, nodes: [{name: n, prompt: p}, {name: n, prompt: p}]}]", "name 'n' is taken"),
+        ("agents: [{name: a, nodes: [{name: n, prompt: p}], labels: prod}]", "labels must be a list"),
+        (AGENT.format("prompt: 3"), "must be text or a mapping"),
+        (AGENT.format("prompt: p, output: 1"), "must be true or false"),
+        (AGENT.format("prompt: p, variables: {x: 1}"), "variables.x must be text"),
+        (AGENT.format("prompt: p, input: {}"), "Unknown key agents[0].nodes[0].input"),
+        ("protected_labels: prod", "must be a list"),
+        ("protected_labels: [{name: prod, answer: maybe}]", '"pending", "forbidden" or "conflict"'),
     ],
 )
 def test_faults_are_named(text, says):
     with pytest.raises(FixtureError) as caught:
-        parse_fixtures(text, "registry.yaml")
+        parse_fixtures(text.encode(), "registry.yaml")
     assert "registry.yaml" in caught.value.message
     assert says in " ".join([caught.value.message, *caught.value.details])
 
@@ -153,7 +154,7 @@ colour: red
 
 def test_every_fault_has_its_line_and_column():
     with pytest.raises(FixtureError) as caught:
-        parse_fixtures(PLACED, "r.yaml")
+        parse_fixtures(PLACED.encode(), "r.yaml")
     places = {detail.partition(": ")[0] for detail in caught.value.details}
     assert places == {
         f"r.yaml:{place}" for place in ("3:5", "6:5", "7:23", "10:9", "11:9", "15:9", "18:9", "19:1")
@@ -163,13 +164,15 @@ def test_every_fault_has_its_line_and_column():
 @pytest.mark.parametrize("text", ["3", "a: 2026-01-01", "datasets: [&a [*a]]"])
 def test_a_fault_of_the_whole_file_has_a_place_too(text):
     with pytest.raises(FixtureError) as caught:
-        parse_fixtures(text, "r.yaml")
+        parse_fixtures(text.encode(), "r.yaml")
     assert caught.value.details
 
 
 def test_all_faults_come_at_once():
-    with pytest.raises(FixtureError, match=r"has 3 fault\(s\)"):
-        parse_fixtures("x: 1\ndatasets: [{}]\nagents: [{name: a}]", "r.yaml")
+    with pytest.raises(FixtureError) as caught:
+        parse_fixtures(b"x: 1\ndatasets: [{}]\nagents: [{name: a}]", "r.yaml")
+    assert len(caught.value.details) == 3
+    assert "schema fixtures" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -195,7 +198,7 @@ def test_all_faults_come_at_once():
     ],
 )
 def test_scores(kind, value, output, result):
-    assert value_problem(kind, value) is None
+    assert not isinstance(value, str) or text_problem(kind, value) is None
     assert passes(kind, value, {"x": "fund"}, output) is result
 
 
@@ -257,9 +260,12 @@ def test_the_database_follows_the_file(tmp_path):
 def test_a_faulty_or_missing_file_is_an_error_that_leaves_nothing_open(tmp_path):
     with pytest.raises(FixtureError, match="Cannot read the fixtures file"):
         create_app(tmp_path / "r.db", fixtures=tmp_path / "none.yaml")
-    (tmp_path / "bad.yaml").write_bytes(b"\xff")
-    with pytest.raises(FixtureError, match="Cannot read"):
-        create_app(tmp_path / "r.db", fixtures=tmp_path / "bad.yaml")
-    (tmp_path / "bad.yaml").write_text("x: 1")
-    with pytest.raises(FixtureError, match="1 fault"):
-        create_app(tmp_path / "r.db", fixtures=tmp_path / "bad.yaml")
+    for content in (b"\xff", b"x: 1"):
+        (tmp_path / "bad.yaml").write_bytes(content)
+        with pytest.raises(FixtureError, match="not a valid fixtures file"):
+            create_app(tmp_path / "r.db", fixtures=tmp_path / "bad.yaml")
+
+
+def test_the_kinds_of_scores_are_those_of_the_schema():
+    properties = schema("fixtures")["$defs"]["score"]["properties"]
+    assert set(properties) - {"name"} == set(KINDS)

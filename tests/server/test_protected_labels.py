@@ -1,0 +1,101 @@
+"""Labels that the fixtures protect: a change of one is answered, and has no effect until it is approved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from registry_server import Caller, flat
+
+from promptsync.server.app import create_app
+
+Opened = Callable[[str], Caller]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Opened]:
+    """Open the same registry with other fixtures."""
+    apps: list[Any] = []
+
+    def open_with(text: str) -> Caller:
+        for app in apps:
+            app.close()
+        (tmp_path / "registry.yaml").write_text(text, "utf-8")
+        apps.append(create_app(tmp_path / "r.db", fixtures=tmp_path / "registry.yaml"))
+        return Caller(apps[-1])
+
+    with_nothing = open_with("")
+    for name in ("a", "team/b"):
+        for _ in range(2):
+            with_nothing("POST", "/rest/prompt-templates", flat(name))
+        with_nothing("POST", f"/prompts/{_id(with_nothing, name)}/label", label(1))
+    yield open_with
+    for app in apps:
+        app.close()
+
+
+def label(version: int, name: str = "prod") -> dict[str, Any]:
+    return {"name": name, "prompt_version_number": version}
+
+
+def _id(call: Caller, name: str) -> int:
+    return int(call("GET", f"/prompt-templates/{name.replace('/', '%2F')}").body["id"])
+
+
+def labels(call: Caller, name: str) -> dict[str, tuple[int, int]]:
+    found = call("GET", f"/prompt-templates/{name.replace('/', '%2F')}/labels").body["release_labels"]
+    return {one["release_label"]: (one["release_label_id"], one["prompt_version_number"]) for one in found}
+
+
+def test_a_move_that_waits_is_answered_with_200_and_the_label_as_it_is(opened: Opened) -> None:
+    call = opened("protected_labels: [prod]")
+    label_id, _ = labels(call, "a")["prod"]
+    before = call("GET", "/prompt-templates/labels").body
+    answer = call("PATCH", f"/prompt-labels/{label_id}", {"prompt_version_number": 2})
+    assert (answer.status, answer.body["id"], answer.body["name"]) == (200, label_id, "prod")
+    assert "waits for approval" in answer.body["message"]
+    assert call("DELETE", f"/prompt-labels/{label_id}").status == 200
+    assert call("GET", "/prompt-templates/labels").body == before
+
+
+def test_creating_waits_too_and_other_labels_do_not(opened: Opened) -> None:
+    call = opened("protected_labels: [stable]")
+    template_id = _id(call, "a")
+    assert call("POST", f"/prompts/{template_id}/label", label(2, "stable")).status == 200
+    assert call("POST", f"/prompts/{template_id}/label", label(2, "stable.previous")).status == 200
+    label_id, _ = labels(call, "a")["prod"]
+    assert call("PATCH", f"/prompt-labels/{label_id}", {"prompt_version_number": 2}).status == 200
+    assert {name: version for name, (_, version) in labels(call, "a").items()} == {
+        "prod": 2,
+        "stable.previous": 2,
+    }
+
+
+@pytest.mark.parametrize(("answer", "status"), [("forbidden", 403), ("conflict", 409)])
+def test_changes_can_be_refused_instead(opened: Opened, answer: str, status: int) -> None:
+    call = opened(f"protected_labels: [{{name: prod, answer: {answer}}}]")
+    label_id, _ = labels(call, "a")["prod"]
+    assert call("PATCH", f"/prompt-labels/{label_id}", {"prompt_version_number": 2}).status == status
+    assert call("DELETE", f"/prompt-labels/{label_id}").status == status
+    assert call("POST", "/rest/prompt-templates", flat("new", release_labels=["prod"])).status == status
+    assert call("GET", "/prompt-templates/new").status == 404
+    assert labels(call, "a")["prod"] == (label_id, 1)
+
+
+def test_a_publish_makes_its_version_and_leaves_the_protected_label(opened: Opened) -> None:
+    call = opened("protected_labels: [prod]")
+    answer = call("POST", "/rest/prompt-templates", flat("a", release_labels=["prod", "dev"]))
+    assert (answer.status, answer.body["version_number"], answer.body["release_labels"]) == (201, 3, ["dev"])
+    assert {name: version for name, (_, version) in labels(call, "a").items()} == {"prod": 1, "dev": 3}
+
+
+def test_one_prompt_alone_can_be_protected_and_taking_the_label_out_approves(opened: Opened) -> None:
+    protected = "protected_labels: [{name: prod, prompts: ['team/*']}]"
+    for fixtures, there in ((protected, 1), ("", 2)):
+        call = opened(fixtures)
+        for name in ("a", "team/b"):
+            label_id, _ = labels(call, name)["prod"]
+            assert call("PATCH", f"/prompt-labels/{label_id}", {"prompt_version_number": 2}).status == 200
+        assert (labels(call, "a")["prod"][1], labels(call, "team/b")["prod"][1]) == (2, there)
