@@ -88,7 +88,7 @@ def _invalid(path: Path, problems: Iterable[Problem]) -> FixtureError:
     )
 
 
-# -- what a schema cannot say ----------------------------------------------------------------------------------
+# -- what a schema cannot say -------------------------------------------------------------------------------
 
 Place = tuple[str | int, ...]
 
@@ -133,7 +133,7 @@ def _score_faults(place: Place, score: Any) -> Iterator[tuple[Place, str]]:
             yield (*place, kind), f"{fault.rstrip('.')}."
 
 
-# -- filling in ------------------------------------------------------------------------------------------------
+# -- filling in ---------------------------------------------------------------------------------------------
 
 
 def _dataset(item: Spec) -> Spec:

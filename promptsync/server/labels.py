@@ -79,7 +79,7 @@ def create_label(request: Request) -> Response:
 
 
 def move_label(request: Request) -> Response:
-    """``PATCH /prompt-labels/{prompt_label_id}``; a label that waits for approval is answered as it still is."""
+    """``PATCH /prompt-labels/{prompt_label_id}``: the label as it is then, or still is without approval."""
     label_id = required_id(request, "prompt_label_id")
     with request.context.store.write() as db:
         label = _by_id(db, label_id)
