@@ -71,10 +71,17 @@ def load(path: Path) -> Config:
     """Read a configuration. Raises UsageError that lists everything wrong with it and where."""
     try:
         if path.stat().st_size > yamlio.MAX_BYTES:
-            raise yamlio.too_large(path.stat().st_size, path.name)
-        loaded = yamlio.load(path.read_bytes(), path.name)
+            raise _invalid(path, yamlio.too_large(path.stat().st_size, path.name).problems)
+        data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", code="config") from None
+    return parse(path, data)
+
+
+def parse(path: Path, data: bytes) -> Config:
+    """Return what a file that holds ``data`` would say, whether it is there or not; raises like ``load``."""
+    try:
+        loaded = yamlio.load(data, path.name)
     except InvalidFile as error:
         raise _invalid(path, error.problems) from None
     problems = [_without_keys(problem) for problem in schema.check(loaded, path.name, "config")]
