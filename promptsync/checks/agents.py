@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.checks.batch import Batch, run_together
 from promptsync.checks.catalogue import Agent
-from promptsync.checks.outcome import Status, failure, start_failed
+from promptsync.checks.outcome import Fault, Status, failure, start_failed
 from promptsync.checks.waiting import Patience, Progress
 from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.remote.errors import Unsupported
@@ -85,9 +85,7 @@ class AgentRun:
 
 def failure_of(runs: Sequence[AgentRun]) -> PromptsyncError | None:
     """The error in which runs that should have completed end, ``None`` when all of them pass."""
-    errors = [(run.agent, run.status, run.error) for run in runs if run.error is not None]
-    reasons = [f"{run.agent}: {run.verdict}" for run in runs if run.error is None and run.verdict]
-    return failure(errors, reasons, "agent")
+    return failure([Fault(run.agent, run.status, run.error, run.verdict) for run in runs], "agent")
 
 
 def run_agents(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from promptsync.checks.batch import Batch, finish, interruptible, judge, look, run_together
 from promptsync.checks.catalogue import Evaluation, NoSuchItem, pick
-from promptsync.checks.outcome import Status, failure, start_failed
+from promptsync.checks.outcome import Fault, Status, failure, start_failed
 from promptsync.checks.reports import (
     EvaluationRun,
     as_reported,
@@ -58,22 +58,21 @@ class Standard:
 
 def failure_of(runs: Sequence[EvaluationRun], standard: Standard) -> PromptsyncError | None:
     """The error in which runs that should have completed end, ``None`` when all of them pass."""
-    errors, reasons = [], []
-    for run in runs:
-        verdict = standard.verdict(run)
-        error = run.error
-        if verdict and run.status is Status.COMPLETED and run.score is None and not run.failed_cells:
-            error = error or _unscored(run.no_score)
-        if error is not None:
-            errors.append((run.evaluation, run.status, error))
-        elif verdict:
-            reasons.append(f"{run.evaluation}: {verdict}")
-    return failure(errors, reasons, "evaluation")
+    faults = [Fault(run.evaluation, run.status, *fault_of(run, standard)) for run in runs]
+    return failure(faults, "evaluation")
 
 
-def _unscored(error: RemoteError | None) -> RemoteError | None:
-    if error is None:
-        return None
+def fault_of(run: EvaluationRun, standard: Standard) -> tuple[RemoteError | None, str]:
+    """What the registry failed at in a run, and why it does not pass; ``None`` and empty when it does."""
+    verdict = standard.verdict(run)
+    error = run.error
+    if error is None and verdict and run.score is None and run.no_score is not None:
+        is_unscored = run.status is Status.COMPLETED and not run.failed_cells
+        error = _unscored(run.no_score) if is_unscored else None
+    return error, verdict
+
+
+def _unscored(error: RemoteError) -> RemoteError:
     return RemoteError(
         error.message, hint="--allow-unscored takes an evaluation without a score for passed", code=error.code
     )

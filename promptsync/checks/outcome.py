@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, RemoteError
@@ -41,16 +42,25 @@ def start_failed(error: RemoteError) -> Status:
     return Status.MAYBE_STARTED if isinstance(error, FateUnknown) else Status.NOT_STARTED
 
 
-def failure(
-    errors: Sequence[tuple[str, Status, RemoteError]], reasons: Sequence[str], what: str
-) -> PromptsyncError | None:
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a run does not pass: what the registry failed at, or a reason. Neither is for one that does."""
+
+    name: str
+    status: Status
+    error: RemoteError | None
+    reason: str
+
+
+def failure(faults: Sequence[Fault], what: str) -> PromptsyncError | None:
     """The one error of several runs: what may have been started weighs most, then the registry's failures.
 
-    ``errors`` are the names, states and errors of runs that the registry failed; ``reasons`` say why other
-    runs did not pass; ``what`` is the word for one of them. ``None`` when all is well.
+    ``what`` is the word for one of them. ``None`` when all is well.
     """
-    unknown = [name for name, status, _ in errors if status is Status.MAYBE_STARTED]
-    details = [f"{name}: {error.message}" for name, _, error in errors] + list(reasons)
+    errors = [(fault, fault.error) for fault in faults if fault.error is not None]
+    reasons = [f"{one.name}: {one.reason}" for one in faults if one.error is None and one.reason]
+    unknown = [fault.name for fault, _ in errors if fault.status is Status.MAYBE_STARTED]
+    details = [f"{fault.name}: {error.message}" for fault, error in errors] + reasons
     if unknown:
         return Incomplete(
             f"{', '.join(unknown)}: nobody knows whether the {what} was started",
@@ -59,7 +69,7 @@ def failure(
             code="unknown-outcome",
         )
     if errors:
-        _, _, first = errors[0]
+        _, first = errors[0]
         more = details[1:] if len(details) > 1 else list(first.details)
         return _like(first, more)
     if reasons:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.checks.catalogue import Evaluation, score_of
 from promptsync.checks.outcome import Status
+from promptsync.checks.uses import Use, uses_in
 from promptsync.errors import RemoteError
 from promptsync.remote.errors import NotFound, Unsupported
 from promptsync.remote.parse import number, text
@@ -38,8 +39,9 @@ class EvaluationRun:
 
     ``report_id`` is what to read it by; ``evaluation_id`` is ``None`` where only that is known. ``done`` and
     ``cells`` count cells. ``score`` is 0 to 100, ``None`` without one; ``no_score`` is then the registry's
-    lack of the operation, if that is the reason. ``version`` is the prompt's version that the report names.
-    ``error`` is what the registry failed at.
+    lack of the operation, if that is the reason. ``version`` is the prompt's version that the report names,
+    ``prompt_id`` the id of that prompt, and ``uses`` what its columns say that they send. ``error`` is what
+    the registry failed at.
     """
 
     evaluation: str
@@ -52,6 +54,8 @@ class EvaluationRun:
     previous_score: float | None = None
     failed_cells: tuple[FailedCell, ...] = ()
     version: int | None = None
+    prompt_id: int | None = None
+    uses: tuple[Use, ...] = ()
     model: str | None = None
     error: RemoteError | None = None
     no_score: RemoteError | None = field(default=None, compare=False)
@@ -79,6 +83,8 @@ def as_reported(run: EvaluationRun, raw: Mapping[str, Any]) -> EvaluationRun:
         score=score_of(raw.get("score")) if score is None else score,
         failed_cells=(FailedCell(),) * counts.get(_FAILED, 0),
         version=number(report, "prompt_version_number"),
+        prompt_id=number(report, "prompt_registry_id"),
+        uses=uses_in(raw.get("report_columns"), "column_type"),
         model=_model(report),
     )
 

@@ -113,6 +113,7 @@ EVALUATION_ROWS: Final = _one(
 )
 
 LIST_AGENTS: Final = _one("list the agents", "GET", "/workflows")
+READ_AGENT: Final = _one("read the agent", "GET", "/workflows/{agent}", item="agent")
 RUN_AGENT: Final = _one("run the agent", "POST", "/workflows/{agent}/run", repeatable=False, item="agent")
 AGENT_RESULT: Final = _one(
     "read the result of the agent", "GET", "/workflow-version-execution-results", item="execution"

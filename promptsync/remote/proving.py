@@ -99,6 +99,17 @@ class Proving(Session):
         """All agents (the vendor's workflows): ``id, name, release_labels, latest_version_number, …``."""
         return self._objects(endpoints.LIST_AGENTS, ("items", "workflows"), filters)
 
+    def agent(
+        self, agent: int | str, *, label: str | None = None, version: int | None = None
+    ) -> dict[str, Any]:
+        """One version of an agent: ``version``, ``nodes[]`` with ``name, node_type, configuration``, …
+
+        The latest without ``label`` and ``version``, of which at most one may be given.
+        """
+        given = {"label": label, "version": version}
+        query = {key: value for key, value in given.items() if value is not None}
+        return self.call(endpoints.READ_AGENT, path={"agent": agent}, query=query or None, fresh=True).object()
+
     def run_agent(
         self,
         agent: int | str,

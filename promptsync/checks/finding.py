@@ -1,0 +1,124 @@
+"""The evaluations and agents of a registry that checks mean, found before anything is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from promptsync.checks.catalogue import (
+    Agent,
+    Evaluation,
+    ItemT,
+    NoSuchItem,
+    list_agents,
+    list_evaluations,
+    pick,
+)
+from promptsync.checks.selection import AgentCheck, EvaluationCheck, Selection
+from promptsync.errors import PromptsyncError, UsageError
+
+if TYPE_CHECKING:
+    from promptsync.remote.client import Registry
+
+CheckT = TypeVar("CheckT", EvaluationCheck, AgentCheck)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Checks with what the registry has under their names."""
+
+    evaluations: tuple[tuple[EvaluationCheck, Evaluation], ...] = ()
+    agents: tuple[tuple[AgentCheck, Agent], ...] = ()
+
+    @property
+    def prompts(self) -> frozenset[str]:
+        """The prompts that any of the checks is to prove."""
+        checks = [*(check for check, _ in self.evaluations), *(check for check, _ in self.agents)]
+        return frozenset(prompt for check in checks for prompt in check.prompts)
+
+
+def find_checks(registry: Registry, selection: Selection) -> Found:
+    """Return what the checks of a selection mean. Starts nothing.
+
+    Two checks that mean one evaluation, by its name and by its id, become one. Raises ``NoSuchItem``, with
+    the places in the files, for what the registry does not have, and ``UsageError`` for a name that several
+    share.
+    """
+    problems: list[PromptsyncError] = []
+    evaluations: list[tuple[EvaluationCheck, Evaluation]] = []
+    agents: list[tuple[AgentCheck, Agent]] = []
+    if selection.evaluations:
+        known = list_evaluations(registry, runs=True)
+        evaluations = _all(selection.evaluations, known, "evaluation", registry.url, problems, _evaluation)
+    if selection.agents:
+        agents = _all(selection.agents, list_agents(registry), "agent", registry.url, problems, _agent)
+    if problems:
+        raise _error(problems, registry.url)
+    return Found(_merged(evaluations), tuple(agents))
+
+
+def _evaluation(check: EvaluationCheck) -> str:
+    return check.evaluation
+
+
+def _agent(check: AgentCheck) -> str:
+    return check.agent
+
+
+def _all(
+    checks: Sequence[CheckT],
+    known: Sequence[ItemT],
+    kind: str,
+    url: str,
+    problems: list[PromptsyncError],
+    name_of: Callable[[CheckT], str],
+) -> list[tuple[CheckT, ItemT]]:
+    found = []
+    for check in checks:
+        try:
+            (item,) = pick(known, [name_of(check)], kind, url)
+        except (NoSuchItem, UsageError) as error:
+            problems.append(_placed(error, check))
+        else:
+            found.append((check, item))
+    return found
+
+
+def _placed(error: PromptsyncError, check: EvaluationCheck | AgentCheck) -> PromptsyncError:
+    places = [str(place) for place in check.named_in]
+    if not places:
+        return error
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    return type(error)(f"{places[0]}{more}: {error.message}", hint=error.hint, code=error.code)
+
+
+def _error(problems: Sequence[PromptsyncError], url: str) -> PromptsyncError:
+    first = problems[0]
+    if len(problems) == 1:
+        return first
+    return type(first)(
+        f"{len(problems)} evaluations and agents that the files name are not to be found in {url}",
+        details=[f"{one.message} ({one.hint})" for one in problems],
+        code=first.code,
+    )
+
+
+def _merged(
+    found: Sequence[tuple[EvaluationCheck, Evaluation]],
+) -> tuple[tuple[EvaluationCheck, Evaluation], ...]:
+    merged: dict[int, tuple[EvaluationCheck, Evaluation]] = {}
+    for check, item in found:
+        before = merged.get(item.id)
+        merged[item.id] = (check if before is None else _both(before[0], check), item)
+    return tuple(merged.values())
+
+
+def _both(one: EvaluationCheck, other: EvaluationCheck) -> EvaluationCheck:
+    minima = [check.min_score for check in (one, other) if check.min_score is not None]
+    return replace(
+        one,
+        prompts=tuple(dict.fromkeys([*one.prompts, *other.prompts])),
+        min_score=max(minima, default=None),
+        named_in=one.named_in + other.named_in,
+    )
