@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -92,8 +93,10 @@ def group() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit."""
+    """Run the command line and exit. What a supervisor sends to end it is taken as Ctrl-C."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it is ignored in the background
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     sys.exit(run(arguments, os.environ))
 
 
@@ -169,7 +172,12 @@ def _print(session: Session, outcome: Outcome) -> None:
 def _fail(session: Session, error: PromptsyncError, wants_json: bool) -> int:
     body = getattr(error, "body", None) or session.blank
     session.json = session.json or wants_json
-    return _show(session, Outcome(body=body, exit_code=error.exit_code, error=error))
+    lines: list[str] = []
+    if session.form == "markdown":
+        from promptsync.markdown import error_markdown
+
+        lines = error_markdown(error)
+    return _show(session, Outcome(lines, body, error.exit_code, error))
 
 
 def _usage(error: click.UsageError) -> UsageError:

@@ -12,7 +12,7 @@ from promptsync.commands.session import Outcome, Session
 from promptsync.errors import AnswerIsNo, PromptsyncError, Refused
 from promptsync.sync.labels import Change
 from promptsync.sync.project import Project
-from promptsync.sync.relabel import Changed, failure, relabel
+from promptsync.sync.relabel import Changed, Stopped, failure, relabel
 
 
 def change(
@@ -33,8 +33,22 @@ def change(
         return receipt([Changed(one, True) for one in changes], None)
     if not yes:
         _ask(session, changes, question, is_dangerous)
-    done = relabel(project, changes, together=together)
+    try:
+        done = relabel(project, changes, together=together)
+    except Stopped as stopped:
+        return receipt(stopped.changed, _interrupted(stopped.changed))
     return receipt(done, failure(project, done))
+
+
+def _interrupted(changed: Sequence[Changed]) -> PromptsyncError:
+    moved = sum(one.moved and one.change.old != one.change.new for one in changed)
+    error = PromptsyncError(
+        f"interrupted; {output.count(moved, 'label')} moved until then",
+        hint="promptsync label list shows where the labels point",
+        code="interrupted",
+    )
+    error.exit_code = 130
+    return error
 
 
 def _ask(session: Session, changes: Sequence[Change], question: str, is_dangerous: bool) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
+from promptsync.parallel import mapped
 from promptsync.remote.answers import Answer, listed_in
 from promptsync.remote.errors import ListKeptChanging, NotFound, Unsupported
 from promptsync.remote.parse import number
@@ -82,14 +83,10 @@ def read_whole(
 
 def _as_expected(fetch: Fetch, keys: Sequence[str], expected: int, connections: int) -> list[Page] | None:
     """All pages, or ``None`` when there are not as many as expected."""
-    with ThreadPoolExecutor(min(connections, expected), thread_name_prefix="list") as pool:
-        try:
-            read = [_page(answer, keys) for answer in pool.map(fetch, range(1, expected + 1))]
-        except (NotFound, Unsupported):
-            return None  # some registries answer 404 beyond the end
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    try:
+        read = mapped(lambda page: _page(fetch(page), keys), range(1, expected + 1), connections=connections)
+    except (NotFound, Unsupported):
+        return None  # some registries answer 404 beyond the end
     return read if {page.pages for page in read} == {expected} else None
 
 
@@ -131,21 +128,23 @@ def _rest(
 def _at_once(
     fetch: Fetch, keys: Sequence[str], pages: int, connections: int, on_page: OnPage | None
 ) -> list[Page]:
-    if on_page is not None:
-        on_page(1, pages)
-    if pages == 1:
-        return []
-    read: list[Page] = []
-    with ThreadPoolExecutor(min(connections, pages - 1), thread_name_prefix="list") as pool:
-        try:
-            for answer in pool.map(fetch, range(2, pages + 1)):
-                read.append(_page(answer, keys))
-                if on_page is not None:
-                    on_page(1 + len(read), pages)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return read
+    lock = threading.Lock()
+    done = 0
+
+    def tell() -> None:
+        nonlocal done
+        with lock:
+            done += 1
+            if on_page is not None:
+                on_page(done, pages)
+
+    def read(page: int) -> Page:
+        found = _page(fetch(page), keys)
+        tell()
+        return found
+
+    tell()
+    return mapped(read, range(2, pages + 1), connections=connections)
 
 
 def _one_by_one(fetch: Fetch, keys: Sequence[str], first: Page, on_page: OnPage | None) -> list[Page]:

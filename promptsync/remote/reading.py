@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
 
 import httpx
 
 from promptsync.core.prompt import Listed, Prompt, RemoteVersion
+from promptsync.parallel import mapped
 from promptsync.remote import endpoints, parse, rendered
 from promptsync.remote.answers import Answer
 from promptsync.remote.errors import NotFound, NotReadableRaw, Rejected, RenamedRemotely, Unsupported
@@ -87,8 +87,7 @@ class Reading(Listing):
         try:
             if all(map(parse.is_whole, items)):
                 return [parse.listed(item) for item in items]
-            with ThreadPoolExecutor(self._connections) as pool:
-                return [*pool.map(lambda item: self._whole(item, label), items)]
+            return mapped(lambda item: self._whole(item, label), items, connections=self._connections)
         except ValueError as error:
             answer.fail(f"a list of prompts ({error})")
 
@@ -113,9 +112,8 @@ class Reading(Listing):
         if first is None:
             self._tells_tags = False
             return prompts
-        with ThreadPoolExecutor(self._connections) as pool:
-            others = pool.map(self._tagged, prompts[1:])
-            return [first, *(one or item for one, item in zip(others, prompts[1:], strict=True))]
+        others = mapped(self._tagged, prompts[1:], connections=self._connections)
+        return [first, *(one or item for one, item in zip(others, prompts[1:], strict=True))]
 
     def _tagged(self, item: Listed) -> Listed | None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 
@@ -15,11 +14,11 @@ from promptsync.errors import Refused
 from promptsync.files.promptfile import PromptFile
 from promptsync.files.revisions import FileRevision
 from promptsync.files.worktree import Worktree
+from promptsync.parallel import mapped
 from promptsync.sync.project import Project
 from promptsync.sync.proof import Proof, digest_beside
 from promptsync.sync.snapshot import Item, Origin
 
-_CONNECTIONS = 8
 _NEEDS_BASE = (State.AHEAD, State.BEHIND, State.DIVERGED, State.ALTERED, State.DELETED_LOCALLY)
 
 
@@ -52,9 +51,7 @@ class Decider:
         absent = [name for name in shown if name in self._files and name not in self._listing]
         archived = self._archived() if absent and self._label is None else {}
         renamed = self._renamed(absent)
-        with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            items = list(pool.map(lambda name: self._item(name, remote.get(name), archived, renamed), shown))
-        return items
+        return mapped(lambda name: self._item(name, remote.get(name), archived, renamed), shown)
 
     def _read_history(self, names: Sequence[str]) -> None:
         revisions = self._project.revisions()
@@ -94,8 +91,7 @@ class Decider:
 
         # The first answer tells the workspace, after which the cache may be asked for the others.
         first = {wanted[0]: read(wanted[0])}
-        with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            return first | dict(zip(wanted[1:], pool.map(read, wanted[1:]), strict=True))
+        return first | dict(zip(wanted[1:], mapped(read, wanted[1:]), strict=True))
 
     def _may_have_had(self, name: str) -> bool:
         return name in self._files or bool(self._revisions.get(name)) or name in self._proof.entries

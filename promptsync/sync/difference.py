@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from promptsync.core.canonical import comparable
 from promptsync.core.compare import State
 from promptsync.core.fields import FieldChange, changes, variables_change
 from promptsync.core.prompt import Prompt
+from promptsync.parallel import mapped
 from promptsync.sync.decide import read_version
-from promptsync.sync.gather import CONNECTIONS
 from promptsync.sync.project import Project
 from promptsync.sync.snapshot import Item
 
@@ -48,8 +47,7 @@ def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
         project.progress("Comparing", done, len(wanted))
         return found
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        return list(pool.map(one, wanted))
+    return mapped(one, wanted)
 
 
 def step(title: str, old: Prompt | None, new: Prompt | None) -> Step:

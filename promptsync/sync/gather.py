@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from promptsync.core.compare import State
 from promptsync.core.names import name_for
@@ -12,14 +11,12 @@ from promptsync.errors import UsageError
 from promptsync.files.promptfile import PromptFile
 from promptsync.files.quickname import name_in
 from promptsync.files.worktree import Worktree, scan
+from promptsync.parallel import begun, mapped
 from promptsync.sync.project import Project
 from promptsync.sync.proof import Proof
 from promptsync.sync.snapshot import Item, Snapshot
 
 _HEAD = 65536  # bytes of a broken file that are searched for its name
-
-CONNECTIONS = 8
-"""How many requests are under way at most."""
 
 
 def gather(project: Project, *, label: str | None = None, with_labels: bool = False) -> Snapshot:
@@ -28,11 +25,10 @@ def gather(project: Project, *, label: str | None = None, with_labels: bool = Fa
     ``label`` makes the version under that label the tracked one. Raises ``RemoteError`` when any part of the
     registry cannot be read, ``Refused`` when the visible git history cannot settle who changed what.
     """
-    with ThreadPoolExecutor(1) as pool:
-        # Files are read while the registry is waited for; that stays in this thread, where Ctrl-C ends it.
-        scanning = pool.submit(scan, project.root, project.config.prompts)
-        listed = list_all(project, label=label)
-        worktree = scanning.result()
+    # Files are read while the registry is waited for; that stays in this thread, where Ctrl-C ends it.
+    scanned = begun(lambda: scan(project.root, project.config.prompts))
+    listed = list_all(project, label=label)
+    worktree = scanned()
     _check_directory(project, worktree)
     listing = {item.name: item for item in listed}
     labels = labels_by_prompt(project, listed) if with_labels else None
@@ -113,8 +109,7 @@ def labels_of(project: Project, items: Iterable[Listed]) -> dict[str, list[Label
     def read(item: Listed) -> tuple[str, list[Label]]:
         return item.name, project.registry.labels(item.template_id, item.name)
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        return dict(pool.map(read, wanted))
+    return dict(mapped(read, wanted))
 
 
 def _prove(

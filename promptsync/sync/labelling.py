@@ -8,14 +8,12 @@ from promptsync.core.labels import previous_after, previous_name
 from promptsync.core.plan import Moved
 from promptsync.core.prompt import Listed
 from promptsync.errors import RemoteError
-from promptsync.remote.errors import Rejected, Unsupported
+from promptsync.parallel import for_each
+from promptsync.remote.errors import Unsupported
 from promptsync.sync.labels import Change
-from promptsync.sync.parallel import for_each
 from promptsync.sync.project import Project
 from promptsync.sync.publish import Landed
-from promptsync.sync.relabel import relabel_from
-
-_HELD_BACK = (403, 409)
+from promptsync.sync.relabel import is_held_back, relabel_from
 
 
 def labels_in_publish(project: Project, listing: Mapping[str, Listed]) -> bool:
@@ -89,9 +87,15 @@ def _point(project: Project, name: str, label: str, landed: Landed) -> Moved:
 
 
 def _failed(name: str, label: str, old: int | None, version: int, error: RemoteError) -> Moved:
-    held_back = isinstance(error, Rejected) and error.status in _HELD_BACK
     return Moved(
-        name, label, old, version, False, error.message, not held_back, isinstance(error, Unsupported)
+        name,
+        label,
+        old,
+        version,
+        False,
+        error.message,
+        not is_held_back(error),
+        isinstance(error, Unsupported),
     )
 
 

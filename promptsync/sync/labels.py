@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from promptsync.core.labels import previous_after, previous_name
 from promptsync.core.prompt import Label, Listed
 from promptsync.errors import AnswerIsNo, Refused, UsageError
+from promptsync.parallel import mapped
 from promptsync.remote.errors import Unsupported
-from promptsync.sync.gather import CONNECTIONS, list_all
+from promptsync.sync.gather import list_all
 from promptsync.sync.lookup import find_prompt, in_listing
 from promptsync.sync.project import Project
 
@@ -97,8 +97,7 @@ def _labelled(project: Project, items: Sequence[Listed]) -> list[Labelled]:
         project.progress("Reading labels", done, len(items))
         return found
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        return list(pool.map(read, items))
+    return mapped(read, items)
 
 
 def labels_of_prompt(project: Project, item: Listed) -> Pointers:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from promptsync.errors import PromptsyncError, Refused
 from promptsync.files.atomic import backup, delete, write
-from promptsync.sync.parallel import for_each
+from promptsync.parallel import for_each
 from promptsync.sync.project import Project
 from promptsync.sync.pullplan import Delete, PullOptions, PullPlan, Write, plan_pull
 

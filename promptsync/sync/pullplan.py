@@ -16,11 +16,10 @@ from promptsync.files.promptfile import PromptFile
 from promptsync.files.record import Entry
 from promptsync.files.splice import render_edit
 from promptsync.files.worktree import paths_for_new
+from promptsync.parallel import CONNECTIONS, mapped
 from promptsync.sync.conflict import Conflict
 from promptsync.sync.decide import pulled_from, too_shallow, with_pulled
-from promptsync.sync.gather import CONNECTIONS
 from promptsync.sync.merging import Merged, Unmerged, merge_all
-from promptsync.sync.parallel import for_each
 from promptsync.sync.planning import check_names
 from promptsync.sync.project import Project
 from promptsync.sync.proof import digest_beside
@@ -192,7 +191,7 @@ def read_all(
         project.progress("Reading versions", len(found), len(listed))
 
     # two more than there are connections: somebody works on an answer while the others wait for theirs
-    for_each(read, listed, connections=CONNECTIONS + 2)
+    mapped(read, listed, connections=CONNECTIONS + 2)
     return found
 
 

@@ -14,12 +14,12 @@ from promptsync.core.prompt import Listed
 from promptsync.core.snippets import of_prompt
 from promptsync.errors import PromptsyncError, Refused, RemoteError
 from promptsync.files.record import Entry
+from promptsync.parallel import for_each
 from promptsync.remote.errors import Unsupported
 from promptsync.sync import publish
 from promptsync.sync.decide import pulled_from
 from promptsync.sync.gather import list_all
 from promptsync.sync.labelling import check_pointing, labels_in_publish, point
-from promptsync.sync.parallel import for_each
 from promptsync.sync.project import Project
 from promptsync.sync.publish import Attempt, Landed, Lost, publish_one
 from promptsync.sync.receipts import add_archived, add_outcomes, is_raced

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from promptsync.core.labels import previous_name
 from promptsync.core.prompt import Listed, Prompt
 from promptsync.errors import Incomplete, PromptsyncError, Refused, RemoteError
+from promptsync.parallel import for_each
 from promptsync.remote.errors import FateUnknown, Rejected, TimedOut, Unsupported
-from promptsync.sync.gather import CONNECTIONS
 from promptsync.sync.labels import Change, Pointers, labels_of_prompt
 from promptsync.sync.project import Project
-
-_HELD_BACK = (403, 409)
-"""What registries may answer for a label that is protected, or that the key may not move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +32,44 @@ class Changed:
     is_undone: bool = False
 
 
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C while labels were moved; ``changed`` is what became of each of them."""
+
+    def __init__(self, changed: Sequence[Changed]) -> None:
+        super().__init__()
+        self.changed = tuple(changed)
+
+
 def relabel(project: Project, changes: Sequence[Change], *, together: bool = False) -> list[Changed]:
     """Make each change, and return what became of it; a registry's yes counts only once it is read back.
 
     A label that is no longer where the plan saw it stays there. The label that remembers the way back is set
     first, and put back when the label itself does not move: a rollback that goes too far is worse than one
     that is refused. With ``together``, when one label stays, those that went are moved back. Raises
-    ``Unsupported`` where labels cannot be changed; nothing was changed then.
+    ``Unsupported`` where labels cannot be changed (nothing was changed then), and ``Stopped`` on Ctrl-C, once
+    what was under way is done, and with ``together`` moved back.
     """
+    begun: set[int] = set()
     done: dict[int, Changed] = {}
 
     def one(number: int) -> None:
+        begun.add(number)
         done[number] = _change(project, changes[number])
         project.progress("Moving labels", len(done), len(changes))
 
+    def stopped(number: int) -> Changed:
+        is_unknown = number in begun and changes[number].old != changes[number].new
+        reason = "interrupted: it may have moved or not" if is_unknown else "interrupted before that"
+        return done.get(number) or Changed(changes[number], False, reason, is_unknown=is_unknown)
+
     try:
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            list(pool.map(one, range(len(changes))))
+        for_each(one, range(len(changes)))
+    except KeyboardInterrupt:
+        found = [stopped(number) for number in range(len(changes))]
+        raise Stopped(_undo(project, found, "the run was interrupted") if together else found) from None
     except BaseException:
         if together:
-            _undo(project, list(done.values()), "the run was interrupted")
+            _undo(project, list(done.values()), "another failed")
         raise
     found = [done[number] for number in range(len(changes))]
     stayed = next((one for one in found if not one.moved), None)
@@ -88,9 +102,14 @@ def failure(project: Project, changed: Sequence[Changed]) -> PromptsyncError | N
             "workspace",
             code="forbidden",
         )
-    if error is not None and not (isinstance(error, Rejected) and error.status in _HELD_BACK):
+    if error is not None and not is_held_back(error):
         return error
     return Refused(told, hint="promptsync label list shows where the labels point", code="label-not-moved")
+
+
+def is_held_back(error: RemoteError) -> bool:
+    """Whether a registry answered as for a label that is protected, or that the key may not move."""
+    return isinstance(error, Rejected) and error.status in (403, 409)
 
 
 def _change(project: Project, change: Change) -> Changed:
@@ -163,18 +182,24 @@ def _restore(project: Project, change: Change, remembered: str, after: Pointers)
 
 
 def _undo(project: Project, found: list[Changed], why: str) -> list[Changed]:
-    """Move back what moved, and return all of it as it is then."""
+    """Move back what moved, and return all of it as it is then. Raises ``Stopped`` on a further Ctrl-C."""
+    after = list(found)
 
-    def one(changed: Changed) -> Changed:
-        if not changed.moved or changed.change.old == changed.change.new:
-            return changed
+    def one(number: int) -> None:
+        changed = found[number]
         undone = _change(project, changed.change.reversed())
         if undone.moved:
-            return replace(changed, moved=False, reason=f"moved back, for {why}", is_undone=True)
-        return replace(changed, note=f"could not be moved back: {undone.reason}")
+            back = replace(changed, moved=False, reason=f"moved back, for {why}", is_undone=True)
+        else:
+            back = replace(changed, note=f"could not be moved back: {undone.reason}")
+        after[number] = back
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        return list(pool.map(one, found))
+    moved = [number for number, one in enumerate(found) if one.moved and one.change.old != one.change.new]
+    try:
+        for_each(one, moved)
+    except KeyboardInterrupt:
+        raise Stopped(after) from None
+    return after
 
 
 def _labels(project: Project, change: Change) -> Pointers:

@@ -10,7 +10,7 @@ from promptsync.core.fields import changes
 from promptsync.core.plan import PushReceipt
 from promptsync.core.prompt import Listed, Prompt
 from promptsync.errors import RemoteError
-from promptsync.sync.parallel import for_each
+from promptsync.parallel import for_each
 from promptsync.sync.project import Project
 from promptsync.sync.proof import digest_beside
 from promptsync.sync.publish import Landed

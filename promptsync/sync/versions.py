@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from promptsync.core.prompt import Listed, RemoteVersion
 from promptsync.errors import AnswerIsNo
+from promptsync.parallel import CONNECTIONS, mapped
 from promptsync.remote.errors import Unsupported
 from promptsync.sync.decide import read_version
-from promptsync.sync.gather import CONNECTIONS, list_all
+from promptsync.sync.gather import list_all
 from promptsync.sync.labels import Pointers, labels_of_prompt
 from promptsync.sync.lookup import close_name, no_such_prompt, peek_prompt
 from promptsync.sync.project import Project
@@ -37,9 +37,8 @@ def read_versions(project: Project, listed: Listed, limit: int | None = None) ->
     count = 1
     while number > 0 and count > 0:
         numbers = range(number, max(number - count, 0), -1)
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            read = pool.map(lambda number: read_version(project, listed, number), numbers)
-            found += [one for one in read if one is not None]
+        read = mapped(lambda number: read_version(project, listed, number), numbers)
+        found += [one for one in read if one is not None]
         number -= count
         count = _BATCH if limit is None else min(_BATCH, limit - len(found))
         project.progress("Reading versions", len(found), listed.version if limit is None else limit)

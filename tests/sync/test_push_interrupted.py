@@ -119,7 +119,10 @@ def test_a_second_ctrl_c_does_not_wait_and_says_what_is_unknown(many: World) -> 
     assert process.returncode == 130
     document = json.loads(out)
     unknown = {one["name"] for one in document["failed"] if one["unknown"]}
-    assert unknown | {one["name"] for one in document["published"]} == set(happened(many))
+    told = {one["name"] for one in document["published"]}
+    time.sleep(0.3)  # what was sent arrives
+    assert told <= set(happened(many)) <= unknown | told
+    assert unknown
     settles(many)
 
 
