@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
 from promptsync.cli import run
 from promptsync.core.canonical import digest
 from promptsync.core.snippets import of_prompt
+from promptsync.files.schema import schema
 from promptsync.files.worktree import scan
 
 ROOT = Path(__file__).parent.parent
@@ -123,3 +125,40 @@ def test_the_hooks_fit_the_files_that_people_keep() -> None:
         assert re.search(lint["files"], path)
     for path in ("registry.yaml", ".github/workflows/check.yml", "myprompts/a.yaml"):
         assert not re.search(lint["files"], path)
+
+
+ASKS_FOR_JSON = "Answer with a JSON object"
+
+
+def test_the_evaluation_of_triage_fails_without_the_line_that_asks_for_its_fields(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body(copy, capsys, "push")
+    wanted = ["eval", "run", "refund quality", "triage accuracy", "--min-score", "90"]
+    assert [one["score"] for one in body(copy, capsys, *wanted)["runs"]] == [100, 100]
+
+    triage = copy / "prompts/support/triage.yaml"
+    lines = triage.read_text("utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if ASKS_FOR_JSON not in line]
+    assert len(kept) == len(lines) - 1
+    triage.write_text("".join(kept), "utf-8")
+    assert run(["-C", str(copy), "lint", "--strict"], {}) == 0
+    body(copy, capsys, "push")
+
+    capsys.readouterr()
+    assert run(["-C", str(copy), *wanted, "--json"], {}) == 1
+    found = json.loads(capsys.readouterr().out)
+    by_name = {one["evaluation"]: one for one in found["runs"]}
+    assert (by_name["refund quality"]["passed"], by_name["refund quality"]["score"]) == (True, 100)
+    triaged = by_name["triage accuracy"]
+    assert (triaged["passed"], triaged["score"], triaged["version"]) == (False, 50, 2)
+    assert triaged["reason"] == "scored 50, under the minimum of 90"
+
+
+def test_its_fixtures_fit_their_schema_and_hold_for_a_model_too() -> None:
+    declared = yaml.safe_load((EXAMPLE / "registry.yaml").read_text("utf-8"))
+    jsonschema.validate(declared, schema("fixtures"))
+    (triage,) = [one for one in declared["evaluations"] if one["name"] == "triage accuracy"]
+    (pattern,) = [score["regex"] for score in triage["scores"] if "regex" in score]
+    answer = {"category": "refund", "urgency": "low", "language": "en", "order_number": "A-17", "reason": "r"}
+    assert re.search(pattern, json.dumps(answer, indent=1))
