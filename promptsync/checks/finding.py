@@ -34,8 +34,8 @@ class Found:
     @property
     def prompts(self) -> frozenset[str]:
         """The prompts that any of the checks is to prove."""
-        checks = [*(check for check, _ in self.evaluations), *(check for check, _ in self.agents)]
-        return frozenset(prompt for check in checks for prompt in check.prompts)
+        several = [*(one.prompts for one, _ in self.evaluations), *(one.prompts for one, _ in self.agents)]
+        return frozenset(prompt for prompts in several for prompt in prompts)
 
 
 def find_checks(registry: Registry, selection: Selection) -> Found:

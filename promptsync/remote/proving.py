@@ -108,7 +108,8 @@ class Proving(Session):
         """
         given = {"label": label, "version": version}
         query = {key: value for key, value in given.items() if value is not None}
-        return self.call(endpoints.READ_AGENT, path={"agent": agent}, query=query or None, fresh=True).object()
+        answer = self.call(endpoints.READ_AGENT, path={"agent": agent}, query=query or None, fresh=True)
+        return answer.object()
 
     def run_agent(
         self,
