@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from promptsync.errors import PromptsyncError
-from promptsync.output import safe
 
 SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 OUTPUT: Final = "GITHUB_OUTPUT"
@@ -28,7 +27,11 @@ def tell_github(
     ``summary`` is Markdown, ``outputs`` are read by later steps as ``steps.ID.outputs.NAME``. An ``error``
     that no summary tells of becomes one.
     """
-    lines = list(summary) or (_error(error) if error is not None else [])
+    lines = list(summary)
+    if not lines and error is not None:
+        from promptsync.markdown import error_markdown
+
+        lines = error_markdown(error)
     try:
         if lines and variables.get(SUMMARY):
             _append(variables[SUMMARY], "\n".join([*lines, "", ""]), MOST_SUMMARY)
@@ -54,14 +57,3 @@ def _output(name: str, value: str) -> str:
     # nobody who writes a value can know the delimiter, and so none ends it early
     delimiter = f"end-{secrets.token_hex(16)}"
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
-
-
-def _error(error: PromptsyncError) -> list[str]:
-    told = [f"error: {safe(error.message)}", *(f"  {safe(one)}" for one in error.details)]
-    if error.hint:
-        told.append(f"hint: {safe(error.hint)}")
-    text = "\n".join(told)
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return [fence, text, fence]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from promptsync import output, present
+from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.session import Outcome, Session, verb
 from promptsync.core.compare import State
 from promptsync.errors import UsageError
@@ -12,15 +13,13 @@ from promptsync.sync.difference import Difference, differences
 from promptsync.sync.gather import gather
 from promptsync.sync.planning import check_names
 
-_FORMATS = ("text", "json", "markdown", "github")
-
 
 @verb("diff", short_help="Show what differs, field by field.", blank={"changes": []})
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--label", metavar="LABEL", help="Compare with the versions under LABEL, not with the latest.")
 @click.option("--stat", is_flag=True, help="One line a prompt.")
 @click.option("--name-only", is_flag=True, help="Only the names.")
-@click.option("--format", "form", type=click.Choice(_FORMATS), default="text", help="How to show it.")
+@format_option("markdown", "github")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when anything differs.")
 def command(
     session: Session,
@@ -28,7 +27,7 @@ def command(
     label: str | None,
     stat: bool,
     name_only: bool,
-    form: str,
+    form: str | None,
     exit_code: bool,
 ) -> Outcome:
     """Show what a push or a pull would change: fields that differ, texts line by line.
@@ -41,7 +40,7 @@ def command(
     promptsync diff support/refund --label prod
     promptsync diff --format markdown > plan.md
     """
-    session.json = session.json or form == "json"
+    form = choose_format(session, form)
     if stat and name_only:
         raise UsageError("--stat and --name-only exclude each other")
     with session.project() as project:

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from promptsync import __version__, output
+from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.session import Outcome, Session, verb
 from promptsync.core.prompt import Problem
-from promptsync.errors import UsageError
 from promptsync.sync.checking import ALL_RULES, Checked, check_all, check_files
 
 _HOME = "https://github.com/promptsync/promptsync"
@@ -22,16 +22,11 @@ _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 @verb("lint", short_help="Check prompt files, offline.", blank={"problems": []})
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    "shape",
-    type=click.Choice(["text", "json", "github", "sarif"]),
-    help="How to print the problems; github makes annotations (default: text).",
-)
+@format_option("github", "sarif")
 @click.option("--strict", is_flag=True, help="Exit with 1 when there are warnings, too.")
 @click.option("--rules", is_flag=True, help="List the rules instead.")
 def command(
-    session: Session, files: tuple[Path, ...], shape: str | None, strict: bool, rules: bool
+    session: Session, files: tuple[Path, ...], form: str | None, strict: bool, rules: bool
 ) -> Outcome:
     """Check FILEs, or everything in the prompts directory. Needs no network, no git and no key.
 
@@ -42,14 +37,12 @@ def command(
     promptsync lint prompts/support/refund.yaml --strict
     promptsync lint --format github
     """
-    if session.json and shape not in (None, "json"):
-        raise UsageError(f"--json and --format {shape} exclude each other", hint="leave one of them out")
-    session.json = session.json or shape == "json"
+    form = choose_format(session, form)
     if rules:
         return _rules()
     found = check_files(session.directory, files) if files else check_all(session.directory)
     failed = found.count("error") or (strict and found.count("warning"))
-    render = _SHAPES.get(shape or "text", _text)
+    render = _FORMS.get(form, _text)
     return Outcome(render(session, found), {"problems": _bodies(session, found)}, 1 if failed else 0)
 
 
@@ -185,7 +178,7 @@ def _result(problem: Problem, numbers: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-_SHAPES: Mapping[str, Callable[[Session, Checked], list[str]]] = {
+_FORMS: Mapping[str, Callable[[Session, Checked], list[str]]] = {
     "text": _text,
     "github": _github,
     "sarif": _sarif,

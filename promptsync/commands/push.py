@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from promptsync import output, plans, present
+from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.session import Outcome, Session, verb
 from promptsync.core.plan import Kind, PushPlan, PushReceipt
 from promptsync.errors import AnswerIsNo, Refused
@@ -35,6 +36,7 @@ _DRY = "DRY RUN: nothing is published"
 @click.option("--prune", is_flag=True, help="Archive prompts whose files were deleted in git.")
 @click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan of N changes.")
 @click.option("--expect", metavar="FINGERPRINT", help="Refuse any other plan than the one reviewed.")
+@format_option("markdown")
 def command(
     session: Session,
     names: tuple[str, ...],
@@ -48,6 +50,7 @@ def command(
     prune: bool,
     max_changes: int | None,
     expect: str | None,
+    form: str | None,
 ) -> Outcome:
     """Publish every prompt that is new or ahead as a new version, snippets first, all or nothing.
 
@@ -58,7 +61,9 @@ def command(
     promptsync push -m "Soften the tone"
     promptsync push support/refund --label staging
     promptsync push --dry-run
+    promptsync push --dry-run --format markdown > plan.md
     """
+    choose_format(session, form)
     options = PushOptions(
         names, message, tuple(dict.fromkeys(labels)), partial, force, restore, prune, max_changes
     )
@@ -66,7 +71,7 @@ def command(
     check_options(options)
     with session.project() as project:
         if dry_run:
-            return _dry_run(project, options, expect)
+            return _dry_run(session, project, options, expect)
         with locked(project.root):
             return _push(session, project, options, yes, expect)
 
@@ -88,8 +93,15 @@ def _plan(project: Project, options: PushOptions, expect: str | None) -> tuple[S
     return snapshot, plan
 
 
-def _dry_run(project: Project, options: PushOptions, expect: str | None) -> Outcome:
-    _, plan = _plan(project, options, expect)
+def _dry_run(session: Session, project: Project, options: PushOptions, expect: str | None) -> Outcome:
+    snapshot, plan = _plan(project, options, expect)
+    if session.form == "markdown":
+        from promptsync.markdown import plan_markdown
+        from promptsync.sync.difference import differences
+
+        found = differences(project, snapshot.only(action.name for action in plan.actions))
+        lines = plan_markdown(plan, found if plan.actions else ())
+        return _outcome(lines, plan, PushReceipt(skipped=list(plan.left)), dry_run=True)
     lines = [_DRY, "", *plans.plan_lines(plan), "", f"fingerprint {plan.fingerprint}", _DRY]
     return _outcome(lines, plan, PushReceipt(skipped=list(plan.left)), dry_run=True)
 
@@ -102,11 +114,22 @@ def _outcome(lines: list[str], plan: PushPlan, receipt: PushReceipt, *, dry_run:
 def _push(session: Session, project: Project, options: PushOptions, yes: bool, expect: str | None) -> Outcome:
     snapshot, plan = _plan(project, options, expect)
     if not plan.actions:
-        lines = [*plans.left_lines(plan), "nothing to push"]
+        lines = _shown(session, plan, None)
         return _outcome(lines, plan, PushReceipt(skipped=list(plan.left)))
     _confirm(session, plan, options, yes)
     receipt = push(project, snapshot, plan)
-    return _outcome(plans.receipt_lines(receipt), plan, receipt)
+    return _outcome(_shown(session, plan, receipt), plan, receipt)
+
+
+def _shown(session: Session, plan: PushPlan, receipt: PushReceipt | None) -> list[str]:
+    """Return what was done; without a receipt nothing had to be."""
+    if session.form == "markdown":
+        from promptsync.markdown import plan_markdown, pushed_markdown
+
+        return plan_markdown(plan) if receipt is None else pushed_markdown(receipt)
+    if receipt is None:
+        return [*plans.left_lines(plan), "nothing to push"]
+    return plans.receipt_lines(receipt)
 
 
 def _confirm(session: Session, plan: PushPlan, options: PushOptions, yes: bool) -> None:

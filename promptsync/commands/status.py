@@ -7,6 +7,7 @@ from collections import Counter
 import click
 
 from promptsync import output, present
+from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.session import Outcome, Session, verb
 from promptsync.core.compare import State
 from promptsync.errors import UsageError
@@ -48,8 +49,11 @@ _MANY = 20
     help="Exit with 1 when the registry was edited; what you have yet to push is fine.",
 )
 @click.option("--label", metavar="LABEL", help="Compare with the versions under LABEL, not with the latest.")
+@format_option("markdown")
 @click.option("--offline", is_flag=True, help="Compare with the last push or pull of this working copy only.")
-def command(session: Session, exit_code: bool, drift: bool, label: str | None, offline: bool) -> Outcome:
+def command(
+    session: Session, exit_code: bool, drift: bool, label: str | None, form: str | None, offline: bool
+) -> Outcome:
     """Show for each prompt who changed it since both sides last agreed: you, the registry, or both.
 
     \b
@@ -57,6 +61,7 @@ def command(session: Session, exit_code: bool, drift: bool, label: str | None, o
     promptsync status --label prod --exit-code
     promptsync status --drift
     """
+    choose_format(session, form)
     if offline and drift:
         raise UsageError("--offline cannot tell what the registry holds now", hint="leave out one of the two")
     if offline and label is not None:
@@ -88,6 +93,10 @@ def _outcome(
             {"path": one.path, "line": one.line, "column": one.column, "message": one.message}
             for one in snapshot.problems
         ]
+    if session.form == "markdown":
+        from promptsync.markdown import status_markdown
+
+        return Outcome(status_markdown(snapshot), body, code)
     return Outcome(_lines(session, project, snapshot, offline), body, code)
 
 
@@ -115,7 +124,7 @@ def _lines(session: Session, project: Project, snapshot: Snapshot, offline: bool
     if len(foreign) > _MANY and not session.verbose:
         shown = [item for item in shown if item.state is not State.REMOTE_ONLY]
     if shown:
-        lines += ["", *output.table(_row(item, snapshot) for item in shown)]
+        lines += ["", *output.table((_row(item, snapshot) for item in shown), free=True)]
     if len(foreign) > _MANY and not session.verbose:
         lines += ["", f"  {len(foreign)} prompts of the registry are not adopted here; -v lists them"]
     lines += [f"  {_problem(problem)}" for problem in snapshot.problems]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from promptsync.markdown.differences import differences_markdown
+from promptsync.markdown.errors import error_markdown
 from promptsync.markdown.page import MOST, Page, code
 from promptsync.markdown.plans import plan_markdown, pushed_markdown
 from promptsync.markdown.statuses import status_markdown
@@ -12,6 +13,7 @@ __all__ = [
     "Page",
     "code",
     "differences_markdown",
+    "error_markdown",
     "plan_markdown",
     "pushed_markdown",
     "status_markdown",

@@ -42,7 +42,7 @@ def test_hostile_text_cannot_leave_the_fence_of_an_error(tmp_path: Path) -> None
     place = tmp_path / "summary"
     tell_github({"GITHUB_STEP_SUMMARY": str(place)}, (), {}, Refused("```\n# @everybody", hint="``` x"))
     lines = place.read_text().splitlines()
-    assert lines[0] == "````" and lines[-2] == "````"
+    assert lines.count("````text") == lines.count("````") == 2
 
 
 def test_a_summary_beyond_what_github_takes_is_left_out_and_said(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,20 @@ from markdown_reader import EVIL, active, hidden, hostile, names
 from promptsync.core.compare import State
 from promptsync.core.fields import FieldChange
 from promptsync.core.plan import Action, Kind, Left, Moved, Published, PushPlan, PushReceipt
-from promptsync.markdown import MOST, code, differences_markdown, plan_markdown, pushed_markdown
+from promptsync.core.prompt import Problem
+from promptsync.errors import Refused
+from promptsync.files.worktree import Worktree
+from promptsync.markdown import (
+    MOST,
+    code,
+    differences_markdown,
+    error_markdown,
+    plan_markdown,
+    pushed_markdown,
+    status_markdown,
+)
 from promptsync.sync.difference import Difference, Step
+from promptsync.sync.snapshot import Item, Snapshot
 
 values: st.SearchStrategy[Any] = hostile | st.none() | st.integers() | st.lists(hostile, max_size=2)
 values |= st.dictionaries(hostile, hostile, max_size=2)
@@ -86,6 +99,27 @@ def test_no_text_in_a_receipt_is_more_than_code(published: list[str], reason: st
     receipt.labels = [Moved(name, reason, 1, 2, False, reason) for name in published]
     lines = pushed_markdown(receipt, most=most)
     assert active(lines) == []
+    assert sum(len(line) + 1 for line in lines) <= most
+
+
+@given(names, st.lists(names, max_size=3), names, limits)
+def test_no_text_in_an_error_is_more_than_code(
+    message: str, details: list[str], hint: str, most: int
+) -> None:
+    lines = error_markdown(Refused(message, hint=hint, details=details), most=most)
+    assert active(lines) == []
+    assert not hidden(lines)
+    assert sum(len(line) + 1 for line in lines) <= most
+
+
+@given(st.lists(names, max_size=3), names, limits)
+def test_no_text_in_a_status_is_more_than_code(found: list[str], text: str, most: int) -> None:
+    problems = (Problem(text, 1, 1, "rule", text, hint=text),)
+    worktree = Worktree(Path("/"), "prompts", {}, problems)
+    items = tuple(Item(name, State.RENAMED_REMOTELY, renamed_to=text) for name in found)
+    lines = status_markdown(Snapshot(items, worktree, {}), most=most)
+    assert active(lines) == []
+    assert not hidden(lines)
     assert sum(len(line) + 1 for line in lines) <= most
 
 

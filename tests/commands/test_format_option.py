@@ -1,0 +1,58 @@
+"""``--format`` of the verbs, whatever they answer."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from worlds import World
+
+
+@pytest.fixture
+def edited(world: World) -> World:
+    """``a`` ahead, ``b`` behind, both published once."""
+    for name in "ab":
+        world.write(name)
+    world.commit("Say hello")
+    world.ok("push")
+    world.edit("a", "Hello", "Good morning")
+    world.publish("b", "Theirs {name}")
+    return world
+
+
+def test_the_plan_of_a_push_comes_with_its_differences(edited: World) -> None:
+    out = edited.ok("push", "--dry-run", "--format", "markdown").out
+    assert out.startswith("**1 prompt: 1 to update** · fingerprint `")
+    assert "  update  a  v1 -> v2" in out and "  left  b: behind, changed in the registry" in out
+    assert "+Good morning {name}" in out and "Theirs" not in out
+
+
+def test_a_push_tells_what_it_did(edited: World) -> None:
+    out = edited.ok("push", "--format", "markdown").out
+    assert out.startswith("**1 version published**") and "  published  a  v2" in out
+    assert edited.ok("push", "--format", "markdown").out.startswith("**Nothing to publish**")
+
+
+def test_a_conflict_is_told_in_the_form_that_was_asked_for(edited: World) -> None:
+    edited.edit("b", "Hello", "Ours")
+    done = edited.run("push", "--dry-run", "--format", "markdown")
+    assert done.code == 3
+    assert done.out.startswith("**Refused**") and "Theirs {name}" in done.out
+    assert "What to do:" in done.out and "error: " in done.err
+
+
+def test_a_status_lists_what_is_not_in_sync(edited: World) -> None:
+    edited.write("c")
+    out = edited.ok("status", "--format", "markdown").out
+    assert out.startswith("**1 ahead, 1 behind, 1 new**")
+    assert "behind  b  v1 -> v2  prompts/b.yaml" in out
+    edited.path("c").write_text("messages: [", "utf-8")
+    done = edited.run("status", "--format", "markdown")
+    assert done.code == 1 and "prompts/c.yaml:2:1:" in done.out
+
+
+@pytest.mark.parametrize("verb", ["status", "diff", "lint", "push"])
+def test_json_is_one_of_the_forms_and_excludes_the_others(edited: World, verb: str) -> None:
+    assert json.loads(edited.run(verb, "--format", "json").out)["schema"] == 1
+    other = "github" if verb == "lint" else "markdown"
+    assert edited.run(verb, "--json", "--format", other).code == 2
