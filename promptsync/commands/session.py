@@ -35,6 +35,8 @@ class Environment:
     ci: bool = False
     colour: bool | None = None
     interactive: bool = False
+    columns: int | None = None
+    """How wide the terminal is to which the answer goes, ``None`` when it goes elsewhere."""
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -49,6 +51,8 @@ class Session:
     quiet: bool = False
     verbose: int = 0
     color: str = "auto"
+    form: str = "text"
+    """What ``--format`` says."""
     verb: str = ""
     remote_name: str | None = None
     blank: Mapping[str, Any] = field(default_factory=dict)
@@ -121,7 +125,15 @@ class Session:
         """Say something on stderr, unless told to be quiet."""
         if not self.quiet:
             self.bar.close()
-            click.echo(message, err=True, color=self.use_colour)
+            click.echo("\n".join(self.fitted([message])), err=True, color=self.use_colour)
+
+    def fitted(self, lines: Sequence[str]) -> Sequence[str]:
+        """Return lines as the terminal has room for them."""
+        if self.environment.columns is None:
+            return lines
+        from promptsync.fitting import fitted
+
+        return fitted(lines, self.environment.columns)
 
     def confirm(self, question: str, *, default: bool = False) -> bool:
         """Ask on a terminal. Must not be called without one."""
