@@ -1,0 +1,155 @@
+"""How a proof looks: tables for people, bodies for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from promptsync import output
+from promptsync.checks.proving import Proof, Proven, ProvenAgent, ProvenEvaluation
+from promptsync.junit import junit
+from promptsync.runs import (
+    agent_run_body,
+    cell_lines,
+    cut,
+    evaluation_run_body,
+    id_text,
+    model_lines,
+    score_text,
+)
+
+__all__ = ["agents_body", "change_text", "evaluations_body", "junit", "proof_lines", "verdict_text"]
+
+_LONG_NAME: Final = 40
+_LONG_VERDICT: Final = 80
+_MOST_DOUBTS: Final = 5
+
+
+def proof_lines(proof: Proof) -> list[str]:
+    """A table of the evaluations with their failed cells, and one of the agents."""
+    lines = _evaluation_lines(proof.evaluations) if proof.evaluations else []
+    if proof.agents:
+        lines += ([""] if lines else []) + _agent_lines(proof.agents)
+    return lines + _doubt_lines(proof)
+
+
+def change_text(one: ProvenEvaluation) -> str:
+    """How a score differs from the one before, with its sign."""
+    change = _change(one)
+    return "-" if change is None else "0" if change == 0 else f"{change:+g}"
+
+
+def verdict_text(one: Proven) -> str:
+    """``passed``, or why not, as one line that fits a table."""
+    if one.run.is_under_way:
+        return "running"
+    return cut(one.verdict, _LONG_VERDICT) if one.verdict else "passed"
+
+
+def _verdict(one: Proven) -> str:
+    meaning = "remote" if one.run.is_under_way else "bad" if one.verdict else "good"
+    return output.style(verdict_text(one), meaning)
+
+
+def _evaluation_lines(proven: Sequence[ProvenEvaluation]) -> list[str]:
+    rows = [("EVALUATION", "PROMPTS", "REPORT", "SCORE", "LAST", "CHANGE", "MINIMUM", "VERDICT")]
+    for one in proven:
+        run = one.run
+        rows.append(
+            (
+                cut(run.evaluation, _LONG_NAME),
+                _prompts(one),
+                id_text(run.report_id),
+                output.style(score_text(run.score), "bad" if one.verdict else "good"),
+                score_text(run.previous_score),
+                change_text(one),
+                score_text(one.standard.min_score),
+                _verdict(one),
+            )
+        )
+    lines = output.table(rows)
+    for one in proven:
+        lines += cell_lines(one.run)
+    return lines + model_lines(one.run for one in proven)
+
+
+def _agent_lines(proven: Sequence[ProvenAgent]) -> list[str]:
+    rows = [("AGENT", "PROMPTS", "EXECUTION", "NODES", "VERDICT")]
+    rows += [
+        (
+            cut(one.run.agent, _LONG_NAME),
+            _prompts(one),
+            id_text(one.run.execution_id),
+            str(len(one.run.outputs)),
+            _verdict(one),
+        )
+        for one in proven
+    ]
+    return output.table(rows)
+
+
+def _doubt_lines(proof: Proof) -> list[str]:
+    """The doubts that were allowed; the others are verdicts."""
+    allowed = [(one, doubt) for one in proof.all if not one.verdict for doubt in one.doubts]
+    lines = [
+        output.style(f"{cut(_name(one), _LONG_NAME)}: {cut(str(doubt))}", "warn")
+        for one, doubt in allowed[:_MOST_DOUBTS]
+    ]
+    if len(allowed) > _MOST_DOUBTS:
+        lines.append(
+            output.style(f"and {len(allowed) - _MOST_DOUBTS} more are no proof; --json has all", "warn")
+        )
+    return lines
+
+
+def _name(one: Proven) -> str:
+    return one.run.evaluation if isinstance(one, ProvenEvaluation) else one.run.agent
+
+
+def _prompts(one: Proven) -> str:
+    """The prompts of a check; for one that was named on the command line, the version in its report."""
+    if not one.check.prompts:
+        version = one.run.version if isinstance(one, ProvenEvaluation) else None
+        return "-" if version is None else f"v{version}"
+    first, *others = one.check.prompts
+    return cut(first, _LONG_NAME) + (f" +{len(others)}" if others else "")
+
+
+def _change(one: ProvenEvaluation) -> float | None:
+    run = one.run
+    if run.score is None or run.previous_score is None:
+        return None
+    return round(run.score - run.previous_score, 2)
+
+
+def evaluations_body(proof: Proof) -> list[dict[str, Any]]:
+    """The evaluations of a proof for programs."""
+    return [
+        {
+            **evaluation_run_body(one.run, one.verdict),
+            "prompts": list(one.check.prompts),
+            "change": _change(one),
+            "minimum": one.standard.min_score,
+            "unbound": _unbound(one),
+        }
+        for one in proof.evaluations
+    ]
+
+
+def agents_body(proof: Proof) -> list[dict[str, Any]]:
+    """The agents of a proof for programs."""
+    return [
+        {
+            **agent_run_body(one.run, one.verdict),
+            "prompts": list(one.check.prompts),
+            "input_variables": dict(one.check.input_variables),
+            "unbound": _unbound(one),
+        }
+        for one in proof.agents
+    ]
+
+
+def _unbound(one: Proven) -> list[dict[str, Any]]:
+    return [
+        {"prompt": doubt.prompt, "version": doubt.version, "reason": doubt.reason} for doubt in one.doubts
+    ]
