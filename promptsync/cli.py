@@ -164,7 +164,7 @@ def _print(session: Session, outcome: Outcome) -> None:
         )
         return
     if outcome.lines:
-        click.echo("\n".join(outcome.lines), color=session.use_colour)
+        click.echo("\n".join(session.fitted(outcome.lines)), color=session.use_colour)
     if error is not None:
         click.echo("\n".join(output.error_lines(error)), err=True, color=session.use_colour)
 
@@ -236,6 +236,18 @@ def _bug(error: Exception, arguments: Sequence[str]) -> PromptsyncError:
     return found
 
 
+def _columns(given: str) -> int | None:
+    """How wide the terminal is to which stdout goes, ``None`` when it goes elsewhere or does not tell."""
+    if not sys.stdout.isatty():
+        return None
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except OSError:
+        return None
+
+
 def _environment(environ: Any) -> Environment:
     interactive = sys.stderr.isatty() and not environ.get("CI")
     return Environment(
@@ -248,5 +260,6 @@ def _environment(environ: Any) -> Environment:
         ci=bool(environ.get("CI")),
         colour=False if environ.get("NO_COLOR") else None,
         interactive=interactive,
+        columns=_columns(environ.get("COLUMNS", "")),
         variables={key: value for key, value in environ.items() if key.startswith("GITHUB_")},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -27,7 +27,8 @@ _COLOURS = {
 }
 _KEPT = {"\t", "\n"}
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-_JOINERS = {"\u200c", "\u200d", "\ufe0f"}
+_JOINER, _EMOJI = "\u200d", "\ufe0f"
+_JOINERS = {"\u200c", _JOINER, _EMOJI}
 
 
 def safe(text: str, *, newlines: bool = True) -> str:
@@ -58,33 +59,83 @@ def name(text: str) -> str:
     return safe(text, newlines=False)
 
 
-def table(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Return rows as lines with aligned columns; wide characters count twice, as terminals show them."""
+class Row(str):
+    """A line of a table, whole. ``promptsync.fitting`` lays its cells out anew where it is too wide.
+
+    ``widths`` are those of the table's columns; the last cell is ``free`` when it may be cut.
+    """
+
+    cells: tuple[str, ...]
+    widths: tuple[int, ...]
+    free: bool
+
+
+class Hanging(str):
+    """A line of text that goes on ``indent`` columns from the left where it is too wide."""
+
+    indent: int
+
+
+def table(rows: Iterable[tuple[str, ...]], *, free: bool = False) -> list[str]:
+    """Return rows as lines with aligned columns, without those that are empty.
+
+    ``free`` says that the last column holds text that may be cut on a narrow terminal, since it tells
+    nothing that cannot be looked up.
+    """
     rows = list(rows)
-    if not rows:
-        return []
-    widths = [
-        max(width(row[column]) for row in rows if column < len(row)) for column in range(_longest(rows))
-    ]
-    return [
-        "  ".join(cell + " " * (widths[column] - width(cell)) for column, cell in enumerate(row)).rstrip()
-        for row in rows
-    ]
+    longest = max(map(len, rows), default=0)
+    used = [column for column in range(longest) if any(any(row[column : column + 1]) for row in rows)]
+    kept = [tuple(row[column] for column in used if column < len(row)) for row in rows]
+    widths = tuple(max(width(row[at]) for row in kept if at < len(row)) for at in range(len(used)))
+    return [_row(row, widths, free and longest - 1 in used) for row in kept]
 
 
-def _longest(rows: list[tuple[str, ...]]) -> int:
-    return max(len(row) for row in rows)
+def _row(cells: tuple[str, ...], widths: tuple[int, ...], free: bool) -> Row:
+    row = Row("  ".join(padded(cell, widths[column]) for column, cell in enumerate(cells)).rstrip())
+    row.cells, row.widths, row.free = cells, widths, free
+    return row
+
+
+def hanging(text: str, indent: int) -> Hanging:
+    """Return a line of text that goes on below itself on a narrow terminal."""
+    line = Hanging(text)
+    line.indent = indent
+    return line
+
+
+def padded(text: str, columns: int) -> str:
+    """Return text with blanks up to a width; wide characters count twice, as terminals show them."""
+    return text + " " * (columns - width(text))
 
 
 def width(text: str) -> int:
     """Return how many columns a text takes on a terminal."""
     plain = click.unstyle(text)
-    if plain.isascii():
-        return len(plain)
-    return sum(_columns(character) for character in plain)
+    return len(plain) if plain.isascii() else sum(columns for _, columns in clusters(plain))
+
+
+def clusters(plain: str) -> Iterator[tuple[str, int]]:
+    """Yield what a terminal shows as one sign, with its columns: a letter with its accents, a whole emoji."""
+    cluster, columns = "", 0
+    for character in plain:
+        if cluster and (_joins(character) or cluster.endswith(_JOINER)):
+            cluster += character
+            columns = max(columns, 2) if character in (_JOINER, _EMOJI) else columns
+            continue
+        if cluster:
+            yield cluster, columns
+        cluster, columns = character, _columns(character)
+    if cluster:
+        yield cluster, columns
+
+
+def _joins(character: str) -> bool:
+    return _columns(character) == 0 or "\U0001f3fb" <= character <= "\U0001f3ff"
 
 
 def _columns(character: str) -> int:
+    if character.isascii():
+        return 1
     if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1

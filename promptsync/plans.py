@@ -22,7 +22,7 @@ _WORDS = {
 def plan_lines(plan: PushPlan) -> list[str]:
     """Return what will be done, and what will be left."""
     rows = [_row(action) for action in plan.actions]
-    lines = output.table(rows) if rows else ["nothing to push"]
+    lines = output.table(rows, free=True) if rows else ["nothing to push"]
     return [*lines, *left_lines(plan)]
 
 
@@ -58,9 +58,9 @@ def receipt_lines(receipt: PushReceipt) -> list[str]:
         )
         for one in sorted(receipt.published, key=lambda one: one.name)
     ]
-    lines = output.table(rows)
+    lines = output.table(rows, free=True)
     lines += [_line("archived", "warn", name, "") for name in receipt.archived]
-    lines += [_label_line(moved) for moved in receipt.labels]
+    lines += output.table(_label_row(moved) for moved in receipt.labels)
     lines += _trouble(receipt)
     lines += [_line("left", "warn", left.name, left.reason) for left in receipt.skipped]
     done = output.count(len(receipt.published), "version")
@@ -75,15 +75,15 @@ def receipt_lines(receipt: PushReceipt) -> list[str]:
 
 def _line(word: str, meaning: str, name: str, text: str) -> str:
     colon = ": " if text else ""
-    return f"  {output.style(word, meaning)}  {output.name(name)}{colon}{output.safe(text, newlines=False)}"
+    line = f"  {output.style(word, meaning)}  {output.name(name)}{colon}{output.safe(text, newlines=False)}"
+    return output.hanging(line, 6)
 
 
-def _label_line(moved: Moved) -> str:
+def _label_row(moved: Moved) -> tuple[str, ...]:
     word, meaning = ("labelled", "good") if moved.moved else ("not labelled", "bad")
     way = f"v{moved.new}" if moved.old in (None, moved.new) else f"v{moved.old} -> v{moved.new}"
-    reason = f": {output.safe(moved.reason, newlines=False)}" if moved.reason else ""
-    what = f"{output.name(moved.name)}  {output.name(moved.label)} {way}{reason}"
-    return f"  {output.style(word, meaning)}  {what}"
+    reason = output.safe(moved.reason, newlines=False)
+    return f"  {output.style(word, meaning)}", output.name(moved.name), output.name(moved.label), way, reason
 
 
 def _trouble(receipt: PushReceipt) -> Iterator[str]:

@@ -35,6 +35,7 @@ _STATE_COLOURS = {
 _SHORT = 60
 _EXCERPT = 100
 _BEFORE = 30
+_TEXT = 6
 
 
 def state(word: str) -> str:
@@ -91,15 +92,16 @@ def _field(change: FieldChange) -> Iterable[str]:
     if _is_text(change):
         yield f"    {path}"
         for line in _unified(change):
-            yield f"      {text_line(line)}"
+            yield output.hanging(f"{' ' * _TEXT}{text_line(line)}", _TEXT + 2)
         return
     old, new = _value(change.old), _value(change.new)
     if change.kind == "added":
-        yield f"    {path}: {output.style(f'+ {new}', 'added')}"
+        what = output.style(f"+ {new}", "added")
     elif change.kind == "removed":
-        yield f"    {path}: {output.style(f'- {old}', 'removed')}"
+        what = output.style(f"- {old}", "removed")
     else:
-        yield f"    {path}: {output.style(old, 'removed')} -> {output.style(new, 'added')}"
+        what = f"{output.style(old, 'removed')} -> {output.style(new, 'added')}"
+    yield output.hanging(f"    {path}: {what}", _TEXT)
 
 
 def text_line(line: DiffLine) -> str:

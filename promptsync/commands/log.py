@@ -45,14 +45,15 @@ def command(session: Session, name: str, max_count: int, every: bool, oneline: b
 
 
 def _short(found: Log) -> list[str]:
-    return output.table(
+    rows = [
         (
             output.style(f"v{one.version}", "remote"),
             one.abbreviated or "-",
             " ".join((*_words(one), _message(one))),
         )
         for one in found.versions
-    )
+    ]
+    return output.table(rows, free=True)
 
 
 def _long(found: Log) -> list[str]:
@@ -70,7 +71,7 @@ def _paragraph(one: LoggedVersion) -> Iterator[str]:
         yield f"Commit: {one.abbreviated}"
     yield f"Digest: {one.digest.removeprefix(_SHA256)[:_DIGEST]}"
     if message := _message(one):
-        yield f"    {message}"
+        yield output.hanging(f"    {message}", 4)
 
 
 def _words(one: LoggedVersion) -> Iterator[str]:

@@ -59,10 +59,7 @@ def _tell(session: Session, found: Sequence[Held]) -> None:
 
 
 def _lines(found: Sequence[Held]) -> list[str]:
-    rows = [_row(one) for one in found]
-    used = [any(row[column] for row in rows) for column in range(len(rows[0]))] if rows else []
-    kept = [tuple(cell for cell, is_used in zip(row, used, strict=True) if is_used) for row in rows]
-    return output.table(kept)
+    return output.table((_row(one) for one in found), free=True)
 
 
 def _row(one: Held) -> tuple[str, ...]:

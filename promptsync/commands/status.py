@@ -149,7 +149,7 @@ def _advice(session: Session, counts: Counter[State], snapshot: Snapshot) -> lis
         advice.pop(_ADVICE[State.NEW], None)
         label = output.name(snapshot.label)
         advice[f"promptsync push --label {label} points {label} at what is here"] = None
-    return [output.style(f"  {text}", "faint") for text in advice]
+    return [output.hanging(output.style(f"  {text}", "faint"), 4) for text in advice]
 
 
 def _problem(problem: object) -> str:

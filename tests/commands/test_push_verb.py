@@ -78,7 +78,7 @@ def test_a_receipt_shows_what_was_labelled(ahead: World) -> None:
     ahead.ok("push", "a", "--label", "prod")
     ahead.edit("a", "Ciao", "Salut")
     out = ahead.ok("push", "a", "--label", "prod").out
-    assert "labelled  a  prod v2 -> v3" in out
+    assert "labelled  a  prod  v2 -> v3" in out
 
 
 FAILURES = [

@@ -1,0 +1,150 @@
+"""What a person sees: tables on narrow terminals, wide signs, colour, quiet runs, suggestions."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from worlds import KEY, World
+
+from promptsync import output
+from promptsync.cli import run
+from promptsync.fitting import fitted, shortened
+
+ROWS = [
+    ("  diverged", "support/refund", "v1 -> v2", "prod=v1 staging=v2", "prompts/support/refund.yaml"),
+    ("  ahead", "日本語のプロンプト", "v12", "", "prompts/日本語.yaml"),
+    ("  new", "👩‍💻 e\u0301t\u00e9", "-", "", "x"),
+]
+
+
+def cells_in(lines: list[str]) -> str:
+    return " ".join(" ".join(lines).split())
+
+
+# -- widths -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("abc", 3),
+        ("", 0),
+        ("日本", 4),
+        ("e\u0301", 1),
+        ("👍", 2),
+        ("👍🏽", 2),
+        ("👩\u200d💻", 2),
+        ("❤\ufe0f", 2),
+        ("\x1b[31mred\x1b[0m", 3),
+        ("ｆｕｌｌ", 8),
+        ("한국어", 6),
+        ("a\u200bb", 2),
+    ],
+)
+def test_a_sign_counts_for_the_columns_that_a_terminal_gives_it(text, columns):
+    assert output.width(text) == columns
+
+
+def test_columns_are_aligned_whatever_the_script():
+    lines = output.table(ROWS)
+    before = [line[: line.index(version)] for line, version in zip(lines, ("v1 ", "v12", "-"), strict=True)]
+    assert len({output.width(part) for part in before}) == 1
+
+
+@given(st.text(), st.integers(1, 30))
+def test_what_is_shortened_takes_no_more_than_the_room(text, room):
+    text = output.name(text)
+    short = shortened(text, room)
+    assert output.width(short) <= room
+    assert short == text or short.endswith("…")
+
+
+@given(st.text(alphabet="ab 日👍é\u0301", max_size=80), st.integers(24, 60))
+def test_text_that_goes_on_below_itself_loses_no_word(text, room):
+    line = output.hanging(f"      {output.style('- ', 'removed')}{output.style(text, 'removed')}", 8)
+    lines = fitted([line], room)
+    assert "".join(click.unstyle("".join(lines)).split()) == "".join(click.unstyle(line).split())
+    assert all(output.width(part) <= room for part in lines) or output.width(line.rstrip()) <= room
+
+
+# -- narrow terminals ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", [100, 80, 60, 40])
+def test_a_table_keeps_every_cell_and_the_width_of_the_terminal(room):
+    lines = fitted(output.table(ROWS), room)
+    assert all(output.width(line) <= room for line in lines)
+    assert cells_in(lines) == " ".join(" ".join(" ".join(row).split()) for row in ROWS)
+
+
+@pytest.mark.parametrize("room", [100, 80, 60, 40])
+def test_free_text_is_cut_where_enough_of_it_is_left(room):
+    rows = [
+        ("  update", "a", "v1 -> v2", "Answer refund questions kindly, and never promise a date to anybody")
+    ]
+    (line,) = fitted(output.table(rows, free=True), room)
+    assert output.width(line) <= room
+    assert ("…" in line) == (room < 88)
+    assert line.startswith("  update  a  v1 -> v2  Answer refund")
+
+
+def test_a_table_in_a_pipe_is_never_cut():
+    assert fitted(output.table(ROWS, free=True), None) == output.table(ROWS, free=True)
+    assert "prompts/support/refund.yaml" in output.table(ROWS, free=True)[0]
+
+
+# -- verbs on a narrow terminal -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def busy(world: World) -> World:
+    """Prompts with labels and long texts in several states."""
+    for name in ("support/refund", "support/日本語のプロンプト", "support/order-status-of-a-customer"):
+        world.write(name, "You answer questions about refunds. " * 3 + "Hello {name}")
+    world.commit("Answer refund questions kindly, and never promise a date to anybody")
+    world.ok("push", "--label", "prod", "--label", "staging")
+    world.edit("support/refund", "Hello", "Good day")
+    world.publish("support/日本語のプロンプト")
+    return world
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def on_terminal(world: World, columns: int, *arguments: str) -> str:
+    """What a verb that succeeds shows on a terminal of that width."""
+    out = Terminal()
+    environ = {"PROMPTLAYER_API_KEY": KEY, "COLUMNS": str(columns)}
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+        assert run(["-C", str(world.root), *arguments], environ) == 0
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status"],
+        ["status", "-v"],
+        ["diff", "support/refund"],
+        ["push", "--dry-run"],
+        ["ls-remote"],
+        ["log", "support/refund"],
+        ["log", "support/refund", "--oneline"],
+        ["label", "list"],
+    ],
+    ids=" ".join,
+)
+def test_every_list_has_room_on_a_terminal_of_forty_columns(busy: World, arguments):
+    text = on_terminal(busy, 40, *arguments)
+    assert "\x1b[" in text
+    tables = [line for line in click.unstyle(text).splitlines() if line.startswith("  ")]
+    wide = [line for line in tables if output.width(line) > 40]
+    # what is longer than the terminal itself is left to the terminal
+    assert [line for line in wide if len(line.split()) > 1] == []
