@@ -90,12 +90,17 @@ class Session:
 
         Where none is needed, a directory without a configuration will do as long as the remote is a URL.
         """
-        from promptsync.sync.project import open_project
-
         remote = self.remote or self.environment.remote
         is_url = ":" in (remote or self.environment.base_url or "")
+        config = self.config() if needs_config or not is_url else self._config_if_any()
+        return self.project_of(config, remote)
+
+    def project_of(self, config: Config, remote: str | None) -> Project:
+        """Return the working copy of a configuration that may have no file yet; like ``project``."""
+        from promptsync.sync.project import open_project
+
         project = open_project(
-            self.config() if needs_config or not is_url else self._config_if_any(),
+            config,
             remote=remote,
             api_key=self.environment.api_key,
             base_url=self.environment.base_url,
@@ -139,6 +144,12 @@ class Session:
         """Ask on a terminal. Must not be called without one."""
         self.bar.close()
         return click.confirm(question, default=default, err=True)
+
+    def ask(self, question: str, *, default: str) -> str:
+        """Ask for a line of text on a terminal. Must not be called without one."""
+        self.bar.close()
+        answer: str = click.prompt(question, default=default, err=True)
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
