@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import click
 
@@ -10,7 +11,7 @@ from promptsync import output, present
 from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.session import Outcome, Session, verb
 from promptsync.core.compare import State
-from promptsync.errors import UsageError
+from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.sync.gather import gather
 from promptsync.sync.project import Project
 from promptsync.sync.snapshot import Item, Snapshot
@@ -51,8 +52,20 @@ _MANY = 20
 @click.option("--label", metavar="LABEL", help="Compare with the versions under LABEL, not with the latest.")
 @format_option("markdown")
 @click.option("--offline", is_flag=True, help="Compare with the last push or pull of this working copy only.")
+@click.option(
+    "--since",
+    metavar="REF",
+    help="Also show what changed in the files since REF: origin/main, a commit, "
+    "or origin/main... for where this branch left it.",
+)
 def command(
-    session: Session, exit_code: bool, drift: bool, label: str | None, form: str | None, offline: bool
+    session: Session,
+    exit_code: bool,
+    drift: bool,
+    label: str | None,
+    form: str | None,
+    offline: bool,
+    since: str | None,
 ) -> Outcome:
     """Show for each prompt who changed it since both sides last agreed: you, the registry, or both.
 
@@ -60,6 +73,7 @@ def command(
     promptsync status
     promptsync status --label prod --exit-code
     promptsync status --drift
+    promptsync status --since origin/main...
     """
     choose_format(session, form)
     if offline and drift:
@@ -71,10 +85,12 @@ def command(
 
         with session.project() as project:
             snapshot = offline_snapshot(project)
-            return _outcome(session, project, snapshot, _told(exit_code, drift), offline=True)
+            outcome = _outcome(session, project, snapshot, _told(exit_code, drift), offline=True)
+            return _with_changed(session, project, snapshot, outcome, since)
     with session.project() as project:
         snapshot = gather(project, label=label, with_labels=True)
-        return _outcome(session, project, snapshot, _told(exit_code, drift))
+        outcome = _outcome(session, project, snapshot, _told(exit_code, drift))
+        return _with_changed(session, project, snapshot, outcome, since)
 
 
 def _told(exit_code: bool, drift: bool) -> set[State]:
@@ -98,6 +114,35 @@ def _outcome(
 
         return Outcome(status_markdown(snapshot), body, code)
     return Outcome(_lines(session, project, snapshot, offline), body, code)
+
+
+def _with_changed(
+    session: Session, project: Project, snapshot: Snapshot, outcome: Outcome, since: str | None
+) -> Outcome:
+    """Return an outcome that also tells what changed in the files since a git state."""
+    if since is None:
+        return outcome
+    if snapshot.problems:
+        error = AnswerIsNo(
+            f"what changed since {since} cannot be told while there are files that cannot be read",
+            hint="promptsync lint tells what is wrong with them",
+            code="invalid-file",
+        )
+        return replace(outcome, error=error)
+    from promptsync.changes import changed_body, changed_lines
+    from promptsync.sync.changed import changed_since
+
+    changed = changed_since(project, snapshot.worktree, since)
+    lines = changed_lines(changed)
+    if session.form == "markdown":
+        from promptsync.markdown.page import MOST, Page
+
+        page = Page(MOST - sum(len(line) + 1 for line in outcome.lines))
+        page.fence(map(click.unstyle, lines))
+        lines = page.lines
+    return replace(
+        outcome, lines=[*outcome.lines, "", *lines], body={**outcome.body, **changed_body(changed)}
+    )
 
 
 def _body(item: Item, snapshot: Snapshot) -> dict[str, object]:

@@ -15,12 +15,12 @@ Way = tuple[str, ...]
 
 
 def follows_text(reference: Reference) -> bool:
-    """Whether a reference goes with the text of a snippet: by a label too, which moves along sooner or later."""
+    """Whether a reference goes with the text of a snippet: by a label too, which moves along in time."""
     return reference.version is None
 
 
 def parents(texts: Mapping[str, Collection[Reference]], seeds: Mapping[str, Follows]) -> dict[str, Way]:
-    """Return everything that renders a changed snippet, directly or through others, with a shortest way there.
+    """Return everything that renders a changed snippet, directly or through others, and a shortest way.
 
     ``texts`` are the references of each prompt. ``seeds`` tell of each changed snippet which references to it
     render something new. Every reference to a snippet that contains it does so: a version pins its own text,

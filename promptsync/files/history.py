@@ -6,27 +6,16 @@ The only module that loads GitPython. Nothing here writes to the repository.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from promptsync.errors import PromptsyncError
+from promptsync.files.gitoutput import Change, Entry, path_text, read_batch, read_changes, read_entries
 
-_NO_BLOB = "0" * 40
-_COMMIT = b"\x01"
-_COMMITTED = (b"commit: ", b"commit (initial): ", b"commit (amend): ")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One path in one commit. ``old`` and ``new`` are blob ids, ``None`` where there was or is no file."""
-
-    commit: str
-    path: str
-    old: str | None
-    new: str | None
+_AMENDED = b"commit (amend): "
+_COMMITTED = (b"commit: ", b"commit (initial): ", _AMENDED)
 
 
 class History:
@@ -64,18 +53,30 @@ class History:
     @cached_property
     def born(self) -> bool:
         """Whether there is a first commit."""
-        from git.exc import GitCommandError
-
-        try:
-            self._git.rev_parse("--verify", "--quiet", "HEAD^{commit}")
-        except GitCommandError:
-            return False
-        return True
+        return self.head_commit is not None
 
     @cached_property
     def head_commit(self) -> str | None:
         """The full id of ``HEAD``, ``None`` before the first commit."""
-        return self._run("rev-parse", "HEAD").decode().strip() if self.born else None
+        return self.commit("HEAD")
+
+    @cached_property
+    def branch(self) -> str | None:
+        """The branch that is checked out, ``None`` on none."""
+        return self._ask("symbolic-ref", "--quiet", "--short", "HEAD")
+
+    @cached_property
+    def prefix(self) -> str:
+        """The path from the top of the repository to ``root``, ``""`` or with a ``/`` at its end."""
+        return path_text(self._run("rev-parse", "--show-prefix").removesuffix(b"\n"))
+
+    def commit(self, revision: str) -> str | None:
+        """Return the full id of the commit that a revision names, ``None`` when this clone has none of it."""
+        return self._ask("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+
+    def merge_base(self, commit: str) -> str | None:
+        """Return the last commit that ``HEAD`` has in common with another one, as far as this clone tells."""
+        return self._ask("merge-base", commit, "HEAD")
 
     @cached_property
     def head(self) -> dict[str, str]:
@@ -83,14 +84,35 @@ class History:
         if not self.born:
             return {}
         out = self._run("ls-tree", "-r", "-z", "HEAD", "--", self._pathspec)
-        entries = (line.split(b"\t", 1) for line in out.split(b"\0") if line)
-        return {_path(path): facts.split()[2].decode() for facts, path in entries}
+        return {entry.path: entry.object for entry in read_entries(out)}
+
+    def entries(self, commit: str, path: str) -> Sequence[Entry]:
+        """Return what a commit holds at a path, or everywhere below it. Paths are from the top here."""
+        out = self._run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
+        return tuple(read_entries(out))
+
+    def differing(self, commit: str) -> frozenset[str]:
+        """Return the tracked paths below the prompts directory that are not what they were in a commit."""
+        return self._differing(commit, "--relative", "--", self._pathspec)
+
+    def vanished(self, commit: str, file_name: str) -> frozenset[str]:
+        """Return where, from the top, a commit has files of a name that are not there now."""
+        return self._differing(commit, "--no-relative", "--diff-filter=D", "--", f":(top,glob)**/{file_name}")
 
     @cached_property
     def hidden(self) -> frozenset[str]:
         """Paths that a sparse checkout keeps out of the working tree."""
+        return frozenset(path for path, mark in self._marked.items() if mark in (b"S", b"s"))
+
+    @cached_property
+    def unwatched(self) -> frozenset[str]:
+        """Paths that git was told not to look at: it takes them for what they were."""
+        return frozenset(path for path, mark in self._marked.items() if mark == b"S" or mark.islower())
+
+    @cached_property
+    def _marked(self) -> dict[str, bytes]:
         out = self._run("ls-files", "-v", "-z", "--", self._pathspec)
-        return frozenset(_path(line[2:]) for line in out.split(b"\0") if line[:1] in (b"S", b"s"))
+        return {path_text(line[2:]): line[:1] for line in out.split(b"\0") if line}
 
     @cached_property
     def changes(self) -> Sequence[Change]:
@@ -114,7 +136,7 @@ class History:
             "--",
             self._pathspec,
         )
-        return tuple(_changes(out))
+        return tuple(read_changes(out))
 
     @cached_property
     def moves(self) -> Sequence[tuple[str, bool]]:
@@ -128,6 +150,21 @@ class History:
         rows = [row.strip().partition(b"\x01") for row in out.split(b"\0") if row.strip()]
         return tuple((commit.decode(), what.startswith(_COMMITTED)) for commit, _, what in reversed(rows))
 
+    @cached_property
+    def amended(self) -> Mapping[str, str]:
+        """The commits that were made by amending in this very working copy, each with the one it replaced.
+
+        Empty where the reflog is not kept in a file. Neighbours in the reflog would not do: entries expire.
+        """
+        place = self._root / path_text(self._run("rev-parse", "--git-path", "logs/HEAD").removesuffix(b"\n"))
+        try:
+            lines = place.read_bytes().splitlines()
+        except OSError:
+            return {}
+        moves = (line.partition(b"\t") for line in lines)
+        ids = (ids.split(b" ", 2)[:2] for ids, _, what in moves if what.startswith(_AMENDED))
+        return {new.decode(): old.decode() for old, new in ids}
+
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of blobs by id, read in one go; those that are missing are left out."""
         wanted = sorted(set(ids))
@@ -137,7 +174,7 @@ class History:
             names.write("\n".join([*wanted, ""]).encode())
             names.seek(0)
             out = self._run("cat-file", "--batch", istream=names)
-        return dict(_batch(out))
+        return dict(read_batch(out))
 
     def blob_of(self, data: bytes) -> str:
         """Return the id that git would give to the contents of a file."""
@@ -166,6 +203,29 @@ class History:
     def _pathspec(self) -> str:
         return f":(literal){self._prompts}"
 
+    def _differing(self, commit: str, *arguments: str) -> frozenset[str]:
+        out = self._run(
+            "diff",
+            "--raw",
+            "--no-renames",
+            "--no-abbrev",
+            "--no-ext-diff",
+            "-z",
+            commit,
+            *arguments,
+            env={"GIT_OPTIONAL_LOCKS": "0"},  # comparing files must not write the index
+        )
+        return frozenset(path_text(path) for path in out.split(b"\0")[1::2])
+
+    def _ask(self, command: str, *arguments: str) -> str | None:
+        """Return the one line that git answers, ``None`` when it answers no."""
+        from git.exc import GitCommandError
+
+        try:
+            return str(self._git.execute(["git", command, *arguments]))
+        except GitCommandError:
+            return None
+
     def _run(self, command: str, *arguments: str, **options: Any) -> bytes:
         from git.exc import GitCommandError
 
@@ -187,43 +247,3 @@ class History:
                 code="git",
             ) from None
         return out
-
-
-def _path(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
-
-
-def _blob(raw: bytes) -> str | None:
-    blob = raw.decode()
-    return None if blob.strip("0") == "" else blob
-
-
-def _changes(out: bytes) -> Iterator[Change]:
-    """Read ``git log --raw -z``: a commit, then for each path a line of facts and the path."""
-    commit = ""
-    tokens = iter(out.split(b"\0"))
-    seen: set[tuple[str, str]] = set()
-    for token in tokens:
-        token = token.lstrip(b"\n")
-        if token.startswith(_COMMIT):
-            commit = token[1:].decode().strip()
-        elif token.startswith(b":"):
-            path = _path(next(tokens))
-            _, _, old, new, _ = token[1:].split(b" ", 4)
-            # A merge is listed once for each parent; what it made of the file is the same each time.
-            if (commit, path) not in seen:
-                seen.add((commit, path))
-                yield Change(commit, path, _blob(old), _blob(new))
-
-
-def _batch(out: bytes) -> Iterator[tuple[str, bytes]]:
-    """Read the answer of ``git cat-file --batch``."""
-    at = 0
-    while at < len(out):
-        end = out.index(b"\n", at)
-        facts = out[at:end].split()
-        at = end + 1
-        if len(facts) == 3:
-            size = int(facts[2])
-            yield facts[0].decode(), out[at : at + size]
-            at += size + 1

@@ -12,7 +12,8 @@ from promptsync.core.base import Tags
 from promptsync.core.canonical import digest, tag_set
 from promptsync.core.names import SUFFIXES, name_for
 from promptsync.errors import PromptsyncError
-from promptsync.files.history import Change, History
+from promptsync.files.gitoutput import Change
+from promptsync.files.history import History
 from promptsync.files.private import DIRECTORY, private_directory, read_json, write_json
 from promptsync.files.problems import InvalidFile
 from promptsync.files.promptfile import parse

@@ -21,6 +21,7 @@ __all__ = [
     "Worktree",
     "backup",
     "delete",
+    "is_skipped",
     "load_paths",
     "path_for_new",
     "paths_for_new",
@@ -99,11 +100,16 @@ def paths_for_new(worktree: Worktree, names: Iterable[str]) -> dict[str, str]:
     return chosen
 
 
+def is_skipped(name: str) -> bool:
+    """Whether a file or directory of this name is none of ours: hidden, or an editor's own."""
+    return name.startswith(_SKIPPED) or name.endswith("~")
+
+
 def _walk(folder: Path, shown: str, real_top: Path, found: dict[str, Path], problems: list[Problem]) -> None:
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
-        if entry.name.startswith(_SKIPPED) or entry.name.endswith("~"):
+        if is_skipped(entry.name):
             continue
         path = f"{shown}/{entry.name}" if shown not in ("", ".") else entry.name
         is_prompt = entry.name.lower().endswith(SUFFIXES)
