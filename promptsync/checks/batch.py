@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from promptsync.checks.outcome import Interrupted
 from promptsync.checks.waiting import Patience, Progress, wait
-from promptsync.sync.parallel import for_each
+from promptsync.parallel import for_each, mapped
 
 
 class Run(Protocol):
@@ -48,6 +48,9 @@ class Batch(ABC, Generic[RunT]):
     def progress(self) -> tuple[int, int]:
         """How much is done, and how much there is."""
 
+    def indexes(self) -> list[int]:
+        return list(range(len(self.runs)))
+
     def under_way(self) -> list[int]:
         return [index for index, run in enumerate(self.runs) if run.is_under_way]
 
@@ -56,6 +59,7 @@ class Batch(ABC, Generic[RunT]):
 
 
 Batches = Sequence[Batch[Any]]
+_Place = tuple[Batch[Any], int]
 
 
 def run_together(batches: Batches, *, patience: Patience | None, progress: Progress, what: str) -> None:
@@ -64,7 +68,7 @@ def run_together(batches: Batches, *, patience: Patience | None, progress: Progr
     Without ``patience`` they are only started. Raises ``Interrupted`` with the runs as they are.
     """
     with interruptible(batches):
-        _each(batches, lambda batch: range(len(batch.runs)), lambda batch, index: batch.started(index))
+        for_each(_keeping(lambda batch, index: batch.started(index)), _places(batches, Batch.indexes))
         if patience is not None:
             finish(batches, patience=patience, progress=progress, what=what)
 
@@ -87,12 +91,14 @@ def finish(batches: Batches, *, patience: Patience, progress: Progress, what: st
 
 def look(batches: Batches) -> None:
     """Ask once how far the runs under way are."""
-    _each(batches, lambda batch: batch.under_way(), lambda batch, index: batch.looked_at(batch.runs[index]))
+    step = _keeping(lambda batch, index: batch.looked_at(batch.runs[index]))
+    mapped(step, _places(batches, Batch.under_way))
 
 
 def judge(batches: Batches) -> None:
     """Ask for what is only known about runs that have ended."""
-    _each(batches, lambda batch: batch.ended(), lambda batch, index: batch.judged(batch.runs[index]))
+    step = _keeping(lambda batch, index: batch.judged(batch.runs[index]))
+    mapped(step, _places(batches, Batch.ended))
 
 
 @contextmanager
@@ -104,15 +110,15 @@ def interruptible(batches: Batches) -> Iterator[None]:
         raise Interrupted([run for batch in batches for run in batch.runs]) from None
 
 
-def _each(
-    batches: Batches,
-    indexes: Callable[[Batch[Any]], Sequence[int]],
-    step: Callable[[Batch[Any], int], Any],
-) -> None:
-    """Replace runs of all batches by what a step makes of them, several at a time."""
+def _keeping(step: Callable[[Batch[Any], int], Any]) -> Callable[[_Place], None]:
+    """What replaces a run by what a step makes of it: kept at once, for an interruption in between."""
 
-    def one(place: tuple[Batch[Any], int]) -> None:
+    def keep(place: _Place) -> None:
         batch, index = place
         batch.runs[index] = step(batch, index)
 
-    for_each(one, [(batch, index) for batch in batches for index in indexes(batch)])
+    return keep
+
+
+def _places(batches: Batches, indexes: Callable[[Batch[Any]], list[int]]) -> list[_Place]:
+    return [(batch, index) for batch in batches for index in indexes(batch)]

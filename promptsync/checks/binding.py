@@ -12,6 +12,7 @@ from promptsync.checks.reports import EvaluationRun
 from promptsync.checks.uses import Use
 from promptsync.core.prompt import Listed
 from promptsync.errors import RemoteError
+from promptsync.parallel import mapped
 
 if TYPE_CHECKING:
     from promptsync.remote.client import Registry
@@ -161,7 +162,8 @@ def _latest(registry: Registry, names: Iterable[str]) -> Mapping[str, Listed]:
     wanted = set(names)
     if len(wanted) > _FEW:
         return {one.name: one for one in registry.list() if one.name in wanted}
-    return {one.name: one for name in wanted for one in registry.list(name=name) if one.name == name}
+    listed = mapped(lambda name: registry.list(name=name), sorted(wanted))
+    return {one.name: one for found in listed for one in found if one.name in wanted}
 
 
 def _snippets(raw: Mapping[str, object], prompt: str) -> list[int]:
