@@ -36,6 +36,7 @@ GROUPS = {
         "show": "Print one version of a prompt as YAML.",
     },
     "Releases": {
+        "deploy": "Publish, prove and release what git holds.",
         "label": "List, set, move and delete release labels.",
         "promote": "Point one label at what another points at.",
         "rollback": "Move a label back to an earlier version.",

@@ -21,12 +21,13 @@ _WORDS = {
 
 def plan_lines(plan: PushPlan) -> list[str]:
     """Return what will be done, and what will be left."""
-    rows = [_row(action) for action in plan.actions]
+    rows = [action_row(action) for action in plan.actions]
     lines = output.table(rows, free=True) if rows else ["nothing to push"]
     return [*lines, *left_lines(plan)]
 
 
-def _row(action: Action) -> tuple[str, ...]:
+def action_row(action: Action) -> tuple[str, ...]:
+    """Return what will be done with one prompt as a row: word, name, versions, labels, message."""
     arrow = f"v{action.current}" if action.current is not None else "-"
     version = f"{arrow} -> v{action.next}" if action.next != action.current else arrow
     if action.kind is Kind.ARCHIVE:

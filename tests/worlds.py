@@ -237,11 +237,13 @@ class World:
 
 
 @contextmanager
-def made(directory: Path, *, git: bool = True) -> Iterator[World]:
-    """An empty working copy of an empty registry."""
+def made(directory: Path, *, git: bool = True, fixtures: str = "") -> Iterator[World]:
+    """An empty working copy of an empty registry, which may have evaluations and agents."""
     root = directory / "copy"
     (root / "prompts").mkdir(parents=True)
-    with create_app(directory / "registry.db") as app:
+    place = directory / "registry.yaml"
+    place.write_text(fixtures, "utf-8")
+    with create_app(directory / "registry.db", fixtures=place if fixtures else None) as app:
         world = World(root, Caller(app))
         with serving(world.react) as url:
             world.url = url

@@ -1,0 +1,185 @@
+"""``promptsync deploy``: publish, prove and release what git holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from promptsync import deploy_documents, deploys, output
+from promptsync.commands.release import label_of_branch
+from promptsync.commands.session import Outcome, Session, verb
+from promptsync.commands.since import resolve_since, since_option
+from promptsync.core.labels import check_label
+from promptsync.deploy.planning import DeployOptions, DeployPlan, plan_deploy
+from promptsync.deploy.receipt import DeployReceipt
+from promptsync.deploy.release import Gate, deploy
+from promptsync.deploy_errors import failure
+from promptsync.errors import AnswerIsNo, Refused
+from promptsync.files.private import locked
+
+if TYPE_CHECKING:
+    from promptsync.sync.project import Project
+
+
+@verb("deploy", short_help="Publish, prove and release what git holds.", blank=deploy_documents.blank())
+@click.option("--label", metavar="LABEL", help="The release label (default: that of the branch, by labels:).")
+@click.option("-m", "--message", metavar="TEXT", help="Commit message; the default is git's subject.")
+@click.option(
+    "--min-score", metavar="N", type=click.FloatRange(0, 100), help="The score that all must reach."
+)
+@click.option("--allow-unscored", is_flag=True, help="Take an evaluation without a score for passed.")
+@click.option("--allow-unbound", is_flag=True, help="Take a run that names no version for a proof.")
+@click.option("--require-proof", is_flag=True, help="Refuse prompts that no evaluation and no agent proves.")
+@click.option("--live-snippets", is_flag=True, help="Make snippets live first; take them back on failure.")
+@click.option("--rehearse", is_flag=True, help="Do all of it in a throw-away registry first.")
+@click.option(
+    "--timeout", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), help="Stop waiting."
+)
+@click.option("--junit", metavar="FILE", help="Write what was proven as JUnit XML.")
+@since_option
+@click.option("--allow-dirty", is_flag=True, help="Release changes that are not committed.")
+@click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan of N changes.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the plan; publish, run and move nothing.")
+@click.option("--expect", metavar="FINGERPRINT", help="Refuse any other plan than the one reviewed.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def command(
+    session: Session, label: str | None, dry_run: bool, expect: str | None, yes: bool, **asked: Any
+) -> Outcome:
+    """Make a release label say what git says, for every prompt where it says something else.
+
+    What is new is published, everything is proven by the evaluations and agents that the files and checks:
+    name, and only then does the label move to exactly the versions that were proven, all or none. A gate that
+    fails leaves the label where it is; running it again continues, and publishes nothing twice.
+
+    \b
+    promptsync deploy
+    promptsync deploy --label prod --min-score 80
+    promptsync deploy --dry-run
+    """
+    session.blank = {**session.blank, "dry_run": dry_run}
+    junit = session.directory / asked["junit"] if asked["junit"] else None
+    with session.project() as project:
+        wanted = label or label_of_branch(session, project)
+        check_label(wanted)
+        options = _options(session, project, wanted, asked)
+        if dry_run:
+            return _dry_run(session, project, options, expect)
+        with locked(project.root):
+            plan = _plan(project, options, expect)
+            if asked["rehearse"]:
+                _rehearse(session, project, options, asked)
+            return _deploy(session, project, plan, asked, yes=yes, junit=junit)
+
+
+def _options(session: Session, project: Project, label: str, asked: dict[str, Any]) -> DeployOptions:
+    since = resolve_since(session, asked["since"])
+    touched = None
+    if since is not None:
+        from promptsync.files.worktree import scan
+        from promptsync.sync.changed import changed_since
+
+        worktree = scan(project.root, project.config.prompts)
+        touched = frozenset(one.name for one in changed_since(project, worktree, since).prompts)
+    return DeployOptions(
+        label=label,
+        message=asked["message"],
+        touched=touched,
+        require_proof=asked["require_proof"],
+        live_snippets=asked["live_snippets"],
+        allow_dirty=asked["allow_dirty"],
+        max_changes=asked["max_changes"],
+    )
+
+
+def _plan(project: Project, options: DeployOptions, expect: str | None) -> DeployPlan:
+    plan = plan_deploy(project, options)
+    if expect is not None and plan.fingerprint != expect:
+        raise Refused(
+            f"the plan is not the one that was reviewed: {plan.fingerprint}, not {expect}",
+            hint="review this plan: promptsync deploy --dry-run",
+            details=[click.unstyle(line) for line in deploys.plan_lines(plan)],
+            code="plan-changed",
+        )
+    return plan
+
+
+def _dry_run(session: Session, project: Project, options: DeployOptions, expect: str | None) -> Outcome:
+    plan = _plan(project, options, expect)
+    lines = [deploys.DRY, "", *deploys.plan_lines(plan), "", f"fingerprint {plan.fingerprint}", deploys.DRY]
+    if plan.is_empty:
+        lines[2:-3] = [*deploys.left_lines(plan), f"nothing to deploy to {output.name(plan.label)}"]
+    return _outcome(DeployReceipt(plan), lines, dry_run=True)
+
+
+def _rehearse(session: Session, project: Project, options: DeployOptions, asked: dict[str, Any]) -> None:
+    from promptsync.deploy.rehearsal import rehearse
+
+    rehearsed = rehearse(project, options, _gate(asked))
+    error = failure(rehearsed.receipt)
+    for name in rehearsed.without:
+        session.say(f"rehearsal: the fixtures declare no {output.name(name)}, which was left out")
+    if error is not None:
+        for line in deploys.receipt_lines(rehearsed.receipt):
+            session.say(line)
+        raise type(error)(
+            f"the rehearsal failed, and nothing was done in {project.registry.url}: {error.message}",
+            hint=error.hint,
+            details=error.details,
+            code=error.code,
+        )
+    session.say(
+        f"rehearsal passed: {output.count(len(rehearsed.receipt.labels), 'prompt')} released to a copy"
+    )
+
+
+def _gate(asked: dict[str, Any]) -> Gate:
+    from promptsync.checks.evaluations import Standard
+    from promptsync.checks.waiting import Patience
+
+    standard = Standard(asked["min_score"], asked["allow_unscored"])
+    patience = Patience() if asked["timeout"] is None else Patience(asked["timeout"])
+    return Gate(standard, asked["allow_unbound"], patience)
+
+
+def _deploy(
+    session: Session,
+    project: Project,
+    plan: DeployPlan,
+    asked: dict[str, Any],
+    *,
+    yes: bool,
+    junit: Path | None,
+) -> Outcome:
+    if not plan.is_empty:
+        _confirm(session, plan, yes)
+    receipt = deploy(project, plan, _gate(asked))
+    if junit is not None:
+        _write_junit(receipt, junit)
+    return _outcome(receipt, deploys.receipt_lines(receipt))
+
+
+def _write_junit(receipt: DeployReceipt, place: Path) -> None:
+    from promptsync.checks.proving import Proof
+    from promptsync.proofs import junit
+
+    place.write_text(junit(receipt.proof or Proof((), ())), "utf-8")
+
+
+def _confirm(session: Session, plan: DeployPlan, yes: bool) -> None:
+    if yes or not session.environment.interactive or session.json:
+        return
+    for line in deploys.plan_lines(plan):
+        session.say(line)
+    if not session.confirm(
+        f"Deploy to {output.name(plan.label)} of {output.name(session.remote_name or '')}?"
+    ):
+        raise AnswerIsNo("not confirmed; nothing was released", code="declined")
+
+
+def _outcome(receipt: DeployReceipt, lines: list[str], *, dry_run: bool = False) -> Outcome:
+    error = failure(receipt, dry_run=dry_run)
+    code = error.exit_code if error is not None else 0
+    body = deploy_documents.body(receipt, dry_run=dry_run)
+    return Outcome(lines, body, code, error, outputs=deploy_documents.outputs(receipt))

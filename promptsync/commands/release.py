@@ -1,0 +1,46 @@
+"""Which release label a branch stands for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptsync.commands.session import Session
+from promptsync.errors import UsageError
+
+if TYPE_CHECKING:
+    from promptsync.sync.project import Project
+
+
+def label_of_branch(session: Session, project: Project) -> str:
+    """Return the label that ``labels:`` gives to the branch that is checked out, or that GitHub runs for.
+
+    Raises ``UsageError`` when there is no branch, or no label for it.
+    """
+    labels = project.config.labels
+    branch = _branch(session, project)
+    if branch is not None and branch in labels:
+        return labels[branch]
+    if not labels:
+        raise UsageError(
+            f"no label is given, and {project.config.path.name} has no labels:",
+            hint="promptsync deploy --label prod, or add the line  labels: {main: prod}",
+            code="no-label",
+        )
+    known = ", ".join(f"{name}: {label}" for name, label in labels.items())
+    what = f"the branch {branch!r}" if branch is not None else "a commit that is on no branch"
+    raise UsageError(
+        f"there is no release label for {what}; labels: {{{known}}}",
+        hint="name one with --label",
+        code="no-label",
+    )
+
+
+def _branch(session: Session, project: Project) -> str | None:
+    variables = session.environment.variables
+    if variables.get("GITHUB_ACTIONS") and variables.get("GITHUB_REF_TYPE", "branch") == "branch":
+        # a checkout in a workflow may be on no branch
+        name = variables.get("GITHUB_REF_NAME")
+        if name:
+            return name
+    history = project.history
+    return history.branch if history is not None else None

@@ -1,0 +1,149 @@
+"""Snippets that cannot be proven before they are live: what renders them, and what has to be done first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from promptsync.core.compare import State
+from promptsync.core.snippets import Reference, rendered_in
+from promptsync.deploy.affected import Follows, follows_label, follows_latest, parents
+from promptsync.deploy.members import Member, Survey
+from promptsync.errors import Refused, RemoteError
+from promptsync.remote.errors import NotFound, Unsupported
+from promptsync.sync.decide import read_version
+from promptsync.sync.project import Project
+
+_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSnippet:
+    """A snippet that prompts render as soon as it is published, or as soon as its label moves.
+
+    ``by_label`` tells the second from the first. ``parents`` are the prompts that are served with it;
+    ``before`` is the version that they render until then.
+    """
+
+    name: str
+    by_label: bool
+    parents: tuple[str, ...]
+    before: int
+
+
+def live_snippets(project: Project, survey: Survey) -> tuple[LiveSnippet, ...]:
+    """Return the snippets that this deploy would make live before their users are proven.
+
+    Asks the registry who uses each snippet that will be published, for prompts of other repositories may.
+    """
+    served = _served(project, survey)
+    files = survey.latest.worktree.files
+    proven = {name: rendered_in(file.prompt.template) for name, file in files.items()}
+    there = set(survey.latest.listing)
+    found = []
+    for member in survey.releases:
+        if member.publishes and member.latest is not None:
+            users = _users(served, member.name, follows_latest) & there
+            users |= _foreign(project, survey, member)
+            if users:
+                found.append(LiveSnippet(member.name, False, tuple(sorted(users)), member.latest))
+        if member.released is not None:
+            # the label is where it is until all is proven, and so these would be proven with the old text
+            by_label = follows_label(survey.label)
+            users = (_users(served, member.name, by_label) & there) | _users(proven, member.name, by_label)
+            if users:
+                found.append(LiveSnippet(member.name, True, tuple(sorted(users)), member.released))
+    return tuple(found)
+
+
+def unlabelled(survey: Survey) -> tuple[Member, ...]:
+    """Return the snippets that what is released refers to by a label that they do not have yet.
+
+    Nobody renders them by it today. They are in the registry, so that the label can be made beforehand.
+    """
+    wanted = {
+        reference.name
+        for member in survey.releases
+        for reference in rendered_in(survey.latest.worktree.files[member.name].prompt.template)
+        if reference.label == survey.label
+    }
+    return tuple(
+        member
+        for member in survey.releases
+        if member.name in wanted and member.released is None and member.latest is not None
+    )
+
+
+def check_live(live: Sequence[LiveSnippet]) -> None:
+    """Raise ``Refused`` when a snippet would be live before it is proven."""
+    if not live:
+        return
+    first = live[0]
+    how = "as soon as its label moves, and not before" if first.by_label else "as soon as it is published"
+    raise Refused(
+        f"the snippet {first.name!r} is rendered by {_named(first.parents)} {how}: "
+        "no gate can prove that beforehand; nothing was released",
+        hint="--live-snippets makes it live first, proves its users, and takes it back if they fail\n"
+        "or refer to a version: "
+        f"@@@{first.name}@version_number:{first.before}@@@ stays as it is until you change it",
+        details=[_line(one) for one in live],
+        code="live-snippets",
+    )
+
+
+def _line(one: LiveSnippet) -> str:
+    word = "by its label" if one.by_label else "unpinned"
+    return f"{one.name}, v{one.before}, is referenced {word} by {_named(one.parents)}"
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(map(repr, names[:_LISTED])) + more
+
+
+def _served(project: Project, survey: Survey) -> dict[str, Sequence[Reference]]:
+    """Return the references of what applications get: the version under the label, or else the latest."""
+    files = survey.latest.worktree.files
+    under = {item.name: item for item in survey.under.items if item.listed is not None}
+    texts: dict[str, Sequence[Reference]] = {}
+    for item in survey.latest.items:
+        one = under.get(item.name, item)
+        if one.state is State.IN_SYNC and item.name in files:
+            texts[item.name] = rendered_in(files[item.name].prompt.template)
+        elif one.listed is not None and item.file is not None:
+            found = one.remote or read_version(project, one.listed, one.listed.version)
+            texts[item.name] = rendered_in(found.prompt.template) if found is not None else ()
+    return texts
+
+
+def _users(texts: Mapping[str, Sequence[Reference]], snippet: str, follows: Follows) -> set[str]:
+    return set(parents(texts, {snippet: follows}))
+
+
+def _foreign(project: Project, survey: Survey, member: Member) -> set[str]:
+    """Return the prompts without a file here that refer to the latest version of a snippet."""
+    template = survey.latest.worktree.files[member.name].prompt.template
+    if template.get("type") != "completion" or member.template_id is None:  # nothing else can be a snippet
+        return set()
+    registry = project.registry
+    try:
+        usage = registry.snippet_usage(member.template_id, member.name)
+    except (Unsupported, NotFound):
+        return set()
+    entries = [one for one in usage["snippet_usage"] if isinstance(one, dict)]
+    names = {str(one.get("prompt_name")) for one in entries}
+    return {name for name in _known(names, survey) if _renders(project, survey, name, member.name)}
+
+
+def _known(names: Iterable[str], survey: Survey) -> list[str]:
+    files = survey.latest.worktree.files
+    return sorted(name for name in names if name in survey.latest.listing and name not in files)
+
+
+def _renders(project: Project, survey: Survey, name: str, snippet: str) -> bool:
+    listed = survey.latest.listing[name]
+    try:
+        found = project.registry.get(listed.template_id, name, version=listed.version)
+    except RemoteError:
+        return True  # it uses the snippet, and nobody can tell how
+    return any(one.name == snippet and follows_latest(one) for one in rendered_in(found.prompt.template))

@@ -1,0 +1,92 @@
+"""What a deploy finds: prompts to release or to prove again, and prompts that it leaves, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from promptsync.sync.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One prompt that this deploy proves, and releases unless it is a ``dependant``.
+
+    ``released`` is the version under the label (``None``: no label yet), ``latest`` the newest one (``None``:
+    not in the registry). ``publishes`` says that a version is published first; ``forced`` that it covers
+    versions which the file does not include, of which ``superseded`` lists the drafts. ``left_over`` says
+    that no commit of this push touched it. ``through`` are the snippets by which it says something new.
+    ``previous`` is where the label that remembers the way back points.
+    """
+
+    name: str
+    path: str | None
+    template_id: int | None
+    released: int | None
+    latest: int | None
+    publishes: bool = False
+    forced: bool = False
+    superseded: tuple[int, ...] = ()
+    left_over: bool = False
+    dependant: bool = False
+    through: tuple[str, ...] = ()
+    previous: int | None = None
+
+    @property
+    def was_taken_back(self) -> bool:
+        """Whether the label was moved back from a release: the one that remembers it is not below it."""
+        return None not in (self.previous, self.released) and (self.previous or 0) >= (self.released or 0)
+
+    @property
+    def version(self) -> int:
+        """The version that is proven, and that the label will point at."""
+        if self.dependant:
+            return self.released or self.latest or 0
+        return (self.latest or 0) + 1 if self.publishes else self.latest or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A prompt whose release was taken back: ``version`` says what the file says, and was live or could have
+    been, above ``released``, where the label is now. ``touched`` says that this push changed it.
+    """
+
+    name: str
+    version: int
+    released: int
+    touched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A prompt that is left although its label says something else than its file, and why.
+
+    ``touched`` says that this push changed it, so that leaving it is not what was asked for.
+    """
+
+    name: str
+    state: str
+    reason: str
+    touched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the label says and what git says, compared.
+
+    ``latest`` compares with the newest versions, ``under`` with those under the label. ``deleted`` are
+    prompts whose files were deleted in git: they keep their label.
+    """
+
+    label: str
+    latest: Snapshot
+    under: Snapshot
+    releases: tuple[Member, ...] = ()
+    dependants: tuple[Member, ...] = ()
+    held: tuple[Held, ...] = ()
+    passed: tuple[Passed, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Everything that is proven."""
+        return tuple(sorted((*self.releases, *self.dependants), key=lambda member: member.name))

@@ -1,0 +1,51 @@
+"""What a deploy did, in full, also when it was stopped in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from promptsync.core.plan import PushReceipt
+from promptsync.deploy.planning import DeployPlan
+from promptsync.errors import PromptsyncError
+from promptsync.sync.relabel import Changed
+
+if TYPE_CHECKING:
+    from promptsync.checks.proving import Proof
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTime:
+    """How long a snippet was live before it was proven, in seconds, and what became of it.
+
+    ``taken_back`` says that what was there before is live again; ``note`` says why not, if it should be.
+    """
+
+    name: str
+    seconds: float
+    taken_back: bool = False
+    note: str = ""
+
+
+@dataclass
+class DeployReceipt:
+    """``labels`` has what became of each release; it is empty while nothing was tried.
+
+    ``interrupted`` is Ctrl-C, ``running`` are the runs of checks that went on then. ``error`` is what stopped
+    it half-way otherwise.
+    """
+
+    plan: DeployPlan
+    push: PushReceipt = field(default_factory=PushReceipt)
+    proof: Proof | None = None
+    labels: Sequence[Changed] = ()
+    live: list[LiveTime] = field(default_factory=list)
+    running: Sequence[Any] = ()
+    interrupted: bool = False
+    error: PromptsyncError | None = None
+
+    @property
+    def is_released(self) -> bool:
+        """Whether every label points where it should."""
+        return len(self.labels) == len(self.plan.survey.releases) and all(one.moved for one in self.labels)

@@ -1,0 +1,231 @@
+"""Compares what git says with what a release label points at. Reads only."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+
+from promptsync.core.compare import Side, State, compare
+from promptsync.core.labels import previous_name
+from promptsync.core.message import parse_mark
+from promptsync.deploy.affected import affected, dependants
+from promptsync.deploy.members import Held, Member, Passed, Survey
+from promptsync.errors import Refused
+from promptsync.files.problems import InvalidFile
+from promptsync.sync.decide import read_version
+from promptsync.sync.gather import gather
+from promptsync.sync.project import Project
+from promptsync.sync.proof import digest_beside
+from promptsync.sync.snapshot import Item, Snapshot
+
+_IN_WAY = {
+    State.DIVERGED: "was changed here, and under the label",
+    State.RENAMED_REMOTELY: "has another name in the registry now",
+    State.DELETED_REMOTELY: "was archived in the registry",
+}
+_PASSED = {
+    State.BEHIND: "the label is at a version that this commit does not include; promptsync pull brings it",
+    State.ALTERED: "the registry keeps it differently from what it was given; promptsync diff shows how",
+}
+
+
+def survey(
+    project: Project, label: str, touched: Collection[str] | None, *, allow_dirty: bool = False
+) -> Survey:
+    """Return what a deploy to ``label`` has to do, and what it leaves.
+
+    ``touched`` are the names that this push changed, ``None`` when nobody can tell. Raises ``InvalidFile``
+    for files that cannot be read, ``Refused`` for prompts that nobody can release without losing a version
+    that is live, for uncommitted changes, and where the visible git history cannot tell who changed what.
+    """
+    latest = gather(project)
+    if latest.problems:
+        raise InvalidFile(latest.problems)
+    under = gather(project, label=label)
+    found = _Survey(project, label, latest, under, touched)
+    found.look()
+    if not allow_dirty:
+        _check_committed(under, found.releases)
+    ways = affected(project, label, latest, found.releases)
+    return Survey(
+        label,
+        latest,
+        under,
+        tuple(replace(member, through=ways.get(member.name, ())) for member in found.releases),
+        dependants(ways, latest, under, found.releases),
+        tuple(found.held),
+        tuple(found.passed),
+        tuple(found.deleted),
+    )
+
+
+class _Survey:
+    def __init__(
+        self,
+        project: Project,
+        label: str,
+        latest: Snapshot,
+        under: Snapshot,
+        touched: Collection[str] | None,
+    ) -> None:
+        self._project = project
+        self._label = label
+        self._under = {item.name: _without_tags(item) for item in under.items}
+        self._latest = {item.name: item for item in latest.items}
+        self._touched = touched
+        self._in_way: list[tuple[Item, str]] = []
+        self.releases: list[Member] = []
+        self.held: list[Held] = []
+        self.passed: list[Passed] = []
+        self.deleted: list[str] = []
+
+    def look(self) -> None:
+        """Fill the lists. Raises ``Refused`` for what is in the way."""
+        for name, item in self._latest.items():
+            under = self._under.get(name)
+            if under is None:
+                continue
+            if item.file is None:
+                if under.state in (State.DELETED_LOCALLY, State.DIVERGED):
+                    self.deleted.append(name)
+            elif under.state is not State.IN_SYNC or _has_other_tags(item):
+                self._place(under, item)
+        self._refuse()
+        self._hold()
+
+    def _place(self, under: Item, item: Item) -> None:
+        """Decide about a prompt whose label says something else than its file."""
+        has_label = under.listed is not None
+        if item.state in (State.RENAMED_REMOTELY, State.DELETED_REMOTELY):
+            self._in_way.append((item, _IN_WAY[item.state]))
+        elif has_label and under.state is State.DIVERGED:
+            self._in_way.append((under, _IN_WAY[State.DIVERGED]))
+        elif not has_label and item.state is State.DIVERGED and item.base is None:
+            self._in_way.append((item, "changed here and in the registry, and nobody knows since when"))
+        elif has_label and under.state in _PASSED:
+            self._pass(item.name, under.state)
+        elif item.state is State.ALTERED:
+            self._pass(item.name, item.state)
+        else:
+            self.releases.append(self._member(under, item))
+
+    def _pass(self, name: str, state: State) -> None:
+        self.passed.append(Passed(name, str(state), _PASSED[state], self._is_touched(name)))
+
+    def _member(self, under: Item, item: Item) -> Member:
+        publishes = item.state is not State.IN_SYNC
+        forced = item.state in (State.BEHIND, State.DIVERGED)
+        return Member(
+            name=item.name,
+            path=item.path,
+            template_id=item.listed.template_id if item.listed is not None else None,
+            released=under.version if under.listed is not None else None,
+            latest=item.version,
+            publishes=publishes,
+            forced=forced,
+            superseded=tuple(self._superseded(item)) if forced else (),
+            left_over=self._touched is not None and item.name not in self._touched,
+        )
+
+    def _superseded(self, item: Item) -> Iterator[int]:
+        """Yield the drafts above the base: versions that nobody published from a commit."""
+        if item.listed is None or item.version is None:
+            return
+        for number in range((item.base.version if item.base is not None else 0) + 1, item.version + 1):
+            found = read_version(self._project, item.listed, number)
+            if found is None:
+                continue
+            mark = parse_mark(found.message)
+            if mark is None or mark.version != number:
+                yield number
+
+    def _is_touched(self, name: str) -> bool:
+        # where nobody can tell, leaving something is told as strictly as if it had been asked for
+        return self._touched is None or name in self._touched
+
+    def _refuse(self) -> None:
+        if not self._in_way:
+            return
+        item, why = self._in_way[0]
+        more = f" (and {len(self._in_way) - 1} more)" if len(self._in_way) > 1 else ""
+        raise Refused(
+            f"{item.name!r} {why}{more}; nothing was released",
+            hint=_way_out(item, self._label),
+            details=[f"{other.name}: {reason}" for other, reason in self._in_way]
+            if len(self._in_way) > 1
+            else (),
+            code="diverged",
+        )
+
+    # -- releases that were taken back ------------------------------------------------------------------
+
+    def _hold(self) -> None:
+        """Part off what was released before and taken back: the label says more than the file then."""
+        remembered = previous_name(self._label)
+        if remembered is None or not any(member.released is not None for member in self.releases):
+            return
+        kept = {one.name: one.version for one in self._project.registry.list(label=remembered)}
+        released = []
+        for found in self.releases:
+            member = replace(found, previous=kept.get(found.name))
+            version = self._released_before(member) if member.was_taken_back else None
+            if version is None:
+                released.append(member)
+            else:
+                touched = self._is_touched(member.name)
+                self.held.append(Held(member.name, version, member.released or 0, touched))
+        self.releases = released
+
+    def _released_before(self, member: Member) -> int | None:
+        """Return the newest version above the label that says what the file says."""
+        item = self._latest[member.name]
+        if not member.publishes:
+            return member.latest
+        if item.listed is None or item.file is None or member.latest is None:
+            return None
+        for number in range(member.latest, member.released or 0, -1):
+            found = read_version(self._project, item.listed, number)
+            if found is not None and digest_beside(item.file.prompt, found.prompt) == item.digest:
+                return number
+        return None
+
+
+def _without_tags(item: Item) -> Item:
+    """Return an item with the state of its text alone: tags belong to a prompt, and no label to them."""
+    if item.digest is None or item.remote_digest is None or item.state is State.IN_SYNC:
+        return item
+    base = replace(item.base, tags=frozenset(), kept_tags=None) if item.base is not None else None
+    state = compare(Side(item.digest), Side(item.remote_digest), base, tracked=item.version)
+    return replace(item, state=state)
+
+
+def _has_other_tags(item: Item) -> bool:
+    return item.state is State.AHEAD and item.digest == item.remote_digest
+
+
+def _way_out(item: Item, label: str) -> str:
+    name = shlex.quote(item.name)
+    if item.state is State.DELETED_REMOTELY:
+        return f"promptsync push --restore {name} publishes it again"
+    if item.state is State.RENAMED_REMOTELY:
+        return f"give its file the line  name: {item.renamed_to}\nor rename it back in the registry"
+    return (
+        f"promptsync diff {name} --label {label} shows both changes\n"
+        f"promptsync pull --merge {name} brings the registry's into the file; commit that, then deploy"
+    )
+
+
+def _check_committed(under: Snapshot, releases: list[Member]) -> None:
+    if not under.has_history:
+        return
+    items = {item.name: item for item in under.items}
+    dirty = [member for member in releases if items[member.name].origin.dirty]
+    if dirty:
+        first = dirty[0]
+        more = f" (and {len(dirty) - 1} more)" if len(dirty) > 1 else ""
+        raise Refused(
+            f"{first.path} has changes that are not committed{more}; a deploy releases what HEAD says",
+            hint="commit them, or add --allow-dirty",
+            code="uncommitted",
+        )

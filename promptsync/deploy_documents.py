@@ -1,0 +1,120 @@
+"""A deploy as a document for programs, and as outputs for the later steps of a workflow."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from promptsync import plans
+from promptsync.core.plan import PushPlan, PushReceipt
+from promptsync.deploy.members import Member, Survey
+from promptsync.deploy.planning import DeployPlan
+from promptsync.deploy.receipt import DeployReceipt
+from promptsync.proofs import agents_body, evaluations_body
+from promptsync.sync.relabel import Changed
+
+
+def body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
+    """Return the body of the JSON document."""
+    plan = receipt.plan
+    survey, proof = plan.survey, receipt.proof
+    changed = [member.name for member in survey.members]
+    return {
+        "label": plan.label,
+        "members": [_member_body(member) for member in survey.members],
+        "push": plans.push_body(plan.push, receipt.push, dry_run=dry_run),
+        "eval": {"changed": changed, "runs": evaluations_body(proof) if proof is not None else []},
+        "agents": {"changed": changed, "runs": agents_body(proof) if proof is not None else []},
+        "labels": [_label_body(one) for one in receipt.labels],
+        "live": [
+            {
+                "name": one.name,
+                "seconds": round(one.seconds, 3),
+                "taken_back": one.taken_back,
+                "note": one.note,
+            }
+            for one in receipt.live
+        ],
+        **_left_body(plan, survey),
+        "fingerprint": plan.fingerprint,
+        "passed": not dry_run and (plan.is_empty or receipt.is_released),
+        "dry_run": dry_run,
+    }
+
+
+def _member_body(member: Member) -> dict[str, Any]:
+    return {
+        "name": member.name,
+        "path": member.path,
+        "released": member.released,
+        "version": member.version,
+        "publishes": member.publishes,
+        "dependant": member.dependant,
+        "through": list(member.through),
+    }
+
+
+def _left_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
+    return {
+        "left_over": [member.name for member in survey.releases if member.left_over],
+        "superseded": [
+            {"name": member.name, "versions": list(member.superseded)}
+            for member in survey.releases
+            if member.superseded
+        ],
+        "unproven": list(plan.unproven),
+        "held": [
+            {"name": one.name, "version": one.version, "released": one.released, "touched": one.touched}
+            for one in survey.held
+        ],
+        "skipped": [
+            {"name": one.name, "state": one.state, "reason": one.reason, "touched": one.touched}
+            for one in survey.passed
+        ],
+        "deleted": list(survey.deleted),
+    }
+
+
+def _label_body(done: Changed) -> dict[str, Any]:
+    change = done.change
+    return {
+        "name": change.name,
+        "label": change.label,
+        "from": change.old,
+        "to": change.new,
+        "moved": done.moved,
+        "reason": done.reason or done.note,
+    }
+
+
+def blank() -> dict[str, Any]:
+    """Return the body of a deploy that did not come to a plan."""
+    nothing: dict[str, Any] = {"changed": [], "runs": []}
+    return {
+        "label": None,
+        "members": [],
+        "push": plans.push_body(PushPlan(()), PushReceipt(), dry_run=False),
+        "eval": nothing,
+        "agents": nothing,
+        "labels": [],
+        "live": [],
+        "left_over": [],
+        "superseded": [],
+        "unproven": [],
+        "held": [],
+        "skipped": [],
+        "deleted": [],
+        "passed": False,
+        "dry_run": False,
+    }
+
+
+def outputs(receipt: DeployReceipt) -> dict[str, str]:
+    """Return what later steps of a workflow may want to know."""
+    released = {one.change.name: one.change.new for one in receipt.labels if one.moved}
+    return {
+        "label": receipt.plan.label,
+        "released": json.dumps(released, sort_keys=True),
+        "count": str(len(released)),
+        "passed": "true" if receipt.plan.is_empty or receipt.is_released else "false",
+    }

@@ -1,0 +1,145 @@
+"""Plans and receipts of a deploy, as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from promptsync import output, plans
+from promptsync.deploy.planning import DeployPlan
+from promptsync.deploy.receipt import DeployReceipt
+from promptsync.proofs import proof_lines
+from promptsync.sync.relabel import Changed
+
+DRY = "DRY RUN: nothing is published, run or moved"
+
+
+def plan_lines(plan: DeployPlan) -> list[str]:
+    """Return what will be done, in order, and what will be left."""
+    label = output.name(plan.label)
+    rows: list[tuple[str, ...]] = []
+    for action in plan.push.actions:
+        rows.append((*plans.action_row(action)[:3], plans.action_row(action)[-1]))
+    for member in plan.survey.releases:
+        if not member.publishes:
+            rows.append((f"  {output.style('use', 'good')}", output.name(member.name), f"v{member.version}"))
+    lines = [] if plan.is_empty else [f"Deploy to {output.style(label, 'strong')}:", *output.table(rows)]
+    lines += _table(_proof_rows(plan))
+    lines += _table(_move_rows(plan))
+    lines += _live_lines(plan)
+    return lines + left_lines(plan)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    return output.table(rows) if rows else []
+
+
+def _proof_rows(plan: DeployPlan) -> list[tuple[str, ...]]:
+    word = f"  {output.style('prove', 'good')}"
+    rows: list[tuple[str, ...]] = [
+        (word, output.name(one.evaluation), _names(one.prompts), _minimum(one.min_score))
+        for one in plan.selection.evaluations
+    ]
+    rows += [(word, output.name(one.agent), _names(one.prompts), "agent") for one in plan.selection.agents]
+    return rows
+
+
+def _minimum(score: float | None) -> str:
+    return "" if score is None else f"at least {score:g}"
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(map(output.name, names[:3])) + more
+
+
+def _move_rows(plan: DeployPlan) -> list[tuple[str, ...]]:
+    return [
+        (
+            f"  {output.style('move', 'good')}",
+            output.name(member.name),
+            output.style(output.name(plan.label), "strong"),
+            _way(member.released, member.version),
+            output.style("left over", "warn") if member.left_over else "",
+        )
+        for member in plan.survey.releases
+    ]
+
+
+def _way(old: int | None, new: int | None) -> str:
+    if old == new:
+        return f"v{new}"
+    return f"{_version(old)} -> {_version(new)}"
+
+
+def _version(version: int | None) -> str:
+    return "-" if version is None else f"v{version}"
+
+
+def _live_lines(plan: DeployPlan) -> Iterator[str]:
+    for one in plan.live:
+        how = "when its label moves" if one.by_label else "when it is published"
+        text = f"live {how}, before {_names(one.parents)} is proven; taken back on failure"
+        yield _line("live", "warn", one.name, text)
+
+
+def left_lines(plan: DeployPlan) -> list[str]:
+    """Return what a deploy leaves, passes over or cannot prove, and why."""
+    survey = plan.survey
+    label = output.name(plan.label)
+    lines = []
+    for member in survey.releases:
+        if member.superseded:
+            drafts = ", ".join(f"v{number}" for number in member.superseded)
+            text = (
+                f"{drafts}: edited in the registry, and not in git; promptsync pull --drafts brings it here"
+            )
+            lines.append(_line("superseded", "warn", member.name, text))
+    lines += [_line("unproven", "warn", name, "no evaluation and no agent") for name in plan.unproven]
+    for held in survey.held:
+        text = (
+            f"v{held.version} says this, and {label} was moved back to v{held.released}; "
+            f"promptsync label move {held.name} {plan.label} "
+            f"--version {held.version} releases it all the same"
+        )
+        lines.append(_line("held", "warn", held.name, text))
+    lines += [_line("left", "warn", one.name, f"{one.state}, {one.reason}") for one in survey.passed]
+    lines += [_line("left", "warn", name, f"deleted in git; it keeps {label}") for name in survey.deleted]
+    return lines
+
+
+def _line(word: str, meaning: str, name: str, text: str) -> str:
+    return f"  {output.style(word, meaning)}  {output.name(name)}: {output.safe(text, newlines=False)}"
+
+
+def receipt_lines(receipt: DeployReceipt) -> list[str]:
+    """Return what was done, and then what was not."""
+    plan = receipt.plan
+    if plan.is_empty:
+        return [*left_lines(plan), f"nothing to deploy: {output.name(plan.label)} says what git says"]
+    lines = []
+    if plan.push.actions:
+        lines += plans.receipt_lines(receipt.push)
+    if receipt.proof is not None:
+        lines += proof_lines(receipt.proof)
+    lines += _table([_label_row(one) for one in receipt.labels])
+    for live in receipt.live:
+        after = f"; {live.note}" if live.note else "; taken back" if live.taken_back else ""
+        lines.append(_line("live", "warn", live.name, f"{live.seconds:.1f} s before it was proven{after}"))
+    lines += left_lines(plan)
+    return [*lines, _summary(receipt)]
+
+
+def _label_row(done: Changed) -> tuple[str, ...]:
+    change = done.change
+    word = output.style("released", "good") if done.moved else output.style("not released", "bad")
+    why = output.safe(done.reason or done.note, newlines=False)
+    label = output.style(output.name(change.label), "strong")
+    return (f"  {word}", output.name(change.name), label, _way(change.old, change.new), why)
+
+
+def _summary(receipt: DeployReceipt) -> str:
+    label = output.name(receipt.plan.label)
+    if receipt.is_released:
+        return f"{output.count(len(receipt.labels), 'prompt')} released to {label}"
+    moved = sum(one.moved for one in receipt.labels)
+    return f"nothing was released; {label} is where it was" if not moved else f"{label} is only partly moved"

@@ -1,0 +1,132 @@
+"""A gate proves only what the registry renders: snippets that are live before they are proven are refused."""
+
+from __future__ import annotations
+
+import pytest
+from worlds import World
+
+
+def uses(world: World, reference: str) -> None:
+    """``a`` gets its politeness from the snippet ``tone``; both are released."""
+    world.write("tone", content="A polite text.")
+    world.write("a", f"{reference} Hello {{name}}")
+    world.commit("Use a snippet")
+    world.ok("deploy")
+    world.forget()
+
+
+def change(world: World, text: str) -> None:
+    world.write("tone", content=text)
+    world.commit("Change the tone")
+
+
+def live(world: World, name: str = "a") -> str:
+    """What an application gets for ``name``."""
+    answer = world.call(
+        "POST", f"/prompt-templates/{name}", {"label": "prod", "input_variables": {"name": "Ada"}}
+    )
+    assert answer.status == 200, answer.body
+    return str(answer.body["prompt_template"]["messages"][0]["content"][0]["text"])
+
+
+def test_a_first_deploy_with_a_snippet_behind_its_label_works(world: World) -> None:
+    uses(world, "@@@tone@label:prod@@@")
+    assert (world.label("tone", "prod"), world.label("a", "prod")) == (1, 1)
+    assert live(world) == "A polite text. Hello Ada"
+
+
+def test_a_snippet_that_has_no_label_yet_gets_it_before_its_first_user(released: World) -> None:
+    released.write("tone", content="Old text.")
+    released.commit("Add a tone")
+    released.ok("push")
+    released.write("tone", content="A polite text.")
+    released.write("a", "@@@tone@label:prod@@@ Hello {name}")
+    released.commit("Use it")
+    done = released.run("deploy", "--json")
+    assert done.code == 0, str(done)
+    assert (released.label("tone", "prod"), released.label("a", "prod")) == (2, 2)
+    assert live(released) == "A polite text. Hello Ada"
+
+
+@pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@label:prod@@@"])
+def test_a_snippet_that_would_be_live_unproven_is_refused_with_its_users(
+    released: World, reference: str
+) -> None:
+    uses(released, reference)
+    change(released, "Another polite text.")
+    done = released.run("deploy")
+    assert done.code == 3, str(done)
+    assert "'a'" in done.err and "--live-snippets" in done.err
+    assert released.writes == []
+
+
+@pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@label:prod@@@"])
+def test_live_snippets_are_proven_by_their_users(released: World, reference: str) -> None:
+    uses(released, reference)
+    change(released, "Another polite text.")
+    done = released.run("deploy", "--live-snippets", "--json")
+    assert done.code == 0, str(done)
+    assert [one["evaluation"] for one in done.document["eval"]["runs"]] == ["a is polite"]
+    assert done.document["unproven"] == []
+    (told,) = done.document["live"]
+    assert told["name"] == "tone" and told["seconds"] > 0 and told["taken_back"] is False
+    assert released.label("tone", "prod") == 2
+    assert live(released) == "Another polite text. Hello Ada"
+    assert released.run("deploy").code == 0
+
+
+@pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@label:prod@@@"])
+def test_live_snippets_that_fail_are_taken_back(released: World, reference: str) -> None:
+    uses(released, reference)
+    change(released, "A rude text.")
+    done = released.run("deploy", "--live-snippets", "--json")
+    assert done.code == 1, str(done)
+    (told,) = done.document["live"]
+    assert told["taken_back"] is True and told["note"] == ""
+    assert live(released) == "A polite text. Hello Ada"
+    assert released.label("tone", "prod") == 1
+    again = released.run("deploy", "--live-snippets", "--json")
+    assert again.code == 1, str(again)
+    change(released, "A very polite text.")
+    assert released.run("deploy", "--live-snippets").code == 0
+    assert live(released) == "A very polite text. Hello Ada"
+
+
+def test_a_pinned_snippet_is_released_without_its_users(released: World) -> None:
+    uses(released, "@@@tone@version_number:1@@@")
+    change(released, "Another polite text.")
+    done = released.run("deploy", "--json")
+    assert done.code == 0, str(done)
+    assert done.document["eval"]["runs"] == []
+    assert done.document["unproven"] == ["tone"]
+    assert released.label("tone", "prod") == 2
+    assert live(released) == "A polite text. Hello Ada"
+
+
+def test_users_at_any_depth_count(released: World) -> None:
+    released.write("word", content="polite")
+    released.write("tone", content="A @@@word@@@ text.")
+    released.write("a", "@@@tone@@@ Hello {name}")
+    released.commit("Nest")
+    released.ok("deploy")
+    released.write("word", content="very polite")
+    released.commit("Change the word")
+    done = released.run("deploy")
+    assert done.code == 3
+    assert "'a', 'tone'" in done.err
+    done = released.run("deploy", "--live-snippets", "--json")
+    assert done.code == 0
+    assert [one["name"] for one in done.document["members"] if one["dependant"]] == ["a", "tone"]
+
+
+def test_users_in_other_repositories_count(released: World) -> None:
+    released.write("tone", content="A polite text.")
+    released.commit("Add a tone")
+    released.ok("deploy")
+    released.publish("foreign", "@@@tone@@@ from elsewhere")
+    config = released.root / "promptsync.yaml"
+    config.write_text(config.read_text() + "include: [a, b, c, d, tone]\n")
+    change(released, "Another polite text.")
+    done = released.run("deploy")
+    assert done.code == 3
+    assert "'foreign'" in done.err

@@ -1,0 +1,80 @@
+"""A release that was taken back is not released again by whoever merges next."""
+
+from __future__ import annotations
+
+import pytest
+from worlds import World
+
+
+def release(world: World, name: str, old: str, new: str) -> None:
+    world.edit(name, old, new)
+    world.commit(f"Change {name}")
+    world.ok("deploy")
+
+
+@pytest.fixture
+def taken_back(released: World) -> World:
+    """``a`` v2 was live, and a rollback moved prod back to v1."""
+    release(released, "a", "hello", "welcome")
+    released.ok("rollback", "a", "--label", "prod", "-y")
+    assert released.label("a", "prod") == 1
+    released.forget()
+    return released
+
+
+def test_an_unrelated_merge_holds_it_and_goes_on_with_the_rest(taken_back: World) -> None:
+    taken_back.edit("b", "hello", "welcome")
+    taken_back.commit("Change b")
+    done = taken_back.run("deploy", "--since", "HEAD~1", "--json")
+    assert done.code == 0, str(done)
+    assert done.document["held"] == [{"name": "a", "version": 2, "released": 1, "touched": False}]
+    assert (taken_back.label("a", "prod"), taken_back.label("b", "prod")) == (1, 2)
+
+
+def test_a_push_that_touched_it_is_told_with_exit_3_and_the_way_out(taken_back: World) -> None:
+    done = taken_back.run("deploy", "--since", "HEAD~1")
+    assert done.code == 3
+    assert "promptsync label move a prod --version 2" in done.err
+    taken_back.ok("label", "move", "a", "prod", "--version", "2")
+    assert taken_back.label("a", "prod") == 2
+    assert taken_back.run("deploy").code == 0
+
+
+def test_a_rollback_in_the_registrys_own_pages_counts_as_well(released: World) -> None:
+    release(released, "a", "hello", "welcome")
+    release(released, "a", "welcome", "good day")
+    found = released.call("GET", "/prompt-templates/labels").body["release_labels"]
+    label = next(one for one in found if (one["prompt_name"], one["release_label"]) == ("a", "prod"))
+    moved = released.call(
+        "PATCH", f"/prompt-labels/{label['release_label_id']}", {"prompt_version_number": 1}
+    )
+    assert moved.status == 200
+    done = released.run("deploy", "--since", "HEAD", "--json")
+    assert [one["name"] for one in done.document["held"]] == ["a"]
+    assert released.label("a", "prod") == 1
+
+
+def test_new_text_is_released(taken_back: World) -> None:
+    release(taken_back, "a", "welcome", "good day")
+    assert taken_back.label("a", "prod") == 3
+    assert taken_back.label("a", "prod.previous") == 1
+
+
+def test_a_git_revert_of_what_was_taken_back_brings_peace(taken_back: World) -> None:
+    taken_back.git("revert", "--no-edit", "HEAD")
+    done = taken_back.run("deploy", "--json")
+    assert done.code == 0
+    assert done.document["held"] == []
+    assert taken_back.label("a", "prod") == 1
+
+
+def test_new_text_whose_gate_failed_is_left_over_and_not_held(taken_back: World) -> None:
+    taken_back.edit("a", "polite welcome", "rude welcome")
+    taken_back.commit("Be rude")
+    assert taken_back.run("deploy").code == 1
+    done = taken_back.run("deploy", "--json")
+    assert done.code == 1
+    assert done.document["held"] == []
+    assert taken_back.version("a") == 3
+    release(taken_back, "a", "rude", "very polite")
+    assert taken_back.label("a", "prod") == 4
