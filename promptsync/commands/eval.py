@@ -11,10 +11,13 @@ from promptsync import output
 from promptsync.checks.outcome import Interrupted, Status
 from promptsync.commands.filters import checked, list_filters
 from promptsync.commands.running import interrupted, patience_of, state, waiting_options
+from promptsync.commands.scorehistory import history_options, show_history
 from promptsync.commands.session import Outcome, Session, verb, verb_group
 from promptsync.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from promptsync.checks.catalogue import Evaluation
     from promptsync.checks.evaluations import Standard
     from promptsync.checks.reports import EvaluationRun, FailedCell
@@ -145,13 +148,33 @@ def _interrupted(runs: Iterable[Any], standard: Standard) -> Outcome:
     type=click.FloatRange(min=0, min_open=True),
     help="With --wait: stop waiting after SECONDS.",
 )
-def show_command(session: Session, wanted: str, wait: bool, timeout: float | None) -> Outcome:
+@history_options
+def show_command(
+    session: Session,
+    wanted: str,
+    wait: bool,
+    timeout: float | None,
+    history: bool,
+    plot: Path | None,
+    max_count: int | None,
+) -> Outcome:
     """Show the run with the report id ID, or the last run of the evaluation NAME.
+
+    With --history, NAME is a prompt: what its versions scored in the evaluations that its file and
+    promptsync.yaml name for it, or, where they name none, in those that ran it. Runs that do not tell a
+    version are listed apart.
 
     \b
     promptsync eval show "refund quality"
     promptsync eval show 45 --wait
+    promptsync eval show --history support/refund --plot scores.svg
     """
+    if history:
+        if wait or timeout is not None:
+            raise UsageError("--history shows what has ended: it takes no --wait and no --timeout")
+        return show_history(session, wanted, plot, max_count)
+    if plot is not None or max_count is not None:
+        raise UsageError("--plot and --max-count belong to --history", hint="add --history")
     from promptsync.checks.catalogue import list_evaluations
     from promptsync.checks.evaluations import Standard, await_report, run_to_show
 

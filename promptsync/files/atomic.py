@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -29,6 +30,22 @@ def write(root: Path, path: str, text: str, *, within: str = "") -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             _inside(root, path, within)
         _replace(target, text.encode())
+
+
+def check_place(path: Path) -> None:
+    """Make sure, before the work is done, that ``replace`` may write there. Raises PromptsyncError if not."""
+    with _explained("written", path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a directory")
+        handle, probe = _temporary(path.resolve())
+        os.close(handle)
+        probe.unlink()
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Replace or create any file, whole as ``write`` does. Raises PromptsyncError."""
+    with _explained("written", path):
+        _replace(path.resolve(), data)
 
 
 def delete(root: Path, path: str, *, within: str = "") -> None:
@@ -75,9 +92,7 @@ def _inside(root: Path, path: str, within: str) -> Path:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    temporary = target.with_name(f".{secrets.token_hex(6)}.tmp")
-    # Opened like any new file, so that the umask decides about its mode.
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    handle, temporary = _temporary(target)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -89,6 +104,13 @@ def _replace(target: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _temporary(target: Path) -> tuple[int, Path]:
+    """Open a file beside another one; the caller closes and removes it."""
+    temporary = target.with_name(f".{secrets.token_hex(6)}.tmp")
+    # Opened like any new file, so that the umask decides about its mode.
+    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), temporary
 
 
 @contextlib.contextmanager

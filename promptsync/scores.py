@@ -1,0 +1,124 @@
+"""The scores of a prompt's versions as text for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from promptsync import output
+from promptsync.chart import bar
+from promptsync.checks.history import History, ScoredRun, Series
+from promptsync.sync.log import LoggedVersion
+
+_DATE = len("2026-01-31")
+
+
+def history_lines(history: History, *, blocks: bool) -> list[str]:
+    """Return a table with a bar for each version, by evaluation; bars are ASCII unless ``blocks``."""
+    rows = [row for series in history.series for row in _rows(history, series, blocks)]
+    lines = output.table([_HEADINGS, *rows], free=True) if rows else []
+    place = 1
+    for series in history.series:
+        lines.insert(place, _heading(series))
+        place += 1 + len(series.points)
+    return lines + _apart(history)
+
+
+_HEADINGS = ("VERSION", "0 TO 100", "SCORE", "CHANGE", "DATE", "COMMIT", "MESSAGE")
+
+
+def _heading(series: Series) -> str:
+    minimum = "" if series.min_score is None else f", minimum {series.min_score:g}"
+    return output.style(f"{output.name(series.evaluation)}{minimum}", "strong")
+
+
+def _rows(history: History, series: Series, blocks: bool) -> Iterator[tuple[str, ...]]:
+    for run in series.points:
+        version = history.versions.get(run.version or 0)
+        score = run.score or 0.0
+        passes = series.min_score is None or score >= series.min_score
+        meaning = "good" if passes else "bad"
+        drawn = bar(score, mark=series.min_score, blocks=blocks)
+        yield (
+            output.style(f"v{run.version}", "remote"),
+            output.style(drawn, meaning),
+            output.style(f"{score:g}" if passes else f"{score:g} (under)", meaning),
+            "-" if run.change is None else f"{run.change:+g}",
+            _date(run),
+            (version.abbreviated if version is not None else None) or "-",
+            _words(version, run),
+        )
+
+
+def _date(run: ScoredRun) -> str:
+    return output.name((run.ran_at or "-")[:_DATE])
+
+
+def _words(version: LoggedVersion | None, run: ScoredRun) -> str:
+    """Return the labels of a version, its message, and what was amiss with the run."""
+    labels = [output.style(output.name(label), "strong") for label in (version and version.labels) or ()]
+    parts = [f"({', '.join(labels)})"] if labels else []
+    if run.failed_cells:
+        parts.append(output.style(f"[{output.count(run.failed_cells, 'failed cell')}]", "bad"))
+    parts.append(output.safe(version.message, newlines=False) if version is not None else "")
+    return " ".join(part for part in parts if part)
+
+
+def _apart(history: History) -> list[str]:
+    if not history.apart:
+        return []
+    rows = [
+        (
+            f"  report {run.report_id}",
+            output.name(run.evaluation),
+            _date(run),
+            "-" if run.score is None else f"{run.score:g}",
+            run.reason,
+        )
+        for run in history.apart
+    ]
+    heading = f"runs that are not told as scores of a version of {output.name(history.name)}"
+    blank = [""] if history.series else []
+    return [*blank, output.style(heading, "warn"), *output.table(rows, free=True)]
+
+
+def history_notes(history: History) -> Iterator[str]:
+    """Yield what the table does not show."""
+    for name in history.missing:
+        yield f"the registry has no evaluation {output.name(name)}"
+    if history.unread:
+        yield f"{output.count(history.unread, 'older run')} not read; --max-count N reads more"
+    if history.unfinished:
+        count = output.count(history.unfinished, "run")
+        yield f"{count} not shown: {'it has' if history.unfinished == 1 else 'they have'} not ended"
+    if not history.series and not history.apart:
+        yield f"no run of an evaluation names a version of {output.name(history.name)}"
+
+
+def history_body(history: History) -> list[dict[str, Any]]:
+    """Return every run that was read, by evaluation and version, then those that tell no version."""
+    told = [
+        _run_body(run, series.min_score, history.versions.get(run.version or 0))
+        for series in history.series
+        for run in series.runs
+    ]
+    return told + [_run_body(run, None, None) for run in history.apart]
+
+
+def _run_body(run: ScoredRun, min_score: float | None, version: LoggedVersion | None) -> dict[str, Any]:
+    return {
+        "evaluation": run.evaluation,
+        "evaluation_id": run.evaluation_id,
+        "report_id": run.report_id,
+        "version": run.version,
+        "score": run.score,
+        "min_score": min_score,
+        "counts": run.counts,
+        "change": run.change,
+        "failed_cells": run.failed_cells,
+        "ran_at": run.ran_at,
+        "message": version.message if version is not None else None,
+        "commit": version.commit if version is not None else None,
+        "labels": None if version is None or version.labels is None else list(version.labels),
+        "reason": run.reason or None,
+    }
