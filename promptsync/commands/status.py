@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import click
 
@@ -103,7 +104,9 @@ def _outcome(
 ) -> Outcome:
     broken = bool(snapshot.problems)
     code = 1 if broken or snapshot.of(*told) else 0
-    body = {"prompts": [_body(item, snapshot) for item in snapshot.items]}
+    body: dict[str, Any] = {"prompts": [_body(item, snapshot) for item in snapshot.items]}
+    if not offline:
+        body["not_adopted"] = snapshot.foreign(project.config)
     if broken:
         body["problems"] = [
             {"path": one.path, "line": one.line, "column": one.column, "message": one.message}
@@ -162,32 +165,46 @@ def _lines(session: Session, project: Project, snapshot: Snapshot, offline: bool
     tracked = f", label {output.name(snapshot.label)}" if snapshot.label else ""
     how = ", offline: as of the last push or pull here" if offline else ""
     lines = [f"remote {output.name(project.remote)} ({output.safe(project.url)}){tracked}{how}"]
+    foreign = 0 if offline else snapshot.foreign(project.config)
     if not snapshot.items:
-        return [*lines, "nothing here and nothing in the registry: put a prompt file into prompts/"]
+        return [*lines, _nothing(foreign)]
     shown = [item for item in snapshot.items if item.state is not State.IN_SYNC or session.verbose]
-    foreign = [item for item in shown if item.state is State.REMOTE_ONLY]
-    if len(foreign) > _MANY and not session.verbose:
+    many = counts[State.REMOTE_ONLY] > _MANY and not session.verbose
+    if many:
         shown = [item for item in shown if item.state is not State.REMOTE_ONLY]
     if shown:
         lines += ["", *output.table((_row(item, snapshot) for item in shown), free=True)]
-    if len(foreign) > _MANY and not session.verbose:
-        lines += ["", f"  {len(foreign)} prompts of the registry are not adopted here; -v lists them"]
+    if many:
+        lines += [
+            "",
+            f"  {counts[State.REMOTE_ONLY]} prompts of the registry are not adopted here; -v lists them",
+        ]
     lines += [f"  {_problem(problem)}" for problem in snapshot.problems]
     if snapshot.hidden:
         lines += ["", f"  {output.count(len(snapshot.hidden), 'prompt')} hidden by a sparse checkout"]
     summary = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
     lines += ["", summary if set(counts) != {State.IN_SYNC} else _all_in_sync(counts)]
-    return lines + _advice(session, counts, snapshot)
+    if foreign and not session.quiet:
+        lines.append(output.style(f"  {foreign} not adopted: outside of include", "faint"))
+    return lines + _advice(session, counts, snapshot, project)
+
+
+def _nothing(foreign: int) -> str:
+    if foreign:
+        return f"nothing here, and include matches none of the {foreign} prompts of the registry"
+    return "nothing here and nothing in the registry: put a prompt file into prompts/"
 
 
 def _all_in_sync(counts: Counter[State]) -> str:
     return output.style(f"{output.count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
 
 
-def _advice(session: Session, counts: Counter[State], snapshot: Snapshot) -> list[str]:
+def _advice(session: Session, counts: Counter[State], snapshot: Snapshot, project: Project) -> list[str]:
     if session.quiet:
         return []
     advice = dict.fromkeys(text for state, text in _ADVICE.items() if counts[state])
+    if counts[State.REMOTE_ONLY] and not project.config.include:
+        advice["if another repository keeps them, say which are yours: include: in promptsync.yaml"] = None
     if snapshot.label is not None and not snapshot.listing:
         advice = {f"no prompt of the registry has the label {output.name(snapshot.label)}": None}
     elif snapshot.label is not None and (counts[State.NEW] or counts[State.AHEAD]):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from promptsync.core.compare import State
 from promptsync.core.prompt import Listed, Problem, RemoteVersion
+from promptsync.files.config import Config
 from promptsync.files.promptfile import PromptFile
 from promptsync.files.worktree import Worktree
 
@@ -85,6 +86,10 @@ class Snapshot:
     def get(self, name: str) -> Item | None:
         """Return the item of a name."""
         return next((item for item in self.items if item.name == name), None)
+
+    def foreign(self, config: Config) -> int:
+        """Return how many of the listed prompts belong to others, by ``include``."""
+        return sum(not config.in_scope(name) for name in self.listing) if config.include else 0
 
     def only(self, names: Iterable[str]) -> tuple[Item, ...]:
         """Return the items with these names, all of them when there are none given."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from promptsync.core.names import SUFFIXES
 from promptsync.errors import Refused, UsageError
 from promptsync.files.atomic import PRIVATE, write
-from promptsync.files.config import FILE_NAME, Config, find, load
+from promptsync.files.config import FILE_NAME, Config, find, load, parse
 from promptsync.files.scalars import is_ambiguous
 from promptsync.files.schema import schema
 from promptsync.remote.address import LOCAL, address
@@ -35,9 +36,10 @@ remotes:
   {production}
 
 # Which prompts belong to this repository, by name; * crosses /. Without it: all of them.
-# include: ["support/*"]
+{include}
 """
-_PRODUCTION: Final = "https://api.promptlayer.com"
+_INCLUDE: Final = '# include: ["support/*"]'
+VENDOR: Final = "https://api.promptlayer.com"
 _EXAMPLE: Final = """\
 # yaml-language-server: $schema={schema}
 #
@@ -76,46 +78,93 @@ class Started:
     above: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A configuration, and the text that its file is to get; ``None`` where the file is there and says it."""
+
+    config: Config
+    text: str | None
+
+
+def draft(
+    root: Path, *, prompts: str | None = None, url: str | None = None, include: Sequence[str] = ()
+) -> Draft:
+    """Return the configuration that a directory has or would be given. Writes nothing.
+
+    Raises ``UsageError`` for a bad argument, a bad configuration, and one that includes other prompts.
+    """
+    path = root / FILE_NAME
+    if not (path.exists() or path.is_symlink()):
+        text = _configuration(prompts or "prompts", url, include)
+        return Draft(parse(path, text.encode()), text)
+    config = load(path)
+    if not include or set(include) == set(config.include):
+        return Draft(config, None)
+    if config.include:
+        raise UsageError(
+            f"{path} is there, and includes other prompts: {', '.join(config.include)}",
+            hint="leave out --include, or change include: there",
+        )
+    return _included(config, include)
+
+
+def _included(config: Config, include: Sequence[str]) -> Draft:
+    """Return a configuration without ``include`` that gets one; what it says otherwise stays."""
+    present = config.path.read_bytes().decode()
+    end = "\r\n" if "\r\n" in present else "\n"
+    separator = "" if present.endswith("\n") else end
+    text = f"{present}{separator}{_include(include)}{end}"
+    wanted = replace(config, include=tuple(include))
+    try:
+        found = parse(config.path, text.encode())
+    except UsageError:
+        found = None
+    if found != wanted:
+        raise UsageError(
+            f"{config.path} has no include, and is written so that a line cannot be added",
+            hint=f"add it yourself: {_include(include)}",
+        )
+    return Draft(wanted, text)
+
+
 def start(
-    root: Path, *, prompts: str | None = None, url: str | None = None, example: bool | None = None
+    root: Path,
+    *,
+    prompts: str | None = None,
+    url: str | None = None,
+    example: bool | None = None,
+    include: Sequence[str] = (),
 ) -> Started:
     """Make a directory a working copy; doing it again changes nothing.
 
     ``url`` is the registry to begin with instead of the embedded one. ``example`` says whether to write a
     first prompt; by default one is written where nothing else is: for the embedded registry, into a directory
-    without prompts. Raises ``UsageError`` for a bad argument and ``Refused`` inside the prompts of another
-    working copy.
+    without prompts. ``include`` is added to a configuration that says nothing of it. Raises ``UsageError``
+    for a bad argument and ``Refused`` inside the prompts of another working copy.
     """
     above = _around(root)
-    text = _configuration(prompts or "prompts", url)
-    created: list[str] = []
-    kept: list[str] = []
-    path = root / FILE_NAME
-    if path.exists() or path.is_symlink():
-        kept.append(FILE_NAME)
+    was_there = (root / FILE_NAME).exists() or (root / FILE_NAME).is_symlink()
+    drafted = draft(root, prompts=prompts, url=url, include=include)
+    config = drafted.config
+    done: dict[str, list[str]] = {"created": [], "changed": [], "kept": []}
+    if drafted.text is not None:
+        write(root, FILE_NAME, drafted.text)
+    done["kept" if drafted.text is None else "changed" if was_there else "created"].append(FILE_NAME)
+    is_empty = not _has_prompts(config.prompts_path)
+    if config.prompts_path.is_dir():
+        done["kept"].append(f"{config.prompts}/")
     else:
-        write(root, FILE_NAME, text)
-        created.append(FILE_NAME)
-    config = load(path)
-    folder = config.prompts_path
-    is_empty = not _has_prompts(folder)
-    if folder.is_dir():
-        kept.append(f"{config.prompts}/")
-    else:
-        _make(folder)
-        created.append(f"{config.prompts}/")
-    wanted = example if example is not None else url is None and FILE_NAME in created and is_empty
+        _make(config.prompts_path)
+        done["created"].append(f"{config.prompts}/")
+    wanted = example if example is not None else url is None and not was_there and is_empty
     if wanted:
         target = f"{config.prompts}/{EXAMPLE}"
-        if (root / target).exists():
-            kept.append(target)
-        else:
+        done["kept" if (root / target).exists() else "created"].append(target)
+        if not (root / target).exists():
             write(root, target, _EXAMPLE.format(schema=schema("prompt")["$id"]), within=config.prompts)
-            created.append(target)
-    ignored = _ignore(root)
-    changed = (".gitignore",) if ignored == "changed" else ()
-    {"created": created, "kept": kept}.get(ignored, []).append(".gitignore")
-    return Started(root, config, tuple(created), changed, tuple(kept), above)
+    done[_ignore(root)].append(".gitignore")
+    created, changed, kept = (tuple(done[word]) for word in ("created", "changed", "kept"))
+    return Started(root, config, created, changed, kept, above)
 
 
 def _around(root: Path) -> Path | None:
@@ -136,19 +185,27 @@ def _around(root: Path) -> Path | None:
     return above
 
 
-def _configuration(prompts: str, url: str | None) -> str:
+def _configuration(prompts: str, url: str | None, include: Sequence[str] = ()) -> str:
     parts = PurePosixPath(prompts).parts
     if not parts or ".." in parts or prompts.startswith("/") or re.match(r"[A-Za-z]:|.*\\", prompts):
         raise UsageError(
             f"--prompts {prompts} is no directory below this one", hint="give a relative path such as prompts"
         )
-    directory = PurePosixPath(prompts).as_posix()
-    if url is None or url == LOCAL:
-        production = f"# production: {{url: {_PRODUCTION}}}"
-        return _CONFIG.format(prompts=_scalar(directory), remote="local", production=production)
-    checked = url if url.startswith(LOCAL) else address(url).base
-    production = f"production: {{url: {json.dumps(checked, ensure_ascii=False)}}}"
-    return _CONFIG.format(prompts=_scalar(directory), remote="production", production=production)
+    production = f"# production: {{url: {VENDOR}}}"
+    is_local = url is None or url == LOCAL
+    if url is not None and not is_local:
+        checked = url if url.startswith(LOCAL) else address(url).base
+        production = f"production: {{url: {json.dumps(checked, ensure_ascii=False)}}}"
+    return _CONFIG.format(
+        prompts=_scalar(PurePosixPath(prompts).as_posix()),
+        remote="local" if is_local else "production",
+        production=production,
+        include=_include(include) if include else _INCLUDE,
+    )
+
+
+def _include(patterns: Sequence[str]) -> str:
+    return f"include: {json.dumps(list(patterns), ensure_ascii=False)}"
 
 
 def _scalar(text: str) -> str:

@@ -1,0 +1,70 @@
+"""What is left to do for a person after ``init --github --pre-commit``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from promptsync import output
+from promptsync.files import starter
+from promptsync.files.config import Config
+from promptsync.sync.scaffold import Scaffold
+
+Step = tuple[str, str]
+"""What to type or do next, and why."""
+
+
+def lines(found: Sequence[Step]) -> list[str]:
+    """Return steps as lines; what is a text to insert follows the others."""
+    listed = output.table(one for one in found if "\n" not in one[0])
+    texts = [line for what, _ in found if "\n" in what for line in ("", *what.splitlines())]
+    return ["Next:", *(f"  {line}" for line in listed), *texts]
+
+
+def steps(config: Config, added: Scaffold) -> list[Step]:
+    """Return what a repository needs besides the files."""
+    paths = (*added.created, *added.kept)
+    found = [_compare(added, path) for path in added.others if path != starter.HOOKS]
+    if any(path != starter.HOOKS for path in paths):
+        found += _github(config)
+    if starter.HOOKS in paths:
+        found += _hooks(added)
+    return found
+
+
+def _compare(added: Scaffold, path: str) -> Step:
+    place = str(added.top / path)
+    command = shlex.join(["diff", place, str(starter.source(path))])
+    return output.name(command), "it was there already and says something else: it is kept"
+
+
+def _github(config: Config) -> list[Step]:
+    remote = config.remotes.get(config.default_remote)
+    found: list[Step] = []
+    if remote is not None and remote.url.startswith("local:"):
+        found.append(
+            (
+                "remote: production in promptsync.yaml",
+                "each run of a workflow finds an embedded registry empty",
+            )
+        )
+    if not config.labels:
+        found.append(("labels: {main: prod} in promptsync.yaml", "the label that a deploy of main moves"))
+    return [
+        *found,
+        ("gh secret set PROMPTLAYER_API_KEY", "the key for the workflows; GitHub keeps it"),
+        ("Settings > Branches on GitHub", "protect main, and require the check of pull requests"),
+        ("Settings > Actions > General", "let GitHub Actions create pull requests, as drift does"),
+        ("the first lines of drift.yml", "which token lets checks run on its pull requests"),
+    ]
+
+
+def _hooks(added: Scaffold) -> list[Step]:
+    found: list[Step] = []
+    if starter.HOOKS in added.kept and not added.mentions(starter.HOOKS, "promptsync-lint"):
+        found.append((f"Add to {starter.HOOKS}, which is kept:\n{added.hooks}", ""))
+    return [
+        *found,
+        ("pre-commit install", "in each clone: the hook runs at every commit"),
+        ("pre-commit install --hook-type pre-push", "if drift is to stop a push, too"),
+    ]
