@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from promptsync import output
 from promptsync.files import starter
 from promptsync.files.config import Config
-from promptsync.sync.scaffold import Scaffold
+from promptsync.sync.scaffold import Scaffold, remote_of
+from promptsync.sync.starting import VENDOR
 
 Step = tuple[str, str]
 """What to type or do next, and why."""
@@ -39,21 +40,16 @@ def _compare(added: Scaffold, path: str) -> Step:
 
 
 def _github(config: Config) -> list[Step]:
-    remote = config.remotes.get(config.default_remote)
     found: list[Step] = []
-    if remote is not None and remote.url.startswith("local:"):
-        found.append(
-            (
-                "remote: production in promptsync.yaml",
-                "each run of a workflow finds an embedded registry empty",
-            )
-        )
+    if remote_of(config) is None:
+        why = "each run of a workflow would find an embedded registry empty"
+        found.append((f"remotes: {{production: {{url: {VENDOR}}}}} in promptsync.yaml", why))
     if not config.labels:
         found.append(("labels: {main: prod} in promptsync.yaml", "the label that a deploy of main moves"))
     return [
         *found,
         ("gh secret set PROMPTLAYER_API_KEY", "the key for the workflows; GitHub keeps it"),
-        ("Settings > Branches on GitHub", "protect main, and require the check of pull requests"),
+        ("Settings > Branches on GitHub", "protect main, and require the check named check"),
         ("Settings > Actions > General", "let GitHub Actions create pull requests, as drift does"),
         ("the first lines of drift.yml", "which token lets checks run on its pull requests"),
     ]
@@ -65,6 +61,7 @@ def _hooks(added: Scaffold) -> list[Step]:
         found.append((f"Add to {starter.HOOKS}, which is kept:\n{added.hooks}", ""))
     return [
         *found,
-        ("pre-commit install", "in each clone: the hook runs at every commit"),
+        ("pre-commit autoupdate --bleeding-edge", "pins the hooks to the newest commit"),
+        ("pre-commit install", "in each clone: lint runs at every commit"),
         ("pre-commit install --hook-type pre-push", "if drift is to stop a push, too"),
     ]

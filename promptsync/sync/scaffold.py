@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from promptsync.errors import UsageError
 from promptsync.files import starter
 from promptsync.files.atomic import write
 from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.scalars import is_ambiguous
+from promptsync.remote.address import LOCAL
 
-_PLAIN = re.compile(r"[\w./^$()|\\-]+")
+_REMOTE: Final = "production"
+_PLAIN: Final = re.compile(r"[\w./^$()|\\-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +89,49 @@ def scaffold(config: Config, *, github: bool, pre_commit: bool) -> Scaffold:
 def fitted(path: str, config: Config, top: Path) -> str:
     """Return the text for ``path`` with the places of a working copy that is in a repository at ``top``."""
     below = config.root.resolve().relative_to(top.resolve()).as_posix()
+    below = "" if below == "." else below
     text = starter.text(path)
-    if path == starter.HOOKS:
-        return _hooks(text, "" if below == "." else f"{below}/", config.prompts)
-    return text
+    return _hooks(text, below, config.prompts) if path == starter.HOOKS else _workflow(text, below, config)
 
 
 def _hooks(text: str, below: str, prompts: str) -> str:
-    escaped = (re.escape(one).replace(r"\-", "-") for one in (below, prompts, FILE_NAME))
-    pattern = "^{}({}/|{}$)".format(*escaped)
-    text = re.sub(r"(?m)^( *)files: .*$", lambda found: f"{found[1]}files: {_scalar(pattern)}", text)
+    parts = (f"{below}/" if below else "", prompts, FILE_NAME)
+    pattern = "^{}({}/|{}$)".format(*(re.escape(one).replace(r"\-", "-") for one in parts))
+    text = _replaced(text, "files", _scalar(pattern))
     if not below:
         return text
     drift = r"(?m)^( *)- id: promptsync-drift$"
-    arguments = f"args: [-C, {_scalar(below.rstrip('/'))}]"
-    return re.sub(drift, lambda found: f"{found[0]}\n{found[1]}  {arguments}", text)
+    return re.sub(drift, lambda found: f"{found[0]}\n{found[1]}  args: [-C, {_scalar(below)}]", text)
+
+
+def _workflow(text: str, below: str, config: Config) -> str:
+    """Return a workflow with the directory, the remote and the branches of a working copy."""
+    if below:
+        place = f"${{{{ vars.PROMPTSYNC_DIRECTORY || {_literal(below)} }}}}"
+        text = _replaced(text, "working-directory", json.dumps(place, ensure_ascii=False))
+    remote = remote_of(config) or _REMOTE
+    if remote != _REMOTE:
+        chosen = f"${{{{ vars.PROMPTSYNC_REMOTE || {_literal(remote)} }}}}"
+        text = _replaced(text, "PROMPTSYNC_REMOTE", json.dumps(chosen, ensure_ascii=False))
+    if config.labels:
+        text = _replaced(text, "branches", f"[{', '.join(map(_scalar, config.labels))}]")
+    return text
+
+
+def remote_of(config: Config) -> str | None:
+    """Return the remote that workflows work with: never an embedded one, which each run would find empty."""
+    names = (config.default_remote, _REMOTE, *config.remotes)
+    known = (config.remotes[name] for name in names if name in config.remotes)
+    return next((one.name for one in known if not one.url.startswith(LOCAL)), None)
+
+
+def _replaced(text: str, key: str, value: str) -> str:
+    return re.sub(rf"(?m)^( *{key}: ).*$", lambda found: f"{found[1]}{value}", text)
+
+
+def _literal(text: str) -> str:
+    """Return a text of an expression of GitHub Actions."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _scalar(text: str) -> str:
