@@ -114,6 +114,7 @@ def outputs(receipt: DeployReceipt) -> dict[str, str]:
     released = {one.change.name: one.change.new for one in receipt.labels if one.moved}
     return {
         "label": receipt.plan.label,
+        "planned": str(len(receipt.plan.survey.releases)),
         "released": json.dumps(released, sort_keys=True),
         "count": str(len(released)),
         "passed": "true" if receipt.plan.is_empty or receipt.is_released else "false",

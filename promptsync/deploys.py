@@ -82,6 +82,14 @@ def _live_lines(plan: DeployPlan) -> Iterator[str]:
         yield _line("live", "warn", one.name, text)
 
 
+def nothing_lines(plan: DeployPlan) -> list[str]:
+    """Return why there is nothing to do."""
+    label, left = output.name(plan.label), left_lines(plan)
+    if plan.survey.held or plan.survey.passed:
+        return [*left, f"nothing else to deploy to {label}"]
+    return [*left, f"nothing to deploy: {label} says what git says"]
+
+
 def left_lines(plan: DeployPlan) -> list[str]:
     """Return what a deploy leaves, passes over or cannot prove, and why."""
     survey = plan.survey
@@ -115,7 +123,7 @@ def receipt_lines(receipt: DeployReceipt) -> list[str]:
     """Return what was done, and then what was not."""
     plan = receipt.plan
     if plan.is_empty:
-        return [*left_lines(plan), f"nothing to deploy: {output.name(plan.label)} says what git says"]
+        return nothing_lines(plan)
     lines = []
     if plan.push.actions:
         lines += plans.receipt_lines(receipt.push)

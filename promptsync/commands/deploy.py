@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptsync import deploy_documents, deploys, output
+from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.release import label_of_branch
 from promptsync.commands.session import Outcome, Session, verb
 from promptsync.commands.since import resolve_since, since_option
@@ -16,10 +17,11 @@ from promptsync.deploy.planning import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.release import Gate, deploy
 from promptsync.deploy_errors import failure
-from promptsync.errors import AnswerIsNo, Refused
+from promptsync.errors import AnswerIsNo, PromptsyncError, Refused
 from promptsync.files.private import locked
 
 if TYPE_CHECKING:
+    from promptsync.deploy.rehearsal import Rehearsal
     from promptsync.sync.project import Project
 
 
@@ -44,8 +46,15 @@ if TYPE_CHECKING:
 @click.option("-n", "--dry-run", is_flag=True, help="Show the plan; publish, run and move nothing.")
 @click.option("--expect", metavar="FINGERPRINT", help="Refuse any other plan than the one reviewed.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@format_option("markdown")
 def command(
-    session: Session, label: str | None, dry_run: bool, expect: str | None, yes: bool, **asked: Any
+    session: Session,
+    label: str | None,
+    dry_run: bool,
+    expect: str | None,
+    yes: bool,
+    form: str | None,
+    **asked: Any,
 ) -> Outcome:
     """Make a release label say what git says, for every prompt where it says something else.
 
@@ -57,19 +66,23 @@ def command(
     promptsync deploy
     promptsync deploy --label prod --min-score 80
     promptsync deploy --dry-run
+    promptsync deploy --dry-run --rehearse --format markdown > plan.md
     """
+    choose_format(session, form)
     session.blank = {**session.blank, "dry_run": dry_run}
     junit = session.directory / asked["junit"] if asked["junit"] else None
     with session.project() as project:
-        wanted = label or label_of_branch(session, project)
+        wanted = label or label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
         options = _options(session, project, wanted, asked)
         if dry_run:
-            return _dry_run(session, project, options, expect)
+            return _dry_run(session, project, options, expect, asked)
         with locked(project.root):
             plan = _plan(project, options, expect)
-            if asked["rehearse"]:
-                _rehearse(session, project, options, asked)
+            if asked["rehearse"] and not plan.is_empty:
+                _, error = _rehearse(session, project, options, asked)
+                if error is not None:
+                    raise error
             return _deploy(session, project, plan, asked, yes=yes, junit=junit)
 
 
@@ -105,32 +118,60 @@ def _plan(project: Project, options: DeployOptions, expect: str | None) -> Deplo
     return plan
 
 
-def _dry_run(session: Session, project: Project, options: DeployOptions, expect: str | None) -> Outcome:
+def _dry_run(
+    session: Session, project: Project, options: DeployOptions, expect: str | None, asked: dict[str, Any]
+) -> Outcome:
     plan = _plan(project, options, expect)
+    rehearsal, error = None, None
+    if asked["rehearse"] and not plan.is_empty:
+        rehearsal, error = _rehearse(session, project, options, asked)
     lines = [deploys.DRY, "", *deploys.plan_lines(plan), "", f"fingerprint {plan.fingerprint}", deploys.DRY]
     if plan.is_empty:
-        lines[2:-3] = [*deploys.left_lines(plan), f"nothing to deploy to {output.name(plan.label)}"]
-    return _outcome(DeployReceipt(plan), lines, dry_run=True)
+        lines[2:-3] = deploys.nothing_lines(plan)
+    summary: list[str] = []
+    if session.form == "markdown" or session.environment.in_github:
+        from promptsync.markdown import deploy_plan_markdown
+        from promptsync.sync.difference import differences
+
+        releases = [member.name for member in plan.survey.releases]
+        found = differences(project, plan.survey.under.only(releases)) if releases else []
+        summary = deploy_plan_markdown(plan, found, rehearsal)
+    shown = summary if session.form == "markdown" else lines
+    receipt = DeployReceipt(plan)
+    body = deploy_documents.body(receipt, dry_run=True)
+    outputs = deploy_documents.outputs(receipt)
+    return Outcome(shown, body, error.exit_code if error is not None else 0, error, summary, outputs)
 
 
-def _rehearse(session: Session, project: Project, options: DeployOptions, asked: dict[str, Any]) -> None:
+def _rehearse(
+    session: Session, project: Project, options: DeployOptions, asked: dict[str, Any]
+) -> tuple[Rehearsal, PromptsyncError | None]:
+    """Rehearse, tell how it went, and return it with the error that it means for the deploy."""
     from promptsync.deploy.rehearsal import rehearse
 
-    rehearsed = rehearse(project, options, _gate(asked))
-    error = failure(rehearsed.receipt)
-    for name in rehearsed.without:
+    rehearsal = rehearse(project, options, _gate(asked))
+    error = failure(rehearsal.receipt)
+    if session.form == "markdown":
+        return rehearsal, _rehearsed(project, error)
+    for name in rehearsal.without:
         session.say(f"rehearsal: the fixtures declare no {output.name(name)}, which was left out")
     if error is not None:
-        for line in deploys.receipt_lines(rehearsed.receipt):
+        for line in deploys.receipt_lines(rehearsal.receipt):
             session.say(line)
-        raise type(error)(
-            f"the rehearsal failed, and nothing was done in {project.registry.url}: {error.message}",
-            hint=error.hint,
-            details=error.details,
-            code=error.code,
-        )
-    session.say(
-        f"rehearsal passed: {output.count(len(rehearsed.receipt.labels), 'prompt')} released to a copy"
+    else:
+        count = output.count(len(rehearsal.receipt.labels), "prompt")
+        session.say(f"rehearsal passed: {count} released in a throw-away registry")
+    return rehearsal, _rehearsed(project, error)
+
+
+def _rehearsed(project: Project, error: PromptsyncError | None) -> PromptsyncError | None:
+    if error is None:
+        return None
+    return type(error)(
+        f"the rehearsal failed, and nothing was done in {project.registry.url}: {error.message}",
+        hint=error.hint,
+        details=error.details,
+        code=error.code,
     )
 
 
@@ -157,7 +198,7 @@ def _deploy(
     receipt = deploy(project, plan, _gate(asked))
     if junit is not None:
         _write_junit(receipt, junit)
-    return _outcome(receipt, deploys.receipt_lines(receipt))
+    return _outcome(session, receipt)
 
 
 def _write_junit(receipt: DeployReceipt, place: Path) -> None:
@@ -178,8 +219,19 @@ def _confirm(session: Session, plan: DeployPlan, yes: bool) -> None:
         raise AnswerIsNo("not confirmed; nothing was released", code="declined")
 
 
-def _outcome(receipt: DeployReceipt, lines: list[str], *, dry_run: bool = False) -> Outcome:
-    error = failure(receipt, dry_run=dry_run)
-    code = error.exit_code if error is not None else 0
-    body = deploy_documents.body(receipt, dry_run=dry_run)
-    return Outcome(lines, body, code, error, outputs=deploy_documents.outputs(receipt))
+def _outcome(session: Session, receipt: DeployReceipt) -> Outcome:
+    error = failure(receipt)
+    lines = deploys.receipt_lines(receipt)
+    summary: list[str] = []
+    if session.form == "markdown" or session.environment.in_github:
+        from promptsync.markdown import deploy_markdown
+
+        summary = deploy_markdown(receipt)
+    return Outcome(
+        summary if session.form == "markdown" else lines,
+        deploy_documents.body(receipt, dry_run=False),
+        error.exit_code if error is not None else 0,
+        error,
+        summary,
+        deploy_documents.outputs(receipt),
+    )

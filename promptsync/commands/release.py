@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from promptsync.sync.project import Project
 
 
-def label_of_branch(session: Session, project: Project) -> str:
+def label_of_branch(session: Session, project: Project, *, merged: bool = False) -> str:
     """Return the label that ``labels:`` gives to the branch that is checked out, or that GitHub runs for.
 
+    With ``merged`` a pull request counts as the branch that it would be merged into.
     Raises ``UsageError`` when there is no branch, or no label for it.
     """
     labels = project.config.labels
-    branch = _branch(session, project)
+    branch = _branch(session, project, merged)
     if branch is not None and branch in labels:
         return labels[branch]
     if not labels:
@@ -35,8 +36,10 @@ def label_of_branch(session: Session, project: Project) -> str:
     )
 
 
-def _branch(session: Session, project: Project) -> str | None:
+def _branch(session: Session, project: Project, merged: bool) -> str | None:
     variables = session.environment.variables
+    if merged and variables.get("GITHUB_BASE_REF"):
+        return variables["GITHUB_BASE_REF"]
     if variables.get("GITHUB_ACTIONS") and variables.get("GITHUB_REF_TYPE", "branch") == "branch":
         # a checkout in a workflow may be on no branch
         name = variables.get("GITHUB_REF_NAME")

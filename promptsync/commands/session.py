@@ -39,6 +39,11 @@ class Environment:
     """How wide the terminal is to which the answer goes, ``None`` when it goes elsewhere."""
     variables: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def in_github(self) -> bool:
+        """Whether a step of a GitHub workflow has a summary to be written."""
+        return bool(self.variables.get("GITHUB_STEP_SUMMARY"))
+
 
 @dataclass(slots=True)
 class Session:

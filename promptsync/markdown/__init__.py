@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from promptsync.markdown.deploys import deploy_markdown, deploy_plan_markdown
 from promptsync.markdown.differences import differences_markdown
 from promptsync.markdown.errors import error_markdown
 from promptsync.markdown.page import MOST, Page, code
@@ -12,6 +13,8 @@ __all__ = [
     "MOST",
     "Page",
     "code",
+    "deploy_markdown",
+    "deploy_plan_markdown",
     "differences_markdown",
     "error_markdown",
     "plan_markdown",
