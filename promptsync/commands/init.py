@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from promptsync.commands.adoption import Adopted
 
 
-@verb("init", short_help="Start keeping prompts in this directory.", blank={"created": [], "kept": []})
+@verb(
+    "init",
+    short_help="Start keeping prompts in this directory.",
+    blank={"created": [], "changed": [], "kept": [], "next": []},
+)
 @click.option("--prompts", metavar="DIR", help="Directory of the prompt files (default: prompts).")
 @click.option("--url", metavar="URL", help="The registry to work with (default: the embedded one).")
 @click.option(
