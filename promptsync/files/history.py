@@ -72,7 +72,7 @@ class History:
 
     def commit(self, revision: str) -> str | None:
         """Return the full id of the commit that a revision names, ``None`` when this clone has none of it."""
-        return self._ask("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        return self._ask("rev-list", "--max-count=1", revision, "--") or None
 
     def merge_base(self, commit: str) -> str | None:
         """Return the last commit that ``HEAD`` has in common with another one, as far as this clone tells."""

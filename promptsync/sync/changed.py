@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -79,15 +79,16 @@ def changed_since(project: Project, worktree: Worktree, since: str | None) -> Ch
     wanted = "HEAD" if since is None else since
     commit = find_state(history, wanted)
     texts = read_texts(history, worktree, commit)
-    own = [one for one in _differences(texts) if project.config.in_scope(one.name)]
-    others = [one for one in _dependants(texts.files, own) if project.config.in_scope(one.name)]
+    in_scope = project.config.in_scope
+    own = [one for one in _differences(texts, in_scope) if in_scope(one.name)]
+    others = [one for one in _dependants(texts.files, own) if in_scope(one.name)]
     for one in (*own, *others):
         if one.path is not None and one.path not in worktree.paths:
             raise hidden_away(one.path, f"what {one.name} says differs from {wanted}")
     return Changed(wanted, commit, tuple(sorted((*own, *others), key=lambda one: (one.name, one.kind))))
 
 
-def _differences(texts: Texts) -> Iterator[ChangedPrompt]:
+def _differences(texts: Texts, in_scope: Callable[[str], bool]) -> Iterator[ChangedPrompt]:
     before: dict[str, list[Text]] = {}
     for text in texts.before.values():
         before.setdefault(text.name, []).append(text)
@@ -98,7 +99,8 @@ def _differences(texts: Texts) -> Iterator[ChangedPrompt]:
     }
     added = {name: text for name, text in after.items() if name not in before}
     deleted = {name: found[-1] for name, found in before.items() if name not in after}
-    renamed = _renamed(added, deleted)
+    # Under a name that is none of ours, one of ours is gone.
+    renamed = _renamed({name: text for name, text in added.items() if in_scope(name)}, deleted)
     for name, text in after.items():
         path = texts.files[name].path
         if name in renamed:

@@ -1,0 +1,231 @@
+"""What changed where the files are not simply below the top of a repository, or were elsewhere before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gitcopy import Copy, git
+
+from promptsync.errors import PromptsyncError
+
+A = "prompts/a.yaml"
+B = "prompts/b.yaml"
+CONFIG = "promptsync.yaml"
+
+
+def text(content: str, name: str = "") -> str:
+    return (f"name: {name}\n" if name else "") + f"content: {content}\n"
+
+
+def test_a_configuration_in_a_subdirectory_knows_its_own_prompts_only(tmp_path: Path) -> None:
+    copy = Copy.made(tmp_path, "services/bot")
+    other = Copy(tmp_path, tmp_path / "services/other")
+    other.put({CONFIG: "prompts: prompts\n", A: text("One")})
+    copy.put({A: text("One"), B: text("One")})
+    start = copy.commit()
+    copy.put({A: text("Two")})
+    other.put({A: text("Two"), B: text("Two")})
+    assert copy.kinds() == {"a": "changed"}
+    assert other.kinds() == {"a": "changed", "b": "added"}
+    copy.commit()
+    assert copy.kinds(start) == {"a": "changed"}
+    assert [one.path for one in copy.changed(start).prompts] == [A]
+
+
+@pytest.mark.parametrize("below", [".", "services/bot"])
+def test_prompts_are_followed_into_another_directory(tmp_path: Path, below: str) -> None:
+    copy = Copy.made(tmp_path, below)
+    copy.put({A: text("One"), B: text("One"), "prompts/c.yaml": text("Three", "n")})
+    start = copy.commit()
+    (copy.root / "prompts").rename(copy.root / "texts")
+    copy.put({CONFIG: "prompts: texts\n", "texts/b.yaml": text("Two")})
+    assert copy.kinds(start) == {"b": "changed"}
+    copy.commit()
+    assert copy.kinds(start) == {"b": "changed"}
+
+
+@pytest.mark.parametrize(("old", "new"), [(".", "services/bot"), ("services/bot", "."), ("bot", "robot")])
+def test_prompts_are_followed_with_their_configuration(tmp_path: Path, old: str, new: str) -> None:
+    copy = Copy.made(tmp_path, old)
+    copy.put({A: text("One"), B: text("One")})
+    start = copy.commit()
+    moved = Copy(tmp_path, tmp_path / new)
+    moved.root.mkdir(parents=True, exist_ok=True)
+    for name in (CONFIG, "prompts"):
+        (copy.root / name).rename(moved.root / name)
+    moved.put({B: text("Two")})
+    assert moved.kinds(start) == {"b": "changed"}
+    moved.commit()
+    assert moved.kinds(start) == {"b": "changed"}
+
+
+def test_where_nobody_can_tell_which_configuration_it_was_everything_is_new(tmp_path: Path) -> None:
+    one, two = Copy.made(tmp_path, "one"), Copy(tmp_path, tmp_path / "two")
+    two.put({CONFIG: "prompts: prompts\n"})
+    one.put({A: text("One")})
+    start = one.commit()
+    three = Copy(tmp_path, tmp_path / "three")
+    one.root.rename(three.root)
+    (two.root / CONFIG).unlink()
+    assert three.kinds(start) == {"a": "added"}
+
+
+def test_files_from_before_there_was_a_configuration_count_as_they_were(tmp_path: Path) -> None:
+    copy = Copy.made(tmp_path)
+    copy.put({A: text("One"), B: text("One")})
+    (copy.root / CONFIG).unlink()
+    start = copy.commit()
+    copy.put({CONFIG: "prompts: prompts\n", B: text("Two")})
+    assert copy.kinds(start) == {"b": "changed"}
+
+
+@pytest.mark.parametrize("config", ["prompts: [\n", "", "- x\n", "prompts: 7\n", "remote: local\n"])
+def test_a_configuration_that_says_nothing_had_the_directory_of_today(tmp_path: Path, config: str) -> None:
+    copy = Copy.made(tmp_path, config=config)
+    copy.put({A: text("One"), B: text("One")})
+    start = copy.commit()
+    copy.put({CONFIG: "prompts: prompts\n", B: text("Two")})
+    assert copy.kinds(start) == {"b": "changed"}
+
+
+def test_only_names_that_belong_here_count(tmp_path: Path) -> None:
+    copy = Copy.made(tmp_path, config="include: ['ours/*']\n")
+    use = "'@@@theirs/tone@@@ @@@ours/tone@@@'"
+    before = {
+        "prompts/a.yaml": text(use, "ours/a"),
+        "prompts/b.yaml": text("'@@@theirs/tone@@@'", "ours/b"),
+        "prompts/c.yaml": text("'@@@ours/tone@@@'", "theirs/c"),
+        "prompts/d.yaml": text("'@@@theirs/c@@@'", "ours/d"),
+        "prompts/e.yaml": text("Gone", "theirs/e"),
+        "prompts/f.yaml": text("Out", "ours/f"),
+        "prompts/g.yaml": text("In", "theirs/g"),
+        "prompts/theirs.yaml": text("Kind", "theirs/tone"),
+        "prompts/ours.yaml": text("Kind", "ours/tone"),
+    }
+    copy.put(before)
+    copy.commit()
+    copy.put({"prompts/theirs.yaml": text("Brief", "theirs/tone")})
+    assert copy.kinds() == {}
+    copy.put({"prompts/ours.yaml": text("Brief", "ours/tone")})
+    (copy.root / "prompts/e.yaml").unlink()
+    copy.put({"prompts/f.yaml": text("Out", "theirs/f"), "prompts/g.yaml": text("In", "ours/g")})
+    assert copy.kinds() == {
+        "ours/tone": "changed",
+        "ours/a": "dependant ours/tone",
+        "ours/d": "dependant theirs/c > ours/tone",
+        "ours/f": "deleted",
+        "ours/g": "renamed theirs/g",
+    }
+
+
+# -- a sparse checkout -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sparse(tmp_path: Path) -> tuple[Copy, str]:
+    """A copy without prompts/far, and the commit before the last, which changed prompts/near/c."""
+    copy = Copy.made(tmp_path)
+    copy.put(
+        {
+            "prompts/near/a.yaml": text("Kind", "tone"),
+            "prompts/near/c.yaml": text("One", "c"),
+            "prompts/far/b.yaml": text("'@@@tone@@@'", "far"),
+            "prompts/far/d.yaml": text("One", "d"),
+        }
+    )
+    start = copy.commit()
+    copy.put({"prompts/near/c.yaml": text("Two", "c")})
+    copy.commit()
+    copy.git("sparse-checkout", "set", "prompts/near")
+    assert not (copy.root / "prompts/far").exists()
+    return copy, start
+
+
+def test_what_a_sparse_checkout_hides_is_not_deleted(sparse: tuple[Copy, str]) -> None:
+    copy, start = sparse
+    assert copy.kinds() == {}
+    assert copy.kinds(start) == {"c": "changed"}
+
+
+def test_a_prompt_that_a_sparse_checkout_hides_cannot_be_proven(sparse: tuple[Copy, str]) -> None:
+    copy, start = sparse
+    copy.put({"prompts/near/a.yaml": text("Brief", "tone")})
+    with pytest.raises(PromptsyncError, match=r"prompts/far/b\.yaml is hidden") as caught:
+        copy.changed(start)
+    assert (caught.value.exit_code, caught.value.hint) == (3, "git sparse-checkout add prompts/far")
+
+
+def test_a_comment_in_what_a_sparse_checkout_hides_is_no_change(sparse: tuple[Copy, str]) -> None:
+    copy, _ = sparse
+    copy.git("sparse-checkout", "disable")
+    start = copy.git("rev-parse", "HEAD")
+    copy.put({"prompts/far/d.yaml": "# x\n" + text("One", "d")})
+    copy.commit()
+    copy.git("sparse-checkout", "set", "prompts/near")
+    assert copy.kinds(start) == {}
+
+
+# -- links and submodules --------------------------------------------------------------------------------
+
+
+def test_a_link_changes_with_what_it_leads_to(tmp_path: Path) -> None:
+    copy = Copy.made(tmp_path)
+    copy.put({"prompts/real/a.yaml": text("One"), "prompts/real/b.yaml": text("One")})
+    (copy.root / "prompts/link.yaml").symlink_to("real/a.yaml")
+    (copy.root / "prompts/alias").symlink_to("real")
+    start = copy.commit()
+    assert copy.kinds() == {}
+    copy.put({"prompts/real/a.yaml": text("Two")})
+    expected = {"real/a": "changed", "link": "changed", "alias/a": "changed"}
+    assert copy.kinds() == expected
+    copy.commit()
+    assert copy.kinds(start) == expected
+
+
+def test_the_directory_of_prompts_may_be_a_link(tmp_path: Path) -> None:
+    copy = Copy.made(tmp_path, "bot")
+    (tmp_path / "shared").mkdir()
+    (copy.root / "prompts").symlink_to("../shared")
+    copy.put({A: text("One"), B: text("One")})
+    start = copy.commit()
+    assert copy.kinds() == {}
+    copy.put({A: text("Two")})
+    assert copy.kinds() == {"a": "changed"}
+    copy.commit()
+    assert copy.kinds(start) == {"a": "changed"}
+
+
+@pytest.mark.parametrize("below", ["prompts", "prompts/shared"])
+def test_a_submodule_is_an_error(tmp_path: Path, below: str) -> None:
+    inner = Copy.made(tmp_path / "inner")
+    inner.put({"a.yaml": text("One")})
+    (inner.root / CONFIG).unlink()
+    inner.commit()
+    copy = Copy.made(tmp_path / "outer")
+    (copy.root / below).parent.mkdir(parents=True, exist_ok=True)
+    copy.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner.top), below)
+    copy.commit()
+    with pytest.raises(PromptsyncError, match=f"{below} is a submodule"):
+        copy.changed()
+
+
+def test_a_linked_working_tree_compares_its_own_files(tmp_path: Path) -> None:
+    copy = Copy.made(tmp_path / "main")
+    copy.put({A: text("One")})
+    copy.commit()
+    copy.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
+    side = Copy(tmp_path / "side", tmp_path / "side")
+    side.put({A: text("Two")})
+    assert (copy.kinds(), side.kinds(), side.kinds("main...")) == ({}, {"a": "changed"}, {"a": "changed"})
+
+
+def test_a_repository_of_sha256_objects_is_read_too(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "-b", "main", "--object-format=sha256")
+    copy = Copy(tmp_path, tmp_path)
+    copy.put({CONFIG: "prompts: prompts\n", A: text("One", "n"), B: text("One", "m")})
+    start = copy.commit()
+    (copy.root / A).rename(copy.root / "prompts/c.yaml")
+    copy.put({B: text("Two", "m")})
+    assert len(start) == 64
+    assert copy.kinds(start) == {"m": "changed"}

@@ -1,0 +1,189 @@
+"""The git state to compare with: named as git names it, or missing in every way that a clone can lack it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from gitcopy import Copy, git
+
+from promptsync.errors import PromptsyncError
+
+A = "prompts/a.yaml"
+ZEROS = "0" * 40
+GONE = "1234567890" * 4
+
+
+def text(content: str) -> str:
+    return f"content: {content}\n"
+
+
+@pytest.fixture
+def branch(tmp_path: Path) -> Copy:
+    """A branch that changed ``b``; main went on and changed ``a``. Both began with a tag."""
+    copy = Copy.made(tmp_path / "origin")
+    copy.put({A: text("One"), "prompts/b.yaml": text("One")})
+    copy.commit()
+    copy.git("tag", "v1")
+    copy.put({A: text("Two")})
+    copy.commit()
+    copy.git("checkout", "-q", "-b", "feature", "v1")
+    copy.put({"prompts/b.yaml": text("Two")})
+    copy.commit()
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("since", "names"),
+    [
+        (None, ()),
+        ("HEAD", ()),
+        ("HEAD~1", ("b",)),
+        ("v1", ("b",)),
+        ("refs/tags/v1", ("b",)),
+        ("@", ()),
+        ("@~1", ("b",)),
+        ("main", ("a", "b")),
+        ("main..", ("a", "b")),
+        ("main..HEAD", ("a", "b")),
+        ("main...", ("b",)),
+        ("main...HEAD", ("b",)),
+        ("main@{0}", ("a", "b")),
+        (":/Change", ()),
+        (ZEROS, ("a", "b")),
+        ("0" * 64, ("a", "b")),
+    ],
+)
+def test_a_state_is_named_as_git_names_it(branch: Copy, since: str | None, names: tuple[str, ...]) -> None:
+    found = branch.changed(since)
+    assert found.names == names
+    assert found.since == (since or "HEAD")
+    assert (found.commit is None) == (since is not None and not since.strip("0"))
+
+
+def test_a_state_may_be_the_beginning_of_an_id(branch: Copy) -> None:
+    commit = branch.git("rev-parse", "main")
+    found = branch.changed(commit[:9])
+    assert (found.commit, found.names) == (commit, ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("since", "code", "hint"),
+    [
+        ("", "revision", "origin/main"),
+        (" ", "revision", "origin/main"),
+        ("...", "revision", "origin/main"),
+        ("--all", "revision", "origin/main"),
+        ("-x", "revision", "origin/main"),
+        ("a\nb", "revision", "origin/main"),
+        ("main..v1", "revision", "--since main"),
+        ("main...v1", "revision", "--since main"),
+        ("HEAD:prompts", "unknown-revision", "git fetch origin"),
+        ("nowhere", "unknown-revision", "git fetch origin nowhere"),
+        ("nowhere...", "unknown-revision", "git fetch origin nowhere"),
+        ("origin/nowhere", "unknown-revision", "git fetch origin nowhere;"),
+        ("a;b", "unknown-revision", "git fetch origin 'a;b'"),
+        (GONE, "unknown-revision", f"git fetch origin {GONE}"),
+        ("HEAD~9", "unknown-revision", "fetch-depth: 0"),
+    ],
+)
+def test_what_names_no_commit_is_an_error(branch: Copy, since: str, code: str, hint: str) -> None:
+    with pytest.raises(PromptsyncError) as caught:
+        branch.changed(since)
+    assert (caught.value.exit_code, caught.value.code) == (2, code)
+    assert hint in caught.value.hint
+
+
+def test_a_branch_that_only_the_origin_has_is_named(branch: Copy, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", str(branch.top), "clone")
+    clone = Copy(tmp_path / "clone", tmp_path / "clone")
+    with pytest.raises(PromptsyncError) as caught:
+        clone.changed("main")
+    assert caught.value.hint == "there is origin/main: --since origin/main"
+    assert clone.changed("origin/main...").names == ("b",)
+
+
+def cloned(origin: Copy, directory: Path, *options: str) -> Copy:
+    """A clone over a transport, which makes it as shallow as it is told."""
+    git(directory, "clone", "-q", *options, f"file://{origin.top}", "clone")
+    return Copy(directory / "clone", directory / "clone")
+
+
+@pytest.mark.parametrize(
+    ("options", "since"),
+    [
+        (("--depth", "1"), "HEAD~1"),
+        (("--depth", "1"), "v1"),
+        (("--depth", "1"), "origin/main"),
+        (("--depth", "1"), "origin/main..."),
+        (("--depth", "1"), GONE),
+        (("--depth", "1", "--no-single-branch"), "origin/main..."),
+    ],
+)
+def test_a_shallow_clone_says_what_to_fetch(
+    branch: Copy, tmp_path: Path, options: tuple[str, ...], since: str
+) -> None:
+    clone = cloned(branch, tmp_path, *options)
+    with pytest.raises(PromptsyncError) as caught:
+        clone.changed(since)
+    assert (caught.value.exit_code, caught.value.code) == (3, "shallow-clone")
+    assert "fetch-depth: 0" in caught.value.hint
+    assert since.removesuffix("...") in caught.value.message
+    clone.git("fetch", "-q", "--unshallow", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
+    assert since == GONE or clone.changed(since)
+
+
+def test_a_shallow_clone_is_deep_enough_when_it_holds_the_state(branch: Copy, tmp_path: Path) -> None:
+    assert cloned(branch, tmp_path, "--depth", "2").changed("HEAD~1").names == ("b",)
+
+
+def test_two_commits_may_be_fetched_alone_and_compared(branch: Copy, tmp_path: Path) -> None:
+    clone = cloned(branch, tmp_path, "--depth", "1")
+    clone.git("fetch", "-q", "--depth", "1", "origin", "main")
+    assert clone.changed("FETCH_HEAD").names == ("a", "b")
+
+
+def _no_git(copy: Copy) -> None:
+    (copy.top / ".git").rename(copy.top / "elsewhere")
+
+
+def _no_commit(copy: Copy) -> None:
+    copy.git("checkout", "-q", "--orphan", "empty")
+
+
+def _unrelated(copy: Copy) -> None:
+    copy.git("checkout", "-q", "--orphan", "other")
+    copy.commit()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "since", "code", "hint"),
+    [
+        (_no_git, None, "no-repository", "git init"),
+        (_no_git, "main", "no-repository", "git init"),
+        (_no_git, ZEROS, "no-repository", "git init"),
+        (_no_commit, None, "no-commit", "git commit"),
+        (_no_commit, "main", "no-commit", "git commit"),
+        (_unrelated, "main...", "no-merge-base", "--since main"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_where_no_state_can_be_told_there_is_an_error(
+    branch: Copy, spoil: Callable[[Copy], None], since: str | None, code: str, hint: str
+) -> None:
+    spoil(branch)
+    with pytest.raises(PromptsyncError) as caught:
+        branch.changed(since)
+    assert (caught.value.exit_code, caught.value.code) == (2, code)
+    assert hint in caught.value.hint
+
+
+def test_unrelated_histories_are_compared_without_dots(branch: Copy) -> None:
+    _unrelated(branch)
+    assert branch.changed("main").names == ("a", "b")
+
+
+def test_before_the_first_commit_there_is_nothing(branch: Copy) -> None:
+    _no_commit(branch)
+    assert branch.kinds(ZEROS) == {"a": "added", "b": "added"}
