@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 from promptsync.checks.outcome import Status
 from promptsync.checks.proving import Proof, ProvenAgent, ProvenEvaluation
+from promptsync.errors import PromptsyncError
 from promptsync.output import safe
 
 _NO_XML: Final = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
@@ -40,6 +41,18 @@ def junit(proof: Proof) -> str:
         _suite(root, name, _about_evaluation(evaluation), list(_evaluation_cases(evaluation)))
     for agent in proof.agents:
         _suite(root, _unique(agent.run.agent, names), _about_agent(agent), list(_agent_cases(agent)))
+    return _document(root)
+
+
+def junit_of_error(error: PromptsyncError, what: str) -> str:
+    """Return the XML document of a run that came to nothing; ``what`` is the word for it."""
+    text = "\n".join(filter(None, [error.message, *error.details, error.hint]))
+    root = ElementTree.Element("testsuites", name="promptsync")
+    _suite(root, what, {}, [_Case("run", "error", error.message, error.code, text)])
+    return _document(root)
+
+
+def _document(root: ElementTree.Element) -> str:
     for key in ("tests", "failures", "errors", "skipped"):
         root.set(key, str(sum(int(suite.get(key, "0")) for suite in root)))
     ElementTree.indent(root)

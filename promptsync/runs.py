@@ -133,4 +133,5 @@ def agent_run_body(run: AgentRun, verdict: str) -> dict[str, Any]:
         "passed": None if run.is_under_way else not verdict,
         "reason": None if run.is_under_way else verdict or None,
         "warning": run.warning or None,
+        "request_ids": list(run.request_ids),
     }

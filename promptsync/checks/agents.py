@@ -6,20 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from promptsync.checks.batch import Batch, run_together
+from promptsync.checks.batch import Batch
 from promptsync.checks.catalogue import Agent
-from promptsync.checks.outcome import Fault, Status, failure, start_failed
-from promptsync.checks.waiting import Patience, Progress
-from promptsync.errors import PromptsyncError, RemoteError
-from promptsync.remote.errors import Unsupported
+from promptsync.checks.outcome import Status, start_failed
+from promptsync.errors import RemoteError
+from promptsync.remote.errors import Rejected, Unsupported
 from promptsync.remote.parse import text
 
 if TYPE_CHECKING:
     from promptsync.remote.client import Registry
+    from promptsync.remote.proving import AgentRun as Started
 
 _NODE_FAILED: Final = frozenset({"FAILED", "FAILURE", "ERROR", "CANCELLED", "CANCELED", "TIMEOUT"})
 _OUTPUTS: Final = ("outputs", "output", "results", "result", "final_output")
 _OUTPUT: Final = "output"
+_NOT_UNDERSTOOD: Final = frozenset({400, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class AgentOrder:
 class AgentRun:
     """One run of an agent. ``execution_id`` is what to ask for it by, ``None`` where outputs came at once.
 
-    ``request_ids`` are those of the requests that the registry logged for it, as far as it tells them.
+    ``request_ids`` are those of the requests that the registry logged for it, as far as it tells them, and
+    ``has_metadata`` says that it took the metadata of the order with the run.
     """
 
     agent: str
@@ -64,6 +66,7 @@ class AgentRun:
     warning: str = ""
     error: RemoteError | None = None
     request_ids: tuple[int | str, ...] = ()
+    has_metadata: bool = False
 
     @property
     def is_under_way(self) -> bool:
@@ -83,28 +86,6 @@ class AgentRun:
         return "" if self.status is Status.COMPLETED else f"did not complete: {self.status}"
 
 
-def failure_of(runs: Sequence[AgentRun]) -> PromptsyncError | None:
-    """The error in which runs that should have completed end, ``None`` when all of them pass."""
-    return failure([Fault(run.agent, run.status, run.error, run.verdict) for run in runs], "agent")
-
-
-def run_agents(
-    registry: Registry,
-    orders: Sequence[AgentOrder],
-    *,
-    patience: Patience | None,
-    progress: Progress,
-) -> list[AgentRun]:
-    """Run all agents at the same time, and wait until they have ended.
-
-    Without ``patience`` they are only started. What the registry fails at is in the run that it concerns.
-    Raises ``Interrupted`` with the runs as they are.
-    """
-    batch = AgentBatch(registry, orders)
-    run_together([batch], patience=patience, progress=progress, what="running agents")
-    return batch.runs
-
-
 class AgentBatch(Batch[AgentRun]):
     """Runs of agents, one for each order."""
 
@@ -116,13 +97,7 @@ class AgentBatch(Batch[AgentRun]):
     def started(self, index: int) -> AgentRun:
         run, order = self.runs[index], self._orders[index]
         try:
-            made = self._registry.run_agent(
-                run.agent_id,
-                order.variables,
-                label=order.label,
-                version=order.version,
-                metadata=order.metadata,
-            )
+            run, made = self._start(run, order)
         except RemoteError as error:
             return replace(run, status=start_failed(error), error=error)
         warning = text(made.raw, "warning") or ""
@@ -131,6 +106,21 @@ class AgentBatch(Batch[AgentRun]):
         if key is not None:
             return _ended(run, made.raw[key])
         return replace(run, status=Status.RUNNING)
+
+    def _start(self, run: AgentRun, order: AgentOrder) -> tuple[AgentRun, Started]:
+        """Start a run, without its metadata where the registry turns that down."""
+        label, version = order.label, order.version
+        if order.metadata:
+            try:
+                made = self._registry.run_agent(
+                    run.agent_id, order.variables, label=label, version=version, metadata=order.metadata
+                )
+            except Rejected as error:
+                if error.status not in _NOT_UNDERSTOOD:
+                    raise
+            else:
+                return replace(run, has_metadata=True), made
+        return run, self._registry.run_agent(run.agent_id, order.variables, label=label, version=version)
 
     def looked_at(self, run: AgentRun) -> AgentRun:
         try:

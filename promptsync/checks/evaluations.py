@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from promptsync.checks.batch import Batch, finish, interruptible, judge, look, run_together
+from promptsync.checks.batch import Batch, finish, interruptible, judge, look
 from promptsync.checks.catalogue import Evaluation, NoSuchItem, pick
-from promptsync.checks.outcome import Fault, Status, failure, start_failed
+from promptsync.checks.outcome import Status, start_failed
 from promptsync.checks.reports import (
     EvaluationRun,
     as_reported,
@@ -18,7 +18,7 @@ from promptsync.checks.reports import (
     with_score,
 )
 from promptsync.checks.waiting import Patience, Progress
-from promptsync.errors import PromptsyncError, RemoteError
+from promptsync.errors import RemoteError
 
 if TYPE_CHECKING:
     from promptsync.remote.client import Registry
@@ -56,12 +56,6 @@ class Standard:
         return ""
 
 
-def failure_of(runs: Sequence[EvaluationRun], standard: Standard) -> PromptsyncError | None:
-    """The error in which runs that should have completed end, ``None`` when all of them pass."""
-    faults = [Fault(run.evaluation, run.status, *fault_of(run, standard)) for run in runs]
-    return failure(faults, "evaluation")
-
-
 def fault_of(run: EvaluationRun, standard: Standard) -> tuple[RemoteError | None, str]:
     """What the registry failed at in a run, and why it does not pass; ``None`` and empty when it does."""
     verdict = standard.verdict(run)
@@ -76,23 +70,6 @@ def _unscored(error: RemoteError) -> RemoteError:
     return RemoteError(
         error.message, hint="--allow-unscored takes an evaluation without a score for passed", code=error.code
     )
-
-
-def run_evaluations(
-    registry: Registry,
-    evaluations: Sequence[Evaluation],
-    *,
-    patience: Patience | None,
-    progress: Progress,
-) -> list[EvaluationRun]:
-    """Run each evaluation once, all at the same time, and wait until they have ended.
-
-    Without ``patience`` they are only started. What the registry fails at is in the run that it concerns.
-    Raises ``Interrupted`` with the runs as they are.
-    """
-    batch = EvaluationBatch(registry, evaluations)
-    run_together([batch], patience=patience, progress=progress, what=_WHAT)
-    return batch.runs
 
 
 def run_to_show(evaluations: Sequence[Evaluation], wanted: str, url: str) -> EvaluationRun:

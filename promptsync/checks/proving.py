@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,9 @@ from promptsync.checks.finding import Found, find_checks
 from promptsync.checks.outcome import Fault, Status, failure
 from promptsync.checks.reports import EvaluationRun
 from promptsync.checks.selection import AgentCheck, EvaluationCheck, Selection
-from promptsync.checks.uses import Use, uses_in
+from promptsync.checks.uses import Use, uses_of_agent
 from promptsync.checks.waiting import Patience, Progress
-from promptsync.errors import AnswerIsNo, PromptsyncError, RemoteError
+from promptsync.errors import AnswerIsNo, PromptsyncError
 
 if TYPE_CHECKING:
     from promptsync.remote.client import Registry
@@ -124,13 +124,15 @@ def prove(
     patience: Patience | None,
     progress: Progress,
     found: Found | None = None,
+    orders: Sequence[AgentOrder] | None = None,
 ) -> Proof:
     """Run all checks of a selection at the same time, wait until they have ended, and judge them.
 
     ``versions`` are the versions to be proven, by prompt: a check that is no proof of them does not pass,
     unless ``allow_unbound``. Without them, and for prompts that they leave out, a check that passes will do.
     The minimum of ``standard`` and that of a check both count. Without ``patience`` checks are only started.
-    ``found`` is what ``find_checks`` said about the selection, if it was asked before.
+    ``found`` is what ``find_checks`` said about the selection, if it was asked before, and ``orders`` are the
+    runs of its agents, if they are to be run with more than their input variables.
 
     Raises what ``find_checks`` does, before anything is started, and ``Interrupted`` with the runs as they
     are. What the registry fails at later is in the run that it concerns.
@@ -139,7 +141,9 @@ def prove(
     wanted = {name: number for name, number in (versions or {}).items() if name in found.prompts}
     binder = Binder(registry, wanted) if wanted else None
     evaluations = EvaluationBatch(registry, [item for _, item in found.evaluations])
-    agents = AgentBatch(registry, [AgentOrder(item, check.input_variables) for check, item in found.agents])
+    if orders is None:
+        orders = [AgentOrder(item, check.input_variables) for check, item in found.agents]
+    agents = AgentBatch(registry, orders)
     run_together([evaluations, agents], patience=patience, progress=progress, what="running checks")
     checks = [check for check, _ in found.evaluations]
     proof = Proof(
@@ -151,15 +155,29 @@ def prove(
             for (check, _), run in zip(found.agents, agents.runs, strict=True)
         ),
     )
-    return proof if binder is None else _bound(proof, binder, registry, allow_unbound=allow_unbound)
+    if binder is None:
+        return proof
+    uses = [uses_of_agent(registry, one.agent.id, label=one.label, version=one.version) for one in orders]
+    return _bound(proof, binder, [()] * len(checks) + uses, allow_unbound=allow_unbound)
+
+
+def proof_of(runs: Iterable[object], standard: Standard) -> Proof:
+    """What runs come to that are to prove no prompt, such as those that Ctrl-C left as they are."""
+    known = list(runs)
+    evaluations = [run for run in known if isinstance(run, EvaluationRun)]
+    agents = [run for run in known if isinstance(run, AgentRun)]
+    return Proof(
+        tuple(_evaluation(EvaluationCheck(run.evaluation, ()), run, standard) for run in evaluations),
+        tuple(ProvenAgent(AgentCheck(run.agent, ()), run, run.verdict) for run in agents),
+    )
 
 
 def _evaluation(check: EvaluationCheck, run: EvaluationRun, standard: Standard) -> ProvenEvaluation:
     return ProvenEvaluation(check, run, standard.verdict(run), standard)
 
 
-def _bound(proof: Proof, binder: Binder, registry: Registry, *, allow_unbound: bool) -> Proof:
-    """The proof with what its checks are no proof of, as far as they passed.
+def _bound(proof: Proof, binder: Binder, uses: Sequence[tuple[Use, ...]], *, allow_unbound: bool) -> Proof:
+    """The proof with what its checks are no proof of, as far as they passed; ``uses`` is what agents send.
 
     A check about another prompt does no harm to one that some other check proves.
     """
@@ -167,10 +185,9 @@ def _bound(proof: Proof, binder: Binder, registry: Registry, *, allow_unbound: b
     for place, one in enumerate(proof.all):
         if one.verdict or one.run.is_under_way:
             continue
-        uses = _uses(registry, one.run) if isinstance(one.run, AgentRun) else ()
         for prompt in one.check.prompts:
             if prompt in binder.versions:
-                findings[place, prompt] = _finding(binder, one, prompt, uses)
+                findings[place, prompt] = _finding(binder, one, prompt, uses[place])
     proven = {prompt for (_, prompt), (bond, _) in findings.items() if bond is Bond.PROOF}
 
     def doubts(wanted: int) -> tuple[Doubt, ...]:
@@ -196,14 +213,6 @@ def _finding(binder: Binder, one: Proven, prompt: str, uses: tuple[Use, ...]) ->
     if isinstance(one, ProvenEvaluation):
         return binder.of_evaluation(prompt, one.check.prompts, one.run)
     return binder.of_uses(prompt, uses)
-
-
-def _uses(registry: Registry, run: AgentRun) -> tuple[Use, ...]:
-    """What the nodes of an agent send; nothing where the registry does not tell."""
-    try:
-        return uses_in(registry.agent(run.agent_id).get("nodes"), "node_type")
-    except RemoteError:
-        return ()
 
 
 def _only_unbound(one: Proven) -> bool:

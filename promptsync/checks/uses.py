@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from promptsync.errors import RemoteError
 from promptsync.remote.parse import number, text
+
+if TYPE_CHECKING:
+    from promptsync.remote.client import Registry
 
 _PROMPT_STEP: Final = "PROMPT_TEMPLATE"
 _HOLDERS: Final = ("template", "prompt_template", "prompt")
@@ -31,6 +35,17 @@ def uses_in(steps: object, kind: str) -> tuple[Use, ...]:
     The vendor does not describe how a step holds its prompt; what is not understood is left out.
     """
     return tuple(_uses(steps, kind))
+
+
+def uses_of_agent(
+    registry: Registry, agent_id: int, *, label: str | None = None, version: int | None = None
+) -> tuple[Use, ...]:
+    """The prompts that the nodes of one version of an agent send; none where the registry does not tell."""
+    try:
+        found = registry.agent(agent_id, label=label, version=version)
+    except RemoteError:
+        return ()
+    return uses_in(found.get("nodes"), "node_type")
 
 
 def _uses(steps: object, kind: str) -> Iterator[Use]:

@@ -7,21 +7,10 @@ from typing import Any
 
 import click
 
-from promptsync import output
-from promptsync.checks.outcome import INTERRUPTED, Status
+from promptsync.checks.outcome import INTERRUPTED
 from promptsync.checks.waiting import Patience
 from promptsync.commands.session import Outcome
 from promptsync.errors import PromptsyncError, UsageError
-
-_MEANINGS = {
-    Status.COMPLETED: "good",
-    Status.RUNNING: "remote",
-    Status.TIMED_OUT: "warn",
-    Status.UNREADABLE: "warn",
-    Status.MAYBE_STARTED: "warn",
-    Status.NOT_STARTED: "bad",
-    Status.FAILED: "bad",
-}
 
 
 def waiting_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,9 +44,3 @@ def interrupted(lines: Sequence[str], body: Mapping[str, Any], still_running: Se
     )
     error.exit_code = INTERRUPTED
     return Outcome(lines, body, INTERRUPTED, error)
-
-
-def state(status: Status, passed: bool) -> str:
-    """A run's state in its colour; a run that completed without passing is not a good one."""
-    meaning = "bad" if status is Status.COMPLETED and not passed else _MEANINGS[status]
-    return output.style(str(status), meaning)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from promptsync.checks.waiting import Patience
+from promptsync.checks.agents import AgentBatch, AgentOrder, AgentRun
+from promptsync.checks.batch import run_together
+from promptsync.checks.catalogue import Evaluation
+from promptsync.checks.evaluations import EvaluationBatch, Standard
+from promptsync.checks.proving import proof_of
+from promptsync.checks.reports import EvaluationRun
+from promptsync.checks.waiting import Patience, Progress
 from promptsync.core.prompt import Prompt
+from promptsync.errors import PromptsyncError
 from promptsync.remote.client import Registry
 from promptsync.remote.transport import wsgi_transport
 from promptsync.server.app import create_app
@@ -61,6 +68,39 @@ def registry_with(model: Commanded, directory: Path) -> Iterator[Registry]:
             yield registry
         finally:
             model.go_on.set()
+
+
+def run_evaluations(
+    registry: Registry,
+    evaluations: Sequence[Evaluation],
+    *,
+    patience: Patience | None,
+    progress: Progress = lambda what, done, total: None,
+) -> list[EvaluationRun]:
+    """Run evaluations that are to prove nothing."""
+    batch = EvaluationBatch(registry, evaluations)
+    run_together([batch], patience=patience, progress=progress, what="running")
+    return batch.runs
+
+
+def run_agents(
+    registry: Registry,
+    orders: Sequence[AgentOrder],
+    *,
+    patience: Patience | None,
+    progress: Progress = lambda what, done, total: None,
+) -> list[AgentRun]:
+    """Run agents that are to prove nothing."""
+    batch = AgentBatch(registry, orders)
+    run_together([batch], patience=patience, progress=progress, what="running")
+    return batch.runs
+
+
+def failure_of(
+    runs: Sequence[EvaluationRun | AgentRun], standard: Standard | None = None
+) -> PromptsyncError | None:
+    """The error in which runs end."""
+    return proof_of(runs, standard or Standard()).error
 
 
 def silent(what: str, done: int, total: int) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from checking import SOON, Commanded, registry_with, silent
+from checking import SOON, Commanded, failure_of, registry_with, run_agents, silent
 
-from promptsync.checks.agents import AgentOrder, AgentRun, NodeOutput, failure_of, run_agents
+from promptsync.checks.agents import AgentOrder, AgentRun, NodeOutput
 from promptsync.checks.catalogue import list_agents
 from promptsync.checks.outcome import Interrupted, Status
 from promptsync.checks.waiting import Patience

@@ -5,14 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from checking import SOON, Commanded, registry_with, silent
+from checking import SOON, Commanded, failure_of, registry_with, run_evaluations, silent
 
 from promptsync.checks.catalogue import NoSuchItem, list_evaluations, pick
 from promptsync.checks.evaluations import (
     Standard,
     await_report,
-    failure_of,
-    run_evaluations,
     run_to_show,
 )
 from promptsync.checks.outcome import Interrupted, Status

@@ -1,0 +1,141 @@
+"""What ``eval run`` and ``agent run`` run: what is named, or what the prompts name that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from promptsync import output
+from promptsync.commands.session import Session
+from promptsync.commands.since import resolve_since, since_option
+from promptsync.errors import UsageError
+
+if TYPE_CHECKING:
+    from promptsync.checks.selection import Selection
+    from promptsync.sync.project import Project
+
+_MOST_NAMES = 10
+_CHANGED = click.option(
+    "--changed", is_flag=True, help="Run what the prompts name that changed, in their files or by checks:."
+)
+_ALLOW_UNBOUND = click.option(
+    "--allow-unbound",
+    is_flag=True,
+    help="With --changed: take a run for passed that may have run another version of the prompt.",
+)
+
+
+def choosing_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--changed``, ``--since`` and ``--allow-unbound``; they come as the arguments of ``Asked``."""
+    found: Callable[..., Any] = _CHANGED(since_option(_ALLOW_UNBOUND(function)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line says about it; ``kind`` is the word for one of what is run."""
+
+    kind: str
+    names: tuple[str, ...]
+    changed: bool
+    since: str | None
+    allow_unbound: bool
+
+    def check(self) -> None:
+        """Raise ``UsageError`` for what makes no sense together."""
+        verb = {"evaluation": "eval"}.get(self.kind, self.kind)
+        if self.names and self.changed:
+            raise UsageError(f"--changed and names of {self.kind}s exclude each other", hint="leave one out")
+        if not self.names and not self.changed:
+            raise UsageError(
+                f"no {self.kind} is named",
+                hint=f"name one, promptsync {verb} list shows them; or add --changed for those of the "
+                "prompts that changed",
+            )
+        for option, given in (("--since", self.since is not None), ("--allow-unbound", self.allow_unbound)):
+            if given and not self.changed:
+                raise UsageError(f"{option} needs --changed", hint="add --changed")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to be run.
+
+    ``changed`` are the prompts that it is about, compared with ``since``; ``without`` those of them that name
+    nothing to run; ``unpublished`` those whose files say something else than the registry's latest version.
+    ``versions`` are the latest versions of the others.
+    """
+
+    selection: Selection
+    changed: tuple[str, ...] = ()
+    since: str = ""
+    without: tuple[str, ...] = ()
+    unpublished: tuple[str, ...] = ()
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        """Why there may be nothing to run."""
+        if not self.changed:
+            return f"no prompt changed since {self.since}"
+        return f"none is named for what changed since {self.since}"
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What the JSON document says about it."""
+        return {
+            "changed": list(self.changed),
+            "since": self.since or None,
+            "without": list(self.without),
+            "unpublished": list(self.unpublished),
+        }
+
+
+def choose_changed(session: Session, project: Project, asked: Asked) -> Choice:
+    """Return what the changed prompts name. Asks the registry nothing when that is nothing."""
+    from promptsync.checks.published import published_versions
+    from promptsync.checks.selection import Selection, select_checks
+    from promptsync.files.worktree import scan
+    from promptsync.sync.changed import changed_since
+
+    worktree = scan(project.root, project.config.prompts)
+    changed = changed_since(project, worktree, resolve_since(session, asked.since))
+    found = select_checks(changed.names, worktree.files, project.config)
+    is_evaluation = asked.kind == "evaluation"
+    selection = Selection(found.evaluations, ()) if is_evaluation else Selection((), found.agents)
+    checks = selection.evaluations if is_evaluation else selection.agents
+    named = {prompt for check in checks for prompt in check.prompts}
+    without = tuple(name for name in changed.names if name not in named)
+    if not named:
+        return Choice(selection, changed.names, changed.since, without)
+    versions = published_versions(project, worktree.files, changed.names)
+    unpublished = tuple(name for name in changed.names if name not in versions)
+    return Choice(selection, changed.names, changed.since, without, unpublished, versions)
+
+
+def tell(session: Session, choice: Choice, kind: str) -> None:
+    """Say what changed, what of it is not run, and what the runs cannot have seen."""
+    since = output.name(choice.since)
+    if not choice.changed:
+        session.say(f"no prompt changed since {since}: no {kind} was run")
+        return
+    session.say(
+        f"{output.count(len(choice.changed), 'prompt')} changed since {since}: {_names(choice.changed)}"
+    )
+    if choice.without:
+        whole = f"; no {kind} was run" if len(choice.without) == len(choice.changed) else ""
+        session.say(f"no {kind} is named for {_names(choice.without)}{whole}")
+    if choice.unpublished:
+        warning = output.style("warning:", "warn")
+        session.say(
+            f"{warning} the registry's latest version is not what the file says: "
+            f"{_names(choice.unpublished)}; what runs is the registry's, and promptsync push publishes yours"
+        )
+
+
+def _names(names: tuple[str, ...]) -> str:
+    shown = ", ".join(map(output.name, names[:_MOST_NAMES]))
+    return shown + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
