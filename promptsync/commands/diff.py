@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from promptsync import output, present
@@ -13,10 +16,22 @@ from promptsync.sync.difference import Difference, differences
 from promptsync.sync.gather import gather
 from promptsync.sync.planning import check_names
 
+if TYPE_CHECKING:
+    from promptsync.core.prompt import Problem
+    from promptsync.sync.project import Project
+
+    Problems = Sequence[Problem]
+
 
 @verb("diff", short_help="Show what differs, field by field.", blank={"changes": []})
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--label", metavar="LABEL", help="Compare with the versions under LABEL, not with the latest.")
+@click.option(
+    "--since",
+    metavar="REF",
+    help="Compare the files with a git state instead, offline: origin/main, a commit, or origin/main... for "
+    "where this branch left it.",
+)
 @click.option("--stat", is_flag=True, help="One line a prompt.")
 @click.option("--name-only", is_flag=True, help="Only the names.")
 @format_option("markdown", "github")
@@ -25,6 +40,7 @@ def command(
     session: Session,
     names: tuple[str, ...],
     label: str | None,
+    since: str | None,
     stat: bool,
     name_only: bool,
     form: str | None,
@@ -33,33 +49,50 @@ def command(
     """Show what a push or a pull would change: fields that differ, texts line by line.
 
     Of a prompt that changed on both sides it shows both changes since they last agreed. Prompts that only
-    the registry has are shown when they are named.
+    the registry has are shown when they are named. With --since it shows what changed in git, and asks no
+    registry.
 
     \b
     promptsync diff
+    promptsync diff --since origin/main...
     promptsync diff support/refund --label prod
     promptsync diff --format markdown > plan.md
     """
     form = choose_format(session, form)
     if stat and name_only:
         raise UsageError("--stat and --name-only exclude each other")
+    if since is not None and label is not None:
+        raise UsageError(
+            "--since compares with git and --label with the registry", hint="leave out one of the two"
+        )
     with session.project() as project:
-        snapshot = gather(project, label=label)
-        check_names(snapshot, names)
-        items = [item for item in snapshot.only(names) if names or item.state is not State.REMOTE_ONLY]
-        found = differences(project, items)
+        found, problems = _since(project, names, since) if since is not None else _now(project, names, label)
     body = {"changes": [_body(one) for one in found]}
-    if snapshot.problems:
+    if problems:
         body["problems"] = [
             {"path": one.path, "line": one.line, "column": one.column, "message": one.message}
-            for one in snapshot.problems
+            for one in problems
         ]
-    code = 1 if snapshot.problems or (exit_code and found) else 0
+    code = 1 if problems or (exit_code and found) else 0
     lines = _lines(found, form, stat=stat, name_only=name_only)
-    lines += [output.safe(f"{one.path}:{one.line}:{one.column}: {one.message}") for one in snapshot.problems]
+    lines += [output.safe(f"{one.path}:{one.line}:{one.column}: {one.message}") for one in problems]
     if not lines and not session.quiet:
         lines = ["no differences"] if form == "text" and not name_only else []
     return Outcome(lines, body, code)
+
+
+def _now(project: Project, names: Sequence[str], label: str | None) -> tuple[list[Difference], Problems]:
+    snapshot = gather(project, label=label)
+    check_names(snapshot, names)
+    items = [item for item in snapshot.only(names) if names or item.state is not State.REMOTE_ONLY]
+    return differences(project, items), snapshot.problems
+
+
+def _since(project: Project, names: Sequence[str], since: str) -> tuple[list[Difference], Problems]:
+    from promptsync.files.worktree import scan
+    from promptsync.sync.sincediff import differences_since
+
+    return differences_since(project, scan(project.root, project.config.prompts), since, names), ()
 
 
 def _lines(found: list[Difference], form: str, *, stat: bool, name_only: bool) -> list[str]:

@@ -68,9 +68,9 @@ def deploy_plan_markdown(
 def _add_rehearsal(page: Page, rehearsal: Rehearsal) -> None:
     error = failure(rehearsal.receipt)
     page.say(
-        f"**Rehearsal {'passed' if error is None else 'failed'}**: these texts in a throw-away registry, with "
-        "the evaluations and agents of the fixtures. Those of the registry itself run in the deploy, before a "
-        "label moves."
+        f"**Rehearsal {'passed' if error is None else 'failed'}**: these texts in a throw-away registry, "
+        "with the evaluations and agents of the fixtures. Those of the registry itself run in the deploy, "
+        "before a label moves."
     )
     lines = [*map(click.unstyle, receipt_lines(rehearsal.receipt))]
     lines += [f"not rehearsed, for the fixtures do not declare it: {name}" for name in rehearsal.without]

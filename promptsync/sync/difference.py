@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from promptsync.core.canonical import comparable
 from promptsync.core.compare import State
@@ -27,10 +28,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The steps that tell how the two sides of a prompt differ: one, or two from the base when both moved."""
+    """The steps that tell how the two sides of a prompt differ: one, or two from the base when both moved.
+
+    ``state`` is a ``State``, or how a prompt differs from a git state.
+    """
 
     name: str
-    state: State
+    state: StrEnum
     path: str | None
     steps: tuple[Step, ...]
 
