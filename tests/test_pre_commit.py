@@ -186,6 +186,15 @@ def test_a_push_is_stopped_while_the_registry_holds_edits_that_nobody_pulled(
         assert consumer.run("git", "push", "--quiet", "origin", "main").returncode == 0
 
 
+def test_the_package_that_is_built_has_the_files_that_init_writes(consumer: Consumer, hooks: Hooks) -> None:
+    (program,) = hooks.home.glob("repo*/py_env-*/*/promptsync*")
+    other = consumer.root.parent / "other"
+    consumer.ok("git", "init", "--quiet", str(other))
+    consumer.ok(str(program), "-C", str(other), "init", "--github", "--pre-commit")
+    for path in (".pre-commit-config.yaml", ".github/workflows/deploy.yml"):
+        assert (other / path).is_file()
+
+
 def test_try_repo_builds_the_hooks_and_runs_them(consumer: Consumer, hooks: Hooks) -> None:
     done = consumer.pre_commit("try-repo", hooks.url, "promptsync-lint", "--all-files", "--verbose")
     assert done.returncode == 0, done.stdout

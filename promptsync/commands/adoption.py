@@ -172,15 +172,13 @@ def lines(done: Adopted, *, verbose: bool) -> list[str]:
     include = " ".join(shlex.quote(one) for one in done.started.config.include)
     where = f"{output.safe(done.url)} (include: {output.name(include)})"
     found.append(f"{output.count(len(written), 'prompt')} adopted from {where}")
-    if plan.present:
-        found.append(f"  {len(plan.present)} had a file here already, which is kept")
     label = output.name(done.label or "")
+    if plan.present:
+        found.append(f"  {len(plan.present)} with a file here already: kept")
     if plan.newer:
-        found.append(
-            f"  {len(plan.newer)} have a version that is newer than {label}: they are behind until you pull"
-        )
+        found.append(f"  {len(plan.newer)} with a version newer than {label}: behind until you pull")
     if plan.unlabelled:
-        found.append(f"  {len(plan.unlabelled)} are left there, without {label}: promptsync pull brings them")
+        found.append(f"  {len(plan.unlabelled)} without {label}: left there, promptsync pull brings them")
     if plan.foreign:
         found.append(f"  {plan.foreign} not adopted: outside of include")
     return found

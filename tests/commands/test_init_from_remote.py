@@ -1,0 +1,278 @@
+"""``init --from-remote``: a registry that is full already comes into an empty repository, or nothing does."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from scripted_registry import KEY
+from worlds import Reply, Run, World, asking, failing, fault
+
+from promptsync.files.config import load
+
+FLAGS = ("init", "--from-remote")
+OURS = {f"support/p{number:02}" for number in range(30)}
+THEIRS = {f"billing/eu/q{number}" for number in range(12)} | {"hello"}
+
+
+@pytest.fixture
+def full(world: World) -> World:
+    """A registry with 43 prompts, most of them labelled, beside a repository with nothing in it."""
+    for name in sorted(OURS | THEIRS):
+        world.publish(name, release_labels=["prod"] if name != "support/p00" else [])
+    world.publish("support/p01", "Newer {name}")
+    for path in (world.root / "promptsync.yaml", world.root / ".gitignore"):
+        path.unlink()
+    (world.root / "prompts").rmdir()
+    world.forget()
+    return world
+
+
+def adopt(world: World, *arguments: str) -> Run:
+    return world.run(*FLAGS, "--remote", world.url, *arguments)
+
+
+def below(root: Path) -> list[str]:
+    """Everything in a directory but what git and promptsync keep for themselves."""
+    found = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+    return sorted(path.as_posix() for path in found if path.parts[0] not in (".git", ".promptsync"))
+
+
+def test_what_belongs_here_comes_in_one_go_and_is_ready_to_be_committed(full: World) -> None:
+    done = adopt(full, "--include", "support/*")
+    assert done.code == 0, str(done)
+    assert len(full.seen) <= 1.1 * len(OURS)
+    assert "30 prompts adopted" in done.out
+    assert "13 not adopted: outside of include" in done.out
+    assert full.states() == dict.fromkeys(OURS, "in-sync")
+    commands = re.findall(r"^  (git .*)$", done.out, re.MULTILINE)
+    assert [command.split()[3] for command in commands] == ["add", "commit"]
+    for command in commands:
+        full.git(*shlex.split(command)[3:])
+    assert full.git("status", "--porcelain") == ""
+    assert full.git("log", "--format=%s").strip() == "Adopt 30 prompts of the registry"
+    assert full.run("status", "--exit-code").code == 0
+    assert load(full.root / "promptsync.yaml").include == ("support/*",)
+
+
+def test_all_of_it_comes_when_that_is_what_is_meant(full: World) -> None:
+    found = adopt(full, "--include", "*", "--json").document
+    assert {one["name"] for one in found["adopted"]} == OURS | THEIRS
+    assert found["not_adopted"] == 0
+    assert found["created"] == ["promptsync.yaml", "prompts/", ".gitignore"]
+    assert [step["do"].split()[0] for step in found["next"]] == ["promptsync", "git", "git"]
+    assert full.run("status", "--exit-code").code == 0
+
+
+def test_without_a_terminal_it_must_be_said_which_prompts_belong_here(full: World) -> None:
+    done = adopt(full)
+    assert done.code == 2
+    assert re.findall(r"^ +(\d+)  (.*)$", done.err, re.MULTILINE) == [
+        ("30", "support/*"),
+        ("12", "billing/*"),
+        ("1", "hello"),
+    ]
+    assert "--include 'support/*'" in done.err
+    assert adopt(full, "--json").document["error"]["code"] == "include-needed"
+    assert below(full.root) == []
+
+
+def test_a_person_is_asked_until_the_answer_matches_something(full: World) -> None:
+    done = full.on_terminal(*FLAGS, "--url", full.url, answer="suport/*\nsupport/* hello\n")
+    assert done.code == 0, str(done)
+    assert "suport/* matches no prompt" in done.err
+    assert load(full.root / "promptsync.yaml").include == ("support/*", "hello")
+    assert set(full.states()) == OURS | {"hello"}
+
+
+def test_a_person_who_just_presses_enter_gets_all_of_it(full: World) -> None:
+    assert full.on_terminal(*FLAGS, "--url", full.url, answer="\n").code == 0
+    assert set(full.states()) == OURS | THEIRS
+
+
+def test_the_versions_under_a_label_can_be_adopted(full: World) -> None:
+    done = adopt(full, "--include", "support/*", "--label", "prod")
+    assert done.code == 0, str(done)
+    assert "29 prompts adopted" in done.out
+    assert "1 with a version newer than prod: behind until you pull" in done.out
+    assert "1 without prod: left there" in done.out
+    assert "Theirs" in full.path("support/p01").read_text()
+    others = dict.fromkeys(OURS, "in-sync")
+    assert full.states() == {**others, "support/p01": "behind", "support/p00": "remote-only"}
+    full.ok("pull")
+    assert full.states() == others
+    assert adopt(full, "--include", "support/*", "--label", "prod").code == 0
+
+
+NOTHING_IS_WRITTEN = {
+    "a pattern that matches nothing": (["--include", "suport/*"], None, 2, "matches none of the 43 prompts"),
+    "a label that nothing has": (["--include", "*", "--label", "prd"], None, 2, "no prompt in scope has"),
+    "a bad directory": (["--include", "*", "--prompts", "../x"], None, 2, "no directory below"),
+    "an empty pattern": (["--include", ""], None, 2, "promptsync.yaml"),
+    "an example": (["--include", "*", "--example"], None, 2, "exclude each other"),
+    "a wrong key": (["--include", "*"], failing(401, "Invalid API key"), 4, "PROMPTLAYER_API_KEY"),
+    "a registry that fails": (["--include", "*"], failing(500), 4, "500"),
+    "a page that is no JSON": (["--include", "*"], Reply("<html>", 200, {}), 4, "error:"),
+}
+
+
+@pytest.mark.parametrize("what", NOTHING_IS_WRITTEN)
+def test_what_goes_wrong_before_the_first_file_leaves_nothing(full: World, what: str) -> None:
+    arguments, reply, code, message = NOTHING_IS_WRITTEN[what]
+    if reply is not None:
+        full.faults.append(fault(asking("GET", "/"), reply))
+    done = adopt(full, *arguments)
+    assert (done.code, message in done.err) == (code, True), str(done)
+    assert below(full.root) == []
+    assert full.writes == []
+
+
+def test_one_prompt_that_cannot_be_read_leaves_nothing(full: World) -> None:
+    full.faults.append(fault(asking("GET", "version=2"), failing(500)))
+    assert adopt(full, "--include", "*").code == 4
+    assert below(full.root) == []
+
+
+def test_without_a_key_or_a_network_nothing_is_written(full: World) -> None:
+    done = full.run(*FLAGS, "--remote", full.url, "--include", "*", PROMPTLAYER_API_KEY="")
+    assert (done.code, "set PROMPTLAYER_API_KEY" in done.err) == (4, True)
+    done = full.run(*FLAGS, "--remote", "http://127.0.0.1:9", "--include", "*")
+    assert (done.code, "127.0.0.1:9" in done.err) == (4, True)
+    assert below(full.root) == []
+
+
+@pytest.mark.parametrize("remote", ["", "local"])
+def test_there_is_nothing_to_adopt_from_an_empty_registry(world: World, tmp_path: Path, remote: str) -> None:
+    place = tmp_path / "new"
+    place.mkdir()
+    done = world.run("-C", str(place), *FLAGS, "--remote", remote or world.url, "--include", "*")
+    assert (done.code, "holds no prompts" in done.err) == (2, True), str(done)
+    assert list(place.iterdir()) == []
+
+
+def test_a_name_needs_a_configuration_that_says_what_it_is(full: World) -> None:
+    done = full.run(*FLAGS, "--remote", "staging", "--include", "*")
+    assert (done.code, "--remote https://" in done.err) == (2, True)
+    assert below(full.root) == []
+
+
+def test_the_registry_may_be_named_by_the_environment(full: World) -> None:
+    done = full.run(*FLAGS, "--include", "hello", PROMPTLAYER_BASE_URL=full.url)
+    assert done.code == 0, str(done)
+    assert load(full.root / "promptsync.yaml").remotes["production"].url == full.url
+
+
+def test_files_that_are_there_are_never_overwritten(full: World) -> None:
+    mine = full.write("support/p02", "Mine {name}").read_bytes()
+    same = full.write("support/p03", "Theirs {name}").read_bytes()
+    full.write("support/only-here")
+    done = adopt(full, "--include", "support/*")
+    assert done.code == 3
+    assert "1 file here did not come from the registry" in done.err
+    assert "support/p02  prompts/support/p02.yaml" in done.err
+    assert full.path("support/p02").read_bytes() == mine
+    assert full.path("support/p03").read_bytes() == same
+    states = full.states()
+    assert (states["support/p02"], states["support/only-here"]) == ("diverged", "new")
+    assert {state for name, state in states.items() if name not in ("support/p02", "support/only-here")} == {
+        "in-sync"
+    }
+    full.ok("pull", "support/p02", "--theirs")
+    assert full.states()["support/p02"] == "in-sync"
+
+
+def test_a_file_that_cannot_be_read_stops_it(full: World) -> None:
+    full.write("support/p02").write_text("messages: [")
+    before = below(full.root)
+    assert adopt(full, "--include", "support/*").code == 1
+    assert below(full.root) == before
+
+
+def test_a_configuration_that_is_there_is_kept_and_gets_the_include_that_it_lacks(full: World) -> None:
+    path = full.root / "promptsync.yaml"
+    text = f"# ours\nprompts: texts  # here\nremote: team\nremotes: {{team: {{url: '{full.url}'}}}}"
+    path.write_text(text)
+    done = full.run(*FLAGS, "--include", "support/*")
+    assert done.code == 0, str(done)
+    assert path.read_text() == f'{text}\ninclude: ["support/*"]\n'
+    assert len([one for one in below(full.root) if one.startswith("texts/support/")]) == 30
+    assert full.run("status", "--exit-code").code == 0
+    refused = full.run(*FLAGS, "--include", "billing/*")
+    assert (refused.code, "includes other prompts: support/*" in refused.err) == (2, True)
+    again = full.run(*FLAGS)
+    assert again.code == 0, str(again)
+    assert "0 prompts adopted" in again.out
+    assert "30 with a file here already: kept" in again.out
+    assert "git commit" not in again.out
+
+
+def test_a_configuration_that_cannot_get_a_line_is_left_alone(full: World) -> None:
+    path = full.root / "promptsync.yaml"
+    text = f"{{remote: team, remotes: {{team: {{url: '{full.url}'}}}}}}\n"
+    path.write_text(text)
+    done = full.run(*FLAGS, "--include", "support/*")
+    assert (done.code, 'add it yourself: include: ["support/*"]' in done.err) == (2, True)
+    assert path.read_text() == text
+    assert below(full.root) == ["promptsync.yaml"]
+
+
+def test_a_configuration_that_is_there_has_to_know_the_registry(full: World) -> None:
+    (full.root / "promptsync.yaml").write_text("include: ['*']\n")
+    done = adopt(full)
+    assert (done.code, "has no remote" in done.err) == (2, True)
+    assert below(full.root) == ["promptsync.yaml"]
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "CON", "a/../b", "nul.yaml", "a\x1b[31m"])
+def test_no_name_leads_out_of_the_prompts(full: World, name: str) -> None:
+    full.publish(name)
+    done = adopt(full, "--include", "*")
+    assert done.code == 0, str(done)
+    assert "\x1b" not in done.out
+    assert not (full.root.parent / "evil.yaml").exists()
+    assert {path.split("/")[0] for path in below(full.root)} == {".gitignore", "prompts", "promptsync.yaml"}
+    assert full.run("status", "--exit-code").code == 0
+
+
+def test_what_was_stopped_half_way_is_finished_by_the_same_command(full: World) -> None:
+    assert adopt(full, "--include", "support/*").code == 0
+    for name in sorted(OURS)[::2]:
+        full.path(name).unlink()
+    (full.root / ".promptsync" / "record.json").unlink()
+    full.forget()
+    done = adopt(full, "--include", "support/*")
+    assert done.code == 0, str(done)
+    assert "15 prompts adopted" in done.out
+    assert full.states() == dict.fromkeys(OURS, "in-sync")
+
+
+def test_ctrl_c_while_the_registry_is_read_leaves_nothing(full: World) -> None:
+    full.faults.append(fault(asking("GET", "version="), lambda seen, forward: _slow(forward(seen))))
+    command = [sys.executable, "-m", "promptsync", "-C", str(full.root), *FLAGS, "--include", "*"]
+    environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PROMPTLAYER_BASE_URL": full.url}
+    environ["PYTHONPATH"] = str(Path(__file__).parents[2])
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+        while len(full.seen) < 8:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, "interrupted" in err) == (130, True)
+    assert below(full.root) == []
+
+
+def _slow(reply: Reply) -> Reply:
+    time.sleep(0.05)
+    return reply
+
+
+def test_a_label_without_adopting_is_a_mistake(full: World) -> None:
+    assert full.run("init", "--label", "prod").code == 2
+    assert KEY not in full.run(*FLAGS, "--label", "prod").err
+    assert below(full.root) == []
