@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,10 +20,10 @@ def text(content: str) -> str:
     return f"content: {content}\n"
 
 
-@pytest.fixture
-def branch(tmp_path: Path) -> Copy:
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     """A branch that changed ``b``; main went on and changed ``a``. Both began with a tag."""
-    copy = Copy.made(tmp_path / "origin")
+    copy = Copy.made(tmp_path_factory.mktemp("made"))
     copy.put({A: text("One"), "prompts/b.yaml": text("One")})
     copy.commit()
     copy.git("tag", "v1")
@@ -32,6 +33,13 @@ def branch(tmp_path: Path) -> Copy:
     copy.put({"prompts/b.yaml": text("Two")})
     copy.commit()
     return copy
+
+
+@pytest.fixture
+def branch(made_once: Copy, tmp_path: Path) -> Copy:
+    top = tmp_path / "origin"
+    shutil.copytree(made_once.top, top)
+    return Copy(top, top)
 
 
 @pytest.mark.parametrize(

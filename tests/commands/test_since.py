@@ -1,0 +1,455 @@
+"""``--since`` in a GitHub workflow: clones as actions/checkout makes them, events as GitHub writes them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gitcopy import Copy, git
+from worlds import World, made
+
+from promptsync.commands.session import Environment, Session
+from promptsync.commands.since import resolve_since
+from promptsync.errors import PromptsyncError
+
+A = "prompts/a.yaml"
+B = "prompts/b.yaml"
+ZEROS = "0" * 40
+REPOSITORY = {"full_name": "acme/bot", "fork": False, "default_branch": "main"}
+
+
+def text(content: str) -> str:
+    return f"content: {content}\n"
+
+
+class Hub:
+    """A repository on GitHub: a branch that changed ``b``, while main went on and changed ``a``."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.origin = Copy.made(directory / "origin")
+        self.origin.put({A: text("One"), B: text("One")})
+        self.first = self.origin.commit()
+        self.origin.git("checkout", "-q", "-b", "feature")
+        self.origin.put({B: text("Two")})
+        self.head = self.origin.commit()
+        self.origin.git("checkout", "-q", "main")
+        self.origin.put({A: text("Two")})
+        self.base = self.origin.commit()
+        # GitHub merges each pull request to try it
+        self.origin.git("checkout", "-q", "--detach", "main")
+        self.origin.git("merge", "-q", "--no-ff", "-m", "Merge 7", "feature")
+        self.merge = self.origin.git("rev-parse", "HEAD")
+        self.origin.git("update-ref", "refs/pull/7/merge", self.merge)
+        self.origin.git("checkout", "-q", "main")
+
+    def checkout(self, commit: str, depth: int = 0) -> Copy:
+        """A clone as actions/checkout makes it: of one commit, or with ``fetch-depth: 0`` of all branches."""
+        clone = self.directory / "clone"
+        git(self.directory, "init", "-q", str(clone))
+        git(clone, "remote", "add", "origin", f"file://{self.origin.top}")
+        specs = [f"+{commit}:refs/remotes/checked/out"]
+        if not depth:
+            specs += ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"]
+        limit = [f"--depth={depth}"] if depth else []
+        git(clone, "fetch", "-q", "--no-tags", *limit, "origin", *specs)
+        git(clone, "checkout", "-q", "--detach", commit)
+        return Copy(clone, clone)
+
+    def pull_request(self, **more: Any) -> dict[str, Any]:
+        base = {"ref": "main", "sha": self.base, "repo": REPOSITORY}
+        head = {"ref": "feature", "sha": self.head, "repo": REPOSITORY | more}
+        return {
+            "action": "synchronize",
+            "number": 7,
+            "before": self.first,
+            "after": self.head,
+            "pull_request": {"number": 7, "base": base, "head": head, "merge_commit_sha": self.merge},
+            "repository": REPOSITORY,
+        }
+
+    def push(self, before: str, ref: str = "refs/heads/main", **more: Any) -> dict[str, Any]:
+        return {
+            "ref": ref,
+            "before": before,
+            "after": self.origin.git("rev-parse", "HEAD"),
+            "created": before == ZEROS,
+            "deleted": False,
+            "forced": False,
+            "base_ref": None,
+            "commits": [],
+            "head_commit": {"id": self.head, "message": "Change prompts"},
+            "repository": REPOSITORY,
+            **more,
+        }
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    return Hub(tmp_path_factory.mktemp("hub"))
+
+
+@pytest.fixture
+def hub(made_once: Hub, tmp_path: Path) -> Hub:
+    hub = copy(made_once)
+    hub.directory = tmp_path
+    shutil.copytree(made_once.origin.top, tmp_path / "origin")
+    hub.origin = Copy(tmp_path / "origin", tmp_path / "origin")
+    return hub
+
+
+def session(clone: Copy, variables: Mapping[str, str]) -> Session:
+    return Session(Environment(variables=variables), given_directory=str(clone.root))
+
+
+def resolved(
+    clone: Copy,
+    name: str,
+    event: Any,
+    ref: str = "refs/heads/main",
+    since: str | None = None,
+    required: bool = True,
+) -> str | None:
+    """What the event means in a clone."""
+    path = clone.top.parent / "event.json"
+    path.write_text(json.dumps(event), "utf-8")
+    variables = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_EVENT_NAME": name,
+        "GITHUB_EVENT_PATH": str(path),
+        "GITHUB_REF": ref,
+    }
+    return resolve_since(session(clone, variables), since, required=required)
+
+
+def names(clone: Copy, name: str, event: Any, ref: str = "refs/heads/main") -> tuple[str, ...]:
+    """The prompts that changed by an event."""
+    since = resolved(clone, name, event, ref)
+    assert since is not None
+    return clone.changed(since).names
+
+
+# -- pull requests ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fork", [False, True])
+@pytest.mark.parametrize("name", ["pull_request", "pull_request_review"])
+def test_a_pull_request_is_compared_with_its_base(hub: Hub, fork: bool, name: str) -> None:
+    if fork:  # its branch is not in this repository
+        hub.origin.git("branch", "-q", "-D", "feature")
+    clone = hub.checkout(hub.merge)
+    assert names(clone, name, hub.pull_request(fork=fork), "refs/pull/7/merge") == ("b",)
+
+
+def test_a_pull_request_whose_own_commit_is_checked_out_is_compared_with_where_it_began(hub: Hub) -> None:
+    clone = hub.checkout(hub.head)
+    assert names(clone, "pull_request", hub.pull_request()) == ("b",)
+    assert clone.changed(hub.base).names == ("a", "b"), "which main alone would not be"
+
+
+def test_a_pull_request_in_a_shallow_clone_says_what_to_fetch(hub: Hub) -> None:
+    clone = hub.checkout(hub.merge, depth=1)
+    with pytest.raises(PromptsyncError) as caught:
+        names(clone, "pull_request", hub.pull_request())
+    assert (caught.value.exit_code, caught.value.code) == (3, "shallow-clone")
+    assert "fetch-depth: 0" in caught.value.hint
+
+
+def test_a_shallow_clone_with_the_base_is_enough(hub: Hub) -> None:
+    assert names(hub.checkout(hub.merge, depth=2), "pull_request", hub.pull_request()) == ("b",)
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_the_base_checked_out_for_a_pull_request_is_an_error(hub: Hub, depth: int) -> None:
+    hub.origin.git("branch", "-q", "-D", "feature")
+    clone = hub.checkout(hub.base, depth)
+    with pytest.raises(PromptsyncError, match="does not hold the pull request") as caught:
+        resolved(clone, "pull_request_target", hub.pull_request(fork=True))
+    assert "github.event.pull_request.head.sha" in caught.value.hint
+
+
+@pytest.mark.parametrize("checked_out", ["head", "merge"])
+def test_a_pull_request_target_with_its_commits_is_compared_with_its_base(hub: Hub, checked_out: str) -> None:
+    clone = hub.checkout(getattr(hub, checked_out))
+    assert names(clone, "pull_request_target", hub.pull_request(fork=True)) == ("b",)
+
+
+def test_a_merge_queue_is_compared_with_what_it_merges_into(hub: Hub) -> None:
+    ref = f"refs/heads/gh-readonly-queue/main/pr-7-{hub.base}"
+    group = {
+        "head_sha": hub.merge,
+        "head_ref": ref,
+        "base_sha": hub.base,
+        "base_ref": "refs/heads/main",
+        "head_commit": {"id": hub.merge, "message": "Merge 7"},
+    }
+    event = {"action": "checks_requested", "merge_group": group, "repository": REPOSITORY}
+    assert names(hub.checkout(hub.merge), "merge_group", event, ref) == ("b",)
+
+
+# -- pushes ----------------------------------------------------------------------------------------------
+
+
+def test_a_push_is_compared_with_what_was_there_before(hub: Hub) -> None:
+    assert names(hub.checkout(hub.base), "push", hub.push(hub.first)) == ("a",)
+
+
+def test_a_push_of_several_commits_counts_them_all(hub: Hub) -> None:
+    hub.origin.put({B: text("Three")})
+    assert names(hub.checkout(hub.origin.commit()), "push", hub.push(hub.first)) == ("a", "b")
+
+
+def test_a_push_in_a_shallow_clone_says_what_to_fetch(hub: Hub) -> None:
+    with pytest.raises(PromptsyncError) as caught:
+        names(hub.checkout(hub.base, depth=1), "push", hub.push(hub.first))
+    assert (caught.value.exit_code, caught.value.code) == (3, "shallow-clone")
+    assert hub.first in caught.value.message
+
+
+def test_a_new_branch_is_compared_with_where_it_left_the_default_branch(hub: Hub) -> None:
+    ref = "refs/heads/feature"
+    assert names(hub.checkout(hub.head), "push", hub.push(ZEROS, ref), ref) == ("b",)
+
+
+def test_a_new_branch_without_the_default_branch_is_an_error(hub: Hub) -> None:
+    clone = hub.checkout(hub.head)
+    clone.git("update-ref", "-d", "refs/remotes/origin/main")
+    ref = "refs/heads/feature"
+    with pytest.raises(PromptsyncError) as caught:
+        names(clone, "push", hub.push(ZEROS, ref), ref)
+    assert "git fetch origin main" in caught.value.hint
+
+
+def test_the_first_push_of_all_brings_everything(hub: Hub) -> None:
+    assert names(hub.checkout(hub.base), "push", hub.push(ZEROS)) == ("a", "b")
+
+
+def test_a_forced_push_without_the_old_commit_says_what_to_fetch(hub: Hub) -> None:
+    hub.origin.git("reset", "-q", "--hard", hub.first)
+    hub.origin.put({A: text("Three")})
+    clone = hub.checkout(hub.origin.commit())
+    event = hub.push(hub.base, forced=True)
+    with pytest.raises(PromptsyncError) as caught:
+        names(clone, "push", event)
+    assert (caught.value.exit_code, caught.value.code) == (2, "unknown-revision")
+    assert f"git fetch origin {hub.base}" in caught.value.hint
+    clone.git("fetch", "-q", "origin", hub.base)
+    assert names(clone, "push", event) == ("a",)
+
+
+def test_a_tag_that_moved_is_compared_with_where_it_was(hub: Hub) -> None:
+    assert names(hub.checkout(hub.base), "push", hub.push(hub.first, "refs/tags/v1"), "refs/tags/v1") == (
+        "a",
+    )
+
+
+# -- nothing before --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "event", "ref"),
+    [
+        (
+            "workflow_dispatch",
+            {"inputs": None, "ref": "refs/heads/main", "repository": REPOSITORY},
+            "refs/heads/main",
+        ),
+        ("schedule", {"schedule": "0 3 * * *"}, "refs/heads/main"),
+        ("schedule", {"schedule": "0 3 * * *", "repository": REPOSITORY}, "refs/heads/main"),
+        (
+            "repository_dispatch",
+            {"action": "prompt", "branch": "main", "repository": REPOSITORY},
+            "refs/heads/main",
+        ),
+        ("release", {"action": "published", "release": {}, "repository": REPOSITORY}, "refs/tags/v1"),
+        ("push", {"ref": "refs/tags/v1", "before": ZEROS, "repository": REPOSITORY}, "refs/tags/v1"),
+    ],
+)
+def test_an_event_with_nothing_before_it_is_an_error_and_no_empty_set(
+    hub: Hub, name: str, event: dict[str, Any], ref: str
+) -> None:
+    clone = hub.checkout(hub.base)
+    with pytest.raises(PromptsyncError, match=f"a {name} event") as caught:
+        resolved(clone, name, event, ref)
+    assert (caught.value.exit_code, caught.value.code) == (2, "nothing-before")
+    assert "--since HEAD~1" in caught.value.hint
+    assert resolved(clone, name, event, ref, required=False) is None
+    assert resolved(clone, name, event, ref, since="HEAD") == "HEAD"
+
+
+def test_a_manual_run_on_a_branch_is_compared_with_where_it_left_the_default_branch(hub: Hub) -> None:
+    event = {"inputs": {}, "ref": "refs/heads/feature", "repository": REPOSITORY}
+    assert names(hub.checkout(hub.head), "workflow_dispatch", event, "refs/heads/feature") == ("b",)
+
+
+# -- events that cannot be read --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("push", "", "it is not JSON"),
+        ("push", "{", "it is not JSON"),
+        ("push", "[" * 100_000, "it is not JSON"),
+        ("push", "\udcff", "it is not JSON"),
+        ("push", "[]", "it is not a JSON object"),
+        ("push", "null", "it is not a JSON object"),
+        ("push", "{}", "a push event has before, and this one does not"),
+        ("push", '{"before": null}', "a push event has before"),
+        ("push", '{"before": "--all"}', "before is '--all' and no commit"),
+        ("push", f'{{"before": "{ZEROS}"}}', "a push event has ref"),
+        ("push", f'{{"before": "{ZEROS}", "ref": "refs/heads/x"}}', "has repository.default_branch"),
+        ("pull_request", '{"pull_request": 7}', "a pull_request event has pull_request.base.sha"),
+        ("pull_request", '{"pull_request": {"base": {"sha": 7}}}', "has pull_request.base.sha"),
+        ("pull_request_target", "{}", "has pull_request.head.sha"),
+        ("merge_group", "{}", "a merge_group event has merge_group.base_sha"),
+    ],
+)
+def test_an_event_that_is_not_as_github_writes_it_is_an_error(
+    hub: Hub, tmp_path: Path, name: str, content: str, why: str
+) -> None:
+    path = tmp_path / "event.json"
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    variables = {"GITHUB_EVENT_NAME": name, "GITHUB_EVENT_PATH": str(path)}
+    with pytest.raises(PromptsyncError) as caught:
+        resolve_since(session(hub.origin, variables), None)
+    assert (caught.value.exit_code, caught.value.code) == (2, "event-file")
+    assert why in caught.value.message
+    assert str(path) in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({}, "GITHUB_EVENT_PATH is not set"),
+        ({"GITHUB_EVENT_PATH": ""}, "GITHUB_EVENT_PATH is not set"),
+        ({"GITHUB_EVENT_PATH": "/nowhere/event.json"}, "/nowhere/event.json: No such file"),
+        ({"GITHUB_EVENT_PATH": "/"}, "Is a directory"),
+    ],
+)
+def test_an_event_that_is_not_there_is_an_error(hub: Hub, variables: dict[str, str], why: str) -> None:
+    with pytest.raises(PromptsyncError) as caught:
+        resolve_since(session(hub.origin, {"GITHUB_EVENT_NAME": "push", **variables}), None)
+    assert caught.value.code == "event-file"
+    assert why in caught.value.message
+
+
+# -- elsewhere -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variables", [{}, {"GITHUB_EVENT_NAME": ""}, {"GITHUB_TOKEN": "x"}])
+def test_elsewhere_it_is_what_the_flag_says(hub: Hub, variables: dict[str, str]) -> None:
+    there = session(hub.origin, variables)
+    assert resolve_since(there, None) is None
+    assert resolve_since(there, "main") == "main"
+
+
+def test_the_flag_beats_the_event_even_when_it_is_empty(hub: Hub) -> None:
+    clone = hub.checkout(hub.base)
+    assert resolved(clone, "push", hub.push(hub.first), since="HEAD") == "HEAD"
+    since = resolved(clone, "push", hub.push(hub.first), since="")
+    with pytest.raises(PromptsyncError, match="names no commit"):
+        clone.changed(since)
+
+
+# -- status ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A snippet with a parent, a prompt that is renamed later and one that is deleted later."""
+    with made(tmp_path) as world:
+        world.write("tone", content="Be kind")
+        world.write("refund", "@@@tone@@@ Hello")
+        world.write("old", "Old")
+        world.write("gone", "Gone")
+        world.ok("push")
+        world.commit()
+        world.git("tag", "v1")
+        world.edit("tone", "Be kind", "Be brief")
+        world.edit("old", "name: old", "name: new")
+        world.path("gone").unlink()
+        world.write("fresh", "Fresh")
+        yield world
+
+
+ROWS = [
+    {"name": "fresh", "kind": "added", "path": "prompts/fresh.yaml", "old_name": None, "through": []},
+    {"name": "gone", "kind": "deleted", "path": None, "old_name": None, "through": []},
+    {"name": "new", "kind": "renamed", "path": "prompts/old.yaml", "old_name": "old", "through": []},
+    {
+        "name": "refund",
+        "kind": "dependant",
+        "path": "prompts/refund.yaml",
+        "old_name": None,
+        "through": ["tone"],
+    },
+    {"name": "tone", "kind": "changed", "path": "prompts/tone.yaml", "old_name": None, "through": []},
+]
+
+
+@pytest.mark.parametrize("more", [(), ("--offline",)])
+def test_status_shows_what_changed_since_a_state(world: World, more: tuple[str, ...]) -> None:
+    commit = world.git("rev-parse", "v1").strip()
+    found = world.run("status", "--since", "v1", "--json", *more).document
+    assert (found["since"], found["since_commit"], found["changed"]) == ("v1", commit, ROWS)
+    assert found["prompts"]
+    lines = world.ok("status", "--since", "v1", *more).out.splitlines()
+    at = lines.index(f"changed since v1 ({commit[:7]}):")
+    assert [line.split() for line in lines[at + 1 :]] == [
+        ["added", "fresh", "prompts/fresh.yaml"],
+        ["deleted", "gone"],
+        ["renamed", "new", "was", "old"],
+        ["dependant", "refund", "through", "tone"],
+        ["changed", "tone", "prompts/tone.yaml"],
+    ]
+
+
+def test_status_without_since_says_nothing_of_it_and_the_event_is_not_read(world: World) -> None:
+    found = world.run("status", "--json", GITHUB_EVENT_NAME="push", GITHUB_EVENT_PATH="/nowhere").document
+    assert found.keys().isdisjoint({"since", "since_commit", "changed"})
+
+
+def test_status_says_when_nothing_changed(world: World) -> None:
+    world.commit()
+    commit = world.git("rev-parse", "HEAD").strip()
+    for since, shown in (("HEAD", f"HEAD ({commit[:7]})"), (commit, commit[:7])):
+        assert f"no prompt changed since {shown}\n" in world.ok("status", "--since", since).out
+    assert "changed since the first commit:" in world.ok("status", "--since", ZEROS).out
+
+
+def test_status_in_markdown_shows_what_changed_too(world: World) -> None:
+    lines = world.ok("status", "--since", "v1", "--format", "markdown").out.splitlines()
+    assert any(line.startswith("changed since v1") for line in lines)
+    assert len([line for line in lines if line.startswith("```")]) == 4
+    assert "\x1b" not in "".join(lines)
+
+
+def test_status_with_a_state_that_is_not_there_fails(world: World) -> None:
+    done = world.run("status", "--since", "v2", "--json")
+    assert done.code == 2
+    assert done.document["error"]["code"] == "unknown-revision"
+    assert "changed" not in done.document
+
+
+def test_status_shows_the_rest_where_a_file_cannot_be_read(world: World) -> None:
+    (world.root / "prompts/bad.yaml").write_text("content: [\n")
+    done = world.run("status", "--since", "v1", "--json")
+    assert (done.code, done.document["error"]["code"]) == (1, "invalid-file")
+    assert "changed" not in done.document
+    assert {one["name"] for one in done.document["prompts"]} >= {"tone", "bad"}
+    done = world.run("status", "--since", "v1")
+    assert "prompts/bad.yaml" in done.out
+    assert "promptsync lint" in done.err
+
+
+def test_names_and_revisions_reach_the_terminal_escaped(world: World) -> None:
+    (world.root / "prompts/evil.yaml").write_text('name: "e\\x1bvil"\ncontent: x\n')
+    assert "e\\x1bvil" in world.ok("status", "--since", "v1").out
+    done = world.run("status", "--since", "v\x1b[31m")
+    assert (done.code, "\x1b" in done.err + done.out) == (2, False)
