@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from promptsync import output, present
+from promptsync import output, present, pulls
+from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.session import Outcome, Session, verb
-from promptsync.core.compare import State
-from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, Refused, UsageError
+from promptsync.errors import AnswerIsNo, Refused, UsageError
 from promptsync.files.private import locked
 from promptsync.sync.conflict import Conflict
 from promptsync.sync.gather import gather
 from promptsync.sync.materialise import export, plan_materialise
-from promptsync.sync.merging import MergeConflict, Unmerged
+from promptsync.sync.merging import MergeConflict
 from promptsync.sync.project import Project
 from promptsync.sync.pull import PullOptions, PullPlan, PullReceipt, plan_pull, pull
-from promptsync.sync.snapshot import Item
+from promptsync.sync.pulldrafts import PassedOver
 
 _DRY = "DRY RUN: nothing is written"
-_LEFT = {
-    State.AHEAD: "changed here; promptsync push publishes it",
-    State.NEW: "only here; promptsync push publishes it",
-    State.ALTERED: "the registry keeps it differently from what it was given",
-    State.DELETED_REMOTELY: "archived in the registry; pull --prune deletes the file",
-}
 
 
 @verb(
@@ -56,6 +48,12 @@ _LEFT = {
     metavar="[NAME]",
     help="Keep your text of NAME, or of all that are named, as the one that comes next.",
 )
+@click.option(
+    "--drafts/--no-drafts",
+    default=None,
+    help="Merge drafts that a release was published over into the files, or leave them out for good.",
+)
+@click.option("--partial", is_flag=True, help="Leave what does not merge, and write the rest; still exits 3.")
 @click.option("--prune", is_flag=True, help="Delete the files of prompts that are archived in the registry.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be written.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before files are deleted.")
@@ -68,6 +66,7 @@ _LEFT = {
     metavar="DIR",
     help="Write the files below DIR instead, for a build.",
 )
+@format_option("markdown")
 def command(
     session: Session,
     names: tuple[str, ...],
@@ -75,47 +74,49 @@ def command(
     markers: bool,
     theirs: tuple[str, ...],
     ours: tuple[str, ...],
+    drafts: bool | None,
+    partial: bool,
     prune: bool,
     dry_run: bool,
     yes: bool,
     label: str | None,
     version: int | None,
     target: Path | None,
+    form: str | None,
 ) -> Outcome:
     """Write what changed in the registry into the files; comments and layout of the files survive.
 
     Files that you changed are left alone. A prompt that changed on both sides stops the pull before its first
-    write, unless --merge can merge it. With --label or --version the files get exactly those versions, where
+    write, unless --merge can merge it. --drafts also brings back what was edited in the registry before a
+    release was published over it. With --label or --version the files get exactly those versions, where
     nothing can be lost by it.
 
     \b
     promptsync pull
     promptsync pull --merge
+    promptsync pull --merge --drafts --partial --format markdown > drift.md
     promptsync pull --label prod --output build/prompts
     promptsync pull support/refund --theirs
     """
-    if label is not None and version is not None:
-        raise UsageError("--label and --version exclude each other")
-    if version is not None and len(names) != 1:
-        raise UsageError("--version needs the one NAME that has it", hint="promptsync pull NAME --version N")
-    if (merge or markers) and (label, version, target) != (None, None, None):
-        raise UsageError("--merge takes no --label, --version or --output: they put a version there as it is")
+    choose_format(session, form)
     theirs, ours = _named("--theirs", theirs, names), _named("--ours", ours, names)
-    _check_together(theirs, ours, prune, is_version=(label, version) != (None, None), directory=target)
-    options = PullOptions(names, theirs, ours, prune, merge=merge or markers, markers=markers)
+    options = PullOptions(names, theirs, ours, prune, merge or markers, markers, drafts, partial)
+    _check_together(options, label, version, target)
     with session.project() as project:
         if target is not None:
             return _export(session, project, names, label, version, target, dry_run)
         try:
             if dry_run:
                 plan = _plan(project, options, label, version)
-                return _outcome(plan, PullReceipt(list(plan.writes), list(plan.deletes)), dry_run=True)
-            with locked(project.root):
-                plan = _plan(project, options, label, version)
-                _confirm(session, plan, yes)
-                return _outcome(plan, pull(project, plan), dry_run=False)
-        except MergeConflict as conflict:
-            return _refused(conflict, dry_run=dry_run)
+                receipt = PullReceipt(list(plan.writes), list(plan.deletes))
+            else:
+                with locked(project.root):
+                    plan = _plan(project, options, label, version)
+                    _confirm(session, plan, yes)
+                    receipt = pull(project, plan)
+        except (Conflict, MergeConflict, PassedOver) as refusal:
+            return _refused(session, refusal, dry_run=dry_run)
+        return _outcome(session, project, plan, receipt, dry_run=dry_run)
 
 
 def _named(option: str, given: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
@@ -128,15 +129,27 @@ def _named(option: str, given: tuple[str, ...], names: tuple[str, ...]) -> tuple
 
 
 def _check_together(
-    theirs: tuple[str, ...], ours: tuple[str, ...], prune: bool, *, is_version: bool, directory: Path | None
+    options: PullOptions, label: str | None, version: int | None, directory: Path | None
 ) -> None:
-    both = sorted({*theirs} & {*ours})
+    if label is not None and version is not None:
+        raise UsageError("--label and --version exclude each other")
+    if version is not None and len(options.names) != 1:
+        raise UsageError("--version needs the one NAME that has it", hint="promptsync pull NAME --version N")
+    is_version = (label, version) != (None, None)
+    if (options.merge or options.drafts is not None) and (is_version or directory is not None):
+        flag = "--merge" if options.merge else "--drafts" if options.drafts else "--no-drafts"
+        raise UsageError(f"{flag} takes no --label, --version or --output: they put a version there as it is")
+    both = sorted({*options.theirs} & {*options.ours})
     if both:
         raise UsageError(f"{both[0]!r} cannot be both --theirs and --ours")
-    if is_version and (ours or prune):
-        raise UsageError("--label and --version take no --ours and no --prune: they only write versions")
-    if directory is not None and (theirs or ours or prune):
-        raise UsageError("--output takes no --theirs, --ours or --prune: it touches none of your files")
+    if is_version and (options.ours or options.prune or options.partial):
+        raise UsageError(
+            "--label and --version take no --ours, --prune or --partial: they only write versions"
+        )
+    if directory is not None and (options.theirs or options.ours or options.prune or options.partial):
+        raise UsageError(
+            "--output takes no --theirs, --ours, --prune or --partial: it touches none of your files"
+        )
 
 
 def _plan(project: Project, options: PullOptions, label: str | None, version: int | None) -> PullPlan:
@@ -151,11 +164,30 @@ def _plan(project: Project, options: PullOptions, label: str | None, version: in
         raise
 
 
-def _refused(conflict: MergeConflict, *, dry_run: bool) -> Outcome:
-    """Return the answer of a merge that wrote nothing: the fields, and what the three sides say there."""
-    conflict.details = tuple(line for one in conflict.unmerged for line in present.unmerged(one))
-    body = _body(PullReceipt(), conflict.unmerged, dry_run=dry_run)
-    return Outcome((), body, conflict.exit_code, conflict)
+def _refused(session: Session, refusal: Refused, *, dry_run: bool) -> Outcome:
+    """Return the answer of a pull that wrote nothing: what is in the way, and what to type."""
+    unmerged = refusal.unmerged if isinstance(refusal, MergeConflict) else ()
+    if unmerged:
+        # the fields, and what the three sides say there
+        refusal.details = tuple(line for one in unmerged for line in present.unmerged(one))
+    lines: list[str] = []
+    if session.form == "markdown":
+        from promptsync.markdown import error_markdown
+
+        lines = error_markdown(refusal)
+    plan, receipt = PullPlan(), PullReceipt()
+    body = pulls.pull_body(plan, receipt, unmerged, dry_run=dry_run)
+    outputs = pulls.pull_outputs(plan, receipt, _count(refusal))
+    return Outcome(lines, body, refusal.exit_code, refusal, outputs=outputs)
+
+
+def _count(refusal: Refused) -> int:
+    """Return how many prompts are in the way."""
+    if isinstance(refusal, MergeConflict):
+        return len(refusal.unmerged)
+    if isinstance(refusal, Conflict):
+        return len(refusal.items)
+    return len(refusal.drafts) if isinstance(refusal, PassedOver) else 0
 
 
 def _confirm(session: Session, plan: PullPlan, yes: bool) -> None:
@@ -202,77 +234,23 @@ def _export(
     return Outcome(lines, body)
 
 
-def _outcome(plan: PullPlan, receipt: PullReceipt, *, dry_run: bool) -> Outcome:
-    rows = []
-    marked = {one.name for one in plan.marked}
-    for one in receipt.written:
-        word = "new" if one.old is None else "merged" if one.merged else "updated"
-        if one.name in marked:
-            word = "conflict"
-        rows.append(
-            (
-                f"  {output.style(word, 'bad' if one.name in marked else 'remote')}",
-                output.name(one.name),
-                f"v{one.version}",
-                output.safe(one.path),
-            )
-        )
-    lines = output.table(rows)
-    lines += [f"  {output.style('deleted', 'warn')}  {output.safe(gone.path)}" for gone in receipt.deleted]
-    lines += [
-        f"  your text of {output.name(name)} is kept in {output.safe(str(path))}"
-        for name, path in receipt.backups.items()
-    ]
-    lines += [line for item in plan.left if (line := _left(item, plan))]
-    done = len(receipt.written) + len(receipt.deleted)
-    would = "would be " if dry_run else ""
-    lines.append(f"{output.count(done, 'file')} {would}written" if done else "nothing to pull")
+def _outcome(
+    session: Session, project: Project, plan: PullPlan, receipt: PullReceipt, *, dry_run: bool
+) -> Outcome:
+    summary: list[str] = []
+    if session.form == "markdown" or "GITHUB_STEP_SUMMARY" in session.environment.variables:
+        from promptsync.sync.taken import read_taken
+
+        summary = pulls.pull_markdown(plan, receipt, read_taken(project, plan))
+    lines = pulls.pull_lines(plan, receipt, dry_run=dry_run)
     if dry_run:
         lines = [_DRY, "", *lines, _DRY]
-    if receipt.unrecorded:
-        lines.append(f"  note: this working copy could not remember that: {output.safe(receipt.unrecorded)}")
-    body = _body(receipt, plan.marked, dry_run=dry_run)
-    error = _error(plan, receipt)
-    return Outcome(lines, body, error.exit_code if error is not None else 0, error)
-
-
-def _error(plan: PullPlan, receipt: PullReceipt) -> PromptsyncError | None:
-    done = len(receipt.written) + len(receipt.deleted)
-    rest = output.count(len(plan.writes) + len(plan.deletes) - done, "file")
-    if receipt.interrupted:
-        interrupted = PromptsyncError(
-            f"interrupted; {output.count(done, 'file')} written until then, {rest} left as before",
-            hint="promptsync pull does the rest",
-            code="interrupted",
-        )
-        interrupted.exit_code = receipt.exit_code
-        return interrupted
-    if receipt.stopped is not None:
-        return Incomplete(
-            f"{receipt.stopped.message} {output.count(done, 'file')} written before that, {rest} left alone",
-            hint=f"{receipt.stopped.hint}\npromptsync pull does the rest",
-            code=receipt.stopped.code,
-        )
-    return MergeConflict(plan.marked, marked=True, markable=True) if plan.marked else None
-
-
-def _left(item: Item, plan: PullPlan) -> str:
-    reason = _LEFT.get(item.state)
-    if plan.prune and item.state is State.DELETED_REMOTELY:
-        reason = "archived in the registry, and kept here, for no commit holds this text"
-    if reason is None:
-        return ""
-    return f"  {output.style('left', 'warn')}  {output.name(item.name)}: {item.state}, {reason}"
-
-
-def _body(receipt: PullReceipt, unmerged: Sequence[Unmerged], *, dry_run: bool) -> dict[str, Any]:
-    written = [{"name": one.name, "path": one.path, "version": one.version} for one in receipt.written]
-    merged = {one.name for one in receipt.written if one.merged}
-    return {
-        "written": written,
-        "merged": [one for one in written if one["name"] in merged],
-        "conflicts": present.conflicts_body(unmerged),
-        "deleted": [{"name": one.name, "path": one.path} for one in receipt.deleted],
-        "backups": {name: str(path) for name, path in receipt.backups.items()},
-        "dry_run": dry_run,
-    }
+    error = pulls.pull_error(plan, receipt)
+    return Outcome(
+        summary if session.form == "markdown" else lines,
+        pulls.pull_body(plan, receipt, dry_run=dry_run),
+        error.exit_code if error is not None else 0,
+        error,
+        summary,
+        pulls.pull_outputs(plan, receipt),
+    )

@@ -18,7 +18,8 @@ from promptsync.files.worktree import paths_for_new
 from promptsync.sync.gather import gather, list_all
 from promptsync.sync.planning import check_names
 from promptsync.sync.project import Project
-from promptsync.sync.pullplan import PullPlan, read_all, render
+from promptsync.sync.pullplan import PullPlan
+from promptsync.sync.pullwrites import read_all, render
 from promptsync.sync.snapshot import Item
 
 _SAFE = (State.IN_SYNC, State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY, State.ALTERED)

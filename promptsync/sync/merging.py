@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Unmerged:
-    """A prompt that does not merge with the ``version`` of the registry, field by field."""
+    """A prompt that does not merge with the ``version`` of the registry, field by field.
+
+    ``is_draft`` says that this is a draft which a release passed over. ``markable`` says that conflict
+    markers in its texts would show every conflict.
+    """
 
     name: str
     path: str
     version: int
     conflicts: tuple[FieldConflict, ...]
+    is_draft: bool = False
+    markable: bool = False
 
 
 class MergeConflict(Refused):
@@ -34,57 +40,101 @@ class MergeConflict(Refused):
 
     code = "merge-conflict"
 
-    def __init__(self, unmerged: Sequence[Unmerged], *, marked: bool, markable: bool) -> None:
+    def __init__(self, unmerged: Sequence[Unmerged], *, marked: bool) -> None:
         first = unmerged[0]
-        fields = sum(len(one.conflicts) for one in unmerged)
         names = ", ".join(repr(one.name) for one in unmerged[:3])
         more = f" and {len(unmerged) - 3} more" if len(unmerged) > 3 else ""
-        places = f"{fields} place" if fields == 1 else f"{fields} places"
-        message = f"{names}{more}: both sides changed the same in {places}"
+        message = f"{names}{more}: {_what(unmerged)}"
         if marked:
             hint = f"decide between the sides in {first.path}, delete the marker lines, then promptsync push"
             super().__init__(f"{message}; the files hold conflict markers", hint=hint)
         else:
-            hint = (f"{_MARKERS}\n{_WAYS_OUT}" if markable else _WAYS_OUT).replace(
-                "NAME", shlex.quote(first.name)
-            )
-            super().__init__(f"{message}; nothing was written", hint=hint)
+            super().__init__(f"{message}; nothing was written", hint=_ways_out(unmerged))
         self.unmerged = tuple(unmerged)
 
+    @property
+    def reason(self) -> str:
+        """Why these prompts do not merge."""
+        return _what(self.unmerged)
 
-_MARKERS = "promptsync pull --merge --markers NAME writes both texts into the file, for you to decide"
-_WAYS_OUT = (
-    "promptsync pull --theirs NAME takes the registry's text (yours is kept in .promptsync/backup)\n"
-    "promptsync pull --ours NAME keeps yours as the next version, to be pushed"
+
+def _what(unmerged: Sequence[Unmerged]) -> str:
+    fields = sum(len(one.conflicts) for one in unmerged)
+    places = f"{fields} place" if fields == 1 else f"{fields} places"
+    if all(one.is_draft for one in unmerged):
+        return f"drafts that a release passed over do not merge in {places}"
+    return f"both sides changed the same in {places}"
+
+
+def _ways_out(unmerged: Sequence[Unmerged]) -> str:
+    ways = _DRAFT_WAYS if unmerged[0].is_draft else _WAYS
+    shown = ways if all(one.markable for one in unmerged) else ways[1:]
+    return "\n".join(shown).replace("NAME", shlex.quote(unmerged[0].name))
+
+
+_WAYS = (
+    "promptsync pull --merge --markers NAME writes both texts into the file, for you to decide",
+    "promptsync pull --theirs NAME takes the registry's text (yours is kept in .promptsync/backup)",
+    "promptsync pull --ours NAME keeps yours as the next version, to be pushed",
+)
+_DRAFT_WAYS = (
+    "promptsync pull --drafts --markers NAME writes both texts into the file, for you to decide",
+    "promptsync pull --no-drafts NAME leaves the drafts out for good",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The merged prompts by name, and those of them that hold conflict markers."""
+    """The merged prompts by name, those of them that hold conflict markers, and those that do not merge."""
 
     prompts: Mapping[str, Prompt]
     marked: tuple[Unmerged, ...] = ()
+    left: tuple[Unmerged, ...] = ()
 
 
 def merge_all(
-    project: Project, items: Sequence[Item], remote: Mapping[str, RemoteVersion], *, markers: bool
+    project: Project,
+    items: Sequence[Item],
+    remote: Mapping[str, RemoteVersion],
+    *,
+    markers: bool,
+    partial: bool = False,
 ) -> Merged:
     """Merge each item's file with the registry's version.
 
     Raises ``MergeConflict`` when one of them does not merge, unless ``markers`` are wanted and can show all
-    conflicts of all prompts.
+    conflicts of all prompts. With ``partial`` those are left that do not merge.
     """
     merges = {item.name: _merge(project, item, remote[item.name]) for item in items}
     unmerged = [
-        Unmerged(item.name, item.path or "", remote[item.name].version, merges[item.name].conflicts)
+        Unmerged(
+            item.name,
+            item.path or "",
+            remote[item.name].version,
+            merges[item.name].conflicts,
+            markable=merges[item.name].is_markable,
+        )
         for item in items
         if merges[item.name].conflicts
     ]
-    markable = all(one.is_markable for one in merges.values())
-    if unmerged and not (markers and markable):
-        raise MergeConflict(unmerged, marked=False, markable=markable)
-    return Merged({name: one.prompt for name, one in merges.items()}, tuple(unmerged))
+    marked, left = parted(unmerged, markers=markers, partial=partial)
+    names = {one.name for one in left}
+    prompts = {name: one.prompt for name, one in merges.items() if name not in names}
+    return Merged(prompts, marked, left)
+
+
+def parted(
+    unmerged: Sequence[Unmerged], *, markers: bool, partial: bool
+) -> tuple[tuple[Unmerged, ...], tuple[Unmerged, ...]]:
+    """Part what does not merge into what gets conflict markers and what is left.
+
+    Raises ``MergeConflict`` where something would be left, unless ``partial``.
+    """
+    marked = tuple(one for one in unmerged if markers and one.markable)
+    left = tuple(one for one in unmerged if one not in marked)
+    if left and not partial:
+        raise MergeConflict(unmerged, marked=False)
+    return marked, left
 
 
 def _merge(project: Project, item: Item, found: RemoteVersion) -> Merge:

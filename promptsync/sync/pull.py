@@ -11,7 +11,8 @@ from promptsync.errors import PromptsyncError, Refused
 from promptsync.files.atomic import backup, delete, write
 from promptsync.parallel import for_each
 from promptsync.sync.project import Project
-from promptsync.sync.pullplan import Delete, PullOptions, PullPlan, Write, plan_pull
+from promptsync.sync.pullplan import PullPlan, plan_pull
+from promptsync.sync.pullwrites import Delete, PullOptions, Write
 
 __all__ = ["Delete", "PullOptions", "PullPlan", "PullReceipt", "Write", "plan_pull", "pull"]
 

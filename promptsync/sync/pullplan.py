@@ -2,85 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from promptsync.core.base import Pushed
-from promptsync.core.canonical import comparable, digest, tag_set
 from promptsync.core.compare import State
-from promptsync.core.prompt import Listed, Local, Prompt, RemoteVersion
-from promptsync.errors import UsageError
-from promptsync.files.emit import render_new
+from promptsync.core.prompt import RemoteVersion
+from promptsync.errors import Refused, UsageError
 from promptsync.files.problems import InvalidFile
-from promptsync.files.promptfile import PromptFile
-from promptsync.files.record import Entry
-from promptsync.files.splice import render_edit
 from promptsync.files.worktree import paths_for_new
-from promptsync.parallel import CONNECTIONS, mapped
-from promptsync.sync.conflict import Conflict
-from promptsync.sync.decide import pulled_from, too_shallow, with_pulled
-from promptsync.sync.merging import Merged, Unmerged, merge_all
+from promptsync.sync.conflict import Conflict, reason
+from promptsync.sync.decide import too_shallow
+from promptsync.sync.merging import MergeConflict, Unmerged, merge_all
 from promptsync.sync.planning import check_names
 from promptsync.sync.project import Project
-from promptsync.sync.proof import digest_beside
+from promptsync.sync.pulldrafts import Drafts, PassedOver, bring_drafts
+from promptsync.sync.pullwrites import (
+    Delete,
+    PullOptions,
+    Write,
+    deletion,
+    kept,
+    merged_write,
+    read_all,
+    render,
+)
 from promptsync.sync.snapshot import Item, Snapshot
+
+__all__ = ["Blocked", "Delete", "PullOptions", "PullPlan", "Write", "plan_pull", "read_all", "render"]
 
 _TAKEN = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)
 
 
 @dataclass(frozen=True, slots=True)
-class PullOptions:
-    """What the user asked for. ``names`` empty means every prompt in scope."""
+class Blocked:
+    """A prompt that a partial pull leaves although the registry has something for it, and why.
 
-    names: tuple[str, ...] = ()
-    theirs: tuple[str, ...] = ()
-    ours: tuple[str, ...] = ()
-    prune: bool = False
-    merge: bool = False
-    markers: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One file to write. ``old`` is the text that it replaces, ``None`` for a new file.
-
-    ``merged`` says that it holds the changes of both sides.
+    ``refusal`` is what a pull that is not partial ends in.
     """
 
     name: str
-    path: str
-    version: int
-    old: str | None
-    new: str
-    old_prompt: Prompt | None
-    prompt: Prompt
-    entry: Entry
-    backup: bool = False
-    merged: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """One file to delete, whose prompt is archived in the registry."""
-
-    name: str
-    path: str
-    old: str
+    path: str | None
+    reason: str
+    refusal: Refused
 
 
 @dataclass(frozen=True, slots=True)
 class PullPlan:
     """Everything a pull will write, rendered.
 
-    ``marked`` are the prompts whose files get conflict markers. ``prune`` says that files of archived prompts
-    were to be deleted.
+    ``marked`` are the prompts whose files get conflict markers. ``drafts`` are drafts that a release passed
+    over and that the writes bring in or, as the ``options`` say, leave out for good. ``blocked`` are left by
+    a partial pull, those of them that do not merge are ``unmerged`` as well.
     """
 
     writes: tuple[Write, ...] = ()
     deletes: tuple[Delete, ...] = ()
     left: tuple[Item, ...] = ()
     marked: tuple[Unmerged, ...] = ()
-    prune: bool = False
+    drafts: Drafts = field(default_factory=dict)
+    blocked: tuple[Blocked, ...] = ()
+    unmerged: tuple[Unmerged, ...] = ()
+    options: PullOptions = field(default_factory=PullOptions)
 
 
 def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> PullPlan:
@@ -88,8 +70,9 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
 
     Raises ``InvalidFile`` while a file cannot be read, ``Conflict`` while a chosen prompt changed on both
     sides (unless ``theirs`` or ``ours`` names it, or it is merged), ``MergeConflict`` when one does not
-    merge, ``UsageError`` for unknown names, ``RemoteError``, ``Refused`` where a clone is too shallow to tell
-    a prompt that was deleted from one that is new.
+    merge, ``PassedOver`` when a draft would be forgotten; none of these three for a ``partial`` pull.
+    ``UsageError`` for unknown names, ``RemoteError``, ``Refused`` where a clone is too shallow to tell a
+    prompt that was deleted from one that is new.
     """
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
@@ -97,34 +80,79 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     check_names(snapshot, chosen)
     items = snapshot.only(chosen)
     _check_ours(items, options)
-    settled = {*options.theirs, *options.ours}
-    apart = [item for item in items if _is_apart(item, settled)]
+    apart = [item for item in items if _is_apart(item, {*options.theirs, *options.ours})]
     conflicts = [item for item in apart if not (options.merge and _is_mergeable(item))]
-    if conflicts:
+    if conflicts and not options.partial:
         raise Conflict(conflicts, "pull")
     wanted = [item for item in items if _is_taken(item, options)]
     _check_not_deleted(project, wanted, chosen)
-    kept = [item for item in items if item.name in options.ours and item.file is not None and item.listed]
+    merging = [item for item in apart if item not in conflicts]
+    writes, marked, left = _writes(project, snapshot, wanted, merging, options)
+    writes |= {
+        item.name: kept(project, item)
+        for item in items
+        if item.name in options.ours and item.file is not None and item.listed
+    }
+    stuck = {item.name for item in conflicts} | {one.name for one in left}
+    open_items = [item for item in items if item.name not in stuck]
+    brought = bring_drafts(project, snapshot, open_items, writes, options, {one.name for one in marked})
+    if brought.pending and not options.partial:
+        raise PassedOver(brought.pending)
+    blocked = _blocked(snapshot, conflicts, [*left, *brought.left], brought.pending)
+    deletes = [deletion(item) for item in items if options.prune and _is_prunable(item)]
+    done = {*writes, *(one.name for one in deletes), *(one.name for one in blocked)}
+    return PullPlan(
+        writes=tuple(sorted(writes.values(), key=lambda one: one.path)),
+        deletes=tuple(deletes),
+        left=tuple(item for item in items if item.name not in done and item.state is not State.IN_SYNC),
+        marked=(*(one for one in marked if one.name in writes), *brought.marked),
+        drafts=brought.drafts,
+        blocked=blocked,
+        unmerged=(*left, *brought.left),
+        options=options,
+    )
+
+
+def _writes(
+    project: Project,
+    snapshot: Snapshot,
+    wanted: Sequence[Item],
+    merging: Sequence[Item],
+    options: PullOptions,
+) -> tuple[dict[str, Write], Sequence[Unmerged], Sequence[Unmerged]]:
+    """Return the writes of what is taken and merged, what gets conflict markers, and what does not merge."""
     paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None])
     taken = {item.name: item for item in wanted}
-    rendered: dict[str, Write] = {}
+    writes: dict[str, Write] = {}
 
     def prepare(name: str, found: RemoteVersion) -> None:
         if name in taken:
             keep = name in options.theirs
-            rendered[name] = render(project, taken[name], found, paths.get(name), keep=keep)
+            writes[name] = render(project, taken[name], found, paths.get(name), keep=keep)
 
-    listed = [item.listed for item in (*wanted, *apart) if item.listed is not None]
+    listed = [item.listed for item in (*wanted, *merging) if item.listed is not None]
     remote = read_all(project, listed, then=prepare)
-    merged = merge_all(project, apart, remote, markers=options.markers)
-    writes = list(rendered.values())
-    writes += [_kept(project, item) for item in kept]
-    writes += [_merged(project, item, remote[item.name], merged) for item in apart]
-    deletes = [_deletion(item) for item in items if options.prune and _is_prunable(item)]
-    done = {write.name for write in writes} | {item.name for item in deletes}
-    left = tuple(item for item in items if item.name not in done and item.state is not State.IN_SYNC)
-    writes.sort(key=lambda one: one.path)
-    return PullPlan(tuple(writes), tuple(deletes), left, merged.marked, options.prune)
+    merged = merge_all(project, merging, remote, markers=options.markers, partial=options.partial)
+    marked = {one.name for one in merged.marked}
+    for item in merging:
+        if item.name in merged.prompts:
+            prompt, is_clean = merged.prompts[item.name], item.name not in marked
+            writes[item.name] = merged_write(project, item, remote[item.name], prompt, merged=is_clean)
+    return writes, merged.marked, merged.left
+
+
+def _blocked(
+    snapshot: Snapshot, conflicts: Sequence[Item], unmerged: Sequence[Unmerged], pending: Drafts
+) -> tuple[Blocked, ...]:
+    found = [Blocked(item.name, item.path, reason(item), Conflict([item], "pull")) for item in conflicts]
+    for one in unmerged:
+        refusal = MergeConflict([one], marked=False)
+        found.append(Blocked(one.name, one.path, refusal.reason, refusal))
+    for name, drafts in pending.items():
+        item = snapshot.get(name)
+        path = item.path if item is not None else None
+        found.append(Blocked(name, path, PassedOver.reason_of(drafts), PassedOver({name: drafts})))
+    return tuple(sorted(found, key=lambda one: one.name))
 
 
 def _check_not_deleted(project: Project, wanted: Sequence[Item], chosen: Sequence[str]) -> None:
@@ -165,98 +193,3 @@ def _is_taken(item: Item, options: PullOptions) -> bool:
 def _is_prunable(item: Item) -> bool:
     """Whether the file of an archived prompt holds nothing that was not in the registry."""
     return item.state is State.DELETED_REMOTELY and item.file is not None and not item.origin.dirty
-
-
-def _deletion(item: Item) -> Delete:
-    assert item.file is not None
-    return Delete(item.name, item.file.path, item.file.text)
-
-
-def read_all(
-    project: Project,
-    listed: Sequence[Listed],
-    *,
-    then: Callable[[str, RemoteVersion], None] = lambda name, found: None,
-) -> dict[str, RemoteVersion]:
-    """Read the tracked versions raw, several at a time, by name.
-
-    ``then`` gets each as it comes, in any order and thread: its work is done while others are waited for.
-    """
-    found: dict[str, RemoteVersion] = {}
-
-    def read(one: Listed) -> None:
-        version = project.registry.get(one.template_id, one.name, version=one.version)
-        then(one.name, version)
-        found[one.name] = version
-        project.progress("Reading versions", len(found), len(listed))
-
-    # two more than there are connections: somebody works on an answer while the others wait for theirs
-    mapped(read, listed, connections=CONNECTIONS + 2)
-    return found
-
-
-def render(
-    project: Project, item: Item, found: RemoteVersion, new_path: str | None, *, keep: bool = False
-) -> Write:
-    """Return the write that brings a version into its file; comments and layout of the file survive."""
-    file = item.file
-    prompt = comparable(file.prompt, found.prompt) if file is not None else found.prompt
-    local = with_pulled(file.local if file is not None else Local(), project, found.version)
-    return _write(project, item, file, prompt, local, found, new_path, backup=keep)
-
-
-def _kept(project: Project, item: Item) -> Write:
-    """Return the write that says that a file includes the tracked version: its own text stays."""
-    assert item.file is not None and item.listed is not None
-    file, listed = item.file, item.listed
-    found = project.registry.get(listed.template_id, item.name, version=listed.version)
-    local = with_pulled(file.local, project, found.version)
-    return _write(project, item, file, file.prompt, local, found, None)
-
-
-def _merged(project: Project, item: Item, found: RemoteVersion, merged: Merged) -> Write:
-    """Return the write of a merged prompt; a text that no commit holds is backed up."""
-    assert item.file is not None
-    prompt, local = merged.prompts[item.name], with_pulled(item.file.local, project, found.version)
-    write = _write(project, item, item.file, prompt, local, found, None, backup=item.origin.dirty)
-    return replace(write, merged=all(one.name != item.name for one in merged.marked))
-
-
-def _write(
-    project: Project,
-    item: Item,
-    file: PromptFile | None,
-    prompt: Prompt,
-    local: Local,
-    found: RemoteVersion,
-    new_path: str | None,
-    *,
-    backup: bool = False,
-) -> Write:
-    if file is not None:
-        path, old = file.path, file.text
-        new = render_edit(old, prompt, local, path, named=True)
-    else:
-        path, old = new_path or "", None
-        new = render_new(prompt, local)
-    remote_digest = digest_beside(file.prompt, found.prompt) if file is not None else digest(found.prompt)
-    pushed = Pushed(
-        version=found.version,
-        digest=remote_digest,
-        tags=tag_set(found.prompt),
-        kept_tags=tag_set(found.prompt),
-        pulled=pulled_from(local.pulled, project),
-        commit=item.newest,
-        moves=item.moves,
-    )
-    return Write(
-        item.name,
-        path,
-        found.version,
-        old,
-        new,
-        file.prompt if file is not None else None,
-        prompt,
-        Entry(found.template_id, pushed),
-        backup,
-    )

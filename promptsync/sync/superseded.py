@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from promptsync.core.compare import State
 from promptsync.core.drafts import Run, own_mark, superseded_runs
 from promptsync.core.prompt import Listed, RemoteVersion
-from promptsync.sync.decide import pulled_from, read_version, too_shallow
+from promptsync.sync.decide import read_version, too_shallow
 from promptsync.sync.parallel import for_each
 from promptsync.sync.project import Project
+from promptsync.sync.pulled import pulled_from
 from promptsync.sync.snapshot import Item, Snapshot
 
 _UNSETTLED = (State.INVALID, State.RENAMED_REMOTELY)

@@ -1,0 +1,255 @@
+"""Plans and receipts of a pull: as text for people, as documents, and as the body of a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from promptsync import output, present
+from promptsync.core.compare import State
+from promptsync.core.message import without_mark
+from promptsync.errors import Incomplete, PromptsyncError, Refused
+from promptsync.sync.merging import MergeConflict, Unmerged
+from promptsync.sync.pull import PullPlan, PullReceipt, Write
+from promptsync.sync.pulldrafts import listed
+
+if TYPE_CHECKING:
+    from promptsync.core.fields import FieldChange
+    from promptsync.core.prompt import RemoteVersion
+    from promptsync.sync.snapshot import Item
+    from promptsync.sync.taken import Taken
+
+_LEFT = {
+    State.AHEAD: "changed here; promptsync push publishes it",
+    State.NEW: "only here; promptsync push publishes it",
+    State.ALTERED: "the registry keeps it differently from what it was given",
+    State.DELETED_REMOTELY: "archived in the registry; pull --prune deletes the file",
+}
+_KEPT = "archived in the registry, and kept here, for no commit holds this text"
+_COLOURS = {"conflict": "bad"}
+
+
+# -- text ---------------------------------------------------------------------------------------------------
+
+
+def pull_lines(plan: PullPlan, receipt: PullReceipt, *, dry_run: bool) -> list[str]:
+    """Return what was written, or would be, and what was left."""
+    rows = []
+    for one in receipt.written:
+        word = _word(plan, one)
+        shown = output.style(word, _COLOURS.get(word, "remote"))
+        version = f"v{one.version}"
+        rows.append(
+            (f"  {shown}", output.name(one.name), version, output.safe(one.path), _drafts(plan, one.name))
+        )
+    lines = output.table(rows)
+    lines += [f"  {output.style('deleted', 'warn')}  {output.safe(gone.path)}" for gone in receipt.deleted]
+    lines += [
+        f"  your text of {output.name(name)} is kept in {output.safe(str(path))}"
+        for name, path in receipt.backups.items()
+    ]
+    lines += [f"  {output.style('left', 'warn')}  {text}" for text in _left(plan)]
+    done = len(receipt.written) + len(receipt.deleted)
+    would = "would be " if dry_run else ""
+    lines.append(f"{output.count(done, 'file')} {would}written" if done else "nothing to pull")
+    if receipt.unrecorded:
+        lines.append(f"  note: this working copy could not remember that: {output.safe(receipt.unrecorded)}")
+    return lines
+
+
+def _word(plan: PullPlan, one: Write) -> str:
+    if any(other.name == one.name for other in plan.marked):
+        return "conflict"
+    return "new" if one.old is None else "merged" if one.merged else "updated"
+
+
+def _drafts(plan: PullPlan, name: str) -> str:
+    numbers = [one.version for run in plan.drafts.get(name, ()) for one in run.drafts]
+    if not numbers:
+        return ""
+    return f"{'with' if plan.options.drafts else 'without'} {listed(numbers)}, passed over before"
+
+
+def _left(plan: PullPlan) -> Iterator[str]:
+    for one in plan.blocked:
+        yield f"{output.name(one.name)}: {output.safe(one.reason)}"
+    for item in plan.left:
+        reason = _reason(plan, item)
+        if reason:
+            yield f"{output.name(item.name)}: {item.state}, {reason}"
+
+
+def _reason(plan: PullPlan, item: Item) -> str:
+    if plan.options.prune and item.state is State.DELETED_REMOTELY:
+        return _KEPT
+    return _LEFT.get(item.state, "")
+
+
+# -- documents ----------------------------------------------------------------------------------------------
+
+
+def pull_body(
+    plan: PullPlan, receipt: PullReceipt, unmerged: Sequence[Unmerged] = (), *, dry_run: bool
+) -> dict[str, Any]:
+    """Return what was written, or would be, for a JSON document."""
+    written = [{"name": one.name, "path": one.path, "version": one.version} for one in receipt.written]
+    merged = {one.name for one in receipt.written if one.merged}
+    return {
+        "written": written,
+        "merged": [one for one in written if one["name"] in merged],
+        "conflicts": present.conflicts_body((*plan.marked, *plan.unmerged, *unmerged)),
+        "deleted": [{"name": one.name, "path": one.path} for one in receipt.deleted],
+        "drafts": [
+            {
+                "name": run.name,
+                "versions": [one.version for one in run.drafts],
+                "covered_by": run.covered_by,
+                "brought_in": plan.options.drafts is True,
+            }
+            for runs in plan.drafts.values()
+            for run in runs
+        ],
+        "left": [{"name": one.name, "path": one.path, "reason": one.reason} for one in plan.blocked],
+        "backups": {name: str(path) for name, path in receipt.backups.items()},
+        "dry_run": dry_run,
+    }
+
+
+def pull_outputs(plan: PullPlan, receipt: PullReceipt, conflicts: int = 0) -> dict[str, str]:
+    """Return what the later steps of a workflow may ask: whether files changed, how many, what was left."""
+    count = len(receipt.written) + len(receipt.deleted)
+    conflicts = max(conflicts, len(plan.blocked) + len(plan.marked))
+    return {"changed": "true" if count else "false", "count": str(count), "conflicts": str(conflicts)}
+
+
+def pull_error(plan: PullPlan, receipt: PullReceipt) -> PromptsyncError | None:
+    """Return the error that a pull ends in, ``None`` when all is as it should be."""
+    done = len(receipt.written) + len(receipt.deleted)
+    rest = output.count(len(plan.writes) + len(plan.deletes) - done, "file")
+    if receipt.interrupted:
+        interrupted = PromptsyncError(
+            f"interrupted; {output.count(done, 'file')} written until then, {rest} left as before",
+            hint="promptsync pull does the rest",
+            code="interrupted",
+        )
+        interrupted.exit_code = receipt.exit_code
+        return interrupted
+    if receipt.stopped is not None:
+        return Incomplete(
+            f"{receipt.stopped.message} {output.count(done, 'file')} written before that, {rest} left alone",
+            hint=f"{receipt.stopped.hint}\npromptsync pull does the rest",
+            code=receipt.stopped.code,
+        )
+    if plan.marked:
+        return MergeConflict(plan.marked, marked=True)
+    return _blocked(plan) if plan.blocked else None
+
+
+def _blocked(plan: PullPlan) -> Refused:
+    first = plan.blocked[0]
+    more = f" (and {len(plan.blocked) - 1} more)" if len(plan.blocked) > 1 else ""
+    return Refused(
+        f"{first.name!r} was left as it is: {first.reason}{more}",
+        hint=first.refusal.hint,
+        details=[line for one in plan.unmerged for line in present.unmerged(one)],
+        code=first.refusal.code,
+    )
+
+
+# -- the body of a pull request -----------------------------------------------------------------------------
+
+_EXPLAINED = (
+    "Drafts are versions that somebody edited in the registry and that a release was published over. "
+    "They are merged into the files here, and the merged text is published once. "
+    "To do without one, change its text back but keep the line `pulled:`, which says that it was seen."
+)
+
+
+def pull_markdown(plan: PullPlan, receipt: PullReceipt, taken: Mapping[str, Taken]) -> list[str]:
+    """Return what comes from the registry: the prompts, their versions and differences, and what was left."""
+    from promptsync.markdown import Page
+    from promptsync.markdown.page import html
+
+    page = Page()
+    count = len(receipt.written) + len(receipt.deleted)
+    page.say(f"**{output.count(count, 'prompt')} from the registry**" if count else "**Nothing to pull**")
+    rows = [
+        (_word(plan, one), one.name, _versions(one), one.path, _drafts(plan, one.name))
+        for one in receipt.written
+    ]
+    rows += [("deleted", gone.name, "", gone.path, "") for gone in receipt.deleted]
+    if rows:
+        page.fence(output.table(rows))
+    if plan.drafts and plan.options.drafts:
+        page.say(_EXPLAINED)
+    if plan.blocked:
+        page.say(f"**{output.count(len(plan.blocked), 'prompt')} left as before**, for somebody to decide:")
+        page.fence(line for one in plan.blocked for line in _blocked_lines(plan, one.name))
+    for number, one in enumerate(receipt.written):
+        title = f"{html(one.name)}: {_word(plan, one)}, {_versions(one)}"
+        lines = [*_told(plan, one, taken.get(one.name)), *_difference(one)]
+        if not page.details(title, lines, rest=len(receipt.written) - number):
+            rest = [other.name for other in receipt.written[number:]]
+            page.say(f"… and {output.count(len(rest), 'more prompt')}, too much to show here:")
+            page.names(rest)
+            break
+    return page.lines
+
+
+def _versions(one: Write) -> str:
+    known = one.old is not None and one.since is not None and one.since != one.version
+    return f"v{one.since} -> v{one.version}" if known else f"v{one.version}"
+
+
+def _blocked_lines(plan: PullPlan, name: str) -> Iterator[str]:
+    for one in plan.blocked:
+        if one.name == name:
+            yield f"{one.name}: {one.reason}"
+            yield from (f"  {line}" for line in one.refusal.hint.splitlines())
+    for unmerged in plan.unmerged:
+        if unmerged.name == name:
+            yield from (f"  {line}" for line in present.unmerged(unmerged)[1:])
+
+
+def _told(plan: PullPlan, write: Write, taken: Taken | None) -> Iterator[str]:
+    """Say of each version when it was made and with which words; the registry does not tell by whom."""
+    if taken is not None:
+        if taken.older:
+            yield f"# {output.count(taken.older, 'older version')}"
+        yield from (_version(one) for one in taken.versions)
+    for run in plan.drafts.get(write.name, ()):
+        word = "draft" if plan.options.drafts else "draft, left out"
+        yield from (f"{_version(one)} ({word}, passed over by v{run.covered_by})" for one in run.drafts)
+
+
+def _version(one: RemoteVersion) -> str:
+    message = without_mark(one.message) or "(no message)"
+    return f"# v{one.version}  {one.created_at or '(no date)'}  {message}"
+
+
+def _difference(write: Write) -> Iterator[str]:
+    from promptsync.sync.difference import step
+
+    found = step(write.path, write.old_prompt, write.prompt)
+    for change in found.fields:
+        yield from _field(change)
+    signs = [*(f"+{name}" for name in found.added), *(f"-{name}" for name in found.removed)]
+    if signs:
+        yield f"@ input variables: {' '.join(signs)}"
+    if not found.fields:
+        yield "# the text stays as it is"
+
+
+def _field(change: FieldChange) -> Iterator[str]:
+    from promptsync.core.textdiff import plain, unified
+
+    yield f"@ {change.path}"
+    yield from (line for line in plain(unified(_text(change.old), _text(change.new))) if line[:2] != "@@")
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    import json
+
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)

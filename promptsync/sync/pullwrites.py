@@ -1,0 +1,184 @@
+"""What a pull does with one file: the text that it gets, whole, beside the one that it replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from promptsync.core.base import Pushed
+from promptsync.core.canonical import comparable, digest, tag_set
+from promptsync.core.compare import State
+from promptsync.core.prompt import Listed, Local, Prompt, RemoteVersion
+from promptsync.files.emit import render_new
+from promptsync.files.promptfile import PromptFile
+from promptsync.files.record import Entry
+from promptsync.files.splice import render_edit
+from promptsync.parallel import CONNECTIONS, mapped
+from promptsync.sync.project import Project
+from promptsync.sync.proof import digest_beside
+from promptsync.sync.pulled import pulled_from, with_pulled
+from promptsync.sync.snapshot import Item
+
+
+@dataclass(frozen=True, slots=True)
+class PullOptions:
+    """What the user asked for. ``names`` empty means every prompt in scope.
+
+    ``drafts`` says whether drafts that a release passed over are brought in or left out for good; ``None``:
+    nobody said. ``partial`` writes what can be written and leaves the rest.
+    """
+
+    names: tuple[str, ...] = ()
+    theirs: tuple[str, ...] = ()
+    ours: tuple[str, ...] = ()
+    prune: bool = False
+    merge: bool = False
+    markers: bool = False
+    drafts: bool | None = None
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One file to write. ``old`` is the text that it replaces, ``None`` for a new file.
+
+    ``merged`` says that it holds the changes of both sides. ``since`` is the version that the file included
+    before, ``None`` where nobody knows of one.
+    """
+
+    name: str
+    path: str
+    version: int
+    old: str | None
+    new: str
+    old_prompt: Prompt | None
+    prompt: Prompt
+    entry: Entry
+    backup: bool = False
+    merged: bool = False
+    since: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """One file to delete, whose prompt is archived in the registry."""
+
+    name: str
+    path: str
+    old: str
+
+
+def deletion(item: Item) -> Delete:
+    """Return the deletion of the file of an archived prompt."""
+    assert item.file is not None
+    return Delete(item.name, item.file.path, item.file.text)
+
+
+def read_all(
+    project: Project,
+    listed: Sequence[Listed],
+    *,
+    then: Callable[[str, RemoteVersion], None] = lambda name, found: None,
+) -> dict[str, RemoteVersion]:
+    """Read the tracked versions raw, several at a time, by name.
+
+    ``then`` gets each as it comes, in any order and thread: its work is done while others are waited for.
+    """
+    found: dict[str, RemoteVersion] = {}
+
+    def read(one: Listed) -> None:
+        version = project.registry.get(one.template_id, one.name, version=one.version)
+        then(one.name, version)
+        found[one.name] = version
+        project.progress("Reading versions", len(found), len(listed))
+
+    # two more than there are connections: somebody works on an answer while the others wait for theirs
+    mapped(read, listed, connections=CONNECTIONS + 2)
+    return found
+
+
+def render(
+    project: Project, item: Item, found: RemoteVersion, new_path: str | None, *, keep: bool = False
+) -> Write:
+    """Return the write that brings a version into its file; comments and layout of the file survive."""
+    file = item.file
+    prompt = comparable(file.prompt, found.prompt) if file is not None else found.prompt
+    local = with_pulled(file.local if file is not None else Local(), project, found.version)
+    return _write(project, item, file, prompt, local, found, new_path, backup=keep)
+
+
+def kept(project: Project, item: Item) -> Write:
+    """Return the write that says that a file includes the tracked version: its own text stays."""
+    assert item.file is not None
+    return rewritten(project, item, read_tracked(project, item), item.file.prompt)
+
+
+def read_tracked(project: Project, item: Item) -> RemoteVersion:
+    """Read the tracked version raw, with the tags of today."""
+    assert item.listed is not None
+    found = project.registry.get(item.listed.template_id, item.name, version=item.listed.version)
+    return replace(found, prompt=replace(found.prompt, tags=item.listed.prompt.tags))
+
+
+def rewritten(
+    project: Project, item: Item, found: RemoteVersion, prompt: Prompt, *, backup: bool = False
+) -> Write:
+    """Return the write of a text that includes a version; comments and layout of the file survive."""
+    assert item.file is not None
+    local = with_pulled(item.file.local, project, found.version)
+    return _write(project, item, item.file, prompt, local, found, None, backup=backup)
+
+
+def merged_write(
+    project: Project, item: Item, found: RemoteVersion, prompt: Prompt, *, merged: bool = True
+) -> Write:
+    """Return the write of a merged prompt; a text that no commit holds is backed up."""
+    write = rewritten(project, item, found, prompt, backup=item.origin.dirty)
+    return replace(write, merged=merged)
+
+
+def _write(
+    project: Project,
+    item: Item,
+    file: PromptFile | None,
+    prompt: Prompt,
+    local: Local,
+    found: RemoteVersion,
+    new_path: str | None,
+    *,
+    backup: bool = False,
+) -> Write:
+    if file is not None:
+        path, old = file.path, file.text
+        new = render_edit(old, prompt, local, path, named=True)
+    else:
+        path, old = new_path or "", None
+        new = render_new(prompt, local)
+    remote_digest = digest_beside(file.prompt, found.prompt) if file is not None else digest(found.prompt)
+    pushed = Pushed(
+        version=found.version,
+        digest=remote_digest,
+        tags=tag_set(found.prompt),
+        kept_tags=tag_set(found.prompt),
+        pulled=pulled_from(local.pulled, project),
+        commit=item.newest,
+        moves=item.moves,
+    )
+    return Write(
+        item.name,
+        path,
+        found.version,
+        old,
+        new,
+        file.prompt if file is not None else None,
+        prompt,
+        Entry(found.template_id, pushed),
+        backup,
+        since=_since(item),
+    )
+
+
+def _since(item: Item) -> int | None:
+    if item.state in (State.IN_SYNC, State.AHEAD, State.ALTERED):
+        return item.version
+    return item.base.version if item.base is not None else None
