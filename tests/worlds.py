@@ -260,7 +260,8 @@ def is_write(seen: Seen) -> bool:
 
 
 def published_name(seen: Seen) -> str:
-    if (seen.method, seen.path) != ("POST", PUBLISH):
+    # a process that is killed may have sent half a body
+    if (seen.method, seen.path) != ("POST", PUBLISH) or not isinstance(seen.body, dict):
         return ""
     return str(seen.body.get("prompt_name") or seen.body["prompt_template"].get("prompt_name"))
 

@@ -43,9 +43,9 @@ class Stopped(KeyboardInterrupt):
 def relabel(project: Project, changes: Sequence[Change], *, together: bool = False) -> list[Changed]:
     """Make each change, and return what became of it; a registry's yes counts only once it is read back.
 
-    A label that is no longer where the plan saw it stays there. The label that remembers the way back is set
-    first, and put back when the label itself does not move: a rollback that goes too far is worse than one
-    that is refused. With ``together``, when one label stays, those that went are moved back. Raises
+    A label that is no longer where the plan saw it stays there. The label that remembers the way back is gone
+    while a label moves up, set first where it moves down, and put back when the label itself does not move: a
+    rollback that goes too far is worse than one that is refused. With ``together``, when one label stays, those that went are moved back. Raises
     ``Unsupported`` where labels cannot be changed (nothing was changed then), and ``Stopped`` on Ctrl-C, once
     what was under way is done, and with ``together`` moved back.
     """
@@ -138,13 +138,27 @@ def relabel_from(project: Project, change: Change, before: Pointers) -> Changed:
 def _write(project: Project, change: Change, before: Pointers) -> RemoteError | None:
     """Set both labels; the error is returned, for what it means is seen by reading back."""
     remembered = previous_name(change.label)
+    if remembered is None:
+        steps: list[tuple[str, int | None]] = [(change.label, change.new)]
+    elif change.new is None or change.old is None or change.new > change.old:
+        # Stopped in between, nobody may take it for a release that was taken back, nor be taken back too far.
+        stale = remembered in before and before[remembered].version != change.previous[1]
+        steps = [(remembered, None)] if stale else []
+        steps += [(change.label, change.new), (remembered, change.previous[1])]
+    else:
+        steps = [(remembered, change.previous[1]), (change.label, change.new)]
+    there = dict(before)
+    done: list[str] = []
     try:
-        if remembered is not None and change.new is not None:
-            _point(project, change, remembered, change.previous[1], before)
-        _point(project, change, change.label, change.new, before)
-        if remembered is not None and change.new is None:
-            _point(project, change, remembered, change.previous[1], before)
+        for label, version in steps:
+            _point(project, change, label, version, there)
+            done.append(label)
+            if version is None:
+                there.pop(label, None)
     except RemoteError as error:
+        if change.label in done:  # what has no way back is not released
+            with suppress(RemoteError):
+                _point(project, change, change.label, change.old, _labels(project, change))
         return error
     return None
 

@@ -73,6 +73,8 @@ TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("label delete support/refund prod", {"customer": DELETE}, None),
     ("promote prod beta", {"customer": CREATE}, None),
     ("rollback support/refund --label prod", {"customer": MOVE}, None),
+    ("deploy --label beta --allow-dirty", {"customer": CREATE}, None),
+    ("deploy --label beta --dry-run --allow-dirty", {}, None),
     ("render support/refund --from-registry --var question=Where", {}, None),
     ("eval list", {}, None),
     ("eval run 1", {"customer": SCORE}, None),
