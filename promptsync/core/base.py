@@ -4,7 +4,8 @@ What a lock file would hold is already in two histories. Git knows each revision
 each version; what ties them together is, in this order of strength,
 
 1. a mark: a version whose message ends in its own number and a commit that ``HEAD`` reaches agrees with the
-   file of that commit. A mark of uncommitted text, ``1a2b3c4+``, does so with the first later revision that
+   file of that commit, and with what a commit that took its place here was made from (an amended one, as
+   the reflog tells). A mark of uncommitted text, ``1a2b3c4+``, does so with the first later revision that
    holds that very text. While there is none, the text may include that draft or not: it is in doubt, and
    counts as changed on both sides. A version that was forced over others carries such a mark too; it counts
    where no lower version came in with newer text, for else it brought old text back;

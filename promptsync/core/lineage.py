@@ -24,7 +24,8 @@ class Revision:
     """What one commit that ``HEAD`` reaches made of the file. ``digest`` is ``None`` when it deleted it.
 
     ``made`` tells of a commit that was made in this very working copy, from the text that stood in it, which
-    move of ``HEAD`` that was, counted from the first.
+    move of ``HEAD`` that was, counted from the first. ``replaced`` are the commits whose place it took there
+    by amending, newest first.
     """
 
     commit: str
@@ -32,6 +33,7 @@ class Revision:
     tags: Tags = frozenset()
     pulled: int | None = None
     made: int | None = None
+    replaced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

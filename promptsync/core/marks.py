@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from promptsync.core.lineage import LocalHistory, Read, Revision, Tie, Version
+from promptsync.core.message import Mark
 
 
 def marked(local: LocalHistory, read: Read, newest: int, told: Tie | None) -> tuple[Tie | None, list[Tie]]:
@@ -25,9 +26,13 @@ def marked(local: LocalHistory, read: Read, newest: int, told: Tie | None) -> tu
         if found is None or mark is None or mark.commit is None:
             continue
         position = _marked_revision(local.revisions, mark.commit, found.digest)
-        if position is None:
+        if position is not None:
+            one = _tie_of_mark(local.revisions, found, position, dirty=mark.dirty)
+        elif _is_amended(local.revisions[0], mark):
+            position = 0
+            one = Tie(number, position, "amended", found.digest)
+        else:
             continue
-        one = _tie_of_mark(local.revisions, found, position, dirty=mark.dirty)
         if one is None and local.revisions[position].digest == found.digest:
             forced = forced or Tie(number, position, "mark", found.digest)
         elif one is None and (position > 0 or not local.committed):
@@ -59,6 +64,16 @@ def _tie_of_mark(
         if revisions[later].digest == version.digest:
             return Tie(version.number, later, "mark", version.digest, seen_tags=revisions[later].tags)
     return None
+
+
+def _is_amended(newest: Revision, mark: Mark) -> bool:
+    """Whether the newest revision took the place of a marked commit: it was made on top of that text.
+
+    Of an older revision that would be as true, but other clones of it could not tell, and a push of what came
+    after would rest on what they do not know.
+    """
+    commit = mark.commit
+    return commit is not None and not mark.dirty and any(one.startswith(commit) for one in newest.replaced)
 
 
 def _marked_revision(revisions: Sequence[Revision], commit: str, digest: str) -> int | None:

@@ -97,6 +97,8 @@ def _revisions_after(revisions: Sequence[Revision], commit: str | None) -> Seque
     for position, revision in enumerate(revisions):
         if revision.commit == commit:
             return revisions[:position]
+        if position == 0 and commit in revision.replaced:
+            return revisions[:1]
     return None
 
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
 
-from promptsync.core.base import Base, LocalHistory, Pushed, Revision, Text, Version, find_base
+from promptsync.core.base import Base, LocalHistory, Pushed, Version, find_base
 from promptsync.core.canonical import digest, tag_set
 from promptsync.core.compare import Side, State, compare
-from promptsync.core.prompt import Listed, Local, RemoteVersion
+from promptsync.core.prompt import Listed, RemoteVersion
 from promptsync.errors import Refused
 from promptsync.files.promptfile import PromptFile
 from promptsync.files.revisions import FileRevision
 from promptsync.files.worktree import Worktree
 from promptsync.parallel import mapped
+from promptsync.sync.localside import LocalSide
 from promptsync.sync.project import Project
 from promptsync.sync.proof import Proof, digest_beside
-from promptsync.sync.snapshot import Item, Origin
+from promptsync.sync.snapshot import Item
 
 _NEEDS_BASE = (State.AHEAD, State.BEHIND, State.DIVERGED, State.ALTERED, State.DELETED_LOCALLY)
 
@@ -40,8 +39,12 @@ class Decider:
         self._proof = proof
         self._label = label
         self._revisions: dict[str, tuple[FileRevision, ...]] = {}
-        self.has_git = False
+        self._here = LocalSide(project, proof, has_git=False)
         self.hidden: tuple[str, ...] = ()
+
+    @property
+    def has_git(self) -> bool:
+        return self._here.has_git
 
     def decide(self, names: Sequence[str]) -> list[Item]:
         """Return an item for each name, in any order; names that a sparse checkout hides are left out."""
@@ -58,7 +61,7 @@ class Decider:
         history = self._project.history
         if revisions is None or history is None:
             return
-        self.has_git = True
+        self._here = LocalSide(self._project, self._proof, has_git=True)
         if any(name not in self._files for name in names):
             self._revisions = revisions.all_names()
             missing = {name for name in names if name not in self._files}
@@ -134,7 +137,7 @@ class Decider:
         renamed: Mapping[str, str],
     ) -> Item:
         file, listed = self._files.get(name), self._listing.get(name)
-        local = self._local_history(name, file)
+        local = self._here.history(file, self._revisions.get(name, ()), self._entry(name))
         local_side = Side(local.working.digest, local.working.tags) if local.working else None
         remote_side, base = None, None
         if listed is not None:
@@ -163,9 +166,9 @@ class Decider:
             base=base,
             digest=local.working.digest if local.working else None,
             remote_digest=remote_side.digest if remote_side else None,
-            origin=self._origin(local),
+            origin=self._here.origin(local),
             newest=revisions[0].commit if revisions else None,
-            moves=len(self._moves()) if file is not None else None,
+            moves=self._here.moves if file is not None else None,
             deletion_committed=bool(revisions) and revisions[0].digest is None,
             archived_id=archived.get(name),
             renamed_to=renamed.get(name),
@@ -179,46 +182,11 @@ class Decider:
     def _is_known(self, name: str, local: LocalHistory) -> bool:
         return bool(local.revisions) or local.record is not None
 
-    def _local_history(self, name: str, file: PromptFile | None) -> LocalHistory:
-        revisions, entry = self._revisions.get(name, ()), self._entry(name)
-        made = self._made if entry is not None else {}
-        found = tuple(
-            Revision(one.commit, one.digest, one.tags, self._pulled(one.pulled or {}), made.get(one.commit))
-            for one in revisions
-        )
-        working = None
-        if file is not None:
-            pulled = self._pulled(file.local.pulled)
-            working = Text(self._proof.digest(file), tag_set(file.prompt), pulled)
-        committed = bool(
-            found and working and (found[0].digest, found[0].tags) == (working.digest, working.tags)
-        )
-        return LocalHistory(
-            working=working,
-            revisions=found,
-            record=entry,
-            git=self.has_git,
-            committed=committed,
-        )
-
-    @cached_property
-    def _made(self) -> dict[str, int]:
-        """The last move of ``HEAD`` by which each commit was made in this working copy."""
-        moves = self._moves()
-        return {commit: number for number, (commit, made) in enumerate(moves, 1) if made}
-
-    def _moves(self) -> Sequence[tuple[str, bool]]:
-        history = self._project.history
-        return history.moves if history is not None else ()
-
     def _entry(self, name: str) -> Pushed | None:
         entry, listed = self._proof.entries.get(name), self._listing.get(name)
         if entry is None or listed is None or entry.template_id != listed.template_id:
             return None
         return entry.pushed
-
-    def _pulled(self, pulled: Mapping[str, int]) -> int | None:
-        return pulled_from(pulled, self._project)
 
     def _base(self, name: str, file: PromptFile | None, local: LocalHistory, tracked: Version) -> Base | None:
         listed = self._listing[name]
@@ -241,22 +209,6 @@ class Decider:
         if history is not None and history.shallow:
             raise too_shallow(f"who changed {name!r}")
 
-    def _origin(self, local: LocalHistory) -> Origin:
-        if not local.git:
-            return Origin(None, True)
-        first = local.revisions[0] if local.revisions else None
-        pulled = local.working.pulled if local.working is not None else None
-        if first is None or not local.committed or first.pulled != pulled:
-            history = self._project.history
-            head = history.head_commit if history is not None else None
-            return Origin(first.commit if first is not None else head, True)
-        commit = first.commit
-        for revision in local.revisions:
-            if (revision.digest, revision.tags, revision.pulled) != (first.digest, first.tags, pulled):
-                break
-            commit = revision.commit
-        return Origin(commit, False)
-
 
 def too_shallow(question: str) -> Refused:
     """The refusal of a question that the visible history cannot settle."""
@@ -265,25 +217,6 @@ def too_shallow(question: str) -> Refused:
         hint="fetch the whole history: git fetch --unshallow, or fetch-depth: 0 in actions/checkout",
         code="shallow-clone",
     )
-
-
-def pulled_from(pulled: Mapping[str, int], project: Project) -> int | None:
-    """Return the version that a file says it includes of the project's remote."""
-    if project.remote in pulled:
-        return pulled[project.remote]
-    return pulled.get("") if project.is_default_remote else None
-
-
-def with_pulled(local: Local, project: Project, version: int) -> Local:
-    """Return the local part of a file that now includes ``version`` of the project's remote."""
-    pulled = dict(local.pulled)
-    if project.is_default_remote and set(pulled) <= {""}:
-        return replace(local, pulled={"": version})
-    plain = pulled.pop("", None)
-    if plain is not None:
-        pulled.setdefault(project.config.default_remote, plain)
-    pulled[project.remote] = version
-    return replace(local, pulled=pulled)
 
 
 def read_version(project: Project, listed: Listed, number: int) -> RemoteVersion | None:

@@ -17,11 +17,11 @@ from promptsync.files.record import Entry
 from promptsync.parallel import for_each
 from promptsync.remote.errors import Unsupported
 from promptsync.sync import publish
-from promptsync.sync.decide import pulled_from
 from promptsync.sync.gather import list_all
 from promptsync.sync.labelling import check_pointing, labels_in_publish, point
 from promptsync.sync.project import Project
 from promptsync.sync.publish import Attempt, Landed, Lost, publish_one
+from promptsync.sync.pulled import pulled_from
 from promptsync.sync.receipts import add_archived, add_outcomes, is_raced
 from promptsync.sync.snapshot import Snapshot
 from promptsync.sync.verify import verify

@@ -154,6 +154,41 @@ def test_the_text_of_a_marked_version_is_that_of_its_commit() -> None:
     assert (base.digest, base.version_digest, base.how) == (A, Y, "mark")
 
 
+# what, the revisions newest first, the mark's commit, dirty -> the base's number
+AMENDED: list[tuple[str, tuple[Revision, ...], str, bool, int]] = [
+    ("amended", (Revision(C3, C, replaced=(C2,)), Revision(C1, A)), C2, False, 2),
+    ("amended twice", (Revision(C4, C, replaced=(C3, C2)), Revision(C1, A)), C2, False, 2),
+    ("amended elsewhere", (Revision(C3, C), Revision(C1, A)), C2, False, 1),
+    ("pushed with more than was committed", (Revision(C3, C, replaced=(C2,)), Revision(C1, A)), C2, True, 1),
+    ("gone on from there", (Revision(C4, D), Revision(C3, C, replaced=(C2,)), Revision(C1, A)), C2, False, 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("what", "revisions", "commit", "dirty", "number"), AMENDED, ids=lambda one: str(one)
+)
+def test_a_commit_that_was_amended_here_includes_what_was_published_of_the_old_one(
+    what: str, revisions: tuple[Revision, ...], commit: str, dirty: bool, number: int
+) -> None:
+    newest = revisions[0].digest
+    assert newest is not None
+    local = LocalHistory(Text(newest), revisions, committed=True)
+    there = registry((A, mark(C1, 1)), (B, mark(commit, 2, dirty=dirty)))
+    assert number_of(there.base(local)) == number
+    assert there.state(local) is (State.AHEAD if number == 2 else State.DIVERGED)
+
+
+def test_the_record_of_a_draft_is_followed_through_an_amended_commit() -> None:
+    """Pushed on top of the commit that was amended with it, and then with more."""
+    record = Pushed(2, B, commit=C1, moves=1)
+    revisions = (Revision(C2, C, made=2, replaced=(C1,)),)
+    local = LocalHistory(Text(C), revisions, record, committed=True)
+    there = registry((A, mark(C1, 1)), (B, mark(C1, 2, dirty=True)))
+    assert number_of(there.base(local)) == 2
+    elsewhere = LocalHistory(Text(C), (Revision(C2, C, made=2),), record, committed=True)
+    assert number_of(there.base(elsewhere)) != 2
+
+
 def test_of_commits_with_one_abbreviation_the_one_with_the_text_counts() -> None:
     twins = ("abcdef0" + "1" * 33, "abcdef0" + "2" * 33)
     local = committed((twins[0], A), (twins[1], B), (C3, C))

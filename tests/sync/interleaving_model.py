@@ -82,6 +82,7 @@ class WorkingCopy:
     passed: tuple[Node, Node] = (Node(None), Node(frozenset()))
     stash: list[tuple[File, File]] = field(default_factory=list)
     made_here: dict[str, int] = field(default_factory=dict)
+    amended: dict[str, str] = field(default_factory=dict)
     git: bool = True
 
     @property
@@ -108,6 +109,7 @@ class World:
         self.versions: list[tuple[Node, str | None]] = []
         self.tags: list[Node] = []
         self.forced: set[Node] = set()
+        self.rewritten = False
         self.clock = 0
         self.made = 0
         self.conflicts = 0
@@ -183,17 +185,17 @@ class World:
     def _may_replace(self, pair: tuple[Node, list[Node]]) -> bool:
         """Whether the file may replace what the registry has.
 
-        Of tags there are no versions, and what was forced stands outside the order: there it is enough that
-        the file had it at some time.
+        Of tags there are no versions, and what was forced, or published and amended away, stands outside the
+        order: there it is enough that the file had it at some time.
         """
         mine, theirs = pair
-        if self.forced or theirs is self.tags or mine.value is None:
+        if self.forced or self.rewritten or theirs is self.tags or mine.value is None:
             return any(node.value == theirs[-1].value for node in mine.ancestors())
         return _includes(mine, theirs)
 
     def _may_be_replaced(self, pair: tuple[Node, list[Node]]) -> bool:
         mine, theirs = pair
-        if self.forced or theirs is self.tags:
+        if self.forced or self.rewritten or theirs is self.tags:
             return any(node.value == mine.value for one in theirs for node in one.ancestors())
         return _included_by(mine, theirs)
 
@@ -249,6 +251,26 @@ class World:
         copy.head = self._commit(file, [copy.head] if copy.head else [])
         copy.file = file
         copy.made_here[copy.head.id] = self.clock
+
+    def amend(self, copy: WorkingCopy, a: int = 0, b: int = 0) -> None:
+        """``git commit --amend``: the new commit takes the place of the one that it was made on top of.
+
+        What a pull brought in and an amend takes out again leaves no trace, as if it was never committed.
+        """
+        if copy.head is None or copy.clean or copy.file.pulled != copy.committed.pulled:
+            return
+        old, head = copy.head, copy.committed
+        file = File(_onto(copy.file.text, head.text), _onto(copy.file.tags, head.tags), copy.file.pulled)
+        copy.head, copy.file = self._commit(file, list(old.parents)), file
+        copy.made_here[copy.head.id] = self.clock
+        copy.amended[copy.head.id] = old.id
+        kept = {node for one in old.parents for node in one.file.text.ancestors()}
+        self.rewritten = self.rewritten or any(
+            text in file.text.ancestors() - kept for text, _ in self.versions
+        )
+        if not any(old in one.ancestors() for one in self.commits if one is not old):
+            # no branch leads there any more
+            self.commits = [one for one in self.commits if one is not old]
 
     def discard(self, copy: WorkingCopy, a: int = 0, b: int = 0) -> None:
         if copy.head:
@@ -525,8 +547,10 @@ class World:
             return None, True
         if not local.committed or local.revisions[0].pulled != copy.file.pulled:
             return (local.revisions[0].commit if local.revisions else None), True
-        first = replace(local.revisions[0], commit="", made=None)
-        same = takewhile(lambda one: replace(one, commit="", made=None) == first, local.revisions)
+        first = replace(local.revisions[0], commit="", made=None, replaced=())
+        same = takewhile(
+            lambda one: replace(one, commit="", made=None, replaced=()) == first, local.revisions
+        )
         return [one.commit for one in same][-1], False
 
     def _push(self, copy: WorkingCopy, *, forced: bool = False) -> None:
@@ -578,9 +602,15 @@ def _onto(node: Node, head: Node) -> Node:
 
 def _revision(commit: Commit, copy: WorkingCopy) -> Revision:
     text, tags, pulled = commit.file
+    made, replaced = copy.made_here.get(commit.id), _replaced(commit.id, copy)
     if text.value is None:
-        return Revision(commit.id, None, made=copy.made_here.get(commit.id))
-    return Revision(commit.id, text.value, tags.value, pulled, copy.made_here.get(commit.id))
+        return Revision(commit.id, None, made=made, replaced=replaced)
+    return Revision(commit.id, text.value, tags.value, pulled, made, replaced)
+
+
+def _replaced(commit: str, copy: WorkingCopy) -> tuple[str, ...]:
+    older = copy.amended.get(commit)
+    return (older, *_replaced(older, copy)) if older is not None else ()
 
 
 def _newest_included(mine: set[Node], theirs: Sequence[Node]) -> int | None:
@@ -619,6 +649,7 @@ OPERATIONS: dict[str, int] = {
     "edit_tags": 1,
     "delete": 1,
     "commit": 8,
+    "amend": 3,
     "discard": 1,
     "stash_push": 1,
     "stash_pop": 1,

@@ -105,14 +105,14 @@ class Reality:
         pulled = f"pulled: {file.pulled}\n" if file.pulled is not None else ""
         path.write_text(FILE.format(text=file.text.value, pulled=pulled))
 
-    def committed(self, where: Path, who: int, *, by_hand: bool) -> None:
+    def committed(self, where: Path, who: int, *options: str, by_hand: bool) -> None:
         """Commit the model's text, with ``git commit`` or as other commands do."""
         mine = self.model.copies[who]
         assert mine.head is not None
         self.write(where, mine.file)
         self.git(where, "add", "-A")
         if by_hand:
-            self.git(where, "commit", "-qm", "Change")
+            self.git(where, "commit", "-qm", "Change", *options)
         else:
             tree = self.git(where, "write-tree")
             parents = [word for one in mine.head.parents for word in ("-p", self.commits[one.id])]
@@ -163,6 +163,8 @@ class Reality:
         known = self.commits.get(after.id)
         if name == "commit":
             self.committed(where, who, by_hand=True)
+        elif name == "amend":
+            self.committed(where, who, "--amend", "--allow-empty", by_hand=True)
         elif known is not None:
             self.git(where, *(("merge", "-q", "--ff-only") if name == "merge" else ("checkout", "-q")), known)
         elif name == "merge":

@@ -436,6 +436,33 @@ def test_a_rebase_takes_the_pushed_commits_along(copy: Copy) -> None:
     assert copy.state() == "ahead"
 
 
+def test_a_commit_that_was_pushed_and_amended_is_ahead_where_that_was_done(copy: Copy) -> None:
+    copy.commit("Good day")
+    assert copy.push() == [2]
+    for version, text in ((3, "Good evening"), (4, "Good night")):
+        copy.write(text)
+        copy.git("commit", "-qam", "Say it better", "--amend")
+        copy.forget()
+        assert copy.state() == "ahead"
+        clone = copy.clone(f"clone-{version}")
+        assert clone.state() == "diverged"  # the reflog is not there
+        assert copy.push() == [version]
+        assert clone.state() == "in-sync"
+    copy.publish("Theirs")
+    copy.write("Good bye")
+    copy.git("commit", "-qa", "--amend", "--no-edit")
+    assert copy.state() == "diverged"
+
+
+def test_what_was_reset_and_committed_anew_is_not_taken_for_amended(copy: Copy) -> None:
+    copy.commit("Good day")
+    assert copy.push() == [2]
+    copy.git("reset", "-q", "--hard", "HEAD~1")
+    assert copy.state() == "behind"
+    copy.commit("Mine")
+    assert copy.state() == "diverged"
+
+
 def test_a_conflict_that_was_kept_ours_is_settled_for_everybody(copy: Copy) -> None:
     copy.publish("Theirs")
     copy.commit("Mine")
