@@ -80,14 +80,14 @@ def command(
         with locked(project.root):
             plan = _plan(project, options, expect)
             if asked["rehearse"] and not plan.is_empty:
-                _, error = _rehearse(session, project, options, asked)
+                _, error = _rehearse(session, project, options, plan, asked)
                 if error is not None:
                     raise error
             return _deploy(session, project, plan, asked, yes=yes, junit=junit)
 
 
 def _options(session: Session, project: Project, label: str, asked: dict[str, Any]) -> DeployOptions:
-    since = resolve_since(session, asked["since"])
+    since = resolve_since(session, asked["since"], required=False)
     touched = None
     if since is not None:
         from promptsync.files.worktree import scan
@@ -124,7 +124,7 @@ def _dry_run(
     plan = _plan(project, options, expect)
     rehearsal, error = None, None
     if asked["rehearse"] and not plan.is_empty:
-        rehearsal, error = _rehearse(session, project, options, asked)
+        rehearsal, error = _rehearse(session, project, options, plan, asked)
     lines = [deploys.DRY, "", *deploys.plan_lines(plan), "", f"fingerprint {plan.fingerprint}", deploys.DRY]
     if plan.is_empty:
         lines[2:-3] = deploys.nothing_lines(plan)
@@ -144,12 +144,12 @@ def _dry_run(
 
 
 def _rehearse(
-    session: Session, project: Project, options: DeployOptions, asked: dict[str, Any]
+    session: Session, project: Project, options: DeployOptions, plan: DeployPlan, asked: dict[str, Any]
 ) -> tuple[Rehearsal, PromptsyncError | None]:
     """Rehearse, tell how it went, and return it with the error that it means for the deploy."""
     from promptsync.deploy.rehearsal import rehearse
 
-    rehearsal = rehearse(project, options, _gate(asked))
+    rehearsal = rehearse(project, options, plan.selection, _gate(asked))
     error = failure(rehearsal.receipt)
     if session.form == "markdown":
         return rehearsal, _rehearsed(project, error)

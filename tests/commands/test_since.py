@@ -448,6 +448,22 @@ def test_status_shows_the_rest_where_a_file_cannot_be_read(world: World) -> None
     assert "promptsync lint" in done.err
 
 
+def test_a_deploy_by_hand_needs_nothing_before_it(world: World, tmp_path: Path) -> None:
+    world.commit()
+    path = tmp_path / "event.json"
+    path.write_text(json.dumps({"inputs": None, "ref": "refs/heads/main", "repository": REPOSITORY}), "utf-8")
+    event = {
+        "GITHUB_EVENT_NAME": "workflow_dispatch",
+        "GITHUB_EVENT_PATH": str(path),
+        "GITHUB_REF": "refs/heads/main",
+    }
+    done = world.run("deploy", "--label", "prod", "--live-snippets", **event)
+    assert done.code == 0, str(done)
+    assert world.label("tone", "prod") == world.version("tone")
+    done = world.run("eval", "run", "--changed", **event)
+    assert (done.code, "--since HEAD~1" in done.err) == (2, True)
+
+
 def test_names_and_revisions_reach_the_terminal_escaped(world: World) -> None:
     (world.root / "prompts/evil.yaml").write_text('name: "e\\x1bvil"\ncontent: x\n')
     assert "e\\x1bvil" in world.ok("status", "--since", "v1").out
