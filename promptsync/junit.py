@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from xml.etree import ElementTree
 
 from promptsync.checks.outcome import Status
-from promptsync.checks.proving import Proof, ProvenAgent, ProvenEvaluation
+from promptsync.checks.proof import Proof, ProvenAgent, ProvenEvaluation
 from promptsync.errors import PromptsyncError
 from promptsync.output import safe
 
@@ -84,7 +84,9 @@ def _score(one: ProvenEvaluation) -> _Case:
         result: Literal["failure", "skipped"] = "skipped" if one.standard.allow_unscored else "failure"
         return _Case("score", result, "it has no score", "unscored")
     if least is not None and score < least:
-        return _Case("score", "failure", f"scored {score:g}, under the minimum of {least:g}", "min-score")
+        said = f"scored {score:g}, under the minimum of {least:g}"
+        rows = [f"row {cell.row}, {cell.column}: {cell.reason}" for cell in one.run.missed_cells]
+        return _Case("score", "failure", said, "min-score", "\n".join([said, *rows]))
     return _Case("score")
 
 
@@ -113,8 +115,9 @@ def _not_completed(one: ProvenEvaluation | ProvenAgent) -> _Case:
 
 def _doubts(one: ProvenEvaluation | ProvenAgent) -> Iterator[_Case]:
     for doubt in one.doubts:
-        name = f"proof of {doubt.prompt} v{doubt.version}"
-        yield _Case(name, "failure" if one.verdict else "skipped", doubt.reason, "unbound")
+        yield _Case(
+            f"proof of {doubt.what}", "failure" if one.verdict else "skipped", doubt.reason, "unbound"
+        )
 
 
 def _about_evaluation(one: ProvenEvaluation) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from promptsync import output
-from promptsync.checks.proving import Proof, Proven, ProvenAgent, ProvenEvaluation
+from promptsync.checks.proof import Proof, Proven, ProvenAgent, ProvenEvaluation
 from promptsync.junit import junit
 from promptsync.runs import (
     agent_run_body,

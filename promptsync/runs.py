@@ -49,8 +49,8 @@ def cut(text: str, most: int = _LONG) -> str:
 
 
 def cell_lines(run: EvaluationRun) -> list[str]:
-    """The first failed cells with their rows and reasons."""
-    told = [cell for cell in run.failed_cells if cell.row is not None]
+    """The first cells that say why a run did not pass, with their rows and reasons."""
+    told = run.told_cells
     name = cut(run.evaluation)
     lines = [f"{name}: {_cell(cell)}" for cell in told[:MOST_CELLS]]
     if len(told) > MOST_CELLS:
@@ -111,12 +111,15 @@ def evaluation_run_body(run: EvaluationRun, verdict: str) -> dict[str, Any]:
         "previous_score": run.previous_score,
         "passed": None if run.is_under_way else not verdict,
         "reason": None if run.is_under_way else verdict or None,
-        "failed_cells": [
-            {"row": cell.row, "column": cell.column, "reason": cell.reason} for cell in run.failed_cells
-        ],
+        "failed_cells": [_cell_body(cell) for cell in run.failed_cells],
+        "missed_cells": [_cell_body(cell) for cell in run.missed_cells],
         "version": run.version,
         "model": run.model,
     }
+
+
+def _cell_body(cell: FailedCell) -> dict[str, Any]:
+    return {"row": cell.row, "column": cell.column, "reason": cell.reason}
 
 
 def agent_run_body(run: AgentRun, verdict: str) -> dict[str, Any]:

@@ -31,14 +31,19 @@ class Bond(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why a run is no proof of a version of a prompt."""
+    """Why a run is no proof of a version of a prompt, or of its file where no version says the same."""
 
     prompt: str
-    version: int
+    version: int | None
     reason: str
 
+    @property
+    def what(self) -> str:
+        """What is not proven, for people."""
+        return self.prompt if self.version is None else f"{self.prompt} v{self.version}"
+
     def __str__(self) -> str:
-        return f"no proof of {self.prompt} v{self.version}: {self.reason}"
+        return f"no proof of {self.what}: {self.reason}"
 
 
 Finding = tuple[Bond, str]

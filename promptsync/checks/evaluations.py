@@ -38,6 +38,11 @@ class Standard:
         given = [one for one in (self.min_score, min_score) if one is not None]
         return replace(self, min_score=max(given, default=None))
 
+    def is_missed_by(self, run: EvaluationRun) -> bool:
+        """Whether its score is all that keeps a run from passing."""
+        is_low = run.score is not None and self.min_score is not None and run.score < self.min_score
+        return is_low and run.status is Status.COMPLETED and run.error is None and not run.failed_cells
+
     def verdict(self, run: EvaluationRun) -> str:
         """Why ``run`` does not pass; empty when it does."""
         if run.error is not None:

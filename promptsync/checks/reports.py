@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +21,8 @@ _UNFINISHED: Final = frozenset(
 )
 _COMPLETED: Final = frozenset({"COMPLETED", "SUCCESS", "SUCCEEDED", "FINISHED"})
 _FAILED: Final = "FAILED"
+_DATASET: Final = "dataset"
+_SAID_NO: Final = "the check said no"
 _MODEL: Final = "model: "
 
 
@@ -40,8 +42,9 @@ class EvaluationRun:
     ``report_id`` is what to read it by; ``evaluation_id`` is ``None`` where only that is known. ``done`` and
     ``cells`` count cells. ``score`` is 0 to 100, ``None`` without one; ``no_score`` is then the registry's
     lack of the operation, if that is the reason. ``version`` is the prompt's version that the report names,
-    ``prompt_id`` the id of that prompt, and ``uses`` what its columns say that they send. ``error`` is what
-    the registry failed at.
+    ``prompt_id`` the id of that prompt, and ``uses`` what its columns say that they send. ``missed_cells``
+    are the checks of rows that said no, known once a run is under its minimum. ``error`` is what the
+    registry failed at.
     """
 
     evaluation: str
@@ -53,6 +56,7 @@ class EvaluationRun:
     score: float | None = None
     previous_score: float | None = None
     failed_cells: tuple[FailedCell, ...] = ()
+    missed_cells: tuple[FailedCell, ...] = ()
     version: int | None = None
     prompt_id: int | None = None
     uses: tuple[Use, ...] = ()
@@ -63,6 +67,11 @@ class EvaluationRun:
     @property
     def is_under_way(self) -> bool:
         return self.report_id is not None and self.status is Status.RUNNING
+
+    @property
+    def told_cells(self) -> tuple[FailedCell, ...]:
+        """The cells that say why it did not pass, as far as their rows are known."""
+        return tuple(cell for cell in (*self.failed_cells, *self.missed_cells) if cell.row is not None)
 
 
 def as_reported(run: EvaluationRun, raw: Mapping[str, Any]) -> EvaluationRun:
@@ -120,17 +129,39 @@ def failed_cells(registry: Registry, run: EvaluationRun) -> tuple[FailedCell, ..
     if not run.failed_cells or run.report_id is None:
         return ()
     try:
-        found = registry.evaluation_rows(run.report_id)
+        cells = list(_cells(registry, run.report_id))
     except RemoteError:
         return run.failed_cells  # how many there are is known all the same
-    columns = [str(one) for one in found["columns"]]
-    cells = [
-        FailedCell(row, columns[place] if place < len(columns) else None, text(cell, "error_message"))
-        for row, line in enumerate(found["rows"], start=1)
-        for place, cell in enumerate(line)
-        if isinstance(cell, dict) and cell.get("status") == _FAILED
+    failed = [
+        FailedCell(row, column, text(cell, "error_message"))
+        for row, column, cell in cells
+        if cell.get("status") == _FAILED
     ]
-    return tuple(cells) or run.failed_cells
+    return tuple(failed) or run.failed_cells
+
+
+def missed_cells(registry: Registry, run: EvaluationRun) -> tuple[FailedCell, ...]:
+    """The checks that said no, with their rows, where the registry gives rows."""
+    if run.report_id is None:
+        return ()
+    try:
+        return tuple(
+            FailedCell(row, column, _SAID_NO)
+            for row, column, cell in _cells(registry, run.report_id)
+            if cell.get("value") is False and cell.get("type") != _DATASET
+        )
+    except RemoteError:
+        return ()  # that the score is too low is known all the same
+
+
+def _cells(registry: Registry, report_id: int) -> Iterator[tuple[int, str | None, Mapping[str, Any]]]:
+    """The cells of a report, each with its row, from 1, and the name of its column."""
+    found = registry.evaluation_rows(report_id)
+    columns = [str(one) for one in found["columns"]]
+    for row, line in enumerate(found["rows"], start=1):
+        for place, cell in enumerate(line):
+            if isinstance(cell, dict):
+                yield row, columns[place] if place < len(columns) else None, cell
 
 
 def previous_score(registry: Registry, evaluation: Evaluation | None) -> float | None:

@@ -14,7 +14,8 @@ from promptsync.checks.agents import AgentOrder
 from promptsync.checks.evaluations import Standard
 from promptsync.checks.finding import find_checks
 from promptsync.checks.outcome import Interrupted
-from promptsync.checks.proving import Proof, proof_of, prove
+from promptsync.checks.proof import Proof
+from promptsync.checks.proving import proof_of, prove
 from promptsync.checks.selection import AgentCheck, Selection
 from promptsync.commands.choosing import Asked, Choice, choose_changed, choosing_options, tell
 from promptsync.commands.resultfile import ResultFile, first, junit_option, result_file, told_in
@@ -94,6 +95,7 @@ def agent_run(
                 project.registry,
                 choice.selection,
                 versions=choice.versions,
+                unpublished=choice.unpublished,
                 standard=Standard(),
                 allow_unbound=wanted.allow_unbound,
                 patience=patience,

@@ -15,6 +15,7 @@ from promptsync.errors import UsageError
 
 if TYPE_CHECKING:
     from promptsync.checks.selection import Selection
+    from promptsync.sync.changed import Changed
     from promptsync.sync.project import Project
 
 _MOST_NAMES = 10
@@ -65,15 +66,15 @@ class Choice:
     """What is to be run.
 
     ``changed`` are the prompts that it is about, compared with ``since``; ``without`` those of them that name
-    nothing to run; ``unpublished`` those whose files say something else than the registry's latest version.
-    ``versions`` are the latest versions of the others.
+    nothing to run; ``unpublished`` those of which the registry's latest version says something else than the
+    files, and why. ``versions`` are the latest versions of the others.
     """
 
     selection: Selection
     changed: tuple[str, ...] = ()
     since: str = ""
     without: tuple[str, ...] = ()
-    unpublished: tuple[str, ...] = ()
+    unpublished: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -112,8 +113,20 @@ def choose_changed(session: Session, project: Project, asked: Asked) -> Choice:
     if not named:
         return Choice(selection, changed.names, changed.since, without)
     versions = published_versions(project, worktree.files, changed.names)
-    unpublished = tuple(name for name in changed.names if name not in versions)
-    return Choice(selection, changed.names, changed.since, without, unpublished, versions)
+    unpublished = _unpublished(changed, versions)
+    bound = {name: number for name, number in versions.items() if name not in unpublished}
+    return Choice(selection, changed.names, changed.since, without, unpublished, bound)
+
+
+def _unpublished(changed: Changed, versions: Mapping[str, int]) -> dict[str, str]:
+    found = {}
+    for one in changed.prompts:
+        if one.name in changed.names and one.name not in versions:
+            found[one.name] = "what its file says is not the registry's latest version"
+        for snippet in one.through:
+            if snippet in changed.names and snippet not in versions:
+                found[one.name] = f"it contains {snippet}, whose file is not the registry's latest version"
+    return found
 
 
 def tell(session: Session, choice: Choice, kind: str) -> None:
@@ -130,10 +143,8 @@ def tell(session: Session, choice: Choice, kind: str) -> None:
         session.say(f"no {kind} is named for {_names(choice.without)}{whole}")
     if choice.unpublished:
         warning = output.style("warning:", "warn")
-        session.say(
-            f"{warning} the registry's latest version is not what the file says: "
-            f"{_names(choice.unpublished)}; what runs is the registry's, and promptsync push publishes yours"
-        )
+        names = _names(tuple(choice.unpublished))
+        session.say(f"{warning} the registry runs what it has, which is not what the files say: {names}")
 
 
 def _names(names: tuple[str, ...]) -> str:

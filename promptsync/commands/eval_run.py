@@ -10,7 +10,8 @@ import click
 from promptsync import output
 from promptsync.checks.evaluations import Standard
 from promptsync.checks.outcome import Interrupted
-from promptsync.checks.proving import Proof, proof_of, prove
+from promptsync.checks.proof import Proof
+from promptsync.checks.proving import proof_of, prove
 from promptsync.checks.selection import EvaluationCheck, Selection
 from promptsync.commands.choosing import Asked, Choice, choose_changed, choosing_options, tell
 from promptsync.commands.resultfile import ResultFile, first, junit_option, result_file, told_in
@@ -75,6 +76,7 @@ def eval_run(
                 project.registry,
                 choice.selection,
                 versions=choice.versions,
+                unpublished=choice.unpublished,
                 standard=standard,
                 allow_unbound=wanted.allow_unbound,
                 patience=patience,

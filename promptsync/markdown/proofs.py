@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from promptsync.checks.proving import Proof, Proven, ProvenEvaluation
+from promptsync.checks.proof import Proof, Proven, ProvenEvaluation
 from promptsync.markdown.page import Page, code, shortened
 from promptsync.output import count
 from promptsync.proofs import change_text, verdict_text
@@ -62,7 +62,7 @@ def _prompts(one: Proven) -> str:
 def _cells(proven: Iterable[ProvenEvaluation]) -> list[str]:
     lines = []
     for one in proven:
-        told = [cell for cell in one.run.failed_cells if cell.row is not None]
+        told = one.run.told_cells
         for cell in told[:MOST_CELLS]:
             where = f"row {cell.row}" + (f", {_cell(cell.column)}" if cell.column else "")
             lines.append(f"- {_cell(one.run.evaluation)}, {where}: {_cell(cell.reason or 'no reason given')}")
