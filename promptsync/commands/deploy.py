@@ -139,7 +139,7 @@ def _dry_run(
     shown = summary if session.form == "markdown" else lines
     receipt = DeployReceipt(plan)
     body = deploy_documents.body(receipt, dry_run=True)
-    outputs = deploy_documents.outputs(receipt)
+    outputs = deploy_documents.outputs(receipt, passed=error is None)
     return Outcome(shown, body, error.exit_code if error is not None else 0, error, summary, outputs)
 
 
@@ -233,5 +233,5 @@ def _outcome(session: Session, receipt: DeployReceipt) -> Outcome:
         error.exit_code if error is not None else 0,
         error,
         summary,
-        deploy_documents.outputs(receipt),
+        deploy_documents.outputs(receipt, passed=error is None),
     )

@@ -43,9 +43,10 @@ class _Copy(Project):
         return Record(self.private)
 
 
-def rehearse(project: Project, options: DeployOptions, gate: Gate) -> Rehearsal:
+def rehearse(project: Project, options: DeployOptions, wanted: Selection, gate: Gate) -> Rehearsal:
     """Deploy to an empty registry that is thrown away, and return what became of it.
 
+    All files are published there, and proven by the checks that are ``wanted``, those of the deploy itself.
     The registry has the evaluations and agents of the fixtures, those of the project's remote or of any other
     one, and the snippets that the files refer to by version, or that are of other repositories, with all
     their versions as they are in the project's registry. Raises what planning a deploy raises.
@@ -66,9 +67,9 @@ def rehearse(project: Project, options: DeployOptions, gate: Gate) -> Rehearsal:
         copy.private = directory
         with copy:
             _seed(project, copy)
-            wanted = replace(options, touched=None, require_proof=False, live_snippets=True, max_changes=_ALL)
-            plan = plan_deploy(copy, wanted, find=lambda registry, selection: Found())
-            selection, without = _declared(copy, plan.selection)
+            asked = replace(options, touched=None, require_proof=False, live_snippets=True, max_changes=_ALL)
+            plan = plan_deploy(copy, asked, find=lambda registry, selection: Found())
+            selection, without = _declared(copy, wanted)
             plan = replace(plan, selection=selection, found=find_checks(copy.registry, selection))
             return Rehearsal(deploy(copy, plan, gate), without)
 

@@ -14,6 +14,7 @@ from promptsync.markdown.differences import add_differences
 from promptsync.markdown.errors import add_error
 from promptsync.markdown.page import MOST, Page, code, shortened
 from promptsync.output import count
+from promptsync.proofs import proof_lines
 
 if TYPE_CHECKING:
     from promptsync.deploy.planning import DeployPlan
@@ -66,15 +67,20 @@ def deploy_plan_markdown(
 
 
 def _add_rehearsal(page: Page, rehearsal: Rehearsal) -> None:
-    error = failure(rehearsal.receipt)
+    receipt = rehearsal.receipt
+    error = failure(receipt)
+    ran = receipt.proof is not None and bool(receipt.proof.all)
+    word = "failed" if error is not None else "passed" if ran else "passed, and nothing was proven in it"
     page.say(
-        f"**Rehearsal {'passed' if error is None else 'failed'}**: these texts in a throw-away registry, "
-        "with the evaluations and agents of the fixtures. Those of the registry itself run in the deploy, "
-        "before a label moves."
+        f"**Rehearsal {word}**: these texts in a throw-away registry, with the evaluations and agents of the "
+        "fixtures. Those of the registry itself run in the deploy, before a label moves."
     )
-    lines = [*map(click.unstyle, receipt_lines(rehearsal.receipt))]
-    lines += [f"not rehearsed, for the fixtures do not declare it: {name}" for name in rehearsal.without]
-    page.fence(lines)
+    lines = proof_lines(receipt.proof) if receipt.proof is not None and ran else []
+    if error is not None and not ran:
+        lines = receipt_lines(receipt)
+    lines += [f"not in the fixtures, and so not run: {name}" for name in rehearsal.without]
+    if lines:
+        page.fence(map(click.unstyle, lines))
     if error is not None:
         add_error(page, error)
 
