@@ -1,0 +1,134 @@
+"""Evaluations run while somebody publishes with the official SDK: a report is about the version it names."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from registry_server import Caller, chat, running
+
+from promptsync.server.app import Application, create_app
+
+promptlayer = pytest.importorskip("promptlayer")
+
+FIXTURES = """
+datasets:
+  - {name: cases, rows: [{question: one}, {question: two}, {question: three}]}
+evaluations:
+  - {name: latest, dataset: cases, prompt: ask, scores: [contains: first]}
+  - {name: labelled, dataset: cases, prompt: {name: ask, label: prod}, scores: [contains: first]}
+  - {name: pinned, dataset: cases, prompt: {name: ask, version: 1}, scores: [contains: first]}
+"""
+EVALUATIONS = "/api/public/v2/evaluations"
+
+
+class Waiting:
+    """An echo that waits until it is told to answer."""
+
+    name, parallel, patience = "waiting", 1, 20.0
+
+    def __init__(self) -> None:
+        self.asked, self.go_on = threading.Event(), threading.Event()
+
+    def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
+        self.asked.set()
+        assert self.go_on.wait(20)
+        return str(template["messages"][-1]["content"][0]["text"])
+
+
+@pytest.fixture
+def model() -> Iterator[Waiting]:
+    model = Waiting()
+    yield model
+    model.go_on.set()
+
+
+@pytest.fixture
+def app(tmp_path: Path, model: Waiting) -> Iterator[Application]:
+    (tmp_path / "registry.yaml").write_text(FIXTURES, "utf-8")
+    with create_app(tmp_path / "r.db", fixtures=tmp_path / "registry.yaml", model=model) as app:
+        yield app
+        model.go_on.set()
+
+
+@pytest.fixture
+def call(app: Application) -> Caller:
+    return Caller(app)
+
+
+@pytest.fixture
+def publish(app: Application) -> Iterator[Any]:
+    with running(app) as url:
+        sdk = promptlayer.PromptLayer(api_key="pl_test", base_url=url)
+
+        def published(text: str) -> int:
+            body = {"prompt_name": "ask", "prompt_template": chat(text), "release_labels": ["prod"]}
+            return int(sdk.templates.publish(body)["version_number"])
+
+        yield published
+
+
+def started(call: Caller, name: str) -> int:
+    found = {one["name"]: one["id"] for one in call("GET", EVALUATIONS).body["evaluations"]}
+    answer = call("POST", f"/reports/{found[name]}/run", {"name": "nightly"})
+    assert answer.status == 201
+    return int(answer.body["report_id"])
+
+
+def ended(call: Caller, report: int) -> dict[str, Any]:
+    for _ in range(2000):
+        found: dict[str, Any] = call("GET", f"/reports/{report}").body
+        if found["status"] != "RUNNING":
+            return found
+        time.sleep(0.01)
+    raise AssertionError(found)
+
+
+@pytest.mark.parametrize("name", ["latest", "labelled", "pinned"])
+def test_a_run_keeps_the_version_that_it_started_with(
+    call: Caller, publish: Any, model: Waiting, name: str
+) -> None:
+    assert publish("first {question}") == 1
+    report = started(call, name)
+    assert model.asked.wait(10)
+    # The label goes along with the publish, in the middle of the run.
+    assert publish("second {question}") == 2
+    said = call("GET", f"{EVALUATIONS}/{report}").body
+    assert (said["status"], said["report"]["prompt_version_number"]) == ("RUNNING", 1)
+    model.go_on.set()
+    found = ended(call, report)
+    assert found["report"]["prompt_version_number"] == 1
+    assert call("GET", f"/reports/{report}/score").body["score"]["overall_score"] == 100
+    rows = call("GET", f"{EVALUATIONS}/{report}/rows").body["rows"]
+    assert [cells[1]["value"] for cells in rows] == ["first one", "first two", "first three"]
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "score"), [("latest", 2, 0), ("labelled", 2, 0), ("pinned", 1, 100)]
+)
+def test_the_next_run_is_about_what_its_pipeline_means_then(
+    call: Caller, publish: Any, model: Waiting, name: str, version: int, score: float
+) -> None:
+    model.go_on.set()
+    publish("first {question}")
+    prompt_id = call("GET", "/prompt-templates/ask").body["id"]
+    publish("second {question}")
+    found = ended(call, started(call, name))["report"]
+    assert (found["prompt_registry_id"], found["prompt_version_number"]) == (prompt_id, version)
+    assert found["score"]["overall_score"] == score
+
+
+def test_the_answer_to_a_start_does_not_wait_for_the_model(
+    call: Caller, publish: Any, model: Waiting
+) -> None:
+    publish("first {question}")
+    reports = [started(call, name) for name in ("latest", "latest", "pinned")]
+    assert len(set(reports)) == 3
+    assert model.asked.wait(10)
+    assert {call("GET", f"/reports/{report}").body["status"] for report in reports} == {"RUNNING"}
+    model.go_on.set()
+    assert {ended(call, report)["status"] for report in reports} == {"COMPLETED"}
