@@ -14,8 +14,8 @@ from promptsync.proofs import agents_body, evaluations_body
 from promptsync.sync.relabel import Changed
 
 
-def body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
-    """Return the body of the JSON document."""
+def body(receipt: DeployReceipt, *, passed: bool, dry_run: bool) -> dict[str, Any]:
+    """Return the body of the JSON document; ``passed`` says that nothing is left undone or unproven."""
     plan = receipt.plan
     survey, proof = plan.survey, receipt.proof
     changed = [member.name for member in survey.members]
@@ -25,7 +25,7 @@ def body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         "push": plans.push_body(plan.push, receipt.push, dry_run=dry_run),
         "eval": {"changed": changed, "runs": evaluations_body(proof) if proof is not None else []},
         "agents": {"changed": changed, "runs": agents_body(proof) if proof is not None else []},
-        "labels": [_label_body(one) for one in receipt.labels],
+        "labels": [_label_body(one) for one in receipt.labels] or _unmoved(plan),
         "live": [
             {
                 "name": one.name,
@@ -37,7 +37,7 @@ def body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         ],
         **_left_body(plan, survey),
         "fingerprint": plan.fingerprint,
-        "passed": not dry_run and (plan.is_empty or receipt.is_released),
+        "passed": passed and not dry_run,
         "dry_run": dry_run,
     }
 
@@ -75,6 +75,20 @@ def _left_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
     }
 
 
+def _unmoved(plan: DeployPlan) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": member.name,
+            "label": plan.label,
+            "from": member.released,
+            "to": member.version,
+            "moved": False,
+            "reason": "",
+        }
+        for member in plan.survey.releases
+    ]
+
+
 def _label_body(done: Changed) -> dict[str, Any]:
     change = done.change
     return {
@@ -109,7 +123,7 @@ def blank() -> dict[str, Any]:
     }
 
 
-def outputs(receipt: DeployReceipt) -> dict[str, str]:
+def outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
     """Return what later steps of a workflow may want to know."""
     released = {one.change.name: one.change.new for one in receipt.labels if one.moved}
     return {
@@ -117,5 +131,5 @@ def outputs(receipt: DeployReceipt) -> dict[str, str]:
         "planned": str(len(receipt.plan.survey.releases)),
         "released": json.dumps(released, sort_keys=True),
         "count": str(len(released)),
-        "passed": "true" if receipt.plan.is_empty or receipt.is_released else "false",
+        "passed": "true" if passed else "false",
     }

@@ -23,6 +23,8 @@ def plan_lines(plan: DeployPlan) -> list[str]:
         if not member.publishes:
             rows.append((f"  {output.style('use', 'good')}", output.name(member.name), f"v{member.version}"))
     lines = [] if plan.is_empty else [f"Deploy to {output.style(label, 'strong')}:", *output.table(rows)]
+    if plan.is_new_label:
+        lines.insert(1, f"  {output.style('new label', 'warn')}  no prompt here has {label} yet")
     lines += _table(_proof_rows(plan))
     lines += _table(_move_rows(plan))
     lines += _live_lines(plan)

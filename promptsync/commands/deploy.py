@@ -138,7 +138,7 @@ def _dry_run(
         summary = deploy_plan_markdown(plan, found, rehearsal)
     shown = summary if session.form == "markdown" else lines
     receipt = DeployReceipt(plan)
-    body = deploy_documents.body(receipt, dry_run=True)
+    body = deploy_documents.body(receipt, passed=False, dry_run=True)
     outputs = deploy_documents.outputs(receipt, passed=error is None)
     return Outcome(shown, body, error.exit_code if error is not None else 0, error, summary, outputs)
 
@@ -229,7 +229,7 @@ def _outcome(session: Session, receipt: DeployReceipt) -> Outcome:
         summary = deploy_markdown(receipt)
     return Outcome(
         summary if session.form == "markdown" else lines,
-        deploy_documents.body(receipt, dry_run=False),
+        deploy_documents.body(receipt, passed=error is None, dry_run=False),
         error.exit_code if error is not None else 0,
         error,
         summary,

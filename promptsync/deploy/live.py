@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from promptsync.core.affected import Follows, parents
 from promptsync.core.compare import State
 from promptsync.core.snippets import Reference, rendered_in
-from promptsync.deploy.affected import Follows, follows_label, follows_latest, parents
+from promptsync.deploy.affected import follows_label, follows_latest
 from promptsync.deploy.members import Member, Survey
 from promptsync.errors import Refused, RemoteError
 from promptsync.remote.errors import NotFound, Unsupported

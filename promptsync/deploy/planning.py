@@ -63,6 +63,11 @@ class DeployPlan:
         return not self.survey.releases
 
     @property
+    def is_new_label(self) -> bool:
+        """Whether no prompt has the label, although there are prompts: it may be a typing error."""
+        return not self.survey.under.listing and bool(self.survey.latest.listing)
+
+    @property
     def fingerprint(self) -> str:
         """A short word for exactly this plan: what is published, what is proven by what, and every move."""
         moves = [

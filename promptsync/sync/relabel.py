@@ -45,9 +45,9 @@ def relabel(project: Project, changes: Sequence[Change], *, together: bool = Fal
 
     A label that is no longer where the plan saw it stays there. The label that remembers the way back is gone
     while a label moves up, set first where it moves down, and put back when the label itself does not move: a
-    rollback that goes too far is worse than one that is refused. With ``together``, when one label stays, those that went are moved back. Raises
-    ``Unsupported`` where labels cannot be changed (nothing was changed then), and ``Stopped`` on Ctrl-C, once
-    what was under way is done, and with ``together`` moved back.
+    rollback that goes too far is worse than one that is refused. With ``together``, when one label stays,
+    those that went are moved back. Raises ``Unsupported`` where labels cannot be changed (nothing was changed
+    then), and ``Stopped`` on Ctrl-C, once what was under way is done, and with ``together`` moved back.
     """
     begun: set[int] = set()
     done: dict[int, Changed] = {}

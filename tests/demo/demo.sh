@@ -81,6 +81,19 @@ say "Release the new text too: move the label"
 show "promptsync label move support/refund prod"
 show "promptsync log support/refund"
 
+say "Let a gate release it: deploy proves what changed before the label moves"
+edit prompts/support/triage.yaml 's/Choose exactly one category/Choose the one category that fits best/'
+show "git commit --quiet --all --message 'Ask for the category that fits best'"
+show "promptsync deploy"
+
+say "A change that its evaluation does not pass is published, and not released"
+edit prompts/support/triage.yaml 's/ Answer with a JSON object.*$//'
+show "git commit --quiet --all --message 'Shorten the request'"
+show_code 1 "promptsync deploy"
+show "promptsync label list support/triage"
+show "git revert --no-edit HEAD"
+show "promptsync deploy"
+
 published=$(promptsync ls-remote --json | python3 -c \
   'import json, sys; prompts = json.load(sys.stdin)["prompts"]; print(len(prompts), "prompts,", sum(p["version"] for p in prompts), "versions")')
-printf '\nDone: %s in the registry; support/refund is at v3, and prod points at it.\n' "$published"
+printf '\nDone: %s in the registry; support/refund is at v3, and prod points at it; support/triage was stopped at its gate.\n' "$published"

@@ -6,22 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from deploying import FIXTURES
 from worlds import World, made
 
 from promptsync.sync import publish
-
-FIXTURES = """
-datasets:
-  - name: people
-    rows: [{name: Ada}, {name: Linus}]
-evaluations:
-  - {name: a is polite, dataset: people, prompt: a, scores: [contains: polite]}
-  - {name: b is polite, dataset: people, prompt: b, scores: [contains: polite]}
-  - {name: c is polite, dataset: people, prompt: c, scores: [contains: polite]}
-  - {name: a under prod, dataset: people, prompt: {name: a, label: prod}, scores: [contains: polite]}
-agents:
-  - {name: bot, nodes: [{name: answer, prompt: d, output: true}]}
-"""
 
 
 @pytest.fixture

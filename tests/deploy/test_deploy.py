@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from worlds import World, asking, failing, fault, publishing
+from deploying import FIXTURES
+from worlds import World, asking, failing, fault, made, publishing
 
 
 def labels(world: World, label: str = "prod") -> dict[str, int | None]:
@@ -52,7 +55,7 @@ def test_a_gate_that_fails_leaves_every_label_and_is_exit_1(released: World) -> 
     assert done.code == 1, str(done)
     found = done.document
     assert found["passed"] is False
-    assert found["labels"] == []
+    assert {one["name"]: one["moved"] for one in found["labels"]} == {"a": False, "b": False}
     assert labels(released) == dict.fromkeys("abcd", 1)
     assert released.version("a") == released.version("b") == 2
     assert "promptsync" in found["error"]["hint"]
@@ -273,6 +276,20 @@ def test_a_publish_that_fails_stops_before_the_proof(released: World, status: in
     released.faults.clear()
     assert released.run("deploy").code == 0
     assert released.version("a") == 2
+
+
+def test_a_label_that_waits_for_approval_keeps_all_where_they_are(tmp_path: Path, world: World) -> None:
+    fixtures = FIXTURES + "protected_labels: [{name: prod, prompts: [b]}]\n"
+    with made(tmp_path / "protected", fixtures=fixtures) as protected:
+        config = protected.root / "promptsync.yaml"
+        config.write_text(config.read_text() + "labels: {main: prod}\n")
+        for name in "ab":
+            protected.write(name)
+        protected.commit()
+        done = protected.run("deploy", "--json")
+        assert done.code == 3, str(done)
+        assert (protected.label("a", "prod"), protected.label("b", "prod")) == (None, None)
+        assert "approval" in done.document["error"]["message"]
 
 
 @pytest.mark.parametrize("status", [403, 409, 500])

@@ -1,4 +1,4 @@
-"""Deploys that are killed, interrupted, or meet another deploy: the next run completes them, nothing twice."""
+"""Deploys that are killed, interrupted, or meet another one: the next run completes them, nothing twice."""
 
 from __future__ import annotations
 
