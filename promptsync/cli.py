@@ -20,6 +20,7 @@ from promptsync.errors import PromptsyncError, UsageError
 GROUPS = {
     "Start": {
         "init": "Start keeping prompts in this directory.",
+        "completion": "Print the script that completes words in a shell.",
         "schema": "Print the JSON Schema of a file format.",
     },
     "Files and registry": {
@@ -73,7 +74,19 @@ class LazyGroup(VerbGroup):
             return None
         module = importlib.import_module(f"promptsync.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
+        if ctx.resilient_parsing:  # for completion in a shell
+            from promptsync.commands.known import teach
+
+            teach(command, cmd_name)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        verbs = [
+            CompletionItem(name, help=line) for name, line in VERBS.items() if name.startswith(incomplete)
+        ]
+        return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         widest = max(map(len, VERBS))

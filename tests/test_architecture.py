@@ -245,6 +245,13 @@ def test_lint_loads_no_network_and_no_git(aligned: Path) -> None:
         (aligned / "prompts" / "two.yaml").unlink()
 
 
+@pytest.mark.parametrize(
+    "line", ["promptsync ", "promptsync push ", "promptsync show a@", "promptsync eval run "]
+)
+def test_completion_in_a_shell_loads_nothing_that_takes_long(aligned: Path, line: str) -> None:
+    assert loaded(aligned, "completion", "bash", "--line", line) <= START | FILES
+
+
 @pytest.mark.parametrize("arguments", [["status"], ["--json", "status"], ["push"]], ids=" ".join)
 def test_an_aligned_tree_loads_neither_git_nor_templates_nor_the_retry_layer(
     aligned: Path, arguments: list[str]

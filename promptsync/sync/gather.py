@@ -10,6 +10,7 @@ from promptsync.core.prompt import Label, Listed
 from promptsync.errors import UsageError
 from promptsync.files.promptfile import PromptFile
 from promptsync.files.quickname import name_in
+from promptsync.files.seen import remember
 from promptsync.files.worktree import Worktree, scan
 from promptsync.parallel import begun, mapped
 from promptsync.sync.project import Project
@@ -32,6 +33,8 @@ def gather(project: Project, *, label: str | None = None, with_labels: bool = Fa
     _check_directory(project, worktree)
     listing = {item.name: item for item in listed}
     labels = labels_by_prompt(project, listed) if with_labels else None
+    if label is None:
+        _remember(project, listed, labels)
     names = sorted(name for name in {*worktree.files, *listing} if project.config.in_scope(name))
     proof = Proof(project, listed, whole=label is None)
     equal, open_names = _prove(proof, worktree.files, listing, names)
@@ -41,9 +44,10 @@ def gather(project: Project, *, label: str | None = None, with_labels: bool = Fa
     if open_names:
         # an aligned tree needs neither git nor any notion of a base
         from promptsync.sync.decide import Decider
+        from promptsync.sync.renames import with_renames
 
         decider = Decider(project, worktree, listing, proof, label=label)
-        items += decider.decide(open_names)
+        items += with_renames(decider.decide(open_names))
         hidden, has_history = decider.hidden, decider.has_git
     # A file that cannot be read must never look like a deletion or like a prompt to pull.
     broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in broken_names(worktree)]
@@ -58,6 +62,14 @@ def gather(project: Project, *, label: str | None = None, with_labels: bool = Fa
         hidden=hidden,
         has_history=has_history,
     )
+
+
+def _remember(
+    project: Project, listed: Iterable[Listed], labels: Mapping[str, Sequence[tuple[str, int]]] | None
+) -> None:
+    """Keep the names for completion in shells."""
+    names = None if labels is None else {name for pairs in labels.values() for name, _ in pairs}
+    remember(project.root, project.record_url, {item.name: item.version for item in listed}, names)
 
 
 def _check_directory(project: Project, worktree: Worktree) -> None:

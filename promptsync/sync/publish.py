@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from promptsync.core.message import parse_mark
 from promptsync.core.plan import Action
 from promptsync.core.prompt import Prompt, RemoteVersion
 from promptsync.errors import RemoteError
-from promptsync.remote.client import Registry
 from promptsync.remote.errors import FateUnknown, NotFound, TimedOut
 from promptsync.sync.proof import digest_beside
+
+if TYPE_CHECKING:  # completion loads this module, and must not wait for an HTTP library
+    from promptsync.remote.client import Registry
 
 PAUSE = 1.0
 """Seconds between two looks at what became of a publish."""

@@ -1,0 +1,332 @@
+"""``promptsync completion``: what shells offer, in real shells where they are installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptsync.cli import VERBS, run
+from promptsync.commands.shellwords import Word, quoted, split
+
+ROOT = Path(__file__).parents[2]
+BREAKS = " \t\n\"'@><=;|&(:"
+"""Where bash begins a new word, as it is installed."""
+
+ODD_NAMES = [
+    "a:b:c",
+    "back\\slash",
+    "it's mine",
+    'my "quoted" one',
+    "my prompt",
+    "user@home",
+    "x$HOME `id` & (1); #!",
+    "日本 語",
+]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A working copy with odd names, labels, remotes, evaluations and agents."""
+    config = {
+        "remote": "local",
+        "remotes": {
+            "local": {"url": "local:", "fixtures": "registry.yaml"},
+            "my team": {"url": "https://registry.example"},
+        },
+        "labels": {"main": "prod", "dev": "pre prod"},
+        "checks": [{"match": "*", "evaluation": "from checks"}],
+    }
+    (tmp_path / "promptsync.yaml").write_text(json.dumps(config), "utf-8")
+    (tmp_path / "registry.yaml").write_text("evaluations: [{name: from fixtures}]\n", "utf-8")
+    (tmp_path / "prompts/support").mkdir(parents=True)
+    for number, name in enumerate(ODD_NAMES):
+        body = f"name: {json.dumps(name)}\ncontent: hi\n"
+        (tmp_path / f"prompts/{number}.yaml").write_text(body, "utf-8")
+    refund = (
+        "content: Hi\nevaluations:\n- refund quality\n# more\nagents:\n- {name: refund-agent}\ntags: [x]\n"
+    )
+    (tmp_path / "prompts/support/refund.yaml").write_text(refund, "utf-8")
+    (tmp_path / "prompts/broken.yaml").write_text("name: support/broken\nmessages: [", "utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def offered(copy: Path, capsys: pytest.CaptureFixture[str]):
+    """Asks what is offered for a line, as a shell that replaces whole words."""
+
+    def ask(line: str, *before: str, shell: str = "zsh") -> list[str]:
+        capsys.readouterr()
+        assert run([*before, "-C", str(copy), "completion", shell, "--line", line], {}) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return [row.split("\t")[1] if row.startswith("word\t") else row for row in out.splitlines()]
+
+    def there(line: str) -> list[str]:
+        return ask(line.replace("promptsync", f"promptsync -C {shlex.quote(str(copy))}", 1))
+
+    return there
+
+
+def test_every_verb_is_offered_in_the_order_of_the_help(offered):
+    assert [one for one in offered("promptsync ") if not one.startswith("-")] == list(VERBS)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("promptsync st", ["status"]),
+        ("promptsync label mo", ["move"]),
+        ("promptsync ls-remote --status ", ["active", "deleted", "all"]),
+        ("promptsync push --dry", ["--dry-run"]),
+        ("promptsync push support/", ["support/broken", "support/refund"]),
+        ("promptsync pull --theirs support/r", ["support/refund"]),
+        ("promptsync push --force support/r", ["support/refund"]),
+        ("promptsync render it", ["it's mine"]),
+        ("promptsync log 'my ", ['my "quoted" one', "my prompt"]),
+        ("promptsync label move a:", ["a:b:c"]),
+        ("promptsync label move a:b:c ", ["pre prod", "prod"]),
+        ("promptsync push --label p", ["pre prod", "prod"]),
+        ("promptsync push --label=p", ["--label=pre prod", "--label=prod"]),
+        ("promptsync promote pre", ["pre prod"]),
+        ("promptsync rollback user@home --label ", ["pre prod", "prod"]),
+        ("promptsync --remote ", ["local", "my team"]),
+        ("promptsync status --remote m", ["my team"]),
+        ("promptsync eval run ", ["from checks", "from fixtures", "refund quality"]),
+        ("promptsync eval show re", ["refund quality"]),
+        ("promptsync agent run ", ["refund-agent"]),
+        ("promptsync lint ", ["file"]),
+        ("promptsync -C ", ["dir"]),
+        ("promptsync pull --output ", ["dir"]),
+        ("promptsync serve --model-name ", []),
+        ("promptsync track score 1 50 --name ", []),
+        ("promptsync push --no-such-option ", sorted([*ODD_NAMES, "support/broken", "support/refund"])),
+        ("promptsync schema co", ["config"]),
+        ("promptsync completion ", ["bash", "zsh", "fish"]),
+    ],
+)
+def test_what_is_offered(offered, line, words):
+    assert offered(line) == words
+
+
+def test_versions_and_labels_are_offered_once_the_registry_was_seen(copy, offered, capsys):
+    (copy / "prompts/broken.yaml").unlink()
+    (copy / "registry.yaml").unlink()
+    assert run(["-C", str(copy), "push", "--label", "live"], {}) == 0
+    assert offered("promptsync show support/refund@") == ["support/refund@1"]
+    assert run(["-C", str(copy), "status"], {}) == 0
+    assert offered("promptsync show support/refund:l") == ["support/refund:live"]
+    assert offered("promptsync show a:b:c:") == ["a:b:c:live", "a:b:c:pre prod", "a:b:c:prod"]
+    for path in (copy / "prompts").rglob("*.yaml"):
+        path.unlink()
+    assert offered("promptsync log support/") == ["support/refund"]  # the registry has it
+    assert offered("promptsync label delete user@home ") == ["live", "pre prod", "prod"]
+    assert offered("promptsync --remote 'my team' log support/") == []
+
+
+BROKEN = ["remotes: [", "remote: nowhere\n", "", "- 1\n", "api_key: x\n", "prompts: ../..\n", "\x00"]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_broken_configuration_says_nothing_and_names_are_offered_all_the_same(copy, offered, text):
+    (copy / "promptsync.yaml").write_text(text, "utf-8")
+    assert offered("promptsync push support/") == ["support/broken", "support/refund"]
+    assert offered("promptsync push --label ") == []
+
+
+def test_nothing_is_written_and_nothing_is_asked(copy, offered):
+    before = sorted(copy.rglob("*"))
+    for line in ("promptsync push ", "promptsync show a@", "promptsync --remote 'my team' log "):
+        offered(line)
+    assert sorted(copy.rglob("*")) == before
+
+
+def test_a_directory_without_anything_offers_nothing(tmp_path, capsys):
+    assert run(["completion", "bash", "--line", f"promptsync -C {tmp_path} push "], {}) == 0
+    assert run(["completion", "bash", "--line", f"promptsync -C {tmp_path}/gone push "], {}) == 0
+    assert run(["completion", "bash", "--line", "promptsync push 'x"], {}) == 0
+    assert capsys.readouterr().err == ""
+
+
+# -- words --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "texts"),
+    [
+        ("", [""]),
+        ("p", ["p"]),
+        ("p ", ["p", ""]),
+        ("p 'a b", ["p", "a b"]),
+        ('p "a \\" b', ["p", 'a " b']),
+        ("p 'a b' ", ["p", "a b", ""]),
+        ("p a\\ b", ["p", "a b"]),
+        ("p '' ", ["p", "", ""]),
+        ('p x"y z"w', ["p", "xy zw"]),
+        ("p a\\", ["p", "a"]),
+    ],
+)
+def test_a_line_is_split_as_shells_do(line, texts):
+    assert [word.text for word in split(line)] == texts
+
+
+@given(
+    st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1), min_size=1)
+)
+def test_words_that_are_quoted_come_back(texts):
+    line = " ".join(shlex.quote(text) for text in texts) + " "
+    assert [word.text for word in split(line)] == [*texts, ""]
+
+
+@given(
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1),
+    st.sampled_from(["", '"', "'"]),
+    st.integers(0, 10),
+)
+def test_a_reply_completes_the_word_in_bash(name, quote, typed):
+    """What bash keeps of the line and what replaces the rest together are the whole name again."""
+    begun = quote + quoted(name[:typed], Word(quote=quote))
+    word = split(f"p {begun}", BREAKS)[-1]
+    assert word.text == name[:typed]
+    kept = begun.removesuffix(quoted(word.text, word)) if word.text[word.kept :] else begun
+    assert split(f"p {kept}{quoted(name, word)}{word.quote}")[-1].text == name
+
+
+# -- real shells --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def program(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which ``promptsync`` is a program."""
+    programs = tmp_path_factory.mktemp("bin")
+    script = programs / "promptsync"
+    script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m promptsync "$@"\n', "utf-8")
+    script.chmod(0o755)
+    return {
+        **{key: value for key, value in os.environ.items() if not key.startswith("PROMPT")},
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(programs),
+        "LC_ALL": "C.UTF-8",
+        "TERM": "dumb",
+    }
+
+
+def in_shell(arguments: Sequence[str], directory: Path, environ: dict[str, str]) -> list[str]:
+    done = subprocess.run(
+        arguments, cwd=directory, env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout.splitlines()
+
+
+_BASH = """
+eval "$(promptsync completion bash)"
+COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDS=($1) COMP_CWORD=1
+_promptsync_completion promptsync
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize(
+    ("line", "replies"),
+    [
+        ("promptsync push 'it", ["it'\\''s mine"]),
+        ('promptsync push "my \\"', ['my \\"quoted\\" one']),
+        ("promptsync push a:b", ["b:c"]),
+        ("promptsync push user@", ["home"]),
+        ("promptsync push --label=prod", ["prod"]),
+    ],
+)
+def test_bash_gets_what_it_has_to_insert(copy, program, line, replies):
+    assert in_shell(["bash", "--norc", "-c", _BASH, "bash", line], copy, program) == replies
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_a_tab_in_bash_completes_the_line(copy, program):
+    master, slave = pytest.importorskip("pty").openpty()
+    environ = {**program, "PS1": "$ "}
+    with subprocess.Popen(
+        ["bash", "--norc", "-i"],
+        cwd=copy,
+        env=environ,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    ) as shell:
+        os.close(slave)
+        try:
+            os.write(master, b'eval "$(promptsync completion bash)"\recho ready-$((1+1))\r')
+            read_until(master, b"ready-2")
+            os.write(master, b"promptsync push it\t")
+            read_until(master, b"it\\'s\\ mine ")
+            os.write(master, b"\x15promptsync show a:\t")
+            read_until(master, b"a:b:c ")
+        finally:
+            shell.kill()
+            os.close(master)
+
+
+def read_until(descriptor: int, wanted: bytes) -> None:
+    seen = b""
+    while wanted not in seen:
+        assert select.select([descriptor], [], [], 60)[0], seen
+        seen += os.read(descriptor, 65536)
+
+
+_ZSH = """
+autoload -Uz compinit && compinit -u -D
+eval "$(promptsync completion zsh)"
+compadd() { print -rl -- ${(P)@[-1]} }
+_describe() { print -rl -- ${(P)@[-1]} }
+words=(${(z)1}) CURRENT=$#words
+_promptsync_completion
+"""
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh")
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("promptsync sta", ["status:Show who changed what."]),
+        ("promptsync push --label=prod", ["--label=prod"]),
+        ("promptsync log 日", ["日本 語"]),
+    ],
+)
+def test_zsh_gets_whole_words(copy, program, line, words):
+    assert in_shell(["zsh", "-f", "-c", _ZSH, "zsh", line], copy, program) == words
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("promptsync sta", ["status\tShow who changed what."]),
+        ("promptsync push --label=prod", ["--label=prod"]),
+        ("promptsync log 日", ["日本 語"]),
+    ],
+)
+def test_fish_gets_whole_words(copy, program, line, words):
+    script = 'promptsync completion fish | source; complete -C "$argv[1]"'
+    assert in_shell(["fish", "--no-config", "-c", script, line], copy, program) == words
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_script_is_what_its_shell_can_read(shell, capsys, tmp_path):
+    assert run(["completion", shell], {}) == 0
+    script = tmp_path / "script"
+    script.write_text(capsys.readouterr().out, "utf-8")
+    if shutil.which(shell):
+        assert subprocess.run([shell, "-n", str(script)], check=False).returncode == 0
