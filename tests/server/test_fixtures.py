@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from registry_server import Caller
 
@@ -59,6 +62,16 @@ def test_the_example_of_the_documentation_is_read_and_completed():
             "labels": ["prod"],
         },
     )
+
+
+def test_the_example_of_the_manual_is_read():
+    manual = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    (example,) = [
+        block for block in re.findall(r"```yaml\n(.*?)```", manual, re.S) if "protected_labels" in block
+    ]
+    found = parse_fixtures(example.encode(), "registry.yaml")
+    assert [one["name"] for one in (*found.evaluations, *found.agents)] == ["refund quality", "refund-agent"]
+    assert found.protected_labels == ({"name": "prod", "prompts": ["*"], "answer": "pending"},)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "datasets:\n", "datasets: []\nagents: []"])
