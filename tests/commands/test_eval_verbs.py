@@ -75,6 +75,9 @@ def test_a_score_under_the_minimum_is_exit_1(here: Copy) -> None:
     assert ran.code == 1
     assert ran.rows[1][:8] == ["quality", "v1", "4", "50", "50", "0", "50.5", "scored"]
     assert "quality: scored 50, under the minimum of 50.5" in ran.err
+    assert "quality: row 2, contains: the check said no" in ran.out
+    (found,) = here.run("eval", "run", "quality", "--min-score", "50.5", "--json").document["runs"]
+    assert found["missed_cells"] == [{"row": 2, "column": "contains", "reason": "the check said no"}]
     assert "answered by echo" in ran.out
 
 
@@ -118,6 +121,7 @@ def test_the_document_of_a_run(here: Copy) -> None:
         "passed": True,
         "reason": None,
         "failed_cells": [],
+        "missed_cells": [],
         "version": 1,
         "model": "echo",
         "prompts": [],
