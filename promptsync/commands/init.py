@@ -188,7 +188,7 @@ def _commit(session: Session, done: Started, adopted: Adopted | None, added: Sca
         paths += [added.shown(path, done.root) for path in added.created]
         message = message if adopted is not None else "Check and deploy prompts with promptsync"
     git = shlex.join(["git", *(["-C", session.given_directory] if session.given_directory else [])])
-    starts = [] if in_repository(done.root) else [(f"{git} init", "the history tells who changed what")]
+    starts = [] if in_repository(done.root) else [(f"{git} init", "so that there is a history")]
     return [
         *starts,
         (f"{git} add {shlex.join(paths)}", ""),

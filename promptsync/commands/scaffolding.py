@@ -17,9 +17,10 @@ Step = tuple[str, str]
 
 def lines(found: Sequence[Step]) -> list[str]:
     """Return steps as lines; what is a text to insert follows the others."""
-    listed = output.table(one for one in found if "\n" not in one[0])
+    explained = output.table(one for one in found if one[1])
+    plain = [what for what, why in found if not why and "\n" not in what]
     texts = [line for what, _ in found if "\n" in what for line in ("", *what.splitlines())]
-    return ["Next:", *(f"  {line}" for line in listed), *texts]
+    return ["Next:", *(f"  {line}" for line in (*explained, *plain)), *texts]
 
 
 def steps(config: Config, added: Scaffold) -> list[Step]:
