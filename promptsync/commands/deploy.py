@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from promptsync import deploy_documents, deploys, output
 from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.release import label_of_branch
+from promptsync.commands.resultfile import ResultFile, first, junit_option, result_file, told_in
 from promptsync.commands.session import Outcome, Session, verb
 from promptsync.commands.since import resolve_since, since_option
 from promptsync.core.labels import check_label
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--timeout", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), help="Stop waiting."
 )
-@click.option("--junit", metavar="FILE", help="Write what was proven as JUnit XML.")
+@junit_option
 @since_option
 @click.option("--allow-dirty", is_flag=True, help="Release changes that are not committed.")
 @click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan of N changes.")
@@ -70,8 +70,8 @@ def command(
     """
     choose_format(session, form)
     session.blank = {**session.blank, "dry_run": dry_run}
-    junit = session.directory / asked["junit"] if asked["junit"] else None
-    with session.project() as project:
+    results = result_file(session, "--junit", asked["junit_file"])
+    with session.project() as project, told_in(results, "deploy"):
         wanted = label or label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
         options = _options(session, project, wanted, asked)
@@ -83,7 +83,7 @@ def command(
                 _, error = _rehearse(session, project, options, plan, asked)
                 if error is not None:
                     raise error
-            return _deploy(session, project, plan, asked, yes=yes, junit=junit)
+            return _deploy(session, project, plan, asked, yes=yes, results=results)
 
 
 def _options(session: Session, project: Project, label: str, asked: dict[str, Any]) -> DeployOptions:
@@ -191,21 +191,19 @@ def _deploy(
     asked: dict[str, Any],
     *,
     yes: bool,
-    junit: Path | None,
+    results: ResultFile,
 ) -> Outcome:
     if not plan.is_empty:
         _confirm(session, plan, yes)
     receipt = deploy(project, plan, _gate(asked))
-    if junit is not None:
-        _write_junit(receipt, junit)
-    return _outcome(session, receipt)
+    return _outcome(session, receipt, results.write(lambda: _junit(receipt)))
 
 
-def _write_junit(receipt: DeployReceipt, place: Path) -> None:
+def _junit(receipt: DeployReceipt) -> str:
     from promptsync.checks.proving import Proof
-    from promptsync.proofs import junit
+    from promptsync.junit import junit
 
-    place.write_text(junit(receipt.proof or Proof((), ())), "utf-8")
+    return junit(receipt.proof or Proof())
 
 
 def _confirm(session: Session, plan: DeployPlan, yes: bool) -> None:
@@ -219,8 +217,8 @@ def _confirm(session: Session, plan: DeployPlan, yes: bool) -> None:
         raise AnswerIsNo("not confirmed; nothing was released", code="declined")
 
 
-def _outcome(session: Session, receipt: DeployReceipt) -> Outcome:
-    error = failure(receipt)
+def _outcome(session: Session, receipt: DeployReceipt, unwritten: PromptsyncError | None) -> Outcome:
+    code, error = first(failure(receipt), unwritten)
     lines = deploys.receipt_lines(receipt)
     summary: list[str] = []
     if session.form == "markdown" or session.environment.in_github:
@@ -230,7 +228,7 @@ def _outcome(session: Session, receipt: DeployReceipt) -> Outcome:
     return Outcome(
         summary if session.form == "markdown" else lines,
         deploy_documents.body(receipt, passed=error is None, dry_run=False),
-        error.exit_code if error is not None else 0,
+        code,
         error,
         summary,
         deploy_documents.outputs(receipt, passed=error is None),

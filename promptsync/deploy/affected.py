@@ -28,12 +28,13 @@ def affected(project: Project, label: str, latest: Snapshot, releases: Sequence[
         for name, file in latest.worktree.files.items()
         if project.config.in_scope(name)
     }
-    return parents(texts, {member.name: _rule(member, label) for member in releases})
+    return parents(texts, {member.name: _rule(label) for member in releases})
 
 
-def _rule(member: Member, label: str) -> Follows:
+def _rule(label: str) -> Follows:
+    # What was published by a deploy that was stopped is as unproven as what is published by this one.
     by_label = follows_label(label)
-    return lambda reference: by_label(reference) or (member.publishes and follows_latest(reference))
+    return lambda reference: by_label(reference) or follows_latest(reference)
 
 
 def dependants(

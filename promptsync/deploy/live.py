@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from promptsync.core.affected import Follows, parents
 from promptsync.core.compare import State
@@ -35,44 +36,41 @@ class LiveSnippet:
 def live_snippets(project: Project, survey: Survey) -> tuple[LiveSnippet, ...]:
     """Return the snippets that this deploy would make live before their users are proven.
 
-    Asks the registry who uses each snippet that will be published, for prompts of other repositories may.
+    Asks the registry who uses each snippet that is released, for prompts of other repositories may.
     """
     served = _served(project, survey)
-    files = survey.latest.worktree.files
-    proven = {name: rendered_in(file.prompt.template) for name, file in files.items()}
-    there = set(survey.latest.listing)
+    released = {item.name for item in survey.under.items if item.listed is not None}
+    by_label = follows_label(survey.label)
     found = []
     for member in survey.releases:
+        usage = _Usage(project, survey, member)
         if member.publishes and member.latest is not None:
-            users = _users(served, member.name, follows_latest) & there
-            users |= _foreign(project, survey, member)
+            users = _users(served, member.name, follows_latest) & set(survey.latest.listing)
+            users |= usage.foreign(follows_latest)
             if users:
                 found.append(LiveSnippet(member.name, False, tuple(sorted(users)), member.latest))
         if member.released is not None:
             # the label is where it is until all is proven, and so these would be proven with the old text
-            by_label = follows_label(survey.label)
-            users = (_users(served, member.name, by_label) & there) | _users(proven, member.name, by_label)
+            users = (_users(served, member.name, by_label) & released) | usage.foreign(by_label)
             if users:
                 found.append(LiveSnippet(member.name, True, tuple(sorted(users)), member.released))
     return tuple(found)
 
 
-def unlabelled(survey: Survey) -> tuple[Member, ...]:
-    """Return the snippets that what is released refers to by a label that they do not have yet.
+def beforehand(survey: Survey, live: Sequence[LiveSnippet]) -> tuple[Member, ...]:
+    """Return the snippets whose label has to be there before what refers to it is published and proven.
 
-    Nobody renders them by it today. They are in the registry, so that the label can be made beforehand.
+    Nobody is served with them by that label today, so it may move before the proof, and back if that fails.
     """
+    files = survey.latest.worktree.files
     wanted = {
         reference.name
-        for member in survey.releases
-        for reference in rendered_in(survey.latest.worktree.files[member.name].prompt.template)
+        for member in survey.members
+        for reference in rendered_in(files[member.name].prompt.template)
         if reference.label == survey.label
     }
-    return tuple(
-        member
-        for member in survey.releases
-        if member.name in wanted and member.released is None and member.latest is not None
-    )
+    wanted -= {one.name for one in live if one.by_label}
+    return tuple(member for member in survey.releases if member.name in wanted and member.latest is not None)
 
 
 def check_live(live: Sequence[LiveSnippet]) -> None:
@@ -121,30 +119,38 @@ def _users(texts: Mapping[str, Sequence[Reference]], snippet: str, follows: Foll
     return set(parents(texts, {snippet: follows}))
 
 
-def _foreign(project: Project, survey: Survey, member: Member) -> set[str]:
-    """Return the prompts without a file here that refer to the latest version of a snippet."""
-    template = survey.latest.worktree.files[member.name].prompt.template
-    if template.get("type") != "completion" or member.template_id is None:  # nothing else can be a snippet
-        return set()
-    registry = project.registry
-    try:
-        usage = registry.snippet_usage(member.template_id, member.name)
-    except (Unsupported, NotFound):
-        return set()
-    entries = [one for one in usage["snippet_usage"] if isinstance(one, dict)]
-    names = {str(one.get("prompt_name")) for one in entries}
-    return {name for name in _known(names, survey) if _renders(project, survey, name, member.name)}
+class _Usage:
+    """Who uses a snippet in other repositories; the registry is asked at most once."""
 
+    def __init__(self, project: Project, survey: Survey, member: Member) -> None:
+        self._project = project
+        self._survey = survey
+        self._member = member
 
-def _known(names: Iterable[str], survey: Survey) -> list[str]:
-    files = survey.latest.worktree.files
-    return sorted(name for name in names if name in survey.latest.listing and name not in files)
+    def foreign(self, follows: Follows) -> set[str]:
+        """Return the prompts without a file here that refer to the snippet in such a way."""
+        return {name for name in self._names if self._renders(name, follows)}
 
+    @cached_property
+    def _names(self) -> list[str]:
+        member, survey = self._member, self._survey
+        files = survey.latest.worktree.files
+        if files[member.name].prompt.template.get("type") != "completion" or member.template_id is None:
+            return []  # nothing else can be a snippet
+        try:
+            usage = self._project.registry.snippet_usage(member.template_id, member.name)
+        except (Unsupported, NotFound):
+            return []
+        lists = (usage.get("snippet_usage"), usage.get("label_usage"))
+        entries = [one for found in lists if isinstance(found, list) for one in found]
+        names = {str(one.get("prompt_name")) for one in entries if isinstance(one, dict)}
+        return sorted(name for name in names if name in survey.latest.listing and name not in files)
 
-def _renders(project: Project, survey: Survey, name: str, snippet: str) -> bool:
-    listed = survey.latest.listing[name]
-    try:
-        found = project.registry.get(listed.template_id, name, version=listed.version)
-    except RemoteError:
-        return True  # it uses the snippet, and nobody can tell how
-    return any(one.name == snippet and follows_latest(one) for one in rendered_in(found.prompt.template))
+    def _renders(self, name: str, follows: Follows) -> bool:
+        listed = self._survey.latest.listing[name]
+        try:
+            found = self._project.registry.get(listed.template_id, name, version=listed.version)
+        except RemoteError:
+            return True  # it uses the snippet, and nobody can tell how
+        references = rendered_in(found.prompt.template)
+        return any(one.name == self._member.name and follows(one) for one in references)

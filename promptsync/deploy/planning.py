@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from promptsync.checks.finding import Found, find_checks
 from promptsync.checks.selection import Selection, select_checks
 from promptsync.core.plan import PushPlan
-from promptsync.deploy.live import LiveSnippet, check_live, live_snippets, unlabelled
+from promptsync.deploy.live import LiveSnippet, beforehand, check_live, live_snippets
 from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.survey import survey
 from promptsync.errors import Refused
@@ -40,9 +40,9 @@ class DeployPlan:
     """Everything a deploy will do, in order.
 
     ``push`` publishes, ``selection`` proves (``found`` is what the registry has under those names), then the
-    label of the releases moves. ``live`` are snippets that
-    are live before they are proven, ``unlabelled`` those that get the label beforehand, at the version that
-    is there. ``unproven`` are members that nothing proves.
+    label of the releases moves. ``live`` are snippets that are live before they are proven, ``beforehand``
+    those whose label moves first although nobody is served with them by it yet. ``unproven`` are members that
+    nothing proves.
     """
 
     survey: Survey
@@ -51,7 +51,7 @@ class DeployPlan:
     found: Found
     unproven: tuple[str, ...] = ()
     live: tuple[LiveSnippet, ...] = ()
-    unlabelled: tuple[Member, ...] = ()
+    beforehand: tuple[Member, ...] = ()
 
     @property
     def label(self) -> str:
@@ -109,7 +109,7 @@ def plan_deploy(
     if not options.live_snippets:
         check_live(live)
     checks = find(project.registry, selection)
-    return DeployPlan(found, push, selection, checks, unproven, live, unlabelled(found))
+    return DeployPlan(found, push, selection, checks, unproven, live, beforehand(found, live))
 
 
 def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushPlan:

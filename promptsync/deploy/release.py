@@ -117,8 +117,8 @@ class _Deploy:
         """Give a snippet its label at what is there: who refers to it by that cannot be published else."""
         changes = [
             Change(member.name, member.template_id, self._label, None, member.latest)
-            for member in self._plan.unlabelled
-            if member.template_id is not None
+            for member in self._plan.beforehand
+            if member.released is None and member.template_id is not None
         ]
         return self._moved_early(changes)
 
@@ -142,7 +142,7 @@ class _Deploy:
     def _make_live(self) -> bool:
         """Move the labels of snippets whose users can only be proven with what is live."""
         names = {one.name for one in self._plan.live if one.by_label}
-        names |= {member.name for member in self._plan.unlabelled}
+        names |= {member.name for member in self._plan.beforehand}
         changes = [self._change(member) for member in self._plan.survey.releases if member.name in names]
         if any(one.by_label for one in self._plan.live) and self._live_since is None:
             self._live_since = self._clock()

@@ -130,3 +130,54 @@ def test_users_in_other_repositories_count(released: World) -> None:
     done = released.run("deploy")
     assert done.code == 3
     assert "'foreign'" in done.err
+
+
+def test_what_a_stopped_deploy_made_live_is_proven_by_the_next(released: World) -> None:
+    uses(released, "@@@tone@@@")
+    change(released, "A rude text.")
+    released.ok("push", "tone")
+    done = released.run("deploy", "--json")
+    assert done.code == 1, str(done)
+    assert [one["evaluation"] for one in done.document["eval"]["runs"]] == ["a is polite"]
+    assert released.label("tone", "prod") == 1
+
+
+def test_a_label_that_a_stopped_deploy_made_beforehand_is_finished_by_the_next(released: World) -> None:
+    released.write("tone", content="Old text.")
+    released.commit("Add a tone")
+    released.ok("push", "--label", "prod")
+    released.write("tone", content="A polite text.")
+    released.write("a", "@@@tone@label:prod@@@ Hello {name}")
+    released.commit("Use it")
+    released.ok("push")
+    done = released.run("deploy", "--json")
+    assert done.code == 0, str(done)
+    assert (released.label("tone", "prod"), released.label("a", "prod")) == (2, 2)
+    assert released.label("tone", "prod.previous") == 1
+    assert live(released) == "A polite text. Hello Ada"
+
+
+def test_a_label_that_moved_beforehand_goes_back_when_the_gate_fails(released: World) -> None:
+    released.write("tone", content="A polite text.")
+    released.commit("Add a tone")
+    released.ok("push", "--label", "prod")
+    released.write("tone", content="A rude text.")
+    released.write("a", "@@@tone@label:prod@@@ Hello {name}")
+    released.commit("Use it")
+    assert released.run("deploy").code == 1
+    assert (released.label("tone", "prod"), released.label("a", "prod")) == (1, 1)
+    assert released.label("tone", "prod.previous") is None
+
+
+def test_users_by_label_in_other_repositories_count(released: World) -> None:
+    released.write("tone", content="A polite text.")
+    released.commit("Add a tone")
+    released.ok("deploy")
+    released.publish("foreign", "@@@tone@label:prod@@@ from elsewhere")
+    config = released.root / "promptsync.yaml"
+    config.write_text(config.read_text() + "include: [a, b, c, d, tone]\n")
+    change(released, "Another polite text.")
+    done = released.run("deploy")
+    assert done.code == 3
+    assert "'foreign'" in done.err
+    assert released.run("deploy", "--live-snippets").code == 0
