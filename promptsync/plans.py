@@ -23,7 +23,27 @@ def plan_lines(plan: PushPlan) -> list[str]:
     """Return what will be done, and what will be left."""
     rows = [action_row(action) for action in plan.actions]
     lines = output.table(rows, free=True) if rows else ["nothing to push"]
-    return [*lines, *left_lines(plan)]
+    return [*lines, *left_lines(plan), *rename_lines(plan)]
+
+
+def rename_lines(plan: PushPlan, *, done: bool = False) -> list[str]:
+    """Return what becomes of prompts whose name was changed; ``done`` says that it has happened."""
+    archived = {action.name for action in plan.actions if action.kind is Kind.ARCHIVE}
+    notes = [
+        rename_note(action.name, action.was, is_archived=action.was in archived, done=done)
+        for action in plan.actions
+        if action.was is not None
+    ]
+    return [f"  {output.style('note:', 'warn')} {note}" for note in notes]
+
+
+def rename_note(name: str, was: str, *, is_archived: bool = False, done: bool = False) -> str:
+    """Return what a push makes of a changed name, and what would keep the history."""
+    new, old = output.name(name), output.name(was)
+    stays = "is archived" if is_archived else "stays until push --prune"
+    note = f"{new} looks like {old} renamed, and is a new prompt to the registry, where {old} {stays}"
+    keeps = "Renamed in the registry's own pages (its API cannot do that) it keeps its versions and labels"
+    return note if done else f"{note}. {keeps}"
 
 
 def action_row(action: Action) -> tuple[str, ...]:
@@ -172,6 +192,7 @@ def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[st
                 "to": None if action.kind is Kind.ARCHIVE else action.next,
                 "message": action.message,
                 "labels": list(action.labels),
+                "renamed_from": action.was,
             }
             for action in plan.actions
         ],

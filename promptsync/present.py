@@ -51,6 +51,10 @@ def state(word: str) -> str:
 def difference(found: Difference) -> list[str]:
     """Return a difference as lines."""
     lines = [f"{output.style(output.name(found.name), 'strong')}  {state(found.state)}"]
+    if found.was is not None:
+        return [*lines, f"  looks like {output.name(found.was)} renamed: the same content"]
+    if found.became is not None:
+        lines.append(f"  looks renamed to {output.name(found.became)}")
     for one in found.steps:
         lines += [f"  {output.style(output.safe(one.title), 'faint')}", *_step(one)]
     return lines

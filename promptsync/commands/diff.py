@@ -120,6 +120,8 @@ def _body(found: Difference) -> dict[str, object]:
         "name": found.name,
         "state": str(found.state),
         "path": found.path,
+        "renamed_from": found.was,
+        "renamed_to": found.became,
         "title": first.title,
         "fields": present.fields_body(first.fields),
         "variables": {"added": list(first.added), "removed": list(first.removed)},

@@ -129,7 +129,7 @@ def _shown(session: Session, plan: PushPlan, receipt: PushReceipt | None) -> lis
         return plan_markdown(plan) if receipt is None else pushed_markdown(receipt)
     if receipt is None:
         return [*plans.left_lines(plan), "nothing to push"]
-    return plans.receipt_lines(receipt)
+    return [*plans.receipt_lines(receipt), *plans.rename_lines(plan, done=True)]
 
 
 def _confirm(session: Session, plan: PushPlan, options: PushOptions, yes: bool) -> None:

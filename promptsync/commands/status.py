@@ -13,6 +13,7 @@ from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.session import Outcome, Session, verb
 from promptsync.core.compare import State
 from promptsync.errors import AnswerIsNo, UsageError
+from promptsync.plans import rename_note
 from promptsync.sync.gather import gather
 from promptsync.sync.project import Project
 from promptsync.sync.snapshot import Item, Snapshot
@@ -157,6 +158,8 @@ def _body(item: Item, snapshot: Snapshot) -> dict[str, object]:
         "version": item.version,
         "base": item.base.version if item.base is not None else None,
         "labels": labels,
+        "renamed_from": item.was,
+        "renamed_to": item.became or item.renamed_to,
     }
 
 
@@ -168,7 +171,9 @@ def _lines(session: Session, project: Project, snapshot: Snapshot, offline: bool
     foreign = 0 if offline else snapshot.foreign(project.config)
     if not snapshot.items:
         return [*lines, _nothing(foreign)]
-    shown = [item for item in snapshot.items if item.state is not State.IN_SYNC or session.verbose]
+    # what is wrong with the files that cannot be read is told below, file by file
+    items = [item for item in snapshot.items if item.state is not State.INVALID]
+    shown = [item for item in items if item.state is not State.IN_SYNC or session.verbose]
     many = counts[State.REMOTE_ONLY] > _MANY and not session.verbose
     if many:
         shown = [item for item in shown if item.state is not State.REMOTE_ONLY]
@@ -199,10 +204,23 @@ def _all_in_sync(counts: Counter[State]) -> str:
     return output.style(f"{output.count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
 
 
+def _gone(item: Item) -> str:
+    """Return what to do about a file that is gone, while no commit says so."""
+    if item.newest is None:
+        return "promptsync pull restores files that are gone; no commit tells whether they were meant to be"
+    return "promptsync pull restores files that are gone; commit that for push --prune to archive the prompts"
+
+
 def _advice(session: Session, counts: Counter[State], snapshot: Snapshot, project: Project) -> list[str]:
     if session.quiet:
         return []
     advice = dict.fromkeys(text for state, text in _ADVICE.items() if counts[state])
+    if not any(item.deletion_committed for item in snapshot.of(State.DELETED_LOCALLY)):
+        advice.pop(_ADVICE[State.DELETED_LOCALLY], None)
+    advice |= {
+        _gone(item): None for item in snapshot.of(State.DELETED_LOCALLY) if not item.deletion_committed
+    }
+    advice |= {rename_note(item.name, item.was): None for item in snapshot.items if item.was is not None}
     if counts[State.REMOTE_ONLY] and not project.config.include:
         advice["if another repository keeps them, say which are yours: include: in promptsync.yaml"] = None
     if snapshot.label is not None and not snapshot.listing:
@@ -227,5 +245,6 @@ def _row(item: Item, snapshot: Snapshot) -> tuple[str, ...]:
         version = f"v{base} -> v{item.version}"
     labels = (snapshot.labels or {}).get(item.name, ())
     shown = " ".join(f"{output.name(name)}=v{number}" for name, number in labels)
-    where = f"now {output.name(item.renamed_to)}" if item.renamed_to else (item.path or "")
+    now = item.renamed_to or item.became
+    where = f"now {now}" if now else f"{item.path}, was {item.was}" if item.was else (item.path or "")
     return (f"  {present.state(item.state)}", output.name(item.name), version, shown, output.safe(where))

@@ -31,6 +31,7 @@ class Action:
     To ``RESTORE`` it is the latest version in the archive. ``local`` and ``remote`` are the digests of both
     sides, ``tags`` and ``remote_tags`` what stands beside them. ``message`` is what the new version will
     carry, with its mark. ``labels`` will point at the result; ``level`` orders snippets before their users.
+    ``was`` is a prompt without a file that said the same: the one that is created looks like that one renamed.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Action:
     message: str | None = None
     labels: tuple[str, ...] = ()
     level: int = 0
+    was: str | None = None
 
     @property
     def next(self) -> int | None:

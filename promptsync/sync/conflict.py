@@ -23,14 +23,19 @@ LEFT: dict[State, str] = {
 """Why a push leaves a prompt in these states, unless it was told otherwise."""
 
 _UNCOMMITTED = "its file is gone, but not in git: commit that for --prune, or promptsync pull restores it"
+_UNTOLD = (
+    "its file is gone, and no commit tells whether that was meant: promptsync pull restores it, "
+    "the registry's own pages archive it"
+)
 _DELETED = "deleted here, and changed in the registry"
 _BOTH = "changed here and in the registry since they last agreed"
 
 
 def reason(item: Item) -> str:
     """Why a prompt is left as it is."""
-    if item.state is State.DELETED_LOCALLY and not item.deletion_committed:
-        return _UNCOMMITTED
+    if item.state is State.DELETED_LOCALLY:
+        reason = LEFT[item.state] if item.deletion_committed else _UNCOMMITTED if item.newest else _UNTOLD
+        return f"looks renamed to {item.became!r}; {reason}" if item.became is not None else reason
     if item.state is State.DIVERGED and item.file is None:
         return _DELETED
     if item.state is State.RENAMED_REMOTELY:

@@ -157,6 +157,7 @@ class Decider:
             state = State.RENAMED_REMOTELY
         self._check_settled(name, state, base)
         revisions = self._revisions.get(name, ())
+        last = next((one for one in revisions if one.digest is not None), None) if file is None else None
         return Item(
             name=name,
             state=state,
@@ -170,6 +171,8 @@ class Decider:
             newest=revisions[0].commit if revisions else None,
             moves=self._here.moves if file is not None else None,
             deletion_committed=bool(revisions) and revisions[0].digest is None,
+            last_path=last.path if last is not None else None,
+            last_digest=last.digest if last is not None else None,
             archived_id=archived.get(name),
             renamed_to=renamed.get(name),
         )

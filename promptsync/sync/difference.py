@@ -30,13 +30,16 @@ class Step:
 class Difference:
     """The steps that tell how the two sides of a prompt differ: one, or two from the base when both moved.
 
-    ``state`` is a ``State``, or how a prompt differs from a git state.
+    ``state`` is a ``State``, or how a prompt differs from a git state. ``was`` and ``became`` are as in
+    ``Item``: somebody changed the name.
     """
 
     name: str
     state: StrEnum
     path: str | None
     steps: tuple[Step, ...]
+    was: str | None = None
+    became: str | None = None
 
 
 def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
@@ -46,7 +49,8 @@ def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
 
     def one(item: Item) -> Difference:
         nonlocal done
-        found = Difference(item.name, item.state, item.path, tuple(_steps(project, item)))
+        steps = tuple(_steps(project, item))
+        found = Difference(item.name, item.state, item.path, steps, item.was, item.became)
         done += 1
         project.progress("Comparing", done, len(wanted))
         return found

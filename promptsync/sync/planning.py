@@ -114,6 +114,7 @@ def _for(item: Item, kind: Kind, current: int | None, labels: tuple[str, ...] = 
         tags=tag_set(item.file.prompt) if item.file is not None else frozenset(),
         remote_tags=tag_set(item.listed.prompt) if item.listed is not None else frozenset(),
         labels=labels,
+        was=item.was,
     )
 
 
