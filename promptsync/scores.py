@@ -8,9 +8,11 @@ from typing import Any
 from promptsync import output
 from promptsync.chart import bar
 from promptsync.checks.history import History, ScoredRun, Series
+from promptsync.runs import cut, score_text
 from promptsync.sync.log import LoggedVersion
 
 _DATE = len("2026-01-31")
+_LONG_NAME = 40
 
 
 def history_lines(history: History, *, blocks: bool) -> list[str]:
@@ -29,7 +31,7 @@ _HEADINGS = ("VERSION", "0 TO 100", "SCORE", "CHANGE", "DATE", "COMMIT", "MESSAG
 
 def _heading(series: Series) -> str:
     minimum = "" if series.min_score is None else f", minimum {series.min_score:g}"
-    return output.style(f"{output.name(series.evaluation)}{minimum}", "strong")
+    return output.style(f"{cut(series.evaluation)}{minimum}", "strong")
 
 
 def _rows(history: History, series: Series, blocks: bool) -> Iterator[tuple[str, ...]]:
@@ -43,11 +45,15 @@ def _rows(history: History, series: Series, blocks: bool) -> Iterator[tuple[str,
             output.style(f"v{run.version}", "remote"),
             output.style(drawn, meaning),
             output.style(f"{score:g}" if passes else f"{score:g} (under)", meaning),
-            "-" if run.change is None else f"{run.change:+g}",
+            _change(run),
             _date(run),
             (version.abbreviated if version is not None else None) or "-",
             _words(version, run),
         )
+
+
+def _change(run: ScoredRun) -> str:
+    return "-" if run.change is None else f"{run.change:+g}" if run.change else "0"
 
 
 def _date(run: ScoredRun) -> str:
@@ -70,9 +76,9 @@ def _apart(history: History) -> list[str]:
     rows = [
         (
             f"  report {run.report_id}",
-            output.name(run.evaluation),
+            cut(run.evaluation, _LONG_NAME),
             _date(run),
-            "-" if run.score is None else f"{run.score:g}",
+            score_text(run.score),
             run.reason,
         )
         for run in history.apart
