@@ -177,8 +177,11 @@ def _print(session: Session, outcome: Outcome) -> None:
             output.document(outcome.body, remote=session.remote_name, exit_code=outcome.exit_code, error=body)
         )
         return
-    if outcome.lines:
-        click.echo("\n".join(session.fitted(outcome.lines)), color=session.use_colour)
+    lines = outcome.lines
+    if session.form == "markdown":
+        lines = outcome.summary or lines
+    if lines:
+        click.echo("\n".join(session.fitted(lines)), color=session.use_colour)
     if error is not None:
         click.echo("\n".join(output.error_lines(error)), err=True, color=session.use_colour)
 

@@ -18,6 +18,7 @@ from promptsync.checks.proof import Proof
 from promptsync.checks.proving import proof_of, prove
 from promptsync.checks.selection import AgentCheck, Selection
 from promptsync.commands.choosing import Asked, Choice, choose_changed, choosing_options, tell
+from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.resultfile import ResultFile, first, junit_option, result_file, told_in
 from promptsync.commands.running import interrupted, patience_of, waiting_options
 from promptsync.commands.session import Outcome, Session
@@ -47,6 +48,7 @@ BLANK: Final[dict[str, Any]] = {"changed": [], "runs": []}
 @click.option("--output", "output_file", metavar="FILE", help="Write the outputs of all nodes as JSON.")
 @track_option
 @junit_option
+@format_option("markdown")
 @waiting_options
 def agent_run(
     session: Session,
@@ -58,6 +60,7 @@ def agent_run(
     output_file: str | None,
     track: bool,
     junit_file: str | None,
+    form: str | None,
     no_wait: bool,
     timeout: float | None,
     **asked: Any,
@@ -74,6 +77,7 @@ def agent_run(
     promptsync agent run --changed --output outputs.json --track
     promptsync agent run refund-agent --vars cases.yaml --timeout 60 --json
     """
+    choose_format(session, form)
     wanted = Asked(KIND, names, **asked)
     wanted.check()
     if label is not None and version is not None:

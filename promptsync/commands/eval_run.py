@@ -14,6 +14,7 @@ from promptsync.checks.proof import Proof
 from promptsync.checks.proving import proof_of, prove
 from promptsync.checks.selection import EvaluationCheck, Selection
 from promptsync.commands.choosing import Asked, Choice, choose_changed, choosing_options, tell
+from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.resultfile import ResultFile, first, junit_option, result_file, told_in
 from promptsync.commands.running import interrupted, patience_of, waiting_options
 from promptsync.commands.session import Outcome, Session
@@ -40,6 +41,7 @@ BLANK: Final[dict[str, Any]] = {"changed": [], "runs": []}
 )
 @click.option("--allow-unscored", is_flag=True, help="Take an evaluation without a score for passed.")
 @junit_option
+@format_option("markdown")
 @waiting_options
 def eval_run(
     session: Session,
@@ -47,6 +49,7 @@ def eval_run(
     min_score: float | None,
     allow_unscored: bool,
     junit_file: str | None,
+    form: str | None,
     no_wait: bool,
     timeout: float | None,
     **asked: Any,
@@ -64,6 +67,7 @@ def eval_run(
     promptsync eval run --changed --since origin/main --junit report.xml
     promptsync eval run 44 45 --no-wait --json
     """
+    choose_format(session, form)
     wanted = Asked(KIND, names, **asked)
     wanted.check()
     patience = patience_of(no_wait, timeout)

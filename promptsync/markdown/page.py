@@ -58,6 +58,22 @@ class Page:
         left = len(rows) - fitting
         self._add([*rows[:fitting], *([f"- and {left} more"] if left else []), ""])
 
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Add a table of as many rows as fit, and count the others; cells of others' texts are ``cell``."""
+        lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+        fitting = _fitting(lines, self.room)
+        if fitting > 2:
+            self._add([*lines[:fitting], ""])
+        left = len(lines) - max(fitting, 2)
+        if left:
+            self.say(f"… {count(left, 'more row')}, too much to show here")
+
+    def items(self, lines: Sequence[str]) -> None:
+        """Add a list of as many lines as fit, and count the others."""
+        fitting = _fitting(lines, self.room)
+        left = [f"- and {count(len(lines) - fitting, 'more line')}"] if fitting < len(lines) else []
+        self._add([*(f"- {line}" for line in lines[:fitting]), *left, *([""] if lines else [])])
+
     def details(self, title: str, content: Iterable[str], language: str = "diff", *, rest: int = 1) -> bool:
         """Add a fence that is folded away under a title in HTML; return whether anything of it was added.
 
@@ -107,6 +123,11 @@ def code(text: str) -> str:
     # Markdown takes one blank off both ends when both have one
     pad = " " if text[0] in "` " or text[-1] in "` " else ""
     return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def cell(text: str) -> str:
+    """Return text as a code span of limited length that cannot end the cell of a table."""
+    return code(shortened(text, _LONG_NAME)).replace("|", "\\|")
 
 
 def html(text: str) -> str:
