@@ -30,7 +30,8 @@ URL = "http://127.0.0.1:8470"
 """What the document calls the registry that each walk-through starts with, empty."""
 
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
-_SHELL = re.compile(r"[|&;<>$`]")
+_SHELL = re.compile(r"[|&;<>$`*?]")
+_QUOTED = re.compile(r"'[^']*'")
 _UNHEARD = " > /dev/null"
 _EXIT = re.compile(r" +# exit (\d+)$")
 
@@ -109,7 +110,7 @@ class Shell:
             self.cwd = (self.cwd / command[3:]).resolve()
             return 0, ""
         bare = command.removesuffix(_UNHEARD)
-        if bare.startswith("promptsync ") and not _SHELL.search(bare):
+        if bare.startswith("promptsync ") and not _SHELL.search(_QUOTED.sub("", bare)):
             code, text = self._inside(shlex.split(bare)[1:], heard=bare == command)
         else:
             code, text = self._outside(command)
