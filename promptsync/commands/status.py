@@ -191,13 +191,29 @@ def _lines(session: Session, project: Project, snapshot: Snapshot, offline: bool
     lines += ["", summary if set(counts) != {State.IN_SYNC} else _all_in_sync(counts)]
     if foreign and not session.quiet:
         lines.append(output.style(f"  {foreign} not adopted: outside of include", "faint"))
-    return lines + _advice(session, counts, snapshot, project)
+    lines += _advice(session, counts, snapshot, project)
+    return lines + _drafts(session, project, snapshot)
 
 
 def _nothing(foreign: int) -> str:
     if foreign:
         return f"nothing here, and include matches none of the {foreign} prompts of the registry"
     return "nothing here and nothing in the registry: put a prompt file into prompts/"
+
+
+def _drafts(session: Session, project: Project, snapshot: Snapshot) -> list[str]:
+    """Tell of drafts that a release passed over, as far as that can be known without asking."""
+    messages = (item.listed.message or "" for item in snapshot.items if item.listed is not None)
+    if session.quiet or snapshot.label is not None or not any("+ v" in message for message in messages):
+        return []
+    from promptsync.sync.superseded import seen_superseded
+
+    names = seen_superseded(project, snapshot)
+    if not names:
+        return []
+    shown = ", ".join(map(output.name, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    told = f"{shown}: released over drafts of the registry; promptsync pull --drafts brings them back"
+    return [output.style(f"  {told}", "faint")]
 
 
 def _all_in_sync(counts: Counter[State]) -> str:

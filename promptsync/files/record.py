@@ -43,6 +43,12 @@ class Record:
         read = {name: _entry(raw) for name, raw in prompts.items()} if isinstance(prompts, dict) else {}
         return {name: entry for name, entry in read.items() if entry is not None}
 
+    def workspace(self, url: str) -> int | None:
+        """Return the workspace that was last seen at a URL, ``None`` when none was."""
+        remote = self._remotes.get(url)
+        found = remote.get("workspace") if isinstance(remote, dict) else None
+        return found if isinstance(found, int) else None
+
     def update(self, url: str, workspace_id: int | None, entries: Mapping[str, Entry]) -> None:
         """Remember ``entries`` and write the file. Entries of another workspace at this URL are forgotten."""
         if not entries:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from promptsync.core.compare import State
 from promptsync.core.drafts import Run, own_mark, superseded_runs
 from promptsync.core.prompt import Listed, RemoteVersion
+from promptsync.files.cache import FileCache
 from promptsync.sync.decide import read_version, too_shallow
 from promptsync.sync.parallel import for_each
 from promptsync.sync.project import Project
@@ -78,6 +79,34 @@ def passed_over(project: Project, listed: Listed, above: int) -> tuple[int, ...]
     return tuple(
         number for number in sorted(messages) if number > above and not own_mark(number, messages[number])
     )
+
+
+def seen_superseded(project: Project, snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the prompts that have superseded drafts as far as versions that were read before tell.
+
+    Asks the registry nothing, and git only where the latest version was published over a draft.
+    """
+    covered = [item for item in snapshot.items if _may_have(item) and _is_covered(project, item)]
+    answered = _answered(project, covered)
+    return tuple(item.name for item in covered if answered[item.name] < (item.version or 0) - 1)
+
+
+def _is_covered(project: Project, item: Item) -> bool:
+    """Whether the latest version is known to have been published over a draft that the file does not name."""
+    if item.file is None or item.listed is None:
+        return False
+    latest = item.listed.version
+    mark, pulled = own_mark(latest, item.listed.message), pulled_from(item.file.local.pulled, project)
+    if mark is None or not mark.dirty or pulled in (latest - 1, latest):
+        return False
+    workspace = project.record().workspace(project.record_url)
+    if workspace is None:
+        return False
+    raw = FileCache(project.root).get(project.record_url, workspace, item.listed.template_id, latest - 1)
+    if raw is None or raw.get("prompt_name") != item.name:
+        return False
+    message = raw.get("commit_message")
+    return own_mark(latest - 1, message if isinstance(message, str) else None) is None
 
 
 def _may_have(item: Item) -> bool:

@@ -178,6 +178,22 @@ def test_what_a_publish_would_pass_over_are_the_versions_without_a_mark(passed: 
         assert passed_over(project, listing["other"], 0) == ()
 
 
+def test_a_status_tells_of_a_draft_when_that_costs_no_request(passed: World) -> None:
+    told = "  refund: released over drafts of the registry; promptsync pull --drafts brings them back\n"
+    out = passed.ok("status").out
+    assert "2 prompts, all in sync" in out and out.endswith(told)
+    assert len(passed.seen) == 2
+    assert told not in passed.ok("status", "--quiet").out
+    passed.ok("pull", "--no-drafts")
+    assert told not in passed.ok("status").out
+    passed.commit("Leave it out")
+    passed.edit("refund", "pulled: 3\n", "")
+    passed.commit("Tidy up")
+    assert told not in passed.ok("status").out
+    passed.git("clean", "-qxfd", ".promptsync")
+    assert told not in passed.ok("status").out
+
+
 # -- bringing them back -------------------------------------------------------------------------------------
 
 
