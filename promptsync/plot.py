@@ -131,7 +131,8 @@ def _line(axes: Axes, series: Series, places: dict[int, int], index: int) -> Non
         minimum = axes.axhline(series.min_score, color=colour, linestyle=(0, (5, 4)), linewidth=1.3)
         minimum.set_label(f"{name}: minimum {series.min_score:g}")
     place, score = points[-1]
-    axes.annotate(f"{score:g}", (place, score or 0.0), xytext=(9, 0), textcoords="offset points", va="center")
+    shown = f"{score or 0.0:.1f}".removesuffix(".0")
+    axes.annotate(shown, (place, score or 0.0), xytext=(9, 0), textcoords="offset points", va="center")
 
 
 def _columns(points: list[tuple[int, float | None]]) -> tuple[list[int], list[float]]:

@@ -1,0 +1,84 @@
+"""A fixtures file with mistakes stops every verb that opens the registry, and says where they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from promptsync.cli import run
+
+BROKEN = """\
+datasets:
+  - name: cases
+evaluations:
+  - {name: quality, dataset: case, prompt: ask, score: []}
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/ask.yaml").write_text("content: Hello\n", "utf-8")
+    (tmp_path / "promptsync.yaml").write_text(
+        'remotes: {local: {url: "local:", fixtures: registry.yaml}}\n', "utf-8"
+    )
+    (tmp_path / "registry.yaml").write_text(BROKEN, "utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["eval", "list"],
+        ["eval", "show", "--history", "ask"],
+        ["agent", "list"],
+        ["push"],
+        ["serve", "--port", "0"],
+    ],
+    ids=" ".join,
+)
+def test_every_mistake_is_told_with_its_place(
+    here: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-C", str(here), *arguments, "--json"], {}) == 2
+    shown = capsys.readouterr()
+    error = json.loads(shown.out)["error"]
+    assert error["code"] == "fixtures"
+    assert error["details"] == [
+        "registry.yaml:4:21: There is no dataset 'case' in this file.",
+        "registry.yaml:4:49: Unknown key evaluations[0].score. Did you mean scores?",
+    ]
+    assert "promptsync schema fixtures" in error["hint"]
+    assert "Traceback" not in shown.err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a: [", "not YAML"),
+        (b"\xff\xfe", "byte order mark"),
+        (b"datasets: [&a [*a]]", "aliases"),
+        (b"!!python/object:os.system {}", "tag"),
+        (b"- 1", "must be a mapping"),
+    ],
+)
+def test_whatever_stands_in_the_file_is_a_clear_answer(
+    here: Path, content: bytes, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "registry.yaml").write_bytes(content)
+    assert run(["-C", str(here), "eval", "list"], {}) == 2
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "registry.yaml:1:" in shown or "registry.yaml:2:" in shown
+    assert "Traceback" not in shown
+
+
+def test_a_mended_file_works_at_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(here), "eval", "list"], {}) == 2
+    (here / "registry.yaml").write_text(
+        BROKEN.replace("case,", "cases,").replace("score:", "scores:"), "utf-8"
+    )
+    assert run(["-C", str(here), "eval", "list"], {}) == 0
+    assert "quality" in capsys.readouterr().out
