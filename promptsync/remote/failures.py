@@ -23,6 +23,7 @@ from promptsync.remote.errors import (
     Unsupported,
 )
 from promptsync.remote.transport import UNSENT
+from promptsync.remote.unreachable import NO_TLS, explained
 
 _NO_SUCH_OPERATION: Final = frozenset({404, 405, 501})
 _REAL_CAUSE: Final = re.compile(r"snippet|@@@|commit.?message.*(72|long|length|char)|72.char", re.IGNORECASE)
@@ -92,9 +93,10 @@ def transport(
     place = f"{address.host}:{address.port}"
     why = shown(scrub(str(error))) or type(error).__name__
     if isinstance(error, UNSENT):
-        is_slow = isinstance(error, httpx.TimeoutException)
-        reason = "no connection in time" if is_slow else why
-        return NotSent(f"cannot connect to {place} to {operation.name}: {reason}", hint=_connection(address))
+        if isinstance(error, httpx.TimeoutException) and not NO_TLS.search(why):
+            why = "no connection in time"
+        reason, hint = explained(address, why)
+        return NotSent(f"cannot connect to {place} to {operation.name}: {reason}", hint=hint)
     if isinstance(error, httpx.TimeoutException):
         return TimedOut(
             f"{url} did not answer in time when asked to {operation.name} (allowed: {_allowed(error)})",
@@ -140,9 +142,3 @@ def _advice(answer: Answer, operation: Operation) -> tuple[str, str]:
     if answer.status == 429:
         return "the registry limits how often it may be asked; try again later", "rate-limited"
     return "", ""
-
-
-def _connection(address: Address) -> str:
-    if address.is_loopback:
-        return f"is a registry running there? `promptsync serve --port {address.port}` starts one"
-    return "check the url of the remote, the network and any proxy"

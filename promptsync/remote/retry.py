@@ -17,6 +17,7 @@ import httpx
 from httpx_retries import Retry, RetryTransport
 
 from promptsync.remote.transport import FIRST_WAIT, TOO_MANY, UNSENT
+from promptsync.remote.unreachable import NO_TLS
 
 ATTEMPTS: Final = 4
 ATTEMPTS_IN_A_CROWD: Final = 6
@@ -78,6 +79,8 @@ class Backoff(Retry):
     def is_retryable_exception(self, exception: Exception) -> bool:
         if self.attempts_made >= ATTEMPTS - 1 or not super().is_retryable_exception(exception):
             return False
+        if NO_TLS.search(str(exception)):
+            return False  # that server will not speak another language in a second
         is_slow = isinstance(exception, httpx.TimeoutException | httpx.ConnectError)
         return not is_slow or self.attempts_made == 0
 

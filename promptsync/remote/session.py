@@ -25,6 +25,9 @@ from promptsync.remote.transport import FIRST_WAIT, TOO_MANY, Gate, GatedTranspo
 LONGEST_CONNECT: Final = 10.0
 """Seconds to wait for a connection, however patient one is with answers."""
 
+LONGEST_CONNECT_HERE: Final = 3.0
+"""Seconds to wait for a connection to this very machine: it is there at once, or speaks something else."""
+
 _SHORTEST_SCRUBBED: Final = 4
 _NO_KEY: Final = "local"
 """Sent where none is needed: an embedded registry takes any key, but not none."""
@@ -204,12 +207,13 @@ class Session:
             "Accept": "application/json",
             "X-API-KEY": self._key or _NO_KEY,
         }
+        connect = LONGEST_CONNECT_HERE if self._address.is_loopback else LONGEST_CONNECT
         limits = httpx.Limits(max_connections=self._connections, max_keepalive_connections=self._connections)
         try:
             return httpx.Client(
                 headers=headers,
                 transport=self._given_transport,
-                timeout=httpx.Timeout(self.timeout, connect=min(self.timeout, LONGEST_CONNECT)),
+                timeout=httpx.Timeout(self.timeout, connect=min(self.timeout, connect)),
                 limits=limits,
                 # a proxy between us and this very machine would see the key
                 trust_env=not self._address.is_loopback,

@@ -1,0 +1,66 @@
+"""Why there is no connection: what the network says becomes what to do, at once."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from scripted_registry import EMPTY_LIST, KEY, serving
+
+from promptsync.remote import session
+from promptsync.remote.address import address
+from promptsync.remote.client import Registry
+from promptsync.remote.errors import NotSent
+from promptsync.remote.unreachable import explained
+
+HERE, THERE = "http://127.0.0.1:8470", "https://registry.example"
+
+SAID = [
+    (THERE, "[Errno -2] Name or service not known", "nobody knows the name registry.example", "network"),
+    (THERE, "[Errno 8] nodename nor servname provided, or not known", "nobody knows the name", "network"),
+    (THERE, "[Errno 11001] getaddrinfo failed", "nobody knows the name", "network"),
+    (THERE, "[SSL: WRONG_VERSION_NUMBER] wrong version number", "does not speak https", "check the url"),
+    (
+        HERE,
+        "_ssl.c:989: The handshake operation timed out",
+        "does not speak https",
+        "write http://127.0.0.1:8470",
+    ),
+    (THERE, "certificate verify failed: certificate has expired", "expired", "clock"),
+    (THERE, "CERTIFICATE_VERIFY_FAILED: certificate is not yet valid", "not yet valid", "clock"),
+    (
+        THERE,
+        "CERTIFICATE_VERIFY_FAILED: Hostname mismatch, certificate is not valid for 'x'",
+        "mismatch",
+        "host",
+    ),
+    (THERE, "CERTIFICATE_VERIFY_FAILED: self-signed certificate in chain", "self-signed", "SSL_CERT_FILE"),
+    (THERE, "CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate", "issuer", "SSL_CERT_FILE"),
+    (HERE, "[Errno 111] Connection refused", "refused", "promptsync serve --port 8470"),
+    (THERE, "[Errno 111] Connection refused", "refused", "any proxy"),
+]
+
+
+@pytest.mark.parametrize(("url", "said", "reason", "hint"), SAID, ids=[row[1][:40] for row in SAID])
+def test_what_the_network_says_becomes_what_to_do(url, said, reason, hint):
+    found = explained(address(url), said)
+    assert reason in found[0]
+    assert hint in found[1]
+
+
+def test_https_to_a_server_that_answers_in_http_is_told_as_that():
+    with serving(lambda seen: EMPTY_LIST) as url:
+        https = url.replace("http:", "https:")
+        with Registry(https, KEY) as registry, pytest.raises(NotSent, match="does not speak https") as raised:
+            registry.list()
+        assert f"write {url} if" in raised.value.hint
+        assert registry.requests == 1
+
+
+def test_https_to_a_server_that_waits_for_more_is_told_as_that_without_a_second_attempt(monkeypatch):
+    monkeypatch.setattr(session, "LONGEST_CONNECT_HERE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        with Registry(url, KEY) as registry, pytest.raises(NotSent, match="does not speak https"):
+            registry.list()
+        assert registry.requests == 1
