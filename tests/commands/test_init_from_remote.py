@@ -52,6 +52,8 @@ def test_what_belongs_here_comes_in_one_go_and_is_ready_to_be_committed(full: Wo
     assert "30 prompts adopted" in done.out
     assert "13 not adopted: outside of include" in done.out
     assert full.states() == dict.fromkeys(OURS, "in-sync")
+    assert full.run("status", "--json").document["not_adopted"] == 13
+    assert full.run("status").out.endswith("30 prompts, all in sync\n  13 not adopted: outside of include\n")
     commands = re.findall(r"^  (git .*)$", done.out, re.MULTILINE)
     assert [command.split()[3] for command in commands] == ["add", "commit"]
     for command in commands:
@@ -276,3 +278,20 @@ def test_a_label_without_adopting_is_a_mistake(full: World) -> None:
     assert full.run("init", "--label", "prod").code == 2
     assert KEY not in full.run(*FLAGS, "--label", "prod").err
     assert below(full.root) == []
+
+
+def test_a_plain_init_takes_the_registry_and_what_belongs_here_as_well(full: World) -> None:
+    assert full.run("init", "--remote", full.url, "--include", "support/*").code == 0
+    config = load(full.root / "promptsync.yaml")
+    assert (config.remotes[config.default_remote].url, config.include) == (full.url, ("support/*",))
+    assert full.seen == []
+
+
+def test_who_includes_nothing_of_the_registry_is_told_so(full: World) -> None:
+    assert full.run("init", "--url", full.url, "--include", "accounts/*").code == 0
+    assert "include matches none of the 43 prompts of the registry" in full.run("status").out
+
+
+def test_who_includes_all_is_told_how_to_leave_others_alone(full: World) -> None:
+    assert full.run("init", "--url", full.url).code == 0
+    assert "if another repository keeps them, say which are yours: include:" in full.run("status").out

@@ -314,3 +314,15 @@ def test_it_loads_neither_http_nor_git_nor_the_server(tmp_path: Path) -> None:
         [sys.executable, "-c", program, str(root)], capture_output=True, text=True, check=True, timeout=30
     )
     assert done.stdout == "1 file checked, no problems\n[]\n"
+
+
+@pytest.mark.parametrize("config", [True, False], ids=["outside", "no configuration"])
+def test_a_hook_that_was_given_another_file_is_told_how_to_leave_it_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], config: bool
+) -> None:
+    (tmp_path / "docs" / "prompts").mkdir(parents=True)
+    (tmp_path / "docs" / "prompts" / "x.yaml").write_text(GOOD)
+    if config:
+        tree(tmp_path, a=GOOD)
+    assert lint(tmp_path, "docs/prompts/x.yaml") == 2
+    assert "narrow its files: in .pre-commit-config.yaml" in capsys.readouterr().err
