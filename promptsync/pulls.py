@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ _LEFT = {
     State.ALTERED: "the registry keeps it differently from what it was given",
     State.DELETED_REMOTELY: "archived in the registry; pull --prune deletes the file",
 }
+_MINUTE = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)")
 _KEPT = "archived in the registry, and kept here, for no commit holds this text"
 _COLOURS = {"conflict": "bad"}
 
@@ -224,7 +226,15 @@ def _told(plan: PullPlan, write: Write, taken: Taken | None) -> Iterator[str]:
 
 def _version(one: RemoteVersion) -> str:
     message = without_mark(one.message) or "(no message)"
-    return f"# v{one.version}  {one.created_at or '(no date)'}  {message}"
+    return f"# v{one.version}  {_date(one.created_at or '(no date)')}  {message}"
+
+
+def _date(text: str) -> str:
+    """Return a point in time to the minute, and whatever else a registry may say as it is."""
+    found = _MINUTE.match(text)
+    if found is None:
+        return text
+    return f"{found[1]} {found[2]}{' UTC' if text.endswith(('Z', '+00:00')) else ''}"
 
 
 def _difference(write: Write) -> Iterator[str]:
@@ -244,7 +254,8 @@ def _field(change: FieldChange) -> Iterator[str]:
     from promptsync.core.textdiff import plain, unified
 
     yield f"@ {change.path}"
-    yield from (line for line in plain(unified(_text(change.old), _text(change.new))) if line[:2] != "@@")
+    # the first hunk is where the field is
+    yield from plain(unified(_text(change.old), _text(change.new)))[1:]
 
 
 def _text(value: Any) -> str:
