@@ -13,6 +13,7 @@ from promptsync.errors import RemoteError
 if TYPE_CHECKING:  # most runs have no difference to show, and do without what finds them
     from promptsync.core.fields import FieldChange
     from promptsync.core.textdiff import DiffLine
+    from promptsync.deploy.survey import InTheWay
     from promptsync.sync.conflict import Conflict
     from promptsync.sync.difference import Difference, Step
     from promptsync.sync.merging import Unmerged
@@ -74,7 +75,7 @@ def stat(found: Difference) -> str:
     return f"{output.name(found.name)}  {state(found.state)}  {'  |  '.join(parts)}"
 
 
-def explain(project: Project, conflict: Conflict) -> None:
+def explain(project: Project, conflict: Conflict | InTheWay) -> None:
     """Add what differs to a conflict, as lines below its message."""
     from promptsync.sync.difference import differences
 

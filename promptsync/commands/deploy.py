@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync import deploy_documents, deploys, output
+from promptsync import deploy_documents, deploys, output, present
 from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.release import label_of_branch
 from promptsync.commands.resultfile import ResultFile, first, junit_option, result_file, told_in
@@ -16,6 +16,7 @@ from promptsync.core.labels import check_label
 from promptsync.deploy.planning import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.release import Gate, deploy
+from promptsync.deploy.survey import InTheWay
 from promptsync.deploy_errors import failure
 from promptsync.errors import AnswerIsNo, PromptsyncError, Refused
 from promptsync.files.private import locked
@@ -107,7 +108,11 @@ def _options(session: Session, project: Project, label: str, asked: dict[str, An
 
 
 def _plan(project: Project, options: DeployOptions, expect: str | None) -> DeployPlan:
-    plan = plan_deploy(project, options)
+    try:
+        plan = plan_deploy(project, options)
+    except InTheWay as refusal:
+        present.explain(project, refusal)
+        raise
     if expect is not None and plan.fingerprint != expect:
         raise Refused(
             f"the plan is not the one that was reviewed: {plan.fingerprint}, not {expect}",

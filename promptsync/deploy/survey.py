@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from promptsync.core.compare import Side, State, compare
@@ -30,14 +30,25 @@ _PASSED = {
 }
 
 
+class InTheWay(Refused):
+    """Prompts that nobody can release without losing what is live; ``items`` are theirs."""
+
+    code = "diverged"
+
+    def __init__(self, message: str, *, hint: str, details: Sequence[str], items: Sequence[Item]) -> None:
+        super().__init__(message, hint=hint, details=details)
+        self.items = tuple(items)
+
+
 def survey(
     project: Project, label: str, touched: Collection[str] | None, *, allow_dirty: bool = False
 ) -> Survey:
     """Return what a deploy to ``label`` has to do, and what it leaves.
 
     ``touched`` are the names that this push changed, ``None`` when nobody can tell. Raises ``InvalidFile``
-    for files that cannot be read, ``Refused`` for prompts that nobody can release without losing a version
-    that is live, for uncommitted changes, and where the visible git history cannot tell who changed what.
+    for files that cannot be read, ``InTheWay`` for prompts that nobody can release without losing a version
+    that is live, ``Refused`` for uncommitted changes, and where the visible git history cannot tell who
+    changed what.
     """
     latest = gather(project)
     if latest.problems:
@@ -149,13 +160,13 @@ class _Survey:
             return
         item, why = self._in_way[0]
         more = f" (and {len(self._in_way) - 1} more)" if len(self._in_way) > 1 else ""
-        raise Refused(
+        raise InTheWay(
             f"{item.name!r} {why}{more}; nothing was released",
             hint=_way_out(item, self._label),
             details=[f"{other.name}: {reason}" for other, reason in self._in_way]
             if len(self._in_way) > 1
             else (),
-            code="diverged",
+            items=[item for item, _ in self._in_way],
         )
 
     # -- releases that were taken back ------------------------------------------------------------------

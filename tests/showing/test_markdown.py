@@ -178,7 +178,7 @@ def test_a_plan_tells_kinds_fingerprint_and_what_is_left() -> None:
     )
     lines = plan_markdown(plan)
     assert lines[0] == f"**2 prompts: 1 to create, 1 to update** · fingerprint `{plan.fingerprint}`"
-    assert "  update  support/a  v3 -> v4    Soften (1a2b3c4 v4)" in lines
+    assert "update support/a v3 -> v4 Soften (1a2b3c4 v4)" in [" ".join(line.split()) for line in lines]
     assert "  left  c: diverged, x" in lines
     assert plan_markdown(PushPlan(()))[0] == "**Nothing to publish**"
 

@@ -13,7 +13,7 @@ EVIL = "EVIL"
 """Stands in every hostile text, so that each place where one is seen can be found."""
 
 _PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-_OPENING = re.compile(r"<details><summary><code>[^<>@`]*</code>: [a-z-]+</summary>\n?")
+_OPENING = re.compile(r"<details><summary><code>[^<>@`]*</code>: [a-z0-9 ,>-]+</summary>\n?")
 _CLOSING = re.compile(r"</details>\n?")
 
 _PIECES = (
@@ -62,13 +62,17 @@ hostile = st.lists(st.sampled_from(_PIECES), max_size=12).map("".join) | st.text
 names = hostile.map(lambda text: f"EVIL{text}")
 
 
-def active(lines: Sequence[str]) -> list[str]:
+def active(lines: Sequence[str], *, tables: bool = False) -> list[str]:
     """Return whatever is not plain text of ours, code or a known folded part; nothing when all is well."""
-    return list(_active(_PARSER.parse("\n".join(lines))))
+    allowed = _ALLOWED | (_TABLES if tables else set())
+    return list(_active(_PARSER.parse("\n".join(lines)), allowed))
 
 
-def _active(tokens: Sequence[Token]) -> Iterator[str]:
-    allowed = {"paragraph", "bullet_list", "list_item", "strong", "inline", "text", "softbreak"}
+_ALLOWED = {"paragraph", "bullet_list", "list_item", "strong", "inline", "text", "softbreak"}
+_TABLES = {"table", "thead", "tbody", "tr", "th", "td"}
+
+
+def _active(tokens: Sequence[Token], allowed: set[str]) -> Iterator[str]:
     for token in tokens:
         kind = token.type.removesuffix("_open").removesuffix("_close")
         if kind in ("fence", "code_inline"):
@@ -81,7 +85,7 @@ def _active(tokens: Sequence[Token]) -> Iterator[str]:
             yield f"{token.type}: {token.content!r}"
         elif kind == "text" and (EVIL in token.content or "@" in token.content or "#" in token.content):
             yield f"text: {token.content!r}"
-        yield from _active(token.children or ())
+        yield from _active(token.children or (), allowed)
 
 
 def hidden(lines: Sequence[str]) -> set[str]:

@@ -1,0 +1,139 @@
+"""Proofs and deploys as Markdown: scores, labels and reasons, none of which is more than code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_reader import active, hidden, names
+
+from promptsync.checks.agents import AgentRun
+from promptsync.checks.evaluations import Standard
+from promptsync.checks.finding import Found
+from promptsync.checks.outcome import Status
+from promptsync.checks.proof import Proof, ProvenAgent, ProvenEvaluation
+from promptsync.checks.reports import EvaluationRun, FailedCell
+from promptsync.checks.selection import AgentCheck, EvaluationCheck, Selection
+from promptsync.core.plan import Action, Kind, PushPlan
+from promptsync.deploy.members import Held, Member, Passed, Survey
+from promptsync.deploy.planning import DeployPlan
+from promptsync.deploy.receipt import DeployReceipt
+from promptsync.deploy.rehearsal import Rehearsal
+from promptsync.errors import RemoteError
+from promptsync.files.worktree import Worktree
+from promptsync.markdown import MOST, deploy_markdown, deploy_plan_markdown
+from promptsync.markdown.proofs import proof_markdown
+from promptsync.sync.labels import Change
+from promptsync.sync.relabel import Changed
+from promptsync.sync.snapshot import Snapshot
+
+limits = st.sampled_from([700, 1_500, 4_000, MOST])
+reasons = st.just("") | names
+prompts = st.lists(names, max_size=2).map(tuple)
+cells = st.lists(st.builds(FailedCell, st.integers(1, 9), names, names), max_size=7).map(tuple)
+evaluation_runs = st.builds(
+    EvaluationRun,
+    names,
+    status=st.sampled_from(Status),
+    score=st.none() | st.floats(0, 100),
+    failed_cells=cells,
+    model=st.none() | names,
+)
+evaluations = st.builds(
+    ProvenEvaluation,
+    st.builds(EvaluationCheck, names, prompts),
+    evaluation_runs,
+    reasons,
+    st.just(Standard()),
+)
+agents = st.builds(
+    ProvenAgent,
+    st.builds(AgentCheck, names, prompts, st.just({})),
+    st.builds(AgentRun, names, st.just(1), st.none(), st.sampled_from(Status)),
+    reasons,
+)
+proofs = st.builds(
+    Proof, st.lists(evaluations, max_size=3).map(tuple), st.lists(agents, max_size=2).map(tuple)
+)
+
+
+def size(lines: list[str]) -> int:
+    return sum(len(line) + 1 for line in lines)
+
+
+@given(proofs, limits)
+def test_no_text_in_a_proof_is_more_than_code(proof: Proof, most: int) -> None:
+    lines = proof_markdown(proof, most=most)
+    assert active(lines, tables=True) == []
+    assert not hidden(lines)
+    assert size(lines) <= most
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> DeployPlan:
+    """Plans that release, hold, pass and leave prompts with hostile names, to a label with one."""
+    empty = Snapshot((), Worktree(Path("/"), "prompts"), {})
+    text = draw(names)
+    releases = [
+        Member(name, f"{name}.yaml", 1, 1, 2, publishes=draw(st.booleans()), superseded=(2,), left_over=True)
+        for name in draw(st.lists(names, max_size=2, unique=True))
+    ]
+    survey = Survey(
+        text,
+        empty,
+        empty,
+        tuple(releases),
+        held=(Held(text, 2, 1, touched=True),) if draw(st.booleans()) else (),
+        passed=(Passed(text, "behind", text, touched=False),) if draw(st.booleans()) else (),
+        deleted=(text,),
+    )
+    push = PushPlan(tuple(Action(one.name, Kind.UPDATE, one.path, 1, message=text) for one in releases))
+    selection = Selection((EvaluationCheck(text, (text,), 80.0),), (AgentCheck(text, (text,), {}),))
+    return DeployPlan(survey, push, selection, Found(), unproven=(text,))
+
+
+@st.composite
+def receipts(draw: st.DrawFn) -> DeployReceipt:
+    plan, text = draw(plans()), draw(names)
+    labels = [
+        Changed(Change(one.name, 1, plan.label, 1, 2), draw(st.booleans()), text, text)
+        for one in plan.survey.releases
+    ]
+    error = RemoteError(text, hint=text) if draw(st.booleans()) else None
+    return DeployReceipt(plan, proof=draw(st.none() | proofs), labels=labels, error=error)
+
+
+@given(receipts(), limits)
+def test_no_text_in_a_deploy_is_more_than_code(receipt: DeployReceipt, most: int) -> None:
+    lines = deploy_markdown(receipt, most=most)
+    assert active(lines) == []
+    assert not hidden(lines)
+    assert size(lines) <= most
+
+
+@given(plans(), st.none() | st.builds(Rehearsal, receipts(), prompts), limits)
+def test_no_text_in_the_plan_of_a_deploy_is_more_than_code(
+    plan: DeployPlan, rehearsal: Rehearsal | None, most: int
+) -> None:
+    lines = deploy_plan_markdown(plan, (), rehearsal, most=most)
+    assert active(lines) == []
+    assert not hidden(lines)
+    assert size(lines) <= most
+
+
+def test_a_proof_has_a_row_for_each_check_and_names_the_model() -> None:
+    check = EvaluationCheck("refund quality", ("support/refund",), 80.0)
+    run = EvaluationRun("refund quality", status=Status.COMPLETED, score=100.0, model="echo")
+    lines = proof_markdown(Proof((ProvenEvaluation(check, run, "", Standard(80.0)),)))
+    assert lines[2] == "| `refund quality` | `support/refund` | 100 | - | - | 80 | passed |"
+    assert "Answered by `echo`" in lines
+
+
+def test_rows_that_do_not_fit_are_counted() -> None:
+    check = EvaluationCheck("e", ("p",))
+    run = EvaluationRun("e", status=Status.COMPLETED, score=1.0)
+    lines = proof_markdown(Proof((ProvenEvaluation(check, run, "", Standard()),) * 3_000))
+    rows = sum(line.startswith("| `e` |") for line in lines)
+    assert f"… {3_000 - rows} more rows, too much to show here" in lines
+    assert size(lines) <= MOST

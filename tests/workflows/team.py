@@ -1,0 +1,140 @@
+"""A team with the example repository on GitHub: a developer's clone, a registry, and what they do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from actions import REPOSITORY, ROOT, Done, Event, GitHub
+from worlds import KEY, PUBLISH, World, made
+
+EXAMPLE = ROOT / "example-repo"
+NUMBER = 7
+_REPOSITORY = {"full_name": REPOSITORY, "default_branch": "main"}
+
+
+@dataclass
+class Team:
+    """``world`` is the developer's clone and the registry, ``hub`` is GitHub."""
+
+    world: World
+    hub: GitHub
+
+    # -- the developer ----------------------------------------------------------------------------------
+
+    def edit(self, name: str, old: str, new: str, message: str = "Change a prompt") -> None:
+        self.world.edit(name, old, new)
+        self.world.commit(message)
+
+    def branch(self, name: str = "topic") -> None:
+        self.world.git("switch", "-q", "-C", name, "main")
+
+    def push(self) -> Event:
+        """Push main, and return the event of it."""
+        before = self.hub.git("rev-parse", "--verify", "--quiet", "main")
+        self.world.git("push", "-q", "origin", "main")
+        after = self.hub.git("rev-parse", "main")
+        payload = {"ref": "refs/heads/main", "before": before, "after": after, "repository": _REPOSITORY}
+        return Event("push", payload, "refs/heads/main", "main")
+
+    def merge(self, branch: str = "topic") -> Event:
+        """Merge a branch as GitHub's button does, and return the event of the push."""
+        self.world.git("fetch", "-q", "origin")
+        self.world.git("switch", "-q", "main")
+        self.world.git("merge", "-q", "--no-ff", "-m", f"Merge pull request #{NUMBER} from {branch}", branch)
+        return self.push()
+
+    def pull_request(self, branch: str = "topic", *, fork: bool = False) -> Event:
+        """Push a branch, let GitHub try the merge of it, and return the event of the pull request."""
+        git = self.world.git
+        if not fork:
+            git("push", "-q", "--force", "origin", branch)
+        base, head = (git("rev-parse", one).strip() for one in ("origin/main", branch))
+        git("switch", "-q", "--detach", "origin/main")
+        git("merge", "-q", "--no-ff", "-m", "Merge", branch)
+        git("push", "-q", "--force", "origin", f"HEAD:refs/pull/{NUMBER}/merge")
+        git("switch", "-q", branch)
+        theirs = {"full_name": "somebody/prompts" if fork else REPOSITORY}
+        pull = {
+            "number": NUMBER,
+            "base": {"ref": "main", "sha": base, "repo": _REPOSITORY},
+            "head": {"ref": branch, "sha": head, "repo": theirs},
+        }
+        payload = {"action": "synchronize", "number": NUMBER, "pull_request": pull, "repository": _REPOSITORY}
+        ref = f"refs/pull/{NUMBER}/merge"
+        return Event("pull_request", payload, ref, f"{NUMBER}/merge", "main", branch)
+
+    # -- somebody in the registry's own pages -----------------------------------------------------------
+
+    def edit_in_registry(self, name: str, old: str, new: str) -> int:
+        """Publish a version with another text, as somebody who has no git; return its number."""
+        template = json.dumps(self.world.read(name)["prompt_template"])
+        assert old in template
+        body = {
+            "prompt_name": name,
+            "prompt_template": json.loads(template.replace(old, new)),
+            "commit_message": "by hand",
+        }
+        answer = self.world.call("POST", PUBLISH, body)
+        assert answer.status == 201, answer.body
+        return int(answer.body["version_number"])
+
+    def label(self, name: str, version: int, label: str = "prod") -> None:
+        done = self.world.run(
+            "label", "move", name, label, "--version", str(version), PROMPTSYNC_REMOTE=self.world.url
+        )
+        assert done.code == 0, str(done)
+
+    # -- what runs --------------------------------------------------------------------------------------
+
+    def check(self, *, fork: bool = False) -> Done:
+        return self.hub.run("check.yml", self.pull_request(fork=fork), fork=fork)
+
+    def deploy(self, event: Event | None = None) -> Done:
+        return self.hub.run("deploy.yml", event or self.push())
+
+    def drift(self, name: str = "schedule") -> Done:
+        payload: dict[str, Any] = {
+            "schedule": {"schedule": "17 3 * * *"},
+            "workflow_dispatch": {"inputs": None, "ref": "refs/heads/main"},
+            "repository_dispatch": {"action": "promptsync-drift", "client_payload": {"by": "$(exit 1)"}},
+        }[name]
+        payload = {**payload, "repository": _REPOSITORY}
+        return self.hub.run("drift.yml", Event(name, payload, "refs/heads/main", "main"))
+
+
+def build(place: Path) -> None:
+    """Make what every test starts with: the example, pushed, deployed to ``prod``."""
+    fixtures = (EXAMPLE / "registry.yaml").read_text("utf-8")
+    with made(place, fixtures=fixtures) as world:
+        shutil.copytree(
+            EXAMPLE,
+            world.root,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns(".promptsync", "registry.db"),
+        )
+        world.commit("Start with the example")
+        done = world.run("deploy", PROMPTSYNC_REMOTE=world.url)
+        assert done.code == 0, str(done)
+
+
+@contextmanager
+def opened(template: Path, place: Path) -> Iterator[Team]:
+    """A copy of the template in a place of its own, with its registry on a socket."""
+    place.mkdir()
+    for file in template.glob("registry.db*"):
+        shutil.copy(file, place)
+    with made(place, git=False, fixtures=(EXAMPLE / "registry.yaml").read_text("utf-8")) as world:
+        shutil.rmtree(world.root)
+        shutil.copytree(template / "copy", world.root)
+        hub = GitHub(place / "github")
+        hub.variables["PROMPTSYNC_REMOTE"] = world.url
+        hub.secrets["PROMPTLAYER_API_KEY"] = KEY
+        world.git("remote", "add", "origin", str(hub.origin))
+        world.git("push", "-q", "origin", "main")
+        yield Team(world, hub)

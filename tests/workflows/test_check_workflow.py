@@ -1,0 +1,148 @@
+"""The workflow of pull requests, run step by step."""
+
+from __future__ import annotations
+
+import pytest
+from markdown_reader import active
+from team import NUMBER, Team
+
+MARKER = "<!-- promptsync check -->"
+SOFTER = ("You answer refund questions", "You answer questions about refunds")
+PLAN = "Plan and rehearsal"
+pytestmark = pytest.mark.slow
+
+
+def body(team: Team) -> str:
+    """The one comment, which must be safe: no text of others is more than code in it."""
+    (comment,) = team.hub.comments
+    marker, heading, *lines = comment.split("\n")
+    assert (marker, heading) == (MARKER, "### Prompts")
+    assert active(lines) == []
+    assert len(comment) < 65_536
+    return comment
+
+
+def test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summary(team: Team) -> None:
+    team.branch()
+    team.edit("support/refund", *SOFTER, "Soften the tone")
+    team.world.forget()
+    done = team.check()
+    assert done.passed, str(done)
+    comment = body(team)
+    assert "**Merging releases 1 prompt to `prod`**" in comment
+    assert "update  support/refund  v1 -> v2  Soften the tone" in comment
+    assert "**Rehearsal passed**" in comment and "answered by echo" in comment
+    assert "refund quality" in comment and "triage accuracy" not in comment
+    assert "+You answer questions about refunds" in comment
+    assert done.summary.strip() in comment
+    assert done.outcomes["Difference, without the registry"] == "skipped"
+    assert team.world.writes == []
+
+
+def test_the_next_push_updates_the_comment_wherever_it_stands_and_touches_no_other(team: Team) -> None:
+    others = [
+        {"id": number, "issue": NUMBER, "user": {"login": "ann"}, "body": f"{MARKER}\nmine"}
+        for number in range(35)
+    ]
+    team.hub.save(comments=others)
+    team.branch()
+    team.edit("support/refund", *SOFTER)
+    assert team.check().passed
+    team.edit("support/refund", "questions about refunds", "all questions about refunds")
+    assert team.check().passed
+    mine = [one for one in team.hub.state["comments"] if one["user"]["login"] != "ann"]
+    assert len(mine) == 1 and "all questions about refunds" in mine[0]["body"]
+    assert [one["body"] for one in team.hub.state["comments"][:35]] == [f"{MARKER}\nmine"] * 35
+
+
+def test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_missing(team: Team) -> None:
+    team.branch()
+    team.edit("support/refund", *SOFTER)
+    team.world.forget()
+    done = team.check(fork=True)
+    assert done.passed, str(done)
+    assert done.outcomes[PLAN] == done.outcomes["Comment"] == "skipped"
+    assert "PROMPTLAYER_API_KEY" in done.summary and "Not done: the plan" in done.summary
+    assert "**1 prompt differs**" in done.summary and "+You answer questions about refunds" in done.summary
+    assert team.hub.state["calls"] == [] and team.world.seen == []
+
+
+def test_a_change_of_no_prompt_is_told_in_the_summary_and_in_no_comment(team: Team) -> None:
+    team.branch()
+    (team.world.root / "README.md").write_text("Something else\n", "utf-8")
+    team.world.commit("Write")
+    done = team.check()
+    assert done.passed, str(done)
+    assert team.hub.comments == [] and "**Nothing to release to `prod`**" in done.summary
+
+
+def test_a_comment_that_is_there_says_so_when_nothing_is_left_of_the_change(team: Team) -> None:
+    team.branch()
+    team.edit("support/refund", *SOFTER)
+    assert team.check().passed
+    team.world.git("revert", "--no-edit", "HEAD")
+    assert team.check().passed
+    assert "**Nothing to release to `prod`**" in body(team)
+
+
+def test_a_lint_error_is_at_its_line_and_the_comment_says_it(team: Team) -> None:
+    team.branch()
+    team.edit("support/refund", "refund_days }}", "refund_days }")
+    done = team.check()
+    assert done.outcomes["Lint"] == done.outcomes[PLAN] == "failure"
+    assert "::error file=prompts/support/refund.yaml,line=" in done.log
+    assert "**Failed**" in body(team) and "prompts/support/refund.yaml" in body(team)
+
+
+def test_a_conflict_with_what_is_released_is_refused_and_told(team: Team) -> None:
+    version = team.edit_in_registry("support/refund", "You answer refund questions", "You settle refunds")
+    team.label("support/refund", version)
+    team.branch()
+    team.edit("support/refund", *SOFTER)
+    done = team.check()
+    assert done.outcomes["Lint"] == "success" and done.outcomes[PLAN] == "failure"
+    assert "**Refused**" in body(team) and "support/refund" in body(team)
+    assert "You settle refunds" in body(team)
+
+
+def test_a_gate_that_would_stop_the_deploy_stops_the_rehearsal(team: Team) -> None:
+    team.branch()
+    text = team.world.path("support/triage").read_text("utf-8")
+    (line,) = [one for one in text.splitlines() if "Answer with a JSON object" in one]
+    team.edit("support/triage", f"{line}\n", "")
+    done = team.check()
+    assert done.outcomes[PLAN] == "failure"
+    assert "**Rehearsal failed**" in body(team) and "triage accuracy" in body(team)
+
+
+def test_a_plan_that_is_too_large_is_cut_with_counts(team: Team) -> None:
+    team.branch()
+    more = "".join(f"      Rule {number}: be kind.\n" for number in range(5_000))
+    for name in ("refund", "triage"):
+        path = team.world.path(f"support/{name}")
+        text = path.read_text("utf-8")
+        at = text.index("    content: |\n") + len("    content: |\n")
+        path.write_text(text[:at] + more + text[at:], "utf-8")
+    team.world.commit("Many rules")
+    done = team.check()
+    assert done.outcomes["Comment"] == "success", str(done)
+    comment = body(team)
+    assert comment.count("more lines, too much to show here") == 2
+    assert "Many rules" in comment
+
+
+def test_hostile_texts_ping_nobody_and_cannot_pass_for_the_comment(team: Team) -> None:
+    team.branch()
+    lines = ["```", "</details>", MARKER, "@EVIL closes #1 ![](https://EVIL)", ""]
+    team.edit("support/refund", SOFTER[0], "\n      ".join(lines), f"```\n\n@EVIL {MARKER} #1")
+    assert team.check().outcomes["Comment"] == "success"
+    assert "@EVIL closes #1" in body(team)
+
+
+def test_the_key_is_in_no_log_and_only_where_the_registry_is_asked(team: Team) -> None:
+    team.branch()
+    team.edit("support/refund", *SOFTER)
+    done = team.check()
+    key = team.hub.secrets["PROMPTLAYER_API_KEY"]
+    assert key not in done.log + done.summary + body(team)
+    assert "promptsync" in (team.hub.place / "pip").read_text()

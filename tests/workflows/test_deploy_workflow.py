@@ -1,0 +1,54 @@
+"""The workflow of pushes to main, run step by step."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from team import Team
+
+pytestmark = pytest.mark.slow
+SOFTER = ("You answer refund questions", "You answer questions about refunds")
+
+
+def test_what_was_merged_is_published_proven_and_released(team: Team) -> None:
+    team.branch()
+    team.edit("support/refund", *SOFTER, "Soften the tone")
+    done = team.deploy(team.merge())
+    assert done.passed, str(done)
+    assert json.loads(done.job_outputs["released"]) == {"support/refund": 2}
+    assert (done.job_outputs["label"], done.job_outputs["count"]) == ("prod", "1")
+    assert team.world.label("support/refund", "prod") == 2
+    assert "**1 prompt released to `prod`**" in done.summary
+    for part in ("published  support/refund  v2", "refund quality", "100", "prod  v1 -> v2"):
+        assert part in done.summary
+
+
+def test_a_gate_that_fails_leaves_the_label_and_fails_the_run(team: Team) -> None:
+    text = team.world.path("support/triage").read_text("utf-8")
+    (line,) = [one for one in text.splitlines() if "Answer with a JSON object" in one]
+    team.edit("support/triage", f"{line}\n", "")
+    done = team.deploy()
+    assert not done.passed
+    assert team.world.label("support/triage", "prod") == 1 and team.world.version("support/triage") == 2
+    assert done.job_outputs["count"] == "0"
+    assert "**Nothing was released to `prod`**" in done.summary
+    assert "triage accuracy" in done.summary and "under the minimum" in done.summary
+
+
+def test_a_second_run_has_nothing_to_do(team: Team) -> None:
+    team.edit("support/refund", *SOFTER)
+    event = team.push()
+    assert team.deploy(event).passed
+    team.world.forget()
+    done = team.deploy(event)
+    assert done.passed, str(done)
+    assert team.world.writes == [] and done.job_outputs["count"] == "0"
+    assert "**Nothing to release to `prod`**" in done.summary
+
+
+def test_a_missing_key_fails_the_run_and_is_named(team: Team) -> None:
+    team.hub.secrets.clear()
+    done = team.deploy()
+    assert not done.passed
+    assert "PROMPTLAYER_API_KEY" in done.log and "PROMPTLAYER_API_KEY" in done.summary

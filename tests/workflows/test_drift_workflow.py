@@ -1,0 +1,115 @@
+"""The workflow that brings edits of the registry back, run step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from markdown_reader import active
+from team import Team
+
+pytestmark = pytest.mark.slow
+BRANCH = "promptsync/drift"
+REFUND = ("You answer refund questions", "You settle refunds")
+
+
+def pull(team: Team) -> dict[str, Any]:
+    """The one pull request."""
+    (found,) = team.hub.pulls
+    assert (found["head"], found["base"]) == (BRANCH, "main")
+    assert active(found["body"].split("\n")) == []
+    return found
+
+
+@pytest.mark.parametrize("event", ["schedule", "workflow_dispatch", "repository_dispatch"])
+def test_an_edit_comes_back_as_one_pull_request(team: Team, event: str) -> None:
+    team.edit_in_registry("support/refund", *REFUND)
+    done = team.drift(event)
+    assert done.passed, str(done)
+    found = pull(team)
+    assert found["title"] == "Pull what was edited in the registry"
+    assert "support/refund" in found["body"] and "+You settle refunds" in found["body"]
+    assert "PROMPTSYNC_TOKEN" in found["body"]
+    files = team.hub.git("diff", "--name-only", f"main..{BRANCH}").splitlines()
+    assert files == ["prompts/support/refund.yaml"]
+    assert "support/refund" in done.summary
+
+
+def test_nothing_edited_means_no_pull_request_and_no_branch(team: Team) -> None:
+    done = team.drift()
+    assert done.passed, str(done)
+    assert team.hub.pulls == [] and BRANCH not in team.hub.git("branch", "--list")
+    assert "**Nothing to pull**" in done.summary
+
+
+def test_the_next_night_updates_the_pull_request_and_pushes_only_what_is_new(team: Team) -> None:
+    team.edit_in_registry("support/refund", *REFUND)
+    assert team.drift().passed
+    first = team.hub.git("rev-parse", BRANCH)
+    assert team.drift().passed
+    assert team.hub.git("rev-parse", BRANCH) == first
+    team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
+    assert team.drift().passed
+    assert team.hub.git("rev-list", "--count", f"main..{BRANCH}") == "1"
+    assert "support/triage" in pull(team)["body"] and "support/refund" in pull(team)["body"]
+
+
+def test_its_merge_publishes_nothing_and_may_be_released(team: Team) -> None:
+    version = team.edit_in_registry("support/refund", *REFUND)
+    assert team.drift().passed
+    team.world.git("fetch", "-q", "origin")
+    team.world.forget()
+    done = team.deploy(team.merge(f"origin/{BRANCH}"))
+    assert done.passed, str(done)
+    assert team.world.published == [] and team.world.version("support/refund") == version
+    assert team.world.label("support/refund", "prod") == version
+    team.hub.save(pulls=[])
+    assert team.drift().passed
+    assert team.hub.pulls == []
+
+
+def test_a_draft_that_a_deploy_passed_over_comes_back(team: Team) -> None:
+    team.edit_in_registry("support/refund", "as the customer likes", "as the customer wishes")
+    team.edit("support/refund", "You answer refund questions", "You answer questions about refunds")
+    done = team.deploy()
+    assert done.passed, str(done)
+    assert team.world.label("support/refund", "prod") == 3
+    done = team.drift()
+    assert done.passed, str(done)
+    assert "+" in pull(team)["body"] and "as the customer wishes" in pull(team)["body"]
+    text = team.hub.git("show", f"{BRANCH}:prompts/support/refund.yaml")
+    assert "as the customer wishes" in text and "You answer questions about refunds" in text
+
+
+def test_what_does_not_merge_fails_the_run_and_the_rest_comes_back(team: Team) -> None:
+    team.edit_in_registry("support/refund", *REFUND)
+    team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
+    team.edit("support/refund", REFUND[0], "You answer questions about refunds")
+    team.push()
+    done = team.drift()
+    assert done.outcomes["Pull"] == "failure" and done.outcomes["Pull request"] == "success", str(done)
+    files = team.hub.git("diff", "--name-only", f"main..{BRANCH}").splitlines()
+    assert files == ["prompts/support/triage.yaml"]
+    assert "1 prompt left as before" in pull(team)["body"]
+
+
+def test_a_conflict_alone_fails_the_run_and_opens_nothing(team: Team) -> None:
+    team.edit_in_registry("support/refund", *REFUND)
+    team.edit("support/refund", REFUND[0], "You answer questions about refunds")
+    team.push()
+    done = team.drift()
+    assert done.outcomes["Pull"] == "failure" and done.outcomes["Pull request"] == "skipped"
+    assert team.hub.pulls == [] and "support/refund" in done.summary
+
+
+def test_commits_of_somebody_on_its_branch_are_never_overwritten(team: Team) -> None:
+    team.edit_in_registry("support/refund", *REFUND)
+    assert team.drift().passed
+    team.world.git("fetch", "-q", "origin")
+    team.world.git("switch", "-q", "-c", "drift", f"origin/{BRANCH}")
+    team.edit("support/refund", "You settle refunds", "You settle all refunds")
+    team.world.git("push", "-q", "origin", f"HEAD:{BRANCH}")
+    tip = team.hub.git("rev-parse", BRANCH)
+    done = team.drift()
+    assert not done.passed and "somebody has committed" in done.log
+    assert team.hub.git("rev-parse", BRANCH) == tip
