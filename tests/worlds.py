@@ -64,7 +64,9 @@ class Run:
 def documents(verb: str) -> Any:
     """The validator of a verb's documents."""
     whole = schema("output")
-    return jsonschema_rs.validator_for({**whole, **whole["$defs"][verb], "$id": f"urn:{verb}"})
+    return jsonschema_rs.validator_for(
+        {**whole, **whole["$defs"][verb], "$id": f"urn:{verb.replace(' ', '-')}"}
+    )
 
 
 class _Terminal(io.StringIO):

@@ -1,0 +1,277 @@
+"""``eval run --changed``: exactly the evaluations of what changed, and what their runs prove."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from proving_copy import document, edited, proving_copy, started, suites
+from worlds import KEY, World, asking, failing, fault
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with proving_copy(tmp_path, monkeypatch) as world:
+        yield world
+
+
+def change(world: World, name: str, text: str, **more: Any) -> None:
+    """Edit a prompt and publish it."""
+    world.write(name, text, **more)
+    world.ok("push", "-y")
+    world.forget()
+
+
+def ran(done: Any) -> list[str]:
+    return [one["evaluation"] for one in document(done, "eval run")["runs"]]
+
+
+def test_nothing_changed_is_exit_0_says_so_and_asks_the_registry_nothing(world: World) -> None:
+    done = world.run("eval", "run", "--changed", "--junit", "out/report.xml")
+    assert (done.code, done.out) == (0, "")
+    assert "no prompt changed since HEAD: no evaluation was run" in done.err
+    assert world.seen == []
+    assert suites(world.root / "out/report.xml") == {}
+    body = document(world.run("eval", "run", "--changed", "--json"), "eval run")
+    assert (body["changed"], body["runs"], body["since"]) == ([], [], "HEAD")
+
+
+def test_what_names_no_evaluation_is_named_and_runs_nothing(world: World) -> None:
+    world.write("c", "Still nobody")
+    done = world.run("eval", "run", "--changed")
+    assert done.code == 0
+    assert "no evaluation is named for c; no evaluation was run" in done.err
+    assert world.seen == []
+
+
+def test_only_the_evaluations_of_what_changed_run(world: World) -> None:
+    change(world, "a", "A politer hello, {name}", evaluations=["a is polite"])
+    done = world.run("eval", "run", "--changed", "--json")
+    body = document(done, "eval run")
+    assert (done.code, body["changed"], ran(done)) == (0, ["a"], ["a is polite"])
+    (one,) = body["runs"]
+    assert (one["prompts"], one["version"], one["passed"], one["unbound"]) == (["a"], 2, True, [])
+    assert len(started(world)) == 1
+
+
+def test_an_edited_snippet_runs_the_evaluations_of_its_parents_only(world: World) -> None:
+    change(world, "tone", "", content="as polite as can be")
+    done = world.run("eval", "run", "--changed")
+    assert done.code == 0, str(done)
+    assert "2 prompts changed since HEAD: b, tone" in done.err
+    assert "no evaluation is named for tone" in done.err
+    row = done.out.splitlines()[1].split("  ")
+    assert [cell.strip() for cell in row if cell.strip()] == [
+        *("b is polite", "b", "5", "100", "-", "-", "50", "passed")
+    ]
+    assert len(started(world)) == 1
+
+
+def test_since_compares_with_another_state(world: World) -> None:
+    change(world, "a", "A politer hello, {name}", evaluations=["a is polite"])
+    world.commit("Change a")
+    assert ran(world.run("eval", "run", "--changed", "--json")) == []
+    assert ran(world.run("eval", "run", "--changed", "--since", "HEAD~1", "--json")) == ["a is polite"]
+    missing = world.run("eval", "run", "--changed", "--since", "nowhere", "--json")
+    assert missing.code != 0 and document(missing, "eval run")["runs"] == []
+
+
+def test_an_evaluation_that_several_name_runs_once(world: World) -> None:
+    change(world, "a", "A polite hi, {name}", evaluations=["a is polite"])
+    change(world, "c", "Something else", evaluations=["a is polite"])
+    done = world.run("eval", "run", "--changed", "--json")
+    (one,) = document(done, "eval run")["runs"]
+    assert (done.code, one["prompts"], len(started(world))) == (1, ["a", "c"], 1)
+    assert [(doubt["prompt"], doubt["version"]) for doubt in one["unbound"]] == [("c", 2)]
+    assert "it ran a v2, which does not contain it" in one["reason"]
+    assert world.run("eval", "run", "--changed", "--allow-unbound").code == 0
+
+
+def test_a_score_shows_what_was_before_and_how_it_changed(world: World) -> None:
+    world.ok("eval", "run", "b is polite")
+    change(world, "b", "Hello, {name}, politely ignored")
+    change(world, "b", "{name}")
+    done = world.run("eval", "run", "--changed", "--json")
+    (one,) = document(done, "eval run")["runs"]
+    assert (one["score"], one["previous_score"], one["change"], one["minimum"]) == (0, 100, -100, 50)
+    assert (done.code, one["reason"]) == (1, "scored 0, under the minimum of 50")
+
+
+MINIMA = [([], 50), (["--min-score", "10"], 50), (["--min-score", "60"], 60)]
+
+
+@pytest.mark.parametrize(("options", "least"), MINIMA)
+def test_the_stricter_minimum_counts(world: World, options: list[str], least: float) -> None:
+    change(world, "b", "Hello, {name}, @@@tone@@@!")
+    body = document(world.run("eval", "run", "--changed", *options, "--json"), "eval run")
+    assert [one["minimum"] for one in body["runs"]] == [least]
+
+
+def test_a_run_of_another_version_is_no_pass(world: World) -> None:
+    change(world, "a", "A polite hi, {name}", evaluations=["a once"])
+    done = world.run("eval", "run", "--changed", "--junit", "report.xml")
+    assert done.code == 1
+    assert "a once: no proof of a v2: its report names v1" in done.err
+    assert "--allow-unbound" in done.err
+    assert suites(world.root / "report.xml") == {"a once": {"score": "passed", "proof of a v2": "failure"}}
+    allowed = world.run("eval", "run", "--changed", "--allow-unbound", "--junit", "report.xml")
+    assert (allowed.code, "no proof of a v2" in allowed.out) == (0, True)
+    assert suites(world.root / "report.xml")["a once"]["proof of a v2"] == "skipped"
+
+
+def test_a_run_is_no_proof_of_a_file_that_is_not_published(world: World) -> None:
+    world.write("a", "An edit, {name}", evaluations=["a is polite"])
+    done = world.run("eval", "run", "--changed", "--json")
+    body = document(done, "eval run")
+    assert (done.code, body["unpublished"], len(started(world))) == (1, ["a"], 1)
+    assert body["runs"][0]["unbound"][0]["version"] is None
+    assert body["error"]["hint"].startswith("promptsync push publishes")
+    assert world.run("eval", "run", "--changed", "--allow-unbound").code == 0
+
+
+def test_a_run_is_no_proof_of_a_parent_whose_snippet_is_not_published(world: World) -> None:
+    world.write("tone", content="as polite as can be")
+    done = world.run("eval", "run", "--changed")
+    assert done.code == 1
+    assert "no proof of b: it contains tone, whose file is not the registry's latest version" in done.err
+
+
+def test_a_name_that_the_registry_does_not_have_stops_everything_before_it_starts(world: World) -> None:
+    change(world, "a", "A polite hi, {name}", evaluations=["a is polite", "a is polit"])
+    done = world.run("eval", "run", "--changed", "--junit", "report.xml", "--json")
+    error = document(done, "eval run")["error"]
+    assert (done.code, error["code"], started(world)) == (1, "not-found", [])
+    assert error["message"].startswith("prompts/a.yaml:4: ")
+    assert "did you mean 'a is polite'" in error["hint"]
+    assert suites(world.root / "report.xml") == {"eval run": {"run": "error"}}
+
+
+def test_what_the_registry_fails_at_in_the_middle_is_exit_4_and_an_error_in_the_file(world: World) -> None:
+    change(world, "a", "A polite hi, {name}", evaluations=["a is polite"])
+    change(world, "b", "Hello, {name}, @@@tone@@@!")
+    world.faults.append(fault(asking("GET", "/evaluations/5"), failing(500)))
+    done = world.run("eval", "run", "--changed", "--junit", "report.xml", "--json")
+    body = document(done, "eval run")
+    assert done.code == 4
+    assert sorted(one["status"] for one in body["runs"]) == ["completed", "unreadable"]
+    results = suites(world.root / "report.xml")
+    assert sorted(map(str, results.values())) == ["{'run': 'error'}", "{'score': 'passed'}"]
+
+
+def test_a_start_that_nobody_knows_about_is_exit_5(world: World) -> None:
+    change(world, "a", "A polite hi, {name}", evaluations=["a is polite"])
+    world.faults.append(fault(asking("POST", "/run"), failing(500)))
+    done = world.run("eval", "run", "--changed")
+    assert (done.code, "nobody knows whether" in done.err, len(started(world))) == (5, True, 1)
+
+
+def test_when_the_time_is_up_it_is_exit_1_and_an_error_in_the_file(world: World) -> None:
+    def busy(body: Any) -> None:
+        body["status"] = "RUNNING"
+
+    change(world, "a", "A polite hi, {name}", evaluations=["a is polite"])
+    world.faults.append(edited(busy, "/evaluations/5"))
+    done = world.run("eval", "run", "--changed", "--timeout", "0.05", "--junit", "report.xml")
+    assert (done.code, "still running when the time was up; report 5" in done.err) == (1, True)
+    assert suites(world.root / "report.xml") == {"a is polite": {"run": "error"}}
+
+
+def test_failed_cells_are_capped_in_the_text_and_whole_elsewhere(world: World) -> None:
+    def cells(body: Any) -> None:
+        body["stats"]["status_counts"]["FAILED"] = 30
+
+    def rows(body: Any) -> None:
+        cell = {"type": "eval", "status": "FAILED", "value": None, "error_message": "bro\x1bken " * 99}
+        body.update(columns=["name", "out\x00put"], rows=[[{"type": "dataset"}, cell]] * 30, total=30)
+
+    world.faults += [edited(rows, "/rows"), edited(cells, "/evaluations/5")]
+    done = world.run("eval", "run", "a is polite", "--junit", "report.xml")
+    assert (done.code, "30 failed cells" in done.err) == (1, True)
+    lines = [line for line in done.out.splitlines() if ": row " in line]
+    assert (len(lines), max(map(len, lines)) < 260, "\x1b" in done.out) == (10, True, False)
+    assert "20 more failed cells; --json has all" in done.out
+    results = suites(world.root / "report.xml")["a is polite"]
+    assert list(results.values()).count("failure") == 30
+    world.faults[1] = edited(cells, "/evaluations/6")
+    again = document(world.run("eval", "run", "a is polite", "--json"), "eval run")
+    assert len(again["runs"][0]["failed_cells"]) == 30
+    assert len(again["runs"][0]["failed_cells"][0]["reason"]) == 99 * 8
+
+
+@pytest.mark.parametrize("place", ["prompts", "promptsync.yaml/report.xml", "/proc/nowhere/report.xml"])
+def test_a_file_that_cannot_be_written_is_found_before_anything_runs(world: World, place: str) -> None:
+    done = world.run("eval", "run", "a is polite", "--junit", place, "--json")
+    error = document(done, "eval run")["error"]
+    assert (done.code, error["code"], world.seen) == (2, "usage", [])
+    assert f"--junit {place} cannot be written: " in error["message"]
+
+
+WRONG = [
+    ([], "no evaluation is named"),
+    (["a is polite", "--changed"], "exclude each other"),
+    (["a is polite", "--since", "HEAD"], "--since needs --changed"),
+    (["a is polite", "--allow-unbound"], "--allow-unbound needs --changed"),
+]
+
+
+@pytest.mark.parametrize(("options", "said"), WRONG)
+def test_wrong_usage_is_exit_2_and_asks_nothing(world: World, options: list[str], said: str) -> None:
+    done = world.run("eval", "run", *options)
+    assert (done.code, said in done.err, world.seen) == (2, True, [])
+
+
+def test_a_workflow_gets_a_table_and_outputs(world: World, tmp_path: Path) -> None:
+    change(world, "a", "Hi, {name}", evaluations=["a is polite"])
+    summary, outputs = tmp_path / "summary", tmp_path / "outputs"
+    environ = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_OUTPUT": str(outputs)}
+    done = world.run("eval", "run", "--changed", "--min-score", "50", **environ)
+    assert done.code == 1
+    assert "| Evaluation | Prompts | Score | Last | Change | Minimum | Verdict |" in summary.read_text()
+    assert "| `a is polite` | `a` | 0 | - | - | 50 | **failed**" in summary.read_text()
+    found = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
+    assert (found["passed"], json.loads(found["scores"])) == ("false", {"a is polite": 0})
+    assert json.loads(found["changed"]) == ["a"]
+
+
+def test_without_waiting_it_only_starts(world: World) -> None:
+    change(world, "a", "A polite hi, {name}", evaluations=["a is polite"])
+    done = world.run("eval", "run", "--changed", "--no-wait", "--json")
+    (one,) = document(done, "eval run")["runs"]
+    assert (done.code, one["status"], one["passed"]) == (0, "running", None)
+    assert "promptsync eval show 5 tells how it ends" in done.err
+
+
+def test_ctrl_c_leaves_a_note_of_what_goes_on(world: World) -> None:
+    change(world, "a", "A polite hi, {name}", evaluations=["a is polite"])
+    world.faults.append(edited(lambda body: body.update(status="RUNNING"), "/evaluations/5"))
+    command = [
+        sys.executable,
+        "-m",
+        "promptsync",
+        "-C",
+        str(world.root),
+        "eval",
+        "run",
+        "--changed",
+        "--json",
+    ]
+    environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not any(asking("GET", "/evaluations/5")(one) for one in list(world.seen)):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    body = json.loads(out)
+    assert process.returncode == body["exit_code"] == 130, err
+    assert [(one["status"], one["passed"]) for one in body["runs"]] == [("running", None)]
+    assert "promptsync eval show 5 --wait" in body["error"]["details"][0]
+    assert "Traceback" not in err
