@@ -10,14 +10,11 @@ from typing import Any
 
 import click
 
-from promptsync import __version__, output
+from promptsync import output
 from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.session import Outcome, Session, verb
 from promptsync.core.prompt import Problem
 from promptsync.sync.checking import ALL_RULES, Checked, check_all, check_files
-
-_HOME = "https://github.com/promptsync/promptsync"
-_SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 @verb("lint", short_help="Check prompt files, offline.", blank={"problems": []})
@@ -142,40 +139,10 @@ def _annotation(problem: Problem) -> str:
     )
 
 
-# -- SARIF 2.1.0 -----------------------------------------------------------------------------------------
-
-
 def _sarif(session: Session, found: Checked) -> list[str]:
-    import json
+    from promptsync.sarif import sarif
 
-    numbers = {rule: number for number, rule in enumerate(ALL_RULES)}
-    results = [_result(one, numbers) for one in _relative(found.problems, _checkout(session))]
-    rules = [
-        {
-            "id": rule.id,
-            "shortDescription": {"text": rule.summary},
-            "defaultConfiguration": {"level": rule.severity},
-        }
-        for rule in ALL_RULES.values()
-    ]
-    driver = {"name": "promptsync", "version": __version__, "informationUri": _HOME, "rules": rules}
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
-    return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2).split("\n")
-
-
-def _result(problem: Problem, numbers: Mapping[str, int]) -> dict[str, Any]:
-    from urllib.parse import quote
-
-    artifact = {"uri": quote(problem.path), "uriBaseId": "%SRCROOT%"}
-    region = {"startLine": problem.line, "startColumn": problem.column}
-    place = {"physicalLocation": {"artifactLocation": artifact, "region": region}}
-    return {
-        "ruleId": problem.rule,
-        "ruleIndex": numbers[problem.rule],
-        "level": problem.severity,
-        "message": {"text": f"{problem.message} {problem.hint}".strip()},
-        "locations": [place],
-    }
+    return sarif(_relative(found.problems, _checkout(session)), list(ALL_RULES.values()))
 
 
 _FORMS: Mapping[str, Callable[[Session, Checked], list[str]]] = {

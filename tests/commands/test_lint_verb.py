@@ -240,6 +240,8 @@ def test_sarif_has_what_code_scanning_needs(tmp_path: Path, capsys: pytest.Captu
     assert log["version"] == "2.1.0"
     driver = log["runs"][0]["tool"]["driver"]
     assert driver["name"] == "promptsync"
+    for rule in driver["rules"]:  # what code scanning on GitHub asks for beyond the standard
+        assert rule["fullDescription"]["text"] and rule["help"]["text"]
     for result in log["runs"][0]["results"]:
         assert driver["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
         assert result["message"]["text"]
