@@ -108,16 +108,17 @@ class Team:
         return self.hub.run("drift.yml", Event(name, payload, "refs/heads/main", "main"))
 
 
+def example(root: Path) -> None:
+    """Copy the example repository into a directory."""
+    private = shutil.ignore_patterns(".promptsync", "registry.db")
+    shutil.copytree(EXAMPLE, root, dirs_exist_ok=True, ignore=private)
+
+
 def build(place: Path) -> None:
     """Make what every test starts with: the example, pushed, deployed to ``prod``."""
     fixtures = (EXAMPLE / "registry.yaml").read_text("utf-8")
     with made(place, fixtures=fixtures) as world:
-        shutil.copytree(
-            EXAMPLE,
-            world.root,
-            dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns(".promptsync", "registry.db"),
-        )
+        example(world.root)
         world.commit("Start with the example")
         done = world.run("deploy", PROMPTSYNC_REMOTE=world.url)
         assert done.code == 0, str(done)
