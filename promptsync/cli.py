@@ -20,6 +20,7 @@ from promptsync.errors import PromptsyncError, UsageError
 GROUPS = {
     "Start": {
         "init": "Start keeping prompts in this directory.",
+        "doctor": "Tell what is wrong with this set-up, and how to mend it.",
         "completion": "Print the script that completes words in a shell.",
         "schema": "Print the JSON Schema of a file format.",
     },

@@ -25,6 +25,7 @@ MAY_USE: dict[str, set[str]] = {
     "checks": {"core", "files", "remote", "sync", "parallel"},
     "deploy": {"core", "files", "remote", "sync", "checks", "parallel"},
     "parallel": set(),
+    "health": {"core", "files", "remote", "sync", "checks"},
     "output": set(),
     "progress": set(),
     # what a value of the library looks like, for people and programs
@@ -37,6 +38,7 @@ MAY_USE: dict[str, set[str]] = {
         "sync",
         "checks",
         "deploy",
+        "health",
         "output",
         "progress",
         "showing",

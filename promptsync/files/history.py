@@ -46,6 +46,11 @@ class History:
         return history
 
     @cached_property
+    def version(self) -> str:
+        """What git calls itself, with its version."""
+        return self._ask("version") or "git"
+
+    @cached_property
     def shallow(self) -> bool:
         """Whether older commits were left out of the clone."""
         return bool(self._run("rev-parse", "--is-shallow-repository").strip() == b"true")
@@ -103,6 +108,19 @@ class History:
     def hidden(self) -> frozenset[str]:
         """Paths that a sparse checkout keeps out of the working tree."""
         return frozenset(path for path, mark in self._marked.items() if mark in (b"S", b"s"))
+
+    @cached_property
+    def tracked(self) -> frozenset[str]:
+        """The paths below the prompts directory that git keeps an eye on."""
+        return frozenset(self._marked)
+
+    def has(self, path: str) -> bool:
+        """Whether git keeps an eye on a path, or on anything below it."""
+        return bool(self._run("ls-files", "-z", "--", f":(literal){path}"))
+
+    def ignores(self, path: str) -> bool:
+        """Whether git was told to overlook a path."""
+        return self._ask("check-ignore", "--quiet", "--", path) is not None
 
     @cached_property
     def unwatched(self) -> frozenset[str]:

@@ -59,6 +59,22 @@ def _temporary(directory: Path) -> tuple[int, str]:
     return tempfile.mkstemp(dir=directory, prefix=".", suffix=".tmp")
 
 
+def is_locked(root: Path) -> bool:
+    """Whether another process writes to the working copy now. Writes nothing, unlike taking the lock."""
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system: only taking the lock would tell
+        return False
+    try:
+        with (root / DIRECTORY / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 @contextlib.contextmanager
 def locked(root: Path) -> Iterator[None]:
     """Keep a second process from writing to the same working copy; the system frees it when one dies.

@@ -85,7 +85,7 @@ class Session:
             raise UsageError(f"{url!r} is an embedded registry: it is reached by a transport of its own")
         self._address = address(url)
         self.url = url if url.startswith(LOCAL) else self._address.base
-        self._key = _checked_key(api_key, self.url, is_needed=transport is None)
+        self._key = checked_key(api_key, self.url, is_needed=transport is None)
         self._given_transport = transport
         self.timeout = timeout
         self._connections = max(1, connections)
@@ -237,15 +237,16 @@ class Session:
         self._on_wait(f"{self.url} {why}{told}: trying again in {seconds:.0f} s")
 
 
-def _checked_key(api_key: str | None, url: str, *, is_needed: bool) -> str:
+def checked_key(api_key: str | None, url: str, *, is_needed: bool = True) -> str:
+    """Return the key as it is sent. Raises ``MissingKey`` for none, and for what cannot be one."""
     key = (api_key or "").strip()
     if not key and is_needed:
         raise MissingKey(
             f"there is no API key for {url}", hint="set PROMPTLAYER_API_KEY to a key of the workspace"
         )
-    if not (key.isascii() and key.isprintable()) or " " in key:
+    if not (key.isascii() and key.isprintable()) or set(key) & set(" '\""):
         raise MissingKey(
-            "the API key in PROMPTLAYER_API_KEY holds blanks, control or other characters that no key has",
+            "the API key in PROMPTLAYER_API_KEY holds blanks, quotes or other characters that no key has",
             hint="copy it again, without quotes and line ends",
         )
     return key

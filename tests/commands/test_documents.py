@@ -78,5 +78,8 @@ def test_a_working_day_prints_documents_that_fit_the_schema(copy, capsys):
         ["promote", "staging", "prod"],
         ["pull", "--dry-run"],
         ["status", "--exit-code"],
+        ["doctor"],
+        ["doctor", "--offline"],
+        ["completion", "bash"],
     ):
         assert document(arguments, copy, capsys)["exit_code"] == 0, arguments

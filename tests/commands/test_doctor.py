@@ -1,0 +1,356 @@
+"""``promptsync doctor``: what is found in set-ups that are broken in every way; that it writes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_registry import EMPTY_LIST, HTML, Reply, serving, version
+from strict_registries import Customer
+from worlds import KEY, World, asking, failing, fault
+
+from promptsync.cli import run
+from promptsync.files.private import locked
+from promptsync.remote import probe
+
+
+def looked(world: World, *arguments: str, code: int = 0, **environ: str) -> dict[str, dict[str, Any]]:
+    """The findings by name."""
+    done = world.run("doctor", "--json", *arguments, **environ)
+    assert done.code == code, str(done)
+    assert KEY not in done.out
+    return {one["name"]: one for one in done.document["checks"]}
+
+
+def everything(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file with the moment of its last change."""
+    paths = [path for path in root.rglob("*") if path.is_file()]
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
+
+
+@pytest.fixture
+def healthy(world: World) -> World:
+    world.write("a")
+    world.write("b")
+    (world.root / "promptsync.yaml").write_text(
+        f"remote: team\nremotes: {{team: {{url: '{world.url}'}}}}\nlabels: {{main: prod}}\n", "utf-8"
+    )
+    world.commit()
+    world.ok("push", "--label", "prod")
+    world.forget()
+    return world
+
+
+def test_a_healthy_set_up_has_nothing_to_mend(healthy: World) -> None:
+    found = looked(healthy)
+    assert {one["status"] for one in found.values()} == {"ok"}
+    assert {one["fix"] for one in found.values()} == {None}
+    assert set(found) == {
+        *("versions", "config", "prompts", "git", "git-tracked", "labels", "disk", "lock", "cache"),
+        *("remote", "key", "key-accepted", "registry", "dialect", "clock", "label-access"),
+    }
+    assert "2 prompt files" in found["prompts"]["message"]
+    assert "branch main" in found["git"]["message"]
+    assert "moves prod" in found["labels"]["message"]
+    assert "holds 2 prompts, workspace" in found["registry"]["message"]
+    assert "it has prod" in found["label-access"]["message"]
+    assert healthy.writes == []
+    assert healthy.run("doctor", "--json").document["remote"] == "team"
+
+
+def test_a_person_reads_it_in_lines(healthy: World) -> None:
+    done = healthy.ok("doctor")
+    assert done.out.startswith("ok")
+    assert done.out.endswith("\n\nnothing to mend\n")
+    assert "click " in healthy.ok("doctor", "-v").out
+    assert "click " not in done.out
+    assert healthy.ok("doctor", "-q").out == ""
+
+
+def test_nothing_is_written_anywhere(healthy: World) -> None:
+    healthy.write("new")
+    before = everything(healthy.root.parent)
+    for arguments in ([], ["--offline"], ["--remote", "local:"], ["--remote", "http://127.0.0.1:9"], ["-v"]):
+        healthy.run("doctor", *arguments)
+    assert everything(healthy.root.parent) == before
+
+
+def test_offline_asks_nobody(healthy: World) -> None:
+    found = looked(healthy, "--offline")
+    assert "registry" not in found
+    assert healthy.seen == []
+
+
+# -- the configuration --------------------------------------------------------------------------------------
+
+
+def broken_config(text: str) -> Callable[[World], None]:
+    return lambda world: (world.root / "promptsync.yaml").write_text(text, "utf-8") and None
+
+
+def no_config(world: World) -> None:
+    (world.root / "promptsync.yaml").unlink()
+
+
+SECRET = "pl_" + "0123456789abcdef0123456789"
+CONFIGS = [
+    (no_config, "promptsync init"),
+    (broken_config("remotes: ["), "promptsync schema config"),
+    (broken_config("remote: nowhere\n"), "promptsync schema config"),
+    (broken_config(f"# {SECRET}\n"), "promptsync schema config"),
+]
+
+
+@pytest.mark.parametrize(("breaks", "fix"), CONFIGS)
+def test_without_a_configuration_the_rest_is_looked_at_as_far_as_it_goes(healthy, breaks, fix):
+    breaks(healthy)
+    done = healthy.run("doctor", "--json")
+    assert (done.code, done.err) == (1, "")
+    assert SECRET not in done.out
+    found = {one["name"]: one for one in done.document["checks"]}
+    assert found["config"]["status"] == "error"
+    assert fix in found["config"]["fix"]
+    assert set(found) == {"versions", "config"}
+    asked = looked(healthy, "--remote", healthy.url, code=1)
+    assert asked["registry"]["status"] == "ok"
+    assert asked["key-accepted"]["status"] == "ok"
+
+
+def test_an_empty_directory_is_told_to_begin(tmp_path, capsys):
+    assert run(["-C", str(tmp_path), "doctor"], {}) == 1
+    assert "promptsync init" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_cannot_be_read_are_counted_with_the_command_that_tells_more(healthy: World) -> None:
+    healthy.path("broken").write_text("messages: [", "utf-8")
+    found = looked(healthy, code=1)
+    assert found["prompts"]["status"] == "error"
+    assert found["prompts"]["fix"].startswith("promptsync lint")
+    assert "prompts/broken.yaml:2:1" in found["prompts"]["details"][0]
+    assert "prompts/broken.yaml:2:1" in healthy.run("doctor").out
+
+
+CONFIG = "remote: team\nremotes: {{team: {{url: '{url}'}}}}\n{more}"
+LOOKS = [
+    ("include: ['x/*']", "include", "warning", "2 prompts here"),
+    ("checks: [{match: 'z*', evaluation: e}]", "checks", "warning", "1 pattern"),
+    ("labels: {dev: staging}", "labels", "ok", "for the branches dev"),
+    ("prompts: nowhere", "prompts", "warning", "no directory nowhere/"),
+    ("checks: [{match: '*', evaluation: no such one}]", "proof", "error", "no such one"),
+    ("checks: [{match: '*', agent: no such one}]", "proof", "error", "no such one"),
+]
+
+
+@pytest.mark.parametrize(("more", "name", "status", "message"), LOOKS, ids=[row[0] for row in LOOKS])
+def test_what_the_configuration_says_is_held_against_what_there_is(healthy, more, name, status, message):
+    text = CONFIG.format(url=healthy.url, more=more + "\n")
+    (healthy.root / "promptsync.yaml").write_text(text, "utf-8")
+    found = looked(healthy, code=1 if status == "error" else 0)
+    assert found[name]["status"] == status
+    assert message in found[name]["message"]
+    assert bool(found[name]["fix"]) == (status != "ok")
+
+
+# -- git ----------------------------------------------------------------------------------------------------
+
+
+def test_a_shallow_clone_is_told_how_to_get_the_rest(healthy: World, tmp_path: Path) -> None:
+    healthy.edit("a", "Hello", "Ciao")
+    healthy.commit()
+    clone = tmp_path / "clone"
+    healthy.git("clone", "-q", "--depth", "1", f"file://{healthy.root}", str(clone))
+    healthy.root = clone
+    found = looked(healthy)
+    assert found["git-history"]["status"] == "warning"
+    assert "git fetch --unshallow" in found["git-history"]["fix"]
+    assert "fetch-depth: 0" in found["git-history"]["fix"]
+
+
+def test_private_files_in_git_are_an_error(healthy: World) -> None:
+    healthy.git("add", "-f", ".promptsync/record.json")
+    found = looked(healthy, code=1)
+    assert "git rm -r --cached .promptsync" in found["git-ignored"]["fix"]
+
+
+def test_prompts_that_git_ignores_or_does_not_know_are_named(healthy: World) -> None:
+    healthy.write("c")
+    assert "2 of 3 prompt files, 1 are not added yet" in looked(healthy)["git-tracked"]["message"]
+    (healthy.root / ".gitignore").write_text("c.yaml\n", "utf-8")
+    found = looked(healthy)["git-tracked"]
+    assert (found["status"], found["details"]) == ("warning", ["prompts/c.yaml"])
+    healthy.git("rm", "-rq", "--cached", "prompts")
+    (healthy.root / ".gitignore").unlink()
+    assert "git add prompts" in looked(healthy)["git-tracked"]["fix"]
+
+
+def test_without_git_and_before_the_first_commit_there_is_a_warning(healthy, tmp_path):
+    (healthy.root / ".git").rename(tmp_path / "git")
+    assert looked(healthy)["git"]["status"] == "warning"
+    healthy.git("init", "-q")
+    assert "no commit yet" in looked(healthy)["git"]["message"]
+
+
+def test_a_repository_that_git_refuses_is_an_error(healthy: World) -> None:
+    (healthy.root / ".git/HEAD").write_text("nonsense", "utf-8")
+    assert looked(healthy, code=1)["git"]["status"] == "error"
+
+
+# -- what promptsync keeps ----------------------------------------------------------------------------------
+
+
+def test_somebody_who_writes_at_the_moment_is_noticed(healthy: World) -> None:
+    with locked(healthy.root):
+        assert looked(healthy)["lock"]["status"] == "warning"
+    assert looked(healthy)["lock"]["status"] == "ok"
+
+
+def test_damaged_records_are_named_with_what_removes_them(healthy: World) -> None:
+    (healthy.root / ".promptsync/record.json").write_text("{", "utf-8")
+    found = looked(healthy)["cache"]
+    assert found["status"] == "warning"
+    assert found["fix"].startswith("rm ")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_cannot_be_written_to_is_an_error(healthy: World) -> None:
+    (healthy.root / ".promptsync").chmod(0o500)
+    try:
+        assert looked(healthy, code=1)["disk"]["status"] == "error"
+    finally:
+        (healthy.root / ".promptsync").chmod(0o700)
+
+
+# -- the registry -------------------------------------------------------------------------------------------
+
+
+FAULTS = [
+    (failing(401, "bad key"), "key-accepted", "PROMPTLAYER_API_KEY"),
+    (failing(403, "not yours"), "key-accepted", "administrator"),
+    (failing(500), "registry", "try again"),
+    (failing(429), "registry", "try again"),
+    (HTML, "registry", "is the URL of the remote"),
+    (Reply({"items": 3}), "registry", "is the URL of the remote"),
+    (Reply("", 302, {"Location": "https://elsewhere.example"}), "registry", "make it the url"),
+    (Reply({}, 404), "registry", "check the url"),
+]
+
+
+@pytest.mark.parametrize(("reply", "name", "fix"), FAULTS)
+def test_a_registry_that_fails_is_told_with_what_mends_it(healthy, reply, name, fix):
+    healthy.faults.append(fault(asking("GET", "/prompt-templates?"), reply))
+    found = looked(healthy, code=1)
+    assert found[name]["status"] == "error"
+    assert fix in found[name]["fix"]
+    assert len(healthy.seen) < 8  # nothing is tried again and again
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(3_600, "warning"), (-3_600, "warning"), (20, "ok")])
+def test_a_clock_that_is_wrong_is_told(healthy, monkeypatch, seconds, status):
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + timedelta(seconds=seconds)
+
+    monkeypatch.setattr(probe, "datetime", Shifted)
+    found = looked(healthy)["clock"]
+    assert found["status"] == status
+    assert ("ahead of" in found["message"]) == (seconds > 1000)
+
+
+def test_a_port_that_nobody_listens_at_is_told(healthy: World) -> None:
+    found = looked(healthy, "--remote", "http://127.0.0.1:9", code=1)
+    assert "promptsync serve --port 9" in found["registry"]["fix"]
+    assert "unknown" in looked(healthy, "--remote", "unknown", code=1)["remote"]["message"]
+
+
+KEYS = [
+    ("", "there is no API key"),
+    ("'pl_quoted' ", "no key has"),
+    ("pl_quoted too", "no key has"),
+    ("pl_quötet", "no key has"),
+]
+
+
+@pytest.mark.parametrize(("key", "message"), KEYS)
+def test_a_key_that_cannot_be_one_is_told_before_it_is_sent(healthy, key, message):
+    done = healthy.run("doctor", "--json", PROMPTLAYER_API_KEY=key)
+    found = {one["name"]: one for one in done.document["checks"]}
+    assert (done.code, found["key"]["status"]) == (1, "error")
+    assert message in found["key"]["message"]
+    assert found["key"]["fix"]
+    assert "pl_" not in done.out
+    assert healthy.seen == []
+
+
+def test_a_key_of_somebody_else_is_noticed_for_the_vendor(healthy: World) -> None:
+    vendor = ("--remote", "https://api.promptlayer.com", "--offline")
+    assert looked(healthy, *vendor, PROMPTLAYER_API_KEY="sk-other")["key"]["status"] == "warning"
+
+
+def test_proxies_and_certificates_are_explained_without_passwords(healthy, tmp_path):
+    https = ("--remote", "https://registry.example", "--offline")
+    done = healthy.run("doctor", "--json", *https, HTTPS_PROXY="http://ann:secret@proxy.example:3128")
+    assert "secret" not in done.out
+    found = {one["name"]: one for one in done.document["checks"]}
+    assert "http://…@proxy.example:3128" in found["proxy"]["message"]
+    proxy = {"HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": "localhost, .registry.example"}
+    assert "takes registry.example out" in looked(healthy, *https, **proxy)["proxy"]["message"]
+    gone = looked(healthy, *https, code=1, SSL_CERT_FILE=str(tmp_path / "gone.pem"))
+    assert gone["certificates"]["status"] == "error"
+    assert looked(healthy, *https, SSL_CERT_DIR=str(tmp_path))["certificates"]["status"] == "ok"
+
+
+def test_a_base_url_of_the_environment_is_named_as_what_it_is(healthy: World) -> None:
+    found = looked(healthy, PROMPTLAYER_BASE_URL=healthy.url)
+    assert "(PROMPTLAYER_BASE_URL)" in found["remote"]["message"]
+
+
+def test_an_embedded_registry_is_looked_at_in_a_copy(tmp_path, capsys):
+    (tmp_path / "promptsync.yaml").write_text(
+        'remotes: {local: {url: "local:", fixtures: registry.yaml}}\nchecks: [{match: "*", evaluation: e}]\n',
+        "utf-8",
+    )
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/a.yaml").write_text("content: Hello\n", "utf-8")
+
+    def look() -> dict[str, Any]:
+        capsys.readouterr()
+        run(["-C", str(tmp_path), "doctor", "--json"], {})
+        return {one["name"]: one for one in json.loads(capsys.readouterr().out)["checks"]}
+
+    assert "are not there" in look()["registry"]["message"]
+    (tmp_path / "registry.yaml").write_text(
+        "datasets: [{name: d, rows: [{q: x}]}]\n"
+        "evaluations: [{name: e, dataset: d, prompt: {name: a}, scores: [{contains: Hello}]}]\n",
+        "utf-8",
+    )
+    assert "the first push makes" in look()["registry"]["message"]
+    assert not (tmp_path / ".promptsync").exists()
+    assert run(["-C", str(tmp_path), "push"], {}) == 0
+    before = everything(tmp_path)
+    found = look()
+    assert everything(tmp_path) == before
+    assert "holds 1 prompt," in found["registry"]["message"]
+    assert found["proof"]["message"] == "the registry has what files name: 1 evaluation and 0 agents"
+
+
+def test_a_registry_that_knows_the_basic_api_alone_is_told_apart(healthy: World, tmp_path: Path) -> None:
+    registry = Customer()
+    registry.add("a", version("a"))
+    with serving(registry) as url:
+        found = looked(healthy, "--remote", url)
+    assert found["dialect"]["status"] == "warning"
+    assert "without raw prompts" in found["dialect"]["message"]
+
+
+def test_a_registry_without_prompts_is_no_problem(healthy: World) -> None:
+    with serving(lambda seen: EMPTY_LIST if "?" in seen.target else Reply({}, 404)) as url:
+        found = looked(healthy, "--remote", url)
+    assert found["dialect"]["status"] == "ok"
+    assert "holds 0 prompts" in found["registry"]["message"]
