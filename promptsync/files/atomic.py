@@ -9,12 +9,9 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Final
 
 from promptsync.errors import PromptsyncError, Refused
-
-PRIVATE: Final = ".promptsync"
-"""Directory for what belongs to this worktree alone; git ignores it."""
+from promptsync.files.private import DIRECTORY, unfinished
 
 
 def write(root: Path, path: str, text: str, *, within: str = "") -> None:
@@ -29,7 +26,7 @@ def write(root: Path, path: str, text: str, *, within: str = "") -> None:
         if not target.parent.is_dir():
             target.parent.mkdir(parents=True, exist_ok=True)
             _inside(root, path, within)
-        _replace(target, text.encode())
+        _replace(target, text.encode(), unfinished(root))
 
 
 def check_place(path: Path) -> None:
@@ -65,7 +62,7 @@ def delete(root: Path, path: str, *, within: str = "") -> None:
 
 def backup(root: Path, path: str, stamp: str) -> Path:
     """Copy a file to ``.promptsync/backup/STAMP/`` and return the copy; ``stamp`` is the caller's time."""
-    copy = root / PRIVATE / "backup" / stamp / path
+    copy = root / DIRECTORY / "backup" / stamp / path
     with _explained("backed up", root / path):
         _inside(root, path, "")
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -91,8 +88,10 @@ def _inside(root: Path, path: str, within: str) -> Path:
     return target
 
 
-def _replace(target: Path, data: bytes) -> None:
-    handle, temporary = _temporary(target)
+def _replace(target: Path, data: bytes, aside: Path | None = None) -> None:
+    """Replace a file by way of a new one: ``aside``, where git sees nothing of what a crash leaves, or near."""
+    is_near = aside is not None and aside.stat().st_dev == target.parent.stat().st_dev
+    handle, temporary = _temporary(aside / target.name if aside is not None and is_near else target)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -13,6 +13,8 @@ from typing import Any
 from promptsync.errors import PromptsyncError, Refused
 
 DIRECTORY = ".promptsync"
+"""Directory for what belongs to this working copy alone; git ignores it."""
+_UNFINISHED = "tmp"
 
 
 def private_directory(root: Path) -> Path:
@@ -28,6 +30,37 @@ def private_directory(root: Path) -> Path:
             f"cannot write to {directory}: {error.strerror}", hint="check its permissions and the free space"
         ) from None
     return directory
+
+
+def unfinished(root: Path) -> Path | None:
+    """Return where files are written before they take their place; ``None`` where no run holds the lock.
+
+    What a killed run left there is removed by the next one.
+    """
+    directory = root / DIRECTORY / _UNFINISHED
+    return directory if directory.is_dir() else None
+
+
+def _begin_anew(directory: Path) -> None:
+    """Make the directory for unfinished files, and remove what killed runs left there and in the cache.
+
+    Where that cannot be, files are written elsewhere. Somebody may be writing to the cache at this very
+    moment: what is not kept there costs requests only.
+    """
+    with contextlib.suppress(OSError):
+        (directory / _UNFINISHED).mkdir(exist_ok=True)
+        _sweep(directory)
+        _sweep(directory / _UNFINISHED)
+        _sweep(directory / "cache", deep=True)
+
+
+def _sweep(folder: Path, *, deep: bool = False) -> None:
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") and entry.name.endswith(".tmp"):
+                Path(entry.path).unlink(missing_ok=True)
+            elif deep and entry.is_dir(follow_symlinks=False):
+                _sweep(Path(entry.path))
 
 
 def read_json(path: Path) -> Any:
@@ -83,7 +116,8 @@ def locked(root: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(private_directory(root) / "lock", timeout=0)
+    directory = private_directory(root)
+    lock = FileLock(directory / "lock", timeout=0)
     try:
         lock.acquire()
     except Timeout:
@@ -98,6 +132,9 @@ def locked(root: Path) -> Iterator[None]:
             hint="check its permissions; without the lock two runs could write at once",
         ) from None
     try:
+        _begin_anew(directory)
         yield
     finally:
+        with contextlib.suppress(OSError):
+            (directory / _UNFINISHED).rmdir()
         lock.release()

@@ -11,8 +11,9 @@ from typing import Final
 
 from promptsync.core.names import SUFFIXES
 from promptsync.errors import Refused, UsageError
-from promptsync.files.atomic import PRIVATE, write
+from promptsync.files.atomic import write
 from promptsync.files.config import FILE_NAME, Config, find, load, parse
+from promptsync.files.private import DIRECTORY
 from promptsync.files.scalars import is_ambiguous
 from promptsync.files.schema import schema
 from promptsync.remote.address import LOCAL, address
@@ -228,7 +229,7 @@ def _make(folder: Path) -> None:
 def _ignore(root: Path) -> str:
     """Keep the private directory out of git; returns ``created``, ``changed`` or ``kept``."""
     path = root / ".gitignore"
-    line = f"{PRIVATE}/"
+    line = f"{DIRECTORY}/"
     try:
         present = path.read_bytes().decode()  # as it is: its line ends are somebody's choice
     except FileNotFoundError:
@@ -236,7 +237,7 @@ def _ignore(root: Path) -> str:
         return "created"
     except (OSError, UnicodeDecodeError):
         return "kept"
-    if {line, PRIVATE, f"/{line}", f"/{PRIVATE}"} & {one.strip() for one in present.splitlines()}:
+    if {line, DIRECTORY, f"/{line}", f"/{DIRECTORY}"} & {one.strip() for one in present.splitlines()}:
         return "kept"
     separator = "" if not present or present.endswith("\n") else "\n"
     write(root, path.name, f"{present}{separator}{line}\n")

@@ -8,6 +8,7 @@ import pytest
 
 from promptsync.errors import PromptsyncError, Refused
 from promptsync.files.atomic import backup, check_place, delete, replace, write
+from promptsync.files.private import locked, unfinished
 
 
 def names(root: Path) -> list[str]:
@@ -92,6 +93,24 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         write(tmp_path, "a.yaml", "new" * 10_000)
     assert names(tmp_path) == ["a.yaml"]
     assert (tmp_path / "a.yaml").read_text() == "old"
+
+
+def test_under_the_lock_files_begin_where_git_does_not_look_and_leftovers_go(tmp_path: Path) -> None:
+    private = tmp_path / ".promptsync"
+    left = [private / ".a.tmp", private / "tmp" / ".b.tmp", private / "cache" / "remote" / ".c.tmp"]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half")
+    (private / "cache" / "remote" / "7-1.json").write_text("{}")
+    with locked(tmp_path):
+        assert [path for path in left if path.exists()] == []
+        assert unfinished(tmp_path) == private / "tmp"
+        write(tmp_path, "prompts/a.yaml", "x")
+        assert list((private / "tmp").iterdir()) == []
+    assert unfinished(tmp_path) is None
+    assert (private / "cache" / "remote" / "7-1.json").exists()
+    write(tmp_path, "prompts/a.yaml", "y")
+    assert (tmp_path / "prompts/a.yaml").read_text() == "y"
 
 
 def test_deleting_takes_the_directories_that_it_empties(tmp_path: Path) -> None:

@@ -140,31 +140,6 @@ def test_ctrl_c_before_anything_was_done_is_one_document_too(many: World) -> Non
     settles(many)
 
 
-def kill(world: World, seed: int) -> None:
-    choose = random.Random(seed)
-    with started(world, "push") as process:
-        wait_for_publishes(world, process, choose.randrange(COUNT + 2))
-        time.sleep(choose.uniform(0, 0.05))
-        process.kill()
-        process.wait()
-    time.sleep(0.1)  # what was sent arrives
-    record = world.root / ".promptsync/record.json"
-    assert isinstance(json.loads(record.read_bytes()), dict)
-    assert set(happened(world).values()) <= {2}
-    settles(world)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_killed_push_is_finished_by_the_next(many: World, seed: int) -> None:
-    kill(many, seed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(50))
-def test_a_push_that_is_killed_anywhere_is_finished_by_the_next(many: World, seed: int) -> None:
-    kill(many, 1000 + seed)
-
-
 def test_a_second_run_in_the_same_working_copy_is_locked_out(many: World) -> None:
     with started(many, "push") as process:
         wait_for_publishes(many, process, 1)

@@ -1,10 +1,9 @@
-"""Ctrl-C while labels move, and pulls that are killed."""
+"""Ctrl-C while labels move."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -13,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-import yaml
 from worlds import KEY, Reply, Seen, World, asking, fault
 
 COUNT = 24
@@ -53,30 +50,3 @@ def test_ctrl_c_while_labels_move_tells_which_moved(world: World) -> None:
     world.ok("push", "--label", "prod")
     assert world.published == []
     assert all(world.label(name, "prod") == 1 for name in names)
-
-
-@pytest.mark.parametrize(
-    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 30))]
-)
-def test_a_killed_pull_leaves_whole_files_and_is_finished_by_the_next(world: World, seed: int) -> None:
-    choose = random.Random(seed)
-    for number in range(COUNT):
-        world.write(f"p{number:02}")
-    world.commit()
-    world.ok("push")
-    for number in range(COUNT):
-        world.publish(f"p{number:02}", "Theirs {name} " * 2_000)
-    for number in range(COUNT):
-        world.publish(f"new{number:02}", "Theirs {name} " * 2_000)
-    with start(world, "pull") as process:
-        until = choose.choice([0, COUNT, 2 * COUNT])
-        while process.poll() is None and len([one for one in world.seen if "version=" in one.target]) < until:
-            time.sleep(0.002)
-        time.sleep(choose.uniform(0, 0.05))
-        process.kill()
-        process.communicate(timeout=20)
-    for content in world.files().values():
-        assert isinstance(yaml.safe_load(content), dict)
-    assert set(world.states().values()) <= {"in-sync", "behind", "remote-only"}
-    world.ok("pull")
-    assert set(world.states().values()) == {"in-sync"}
