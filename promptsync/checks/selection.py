@@ -92,6 +92,18 @@ def select_checks(names: Iterable[str], files: Mapping[str, PromptFile], config:
     )
 
 
+def with_variables(agents: Iterable[AgentCheck], values: Mapping[str, Any]) -> tuple[AgentCheck, ...]:
+    """The checks with some input variables replaced; those that become the same one are one."""
+    merged: dict[tuple[str, str], AgentCheck] = {}
+    for one in agents:
+        inputs = {**one.input_variables, **values}
+        key = (one.agent, _key(inputs))
+        before = merged.get(key, AgentCheck(one.agent, ()))
+        prompts = tuple(dict.fromkeys([*before.prompts, *one.prompts]))
+        merged[key] = AgentCheck(one.agent, prompts, inputs, before.named_in + one.named_in)
+    return tuple(merged.values())
+
+
 def _of_file(name: str, file: PromptFile | None) -> Iterator[tuple[str, str, _Named]]:
     if file is None:
         return

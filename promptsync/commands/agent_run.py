@@ -16,7 +16,7 @@ from promptsync.checks.finding import find_checks
 from promptsync.checks.outcome import Interrupted
 from promptsync.checks.proof import Proof
 from promptsync.checks.proving import proof_of, prove
-from promptsync.checks.selection import AgentCheck, Selection
+from promptsync.checks.selection import AgentCheck, Selection, with_variables
 from promptsync.commands.choosing import Asked, Choice, choose_changed, choosing_options, tell
 from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.resultfile import ResultFile, first, junit_option, result_file, told_in
@@ -126,10 +126,7 @@ def _choose(session: Session, project: Project, wanted: Asked, values: Mapping[s
     choice = choose_changed(session, project, wanted)
     session.blank = {**session.blank, **choice.body}
     tell(session, choice, KIND)
-    agents = [
-        replace(one, input_variables={**one.input_variables, **values}) for one in choice.selection.agents
-    ]
-    return replace(choice, selection=Selection((), tuple(agents)))
+    return replace(choice, selection=Selection((), with_variables(choice.selection.agents, values)))
 
 
 def _interrupted(stop: Interrupted, choice: Choice, results: ResultFile) -> Outcome:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -268,6 +269,7 @@ def test_ctrl_c_leaves_a_note_of_what_goes_on(world: World) -> None:
     ) as process:
         while not any(asking("GET", "/evaluations/5")(one) for one in list(world.seen)):
             assert process.poll() is None
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     body = json.loads(out)
