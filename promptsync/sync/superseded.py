@@ -13,8 +13,8 @@ from promptsync.core.compare import State
 from promptsync.core.drafts import Run, own_mark, superseded_runs
 from promptsync.core.prompt import Listed, RemoteVersion
 from promptsync.files.cache import FileCache
+from promptsync.parallel import mapped
 from promptsync.sync.decide import read_version, too_shallow
-from promptsync.sync.parallel import for_each
 from promptsync.sync.project import Project
 from promptsync.sync.pulled import pulled_from
 from promptsync.sync.snapshot import Item, Snapshot
@@ -188,7 +188,7 @@ class _Versions:
         if self._project.registry.workspace_id is None:
             # the first answer tells the workspace, after which the cache may be asked for the others
             read(wanted.pop(0))
-        for_each(read, wanted)
+        mapped(read, wanted)
 
     def superseded(self, runs: Mapping[str, Sequence[Run]]) -> tuple[Superseded, ...]:
         """Return the runs with what their versions say; all of it is in the cache."""

@@ -310,6 +310,20 @@ def test_a_pull_that_would_forget_a_draft_asks_what_becomes_of_it(passed: World)
     assert found(passed) == []
 
 
+def test_a_plus_that_holds_the_draft_is_pulled_without_a_question(shop: World) -> None:
+    shop.publish("refund", said(l1="Be very kind."))
+    shop.ok("pull")
+    shop.edit("refund", "Be brief.", "Be short.")
+    shop.ok("push")  # before any commit
+    assert shop.messages("refund")[-1].endswith("+ v3)")
+    shop.git("checkout", "-q", ".")
+    shop.git("clean", "-qxfd", ".promptsync")
+    assert found(shop) == [("refund", (2,), 1, 3)]
+    shop.ok("pull")
+    assert "Be very kind." in shop.path("refund").read_text("utf-8")
+    assert found(shop) == []
+
+
 @pytest.mark.parametrize("way", ["--theirs", "--ours"])
 def test_taking_a_side_asks_about_drafts_as_well(passed: World, way: str) -> None:
     passed.publish("refund", said(l2="Be short.", l5="Answer {question} now."))
