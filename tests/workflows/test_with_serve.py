@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,7 +70,11 @@ def test_a_repository_lives_with_all_of_them(served: Team) -> None:
     (comment,) = served.hub.comments
     assert "support/refund  v1 -> v2" in comment
 
-    deploy = served.deploy(served.merge())
+    event = served.merge()
+    (fingerprint,) = re.findall(r"fingerprint `(\w+)`", comment)
+    planned = served.world.run("deploy", "-n", "--expect", fingerprint, PROMPTSYNC_REMOTE=served.world.url)
+    assert planned.code == 0, str(planned)
+    deploy = served.deploy(event)
     assert deploy.passed, str(deploy)
     assert json.loads(deploy.job_outputs["released"]) == {"support/refund": 2}
 
