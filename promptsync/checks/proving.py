@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from promptsync.checks.agents import AgentBatch, AgentOrder, AgentRun
@@ -16,6 +17,7 @@ from promptsync.checks.reports import EvaluationRun, missed_cells
 from promptsync.checks.selection import AgentCheck, EvaluationCheck, Selection
 from promptsync.checks.uses import Use, uses_of_agent
 from promptsync.checks.waiting import Patience, Progress
+from promptsync.parallel import mapped
 
 if TYPE_CHECKING:
     from promptsync.remote.client import Registry
@@ -70,9 +72,13 @@ def prove(
     )
     if binder is None and not unpublished:
         return proof
-    uses = [uses_of_agent(registry, one.agent.id, label=one.label, version=one.version) for one in orders]
+    uses = mapped(partial(_uses, registry), orders)
     findings = _findings(proof, binder, [()] * len(checks) + uses, unpublished or {})
     return _bound(proof, findings, wanted, allow_unbound=allow_unbound)
+
+
+def _uses(registry: Registry, order: AgentOrder) -> tuple[Use, ...]:
+    return uses_of_agent(registry, order.agent.id, label=order.label, version=order.version)
 
 
 def proof_of(runs: Iterable[object], standard: Standard) -> Proof:

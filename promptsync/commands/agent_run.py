@@ -12,12 +12,12 @@ import click
 from promptsync import output
 from promptsync.checks.agents import AgentOrder
 from promptsync.checks.evaluations import Standard
-from promptsync.checks.finding import find_checks
+from promptsync.checks.finding import Found, find_checks
 from promptsync.checks.outcome import Interrupted
 from promptsync.checks.proof import Proof
-from promptsync.checks.proving import proof_of, prove
+from promptsync.checks.proving import proof_of
 from promptsync.checks.selection import AgentCheck, Selection, with_variables
-from promptsync.commands.choosing import Asked, Choice, choose_changed, choosing_options, tell
+from promptsync.commands.choosing import Asked, Choice, choose_changed, choosing_options, prove_choice, tell
 from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.resultfile import ResultFile, first, junit_option, result_file, told_in
 from promptsync.commands.running import interrupted, patience_of, waiting_options
@@ -88,35 +88,44 @@ def agent_run(
     results = result_file(session, "--junit", junit_file)
     with told_in(results, "agent run"), session.project() as project:
         choice = _choose(session, project, wanted, values)
-        found = find_checks(project.registry, choice.selection)
         tracer = Tracer(session, project, wanted=track)
-        orders = [
-            tracer.traced(AgentOrder(agent, check.input_variables, label, version), check)
-            for check, agent in found.agents
-        ]
+        found = find_checks(project.registry, choice.selection)
         try:
-            proof = prove(
-                project.registry,
-                choice.selection,
-                versions=choice.versions,
-                unpublished=choice.unpublished,
+            proof = prove_choice(
+                session,
+                project,
+                choice,
                 standard=Standard(),
                 allow_unbound=wanted.allow_unbound,
                 patience=patience,
-                progress=session.bar,
                 found=found,
-                orders=orders,
+                orders=_orders(found, tracer, label, version),
             )
         except Interrupted as stop:
             return _interrupted(stop, choice, results)
         not_noted = tracer.note([one.run for one in proof.agents])
-    _warn(session, proof)
-    runs = [
+    runs = _runs(session, proof, tracer)
+    errors = [proof.error, not_noted, outputs.write(lambda: _json(runs)), results.write(lambda: junit(proof))]
+    return _outcome(choice, proof, runs, *first(*errors))
+
+
+def _orders(found: Found, tracer: Tracer, label: str | None, version: int | None) -> list[AgentOrder]:
+    return [
+        tracer.traced(AgentOrder(agent, check.input_variables, label, version), check)
+        for check, agent in found.agents
+    ]
+
+
+def _runs(session: Session, proof: Proof, tracer: Tracer) -> list[dict[str, Any]]:
+    """The runs for programs; their warnings are said."""
+    for one in proof.agents:
+        if one.run.warning:
+            warning = output.style("warning:", "warn")
+            session.say(f"{warning} {output.name(f'{one.run.agent}: {one.run.warning}')}")
+    return [
         {**body, **tracer.body(number, proof.agents[number].run)}
         for number, body in enumerate(agents_body(proof))
     ]
-    errors = [proof.error, not_noted, outputs.write(lambda: _json(runs)), results.write(lambda: junit(proof))]
-    return _outcome(choice, proof, runs, *first(*errors))
 
 
 def _choose(session: Session, project: Project, wanted: Asked, values: Mapping[str, Any]) -> Choice:
@@ -137,13 +146,6 @@ def _interrupted(stop: Interrupted, choice: Choice, results: ResultFile) -> Outc
         error = outcome.error
         results.write(lambda: junit_of_error(error, "agent run"))
     return outcome
-
-
-def _warn(session: Session, proof: Proof) -> None:
-    for one in proof.agents:
-        if one.run.warning:
-            warning = output.style("warning:", "warn")
-            session.say(f"{warning} {output.name(f'{one.run.agent}: {one.run.warning}')}")
 
 
 def _json(runs: Sequence[Mapping[str, Any]]) -> str:

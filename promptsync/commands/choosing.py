@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,12 @@ from promptsync.commands.since import resolve_since, since_option
 from promptsync.errors import UsageError
 
 if TYPE_CHECKING:
+    from promptsync.checks.agents import AgentOrder
+    from promptsync.checks.evaluations import Standard
+    from promptsync.checks.finding import Found
+    from promptsync.checks.proof import Proof
     from promptsync.checks.selection import Selection
+    from promptsync.checks.waiting import Patience
     from promptsync.sync.changed import Changed
     from promptsync.sync.project import Project
 
@@ -127,6 +132,34 @@ def _unpublished(changed: Changed, versions: Mapping[str, int]) -> dict[str, str
             if snippet in changed.names and snippet not in versions:
                 found[one.name] = f"it contains {snippet}, whose file is not the registry's latest version"
     return found
+
+
+def prove_choice(
+    session: Session,
+    project: Project,
+    choice: Choice,
+    *,
+    standard: Standard,
+    allow_unbound: bool,
+    patience: Patience | None,
+    found: Found | None = None,
+    orders: Sequence[AgentOrder] | None = None,
+) -> Proof:
+    """Run what was chosen; ``found`` and ``orders`` are those of ``prove``, which tells what it raises."""
+    from promptsync.checks.proving import prove
+
+    return prove(
+        project.registry,
+        choice.selection,
+        versions=choice.versions,
+        unpublished=choice.unpublished,
+        standard=standard,
+        allow_unbound=allow_unbound,
+        patience=patience,
+        progress=session.bar,
+        found=found,
+        orders=orders,
+    )
 
 
 def tell(session: Session, choice: Choice, kind: str) -> None:

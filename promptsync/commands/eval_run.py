@@ -11,9 +11,9 @@ from promptsync import output
 from promptsync.checks.evaluations import Standard
 from promptsync.checks.outcome import Interrupted
 from promptsync.checks.proof import Proof
-from promptsync.checks.proving import proof_of, prove
+from promptsync.checks.proving import proof_of
 from promptsync.checks.selection import EvaluationCheck, Selection
-from promptsync.commands.choosing import Asked, Choice, choose_changed, choosing_options, tell
+from promptsync.commands.choosing import Asked, Choice, choose_changed, choosing_options, prove_choice, tell
 from promptsync.commands.formats import choose_format, format_option
 from promptsync.commands.resultfile import ResultFile, first, junit_option, result_file, told_in
 from promptsync.commands.running import interrupted, patience_of, waiting_options
@@ -76,15 +76,13 @@ def eval_run(
     with told_in(results, "eval run"), session.project() as project:
         choice = _choose(session, project, wanted)
         try:
-            proof = prove(
-                project.registry,
-                choice.selection,
-                versions=choice.versions,
-                unpublished=choice.unpublished,
+            proof = prove_choice(
+                session,
+                project,
+                choice,
                 standard=standard,
                 allow_unbound=wanted.allow_unbound,
                 patience=patience,
-                progress=session.bar,
             )
         except Interrupted as stop:
             return _interrupted(stop, choice, standard, results)
