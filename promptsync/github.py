@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from click import unstyle
+
 from promptsync.errors import PromptsyncError
 
 SUMMARY: Final = "GITHUB_STEP_SUMMARY"
@@ -40,6 +42,22 @@ def tell_github(
     except OSError as problem:
         return f"{problem.filename} cannot be written: {problem.strerror}"
     return None
+
+
+def disarmed(lines: Sequence[str]) -> list[str]:
+    """Return lines of which none is taken for a workflow command, such as ``::add-mask::``.
+
+    GitHub reads the log of a step for them, and a text of a prompt that is shown there may say anything.
+    """
+    return ["\n".join(map(_disarmed, line.split("\n"))) for line in lines]
+
+
+def _disarmed(line: str) -> str:
+    start = unstyle(line).lstrip()
+    if not start.startswith(("::", "##[")):
+        return line
+    at = line.index(start[0], len(line) - len(line.lstrip()))
+    return f"{line[:at]}\\x{ord(start[0]):02x}{line[at + 1 :]}"
 
 
 def _append(path: str, text: str, most: int | None = None) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from worlds import World
 
 from promptsync.cli import run
 from promptsync.errors import Refused
-from promptsync.github import tell_github
+from promptsync.github import disarmed, tell_github
 
 
 def test_a_failure_becomes_the_summary_of_the_step(
@@ -43,6 +44,33 @@ def test_hostile_text_cannot_leave_the_fence_of_an_error(tmp_path: Path) -> None
     tell_github({"GITHUB_STEP_SUMMARY": str(place)}, (), {}, Refused("```\n# @everybody", hint="``` x"))
     lines = place.read_text().splitlines()
     assert lines.count("````text") == lines.count("````") == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("::error::x", "\\x3a:error::x"),
+        ("    ::add-mask::x", "    \\x3a:add-mask::x"),
+        ("##[group]x", "\\x23#[group]x"),
+        ("a\n  ::stop-commands::x", "a\n  \\x3a:stop-commands::x"),
+        ("\x1b[31m::error::x\x1b[0m", "\x1b[31m\\x3a:error::x\x1b[0m"),
+        ("prompts::x", "prompts::x"),
+        ("", ""),
+    ],
+)
+def test_no_line_of_a_log_gives_orders_to_the_workflow(line: str, shown: str) -> None:
+    assert disarmed([line]) == [shown]
+
+
+def test_texts_of_prompts_are_shown_and_not_obeyed(world: World) -> None:
+    world.write("a", "one\n::add-mask::secret\ntwo {name}")
+    world.commit()
+    world.ok("push")
+    world.edit("a", "one", "eins")
+    assert "\\x3a:add-mask::secret" in world.run("diff", GITHUB_ACTIONS="true").out
+    assert "\\x3a:" not in world.run("diff").out
+    annotation = world.run("diff", "--format", "github", GITHUB_ACTIONS="true").out
+    assert annotation.startswith("::notice file=prompts/a.yaml")
 
 
 def test_a_summary_beyond_what_github_takes_is_left_out_and_said(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from actions import Event
 from team import Team
 
 pytestmark = pytest.mark.slow
@@ -45,6 +46,15 @@ def test_a_second_run_has_nothing_to_do(team: Team) -> None:
     assert done.passed, str(done)
     assert team.world.writes == [] and done.job_outputs["count"] == "0"
     assert "**Nothing to release to `prod`**" in done.summary
+
+
+def test_it_can_be_started_by_hand_and_continues(team: Team) -> None:
+    team.edit("support/refund", *SOFTER)
+    team.push()
+    payload = {"inputs": None, "ref": "refs/heads/main", "repository": {"default_branch": "main"}}
+    done = team.deploy(Event("workflow_dispatch", payload, "refs/heads/main", "main"))
+    assert done.passed, str(done)
+    assert team.world.label("support/refund", "prod") == 2
 
 
 def test_a_missing_key_fails_the_run_and_is_named(team: Team) -> None:
