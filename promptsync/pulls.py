@@ -15,8 +15,8 @@ from promptsync.sync.pull import PullPlan, PullReceipt, Write
 from promptsync.sync.pulldrafts import listed
 
 if TYPE_CHECKING:
-    from promptsync.core.fields import FieldChange
     from promptsync.core.prompt import RemoteVersion
+    from promptsync.sync.pullplan import Blocked
     from promptsync.sync.snapshot import Item
     from promptsync.sync.taken import Taken
 
@@ -26,6 +26,7 @@ _LEFT = {
     State.ALTERED: "the registry keeps it differently from what it was given",
     State.DELETED_REMOTELY: "archived in the registry; pull --prune deletes the file",
 }
+_MOST_LINES = 100
 _MINUTE = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)")
 _KEPT = "archived in the registry, and kept here, for no commit holds this text"
 _COLOURS = {"conflict": "bad"}
@@ -181,12 +182,14 @@ def pull_markdown(plan: PullPlan, receipt: PullReceipt, taken: Mapping[str, Take
     ]
     rows += [("deleted", gone.name, "", gone.path, "") for gone in receipt.deleted]
     if rows:
-        page.fence(output.table(rows))
+        page.fence(_short(output.table(rows), "prompt"))
     if plan.drafts and plan.options.drafts:
         page.say(_EXPLAINED)
     if plan.blocked:
         page.say(f"**{output.count(len(plan.blocked), 'prompt')} left as before**, for somebody to decide:")
-        page.fence(line for one in plan.blocked for line in _blocked_lines(plan, one.name))
+        unmerged = {one.name: one for one in plan.unmerged}
+        told = [line for one in plan.blocked for line in _blocked_lines(one, unmerged.get(one.name))]
+        page.fence(_short(told, "line"))
     for number, one in enumerate(receipt.written):
         title = f"{html(one.name)}: {_word(plan, one)}, {_versions(one)}"
         lines = [*_told(plan, one, taken.get(one.name)), *_difference(one)]
@@ -203,14 +206,17 @@ def _versions(one: Write) -> str:
     return f"v{one.since} -> v{one.version}" if known else f"v{one.version}"
 
 
-def _blocked_lines(plan: PullPlan, name: str) -> Iterator[str]:
-    for one in plan.blocked:
-        if one.name == name:
-            yield f"{one.name}: {one.reason}"
-            yield from (f"  {line}" for line in one.refusal.hint.splitlines())
-    for unmerged in plan.unmerged:
-        if unmerged.name == name:
-            yield from (f"  {line}" for line in present.unmerged(unmerged)[1:])
+def _short(lines: Sequence[str], what: str) -> list[str]:
+    """Return the first lines and a count of the others: a page has to have room for what differs."""
+    more = len(lines) - _MOST_LINES
+    return [*lines[:_MOST_LINES], *([f"… and {output.count(more, f'more {what}')}"] if more > 0 else [])]
+
+
+def _blocked_lines(one: Blocked, unmerged: Unmerged | None) -> Iterator[str]:
+    yield f"{one.name}: {one.reason}"
+    yield from (f"  {line}" for line in one.refusal.hint.splitlines())
+    if unmerged is not None:
+        yield from (f"  {line}" for line in present.unmerged(unmerged)[1:])
 
 
 def _told(plan: PullPlan, write: Write, taken: Taken | None) -> Iterator[str]:
@@ -237,30 +243,9 @@ def _date(text: str) -> str:
     return f"{found[1]} {found[2]}{' UTC' if text.endswith(('Z', '+00:00')) else ''}"
 
 
-def _difference(write: Write) -> Iterator[str]:
+def _difference(write: Write) -> Sequence[str]:
+    from promptsync.markdown.differences import step_lines
     from promptsync.sync.difference import step
 
     found = step(write.path, write.old_prompt, write.prompt)
-    for change in found.fields:
-        yield from _field(change)
-    signs = [*(f"+{name}" for name in found.added), *(f"-{name}" for name in found.removed)]
-    if signs:
-        yield f"@ input variables: {' '.join(signs)}"
-    if not found.fields:
-        yield "# the text stays as it is"
-
-
-def _field(change: FieldChange) -> Iterator[str]:
-    from promptsync.core.textdiff import plain, unified
-
-    yield f"@ {change.path}"
-    # the first hunk is where the field is
-    yield from plain(unified(_text(change.old), _text(change.new)))[1:]
-
-
-def _text(value: Any) -> str:
-    if value is None or isinstance(value, str):
-        return value or ""
-    import json
-
-    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    return step_lines([found]) if found.fields else ["# the text stays as it is"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptsync.core.textdiff import plain, unified
@@ -12,7 +12,7 @@ from promptsync.output import count
 
 if TYPE_CHECKING:
     from promptsync.core.fields import FieldChange
-    from promptsync.sync.difference import Difference
+    from promptsync.sync.difference import Difference, Step
 
 
 def differences_markdown(found: Sequence[Difference], *, most: int = MOST) -> list[str]:
@@ -30,16 +30,17 @@ def add_differences(page: Page, found: Sequence[Difference]) -> None:
     page.say(f"**{count(len(found), 'prompt')} {'differs' if len(found) == 1 else 'differ'}**")
     for number, one in enumerate(found):
         title = f"{html(one.name)}: {one.state}"
-        if not page.details(title, _lines(one), rest=len(found) - number):
+        if not page.details(title, step_lines(one.steps), rest=len(found) - number):
             rest = [other.name for other in found[number:]]
             page.say(f"… and {count(len(rest), 'more prompt')}, too much to show here:")
             page.names(rest)
             return
 
 
-def _lines(one: Difference) -> list[str]:
+def step_lines(steps: Iterable[Step]) -> list[str]:
+    """Return steps as the lines of a fence in the language ``diff``: each field with what changed in it."""
     lines: list[str] = []
-    for step in one.steps:
+    for step in steps:
         lines.append(f"# {step.title}")
         for change in step.fields:
             lines += _field(change)

@@ -63,7 +63,7 @@ def test_a_label_goes_through_its_life(here: World) -> None:
     ]
     assert here.run("label", "list").lines == [["refund", "prod", "v2", "latest", "v3"]]
     assert here.run("label", "list", "-v").lines[1] == ["refund", "prod.previous", "v1", "latest", "v3"]
-    assert here.run("label", "delete", "refund", "prod").lines == [
+    assert here.run("label", "delete", "refund", "prod", "-y").lines == [
         ["deleted", "refund", "prod", "v2", "->", "deleted"]
     ]
     nothing = here.run("label", "list")

@@ -70,7 +70,7 @@ TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("label list", {}, None),
     ("label set support/refund beta --version 1", {"customer": CREATE}, None),
     ("label move support/refund prod.previous --version 2", {"customer": MOVE}, None),
-    ("label delete support/refund prod", {"customer": DELETE}, None),
+    ("label delete support/refund prod -y", {"customer": DELETE}, None),
     ("promote prod beta", {"customer": CREATE}, None),
     ("rollback support/refund --label prod", {"customer": MOVE}, None),
     ("deploy --label beta --allow-dirty", {"customer": CREATE}, None),

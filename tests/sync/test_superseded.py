@@ -508,11 +508,13 @@ def test_the_body_of_a_draft_says_what_it_is(passed: World) -> None:
 
 
 def test_the_body_stays_within_what_a_pull_request_takes(shop: World) -> None:
-    for number in range(40):
-        shop.publish(f"p{number:02}", "\n".join(f"line {at} of {number}" for at in range(300)))
+    for number in range(120):
+        long = 300 if number < 40 else 1
+        shop.publish(f"p{number:03}", "\n".join(f"line {at} of {number}" for at in range(long)))
     out = shop.ok("pull", "--format", "markdown").out
     assert len(out) <= 65_000
-    assert "**40 prompts from the registry**" in out and "too much to show here" in out
+    assert "**120 prompts from the registry**" in out and "too much to show here" in out
+    assert "… and 20 more prompts" in out and "+  line 0 of 0" in out
     assert outside_fences(out.splitlines()).count("</details>") == out.count("<details>")
 
 

@@ -1,0 +1,60 @@
+"""Each row of the table of situations, played in real git against the embedded registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from situation_table import SITUATIONS, Does, Situation
+from working_copy import Copy
+
+STATUS_REFUSED = 3
+
+
+@pytest.fixture(autouse=True)
+def isolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+def begun(directory: Path, capsys: pytest.CaptureFixture[str], row: Situation) -> Copy:
+    copy = Copy(directory / "work", directory / "registry.db", capsys).begin()
+    copy.commit("Hello")
+    assert copy.push() == [1]
+    return row.play(copy)
+
+
+def check(copy: Copy, verb: str, does: Does) -> None:
+    before = {path: path.read_bytes() for path in copy.project.glob("prompts/**/*.yaml")}
+    code, found = copy.run(verb)
+    assert code == does.code, found
+    assert found.get("error", {}).get("code", "") == does.error
+    numbers: dict[str, Any] = {
+        key: tuple(one["version"] for one in found.get(key, ())) for key in ("published", "written")
+    }
+    assert (numbers["published"], numbers["written"]) == (does.published, does.written)
+    after = {path: path.read_bytes() for path in copy.project.glob("prompts/**/*.yaml")}
+    assert (after != before) == bool(does.written)
+
+
+@pytest.mark.parametrize("row", SITUATIONS, ids=lambda row: row.play.__name__)
+def test_every_verb_does_what_the_table_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], row: Situation
+) -> None:
+    copy = begun(tmp_path / "one", capsys, row)
+    code, found = copy.run("status")
+    if row.states is None:
+        assert (code, found["error"]["code"]) == (STATUS_REFUSED, row.push.error)
+    else:
+        assert {one["name"]: one["state"] for one in found["prompts"]} == row.states
+        assert code == (1 if "invalid" in row.states.values() else 0)
+    check(copy, "push", row.push)
+    if row.push.published:
+        copy = begun(tmp_path / "two", capsys, row)
+    check(copy, "pull", row.pull)
+
+
+def test_no_situation_is_told_twice() -> None:
+    stories = [row.play for row in SITUATIONS]
+    assert len(set(stories)) == len(stories)

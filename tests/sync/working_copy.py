@@ -1,0 +1,163 @@
+"""A working copy in real git with the embedded registry, driven by the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from registry_server import chat
+
+from promptsync.cli import run
+from promptsync.core.prompt import Prompt
+from promptsync.files.config import load
+from promptsync.sync.project import open_project
+
+NAME = "support/refund"
+CONFIG = "prompts: prompts\nremote: here\nremotes:\n  here: {{url: 'local:{registry}'}}\n"
+FILE = """# the refund prompt
+name: {name}
+messages:
+  - role: user
+    content: {text}
+"""
+
+
+@dataclass
+class Copy:
+    """One working copy. ``base`` is where ``promptsync.yaml`` stands below ``root``."""
+
+    root: Path
+    registry: Path
+    capsys: pytest.CaptureFixture[str]
+    base: str = "."
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def project(self) -> Path:
+        return self.root / self.base
+
+    def path(self, name: str = NAME) -> Path:
+        return self.project / "prompts" / f"{name}.yaml"
+
+    def git(self, *arguments: str, check: bool = True) -> str:
+        environ = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(self.registry.parent),
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_AUTHOR_NAME": "Ann",
+            "GIT_AUTHOR_EMAIL": "ann@example.org",
+            "GIT_COMMITTER_NAME": "Ann",
+            "GIT_COMMITTER_EMAIL": "ann@example.org",
+            "GIT_EDITOR": "true",
+            **self.environ,
+        }
+        done = subprocess.run(
+            ["git", "-c", "protocol.file.allow=always", *arguments],
+            cwd=self.root,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0 or not check, f"git {arguments}: {done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def begin(self) -> Copy:
+        """Make the repository with the configuration, nothing committed."""
+        self.project.mkdir(parents=True, exist_ok=True)
+        self.git("init", "-q", "-b", "main")
+        self.configure()
+        return self
+
+    def configure(self) -> None:
+        self.project.mkdir(parents=True, exist_ok=True)
+        (self.project / "promptsync.yaml").write_text(CONFIG.format(registry=self.registry))
+        (self.project / ".gitignore").write_text(".promptsync/\n")
+
+    def write(self, text: str, name: str = NAME) -> None:
+        """Write a file, or change the text of the one that is there."""
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_text(FILE.format(name=name, text=text))
+            return
+        lines = path.read_text().splitlines()
+        (at,) = (number for number, line in enumerate(lines) if line.strip().startswith("content:"))
+        lines[at] = f"    content: {text}"
+        path.write_text("\n".join([*lines, ""]))
+
+    def commit(self, text: str | None = None, name: str = NAME) -> str:
+        """Commit everything, with ``text`` in the prompt if given, and return the commit."""
+        if text is not None:
+            self.write(text, name)
+        self.git("add", "-A")
+        self.git("commit", "-qm", f"Say {text}")
+        return self.git("rev-parse", "HEAD")
+
+    def run(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """Run a verb and return its exit code and document."""
+        self.capsys.readouterr()
+        code = run(["-C", str(self.project), "--json", *arguments], {"HOME": str(self.registry.parent)})
+        out, _ = self.capsys.readouterr()
+        found: dict[str, Any] = json.loads(out)
+        return code, found
+
+    def ok(self, *arguments: str) -> dict[str, Any]:
+        code, found = self.run(*arguments)
+        assert code == 0, found
+        return found
+
+    def refused(self, *arguments: str) -> str:
+        """Run a verb that must be refused, and return all that it says about that."""
+        code, found = self.run(*arguments)
+        assert code == 3, found
+        return " ".join(str(value) for value in found["error"].values())
+
+    def states(self) -> dict[str, str]:
+        return {one["name"]: one["state"] for one in self.ok("status")["prompts"]}
+
+    def state(self, name: str = NAME) -> str:
+        return self.states()[name]
+
+    def push(self, *arguments: str) -> list[int]:
+        """Push and return the versions that were published."""
+        return [one["version"] for one in self.ok("push", *arguments)["published"]]
+
+    def text(self, name: str = NAME) -> str:
+        (line,) = (one for one in self.path(name).read_text().splitlines() if "content:" in one)
+        return line.partition("content:")[2].strip()
+
+    def publish(self, text: str, name: str = NAME, message: str = "By hand") -> int:
+        """Publish as somebody does in the registry's own pages."""
+        with open_project(load(self.project / "promptsync.yaml")) as project:
+            return project.registry.publish(Prompt(name, chat(text)), message=message).version
+
+    def clone(self, where: str, *options: str) -> Copy:
+        """A fresh clone, as CI makes one."""
+        root = self.root.parent / where
+        self.git("clone", "-q", *options, f"file://{self.root}", str(root))
+        return Copy(root, self.registry, self.capsys, self.base)
+
+    def forget(self) -> None:
+        shutil.rmtree(self.project / ".promptsync", ignore_errors=True)
+
+    # -- the registry's own pages --------------------------------------------------------------------------
+
+    def archive(self, name: str = NAME) -> None:
+        with open_project(load(self.project / "promptsync.yaml")) as project:
+            (found,) = (one for one in project.registry.list() if one.name == name)
+            project.registry.archive(found.template_id, found.is_snippet)
+
+    def sql(self, statement: str, *values: str) -> None:
+        """Do what no operation of the API can do."""
+        with contextlib.closing(sqlite3.connect(self.registry)) as database, database:
+            database.execute(statement, values)
