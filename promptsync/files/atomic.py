@@ -89,7 +89,7 @@ def _inside(root: Path, path: str, within: str) -> Path:
 
 
 def _replace(target: Path, data: bytes, aside: Path | None = None) -> None:
-    """Replace a file by way of a new one: ``aside``, where git sees nothing of what a crash leaves, or near."""
+    """Replace a file by way of a new one: ``aside``, where git does not look, or beside it."""
     is_near = aside is not None and aside.stat().st_dev == target.parent.stat().st_dev
     handle, temporary = _temporary(aside / target.name if aside is not None and is_near else target)
     try:

@@ -232,13 +232,15 @@ def draft_committed_and_edited(copy: Copy) -> Copy:
 
 def without_git(copy: Copy) -> Copy:
     shutil.rmtree(copy.root / ".git")
-    copy.forget()
+    copy.publish("Theirs")
     copy.ok("pull", "--theirs", NAME)
     return edited(copy)
 
 
 def both_without_git(copy: Copy) -> Copy:
-    return edited_there(without_git(copy))
+    without_git(copy)
+    copy.publish("Theirs again")
+    return copy
 
 
 def forgotten_without_git(copy: Copy) -> Copy:
@@ -409,7 +411,7 @@ SITUATIONS: tuple[Situation, ...] = (
         publishes(3),
         KEPT,
     ),
-    Situation("no git: pulled, then edited", without_git, states("ahead"), publishes(2), KEPT),
+    Situation("no git: pulled, then edited", without_git, states("ahead"), publishes(3), KEPT),
     Situation("no git: edited on both sides", both_without_git, states("diverged"), REFUSES, REFUSES),
     Situation(
         "no git and no `.promptsync/`: edited", forgotten_without_git, states("diverged"), REFUSES, REFUSES
@@ -458,7 +460,13 @@ SITUATIONS: tuple[Situation, ...] = (
         leaves("leaves it; `--restore NAME` publishes it again"),
         leaves("leaves the file; `--prune` deletes it"),
     ),
-    Situation("renamed in the registry", renamed_there, states("renamed-remotely"), REFUSES, REFUSES),
+    Situation(
+        "renamed in the registry",
+        renamed_there,
+        {NAME: "renamed-remotely", OTHER: "remote-only"},
+        REFUSES,
+        REFUSES,
+    ),
     Situation(
         "the registry keeps something else than it was given",
         altered_there,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from working_copy import NAME, Copy
 
+
 @pytest.fixture(autouse=True)
 def isolated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
