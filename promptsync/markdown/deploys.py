@@ -57,7 +57,7 @@ def deploy_plan_markdown(
         page.fence(map(click.unstyle, nothing_lines(plan)))
         return page.lines
     told = count(len(plan.survey.releases), "prompt")
-    page.say(f"**Merging releases {told} to {label}** · fingerprint {code(plan.fingerprint)}")
+    page.say(f"**To release to {label}: {told}** · fingerprint {code(plan.fingerprint)}")
     page.fence(map(click.unstyle, plan_lines(plan)))
     if rehearsal is not None:
         _add_rehearsal(page, rehearsal)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from worlds import World
+
+from promptsync.cli import run
 
 
 @pytest.fixture
@@ -56,3 +60,25 @@ def test_json_is_one_of_the_forms_and_excludes_the_others(edited: World, verb: s
     assert json.loads(edited.run(verb, "--format", "json").out)["schema"] == 1
     other = "github" if verb == "lint" else "markdown"
     assert edited.run(verb, "--json", "--format", other).code == 2
+
+
+def test_runs_and_deploys_come_as_markdown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example = Path(__file__).parents[2] / "example-repo"
+    root = tmp_path / "copy"
+    shutil.copytree(example, root, ignore=shutil.ignore_patterns(".promptsync", ".git*"))
+
+    def markdown(*arguments: str, code: int = 0) -> str:
+        capsys.readouterr()
+        assert run(["-C", str(root), *arguments, "--format", "markdown"], {}) == code
+        return capsys.readouterr().out
+
+    planned = markdown("deploy", "--label", "prod", "--allow-dirty", "--dry-run", "--rehearse")
+    assert planned.startswith("**To release to `prod`: 7 prompts**")
+    assert "**Rehearsal passed**" in planned and "<code>support/refund</code>: new" in planned
+    deployed = markdown("deploy", "--label", "prod", "--allow-dirty")
+    assert deployed.startswith("**7 prompts released to `prod`**")
+    runs = markdown("eval", "run", "refund quality")
+    assert runs.startswith("| Evaluation |") and "| `refund quality` |" in runs and "`echo`" in runs
+    assert "| `refund-agent` |" in markdown("agent", "run", "refund-agent", "--var", "question=x")
+    failed = markdown("eval", "run", "nothing", code=1)
+    assert failed.startswith("**Failed**") and "nothing" in failed

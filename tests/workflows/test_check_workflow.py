@@ -29,7 +29,7 @@ def test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summa
     done = team.check()
     assert done.passed, str(done)
     comment = body(team)
-    assert "**Merging releases 1 prompt to `prod`**" in comment
+    assert "**To release to `prod`: 1 prompt**" in comment
     assert "update  support/refund  v1 -> v2  Soften the tone" in comment
     assert "**Rehearsal passed**" in comment and "answered by echo" in comment
     assert "refund quality" in comment and "triage accuracy" not in comment
