@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Final, Literal
 from xml.etree import ElementTree
 
@@ -35,7 +36,7 @@ class _Case:
 def junit(proof: Proof) -> str:
     """Return the XML document of a proof."""
     root = ElementTree.Element("testsuites", name="promptsync")
-    names: Counter[str] = Counter()
+    names: set[str] = set()
     for evaluation in proof.evaluations:
         name = _unique(evaluation.run.evaluation, names)
         _suite(root, name, _about_evaluation(evaluation), list(_evaluation_cases(evaluation)))
@@ -59,10 +60,14 @@ def _document(root: ElementTree.Element) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _unique(name: str, names: Counter[str]) -> str:
+def _unique(name: str, taken: set[str]) -> str:
     """Readers of the results take two tests of one name for one test."""
-    names[name] += 1
-    return name if names[name] == 1 else f"{name} #{names[name]}"
+    shown = _xml(name)
+    found = next(
+        one for number in count(1) if (one := shown if number == 1 else f"{shown} #{number}") not in taken
+    )
+    taken.add(found)
+    return found
 
 
 def _evaluation_cases(one: ProvenEvaluation) -> Iterator[_Case]:
@@ -147,7 +152,7 @@ def _suite(
     suite = ElementTree.SubElement(
         root,
         "testsuite",
-        name=_xml(name),
+        name=name,
         tests=str(len(cases)),
         failures=str(counts["failure"]),
         errors=str(counts["error"]),
@@ -159,7 +164,7 @@ def _suite(
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
             ElementTree.SubElement(properties, "property", name=key, value=_xml(text))
     for case in cases:
-        element = ElementTree.SubElement(suite, "testcase", classname=_xml(name), name=_xml(case.name))
+        element = ElementTree.SubElement(suite, "testcase", classname=name, name=_xml(case.name))
         if case.result:
             attributes = {"message": _xml(case.message)} | ({"type": case.kind} if case.kind else {})
             found = ElementTree.SubElement(element, case.result, attributes)

@@ -58,10 +58,9 @@ def result_file(session: Session, option: str, given: str | None) -> ResultFile:
         else:
             with tempfile.TemporaryFile(dir=path.parent):
                 pass
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+    except OSError as error:
         raise UsageError(
-            f"{option} {given} cannot be written: {reason}", hint="nothing was run; name another file"
+            f"{option} {given} cannot be written: {error.strerror}", hint="nothing was run; name another file"
         ) from None
     return ResultFile(path, option)
 
@@ -74,6 +73,9 @@ def told_in(results: ResultFile, what: str) -> Iterator[None]:
     except PromptsyncError as error:
         reason = error
         results.write(lambda: junit_of_error(reason, what))
+        raise
+    except KeyboardInterrupt:
+        results.write(lambda: junit_of_error(PromptsyncError("interrupted", code="interrupted"), what))
         raise
 
 

@@ -35,7 +35,7 @@ def test_an_older_result_stays_until_there_is_a_new_one(tmp_path: Path) -> None:
     assert (tmp_path / "report.xml").read_text() == "new"
 
 
-@pytest.mark.parametrize("given", ["", ".", "file/report.xml", "nul\0l"])
+@pytest.mark.parametrize("given", ["", ".", "file/report.xml"])
 def test_what_cannot_be_written_is_wrong_usage(tmp_path: Path, given: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be written"):
