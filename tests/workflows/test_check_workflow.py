@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from markdown_reader import active
 from team import NUMBER, Team
@@ -16,7 +18,7 @@ def body(team: Team) -> str:
     """The one comment, which must be safe: no text of others is more than code in it."""
     (comment,) = team.hub.comments
     marker, heading, *lines = comment.split("\n")
-    assert (marker, heading) == (MARKER, "### Prompts")
+    assert marker == MARKER and re.fullmatch(r"### Prompts at [0-9a-f]{40}", heading)
     assert active(lines) == []
     assert len(comment) < 65_536
     return comment

@@ -1,0 +1,60 @@
+"""The workflows where the prompts are one directory of many in a repository."""
+
+from __future__ import annotations
+
+import pytest
+from team import Team
+
+pytestmark = pytest.mark.slow
+REFUND = "app/prompts/support/refund.yaml"
+
+
+@pytest.fixture
+def below(team: Team) -> Team:
+    """The team, with all its files but the workflows in ``app``."""
+    git = team.world.git
+    (team.world.root / "app").mkdir()
+    git("mv", "prompts", "promptsync.yaml", "registry.yaml", ".gitignore", "app")
+    team.world.commit("Make room for other things")
+    git("push", "-q", "origin", "main")
+    team.hub.variables["PROMPTSYNC_DIRECTORY"] = "app"
+    return team
+
+
+def edit(team: Team, old: str, new: str) -> None:
+    path = team.world.root / REFUND
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+    team.world.commit("Change a prompt")
+
+
+def test_a_move_alone_releases_nothing(below: Team) -> None:
+    done = below.deploy()
+    assert done.passed, str(done)
+    assert done.job_outputs["count"] == "0"
+
+
+def test_annotations_and_comments_name_the_files_from_the_top(below: Team) -> None:
+    below.branch()
+    edit(below, "You answer refund questions", "You answer questions about refunds")
+    done = below.check()
+    assert done.passed, str(done)
+    assert "support/refund  v1 -> v2" in below.hub.comments[0]
+    edit(below, "refund_days }}", "refund_days }")
+    assert f"::error file={REFUND},line=" in below.check().log
+
+
+def test_a_fork_is_compared_with_the_base_there(below: Team) -> None:
+    below.branch()
+    edit(below, "You answer refund questions", "You answer questions about refunds")
+    done = below.check(fork=True)
+    assert done.passed, str(done)
+    assert "**1 prompt differs**" in done.summary
+
+
+def test_drift_comes_back_there(below: Team) -> None:
+    below.edit_in_registry("support/refund", "You answer refund questions", "You settle refunds")
+    done = below.drift()
+    assert done.passed, str(done)
+    assert below.hub.git("diff", "--name-only", "main..promptsync/drift") == REFUND
