@@ -76,7 +76,8 @@ def command(
             name = file.prompt.name
             found = render_remote(project, name, values, version=version, label=label, provider=provider)
         else:
-            found = render_file(project, worktree, file, values, offline=offline)
+            named = variables(session, given)
+            found = render_file(project, worktree, file, values, named=named, offline=offline)
         return _outcome(session, found, llm_kwargs)
 
 

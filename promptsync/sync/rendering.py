@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from promptsync.core.fill import Filling, Rendered, Values
 from promptsync.core.lint.subject import Subject, texts_of
 from promptsync.core.snippets import FENCE, Reference, SnippetError, expand
-from promptsync.core.template import JINJA2, render, syntax_error
+from promptsync.core.template import JINJA2, render, syntax_error, template_variables
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.files.promptfile import InvalidFile, PromptFile
 from promptsync.files.worktree import Worktree, load_paths
@@ -69,13 +69,20 @@ def find_file(worktree: Worktree, wanted: str, directory: Path) -> PromptFile:
 
 
 def render_file(
-    project: Project, worktree: Worktree, file: PromptFile, values: Values, *, offline: bool = False
+    project: Project,
+    worktree: Worktree,
+    file: PromptFile,
+    values: Values,
+    *,
+    named: Iterable[str] = (),
+    offline: bool = False,
 ) -> Rendering:
     """Return a file's prompt rendered, its snippets taken from the files first.
 
     Pinned versions and labels, and snippets without a file, are read from the registry, unless ``offline``
-    says that the files have to do. Raises ``Unrenderable`` for a jinja2 text that fails, ``SnippetError`` for
-    a snippet that is nowhere, and ``RemoteError``.
+    says that the files have to do. ``named`` are the variables that somebody gave one by one: a warning
+    tells which of them the prompt does not use. Raises ``Unrenderable`` for a jinja2 text that fails,
+    ``SnippetError`` for a snippet that is nowhere, and ``RemoteError``.
     """
     snippets = _Snippets(project, worktree.files, file, offline)
     template = expand(file.prompt.template, snippets.resolve)
@@ -87,9 +94,18 @@ def render_file(
         file.prompt.name,
         rendered,
         file.prompt.metadata.get("model"),
-        (*snippets.warnings, *warnings),
+        (*snippets.warnings, *warnings, *_unused(template, named)),
         path=file.path,
     )
+
+
+def _unused(template: Template, named: Iterable[str]) -> Iterator[str]:
+    used = template_variables(template)
+    for name in named:
+        if name not in used:
+            close = difflib.get_close_matches(name, used, 1)
+            meant = f" Did you mean {close[0]!r}?" if close else ""
+            yield f"The prompt does not use the variable {name!r}.{meant}"
 
 
 def render_remote(

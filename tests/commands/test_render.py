@@ -94,6 +94,18 @@ def test_a_missing_variable_is_empty_and_named_on_stderr(
     assert json.loads(capsys.readouterr().out)["warnings"] == [err.removeprefix("warning: ").strip()]
 
 
+def test_a_value_that_nobody_asks_for_is_told_with_what_may_have_been_meant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tree(tmp_path, one='content: "Hello {name}."\n', values="other: 1\n")
+    out, err = shown(root, capsys, "one", "--var", "nmae=Ann", "--var", "name=Ann", "--var", "x=1")
+    assert out == "Hello Ann.\n"
+    assert err == (
+        "warning: The prompt does not use the variable 'nmae'. Did you mean 'name'?\n"
+        "warning: The prompt does not use the variable 'x'.\n"
+    )
+
+
 def test_values_of_var_beat_those_of_the_file_and_those_beat_the_example(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
