@@ -120,8 +120,11 @@ def move_command(
 def delete_command(session: Session, name: str, label: str, force: bool, yes: bool) -> Outcome:
     """Delete LABEL of a prompt, and LABEL.previous with it. Who asks the registry for it will get nothing.
 
+    Without a terminal to ask on it takes -y, for nothing brings a label back.
+
     \b
     promptsync label delete support/refund staging
+    promptsync label delete support/refund staging -y
     """
     with session.project() as project:
         (one,) = labelled(project, [name])
@@ -129,4 +132,4 @@ def delete_command(session: Session, name: str, label: str, force: bool, yes: bo
         if not force:
             check_unused(project, one.listed, label)
         question = f"Delete the label {output.name(label)} of {output.name(name)}?"
-        return change(session, project, [planned], question=question, yes=yes, is_dangerous=force)
+        return change(session, project, [planned], question=question, yes=yes, is_dangerous=True)

@@ -60,8 +60,9 @@ def _ask(session: Session, changes: Sequence[Change], question: str, is_dangerou
         if not session.confirm(question or "Move it to a lower version?"):
             raise AnswerIsNo("not confirmed; no label was changed", code="declined")
     elif is_dangerous:
+        what = "--force" if all(one.new is not None for one in changes) else "deleting a label"
         raise Refused(
-            "--force needs a yes, and there is no terminal to ask on; no label was changed",
+            f"{what} needs a yes, and there is no terminal to ask on; no label was changed",
             hint="add -y when you are sure",
             code="not-confirmed",
         )

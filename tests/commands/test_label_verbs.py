@@ -156,6 +156,16 @@ def test_a_snippets_label_in_use_is_deleted_only_with_force(here: World) -> None
     assert here.labels("tone") == {}
 
 
+def test_without_a_terminal_a_label_is_deleted_only_with_a_yes(here: World) -> None:
+    here.label("refund", prod=1)
+    ran = here.run("label", "delete", "refund", "prod")
+    assert ran.code == 3
+    assert "deleting a label needs a yes" in ran.err
+    assert here.labels("refund") == {"prod": 1}
+    assert here.run("label", "delete", "refund", "prod", "-y").code == 0
+    assert here.labels("refund") == {}
+
+
 QUESTIONS: list[tuple[tuple[str, ...], str]] = [
     (("label", "delete", "refund", "prod"), "Delete the label prod of refund?"),
     (("label", "move", "refund", "prod", "--to", "1", "--force"), "Move it to a lower version?"),

@@ -20,7 +20,7 @@ KINDS: dict[str, Callable[[Any], Dialect]] = {
     "customer": customer,
     "vendor": partial(vendor, check=JUDGE),
 }
-OFFLINE = {"init", "lint", "schema", "serve"}
+OFFLINE = {"completion", "init", "lint", "schema", "serve"}
 
 
 @pytest.fixture(params=KINDS)
@@ -86,6 +86,7 @@ TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("agent list", {}, None),
     ("agent run refund-agent --var question=Where", {"customer": RESULT}, None),
     ("agent run refund-agent --no-wait", {}, None),
+    ("doctor", {}, None),
     ("dataset list", {}, None),
     ("dataset list --name refund --status all", {}, None),
     ("track request request.json", {}, None),
