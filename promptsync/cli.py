@@ -181,8 +181,9 @@ def _print(session: Session, outcome: Outcome) -> None:
     lines = outcome.lines
     if session.form == "markdown":
         lines = outcome.summary or lines
+    lines = session.shown(lines)
     if lines:
-        click.echo("\n".join(session.fitted(lines)), color=session.use_colour)
+        click.echo("\n".join(lines), color=session.use_colour)
     if error is not None:
         click.echo("\n".join(output.error_lines(error)), err=True, color=session.use_colour)
 
@@ -190,6 +191,8 @@ def _print(session: Session, outcome: Outcome) -> None:
 def _fail(session: Session, error: PromptsyncError, wants_json: bool) -> int:
     body = getattr(error, "body", None) or session.blank
     session.json = session.json or wants_json
+    if isinstance(error, UsageError) and not error.hint and session.verb:
+        error.hint = f"promptsync {session.verb} --help tells more"
     lines: list[str] = []
     if session.form == "markdown":
         from promptsync.markdown import error_markdown

@@ -10,7 +10,7 @@ from promptsync.deploy.receipt import DeployReceipt
 from promptsync.proofs import proof_lines
 from promptsync.sync.relabel import Changed
 
-DRY = "DRY RUN: nothing is published, run or moved"
+DRY = output.Aside("DRY RUN: nothing is published, run or moved")
 
 
 def plan_lines(plan: DeployPlan) -> list[str]:
@@ -88,8 +88,8 @@ def nothing_lines(plan: DeployPlan) -> list[str]:
     """Return why there is nothing to do."""
     label, left = output.name(plan.label), left_lines(plan)
     if plan.survey.held or plan.survey.passed:
-        return [*left, f"nothing else to deploy to {label}"]
-    return [*left, f"nothing to deploy: {label} says what git says"]
+        return [*left, output.Aside(f"nothing else to deploy to {label}")]
+    return [*left, output.Aside(f"nothing to deploy: {label} says what git says")]
 
 
 def left_lines(plan: DeployPlan) -> list[str]:
@@ -118,7 +118,8 @@ def left_lines(plan: DeployPlan) -> list[str]:
 
 
 def _line(word: str, meaning: str, name: str, text: str) -> str:
-    return f"  {output.style(word, meaning)}  {output.name(name)}: {output.safe(text, newlines=False)}"
+    line = f"  {output.style(word, meaning)}  {output.name(name)}: {output.safe(text, newlines=False)}"
+    return output.hanging(line, 6)
 
 
 def receipt_lines(receipt: DeployReceipt) -> list[str]:
@@ -136,7 +137,7 @@ def receipt_lines(receipt: DeployReceipt) -> list[str]:
         after = f"; {live.note}" if live.note else "; taken back" if live.taken_back else ""
         lines.append(_line("live", "warn", live.name, f"{live.seconds:.1f} s before it was proven{after}"))
     lines += left_lines(plan)
-    return [*lines, _summary(receipt)]
+    return [*lines, output.Aside(_summary(receipt))]
 
 
 def _label_row(done: Changed) -> tuple[str, ...]:

@@ -76,6 +76,21 @@ class Hanging(str):
     indent: int
 
 
+class Aside(str):
+    """A line that says about the answer what the answer says itself; ``-q`` leaves it out."""
+
+
+def answer_alone(lines: Iterable[str]) -> list[str]:
+    """Return lines without asides, and without the blank lines that parted them from the rest."""
+    kept: list[str] = []
+    for line in lines:
+        if not isinstance(line, Aside) and (line or (kept and kept[-1])):
+            kept.append(line)
+    while kept and not kept[-1]:
+        kept.pop()
+    return kept
+
+
 def table(rows: Iterable[tuple[str, ...]], *, free: bool = False) -> list[str]:
     """Return rows as lines with aligned columns, without those that are empty.
 

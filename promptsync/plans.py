@@ -22,7 +22,7 @@ _WORDS = {
 def plan_lines(plan: PushPlan) -> list[str]:
     """Return what will be done, and what will be left."""
     rows = [action_row(action) for action in plan.actions]
-    lines = output.table(rows, free=True) if rows else ["nothing to push"]
+    lines = output.table(rows, free=True) if rows else [output.Aside("nothing to push")]
     return [*lines, *left_lines(plan), *rename_lines(plan)]
 
 
@@ -85,7 +85,8 @@ def receipt_lines(receipt: PushReceipt) -> list[str]:
     lines += _trouble(receipt)
     lines += [_line("left", "warn", left.name, left.reason) for left in receipt.skipped]
     done = output.count(len(receipt.published), "version")
-    lines.append(f"{done} published, {len(receipt.failed)} failed, {len(receipt.skipped)} left")
+    counts = f"{done} published, {len(receipt.failed)} failed, {len(receipt.skipped)} left"
+    lines.append(output.Aside(counts))
     if receipt.unrecorded:
         lines.append(
             f"  {output.style('note:', 'warn')} this working copy could not remember that: "
@@ -143,7 +144,7 @@ _KEY = "check the remote, the key and its permissions, then push again"
 def _incomplete(receipt: PushReceipt) -> Incomplete:
     if receipt.unverified or any(failed.unknown for failed in receipt.failed):
         return Incomplete(
-            "nobody knows what became of some of it; see the list above",
+            "it is not known what became of some of it; see the list above",
             hint="promptsync status tells; then push again: what was published is not published twice",
             code="unknown-outcome",
         )

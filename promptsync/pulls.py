@@ -54,7 +54,7 @@ def pull_lines(plan: PullPlan, receipt: PullReceipt, *, dry_run: bool) -> list[s
     lines += [f"  {output.style('left', 'warn')}  {text}" for text in _left(plan)]
     done = len(receipt.written) + len(receipt.deleted)
     would = "would be " if dry_run else ""
-    lines.append(f"{output.count(done, 'file')} {would}written" if done else "nothing to pull")
+    lines.append(output.Aside(f"{output.count(done, 'file')} {would}written" if done else "nothing to pull"))
     if receipt.unrecorded:
         lines.append(f"  note: this working copy could not remember that: {output.safe(receipt.unrecorded)}")
     return lines
@@ -139,7 +139,7 @@ def pull_error(plan: PullPlan, receipt: PullReceipt) -> PromptsyncError | None:
         return interrupted
     if receipt.stopped is not None:
         return Incomplete(
-            f"{receipt.stopped.message} {output.count(done, 'file')} written before that, {rest} left alone",
+            f"{receipt.stopped.message}; {output.count(done, 'file')} written before that, {rest} left alone",
             hint=f"{receipt.stopped.hint}\npromptsync pull does the rest",
             code=receipt.stopped.code,
         )

@@ -82,8 +82,7 @@ def _lines(session: Session, findings: Sequence[Finding]) -> Iterator[str]:
         if one.fix:
             fix = output.style("fix:", "remote")
             yield output.hanging(f"{indent}{fix} {output.safe(one.fix, newlines=False)}", len(indent) + 5)
-    if not session.quiet:
-        yield from ["", _summary(findings)]
+    yield from ["", output.Aside(_summary(findings))]
 
 
 def _summary(findings: Sequence[Finding]) -> str:

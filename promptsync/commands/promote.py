@@ -14,7 +14,7 @@ from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.sync.labels import Promotion, labelled, plan_promotion
 from promptsync.sync.relabel import Changed
 
-_DRY = "DRY RUN: no label is changed"
+_DRY = output.Aside("DRY RUN: no label is changed")
 
 
 @verb("promote", short_help="Point one label at what another points at.", blank={"labels": []})

@@ -19,7 +19,7 @@ from promptsync.sync.project import Project
 from promptsync.sync.pull import PullOptions, PullPlan, PullReceipt, plan_pull, pull
 from promptsync.sync.pulldrafts import PassedOver
 
-_DRY = "DRY RUN: nothing is written"
+_DRY = output.Aside("DRY RUN: nothing is written")
 
 
 @verb(
@@ -221,7 +221,8 @@ def _export(
     ]
     would = "would be " if dry_run else ""
     count = output.count(len(written), "file")
-    lines = [*output.table(rows), f"{count} {would}written below {output.safe(str(directory))}"]
+    told = output.Aside(f"{count} {would}written below {output.safe(str(directory))}")
+    lines = [*output.table(rows), told]
     if dry_run:
         lines = [_DRY, "", *lines, _DRY]
     body = {

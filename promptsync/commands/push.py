@@ -17,7 +17,7 @@ from promptsync.sync.project import Project
 from promptsync.sync.push import push
 from promptsync.sync.snapshot import Snapshot
 
-_DRY = "DRY RUN: nothing is published"
+_DRY = output.Aside("DRY RUN: nothing is published")
 
 
 @verb(
@@ -128,7 +128,7 @@ def _shown(session: Session, plan: PushPlan, receipt: PushReceipt | None) -> lis
 
         return plan_markdown(plan) if receipt is None else pushed_markdown(receipt)
     if receipt is None:
-        return [*plans.left_lines(plan), "nothing to push"]
+        return [*plans.left_lines(plan), output.Aside("nothing to push")]
     return [*plans.receipt_lines(receipt), *plans.rename_lines(plan, done=True)]
 
 

@@ -137,6 +137,14 @@ class Session:
             self.bar.close()
             click.echo("\n".join(self.fitted([message])), err=True, color=self.use_colour)
 
+    def shown(self, lines: Sequence[str]) -> Sequence[str]:
+        """Return the lines of an answer, without the asides where ``-q`` asks for the answer alone."""
+        if self.quiet:
+            from promptsync.output import answer_alone
+
+            lines = answer_alone(lines)
+        return self.fitted(lines)
+
     def fitted(self, lines: Sequence[str]) -> Sequence[str]:
         """Return lines as the terminal has room for them."""
         if self.environment.columns is None:

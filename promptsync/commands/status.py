@@ -167,10 +167,11 @@ def _lines(session: Session, project: Project, snapshot: Snapshot, offline: bool
     counts = Counter(item.state for item in snapshot.items)
     tracked = f", label {output.name(snapshot.label)}" if snapshot.label else ""
     how = ", offline: as of the last push or pull here" if offline else ""
-    lines = [f"remote {output.name(project.remote)} ({output.safe(project.url)}){tracked}{how}"]
+    where = f"remote {output.name(project.remote)} ({output.safe(project.url)}){tracked}{how}"
+    lines: list[str] = [output.Aside(where)]
     foreign = 0 if offline else snapshot.foreign(project.config)
     if not snapshot.items:
-        return [*lines, _nothing(foreign)]
+        return [*lines, output.Aside(_nothing(foreign))]
     # what is wrong with the files that cannot be read is told below, file by file
     items = [item for item in snapshot.items if item.state is not State.INVALID]
     shown = [item for item in items if item.state is not State.IN_SYNC or session.verbose]
@@ -188,7 +189,7 @@ def _lines(session: Session, project: Project, snapshot: Snapshot, offline: bool
     if snapshot.hidden:
         lines += ["", f"  {output.count(len(snapshot.hidden), 'prompt')} hidden by a sparse checkout"]
     summary = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
-    lines += ["", summary if set(counts) != {State.IN_SYNC} else _all_in_sync(counts)]
+    lines += ["", output.Aside(summary if set(counts) != {State.IN_SYNC} else _all_in_sync(counts))]
     if foreign and not session.quiet:
         lines.append(output.style(f"  {foreign} not adopted: outside of include", "faint"))
     lines += _advice(session, counts, snapshot, project)

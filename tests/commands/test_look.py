@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from worlds import KEY, World
 
 from promptsync import output
-from promptsync.cli import run
+from promptsync.cli import GROUPS, group, run
 from promptsync.fitting import fitted, shortened
 
 ROWS = [
@@ -118,10 +118,10 @@ class Terminal(io.StringIO):
         return True
 
 
-def on_terminal(world: World, columns: int, *arguments: str) -> str:
+def on_terminal(world: World, columns: int, *arguments: str, **variables: str) -> str:
     """What a verb that succeeds shows on a terminal of that width."""
     out = Terminal()
-    environ = {"PROMPTLAYER_API_KEY": KEY, "COLUMNS": str(columns)}
+    environ = {"PROMPTLAYER_API_KEY": KEY, "COLUMNS": str(columns), **variables}
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
         assert run(["-C", str(world.root), *arguments], environ) == 0
     return out.getvalue()
@@ -148,3 +148,115 @@ def test_every_list_has_room_on_a_terminal_of_forty_columns(busy: World, argumen
     wide = [line for line in tables if output.width(line) > 40]
     # what is longer than the terminal itself is left to the terminal
     assert [line for line in wide if len(line.split()) > 1] == []
+
+
+# -- colour, quiet, suggestions -----------------------------------------------------------------------------
+
+
+def test_colour_says_nothing_that_words_do_not_say(busy: World) -> None:
+    for arguments in (["status"], ["diff"], ["push", "-n"], ["ls-remote"], ["label", "list"], ["doctor"]):
+        coloured = busy.run(*arguments, "--color", "always").out
+        plain = busy.run(*arguments).out
+        assert click.unstyle(coloured) == plain
+        assert "\x1b" in coloured
+        assert "\x1b" not in plain
+
+
+def test_no_color_and_the_option_decide_on_a_terminal(busy: World) -> None:
+    assert "\x1b" in on_terminal(busy, 80, "status")
+    assert "\x1b" not in on_terminal(busy, 80, "status", "--color", "never")
+    assert "\x1b" not in on_terminal(busy, 80, "status", NO_COLOR="1")
+    assert "\x1b" in on_terminal(busy, 80, "status", "--color", "always", NO_COLOR="1")
+
+
+QUIET = [
+    (["status"], "  ahead"),
+    (["push", "-n"], "  update"),
+    (["diff", "--name-only"], "support/refund"),
+    (["pull"], "  updated"),
+    (["push"], "  published"),
+    (["status"], ""),
+    (["push"], ""),
+    (["pull"], ""),
+    (["diff"], ""),
+    (["lint"], ""),
+    (["doctor"], ""),
+]
+
+
+def test_quiet_leaves_the_answer_alone(busy: World) -> None:
+    for arguments, begins in QUIET:
+        done = busy.ok(*arguments, "-q")
+        assert done.out.startswith(begins)
+        assert (done.out == "") == (begins == "")
+        assert done.err == ""
+        for aside in ("remote team", "nothing to", "in sync", "file written", " failed, ", "DRY RUN"):
+            assert aside not in done.out
+
+
+MEANT = [
+    (["statsu"], "did you mean promptsync status?"),
+    (["STATUS"], "did you mean promptsync status?"),
+    (["publish"], "did you mean promptsync push?"),
+    (["ls"], "did you mean promptsync ls-remote?"),
+    (["help"], "promptsync VERB --help"),
+    (["qqqqqq"], "promptsync --help lists the verbs"),
+    (["eval", "rn"], "did you mean promptsync eval run?"),
+    (["label", "mvoe"], "did you mean promptsync label move?"),
+    (["label", "qqqqqq"], "its verbs are list, set, move, delete"),
+    (["ls-remote", "--status", "activ"], "Did you mean 'active'?"),
+    (["--color", "alwys", "status"], "Did you mean 'always'?"),
+    (["push", "--dryrun"], "'--dry-run'"),
+    (["--josn"], "Did you mean '--json'?"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "told"), MEANT, ids=[" ".join(row[0]) for row in MEANT])
+def test_who_mistypes_is_told_what_there_is(arguments, told, capsys):
+    assert run(arguments, {}) == 2
+    out, err = capsys.readouterr()
+    assert told in err
+    assert out == ""
+
+
+def test_promptsync_alone_prints_the_verbs_by_what_they_are_for(capsys):
+    assert run([], {}) == 2
+    out, err = capsys.readouterr()
+    assert [line for line in out.splitlines() if line and not line.startswith(" ")][2:] == [
+        f"{group}:" for group in GROUPS
+    ]
+    assert "hint: promptsync status shows where you stand" in err
+
+
+def test_every_option_says_what_it_does():
+    silent = [
+        f"{path} {option.opts}"
+        for path, command in commands(group, "")
+        for option in command.params
+        if isinstance(option, click.Option) and not option.help
+    ]
+    assert silent == []
+
+
+def test_every_verb_has_one_line_that_fits_and_an_example():
+    for path, command in commands(group, ""):
+        if not isinstance(command, click.Group):
+            assert command.short_help and command.short_help.endswith("."), path
+            assert f"promptsync {path}" in (command.help or ""), path
+
+
+def test_every_usage_error_says_what_to_type_next(busy: World) -> None:
+    done = busy.run("pull", "--label", "a", "--version", "1")
+    assert (done.code, "hint: " in done.err) == (2, True)
+
+
+def commands(command: click.Command, path: str) -> list[tuple[str, click.Command]]:
+    """A command and all below it, by their paths."""
+    found = [(path, command)] if path else []
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            found += commands(below, f"{path} {name}".strip())
+    return found

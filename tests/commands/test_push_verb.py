@@ -133,7 +133,10 @@ def test_lint_errors_do_not_stop_a_push_with_nothing_to_do(ahead: World) -> None
 def test_quiet_says_only_the_answer(ahead: World) -> None:
     done = ahead.ok("push", "-q")
     assert done.err == ""
-    assert "2 versions published" in done.out
+    assert [line.split()[:3] for line in done.out.splitlines()] == [
+        ["published", "a", "v2"],
+        ["published", "b", "v1"],
+    ]
 
 
 def test_a_push_to_another_remote_does_not_know_the_first_ones_versions(ahead: World) -> None:
