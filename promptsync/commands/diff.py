@@ -60,7 +60,7 @@ def command(
     """
     form = choose_format(session, form)
     if stat and name_only:
-        raise UsageError("--stat and --name-only exclude each other")
+        raise UsageError("--stat and --name-only exclude each other", hint="leave one of them out")
     if since is not None and label is not None:
         raise UsageError(
             "--since compares with git and --label with the registry", hint="leave out one of the two"

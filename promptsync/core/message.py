@@ -71,15 +71,15 @@ def check_message(message: str, longest_mark: str) -> str:
     for character in text:
         if not _is_printable(character):
             raise UsageError(
-                f"The commit message holds {_described(character)}; a version's message is one line of text.",
-                hint="Give -m one line without control characters.",
+                f"the commit message holds {_described(character)}; a version's message is one line of text",
+                hint="give -m one line without control characters.",
             )
     room = MAX_MESSAGE - len(longest_mark) - 1
     if len(text) > room:
         raise UsageError(
-            f"The commit message has {len(text)} characters; at most {room} fit before the mark "
-            f"{longest_mark} (the registry takes {MAX_MESSAGE}).",
-            hint=f"Make it {len(text) - room} shorter.",
+            f"the commit message has {len(text)} characters; at most {room} fit before the mark "
+            f"{longest_mark} (the registry takes {MAX_MESSAGE})",
+            hint=f"make it {len(text) - room} shorter",
         )
     return text
 

@@ -81,8 +81,8 @@ def _inside(root: Path, path: str, within: str) -> Path:
     if not target.is_relative_to(top) or target == top:
         bound = within or "the directory of promptsync.yaml"
         raise Refused(
-            f"{path} is not written: it leads out of {bound}, to {target}.",
-            hint="Remove the symbolic link, or rename the prompt.",
+            f"{path} is not written: it leads out of {bound}, to {target}",
+            hint="remove the symbolic link, or rename the prompt.",
             code="outside",
         )
     return target
@@ -118,7 +118,7 @@ def _explained(what: str, path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise PromptsyncError(
-            f"{path} could not be {what}: {error.strerror or error}.",
-            hint="Check the permissions of the directory and the space on the disk.",
+            f"{path} could not be {what}: {error.strerror or error}",
+            hint="check the permissions of the directory and the space on the disk.",
             code="file-write",
         ) from error

@@ -74,7 +74,9 @@ def load(path: Path) -> Config:
             raise _invalid(path, yamlio.too_large(path.stat().st_size, path.name).problems)
         data = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.", code="config") from None
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}", hint="check its permissions", code="config"
+        ) from None
     return parse(path, data)
 
 
@@ -164,8 +166,8 @@ def _problem(
 def _invalid(path: Path, problems: Iterator[Problem] | list[Problem] | tuple[Problem, ...]) -> UsageError:
     details = [text_of(problem) for problem in problems]
     return UsageError(
-        f"{path} is not a valid configuration.",
+        f"{path} is not a valid configuration",
         details=details,
-        hint="Correct the file; promptsync schema config prints what it may hold.",
+        hint="correct the file; promptsync schema config prints what it may hold.",
         code="config",
     )

@@ -34,7 +34,7 @@ def render_new(prompt: Prompt, local: Local, schema_url: str = layout.SCHEMA_URL
     try:
         file = parse(text.encode(), "", prompt.name)
     except InvalidFile as error:
-        reason = f"The prompt {prompt.name!r} cannot be kept in a prompt file: {error.problems[0].message}"
+        reason = f"the prompt {prompt.name!r} cannot be kept in a prompt file: {error.problems[0].message}"
         raise Refused(reason, code="unwritable") from None
     if not same(to_document(file.prompt, file.local), document):
         raise RoundTripError(f"The new file of {prompt.name!r} does not read back as it was written.")
@@ -47,7 +47,7 @@ def writable_document(prompt: Prompt, local: Local) -> dict[str, Any]:
     reason = _unwritable(document, ())
     if reason:
         raise Refused(
-            f"The prompt {prompt.name!r} cannot be kept in a prompt file: {reason}", code="unwritable"
+            f"the prompt {prompt.name!r} cannot be kept in a prompt file: {reason}", code="unwritable"
         )
     return document
 

@@ -60,8 +60,11 @@ def scan(root: Path, prompts_dir: str) -> Worktree:
         try:
             _walk(top, prompts_dir, top.resolve(), found, problems)
         except OSError as error:
-            message = f"The prompts directory {top} cannot be read: {error.strerror}."
-            raise UsageError(message, code="prompts-directory") from None
+            raise UsageError(
+                f"the prompts directory {top} cannot be read: {error.strerror}",
+                hint="check its permissions, or correct prompts: in promptsync.yaml",
+                code="prompts-directory",
+            ) from None
     return _read(root, prompts_dir, found, problems)
 
 

@@ -223,8 +223,9 @@ class Reading(Listing):
         why = rendered.doubt(raw, found.prompt, prompts, self._rendered_versions)
         if why is not None:
             raise NotReadableRaw(
-                f"{self.url} cannot be read raw, and the prompt {found.prompt.name!r} needs that: {why}",
-                hint="leave this prompt out with `include`, or use a registry that gives raw prompts",
+                f"{self.url} gives prompts with their snippets filled in only, and what was published as "
+                f"{found.prompt.name!r} cannot be told from that: {why}",
+                hint="leave this prompt out with include:, or use a registry that gives raw prompts",
             )
         return found
 
