@@ -73,11 +73,13 @@ class Team:
 
     def edit_in_registry(self, name: str, old: str, new: str) -> int:
         """Publish a version with another text, as somebody who has no git; return its number."""
-        template = json.dumps(self.world.read(name)["prompt_template"])
+        latest = self.world.read(name)
+        template = json.dumps(latest["prompt_template"])
         assert old in template
         body = {
             "prompt_name": name,
             "prompt_template": json.loads(template.replace(old, new)),
+            "metadata": latest["metadata"],
             "commit_message": "by hand",
         }
         answer = self.world.call("POST", PUBLISH, body)
