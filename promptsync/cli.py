@@ -183,9 +183,20 @@ def _print(session: Session, outcome: Outcome) -> None:
         lines = outcome.summary or lines
     lines = session.shown(lines)
     if lines:
-        click.echo("\n".join(lines), color=session.use_colour)
+        is_ours = session.form == "github"
+        click.echo("\n".join(lines if is_ours else _disarmed(session, lines)), color=session.use_colour)
     if error is not None:
-        click.echo("\n".join(output.error_lines(error)), err=True, color=session.use_colour)
+        lines = _disarmed(session, output.error_lines(error))
+        click.echo("\n".join(lines), err=True, color=session.use_colour)
+
+
+def _disarmed(session: Session, lines: Sequence[str]) -> Sequence[str]:
+    """Return lines that give no orders to a GitHub workflow, whatever the texts in them say."""
+    if not session.environment.variables.get("GITHUB_ACTIONS"):
+        return lines
+    from promptsync.github import disarmed
+
+    return disarmed(lines)
 
 
 def _fail(session: Session, error: PromptsyncError, wants_json: bool) -> int:
