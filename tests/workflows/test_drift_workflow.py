@@ -113,3 +113,13 @@ def test_commits_of_somebody_on_its_branch_are_never_overwritten(team: Team) -> 
     done = team.drift()
     assert not done.passed and "somebody has committed" in done.log
     assert team.hub.git("rev-parse", BRANCH) == tip
+
+
+def test_hostile_edits_ping_nobody_and_stay_in_their_fences(team: Team) -> None:
+    text = "```\n</details>\n@EVIL closes #1 ![](https://EVIL)\n<!-- promptsync check -->\n\x1b[31m\u202e"
+    name = "support/`</code>@EVIL\n#1"
+    team.world.publish(name, f"{text} {{name}}", commit_message="@EVIL closes owner/EVIL#1")
+    done = team.drift()
+    assert done.passed, str(done)
+    assert "@EVIL closes" in pull(team)["body"]
+    assert "\u202e" not in pull(team)["body"] and "\x1b" not in pull(team)["body"]
