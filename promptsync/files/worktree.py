@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from promptsync.core.names import SUFFIXES, folded, name_for, path_for
@@ -116,7 +116,7 @@ def _walk(folder: Path, shown: str, real_top: Path, found: dict[str, Path], prob
             continue
         path = f"{shown}/{entry.name}" if shown not in ("", ".") else entry.name
         is_prompt = entry.name.lower().endswith(SUFFIXES)
-        if not is_prompt and not entry.is_dir():
+        if not is_prompt and not entry.is_dir() and not _is_cut_off(entry):
             continue
         reason = _refusal(entry, real_top)
         if reason:
@@ -129,6 +129,11 @@ def _walk(folder: Path, shown: str, real_top: Path, found: dict[str, Path], prob
             except OSError as error:
                 message = f"The directory cannot be read: {error.strerror}."
                 problems.append(Problem(path, 1, 1, "file-unreadable", message))
+
+
+def _is_cut_off(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry may be a directory that is out of reach: a link without a suffix that leads nowhere."""
+    return entry.is_symlink() and not PurePath(entry.name).suffix and not Path(entry.path).exists()
 
 
 def _refusal(entry: os.DirEntry[str], real_top: Path) -> str:

@@ -6,9 +6,9 @@ import socket
 from collections.abc import Callable
 
 import pytest
+from fault_table import FATES, LISTING, READ_CODE, READS
 from worlds import (
     DROPPED,
-    Fault,
     Reply,
     Run,
     Seen,
@@ -23,9 +23,6 @@ from worlds import (
 
 from promptsync.remote.reading import Reading
 from promptsync.remote.session import Session
-
-HTML = Reply("<!DOCTYPE html><title>Sign in</title>", headers={"Content-Type": "text/html"})
-LISTING = asking("GET", "/prompt-templates?")
 
 
 @pytest.fixture
@@ -72,47 +69,16 @@ def settles(world: World) -> None:
     assert set(world.states().values()) == {"in-sync"}
 
 
-# fault, exit code, times that b is sent
-FATES: dict[str, tuple[Fault, int, int]] = {
-    "dropped before": (fault(publishing("b"), DROPPED, times=1), 0, 2),
-    "dropped after": (fault(publishing("b"), DROPPED, times=1, after=True), 0, 1),
-    "502 before": (fault(publishing("b"), failing(502), times=1), 0, 2),
-    "502 after": (fault(publishing("b"), failing(502), times=1, after=True), 0, 1),
-    "cut answer": (
-        fault(publishing("b"), lambda seen, forward: Reply(forward(seen).body, 201, cut=20), times=1),
-        0,
-        1,
-    ),
-    "html after": (fault(publishing("b"), HTML, times=1, after=True), 0, 1),
-    "429 with retry-after": (fault(publishing("b"), failing(429, **{"Retry-After": "0.01"}), times=1), 0, 2),
-    "429 without": (fault(publishing("b"), failing(429), times=2), 0, 3),
-    "dropped before, twice": (fault(publishing("b"), DROPPED, times=2), 5, 2),
-    "500 for ever": (fault(publishing("b"), failing(500)), 5, 2),
-    "dropped after the second time": (
-        lambda seen, forward: None if not publishing("b")(seen) else _second(seen, forward),
-        0,
-        2,
-    ),
-    "422": (fault(publishing("b"), failing(422, "no such model")), 5, 1),
-}
-
-
-def _second(seen: Seen, forward: Callable[[Seen], Reply], count: list[int] = [0]) -> Reply:  # noqa: B006
-    count[0] += 1
-    if count[0] == 2:
-        forward(seen)
-    return DROPPED
-
-
 @pytest.mark.parametrize("fate", FATES)
 def test_a_publish_is_told_as_it_happened_and_never_made_twice(three: World, fate: str) -> None:
-    broken, code, sent = FATES[fate]
-    three.faults.append(broken)
+    row = FATES[fate]
+    code = row.code
+    three.faults.append(row.fault)
     done = three.run("push", "--json")
     assert done.code == code, str(done)
     assert told(done) == happened(three)
     assert {"a", "c"} <= set(told(done))
-    assert three.published.count("b") == sent
+    assert three.published.count("b") == row.sent
     assert [one["name"] for one in done.document["failed"]] == ([] if code == 0 else ["b"])
     settles(three)
 
@@ -152,8 +118,10 @@ def test_nothing_is_repeated_over_what_somebody_else_published(three: World) -> 
         return DROPPED
 
     three.faults.append(fault(publishing("b"), publish_theirs, times=1))
+    before = three.files()
     done = three.run("push", "--json")
     assert done.code == 3
+    assert three.files() == before
     assert three.text("b") == "Theirs {name}"
     assert three.published.count("b") == 1
     assert set(told(done)) == {"a", "c"}
@@ -181,8 +149,10 @@ def test_a_race_is_noticed_and_told(three: World) -> None:
         return forward(seen)
 
     three.faults.append(fault(publishing("b"), publish_first, times=1))
+    before = three.files()
     done = three.run("push", "--label", "prod", "--json")
     assert done.code == 3
+    assert three.files() == before
     assert done.document["error"]["code"] == "raced"
     assert told(done) == {"a": 2, "b": 3, "c": 2}
     assert [one["name"] for one in done.document["raced"]] == ["b"]
@@ -255,20 +225,6 @@ def test_an_unconfirmed_publish_counts_as_published_and_unverified(three: World)
 
 # -- reads that fail: nothing is written ----------------------------------------------------------------
 
-READS: dict[str, Fault] = {
-    "500": fault(LISTING, failing(500)),
-    "html": fault(LISTING, HTML),
-    "cut": fault(LISTING, lambda seen, forward: Reply(forward(seen).body, cut=30)),
-    "dropped": fault(LISTING, DROPPED),
-    "half an object": fault(LISTING, Reply({"items": [{"id": 1}], "total": 1})),
-    "redirect": fault(LISTING, Reply("", 302, {"Location": "https://example.org/"})),
-    "wrong key": fault(LISTING, failing(401, "Invalid API key")),
-    "no permission": fault(LISTING, failing(403, "no")),
-    "429 for ever": fault(LISTING, failing(429)),
-    "a version that fails": fault(asking("GET", "resolve_snippets=false"), failing(500)),
-    "a version that is html": fault(asking("GET", "resolve_snippets=false"), HTML),
-}
-
 
 @pytest.mark.parametrize("verb", ["push", "pull", "status", "diff"])
 @pytest.mark.parametrize("broken", READS)
@@ -278,7 +234,7 @@ def test_what_cannot_be_read_writes_nothing(three: World, broken: str, verb: str
     record = (three.root / ".promptsync/record.json").read_bytes()
     three.faults.append(READS[broken])
     done = three.run(verb, "--json")
-    assert done.code == 4, str(done)
+    assert done.code == READ_CODE, str(done)
     assert done.document["error"]["message"]
     assert three.writes == []
     assert three.files() == before

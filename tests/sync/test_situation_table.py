@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fault_table import OTHERS
+from named_tests import named_tests
+from situation_docs import PAGE, page
 from situation_table import SITUATIONS, Does, Situation
 from working_copy import Copy
 
@@ -58,3 +61,15 @@ def test_every_verb_does_what_the_table_says(
 def test_no_situation_is_told_twice() -> None:
     stories = [row.play for row in SITUATIONS]
     assert len(set(stories)) == len(stories)
+
+
+def test_the_manual_shows_the_tables() -> None:
+    assert PAGE.read_text("utf-8") == page(), "python tests/sync/situation_docs.py"
+
+
+@pytest.mark.parametrize(("what", "code", "told", "tests"), OTHERS, ids=[row[0] for row in OTHERS])
+def test_every_other_fault_is_proven_somewhere(
+    what: str, code: int, told: str, tests: tuple[str, ...]
+) -> None:
+    assert tests
+    assert [name for name in tests if name not in named_tests()] == []

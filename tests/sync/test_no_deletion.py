@@ -1,0 +1,106 @@
+"""What can look like a deletion and is none: nothing is archived for it, not even with ``--prune``."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+import pytest
+from worlds import World, asking, failing, fault
+
+NAMES = [f"p{number:02}" for number in range(12)]
+
+
+@pytest.fixture
+def kept(world: World) -> World:
+    for name in NAMES:
+        world.write(name)
+    world.commit()
+    world.ok("push")
+    world.forget()
+    return world
+
+
+def emptied(world: World) -> None:
+    for path in (world.root / "prompts").iterdir():
+        path.unlink()
+
+
+def removed(world: World) -> None:
+    shutil.rmtree(world.root / "prompts")
+
+
+def replaced_by_a_file(world: World) -> None:
+    removed(world)
+    (world.root / "prompts").write_text("not a directory\n")
+
+
+def cut_off(world: World) -> None:
+    """A directory that cannot be read: the link to where it was mounted leads nowhere."""
+    removed(world)
+    (world.root / "prompts").mkdir()
+    (world.root / "prompts" / "team").symlink_to("/nowhere/at/all")
+
+
+def half_written(world: World) -> None:
+    for name in NAMES[1:]:
+        world.path(name).unlink()
+    world.path(NAMES[0]).write_text("messages: [")
+
+
+@pytest.mark.parametrize(
+    ("happened", "code"),
+    [(emptied, 0), (removed, 0), (replaced_by_a_file, 2), (cut_off, 1), (half_written, 1)],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_files_that_are_gone_or_cannot_be_read_are_no_deletion(
+    kept: World, happened: Callable[[World], None], code: int
+) -> None:
+    happened(kept)
+    done = kept.run("push", "--prune", "-y", "--json")
+    assert done.code == code, str(done)
+    assert kept.writes == []
+
+
+def test_everything_deleted_in_a_commit_meets_the_limit_which_names_the_flag(kept: World) -> None:
+    emptied(kept)
+    kept.commit("Delete everything")
+    done = kept.run("push", "--prune", "-y")
+    assert done.code == 3
+    assert "--max-changes 12" in done.err
+    assert kept.writes == []
+
+
+def test_a_page_of_the_list_that_fails_archives_nothing(kept: World) -> None:
+    for number in range(101):
+        kept.publish(f"more{number:03}")
+    kept.path(NAMES[0]).unlink()
+    kept.commit("Delete one")
+    kept.faults.append(fault(asking("GET", "page=2"), failing(500)))
+    assert kept.run("push", "--prune", "-y").code == 4
+    assert kept.writes == []
+
+
+def test_a_deletion_that_the_registry_made_too_stops_nothing(kept: World) -> None:
+    kept.archive(NAMES[0])
+    kept.path(NAMES[0]).unlink()
+    kept.edit(NAMES[1], "Hello", "Ciao")
+    kept.commit("Delete one, change another")
+    kept.forget()
+    done = kept.run("push", "--prune", "-y", "--json").document
+    assert [one["name"] for one in done["published"]] == [NAMES[1]]
+    assert (done["exit_code"], done["archived"]) == (0, [])
+
+
+def test_a_deletion_that_is_in_doubt_does_not_stop_the_others_when_that_is_said(kept: World) -> None:
+    kept.publish(NAMES[0])
+    kept.path(NAMES[0]).unlink()
+    kept.edit(NAMES[1], "Hello", "Ciao")
+    kept.commit("Delete one, change another")
+    kept.forget()
+    refused = kept.run("push", "--prune", "-y")
+    assert (refused.code, kept.writes) == (3, [])
+    assert "--partial" in refused.err
+    done = kept.run("push", "--prune", "-y", "--partial", "--json").document
+    assert [one["name"] for one in done["published"]] == [NAMES[1]]
+    assert (done["exit_code"], done["archived"]) == (3, [])
