@@ -1,11 +1,12 @@
 # make demo: the main job on a copy of example-repo, with the embedded registry.
 # make test: everything that is tested. make lint: style and types. make bench: the budgets, measured.
+# make screens: the pictures of the manual, taken anew from real runs.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench screens clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/demo/demo.sh
@@ -20,6 +21,9 @@ lint: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
+
+screens: $(VENV)/.installed
+	$(BIN)/python docs/screens.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

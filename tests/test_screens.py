@@ -1,0 +1,64 @@
+"""The screens of the manual are what promptsync prints today, and load nothing from anywhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "docs/screens.py"
+TEXT = "{http://www.w3.org/2000/svg}text"
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32" or shutil.which("git") is None, reason="screens are taken on a POSIX terminal"
+)
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("screens", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        del sys.modules[spec.name]
+    return module
+
+
+def lines_of(svg: str) -> list[str]:
+    """What a screen says, without what differs from run to run."""
+    lines: dict[float, list[tuple[float, str]]] = {}
+    for text in ET.fromstring(svg).iter(TEXT):
+        if "clip-path" in text.attrib:
+            place = float(text.attrib["y"]), float(text.attrib["x"])
+            lines.setdefault(place[0], []).append((place[1], (text.text or "").replace("\u00a0", " ")))
+    told = ["".join(part for _, part in sorted(parts)).rstrip() for _, parts in sorted(lines.items())]
+    return [re.sub(r"\b[0-9a-f]{16}\b|\b[0-9a-f]{7}\b", "…", line) for line in told]
+
+
+def test_the_screens_are_not_stale(script: ModuleType) -> None:
+    taken = {screen.name: lines_of(screen.svg) for screen in script.screens()}
+    kept = {path.stem: lines_of(path.read_text("utf-8")) for path in (ROOT / "docs").glob("*.svg")}
+    assert taken == kept, "make screens takes them anew"
+    assert set(taken) == {"status", "diff", "push", "deploy"}
+    assert "released" in " ".join(taken["deploy"])
+
+
+def test_the_manual_shows_every_screen() -> None:
+    shown = re.findall(r"!\[[^]]+\]\((docs/\w+\.svg)\)", (ROOT / "README.md").read_text("utf-8"))
+    assert sorted(shown) == sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.svg"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.svg")), ids=lambda path: path.stem)
+def test_a_screen_loads_nothing(path: Path) -> None:
+    text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"https?:|@import|@font-face|url\((?!#)|<script|<image|href", text)
