@@ -28,6 +28,24 @@ _OTHER_WORDS: Mapping[str, str] = {
 """Words of other programs for what a verb does."""
 
 
+EVERYWHERE = frozenset({"-C", "--remote", "--json", "-q", "-v", "--color"})
+"""The options that every verb takes, by their first names."""
+
+
+def format_options(command: click.Command, context: click.Context, formatter: click.HelpFormatter) -> None:
+    """Write the options that are a verb's own, and then those of every verb."""
+    own, shared = [], []
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record is not None:
+            (shared if parameter.opts[0] in EVERYWHERE else own).append(record)
+    with formatter.section("Options"):
+        formatter.write_dl(own)
+    if shared:
+        with formatter.section("Options of every verb"):
+            formatter.write_dl(shared)
+
+
 class VerbGroup(click.Group):
     """A verb that is followed by a verb of its own."""
 
@@ -44,6 +62,10 @@ class VerbGroup(click.Group):
         if name not in known and not ctx.resilient_parsing:
             raise UsageError(f"{ctx.command_path} has no verb {name!r}", hint=_meant(ctx, name, known))
         return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        format_options(self, ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         verbs = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.commands.grouping import VerbGroup
+from promptsync.commands.grouping import VerbGroup, format_options
 from promptsync.errors import PromptsyncError, UsageError
 from promptsync.progress import Bar
 
@@ -248,6 +248,9 @@ class _Verb(click.Command):
     """Tells the session what its document holds in any case, before an argument can be wrong."""
 
     blank: Mapping[str, Any] = {}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        format_options(self, ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if isinstance(ctx.obj, Session):
