@@ -34,7 +34,8 @@ EVERYWHERE = frozenset({"-C", "--remote", "--json", "-q", "-v", "--color"})
 
 def format_options(command: click.Command, context: click.Context, formatter: click.HelpFormatter) -> None:
     """Write the options that are a verb's own, and then those of every verb."""
-    own, shared = [], []
+    own: list[tuple[str, str]] = []
+    shared: list[tuple[str, str]] = []
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         if record is not None:
