@@ -14,7 +14,7 @@ from promptsync.core.compare import State
 from promptsync.errors import UsageError
 from promptsync.sync.difference import Difference, differences
 from promptsync.sync.gather import gather
-from promptsync.sync.planning import check_names
+from promptsync.sync.naming import expanded, matching, named_by
 
 if TYPE_CHECKING:
     from promptsync.core.prompt import Problem
@@ -66,6 +66,7 @@ def command(
             "--since compares with git and --label with the registry", hint="leave out one of the two"
         )
     with session.project() as project:
+        names = named_by(project, session.directory, names)
         found, problems = _since(project, names, since) if since is not None else _now(project, names, label)
     body = {"changes": [_body(one) for one in found]}
     if problems:
@@ -83,7 +84,7 @@ def command(
 
 def _now(project: Project, names: Sequence[str], label: str | None) -> tuple[list[Difference], Problems]:
     snapshot = gather(project, label=label)
-    check_names(snapshot, names)
+    names = matching(snapshot, names)
     items = [item for item in snapshot.only(names) if names or item.state is not State.REMOTE_ONLY]
     return differences(project, items), snapshot.problems
 
@@ -92,7 +93,8 @@ def _since(project: Project, names: Sequence[str], since: str) -> tuple[list[Dif
     from promptsync.files.worktree import scan
     from promptsync.sync.sincediff import differences_since
 
-    return differences_since(project, scan(project.root, project.config.prompts), since, names), ()
+    worktree = scan(project.root, project.config.prompts)
+    return differences_since(project, worktree, since, expanded(worktree.files, names)), ()
 
 
 def _lines(found: list[Difference], form: str, *, stat: bool, name_only: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from promptsync.sync.conflict import Conflict
 from promptsync.sync.gather import gather
 from promptsync.sync.materialise import export, plan_materialise
 from promptsync.sync.merging import MergeConflict
+from promptsync.sync.naming import named_by
 from promptsync.sync.project import Project
 from promptsync.sync.pull import PullOptions, PullPlan, PullReceipt, plan_pull, pull
 from promptsync.sync.pulldrafts import PassedOver
@@ -103,6 +105,8 @@ def command(
     options = PullOptions(names, theirs, ours, prune, merge or markers, markers, drafts, partial)
     _check_together(options, label, version, target)
     with session.project() as project:
+        names, theirs, ours = (named_by(project, session.directory, one) for one in (names, theirs, ours))
+        options = replace(options, names=names, theirs=theirs, ours=ours)
         if target is not None:
             return _export(session, project, names, label, version, target, dry_run)
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from promptsync import output, plans, present
@@ -12,6 +14,7 @@ from promptsync.errors import AnswerIsNo, Refused
 from promptsync.files.private import locked
 from promptsync.sync.conflict import Conflict
 from promptsync.sync.gather import gather
+from promptsync.sync.naming import named_by
 from promptsync.sync.planning import PushOptions, check_options, plan_push
 from promptsync.sync.project import Project
 from promptsync.sync.push import push
@@ -70,6 +73,8 @@ def command(
     session.blank = {**session.blank, "dry_run": dry_run}
     check_options(options)
     with session.project() as project:
+        names, force, restore = (named_by(project, session.directory, one) for one in (names, force, restore))
+        options = replace(options, names=names, force=force, restore=restore)
         if dry_run:
             return _dry_run(session, project, options, expect)
         with locked(project.root):

@@ -15,6 +15,7 @@ from promptsync.core.compare import State
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.plans import rename_note
 from promptsync.sync.gather import gather
+from promptsync.sync.naming import matching, named_by
 from promptsync.sync.project import Project
 from promptsync.sync.snapshot import Item, Snapshot
 
@@ -45,6 +46,7 @@ _MANY = 20
 
 
 @verb("status", short_help="Show who changed what.", blank={"prompts": []})
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when anything differs.")
 @click.option(
     "--drift",
@@ -62,6 +64,7 @@ _MANY = 20
 )
 def command(
     session: Session,
+    names: tuple[str, ...],
     exit_code: bool,
     drift: bool,
     label: str | None,
@@ -86,13 +89,19 @@ def command(
         from promptsync.sync.offline import offline_snapshot
 
         with session.project() as project:
-            snapshot = offline_snapshot(project)
+            snapshot = _only(session, project, offline_snapshot(project), names)
             outcome = _outcome(session, project, snapshot, _told(exit_code, drift), offline=True)
             return _with_changed(session, project, snapshot, outcome, since)
     with session.project() as project:
-        snapshot = gather(project, label=label, with_labels=True)
+        snapshot = _only(session, project, gather(project, label=label, with_labels=True), names)
         outcome = _outcome(session, project, snapshot, _told(exit_code, drift))
         return _with_changed(session, project, snapshot, outcome, since)
+
+
+def _only(session: Session, project: Project, snapshot: Snapshot, names: tuple[str, ...]) -> Snapshot:
+    """Return a snapshot of the prompts that were named, of all when none were."""
+    wanted = matching(snapshot, named_by(project, session.directory, names))
+    return replace(snapshot, items=snapshot.only(wanted))
 
 
 def _told(exit_code: bool, drift: bool) -> set[State]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 
 from promptsync.core.prompt import Listed
-from promptsync.errors import AnswerIsNo
+from promptsync.errors import UsageError
 from promptsync.sync.gather import list_all
 from promptsync.sync.project import Project
 
 
-class NoSuchPrompt(AnswerIsNo):
-    """The registry has no prompt of that name."""
+class NoSuchPrompt(UsageError):
+    """There is no prompt of a name that somebody typed, in the registry or on either side."""
 
     code = "not-found"
 
@@ -46,7 +45,19 @@ def in_listing(project: Project, name: str, listing: Mapping[str, Listed]) -> Li
 
 def close_name(name: str, names: Iterable[str]) -> str | None:
     """Return the name that somebody may have meant, ``None`` when nothing comes near."""
+    import difflib  # most names are right
+
     return next(iter(difflib.get_close_matches(name, list(names), 1)), None)
+
+
+def unknown(name: str, names: Iterable[str]) -> NoSuchPrompt:
+    """Return the error for a name that neither side has, with the nearest one that there is."""
+    close = close_name(name, names)
+    hint = f"did you mean {close!r}? " if close is not None else ""
+    return NoSuchPrompt(
+        f"there is no prompt {name!r} in scope, here or in the registry",
+        hint=f"{hint}promptsync status -v lists the prompts",
+    )
 
 
 def no_such_prompt(project: Project, name: str, names: Iterable[str]) -> NoSuchPrompt:
@@ -56,6 +67,6 @@ def no_such_prompt(project: Project, name: str, names: Iterable[str]) -> NoSuchP
     if any(item.name == name for item in project.registry.list(status="deleted", name=name)):
         hint = f"it is archived: promptsync push --restore {name} publishes the file again; "
     return NoSuchPrompt(
-        f"{project.registry.url} has no prompt {name!r}",
+        f"there is no prompt {name!r} in {project.registry.url}",
         hint=f"{hint}promptsync ls-remote lists what the registry holds",
     )

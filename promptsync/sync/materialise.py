@@ -16,7 +16,7 @@ from promptsync.files.emit import render_new
 from promptsync.files.problems import InvalidFile
 from promptsync.files.worktree import paths_for_new
 from promptsync.sync.gather import gather, list_all
-from promptsync.sync.planning import check_names
+from promptsync.sync.naming import expanded, matching
 from promptsync.sync.project import Project
 from promptsync.sync.pullplan import PullPlan
 from promptsync.sync.pullwrites import read_all, render
@@ -41,7 +41,7 @@ def plan_materialise(
     snapshot = gather(project)
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
-    check_names(snapshot, (*names, *theirs))
+    names, theirs = matching(snapshot, names), matching(snapshot, theirs)
     chosen = [item for item in snapshot.only((*names, *theirs) if names else ()) if item.listed is not None]
     _check_listed(names, [item.name for item in chosen])
     targets = _targets(project, chosen, names, label, version)
@@ -126,6 +126,7 @@ def export(
     there, nothing has the label, or the files would be among the working copy's own.
     """
     listed = [one for one in list_all(project, label=label) if project.config.in_scope(one.name)]
+    names = expanded((one.name for one in listed), names)
     _check_listed(names, [one.name for one in listed], label)
     chosen = [one for one in listed if not names or one.name in names]
     if not chosen:

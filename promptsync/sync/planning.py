@@ -13,6 +13,7 @@ from promptsync.errors import Refused, UsageError
 from promptsync.files.problems import InvalidFile
 from promptsync.sync.conflict import BLOCKING, LEFT, Conflict, reason
 from promptsync.sync.dependencies import check_snippets, levels
+from promptsync.sync.naming import check_names, matching
 from promptsync.sync.project import LOCAL, Project
 from promptsync.sync.snapshot import Item, Snapshot
 
@@ -43,7 +44,8 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     message = check_options(options)
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
-    check_names(snapshot, (*options.names, *options.force, *options.restore))
+    options = replace(options, names=matching(snapshot, options.names))
+    check_names(snapshot, (*options.force, *options.restore))
     items = snapshot.only((*options.names, *options.force, *options.restore) if options.names else ())
     archived = _archived_versions(project, items, options)
     actions = [action for item in items if (action := _action(item, options, archived)) is not None]
@@ -74,18 +76,6 @@ def check_options(options: PushOptions) -> str | None:
 
 
 _PUBLISHED = (Kind.CREATE, Kind.UPDATE, Kind.FORCE, Kind.RESTORE)
-
-
-def check_names(snapshot: Snapshot, names: Iterable[str]) -> None:
-    """Refuse names that neither side has, with what was probably meant."""
-    known = {item.name for item in snapshot.items}
-    for name in names:
-        if name not in known:
-            import difflib
-
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]!r}?" if close else "promptsync status lists the prompts"
-            raise UsageError(f"there is no prompt {name!r} in scope, here or in the registry", hint=hint)
 
 
 def _archived_versions(project: Project, items: Sequence[Item], options: PushOptions) -> dict[str, int]:

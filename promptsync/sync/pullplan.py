@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from promptsync.core.compare import State
 from promptsync.core.prompt import RemoteVersion
@@ -13,7 +13,7 @@ from promptsync.files.worktree import paths_for_new
 from promptsync.sync.conflict import Conflict, reason
 from promptsync.sync.decide import too_shallow
 from promptsync.sync.merging import MergeConflict, Unmerged, merge_all
-from promptsync.sync.planning import check_names
+from promptsync.sync.naming import matching
 from promptsync.sync.project import Project
 from promptsync.sync.pulldrafts import Drafts, PassedOver, bring_drafts
 from promptsync.sync.pullwrites import (
@@ -76,8 +76,9 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     """
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
-    chosen = (*options.names, *options.theirs, *options.ours)
-    check_names(snapshot, chosen)
+    names, theirs, ours = (matching(snapshot, one) for one in (options.names, options.theirs, options.ours))
+    options = replace(options, names=names, theirs=theirs, ours=ours)
+    chosen = (*names, *theirs, *ours)
     items = snapshot.only(chosen)
     _check_ours(items, options)
     apart = [item for item in items if _is_apart(item, {*options.theirs, *options.ours})]

@@ -47,7 +47,7 @@ def test_format_json_is_the_same_document_also_when_it_fails(three: World) -> No
     assert json.loads(three.ok("diff", "--format", "json").out)["changes"]
     failed = three.run("diff", "--format", "json", "nobody")
     assert failed.code == 2
-    assert json.loads(failed.out)["error"]["code"] == "usage"
+    assert json.loads(failed.out)["error"]["code"] == "not-found"
     assert failed.err == ""
 
 

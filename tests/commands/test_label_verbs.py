@@ -104,8 +104,8 @@ REFUSALS: list[tuple[tuple[str, ...], int, str]] = [
     (("label", "move", "refund", "prod", "--to", "1", "--force"), 3, "add -y"),
     (("label", "move", "refund", "staging"), 1, "label set refund staging"),
     (("label", "delete", "refund", "staging"), 1, "label set refund staging"),
-    (("label", "move", "refnd", "prod"), 1, "did you mean 'refund'"),
-    (("label", "list", "refnd"), 1, "did you mean 'refund'"),
+    (("label", "move", "refnd", "prod"), 2, "did you mean 'refund'"),
+    (("label", "list", "refnd"), 2, "did you mean 'refund'"),
     (("label", "set", "refund", "new", "--version", "9"), 2, "promptsync log refund"),
     (("label", "set", "refund", "new", "--version", "0"), 2, "--help"),
     (("label", "set", "refund", " "), 2, "a word such as prod"),
@@ -118,7 +118,7 @@ REFUSALS: list[tuple[tuple[str, ...], int, str]] = [
     (("promote", "prod", "prod"), 2, "promote staging prod"),
     (("promote", "prod", " "), 2, "a word such as prod"),
     (("promote", "prod", "live", "greet"), 3, "label set greet prod"),
-    (("promote", "prod", "live", "gret"), 1, "did you mean 'greet'"),
+    (("promote", "prod", "live", "gret"), 2, "did you mean 'greet'"),
     (("promote", "prod", "live", "--force", "nobody"), 2, "correct the name"),
 ]
 

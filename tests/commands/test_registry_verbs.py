@@ -149,9 +149,9 @@ def test_the_file_here_tells_the_base(here: World) -> None:
 
 
 @pytest.mark.parametrize("verb", ["log", "show"])
-def test_an_unknown_prompt_is_exit_1(here: World, verb: str) -> None:
+def test_an_unknown_prompt_is_wrong_usage(here: World, verb: str) -> None:
     ran = here.run(verb, "support/refnd", "--json")
-    assert ran.code == 1
+    assert ran.code == 2
     assert ran.document["error"]["code"] == "not-found"
     assert "did you mean 'support/refund'" in ran.document["error"]["hint"]
 

@@ -20,8 +20,8 @@ from situation_table import SITUATIONS, Does, Situation  # noqa: E402
 HEAD = """\
 # What happens when
 
-Made from the tables that the tests go through (`situation_table.py` and `fault_table.py` in `tests/sync`). Each
-row is played in real git against the embedded registry. Exit codes other than 0 are in brackets.
+Made from the tables that the tests go through (in `tests/sync`). Each row is played in real git against the
+embedded registry. Exit codes other than 0 are in brackets.
 
 ## Situations
 

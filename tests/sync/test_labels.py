@@ -73,7 +73,7 @@ def test_an_unknown_name_gets_the_nearest_one(here: World, name: str, hint: str)
         with pytest.raises(NoSuchPrompt) as caught:
             labelled(here.project, names)
         assert hint in caught.value.hint
-        assert caught.value.exit_code == 1
+        assert caught.value.exit_code == 2
 
 
 def test_an_archived_prompt_is_called_archived(here: World) -> None:

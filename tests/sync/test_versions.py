@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from release_world import World, faulty, world
 
-from promptsync.errors import AnswerIsNo
+from promptsync.errors import PromptsyncError
 from promptsync.files.config import load
 from promptsync.sync.gather import gather
 from promptsync.sync.log import log
@@ -221,9 +221,10 @@ MISSING = [
 def test_what_is_not_there_is_answered_with_no(here: World, wanted: str, words: str) -> None:
     here.publish("greet", "one", "two")
     here.label("greet", prod=1)
-    with pytest.raises(AnswerIsNo, match=words) as caught:
+    with pytest.raises(PromptsyncError, match=words) as caught:
         show(here.project, wanted)
     assert caught.value.hint
+    assert caught.value.exit_code == (2 if "no prompt" in words else 1)
 
 
 def test_a_version_is_shown_with_its_labels_and_the_tags_of_today(here: World) -> None:

@@ -1,0 +1,109 @@
+"""Which prompts a verb is about: names, patterns of names, and the paths of their files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from worlds import World
+
+from promptsync.cli import run
+
+NAMES = ["hello", "support/refund", "support/return"]
+
+
+@pytest.fixture
+def changed(world: World) -> World:
+    """Three prompts in sync, each changed since; ``support/return`` lives in a file of another name."""
+    for name in NAMES:
+        world.write(name)
+    world.path("support/return").rename(world.path("support/parcel"))
+    world.commit()
+    world.ok("push")
+    for name in ("hello", "support/refund", "support/parcel"):
+        world.edit(name, "Hello", "Ciao")
+    world.commit()
+    world.forget()
+    return world
+
+
+# what is given, what is meant
+GIVEN: list[tuple[tuple[str, ...], list[str]]] = [
+    (("hello",), ["hello"]),
+    (("support/*",), ["support/refund", "support/return"]),
+    (("*re?u*",), ["support/refund", "support/return"]),
+    (("hello", "hello", "hel*"), ["hello"]),
+    (("prompts/hello.yaml",), ["hello"]),
+    (("prompts/support/parcel.yaml",), ["support/return"]),
+    (("prompts/support",), ["support/refund", "support/return"]),
+    (("prompts/support/",), ["support/refund", "support/return"]),
+    (("prompts",), NAMES),
+    (("./prompts/hello.yaml", "support/refund"), ["hello", "support/refund"]),
+]
+
+
+@pytest.mark.parametrize("verb", ["status", "diff", "push -n", "pull --theirs -n"])
+@pytest.mark.parametrize(("given", "meant"), GIVEN, ids=[" ".join(one[0]) for one in GIVEN])
+def test_what_is_given_is_what_is_meant(
+    changed: World, verb: str, given: tuple[str, ...], meant: list[str]
+) -> None:
+    first, *options = verb.split()
+    document = changed.run(first, *given, *options, "--json").document
+    key = {"status": "prompts", "diff": "changes", "push": "plan", "pull": "written"}[first]
+    assert sorted(one["name"] for one in document[key]) == meant
+
+
+def test_paths_are_relative_to_where_one_is(
+    changed: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(changed.root / "prompts" / "support")
+    for given in ("refund.yaml", "../support/refund.yaml", str(changed.path("support/refund"))):
+        capsys.readouterr()
+        assert run(["diff", "--name-only", given], {"PROMPTLAYER_API_KEY": "pl_test"}) == 0
+        assert capsys.readouterr().out == "support/refund\n"
+
+
+def test_the_path_of_a_file_that_is_gone_still_means_its_prompt(changed: World) -> None:
+    changed.path("hello").unlink()
+    document = changed.run("status", "prompts/hello.yaml", "--json").document
+    assert [(one["name"], one["state"]) for one in document["prompts"]] == [("hello", "deleted-locally")]
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name(world: World) -> None:
+    for name in ("a*", "ab"):
+        world.write(name)
+    assert [one["name"] for one in world.run("push", "a*", "-n", "--json").document["plan"]] == ["a*"]
+
+
+def test_what_is_forced_is_named_and_never_matched(changed: World) -> None:
+    changed.publish("support/refund")
+    refused = changed.run("push", "--force", "support/*", "-y")
+    assert (refused.code, changed.writes) == (2, [])
+    changed.ok("push", "support/refund", "--force", "prompts/support/refund.yaml", "-y")
+    assert changed.text("support/refund", 3) == "Ciao {name}"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("status helo", "diff helo", "push helo", "push --force helo", "push --restore helo", "pull helo"),
+        *("pull --theirs helo", "pull helo --version 1", "log helo", "show helo", "label list helo"),
+        *("label set helo prod", "rollback helo --label prod", "promote a b helo", "status he?o.yaml"),
+    ],
+)
+def test_a_name_that_nobody_has_is_wrong_usage_with_the_nearest_one(changed: World, command: str) -> None:
+    done = changed.run(*command.split(), "--json")
+    assert done.code == 2, str(done)
+    error = json.loads(done.out)["error"]
+    assert error["code"] == "not-found"
+    assert "there is no prompt 'he" in error["message"]
+    assert "did you mean 'hello'?" in error["hint"] or "?" in command
+    assert changed.writes == []
+
+
+def test_a_directory_without_prompts_means_what_the_registry_has_there(world: World, tmp_path: Path) -> None:
+    world.publish("support/refund")
+    (world.root / "prompts" / "support").mkdir()
+    done = world.run("pull", "prompts/support", "--json").document
+    assert [one["name"] for one in done["written"]] == ["support/refund"]
