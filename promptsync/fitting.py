@@ -48,7 +48,7 @@ def _row(row: Row, room: int) -> Iterable[str]:
 
 
 def _stacked(row: Row, room: int) -> Iterator[str]:
-    """Keep the columns that fit side by side, and let the others go on below."""
+    """Keep the columns that fit side by side, and let the others go on below, each after its heading."""
     below = " " * (len(row) - len(row.lstrip()) + _BELOW)
     line, is_aligned = "", True
     for column, cell in enumerate(row.cells):
@@ -58,7 +58,12 @@ def _stacked(row: Row, room: int) -> Iterator[str]:
             continue
         if is_aligned or not line:
             line = padded(line, start if is_aligned else 0) + cell
-        elif width(line) + _GAP + width(cell) <= room:
+            continue
+        if row.heads:
+            if row.cells == row.heads:
+                break
+            cell = f"{row.heads[column]} {cell}"
+        if width(line) + _GAP + width(cell) <= room:
             line += " " * _GAP + cell
         else:
             yield line.rstrip()

@@ -62,11 +62,13 @@ def name(text: str) -> str:
 class Row(str):
     """A line of a table, whole. ``promptsync.fitting`` lays its cells out anew where it is too wide.
 
-    ``widths`` are those of the table's columns; the last cell is ``free`` when it may be cut.
+    ``widths`` are those of the table's columns, ``heads`` their headings if any; the last cell is ``free``
+    when it may be cut.
     """
 
     cells: tuple[str, ...]
     widths: tuple[int, ...]
+    heads: tuple[str, ...]
     free: bool
 
 
@@ -91,23 +93,24 @@ def answer_alone(lines: Iterable[str]) -> list[str]:
     return kept
 
 
-def table(rows: Iterable[tuple[str, ...]], *, free: bool = False) -> list[str]:
+def table(rows: Iterable[tuple[str, ...]], *, free: bool = False, headed: bool = False) -> list[str]:
     """Return rows as lines with aligned columns, without those that are empty.
 
     ``free`` says that the last column holds text that may be cut on a narrow terminal, since it tells
-    nothing that cannot be looked up.
+    nothing that cannot be looked up; ``headed`` says that the first row is the headings.
     """
     rows = list(rows)
     longest = max(map(len, rows), default=0)
     used = [column for column in range(longest) if any(any(row[column : column + 1]) for row in rows)]
     kept = [tuple(row[column] for column in used if column < len(row)) for row in rows]
     widths = tuple(max(width(row[at]) for row in kept if at < len(row)) for at in range(len(used)))
-    return [_row(row, widths, free and longest - 1 in used) for row in kept]
+    heads = kept[0] if headed and kept else ()
+    return [_row(row, widths, heads, free and longest - 1 in used) for row in kept]
 
 
-def _row(cells: tuple[str, ...], widths: tuple[int, ...], free: bool) -> Row:
+def _row(cells: tuple[str, ...], widths: tuple[int, ...], heads: tuple[str, ...], free: bool) -> Row:
     row = Row("  ".join(padded(cell, widths[column]) for column, cell in enumerate(cells)).rstrip())
-    row.cells, row.widths, row.free = cells, widths, free
+    row.cells, row.widths, row.heads, row.free = cells, widths, heads, free
     return row
 
 

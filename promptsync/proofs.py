@@ -67,7 +67,7 @@ def _evaluation_lines(proven: Sequence[ProvenEvaluation]) -> list[str]:
                 _verdict(one),
             )
         )
-    lines = output.table(rows)
+    lines = output.table(rows, headed=True)
     for one in proven:
         lines += cell_lines(one.run)
     return lines + model_lines(one.run for one in proven)
@@ -85,7 +85,7 @@ def _agent_lines(proven: Sequence[ProvenAgent]) -> list[str]:
         )
         for one in proven
     ]
-    return output.table(rows)
+    return output.table(rows, headed=True)
 
 
 def _doubt_lines(proof: Proof) -> list[str]:

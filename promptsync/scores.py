@@ -18,7 +18,7 @@ _LONG_NAME = 40
 def history_lines(history: History, *, blocks: bool) -> list[str]:
     """Return a table with a bar for each version, by evaluation; bars are ASCII unless ``blocks``."""
     rows = [row for series in history.series for row in _rows(history, series, blocks)]
-    lines = output.table([_HEADINGS, *rows], free=True) if rows else []
+    lines = output.table([_HEADINGS, *rows], free=True, headed=True) if rows else []
     place = 1
     for series in history.series:
         lines.insert(place, _heading(series))

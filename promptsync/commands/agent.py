@@ -47,7 +47,7 @@ def list_command(session: Session, **filters: Any) -> Outcome:
     agents = [
         {"id": one.id, "name": one.name, "version": one.version, "labels": list(one.labels)} for one in found
     ]
-    return Outcome(output.table(rows) if found else [], {"agents": agents})
+    return Outcome(output.table(rows, headed=True) if found else [], {"agents": agents})
 
 
 verb("run", parent=command, short_help="Run agents, and show what each node put out.", blank=BLANK)(agent_run)

@@ -63,4 +63,4 @@ def list_command(session: Session, **filters: Any) -> Outcome:
     }
     if not found:
         session.say("no datasets")
-    return Outcome(output.table(rows) if found else [], body)
+    return Outcome(output.table(rows, headed=True) if found else [], body)

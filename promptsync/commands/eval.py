@@ -69,7 +69,8 @@ def list_command(session: Session, **filters: Any) -> Outcome:
         )
         for one in found
     ]
-    return Outcome(output.table(rows) if found else [], {"evaluations": [_listed_body(one) for one in found]})
+    lines = output.table(rows, headed=True) if found else []
+    return Outcome(lines, {"evaluations": [_listed_body(one) for one in found]})
 
 
 def _listed_body(one: Evaluation) -> dict[str, Any]:
@@ -162,7 +163,7 @@ def _lines(run: EvaluationRun) -> list[str]:
             "-" if run.version is None else f"v{run.version}",
         ),
     ]
-    return [*output.table(rows), *cell_lines(run), *model_lines([run])]
+    return [*output.table(rows, headed=True), *cell_lines(run), *model_lines([run])]
 
 
 def _body(run: EvaluationRun) -> dict[str, Any]:

@@ -93,6 +93,16 @@ def test_free_text_is_cut_where_enough_of_it_is_left(room):
     assert line.startswith("  update  a  v1 -> v2  Answer refund")
 
 
+def test_cells_below_a_row_are_told_by_their_headings():
+    rows = [("EVALUATION", "REPORT", "SCORE", "LAST"), ("refund quality", "7", "100", "90")]
+    assert fitted(output.table(rows, headed=True), 30) == [
+        "EVALUATION      REPORT  SCORE",
+        "refund quality  7       100",
+        "    LAST 90",
+    ]
+    assert fitted(output.table(rows, headed=True), 80) == output.table(rows)
+
+
 def test_a_table_in_a_pipe_is_never_cut():
     assert fitted(output.table(ROWS, free=True), None) == output.table(ROWS, free=True)
     assert "prompts/support/refund.yaml" in output.table(ROWS, free=True)[0]
