@@ -114,6 +114,7 @@ class Published:
     path: str | None = None
     kind: str = Kind.UPDATE
     labels: tuple[str, ...] = ()
+    template_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,11 @@ class Member:
         return None not in (self.previous, self.released) and (self.previous or 0) >= (self.released or 0)
 
     @property
+    def forgets(self) -> bool:
+        """Whether this releases something new, so that what was taken back before counts no more."""
+        return self.publishes and self.was_taken_back
+
+    @property
     def version(self) -> int:
         """The version that is proven, and that the label will point at."""
         if self.dependant:

@@ -30,8 +30,9 @@ class LiveTime:
 
 @dataclass
 class DeployReceipt:
-    """``labels`` has what became of each release; it is empty while nothing was tried.
+    """``is_released`` says that all was proven and that every label points where it should.
 
+    ``labels`` has what became of the label of each release; it is empty while nothing was tried.
     ``interrupted`` is Ctrl-C, ``running`` are the runs of checks that went on then. ``error`` is what stopped
     it half-way otherwise.
     """
@@ -40,12 +41,8 @@ class DeployReceipt:
     push: PushReceipt = field(default_factory=PushReceipt)
     proof: Proof | None = None
     labels: Sequence[Changed] = ()
-    live: list[LiveTime] = field(default_factory=list)
+    live: Sequence[LiveTime] = ()
     running: Sequence[Any] = ()
+    is_released: bool = False
     interrupted: bool = False
     error: PromptsyncError | None = None
-
-    @property
-    def is_released(self) -> bool:
-        """Whether every label points where it should."""
-        return len(self.labels) == len(self.plan.survey.releases) and all(one.moved for one in self.labels)

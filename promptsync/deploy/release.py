@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from promptsync.checks.evaluations import Standard
 from promptsync.checks.outcome import Interrupted
 from promptsync.checks.proving import prove
 from promptsync.checks.waiting import Patience
-from promptsync.core.labels import previous_after, previous_name
+from promptsync.core.labels import previous_name
 from promptsync.deploy.members import Member
+from promptsync.deploy.moves import Moves
 from promptsync.deploy.planning import DeployPlan
-from promptsync.deploy.receipt import DeployReceipt, LiveTime
-from promptsync.deploy.takeback import take_back
-from promptsync.errors import PromptsyncError
+from promptsync.deploy.receipt import DeployReceipt
+from promptsync.deploy.takeback import LiveSnippets
+from promptsync.errors import PromptsyncError, Refused
 from promptsync.sync.labels import Change
 from promptsync.sync.project import Project
 from promptsync.sync.push import push
-from promptsync.sync.relabel import Changed, Stopped, failure, relabel
+from promptsync.sync.relabel import failure, relabel
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,58 +43,44 @@ def deploy(
 
 
 class _Deploy:
+    """Each step returns whether the next one may be taken. Whatever stops it, ``_settle`` comes last."""
+
     def __init__(self, project: Project, plan: DeployPlan, gate: Gate, clock: Callable[[], float]) -> None:
         self._project = project
         self._plan = plan
         self._gate = gate
-        self._clock = clock
-        self._label = plan.label
-        self._live_since: float | None = None
-        self._versions = {member.name: member.version for member in plan.survey.members}
-        self._ids = {
-            member.name: member.template_id
-            for member in plan.survey.members
-            if member.template_id is not None
-        }
-        self._early: list[Changed] = []
-        """Labels that moved before the proof, to be moved back unless all is proven."""
+        self._moves = Moves(project, plan.label, plan.survey.releases)
+        self._live = LiveSnippets(project, plan.live, clock)
+        self._forgotten: list[Change] = []
         self.receipt = DeployReceipt(plan)
 
     def run(self) -> DeployReceipt:
         try:
-            self._release()
+            self.receipt.is_released = self._release()
         except Interrupted as stop:
             self.receipt.interrupted = True
             self.receipt.running = stop.runs
         except KeyboardInterrupt:
             self.receipt.interrupted = True
         except PromptsyncError as error:
-            if not self._did_something:
+            if not (self._moves.told or self._forgotten) and self.receipt.push.did_nothing:
                 raise
             self.receipt.error = error
         finally:
             self._settle()
         return self.receipt
 
-    @property
-    def _did_something(self) -> bool:
-        return bool(self._early) or not self.receipt.push.did_nothing
-
-    def _release(self) -> None:
-        if self._plan.is_empty or not (self._forget_rollbacks() and self._label_beforehand()):
-            return
-        if not (self._publish() and self._make_live() and self._prove()):
-            return
-        moved = {one.change.name for one in self._early}
-        rest = [self._change(one) for one in self._plan.survey.releases if one.name not in moved]
-        self.receipt.labels = [*self._early, *(Changed(change, False, "not moved") for change in rest)]
-        try:
-            done = relabel(self._project, rest, together=True)
-        except Stopped as stop:
-            self.receipt.labels = [*self._early, *stop.changed]
-            raise
-        self.receipt.labels = [*self._early, *done]
-        self.receipt.error = failure(self._project, done)
+    def _release(self) -> bool:
+        if self._plan.is_empty:
+            return True
+        return (
+            self._forget_rollbacks()
+            and self._label_beforehand()
+            and self._publish()
+            and self._make_live()
+            and self._prove()
+            and self._move_the_rest()
+        )
 
     # -- before the proof -------------------------------------------------------------------------------
 
@@ -103,82 +90,58 @@ class _Deploy:
         Otherwise what is about to be published would be taken for a release that was taken back, by whoever
         finishes this deploy should it be stopped.
         """
-        remembered = previous_name(self._label)
-        if remembered is None:
-            return True
+        remembered = previous_name(self._plan.label)
         changes = [
             Change(member.name, member.template_id, remembered, member.previous, None)
             for member in self._plan.survey.releases
-            if member.publishes and member.was_taken_back and member.template_id is not None
+            if remembered is not None and member.forgets and member.template_id is not None
         ]
-        return self._moved_early(changes, keep=True)
+        done = relabel(self._project, changes, together=True) if changes else []
+        self._forgotten = [one.change for one in done if one.moved]
+        self.receipt.error = failure(self._project, done)
+        return self.receipt.error is None
 
     def _label_beforehand(self) -> bool:
         """Give a snippet its label at what is there: who refers to it by that cannot be published else."""
-        changes = [
-            Change(member.name, member.template_id, self._label, None, member.latest)
-            for member in self._plan.beforehand
-            if member.released is None and member.template_id is not None
-        ]
-        return self._moved_early(changes)
+        new = [member for member in self._plan.beforehand if member.released is None]
+        self.receipt.error = self._moves.create(new)
+        return self.receipt.error is None
 
     def _publish(self) -> bool:
-        if any(not one.by_label for one in self._plan.live):
-            self._live_since = self._clock()
         if not self._plan.push.actions:
             return True
-        self.receipt.push = push(self._project, self._plan.survey.latest, self._plan.push)
+        self._live.begin()
+        try:
+            self.receipt.push = push(self._project, self._plan.survey.latest, self._plan.push)
+        except Refused as error:
+            hint = "run promptsync deploy again: it looks anew"
+            raise Refused(error.message, hint=hint, details=error.details, code=error.code) from None
         for published in self.receipt.push.published:
-            self._versions[published.name] = published.version
-        for moved in self.receipt.push.labels:
+            self._moves.versions[published.name] = published.version
+            self._moves.ids[published.name] = published.template_id
+        for one in self.receipt.push.labels:
             # a new snippet got its label with its first version, for the prompts that refer to it
-            if moved.moved and moved.label == self._label:
-                self._early.append(Changed(self._of_new(moved.name, moved.new), True))
+            if one.moved and one.label == self._plan.label:
+                self._moves.was_created(one.name, one.new)
         return self.receipt.push.exit_code == 0
 
-    def _of_new(self, name: str, version: int) -> Change:
-        return Change(name, self._template_id(name), self._label, None, version)
-
     def _make_live(self) -> bool:
-        """Move the labels of snippets whose users can only be proven with what is live."""
+        """Move the labels of snippets that cannot be proven, or referred to, before they are there."""
         names = {one.name for one in self._plan.live if one.by_label}
+        if names:
+            self._live.begin()
         names |= {member.name for member in self._plan.beforehand}
-        changes = [self._change(member) for member in self._plan.survey.releases if member.name in names]
-        if any(one.by_label for one in self._plan.live) and self._live_since is None:
-            self._live_since = self._clock()
-        return self._moved_early([change for change in changes if change.old != change.new])
-
-    def _moved_early(self, changes: list[Change], *, keep: bool = False) -> bool:
-        done = relabel(self._project, changes, together=True) if changes else []
-        if all(one.moved for one in done):
-            if not keep:
-                self._remember(done)
-            return True
-        self.receipt.labels = done
-        self.receipt.error = failure(self._project, done)
-        return False
-
-    def _remember(self, done: list[Changed]) -> None:
-        """Keep the way from where each label was at first to where it is now."""
-        first = {one.change.name: one.change for one in self._early}
-        for one in done:
-            start = first.get(one.change.name)
-            change = one.change
-            if start is not None:
-                change = Change(
-                    change.name, change.template_id, change.label, start.old, change.new, start.previous
-                )
-                self._early = [other for other in self._early if other.change.name != change.name]
-            self._early.append(Changed(change, True, one.reason, one.note))
+        return self._move([one for one in self._plan.survey.releases if one.name in names])
 
     def _prove(self) -> bool:
         selection = self._plan.selection
         if not (selection.evaluations or selection.agents):
             return True
+        dependants = {member.name: member.version for member in self._plan.survey.dependants}
         self.receipt.proof = prove(
             self._project.registry,
             selection,
-            versions=self._versions,
+            versions={**dependants, **self._moves.versions},
             standard=self._gate.standard,
             allow_unbound=self._gate.allow_unbound,
             patience=self._gate.patience,
@@ -189,49 +152,32 @@ class _Deploy:
 
     # -- labels -----------------------------------------------------------------------------------------
 
-    def _change(self, member: Member) -> Change:
-        early = next((one.change for one in self._early if one.change.name == member.name), None)
-        old = early.new if early is not None else member.released
-        new = self._versions[member.name]
-        remembered = previous_name(self._label)
-        # what was taken back is forgotten by now, if anything new is published
-        kept = None if member.publishes and member.was_taken_back else member.previous
-        after = previous_after(old, new, kept) if remembered is not None else None
-        return Change(member.name, self._template_id(member.name), self._label, old, new, (kept, after))
+    def _move_the_rest(self) -> bool:
+        there = {name for name, one in self._moves.told.items() if one.moved}
+        return self._move([one for one in self._plan.survey.releases if one.name not in there])
 
-    def _template_id(self, name: str) -> int:
-        if name not in self._ids:
-            listed = next(one for one in self._project.registry.list(name=name) if one.name == name)
-            self._ids[name] = listed.template_id
-        return self._ids[name]
+    def _move(self, members: Sequence[Member]) -> bool:
+        self.receipt.error = self._moves.release(members)
+        return self.receipt.error is None
 
     def _settle(self) -> None:
-        """Take back what was live unproven, unless it is released; tell for how long it was."""
-        released = self.receipt.is_released
-        if not released and self._early:
-            back = [one.change.reversed() for one in self._early]
-            undone = {one.change.name: one for one in relabel(self._project, back)}
-            self.receipt.labels = [
-                _undone(one, undone.get(one.change.name)) if one.moved else one
-                for one in (self.receipt.labels or self._early)
-            ]
-        for one in self._plan.live:
-            told = LiveTime(one.name, 0.0)
-            if not released and not one.by_label:
-                version = self._published(one.name)
-                told = take_back(self._project, one, version) if version is not None else told
-            elif not released:
-                told = LiveTime(one.name, 0.0, taken_back=True)
-            seconds = self._clock() - self._live_since if self._live_since is not None else 0.0
-            self.receipt.live.append(LiveTime(one.name, seconds, told.taken_back, told.note))
+        """Take back what moved or was live before it was proven, unless all of it is released."""
+        receipt = self.receipt
+        try:
+            if not receipt.is_released:
+                self._moves.take_back()
+                self._remember_rollbacks()
+                self._live.take_back(receipt.push)
+        except KeyboardInterrupt:
+            receipt.interrupted = True
+        finally:
+            receipt.labels = self._moves.all_told
+            receipt.live = self._live.times(receipt.push, self._moves.told, released=receipt.is_released)
 
-    def _published(self, name: str) -> int | None:
-        return next((one.version for one in self.receipt.push.published if one.name == name), None)
-
-
-def _undone(one: Changed, undone: Changed | None) -> Changed:
-    if undone is None:
-        return one
-    if undone.moved:
-        return Changed(one.change, False, "moved back", is_undone=True)
-    return Changed(one.change, True, note=f"could not be moved back: {undone.reason}")
+    def _remember_rollbacks(self) -> None:
+        """Remember again what was taken back, where nothing new was published after all."""
+        push = self.receipt.push
+        sent = {one.name for one in push.published} | {one.name for one in push.failed if one.unknown}
+        back = [change.reversed() for change in self._forgotten if change.name not in sent]
+        if back:
+            relabel(self._project, back)

@@ -1,31 +1,82 @@
-"""Publishes the text of a snippet that was live before again, after its users failed with the new one."""
+"""Snippets that are live before they are proven: for how long, and the text before them published again."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping, Sequence
 
 from promptsync.core.canonical import digest
 from promptsync.core.message import with_mark
-from promptsync.core.plan import Action, Kind
+from promptsync.core.plan import Action, Kind, PushReceipt
 from promptsync.deploy.live import LiveSnippet
 from promptsync.deploy.receipt import LiveTime
 from promptsync.errors import RemoteError
 from promptsync.sync import publish
 from promptsync.sync.project import Project
 from promptsync.sync.publish import Attempt, Lost, publish_one
+from promptsync.sync.relabel import Changed
 
 
-def take_back(project: Project, snippet: LiveSnippet, version: int) -> LiveTime:
-    """Publish what ``snippet`` was before ``version``, unless somebody published on top of that meanwhile."""
+class LiveSnippets:
+    """The snippets of a deploy that have to be live before their users are proven."""
+
+    def __init__(self, project: Project, snippets: Sequence[LiveSnippet], clock: Callable[[], float]) -> None:
+        self._project = project
+        self._snippets = snippets
+        self._clock = clock
+        self._since: float | None = None
+        self._lost: dict[str, str] = {}
+
+    def begin(self) -> None:
+        """Take the time: from now on a snippet may be live."""
+        if self._since is None:
+            self._since = self._clock()
+
+    def take_back(self, push: PushReceipt) -> None:
+        """Publish what was live before those that ``push`` published; labels are moved back elsewhere."""
+        unpinned = [one for one in self._snippets if not one.by_label]
+        published = {one.name: one.version for one in push.published}
+        for one in unpinned:
+            self._lost[one.name] = "interrupted before it was taken back"
+        for one in unpinned:
+            version = published.get(one.name)
+            self._lost[one.name] = _taken_back(self._project, one, version) if version is not None else ""
+
+    def times(self, push: PushReceipt, labels: Mapping[str, Changed], *, released: bool) -> list[LiveTime]:
+        """Return of each snippet that was live, or may have been, for how long, and what became of it."""
+        published = {one.name for one in push.published}
+        unknown = {one.name for one in push.failed if one.unknown}
+        seconds = self._clock() - self._since if self._since is not None else 0.0
+        told = []
+        for one in self._snippets:
+            label = labels.get(one.name)
+            note = ""
+            if one.by_label:
+                if label is None or not (label.moved or label.is_undone):
+                    continue
+                note = label.note
+            elif one.name in unknown:
+                note = "nobody knows whether it was published, and is live"
+            elif one.name not in published:
+                continue
+            elif not released:
+                note = self._lost[one.name]
+            told.append(LiveTime(one.name, seconds, taken_back=not (released or note), note=note))
+        return told
+
+
+def _taken_back(project: Project, snippet: LiveSnippet, version: int) -> str:
+    """Publish what ``snippet`` was before ``version``, unless somebody published on top of that meanwhile.
+
+    Return why that did not work out, nothing if all is well.
+    """
     try:
-        lost = _publish(project, snippet, version)
+        return _publish(project, snippet, version)
     except RemoteError as error:
-        lost = error.message
-    return LiveTime(snippet.name, 0.0, taken_back=not lost, note=lost)
+        return error.message
 
 
 def _publish(project: Project, snippet: LiveSnippet, version: int) -> str:
-    """Publish it and return what went wrong with it, nothing if all is well."""
     registry = project.registry
     latest = next((one for one in registry.list(name=snippet.name) if one.name == snippet.name), None)
     if latest is None or latest.version != version:
@@ -38,4 +89,8 @@ def _publish(project: Project, snippet: LiveSnippet, version: int) -> str:
     done = publish_one(
         Attempt(registry, action, before, latest.template_id, threading.Event(), publish.PAUSE)
     )
-    return done.reason if isinstance(done, Lost) else ""
+    if isinstance(done, Lost):
+        return done.reason
+    if done.version != version + 1:
+        return f"it was taken back as v{done.version}, over what somebody else published meanwhile"
+    return ""

@@ -74,7 +74,7 @@ def is_of_registry(error: RemoteError | None) -> bool:
 def _published(receipt: PushReceipt, action: Action, landed: Landed) -> Published:
     labels = (one.label for one in receipt.labels if one.moved and one.name == action.name)
     found = Published(action.name, landed.version, action.message or "", action.path, action.kind)
-    return replace(found, labels=tuple(dict.fromkeys(labels)))
+    return replace(found, labels=tuple(dict.fromkeys(labels)), template_id=landed.template_id)
 
 
 def _add_lost(receipt: PushReceipt, action: Action, lost: Lost) -> None:
