@@ -8,6 +8,9 @@ from promptsync.core.prompt import Problem
 from promptsync.errors import AnswerIsNo
 
 
+_ALL = "mend all of them, as the lines above say"
+
+
 class InvalidFile(AnswerIsNo):
     """A file does not hold what it should. ``problems`` are all reasons, in the order of the file."""
 
@@ -20,7 +23,7 @@ class InvalidFile(AnswerIsNo):
         more = f" (and {others} more)" if others else ""
         super().__init__(
             f"{first.path}:{first.line}:{first.column}: {first.message}{more}",
-            hint=first.hint,
+            hint=_ALL if others else first.hint,
             details=[text_of(problem) for problem in self.problems] if others else (),
         )
 

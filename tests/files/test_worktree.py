@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import names
 
-from promptsync.core.prompt import Local, Prompt
+from promptsync.core.prompt import Local, Problem, Prompt
 from promptsync.errors import UsageError
 from promptsync.files.emit import render_new
+from promptsync.files.problems import InvalidFile
 from promptsync.files.worktree import Worktree, load_paths, path_for_new, paths_for_new, scan, write
 
 PROMPT = "content: x\n"
@@ -193,3 +194,12 @@ def test_whatever_is_written_is_found_again_under_its_name(found: list[str]) -> 
         again = scan(root, "prompts")
         assert {name: file.path for name, file in again.files.items()} == chosen
         assert again.problems == ()
+
+
+def test_the_hint_of_many_problems_is_not_that_of_the_first(tmp_path: Path) -> None:
+    problems = [Problem(f"{name}.yaml", 1, 1, "rule", "wrong.", hint=f"Mend {name}.") for name in "ab"]
+    both = InvalidFile(problems)
+    assert both.hint == "mend all of them, as the lines above say"
+    assert both.details == ("a.yaml:1:1: wrong. Mend a.", "b.yaml:1:1: wrong. Mend b.")
+    alone = InvalidFile(problems[:1])
+    assert (alone.hint, alone.details) == ("Mend a.", ())
