@@ -164,7 +164,7 @@ def test_every_list_has_room_on_a_terminal_of_forty_columns(busy: World, argumen
 
 
 def test_colour_says_nothing_that_words_do_not_say(busy: World) -> None:
-    for arguments in (["status"], ["diff"], ["push", "-n"], ["ls-remote"], ["label", "list"], ["doctor"]):
+    for arguments in (["status"], ["diff"], ["push", "-n"], ["ls-remote"], ["label", "list"]):
         coloured = busy.run(*arguments, "--color", "always").out
         plain = busy.run(*arguments).out
         assert click.unstyle(coloured) == plain

@@ -387,8 +387,8 @@ def contrast(one: str, other: str) -> float:
         (["--history", "ask", "--max-count", "0"], 2, "--max-count"),
         (["--history", "ask", "--wait"], 2, "takes no --wait"),
         (["ask", "--plot", "scores.svg"], 2, "belong to --history"),
-        (["--history", "aks"], 1, "did you mean 'ask'?"),
-        (["--history", "tone"], 1, "that is an evaluation"),
+        (["--history", "aks"], 2, "did you mean 'ask'?"),
+        (["--history", "tone"], 2, "that is an evaluation"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
