@@ -13,8 +13,9 @@ PATIENCE = 0.6
 class Bar:
     """Shows how far the present work is. Silent unless ``shown``; may be called from many threads."""
 
-    def __init__(self, *, shown: bool) -> None:
+    def __init__(self, *, shown: bool, plain: bool = False) -> None:
         self._shown = shown
+        self._plain = plain
         self._started: float | None = None
         self._progress: Any = None
         self._task: Any = None
@@ -63,7 +64,7 @@ class Bar:
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            console=Console(stderr=True),
+            console=Console(stderr=True, no_color=self._plain or None),
             transient=True,
         )
         self._progress.start()

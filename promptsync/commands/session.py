@@ -275,7 +275,8 @@ def verb(
         def run(*arguments: Any, **options: Any) -> Outcome:
             session: Session = click.get_current_context().obj
             session.verb = name if parent is None else f"{parent.name} {name}"
-            session.bar = Bar(shown=session.environment.interactive and not session.quiet)
+            is_shown = session.environment.interactive and not session.quiet
+            session.bar = Bar(shown=is_shown, plain=session.use_colour is False)
             try:
                 return function(session, *arguments, **options)
             finally:
