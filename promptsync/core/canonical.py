@@ -23,11 +23,11 @@ from promptsync.core.defaults import (
     Shape,
 )
 from promptsync.core.prompt import Prompt
+from promptsync.core.values import SCALARS, clean, plain
 
 encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 """The JSON text of a canonical form: equal forms have equal texts, and ``true`` is not ``1``."""
 
-_SCALARS = frozenset({str, int, bool, type(None)})
 _NO_SHAPE = Shape()
 _NOT_CONTENT = WRITE_ONLY | ENVELOPE
 
@@ -45,7 +45,7 @@ def canonical(prompt: Prompt) -> dict[str, Any]:
         if metadata:
             form["metadata"] = metadata
     if prompt.extra:
-        extra = {key: _clean(value) for key, value in prompt.extra.items() if _is_content(key, value)}
+        extra = {key: clean(value) for key, value in prompt.extra.items() if _is_content(key, value)}
         if extra:
             form["extra"] = extra
     return form
@@ -98,32 +98,6 @@ def comparable(local: Prompt, remote: Prompt) -> Prompt:
     return dataclasses.replace(remote, template={**remote.template, "tools": tools})
 
 
-def plain(value: Any) -> Any:
-    """Return user JSON with integral floats as integers and everything else as it is, nulls too."""
-    kind = type(value)
-    if kind in _SCALARS:
-        return value
-    if kind is float:
-        return int(value) if value.is_integer() else value
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value
-
-
-def _clean(value: Any) -> Any:
-    """Like ``plain``, without the keys whose value is null."""
-    kind = type(value)
-    if kind in _SCALARS:
-        return value
-    if isinstance(value, Mapping):
-        return {key: _clean(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
-    return plain(value)
-
-
 def _template(template: Mapping[str, Any]) -> dict[str, Any]:
     form = _object(template, TEMPLATE)
     if "type" not in form:
@@ -153,12 +127,12 @@ def _object(value: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
             continue
         known = shape.fields.get(key)
         if known is None:
-            form[key] = item if type(item) in _SCALARS else _clean(item)
+            form[key] = item if type(item) in SCALARS else clean(item)
             continue
         if known.of:
             item = _content(item) if known.of == "block" else _shaped(item, SHAPES[known.of])
-        elif type(item) not in _SCALARS:
-            item = plain(item) if known.user_json else _clean(item)
+        elif type(item) not in SCALARS:
+            item = plain(item) if known.user_json else clean(item)
         if not _is_omitted(item, known.omitted):
             form[key] = item
     return form
@@ -168,15 +142,15 @@ def _shaped(value: Any, shape: Shape) -> Any:
     if isinstance(value, Mapping):
         return _object(value, shape)
     if isinstance(value, list | tuple):
-        return [_object(item, shape) if isinstance(item, Mapping) else _clean(item) for item in value]
-    return _clean(value)
+        return [_object(item, shape) if isinstance(item, Mapping) else clean(item) for item in value]
+    return clean(value)
 
 
 def _content(value: Any) -> Any:
     """Content in its minimal form: a string is the same as one text block that has nothing but a text."""
     if not isinstance(value, list | tuple):
-        return _clean(value)
-    blocks = [_block(item) if isinstance(item, Mapping) else _clean(item) for item in value]
+        return clean(value)
+    blocks = [_block(item) if isinstance(item, Mapping) else clean(item) for item in value]
     if len(blocks) == 1:
         only = blocks[0]
         if isinstance(only, dict) and len(only) == 2 and only.get("type") == "text":

@@ -12,15 +12,8 @@ from typing import Any, Final
 
 from promptsync.core.defaults import DEFAULT_FORMAT
 from promptsync.core.prompt import Local, Prompt
-from promptsync.core.tidy import (
-    copied,
-    tidy_content,
-    tidy_functions,
-    tidy_message,
-    tidy_model,
-    tidy_tools,
-    without_nulls,
-)
+from promptsync.core.tidy import tidy_content, tidy_functions, tidy_message, tidy_model, tidy_tools
+from promptsync.core.values import copied, without_nulls
 
 TEMPLATE_KEYS: Final = ("tools", "functions", "function_call", "tool_choice")
 """Keys of the template that stand at the top of a file as they are."""

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from promptsync.core.canonical import encode, plain
+from promptsync.core.canonical import encode
 from promptsync.core.defaults import DEFAULT_FORMAT
 from promptsync.core.fields import readable
 from promptsync.core.merge_list import Inserted, Kept, keys_of, merged_order, moved_apart, slots
 from promptsync.core.merge_text import Clash, MergedText, merge_text
+from promptsync.core.values import plain
 
 BOTH_CHANGED: Final = "changed on both sides"
 BOTH_ADDED: Final = "added on both sides"

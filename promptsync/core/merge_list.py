@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptsync.core.align import Pair, align
-from promptsync.core.canonical import encode, plain
+from promptsync.core.canonical import encode
+from promptsync.core.values import plain
 
 
 @dataclass(frozen=True, slots=True)

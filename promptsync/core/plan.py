@@ -31,7 +31,7 @@ class Action:
     To ``RESTORE`` it is the latest version in the archive. ``local`` and ``remote`` are the digests of both
     sides, ``tags`` and ``remote_tags`` what stands beside them. ``message`` is what the new version will
     carry, with its mark. ``labels`` will point at the result; ``level`` orders snippets before their users.
-    ``was`` is a prompt without a file that said the same: the one that is created looks like that one renamed.
+    ``was`` is a prompt without a file that said the same: what is created looks like that one renamed.
     """
 
     name: str

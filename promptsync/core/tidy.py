@@ -17,6 +17,7 @@ from promptsync.core.defaults import (
     SHAPES,
     Shape,
 )
+from promptsync.core.values import copied, without_nulls
 
 _LEADING_KEYS: Final = (
     *("type", "role", "id", "provider", "name", "description", "text", "strict"),
@@ -75,24 +76,6 @@ def tidy_model(model: Mapping[str, Any]) -> dict[str, Any]:
     if tidied.get("api_type") == CHAT_COMPLETIONS and model.get("provider") in CHAT_COMPLETIONS_PROVIDERS:
         del tidied["api_type"]
     return tidied
-
-
-def without_nulls(value: Any) -> Any:
-    """Return a plain copy in which no object has a null value."""
-    if isinstance(value, Mapping):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [without_nulls(item) for item in value]
-    return value
-
-
-def copied(value: Any) -> Any:
-    """Return a plain copy of user JSON: dicts and lists, nulls and all."""
-    if isinstance(value, Mapping):
-        return {key: copied(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [copied(item) for item in value]
-    return value
 
 
 def _block(block: Any) -> Any:
