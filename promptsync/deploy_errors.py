@@ -2,38 +2,59 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from promptsync import output, plans
+from promptsync.deploy.members import Held
 from promptsync.deploy.planning import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import Incomplete, PromptsyncError, Refused
 
 
-def failure(receipt: DeployReceipt, *, dry_run: bool = False) -> PromptsyncError | None:
+def failure(receipt: DeployReceipt) -> PromptsyncError | None:
     """Return the error that a deploy ends in, ``None`` when all is as it should be.
 
     What is unfinished comes before what did not pass, and that before what was left.
     """
-    if receipt.interrupted:
+    if receipt.interrupted or receipt.push.interrupted:
         return _interrupted(receipt)
+    return _unfinished(receipt) or _stopped(receipt) or _left(receipt.plan)
+
+
+def _stopped(receipt: DeployReceipt) -> PromptsyncError | None:
+    """The error of the step that stopped it."""
     if receipt.error is not None:
-        return _unfinished(receipt) or receipt.error
+        return receipt.error
     error = plans.push_error(receipt.push)
     if error is not None:
-        return _unfinished(receipt) or error
+        # what a push advises is to push again
+        error.hint = _HINTS.get(error.code, error.hint)
+        return error
     if receipt.proof is not None and receipt.proof.error is not None:
-        return _unfinished(receipt) or _not_proven(receipt, receipt.proof.error)
-    return _unfinished(receipt) or (None if dry_run else _left(receipt.plan))
+        return _not_proven(receipt, receipt.proof.error)
+    return None
+
+
+_AGAIN = "then promptsync deploy again: what was published is not published twice"
+_HINTS = {
+    "unknown-outcome": f"promptsync status tells; {_AGAIN}",
+    "partial": f"mend what is listed, {_AGAIN}",
+    "raced": f"promptsync status shows where you stand; pull what is new, {_AGAIN}",
+    "remote": f"check the remote, the key and its permissions, {_AGAIN}",
+}
 
 
 def _interrupted(receipt: DeployReceipt) -> PromptsyncError:
     label = receipt.plan.label
+    is_safe = not any(one.moved or one.is_unknown for one in receipt.labels)
+    where = f"{label} is where it was" if is_safe else f"{label} is partly moved"
+    looks = "" if is_safe else "promptsync label list shows where the labels are, "
+    runs = [_running(run) for run in receipt.running if run.is_under_way]
     stopped = PromptsyncError(
-        f"interrupted; {output.count(len(receipt.push.published), 'version')} published, "
-        f"{label} is where it was",
-        hint="promptsync deploy does the rest",
-        details=[_running(run) for run in receipt.running if run.is_under_way],
+        f"interrupted; {output.count(len(receipt.push.published), 'version')} published, {where}",
+        hint=f"{looks}promptsync deploy does the rest",
+        details=[*_not_taken_back(receipt), *runs],
         code="interrupted",
     )
     stopped.exit_code = 130
@@ -55,11 +76,17 @@ def _running(run: Any) -> str:
     return f"{run.agent}: execution {run.execution_id} goes on"
 
 
-def _unfinished(receipt: DeployReceipt) -> PromptsyncError | None:
-    """The error of what could not be put back."""
+def _not_taken_back(receipt: DeployReceipt) -> list[str]:
+    """What could not be put back, or of which nobody knows."""
+    if receipt.is_released:
+        return []
     notes = [f"{one.name}: {one.note}" for one in receipt.live if one.note]
-    if not receipt.is_released:
-        notes += [f"{one.change.name}: {one.note}" for one in receipt.labels if one.moved and one.note]
+    notes += [f"{one.change.name}: {one.note}" for one in receipt.labels if one.moved and one.note]
+    return list(dict.fromkeys(notes))
+
+
+def _unfinished(receipt: DeployReceipt) -> PromptsyncError | None:
+    notes = _not_taken_back(receipt)
     if not notes:
         return None
     return Incomplete(
@@ -77,9 +104,10 @@ def _left(plan: DeployPlan) -> PromptsyncError | None:
     if held:
         first = next(one for one in survey.held if one.touched)
         return Refused(
-            f"{first.name!r} is held: its release was taken back",
-            hint=f"promptsync label move {first.name} {plan.label} --version {first.version} releases it "
-            "all the same; a new text is released by a deploy",
+            f"{first.name!r} is held: {plan.label} was moved back to v{first.released}, and v{first.version} "
+            "says what the file says",
+            hint=f"{release_held(first, plan.label)} releases it all the same; "
+            "a text that the registry does not have yet is released by a deploy",
             code="held",
         )
     passed = next((one for one in survey.passed if one.touched), None)
@@ -87,6 +115,13 @@ def _left(plan: DeployPlan) -> PromptsyncError | None:
         return None
     return Refused(
         f"{passed.name!r} was left: {passed.reason}",
-        hint=f"promptsync diff {passed.name} --label {plan.label} shows the difference",
+        hint=f"promptsync diff {shlex.quote(passed.name)} --label {shlex.quote(plan.label)} "
+        "shows the difference",
         code="left",
     )
+
+
+def release_held(held: Held, label: str) -> str:
+    """Return what to type to release what is held."""
+    name = shlex.quote(held.name)
+    return f"promptsync label move {name} {shlex.quote(label)} --version {held.version}"

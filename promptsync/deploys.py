@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from promptsync import output, plans
 from promptsync.deploy.planning import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
+from promptsync.deploy_errors import release_held
 from promptsync.proofs import proof_lines
 from promptsync.sync.relabel import Changed
 
@@ -87,7 +88,7 @@ def _live_lines(plan: DeployPlan) -> Iterator[str]:
 def nothing_lines(plan: DeployPlan) -> list[str]:
     """Return why there is nothing to do."""
     label, left = output.name(plan.label), left_lines(plan)
-    if plan.survey.held or plan.survey.passed:
+    if left:
         return [*left, output.Aside(f"nothing else to deploy to {label}")]
     return [*left, output.Aside(f"nothing to deploy: {label} says what git says")]
 
@@ -107,9 +108,8 @@ def left_lines(plan: DeployPlan) -> list[str]:
     lines += [_line("unproven", "warn", name, "no evaluation and no agent") for name in plan.unproven]
     for held in survey.held:
         text = (
-            f"v{held.version} says this, and {label} was moved back to v{held.released}; "
-            f"promptsync label move {held.name} {plan.label} "
-            f"--version {held.version} releases it all the same"
+            f"v{held.version} says what the file says, and {label} was moved back to v{held.released}; "
+            f"{release_held(held, plan.label)} releases it all the same"
         )
         lines.append(_line("held", "warn", held.name, text))
     lines += [_line("left", "warn", one.name, f"{one.state}, {one.reason}") for one in survey.passed]
@@ -152,5 +152,8 @@ def _summary(receipt: DeployReceipt) -> str:
     label = output.name(receipt.plan.label)
     if receipt.is_released:
         return f"{output.count(len(receipt.labels), 'prompt')} released to {label}"
-    moved = sum(one.moved for one in receipt.labels)
-    return f"nothing was released; {label} is where it was" if not moved else f"{label} is only partly moved"
+    if any(one.is_unknown for one in receipt.labels):
+        return f"not released; nobody knows where {label} is now"
+    if any(one.moved for one in receipt.labels):
+        return f"not released; {label} is partly moved"
+    return f"nothing was released; {label} is where it was"

@@ -73,7 +73,7 @@ def command(
     session.blank = {**session.blank, "dry_run": dry_run}
     results = result_file(session, "--junit", asked["junit_file"])
     with session.project() as project, told_in(results, "deploy"):
-        wanted = label or label_of_branch(session, project, merged=dry_run)
+        wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
         options = _options(session, project, wanted, asked)
         if dry_run:
@@ -223,7 +223,8 @@ def _confirm(session: Session, plan: DeployPlan, yes: bool) -> None:
 
 
 def _outcome(session: Session, receipt: DeployReceipt, unwritten: PromptsyncError | None) -> Outcome:
-    code, error = first(failure(receipt), unwritten)
+    failed = failure(receipt)
+    code, error = first(failed, unwritten)
     lines = deploys.receipt_lines(receipt)
     summary: list[str] = []
     if session.form == "markdown" or session.environment.in_github:
@@ -232,9 +233,9 @@ def _outcome(session: Session, receipt: DeployReceipt, unwritten: PromptsyncErro
         summary = deploy_markdown(receipt)
     return Outcome(
         summary if session.form == "markdown" else lines,
-        deploy_documents.body(receipt, passed=error is None, dry_run=False),
+        deploy_documents.body(receipt, passed=failed is None, dry_run=False),
         code,
         error,
         summary,
-        deploy_documents.outputs(receipt, passed=error is None),
+        deploy_documents.outputs(receipt, passed=failed is None),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from promptsync.checks.finding import Found, find_checks
 from promptsync.checks.selection import Selection, select_checks
+from promptsync.core.labels import SUFFIX, previous_name
 from promptsync.core.plan import PushPlan
 from promptsync.deploy.live import LiveSnippet, beforehand, check_live, live_snippets
 from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.survey import survey
-from promptsync.errors import Refused
+from promptsync.errors import Refused, UsageError
 from promptsync.sync.planning import PushOptions, check_options, plan_push
 from promptsync.sync.project import Project
 
@@ -94,6 +96,11 @@ def plan_deploy(
     then. ``find`` looks the checks up.
     """
     check_options(PushOptions(message=options.message))
+    if previous_name(options.label) is None:
+        raise UsageError(
+            f"{options.label!r} remembers the way back of another label, and moves along with that",
+            hint=f"promptsync deploy --label {shlex.quote(options.label.removesuffix(SUFFIX))}",
+        )
     found = survey(project, options.label, options.touched, allow_dirty=options.allow_dirty)
     push = _plan_push(project, found, options)
     names = [member.name for member in found.members]

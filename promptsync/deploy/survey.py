@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from promptsync.core.compare import Side, State, compare
 from promptsync.core.labels import previous_name
-from promptsync.core.message import parse_mark
 from promptsync.deploy.affected import affected, dependants
 from promptsync.deploy.members import Held, Member, Passed, Survey
 from promptsync.errors import Refused
@@ -18,6 +17,7 @@ from promptsync.sync.gather import gather
 from promptsync.sync.project import Project
 from promptsync.sync.proof import digest_beside
 from promptsync.sync.snapshot import Item, Snapshot
+from promptsync.sync.superseded import passed_over
 
 _IN_WAY = {
     State.DIVERGED: "was changed here, and under the label",
@@ -25,7 +25,8 @@ _IN_WAY = {
     State.DELETED_REMOTELY: "was archived in the registry",
 }
 _PASSED = {
-    State.BEHIND: "the label is at a version that this commit does not include; promptsync pull brings it",
+    State.BEHIND: "the label is at a version that this commit does not include; git pull brings it, "
+    "or promptsync pull if it was edited in the registry",
     State.ALTERED: "the registry keeps it differently from what it was given; promptsync diff shows how",
 }
 
@@ -108,6 +109,8 @@ class _Survey:
     def _place(self, under: Item, item: Item) -> None:
         """Decide about a prompt whose label says something else than its file."""
         has_label = under.listed is not None
+        if has_label and (under.version or 0) > (item.version or 0) and item.listed is not None:
+            raise _moved_meanwhile(under, item)
         if item.state in (State.RENAMED_REMOTELY, State.DELETED_REMOTELY):
             self._in_way.append((item, _IN_WAY[item.state]))
         elif has_label and under.state is State.DIVERGED:
@@ -135,21 +138,15 @@ class _Survey:
             latest=item.version,
             publishes=publishes,
             forced=forced,
-            superseded=tuple(self._superseded(item)) if forced else (),
+            superseded=self._superseded(item) if forced else (),
             left_over=self._touched is not None and item.name not in self._touched,
         )
 
-    def _superseded(self, item: Item) -> Iterator[int]:
-        """Yield the drafts above the base: versions that nobody published from a commit."""
-        if item.listed is None or item.version is None:
-            return
-        for number in range((item.base.version if item.base is not None else 0) + 1, item.version + 1):
-            found = read_version(self._project, item.listed, number)
-            if found is None:
-                continue
-            mark = parse_mark(found.message)
-            if mark is None or mark.version != number:
-                yield number
+    def _superseded(self, item: Item) -> tuple[int, ...]:
+        """Return the drafts that the base does not include: versions that nobody published from a commit."""
+        if item.listed is None:
+            return ()
+        return passed_over(self._project, item.listed, item.base.version if item.base is not None else 0)
 
     def _is_touched(self, name: str) -> bool:
         # where nobody can tell, leaving something is told as strictly as if it had been asked for
@@ -215,14 +212,23 @@ def _has_other_tags(item: Item) -> bool:
     return item.state is State.AHEAD and item.digest == item.remote_digest
 
 
+def _moved_meanwhile(under: Item, item: Item) -> Refused:
+    return Refused(
+        f"the registry moved while it was read ({item.name}: v{item.version} was the latest, and then the "
+        f"label was at v{under.version}); nothing was released",
+        hint="run promptsync deploy again: it looks anew",
+        code="remote-moved",
+    )
+
+
 def _way_out(item: Item, label: str) -> str:
     name = shlex.quote(item.name)
     if item.state is State.DELETED_REMOTELY:
-        return f"promptsync push --restore {name} publishes it again"
+        return f"promptsync push --restore {name} publishes it again\nor delete its file, and commit that"
     if item.state is State.RENAMED_REMOTELY:
         return f"give its file the line  name: {item.renamed_to}\nor rename it back in the registry"
     return (
-        f"promptsync diff {name} --label {label} shows both changes\n"
+        f"promptsync diff {name} --label {shlex.quote(label)} shows both changes\n"
         f"promptsync pull --merge {name} brings the registry's into the file; commit that, then deploy"
     )
 
