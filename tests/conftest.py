@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# how long an example takes says more about the machine than about what is tested
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("suite")
-
 sys.path.append(str(Path(__file__).parent / "remote"))
 
 from worlds import World, made
 
 from promptsync.remote.session import Session
 from promptsync.sync import publish
+
+# how long an example takes says more about the machine than about what is tested
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture
