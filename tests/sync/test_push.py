@@ -36,7 +36,7 @@ def test_one_diverged_prompt_among_many_stops_the_push_and_shows_both_changes(th
     assert three.version("a") == three.version("b") == 1
     assert "v1 -> prompts/c.yaml" in done.err and "v1 -> v2" in done.err
     assert "Ours" in done.err and "Theirs" in done.err and "Hello" in done.err
-    for way in ("pull --theirs c", "pull --ours c", "push --force c", "push --partial"):
+    for way in ("pull --merge c", "pull --theirs c", "pull --ours c", "push --force c", "push --partial"):
         assert f"promptsync {way}" in done.err
 
 
@@ -49,6 +49,18 @@ def test_partial_publishes_the_others_and_still_exits_3(three: World) -> None:
     assert [(one["name"], one["state"]) for one in found.document["skipped"]] == [("c", "diverged")]
     assert found.document["error"]["code"] == "diverged"
     assert three.text("c") == "Theirs {name}"
+
+
+def test_a_failed_write_beside_what_was_left_is_the_worse_of_the_two(three: World) -> None:
+    three.edit("a", "Hello", "Ciao")
+    three.edit("b", "Hello", "Ciao")
+    diverge(three, "c")
+    three.faults.append(fault(publishing("b"), failing(422, "no such model")))
+    found = three.run("push", "--partial", "--json")
+    assert found.code == 5
+    assert [one["name"] for one in found.document["published"]] == ["a"]
+    assert [one["name"] for one in found.document["failed"]] == ["b"]
+    assert [one["name"] for one in found.document["skipped"]] == ["c"]
 
 
 def test_force_overrides_for_that_name_only(three: World) -> None:
@@ -143,6 +155,27 @@ def fingerprint(world: World, *options: str) -> str:
     return str(world.run("push", "-n", "--json", *options).document["fingerprint"])
 
 
+@pytest.mark.parametrize(
+    "options", ["", "--prune", "--force c", "--restore gone", "--label prod", "--partial"]
+)
+def test_no_option_makes_a_dry_run_write(three: World, options: str) -> None:
+    three.write("gone")
+    three.commit()
+    three.ok("push", "gone")
+    three.archive("gone")
+    three.write("new")
+    three.edit("a", "Hello", "Ciao")
+    three.path("b").unlink()
+    diverge(three, "c")
+    three.commit()
+    three.forget()
+    before = three.files()
+    for form in ((), ("--json",), ("--format", "markdown")):
+        assert three.run("push", "-n", "-y", *options.split(), *form).code in (0, 3)
+    assert three.writes == []
+    assert three.files() == before
+
+
 def test_the_expected_plan_is_carried_out(three: World) -> None:
     three.edit("a", "Hello", "Ciao")
     three.ok("push", "--expect", fingerprint(three))
@@ -172,6 +205,13 @@ def test_another_plan_than_the_expected_one_is_refused(three: World, what: str) 
     done = three.run("push", "--expect", expected, *options)
     assert done.code == 3
     assert three.writes == []
+    if what == "remote tags":
+        return  # both sides changed them: there is no plan at all
+    now = fingerprint(three, *options)
+    assert f"{now}, not {expected}" in done.err
+    # what would be done now is shown
+    planned = three.ok("push", "-n", *options).out.splitlines()[2:-3]
+    assert [line for line in planned if line.strip() not in done.err] == []
 
 
 def test_a_fingerprint_survives_a_squash_and_another_message(three: World) -> None:
