@@ -194,6 +194,7 @@ def _lines(session: Session, project: Project, snapshot: Snapshot, offline: bool
             "",
             f"  {counts[State.REMOTE_ONLY]} prompts of the registry are not adopted here; -v lists them",
         ]
+    lines += [""] if snapshot.problems and not shown else []
     lines += [f"  {_problem(problem)}" for problem in snapshot.problems]
     if snapshot.hidden:
         lines += ["", f"  {output.count(len(snapshot.hidden), 'prompt')} hidden by a sparse checkout"]

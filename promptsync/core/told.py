@@ -66,7 +66,8 @@ def record_holds(local: LocalHistory, record: Pushed) -> bool:
     working, pushed = local.working, (record.digest, record.tags)
     is_pushed = working is not None and (working.digest, working.tags) == pushed
     if not local.git:
-        return is_pushed or record.commit is None  # else it was made in a repository that is gone
+        # of a repository that is gone it tells no more than what was here, and may be missed
+        return is_pushed or record.commit is None or working is None
     if working is not None and working.pulled != record.pulled:
         return False  # other text was put there since
     if is_pushed:

@@ -65,10 +65,10 @@ def _ways_out(item: Item) -> list[str]:
     if item.state is State.RENAMED_REMOTELY:
         return [f"give its file the line  name: {item.renamed_to}", "or rename it back in the registry"]
     if item.file is None:
-        return [
-            f"promptsync pull --theirs {name} brings the file back as it is in the registry",
-            f"promptsync push --prune --force {name} archives it, once the deletion is committed",
-        ]
+        ways = [f"promptsync pull --theirs {name} brings the file back as it is in the registry"]
+        if item.newest is not None:
+            ways.append(f"promptsync push --prune --force {name} archives it, once the deletion is committed")
+        return ways
     return [
         f"promptsync pull --merge {name} merges the two, field by field",
         f"promptsync pull --theirs {name} takes the registry's text (yours is kept in .promptsync/backup)",

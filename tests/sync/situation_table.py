@@ -249,6 +249,11 @@ def forgotten_without_git(copy: Copy) -> Copy:
     return edited(copy)
 
 
+def deleted_without_git(copy: Copy) -> Copy:
+    shutil.rmtree(copy.root / ".git")
+    return deleted(copy)
+
+
 def forgotten(copy: Copy) -> Copy:
     pushed(copy)
     copy.forget()
@@ -413,6 +418,13 @@ SITUATIONS: tuple[Situation, ...] = (
     ),
     Situation("no git: pulled, then edited", without_git, states("ahead"), publishes(3), KEPT),
     Situation("no git: edited on both sides", both_without_git, states("diverged"), REFUSES, REFUSES),
+    Situation(
+        "no git: the file is deleted",
+        deleted_without_git,
+        states("deleted-locally"),
+        leaves("leaves it, also with `--prune`"),
+        writes(1),
+    ),
     Situation(
         "no git and no `.promptsync/`: edited", forgotten_without_git, states("diverged"), REFUSES, REFUSES
     ),
