@@ -89,9 +89,11 @@ def _unfinished(receipt: DeployReceipt) -> PromptsyncError | None:
     notes = _not_taken_back(receipt)
     if not notes:
         return None
+    names = [one.name for one in receipt.live if one.note] or [one.change.name for one in receipt.labels]
     return Incomplete(
         f"not released, and not everything could be taken back: {notes[0]}",
-        hint="promptsync label list shows where the labels are, promptsync deploy tries again",
+        hint=f"promptsync log {shlex.quote(names[0])} shows its versions and labels; "
+        "promptsync deploy proves again what is there",
         details=notes if len(notes) > 1 else (),
         code="not-taken-back",
     )

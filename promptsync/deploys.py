@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from promptsync import output, plans
+from promptsync.deploy.live import LiveSnippet
 from promptsync.deploy.planning import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy_errors import release_held
@@ -80,8 +82,10 @@ def _version(version: int | None) -> str:
 
 def _live_lines(plan: DeployPlan) -> Iterator[str]:
     for one in plan.live:
+        if one.already:
+            continue
         how = "when its label moves" if one.by_label else "when it is published"
-        text = f"live {how}, before {_names(one.parents)} is proven; taken back on failure"
+        text = f"live {how}, before its users are proven ({_names(one.parents)}); taken back on failure"
         yield _line("live", "warn", one.name, text)
 
 
@@ -105,6 +109,10 @@ def left_lines(plan: DeployPlan) -> list[str]:
                 f"{drafts}: edited in the registry, and not in git; promptsync pull --drafts brings it here"
             )
             lines.append(_line("superseded", "warn", member.name, text))
+    for one in plan.live:
+        if one.already:
+            text = f"v{one.before} is live already, and not proven: {_names(one.parents)} renders it; "
+            lines.append(_line("live", "warn", one.name, f"{text}{_way_back(plan, one)} takes it back"))
     lines += [_line("unproven", "warn", name, "no evaluation and no agent") for name in plan.unproven]
     for held in survey.held:
         text = (
@@ -115,6 +123,13 @@ def left_lines(plan: DeployPlan) -> list[str]:
     lines += [_line("left", "warn", one.name, f"{one.state}, {one.reason}") for one in survey.passed]
     lines += [_line("left", "warn", name, f"deleted in git; it keeps {label}") for name in survey.deleted]
     return lines
+
+
+def _way_back(plan: DeployPlan, one: LiveSnippet) -> str:
+    name = shlex.quote(one.name)
+    if one.by_label:
+        return f"promptsync rollback {name} --label {shlex.quote(plan.label)}"
+    return "git revert of its change, and a deploy,"
 
 
 def _line(word: str, meaning: str, name: str, text: str) -> str:

@@ -12,13 +12,21 @@ from promptsync.errors import UsageError
 
 SUFFIX = ".previous"
 
+UNPROVEN = ".unproven"
+"""Ends the label that stays on what a deploy released before it was proven, for as long as it is not."""
+
 MAX_LABEL = 255
 """Longest label, in code points, that is used; what registries take is not documented."""
 
 
 def previous_name(label: str) -> str | None:
-    """Return the label that remembers the way back for ``label``; a remembering one has none itself."""
-    return None if label.endswith(SUFFIX) else label + SUFFIX
+    """Return the label that remembers the way back for ``label``; one that is kept for another has none."""
+    return None if label.endswith((SUFFIX, UNPROVEN)) else label + SUFFIX
+
+
+def unproven_name(label: str) -> str:
+    """Return the label that says of a release under ``label`` that it is not proven yet."""
+    return label + UNPROVEN
 
 
 def previous_after(old: int | None, new: int, previous: int | None) -> int | None:

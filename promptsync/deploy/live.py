@@ -24,13 +24,15 @@ class LiveSnippet:
     """A snippet that prompts render as soon as it is published, or as soon as its label moves.
 
     ``by_label`` tells the second from the first. ``parents`` are the prompts that are served with it;
-    ``before`` is the version that they render until then.
+    ``before`` is the version that they render until then. ``already`` says that they render the new one
+    since a push, or since a deploy that was stopped: that is ``before`` then.
     """
 
     name: str
     by_label: bool
     parents: tuple[str, ...]
     before: int
+    already: bool = False
 
 
 def live_snippets(project: Project, survey: Survey) -> tuple[LiveSnippet, ...]:
@@ -44,16 +46,18 @@ def live_snippets(project: Project, survey: Survey) -> tuple[LiveSnippet, ...]:
     found = []
     for member in survey.releases:
         usage = _Usage(project, survey, member)
-        if member.publishes and member.latest is not None:
+        if member.latest is not None:
             users = _users(served, member.name, follows_latest) & set(survey.latest.listing)
             users |= usage.foreign(follows_latest)
             if users:
-                found.append(LiveSnippet(member.name, False, tuple(sorted(users)), member.latest))
+                names, already = tuple(sorted(users)), not member.publishes
+                found.append(LiveSnippet(member.name, False, names, member.latest, already))
         if member.released is not None:
             # the label is where it is until all is proven, and so these would be proven with the old text
             users = (_users(served, member.name, by_label) & released) | usage.foreign(by_label)
             if users:
-                found.append(LiveSnippet(member.name, True, tuple(sorted(users)), member.released))
+                names, already = tuple(sorted(users)), member.is_moved
+                found.append(LiveSnippet(member.name, True, names, member.released, already))
     return tuple(found)
 
 
@@ -75,6 +79,7 @@ def beforehand(survey: Survey, live: Sequence[LiveSnippet]) -> tuple[Member, ...
 
 def check_live(live: Sequence[LiveSnippet]) -> None:
     """Raise ``Refused`` when a snippet would be live before it is proven."""
+    live = [one for one in live if not one.already]
     if not live:
         return
     first = live[0]
@@ -144,7 +149,8 @@ class _Usage:
         lists = (usage.get("snippet_usage"), usage.get("label_usage"))
         entries = [one for found in lists if isinstance(found, list) for one in found]
         names = {str(one.get("prompt_name")) for one in entries if isinstance(one, dict)}
-        return sorted(name for name in names if name in survey.latest.listing and name not in files)
+        ours = {item.name for item in survey.latest.items if item.file is not None}
+        return sorted(name for name in names if name in survey.latest.listing and name not in ours)
 
     def _renders(self, name: str, follows: Follows) -> bool:
         listed = self._survey.latest.listing[name]

@@ -42,6 +42,11 @@ class Member:
         return self.publishes and self.was_taken_back
 
     @property
+    def is_moved(self) -> bool:
+        """Whether the label is there already: a deploy that was stopped moved it before the proof."""
+        return not self.publishes and self.released == self.latest
+
+    @property
     def version(self) -> int:
         """The version that is proven, and that the label will point at."""
         if self.dependant:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from promptsync.core.labels import previous_after, previous_name
+from promptsync.core.labels import previous_after, previous_name, unproven_name
 from promptsync.deploy.members import Member
 from promptsync.errors import PromptsyncError
 from promptsync.sync.labels import Change
@@ -26,6 +26,7 @@ class Moves:
         self._releases = releases
         self._moved: dict[str, Change] = {}
         self._told: dict[str, Changed] = {}
+        self._marked = {member.name for member in releases if member.is_moved}
         self.versions = {member.name: member.version for member in releases}
         self.ids = {member.name: member.template_id for member in releases if member.template_id is not None}
 
@@ -59,6 +60,33 @@ class Moves:
         """Take note of a label that a new prompt got with its first version."""
         self._note(Changed(Change(name, self.ids[name], self._label, None, version), True))
 
+    def mark_unproven(self, members: Sequence[Member]) -> PromptsyncError | None:
+        """Mark what gets the label before it is proven: the next deploy proves it, if this one is killed."""
+        if not members:
+            return None
+        there = self._marks()
+        changes = [self._mark(one.name, there.get(one.name), self.versions[one.name]) for one in members]
+        done = relabel(self._project, changes, together=True)
+        self._marked |= {one.change.name for one in done if one.moved}
+        return failure(self._project, done)
+
+    def mark_proven(self) -> None:
+        """Take away the marks, for all is proven."""
+        self._unmark(self._marked)
+
+    def _unmark(self, names: Collection[str]) -> None:
+        # a mark that stays costs the next deploy a proof, or nothing where the label is elsewhere
+        if names:
+            there = self._marks()
+            relabel(self._project, [self._mark(name, there.get(name), None) for name in sorted(names)])
+
+    def _marks(self) -> dict[str, int]:
+        found = self._project.registry.list(label=unproven_name(self._label))
+        return {one.name: one.version for one in found}
+
+    def _mark(self, name: str, old: int | None, new: int | None) -> Change:
+        return Change(name, self.ids[name], unproven_name(self._label), old, new)
+
     def take_back(self) -> None:
         """Move everything back to where it was before the deploy, as far as that goes."""
         back = [change.reversed() for change in self._moved.values()]
@@ -70,6 +98,7 @@ class Moves:
             raise
         for one in undone:
             self._note_back(one)
+        self._unmark({name for name in self._marked & self._told.keys() if not self._told[name].moved})
 
     def _make(self, changes: Sequence[Change]) -> PromptsyncError | None:
         if not changes:
@@ -91,7 +120,7 @@ class Moves:
         if first is not None:
             ways = (first.previous[0], change.previous[1])
             change = Change(change.name, change.template_id, change.label, first.old, change.new, ways)
-        if done.moved:
+        if done.moved and change.old != change.new:
             self._moved[change.name] = change
         self._told[change.name] = replace(done, change=change)
 

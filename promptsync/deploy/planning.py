@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from promptsync.checks.finding import Found, find_checks
 from promptsync.checks.selection import Selection, select_checks
-from promptsync.core.labels import SUFFIX, previous_name
+from promptsync.core.labels import previous_name
 from promptsync.core.plan import PushPlan
 from promptsync.deploy.live import LiveSnippet, beforehand, check_live, live_snippets
 from promptsync.deploy.members import Member, Survey
@@ -78,7 +77,14 @@ class DeployPlan:
         ]
         proofs = [[one.evaluation, one.min_score] for one in self.selection.evaluations]
         agents = [[one.agent, dict(one.input_variables)] for one in self.selection.agents]
-        whole = [self.label, self.push.fingerprint, moves, proofs, agents, bool(self.live)]
+        whole = [
+            self.label,
+            self.push.fingerprint,
+            moves,
+            proofs,
+            agents,
+            any(not one.already for one in self.live),
+        ]
         text = json.dumps(whole, sort_keys=True, ensure_ascii=True, default=str)
         return sha256(text.encode()).hexdigest()[:16]
 
@@ -98,8 +104,8 @@ def plan_deploy(
     check_options(PushOptions(message=options.message))
     if previous_name(options.label) is None:
         raise UsageError(
-            f"{options.label!r} remembers the way back of another label, and moves along with that",
-            hint=f"promptsync deploy --label {shlex.quote(options.label.removesuffix(SUFFIX))}",
+            f"{options.label!r} is kept for another label, and moves along with that",
+            hint="name that one: promptsync deploy --label prod",
         )
     found = survey(project, options.label, options.touched, allow_dirty=options.allow_dirty)
     push = _plan_push(project, found, options)

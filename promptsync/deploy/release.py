@@ -127,11 +127,13 @@ class _Deploy:
 
     def _make_live(self) -> bool:
         """Move the labels of snippets that cannot be proven, or referred to, before they are there."""
-        names = {one.name for one in self._plan.live if one.by_label}
+        names = {one.name for one in self._plan.live if one.by_label and not one.already}
         if names:
             self._live.begin()
         names |= {member.name for member in self._plan.beforehand}
-        return self._move([one for one in self._plan.survey.releases if one.name in names])
+        members = [one for one in self._plan.survey.releases if one.name in names]
+        self.receipt.error = self._moves.mark_unproven(members)
+        return self.receipt.error is None and self._move(members)
 
     def _prove(self) -> bool:
         selection = self._plan.selection
@@ -164,7 +166,9 @@ class _Deploy:
         """Take back what moved or was live before it was proven, unless all of it is released."""
         receipt = self.receipt
         try:
-            if not receipt.is_released:
+            if receipt.is_released:
+                self._moves.mark_proven()
+            else:
                 self._moves.take_back()
                 self._remember_rollbacks()
                 self._live.take_back(receipt.push)

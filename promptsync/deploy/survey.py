@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from promptsync.core.compare import Side, State, compare
-from promptsync.core.labels import previous_name
+from promptsync.core.labels import previous_name, unproven_name
 from promptsync.deploy.affected import affected, dependants
 from promptsync.deploy.members import Held, Member, Passed, Survey
 from promptsync.errors import Refused
@@ -58,7 +58,7 @@ def survey(
     found = _Survey(project, label, latest, under, touched)
     found.look()
     if not allow_dirty:
-        _check_committed(under, found.releases)
+        _check_committed((under, latest), found.releases)
     ways = affected(project, label, latest, found.releases)
     return Survey(
         label,
@@ -86,6 +86,11 @@ class _Survey:
         self._under = {item.name: _without_tags(item) for item in under.items}
         self._latest = {item.name: item for item in latest.items}
         self._touched = touched
+        self._unproven = {
+            one.name
+            for one in project.registry.list(label=unproven_name(label))
+            if (item := self._under.get(one.name)) is not None and item.version == one.version
+        }
         self._in_way: list[tuple[Item, str]] = []
         self.releases: list[Member] = []
         self.held: list[Held] = []
@@ -101,7 +106,7 @@ class _Survey:
             if item.file is None:
                 if under.state in (State.DELETED_LOCALLY, State.DIVERGED):
                     self.deleted.append(name)
-            elif under.state is not State.IN_SYNC or _has_other_tags(item):
+            elif under.state is not State.IN_SYNC or _has_other_tags(item) or name in self._unproven:
                 self._place(under, item)
         self._refuse()
         self._hold()
@@ -233,11 +238,12 @@ def _way_out(item: Item, label: str) -> str:
     )
 
 
-def _check_committed(under: Snapshot, releases: list[Member]) -> None:
-    if not under.has_history:
+def _check_committed(snapshots: Sequence[Snapshot], releases: Sequence[Member]) -> None:
+    if not all(snapshot.has_history for snapshot in snapshots):
         return
-    items = {item.name: item for item in under.items}
-    dirty = [member for member in releases if items[member.name].origin.dirty]
+    # where the two sides agree nobody looked at git
+    items = {item.name: item for one in snapshots for item in one.items if item.state is not State.IN_SYNC}
+    dirty = [member for member in releases if member.name in items and items[member.name].origin.dirty]
     if dirty:
         first = dirty[0]
         more = f" (and {len(dirty) - 1} more)" if len(dirty) > 1 else ""

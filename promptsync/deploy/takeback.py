@@ -22,7 +22,7 @@ class LiveSnippets:
 
     def __init__(self, project: Project, snippets: Sequence[LiveSnippet], clock: Callable[[], float]) -> None:
         self._project = project
-        self._snippets = snippets
+        self._snippets = [one for one in snippets if not one.already]
         self._clock = clock
         self._since: float | None = None
         self._lost: dict[str, str] = {}
@@ -71,9 +71,10 @@ def _taken_back(project: Project, snippet: LiveSnippet, version: int) -> str:
     Return why that did not work out, nothing if all is well.
     """
     try:
-        return _publish(project, snippet, version)
+        lost = _publish(project, snippet, version)
     except RemoteError as error:
-        return error.message
+        lost = error.message
+    return lost and f"v{version} is still live, for v{snippet.before} could not be published again: {lost}"
 
 
 def _publish(project: Project, snippet: LiveSnippet, version: int) -> str:
@@ -91,6 +92,4 @@ def _publish(project: Project, snippet: LiveSnippet, version: int) -> str:
     )
     if isinstance(done, Lost):
         return done.reason
-    if done.version != version + 1:
-        return f"it was taken back as v{done.version}, over what somebody else published meanwhile"
-    return ""
+    return "" if done.version == version + 1 else "somebody else published at that very moment"

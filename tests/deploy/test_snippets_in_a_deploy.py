@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from worlds import World
+from worlds import DROPPED, Reply, Seen, World, asking, failing, fault, is_write
 
 
 def uses(world: World, reference: str) -> None:
@@ -181,3 +181,57 @@ def test_users_by_label_in_other_repositories_count(released: World) -> None:
     assert done.code == 3
     assert "'foreign'" in done.err
     assert released.run("deploy", "--live-snippets").code == 0
+
+
+def dead_after(world: World, count: int) -> None:
+    """From the next write but ``count`` on, nothing gets through, as if the deploy had been killed there."""
+    writes = iter(range(count))
+
+    def answer(seen: Seen, forward: object) -> Reply | None:
+        dead = is_write(seen) and next(writes, None) is None
+        if dead or world.faults[0] is not answer:
+            world.faults[:] = [fault(lambda seen: True, DROPPED)]
+            return DROPPED
+        return None
+
+    world.faults.append(answer)
+
+
+@pytest.mark.parametrize("writes", range(8))
+def test_a_label_that_was_live_unproven_when_a_deploy_was_killed_is_not_taken_for_proven(
+    released: World, writes: int
+) -> None:
+    uses(released, "@@@tone@label:prod@@@")
+    change(released, "A rude text.")
+    dead_after(released, writes)
+    assert released.run("deploy", "--live-snippets").code in (1, 4, 5)
+    released.faults.clear()
+    done = released.run("deploy", "--live-snippets")
+    assert done.code == 1, str(done)
+    change(released, "A very polite text.")
+    assert released.run("deploy", "--live-snippets").code == 0
+    assert live(released) == "A very polite text. Hello Ada"
+    assert released.label("tone", "prod.unproven") is None
+    assert released.run("deploy", "--json").document["members"] == []
+
+
+def test_a_label_that_could_not_be_moved_back_is_told_by_every_deploy_until_it_is_proven(
+    released: World,
+) -> None:
+    uses(released, "@@@tone@label:prod@@@")
+    change(released, "A rude text.")
+    moves = iter(range(1_000))
+    released.faults.append(
+        fault(lambda seen: asking("PATCH", "/prompt-labels/")(seen) and next(moves) > 0, failing(500))
+    )
+    done = released.run("deploy", "--live-snippets", "--json")
+    assert done.code == 5, str(done)
+    assert [one["moved"] for one in done.document["labels"]] == [True]
+    assert [(one["taken_back"], bool(one["note"])) for one in done.document["live"]] == [(False, True)]
+    released.faults.clear()
+    again = released.run("deploy")
+    assert again.code == 1, str(again)
+    assert "v2 is live already, and not proven" in again.out
+    assert "promptsync rollback tone --label prod" in again.out
+    released.ok("rollback", "tone", "--label", "prod", "-y")
+    assert live(released) == "A polite text. Hello Ada"
