@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from promptsync import __version__, output
+from promptsync import __version__, output, streams
 from promptsync.commands.grouping import VerbGroup, close_word
 from promptsync.commands.session import Environment, Outcome, Session, shared_options
 from promptsync.errors import PromptsyncError, UsageError
@@ -109,6 +109,7 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit. What a supervisor sends to end it is taken as Ctrl-C."""
+    streams.open_closed()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it is ignored in the background
         signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
@@ -134,8 +135,10 @@ def run(arguments: Sequence[str], environ: Any) -> int:
         interrupted.exit_code = INTERRUPTED
         return _fail(session, interrupted, wants_json)
     except Exception as error:
+        if not session.verb and streams.is_full(error):  # --help and --version print by themselves
+            return _unwritten(error)
         return _fail(session, _bug(error, arguments), wants_json)
-    if not isinstance(outcome, Outcome):  # --help and --version print by themselves
+    if not isinstance(outcome, Outcome):
         return int(outcome or 0)
     return _show(session, outcome)
 
@@ -146,12 +149,19 @@ def _show(session: Session, outcome: Outcome) -> int:
     try:
         _print(session, outcome)
     except BrokenPipeError:
-        _close_stdout()
+        streams.close_stdout()
     except OSError as error:
-        _close_stdout()
-        click.echo(f"error: the answer could not be written: {error.strerror}", err=True)
-        return outcome.exit_code or UNWRITTEN
+        unwritten = _unwritten(error)
+        return outcome.exit_code or unwritten
     return outcome.exit_code
+
+
+def _unwritten(error: Exception) -> int:
+    """Tell that stdout takes no answer, and return the exit code for that."""
+    streams.close_stdout()
+    why = getattr(error, "strerror", None) or error
+    click.echo(f"error: the answer could not be written: {why}", err=True)
+    return UNWRITTEN
 
 
 def _tell_github(session: Session, outcome: Outcome) -> None:
@@ -163,11 +173,6 @@ def _tell_github(session: Session, outcome: Outcome) -> None:
     problem = tell_github(variables, outcome.summary, outcome.outputs, outcome.error)
     if problem is not None:
         session.say(f"warning: {problem}")
-
-
-def _close_stdout() -> None:
-    """Keep Python from complaining once more while it closes stdout."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print(session: Session, outcome: Outcome) -> None:
@@ -220,7 +225,8 @@ def _usage(error: click.UsageError) -> UsageError:
             "promptsync status shows where you stand" if path == "promptsync" else f"{path} --help tells more"
         )
         return UsageError("no verb given", hint=hint)
-    return UsageError(f"{error.format_message()}{_meant(error)}", hint=f"{path} --help tells more")
+    said = " ".join(error.format_message().split())  # click puts choices on lines of their own
+    return UsageError(f"{said}{_meant(error)}", hint=f"{path} --help tells more")
 
 
 def _meant(error: click.UsageError) -> str:
@@ -268,18 +274,6 @@ def _bug(error: Exception, arguments: Sequence[str]) -> PromptsyncError:
     return found
 
 
-def _columns(given: str) -> int | None:
-    """How wide the terminal is to which stdout goes, ``None`` when it goes elsewhere or does not tell."""
-    if not sys.stdout.isatty():
-        return None
-    if given.isdecimal() and int(given):
-        return int(given)
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or None
-    except OSError:
-        return None
-
-
 def _environment(environ: Any) -> Environment:
     interactive = sys.stderr.isatty() and not environ.get("CI")
     return Environment(
@@ -292,6 +286,6 @@ def _environment(environ: Any) -> Environment:
         ci=bool(environ.get("CI")),
         colour=False if environ.get("NO_COLOR") else None,
         interactive=interactive,
-        columns=_columns(environ.get("COLUMNS", "")),
+        columns=streams.columns(environ.get("COLUMNS", "")),
         variables={key: value for key, value in environ.items() if key.startswith("GITHUB_")},
     )

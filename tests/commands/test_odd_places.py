@@ -46,6 +46,32 @@ def test_a_full_device_is_one_line_and_an_exit_code_of_its_own(tmp_path):
     assert done.stderr.splitlines() == ["error: the answer could not be written: No space left on device"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["push", "--help"]])
+def test_help_that_finds_no_room_is_no_bug(arguments):
+    with Path("/dev/full").open("w") as full:
+        done = started(*arguments, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 5
+    assert done.stderr.splitlines() == ["error: the answer could not be written: No space left on device"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes descriptors as a POSIX shell does")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_what_the_caller_closed_is_not_taken_for_a_file(tmp_path, closed):
+    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
+    push = ["sh", "-c", f'"$0" -m promptsync -C "$1" push --json -y {closed}', sys.executable, str(tmp_path)]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(push, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert started("-C", str(tmp_path), "status", "--exit-code", capture_output=True).returncode == 0
+
+
+def test_choices_are_told_in_one_line(tmp_path):
+    done = started("schema", cwd=tmp_path, capture_output=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0].endswith("Choose from: prompt, config, fixtures, request, output")
+
+
 def test_the_exit_code_stands_when_nobody_reads_on(tmp_path):
     tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
     reader, writer = os.pipe()
