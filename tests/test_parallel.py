@@ -1,0 +1,72 @@
+"""Doing one thing to many at once."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from promptsync.parallel import begun, for_each, mapped
+
+
+def test_results_come_in_the_order_of_the_items() -> None:
+    later = threading.Event()
+
+    def do(number: int) -> int:
+        if number == 0:
+            later.wait(20)  # the first ends last
+        if number == 9:
+            later.set()
+        return number * number
+
+    assert mapped(do, range(10), connections=10) == [number * number for number in range(10)]
+    assert mapped(do, []) == []
+    assert mapped(do, [3]) == [9]
+
+
+@pytest.mark.parametrize("work", [for_each, mapped])
+def test_after_the_first_error_nothing_begins(work: object) -> None:
+    done: list[int] = []
+
+    def do(number: int) -> None:
+        if number == 3:
+            raise ValueError(f"number {number}")
+        done.append(number)
+
+    with pytest.raises(ValueError, match="number 3"):
+        work(do, range(1000), connections=1)  # type: ignore[operator]
+    assert done == [0, 1, 2]
+
+
+def test_no_more_are_under_way_than_connections() -> None:
+    inside, most = 0, 0
+    lock = threading.Lock()
+
+    def do(number: int) -> None:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        threading.Event().wait(0.001)
+        with lock:
+            inside -= 1
+
+    for_each(do, range(60), connections=4)
+    assert 0 < most <= 4
+
+
+def test_work_in_a_thread_may_be_parted_again() -> None:
+    assert mapped(lambda base: sum(mapped(lambda one: base + one, range(5))), range(3)) == [10, 15, 20]
+
+
+def test_what_was_begun_is_waited_for_and_raises_what_it_met() -> None:
+    go = threading.Event()
+    result = begun(lambda: go.wait(20) and "done")
+    go.set()
+    assert result() == "done"
+
+    def fail() -> None:
+        raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        begun(fail)()
