@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from promptsync.core.prompt import Problem
 from promptsync.errors import AnswerIsNo
 
-
 _ALL = "mend all of them, as the lines above say"
 
 

@@ -132,7 +132,7 @@ def _walk(folder: Path, shown: str, real_top: Path, found: dict[str, Path], prob
 
 
 def _is_cut_off(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry may be a directory that is out of reach: a link without a suffix that leads nowhere."""
+    """Whether an entry may be a directory out of reach: a link without a suffix that leads nowhere."""
     return entry.is_symlink() and not PurePath(entry.name).suffix and not Path(entry.path).exists()
 
 
