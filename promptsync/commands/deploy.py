@@ -18,7 +18,7 @@ from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.release import Gate, deploy
 from promptsync.deploy.survey import InTheWay
 from promptsync.deploy_errors import failure
-from promptsync.errors import AnswerIsNo, PromptsyncError, Refused
+from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, Refused
 from promptsync.files.private import locked
 
 if TYPE_CHECKING:
@@ -165,16 +165,19 @@ def _rehearse(
             session.say(line)
     else:
         count = output.count(len(rehearsal.receipt.labels), "prompt")
-        session.say(f"rehearsal passed: {count} released in a throw-away registry")
+        proof = rehearsal.receipt.proof
+        ran = "" if proof is not None and proof.all else "; nothing was proven in it"
+        session.say(f"rehearsal passed: {count} released in a throw-away registry{ran}")
     return rehearsal, _rehearsed(project, error)
 
 
 def _rehearsed(project: Project, error: PromptsyncError | None) -> PromptsyncError | None:
     if error is None:
         return None
-    return type(error)(
+    kind = AnswerIsNo if isinstance(error, Incomplete) else type(error)
+    return kind(
         f"the rehearsal failed, and nothing was done in {project.registry.url}: {error.message}",
-        hint=error.hint,
+        hint="mend what it names, commit, and run this again" if kind is not type(error) else error.hint,
         details=error.details,
         code=error.code,
     )

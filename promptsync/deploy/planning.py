@@ -16,7 +16,7 @@ from promptsync.deploy.live import LiveSnippet, beforehand, check_live, live_sni
 from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.survey import survey
 from promptsync.errors import Refused, UsageError
-from promptsync.sync.planning import PushOptions, check_options, plan_push
+from promptsync.sync.planning import PushOptions, check_options, plan_push, workspace_of
 from promptsync.sync.project import Project
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class DeployPlan:
     unproven: tuple[str, ...] = ()
     live: tuple[LiveSnippet, ...] = ()
     beforehand: tuple[Member, ...] = ()
+    workspace: str = ""
 
     @property
     def label(self) -> str:
@@ -79,6 +80,7 @@ class DeployPlan:
         agents = [[one.agent, dict(one.input_variables)] for one in self.selection.agents]
         whole = [
             self.label,
+            self.workspace,
             self.push.fingerprint,
             moves,
             proofs,
@@ -122,7 +124,9 @@ def plan_deploy(
     if not options.live_snippets:
         check_live(live)
     checks = find(project.registry, selection)
-    return DeployPlan(found, push, selection, checks, unproven, live, beforehand(found, live))
+    first = beforehand(found, live)
+    workspace = workspace_of(project, found.latest) if found.releases else ""
+    return DeployPlan(found, push, selection, checks, unproven, live, first, workspace)
 
 
 def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushPlan:

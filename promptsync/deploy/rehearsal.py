@@ -10,7 +10,7 @@ from pathlib import Path
 from promptsync.checks.catalogue import list_agents, list_evaluations
 from promptsync.checks.finding import Found, find_checks
 from promptsync.checks.selection import Selection
-from promptsync.core.prompt import RemoteVersion
+from promptsync.core.prompt import Listed, RemoteVersion
 from promptsync.core.snippets import publish_order, rendered_in
 from promptsync.deploy.planning import DeployOptions, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
@@ -19,6 +19,7 @@ from promptsync.files.config import Config
 from promptsync.files.record import Record
 from promptsync.files.worktree import scan
 from promptsync.sync.decide import read_version
+from promptsync.sync.labels import labels_of_prompt
 from promptsync.sync.project import LOCAL, Project
 
 _WAY = "rehearsal"
@@ -103,7 +104,15 @@ def _seed(project: Project, copy: Project) -> None:
     ):
         for name in level:
             for one in versions[name]:
-                copy.registry.publish(one.prompt, message=one.message or f"v{one.version}")
+                done = copy.registry.publish(one.prompt, message=one.message or f"v{one.version}")
+            if name not in files and versions[name]:
+                _seed_labels(project, copy, listing[name], done.template_id)
+
+
+def _seed_labels(project: Project, copy: Project, listed: Listed, template_id: int) -> None:
+    """Give a snippet of another repository the labels that the files may refer to it by."""
+    for label in labels_of_prompt(project, listed).values():
+        copy.registry.set_label(template_id, listed.name, label.name, label.version, None)
 
 
 def _needs(one: RemoteVersion) -> set[str]:

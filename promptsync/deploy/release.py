@@ -131,9 +131,11 @@ class _Deploy:
         if names:
             self._live.begin()
         names |= {member.name for member in self._plan.beforehand}
-        members = [one for one in self._plan.survey.releases if one.name in names]
-        self.receipt.error = self._moves.mark_unproven(members)
-        return self.receipt.error is None and self._move(members)
+        releases = self._plan.survey.releases
+        created = self._moves.told.keys() - names
+        unproven = [one for one in releases if one.name in names or one.name in created]
+        self.receipt.error = self._moves.mark_unproven(unproven)
+        return self.receipt.error is None and self._move([one for one in releases if one.name in names])
 
     def _prove(self) -> bool:
         selection = self._plan.selection

@@ -63,7 +63,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         actions=_with_messages(project, snapshot, ordered, message),
         left=left,
         options=_options(options),
-        workspace=_workspace(project, snapshot) if actions else "",
+        workspace=workspace_of(project, snapshot) if actions else "",
         total=total,
     )
 
@@ -239,8 +239,8 @@ def _options(options: PushOptions) -> dict[str, object]:
     }
 
 
-def _workspace(project: Project, snapshot: Snapshot) -> str:
-    """Return what tells this workspace from others; one raw read when nothing was read raw yet."""
+def workspace_of(project: Project, snapshot: Snapshot) -> str:
+    """Return what tells a workspace from others; one raw read when nothing was read raw yet."""
     registry = project.registry
     if registry.workspace_id is None and snapshot.listing:
         some = next(iter(snapshot.listing.values()))

@@ -235,3 +235,15 @@ def test_a_label_that_could_not_be_moved_back_is_told_by_every_deploy_until_it_i
     assert "promptsync rollback tone --label prod" in again.out
     released.ok("rollback", "tone", "--label", "prod", "-y")
     assert live(released) == "A polite text. Hello Ada"
+
+
+def test_a_rehearsal_knows_snippets_of_other_repositories_by_their_labels(released: World) -> None:
+    config = released.root / "promptsync.yaml"
+    config.write_text(config.read_text() + "include: [a, b, c, d]\n")
+    released.publish("foreign", content="polite words", release_labels=["prod", "stable"])
+    released.publish("outer", content="@@@foreign@label:stable@@@ again", release_labels=["prod"])
+    released.write("a", "polite @@@foreign@label:stable@@@ {name} @@@outer@label:prod@@@")
+    released.commit()
+    done = released.run("deploy", "--rehearse")
+    assert done.code == 0, str(done)
+    assert "rehearsal passed" in done.err
