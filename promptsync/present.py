@@ -105,6 +105,11 @@ def _field(change: FieldChange) -> Iterable[str]:
             yield output.hanging(f"{' ' * _TEXT}{text_line(line)}", _TEXT + 2)
         return
     old, new = _value(change.old), _value(change.new)
+    whole = "" if change.kind == "changed" else old if change.kind == "removed" else new
+    if len(whole) > _SHORT or "\\n" in whole:
+        yield f"    {path}"
+        yield from _whole(change)
+        return
     if change.kind == "added":
         what = output.style(f"+ {new}", "added")
     elif change.kind == "removed":
@@ -112,6 +117,16 @@ def _field(change: FieldChange) -> Iterable[str]:
     else:
         what = f"{output.style(old, 'removed')} -> {output.style(new, 'added')}"
     yield output.hanging(f"    {path}: {what}", _TEXT)
+
+
+def _whole(change: FieldChange) -> Iterable[str]:
+    """Show what is new or gone as a whole, such as a message or a tool, line by line."""
+    from promptsync.outline import outline
+
+    sign = _SIGNS[change.kind]
+    for line in outline(change.new if change.kind == "added" else change.old):
+        text = output.style(f"{sign} {output.safe(line, newlines=False)}", change.kind)
+        yield output.hanging(f"{' ' * _TEXT}{text}", _TEXT + 2)
 
 
 def text_line(line: DiffLine) -> str:

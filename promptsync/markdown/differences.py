@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptsync.core.textdiff import plain, unified
 from promptsync.markdown.page import MOST, Page, html
+from promptsync.outline import outline
 from promptsync.output import count
 
 if TYPE_CHECKING:
@@ -58,27 +58,4 @@ def _field(change: FieldChange) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else value if isinstance(value, str) else "\n".join(_outline(value))
-
-
-def _outline(value: Any) -> Iterator[str]:
-    """Show a value key by key and item by item; a text of several lines keeps its lines."""
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from _entry(f"{key}:", item)
-    elif isinstance(value, list) and value:
-        for item in value:
-            yield from _entry("-", item)
-    else:
-        yield json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _entry(head: str, item: Any) -> Iterator[str]:
-    if isinstance(item, str) and "\n" in item:
-        yield f"{head} |"
-        yield from (f"  {line}" for line in item.split("\n"))
-    elif item and isinstance(item, Mapping | list):
-        yield head
-        yield from (f"  {line}" for line in _outline(item))
-    else:
-        yield f"{head} {json.dumps(item, ensure_ascii=False, default=str)}"
+    return "" if value is None else value if isinstance(value, str) else "\n".join(outline(value))

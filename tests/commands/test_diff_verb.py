@@ -32,6 +32,22 @@ def test_what_a_push_or_a_pull_would_change_is_shown(three: World) -> None:
     assert "theirs" not in out and "d  " not in out
 
 
+def test_what_is_new_as_a_whole_is_shown_line_by_line(world: World) -> None:
+    world.write("a", "Hi")
+    world.commit("Say hi")
+    world.ok("push")
+    system = "- role: system\n  content: |\n    Be brief.\n\n    Be kind.\n"
+    world.path("a").write_text(f"name: a\nmessages:\n{system}- {{role: user, content: Hi}}\n", "utf-8")
+    assert world.ok("diff").out.splitlines()[2:] == [
+        "    messages[0]",
+        '      + role: "system"',
+        "      + content: |",
+        "      +   Be brief.",
+        "      +   ",
+        "      +   Be kind.",
+    ]
+
+
 def test_the_document_has_fields_and_variables_of_each(three: World) -> None:
     found = three.ok("diff", "--json").document["changes"]
     changes = {one["name"]: one for one in found}
