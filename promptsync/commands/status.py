@@ -176,7 +176,8 @@ def _lines(session: Session, project: Project, snapshot: Snapshot, offline: bool
     counts = Counter(item.state for item in snapshot.items)
     tracked = f", label {output.name(snapshot.label)}" if snapshot.label else ""
     how = ", offline: as of the last push or pull here" if offline else ""
-    where = f"remote {output.name(project.remote)} ({output.safe(project.url)}){tracked}{how}"
+    address = "" if project.remote == project.url else f" ({output.safe(project.url)})"
+    where = f"remote {output.name(project.remote)}{address}{tracked}{how}"
     lines: list[str] = [output.Aside(where)]
     foreign = 0 if offline else snapshot.foreign(project.config)
     if not snapshot.items:
@@ -195,14 +196,15 @@ def _lines(session: Session, project: Project, snapshot: Snapshot, offline: bool
             f"  {counts[State.REMOTE_ONLY]} prompts of the registry are not adopted here; -v lists them",
         ]
     lines += [""] if snapshot.problems and not shown else []
-    lines += [f"  {_problem(problem)}" for problem in snapshot.problems]
+    if snapshot.problems:
+        lines += ["", *(f"  {_problem(problem)}" for problem in snapshot.problems)]
     if snapshot.hidden:
         lines += ["", f"  {output.count(len(snapshot.hidden), 'prompt')} hidden by a sparse checkout"]
     summary = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
     lines += ["", output.Aside(summary if set(counts) != {State.IN_SYNC} else _all_in_sync(counts))]
     if foreign and not session.quiet:
         lines.append(output.style(f"  {foreign} not adopted: outside of include", "faint"))
-    lines += _advice(session, counts, snapshot, project)
+    lines += _advice(session, counts, snapshot, project, offline)
     return lines + _drafts(session, project, snapshot)
 
 
@@ -231,22 +233,27 @@ def _all_in_sync(counts: Counter[State]) -> str:
     return output.style(f"{output.count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
 
 
-def _gone(item: Item) -> str:
-    """Return what to do about a file that is gone, while no commit says so."""
+def _gone(item: Item, offline: bool) -> str:
+    """Return what to do about a file that is gone, while no commit is known to say so."""
+    if offline:
+        return (
+            "promptsync pull restores files that are gone; without --offline it is told what to do else"
+        )
     if item.newest is None:
         return "promptsync pull restores files that are gone; no commit tells whether they were meant to be"
     return "promptsync pull restores files that are gone; commit that for push --prune to archive the prompts"
 
 
-def _advice(session: Session, counts: Counter[State], snapshot: Snapshot, project: Project) -> list[str]:
+def _advice(
+    session: Session, counts: Counter[State], snapshot: Snapshot, project: Project, offline: bool
+) -> list[str]:
     if session.quiet:
         return []
     advice = dict.fromkeys(text for state, text in _ADVICE.items() if counts[state])
     if not any(item.deletion_committed for item in snapshot.of(State.DELETED_LOCALLY)):
         advice.pop(_ADVICE[State.DELETED_LOCALLY], None)
-    advice |= {
-        _gone(item): None for item in snapshot.of(State.DELETED_LOCALLY) if not item.deletion_committed
-    }
+    gone = [item for item in snapshot.of(State.DELETED_LOCALLY) if not item.deletion_committed]
+    advice |= {_gone(item, offline): None for item in gone}
     advice |= {rename_note(item.name, item.was): None for item in snapshot.items if item.was is not None}
     if counts[State.REMOTE_ONLY] and not project.config.include:
         advice["if another repository keeps them, say which are yours: include: in promptsync.yaml"] = None
