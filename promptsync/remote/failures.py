@@ -64,8 +64,6 @@ def turned_down(operation: Operation, answers: Sequence[Answer]) -> RemoteError:
     noise = [f"asked in another form: {_outcome(other)}" for other in others]
     if not is_cause:
         message, noise = "; ".join([message, *noise]), []
-    if code == "unauthorized":
-        message += "; check PROMPTLAYER_API_KEY"
     return Rejected(message, status=answer.status, reason=said, hint=hint, details=noise, code=code)
 
 

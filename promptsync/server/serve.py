@@ -79,8 +79,10 @@ def _bind(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family)
     except (OSError, OverflowError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"Cannot listen on {host} port {port}: {error}.", hint="Choose another --host or --port."
+            f"cannot listen on {host} port {port}: {why}",
+            hint="choose another --host or --port; --port 0 takes a free one",
         ) from error
 
 

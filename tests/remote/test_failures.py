@@ -212,7 +212,7 @@ def test_a_refused_key_names_the_variable_and_the_url_and_never_the_key() -> Non
         with pytest.raises(Rejected) as caught:
             registry.list()
         assert registry.url in caught.value.message
-        assert "PROMPTLAYER_API_KEY" in caught.value.message
+        assert "PROMPTLAYER_API_KEY" in caught.value.hint
         assert caught.value.code == "unauthorized"
     assert KEY not in repr(vars(caught.value))
 
