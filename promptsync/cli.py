@@ -145,9 +145,12 @@ def run(arguments: Sequence[str], environ: Any) -> int:
 
 def _show(session: Session, outcome: Outcome) -> int:
     """Print an outcome and return its exit code, which stands also when nobody reads on."""
-    _tell_github(session, outcome)
     try:
+        _tell_github(session, outcome)
         _print(session, outcome)
+    except KeyboardInterrupt:
+        streams.close_stdout()
+        return outcome.exit_code or INTERRUPTED
     except BrokenPipeError:
         streams.close_stdout()
     except OSError as error:

@@ -66,6 +66,26 @@ def test_what_the_caller_closed_is_not_taken_for_a_file(tmp_path, closed):
     assert started("-C", str(tmp_path), "status", "--exit-code", capture_output=True).returncode == 0
 
 
+_PRESSED = """
+import io, signal, sys
+from promptsync.cli import main
+class Terminal(io.TextIOWrapper):
+    def write(self, text):
+        signal.raise_signal(signal.SIGINT)
+sys.stdout = Terminal(sys.stdout.detach())
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("arguments", [["schema", "prompt"], ["--help"], ["status", "--json"]])
+def test_ctrl_c_while_the_answer_is_printed_is_no_traceback(tmp_path, arguments):
+    command = [sys.executable, "-c", _PRESSED, *arguments]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode in (130, 2)  # 2: there is no configuration, which stands
+    assert "Traceback" not in done.stderr
+
+
 def test_choices_are_told_in_one_line(tmp_path):
     done = started("schema", cwd=tmp_path, capture_output=True)
     assert done.returncode == 2
