@@ -128,13 +128,11 @@ class _Deploy:
     def _make_live(self) -> bool:
         """Move the labels of snippets that cannot be proven, or referred to, before they are there."""
         names = {one.name for one in self._plan.live if one.by_label and not one.already}
-        if names:
-            self._live.begin()
+        self._live.begin(by_label=True)
         names |= {member.name for member in self._plan.beforehand}
         releases = self._plan.survey.releases
-        created = self._moves.told.keys() - names
-        unproven = [one for one in releases if one.name in names or one.name in created]
-        self.receipt.error = self._moves.mark_unproven(unproven)
+        early = names | self._moves.told.keys()
+        self.receipt.error = self._moves.mark_unproven([one for one in releases if one.name in early])
         return self.receipt.error is None and self._move([one for one in releases if one.name in names])
 
     def _prove(self) -> bool:

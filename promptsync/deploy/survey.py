@@ -17,7 +17,7 @@ from promptsync.sync.gather import gather
 from promptsync.sync.project import Project
 from promptsync.sync.proof import digest_beside
 from promptsync.sync.snapshot import Item, Snapshot
-from promptsync.sync.superseded import passed_over
+from promptsync.sync.superseded import answered_for, passed_over
 
 _IN_WAY = {
     State.DIVERGED: "was changed here, and under the label",
@@ -118,6 +118,8 @@ class _Survey:
             raise _moved_meanwhile(under, item)
         if item.state in (State.RENAMED_REMOTELY, State.DELETED_REMOTELY):
             self._in_way.append((item, _IN_WAY[item.state]))
+        elif has_label and under.state in (State.DIVERGED, State.BEHIND) and self._includes(under, item):
+            self.releases.append(self._member(under, item))
         elif has_label and under.state is State.DIVERGED:
             self._in_way.append((under, _IN_WAY[State.DIVERGED]))
         elif not has_label and item.state is State.DIVERGED and item.base is None:
@@ -128,6 +130,10 @@ class _Survey:
             self._pass(item.name, item.state)
         else:
             self.releases.append(self._member(under, item))
+
+    def _includes(self, under: Item, item: Item) -> bool:
+        """Whether a pull brought what is live into the file, together with versions above that."""
+        return answered_for(self._project, [item])[item.name] >= (under.version or 0)
 
     def _pass(self, name: str, state: State) -> None:
         self.passed.append(Passed(name, str(state), _PASSED[state], self._is_touched(name)))
@@ -164,11 +170,26 @@ class _Survey:
         more = f" (and {len(self._in_way) - 1} more)" if len(self._in_way) > 1 else ""
         raise InTheWay(
             f"{item.name!r} {why}{more}; nothing was released",
-            hint=_way_out(item, self._label),
+            hint=self._way_out(item),
             details=[f"{other.name}: {reason}" for other, reason in self._in_way]
             if len(self._in_way) > 1
             else (),
             items=[item for item, _ in self._in_way],
+        )
+
+    def _way_out(self, item: Item) -> str:
+        name, latest = shlex.quote(item.name), self._latest[item.name]
+        if item.state is State.DELETED_REMOTELY:
+            return f"promptsync push --restore {name} publishes it again\nor delete its file, and commit that"
+        if item.state is State.RENAMED_REMOTELY:
+            return f"give its file the line  name: {item.renamed_to}\nor rename it back in the registry"
+        under = self._under[item.name].listed is not None
+        seen = f" --label {shlex.quote(self._label)}" if under else ""
+        # what is live may lie below a version that was published over it, which a merge would not go past
+        how = "--drafts" if latest.state in (State.IN_SYNC, State.AHEAD) else "--merge"
+        return (
+            f"promptsync diff {name}{seen} shows both changes\n"
+            f"promptsync pull {how} {name} brings the registry's into the file; commit that, then deploy"
         )
 
     # -- releases that were taken back ------------------------------------------------------------------
@@ -223,18 +244,6 @@ def _moved_meanwhile(under: Item, item: Item) -> Refused:
         f"label was at v{under.version}); nothing was released",
         hint="run promptsync deploy again: it looks anew",
         code="remote-moved",
-    )
-
-
-def _way_out(item: Item, label: str) -> str:
-    name = shlex.quote(item.name)
-    if item.state is State.DELETED_REMOTELY:
-        return f"promptsync push --restore {name} publishes it again\nor delete its file, and commit that"
-    if item.state is State.RENAMED_REMOTELY:
-        return f"give its file the line  name: {item.renamed_to}\nor rename it back in the registry"
-    return (
-        f"promptsync diff {name} --label {shlex.quote(label)} shows both changes\n"
-        f"promptsync pull --merge {name} brings the registry's into the file; commit that, then deploy"
     )
 
 

@@ -24,13 +24,12 @@ class LiveSnippets:
         self._project = project
         self._snippets = [one for one in snippets if not one.already]
         self._clock = clock
-        self._since: float | None = None
+        self._since: dict[bool, float] = {}
         self._lost: dict[str, str] = {}
 
-    def begin(self) -> None:
-        """Take the time: from now on a snippet may be live."""
-        if self._since is None:
-            self._since = self._clock()
+    def begin(self, *, by_label: bool = False) -> None:
+        """Take the time: from now on those that are referred to unpinned, or ``by_label``, may be live."""
+        self._since[by_label] = self._clock()
 
     def take_back(self, push: PushReceipt) -> None:
         """Publish what was live before those that ``push`` published; labels are moved back elsewhere."""
@@ -44,25 +43,29 @@ class LiveSnippets:
 
     def times(self, push: PushReceipt, labels: Mapping[str, Changed], *, released: bool) -> list[LiveTime]:
         """Return of each snippet that was live, or may have been, for how long, and what became of it."""
-        published = {one.name for one in push.published}
-        unknown = {one.name for one in push.failed if one.unknown}
-        seconds = self._clock() - self._since if self._since is not None else 0.0
-        told = []
+        told: dict[str, LiveTime] = {}
         for one in self._snippets:
-            label = labels.get(one.name)
-            note = ""
-            if one.by_label:
-                if label is None or not (label.moved or label.is_undone):
-                    continue
-                note = label.note
-            elif one.name in unknown:
-                note = "nobody knows whether it was published, and is live"
-            elif one.name not in published:
+            note = _label_note(labels.get(one.name)) if one.by_label else self._note(one, push)
+            if note is None:
                 continue
-            elif not released:
-                note = self._lost[one.name]
-            told.append(LiveTime(one.name, seconds, taken_back=not (released or note), note=note))
-        return told
+            seconds = self._clock() - self._since[one.by_label]
+            first = told.get(one.name)  # a snippet may be referred to both ways
+            if first is not None:
+                seconds = max(seconds, first.seconds)
+                note = "; ".join(filter(None, (first.note, note)))
+            told[one.name] = LiveTime(one.name, seconds, taken_back=not (released or note), note=note)
+        return list(told.values())
+
+    def _note(self, one: LiveSnippet, push: PushReceipt) -> str | None:
+        """What is wrong with a snippet that ``push`` made live, ``None`` when it never was."""
+        if any(failed.name == one.name and failed.unknown for failed in push.failed):
+            return "nobody knows whether it was published, and is live"
+        is_published = any(published.name == one.name for published in push.published)
+        return self._lost.get(one.name, "") if is_published else None
+
+
+def _label_note(label: Changed | None) -> str | None:
+    return label.note if label is not None and (label.moved or label.is_undone) else None
 
 
 def _taken_back(project: Project, snippet: LiveSnippet, version: int) -> str:

@@ -58,7 +58,7 @@ def superseded(
         raise ValueError("drafts are found below the latest versions, not below those of a label")
     wanted = set(names) if names is not None else None
     items = [item for item in snapshot.items if _may_have(item) and (wanted is None or item.name in wanted)]
-    answered = _answered(project, items)
+    answered = answered_for(project, items)
     listed = {item.name: item.listed for item in items if item.listed is not None}
     found = _Versions(project, listed)
     runs = found.runs(answered)
@@ -87,7 +87,7 @@ def seen_superseded(project: Project, snapshot: Snapshot) -> tuple[str, ...]:
     Asks the registry nothing, and git only where the latest version was published over a draft.
     """
     covered = [item for item in snapshot.items if _may_have(item) and _is_covered(project, item)]
-    answered = _answered(project, covered)
+    answered = answered_for(project, covered)
     return tuple(item.name for item in covered if answered[item.name] < (item.version or 0) - 1)
 
 
@@ -114,10 +114,10 @@ def _may_have(item: Item) -> bool:
     return item.file is not None and item.listed is not None and item.state not in _UNSETTLED
 
 
-def _answered(project: Project, items: Sequence[Item]) -> dict[str, int]:
-    """Return the newest version that the files answer for, 0 for none.
+def answered_for(project: Project, items: Sequence[Item]) -> dict[str, int]:
+    """Return by name the newest version that the files answer for, 0 for none.
 
-    A number above the latest is none: it speaks of another prompt that had the name.
+    ``items`` are prompts with files, as compared with their latest versions. A number above the latest is none: it speaks of another prompt that had the name.
     """
     files = {item.name: item.file for item in items if item.file is not None}
     latest = {item.name: item.version or 0 for item in items}

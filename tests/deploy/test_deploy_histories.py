@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from worlds import DROPPED, Reply, Run, Seen, World, failing, fault, is_write
 
-
 NAMES = ("a", "b", "c", "tone")
 REFERENCES = ("@@@tone@label:prod@@@", "@@@tone@@@", "@@@tone@version_number:1@@@", "")
 WORDS = ("hello", "welcome", "good day", "hi", "greetings")
@@ -42,7 +41,8 @@ class History:
         database = self.world.root.parent / "registry.db"
         with contextlib.closing(sqlite3.connect(database)) as opened:
             rows = opened.execute(
-                "SELECT t.name, count(*) FROM templates t JOIN versions v ON v.template_id = t.id GROUP BY t.name"
+                "SELECT t.name, count(*) FROM templates t JOIN versions v ON v.template_id = t.id"
+                " GROUP BY t.name"
             )
             return Counter(dict(rows))
 
@@ -96,7 +96,7 @@ class History:
     def push(self) -> None:
         done = self.world.run("push")
         self.told(f"push {done.code}")
-        assert done.code in (0, 3), str(done)
+        assert done.code in (0, 1, 3), str(done)
 
     def rollback(self) -> None:
         name = self.choose.choice(NAMES)
@@ -142,7 +142,9 @@ class History:
         self.check(again, before, versions, texts, is_clean=True)
         if done.code == 0:
             assert again.code == 0 and again.document["members"] == [], str(again)
-        if not again.document["live"]:  # what is taken back is published again, and again
+        if not (
+            done.document["live"] or again.document["live"]
+        ):  # what is taken back is published again, and again
             assert self.versions() == versions, "published twice"
 
     def disturb(self, how: str, count: int) -> None:
@@ -197,7 +199,7 @@ class History:
                 assert was != "by hand", f"v{before[name]} was live, and nobody has it in git"
             assert self.text(name, version) == texts[name], f"{name} does not say what HEAD says"
         for name, one in released.items():
-            if is_clean:
+            if is_clean and one["from"] != one["to"]:
                 assert one["moved"] == (after.get(name) == one["to"]), (one, after)
         published = Counter(one["name"] for one in found["push"]["published"])
         published += Counter(one["name"] for one in found["live"] if one["taken_back"] and self.is_text(one))
@@ -253,6 +255,6 @@ def test_a_label_never_says_what_git_does_not_say_or_what_was_not_proven(world: 
         history.proven |= {("a", 1), ("b", 1), ("c", 1)}
     try:
         history.play(8)
-    except BaseException:
-        print("\n".join(history.steps))
+    except Exception as error:
+        error.add_note("\n".join(history.steps))
         raise
