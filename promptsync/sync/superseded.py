@@ -117,7 +117,8 @@ def _may_have(item: Item) -> bool:
 def answered_for(project: Project, items: Sequence[Item]) -> dict[str, int]:
     """Return by name the newest version that the files answer for, 0 for none.
 
-    ``items`` are prompts with files, as compared with their latest versions. A number above the latest is none: it speaks of another prompt that had the name.
+    ``items`` are prompts as compared with their latest versions. A number above the latest is none: it speaks
+    of another prompt that had the name.
     """
     files = {item.name: item.file for item in items if item.file is not None}
     latest = {item.name: item.version or 0 for item in items}
