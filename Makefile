@@ -1,18 +1,22 @@
 # make demo: the main job on a copy of example-repo, with the embedded registry.
 # make test: everything that is tested. make lint: style and types. make bench: the budgets, measured.
+# make fuzz: the same tests with examples that were not tried before.
 # make screens: the pictures of the manual, taken anew from real runs.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench screens clean
+.PHONY: demo test fuzz lint bench screens clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/demo/demo.sh
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+fuzz: $(VENV)/.installed-test
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ MOST: Final = 65_000
 """Characters that a comment may have; GitHub refuses one of 65,536."""
 
 _BACKTICKS = re.compile("`+")
-_RESERVE: Final = 500
+_RESERVE: Final = 800
 """Characters kept free for the lines that close a page and count what was left out."""
 _COUNT: Final = 60
 """Characters for the line that counts the others."""

@@ -54,7 +54,7 @@ actions = st.builds(
 )
 lefts = st.builds(Left, names, st.sampled_from(State).map(str), names)
 plans = st.builds(PushPlan, st.lists(actions, max_size=4).map(tuple), st.lists(lefts, max_size=3).map(tuple))
-limits = st.sampled_from([700, 1_500, 4_000, MOST])
+limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from promptsync.sync.labels import Change
 from promptsync.sync.relabel import Changed
 from promptsync.sync.snapshot import Snapshot
 
-limits = st.sampled_from([700, 1_500, 4_000, MOST])
+limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
 reasons = st.just("") | names
 prompts = st.lists(names, max_size=2).map(tuple)
 cells = st.lists(st.builds(FailedCell, st.integers(1, 9), names, names), max_size=7).map(tuple)
