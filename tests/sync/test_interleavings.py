@@ -62,7 +62,7 @@ def test_no_side_is_ever_replaced_that_the_other_had_not_included() -> None:
 
 @pytest.mark.slow
 def test_long_interleavings_lose_nothing_either() -> None:
-    assert replayed(range(1_000_000, 1_015_000), 30).total() > 600_000
+    assert replayed(range(1_000_000, 1_008_000), 30).total() > 300_000
 
 
 def test_the_model_notices_a_rule_that_goes_by_digests_that_were_seen_some_time() -> None:
