@@ -31,7 +31,7 @@ def list_command(session: Session, **filters: Any) -> Outcome:
     """
     from promptsync.checks.catalogue import list_agents
 
-    with session.project() as project:
+    with session.project(needs_config=False) as project:
         found = list_agents(project.registry, **checked(filters))
     if not found:
         session.say("no agents")

@@ -36,7 +36,7 @@ def list_command(session: Session, **filters: Any) -> Outcome:
     """
     from promptsync.checks.catalogue import list_datasets
 
-    with session.project() as project:
+    with session.project(needs_config=False) as project:
         found = list_datasets(project.registry, **checked(filters))
     rows = [("ID", "NAME", "VERSION", "COLUMNS")] + [
         (

@@ -56,7 +56,7 @@ def list_command(session: Session, **filters: Any) -> Outcome:
     """
     from promptsync.checks.catalogue import list_evaluations
 
-    with session.project() as project:
+    with session.project(needs_config=False) as project:
         found = list_evaluations(project.registry, runs=True, **checked(filters))
     if not found:
         session.say("no evaluations")

@@ -53,7 +53,7 @@ def request_command(session: Session, file: str) -> Outcome:
     from promptsync.checks.tracking import log_request
 
     request = read_request(_read(session, file), "stdin" if file == "-" else file)
-    with session.project() as project:
+    with session.project(needs_config=False) as project:
         request_id = log_request(project.registry, request)
     return Outcome([str(request_id)], {"request_id": request_id})
 
@@ -167,7 +167,7 @@ def group_command(session: Session, request_id: int | str | None, group_id: int 
         )
     from promptsync.checks.tracking import create_group
 
-    with session.project() as project:
+    with session.project(needs_config=False) as project:
         group_id = create_group(project.registry)
     if request_id is not None:
         _group(session, request_id, group_id)
@@ -182,5 +182,5 @@ def _group(session: Session, request_id: int | str | None, group_id: int) -> Non
 def _note(session: Session, action: Callable[[Registry], None], what: str) -> None:
     from promptsync.checks.tracking import note
 
-    with session.project() as project:
+    with session.project(needs_config=False) as project:
         note(lambda: action(project.registry), what)

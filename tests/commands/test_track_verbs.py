@@ -49,6 +49,27 @@ def here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Copy:
     return copy
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["track", "request", "../request.json"],
+        ["track", "group", "--new"],
+        ["eval", "list"],
+        ["agent", "list"],
+        ["dataset", "list"],
+    ],
+)
+def test_an_application_needs_a_url_and_no_configuration(here: Copy, command: list[str]) -> None:
+    (here.root / "promptsync.yaml").unlink()
+    app = here.root / "app"
+    app.mkdir()
+    url = f"local:{here.root}/.promptsync/registry.db"
+    code, _, err = here.run("-C", str(app), "--remote", url, *command)
+    assert code == 0, err
+    assert list(app.iterdir()) == []
+    assert here.run("-C", str(app), *command)[0] == 2
+
+
 def test_a_request_is_logged_and_its_id_is_all_that_is_printed(here: Copy) -> None:
     assert here.run("track", "request", "request.json") == (0, "1\n", "")
     code, out, _ = here.run("track", "request", "request.json", "--json")
