@@ -14,10 +14,14 @@ from promptsync.sync.starting import VENDOR
 Step = tuple[str, str]
 """What to type or do next, and why."""
 
+_LONG = 60
+"""Characters of a command that would push what the others are for out of sight."""
+
 
 def lines(found: Sequence[Step]) -> list[str]:
     """Return steps as lines; what is a text to insert follows the others."""
-    explained = output.table(one for one in found if one[1])
+    explained = output.table(one for one in found if one[1] and len(one[0]) <= _LONG)
+    explained += [f"{what}  {why}" for what, why in found if why and len(what) > _LONG]
     plain = [what for what, why in found if not why and "\n" not in what]
     texts = [line for what, _ in found if "\n" in what for line in ("", *what.splitlines())]
     return ["Next:", *(f"  {line}" for line in (*explained, *plain)), *texts]
