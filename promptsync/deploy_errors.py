@@ -6,10 +6,11 @@ import shlex
 from typing import Any
 
 from promptsync import output, plans
+from promptsync.checks.outcome import Status
 from promptsync.deploy.members import Held
 from promptsync.deploy.planning import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
-from promptsync.errors import Incomplete, PromptsyncError, Refused
+from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, Refused
 
 
 def failure(receipt: DeployReceipt) -> PromptsyncError | None:
@@ -63,8 +64,14 @@ def _interrupted(receipt: DeployReceipt) -> PromptsyncError:
 
 def _not_proven(receipt: DeployReceipt, error: PromptsyncError) -> PromptsyncError:
     if not error.hint:
-        label = receipt.plan.label
-        error.hint = f"{label} is where it was; mend the prompt, commit, and run promptsync deploy again"
+        runs = [one.run for one in receipt.proof.all if one.verdict] if receipt.proof is not None else []
+        if all(run.status is Status.TIMED_OUT for run in runs):
+            what = "promptsync deploy --timeout SECONDS waits longer"
+        elif isinstance(error, AnswerIsNo):
+            what = "mend the prompt, commit, and run promptsync deploy again"
+        else:
+            what = "when that is mended, run promptsync deploy again"
+        error.hint = f"{receipt.plan.label} is where it was; {what}"
     return error
 
 

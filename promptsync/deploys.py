@@ -149,8 +149,9 @@ def receipt_lines(receipt: DeployReceipt) -> list[str]:
         lines += proof_lines(receipt.proof)
     lines += _table([_label_row(one) for one in receipt.labels])
     for live in receipt.live:
-        after = f"; {live.note}" if live.note else "; taken back" if live.taken_back else ""
-        lines.append(_line("live", "warn", live.name, f"{live.seconds:.1f} s before it was proven{after}"))
+        after = live.note or ("taken back" if live.taken_back else "")
+        how = f"and was not proven; {after}" if after else "before it was proven"
+        lines.append(_line("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
     lines += left_lines(plan)
     return [*lines, output.Aside(_summary(receipt))]
 

@@ -36,7 +36,7 @@ class LiveSnippets:
         unpinned = [one for one in self._snippets if not one.by_label]
         published = {one.name: one.version for one in push.published}
         for one in unpinned:
-            self._lost[one.name] = "interrupted before it was taken back"
+            self._lost[one.name] = "interrupted while it was taken back"
         for one in unpinned:
             version = published.get(one.name)
             self._lost[one.name] = _taken_back(self._project, one, version) if version is not None else ""

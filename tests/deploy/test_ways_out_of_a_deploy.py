@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
+import signal
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from worlds import Run, World, asking, failing, fault, made, publishing
+from worlds import Reply, Run, Seen, World, asking, failing, fault, made, publishing
 
 TEXT = "A polite hello, {name}\n\nin the middle\n\nand at the end\n"
 FIX = TEXT.replace("end", "end, mended there")
@@ -178,3 +183,52 @@ def test_a_result_file_that_cannot_be_written_does_not_unsay_a_release(released:
     assert done.code == 2, str(done)
     assert done.document["passed"] is True
     assert released.label("a", "prod") == 2
+
+
+def test_a_gate_whose_time_was_up_advises_to_wait_and_not_to_mend_the_prompt(released: World) -> None:
+    released.edit("a", "hello", "welcome")
+    released.commit()
+
+    def running(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        reply = forward(seen)
+        return replace(reply, body={**json.loads(str(reply.body)), "status": "RUNNING"})
+
+    released.faults.append(fault(asking("GET", "/evaluations/"), running))
+    done = released.run("deploy", "--timeout", "0.2")
+    assert done.code == 1, str(done)
+    assert "--timeout SECONDS waits longer" in done.err
+
+
+def test_a_registry_that_cannot_run_a_gate_is_not_told_as_a_fault_of_the_prompt(released: World) -> None:
+    released.edit("a", "hello", "welcome")
+    released.commit()
+    released.faults.append(fault(asking("POST", "/run"), failing(400)))
+    done = released.run("deploy")
+    assert done.code == 4, str(done)
+    assert "mend the prompt" not in done.err and "promptsync deploy again" in done.err
+
+
+@pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@label:prod@@@"])
+def test_ctrl_c_while_a_snippet_becomes_live_takes_it_back_and_says_so(
+    released: World, reference: str
+) -> None:
+    released.write("tone", content="A polite text.")
+    released.write("a", f"{reference} Hello {{name}}")
+    released.commit()
+    released.ok("deploy")
+    released.write("tone", content="A rude text.")
+    released.commit()
+    when = publishing("tone") if reference == "@@@tone@@@" else asking("PATCH", "/prompt-labels/")
+
+    def press(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        os.kill(os.getpid(), signal.SIGINT)
+        return replace(forward(seen), delay=0.2)
+
+    released.faults.append(fault(when, press, times=1))
+    done = released.run("deploy", "--live-snippets", "--json")
+    assert done.code == 130, str(done)
+    assert [one["taken_back"] for one in done.document["live"]] == [True]
+    assert [one["moved"] for one in done.document["labels"]] in ([], [False])
+    assert released.text("tone", released.label("tone", "prod")) == "A polite text."
+    if reference == "@@@tone@@@":
+        assert released.text("tone") == "A polite text."
