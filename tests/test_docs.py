@@ -1,4 +1,4 @@
-"""The README is the manual: what it names exists, and what it shows runs."""
+"""The README and docs/ are the manual: what they name exists, and what they show runs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,31 @@ README = (ROOT / "README.md").read_text("utf-8")
 QUICK_START = re.search(r"## Quick start\n\n```sh\n(.*?)```", README, re.DOTALL)
 
 
+PAGES = [ROOT / "README.md", ROOT / "example-repo/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    texts = (page.read_text("utf-8") for page in PAGES)
+    return [block for text in texts for block in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)]
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as GitHub makes anchors of them."""
+    heads = re.findall(r"^#+ (.*)", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_of_a_page_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text("utf-8")):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_each_page_is_named_in_the_manual():
+    assert [page.name for page in PAGES[2:] if f"(docs/{page.name}" not in README] == []
 
 
 def test_every_verb_is_in_the_manual_and_no_other():

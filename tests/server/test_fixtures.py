@@ -65,7 +65,7 @@ def test_the_example_of_the_documentation_is_read_and_completed():
 
 
 def test_the_example_of_the_manual_is_read():
-    manual = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    manual = (Path(__file__).parents[2] / "docs/embedded-registry.md").read_text("utf-8")
     (example,) = [
         block for block in re.findall(r"```yaml\n(.*?)```", manual, re.S) if "protected_labels" in block
     ]
