@@ -78,7 +78,11 @@ def command(
         else:
             named = variables(session, given)
             found = render_file(project, worktree, file, values, named=named, offline=offline)
-        return _outcome(session, found, llm_kwargs)
+        outcome = _outcome(session, found, llm_kwargs)
+        if found.warnings and not values and file.local.examples:
+            hint = output.style("hint:", "remote")
+            session.say(f"{hint} --example 1 takes the values of an example in the file")
+        return outcome
 
 
 def _refuse(options: Mapping[str, object]) -> None:

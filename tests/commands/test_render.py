@@ -94,6 +94,13 @@ def test_a_missing_variable_is_empty_and_named_on_stderr(
     assert json.loads(capsys.readouterr().out)["warnings"] == [err.removeprefix("warning: ").strip()]
 
 
+def test_examples_are_offered_where_values_are_missing(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tree(tmp_path, one='content: "Hello {name}."\nexamples: [{name: Ana}]\n')
+    _, err = shown(root, capsys, "one")
+    assert err.splitlines()[1:] == ["hint: --example 1 takes the values of an example in the file"]
+    assert shown(root, capsys, "one", "--example", "1") == ("Hello Ana.\n", "")
+
+
 def test_a_value_that_nobody_asks_for_is_told_with_what_may_have_been_meant(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
