@@ -15,7 +15,7 @@ from promptsync.commands.filters import checked, list_filters
 from promptsync.commands.running import interrupted, patience_of
 from promptsync.commands.scorehistory import history_options, show_history
 from promptsync.commands.session import Outcome, Session, verb, verb_group
-from promptsync.errors import UsageError
+from promptsync.errors import PromptsyncError, UsageError
 from promptsync.runs import (
     cell_lines,
     evaluation_run_body,
@@ -132,6 +132,7 @@ def show_command(
         raise UsageError("--plot and --max-count belong to --history", hint="add --history")
     from promptsync.checks.catalogue import list_evaluations
     from promptsync.checks.evaluations import await_report, run_to_show
+    from promptsync.remote.errors import NotFound
 
     if timeout is not None and not wait:
         raise UsageError("--timeout needs --wait", hint="add --wait")
@@ -145,8 +146,16 @@ def show_command(
             (known,) = [one for one in stop.runs if isinstance(one, EvaluationRun)]
             return interrupted(_lines(known), _body(known), still_running(stop.runs))
     if run.status is Status.UNREADABLE and run.error is not None:
-        raise run.error
+        raise _nobody(registry.url, wanted) if isinstance(run.error, NotFound) else run.error
     return Outcome(_lines(run), _body(run))
+
+
+def _nobody(url: str, wanted: str) -> PromptsyncError:
+    from promptsync.checks.catalogue import NoSuchItem
+
+    return NoSuchItem(
+        f"{url} has no evaluation and no run {wanted!r}", hint="promptsync eval list shows what it has"
+    )
 
 
 def _lines(run: EvaluationRun) -> list[str]:

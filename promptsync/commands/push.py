@@ -55,7 +55,7 @@ def command(
     expect: str | None,
     form: str | None,
 ) -> Outcome:
-    """Publish every prompt that is new or ahead as a new version, snippets first, all or nothing.
+    """Publish every prompt that is new or ahead as a new version, snippets first.
 
     Prompts that changed in the registry as well are never overwritten: the push stops before its first
     write, shows both changes and names the ways out.

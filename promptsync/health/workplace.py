@@ -53,9 +53,8 @@ def _files(config: Config, worktree: Worktree) -> Finding:
     count = len(worktree.files)
     if worktree.problems:
         details = [text_of(problem) for problem in worktree.problems]
-        message = (
-            f"{len(details)} problems in the prompt files of {config.prompts}/; none of them can be pushed"
-        )
+        many = counted(len(details), "problem")
+        message = f"{many} in the prompt files of {config.prompts}/; a push would be refused"
         return error("prompts", message, "promptsync lint tells what is wrong", details)
     if not config.prompts_path.is_dir():
         fix = f"make it, correct prompts: in {config.path.name}, or promptsync pull"

@@ -98,7 +98,7 @@ def transport(
     if isinstance(error, httpx.TimeoutException):
         return TimedOut(
             f"{url} did not answer in time when asked to {operation.name} (allowed: {_allowed(error)})",
-            hint="try again, or allow more time",
+            hint="try again; if it stays so, check the network and any proxy",
         )
     if isinstance(error, httpx.TransportError | httpx.DecodingError):
         return ConnectionLost(
