@@ -25,7 +25,7 @@ class LiveSnippets:
         self._snippets = [one for one in snippets if not one.already]
         self._clock = clock
         self._since: dict[bool, float] = {}
-        self._lost: dict[str, str] = {}
+        self._lost = {one.name: "interrupted before it was taken back" for one in self._snippets}
 
     def begin(self, *, by_label: bool = False) -> None:
         """Take the time: from now on those that are referred to unpinned, or ``by_label``, may be live."""
@@ -35,8 +35,6 @@ class LiveSnippets:
         """Publish what was live before those that ``push`` published; labels are moved back elsewhere."""
         unpinned = [one for one in self._snippets if not one.by_label]
         published = {one.name: one.version for one in push.published}
-        for one in unpinned:
-            self._lost[one.name] = "interrupted while it was taken back"
         for one in unpinned:
             version = published.get(one.name)
             self._lost[one.name] = _taken_back(self._project, one, version) if version is not None else ""
@@ -48,6 +46,7 @@ class LiveSnippets:
             note = _label_note(labels.get(one.name)) if one.by_label else self._note(one, push)
             if note is None:
                 continue
+            note = "" if released else note
             seconds = self._clock() - self._since[one.by_label]
             first = told.get(one.name)  # a snippet may be referred to both ways
             if first is not None:
@@ -61,11 +60,14 @@ class LiveSnippets:
         if any(failed.name == one.name and failed.unknown for failed in push.failed):
             return "nobody knows whether it was published, and is live"
         is_published = any(published.name == one.name for published in push.published)
-        return self._lost.get(one.name, "") if is_published else None
+        return self._lost[one.name] if is_published else None
 
 
 def _label_note(label: Changed | None) -> str | None:
-    return label.note if label is not None and (label.moved or label.is_undone) else None
+    """What is wrong with a label that made a snippet live and should be back, ``None`` when it never did."""
+    if label is None or not (label.moved or label.is_undone):
+        return None
+    return "" if label.is_undone else label.note or "interrupted before it was moved back"
 
 
 def _taken_back(project: Project, snippet: LiveSnippet, version: int) -> str:

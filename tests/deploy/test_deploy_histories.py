@@ -175,11 +175,19 @@ class History:
         is_clean: bool,
     ) -> None:
         found, after = done.document, self.labels()
-        assert done.code in ((0, 1, 3, 5) if is_clean else (0, 1, 3, 4, 5)), str(done)
+        assert done.code in ((0, 1, 3) if is_clean else (0, 1, 3, 4, 5)), str(done)
         runs = [*found["eval"]["runs"], *found["agents"]["runs"]]
         for run in found["eval"]["runs"]:
             if run["passed"]:
                 self.proven |= {(name, run["version"]) for name in run["prompts"]}
+        if is_clean and done.code == 1:
+            assert after == before, "a gate failed, and a label moved"
+            for one in found["live"]:
+                name = one["name"]
+                assert one["taken_back"], one
+                moved_back = any(o["name"] == name and o["reason"] == "moved back" for o in found["labels"])
+                old, new = (self.text(name, there[name]) for there in (versions, self.versions()))
+                assert moved_back or old == new, f"{name} is still live"
         marks = self.labels("prod.unproven")
         released = {one["name"]: one for one in found["labels"]}
         for name, version in after.items():
