@@ -43,7 +43,9 @@ def verdict_text(one: Proven) -> str:
     """``passed``, or why not, as one line that fits a table."""
     if one.run.is_under_way:
         return "running"
-    return cut(one.verdict, _LONG_VERDICT) if one.verdict else "passed"
+    # what the registry said is told before which request it said it to, which the error below tells as well
+    said = getattr(one.run.error, "reason", "")
+    return cut(said or one.verdict, _LONG_VERDICT) if one.verdict else "passed"
 
 
 def _verdict(one: Proven) -> str:

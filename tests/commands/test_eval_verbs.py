@@ -237,6 +237,14 @@ def test_what_the_registry_does_not_have_is_named(here: Copy, arguments: list[st
     assert ran.document["runs"] == []
 
 
+def test_the_table_tells_what_the_registry_said_and_the_error_the_request_too(here: Copy) -> None:
+    (here.root / "registry.yaml").write_text(FIXTURES.replace("prompt: ask, scores", "prompt: gone, scores"))
+    ran = here.run("eval", "run", "quality")
+    assert ran.code == 4
+    assert "The evaluation 'quality' cannot run: There is no prompt template" in ran.out.splitlines()[1]
+    assert "(POST " in ran.err
+
+
 def test_control_characters_of_a_registry_never_reach_the_terminal(here: Copy) -> None:
     evil = FIXTURES.replace("name: quality", r'name: "q\e[31m\u202e"').replace(
         "question: one", r'"que\estion": one'
