@@ -183,7 +183,8 @@ def _commit(session: Session, done: Started, adopted: Adopted | None, added: Sca
     message = "Keep prompts with promptsync"
     if adopted is not None:
         paths.append(done.config.prompts)
-        message = f"Adopt {output.count(len(adopted.receipt.written), 'prompt')} of the registry"
+        if number := len(adopted.receipt.written):
+            message = f"Adopt {output.count(number, 'prompt')} of the registry"
     if added is not None:
         paths += [added.shown(path, done.root) for path in added.created]
         message = message if adopted is not None else "Check and deploy prompts with promptsync"

@@ -280,6 +280,14 @@ def test_a_label_without_adopting_is_a_mistake(full: World) -> None:
     assert below(full.root) == []
 
 
+def test_the_commit_of_an_adoption_that_finds_nothing_new_does_not_claim_any(world: World) -> None:
+    world.write("a")
+    world.ok("push")
+    done = world.ok("init", "--from-remote", "--include", "*")
+    assert "changed  promptsync.yaml" in done.out
+    assert "commit -m 'Keep prompts with promptsync'" in done.out
+
+
 def test_a_plain_init_takes_the_registry_and_what_belongs_here_as_well(full: World) -> None:
     assert full.run("init", "--remote", full.url, "--include", "support/*").code == 0
     config = load(full.root / "promptsync.yaml")
