@@ -236,9 +236,7 @@ def _all_in_sync(counts: Counter[State]) -> str:
 def _gone(item: Item, offline: bool) -> str:
     """Return what to do about a file that is gone, while no commit is known to say so."""
     if offline:
-        return (
-            "promptsync pull restores files that are gone; without --offline it is told what to do else"
-        )
+        return "promptsync pull restores files that are gone; without --offline it is told what to do else"
     if item.newest is None:
         return "promptsync pull restores files that are gone; no commit tells whether they were meant to be"
     return "promptsync pull restores files that are gone; commit that for push --prune to archive the prompts"
