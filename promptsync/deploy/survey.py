@@ -25,8 +25,8 @@ _IN_WAY = {
     State.DELETED_REMOTELY: "was archived in the registry",
 }
 _PASSED = {
-    State.BEHIND: "the label is at a version that this commit does not include; git pull brings it, "
-    "or promptsync pull if it was edited in the registry",
+    State.BEHIND: "the label is at a version that this commit does not include; "
+    "git pull or promptsync pull brings it",
     State.ALTERED: "the registry keeps it differently from what it was given; promptsync diff shows how",
 }
 
