@@ -241,9 +241,9 @@ def checked_key(api_key: str | None, url: str, *, is_needed: bool = True) -> str
     """Return the key as it is sent. Raises ``MissingKey`` for none, and for what cannot be one."""
     key = (api_key or "").strip()
     if not key and is_needed:
-        raise MissingKey(
-            f"there is no API key for {url}", hint="set PROMPTLAYER_API_KEY to a key of the workspace"
-        )
+        is_ours = url.startswith("http:")  # which is refused but for this machine
+        hint = "a key of the workspace" + (", to any word for `promptsync serve`" if is_ours else "")
+        raise MissingKey(f"there is no API key for {url}", hint=f"set PROMPTLAYER_API_KEY to {hint}")
     if not (key.isascii() and key.isprintable()) or set(key) & set(" '\""):
         raise MissingKey(
             "the API key in PROMPTLAYER_API_KEY holds blanks, quotes or other characters that no key has",

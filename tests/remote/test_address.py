@@ -72,6 +72,12 @@ def test_a_missing_key_is_named_before_any_request(key: str | None) -> None:
     assert "PROMPTLAYER_API_KEY" in caught.value.hint
 
 
+def test_a_key_for_a_registry_of_this_machine_may_be_any_word() -> None:
+    with pytest.raises(MissingKey) as caught:
+        Registry("http://127.0.0.1:8470", None)
+    assert "any word for `promptsync serve`" in caught.value.hint
+
+
 @pytest.mark.parametrize("key", ["pl_a b", "pl_a\nb", "pl_ä"])
 def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key: str) -> None:
     with pytest.raises(MissingKey) as caught:
