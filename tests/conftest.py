@@ -17,8 +17,8 @@ from worlds import World, made
 from promptsync.remote.session import Session
 from promptsync.sync import publish
 
-# How long an example takes says more about the machine than about what is tested. The suite decides what lands,
-# so it tries the same examples each time; make fuzz tries others.
+# How long an example takes says more about the machine than about what is tested. The suite decides what
+# lands, so it tries the same examples each time; make fuzz tries others.
 settings.register_profile("fuzz", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("suite", settings.get_profile("fuzz"), derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
