@@ -15,6 +15,8 @@ from promptsync.sync.relabel import Changed
 
 DRY = output.Aside("DRY RUN: nothing is published, run or moved")
 
+_LISTED = 10
+
 
 def plan_lines(plan: DeployPlan) -> list[str]:
     """Return what will be done, in order, and what will be left."""
@@ -97,6 +99,16 @@ def nothing_lines(plan: DeployPlan) -> list[str]:
     return [*left, output.Aside(f"nothing to deploy: {label} says what git says")]
 
 
+def _unproven_lines(names: Sequence[str]) -> list[str]:
+    shown = names if len(names) <= _LISTED + 1 else names[:_LISTED]
+    lines = [_line("unproven", "warn", name, "no evaluation and no agent") for name in shown]
+    if len(shown) < len(names):
+        lines.append(
+            f"  {output.style('unproven', 'warn')}  and {len(names) - len(shown)} more; --json has all"
+        )
+    return lines
+
+
 def left_lines(plan: DeployPlan) -> list[str]:
     """Return what a deploy leaves, passes over or cannot prove, and why."""
     survey = plan.survey
@@ -113,7 +125,7 @@ def left_lines(plan: DeployPlan) -> list[str]:
         if one.already:
             text = f"v{one.before} is live already, and not proven: {_names(one.parents)} renders it; "
             lines.append(_line("live", "warn", one.name, f"{text}{_way_back(plan, one)} takes it back"))
-    lines += [_line("unproven", "warn", name, "no evaluation and no agent") for name in plan.unproven]
+    lines += _unproven_lines(plan.unproven)
     for held in survey.held:
         text = (
             f"v{held.version} says what the file says, and {label} was moved back to v{held.released}; "

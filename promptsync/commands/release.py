@@ -28,7 +28,8 @@ def label_of_branch(session: Session, project: Project, *, merged: bool = False)
             code="no-label",
         )
     known = ", ".join(f"{name}: {label}" for name, label in labels.items())
-    what = f"the branch {branch!r}" if branch is not None else "a commit that is on no branch"
+    nowhere = "a commit that is on no branch" if project.history is not None else "a directory without git"
+    what = f"the branch {branch!r}" if branch is not None else nowhere
     raise UsageError(
         f"there is no release label for {what}; labels: {{{known}}}",
         hint="name one with --label",

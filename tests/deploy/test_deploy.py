@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -309,3 +310,19 @@ def test_a_registry_that_fails_while_proving_leaves_the_labels(released: World) 
     assert done.code in (4, 5), str(done)
     assert [one["name"] for one in done.document["push"]["published"]] == ["a"]
     assert labels(released)["a"] == 1
+
+
+def test_many_prompts_that_nothing_proves_are_counted_and_all_in_json(world: World) -> None:
+    for number in range(15):
+        world.write(f"e{number:02}")
+    world.commit()
+    shown = [line for line in world.run("deploy", "--dry-run").out.splitlines() if "unproven" in line]
+    assert len(shown) == 11 and "and 5 more" in shown[-1]
+    assert len(world.run("deploy", "--dry-run", "--json").document["unproven"]) == 15
+
+
+def test_without_git_there_is_no_branch_to_release_for(world: World) -> None:
+    shutil.rmtree(world.root / ".git")
+    done = world.run("deploy")
+    assert done.code == 2
+    assert "a directory without git" in done.err and "--label" in done.err
