@@ -109,8 +109,8 @@ def _unproven_lines(names: Sequence[str]) -> list[str]:
     return lines
 
 
-def left_lines(plan: DeployPlan) -> list[str]:
-    """Return what a deploy leaves, passes over or cannot prove, and why."""
+def left_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
+    """Return what a deploy leaves, passes over or cannot prove, and why; ``released``: the labels moved."""
     survey = plan.survey
     label = output.name(plan.label)
     lines = []
@@ -122,7 +122,7 @@ def left_lines(plan: DeployPlan) -> list[str]:
             )
             lines.append(_line("superseded", "warn", member.name, text))
     for one in plan.live:
-        if one.already:
+        if one.already and not released:
             text = f"v{one.before} is live already, and not proven: {_names(one.parents)} renders it; "
             lines.append(_line("live", "warn", one.name, f"{text}{_way_back(plan, one)} takes it back"))
     lines += _unproven_lines(plan.unproven)
@@ -154,7 +154,13 @@ def receipt_lines(receipt: DeployReceipt) -> list[str]:
     plan = receipt.plan
     if plan.is_empty:
         return nothing_lines(plan)
-    lines = []
+    lines = [
+        _line(
+            "left over", "warn", member.name, "no commit of this push touched it; an earlier deploy stopped"
+        )
+        for member in plan.survey.releases
+        if member.left_over
+    ]
     if plan.push.actions:
         lines += plans.receipt_lines(receipt.push)
     if receipt.proof is not None:
@@ -164,7 +170,7 @@ def receipt_lines(receipt: DeployReceipt) -> list[str]:
         after = live.note or ("taken back" if live.taken_back else "")
         how = f"and was not proven; {after}" if after else "before it was proven"
         lines.append(_line("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
-    lines += left_lines(plan)
+    lines += left_lines(plan, released=receipt.is_released)
     return [*lines, output.Aside(_summary(receipt))]
 
 

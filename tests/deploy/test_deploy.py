@@ -69,6 +69,7 @@ def test_what_a_failed_gate_left_over_is_proven_again_before_it_is_released(rele
     done = released.run("deploy", "--since", "HEAD~1", "--json")
     assert done.code == 1
     assert done.document["left_over"] == ["a"]
+    assert "left over  a: " in released.run("deploy", "--since", "HEAD~1").out
     assert sorted(one["evaluation"] for one in done.document["eval"]["runs"]) == [
         "a is polite",
         "b is polite",
