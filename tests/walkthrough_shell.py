@@ -1,6 +1,6 @@
-"""Runs the console blocks of a document and puts their real output back into it.
+"""Runs the walk-throughs of the manual and puts their real output back into it.
 
-``python tests/walkthrough_shell.py`` does so for docs/walkthroughs.md, after a change of what verbs print.
+``python tests/walkthrough_shell.py`` does so for README.md, after a change of what verbs print.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from promptsync.cli import run
 from promptsync.server.app import create_app
 
 ROOT = Path(__file__).parents[1]
-DOCUMENT = ROOT / "docs" / "walkthroughs.md"
+DOCUMENT = ROOT / "README.md"
 FIXTURES = str(ROOT / "example-repo" / "registry.yaml")
 URL = "http://127.0.0.1:8470"
-"""What the document calls the registry that each walk-through starts with, empty."""
+"""What the manual calls the registry that each walk-through starts with, empty."""
 
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
 _SHELL = re.compile(r"[|&;<>$`*?]")
@@ -38,7 +38,7 @@ _EXIT = re.compile(r" +# exit (\d+)$")
 
 @dataclass
 class Step:
-    """A command with the output that the document shows."""
+    """A command with the output that the manual shows."""
 
     command: str
     shown: str = ""
@@ -50,9 +50,9 @@ class Step:
 
 
 def sections(text: str) -> dict[str, str]:
-    """The walk-throughs by their headings."""
-    parts = re.split(r"(?m)^## (.*)$", text)[1:]
-    return dict(zip(parts[::2], parts[1::2], strict=True))
+    """The walk-throughs by their headings: what stands folded below them."""
+    chapter = text.partition("\n## Walk-throughs\n")[2].partition("\n## ")[0]
+    return dict(re.findall(r"(?ms)^### (.*?)\n\n<details>\n(.*?)^</details>", chapter))
 
 
 def steps(block: str) -> Iterator[Step]:
@@ -104,7 +104,7 @@ class Shell:
         }
 
     def run(self, step: Step) -> tuple[int, str]:
-        """The exit code and what the command printed, as the document would show it."""
+        """The exit code and what the command printed, as the manual would show it."""
         command = _EXIT.sub("", step.command).replace(URL, self.url)
         if command.startswith("cd "):
             self.cwd = (self.cwd / command[3:]).resolve()
