@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from promptsync import __version__, output, streams
-from promptsync.commands.grouping import VerbGroup, close_word
-from promptsync.commands.session import Environment, Outcome, Session, shared_options
+from promptsync.commands.common.grouping import VerbGroup, close_word
+from promptsync.commands.common.session import Environment, Outcome, Session, shared_options
 from promptsync.errors import PromptsyncError, UsageError
 
 GROUPS = {
@@ -76,7 +76,7 @@ class LazyGroup(VerbGroup):
         module = importlib.import_module(f"promptsync.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         if ctx.resilient_parsing:  # for completion in a shell
-            from promptsync.commands.known import teach
+            from promptsync.commands.common.known import teach
 
             teach(command, cmd_name)
         return command
@@ -214,7 +214,7 @@ def _fail(session: Session, error: PromptsyncError, wants_json: bool) -> int:
         error.hint = f"promptsync {session.verb} --help tells more"
     lines: list[str] = []
     if session.form == "markdown":
-        from promptsync.markdown import error_markdown
+        from promptsync.showing.markdown import error_markdown
 
         lines = error_markdown(error)
     return _show(session, Outcome(lines, body, error.exit_code, error))

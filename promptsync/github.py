@@ -31,7 +31,7 @@ def tell_github(
     """
     lines = list(summary)
     if not lines and error is not None:
-        from promptsync.markdown import error_markdown
+        from promptsync.showing.markdown import error_markdown
 
         lines = error_markdown(error)
     try:

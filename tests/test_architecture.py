@@ -26,10 +26,8 @@ MAY_USE: dict[str, set[str]] = {
     "deploy": {"core", "files", "remote", "sync", "checks", "parallel"},
     "parallel": set(),
     "health": {"core", "files", "remote", "sync", "checks"},
-    "output": set(),
-    "progress": set(),
-    # what a value of the library looks like, for people and programs
-    "showing": {"core", "files", "sync", "checks", "deploy", "output"},
+    "edge": set(),
+    "showing": {"core", "files", "sync", "checks", "deploy", "edge"},
     "commands": {
         "core",
         "files",
@@ -39,14 +37,17 @@ MAY_USE: dict[str, set[str]] = {
         "checks",
         "deploy",
         "health",
-        "output",
-        "progress",
+        "edge",
         "showing",
     },
-    "cli": {"commands", "output", "showing"},
+    "github": {"showing"},
+    "cli": {"commands", "edge", "showing", "github"},
     "__main__": {"cli"},
 }
 """Layer to the layers that its modules may import; ``errors`` and the layer itself always."""
+
+EDGE = {"output", "fitting", "progress", "streams"}
+"""What the process prints to, reads from and shows meanwhile; none of it knows what a prompt is."""
 
 INSIDE_FUNCTIONS = {("remote/transport.py", "server"), ("server/fixtures.py", "files")}
 """What may be imported all the same, but not while the module is loaded."""
@@ -61,7 +62,7 @@ OWNERS = {
     "werkzeug": {"server/routes.py"},
     "waitress": {"server/serve.py"},
     "rich": {"progress.py"},
-    "matplotlib": {"plot.py"},
+    "matplotlib": {"showing/plot.py"},
 }
 """Heavy libraries, each with the one module that loads it."""
 
@@ -93,9 +94,7 @@ MODULES = modules()
 def layer(name: str) -> str:
     """The layer of a module of the package, given by its path or its dotted name without the package."""
     first = name.removesuffix(".py").replace("/", ".").split(".")[0]
-    if first in MAY_USE or first in ("errors", "__init__", "schemas"):
-        return first
-    return "showing" if f"{first}.py" in MODULES or first == "markdown" else first
+    return "edge" if first in EDGE else first
 
 
 def imports() -> Iterator[Import]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.chart import WIDTH, bar, can_show
+from promptsync.showing.chart import WIDTH, bar, can_show
 
 
 @pytest.mark.parametrize(

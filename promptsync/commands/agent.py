@@ -6,8 +6,8 @@ from typing import Any
 
 from promptsync import output
 from promptsync.commands.agent_run import BLANK, agent_run
-from promptsync.commands.filters import checked, list_filters
-from promptsync.commands.session import Outcome, Session, verb, verb_group
+from promptsync.commands.common.filters import checked, list_filters
+from promptsync.commands.common.session import Outcome, Session, verb, verb_group
 
 
 @verb_group("agent", short_help="List and run agents.")

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from promptsync.commands.session import Outcome, Session, verb
-from promptsync.commands.shells import SCRIPTS
-from promptsync.commands.shellwords import Word, quoted, split
+from promptsync.commands.common.session import Outcome, Session, verb
+from promptsync.commands.common.shells import SCRIPTS
+from promptsync.commands.common.shellwords import Word, quoted, split
 
 
 @verb("completion", short_help="Print the script that completes words in a shell.")
@@ -56,7 +56,7 @@ def _answers(session: Session, shell: str, before: list[str], word: Word) -> Ite
 def _items(session: Session, before: list[str], incomplete: str) -> Iterable[Any]:
     from click.shell_completion import ShellComplete
 
-    from promptsync.commands.known import teach
+    from promptsync.commands.common.known import teach
 
     root = click.get_current_context().find_root().command
     teach(root, "")

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from promptsync import output
-from promptsync.commands.filters import checked, list_filters
-from promptsync.commands.session import Outcome, Session, verb, verb_group
+from promptsync.commands.common.filters import checked, list_filters
+from promptsync.commands.common.session import Outcome, Session, verb, verb_group
 
 
 @verb_group("dataset", short_help="List datasets.")

@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync import deploy_documents, deploys, output, present
-from promptsync.commands.formats import choose_format, format_option
-from promptsync.commands.release import label_of_branch
-from promptsync.commands.resultfile import ResultFile, first, junit_option, result_file, told_in
-from promptsync.commands.session import Outcome, Session, verb
-from promptsync.commands.since import resolve_since, since_option
+from promptsync import output
+from promptsync.commands.common.formats import choose_format, format_option
+from promptsync.commands.common.release import label_of_branch
+from promptsync.commands.common.resultfile import ResultFile, first, junit_option, result_file, told_in
+from promptsync.commands.common.session import Outcome, Session, verb
+from promptsync.commands.common.since import resolve_since, since_option
 from promptsync.core.labels import check_label
 from promptsync.deploy.planning import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.release import Gate, deploy
 from promptsync.deploy.survey import InTheWay
-from promptsync.deploy_errors import failure
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, Refused
 from promptsync.files.private import locked
+from promptsync.showing import deploy_documents, deploys, diffs
+from promptsync.showing.deploy_errors import failure
 
 if TYPE_CHECKING:
     from promptsync.deploy.rehearsal import Rehearsal
@@ -111,7 +112,7 @@ def _plan(project: Project, options: DeployOptions, expect: str | None) -> Deplo
     try:
         plan = plan_deploy(project, options)
     except InTheWay as refusal:
-        present.explain(project, refusal)
+        diffs.explain(project, refusal)
         raise
     if expect is not None and plan.fingerprint != expect:
         raise Refused(
@@ -135,7 +136,7 @@ def _dry_run(
         lines[2:-3] = deploys.nothing_lines(plan)
     summary: list[str] = []
     if session.form == "markdown" or session.environment.in_github:
-        from promptsync.markdown import deploy_plan_markdown
+        from promptsync.showing.markdown import deploy_plan_markdown
         from promptsync.sync.difference import differences
 
         releases = [member.name for member in plan.survey.releases]
@@ -209,7 +210,7 @@ def _deploy(
 
 def _junit(receipt: DeployReceipt) -> str:
     from promptsync.checks.proving import Proof
-    from promptsync.junit import junit
+    from promptsync.showing.junit import junit
 
     return junit(receipt.proof or Proof())
 
@@ -231,7 +232,7 @@ def _outcome(session: Session, receipt: DeployReceipt, unwritten: PromptsyncErro
     lines = deploys.receipt_lines(receipt)
     summary: list[str] = []
     if session.form == "markdown" or session.environment.in_github:
-        from promptsync.markdown import deploy_markdown
+        from promptsync.showing.markdown import deploy_markdown
 
         summary = deploy_markdown(receipt)
     return Outcome(

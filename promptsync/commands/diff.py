@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptsync import output, present
-from promptsync.commands.formats import choose_format, format_option
-from promptsync.commands.session import Outcome, Session, verb
+from promptsync import output
+from promptsync.commands.common.formats import choose_format, format_option
+from promptsync.commands.common.session import Outcome, Session, verb
 from promptsync.core.compare import State
 from promptsync.errors import UsageError
+from promptsync.showing import diffs
 from promptsync.sync.difference import Difference, differences
 from promptsync.sync.gather import gather
 from promptsync.sync.naming import expanded, matching, named_by
@@ -101,18 +102,18 @@ def _lines(found: list[Difference], form: str, *, stat: bool, name_only: bool) -
     if name_only:
         return [output.name(one.name) for one in found]
     if form == "markdown":
-        from promptsync.markdown import differences_markdown
+        from promptsync.showing.markdown import differences_markdown
 
         return differences_markdown(found)
     if form == "github":
-        from promptsync.annotations import differences_github
+        from promptsync.showing.annotations import differences_github
 
         return differences_github(found)
     if stat:
-        return [present.stat(one) for one in found]
+        return [diffs.stat(one) for one in found]
     lines: list[str] = []
     for one in found:
-        lines += [*present.difference(one), ""]
+        lines += [*diffs.difference(one), ""]
     return lines[:-1]
 
 
@@ -125,10 +126,10 @@ def _body(found: Difference) -> dict[str, object]:
         "renamed_from": found.was,
         "renamed_to": found.became,
         "title": first.title,
-        "fields": present.fields_body(first.fields),
+        "fields": diffs.fields_body(first.fields),
         "variables": {"added": list(first.added), "removed": list(first.removed)},
     }
     if len(found.steps) > 1:
-        body["remote_fields"] = present.fields_body(found.steps[1].fields)
+        body["remote_fields"] = diffs.fields_body(found.steps[1].fields)
         body["remote_title"] = found.steps[1].title
     return body

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from promptsync import __version__, output
-from promptsync.commands.session import Outcome, Session, verb
+from promptsync.commands.common.session import Outcome, Session, verb
 from promptsync.errors import PromptsyncError
 from promptsync.health.connection import VARIABLES
 from promptsync.health.examine import examine

@@ -10,13 +10,13 @@ from promptsync import output
 from promptsync.checks.evaluations import Standard
 from promptsync.checks.outcome import Interrupted, Status
 from promptsync.checks.reports import EvaluationRun
+from promptsync.commands.common.filters import checked, list_filters
+from promptsync.commands.common.running import interrupted, patience_of
+from promptsync.commands.common.scorehistory import history_options, show_history
+from promptsync.commands.common.session import Outcome, Session, verb, verb_group
 from promptsync.commands.eval_run import BLANK, eval_run
-from promptsync.commands.filters import checked, list_filters
-from promptsync.commands.running import interrupted, patience_of
-from promptsync.commands.scorehistory import history_options, show_history
-from promptsync.commands.session import Outcome, Session, verb, verb_group
 from promptsync.errors import PromptsyncError, UsageError
-from promptsync.runs import (
+from promptsync.showing.runs import (
     cell_lines,
     evaluation_run_body,
     id_text,

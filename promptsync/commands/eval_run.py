@@ -13,16 +13,23 @@ from promptsync.checks.outcome import Interrupted
 from promptsync.checks.proof import Proof
 from promptsync.checks.proving import proof_of
 from promptsync.checks.selection import EvaluationCheck, Selection
-from promptsync.commands.choosing import Asked, Choice, choose_changed, choosing_options, prove_choice, tell
-from promptsync.commands.formats import choose_format, format_option
-from promptsync.commands.resultfile import ResultFile, first, junit_option, result_file, told_in
-from promptsync.commands.running import interrupted, patience_of, waiting_options
-from promptsync.commands.session import Outcome, Session
+from promptsync.commands.common.choosing import (
+    Asked,
+    Choice,
+    choose_changed,
+    choosing_options,
+    prove_choice,
+    tell,
+)
+from promptsync.commands.common.formats import choose_format, format_option
+from promptsync.commands.common.resultfile import ResultFile, first, junit_option, result_file, told_in
+from promptsync.commands.common.running import interrupted, patience_of, waiting_options
+from promptsync.commands.common.session import Outcome, Session
 from promptsync.errors import PromptsyncError
-from promptsync.junit import junit, junit_of_error
-from promptsync.markdown.proofs import proof_markdown
-from promptsync.proofs import evaluations_body, proof_lines
-from promptsync.runs import still_running
+from promptsync.showing.junit import junit, junit_of_error
+from promptsync.showing.markdown.proofs import proof_markdown
+from promptsync.showing.proofs import evaluations_body, proof_lines
+from promptsync.showing.runs import still_running
 
 if TYPE_CHECKING:
     from promptsync.sync.project import Project

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptsync import output
-from promptsync.commands import scaffolding
-from promptsync.commands.scaffolding import Step
-from promptsync.commands.session import Outcome, Session, verb
+from promptsync.commands.common import scaffolding
+from promptsync.commands.common.scaffolding import Step
+from promptsync.commands.common.session import Outcome, Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import find
 from promptsync.sync.scaffold import Scaffold, in_repository, repository, scaffold
 from promptsync.sync.starting import EXAMPLE, Started, start
 
 if TYPE_CHECKING:
-    from promptsync.commands.adoption import Adopted
+    from promptsync.commands.common.adoption import Adopted
 
 
 @verb(
@@ -78,7 +78,7 @@ def command(
         _check_place(session)
     adopted = None
     if from_remote:
-        from promptsync.commands import adoption
+        from promptsync.commands.common import adoption
 
         adopted = adoption.adopt(session, prompts=prompts, url=url, include=include, label=label)
         done = adopted.started
@@ -145,7 +145,7 @@ def _outcome(session: Session, done: Started, adopted: Adopted | None, added: Sc
     )
     error = None
     if adopted is not None:
-        from promptsync.commands import adoption
+        from promptsync.commands.common import adoption
 
         lines += ["", *adoption.lines(adopted, verbose=bool(session.verbose))]
         body |= adoption.body(adopted)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import click
 
 from promptsync import output
-from promptsync.commands.relabelling import change, yes_option
-from promptsync.commands.session import Outcome, Session, verb, verb_group
+from promptsync.commands.common.relabelling import change, yes_option
+from promptsync.commands.common.session import Outcome, Session, verb, verb_group
 from promptsync.core.labels import SUFFIX, check_label
 from promptsync.sync.labels import Labelled, labelled, plan_delete, plan_move, plan_set
 from promptsync.sync.snippetuse import check_unused

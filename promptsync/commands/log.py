@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from promptsync import output
-from promptsync.commands.session import Outcome, Session, verb
+from promptsync.commands.common.session import Outcome, Session, verb
 from promptsync.sync.log import Log, LoggedVersion, log
 
 _SHA256, _DIGEST = "sha256:", 12

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from promptsync import output
-from promptsync.commands.session import Outcome, Session, verb
+from promptsync.commands.common.session import Outcome, Session, verb
 from promptsync.core.labels import SUFFIX
 from promptsync.core.message import without_mark
 from promptsync.sync.remotelist import Filters, Held, list_remote

@@ -7,8 +7,8 @@ from dataclasses import replace
 import click
 
 from promptsync import output
-from promptsync.commands.relabelling import change, plan_lines, receipt, yes_option
-from promptsync.commands.session import Outcome, Session, verb
+from promptsync.commands.common.relabelling import change, plan_lines, receipt, yes_option
+from promptsync.commands.common.session import Outcome, Session, verb
 from promptsync.core.labels import check_label
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.sync.labels import Promotion, labelled, plan_promotion

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from promptsync import output, present, pulls
-from promptsync.commands.formats import choose_format, format_option
-from promptsync.commands.session import Outcome, Session, verb
+from promptsync import output
+from promptsync.commands.common.formats import choose_format, format_option
+from promptsync.commands.common.session import Outcome, Session, verb
 from promptsync.errors import AnswerIsNo, Refused, UsageError
 from promptsync.files.private import locked
+from promptsync.showing import diffs, pulls
 from promptsync.sync.conflict import Conflict
 from promptsync.sync.gather import gather
 from promptsync.sync.materialise import export, plan_materialise
@@ -164,7 +165,7 @@ def _plan(project: Project, options: PullOptions, label: str | None, version: in
     try:
         return plan_pull(project, snapshot, options)
     except Conflict as conflict:
-        present.explain(project, conflict)
+        diffs.explain(project, conflict)
         raise
 
 
@@ -173,10 +174,10 @@ def _refused(session: Session, refusal: Refused, *, dry_run: bool) -> Outcome:
     unmerged = refusal.unmerged if isinstance(refusal, MergeConflict) else ()
     if unmerged:
         # the fields, and what the three sides say there
-        refusal.details = tuple(line for one in unmerged for line in present.unmerged(one))
+        refusal.details = tuple(line for one in unmerged for line in diffs.unmerged(one))
     lines: list[str] = []
     if session.form == "markdown":
-        from promptsync.markdown import error_markdown
+        from promptsync.showing.markdown import error_markdown
 
         lines = error_markdown(refusal)
     plan, receipt = PullPlan(), PullReceipt()

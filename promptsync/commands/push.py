@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import click
 
-from promptsync import output, plans, present
-from promptsync.commands.formats import choose_format, format_option
-from promptsync.commands.session import Outcome, Session, verb
+from promptsync import output
+from promptsync.commands.common.formats import choose_format, format_option
+from promptsync.commands.common.session import Outcome, Session, verb
 from promptsync.core.plan import Kind, PushPlan, PushReceipt
 from promptsync.errors import AnswerIsNo, Refused
 from promptsync.files.private import locked
+from promptsync.showing import diffs, plans
 from promptsync.sync.conflict import Conflict
 from promptsync.sync.gather import gather
 from promptsync.sync.naming import named_by
@@ -86,7 +87,7 @@ def _plan(project: Project, options: PushOptions, expect: str | None) -> tuple[S
     try:
         plan = plan_push(project, snapshot, options)
     except Conflict as conflict:
-        present.explain(project, conflict)
+        diffs.explain(project, conflict)
         raise
     if expect is not None and plan.fingerprint != expect:
         raise Refused(
@@ -101,7 +102,7 @@ def _plan(project: Project, options: PushOptions, expect: str | None) -> tuple[S
 def _dry_run(session: Session, project: Project, options: PushOptions, expect: str | None) -> Outcome:
     snapshot, plan = _plan(project, options, expect)
     if session.form == "markdown":
-        from promptsync.markdown import plan_markdown
+        from promptsync.showing.markdown import plan_markdown
         from promptsync.sync.difference import differences
 
         found = differences(project, snapshot.only(action.name for action in plan.actions))
@@ -129,7 +130,7 @@ def _push(session: Session, project: Project, options: PushOptions, yes: bool, e
 def _shown(session: Session, plan: PushPlan, receipt: PushReceipt | None) -> list[str]:
     """Return what was done; without a receipt nothing had to be."""
     if session.form == "markdown":
-        from promptsync.markdown import plan_markdown, pushed_markdown
+        from promptsync.showing.markdown import plan_markdown, pushed_markdown
 
         return plan_markdown(plan) if receipt is None else pushed_markdown(receipt)
     if receipt is None:

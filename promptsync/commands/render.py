@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from promptsync import output
-from promptsync.commands.session import Outcome, Session, verb
-from promptsync.commands.variables import variable_option, variables, variables_option
+from promptsync.commands.common.session import Outcome, Session, verb
+from promptsync.commands.common.variables import variable_option, variables, variables_option
 from promptsync.core.fill import mappings
 from promptsync.core.snippets import is_text_block
 from promptsync.errors import AnswerIsNo, UsageError

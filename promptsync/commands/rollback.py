@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from promptsync import output
-from promptsync.commands.relabelling import change, yes_option
-from promptsync.commands.session import Outcome, Session, verb
+from promptsync.commands.common.relabelling import change, yes_option
+from promptsync.commands.common.session import Outcome, Session, verb
 from promptsync.sync.labels import labelled
 from promptsync.sync.rollback import plan_rollback
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptsync import output
-from promptsync.commands.session import Outcome, Session, verb
+from promptsync.commands.common.session import Outcome, Session, verb
 from promptsync.errors import UsageError
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _model(
         if key_variable or name or timeout:
             raise UsageError("there is no model to ask", hint="add --model-url, or set PROMPTSYNC_MODEL_URL")
         return None
-    from promptsync.commands.models import endpoint
+    from promptsync.commands.common.models import endpoint
 
     return endpoint(session.environment, wanted, name=name, key_variable=key_variable, timeout=timeout)
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from promptsync import output
-from promptsync.commands.session import Outcome, Session, verb
+from promptsync.commands.common.session import Outcome, Session, verb
 from promptsync.core.canonical import digest
 from promptsync.core.prompt import Local
 from promptsync.sync.versions import Shown, show

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from promptsync import output, present
-from promptsync.commands.formats import choose_format, format_option
-from promptsync.commands.session import Outcome, Session, verb
+from promptsync import output
+from promptsync.commands.common.formats import choose_format, format_option
+from promptsync.commands.common.session import Outcome, Session, verb
 from promptsync.core.compare import State
 from promptsync.errors import AnswerIsNo, UsageError
-from promptsync.plans import rename_note
+from promptsync.showing import diffs
+from promptsync.showing.plans import rename_note
 from promptsync.sync.gather import gather
 from promptsync.sync.naming import matching, named_by
 from promptsync.sync.project import Project
@@ -123,7 +124,7 @@ def _outcome(
             for one in snapshot.problems
         ]
     if session.form == "markdown":
-        from promptsync.markdown import status_markdown
+        from promptsync.showing.markdown import status_markdown
 
         return Outcome(status_markdown(snapshot), body, code)
     return Outcome(_lines(session, project, snapshot, offline), body, code)
@@ -142,13 +143,13 @@ def _with_changed(
             code="invalid-file",
         )
         return replace(outcome, error=error)
-    from promptsync.changes import changed_body, changed_lines
+    from promptsync.showing.changes import changed_body, changed_lines
     from promptsync.sync.changed import changed_since
 
     changed = changed_since(project, snapshot.worktree, since)
     lines = changed_lines(changed)
     if session.form == "markdown":
-        from promptsync.markdown.page import MOST, Page
+        from promptsync.showing.markdown.page import MOST, Page
 
         page = Page(MOST - sum(len(line) + 1 for line in outcome.lines))
         page.fence(map(click.unstyle, lines))
@@ -279,4 +280,4 @@ def _row(item: Item, snapshot: Snapshot) -> tuple[str, ...]:
     shown = " ".join(f"{output.name(name)}=v{number}" for name, number in labels)
     now = item.renamed_to or item.became
     where = f"now {now}" if now else f"{item.path}, was {item.was}" if item.was else (item.path or "")
-    return (f"  {present.state(item.state)}", output.name(item.name), version, shown, output.safe(where))
+    return (f"  {diffs.state(item.state)}", output.name(item.name), version, shown, output.safe(where))

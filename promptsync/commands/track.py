@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from promptsync import output
-from promptsync.commands.session import Outcome, Session, verb, verb_group
-from promptsync.commands.variables import variable_option, variables, variables_option
+from promptsync.commands.common.session import Outcome, Session, verb, verb_group
+from promptsync.commands.common.variables import variable_option, variables, variables_option
 from promptsync.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from proving_copy import suites
 
-from promptsync.commands.resultfile import first, result_file, told_in
-from promptsync.commands.session import Environment, Session
+from promptsync.commands.common.resultfile import first, result_file, told_in
+from promptsync.commands.common.session import Environment, Session
 from promptsync.errors import AnswerIsNo, PromptsyncError, UsageError
 
 

@@ -23,8 +23,8 @@ from registry_server import running
 from promptsync.checks.history import History, ScoredRun, Series
 from promptsync.cli import run
 from promptsync.files.schema import schema
-from promptsync.plot import picture
 from promptsync.server.app import create_app
+from promptsync.showing.plot import picture
 from promptsync.sync.log import LoggedVersion
 
 FIXTURES = """

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_reader import hostile
 
-from promptsync.annotations import MOST_ANNOTATIONS, annotation, differences_github
 from promptsync.core.compare import State
+from promptsync.showing.annotations import MOST_ANNOTATIONS, annotation, differences_github
 from promptsync.sync.difference import Difference
 
 

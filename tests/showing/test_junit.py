@@ -15,8 +15,8 @@ from promptsync.checks.proof import Proof, ProvenAgent, ProvenEvaluation
 from promptsync.checks.reports import EvaluationRun, FailedCell
 from promptsync.checks.selection import AgentCheck, EvaluationCheck
 from promptsync.errors import RemoteError
-from promptsync.junit import junit, junit_of_error
-from promptsync.proofs import proof_lines
+from promptsync.showing.junit import junit, junit_of_error
+from promptsync.showing.proofs import proof_lines
 
 any_text = st.text(max_size=6) | st.sampled_from(
     ["\x00\x1b[31m", "\ud800", "\ufffe\uffff", "]]>&<'\"", "\r\n\t"]

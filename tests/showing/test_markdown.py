@@ -17,7 +17,7 @@ from promptsync.core.plan import Action, Kind, Left, Moved, Published, PushPlan,
 from promptsync.core.prompt import Problem
 from promptsync.errors import Refused
 from promptsync.files.worktree import Worktree
-from promptsync.markdown import (
+from promptsync.showing.markdown import (
     MOST,
     code,
     differences_markdown,

@@ -22,8 +22,8 @@ from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.rehearsal import Rehearsal
 from promptsync.errors import RemoteError
 from promptsync.files.worktree import Worktree
-from promptsync.markdown import MOST, deploy_markdown, deploy_plan_markdown
-from promptsync.markdown.proofs import proof_markdown
+from promptsync.showing.markdown import MOST, deploy_markdown, deploy_plan_markdown
+from promptsync.showing.markdown.proofs import proof_markdown
 from promptsync.sync.labels import Change
 from promptsync.sync.relabel import Changed
 from promptsync.sync.snapshot import Snapshot

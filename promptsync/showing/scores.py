@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from promptsync import output
-from promptsync.chart import bar
 from promptsync.checks.history import History, ScoredRun, Series
-from promptsync.runs import cut, score_text
+from promptsync.showing.chart import bar
+from promptsync.showing.runs import cut, score_text
 from promptsync.sync.log import LoggedVersion
 
 _DATE = len("2026-01-31")

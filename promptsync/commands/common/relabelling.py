@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from promptsync import output
-from promptsync.commands.session import Outcome, Session
+from promptsync.commands.common.session import Outcome, Session
 from promptsync.errors import AnswerIsNo, PromptsyncError, Refused
 from promptsync.sync.labels import Change
 from promptsync.sync.project import Project

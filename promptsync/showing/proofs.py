@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from promptsync import output
 from promptsync.checks.proof import Proof, Proven, ProvenAgent, ProvenEvaluation
-from promptsync.junit import junit
-from promptsync.runs import (
+from promptsync.showing.junit import junit
+from promptsync.showing.runs import (
     agent_run_body,
     cell_lines,
     cut,

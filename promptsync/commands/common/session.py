@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.commands.grouping import VerbGroup, format_options
+from promptsync.commands.common.grouping import VerbGroup, format_options
 from promptsync.errors import PromptsyncError, UsageError
 from promptsync.progress import Bar
 
@@ -127,7 +127,7 @@ class Session:
         """What answers in evaluations and agents of an embedded registry, ``None`` for its echo."""
         if self.environment.model_url is None:
             return None
-        from promptsync.commands.models import endpoint
+        from promptsync.commands.common.models import endpoint
 
         return endpoint(self.environment, self.environment.model_url)
 

@@ -9,7 +9,7 @@ import click
 
 from promptsync.checks.outcome import INTERRUPTED
 from promptsync.checks.waiting import Patience
-from promptsync.commands.session import Outcome
+from promptsync.commands.common.session import Outcome
 from promptsync.errors import PromptsyncError, UsageError
 
 

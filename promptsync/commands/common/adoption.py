@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from promptsync import output
-from promptsync.commands.session import Session
+from promptsync.commands.common.session import Session
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.private import locked

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from promptsync import plans
 from promptsync.core.plan import PushPlan, PushReceipt
 from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.planning import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
-from promptsync.proofs import agents_body, evaluations_body
+from promptsync.showing import plans
+from promptsync.showing.proofs import agents_body, evaluations_body
 from promptsync.sync.relabel import Changed
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from promptsync.commands.session import Session
+from promptsync.commands.common.session import Session
 from promptsync.errors import PromptsyncError, UsageError
-from promptsync.junit import junit_of_error
+from promptsync.showing.junit import junit_of_error
 
 junit_option = click.option(
     "--junit", "junit_file", metavar="FILE", help="Write the results as JUnit XML, also when the gate fails."

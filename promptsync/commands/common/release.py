@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptsync.commands.session import Session
+from promptsync.commands.common.session import Session
 from promptsync.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptsync.core.textdiff import plain, unified
-from promptsync.markdown.page import MOST, Page, html
-from promptsync.outline import outline
 from promptsync.output import count
+from promptsync.showing.markdown.page import MOST, Page, html
+from promptsync.showing.outline import outline
 
 if TYPE_CHECKING:
     from promptsync.core.fields import FieldChange

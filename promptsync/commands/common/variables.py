@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from promptsync.commands.session import Session
+from promptsync.commands.common.session import Session
 from promptsync.errors import UsageError
 
 

@@ -11,7 +11,7 @@ import click
 from promptsync import output
 from promptsync.checks.agents import AgentOrder, AgentRun
 from promptsync.checks.trace import Noted, note_traces, trace_of
-from promptsync.commands.session import Session
+from promptsync.commands.common.session import Session
 from promptsync.errors import PromptsyncError
 
 if TYPE_CHECKING:

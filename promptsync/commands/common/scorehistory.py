@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptsync import output
-from promptsync.commands.session import Outcome, Session
+from promptsync.commands.common.session import Outcome, Session
 from promptsync.errors import AnswerIsNo
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def history_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def show_history(session: Session, name: str, plot: Path | None, max_count: int | None) -> Outcome:
     """List the scores of a prompt's versions, and draw them into ``plot``."""
     from promptsync.checks.history import NEWEST, score_history
-    from promptsync.scores import history_body, history_lines, history_notes
+    from promptsync.showing.scores import history_body, history_lines, history_notes
 
     draw = None if plot is None else _picture_into(session.directory / plot)
     with session.project() as project:
@@ -59,7 +59,7 @@ def show_history(session: Session, name: str, plot: Path | None, max_count: int 
 
 def _shows_blocks(session: Session) -> bool:
     """Blocks go where colour goes; everything else gets plain text."""
-    from promptsync.chart import can_show
+    from promptsync.showing.chart import can_show
 
     wants = session.use_colour if session.use_colour is not None else sys.stdout.isatty()
     return wants and can_show(sys.stdout.encoding)
@@ -68,7 +68,7 @@ def _shows_blocks(session: Session) -> bool:
 def _picture_into(path: Path) -> Callable[[History], None]:
     """Return what draws a history into a file. Raises ``PromptsyncError`` at once where that cannot be."""
     from promptsync.files.atomic import check_place, replace
-    from promptsync.plot import picture, picture_format
+    from promptsync.showing.plot import picture, picture_format
 
     kind = picture_format(path)
     check_place(path)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from promptsync.deploy.receipt import DeployReceipt
-from promptsync.deploy_errors import failure
-from promptsync.deploys import nothing_lines, plan_lines, receipt_lines
-from promptsync.markdown.differences import add_differences
-from promptsync.markdown.errors import add_error
-from promptsync.markdown.page import MOST, Page, code, shortened
 from promptsync.output import count
-from promptsync.proofs import proof_lines
+from promptsync.showing.deploy_errors import failure
+from promptsync.showing.deploys import nothing_lines, plan_lines, receipt_lines
+from promptsync.showing.markdown.differences import add_differences
+from promptsync.showing.markdown.errors import add_error
+from promptsync.showing.markdown.page import MOST, Page, code, shortened
+from promptsync.showing.proofs import proof_lines
 
 if TYPE_CHECKING:
     from promptsync.deploy.planning import DeployPlan

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from promptsync import output, plans
+from promptsync import output
 from promptsync.checks.outcome import Status
 from promptsync.deploy.members import Held
 from promptsync.deploy.planning import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, Refused
+from promptsync.showing import plans
 
 
 def failure(receipt: DeployReceipt) -> PromptsyncError | None:

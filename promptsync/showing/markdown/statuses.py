@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from promptsync.core.compare import State
 from promptsync.files.problems import text_of
-from promptsync.markdown.page import MOST, Page
 from promptsync.output import count, table
+from promptsync.showing.markdown.page import MOST, Page
 
 if TYPE_CHECKING:
     from promptsync.sync.snapshot import Item, Snapshot

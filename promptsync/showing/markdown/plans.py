@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from promptsync.core.plan import Kind, PushPlan, PushReceipt
-from promptsync.markdown.differences import add_differences
-from promptsync.markdown.page import MOST, Page, code
 from promptsync.output import count
-from promptsync.plans import left_lines, plan_lines, receipt_lines
+from promptsync.showing.markdown.differences import add_differences
+from promptsync.showing.markdown.page import MOST, Page, code
+from promptsync.showing.plans import left_lines, plan_lines, receipt_lines
 
 if TYPE_CHECKING:
     from promptsync.sync.difference import Difference

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.markdown.page import MOST, Page
 from promptsync.output import error_lines
+from promptsync.showing.markdown.page import MOST, Page
 
 
 def error_markdown(error: PromptsyncError, *, most: int = MOST) -> list[str]:

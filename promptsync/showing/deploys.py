@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from promptsync import output, plans
+from promptsync import output
 from promptsync.deploy.live import LiveSnippet
 from promptsync.deploy.planning import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
-from promptsync.deploy_errors import release_held
-from promptsync.proofs import proof_lines
+from promptsync.showing import plans
+from promptsync.showing.deploy_errors import release_held
+from promptsync.showing.proofs import proof_lines
 from promptsync.sync.relabel import Changed
 
 DRY = output.Aside("DRY RUN: nothing is published, run or moved")

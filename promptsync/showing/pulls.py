@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from promptsync import output, present
+from promptsync import output
 from promptsync.core.compare import State
 from promptsync.core.message import without_mark
 from promptsync.errors import Incomplete, PromptsyncError, Refused
+from promptsync.showing import diffs
 from promptsync.sync.merging import MergeConflict, Unmerged
 from promptsync.sync.pull import PullPlan, PullReceipt, Write
 from promptsync.sync.pulldrafts import listed
@@ -100,7 +101,7 @@ def pull_body(
     return {
         "written": written,
         "merged": [one for one in written if one["name"] in merged],
-        "conflicts": present.conflicts_body((*plan.marked, *plan.unmerged, *unmerged)),
+        "conflicts": diffs.conflicts_body((*plan.marked, *plan.unmerged, *unmerged)),
         "deleted": [{"name": one.name, "path": one.path} for one in receipt.deleted],
         "drafts": [
             {
@@ -154,7 +155,7 @@ def _blocked(plan: PullPlan) -> Refused:
     return Refused(
         f"{first.name!r} was left as it is: {first.reason}{more}",
         hint=first.refusal.hint,
-        details=[line for one in plan.unmerged for line in present.unmerged(one)],
+        details=[line for one in plan.unmerged for line in diffs.unmerged(one)],
         code=first.refusal.code,
     )
 
@@ -170,8 +171,8 @@ _EXPLAINED = (
 
 def pull_markdown(plan: PullPlan, receipt: PullReceipt, taken: Mapping[str, Taken]) -> list[str]:
     """Return what comes from the registry: the prompts, their versions and differences, and what was left."""
-    from promptsync.markdown import Page
-    from promptsync.markdown.page import html
+    from promptsync.showing.markdown import Page
+    from promptsync.showing.markdown.page import html
 
     page = Page()
     count = len(receipt.written) + len(receipt.deleted)
@@ -216,7 +217,7 @@ def _blocked_lines(one: Blocked, unmerged: Unmerged | None) -> Iterator[str]:
     yield f"{one.name}: {one.reason}"
     yield from (f"  {line}" for line in one.refusal.hint.splitlines())
     if unmerged is not None:
-        yield from (f"  {line}" for line in present.unmerged(unmerged)[1:])
+        yield from (f"  {line}" for line in diffs.unmerged(unmerged)[1:])
 
 
 def _told(plan: PullPlan, write: Write, taken: Taken | None) -> Iterator[str]:
@@ -244,7 +245,7 @@ def _date(text: str) -> str:
 
 
 def _difference(write: Write) -> Sequence[str]:
-    from promptsync.markdown.differences import step_lines
+    from promptsync.showing.markdown.differences import step_lines
     from promptsync.sync.difference import step
 
     found = step(write.path, write.old_prompt, write.prompt)

@@ -121,7 +121,7 @@ def _field(change: FieldChange) -> Iterable[str]:
 
 def _whole(change: FieldChange) -> Iterable[str]:
     """Show what is new or gone as a whole, such as a message or a tool, line by line."""
-    from promptsync.outline import outline
+    from promptsync.showing.outline import outline
 
     sign = _SIGNS[change.kind]
     for line in outline(change.new if change.kind == "added" else change.old):

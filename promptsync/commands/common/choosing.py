@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptsync import output
-from promptsync.commands.session import Session
-from promptsync.commands.since import resolve_since, since_option
+from promptsync.commands.common.session import Session
+from promptsync.commands.common.since import resolve_since, since_option
 from promptsync.errors import UsageError
 
 if TYPE_CHECKING:

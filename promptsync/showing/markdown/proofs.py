@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from promptsync.checks.proof import Proof, Proven, ProvenEvaluation
-from promptsync.markdown.page import MOST, Page, cell
 from promptsync.output import count
-from promptsync.proofs import change_text, verdict_text
-from promptsync.runs import MOST_CELLS, score_text
+from promptsync.showing.markdown.page import MOST, Page, cell
+from promptsync.showing.proofs import change_text, verdict_text
+from promptsync.showing.runs import MOST_CELLS, score_text
 
 
 def proof_markdown(proof: Proof, *, most: int = MOST) -> list[str]:

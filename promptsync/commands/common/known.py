@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from promptsync.commands.session import Session
+from promptsync.commands.common.session import Session
 from promptsync.core.labels import SUFFIX
 
 if TYPE_CHECKING:

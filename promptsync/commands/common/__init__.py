@@ -1,0 +1,1 @@
+"""What verbs have in common: their options and questions, and the parts of verbs that are long."""
