@@ -21,6 +21,7 @@ from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, Refused
 from promptsync.files.private import locked
 from promptsync.showing import deploy_documents, deploys, diffs
 from promptsync.showing.deploy_errors import failure
+from promptsync.sync.naming import named_by
 
 if TYPE_CHECKING:
     from promptsync.deploy.rehearsal import Rehearsal
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--allow-unbound", is_flag=True, help="Take a run that names no version for a proof.")
 @click.option("--require-proof", is_flag=True, help="Refuse prompts that no evaluation and no agent proves.")
 @click.option("--live-snippets", is_flag=True, help="Make snippets live first; take them back on failure.")
+@click.option("--again", multiple=True, metavar="NAME", help="Release NAME, whose release was taken back.")
 @click.option("--rehearse", is_flag=True, help="Do all of it in a throw-away registry first.")
 @click.option(
     "--timeout", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), help="Stop waiting."
@@ -104,6 +106,7 @@ def _options(session: Session, project: Project, label: str, asked: dict[str, An
         require_proof=asked["require_proof"],
         live_snippets=asked["live_snippets"],
         allow_dirty=asked["allow_dirty"],
+        again=named_by(project, session.directory, asked["again"]),
         max_changes=asked["max_changes"],
     )
 

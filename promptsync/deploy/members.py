@@ -15,7 +15,8 @@ class Member:
     not in the registry). ``publishes`` says that a version is published first; ``forced`` that it covers
     versions which the file does not include, of which ``superseded`` lists the drafts. ``left_over`` says
     that no commit of this push touched it. ``through`` are the snippets by which it says something new.
-    ``previous`` is where the label that remembers the way back points.
+    ``previous`` is where the label that remembers the way back points. ``again`` says that its release was
+    taken back, and that somebody wants it all the same.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Member:
     dependant: bool = False
     through: tuple[str, ...] = ()
     previous: int | None = None
+    again: bool = False
 
     @property
     def was_taken_back(self) -> bool:
@@ -38,8 +40,8 @@ class Member:
 
     @property
     def forgets(self) -> bool:
-        """Whether this releases something new, so that what was taken back before counts no more."""
-        return self.publishes and self.was_taken_back
+        """Whether what was taken back before counts no more: this is something new, or is wanted again."""
+        return (self.publishes or self.again) and self.was_taken_back
 
     @property
     def is_moved(self) -> bool:

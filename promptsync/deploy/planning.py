@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeployOptions:
-    """What the user asked for. ``touched`` are the names that this push changed, ``None`` if unknown."""
+    """What the user asked for. ``touched`` are the names that this push changed, ``None`` if unknown, and
+    ``again`` those to release although their release was taken back.
+    """
 
     label: str
     message: str | None = None
@@ -33,6 +35,7 @@ class DeployOptions:
     require_proof: bool = False
     live_snippets: bool = False
     allow_dirty: bool = False
+    again: tuple[str, ...] = ()
     max_changes: int | None = None
 
 
@@ -109,7 +112,9 @@ def plan_deploy(
             f"{options.label!r} is kept for another label, and moves along with that",
             hint="name that one: promptsync deploy --label prod",
         )
-    found = survey(project, options.label, options.touched, allow_dirty=options.allow_dirty)
+    found = survey(
+        project, options.label, options.touched, allow_dirty=options.allow_dirty, again=options.again
+    )
     push = _plan_push(project, found, options)
     names = [member.name for member in found.members]
     selection = select_checks(names, found.latest.worktree.files, project.config)

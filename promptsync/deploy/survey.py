@@ -14,6 +14,7 @@ from promptsync.errors import Refused
 from promptsync.files.problems import InvalidFile
 from promptsync.sync.decide import read_version
 from promptsync.sync.gather import gather
+from promptsync.sync.naming import check_names
 from promptsync.sync.project import Project
 from promptsync.sync.proof import digest_beside
 from promptsync.sync.snapshot import Item, Snapshot
@@ -42,20 +43,27 @@ class InTheWay(Refused):
 
 
 def survey(
-    project: Project, label: str, touched: Collection[str] | None, *, allow_dirty: bool = False
+    project: Project,
+    label: str,
+    touched: Collection[str] | None,
+    *,
+    allow_dirty: bool = False,
+    again: Collection[str] = (),
 ) -> Survey:
     """Return what a deploy to ``label`` has to do, and what it leaves.
 
-    ``touched`` are the names that this push changed, ``None`` when nobody can tell. Raises ``InvalidFile``
-    for files that cannot be read, ``InTheWay`` for prompts that nobody can release without losing a version
-    that is live, ``Refused`` for uncommitted changes, and where the visible git history cannot tell who
-    changed what.
+    ``touched`` are the names that this push changed, ``None`` when nobody can tell; ``again`` those that are
+    released although their release was taken back. Raises ``InvalidFile`` for files that cannot be read,
+    ``NoSuchPrompt`` for names that nobody has, ``InTheWay`` for prompts that nobody can release without
+    losing a version that is live, ``Refused`` for uncommitted changes, and where the visible git history
+    cannot tell who changed what.
     """
     latest = gather(project)
     if latest.problems:
         raise InvalidFile(latest.problems)
+    check_names(latest, again)
     under = gather(project, label=label)
-    found = _Survey(project, label, latest, under, touched)
+    found = _Survey(project, label, latest, under, touched, again)
     found.look()
     if not allow_dirty:
         _check_committed((under, latest), found.releases)
@@ -80,12 +88,14 @@ class _Survey:
         latest: Snapshot,
         under: Snapshot,
         touched: Collection[str] | None,
+        again: Collection[str],
     ) -> None:
         self._project = project
         self._label = label
         self._under = {item.name: _without_tags(item) for item in under.items}
         self._latest = {item.name: item for item in latest.items}
         self._touched = touched
+        self._again = again
         self._unproven = {
             one.name
             for one in project.registry.list(label=unproven_name(label))
@@ -202,9 +212,9 @@ class _Survey:
         kept = {one.name: one.version for one in self._project.registry.list(label=remembered)}
         released = []
         for found in self.releases:
-            member = replace(found, previous=kept.get(found.name))
+            member = replace(found, previous=kept.get(found.name), again=found.name in self._again)
             version = self._released_before(member) if member.was_taken_back else None
-            if version is None:
+            if version is None or member.again:
                 released.append(member)
             else:
                 touched = self._is_touched(member.name)

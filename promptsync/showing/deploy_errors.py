@@ -116,8 +116,8 @@ def _left(plan: DeployPlan) -> PromptsyncError | None:
         return Refused(
             f"{first.name!r} is held: {plan.label} was moved back to v{first.released}, and v{first.version} "
             "says what the file says",
-            hint=f"{release_held(first, plan.label)} releases it all the same; "
-            "a text that the registry does not have yet is released by a deploy",
+            hint=f"{release_held(first, plan.label)} proves and releases it all the same; "
+            "a text that the registry does not have yet is released by any deploy",
             code="held",
         )
     passed = next((one for one in survey.passed if one.touched), None)
@@ -134,4 +134,4 @@ def _left(plan: DeployPlan) -> PromptsyncError | None:
 def release_held(held: Held, label: str) -> str:
     """Return what to type to release what is held."""
     name = shlex.quote(held.name)
-    return f"promptsync label move {name} {shlex.quote(label)} --version {held.version}"
+    return f"promptsync deploy --label {shlex.quote(label)} --again {name}"

@@ -130,7 +130,7 @@ def left_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
     for held in survey.held:
         text = (
             f"v{held.version} says what the file says, and {label} was moved back to v{held.released}; "
-            f"{release_held(held, plan.label)} releases it all the same"
+            f"{release_held(held, plan.label)} proves and releases it all the same"
         )
         lines.append(_line("held", "warn", held.name, text))
     lines += [_line("left", "warn", one.name, f"{one.state}, {one.reason}") for one in survey.passed]

@@ -34,10 +34,36 @@ def test_an_unrelated_merge_holds_it_and_goes_on_with_the_rest(taken_back: World
 def test_a_push_that_touched_it_is_told_with_exit_3_and_the_way_out(taken_back: World) -> None:
     done = taken_back.run("deploy", "--since", "HEAD~1")
     assert done.code == 3
-    assert "promptsync label move a prod --version 2" in done.err
-    taken_back.ok("label", "move", "a", "prod", "--version", "2")
-    assert taken_back.label("a", "prod") == 2
+    assert "promptsync deploy --label prod --again a" in done.err
+    done = taken_back.run("deploy", "--label", "prod", "--again", "a", "--json")
+    assert done.code == 0, str(done)
+    assert [one["score"] for one in done.document["eval"]["runs"]] == [100]
+    assert (taken_back.label("a", "prod"), taken_back.label("a", "prod.previous")) == (2, 1)
+    assert taken_back.version("a") == 2
     assert taken_back.run("deploy").code == 0
+
+
+def test_what_is_wanted_again_is_proven_first_and_held_as_before_when_that_fails(released: World) -> None:
+    released.edit("a", "polite hello", "rude hello")
+    released.commit("Be rude")
+    released.ok("push")
+    released.ok("label", "move", "a", "prod", "--version", "2")
+    released.ok("rollback", "a", "--label", "prod", "-y")
+    done = released.run("deploy", "--again", "prompts/a.yaml")
+    assert done.code == 1, str(done)
+    assert released.label("a", "prod") == released.label("a", "prod.previous") == 1
+    assert [one["name"] for one in released.run("deploy", "--json").document["held"]] == ["a"]
+
+
+def test_a_name_that_is_wanted_again_has_to_exist(taken_back: World) -> None:
+    done = taken_back.run("deploy", "--again", "aa")
+    assert done.code == 2
+    assert "'aa'" in done.err
+    assert taken_back.label("a", "prod") == 1
+
+
+def test_what_nobody_took_back_may_be_wanted_again(released: World) -> None:
+    assert released.run("deploy", "--again", "a").code == 0
 
 
 def test_a_rollback_in_the_registrys_own_pages_counts_as_well(released: World) -> None:
