@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from registry_server import Caller, chat, running
 
 from promptsync.server.app import create_app
@@ -21,7 +22,6 @@ REPOSITORY = "https://github.com/promptsync/promptsync"
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("pre-commit"),
     pytest.mark.skipif(not (ROOT / ".git").exists(), reason="pre-commit clones this repository"),
 ]
 
@@ -85,12 +85,17 @@ class Consumer:
 
 @pytest.fixture(scope="module")
 def hooks(tmp_path_factory: pytest.TempPathFactory) -> Hooks:
-    clone = tmp_path_factory.mktemp("hooks") / "promptsync"
-    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, clone], check=True)
+    """One for all processes of a run: pre-commit itself lets one of them build, and the others wait."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    clone = shared / "promptsync"
+    with FileLock(shared / "promptsync.lock"):
+        if not clone.exists():
+            subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, clone], check=True)
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=clone, capture_output=True, text=True, check=True
     )
-    return Hooks(clone.as_uri(), commit.stdout.strip(), tmp_path_factory.mktemp("home"))
+    return Hooks(clone.as_uri(), commit.stdout.strip(), shared / "pre-commit-home")
 
 
 def made(root: Path, hooks: Hooks) -> Consumer:

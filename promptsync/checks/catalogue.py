@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from promptsync.errors import AnswerIsNo, RemoteError, UsageError
+from promptsync.errors import RemoteError, UsageError
 
 if TYPE_CHECKING:
     from promptsync.remote.client import Registry
 
 
-class NoSuchItem(AnswerIsNo):
+class NoSuchItem(UsageError):
     """The registry has no evaluation, agent or run of that name or id."""
 
     code = "not-found"

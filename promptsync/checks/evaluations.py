@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from promptsync.checks.batch import Batch, finish, interruptible, judge, look
-from promptsync.checks.catalogue import Evaluation, NoSuchItem, pick
+from promptsync.checks.catalogue import Evaluation, pick
 from promptsync.checks.outcome import Status, start_failed
 from promptsync.checks.reports import (
     EvaluationRun,
@@ -18,7 +18,7 @@ from promptsync.checks.reports import (
     with_score,
 )
 from promptsync.checks.waiting import Patience, Progress
-from promptsync.errors import RemoteError
+from promptsync.errors import AnswerIsNo, RemoteError
 
 if TYPE_CHECKING:
     from promptsync.remote.client import Registry
@@ -80,7 +80,8 @@ def _unscored(error: RemoteError) -> RemoteError:
 def run_to_show(evaluations: Sequence[Evaluation], wanted: str, url: str) -> EvaluationRun:
     """The run that ``wanted`` means: a report id, or the last run of the evaluation of that name or id.
 
-    Where the registry does not list runs, the evaluation itself is what can be read. Raises ``NoSuchItem``.
+    Where the registry does not list runs, the evaluation itself is what can be read. Raises ``NoSuchItem``,
+    and ``AnswerIsNo`` for an evaluation that was never run.
     """
     for one in evaluations:
         run = next((run for run in one.runs or () if str(run.id) == wanted), None)
@@ -93,7 +94,7 @@ def run_to_show(evaluations: Sequence[Evaluation], wanted: str, url: str) -> Eva
     if one.runs is None:
         return EvaluationRun(one.name, one.id, one.id)
     if not one.runs:
-        raise NoSuchItem(
+        raise AnswerIsNo(
             f"{one.name} has not been run yet", hint=f"promptsync eval run {one.id} runs it", code="never-run"
         )
     return EvaluationRun(one.name, one.id, one.runs[0].id)

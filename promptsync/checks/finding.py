@@ -10,7 +10,6 @@ from promptsync.checks.catalogue import (
     Agent,
     Evaluation,
     ItemT,
-    NoSuchItem,
     list_agents,
     list_evaluations,
     pick,
@@ -78,7 +77,7 @@ def _all(
     for check in checks:
         try:
             (item,) = pick(known, [name_of(check)], kind, url)
-        except (NoSuchItem, UsageError) as error:
+        except UsageError as error:
             problems.append(_placed(error, check))
         else:
             found.append((check, item))

@@ -185,5 +185,5 @@ def test_a_report_is_shown_by_its_id_or_as_the_last_of_its_evaluation(registry: 
     for wanted in ("quality", "1", str(last.report_id)):
         assert run_to_show(known, wanted, "url").report_id == last.report_id
     assert run_to_show(known, "77", "url").report_id == 77
-    with pytest.raises(NoSuchItem, match="unscored has not been run yet"):
+    with pytest.raises(AnswerIsNo, match="unscored has not been run yet"):
         run_to_show(known, "unscored", "url")

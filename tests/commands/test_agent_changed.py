@@ -108,7 +108,7 @@ def test_an_agent_that_the_registry_does_not_have_is_named_with_its_place(world:
     change(world, "a", "Hi, {name}", agents=["bto"])
     done = world.run("agent", "run", "--changed", "--json")
     error = document(done, "agent run")["error"]
-    assert (done.code, error["code"], started(world)) == (1, "not-found", [])
+    assert (done.code, error["code"], started(world)) == (2, "not-found", [])
     assert error["message"].startswith("prompts/a.yaml:3: ")
     assert "did you mean 'bot'" in error["hint"]
 

@@ -98,7 +98,7 @@ def test_lint_tells_where_and_what_to_do(
     root, line, words = case
     began = time.monotonic()
     assert run(["-C", str(root), "--json", "lint"], {}) == 1
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     problems = [
         problem
         for problem in json.loads(capsys.readouterr().out)["problems"]

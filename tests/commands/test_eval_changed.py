@@ -148,7 +148,7 @@ def test_a_name_that_the_registry_does_not_have_stops_everything_before_it_start
     change(world, "a", "A polite hi, {name}", evaluations=["a is polite", "a is polit"])
     done = world.run("eval", "run", "--changed", "--junit", "report.xml", "--json")
     error = document(done, "eval run")["error"]
-    assert (done.code, error["code"], started(world)) == (1, "not-found", [])
+    assert (done.code, error["code"], started(world)) == (2, "not-found", [])
     assert error["message"].startswith("prompts/a.yaml:4: ")
     assert "did you mean 'a is polite'" in error["hint"]
     assert suites(world.root / "report.xml") == {"eval run": {"run": "error"}}

@@ -232,7 +232,7 @@ def test_wrong_usage_is_exit_2_and_asks_nothing(here: Copy, arguments: list[str]
 )
 def test_what_the_registry_does_not_have_is_named(here: Copy, arguments: list[str]) -> None:
     ran = here.run(*arguments, "--json")
-    assert ran.code == 1
+    assert ran.code == 2
     assert ran.document["error"]["code"] == "not-found"
     assert ran.document["runs"] == []
 

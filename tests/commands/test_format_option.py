@@ -80,5 +80,5 @@ def test_runs_and_deploys_come_as_markdown(tmp_path: Path, capsys: pytest.Captur
     runs = markdown("eval", "run", "refund quality")
     assert runs.startswith("| Evaluation |") and "| `refund quality` |" in runs and "`echo`" in runs
     assert "| `refund-agent` |" in markdown("agent", "run", "refund-agent", "--var", "question=x")
-    failed = markdown("eval", "run", "nothing", code=1)
+    failed = markdown("eval", "run", "nothing", code=2)
     assert failed.startswith("**Failed**") and "nothing" in failed

@@ -191,7 +191,7 @@ def test_runaway_templates_stay_unrendered_and_cost_little(written, template):
     rendered = render(template, written, {"x": 1, "w": 999_999_999})
     assert rendered.text == template
     assert rendered.error
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 20
 
 
 @given(st.text(), st.sampled_from([F, J]), st.dictionaries(st.text(max_size=3), st.text(max_size=3)))

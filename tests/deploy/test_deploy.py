@@ -166,7 +166,7 @@ def test_an_evaluation_that_the_registry_does_not_have_is_found_before_anything_
     released.write("a", "Another polite text, {name}", evaluations=["a is polit"])
     released.commit()
     done = released.run("deploy")
-    assert done.code == 1
+    assert done.code == 2
     assert "a is polite" in done.err
     assert released.writes == []
 

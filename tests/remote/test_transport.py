@@ -64,20 +64,23 @@ def test_a_failure_inside_gives_the_place_back() -> None:
 
 
 class Crowd:
-    """Answers raw reads slowly, and knows how many were under way at once."""
+    """Answers raw reads slowly, the first when ``expected`` are under way, and knows the most at once."""
 
-    def __init__(self, limit: int = 1000) -> None:
-        self.limit, self.inside, self.most, self.refused = limit, 0, 0, 0
-        self.lock = threading.Lock()
+    def __init__(self, expected: int, limit: int = 1000) -> None:
+        self.expected, self.limit = expected, limit
+        self.inside, self.most, self.refused = 0, 0, 0
+        self.changed = threading.Condition()
 
     def __call__(self, seen: Seen) -> Reply:
-        with self.lock:
+        with self.changed:
             self.inside += 1
             self.most = max(self.most, self.inside)
             is_refused = self.inside > self.limit
             self.refused += is_refused
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: self.most >= self.expected, timeout=20)
         time.sleep(0.01)
-        with self.lock:
+        with self.changed:
             self.inside -= 1
         number = int(seen.path.rpartition("/")[2])
         return Reply({}, 429) if is_refused else Reply(version(f"p{number}", 1, number))
@@ -90,7 +93,7 @@ def read_all(registry: Registry, count: int, threads: int) -> list[int]:
 
 @pytest.mark.parametrize("connections", [1, 3, 8])
 def test_no_more_requests_are_under_way_than_connections(connections: int) -> None:
-    crowd = Crowd()
+    crowd = Crowd(connections)
     with client(crowd, connections=connections) as registry:
         assert read_all(registry, 32, threads=16) == [*range(1, 33)]
         assert registry.requests == 32
@@ -100,7 +103,7 @@ def test_no_more_requests_are_under_way_than_connections(connections: int) -> No
 def test_a_registry_that_takes_few_at_once_gets_few_at_once_and_nothing_fails() -> None:
     # loaded when first needed, which takes longer than the waits of this test
     importlib.import_module("promptsync.remote.retry")
-    crowd = Crowd(limit=2)
+    crowd = Crowd(3, limit=2)
     with client(crowd, first_wait=0.02) as registry:
         assert read_all(registry, 60, threads=16) == [*range(1, 61)]
     assert 0 < crowd.refused < 40

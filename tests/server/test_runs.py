@@ -532,8 +532,9 @@ def test_progress_can_be_seen_while_it_runs(tmp_path, fixtures):
         finished_report(call, run_id)
 
 
-def test_a_run_that_was_closed_in_the_middle_is_finished_after_reopening(tmp_path, fixtures):
+def test_a_run_that_was_closed_in_the_middle_is_finished_at_once_after_reopening(tmp_path, fixtures):
     gate = Gate()
+    gate.patience = 600.0  # so long would it take until somebody took it for abandoned
     app = create_app(tmp_path / "g.db", fixtures=fixtures, model=gate)
     call = Caller(app)
     publish_prompts(call)
@@ -542,9 +543,7 @@ def test_a_run_that_was_closed_in_the_middle_is_finished_after_reopening(tmp_pat
     threading.Timer(0.1, gate.open.set).start()
     app.close()
     with create_app(tmp_path / "g.db", fixtures=fixtures) as again:
-        began = time.monotonic()
         report = finished_report(Caller(again), run_id).body
-        assert time.monotonic() - began < 3
         assert report["stats"]["status_counts"]["COMPLETED"] == 4
         values = [
             row[2]["value"] for row in Caller(again)("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]

@@ -162,7 +162,7 @@ def test_a_lost_answer_is_not_waited_for_after_ctrl_c(many: World) -> None:
         process.send_signal(signal.SIGINT)
         begun = time.monotonic()
         out, _ = process.communicate(timeout=20)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10
     document = json.loads(out)
     assert process.returncode == 130
     assert {one["name"]: one["version"] for one in document["published"]} == happened(many)
