@@ -1,5 +1,6 @@
 # make demo: the main job on a copy of example-repo, with the embedded registry.
-# make test: everything that is tested. make lint: style and types. make bench: the budgets, measured.
+# make test: everything that is tested. make quick: without what takes long. make lint: style and types.
+# make bench: the budgets, measured.
 # make fuzz: the same tests with examples that were not tried before.
 # make screens: the pictures of the manual, taken anew from real runs.
 
@@ -9,13 +10,16 @@ BIN := $(VENV)/bin
 # many tests wait for a process or a socket, so one more at a time than there are processors
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
-.PHONY: demo test fuzz lint bench screens clean
+.PHONY: demo test quick fuzz lint bench screens clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/demo/demo.sh
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+quick: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 fuzz: $(VENV)/.installed-test
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -12,6 +13,8 @@ from promptsync.errors import PromptsyncError
 
 SCHEMA = 1
 """Version of the JSON documents; keys are only ever added to one."""
+
+_MINUTE = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)")
 
 _COLOURS = {
     "good": {"fg": "green"},
@@ -162,6 +165,14 @@ def _columns(character: str) -> int:
 def count(number: int, singular: str, plural: str = "") -> str:
     """Return a number with its noun: ``1 prompt``, ``2 prompts``."""
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def moment(text: str) -> str:
+    """Return a point in time to the minute, and whatever else a registry may say as it is."""
+    found = _MINUTE.match(text)
+    if found is None:
+        return text
+    return f"{found[1]} {found[2]}{' UTC' if text.endswith(('Z', '+00:00')) else ''}"
 
 
 def document(

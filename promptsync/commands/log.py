@@ -66,7 +66,7 @@ def _long(found: Log) -> list[str]:
 def _paragraph(one: LoggedVersion) -> Iterator[str]:
     yield " ".join((output.style(f"version {one.version}", "remote"), *_words(one)))
     if one.created_at:
-        yield f"Date:   {output.safe(one.created_at, newlines=False)}"
+        yield f"Date:   {output.safe(output.moment(one.created_at), newlines=False)}"
     if one.abbreviated:
         yield f"Commit: {one.abbreviated}"
     yield f"Digest: {one.digest.removeprefix(_SHA256)[:_DIGEST]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,6 @@ _LEFT = {
     State.DELETED_REMOTELY: "archived in the registry; pull --prune deletes the file",
 }
 _MOST_LINES = 100
-_MINUTE = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)")
 _KEPT = "archived in the registry, and kept here, for no commit holds this text"
 _COLOURS = {"conflict": "bad"}
 
@@ -233,15 +231,7 @@ def _told(plan: PullPlan, write: Write, taken: Taken | None) -> Iterator[str]:
 
 def _version(one: RemoteVersion) -> str:
     message = without_mark(one.message) or "(no message)"
-    return f"# v{one.version}  {_date(one.created_at or '(no date)')}  {message}"
-
-
-def _date(text: str) -> str:
-    """Return a point in time to the minute, and whatever else a registry may say as it is."""
-    found = _MINUTE.match(text)
-    if found is None:
-        return text
-    return f"{found[1]} {found[2]}{' UTC' if text.endswith(('Z', '+00:00')) else ''}"
+    return f"# v{one.version}  {output.moment(one.created_at or '(no date)')}  {message}"
 
 
 def _difference(write: Write) -> Sequence[str]:

@@ -31,7 +31,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     copy.commit()
     copy.git("checkout", "-q", "-b", "feature", "v1")
     copy.put({"prompts/b.yaml": text("Two")})
-    copy.commit()
+    copy.commit("Change b on a branch")  # of two commits of one second, nobody knows which is the younger
     return copy
 
 
@@ -58,7 +58,7 @@ def branch(made_once: Copy, tmp_path: Path) -> Copy:
         ("main...", ("b",)),
         ("main...HEAD", ("b",)),
         ("main@{0}", ("a", "b")),
-        (":/Change", ()),
+        (":/Change b", ()),
         (ZEROS, ("a", "b")),
         ("0" * 64, ("a", "b")),
     ],
