@@ -191,8 +191,8 @@ def _print(session: Session, outcome: Outcome) -> None:
         lines = outcome.summary or lines
     lines = session.shown(lines)
     if lines:
-        is_ours = session.form == "github"
-        click.echo("\n".join(lines if is_ours else _disarmed(session, lines)), color=session.use_colour)
+        is_log = session.form != "github" and not streams.is_file(sys.stdout)
+        click.echo("\n".join(_disarmed(session, lines) if is_log else lines), color=session.use_colour)
     if error is not None:
         lines = _disarmed(session, output.error_lines(error))
         click.echo("\n".join(lines), err=True, color=session.use_colour)

@@ -53,11 +53,11 @@ def disarmed(lines: Sequence[str]) -> list[str]:
 
 
 def _disarmed(line: str) -> str:
-    start = unstyle(line).lstrip()
-    if not start.startswith(("::", "##[")):
+    line = line.replace("##[", "\\x23#[")  # GitHub takes this one for a command anywhere in a line
+    if not unstyle(line).lstrip().startswith("::"):
         return line
-    at = line.index(start[0], len(line) - len(line.lstrip()))
-    return f"{line[:at]}\\x{ord(start[0]):02x}{line[at + 1 :]}"
+    at = line.index(":", len(line) - len(line.lstrip()))
+    return f"{line[:at]}\\x3a{line[at + 1 :]}"
 
 
 def _append(path: str, text: str, most: int | None = None) -> None:

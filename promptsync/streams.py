@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
+from typing import TextIO
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
@@ -31,6 +33,14 @@ def close_stdout() -> None:
 def is_full(error: Exception) -> bool:
     """Whether a device took no more, so that what was to be written is lost."""
     return isinstance(error, OSError) and error.errno in _FULL
+
+
+def is_file(stream: TextIO) -> bool:
+    """Whether a stream goes into a file, for somebody to read later, and not to a terminal or a log."""
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def columns(given: str) -> int | None:

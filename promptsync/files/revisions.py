@@ -19,7 +19,7 @@ from promptsync.files.problems import InvalidFile
 from promptsync.files.promptfile import parse
 from promptsync.files.quickname import name_in
 
-_CACHE_FORMAT = 1
+_CACHE_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from worlds import World
+import yaml
+from worlds import KEY, World
 
 from promptsync.cli import run
 from promptsync.errors import Refused
@@ -54,6 +58,7 @@ def test_hostile_text_cannot_leave_the_fence_of_an_error(tmp_path: Path) -> None
         ("##[group]x", "\\x23#[group]x"),
         ("a\n  ::stop-commands::x", "a\n  \\x3a:stop-commands::x"),
         ("\x1b[31m::error::x\x1b[0m", "\x1b[31m\\x3a:error::x\x1b[0m"),
+        ("  a ##[set-output name=x;]y ##[z]", "  a \\x23#[set-output name=x;]y \\x23#[z]"),
         ("prompts::x", "prompts::x"),
         ("", ""),
     ],
@@ -71,6 +76,21 @@ def test_texts_of_prompts_are_shown_and_not_obeyed(world: World) -> None:
     assert "\\x3a:" not in world.run("diff").out
     annotation = world.run("diff", "--format", "github", GITHUB_ACTIONS="true").out
     assert annotation.startswith("::notice file=prompts/a.yaml")
+
+
+def test_a_text_that_goes_into_a_file_stays_as_it_is(world: World) -> None:
+    world.write("a", "::: note\n##[group]x {name}")
+    world.commit()
+    world.ok("push")
+    environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "GITHUB_ACTIONS": "true"}
+    command = [sys.executable, "-m", "promptsync", "-C", str(world.root), "show", "a"]
+    environ["PYTHONPATH"] = str(Path(__file__).parents[2])
+    logged = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+    assert "\\x3a:: note" in logged and "\\x23#[group]x" in logged
+    with (world.root / "shown.yaml").open("w+") as file:
+        subprocess.run(command, env=environ, stdout=file, check=True)
+    shown = yaml.safe_load((world.root / "shown.yaml").read_text("utf-8"))
+    assert shown["messages"][0]["content"] == "::: note\n##[group]x {name}"
 
 
 def test_a_summary_beyond_what_github_takes_is_left_out_and_said(tmp_path: Path) -> None:

@@ -138,6 +138,21 @@ def test_a_plan_that_was_not_reviewed_is_refused(released: World) -> None:
     assert released.run("deploy", "--expect", reviewed).code == 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["name:\n  x/y\n", '"name": x/y\n', "name: >-\n  x/y\n", "{name: x/y, content: Hi}", "? name\n: x/y\n"],
+)
+def test_a_committed_file_is_committed_however_its_name_is_written(released: World, text: str) -> None:
+    path = released.root / "prompts/odd.yaml"
+    path.write_text(text if text.startswith("{") else f"{text}content: Hi\n", "utf-8")
+    released.commit("Add x/y")
+    assert released.ok("deploy", "--json").document["push"]["published"][0]["name"] == "x/y"
+    path.write_text(path.read_text("utf-8").replace("Hi", "Ho"), "utf-8")
+    released.commit("Say ho")
+    (told,) = released.ok("push", "--json").document["published"]
+    assert told["message"].startswith("Say ho (") and "+" not in told["message"]
+
+
 def test_uncommitted_text_is_not_released(released: World) -> None:
     released.edit("a", "hello", "welcome")
     done = released.run("deploy")
