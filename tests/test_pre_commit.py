@@ -176,7 +176,8 @@ def test_a_push_is_stopped_while_the_registry_holds_edits_that_nobody_pulled(
     consumer: Consumer, tmp_path: Path
 ) -> None:
     with create_app(tmp_path / "registry.db") as app, running(app) as url:
-        consumer.environ.update(PROMPTLAYER_BASE_URL=url, PROMPTLAYER_API_KEY="pl_test")
+        consumer.edit("promptsync.yaml", "https://api.promptlayer.com", url)
+        consumer.environ["PROMPTLAYER_API_KEY"] = "pl_test"
         assert consumer.run("git", "push", "--quiet", "origin", "main").returncode == 0  # all of it is new
         body = {"prompt_name": "support/new", "prompt_template": chat(), "commit_message": "by hand"}
         assert Caller(app)("POST", "/rest/prompt-templates", body).status == 201

@@ -101,10 +101,18 @@ def run_to_show(evaluations: Sequence[Evaluation], wanted: str, url: str) -> Eva
 
 
 def await_report(
-    registry: Registry, run: EvaluationRun, *, patience: Patience | None, progress: Progress
+    registry: Registry,
+    run: EvaluationRun,
+    *,
+    known: Sequence[Evaluation] = (),
+    patience: Patience | None,
+    progress: Progress,
 ) -> EvaluationRun:
-    """How a run that was started before is by now, or, with ``patience``, how it ends."""
-    batch = EvaluationBatch(registry, [])
+    """How a run that was started before is by now, or, with ``patience``, how it ends.
+
+    ``known`` are evaluations with their runs, of which the one before this tells the score before.
+    """
+    batch = EvaluationBatch(registry, [_until(one, run) for one in known if one.id == run.evaluation_id])
     batch.runs = [replace(run, status=Status.RUNNING)]
     with interruptible([batch]):
         if patience is None:
@@ -113,6 +121,12 @@ def await_report(
         else:
             finish([batch], patience=patience, progress=progress, what=_WHAT)
     return batch.runs[0]
+
+
+def _until(evaluation: Evaluation, run: EvaluationRun) -> Evaluation:
+    """Return an evaluation as it was before one of its runs: newer ones have larger ids."""
+    runs = tuple(one for one in evaluation.runs or () if run.report_id is None or one.id < run.report_id)
+    return replace(evaluation, runs=runs)
 
 
 class EvaluationBatch(Batch[EvaluationRun]):

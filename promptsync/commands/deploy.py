@@ -17,10 +17,10 @@ from promptsync.deploy.planning import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.release import Gate, deploy
 from promptsync.deploy.survey import InTheWay
-from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, Refused
+from promptsync.errors import AnswerIsNo, PromptsyncError, Refused
 from promptsync.files.private import locked
 from promptsync.showing import deploy_documents, deploys, diffs
-from promptsync.showing.deploy_errors import failure
+from promptsync.showing.deploy_errors import failure, rehearsal_failure
 from promptsync.sync.naming import named_by
 
 if TYPE_CHECKING:
@@ -132,8 +132,12 @@ def _dry_run(
 ) -> Outcome:
     plan = _plan(project, options, expect)
     rehearsal, error = None, None
-    if asked["rehearse"] and not plan.is_empty:
+    # what a change leaves alone is for those to mend who left it over
+    is_idle = asked["rehearse"] and plan.is_left_over
+    if asked["rehearse"] and not plan.is_empty and not is_idle:
         rehearsal, error = _rehearse(session, project, options, plan, asked)
+    elif is_idle and session.form != "markdown":
+        session.say(deploys.NOT_REHEARSED)
     lines = [deploys.DRY, "", *deploys.plan_lines(plan), "", f"fingerprint {plan.fingerprint}", deploys.DRY]
     if plan.is_empty:
         lines[2:-3] = deploys.nothing_lines(plan)
@@ -144,7 +148,7 @@ def _dry_run(
 
         releases = [member.name for member in plan.survey.releases]
         found = differences(project, plan.survey.under.only(releases)) if releases else []
-        summary = deploy_plan_markdown(plan, found, rehearsal)
+        summary = deploy_plan_markdown(plan, found, rehearsal, is_rehearsed=not is_idle)
     shown = summary if session.form == "markdown" else lines
     receipt = DeployReceipt(plan)
     body = deploy_documents.body(receipt, passed=False, dry_run=True)
@@ -159,7 +163,7 @@ def _rehearse(
     from promptsync.deploy.rehearsal import rehearse
 
     rehearsal = rehearse(project, options, plan.selection, _gate(asked))
-    error = failure(rehearsal.receipt)
+    error = rehearsal_failure(rehearsal)
     if session.form == "markdown":
         return rehearsal, _rehearsed(project, error)
     for name in rehearsal.without:
@@ -178,10 +182,9 @@ def _rehearse(
 def _rehearsed(project: Project, error: PromptsyncError | None) -> PromptsyncError | None:
     if error is None:
         return None
-    kind = AnswerIsNo if isinstance(error, Incomplete) else type(error)
-    return kind(
+    return type(error)(
         f"the rehearsal failed, and nothing was done in {project.registry.url}: {error.message}",
-        hint="mend what it names, commit, and run this again" if kind is not type(error) else error.hint,
+        hint=error.hint,
         details=error.details,
         code=error.code,
     )

@@ -139,9 +139,10 @@ def show_command(
     patience = patience_of(not wait, timeout)
     with session.project() as project:
         registry = project.registry
-        known = run_to_show(list_evaluations(registry, runs=True), wanted, registry.url)
+        evaluations = list_evaluations(registry, runs=True)
+        known = run_to_show(evaluations, wanted, registry.url)
         try:
-            run = await_report(registry, known, patience=patience, progress=session.bar)
+            run = await_report(registry, known, known=evaluations, patience=patience, progress=session.bar)
         except Interrupted as stop:
             (known,) = [one for one in stop.runs if isinstance(one, EvaluationRun)]
             return interrupted(_lines(known), _body(known), still_running(stop.runs))

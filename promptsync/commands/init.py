@@ -179,7 +179,7 @@ def _status(done: Started, adopted: Adopted) -> Step:
 
 def _commit(session: Session, done: Started, adopted: Adopted | None, added: Scaffold | None) -> list[Step]:
     """Return the commands that make the commit, where git is run from where promptsync was."""
-    paths = ["promptsync.yaml", ".gitignore"]
+    paths = ["promptsync.yaml", ".gitignore", *_written(done)]
     message = "Keep prompts with promptsync"
     if adopted is not None:
         paths.append(done.config.prompts)
@@ -195,6 +195,12 @@ def _commit(session: Session, done: Started, adopted: Adopted | None, added: Sca
         (f"{git} add {shlex.join(paths)}", ""),
         (f"{git} commit -m {shlex.quote(message)}", ""),
     ]
+
+
+def _written(done: Started) -> list[str]:
+    """Return the directory of the prompts where there is something in it to commit."""
+    example = f"{done.config.prompts}/{EXAMPLE}"
+    return [done.config.prompts] if example in done.created else []
 
 
 def _first(done: Started) -> list[Step]:

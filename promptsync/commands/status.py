@@ -181,7 +181,7 @@ def _lines(session: Session, project: Project, snapshot: Snapshot, offline: bool
     where = f"remote {output.name(project.remote)}{address}{tracked}{how}"
     lines: list[str] = [output.Aside(where)]
     foreign = 0 if offline else snapshot.foreign(project.config)
-    if not snapshot.items:
+    if not snapshot.items and not snapshot.problems:
         return [*lines, output.Aside(_nothing(foreign))]
     # what is wrong with the files that cannot be read is told below, file by file
     items = [item for item in snapshot.items if item.state is not State.INVALID]
@@ -202,7 +202,8 @@ def _lines(session: Session, project: Project, snapshot: Snapshot, offline: bool
     if snapshot.hidden:
         lines += ["", f"  {output.count(len(snapshot.hidden), 'prompt')} hidden by a sparse checkout"]
     summary = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
-    lines += ["", output.Aside(summary if set(counts) != {State.IN_SYNC} else _all_in_sync(counts))]
+    if counts:
+        lines += ["", output.Aside(summary if set(counts) != {State.IN_SYNC} else _all_in_sync(counts))]
     if foreign and not session.quiet:
         lines.append(output.style(f"  {foreign} not adopted: outside of include", "faint"))
     lines += _advice(session, counts, snapshot, project, offline)

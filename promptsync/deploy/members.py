@@ -86,7 +86,8 @@ class Survey:
     """What the label says and what git says, compared.
 
     ``latest`` compares with the newest versions, ``under`` with those under the label. ``deleted`` are
-    prompts whose files were deleted in git: they keep their label.
+    prompts whose files were deleted in git: they keep their label; ``newly_deleted`` those of them that this
+    push deleted.
     """
 
     label: str
@@ -97,6 +98,15 @@ class Survey:
     held: tuple[Held, ...] = ()
     passed: tuple[Passed, ...] = ()
     deleted: tuple[str, ...] = ()
+    newly_deleted: tuple[str, ...] = ()
+
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """The names of what this push changed, as far as a deploy has to say something of it."""
+        releases = [member.name for member in self.releases if not member.left_over]
+        held = [one.name for one in self.held if one.touched]
+        passed = [one.name for one in self.passed if one.touched]
+        return (*releases, *held, *passed, *self.newly_deleted)
 
     @property
     def members(self) -> tuple[Member, ...]:

@@ -68,6 +68,11 @@ class DeployPlan:
         return not self.survey.releases
 
     @property
+    def is_left_over(self) -> bool:
+        """Whether there is something to release, and this push touched none of it."""
+        return bool(self.survey.releases) and all(member.left_over for member in self.survey.releases)
+
+    @property
     def is_new_label(self) -> bool:
         """Whether no prompt has the label, although there are prompts: it may be a typing error."""
         return not self.survey.under.listing and bool(self.survey.latest.listing)

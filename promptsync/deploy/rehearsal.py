@@ -27,9 +27,12 @@ _WAY = "rehearsal"
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What became of it. ``without`` are the checks that the fixtures do not declare, which were left out."""
+    """What became of it, in the registry at ``url``. ``without`` are the checks that the fixtures do not
+    declare, which were left out.
+    """
 
     receipt: DeployReceipt
+    url: str
     without: tuple[str, ...] = ()
 
 
@@ -68,11 +71,13 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, gate: 
         copy.private = directory
         with copy:
             _seed(project, copy)
-            asked = replace(options, touched=None, require_proof=False, live_snippets=True, max_changes=_ALL)
+            asked = replace(
+                options, touched=None, again=(), require_proof=False, live_snippets=True, max_changes=_ALL
+            )
             plan = plan_deploy(copy, asked, find=lambda registry, selection: Found())
             selection, without = _declared(copy, wanted)
             plan = replace(plan, selection=selection, found=find_checks(copy.registry, selection))
-            return Rehearsal(deploy(copy, plan, gate), without)
+            return Rehearsal(deploy(copy, plan, gate), url, without)
 
 
 _ALL = 10**9

@@ -77,6 +77,7 @@ def survey(
         tuple(found.held),
         tuple(found.passed),
         tuple(found.deleted),
+        tuple(name for name in found.deleted if touched is None or name in touched),
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
 
+REPOSITORY: Final = "https://github.com/promptsync/promptsync"
 HOOKS: Final = ".pre-commit-config.yaml"
 WORKFLOWS: Final = ".github/workflows"
 
@@ -25,3 +28,13 @@ def workflows() -> tuple[str, ...]:
 def text(path: str) -> str:
     """Return what is written to ``path`` where the prompts are in ``prompts/`` at the top."""
     return source(path).read_text("utf-8")
+
+
+def installed_commit() -> str | None:
+    """Return the commit that this program was installed from, where pip noted one (PEP 610)."""
+    try:
+        noted = json.loads(distribution("promptsync").read_text("direct_url.json") or "{}")
+        commit = noted["vcs_info"]["commit_id"]
+    except (PackageNotFoundError, ValueError, LookupError, TypeError):
+        return None
+    return commit if str(noted.get("url", "")).startswith(REPOSITORY) and isinstance(commit, str) else None

@@ -62,6 +62,7 @@ class Reading(Listing):
         """Learned from the first raw answer."""
         self._cache = cache
         self._has_raw_read = True
+        self._leaves_variables = True
         self._tells_tags = True
         self.lists_tags = True
         """Whether the last list told tags, which the vendor's document does not promise."""
@@ -220,6 +221,11 @@ class Reading(Listing):
         prompts = self._known_prompts()
         raw = rendered.completed(answer.object(), prompts)
         found = _parsed(answer, raw, query)
+        variables = rendered.placeholders(found.prompt)
+        if variables:
+            answer = self._rendered_answer(identifier, name, {**query, "input_variables": variables})
+            raw = rendered.completed(answer.object(), prompts)
+            found = _parsed(answer, raw, query)
         why = rendered.doubt(raw, found.prompt, prompts, self._rendered_versions)
         if why is not None:
             raise NotReadableRaw(
@@ -231,14 +237,17 @@ class Reading(Listing):
 
     def _rendered_answer(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> Answer:
         path = {"identifier": identifier}
-        unrendered = {**query, "skip_input_variable_rendering": True}
         try:
-            try:
-                return self.call(endpoints.RENDER, path=path, body=unrendered)
-            except Rejected as error:
-                if error.status not in NOT_UNDERSTOOD:
-                    raise
-                return self.call(endpoints.RENDER, path=path, body=query)
+            if self._leaves_variables:
+                try:
+                    unrendered = {**query, "skip_input_variable_rendering": True}
+                    return self.call(endpoints.RENDER, path=path, body=unrendered)
+                except Rejected as error:
+                    if error.status not in NOT_UNDERSTOOD:
+                        raise
+            answer = self.call(endpoints.RENDER, path=path, body=query)
+            self._leaves_variables = False
+            return answer
         except (NotFound, Unsupported):
             raise self._missing(name, query) from None
 

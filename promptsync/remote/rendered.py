@@ -29,15 +29,32 @@ def completed(raw: Mapping[str, Any], listing: Iterable[Listed]) -> dict[str, An
     return {**known, **raw}
 
 
+def placeholders(prompt: Prompt) -> dict[str, str]:
+    """Values that stand for themselves, for the variables which a registry filled in without being given any.
+
+    Rendered with them, an f-string is its own source. What jinja2 was cannot be had in this way.
+    """
+    template = prompt.template
+    messages = template.get("messages")
+    parts = [template, *(messages if isinstance(messages, list) else [])]
+    formats = {part.get("template_format") or "f-string" for part in parts if isinstance(part, dict)}
+    if formats != {"f-string"}:
+        return {}
+    missing = _named_variables(template) - template_variables(template)
+    return {name: f"{{{name}}}" for name in sorted(missing)}
+
+
 def doubt(raw: Mapping[str, Any], prompt: Prompt, listing: list[Listed], versions: Versions) -> str | None:
     """Why ``prompt``, read from the answer ``raw``, may not be its source; ``None`` when it is."""
     if raw.get("snippets"):
         return (
             f"it uses the snippets {_names(raw['snippets'])}, whose references are gone in what can be read"
         )
-    unnamed = _named_variables(prompt.template) - template_variables(prompt.template)
-    if unnamed:
+    named, used = _named_variables(prompt.template), template_variables(prompt.template)
+    if unnamed := named - used:
         return f"its variables {', '.join(sorted(unnamed))} are already filled in in what can be read"
+    if named and used - named:
+        return f"its braces around {', '.join(sorted(used - named))} may have been doubled"
     twin = next(
         (one for one in listing if one.name == prompt.name and one.version == raw.get("version")), None
     )

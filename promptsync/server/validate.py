@@ -26,6 +26,12 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
 }
 _NAMED_ROLES = frozenset(("function", "placeholder"))
 _EMPTY_ROLES = frozenset(("assistant", "function", "placeholder"))
+_MODEL_TEXTS: Mapping[str, int | None] = {
+    "api_type": None,
+    "base_model": 100,
+    "model_config_display_name": 255,
+}
+"""Texts of a model that may be null, with the most characters that the vendor's schema allows."""
 
 
 def check_template(template: Any) -> Mapping[str, Any]:
@@ -146,8 +152,12 @@ def check_metadata(metadata: Any) -> Mapping[str, Any] | None:
         for key in ("parameters", "display_params"):
             if not isinstance(model.get(key), Mapping | None):
                 raise malformed(f"metadata.model.{key} has to be an object.")
-        if not isinstance(model.get("api_type"), str | None):
-            raise malformed("metadata.model.api_type has to be a string or null.")
+        for key, most in _MODEL_TEXTS.items():
+            value = model.get(key)
+            if not isinstance(value, str | None):
+                raise malformed(f"metadata.model.{key} has to be a string or null.")
+            if most is not None and len(value or "") > most:
+                raise malformed(f"metadata.model.{key} has to have at most {most} characters.")
     return metadata
 
 

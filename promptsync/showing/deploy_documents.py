@@ -128,7 +128,7 @@ def outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
     released = {one.change.name: one.change.new for one in receipt.labels if one.moved}
     return {
         "label": receipt.plan.label,
-        "planned": str(len(receipt.plan.survey.releases)),
+        "planned": str(len(receipt.plan.survey.touched)),
         "released": json.dumps(released, sort_keys=True),
         "count": str(len(released)),
         "passed": "true" if passed else "false",

@@ -10,6 +10,7 @@ from promptsync.checks.outcome import Status
 from promptsync.deploy.members import Held
 from promptsync.deploy.planning import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
+from promptsync.deploy.rehearsal import Rehearsal
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, Refused
 from promptsync.showing import plans
 
@@ -22,6 +23,27 @@ def failure(receipt: DeployReceipt) -> PromptsyncError | None:
     if receipt.interrupted or receipt.push.interrupted:
         return _interrupted(receipt)
     return _unfinished(receipt) or _stopped(receipt) or _left(receipt.plan)
+
+
+def rehearsal_failure(rehearsal: Rehearsal) -> PromptsyncError | None:
+    """Return the error that a rehearsal ends in, with what to do before there is a deploy."""
+    error = failure(rehearsal.receipt)
+    if error is None:
+        return None
+    is_answer = isinstance(error, AnswerIsNo | Incomplete)
+
+    def told(text: str) -> str:
+        return text.replace(rehearsal.url, "the throw-away registry")
+
+    return (AnswerIsNo if is_answer else type(error))(
+        told(error.message),
+        hint=_MEND if is_answer else told(error.hint),
+        details=[told(line) for line in error.details],
+        code=error.code,
+    )
+
+
+_MEND = "mend what it names and commit that; every push to a pull request rehearses again"
 
 
 def _stopped(receipt: DeployReceipt) -> PromptsyncError | None:

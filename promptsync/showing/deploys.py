@@ -150,6 +150,9 @@ def _line(word: str, meaning: str, name: str, text: str) -> str:
     return output.hanging(line, 6)
 
 
+NOT_REHEARSED = "not rehearsed: this change touches none of these prompts"
+
+
 def receipt_lines(receipt: DeployReceipt) -> list[str]:
     """Return what was done, and then what was not."""
     plan = receipt.plan
@@ -157,7 +160,7 @@ def receipt_lines(receipt: DeployReceipt) -> list[str]:
         return nothing_lines(plan)
     lines = [
         _line(
-            "left over", "warn", member.name, "no commit of this push touched it; an earlier deploy stopped"
+            "left over", "warn", member.name, "no commit of this push touched it, and no deploy released it"
         )
         for member in plan.survey.releases
         if member.left_over

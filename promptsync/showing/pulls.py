@@ -166,6 +166,11 @@ _EXPLAINED = (
     "To do without one, change its text back but keep the line `pulled:`, which says that it was seen."
 )
 
+_ARCHIVED = (
+    "Nothing was done about that. Either `promptsync push --restore NAME` publishes one again, "
+    "or `promptsync pull --prune` deletes the files; `promptsync status --drift` stops pushes until then."
+)
+
 
 def pull_markdown(plan: PullPlan, receipt: PullReceipt, taken: Mapping[str, Taken]) -> list[str]:
     """Return what comes from the registry: the prompts, their versions and differences, and what was left."""
@@ -189,6 +194,10 @@ def pull_markdown(plan: PullPlan, receipt: PullReceipt, taken: Mapping[str, Take
         unmerged = {one.name: one for one in plan.unmerged}
         told = [line for one in plan.blocked for line in _blocked_lines(one, unmerged.get(one.name))]
         page.fence(_short(told, "line"))
+    if archived := [item.name for item in plan.left if item.state is State.DELETED_REMOTELY]:
+        page.say(f"**{output.count(len(archived), 'prompt')} archived in the registry**, with a file here:")
+        page.fence(_short(archived, "prompt"))
+        page.say(_ARCHIVED)
     for number, one in enumerate(receipt.written):
         title = f"{html(one.name)}: {_word(plan, one)}, {_versions(one)}"
         lines = [*_told(plan, one, taken.get(one.name)), *_difference(one)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ from promptsync.core.message import check_message, with_mark
 from promptsync.core.plan import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
 from promptsync.errors import Refused, UsageError
 from promptsync.files.problems import InvalidFile
+from promptsync.remote.errors import NotReadableRaw
 from promptsync.sync.conflict import BLOCKING, LEFT, Conflict, reason
 from promptsync.sync.dependencies import check_snippets, levels
 from promptsync.sync.naming import check_names, matching
@@ -244,7 +246,8 @@ def workspace_of(project: Project, snapshot: Snapshot) -> str:
     registry = project.registry
     if registry.workspace_id is None and snapshot.listing:
         some = next(iter(snapshot.listing.values()))
-        registry.get(some.template_id, some.name, version=some.version)
+        with contextlib.suppress(NotReadableRaw):  # such a registry tells no workspace at all
+            registry.get(some.template_id, some.name, version=some.version)
     # where a local database lies is not what it is
     url = LOCAL if project.url.startswith(LOCAL) else registry.url
     return f"{url} {registry.workspace_id}"

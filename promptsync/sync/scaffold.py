@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -13,10 +14,13 @@ from promptsync.errors import UsageError
 from promptsync.files import starter
 from promptsync.files.atomic import write
 from promptsync.files.config import FILE_NAME, Config
+from promptsync.files.private import private_directory
 from promptsync.files.scalars import is_ambiguous
 from promptsync.remote.address import LOCAL
 
 _REMOTE: Final = "production"
+_USUAL: Final = ("main", "master")
+"""What a repository calls the branch that it is released from, unless it says otherwise."""
 _PLAIN: Final = re.compile(r"[\w./^$()|\\-]+")
 
 
@@ -24,15 +28,18 @@ _PLAIN: Final = re.compile(r"[\w./^$()|\\-]+")
 class Scaffold:
     """What was written and what was there. Paths are below ``top``, the top of the git repository.
 
-    ``others`` are those of ``kept`` that say something else than would have been written, ``hooks`` the text
-    of the hooks' configuration for this repository.
+    ``others`` are those of ``kept`` that say something else than would have been written, each with the file
+    that has that text; ``hooks`` is the text of the hooks' configuration for this repository, ``branch`` what
+    the workflows deploy, and ``commit`` the one of promptsync that all of it names, if that is known.
     """
 
     top: Path
+    branch: str
     created: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
+    others: Mapping[str, Path] = field(default_factory=dict)
     hooks: str = ""
+    commit: str | None = None
 
     def shown(self, path: str, root: Path) -> str:
         """Return one of the paths as seen from another directory of the repository."""
@@ -49,13 +56,24 @@ def in_repository(root: Path) -> bool:
 
 
 def repository(root: Path) -> Path:
-    """Return the top of the git repository around a directory. Raises ``UsageError`` when there is none."""
+    """Return the top of the git repository around a directory.
+
+    Raises ``UsageError`` when there is none, and where something else is in the place of a directory for the
+    workflows.
+    """
     top = _top(root)
     if top is None:
         raise UsageError(
             f"{root} is in no git repository, where workflows and hooks belong; nothing was written",
             hint="git init, then run this again",
             code="no-git",
+        )
+    place = top / starter.WORKFLOWS
+    taken = next((one for one in (place.parent, place) if one.is_symlink() or one.is_file()), None)
+    if taken is not None:
+        raise UsageError(
+            f"{taken} is no directory, so workflows cannot be put there; nothing was written",
+            hint="move it away, then run this again",
         )
     return top
 
@@ -68,43 +86,71 @@ def _top(root: Path) -> Path | None:
 def scaffold(config: Config, *, github: bool, pre_commit: bool) -> Scaffold:
     """Write the workflows and the hooks' configuration that are not there yet.
 
-    Raises ``UsageError`` outside of git, and for a directory that no such file can name.
+    Raises what ``repository`` raises.
     """
     top = repository(config.root)
     paths = [*(starter.workflows() if github else ()), *([starter.HOOKS] if pre_commit else [])]
-    texts = {path: fitted(path, config, top) for path in paths}
+    branch, commit = _default_branch(top), starter.installed_commit()
+    texts = {path: _fitted(path, config, top, branch, commit) for path in paths}
     present = {path for path in paths if (top / path).exists() or (top / path).is_symlink()}
     for path in paths:
         if path not in present:
             write(top, path, texts[path])
+    others = [path for path in paths if path in present and _held(top / path) != texts[path]]
     return Scaffold(
         top,
+        branch,
         created=tuple(path for path in paths if path not in present),
         kept=tuple(path for path in paths if path in present),
-        others=tuple(path for path in paths if path in present and _held(top / path) != texts[path]),
+        others={path: _put_aside(config.root, path, texts[path]) for path in others},
         hooks=texts.get(starter.HOOKS, ""),
+        commit=commit,
     )
 
 
-def fitted(path: str, config: Config, top: Path) -> str:
+def _put_aside(root: Path, path: str, text: str) -> Path:
+    """Keep what was not written over somebody's file, for them to compare."""
+    directory = private_directory(root) / "starter"
+    directory.mkdir(exist_ok=True)
+    place = directory / Path(path).name
+    place.write_text(text, "utf-8")
+    return place
+
+
+def _default_branch(top: Path) -> str:
+    """Return the branch that a repository is released from, as far as its files tell; workflows name one."""
+    for head, known in (("refs/remotes/origin/HEAD", "refs/remotes/origin/"), ("HEAD", "refs/heads/")):
+        text = (_held(top / ".git" / head) or "").strip()
+        branch = text.removeprefix("ref: ").removeprefix(known)
+        if f"ref: {known}{branch}" == text and (head != "HEAD" or branch in _USUAL):
+            return branch
+    return _USUAL[0]
+
+
+def _fitted(path: str, config: Config, top: Path, branch: str, commit: str | None) -> str:
     """Return the text for ``path`` with the places of a working copy that is in a repository at ``top``."""
     below = config.root.resolve().relative_to(top.resolve()).as_posix()
     below = "" if below == "." else below
     text = starter.text(path)
-    return _hooks(text, below, config.prompts) if path == starter.HOOKS else _workflow(text, below, config)
+    if commit is not None:
+        text = text.replace(f"{starter.REPOSITORY}@main", f"{starter.REPOSITORY}@{commit}")
+        text = _replaced(text, "rev", commit)
+    if path == starter.HOOKS:
+        return _hooks(text, below, config)
+    return _workflow(text, below, config, branch)
 
 
-def _hooks(text: str, below: str, prompts: str) -> str:
-    parts = (f"{below}/" if below else "", prompts, FILE_NAME)
+def _hooks(text: str, below: str, config: Config) -> str:
+    parts = (f"{below}/" if below else "", config.prompts, FILE_NAME)
     pattern = "^{}({}/|{}$)".format(*(re.escape(one).replace(r"\-", "-") for one in parts))
-    text = _replaced(text, "files", _scalar(pattern))
-    if not below:
-        return text
-    drift = r"(?m)^( *)- id: promptsync-drift$"
-    return re.sub(drift, lambda found: f"{found[0]}\n{found[1]}  args: [-C, {_scalar(below)}]", text)
+    arguments = ["-C", below] if below else []
+    arguments += ["--remote", remote_of(config) or _REMOTE]
+    return _replaced(
+        _replaced(text, "files", _scalar(pattern)), "args", f"[{', '.join(map(_scalar, arguments))}]"
+    )
 
 
-def _workflow(text: str, below: str, config: Config) -> str:
+def _workflow(text: str, below: str, config: Config, branch: str) -> str:
     """Return a workflow with the directory, the remote and the branches of a working copy."""
     if below:
         place = f"${{{{ vars.PROMPTSYNC_DIRECTORY || {_literal(below)} }}}}"
@@ -113,9 +159,7 @@ def _workflow(text: str, below: str, config: Config) -> str:
     if remote != _REMOTE:
         chosen = f"${{{{ vars.PROMPTSYNC_REMOTE || {_literal(remote)} }}}}"
         text = _replaced(text, "PROMPTSYNC_REMOTE", json.dumps(chosen, ensure_ascii=False))
-    if config.labels:
-        text = _replaced(text, "branches", f"[{', '.join(map(_scalar, config.labels))}]")
-    return text
+    return _replaced(text, "branches", f"[{', '.join(map(_scalar, config.labels or [branch]))}]")
 
 
 def remote_of(config: Config) -> str | None:

@@ -150,6 +150,16 @@ def test_lists_show_what_can_be_run_and_what_it_scored(here: Copy) -> None:
     assert here.run("agent", "list").rows == [["ID", "NAME", "VERSION", "LABELS"], ["1", "bot", "v1", "prod"]]
 
 
+def test_a_run_is_shown_with_the_score_before_it(here: Copy) -> None:
+    first, second = (here.run("eval", "run", "quality", "--json").document["runs"][0] for _ in range(2))
+
+    def before(run: dict[str, Any]) -> float | None:
+        (shown,) = here.run("eval", "show", str(run["report_id"]), "--json").document["runs"]
+        return shown["previous_score"]
+
+    assert (before(first), before(second)) == (None, 50)
+
+
 def test_an_agent_shows_the_output_of_every_node(here: Copy) -> None:
     ran = here.run("agent", "run", "bot", "--var", "question=why", "--label", "prod")
     assert ran.code == 0

@@ -23,7 +23,7 @@ FLAGS = ("init", "--github", "--pre-commit")
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
     """A git repository with a working copy in it."""
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", tmp_path], check=True)
     (tmp_path / "promptsync.yaml").write_text("remotes: {production: {url: https://api.example.com}}\n")
     return tmp_path
 
@@ -98,7 +98,9 @@ def test_files_that_are_there_are_kept_and_named_with_what_to_compare(
     assert (top / WORKFLOWS[1]).read_text() == "name: ours\n"
     assert (top / HOOKS).read_text() == "repos: []\n"
     assert (top / WORKFLOWS[2]).is_symlink()
-    assert f"diff {top / WORKFLOWS[1]} {starter.source(WORKFLOWS[1])}" in steps(found)
+    aside = top / ".promptsync/starter" / Path(WORKFLOWS[1]).name
+    assert f"diff {top / WORKFLOWS[1]} {aside}" in steps(found)
+    assert yaml.safe_load(aside.read_text("utf-8"))["name"] == "prompts / deploy"
     assert "Add to .pre-commit-config.yaml, which is kept:" in steps(found)
     assert "- id: promptsync-lint" in steps(found)
     (top / HOOKS).write_text(f"# ours\n{starter.text(HOOKS)}")
@@ -108,10 +110,56 @@ def test_files_that_are_there_are_kept_and_named_with_what_to_compare(
 def test_a_new_working_copy_can_have_all_of_it_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", tmp_path], check=True)
     found = document(tmp_path, capsys)
     assert {"promptsync.yaml", "prompts/hello.yaml", *WORKFLOWS, HOOKS} <= set(found["created"])
     assert "remotes: {production:" in steps(found)  # the embedded one is on this machine alone
+
+
+def test_what_a_repository_calls_its_branch_is_what_workflows_name(
+    top: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subprocess.run(["git", "symbolic-ref", "HEAD", "refs/heads/master"], cwd=top, check=True)
+    found = document(top, capsys)
+    assert "labels: {master: prod}" in steps(found)
+    for path in WORKFLOWS[:2]:
+        assert "branches: [master]" in (top / path).read_text("utf-8")
+
+
+def test_a_clone_is_asked_what_its_origin_is_released_from(
+    top: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.com"]
+    subprocess.run([*git, "checkout", "-q", "-b", "trunk"], cwd=top, check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "Begin"], cwd=top, check=True)
+    clone = tmp_path_factory.mktemp("clone") / "clone"
+    subprocess.run([*git, "clone", "-q", top, clone], check=True)
+    subprocess.run([*git, "checkout", "-q", "-b", "topic"], cwd=clone, check=True)
+    document(clone, capsys)
+    assert "branches: [trunk]" in (clone / WORKFLOWS[1]).read_text("utf-8")
+
+
+def test_files_name_the_commit_that_this_program_was_installed_from(
+    top: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starter, "installed_commit", lambda: "a" * 40)
+    found = document(top, capsys)
+    for path in WORKFLOWS:
+        assert f"promptsync/promptsync@{'a' * 40}\n" in (top / path).read_text("utf-8")
+    assert yaml.safe_load((top / HOOKS).read_text("utf-8"))["repos"][0]["rev"] == "a" * 40
+    assert "autoupdate" not in steps(found)
+
+
+@pytest.mark.parametrize("path", [".github", ".github/workflows"])
+def test_something_else_in_the_place_of_a_directory_is_told_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", tmp_path], check=True)
+    (tmp_path / path).parent.mkdir(exist_ok=True)
+    (tmp_path / path).symlink_to(tmp_path / "elsewhere")
+    assert run(["-C", str(tmp_path), *FLAGS], {}) == 2
+    assert f"{tmp_path / path} is no directory" in capsys.readouterr().err
+    assert not (tmp_path / "promptsync.yaml").exists()
 
 
 def test_outside_of_git_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +184,7 @@ def test_below_a_configuration_it_must_be_said_which_one_is_meant(
 def test_in_a_monorepo_the_files_stand_at_the_top_and_name_the_directory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], below: str
 ) -> None:
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", tmp_path], check=True)
     root = tmp_path / below
     root.mkdir(parents=True)
     (root / "promptsync.yaml").write_text(
@@ -154,7 +202,7 @@ def test_in_a_monorepo_the_files_stand_at_the_top_and_name_the_directory(
         assert text["env"]["PROMPTSYNC_REMOTE"] == "${{ vars.PROMPTSYNC_REMOTE || 'eu' }}"
     assert yaml.safe_load((tmp_path / WORKFLOWS[1]).read_text("utf-8"))[True]["push"]["branches"] == ["trunk"]
     lint, drift = yaml.safe_load((tmp_path / HOOKS).read_text("utf-8"))["repos"][0]["hooks"]
-    assert drift["args"] == ["-C", below]
+    assert drift["args"] == ["-C", below, "--remote", "eu"]
     assert re.search(lint["files"], f"{below}/texts/a/b.yaml")
     assert re.search(lint["files"], f"{below}/promptsync.yaml")
     assert not re.search(lint["files"], "texts/a.yaml")

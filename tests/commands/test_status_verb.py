@@ -133,3 +133,11 @@ def test_labels_that_cannot_be_listed_are_not_known_rather_than_none(world: Worl
     world.ok("push", "--label", "prod")
     world.faults.append(fault(asking("GET", "/prompt-templates/labels"), failing(404, "no route")))
     assert world.ok("status", "--json").document["prompts"][0]["labels"] is None
+
+
+def test_files_that_are_refused_are_told_when_there_is_nothing_else(world: World) -> None:
+    (world.root / "prompts").mkdir(exist_ok=True)
+    world.path("linked").symlink_to("/elsewhere/x.yaml")
+    done = world.run("status")
+    assert done.code == 1
+    assert "prompts/linked.yaml" in done.out and "nothing here" not in done.out

@@ -34,7 +34,7 @@ def test_without_a_raw_read_a_plain_prompt_is_read_rendered(takes_extras: bool) 
         asked = len(customer.seen)
         registry.get(1, PROMPT.name)
     assert "GET /prompt-templates/1" not in customer.asked()[asked:]
-    assert len(customer.seen) - asked == (1 if takes_extras else 2)
+    assert len(customer.seen) - asked == 1
 
 
 def test_without_a_raw_read_a_missing_prompt_is_missing() -> None:

@@ -93,6 +93,7 @@ MESSAGE = {"role": "user", "content": []}
         (flat("a", metadata={"model": {"name": "x"}}), "provider"),
         (flat("a", metadata={"model": {"provider": "p", "name": "x", "parameters": []}}), "parameters"),
         (flat("a", metadata={"model": {"provider": "p", "name": "x", "api_type": 3}}), "api_type"),
+        (flat("a", metadata={"model": {"provider": "p", "name": "", "base_model": "y" * 101}}), "base_model"),
         (flat("a", {"type": "poem"}), "type"),
         (flat("a", {"type": "chat"}), "messages"),
         (flat("a", {"x": 1}), "messages"),

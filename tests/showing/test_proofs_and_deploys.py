@@ -112,7 +112,7 @@ def test_no_text_in_a_deploy_is_more_than_code(receipt: DeployReceipt, most: int
     assert size(lines) <= most
 
 
-@given(plans(), st.none() | st.builds(Rehearsal, receipts(), prompts), limits)
+@given(plans(), st.none() | st.builds(Rehearsal, receipts(), st.just("local:x"), prompts), limits)
 def test_no_text_in_the_plan_of_a_deploy_is_more_than_code(
     plan: DeployPlan, rehearsal: Rehearsal | None, most: int
 ) -> None:

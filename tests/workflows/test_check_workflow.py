@@ -115,6 +115,31 @@ def test_a_gate_that_would_stop_the_deploy_stops_the_rehearsal(team: Team) -> No
     done = team.check()
     assert done.outcomes[PLAN] == "failure"
     assert "**Rehearsal failed**" in body(team) and "triage accuracy" in body(team)
+    assert "every push to a pull request rehearses again" in body(team)
+    assert "promptsync deploy again" not in body(team)
+
+
+def test_what_an_earlier_merge_left_over_does_not_stop_who_touches_none_of_it(team: Team) -> None:
+    text = team.world.path("support/triage").read_text("utf-8")
+    (line,) = [one for one in text.splitlines() if "Answer with a JSON object" in one]
+    team.edit("support/triage", f"{line}\n", "")
+    assert team.deploy().outcomes["Deploy"] == "failure"
+    team.branch()
+    (team.world.root / "README.md").write_text("Something else\n", "utf-8")
+    team.world.commit("Write")
+    done = team.check()
+    assert done.passed, str(done)
+    assert "left over" in done.summary and "Not rehearsed" in done.summary
+    assert team.hub.comments == []
+
+
+def test_a_prompt_that_is_deleted_is_told_with_what_becomes_of_it(team: Team) -> None:
+    team.branch()
+    team.world.git("rm", "-q", "prompts/support/handover-note.yaml")
+    team.world.commit("Delete a prompt")
+    done = team.check()
+    assert done.passed, str(done)
+    assert "support/handover-note: deleted in git; it keeps prod" in body(team)
 
 
 def test_a_plan_that_is_too_large_is_cut_with_counts(team: Team) -> None:

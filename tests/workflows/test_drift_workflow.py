@@ -9,7 +9,7 @@ from markdown_reader import active
 from team import Team
 
 pytestmark = pytest.mark.slow
-BRANCH = "promptsync/drift"
+BRANCH = "promptsync/drift-main"
 REFUND = ("You answer refund questions", "You settle refunds")
 
 
@@ -79,6 +79,18 @@ def test_a_draft_that_a_deploy_passed_over_comes_back(team: Team) -> None:
     assert "+" in pull(team)["body"] and "as the customer wishes" in pull(team)["body"]
     text = team.hub.git("show", f"{BRANCH}:prompts/support/refund.yaml")
     assert "as the customer wishes" in text and "You answer questions about refunds" in text
+
+
+def test_a_prompt_that_was_archived_is_told_with_the_ways_out(team: Team) -> None:
+    team.world.archive("support/triage")
+    done = team.drift()
+    assert done.passed, str(done)
+    assert team.hub.pulls == []
+    assert "**1 prompt archived in the registry**" in done.summary and "support/triage" in done.summary
+    team.edit_in_registry("support/refund", *REFUND)
+    assert team.drift().passed
+    assert "**1 prompt archived in the registry**" in pull(team)["body"]
+    assert "promptsync push --restore NAME" in pull(team)["body"]
 
 
 def test_what_does_not_merge_fails_the_run_and_the_rest_comes_back(team: Team) -> None:

@@ -85,7 +85,7 @@ def test_a_repository_lives_with_all_of_them(served: Team) -> None:
     assert "support/triage" in pull["body"] and pull["number"] != NUMBER
 
     served.world.git("fetch", "-q", "origin")
-    last = served.deploy(served.merge("origin/promptsync/drift"))
+    last = served.deploy(served.merge("origin/promptsync/drift-main"))
     assert last.passed, str(last)
     assert served.world.version("support/triage") == version
     assert json.loads(last.job_outputs["released"]) == {"support/triage": version}

@@ -14,6 +14,8 @@ from promptsync.sync.starting import VENDOR
 Step = tuple[str, str]
 """What to type or do next, and why."""
 
+_UPDATE = f"pre-commit autoupdate --bleeding-edge --repo {starter.REPOSITORY}"
+
 _LONG = 60
 """Characters of a command that would push what the others are for out of sight."""
 
@@ -32,7 +34,7 @@ def steps(config: Config, added: Scaffold) -> list[Step]:
     paths = (*added.created, *added.kept)
     found = [_compare(added, path) for path in added.others if path != starter.HOOKS]
     if any(path != starter.HOOKS for path in paths):
-        found += _github(config)
+        found += _github(config, added.branch)
     if starter.HOOKS in paths:
         found += _hooks(added)
     return found
@@ -40,21 +42,23 @@ def steps(config: Config, added: Scaffold) -> list[Step]:
 
 def _compare(added: Scaffold, path: str) -> Step:
     place = str(added.top / path)
-    command = shlex.join(["diff", place, str(starter.source(path))])
+    command = shlex.join(["diff", place, str(added.others[path])])
     return output.name(command), "it was there already and says something else: it is kept"
 
 
-def _github(config: Config) -> list[Step]:
+def _github(config: Config, branch: str) -> list[Step]:
     found: list[Step] = []
     if remote_of(config) is None:
         why = "each run of a workflow would find an embedded registry empty"
         found.append((f"remotes: {{production: {{url: {VENDOR}}}}} in promptsync.yaml", why))
     if not config.labels:
-        found.append(("labels: {main: prod} in promptsync.yaml", "the label that a deploy of main moves"))
+        found.append(
+            (f"labels: {{{branch}: prod}} in promptsync.yaml", f"the label that a deploy of {branch} moves")
+        )
     return [
         *found,
         ("gh secret set PROMPTLAYER_API_KEY", "the key for the workflows; GitHub keeps it"),
-        ("Settings > Branches on GitHub", "protect main, and require the check named check"),
+        ("Settings > Branches on GitHub", f"protect {branch}, and require the check named check"),
         ("Settings > Actions > General", "let GitHub Actions create pull requests, as drift does"),
         ("the first lines of drift.yml", "which token lets checks run on its pull requests"),
     ]
@@ -66,7 +70,7 @@ def _hooks(added: Scaffold) -> list[Step]:
         found.append((f"Add to {starter.HOOKS}, which is kept:\n{added.hooks}", ""))
     return [
         *found,
-        ("pre-commit autoupdate --bleeding-edge", "pins the hooks to the newest commit"),
+        *([] if added.commit is not None else [(_UPDATE, "pins these hooks to the newest commit")]),
         ("pre-commit install", "in each clone: lint runs at every commit"),
         ("pre-commit install --hook-type pre-push", "if drift is to stop a push, too"),
     ]

@@ -9,8 +9,8 @@ import click
 
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.output import count
-from promptsync.showing.deploy_errors import failure
-from promptsync.showing.deploys import nothing_lines, plan_lines, receipt_lines
+from promptsync.showing.deploy_errors import failure, rehearsal_failure
+from promptsync.showing.deploys import NOT_REHEARSED, nothing_lines, plan_lines, receipt_lines
 from promptsync.showing.markdown.differences import add_differences
 from promptsync.showing.markdown.errors import add_error
 from promptsync.showing.markdown.page import MOST, Page, code, shortened
@@ -47,9 +47,13 @@ def deploy_plan_markdown(
     found: Sequence[Difference] = (),
     rehearsal: Rehearsal | None = None,
     *,
+    is_rehearsed: bool = True,
     most: int = MOST,
 ) -> list[str]:
-    """Return what a deploy will do: the plan, how its rehearsal went, and what differs from the label."""
+    """Return what a deploy will do: the plan, how its rehearsal went, and what differs from the label.
+
+    Without ``is_rehearsed`` a rehearsal was asked for, and there was no reason for it.
+    """
     page = Page(most)
     label = _label(plan)
     if plan.is_empty:
@@ -61,6 +65,8 @@ def deploy_plan_markdown(
     page.fence(map(click.unstyle, plan_lines(plan)))
     if rehearsal is not None:
         _add_rehearsal(page, rehearsal)
+    if not is_rehearsed:
+        page.say(f"{NOT_REHEARSED[0].upper()}{NOT_REHEARSED[1:]}.")
     if found:
         add_differences(page, found)
     return page.lines
@@ -68,7 +74,7 @@ def deploy_plan_markdown(
 
 def _add_rehearsal(page: Page, rehearsal: Rehearsal) -> None:
     receipt = rehearsal.receipt
-    error = failure(receipt)
+    error = rehearsal_failure(rehearsal)
     ran = receipt.proof is not None and bool(receipt.proof.all)
     word = "failed" if error is not None else "passed" if ran else "passed, and nothing was proven in it"
     page.say(

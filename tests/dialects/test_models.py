@@ -1,0 +1,49 @@
+"""Prompts with a model, whose variables a registry without a raw read fills in when it gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dialect_servers import Dialect, customer, embedded, vendor
+from dialect_world import beside
+
+MODEL = "model: {provider: openai, name: gpt-4o}\n"
+FSTRING = f"{MODEL}messages: [{{role: user, content: 'Hello {{x}} and {{y}}'}}]\n"
+JINJA = f"{MODEL}template_format: jinja2\nmessages: [{{role: user, content: 'Hello {{{{x}}}}'}}]\n"
+
+
+@pytest.mark.parametrize("kind", [embedded, vendor, customer])
+def test_a_prompt_with_a_model_and_variables_comes_and_goes(
+    kind: Callable[[Any], Dialect], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with beside(kind, tmp_path, capsys) as here:
+        path = tmp_path / "prompts/asked.yaml"
+        path.write_text(FSTRING)
+        assert here.run("push", "-y").code == 0
+        path.write_text(FSTRING.replace("Hello", "Ciao"))
+        assert here.run("push", "-y").code == 0
+        path.unlink()
+        (tmp_path / ".promptsync/record.json").unlink()
+        pulled = here.run("pull", "asked")
+        assert pulled.code == 0, pulled.err
+        assert "Ciao {x} and {y}" in path.read_text("utf-8")
+        (state,) = here.run("status", "asked", "--json").document["prompts"]
+        assert state["state"] == "in-sync"
+
+
+def test_what_only_a_filled_in_form_is_given_of_stops_nobody_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with beside(customer, tmp_path, capsys) as here:
+        path = tmp_path / "prompts/asked.yaml"
+        path.write_text(JINJA)
+        here.run("push", "-y")
+        path.write_text(JINJA.replace("Hello", "Ciao"))
+        ran = here.run("push", "-y", "--json")
+        assert ran.document["published"][0]["version"] == 2, ran.out
+        assert {one["state"] for one in here.run("status", "--json").document["prompts"]} == {"in-sync"}
+        (tmp_path / "prompts/other.yaml").write_text("content: Other\n")
+        assert here.run("push", "-y", "other").code == 0
