@@ -178,6 +178,7 @@ def test_a_push_is_stopped_while_the_registry_holds_edits_that_nobody_pulled(
     with create_app(tmp_path / "registry.db") as app, running(app) as url:
         consumer.edit("promptsync.yaml", "https://api.promptlayer.com", url)
         consumer.environ["PROMPTLAYER_API_KEY"] = "pl_test"
+        assert consumer.commit("Name the registry").returncode == 0
         assert consumer.run("git", "push", "--quiet", "origin", "main").returncode == 0  # all of it is new
         body = {"prompt_name": "support/new", "prompt_template": chat(), "commit_message": "by hand"}
         assert Caller(app)("POST", "/rest/prompt-templates", body).status == 201

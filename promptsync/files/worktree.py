@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import Final
 
 from promptsync.core.names import SUFFIXES, folded, name_for, path_for
@@ -89,13 +90,20 @@ def path_for_new(worktree: Worktree, name: str) -> str:
     return paths_for_new(worktree, [name])[name]
 
 
-def paths_for_new(worktree: Worktree, names: Iterable[str]) -> dict[str, str]:
-    """Return a path for each prompt that has no file yet, none of them a twin of another or of a file."""
+def paths_for_new(
+    worktree: Worktree, names: Iterable[str], wishes: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Return a path for each prompt that has no file yet, none of them a twin of another or of a file.
+
+    ``wishes`` are paths that prompts had before, which they get where nobody else has them.
+    """
     prefix = f"{worktree.prompts}/"
     taken = {folded(path.removeprefix(prefix)) for path in worktree.paths}
     chosen: dict[str, str] = {}
-    for name in sorted(names):
-        path = path_for(name)
+    for name in sorted(names, key=lambda name: (name not in wishes, name)):
+        path = wishes.get(name, "").removeprefix(prefix)
+        if not path or folded(path) in taken:
+            path = path_for(name)
         if folded(path) in taken:
             path = path_for(name, [path])
         taken.add(folded(path))

@@ -62,7 +62,9 @@ def pull_lines(plan: PullPlan, receipt: PullReceipt, *, dry_run: bool) -> list[s
 def _word(plan: PullPlan, one: Write) -> str:
     if any(other.name == one.name for other in plan.marked):
         return "conflict"
-    return "new" if one.old is None else "merged" if one.merged else "updated"
+    if one.old is None:
+        return "restored" if one.restored else "new"
+    return "merged" if one.merged else "updated"
 
 
 def _drafts(plan: PullPlan, name: str) -> str:

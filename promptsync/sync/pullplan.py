@@ -22,9 +22,11 @@ from promptsync.sync.pullwrites import (
     Write,
     deletion,
     kept,
+    last_files,
     merged_write,
     read_all,
     render,
+    restore,
 )
 from promptsync.sync.snapshot import Item, Snapshot
 
@@ -122,12 +124,16 @@ def _writes(
     options: PullOptions,
 ) -> tuple[dict[str, Write], Sequence[Unmerged], Sequence[Unmerged]]:
     """Return the writes of what is taken and merged, what gets conflict markers, and what does not merge."""
-    paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None])
     taken = {item.name: item for item in wanted}
+    last = last_files(project, wanted)
+    wishes = {name: file.path for name, file in last.items()}
+    paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None], wishes)
     writes: dict[str, Write] = {}
 
     def prepare(name: str, found: RemoteVersion) -> None:
-        if name in taken:
+        if name in last:
+            writes[name] = restore(project, taken[name], found, last[name], paths[name])
+        elif name in taken:
             keep = name in options.theirs
             writes[name] = render(project, taken[name], found, paths.get(name), keep=keep)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from promptsync.core.base import Pushed
@@ -10,7 +10,8 @@ from promptsync.core.canonical import comparable, digest, tag_set
 from promptsync.core.compare import State
 from promptsync.core.prompt import Listed, Local, Prompt, RemoteVersion
 from promptsync.files.emit import render_new
-from promptsync.files.promptfile import PromptFile
+from promptsync.files.problems import InvalidFile
+from promptsync.files.promptfile import PromptFile, parse
 from promptsync.files.record import Entry
 from promptsync.files.splice import render_edit
 from promptsync.parallel import CONNECTIONS, mapped
@@ -42,8 +43,9 @@ class PullOptions:
 class Write:
     """One file to write. ``old`` is the text that it replaces, ``None`` for a new file.
 
-    ``merged`` says that it holds the changes of both sides. ``since`` is the version that the file included
-    before, ``None`` where nobody knows of one.
+    ``merged`` says that it holds the changes of both sides, ``restored`` that it is made of the last text
+    that git had of a file which is gone. ``since`` is the version that the file included before, ``None``
+    where nobody knows of one.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Write:
     entry: Entry
     backup: bool = False
     merged: bool = False
+    restored: bool = False
     since: int | None = None
 
 
@@ -95,6 +98,34 @@ def read_all(
     # two more than there are connections: somebody works on an answer while the others wait for theirs
     mapped(read, listed, connections=CONNECTIONS + 2)
     return found
+
+
+def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]:
+    """Return the last files that git had of prompts without one: only there is what no registry keeps."""
+    gone = {item.name: item for item in items if item.file is None and item.last_blob is not None}
+    history = project.history
+    if not gone or history is None:
+        return {}
+    contents = history.blobs(item.last_blob or "" for item in gone.values())
+    files = {}
+    for name, item in gone.items():
+        path = item.last_path or ""
+        try:
+            file = parse(contents[item.last_blob or ""], path, name)
+        except (InvalidFile, KeyError):
+            continue
+        if file.prompt.name == name:
+            files[name] = file
+    return files
+
+
+def restore(project: Project, item: Item, found: RemoteVersion, last: PromptFile, path: str) -> Write:
+    """Return the write that brings back, at ``path``, a file that is gone."""
+    prompt = comparable(last.prompt, found.prompt)
+    is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
+    local = last.local if is_same else with_pulled(last.local, project, found.version)
+    write = _write(project, item, last, prompt, local, found, None)
+    return replace(write, path=path, old=None, old_prompt=None, restored=True)
 
 
 def render(

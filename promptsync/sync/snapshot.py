@@ -30,9 +30,10 @@ class Item:
 
     ``digest`` and ``remote_digest`` are those of the two sides, where they were worked out. ``newest`` is the
     newest git revision that the file had (full commit id), ``moves`` counts the moves of ``HEAD`` so far.
-    ``deletion_committed`` tells of a prompt without a file whether ``HEAD`` has no file either; ``last_path``
-    and ``last_digest`` are those of the last text that git had of it. ``was`` is the prompt without a file
-    whose content this new one has, ``became`` the new one that has this one's: somebody changed the name.
+    ``deletion_committed`` tells of a prompt without a file whether ``HEAD`` has no file either;
+    ``last_path``, ``last_digest`` and ``last_blob`` are those of the last text that git had of it. ``was`` is
+    the prompt without a file whose content this new one has, ``became`` the new one that has this one's:
+    somebody changed the name.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Item:
     deletion_committed: bool = False
     last_path: str | None = None
     last_digest: str | None = None
+    last_blob: str | None = None
     was: str | None = None
     became: str | None = None
     archived_id: int | None = None
