@@ -13,8 +13,9 @@ from typing import Any
 import click
 
 from promptsync import __version__, output, streams
+from promptsync.commands.common.environment import Environment
 from promptsync.commands.common.grouping import VerbGroup, close_word
-from promptsync.commands.common.session import Environment, Outcome, Session, shared_options
+from promptsync.commands.common.session import Outcome, Session, shared_options
 from promptsync.errors import PromptsyncError, UsageError
 
 GROUPS = {
@@ -112,7 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     streams.open_closed()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it is ignored in the background
-        signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+        for number in filter(None, (signal.SIGTERM, getattr(signal, "SIGHUP", None))):
+            if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores the closing of the terminal
+                signal.signal(number, lambda number, frame: signal.raise_signal(signal.SIGINT))
     sys.exit(run(arguments, os.environ))
 
 
@@ -278,7 +281,8 @@ def _bug(error: Exception, arguments: Sequence[str]) -> PromptsyncError:
 
 
 def _environment(environ: Any) -> Environment:
-    interactive = sys.stderr.isatty() and not environ.get("CI")
+    ci = environ.get("CI", "").lower() not in ("", "0", "false", "no")
+    interactive = sys.stderr.isatty() and not ci
     return Environment(
         api_key=environ.get("PROMPTLAYER_API_KEY") or None,
         base_url=environ.get("PROMPTLAYER_BASE_URL") or None,
@@ -286,7 +290,7 @@ def _environment(environ: Any) -> Environment:
         model_url=environ.get("PROMPTSYNC_MODEL_URL") or None,
         model_name=environ.get("PROMPTSYNC_MODEL_NAME") or None,
         secret=environ.get,
-        ci=bool(environ.get("CI")),
+        ci=ci,
         colour=False if environ.get("NO_COLOR") else None,
         interactive=interactive,
         columns=streams.columns(environ.get("COLUMNS", "")),

@@ -91,11 +91,11 @@ class World:
         """Run a command line in the working copy."""
         return self._run(io.StringIO(), arguments, environ)
 
-    def on_terminal(self, *arguments: str, answer: str) -> Run:
-        """Run a command line on a terminal where somebody answers the question."""
-        before, sys.stdin = sys.stdin, io.StringIO(answer)
+    def on_terminal(self, *arguments: str, answer: str | None, **environ: str) -> Run:
+        """Run a command line on a terminal where somebody answers the question; ``None``: stdin is none."""
+        before, sys.stdin = sys.stdin, io.StringIO() if answer is None else _Terminal(answer)
         try:
-            return self._run(_Terminal(), arguments, {})
+            return self._run(_Terminal(), arguments, environ)
         finally:
             sys.stdin = before
 

@@ -125,6 +125,12 @@ def _of_config(name: str, config: Config) -> Iterator[tuple[str, str, _Named]]:
             yield "agent", check["agent"], _Named(name, place, inputs=check.get("input_variables") or {})
 
 
+def minimum_of(evaluation: str, config: Config) -> float | None:
+    """Return the highest minimum that ``checks:`` give an evaluation, whatever prompts it is for."""
+    given = (check.get("min_score") for check in config.checks if check.get("evaluation") == evaluation)
+    return max((one for one in given if one is not None), default=None)
+
+
 def _key(inputs: Mapping[str, Any]) -> str:
     return json.dumps(inputs, sort_keys=True, default=str)
 

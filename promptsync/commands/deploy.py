@@ -224,11 +224,8 @@ def _junit(receipt: DeployReceipt) -> str:
 def _confirm(session: Session, plan: DeployPlan, yes: bool) -> None:
     if yes or not session.environment.interactive or session.json:
         return
-    for line in deploys.plan_lines(plan):
-        session.say(line)
-    if not session.confirm(
-        f"Deploy to {output.name(plan.label)} of {output.name(session.remote_name or '')}?"
-    ):
+    question = f"Deploy to {output.name(plan.label)} of {output.name(session.remote_name or '')}?"
+    if not session.confirm(question, deploys.plan_lines(plan)):
         raise AnswerIsNo("not confirmed; nothing was released", code="declined")
 
 

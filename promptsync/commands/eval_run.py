@@ -12,7 +12,7 @@ from promptsync.checks.evaluations import Standard
 from promptsync.checks.outcome import Interrupted
 from promptsync.checks.proof import Proof
 from promptsync.checks.proving import proof_of
-from promptsync.checks.selection import EvaluationCheck, Selection
+from promptsync.checks.selection import EvaluationCheck, Selection, minimum_of
 from promptsync.commands.common.choosing import (
     Asked,
     Choice,
@@ -102,8 +102,10 @@ def eval_run(
 
 def _choose(session: Session, project: Project, wanted: Asked) -> Choice:
     if not wanted.changed:
-        checks = tuple(EvaluationCheck(name, ()) for name in dict.fromkeys(wanted.names))
-        return Choice(Selection(checks))
+        names = dict.fromkeys(wanted.names)
+        return Choice(
+            Selection(tuple(EvaluationCheck(name, (), minimum_of(name, project.config)) for name in names))
+        )
     choice = choose_changed(session, project, wanted)
     session.blank = {**session.blank, **choice.body}
     tell(session, choice, KIND)

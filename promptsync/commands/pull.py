@@ -204,9 +204,8 @@ def _confirm(session: Session, plan: PullPlan, yes: bool) -> None:
             hint="add -y when you are sure",
             code="not-confirmed",
         )
-    for gone in plan.deletes:
-        session.say(f"  delete {output.safe(gone.path)}")
-    if not session.confirm(f"Delete {output.count(len(plan.deletes), 'file')}?"):
+    lines = [f"  delete {output.safe(gone.path)}" for gone in plan.deletes]
+    if not session.confirm(f"Delete {output.count(len(plan.deletes), 'file')}?", lines):
         raise AnswerIsNo("not confirmed; nothing was written", code="declined")
 
 

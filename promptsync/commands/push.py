@@ -144,9 +144,8 @@ def _confirm(session: Session, plan: PushPlan, options: PushOptions, yes: bool) 
     if yes:
         return
     if session.environment.interactive and not session.json:
-        for line in plans.plan_lines(plan):
-            session.say(line)
-        if not session.confirm(f"Publish to {output.name(session.remote_name or '')}?"):
+        question = f"Publish to {output.name(session.remote_name or '')}?"
+        if not session.confirm(question, plans.plan_lines(plan)):
             raise AnswerIsNo("not confirmed; nothing was published", code="declined")
     elif dangerous:
         raise Refused(

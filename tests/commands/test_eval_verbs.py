@@ -150,6 +150,15 @@ def test_lists_show_what_can_be_run_and_what_it_scored(here: Copy) -> None:
     assert here.run("agent", "list").rows == [["ID", "NAME", "VERSION", "LABELS"], ["1", "bot", "v1", "prod"]]
 
 
+def test_a_run_by_name_has_to_reach_the_minimum_that_checks_name(here: Copy) -> None:
+    config = here.root / "promptsync.yaml"
+    text = config.read_text("utf-8")
+    config.write_text(text + "checks: [{match: '*', evaluation: quality, min_score: 80}]\n", "utf-8")
+    ran = here.run("eval", "run", "quality", "--min-score", "10")
+    assert ran.code == 1
+    assert "under the minimum of 80" in ran.out and "the check said no" in ran.out
+
+
 def test_a_run_is_shown_with_the_score_before_it(here: Copy) -> None:
     first, second = (here.run("eval", "run", "quality", "--json").document["runs"][0] for _ in range(2))
 

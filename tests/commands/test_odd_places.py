@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from worlds import World
 
 from promptsync.cli import run
 
@@ -119,3 +120,23 @@ def test_a_pinned_version_that_will_not_be_there_is_refused_before_anything_is_p
     assert "version 3 of the snippet 'tone'" in capsys.readouterr().err
     assert run(["ls-remote", "--json", "-C", str(tmp_path)], {}) == 0
     assert '"prompts": []' in capsys.readouterr().out
+
+
+def test_a_question_that_nobody_can_answer_is_refused_and_says_how_to_say_yes(world: World) -> None:
+    world.write("a")
+    world.commit()
+    done = world.on_terminal("push", answer=None)
+    assert done.code == 3
+    assert "-y" in done.err and "interrupted" not in done.err
+    assert world.published == []
+
+
+@pytest.mark.parametrize(
+    ("ci", "asks"), [("true", False), ("1", False), ("false", True), ("0", True), ("", True)]
+)
+def test_ci_that_is_off_is_off(world: World, ci: str, asks: bool) -> None:
+    world.write("a")
+    world.commit()
+    done = world.on_terminal("push", "-q", answer="n\n", CI=ci)
+    assert done.code == (1 if asks else 0)
+    assert ("create" in done.err and "Publish to" in done.err) is asks

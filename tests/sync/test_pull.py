@@ -448,7 +448,7 @@ def test_a_registrys_error_message_reaches_no_terminal_unescaped(three: World) -
 
 
 def test_a_file_that_is_gone_comes_back_with_what_no_registry_keeps(world: World) -> None:
-    text = "# why we have it\nname: a\nevaluations: [quality]\nmessages:\n- {role: user, content: 'Hi {name}'}\n"
+    text = "# why we have it\nname: a\nevaluations: [good]\nmessages:\n- {role: user, content: 'Hi {name}'}\n"
     world.path("b").parent.mkdir(exist_ok=True)
     world.path("b").write_text(text, "utf-8")  # at the path of another name
     world.commit("Say hi")
@@ -464,6 +464,6 @@ def test_a_file_that_is_gone_comes_back_with_what_no_registry_keeps(world: World
     assert version == 2
     world.ok("pull", "--theirs", "a")
     found = world.path("a").read_text("utf-8")
-    assert "# why we have it" in found and "evaluations: [quality]" in found and "Ciao {name}" in found
+    assert "# why we have it" in found and "evaluations: [good]" in found and "Ciao {name}" in found
     assert "pulled: 2" in found
     assert world.ok("status", "--exit-code").code == 0

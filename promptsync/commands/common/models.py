@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from promptsync.commands.common.session import Environment
+from promptsync.commands.common.environment import Environment
 from promptsync.errors import UsageError
 from promptsync.remote.address import address
 from promptsync.server.model import Endpoint

@@ -55,9 +55,7 @@ def _ask(session: Session, changes: Sequence[Change], question: str, is_dangerou
     if session.environment.interactive and not session.json:
         if not question and not is_dangerous:
             return
-        for line in plan_lines(changes):
-            session.say(line)
-        if not session.confirm(question or "Move it to a lower version?"):
+        if not session.confirm(question or "Move it to a lower version?", plan_lines(changes)):
             raise AnswerIsNo("not confirmed; no label was changed", code="declined")
     elif is_dangerous:
         what = "--force" if all(one.new is not None for one in changes) else "deleting a label"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptsync.commands.common.environment import Environment
 from promptsync.commands.common.grouping import VerbGroup, format_options
-from promptsync.errors import PromptsyncError, UsageError
+from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.progress import Bar
 
 if TYPE_CHECKING:
@@ -19,30 +21,6 @@ if TYPE_CHECKING:
 
     from promptsync.files.config import Config
     from promptsync.sync.project import Project
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """What the command line took from the process's environment; nothing below it looks there."""
-
-    api_key: str | None = None
-    base_url: str | None = None
-    remote: str | None = None
-    model_url: str | None = None
-    model_name: str | None = None
-    secret: Callable[[str], str | None] = field(default=lambda _: None, repr=False)
-    """Reads one more variable, whose name was given on the command line, such as that of a key."""
-    ci: bool = False
-    colour: bool | None = None
-    interactive: bool = False
-    columns: int | None = None
-    """How wide the terminal is to which the answer goes, ``None`` when it goes elsewhere."""
-    variables: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def in_github(self) -> bool:
-        """Whether a step of a GitHub workflow has a summary to be written."""
-        return bool(self.variables.get("GITHUB_STEP_SUMMARY"))
 
 
 @dataclass(slots=True)
@@ -153,16 +131,30 @@ class Session:
 
         return fitted(lines, self.environment.columns)
 
-    def confirm(self, question: str, *, default: bool = False) -> bool:
-        """Ask on a terminal. Must not be called without one."""
-        self.bar.close()
+    def confirm(self, question: str, lines: Iterable[str] = (), *, default: bool = False) -> bool:
+        """Ask on a terminal, after what it is about, which ``-q`` does not leave out.
+
+        Raises ``Refused`` where nobody can answer. Must not be called without a terminal to ask on.
+        """
+        self._check_answerable()
+        for line in lines:
+            click.echo("\n".join(self.fitted([line])), err=True, color=self.use_colour)
         return click.confirm(question, default=default, err=True)
 
     def ask(self, question: str, *, default: str) -> str:
-        """Ask for a line of text on a terminal. Must not be called without one."""
-        self.bar.close()
+        """Ask for a line of text on a terminal. Raises as ``confirm`` does."""
+        self._check_answerable()
         answer: str = click.prompt(question, default=default, err=True)
         return answer
+
+    def _check_answerable(self) -> None:
+        self.bar.close()
+        if not sys.stdin.isatty():
+            raise Refused(
+                "there is a question, and its answer cannot be read from here; nothing was done",
+                hint=f"promptsync {self.verb} --help tells how to say yes beforehand, mostly -y",
+                code="not-confirmed",
+            )
 
 
 @dataclass(frozen=True, slots=True)
