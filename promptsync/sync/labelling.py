@@ -15,6 +15,10 @@ from promptsync.sync.project import Project
 from promptsync.sync.publish import Landed
 from promptsync.sync.relabel import is_held_back, relabel_from
 
+_TAKEN_BACK = (
+    "it was moved back to v{old}; promptsync deploy --again NAME proves and releases it, label move moves it"
+)
+
 
 def labels_in_publish(project: Project, listing: Mapping[str, Listed]) -> bool:
     """Whether labels are set while publishing: this registry has no operation for labels alone.
@@ -33,15 +37,20 @@ def labels_in_publish(project: Project, listing: Mapping[str, Listed]) -> bool:
     return False
 
 
-def point(project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved]) -> None:
+def point(
+    project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved], *, is_new: bool
+) -> None:
     """Point ``label`` of each prompt at its version, never at a lower one.
 
-    What became of each is added to ``found`` as soon as it is known, so that it is there after Ctrl-C too.
+    A version that was there before is not made live again where the label was moved back; ``is_new`` says
+    that these were published just now. What became of each is added to ``found`` as soon as it is known, so
+    that it is there after Ctrl-C too.
     """
+    total = len(found) + len(targets)
 
     def one(name: str) -> None:
-        found.append(_point(project, name, label, targets[name]))
-        project.progress(f"Moving {label}", len(found), len(targets))
+        found.append(_point(project, name, label, targets[name], is_new))
+        project.progress(f"Moving {label}", len(found), total)
 
     for_each(one, sorted(targets))
 
@@ -65,7 +74,7 @@ def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, 
         )
 
 
-def _point(project: Project, name: str, label: str, landed: Landed) -> Moved:
+def _point(project: Project, name: str, label: str, landed: Landed, is_new: bool) -> Moved:
     version, old = landed.version, None
     try:
         there = {one.name: one for one in project.registry.labels(landed.template_id, name)}
@@ -76,6 +85,8 @@ def _point(project: Project, name: str, label: str, landed: Landed) -> Moved:
             return Moved(name, label, old, version, False, f"it is at v{old} already, and never moves back")
         remembered = previous_name(label)
         kept = there[remembered].version if remembered in there else None
+        if old is not None and kept is not None and kept >= old and not is_new:
+            return Moved(name, label, old, version, False, _TAKEN_BACK.format(old=old))
         after = previous_after(old, version, kept) if remembered is not None else None
         change = Change(name, landed.template_id, label, old, version, (kept, after))
         changed = relabel_from(project, change, there)

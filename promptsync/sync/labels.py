@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -188,7 +189,7 @@ def existing(one: Labelled, label: str) -> int:
         there = ", ".join(sorted(one.labels)) or "none"
         raise AnswerIsNo(
             f"{one.listed.name!r} has no label {label!r}; its labels: {there}",
-            hint=f"promptsync label set {one.listed.name} {label} creates it",
+            hint=f"promptsync label set {shlex.quote(one.listed.name)} {shlex.quote(label)} would create it",
             code="not-found",
         )
     return version

@@ -143,7 +143,7 @@ class _Push:
             landed = self._outcomes.get(action.name)
             if isinstance(landed, Landed):
                 for label in self._wanted_labels(action):
-                    point(self._project, {action.name: landed}, label, self.receipt.labels)
+                    point(self._project, {action.name: landed}, label, self.receipt.labels, is_new=True)
 
     def _wanted_labels(self, action: Action) -> list[str]:
         if action.kind is not Kind.CREATE:
@@ -205,8 +205,8 @@ class _Push:
             if self._inline_labels:
                 check_pointing(self._project, published, label, self.receipt.labels)
             else:
-                present |= published
-            point(self._project, present, label, self.receipt.labels)
+                point(self._project, published, label, self.receipt.labels, is_new=True)
+            point(self._project, present, label, self.receipt.labels, is_new=False)
 
     def _targets(self, label: str) -> tuple[dict[str, Landed], dict[str, Landed]]:
         """Return where ``label`` should point: at what was just published, and at what was there before."""

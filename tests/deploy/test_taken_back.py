@@ -104,3 +104,14 @@ def test_new_text_whose_gate_failed_is_left_over_and_not_held(taken_back: World)
     assert taken_back.version("a") == 3
     release(taken_back, "a", "rude", "very polite")
     assert taken_back.label("a", "prod") == 4
+
+
+def test_a_push_with_the_label_does_not_bring_it_back_either(taken_back: World) -> None:
+    done = taken_back.run("push", "--label", "prod")
+    assert done.code == 3
+    assert "was moved back to v1; promptsync deploy --again NAME" in done.out + done.err
+    assert taken_back.label("a", "prod") == 1
+    taken_back.edit("a", "welcome", "good day")
+    taken_back.commit("Say it otherwise")
+    taken_back.ok("push", "--label", "prod")
+    assert taken_back.label("a", "prod") == 3

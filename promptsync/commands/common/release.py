@@ -24,7 +24,7 @@ def label_of_branch(session: Session, project: Project, *, merged: bool = False)
     if not labels:
         raise UsageError(
             f"no label is given, and {project.config.path.name} has no labels:",
-            hint="promptsync deploy --label prod, or add the line  labels: {main: prod}",
+            hint=f"promptsync deploy --label prod, or add the line  labels: {{{branch or 'main'}: prod}}",
             code="no-label",
         )
     known = ", ".join(f"{name}: {label}" for name, label in labels.items())
@@ -32,7 +32,9 @@ def label_of_branch(session: Session, project: Project, *, merged: bool = False)
     what = f"the branch {branch!r}" if branch is not None else nowhere
     raise UsageError(
         f"there is no release label for {what}; labels: {{{known}}}",
-        hint="name one with --label",
+        hint=f"name one with --label, or add {branch}: LABEL to labels:"
+        if branch
+        else "name one with --label",
         code="no-label",
     )
 
