@@ -45,13 +45,15 @@ def verify(
 def _confirm(
     project: Project, name: str, landed: Landed, prompt: Prompt, listed: Listed, receipt: PushReceipt
 ) -> None:
-    try:
-        found = project.registry.get(landed.template_id, name, version=landed.version)
-    except RemoteError as error:
-        receipt.unverified[name] = f"published, but could not be read back: {error.message}"
-        return
-    # tags belong to the prompt, not to a version
-    kept = replace(found.prompt, tags=listed.prompt.tags)
+    found = listed.prompt
+    if digest(prompt) != digest_beside(prompt, found):
+        try:
+            found = project.registry.get(landed.template_id, name, version=landed.version).prompt
+        except RemoteError as error:
+            receipt.unverified[name] = f"published, but could not be read back: {error.message}"
+            return
+    # tags belong to the prompt, not to a version, and the list has them
+    kept = replace(found, tags=listed.prompt.tags)
     if not _is_kept(prompt, kept):
         paths = dict.fromkeys(change.path for change in changes(prompt, kept))
         receipt.altered[name] = tuple(paths) or ("content",)

@@ -34,6 +34,22 @@ def test_a_prompt_with_a_model_and_variables_comes_and_goes(
         assert state["state"] == "in-sync"
 
 
+@pytest.mark.parametrize("text", [FSTRING, JINJA])
+def test_a_registry_that_forgets_tags_is_not_taken_for_somebody_who_changed_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    with beside(customer, tmp_path, capsys) as here:
+        path = tmp_path / "prompts/asked.yaml"
+        path.write_text(f"tags: [a]\n{text}")
+        ran = here.run("push", "-y", "--json")
+        assert (ran.code, ran.document["unverified"]) == (5, [])
+        assert ran.document["altered"] == [{"name": "asked", "fields": ["tags"]}]
+        for state, word in (("altered", "Hello"), ("ahead", "Ciao")):
+            path.write_text(f"tags: [a]\n{text.replace('Hello', word)}")
+            (found,) = here.run("status", "asked", "--json").document["prompts"]
+            assert found["state"] == state
+
+
 def test_what_only_a_filled_in_form_is_given_of_stops_nobody_else(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
