@@ -24,6 +24,9 @@ settings.register_profile("fuzz", deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("suite", settings.get_profile("fuzz"), derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
+# What somebody configured for their own git is no part of a test.
+os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+
 # What a shell runs in the background ignores Ctrl-C, and every program that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

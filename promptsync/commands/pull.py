@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import click
 from promptsync import output
 from promptsync.commands.common.formats import choose_format, format_option
 from promptsync.commands.common.session import Outcome, Session, verb
-from promptsync.errors import AnswerIsNo, Refused, UsageError
+from promptsync.errors import AnswerIsNo, Refused, RemoteError, UsageError
 from promptsync.files.private import locked
 from promptsync.showing import diffs, pulls
 from promptsync.sync.conflict import Conflict
@@ -243,10 +245,13 @@ def _outcome(
     session: Session, project: Project, plan: PullPlan, receipt: PullReceipt, *, dry_run: bool
 ) -> Outcome:
     summary: list[str] = []
-    if session.form == "markdown" or "GITHUB_STEP_SUMMARY" in session.environment.variables:
-        from promptsync.sync.taken import read_taken
+    if session.form == "markdown" or session.environment.in_github:
+        from promptsync.sync.taken import Taken, read_taken
 
-        summary = pulls.pull_markdown(plan, receipt, read_taken(project, plan))
+        taken: Mapping[str, Taken] = {}
+        with contextlib.suppress(RemoteError):  # what was done is told without them, too
+            taken = read_taken(project, plan)
+        summary = pulls.pull_markdown(plan, receipt, taken)
     lines = pulls.pull_lines(plan, receipt, dry_run=dry_run)
     if dry_run:
         lines = [_DRY, "", *lines, _DRY]

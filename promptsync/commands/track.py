@@ -30,9 +30,10 @@ def command() -> None:
 def _request(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
     """An id as the registry gave it: a positive number, or a text."""
     text = (value or "").strip()
-    if value is not None and (not text or (text.lstrip("-").isdigit() and int(text) < 1)):
+    is_number = text.isascii() and text.removeprefix("-").isdigit()
+    if value is not None and (not text or (is_number and int(text) < 1)):
         raise UsageError(f"{value!r} is no id of a request", hint="promptsync track request prints one")
-    return int(text) if text.isascii() and text.isdigit() else text or None
+    return int(text) if is_number else text or None
 
 
 _request_id = click.argument("request_id", metavar="ID", callback=_request)

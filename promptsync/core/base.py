@@ -11,7 +11,8 @@ each version; what ties them together is, in this order of strength,
    where no lower version came in with newer text, for else it brought old text back;
 2. ``pulled:`` in the working file or in a revision: that text includes that version. Uncommitted it decides
    alone, for somebody may have put old text there on purpose to look at it, the very version that ``HEAD``
-   names included;
+   names included. It counts for nothing where a version up to it was made from a text that says it already:
+   then it came with a copied file, from a former name or from another registry;
 3. the record that this working copy keeps of a push of uncommitted text, while the file descends from it:
    it is on the same revision with text of its own, or a commit made here afterwards went on from there;
 4. alignment: what neither tells is found by the longest common subsequence of the two histories *after* the
@@ -27,6 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from promptsync.core.common import aligned
+from promptsync.core.foreign import without_foreign
 from promptsync.core.lineage import LocalHistory, Pushed, Read, Revision, Tags, Text, Tie, Version
 from promptsync.core.marks import marked
 from promptsync.core.told import record_holds, told, uncommitted
@@ -72,6 +74,7 @@ def find_base(local: LocalHistory, tracked: Version, read: Read) -> Base | None:
             versions[number] = found
         return versions[number]
 
+    local = without_foreign(local, version, tracked.number)
     own = uncommitted(local, version, tracked.number)
     if own is not None:
         return _settle(own, version, tracked, local)

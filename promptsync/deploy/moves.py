@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from promptsync.core.labels import previous_after, previous_name, unproven_name
 from promptsync.deploy.members import Member
-from promptsync.errors import PromptsyncError
+from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.sync.labels import Change
 from promptsync.sync.project import Project
 from promptsync.sync.relabel import Changed, Stopped, failure, relabel
@@ -76,9 +77,10 @@ class Moves:
 
     def _unmark(self, names: Collection[str]) -> None:
         # a mark that stays costs the next deploy a proof, or nothing where the label is elsewhere
-        if names:
-            there = self._marks()
-            relabel(self._project, [self._mark(name, there.get(name), None) for name in sorted(names)])
+        with contextlib.suppress(RemoteError):
+            if names:
+                there = self._marks()
+                relabel(self._project, [self._mark(name, there.get(name), None) for name in sorted(names)])
 
     def _marks(self) -> dict[str, int]:
         found = self._project.registry.list(label=unproven_name(self._label))

@@ -33,6 +33,7 @@ class DeployReceipt:
     """``is_released`` says that all was proven and that every label points where it should.
 
     ``labels`` has what became of the label of each release; it is empty while nothing was tried.
+    ``unsettled`` tells what could not be taken back beside those.
     ``interrupted`` is Ctrl-C, ``running`` are the runs of checks that went on then. ``error`` is what stopped
     it half-way otherwise.
     """
@@ -42,6 +43,7 @@ class DeployReceipt:
     proof: Proof | None = None
     labels: Sequence[Changed] = ()
     live: Sequence[LiveTime] = ()
+    unsettled: list[str] = field(default_factory=list)
     running: Sequence[Any] = ()
     is_released: bool = False
     interrupted: bool = False

@@ -169,19 +169,28 @@ class _Deploy:
             if receipt.is_released:
                 self._moves.mark_proven()
             else:
-                self._moves.take_back()
-                self._remember_rollbacks()
-                self._live.take_back(receipt.push)
+                self._try(self._moves.take_back)
+                self._try(self._remember_rollbacks)
+                self._try(lambda: self._live.take_back(receipt.push))
         except KeyboardInterrupt:
             receipt.interrupted = True
         finally:
             receipt.labels = self._moves.all_told
             receipt.live = self._live.times(receipt.push, self._moves.told, released=receipt.is_released)
 
+    def _try(self, step: Callable[[], None]) -> None:
+        """Take one step of what is taken back: the others are taken even when it fails."""
+        try:
+            step()
+        except PromptsyncError as error:
+            self.receipt.unsettled.append(error.message)
+
     def _remember_rollbacks(self) -> None:
         """Remember again what was taken back, where nothing new was published after all."""
         push = self.receipt.push
         sent = {one.name for one in push.published} | {one.name for one in push.failed if one.unknown}
         back = [change.reversed() for change in self._forgotten if change.name not in sent]
-        if back:
-            relabel(self._project, back)
+        for one in relabel(self._project, back) if back else ():
+            if not one.moved:
+                where = f"{one.change.label} is gone, and is not back at v{one.change.new}"
+                self.receipt.unsettled.append(f"{one.change.name}: {where}: {one.reason or one.note}")

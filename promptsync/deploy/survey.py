@@ -144,6 +144,8 @@ class _Survey:
 
     def _includes(self, under: Item, item: Item) -> bool:
         """Whether a pull brought what is live into the file, together with versions above that."""
+        if item.base is not None and item.base.version < (under.version or 0):
+            return False  # whatever number the file says, it is of another prompt or registry
         return answered_for(self._project, [item])[item.name] >= (under.version or 0)
 
     def _pass(self, name: str, state: State) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from promptsync.core.names import SUFFIXES, name_for
 from promptsync.files.quickname import name_in
-from promptsync.files.worktree import is_skipped
+from promptsync.files.worktree import Worktree, is_skipped
 
 _HEAD: Final = 65536
 """Bytes of a file that are searched for its name."""
@@ -81,3 +81,19 @@ def _loaded(data: bytes) -> Any:
         return yaml.load(data.decode("utf-8"), loader)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
         return None
+
+
+def broken_names(worktree: Worktree) -> set[str]:
+    """Return the names of the prompts whose files cannot be read, as well as they can be told."""
+    readable = {file.path for file in worktree.files.values()}
+    names: set[str] = set()
+    for path in worktree.paths:
+        if path in readable:
+            continue
+        try:
+            with (worktree.root / path).open("rb") as file:
+                name = name_in(file.read(_HEAD))
+        except OSError:
+            name = ""
+        names.add(name or name_for(path.removeprefix(f"{worktree.prompts}/")))
+    return names

@@ -39,8 +39,8 @@ def _in_one_line(data: bytes) -> str:
     found = _LINE.search(data)
     try:
         value: Any = yaml.safe_load(found["value"].decode("utf-8")) if found is not None else ""
-    except (yaml.YAMLError, ValueError):
-        return ""
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
+        return ""  # constructors of odd tags raise what they like
     return value if isinstance(value, str) else ""
 
 

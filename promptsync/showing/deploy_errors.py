@@ -112,7 +112,7 @@ def _not_taken_back(receipt: DeployReceipt) -> list[str]:
         return []
     notes = [f"{one.name}: {one.note}" for one in receipt.live if one.note]
     notes += [f"{one.change.name}: {one.note}" for one in receipt.labels if one.moved and one.note]
-    return list(dict.fromkeys(notes))
+    return list(dict.fromkeys([*notes, *receipt.unsettled]))
 
 
 def _unfinished(receipt: DeployReceipt) -> PromptsyncError | None:
@@ -120,6 +120,7 @@ def _unfinished(receipt: DeployReceipt) -> PromptsyncError | None:
     if not notes:
         return None
     names = [one.name for one in receipt.live if one.note] or [one.change.name for one in receipt.labels]
+    names = names or [member.name for member in receipt.plan.survey.releases]
     return Incomplete(
         f"not released, and not everything could be taken back: {notes[0]}",
         hint=f"promptsync log {shlex.quote(names[0])} shows its versions and labels; "

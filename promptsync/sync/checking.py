@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from promptsync.core.lint import RULES, Known, Rule, check
-from promptsync.core.names import SUFFIXES, name_for
+from promptsync.core.names import SUFFIXES
 from promptsync.core.prompt import Problem
 from promptsync.core.snippets import references
 from promptsync.errors import UsageError
 from promptsync.files import yamlio
 from promptsync.files.config import FILE_NAME, Config, find, load
+from promptsync.files.glimpse import broken_names
 from promptsync.files.promptfile import PromptFile
 from promptsync.files.schema import suggestion
 from promptsync.files.worktree import Worktree, scan
@@ -126,10 +127,7 @@ def _of_prompts(config: Config, worktree: Worktree, paths: set[str] | None) -> I
     judged = [file for file in files.values() if paths is None or file.path in paths]
     names = {file.prompt.name for file in judged}
     others = {name: file.prompt.template for name, file in files.items() if name not in names}
-    read = {file.path for file in files.values()}
-    broken = {
-        name_for(path.removeprefix(f"{config.prompts}/")) for path in worktree.paths if path not in read
-    }
+    broken = broken_names(worktree)
     for problem in check(judged, Known(others, partial=bool(config.include))):
         # A file that cannot be read is a prompt all the same, and is reported itself.
         if problem.rule != "snippet-missing" or references(problem.message)[0].name not in broken:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from promptsync.core.compare import State
-from promptsync.core.names import name_for
 from promptsync.core.prompt import Label, Listed
 from promptsync.errors import UsageError
+from promptsync.files.glimpse import broken_names
 from promptsync.files.promptfile import PromptFile
-from promptsync.files.quickname import name_in
 from promptsync.files.seen import remember
 from promptsync.files.worktree import Worktree, scan
 from promptsync.parallel import begun, mapped
@@ -139,19 +138,3 @@ def _prove(
 def _equal(file: PromptFile, listed: Listed, proof: Proof) -> Item:
     digest = proof.digest(file)
     return Item(file.prompt.name, State.IN_SYNC, file, listed, digest=digest, remote_digest=digest)
-
-
-def broken_names(worktree: Worktree) -> set[str]:
-    """Return the names of the prompts whose files cannot be read, as well as they can be told."""
-    readable = {file.path for file in worktree.files.values()}
-    names: set[str] = set()
-    for path in worktree.paths:
-        if path in readable:
-            continue
-        try:
-            with (worktree.root / path).open("rb") as file:
-                name = name_in(file.read(_HEAD))
-        except OSError:
-            name = ""
-        names.add(name or name_for(path.removeprefix(f"{worktree.prompts}/")))
-    return names

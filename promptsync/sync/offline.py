@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from promptsync.core.canonical import digest, tag_set
 from promptsync.core.compare import State
+from promptsync.files.glimpse import broken_names
 from promptsync.files.worktree import scan
-from promptsync.sync.gather import broken_names
 from promptsync.sync.project import Project
 from promptsync.sync.snapshot import Item, Snapshot
 

@@ -91,6 +91,8 @@ def read_all(
 
     def read(one: Listed) -> None:
         version = project.registry.get(one.template_id, one.name, version=one.version)
+        # a version from the cache has the tags of the day when it was read
+        version = replace(version, prompt=replace(version.prompt, tags=one.prompt.tags))
         then(one.name, version)
         found[one.name] = version
         project.progress("Reading versions", len(found), len(listed))

@@ -481,13 +481,34 @@ def test_nothing_is_read_where_the_tracked_version_is_the_base() -> None:
     for local in (
         committed((C1, A), (C2, D)),
         edited(D, (C1, A)),
-        committed((C2, X, 51), (C3, D, 51)),
-        edited(D, (C2, X), pulled=51),
+        committed((C2, A, 51), (C3, D, 51)),
+        edited(D, (C2, X), pulled=51, record=Pushed(51, A, pulled=51, commit=C2)),
         edited(D, (C2, X), record=Pushed(51, A, commit=C2)),
     ):
         there = registry(*LONG, (A, mark(C1, 51)))
         assert number_of(there.base(local)) == 51
         assert there.reads == []
+
+
+@pytest.mark.parametrize("local", [committed((C2, X, 51), (C3, D, 51)), edited(D, (C2, X), pulled=51)])
+def test_a_number_that_no_text_proves_costs_some_reads_and_counts_all_the_same(local: LocalHistory) -> None:
+    there = registry(*LONG, (A, mark(C1, 51)))
+    assert number_of(there.base(local)) == 51
+    assert len(there.reads) < 20
+
+
+@pytest.mark.parametrize(
+    "local",
+    [
+        committed((C1, A, 2)),
+        committed((C1, A, 2), (C2, D, 2)),
+        edited(D, (C1, A, 2), pulled=2),
+        edited(D, (C1, A, 2), pulled=2, record=Pushed(1, A, pulled=2, commit=C1)),
+    ],
+)
+def test_a_number_that_was_said_too_early_is_of_something_else(local: LocalHistory) -> None:
+    there = registry((A, mark(C1, 1)), X)
+    assert number_of(there.base(local)) == 1
 
 
 def test_versions_are_read_newest_first_down_to_the_mark() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from worlds import World
+from worlds import Reply, Seen, World, failing, published_name
 
 
 def release(world: World, name: str, old: str, new: str) -> None:
@@ -115,3 +115,35 @@ def test_a_push_with_the_label_does_not_bring_it_back_either(taken_back: World) 
     taken_back.commit("Say it otherwise")
     taken_back.ok("push", "--label", "prod")
     assert taken_back.label("a", "prod") == 3
+
+
+def test_a_rollback_that_cannot_be_remembered_again_is_told(taken_back: World) -> None:
+    taken_back.edit("a", "welcome", "good day")
+    taken_back.commit("Say it otherwise")
+    remembered = iter(range(100))
+
+    def react(seen: Seen, forward: object) -> Reply | None:
+        if published_name(seen):
+            return Reply({"message": "no"}, 422)
+        is_label = seen.method == "POST" and "label" in seen.path
+        return failing(500) if is_label and next(remembered) >= 0 else None
+
+    taken_back.faults.append(react)
+    done = taken_back.run("deploy", "--json")
+    taken_back.faults.clear()
+    assert done.code == 5
+    assert "prod.previous is gone" in done.document["error"]["message"]
+    assert taken_back.label("a", "prod") == 1
+
+
+def test_what_fails_while_it_is_tidied_up_costs_no_receipt(released: World) -> None:
+    released.edit("a", "hello", "welcome")
+    released.commit("Change a")
+    asked = iter(range(100))
+    released.faults.append(
+        lambda seen, forward: failing(503) if "prod.unproven" in seen.target and next(asked) >= 1 else None
+    )
+    done = released.run("deploy", "--json")
+    released.faults.clear()
+    assert done.code == 0, str(done)
+    assert (done.document["passed"], released.label("a", "prod")) == (True, 2)

@@ -35,6 +35,9 @@ from promptsync.files.quickname import name_in
         ("name: 12\n", ""),
         ("name:\ncontent: x\n", ""),
         ("name: !!str x\n", ""),
+        ("name: !!bool maybe\n", ""),
+        ("a: [\nname: !!timestamp foo\n", ""),
+        ("a: [\nname: " + "[" * 5000 + "\n", ""),
         ("content: hi\n", ""),
         ("- name: x\n", ""),
         ("", ""),
@@ -44,7 +47,7 @@ def test_a_name_is_read_in_every_spelling(data: str, name: str) -> None:
     assert name_in(data.encode()) == name
 
 
-@pytest.mark.parametrize("before", ["", "messages: [\n", "a: b: c\n"])
+@pytest.mark.parametrize("before", ["", "messages: [\n", "a: b: c\n", "x: !!bool maybe\n"])
 @pytest.mark.parametrize("after", ["messages: [", "\tx", "name: b"])
 def test_a_broken_file_keeps_its_name(before: str, after: str) -> None:
     assert name_in(f"{before}name: a\n{after}".encode()) == "a"

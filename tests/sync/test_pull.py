@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sqlite3
 import threading
 from pathlib import Path
 
 import pytest
 import yaml
-from worlds import World, failing, fault, publishing
+from worlds import Reply, Seen, World, failing, fault, publishing
 
 from promptsync.errors import Refused
 from promptsync.sync import pull as pulling
@@ -467,3 +469,33 @@ def test_a_file_that_is_gone_comes_back_with_what_no_registry_keeps(world: World
     assert "# why we have it" in found and "evaluations: [good]" in found and "Ciao {name}" in found
     assert "pulled: 2" in found
     assert world.ok("status", "--exit-code").code == 0
+
+
+def test_tags_of_today_are_pulled_with_a_version_that_was_read_before(three: World) -> None:
+    three.ok("pull")
+    database = sqlite3.connect(three.root.parent / "registry.db")
+    with (
+        contextlib.closing(database),
+        database,
+    ):  # as the registry's own pages do, which make no version of it
+        database.execute("""UPDATE templates SET tags = '["new"]' WHERE name IN ('a', 'b')""")
+    three.publish("c")
+    three.ok("pull")
+    assert "new" in three.path("a").read_text("utf-8") and "new" in three.path("b").read_text("utf-8")
+    assert set(three.states().values()) == {"in-sync"}
+
+
+def test_a_summary_that_cannot_be_told_in_full_costs_no_receipt(three: World, tmp_path: Path) -> None:
+    three.ok("pull")
+    for text in ("One", "Two", "Three"):
+        three.publish("a", text)
+    path = three.path("a")
+
+    def react(seen: Seen, forward: object) -> Reply | None:
+        return failing(503) if "version=" in seen.target and "Three" in path.read_text("utf-8") else None
+
+    three.faults.append(react)
+    done = three.run("pull", "--json", GITHUB_STEP_SUMMARY=str(tmp_path / "summary"))
+    assert done.code == 0, str(done)
+    assert [one["name"] for one in done.document["written"]] == ["a"]
+    assert "a" in (tmp_path / "summary").read_text("utf-8")
