@@ -137,7 +137,13 @@ def render(
     file = item.file
     prompt = comparable(file.prompt, found.prompt) if file is not None else found.prompt
     local = with_pulled(file.local if file is not None else Local(), project, found.version)
-    return _write(project, item, file, prompt, local, found, new_path, backup=keep)
+    backup = keep or (item.origin.dirty and _is_nowhere_else(item))
+    return _write(project, item, file, prompt, local, found, new_path, backup=backup)
+
+
+def _is_nowhere_else(item: Item) -> bool:
+    """Whether a text says what its version lacks, for the registry did not keep all that it was given."""
+    return item.base is not None and item.digest != item.base.version_digest
 
 
 def kept(project: Project, item: Item) -> Write:
