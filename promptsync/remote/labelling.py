@@ -57,7 +57,7 @@ class Labelling(Reading):
     ) -> None:
         """Point ``label`` of the prompt at ``version``: move ``existing``, or create it without one."""
         if existing is not None:
-            self._move(existing, version)
+            self._move(template_id, name, existing, version)
             return
         body = {"name": label, "prompt_version_number": version}
         try:
@@ -68,7 +68,7 @@ class Labelling(Reading):
             if made is None:
                 self.call(endpoints.CREATE_LABEL, path={"template_id": template_id}, body=body).acknowledge()
             elif made.version != version:
-                self._move(made, version)
+                self._move(template_id, name, made, version)
 
     def delete_label(self, label: Label) -> None:
         """Delete a label; one that is gone already is no error."""
@@ -78,11 +78,19 @@ class Labelling(Reading):
             if error.status != 404:
                 raise
 
-    def _move(self, label: Label, version: int) -> None:
+    def _move(self, template_id: int, name: str, label: Label, version: int) -> None:
+        def check() -> None:
+            # somebody may have moved it while we waited to ask once more
+            found = next((one for one in self.labels(template_id, name) if one.name == label.name), None)
+            if found is not None and found.version not in (label.version, version):
+                told = f"somebody else moved {label.name!r} of {name!r} meanwhile, to v{found.version}"
+                raise Rejected(told, status=409)
+
         self.call(
             endpoints.MOVE_LABEL,
             path={"label_id": label.label_id},
             body={"prompt_version_number": version},
+            before_repeat=check,
         ).acknowledge()
 
 

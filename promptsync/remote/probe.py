@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -42,7 +42,9 @@ class Probe(Registry):
     skew: float | None = None
     """Seconds that our clock is ahead of the registry's, as far as the last answer tells."""
 
-    def _sent(self, request: httpx.Request, operation: Operation) -> httpx.Response:
+    def _sent(
+        self, request: httpx.Request, operation: Operation, before_repeat: Callable[[], None] | None
+    ) -> httpx.Response:
         began = time.monotonic()
         response = self._gated.handle_request(request)
         self.seconds = time.monotonic() - began

@@ -65,11 +65,12 @@ class Backoff(Retry):
     """``httpx_retries.Retry`` that tells somebody before it waits."""
 
     on_wait: OnWait | None = None
+    before_repeat: Callable[[], None] | None = None
 
     def increment(self) -> Backoff:
         following = super().increment()
         assert isinstance(following, Backoff)
-        following.on_wait = self.on_wait
+        following.on_wait, following.before_repeat = self.on_wait, self.before_repeat
         return following
 
     def is_retryable_status_code(self, status_code: int) -> bool:
@@ -100,6 +101,8 @@ class Backoff(Retry):
         if self.on_wait is not None:
             self.on_wait(seconds, response.status_code if isinstance(response, httpx.Response) else None)
         time.sleep(seconds)
+        if self.before_repeat is not None:
+            self.before_repeat()
 
     def wait_after(self, response: httpx.Response | Exception) -> float:
         """Seconds to wait: what ``Retry-After`` asks for, within reason, else more with each attempt."""

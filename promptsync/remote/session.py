@@ -41,6 +41,7 @@ class _Request:
     query: Mapping[str, Any] | None
     body: Mapping[str, Any] | Callable[[str], Mapping[str, Any]] | None
     fresh: bool
+    before_repeat: Callable[[], None] | None = None
 
     def build(self, client: httpx.Client, base: str, route: Route, operation: Operation) -> httpx.Request:
         body = self.body(route.shape) if callable(self.body) else self.body
@@ -126,14 +127,16 @@ class Session:
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | Callable[[str], Mapping[str, Any]] | None = None,
         fresh: bool = False,
+        before_repeat: Callable[[], None] | None = None,
     ) -> Answer:
         """Do ``operation`` by the first of its routes that the registry knows, and return its 2xx answer.
 
         ``path`` fills the route's placeholders; ``body`` may be a function of the route's shape; ``fresh``
-        asks caches on the way to step aside. Raises the errors of ``remote.errors``; when several routes were
-        turned down, one that names all the reasons.
+        asks caches on the way to step aside; ``before_repeat`` is called before the request is sent again,
+        and raises where that would be wrong by now. Raises the errors of ``remote.errors``; when several
+        routes were turned down, one that names all the reasons.
         """
-        request = _Request(path or {}, query, body, fresh)
+        request = _Request(path or {}, query, body, fresh, before_repeat)
         if operation in self._routes or len(operation.routes) == 1:
             return self._by_some_route(operation, request)
         # whoever comes first finds out for all the others
@@ -167,7 +170,7 @@ class Session:
         client = self._connect()
         built = request.build(client, self._address.base, route, operation)
         try:
-            response = self._sent(built, operation)
+            response = self._sent(built, operation, request.before_repeat)
         except httpx.HTTPError as error:
             raise failures.transport(self._address, self.url, operation, error, self.scrub) from None
         asked = f"{route.method} {shown(self.scrub(built.url.raw_path.decode('ascii')))}"
@@ -178,7 +181,9 @@ class Session:
             raise failures.failed(answer)
         return answer
 
-    def _sent(self, request: httpx.Request, operation: Operation) -> httpx.Response:
+    def _sent(
+        self, request: httpx.Request, operation: Operation, before_repeat: Callable[[], None] | None
+    ) -> httpx.Response:
         first: httpx.Response | Exception
         try:
             first = self._gated.handle_request(request)
@@ -191,6 +196,7 @@ class Session:
         from promptsync.remote.retry import policy, resume
 
         backoff = policy(operation.repeatable, first_wait=self._first_wait, on_wait=self._about_to_wait)
+        backoff.before_repeat = before_repeat
         return resume(request, first, self._gated, backoff)
 
     def _connect(self) -> httpx.Client:

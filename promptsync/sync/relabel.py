@@ -158,7 +158,9 @@ def _write(project: Project, change: Change, before: Pointers) -> RemoteError | 
     except RemoteError as error:
         if change.label in done:  # what has no way back is not released
             with suppress(RemoteError):
-                _point(project, change, change.label, change.old, _labels(project, change))
+                now = _labels(project, change)
+                if change.label in now and now[change.label].version == change.new:
+                    _point(project, change, change.label, change.old, now)
         return error
     return None
 
@@ -177,7 +179,8 @@ def _read_back(project: Project, change: Change, error: RemoteError | None) -> C
         lost = remembered is not None and kept != change.previous[1]
         note = f"{remembered} is at {_shown(kept)}, not at {_shown(change.previous[1])}" if lost else ""
         return Changed(change, True, note=note)
-    if remembered is not None and kept != change.previous[0]:
+    # where somebody else moved the label, what remembers the way back is theirs as well
+    if remembered is not None and kept != change.previous[0] and now == change.old:
         _restore(project, change, remembered, after)
     if error is not None:
         # what timed out may still arrive

@@ -147,3 +147,27 @@ def test_what_fails_while_it_is_tidied_up_costs_no_receipt(released: World) -> N
     released.faults.clear()
     assert done.code == 0, str(done)
     assert (done.document["passed"], released.label("a", "prod")) == (True, 2)
+
+
+@pytest.mark.parametrize("status", [503, 429])
+@pytest.mark.parametrize("verb", [("deploy",), ("push", "--label", "prod")])
+def test_what_somebody_released_while_we_waited_to_ask_again_stays(
+    released: World, status: int, verb: tuple[str, ...]
+) -> None:
+    released.edit("a", "hello", "welcome")
+    released.commit("Change a")
+    moved: list[int] = []
+
+    def react(seen: Seen, forward: object) -> Reply | None:
+        if seen.method != "PATCH" or "/prompt-labels/" not in seen.path or moved:
+            return None
+        moved.append(released.publish("a", "A polite hotfix, {name}"))
+        answer = released.call("PATCH", seen.path, {"prompt_version_number": moved[0]})
+        assert answer.status == 200
+        return Reply({"message": "later"}, status)
+
+    released.faults.append(react)
+    done = released.run(*verb, "--json")
+    assert done.code == 3, str(done)
+    assert released.label("a", "prod") == moved[0] == 3
+    assert "somebody else moved" in str(done.document)
