@@ -327,9 +327,12 @@ def locals_() -> st.SearchStrategy[Local]:
         evaluations=st.lists(names(), max_size=2).map(tuple),
         agents=st.lists(_fields({"name": names()}, input_variables=json_objects()), max_size=1).map(tuple),
         examples=st.lists(json_objects(), max_size=1).map(tuple),
-        pulled=st.one_of(
+        synced=st.one_of(
             st.just({}),
-            st.just({"": 7}),
-            st.dictionaries(st.sampled_from(["local", "no"]), st.integers(1, 99)),
+            st.just({"": ("7-3fa9c1a",)}),
+            st.dictionaries(
+                st.sampled_from(["local", "no"]),
+                st.lists(st.sampled_from(["7-3fa9c1a", "12-0123456"]), min_size=1, max_size=2).map(tuple),
+            ),
         ),
     )

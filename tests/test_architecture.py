@@ -18,18 +18,20 @@ PACKAGE = Path(promptsync.__file__).parent
 
 MAY_USE: dict[str, set[str]] = {
     "core": set(),
+    "history": {"core"},
     "files": {"core"},
     "remote": {"core", "parallel"},
     "server": {"core"},
-    "sync": {"core", "files", "remote", "parallel"},
+    "sync": {"core", "history", "files", "remote", "parallel"},
     "checks": {"core", "files", "remote", "sync", "parallel"},
-    "deploy": {"core", "files", "remote", "sync", "checks", "parallel"},
+    "deploy": {"core", "history", "files", "remote", "sync", "checks", "parallel"},
     "parallel": set(),
     "health": {"core", "files", "remote", "sync", "checks"},
     "edge": set(),
-    "showing": {"core", "files", "sync", "checks", "deploy", "edge"},
+    "showing": {"core", "history", "files", "sync", "checks", "deploy", "edge"},
     "commands": {
         "core",
+        "history",
         "files",
         "remote",
         "server",

@@ -151,7 +151,7 @@ def shell(directory: Path) -> Iterator[Shell]:
 
 def alike(text: str) -> str:
     """A text without what is another one in each run: commits, dates, and the directory of this one."""
-    text = re.sub(r"\b[0-9a-f]{7}(?=[\s+)…]|$)", "0000000", text)
+    text = re.sub(r"\b[0-9a-f]{7}(?=[\s+)…}]|\.\.|$)", "0000000", text)
     text = re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d UTC)?", "1970-01-01", text)
     return re.sub(r"fingerprint \S+", "fingerprint 0", text)
 

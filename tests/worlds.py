@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -34,6 +35,7 @@ Fault = Callable[[Seen, Callable[[Seen], Reply]], Reply | None]
 """Gets a request and the registry behind; answers itself, or ``None`` to let others answer."""
 
 PUBLISH = "/rest/prompt-templates"
+SYNCED = re.compile(r"^synced:.*\n?", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -131,12 +133,14 @@ class World:
         return self.root / "prompts" / f"{name}.yaml"
 
     def write(self, name: str, text: str = "Hello {name}", **more: Any) -> Path:
-        """Write a chat prompt, or with ``content`` a completion prompt."""
+        """Write a chat prompt, or with ``content`` a completion prompt; ``synced:`` stays as in an editor."""
         body: dict[str, Any] = {"name": name, **more}
         if "content" not in more:
             body["messages"] = [{"role": "user", "content": text}]
         path = self.path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and (found := SYNCED.search(path.read_text("utf-8"))):
+            body |= yaml.safe_load(found[0])
         path.write_text(yaml.safe_dump(body, sort_keys=False, allow_unicode=True), "utf-8")
         return path
 

@@ -30,8 +30,9 @@ _SHA256, _DIGEST = "sha256:", 12
 def command(session: Session, name: str, max_count: int, every: bool, oneline: bool) -> Outcome:
     """List the versions of a prompt, newest first, with labels, dates and messages.
 
-    The commit is the one whose file holds the same content. "base" is the version that the file here
-    includes.
+    The commit is the one whose file holds the same content. "base" marks the newest version that your file
+    includes, "passed over" one that the latest version does not. "From" names the versions that one was made
+    from, where that is not the version before it.
 
     \b
     promptsync log support/refund --oneline
@@ -69,6 +70,8 @@ def _paragraph(one: LoggedVersion) -> Iterator[str]:
         yield f"Date:   {output.safe(output.moment(one.created_at), newlines=False)}"
     if one.abbreviated:
         yield f"Commit: {one.abbreviated}"
+    if one.version > 1 and one.parents != (one.version - 1,):
+        yield f"From:   {', '.join(f'v{parent}' for parent in one.parents) or 'no other version'}"
     yield f"Digest: {one.digest.removeprefix(_SHA256)[:_DIGEST]}"
     if message := _message(one):
         yield output.hanging(f"    {message}", 4)
@@ -77,7 +80,8 @@ def _paragraph(one: LoggedVersion) -> Iterator[str]:
 def _words(one: LoggedVersion) -> Iterator[str]:
     labels = [output.style(output.name(label), "strong") for label in one.labels or ()]
     base = [output.style("base", "good")] if one.is_base else []
-    if words := [*labels, *base]:
+    passed_over = [output.style("passed over", "warn")] if one.is_passed_over else []
+    if words := [*labels, *base, *passed_over]:
         yield f"({', '.join(words)})"
 
 
@@ -94,4 +98,6 @@ def _body(one: LoggedVersion) -> dict[str, Any]:
         "commit": one.commit,
         "digest": one.digest,
         "base": one.is_base,
+        "parents": list(one.parents),
+        "passed_over": one.is_passed_over,
     }

@@ -10,7 +10,7 @@ import click
 from promptsync import output
 from promptsync.commands.common.session import Outcome, Session, verb
 from promptsync.core.labels import SUFFIX
-from promptsync.core.message import without_mark
+from promptsync.history.message import without_mark
 from promptsync.sync.remotelist import Filters, Held, list_remote
 
 

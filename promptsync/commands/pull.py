@@ -22,7 +22,6 @@ from promptsync.sync.merging import MergeConflict
 from promptsync.sync.naming import named_by
 from promptsync.sync.project import Project
 from promptsync.sync.pull import PullOptions, PullPlan, PullReceipt, plan_pull, pull
-from promptsync.sync.pulldrafts import PassedOver
 
 _DRY = output.Aside("DRY RUN: nothing is written")
 
@@ -54,9 +53,9 @@ _DRY = output.Aside("DRY RUN: nothing is written")
     help="Keep your text of NAME, or of all that are named, as the one that comes next.",
 )
 @click.option(
-    "--drafts/--no-drafts",
+    "--passed-over/--no-passed-over",
     default=None,
-    help="Merge drafts that a release was published over into the files, or leave them out for good.",
+    help="Merge versions that a later one passed over into the files, or leave them out for good.",
 )
 @click.option("--partial", is_flag=True, help="Leave what does not merge, and write the rest; still exits 3.")
 @click.option("--prune", is_flag=True, help="Delete the files of prompts that are archived in the registry.")
@@ -79,7 +78,7 @@ def command(
     markers: bool,
     theirs: tuple[str, ...],
     ours: tuple[str, ...],
-    drafts: bool | None,
+    passed_over: bool | None,
     partial: bool,
     prune: bool,
     dry_run: bool,
@@ -92,20 +91,20 @@ def command(
     """Write what changed in the registry into the files; comments and layout of the files survive.
 
     Files that you changed are left alone. A prompt that changed on both sides stops the pull before its first
-    write, unless --merge can merge it. --drafts also brings back what was edited in the registry before a
-    release was published over it. With --label or --version the files get exactly those versions, where
+    write, unless --merge can merge it. --passed-over also brings back versions that a later one was published
+    over without including them. With --label or --version the files get exactly those versions, where
     nothing can be lost by it.
 
     \b
     promptsync pull
     promptsync pull --merge
-    promptsync pull --merge --drafts --partial --format markdown > drift.md
+    promptsync pull --merge --passed-over --partial --format markdown > drift.md
     promptsync pull --label prod --output build/prompts
     promptsync pull support/refund --theirs
     """
     choose_format(session, form)
     theirs, ours = _named("--theirs", theirs, names), _named("--ours", ours, names)
-    options = PullOptions(names, theirs, ours, prune, merge or markers, markers, drafts, partial)
+    options = PullOptions(names, theirs, ours, prune, merge or markers, markers, passed_over, partial)
     _check_together(options, label, version, target)
     with session.project() as project:
         names, theirs, ours = (named_by(project, session.directory, one) for one in (names, theirs, ours))
@@ -121,7 +120,7 @@ def command(
                     plan = _plan(project, options, label, version)
                     _confirm(session, plan, yes)
                     receipt = pull(project, plan)
-        except (Conflict, MergeConflict, PassedOver) as refusal:
+        except (Conflict, MergeConflict) as refusal:
             return _refused(session, refusal, dry_run=dry_run)
         return _outcome(session, project, plan, receipt, dry_run=dry_run)
 
@@ -143,8 +142,9 @@ def _check_together(
     if version is not None and len(options.names) != 1:
         raise UsageError("--version needs the one NAME that has it", hint="promptsync pull NAME --version N")
     is_version = (label, version) != (None, None)
-    if (options.merge or options.drafts is not None) and (is_version or directory is not None):
-        flag = "--merge" if options.merge else "--drafts" if options.drafts else "--no-drafts"
+    if (options.merge or options.passed_over is not None) and (is_version or directory is not None):
+        passed_over = "--passed-over" if options.passed_over else "--no-passed-over"
+        flag = "--merge" if options.merge else passed_over
         raise UsageError(f"{flag} takes no --label, --version or --output: they put a version there as it is")
     both = sorted({*options.theirs} & {*options.ours})
     if both:
@@ -194,7 +194,7 @@ def _count(refusal: Refused) -> int:
         return len(refusal.unmerged)
     if isinstance(refusal, Conflict):
         return len(refusal.items)
-    return len(refusal.drafts) if isinstance(refusal, PassedOver) else 0
+    return 0
 
 
 def _confirm(session: Session, plan: PullPlan, yes: bool) -> None:

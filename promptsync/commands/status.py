@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from promptsync.commands.common.formats import choose_format, format_option
 from promptsync.commands.common.session import Outcome, Session, verb
 from promptsync.core.compare import State
 from promptsync.errors import AnswerIsNo, UsageError
-from promptsync.showing import diffs
+from promptsync.showing import diffs, plans
 from promptsync.showing.plans import rename_note
 from promptsync.sync.gather import gather
 from promptsync.sync.naming import matching, named_by
@@ -113,9 +114,16 @@ def _told(exit_code: bool, drift: bool) -> set[State]:
 def _outcome(
     session: Session, project: Project, snapshot: Snapshot, told: set[State], *, offline: bool = False
 ) -> Outcome:
+    passed_over: Mapping[str, Sequence[int]] = {}
+    if not offline and snapshot.label is None:
+        from promptsync.sync.passedover import passed_over_by_latest
+
+        passed_over = passed_over_by_latest(project, snapshot.items)
     broken = bool(snapshot.problems)
     code = 1 if broken or snapshot.of(*told) else 0
-    body: dict[str, Any] = {"prompts": [_body(item, snapshot) for item in snapshot.items]}
+    body: dict[str, Any] = {
+        "prompts": [_body(item, snapshot, passed_over.get(item.name, ())) for item in snapshot.items]
+    }
     if not offline:
         body["not_adopted"] = snapshot.foreign(project.config)
     if broken:
@@ -126,8 +134,9 @@ def _outcome(
     if session.form == "markdown":
         from promptsync.showing.markdown import status_markdown
 
-        return Outcome(status_markdown(snapshot), body, code)
-    return Outcome(_lines(session, project, snapshot, offline), body, code)
+        return Outcome(status_markdown(snapshot, passed_over), body, code)
+    lines = _lines(session, project, snapshot, offline)
+    return Outcome([*lines, *_passed_over_lines(snapshot, passed_over)], body, code)
 
 
 def _with_changed(
@@ -159,7 +168,7 @@ def _with_changed(
     )
 
 
-def _body(item: Item, snapshot: Snapshot) -> dict[str, object]:
+def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int]) -> dict[str, object]:
     labels = None if snapshot.labels is None else [name for name, _ in snapshot.labels.get(item.name, ())]
     return {
         "name": item.name,
@@ -168,6 +177,7 @@ def _body(item: Item, snapshot: Snapshot) -> dict[str, object]:
         "version": item.version,
         "base": item.base.version if item.base is not None else None,
         "labels": labels,
+        "passed_over": list(passed_over),
         "renamed_from": item.was,
         "renamed_to": item.became or item.renamed_to,
     }
@@ -207,7 +217,7 @@ def _lines(session: Session, project: Project, snapshot: Snapshot, offline: bool
     if foreign and not session.quiet:
         lines.append(output.style(f"  {foreign} not adopted: outside of include", "faint"))
     lines += _advice(session, counts, snapshot, project, offline)
-    return lines + _drafts(session, project, snapshot)
+    return lines
 
 
 def _nothing(foreign: int) -> str:
@@ -216,19 +226,15 @@ def _nothing(foreign: int) -> str:
     return "nothing here and nothing in the registry: put a prompt file into prompts/"
 
 
-def _drafts(session: Session, project: Project, snapshot: Snapshot) -> list[str]:
-    """Tell of drafts that a release passed over, as far as that can be known without asking."""
-    messages = (item.listed.message or "" for item in snapshot.items if item.listed is not None)
-    if session.quiet or snapshot.label is not None or not any("+ v" in message for message in messages):
-        return []
-    from promptsync.sync.superseded import seen_superseded
-
-    names = seen_superseded(project, snapshot)
-    if not names:
-        return []
-    shown = ", ".join(map(output.name, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    told = f"{shown}: released over drafts of the registry; promptsync pull --drafts brings them back"
-    return [output.style(f"  {told}", "faint")]
+def _passed_over_lines(snapshot: Snapshot, passed_over: Mapping[str, Sequence[int]]) -> list[str]:
+    lines = []
+    for name, numbers in passed_over.items():
+        item = snapshot.get(name)
+        spelled = item.file.local.synced.values() if item is not None and item.file is not None else ()
+        included = {key.split("-")[0] for keys in spelled for key in keys}
+        if not included.issuperset(map(str, numbers)):  # otherwise a push or a merge is what is left to do
+            lines.append(plans.passed_over_line(name, numbers))
+    return lines
 
 
 def _all_in_sync(counts: Counter[State]) -> str:

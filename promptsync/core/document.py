@@ -18,7 +18,7 @@ from promptsync.core.values import copied, without_nulls
 TEMPLATE_KEYS: Final = ("tools", "functions", "function_call", "tool_choice")
 """Keys of the template that stand at the top of a file as they are."""
 
-LOCAL_KEYS: Final = ("evaluations", "agents", "examples", "pulled")
+LOCAL_KEYS: Final = ("evaluations", "agents", "examples", "synced")
 """Keys that are not content: never published, not part of the digest."""
 
 KEYS: Final = (
@@ -109,13 +109,16 @@ def _blocks(content: Any) -> Any:
 
 
 def _local(document: Mapping[str, Any]) -> Local:
-    pulled = document.get("pulled")
+    synced = document.get("synced") or {}
+    by_remote = synced if isinstance(synced, Mapping) else {"": synced}
     agents = document.get("agents") or ()
     return Local(
         evaluations=tuple(document.get("evaluations") or ()),
         agents=tuple({"name": agent} if isinstance(agent, str) else agent for agent in agents),
         examples=tuple(document.get("examples") or ()),
-        pulled={"": pulled} if isinstance(pulled, int) else dict(pulled or {}),
+        synced={
+            remote: (keys,) if isinstance(keys, str) else tuple(keys) for remote, keys in by_remote.items()
+        },
     )
 
 
@@ -181,11 +184,12 @@ def _extra(prompt: Prompt, is_chat: bool) -> dict[str, Any]:
 
 
 def _local_keys(local: Local) -> dict[str, Any]:
-    pulled: Any = local.pulled[""] if local.pulled.keys() == {""} else dict(local.pulled)
+    by_remote = {remote: keys[0] if len(keys) == 1 else [*keys] for remote, keys in local.synced.items()}
+    synced: Any = by_remote[""] if by_remote.keys() == {""} else by_remote
     values = {
         "evaluations": list(local.evaluations),
         "agents": [copied(agent) for agent in local.agents],
         "examples": [copied(example) for example in local.examples],
-        "pulled": pulled,
+        "synced": synced,
     }
     return {key: value for key, value in values.items() if value not in ([], {})}

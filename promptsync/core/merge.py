@@ -38,11 +38,24 @@ def merge(
     Without a ``base`` everything counts as added on both sides. ``names`` stand on the conflict markers. The
     result keeps the name of ``ours``, and its references to tools that the registry shows expanded.
     """
-    tags = _merged_tags(base, ours, theirs)
+    found = _merged(base, ours, theirs, FieldMerger(names))
+    return replace(found, prompt=replace(found.prompt, tags=_merged_tags(base, ours, theirs)))
+
+
+def deciding(base: Prompt, ours: Prompt, theirs: Prompt) -> Prompt | None:
+    """Merge to decide who changed what; ``None`` on a conflict. Never write the result.
+
+    Texts that clash merge by words. Tags are those of ``ours`` and make no difference.
+    """
+    found = _merged(base, ours, theirs, FieldMerger(("", ""), by_words=True))
+    return None if found.conflicts else replace(found.prompt, tags=ours.tags)
+
+
+def _merged(base: Prompt | None, ours: Prompt, theirs: Prompt, merger: FieldMerger) -> Merge:
+    """Merge all but the tags."""
     whole = _whole(base, ours, theirs)
     if whole is not None:
-        return Merge(replace(whole, name=ours.name, tags=tags))
-    merger = FieldMerger(names)
+        return Merge(replace(whole, name=ours.name))
     before, there = _beside(ours, base, theirs)
     if before is None and base is not None:
         before, there = _with_tools_of(ours, base), _with_tools_of(ours, theirs)
@@ -50,7 +63,7 @@ def merge(
         merger.conflict(("tools",), TOOL_REFERENCES, Sides(*tools))
     document = merger.document(_document(before) if before else {}, _document(ours), _document(there))
     prompt, _ = to_prompt(document, ours.name)
-    return Merge(replace(prompt, tags=tags), tuple(merger.conflicts))
+    return Merge(prompt, tuple(merger.conflicts))
 
 
 def _whole(base: Prompt | None, ours: Prompt, theirs: Prompt) -> Prompt | None:

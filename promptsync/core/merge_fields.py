@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -67,10 +67,14 @@ class FieldConflict:
 
 
 class FieldMerger:
-    """Merges the documents of one prompt and collects what does not merge."""
+    """Merges the documents of one prompt and collects what does not merge.
 
-    def __init__(self, names: tuple[str, str]) -> None:
+    With ``by_words`` the result is good to decide by, not to be written.
+    """
+
+    def __init__(self, names: tuple[str, str], *, by_words: bool = False) -> None:
         self._names = names
+        self._by_words = by_words
         self.conflicts: list[FieldConflict] = []
 
     def conflict(self, path: Path, reason: str, sides: Sides, *, markable: bool = False) -> Any:
@@ -136,7 +140,7 @@ class FieldMerger:
         return self.conflict(path, reason, sides)
 
     def _text(self, texts: Sides, reason: str, path: Path) -> Any:
-        merged = merge_text(*texts)
+        merged = merge_text(*texts, by_words=self._by_words)
         if merged.text is not None:
             return merged.text
         markable = _is_prompt_text(path)
@@ -159,11 +163,14 @@ class FieldMerger:
 
     def _inserted(self, place: Inserted, lists: Sides, path: Path) -> list[Any]:
         ours, theirs = [lists.ours[at] for at in place.ours], [lists.theirs[at] for at in place.theirs]
-        if ours and theirs and not _same(ours, theirs):
-            single = len(ours) == len(theirs) == 1
-            values = Sides(ABSENT, ours[0], theirs[0]) if single else Sides(ABSENT, ours, theirs)
-            self.conflict((*path, place.ours[0]), BOTH_ADDED, values)
-        return ours or theirs
+        if _includes(ours, theirs):
+            return ours
+        if _includes(theirs, ours):
+            return theirs
+        single = len(ours) == len(theirs) == 1
+        values = Sides(ABSENT, ours[0], theirs[0]) if single else Sides(ABSENT, ours, theirs)
+        self.conflict((*path, place.ours[0]), BOTH_ADDED, values)
+        return ours
 
     def _kept(self, place: Kept, lists: Sides, path: Path) -> list[Any]:
         places = (place.base, place.ours, place.theirs)
@@ -173,7 +180,7 @@ class FieldMerger:
         return [] if value is ABSENT else [value]
 
     def _named(self, lists: Sides, path: Path) -> Any:
-        """Merge a list whose items have names; their order seldom means anything, but is kept."""
+        """Merge a list whose items have names; the order of new ones means nothing, but is kept."""
         keys = [keys_of(side) if isinstance(side, list) else None for side in lists]
         known = [names for names in keys if names is not None]
         if len(known) < len(keys):
@@ -235,3 +242,9 @@ def _same(one: Any, other: Any) -> bool:
     if one is ABSENT or other is ABSENT:
         return one is other
     return bool(encode(plain(one)) == encode(plain(other)))
+
+
+def _includes(run: Sequence[Any], part: Sequence[Any]) -> bool:
+    """Whether a run of items has all items of another one, in their order."""
+    rest = iter(run)
+    return all(any(_same(item, other) for other in rest) for item in part)

@@ -96,16 +96,18 @@ def keys_of(tools: Sequence[Any]) -> list[str] | None:
 def merged_order(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> list[str] | None:
     """Return all keys of both sides in an order that keeps what either changed in it.
 
-    ``None`` when both put the common ones into different orders. Where both sides have new keys these come
-    last, by name, so that it does not matter who merges.
+    ``None`` when both put the common ones into different orders. New keys have no order: a side that has just
+    the keys of the result keeps its own. Otherwise new keys come last, by name, so that it does not matter
+    who merges.
     """
-    if theirs in (base, ours):
-        return list(dict.fromkeys((*ours, *theirs)))
-    if ours == base:
-        return list(dict.fromkeys((*theirs, *ours)))
     common = set(base) & set(ours) & set(theirs)
     was, our, their = ([key for key in side if key in common] for side in (base, ours, theirs))
     if was not in (our, their) and our != their:
         return None
     kept = their if our == was else our
-    return kept + sorted((set(ours) | set(theirs)) - common)
+    keys = list(dict.fromkeys((*ours, *theirs)))
+    lasting = set(keys) - (set(base) - common)
+    for side in (ours, theirs):
+        if set(side) == lasting and [key for key in side if key in common] == kept:
+            return [*side, *(key for key in keys if key not in side)]
+    return kept + sorted(set(keys) - common)

@@ -1,5 +1,7 @@
 """Three versions of a text made into one: by lines, and by sentences where lines are long.
 
+A merge that only decides who changed what goes down to words; what is written never does.
+
 The algorithm is diff3's. The packages that have it are under the GPL, or merge by characters, which makes
 sentences that nobody wrote; none of them cuts long lines.
 """
@@ -10,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from promptsync.core.textdiff import LONG_LINE, sentences
+from promptsync.core.textdiff import LONG_LINE, sentences, words
 
 _BIG = 2_000
 """Lines of two texts from which popular lines are not paired one by one, which takes quadratic time."""
@@ -63,27 +65,30 @@ class MergedText:
         return text.removesuffix("\n") if ends_open else text
 
 
-def merge_text(base: str, ours: str, theirs: str) -> MergedText:
+def merge_text(base: str, ours: str, theirs: str, *, by_words: bool = False) -> MergedText:
     """Merge what two sides made of one text; nothing that either of them added is lost.
 
     Lines end in ``\\n`` alone, every other character is part of a line. Changes next to each other clash, as
-    in git: one of them may be an answer to the other.
+    in git: one of them may be an answer to the other. ``by_words`` merges what clashes once more by words,
+    which can make sentences that nobody wrote: use it to decide, never to write.
     """
     if ours in (theirs, base) or theirs == base:
         return MergedText((theirs if ours == base else ours,))
     parts = _merged(_lines(base), _lines(ours), _lines(theirs), lambda line: line.removesuffix("\n"))
-    return MergedText(tuple(_refined(part) for part in parts))
+    return MergedText(tuple(_refined(part, by_words) for part in parts))
 
 
-def _refined(part: str | Clash) -> str | Clash:
-    """Merge a clash by sentences when a line of it is long."""
+def _refined(part: str | Clash, by_words: bool) -> str | Clash:
+    """Merge a clash by sentences when a line of it is long, and by words if asked to."""
     if isinstance(part, str):
         return part
     sides = [_lines(text) for text in (part.base, part.ours, part.theirs)]
     if not any(len(line) > LONG_LINE for lines in sides for line in lines):
-        return part
+        return _merged_words(part) if by_words else part
     base, ours, theirs = ([piece for line in lines for piece in sentences(line)] for lines in sides)
     parts = _merged(base, ours, theirs, lambda piece: piece.rstrip(" \t\n"))
+    if by_words:
+        parts = [_merged_words(part) for part in parts]
     narrow = tuple(one for one in parts if isinstance(one, Clash))
     if not narrow:
         return _joined(parts, lambda clash: clash.ours)
@@ -93,6 +98,14 @@ def _refined(part: str | Clash) -> str | Clash:
         _joined(parts, lambda clash: clash.theirs),
         narrow,
     )
+
+
+def _merged_words(part: str | Clash) -> str | Clash:
+    """Return the text that a clash merges to by its words, or the clash."""
+    if isinstance(part, str):
+        return part
+    parts = _merged(words(part.base), words(part.ours), words(part.theirs), lambda word: word)
+    return part if any(isinstance(one, Clash) for one in parts) else _joined(parts, lambda clash: clash.ours)
 
 
 def _joined(parts: Sequence[str | Clash], side: Callable[[Clash], str]) -> str:

@@ -32,6 +32,8 @@ class Action:
     sides, ``tags`` and ``remote_tags`` what stands beside them. ``message`` is what the new version will
     carry, with its mark. ``labels`` will point at the result; ``level`` orders snippets before their users.
     ``was`` is a prompt without a file that said the same: what is created looks like that one renamed.
+    ``parents`` are the versions that the new one is made from, ``None`` for the one before it.
+    ``is_committed`` says that ``HEAD`` has the text.
     """
 
     name: str
@@ -46,6 +48,20 @@ class Action:
     labels: tuple[str, ...] = ()
     level: int = 0
     was: str | None = None
+    parents: tuple[int, ...] | None = None
+    is_committed: bool = True
+
+    @property
+    def passed_over(self) -> tuple[int, ...]:
+        """The versions that the new one will pass over: those right below it that it does not include."""
+        return self.passed_over_by(self.next or 0)
+
+    def passed_over_by(self, version: int) -> tuple[int, ...]:
+        """Return the versions that the new one passed over where ``version`` is the number that it got."""
+        if self.kind not in (Kind.CREATE, Kind.UPDATE, Kind.FORCE):
+            return ()  # how registries number what they restore is their own
+        above = max(self.parents, default=0) if self.parents is not None else self.current or 0
+        return tuple(range(above + 1, version))
 
     @property
     def next(self) -> int | None:
@@ -106,7 +122,10 @@ def _facts(action: Action) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One version that is in the registry now because of this run."""
+    """One version that is in the registry now because of this run.
+
+    ``passed_over`` are the versions right below it that it does not include.
+    """
 
     name: str
     version: int
@@ -115,6 +134,7 @@ class Published:
     kind: str = Kind.UPDATE
     labels: tuple[str, ...] = ()
     template_id: int = 0
+    passed_over: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +175,9 @@ class PushReceipt:
 
     ``altered`` names the fields that the registry keeps differently from what it was given, ``raced`` what
     somebody else published at the same time, ``unverified`` why a published version could not be read back;
-    all by prompt. ``unrecorded`` says why this working copy could not remember what it did.
+    all by prompt. ``synced`` are the files that name the version that their uncommitted text became,
+    ``unsynced`` says why others do not. ``unrecorded`` says why this working copy could not remember what it
+    did.
     """
 
     published: list[Published] = field(default_factory=list)
@@ -166,6 +188,8 @@ class PushReceipt:
     unverified: dict[str, str] = field(default_factory=dict)
     labels: list[Moved] = field(default_factory=list)
     archived: list[str] = field(default_factory=list)
+    synced: list[str] = field(default_factory=list)
+    unsynced: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
     unrecorded: str = ""
 

@@ -37,8 +37,9 @@ class Local:
     evaluations: tuple[str, ...] = ()
     agents: tuple[Mapping[str, Any], ...] = ()
     examples: tuple[Mapping[str, Any], ...] = ()
-    pulled: Mapping[str, int] = field(default_factory=dict)
-    """Remote name to version; the key ``""`` stands for the default remote (a plain number in the file)."""
+    synced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Remote name to the versions that the text includes, as ``history.key`` spells them; ``""`` stands for
+    the default remote (where the file has no mapping)."""
 
 
 @dataclass(frozen=True, slots=True)

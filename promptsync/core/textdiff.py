@@ -161,7 +161,7 @@ def _partners(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[tuple[i
     following = 0
     for row, piece in enumerate(before[:_BIG]):
         for column in range(following, min(len(after), following + 20)):
-            if _ratio(_words(piece.text), _words(after[column].text)) >= _ALIKE:
+            if _ratio(words(piece.text), words(after[column].text)) >= _ALIKE:
                 pairs.append((row, column))
                 following = column + 1
                 break
@@ -170,7 +170,7 @@ def _partners(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[tuple[i
 
 def emphasis(old: str, new: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
     """Return which parts of the old and of the new line changed; nothing when they have little in common."""
-    before, after = _words(old), _words(new)
+    before, after = words(old), words(new)
     if not old or not new or len(before) + len(after) > _MOST_WORDS or _ratio(before, after) < _ALIKE:
         return (), ()
     # Without the heuristic for popular items a text that repeats its words takes quadratic time.
@@ -185,18 +185,19 @@ def emphasis(old: str, new: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
     return _joined(removed, old), _joined(added, new)
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """Return the words, runs of white space and punctuation of a text; joined they are the text."""
     return _WORD.findall(text)
 
 
 def _ratio(before: Sequence[str], after: Sequence[str]) -> float:
-    ours, theirs = ([word for word in words if not word.isspace()] for words in (before, after))
+    ours, theirs = ([word for word in side if not word.isspace()] for side in (before, after))
     return SequenceMatcher(None, ours, theirs, autojunk=False).quick_ratio() if ours or theirs else 1.0
 
 
-def _starts(words: Sequence[str]) -> list[int]:
+def _starts(tokens: Sequence[str]) -> list[int]:
     starts = [0]
-    for word in words:
+    for word in tokens:
         starts.append(starts[-1] + len(word))
     return starts
 

@@ -13,7 +13,7 @@ from promptsync.deploy.affected import follows_label, follows_latest
 from promptsync.deploy.members import Member, Survey
 from promptsync.errors import Refused, RemoteError
 from promptsync.remote.errors import NotFound, Unsupported
-from promptsync.sync.decide import read_version
+from promptsync.sync.histories import read_version
 from promptsync.sync.project import Project
 
 _LISTED = 10

@@ -12,11 +12,11 @@ class Member:
     """One prompt that this deploy proves, and releases unless it is a ``dependant``.
 
     ``released`` is the version under the label (``None``: no label yet), ``latest`` the newest one (``None``:
-    not in the registry). ``publishes`` says that a version is published first; ``forced`` that it covers
-    versions which the file does not include, of which ``superseded`` lists the drafts. ``left_over`` says
-    that no commit of this push touched it. ``through`` are the snippets by which it says something new.
-    ``previous`` is where the label that remembers the way back points. ``again`` says that its release was
-    taken back, and that somebody wants it all the same.
+    not in the registry). ``publishes`` says that a version is published first; ``forced`` that the file does
+    not include the latest one: the new one is made from ``parents``, and passes over ``passed_over``.
+    ``left_over`` says that no commit of this push touched it. ``through`` are the snippets by which it says
+    something new. ``previous`` is where the label that remembers the way back points. ``again`` says that its
+    release was taken back, and that somebody wants it all the same.
     """
 
     name: str
@@ -26,7 +26,8 @@ class Member:
     latest: int | None
     publishes: bool = False
     forced: bool = False
-    superseded: tuple[int, ...] = ()
+    parents: tuple[int, ...] = ()
+    passed_over: tuple[int, ...] = ()
     left_over: bool = False
     dependant: bool = False
     through: tuple[str, ...] = ()

@@ -149,6 +149,7 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
         # the version under the label is what this covers, and that was seen
         force=tuple(member.name for member in publishing if member.forced),
         max_changes=options.max_changes,
+        parents={member.name: member.parents for member in publishing if member.forced},
     )
     return plan_push(project, found.latest, asked)
 

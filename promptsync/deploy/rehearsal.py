@@ -18,7 +18,7 @@ from promptsync.deploy.release import Gate, deploy
 from promptsync.files.config import Config
 from promptsync.files.record import Record
 from promptsync.files.worktree import scan
-from promptsync.sync.decide import read_version
+from promptsync.sync.histories import read_version
 from promptsync.sync.labels import labels_of_prompt
 from promptsync.sync.project import LOCAL, Project
 

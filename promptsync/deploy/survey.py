@@ -6,19 +6,19 @@ import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from promptsync.core.compare import Side, State, compare
+from promptsync.core.compare import State
 from promptsync.core.labels import previous_name, unproven_name
 from promptsync.deploy.affected import affected, dependants
 from promptsync.deploy.members import Held, Member, Passed, Survey
 from promptsync.errors import Refused
 from promptsync.files.problems import InvalidFile
-from promptsync.sync.decide import read_version
+from promptsync.sync.decide import TEXT_STATES
 from promptsync.sync.gather import gather
+from promptsync.sync.histories import read_version
 from promptsync.sync.naming import check_names
 from promptsync.sync.project import Project
 from promptsync.sync.proof import digest_beside
 from promptsync.sync.snapshot import Item, Snapshot
-from promptsync.sync.superseded import answered_for, passed_over
 
 _IN_WAY = {
     State.DIVERGED: "was changed here, and under the label",
@@ -62,7 +62,7 @@ def survey(
     if latest.problems:
         raise InvalidFile(latest.problems)
     check_names(latest, again)
-    under = gather(project, label=label)
+    under = gather(project, label=label, latest=latest.listing)
     found = _Survey(project, label, latest, under, touched, again)
     found.look()
     if not allow_dirty:
@@ -129,8 +129,6 @@ class _Survey:
             raise _moved_meanwhile(under, item)
         if item.state in (State.RENAMED_REMOTELY, State.DELETED_REMOTELY):
             self._in_way.append((item, _IN_WAY[item.state]))
-        elif has_label and under.state in (State.DIVERGED, State.BEHIND) and self._includes(under, item):
-            self.releases.append(self._member(under, item))
         elif has_label and under.state is State.DIVERGED:
             self._in_way.append((under, _IN_WAY[State.DIVERGED]))
         elif not has_label and item.state is State.DIVERGED and item.base is None:
@@ -142,18 +140,13 @@ class _Survey:
         else:
             self.releases.append(self._member(under, item))
 
-    def _includes(self, under: Item, item: Item) -> bool:
-        """Whether a pull brought what is live into the file, together with versions above that."""
-        if item.base is not None and item.base.version < (under.version or 0):
-            return False  # whatever number the file says, it is of another prompt or registry
-        return answered_for(self._project, [item])[item.name] >= (under.version or 0)
-
     def _pass(self, name: str, state: State) -> None:
         self.passed.append(Passed(name, str(state), _PASSED[state], self._is_touched(name)))
 
     def _member(self, under: Item, item: Item) -> Member:
         publishes = item.state is not State.IN_SYNC
         forced = item.state in (State.BEHIND, State.DIVERGED)
+        parents = _parents(under, item) if forced else ()
         return Member(
             name=item.name,
             path=item.path,
@@ -162,15 +155,10 @@ class _Survey:
             latest=item.version,
             publishes=publishes,
             forced=forced,
-            superseded=self._superseded(item) if forced else (),
+            parents=parents,
+            passed_over=_passed_over(item, parents) if forced else (),
             left_over=self._touched is not None and item.name not in self._touched,
         )
-
-    def _superseded(self, item: Item) -> tuple[int, ...]:
-        """Return the drafts that the base does not include: versions that nobody published from a commit."""
-        if item.listed is None:
-            return ()
-        return passed_over(self._project, item.listed, item.base.version if item.base is not None else 0)
 
     def _is_touched(self, name: str) -> bool:
         # where nobody can tell, leaving something is told as strictly as if it had been asked for
@@ -198,8 +186,8 @@ class _Survey:
             return f"give its file the line  name: {item.renamed_to}\nor rename it back in the registry"
         under = self._under[item.name].listed is not None
         seen = f" --label {shlex.quote(self._label)}" if under else ""
-        # what is live may lie below a version that was published over it, which a merge would not go past
-        how = "--drafts" if latest.state in (State.IN_SYNC, State.AHEAD) else "--merge"
+        # what is live may lie below a version that passed it over, and that the file agrees with
+        how = "--passed-over" if latest.state in (State.IN_SYNC, State.AHEAD) else "--merge"
         return (
             f"promptsync diff {name}{seen} shows both changes\n"
             f"promptsync pull {how} {name} brings the registry's into the file; commit that, then deploy"
@@ -240,11 +228,25 @@ class _Survey:
 
 def _without_tags(item: Item) -> Item:
     """Return an item with the state of its text alone: tags belong to a prompt, and no label to them."""
-    if item.digest is None or item.remote_digest is None or item.state is State.IN_SYNC:
+    decision = item.history.decision if item.history is not None else None
+    if decision is None or item.file is None or item.state is State.IN_SYNC:
         return item
-    base = replace(item.base, tags=frozenset(), kept_tags=None) if item.base is not None else None
-    state = compare(Side(item.digest), Side(item.remote_digest), base, tracked=item.version)
-    return replace(item, state=state)
+    return replace(item, state=TEXT_STATES[decision.relation])
+
+
+def _parents(under: Item, item: Item) -> tuple[int, ...]:
+    """Return the versions that a release includes which was not made from the latest one."""
+    if under.listed is not None:
+        # where the two sides agree nobody looked further
+        decision = under.history.decision if under.history is not None else None
+        return decision.pull if decision is not None else (under.listed.version,)
+    decision = item.history.decision if item.history is not None else None
+    return decision.force if decision is not None else ()
+
+
+def _passed_over(item: Item, parents: Sequence[int]) -> tuple[int, ...]:
+    """Return the versions right below a new one that it passes over."""
+    return tuple(range(max(parents, default=0) + 1, (item.version or 0) + 1))
 
 
 def _has_other_tags(item: Item) -> bool:

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from promptsync.core.canonical import digest
-from promptsync.core.message import with_mark
 from promptsync.core.plan import Action, Kind, PushReceipt
 from promptsync.deploy.live import LiveSnippet
 from promptsync.deploy.receipt import LiveTime
 from promptsync.errors import RemoteError
+from promptsync.history.message import make_mark, with_mark
 from promptsync.sync import publish
 from promptsync.sync.project import Project
 from promptsync.sync.publish import Attempt, Lost, publish_one
@@ -90,7 +90,7 @@ def _publish(project: Project, snippet: LiveSnippet, version: int) -> str:
         return f"it is {now} by now, which is not this deploy's v{version}"
     before = registry.get(latest.template_id, snippet.name, version=snippet.before).prompt
     # a mark without a commit: no text in git vouches for it
-    message = with_mark(f"Take back v{version}", None, False, version + 1)
+    message = with_mark(f"Take back v{version}", make_mark(None, False, version + 1, None))
     action = Action(snippet.name, Kind.UPDATE, None, current=version, local=digest(before), message=message)
     done = publish_one(
         Attempt(registry, action, before, latest.template_id, threading.Event(), publish.PAUSE)

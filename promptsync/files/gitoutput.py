@@ -19,6 +19,15 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit, with the parents that git's history simplification leaves it."""
+
+    id: str
+    parents: tuple[str, ...]
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One path of a commit. ``mode`` is ``120000`` for a symbolic link, ``160000`` for a submodule."""
 
@@ -46,22 +55,23 @@ def _blob(raw: bytes) -> str | None:
     return None if blob.strip("0") == "" else blob
 
 
-def read_changes(out: bytes) -> Iterator[Change]:
-    """Read ``git log --raw -z``: a commit, then for each path a line of facts and the path."""
+def read_commits(out: bytes) -> Iterator[Commit]:
+    """Read ``git log --raw -z``: a commit with its parents, then facts and path of each file."""
+    found: dict[str, tuple[tuple[str, ...], dict[str, Change]]] = {}
     commit = ""
     tokens = iter(out.split(b"\0"))
-    seen: set[tuple[str, str]] = set()
     for token in tokens:
         token = token.lstrip(b"\n")
         if token.startswith(_COMMIT):
-            commit = token[1:].decode().strip()
+            commit, *parents = token[1:].decode().split()
+            # a merge is listed once for each parent; what it made of a file is the same each time
+            found.setdefault(commit, (tuple(parents), {}))
         elif token.startswith(b":"):
             path = path_text(next(tokens))
             _, _, old, new, _ = token[1:].split(b" ", 4)
-            # A merge is listed once for each parent; what it made of the file is the same each time.
-            if (commit, path) not in seen:
-                seen.add((commit, path))
-                yield Change(commit, path, _blob(old), _blob(new))
+            found[commit][1].setdefault(path, Change(commit, path, _blob(old), _blob(new)))
+    for commit, (parents_of, changes) in found.items():
+        yield Commit(commit, parents_of, tuple(changes.values()))
 
 
 def read_batch(out: bytes) -> Iterator[tuple[str, bytes]]:

@@ -6,16 +6,13 @@ The only module that loads GitPython. Nothing here writes to the repository.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from promptsync.errors import PromptsyncError
-from promptsync.files.gitoutput import Change, Entry, path_text, read_batch, read_changes, read_entries
-
-_AMENDED = b"commit (amend): "
-_COMMITTED = (b"commit: ", b"commit (initial): ", _AMENDED)
+from promptsync.files.gitoutput import Commit, Entry, path_text, read_batch, read_commits, read_entries
 
 
 class History:
@@ -133,13 +130,19 @@ class History:
         return {path_text(line[2:]): line[:1] for line in out.split(b"\0") if line}
 
     @cached_property
-    def changes(self) -> Sequence[Change]:
-        """Every change below the prompts directory that ``HEAD`` reaches, newest first; merges per parent."""
-        if not self.born:
-            return ()
+    def commits(self) -> Sequence[Commit]:
+        """The commits below the prompts directory that ``HEAD`` reaches, each after those that follow it."""
+        return self.commits_of(["HEAD"]) if self.born else ()
+
+    def commits_of(self, tips: Iterable[str]) -> Sequence[Commit]:
+        """Return the commits that changed something below the prompts directory, and all merges.
+
+        Their parents are those that are returned too, as git's history simplification rewrites them.
+        """
         out = self._run(
             "log",
             "--full-history",
+            "--parents",
             "--date-order",
             "-m",
             "--raw",
@@ -149,50 +152,37 @@ class History:
             "--no-ext-diff",
             "-z",
             "--relative",
-            "--format=%x01%H",
-            "HEAD",
+            "--format=%x01%H %P",
+            *tips,
             "--",
             self._pathspec,
         )
-        return tuple(read_changes(out))
+        return tuple(read_commits(out))
 
-    @cached_property
-    def moves(self) -> Sequence[tuple[str, bool]]:
-        """The moves of ``HEAD`` in this very working copy, oldest first, as far as its reflog goes back.
+    def newest_of(self, commit: str) -> str | None:
+        """Return the newest of the returned commits that a commit reaches, or is."""
+        out = self._ask(
+            "log", "-1", "--full-history", "--parents", "--format=%H", commit, "--", self._pathspec
+        )
+        return out.split()[0] if out else None
 
-        Each is the commit moved to, and whether ``git commit`` made it then and there.
-        """
-        if not self.born:
-            return ()
-        out = self._run("log", "-g", "--no-show-signature", "-z", "--format=%H%x01%gs", "HEAD", "--")
-        rows = [row.strip().partition(b"\x01") for row in out.split(b"\0") if row.strip()]
-        return tuple((commit.decode(), what.startswith(_COMMITTED)) for commit, _, what in reversed(rows))
-
-    @cached_property
-    def amended(self) -> Mapping[str, str]:
-        """The commits that were made by amending in this very working copy, each with the one it replaced.
-
-        Empty where the reflog is not kept in a file. Neighbours in the reflog would not do: entries expire.
-        """
-        place = self._root / path_text(self._run("rev-parse", "--git-path", "logs/HEAD").removesuffix(b"\n"))
-        try:
-            lines = place.read_bytes().splitlines()
-        except OSError:
+    def existing(self, commits: Iterable[str]) -> dict[str, str]:
+        """Return the full ids of those abbreviated commits that this clone has, by abbreviation."""
+        wanted = sorted(set(commits))
+        if not wanted:
             return {}
-        moves = (line.partition(b"\t") for line in lines)
-        ids = (ids.split(b" ", 2)[:2] for ids, _, what in moves if what.startswith(_AMENDED))
-        return {new.decode(): old.decode() for old, new in ids}
+        out = self._fed(
+            "cat-file", "--batch-check=%(objectname)", lines=[f"{one}^{{commit}}" for one in wanted]
+        )
+        rows = zip(wanted, out.decode("utf-8", "replace").splitlines(), strict=True)
+        return {short: row for short, row in rows if len(row.split()) == 1}
 
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of blobs by id, read in one go; those that are missing are left out."""
         wanted = sorted(set(ids))
         if not wanted:
             return {}
-        with tempfile.TemporaryFile() as names:
-            names.write("\n".join([*wanted, ""]).encode())
-            names.seek(0)
-            out = self._run("cat-file", "--batch", istream=names)
-        return dict(read_batch(out))
+        return dict(read_batch(self._fed("cat-file", "--batch", lines=wanted)))
 
     def blob_of(self, data: bytes) -> str:
         """Return the id that git would give to the contents of a file."""
@@ -234,6 +224,13 @@ class History:
             env={"GIT_OPTIONAL_LOCKS": "0"},  # comparing files must not write the index
         )
         return frozenset(path_text(path) for path in out.split(b"\0")[1::2])
+
+    def _fed(self, command: str, *arguments: str, lines: Sequence[str]) -> bytes:
+        """Run a command that reads lines."""
+        with tempfile.TemporaryFile() as names:
+            names.write("\n".join([*lines, ""]).encode())
+            names.seek(0)
+            return self._run(command, *arguments, istream=names)
 
     def _ask(self, command: str, *arguments: str) -> str | None:
         """Return the one line that git answers, ``None`` when it answers no."""

@@ -1,4 +1,4 @@
-"""What this working copy remembers of its own pushes and pulls. Losing it costs requests, not correctness."""
+"""What this working copy remembers of its own pushes and pulls: a cache, which decides nothing."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promptsync.core.base import Pushed
 from promptsync.files.private import DIRECTORY, private_directory, read_json, write_json
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The last version of one prompt that went through this working copy."""
+    """The last version of one prompt that went through this working copy, as the registry keeps it."""
 
     template_id: int
-    pushed: Pushed
+    version: int
+    digest: str
+    tags: frozenset[str] = frozenset()
 
 
 class Record:
@@ -64,37 +65,19 @@ class Record:
 
 
 def _raw(entry: Entry) -> dict[str, Any]:
-    pushed = entry.pushed
     return {
         "id": entry.template_id,
-        "version": pushed.version,
-        "digest": pushed.digest,
-        "tags": sorted(pushed.tags),
-        "kept_tags": sorted(pushed.kept_tags),
-        "pulled": pushed.pulled,
-        "commit": pushed.commit,
-        "moves": pushed.moves,
+        "version": entry.version,
+        "digest": entry.digest,
+        "tags": sorted(entry.tags),
     }
 
 
 def _entry(raw: Any) -> Entry | None:
     """Return an entry, or ``None`` for what nobody here can have written."""
     try:
-        if not isinstance(raw["pulled"], int | None) or not isinstance(raw["commit"], str | None):
+        if not isinstance(raw["tags"], list):
             return None
-        if not isinstance(raw["tags"], list) or not isinstance(raw["kept_tags"], list):
-            return None
-        return Entry(
-            int(raw["id"]),
-            Pushed(
-                version=int(raw["version"]),
-                digest=str(raw["digest"]),
-                tags=frozenset(raw["tags"]),
-                kept_tags=frozenset(raw["kept_tags"]),
-                pulled=raw["pulled"],
-                commit=raw["commit"],
-                moves=raw.get("moves"),
-            ),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError):
+        return Entry(int(raw["id"]), int(raw["version"]), str(raw["digest"]), frozenset(raw["tags"]))
+    except (KeyError, TypeError, ValueError):
         return None

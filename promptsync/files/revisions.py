@@ -5,83 +5,132 @@ from __future__ import annotations
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from promptsync.core.base import Tags
 from promptsync.core.canonical import digest, tag_set
 from promptsync.core.names import SUFFIXES, name_for
+from promptsync.core.prompt import Prompt
 from promptsync.errors import PromptsyncError
-from promptsync.files.gitoutput import Change
+from promptsync.files.gitoutput import Change, Commit
 from promptsync.files.history import History
 from promptsync.files.private import DIRECTORY, private_directory, read_json, write_json
 from promptsync.files.problems import InvalidFile
 from promptsync.files.promptfile import parse
 from promptsync.files.quickname import name_in
 
-_CACHE_FORMAT = 2
+_CACHE_FORMAT = 3
+
+Synced = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class FileRevision:
-    """What one commit made of the file of a prompt; ``digest`` is ``None`` when it deleted or renamed it."""
+    """What one commit made of the file of a prompt; ``digest`` is ``None`` when it deleted or renamed it.
+
+    ``parents`` are the places of the revisions before it in their ``Lineage``.
+    """
 
     commit: str
     path: str
     blob: str | None
     digest: str | None
-    tags: Tags = frozenset()
-    pulled: Mapping[str, int] | None = None
+    tags: frozenset[str] = frozenset()
+    synced: Synced = field(default_factory=dict)
+    parents: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """The revisions of one prompt, each after its parents. ``head`` is the place of ``HEAD``'s.
+
+    ``tips`` are the places that other commits have, by full id; ``None`` where they have no such file.
+    """
+
+    revisions: tuple[FileRevision, ...] = ()
+    head: int | None = None
+    tips: Mapping[str, int | None] = field(default_factory=dict)
+
+    @property
+    def newest(self) -> FileRevision | None:
+        """What ``HEAD`` says of the file."""
+        return self.revisions[self.head] if self.head is not None else None
+
+    def back(self) -> Iterable[FileRevision]:
+        """Yield the revisions that ``HEAD`` reaches, newest first."""
+        wanted = {self.head} if self.head is not None else set()
+        for place in range(len(self.revisions) - 1, -1, -1):
+            if place in wanted:
+                wanted.update(self.revisions[place].parents)
+                yield self.revisions[place]
 
 
 @dataclass(frozen=True, slots=True)
 class _BlobText:
     digest: str | None
-    tags: Tags
-    pulled: Mapping[str, int]
+    tags: frozenset[str]
+    synced: Synced
 
 
 class Revisions:
-    """Revisions by prompt name. What a blob says is kept in ``.promptsync/cache`` by its id."""
+    """Revisions by prompt name. What a blob says is kept in ``.promptsync/cache`` by its id.
 
-    def __init__(self, history: History, root: Path, prompts: str) -> None:
+    ``tips`` are commits whose history counts beside that of ``HEAD``, by full id.
+    """
+
+    def __init__(self, history: History, root: Path, prompts: str, tips: Sequence[str] = ()) -> None:
         self._history = history
         self._root = root
         self._prompts = prompts
+        self._tips = tips
+        commits = history.commits_of(["HEAD", *tips]) if tips and history.born else history.commits
+        self._commits: Sequence[Commit] = commits[::-1]
+        self._changes: Sequence[Change] = [change for commit in commits for change in commit.changes]
         self._cache_path = root / DIRECTORY / "cache" / "blobs.json"
         self._names, self._texts = _load_cache(self._cache_path)
         self._dirty = False
 
-    def of(self, paths: Mapping[str, str]) -> dict[str, tuple[FileRevision, ...]]:
-        """Return the revisions, newest first, of the prompts in ``paths``, which gives their present paths.
+    def of(self, paths: Mapping[str, str]) -> dict[str, Lineage]:
+        """Return the revisions of the prompts in ``paths``, which gives their present paths.
 
         A move is followed where the commit that made the new path took the old one away.
         """
         by_path: dict[str, list[int]] = defaultdict(list)
         removed: dict[str, list[int]] = defaultdict(list)
-        for index, change in enumerate(self._history.changes):
+        for index, change in enumerate(self._changes):
             by_path[change.path].append(index)
             if change.new is None:
                 removed[change.commit].append(index)
         wanted = {name: self._follow(name, path, by_path, removed) for name, path in paths.items()}
-        return self._revisions(wanted)
+        return self._lineages(wanted)
 
-    def all_names(self) -> dict[str, tuple[FileRevision, ...]]:
-        """Return the revisions of every prompt that any commit which ``HEAD`` reaches has known."""
-        changes = self._history.changes
+    def all_names(self) -> dict[str, Lineage]:
+        """Return the revisions of every prompt that any of the commits has known."""
+        changes = self._changes
         self._read_names(blob for change in changes for blob in (change.old, change.new) if blob)
         indexes: dict[str, list[int]] = defaultdict(list)
         for index, change in enumerate(changes):
             for name in {self._name(change.old, change.path), self._name(change.new, change.path)} - {None}:
                 indexes[name or ""].append(index)
-        return self._revisions(indexes)
+        return self._lineages(indexes)
+
+    def prompts(self, lineage: Lineage) -> dict[str, Prompt]:
+        """Return what the revisions of a prompt said, by digest."""
+        blobs = {one.blob: one for one in lineage.revisions if one.blob is not None}
+        found = {}
+        for blob, data in self._history.blobs(blobs).items():
+            one = blobs[blob]
+            with contextlib.suppress(InvalidFile):
+                found[one.digest or ""] = parse(data, one.path, self._name(blob, one.path) or "").prompt
+        return found
 
     def save(self) -> None:
         """Keep what was read for the next run."""
         if not self._dirty:
             return
         texts = {
-            blob: [text.digest, sorted(text.tags), dict(text.pulled)] for blob, text in self._texts.items()
+            blob: [text.digest, sorted(text.tags), {remote: [*keys] for remote, keys in text.synced.items()}]
+            for blob, text in self._texts.items()
         }
         value = {"format": _CACHE_FORMAT, "names": self._names, "texts": texts}
         # A cache that cannot be written costs time, never the answer.
@@ -96,7 +145,7 @@ class Revisions:
         by_path: Mapping[str, Sequence[int]],
         removed: Mapping[str, Sequence[int]],
     ) -> list[int]:
-        changes = self._history.changes
+        changes = self._changes
         found: set[int] = set()
         queue, seen = [path], {path}
         while queue:
@@ -113,14 +162,37 @@ class Revisions:
                         queue.append(change.path)
         return sorted(found)
 
-    def _revisions(self, wanted: Mapping[str, Iterable[int]]) -> dict[str, tuple[FileRevision, ...]]:
-        changes = self._history.changes
-        picked = {name: [changes[index] for index in indexes] for name, indexes in wanted.items()}
+    def _lineages(self, wanted: Mapping[str, Iterable[int]]) -> dict[str, Lineage]:
+        picked = {name: [self._changes[index] for index in indexes] for name, indexes in wanted.items()}
         self._read_names(blob for found in picked.values() for c in found for blob in (c.old, c.new) if blob)
         self._read_texts((c.new, c.path) for found in picked.values() for c in found if c.new)
-        return {name: tuple(self._of_name(name, found)) for name, found in picked.items()}
+        head = self._history.commits[0].id if self._history.commits else None
+        tips = {tip: self._history.newest_of(tip) for tip in self._tips}
+        return {name: self._lineage(self._of_name(name, found), head, tips) for name, found in picked.items()}
 
-    def _of_name(self, name: str, changes: Iterable[Change]) -> list[FileRevision]:
+    def _lineage(
+        self, made: Mapping[str, FileRevision], head: str | None, tips: Mapping[str, str | None]
+    ) -> Lineage:
+        """Return the revisions that commits made with the parents that they have among themselves."""
+        found: list[FileRevision] = []
+        nearest: dict[str | None, tuple[int, ...]] = {}
+        for commit in self._commits:
+            parents = commit.parents
+            if len(parents) == 1:
+                near = nearest.get(parents[0], ())
+            else:
+                near = tuple(dict.fromkeys(place for one in parents for place in nearest.get(one, ())))
+            own = made.get(commit.id)
+            if own is None and len(near) > 1:
+                own = replace(found[near[0]], commit=commit.id)  # a merge that changed nothing
+            if own is not None:
+                found.append(replace(own, parents=near))
+                near = (len(found) - 1,)
+            nearest[commit.id] = near
+        places = {one: next(iter(nearest.get(one, ())), None) for one in {head, *tips.values()}}
+        return Lineage(tuple(found), places[head], {tip: places[one] for tip, one in tips.items()})
+
+    def _of_name(self, name: str, changes: Iterable[Change]) -> dict[str, FileRevision]:
         by_commit: dict[str, FileRevision] = {}
         for change in changes:
             revision = self._revision(name, change)
@@ -130,14 +202,14 @@ class Revisions:
             # a move takes one path away and makes another: the text that is there counts
             if known is None or (known.digest is None and revision.digest is not None):
                 by_commit[change.commit] = revision
-        return list(by_commit.values())
+        return by_commit
 
     def _revision(self, name: str, change: Change) -> FileRevision | None:
         if change.new is not None and self._name(change.new, change.path) == name:
             text = self._texts.get(change.new)
             if text is None or text.digest is None:
                 return None  # a commit with a broken file says nothing about the prompt
-            return FileRevision(change.commit, change.path, change.new, text.digest, text.tags, text.pulled)
+            return FileRevision(change.commit, change.path, change.new, text.digest, text.tags, text.synced)
         if change.old is not None and self._name(change.old, change.path) == name:
             return FileRevision(change.commit, change.path, None, None)
         return None
@@ -167,8 +239,8 @@ def _load_cache(path: Path) -> tuple[dict[str, str], dict[str, _BlobText]]:
         return {}, {}
     try:
         texts = {
-            blob: _BlobText(text, frozenset(tags), pulled)
-            for blob, (text, tags, pulled) in data["texts"].items()
+            blob: _BlobText(text, frozenset(tags), {remote: tuple(keys) for remote, keys in synced.items()})
+            for blob, (text, tags, synced) in data["texts"].items()
         }
         return dict(data["names"]), texts
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -180,4 +252,4 @@ def _read_text(data: bytes, path: str, name: str) -> _BlobText:
         file = parse(data, path, name)
     except InvalidFile:
         return _BlobText(None, frozenset(), {})
-    return _BlobText(digest(file.prompt), tag_set(file.prompt), dict(file.local.pulled))
+    return _BlobText(digest(file.prompt), tag_set(file.prompt), dict(file.local.synced))

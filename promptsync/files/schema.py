@@ -17,6 +17,10 @@ from promptsync.files.yamlio import Loaded
 Kind = Literal["prompt", "config", "fixtures", "request", "output"]
 
 _SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
+_FORMER: Final = {
+    ("prompt", "pulled"): "It is called synced: now. Delete the line, then run promptsync pull.",
+}
+"""What to do about keys that files of earlier versions have."""
 _TYPES: Final = {
     "string": "text",
     "array": "a list",
@@ -79,7 +83,8 @@ def _problems(error: Any, loaded: Loaded, path: str, kind: Kind) -> Iterator[Pro
         known = _known_keys(kind, error.schema_path)
         for key in details["unexpected"]:
             message = f"Unknown key {shown([*where, key])}."
-            yield _problem(loaded, path, [*where, key], "unknown-key", message, suggestion(key, known))
+            hint = _FORMER.get((kind, key)) or suggestion(key, known)
+            yield _problem(loaded, path, [*where, key], "unknown-key", message, hint)
     elif name == "type":
         yield _wrong_type(loaded, path, where, details["types"])
     elif name == "required":

@@ -102,6 +102,10 @@ class Reading(Listing):
             template_id, found.version, found.prompt, found.message, is_snippet=item.get("is_snippet") is True
         )
 
+    def tags_of(self, listed: Listed) -> frozenset[str] | None:
+        """The tags of a listed prompt, ``None`` where the registry stores none."""
+        return frozenset(listed.prompt.tags) if self.lists_tags or self._tells_tags else None
+
     def with_tags(self, prompts: Prompts) -> Prompts:
         """The listed prompts with the tags that their raw reads tell, one request each.
 

@@ -57,10 +57,10 @@ def _member_body(member: Member) -> dict[str, Any]:
 def _left_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
     return {
         "left_over": [member.name for member in survey.releases if member.left_over],
-        "superseded": [
-            {"name": member.name, "versions": list(member.superseded)}
+        "passed_over": [
+            {"name": member.name, "versions": list(member.passed_over)}
             for member in survey.releases
-            if member.superseded
+            if member.passed_over
         ],
         "unproven": list(plan.unproven),
         "held": [
@@ -113,7 +113,7 @@ def blank() -> dict[str, Any]:
         "labels": [],
         "live": [],
         "left_over": [],
-        "superseded": [],
+        "passed_over": [],
         "unproven": [],
         "held": [],
         "skipped": [],

@@ -116,12 +116,8 @@ def left_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
     label = output.name(plan.label)
     lines = []
     for member in survey.releases:
-        if member.superseded:
-            drafts = ", ".join(f"v{number}" for number in member.superseded)
-            text = (
-                f"{drafts}: edited in the registry, and not in git; promptsync pull --drafts brings it here"
-            )
-            lines.append(_line("superseded", "warn", member.name, text))
+        if member.passed_over:
+            lines.append(plans.passed_over_line(member.name, member.passed_over))
     for one in plan.live:
         if one.already and not released:
             text = f"v{one.before} is live already, and not proven: {_names(one.parents)} renders it; "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from promptsync import output
@@ -68,6 +69,13 @@ def left_lines(plan: PushPlan) -> list[str]:
     return [_line("left", "warn", left.name, f"{left.state}, {left.reason}") for left in plan.left]
 
 
+def passed_over_line(name: str, numbers: Sequence[int]) -> str:
+    """Return what a new version passed over, and how to bring it back."""
+    shown = ", ".join(f"v{number}" for number in numbers)
+    text = f"{shown}; promptsync pull --passed-over {shlex.quote(name)} merges it into the file"
+    return _line("passed over", "warn", name, text)
+
+
 def receipt_lines(receipt: PushReceipt) -> list[str]:
     """Return what was done, and then what was not."""
     rows = [
@@ -83,7 +91,9 @@ def receipt_lines(receipt: PushReceipt) -> list[str]:
     lines += [_line("archived", "warn", name, "") for name in receipt.archived]
     lines += output.table(_label_row(moved) for moved in receipt.labels)
     lines += _trouble(receipt)
+    lines += [passed_over_line(one.name, one.passed_over) for one in receipt.published if one.passed_over]
     lines += [_line("left", "warn", left.name, left.reason) for left in receipt.skipped]
+    lines += _synced_lines(receipt)
     done = output.count(len(receipt.published), "version")
     counts = f"{done} published, {len(receipt.failed)} failed, {len(receipt.skipped)} left"
     lines.append(output.Aside(counts))
@@ -93,6 +103,15 @@ def receipt_lines(receipt: PushReceipt) -> list[str]:
             f"{output.safe(receipt.unrecorded, newlines=False)}"
         )
     return lines
+
+
+def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
+    """Yield what was written into files; a version made from a commit needs nothing."""
+    if receipt.synced:
+        files = output.count(len(receipt.synced), "file")
+        yield f"  synced: written to {files}, because the text is not committed; commit first to avoid it"
+    for name, reason in receipt.unsynced.items():
+        yield _line("note", "warn", name, f"synced: was not written: {reason}")
 
 
 def _line(word: str, meaning: str, name: str, text: str) -> str:
@@ -163,9 +182,12 @@ def _incomplete(receipt: PushReceipt) -> Incomplete:
 
 def _refused(receipt: PushReceipt) -> Refused:
     if receipt.raced:
+        name = next(iter(receipt.raced))
+        is_on_top = any(one.name == name and one.passed_over for one in receipt.published)
+        how = "--passed-over" if is_on_top else "--merge"
         return Refused(
             "somebody else published at the same time; see the list above",
-            hint="promptsync status shows where you stand, promptsync log NAME the order of the versions",
+            hint=f"promptsync pull {how} {shlex.quote(name)} brings both texts together, for the next push",
             code="raced",
         )
     if any(left.blocks for left in receipt.skipped):
@@ -199,7 +221,13 @@ def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[st
         ],
         "fingerprint": plan.fingerprint,
         "published": [
-            {"name": one.name, "version": one.version, "message": one.message, "labels": list(one.labels)}
+            {
+                "name": one.name,
+                "version": one.version,
+                "message": one.message,
+                "labels": list(one.labels),
+                "passed_over": list(one.passed_over),
+            }
             for one in receipt.published
         ],
         "failed": [
@@ -209,6 +237,7 @@ def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[st
         "altered": [{"name": name, "fields": list(paths)} for name, paths in receipt.altered.items()],
         "raced": [{"name": name, "reason": reason} for name, reason in receipt.raced.items()],
         "unverified": [{"name": name, "reason": why} for name, why in receipt.unverified.items()],
+        "synced": list(receipt.synced),
         "archived": list(receipt.archived),
         "labels": [
             {

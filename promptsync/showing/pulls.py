@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from promptsync import output
 from promptsync.core.compare import State
-from promptsync.core.message import without_mark
 from promptsync.errors import Incomplete, PromptsyncError, Refused
+from promptsync.history.message import without_mark
 from promptsync.showing import diffs
 from promptsync.sync.merging import MergeConflict, Unmerged
+from promptsync.sync.passedover import listed
 from promptsync.sync.pull import PullPlan, PullReceipt, Write
-from promptsync.sync.pulldrafts import listed
 
 if TYPE_CHECKING:
     from promptsync.core.prompt import RemoteVersion
@@ -42,7 +42,13 @@ def pull_lines(plan: PullPlan, receipt: PullReceipt, *, dry_run: bool) -> list[s
         shown = output.style(word, _COLOURS.get(word, "remote"))
         version = f"v{one.version}"
         rows.append(
-            (f"  {shown}", output.name(one.name), version, output.safe(one.path), _drafts(plan, one.name))
+            (
+                f"  {shown}",
+                output.name(one.name),
+                version,
+                output.safe(one.path),
+                _passed_over(plan, one.name),
+            )
         )
     lines = output.table(rows)
     lines += [f"  {output.style('deleted', 'warn')}  {output.safe(gone.path)}" for gone in receipt.deleted]
@@ -67,11 +73,11 @@ def _word(plan: PullPlan, one: Write) -> str:
     return "merged" if one.merged else "updated"
 
 
-def _drafts(plan: PullPlan, name: str) -> str:
-    numbers = [one.version for run in plan.drafts.get(name, ()) for one in run.drafts]
+def _passed_over(plan: PullPlan, name: str) -> str:
+    numbers = [one.version for one in plan.passed_over.get(name, ())]
     if not numbers:
         return ""
-    return f"{'with' if plan.options.drafts else 'without'} {listed(numbers)}, passed over before"
+    return f"{'with' if plan.options.passed_over else 'without'} {listed(numbers)}, passed over before"
 
 
 def _left(plan: PullPlan) -> Iterator[str]:
@@ -103,15 +109,13 @@ def pull_body(
         "merged": [one for one in written if one["name"] in merged],
         "conflicts": diffs.conflicts_body((*plan.marked, *plan.unmerged, *unmerged)),
         "deleted": [{"name": one.name, "path": one.path} for one in receipt.deleted],
-        "drafts": [
+        "passed_over": [
             {
-                "name": run.name,
-                "versions": [one.version for one in run.drafts],
-                "covered_by": run.covered_by,
-                "brought_in": plan.options.drafts is True,
+                "name": name,
+                "versions": [one.version for one in versions],
+                "brought_in": plan.options.passed_over is True,
             }
-            for runs in plan.drafts.values()
-            for run in runs
+            for name, versions in plan.passed_over.items()
         ],
         "left": [{"name": one.name, "path": one.path, "reason": one.reason} for one in plan.blocked],
         "backups": {name: str(path) for name, path in receipt.backups.items()},
@@ -163,9 +167,9 @@ def _blocked(plan: PullPlan) -> Refused:
 # -- the body of a pull request -----------------------------------------------------------------------------
 
 _EXPLAINED = (
-    "Drafts are versions that somebody edited in the registry and that a release was published over. "
-    "They are merged into the files here, and the merged text is published once. "
-    "To do without one, change its text back but keep the line `pulled:`, which says that it was seen."
+    "A version was passed over when a later one was published without its text. "
+    "Such versions are merged into the files here, and the next push or deploy publishes the merged text. "
+    "To leave one out, change its text back and keep the line `synced:`, which says that you have seen it."
 )
 
 _ARCHIVED = (
@@ -183,13 +187,13 @@ def pull_markdown(plan: PullPlan, receipt: PullReceipt, taken: Mapping[str, Take
     count = len(receipt.written) + len(receipt.deleted)
     page.say(f"**{output.count(count, 'prompt')} from the registry**" if count else "**Nothing to pull**")
     rows = [
-        (_word(plan, one), one.name, _versions(one), one.path, _drafts(plan, one.name))
+        (_word(plan, one), one.name, _versions(one), one.path, _passed_over(plan, one.name))
         for one in receipt.written
     ]
     rows += [("deleted", gone.name, "", gone.path, "") for gone in receipt.deleted]
     if rows:
         page.fence(_short(output.table(rows), "prompt"))
-    if plan.drafts and plan.options.drafts:
+    if plan.passed_over and plan.options.passed_over:
         page.say(_EXPLAINED)
     if plan.blocked:
         page.say(f"**{output.count(len(plan.blocked), 'prompt')} left as before**, for somebody to decide:")
@@ -235,9 +239,8 @@ def _told(plan: PullPlan, write: Write, taken: Taken | None) -> Iterator[str]:
         if taken.older:
             yield f"# {output.count(taken.older, 'older version')}"
         yield from (_version(one) for one in taken.versions)
-    for run in plan.drafts.get(write.name, ()):
-        word = "draft" if plan.options.drafts else "draft, left out"
-        yield from (f"{_version(one)} ({word}, passed over by v{run.covered_by})" for one in run.drafts)
+    word = "passed over" if plan.options.passed_over else "passed over, left out"
+    yield from (f"{_version(one)} ({word})" for one in plan.passed_over.get(write.name, ()))
 
 
 def _version(one: RemoteVersion) -> str:

@@ -1,28 +1,42 @@
-"""Decides about the prompts that the list cannot settle: raw reads, git history, the base, the state."""
+"""Decides about the prompts that the list cannot settle: raw reads, git history, versions, the state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from promptsync.core.base import Base, LocalHistory, Pushed, Version, find_base
 from promptsync.core.canonical import digest, tag_set
-from promptsync.core.compare import Side, State, compare
+from promptsync.core.compare import State, Tags, here_only, there_only, with_tags
 from promptsync.core.prompt import Listed, RemoteVersion
 from promptsync.errors import Refused
 from promptsync.files.promptfile import PromptFile
-from promptsync.files.revisions import FileRevision
+from promptsync.files.revisions import Lineage
 from promptsync.files.worktree import Worktree
+from promptsync.history.decide import Relation
+from promptsync.history.key import identity
 from promptsync.parallel import mapped
-from promptsync.sync.localside import LocalSide
+from promptsync.sync.histories import Histories, History
+from promptsync.sync.origin import origin_of
 from promptsync.sync.project import Project
 from promptsync.sync.proof import Proof, digest_beside
 from promptsync.sync.snapshot import Item
+from promptsync.sync.synced import keys_in
 
-_NEEDS_BASE = (State.AHEAD, State.BEHIND, State.DIVERGED, State.ALTERED, State.DELETED_LOCALLY)
+TEXT_STATES = {
+    Relation.EQUAL: State.IN_SYNC,
+    Relation.AHEAD: State.AHEAD,
+    Relation.BEHIND: State.BEHIND,
+    Relation.DIVERGED: State.DIVERGED,
+    Relation.ALTERED: State.ALTERED,
+}
+_CERTAIN = (State.IN_SYNC, State.NEW, State.REMOTE_ONLY, State.DELETED_REMOTELY, State.RENAMED_REMOTELY)
+"""States that no older history could change."""
 
 
 class Decider:
-    """Works through the names that differ, or that only one side has."""
+    """Works through the names that differ, or that only one side has.
+
+    ``latest`` are the newest versions where ``listing`` holds those under a label.
+    """
 
     def __init__(
         self,
@@ -32,53 +46,60 @@ class Decider:
         proof: Proof,
         *,
         label: str | None,
+        latest: Mapping[str, int] | None = None,
     ) -> None:
         self._project = project
         self._files = worktree.files
         self._listing = listing
         self._proof = proof
         self._label = label
-        self._revisions: dict[str, tuple[FileRevision, ...]] = {}
-        self._here = LocalSide(project, proof, has_git=False)
+        self._latest = latest or {}
+        self._lineages: dict[str, Lineage] = {}
+        self.has_git = False
         self.hidden: tuple[str, ...] = ()
-
-    @property
-    def has_git(self) -> bool:
-        return self._here.has_git
 
     def decide(self, names: Sequence[str]) -> list[Item]:
         """Return an item for each name, in any order; names that a sparse checkout hides are left out."""
-        self._read_history(names)
+        self._read_lineages(names)
         shown = [name for name in names if name not in self.hidden]
         remote = self._read_remote(shown)
+        histories = Histories(
+            self._project,
+            {name: self._history(name, remote.get(name)) for name in shown if self._has_both(name)},
+        )
+        histories.decide()
         absent = [name for name in shown if name in self._files and name not in self._listing]
         archived = self._archived() if absent and self._label is None else {}
-        renamed = self._renamed(absent)
-        return mapped(lambda name: self._item(name, remote.get(name), archived, renamed), shown)
+        renamed = self._renamed([name for name in absent if name not in archived])
+        return [
+            self._item(name, remote.get(name), histories.by_name.get(name), archived, renamed)
+            for name in shown
+        ]
 
-    def _read_history(self, names: Sequence[str]) -> None:
+    def _read_lineages(self, names: Sequence[str]) -> None:
         revisions = self._project.revisions()
         history = self._project.history
         if revisions is None or history is None:
             return
-        self._here = LocalSide(self._project, self._proof, has_git=True)
+        self.has_git = True
         if any(name not in self._files for name in names):
-            self._revisions = revisions.all_names()
+            self._lineages = revisions.all_names()
             missing = {name for name in names if name not in self._files}
-            paths = {name: found[0].path for name, found in self._revisions.items() if found}
-            self.hidden = tuple(sorted(name for name in missing if paths.get(name) in history.hidden))
+            last = {name: lineage.newest for name, lineage in self._lineages.items()}
+            self.hidden = tuple(
+                sorted(name for name in missing if (one := last.get(name)) and one.path in history.hidden)
+            )
         else:
             both = [name for name in names if name in self._listing]
-            self._revisions = revisions.of({name: self._files[name].path for name in both})
+            self._lineages = revisions.of({name: self._files[name].path for name in both})
             if len(both) < len(names):
                 only_here = [name for name in names if name not in self._listing]
-                self._revisions |= revisions.of({name: self._files[name].path for name in only_here})
+                self._lineages |= revisions.of({name: self._files[name].path for name in only_here})
         revisions.save()
 
     def _read_remote(self, names: Sequence[str]) -> dict[str, RemoteVersion]:
         """Read the tracked versions raw, but for those whose digest is known already."""
-        known = (name for name in names if name in self._listing and self._may_have_had(name))
-        wanted = [name for name in known if self._known_digest(name) is None]
+        wanted = [name for name in names if self._has_both(name) and self._known_digest(name) is None]
         if not wanted:
             return {}
         registry = self._project.registry
@@ -96,8 +117,12 @@ class Decider:
         first = {wanted[0]: read(wanted[0])}
         return first | dict(zip(wanted[1:], mapped(read, wanted[1:]), strict=True))
 
-    def _may_have_had(self, name: str) -> bool:
-        return name in self._files or bool(self._revisions.get(name)) or name in self._proof.entries
+    def _has_both(self, name: str) -> bool:
+        """Whether the registry has a prompt that has a file, or had one."""
+        return name in self._listing and (name in self._files or self._lineage(name).head is not None)
+
+    def _lineage(self, name: str) -> Lineage:
+        return self._lineages.get(name) or Lineage()
 
     def _known_digest(self, name: str) -> str | None:
         """Return the digest of the tracked version where the list's body is known to be its source."""
@@ -109,68 +134,73 @@ class Decider:
             return body
         return body if self._proof.recorded(listed, body) else None
 
+    def _history(self, name: str, remote: RemoteVersion | None) -> History:
+        """Return what is known so far of a prompt that both sides have."""
+        listed = self._listing[name]
+        latest = max(self._latest.get(name, 0), listed.version)
+        history = History(name, self._files.get(name), listed, latest, self._lineage(name))
+        if remote is not None:
+            history.add(listed.version, remote)
+        else:
+            history.add_listed()
+        return history
+
     def _archived(self) -> dict[str, int]:
         found = self._project.registry.list(status="deleted")
         return {item.name: item.template_id for item in found if item.name not in self._listing}
 
     def _renamed(self, absent: Sequence[str]) -> dict[str, str]:
-        """Return the present names of prompts that this working copy knew by id under another one."""
-        by_id = {item.template_id: item for item in self._listing.values()}
-        renamed: dict[str, str] = {}
-        for name in absent:
-            entry = self._proof.entries.get(name)
-            other = by_id.get(entry.template_id) if entry is not None else None
-            if other is None or other.name in self._files:
-                continue
+        """Return the present names of prompts that have another one in the registry now.
+
+        Such a prompt has the id that this working copy knew, or was published from a revision of the file.
+        """
+        others = [one for one in self._listing.values() if one.name not in self._files] if absent else []
+        if others:
             # ids of another workspace mean nothing: one read tells which workspace answers
-            self._project.registry.get(other.template_id, other.name, version=other.version)
-            registry = self._project.registry
-            if name in self._project.record().entries(registry.url, registry.workspace_id):
-                renamed[name] = other.name
-        return renamed
+            self._project.registry.get(others[0].template_id, others[0].name, version=others[0].version)
+        found = ((name, other) for name in absent for other in others if self._is_same_prompt(name, other))
+        return {name: other.name for name, other in found}
+
+    def _is_same_prompt(self, name: str, other: Listed) -> bool:
+        entry = self._proof.entries.get(name)
+        if entry is not None:
+            return entry.template_id == other.template_id
+        if self._lineage(other.name).head is not None or other.name in self._proof.entries:
+            return False  # it had that name here, so it was renamed here
+        content = digest(other.prompt)
+        prompt = identity(self._project.registry.workspace_id, other.template_id)
+        keys = keys_in(self._files[name].local.synced, self._project)
+        return any(key.version == other.version and key.names(prompt, content) for key in keys)
 
     def _item(
         self,
         name: str,
         remote: RemoteVersion | None,
+        history: History | None,
         archived: Mapping[str, int],
         renamed: Mapping[str, str],
     ) -> Item:
         file, listed = self._files.get(name), self._listing.get(name)
-        local = self._here.history(file, self._revisions.get(name, ()), self._entry(name))
-        local_side = Side(local.working.digest, local.working.tags) if local.working else None
-        remote_side, base = None, None
-        if listed is not None:
-            remote_digest = self._remote_digest(name, file, remote)
-            remote_side = Side(remote_digest, tag_set(listed.prompt))
-            if local_side != remote_side and (file is not None or self._is_known(name, local)):
-                base = self._base(name, file, local, Version(listed.version, remote_digest, listed.message))
-        state = compare(
-            local_side,
-            remote_side,
-            base,
-            tracked=listed.version if listed else None,
-            archived=name in archived,
-            known=self._is_known(name, local),
-        )
+        lineage = history.lineage if history is not None else self._lineage(name)
+        decision = history.decision if history is not None else None
+        state = self._state(name, history, archived)
         if name in renamed:
             state = State.RENAMED_REMOTELY
-        self._check_settled(name, state, base)
-        revisions = self._revisions.get(name, ())
-        last = next((one for one in revisions if one.digest is not None), None) if file is None else None
+        included = decision is not None and decision.is_included
+        self._check_settled(name, state, included)
+        last = next((one for one in lineage.back() if one.digest is not None), None) if file is None else None
         return Item(
             name=name,
             state=state,
             file=file,
             listed=listed,
             remote=remote,
-            base=base,
-            digest=local.working.digest if local.working else None,
-            remote_digest=remote_side.digest if remote_side else None,
-            origin=self._here.origin(local),
-            newest=revisions[0].commit if revisions else None,
-            moves=self._here.moves if file is not None else None,
-            deletion_committed=bool(revisions) and revisions[0].digest is None,
+            history=history,
+            digest=self._proof.digest(file) if file is not None else None,
+            remote_digest=history.versions[history.listed.version].digest if history is not None else None,
+            origin=origin_of(self._project, file, lineage),
+            newest=lineage.newest.commit if lineage.newest is not None else None,
+            deletion_committed=lineage.newest is not None and lineage.newest.digest is None,
             last_path=last.path if last is not None else None,
             last_digest=last.digest if last is not None else None,
             last_blob=last.blob if last is not None else None,
@@ -178,39 +208,27 @@ class Decider:
             renamed_to=renamed.get(name),
         )
 
-    def _remote_digest(self, name: str, file: PromptFile | None, remote: RemoteVersion | None) -> str:
-        if remote is None:
-            return self._known_digest(name) or ""
-        return digest_beside(file.prompt, remote.prompt) if file is not None else digest(remote.prompt)
+    def _state(self, name: str, history: History | None, archived: Mapping[str, int]) -> State:
+        file, listed = self._files.get(name), self._listing.get(name)
+        if listed is None:
+            return here_only(archived=name in archived)
+        decision = history.decision if history is not None else None
+        if file is None or history is None or decision is None:
+            known = self._lineage(name).head is not None
+            return there_only(known=known, included=decision is not None and decision.is_included)
+        ours, theirs = tag_set(file.prompt), self._project.registry.tags_of(listed)
+        return with_tags(TEXT_STATES[decision.relation], self._base_tags(file, history, theirs), ours, theirs)
 
-    def _is_known(self, name: str, local: LocalHistory) -> bool:
-        return bool(local.revisions) or local.record is not None
+    def _base_tags(self, file: PromptFile, history: History, theirs: Tags | None) -> Tags | None:
+        base = history.decision.base if history.decision is not None else None
+        if base is not None and base.tags is not None:
+            return base.tags
+        newest = history.lineage.newest
+        return theirs if newest is not None and newest.tags == theirs else None
 
-    def _entry(self, name: str) -> Pushed | None:
-        entry, listed = self._proof.entries.get(name), self._listing.get(name)
-        if entry is None or listed is None or entry.template_id != listed.template_id:
-            return None
-        return entry.pushed
-
-    def _base(self, name: str, file: PromptFile | None, local: LocalHistory, tracked: Version) -> Base | None:
-        listed = self._listing[name]
-
-        def read(number: int) -> Version | None:
-            found = read_version(self._project, listed, number)
-            if found is None:
-                return None
-            body = digest_beside(file.prompt, found.prompt) if file is not None else digest(found.prompt)
-            return Version(number, body, found.message)
-
-        return find_base(local, tracked, read)
-
-    def _check_settled(self, name: str, state: State, base: Base | None) -> None:
-        if state not in _NEEDS_BASE:
-            return
-        if base is not None and base.certain:
-            return
+    def _check_settled(self, name: str, state: State, included: bool) -> None:
         history = self._project.history
-        if history is not None and history.shallow:
+        if state not in _CERTAIN and not included and history is not None and history.shallow:
             raise too_shallow(f"who changed {name!r}")
 
 
@@ -221,13 +239,3 @@ def too_shallow(question: str) -> Refused:
         hint="fetch the whole history: git fetch --unshallow, or fetch-depth: 0 in actions/checkout",
         code="shallow-clone",
     )
-
-
-def read_version(project: Project, listed: Listed, number: int) -> RemoteVersion | None:
-    """Return an older version of a prompt, ``None`` when the registry does not have it."""
-    from promptsync.remote.errors import NotFound
-
-    try:
-        return project.registry.get(listed.template_id, listed.name, version=number)
-    except NotFound:
-        return None

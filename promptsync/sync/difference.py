@@ -11,7 +11,6 @@ from promptsync.core.compare import State
 from promptsync.core.fields import FieldChange, changes, variables_change
 from promptsync.core.prompt import Prompt
 from promptsync.parallel import mapped
-from promptsync.sync.decide import read_version
 from promptsync.sync.project import Project
 from promptsync.sync.snapshot import Item
 
@@ -71,9 +70,9 @@ def _steps(project: Project, item: Item) -> Sequence[Step]:
     if item.state is State.BEHIND:
         return [step(f"{here} -> {version}", local, remote)]
     if item.state is State.DIVERGED and item.base is not None and local is not None:
-        base = _base(project, item, local)
+        base = _base(item)
         if base is not None:
-            at = f"v{item.base.version}"
+            at = f"v{item.base.version}" if item.base.version is not None else "the text both sides include"
             return [step(f"{at} -> {here}", base, local), step(f"{at} -> {version}", base, remote)]
     if item.state is State.REMOTE_ONLY:
         return [step(f"{here} -> {version}", None, remote)]
@@ -91,11 +90,8 @@ def _tracked(project: Project, item: Item, local: Prompt | None) -> Prompt | Non
     return comparable(local, prompt) if local is not None else prompt
 
 
-def _base(project: Project, item: Item, local: Prompt) -> Prompt | None:
-    if item.listed is None or item.base is None:
-        return None
-    found = read_version(project, item.listed, item.base.version)
-    if found is None:
+def _base(item: Item) -> Prompt | None:
+    if item.listed is None or item.base is None or item.base_prompt is None:
         return None
     tags = item.base.tags if item.base.tags is not None else item.listed.prompt.tags
-    return comparable(local, replace(found.prompt, tags=tuple(sorted(tags))))
+    return replace(item.base_prompt, tags=tuple(sorted(tags)))

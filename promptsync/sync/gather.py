@@ -19,10 +19,17 @@ from promptsync.sync.snapshot import Item, Snapshot
 _HEAD = 65536  # bytes of a broken file that are searched for its name
 
 
-def gather(project: Project, *, label: str | None = None, with_labels: bool = False) -> Snapshot:
+def gather(
+    project: Project,
+    *,
+    label: str | None = None,
+    with_labels: bool = False,
+    latest: Mapping[str, Listed] | None = None,
+) -> Snapshot:
     """Return what both sides hold, and the state of every prompt in scope.
 
-    ``label`` makes the version under that label the tracked one. Raises ``RemoteError`` when any part of the
+    ``label`` makes the version under that label the tracked one; ``latest`` is the list without it, where it
+    was read already. Raises ``RemoteError`` when any part of the
     registry cannot be read, ``Refused`` when the visible git history cannot settle who changed what.
     """
     # Files are read while the registry is waited for; that stays in this thread, where Ctrl-C ends it.
@@ -45,7 +52,10 @@ def gather(project: Project, *, label: str | None = None, with_labels: bool = Fa
         from promptsync.sync.decide import Decider
         from promptsync.sync.renames import with_renames
 
-        decider = Decider(project, worktree, listing, proof, label=label)
+        if label is not None and latest is None:
+            latest = {item.name: item for item in list_all(project)}
+        numbers = {name: item.version for name, item in (latest or {}).items()}
+        decider = Decider(project, worktree, listing, proof, label=label, latest=numbers)
         items += with_renames(decider.decide(open_names))
         hidden, has_history = decider.hidden, decider.has_git
     # A file that cannot be read must never look like a deletion or like a prompt to pull.
@@ -76,7 +86,7 @@ def _check_directory(project: Project, worktree: Worktree) -> None:
     if worktree.files or (project.root / project.config.prompts).exists():
         return
     history = project.history
-    if history is None or history.changes:
+    if history is None or history.commits:
         return  # it was there, or may have been: a pull brings back what was deleted
     if project.record().entries(project.record_url, None):
         raise UsageError(

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from promptsync.core.canonical import digest
-from promptsync.core.message import parse_mark, without_mark
 from promptsync.core.names import path_for
-from promptsync.core.prompt import Listed, RemoteVersion
-from promptsync.errors import Refused
+from promptsync.core.prompt import RemoteVersion
 from promptsync.files.promptfile import PromptFile
-from promptsync.files.revisions import FileRevision
-from promptsync.files.worktree import Worktree, load_paths, scan
-from promptsync.sync.decide import Decider
+from promptsync.files.revisions import Lineage
+from promptsync.files.worktree import load_paths, scan
+from promptsync.history.message import parse_mark, without_mark
+from promptsync.sync.histories import Histories, History
 from promptsync.sync.lookup import find_prompt
 from promptsync.sync.project import Project
-from promptsync.sync.proof import Proof, digest_beside
+from promptsync.sync.proof import digest_beside
 from promptsync.sync.versions import labels_at, read_labels, read_versions
 
 
@@ -25,8 +24,9 @@ class LoggedVersion:
     """A version; ``message`` is without its mark.
 
     ``commit`` is the full id of the git commit whose file holds the same content, ``abbreviated`` the same in
-    short. ``is_base`` tells the version that the working file includes. ``labels`` is ``None`` where the
-    registry cannot be asked for them.
+    short. ``is_base`` marks the newest version that the working file includes. ``parents`` are the versions
+    that this one was made from, ``is_passed_over`` says that the latest one does not include it. ``labels``
+    is ``None`` where the registry cannot be asked for them.
     """
 
     version: int
@@ -37,6 +37,8 @@ class LoggedVersion:
     commit: str | None = None
     abbreviated: str | None = None
     is_base: bool = False
+    parents: tuple[int, ...] = ()
+    is_passed_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,17 @@ def log(project: Project, name: str, *, limit: int | None = 20) -> Log:
     listed = find_prompt(project, name)
     labels = read_labels(project, listed)
     found = read_versions(project, listed, limit)
-    worktree, file = _local(project, name)
+    file = _file(project, name)
+    lineage = _lineage(project, name, file)
+    history = History(name, file, listed, listed.version, lineage)
+    for one in found:
+        history.add(one.version, one)
+    histories = Histories(project, {name: history})
+    outline = histories.outline(name, min((one.version for one in found), default=1))
     digests = {one.version: _digest(one, file) for one in found}
-    revisions = _revisions(project, name, file)
-    commits = {one.version: _commit(one, digests[one.version], revisions) for one in found}
+    commits = {one.version: _commit(one, digests[one.version], lineage) for one in found}
     short = _abbreviated(project, commits.values())
-    base = _base(project, listed, worktree, file, digests.get(listed.version))
+    base = _base(histories, name)
     versions = tuple(
         LoggedVersion(
             version=one.version,
@@ -72,6 +79,8 @@ def log(project: Project, name: str, *, limit: int | None = 20) -> Log:
             commit=commits[one.version],
             abbreviated=short.get(commits[one.version] or ""),
             is_base=one.version == base,
+            parents=tuple(parent for parent in outline.parents[one.version] if parent > 0),
+            is_passed_over=one.version in outline.passed_over,
         )
         for one in found
     )
@@ -82,36 +91,35 @@ def _digest(version: RemoteVersion, file: PromptFile | None) -> str:
     return digest_beside(file.prompt, version.prompt) if file is not None else digest(version.prompt)
 
 
-def _local(project: Project, name: str) -> tuple[Worktree, PromptFile | None]:
+def _file(project: Project, name: str) -> PromptFile | None:
     """Return the file of a prompt; where it is at its usual place, no other file is read."""
     root, prompts = project.root, project.config.prompts
     usual = project.config.prompts_path / path_for(name)
     if usual.is_file():
         found = load_paths(root, prompts, [usual])
         if name in found.files:
-            return found, found.files[name]
-    found = scan(root, prompts)
-    return found, found.files.get(name)
+            return found.files[name]
+    return scan(root, prompts).files.get(name)
 
 
-def _revisions(project: Project, name: str, file: PromptFile | None) -> Sequence[FileRevision]:
+def _lineage(project: Project, name: str, file: PromptFile | None) -> Lineage:
     revisions = project.revisions()
     if revisions is None:
-        return ()
+        return Lineage()
     path = file.path if file is not None else f"{project.config.prompts}/{path_for(name)}"
     found = revisions.of({name: path})[name]
     revisions.save()
     return found
 
 
-def _commit(version: RemoteVersion, content: str, revisions: Sequence[FileRevision]) -> str | None:
+def _commit(version: RemoteVersion, content: str, lineage: Lineage) -> str | None:
     """Return the commit that a version's mark names, else the newest one whose file holds the same."""
     mark = parse_mark(version.message)
     if mark is not None and mark.commit is not None and not mark.dirty and mark.version == version.version:
-        marked = [one.commit for one in revisions if one.commit.startswith(mark.commit)]
+        marked = [one.commit for one in lineage.back() if one.commit.startswith(mark.commit)]
         if len(marked) == 1:
             return marked[0]
-    return next((one.commit for one in revisions if one.digest == content), None)
+    return next((one.commit for one in lineage.back() if one.digest == content), None)
 
 
 def _abbreviated(project: Project, commits: Iterable[str | None]) -> dict[str, str]:
@@ -122,18 +130,10 @@ def _abbreviated(project: Project, commits: Iterable[str | None]) -> dict[str, s
     return {full: short for full, (short, _) in history.described(known).items()}
 
 
-def _base(
-    project: Project, listed: Listed, worktree: Worktree, file: PromptFile | None, latest: str | None
-) -> int | None:
-    """Return the version that the working file includes, as ``status`` sees it."""
-    if file is None:
+def _base(histories: Histories, name: str) -> int | None:
+    """Return the newest version that the working file includes, as ``status`` sees it."""
+    history = histories.by_name[name]
+    if history.file is None:
         return None
-    if latest == digest(file.prompt):
-        return listed.version
-    proof = Proof(project, [listed], whole=False)
-    decider = Decider(project, worktree, {listed.name: listed}, proof, label=None)
-    try:
-        items = decider.decide([listed.name])
-    except Refused:  # a shallow clone; what the versions are is known all the same
-        return None
-    return next((item.base.version for item in items if item.base is not None), None)
+    histories.decide()
+    return history.decision.base.version if history.decision is not None and history.decision.base else None

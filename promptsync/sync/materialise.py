@@ -59,7 +59,9 @@ def plan_materialise(
     writes = []
     for item in items:
         found = targets[item.name]
-        one = render(project, item, found, paths.get(item.name), keep=item.name in theirs)
+        one = render(
+            project, item, found, paths.get(item.name), keep=item.name in theirs, heads=(found.version,)
+        )
         if one.old != one.new and not _says_so_already(item, found):
             writes.append(one)
     return PullPlan(tuple(sorted(writes, key=lambda one: one.path)))
@@ -70,7 +72,7 @@ def _is_safe(item: Item) -> bool:
 
 
 def _says_so_already(item: Item, found: RemoteVersion) -> bool:
-    """Whether the file is the latest version already: then there is nothing to write, ``pulled`` included."""
+    """Whether the file is the latest version already: nothing is written then, not even ``synced:``."""
     return item.state is State.IN_SYNC and found.version == item.version
 
 

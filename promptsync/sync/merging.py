@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from promptsync.core.canonical import tag_set
 from promptsync.core.prompt import Prompt, RemoteVersion
 from promptsync.errors import Refused
-from promptsync.sync.decide import read_version
 from promptsync.sync.project import Project
 from promptsync.sync.snapshot import Item
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 class Unmerged:
     """A prompt that does not merge with the ``version`` of the registry, field by field.
 
-    ``is_draft`` says that this is a draft which a release passed over. ``markable`` says that conflict
+    ``is_passed_over`` says that a later version passed it over. ``markable`` says that conflict
     markers in its texts would show every conflict.
     """
 
@@ -31,7 +30,7 @@ class Unmerged:
     path: str
     version: int
     conflicts: tuple[FieldConflict, ...]
-    is_draft: bool = False
+    is_passed_over: bool = False
     markable: bool = False
 
 
@@ -61,13 +60,13 @@ class MergeConflict(Refused):
 def _what(unmerged: Sequence[Unmerged]) -> str:
     fields = sum(len(one.conflicts) for one in unmerged)
     places = f"{fields} place" if fields == 1 else f"{fields} places"
-    if all(one.is_draft for one in unmerged):
-        return f"drafts that a release passed over do not merge in {places}"
+    if all(one.is_passed_over for one in unmerged):
+        return f"versions that were passed over do not merge in {places}"
     return f"both sides changed the same in {places}"
 
 
 def _ways_out(unmerged: Sequence[Unmerged]) -> str:
-    ways = _DRAFT_WAYS if unmerged[0].is_draft else _WAYS
+    ways = _PASSED_OVER_WAYS if unmerged[0].is_passed_over else _WAYS
     shown = ways if all(one.markable for one in unmerged) else ways[1:]
     return "\n".join(shown).replace("NAME", shlex.quote(unmerged[0].name))
 
@@ -77,9 +76,9 @@ _WAYS = (
     "promptsync pull --theirs NAME takes the registry's text (yours is kept in .promptsync/backup)",
     "promptsync pull --ours NAME keeps yours as the next version, to be pushed",
 )
-_DRAFT_WAYS = (
-    "promptsync pull --drafts --markers NAME writes both texts into the file, for you to decide",
-    "promptsync pull --no-drafts NAME leaves the drafts out for good",
+_PASSED_OVER_WAYS = (
+    "promptsync pull --passed-over --markers NAME writes both texts into the file, for you to decide",
+    "promptsync pull --no-passed-over NAME leaves them out for good",
 )
 
 
@@ -105,7 +104,7 @@ def merge_all(
     Raises ``MergeConflict`` when one of them does not merge, unless ``markers`` are wanted and can show all
     conflicts of all prompts. With ``partial`` those are left that do not merge.
     """
-    merges = {item.name: _merge(project, item, remote[item.name]) for item in items}
+    merges = {item.name: _merge(item, remote[item.name]) for item in items}
     unmerged = [
         Unmerged(
             item.name,
@@ -137,25 +136,22 @@ def parted(
     return marked, left
 
 
-def _merge(project: Project, item: Item, found: RemoteVersion) -> Merge:
+def _merge(item: Item, found: RemoteVersion) -> Merge:
     from promptsync.core.merge import merge
 
     assert item.file is not None and item.listed is not None
     # tags belong to the prompt, and a version read earlier carries those of that day
     theirs = replace(found.prompt, tags=item.listed.prompt.tags)
-    base = _base(project, item, theirs)
+    base = _base(item, theirs)
     return merge(base, item.file.prompt, theirs, names=("yours", f"registry v{found.version}"))
 
 
-def _base(project: Project, item: Item, theirs: Prompt) -> Prompt | None:
-    """Return the version that both sides last agreed on, ``None`` when there is none any more."""
-    if item.base is None or item.listed is None or item.file is None:
+def _base(item: Item, theirs: Prompt) -> Prompt | None:
+    """Return the newest text that both sides include, ``None`` when there is none."""
+    found = item.base_prompt
+    if found is None or item.base is None or item.file is None:
         return None
-    found = read_version(project, item.listed, item.base.version)
-    if found is None:
-        return None
-    tags, our, their = item.base.tags, tag_set(item.file.prompt), tag_set(theirs)
-    if tags is None:
-        # where nobody knows the tags of then, none counts as removed
-        tags = their if item.base.seen_tags == their else our & their
-    return replace(found.prompt, tags=tuple(sorted(tags)))
+    tags = item.base.tags
+    if tags is None:  # where nobody knows the tags of then, none counts as removed
+        tags = tag_set(item.file.prompt) & tag_set(theirs)
+    return replace(found, tags=tuple(sorted(tags)))

@@ -32,7 +32,7 @@ def offline_snapshot(project: Project) -> Snapshot:
         content = digest(file.prompt)
         if entry is None:
             state = State.NEW
-        elif (content, tag_set(file.prompt)) == (entry.pushed.digest, entry.pushed.tags):
+        elif (content, tag_set(file.prompt)) == (entry.digest, entry.tags):
             state = State.IN_SYNC
         else:
             state = State.AHEAD

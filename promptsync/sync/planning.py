@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from promptsync.core.canonical import tag_set
 from promptsync.core.compare import State
-from promptsync.core.message import check_message, with_mark
 from promptsync.core.plan import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
 from promptsync.errors import Refused, UsageError
 from promptsync.files.problems import InvalidFile
+from promptsync.history.message import check_message, make_mark, with_mark
 from promptsync.remote.errors import NotReadableRaw
 from promptsync.sync.conflict import BLOCKING, LEFT, Conflict, reason
 from promptsync.sync.dependencies import check_snippets, levels
@@ -24,7 +24,10 @@ _LONGEST_MARK = "(1234567890+ v99999)"
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """What the user asked for. ``names`` empty means every prompt in scope."""
+    """What the user asked for. ``names`` empty means every prompt in scope.
+
+    ``parents`` gives those of versions that a deploy makes from the version under its label.
+    """
 
     names: tuple[str, ...] = ()
     message: str | None = None
@@ -34,6 +37,7 @@ class PushOptions:
     restore: tuple[str, ...] = ()
     prune: bool = False
     max_changes: int | None = None
+    parents: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> PushPlan:
@@ -92,7 +96,17 @@ def _action(item: Item, options: PushOptions, archived: Mapping[str, int]) -> Ac
     if kind is None:
         return None
     current = archived.get(item.name) if kind is Kind.RESTORE else item.version
-    return _for(item, kind, current)
+    return replace(_for(item, kind, current), parents=_parents(item, kind, options))
+
+
+def _parents(item: Item, kind: Kind, options: PushOptions) -> tuple[int, ...] | None:
+    """Return the versions that a new one is made from: a forced one includes what the file includes."""
+    decision = item.history.decision if item.history is not None else None
+    if item.name in options.parents:
+        return options.parents[item.name]
+    if decision is None or kind not in (Kind.UPDATE, Kind.FORCE):
+        return None
+    return decision.force if kind is Kind.FORCE else decision.push
 
 
 def _for(item: Item, kind: Kind, current: int | None, labels: tuple[str, ...] = ()) -> Action:
@@ -107,6 +121,7 @@ def _for(item: Item, kind: Kind, current: int | None, labels: tuple[str, ...] = 
         remote_tags=tag_set(item.listed.prompt) if item.listed is not None else frozenset(),
         labels=labels,
         was=item.was,
+        is_committed=not item.origin.dirty,
     )
 
 
@@ -218,16 +233,15 @@ _WORDS = {Kind.CREATE: "Add", Kind.RESTORE: "Restore"}
 def _with_message(
     action: Action, item: Item, described: Mapping[str, tuple[str, str]], message: str | None
 ) -> Action:
-    origin = item.origin
-    short, subject = described.get(origin.commit or "", (None, ""))
-    if message is None:
-        # a commit that never had this file tells nothing about it
+    short, subject = described.get(item.origin.commit or "", (None, ""))
+    mark = make_mark(short, item.origin.dirty, action.next or 1, action.parents)
+    if message is not None:
+        message = check_message(message, str(mark))
+    else:
+        # a commit that never had this file says nothing about it
         word = _WORDS.get(action.kind, "Update")
         message = subject if item.newest is not None else f"{word} {action.name}"
-    # What is forced was not made from the versions that it replaces, so its commit must not vouch for them.
-    dirty = origin.dirty or action.kind is Kind.FORCE
-    text = with_mark(message, short, dirty, action.next or 1, name=action.name)
-    return replace(action, message=text)
+    return replace(action, message=with_mark(message, mark, name=action.name))
 
 
 def _options(options: PushOptions) -> dict[str, object]:

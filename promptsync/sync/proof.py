@@ -49,8 +49,8 @@ class Proof:
         return (
             entry is not None
             and entry.template_id == listed.template_id
-            and entry.pushed.version == listed.version
-            and entry.pushed.digest == body
+            and entry.version == listed.version
+            and entry.digest == body
         )
 
     @property

@@ -6,10 +6,10 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptsync.core.message import parse_mark
 from promptsync.core.plan import Action
 from promptsync.core.prompt import Prompt, RemoteVersion
 from promptsync.errors import RemoteError
+from promptsync.history.message import parse_mark
 from promptsync.remote.errors import FateUnknown, NotFound, TimedOut
 from promptsync.sync.proof import digest_beside
 

@@ -80,6 +80,8 @@ def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt, stamp: st
         receipt.backups = dict(sorted(receipt.backups.items()))
     for gone in plan.deletes:
         _check_unchanged(project, gone)
+        if gone.backup:
+            receipt.backups[gone.name] = backup(project.root, gone.path, stamp)
         _delete(project, gone, receipt)
 
 

@@ -14,8 +14,8 @@ from promptsync.sync.conflict import Conflict, reason
 from promptsync.sync.decide import too_shallow
 from promptsync.sync.merging import MergeConflict, Unmerged, merge_all
 from promptsync.sync.naming import matching
+from promptsync.sync.passedover import Found, bring_passed_over
 from promptsync.sync.project import Project
-from promptsync.sync.pulldrafts import Drafts, PassedOver, bring_drafts
 from promptsync.sync.pullwrites import (
     Delete,
     PullOptions,
@@ -52,7 +52,7 @@ class Blocked:
 class PullPlan:
     """Everything a pull will write, rendered.
 
-    ``marked`` are the prompts whose files get conflict markers. ``drafts`` are drafts that a release passed
+    ``marked`` are the prompts whose files get conflict markers. ``passed_over`` are versions that were passed
     over and that the writes bring in or, as the ``options`` say, leave out for good. ``blocked`` are left by
     a partial pull, those of them that do not merge are ``unmerged`` as well.
     """
@@ -61,7 +61,7 @@ class PullPlan:
     deletes: tuple[Delete, ...] = ()
     left: tuple[Item, ...] = ()
     marked: tuple[Unmerged, ...] = ()
-    drafts: Drafts = field(default_factory=dict)
+    passed_over: Found = field(default_factory=dict)
     blocked: tuple[Blocked, ...] = ()
     unmerged: tuple[Unmerged, ...] = ()
     options: PullOptions = field(default_factory=PullOptions)
@@ -72,7 +72,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
 
     Raises ``InvalidFile`` while a file cannot be read, ``Conflict`` while a chosen prompt changed on both
     sides (unless ``theirs`` or ``ours`` names it, or it is merged), ``MergeConflict`` when one does not
-    merge, ``PassedOver`` when a draft would be forgotten; none of these three for a ``partial`` pull.
+    merge; neither of them for a ``partial`` pull.
     ``UsageError`` for unknown names, ``RemoteError``, ``Refused`` where a clone is too shallow to tell a
     prompt that was deleted from one that is new.
     """
@@ -98,18 +98,16 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     }
     stuck = {item.name for item in conflicts} | {one.name for one in left}
     open_items = [item for item in items if item.name not in stuck]
-    brought = bring_drafts(project, snapshot, open_items, writes, options, {one.name for one in marked})
-    if brought.pending and not options.partial:
-        raise PassedOver(brought.pending)
-    blocked = _blocked(snapshot, conflicts, [*left, *brought.left], brought.pending)
-    deletes = [deletion(item) for item in items if options.prune and _is_prunable(item)]
+    brought = bring_passed_over(project, open_items, writes, options, {one.name for one in marked})
+    blocked = _blocked(conflicts, [*left, *brought.left])
+    deletes = [deletion(project, item) for item in items if options.prune and _is_prunable(item)]
     done = {*writes, *(one.name for one in deletes), *(one.name for one in blocked)}
     return PullPlan(
         writes=tuple(sorted(writes.values(), key=lambda one: one.path)),
         deletes=tuple(deletes),
         left=tuple(item for item in items if item.name not in done and item.state is not State.IN_SYNC),
         marked=(*(one for one in marked if one.name in writes), *brought.marked),
-        drafts=brought.drafts,
+        passed_over=brought.found,
         blocked=blocked,
         unmerged=(*left, *brought.left),
         options=options,
@@ -148,17 +146,11 @@ def _writes(
     return writes, merged.marked, merged.left
 
 
-def _blocked(
-    snapshot: Snapshot, conflicts: Sequence[Item], unmerged: Sequence[Unmerged], pending: Drafts
-) -> tuple[Blocked, ...]:
+def _blocked(conflicts: Sequence[Item], unmerged: Sequence[Unmerged]) -> tuple[Blocked, ...]:
     found = [Blocked(item.name, item.path, reason(item), Conflict([item], "pull")) for item in conflicts]
     for one in unmerged:
         refusal = MergeConflict([one], marked=False)
         found.append(Blocked(one.name, one.path, refusal.reason, refusal))
-    for name, drafts in pending.items():
-        item = snapshot.get(name)
-        path = item.path if item is not None else None
-        found.append(Blocked(name, path, PassedOver.reason_of(drafts), PassedOver({name: drafts})))
     return tuple(sorted(found, key=lambda one: one.name))
 
 

@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from promptsync.core.base import Pushed
 from promptsync.core.canonical import comparable, digest, tag_set
-from promptsync.core.compare import State
 from promptsync.core.prompt import Listed, Local, Prompt, RemoteVersion
 from promptsync.files.emit import render_new
 from promptsync.files.problems import InvalidFile
 from promptsync.files.promptfile import PromptFile, parse
 from promptsync.files.record import Entry
 from promptsync.files.splice import render_edit
+from promptsync.history.key import identity, make_key
 from promptsync.parallel import CONNECTIONS, mapped
 from promptsync.sync.project import Project
 from promptsync.sync.proof import digest_beside
-from promptsync.sync.pulled import pulled_from, with_pulled
 from promptsync.sync.snapshot import Item
+from promptsync.sync.synced import with_keys
 
 
 @dataclass(frozen=True, slots=True)
 class PullOptions:
     """What the user asked for. ``names`` empty means every prompt in scope.
 
-    ``drafts`` says whether drafts that a release passed over are brought in or left out for good; ``None``:
+    ``passed_over`` says whether versions that were passed over are brought in or left out for good; ``None``:
     nobody said. ``partial`` writes what can be written and leaves the rest.
     """
 
@@ -35,7 +34,7 @@ class PullOptions:
     prune: bool = False
     merge: bool = False
     markers: bool = False
-    drafts: bool | None = None
+    passed_over: bool | None = None
     partial: bool = False
 
 
@@ -64,17 +63,24 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """One file to delete, whose prompt is archived in the registry."""
+    """One file to delete, whose prompt is archived in the registry. ``backup`` keeps a copy first."""
 
     name: str
     path: str
     old: str
+    backup: bool = False
 
 
-def deletion(item: Item) -> Delete:
-    """Return the deletion of the file of an archived prompt."""
+def deletion(project: Project, item: Item) -> Delete:
+    """Return the deletion of the file of an archived prompt; what no commit holds of it is backed up."""
     assert item.file is not None
-    return Delete(item.name, item.file.path, item.file.text)
+    return Delete(item.name, item.file.path, item.file.text, is_uncommitted(project, item.file))
+
+
+def is_uncommitted(project: Project, file: PromptFile) -> bool:
+    """Whether no commit holds a file as it is, comments and local keys included."""
+    history = project.history
+    return history is None or history.head.get(file.path) != history.blob_of(file.text.encode())
 
 
 def read_all(
@@ -125,31 +131,59 @@ def restore(project: Project, item: Item, found: RemoteVersion, last: PromptFile
     """Return the write that brings back, at ``path``, a file that is gone."""
     prompt = comparable(last.prompt, found.prompt)
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
-    local = last.local if is_same else with_pulled(last.local, project, found.version)
-    write = _write(project, item, last, prompt, local, found, None)
+    local = last.local if is_same else _with_heads(project, item, last.local, found, prompt, _pulled(item))
+    write = _write(item, last, prompt, local, found, None)
     return replace(write, path=path, old=None, old_prompt=None, restored=True)
 
 
 def render(
-    project: Project, item: Item, found: RemoteVersion, new_path: str | None, *, keep: bool = False
+    project: Project,
+    item: Item,
+    found: RemoteVersion,
+    new_path: str | None,
+    *,
+    keep: bool = False,
+    heads: Sequence[int] | None = None,
 ) -> Write:
-    """Return the write that brings a version into its file; comments and layout of the file survive."""
+    """Return the write that brings a version into its file; comments and layout of the file survive.
+
+    The text that goes is backed up where no commit and no version that was read holds it. ``heads`` are the
+    versions that the file includes afterwards, by default those of a pull.
+    """
     file = item.file
     prompt = comparable(file.prompt, found.prompt) if file is not None else found.prompt
-    local = with_pulled(file.local if file is not None else Local(), project, found.version)
-    backup = keep or (item.origin.dirty and _is_nowhere_else(item))
-    return _write(project, item, file, prompt, local, found, new_path, backup=backup)
+    before = file.local if file is not None else Local()
+    local = _with_heads(project, item, before, found, prompt, heads or _pulled(item))
+    backup = keep or (item.origin.dirty and not _is_version(item))
+    return _write(item, file, prompt, local, found, new_path, backup=backup)
 
 
-def _is_nowhere_else(item: Item) -> bool:
-    """Whether a text says what its version lacks, for the registry did not keep all that it was given."""
-    return item.base is not None and item.digest != item.base.version_digest
+def _is_version(item: Item) -> bool:
+    """Whether a version says exactly what the file says."""
+    versions = item.history.versions.values() if item.history is not None else ()
+    return item.file is None or any(version.digest == item.digest for version in versions)
 
 
-def kept(project: Project, item: Item) -> Write:
+def _pulled(item: Item) -> Sequence[int]:
+    """Return the versions that a file includes after a pull; the tracked one alone where nobody looked."""
+    decision = item.history.decision if item.history is not None else None
+    return decision.pull if decision is not None else ()
+
+
+def _with_heads(
+    project: Project, item: Item, local: Local, found: RemoteVersion, prompt: Prompt, heads: Sequence[int]
+) -> Local:
+    """Return the local part of a file whose text includes ``found`` and ``heads``."""
+    workspace_id = project.registry.workspace_id
+    keys = item.history.keys(heads, workspace_id) if item.history is not None else ()
+    known = identity(workspace_id, found.template_id)
+    return with_keys(local, project, keys or (make_key(known, found.version, digest(prompt)),))
+
+
+def kept(project: Project, item: Item, heads: Sequence[int] | None = None) -> Write:
     """Return the write that says that a file includes the tracked version: its own text stays."""
     assert item.file is not None
-    return rewritten(project, item, read_tracked(project, item), item.file.prompt)
+    return rewritten(project, item, read_tracked(project, item), item.file.prompt, heads=heads)
 
 
 def read_tracked(project: Project, item: Item) -> RemoteVersion:
@@ -160,12 +194,19 @@ def read_tracked(project: Project, item: Item) -> RemoteVersion:
 
 
 def rewritten(
-    project: Project, item: Item, found: RemoteVersion, prompt: Prompt, *, backup: bool = False
+    project: Project,
+    item: Item,
+    found: RemoteVersion,
+    prompt: Prompt,
+    *,
+    backup: bool = False,
+    heads: Sequence[int] | None = None,
 ) -> Write:
     """Return the write of a text that includes a version; comments and layout of the file survive."""
     assert item.file is not None
-    local = with_pulled(item.file.local, project, found.version)
-    return _write(project, item, item.file, prompt, local, found, None, backup=backup)
+    theirs = comparable(item.file.prompt, found.prompt)
+    local = _with_heads(project, item, item.file.local, found, theirs, heads or _pulled(item))
+    return _write(item, item.file, prompt, local, found, None, backup=backup)
 
 
 def merged_write(
@@ -177,7 +218,6 @@ def merged_write(
 
 
 def _write(
-    project: Project,
     item: Item,
     file: PromptFile | None,
     prompt: Prompt,
@@ -194,15 +234,6 @@ def _write(
         path, old = new_path or "", None
         new = render_new(prompt, local)
     remote_digest = digest_beside(file.prompt, found.prompt) if file is not None else digest(found.prompt)
-    pushed = Pushed(
-        version=found.version,
-        digest=remote_digest,
-        tags=tag_set(found.prompt),
-        kept_tags=tag_set(found.prompt),
-        pulled=pulled_from(local.pulled, project),
-        commit=item.newest,
-        moves=item.moves,
-    )
     return Write(
         item.name,
         path,
@@ -211,13 +242,14 @@ def _write(
         new,
         file.prompt if file is not None else None,
         prompt,
-        Entry(found.template_id, pushed),
+        Entry(found.template_id, found.version, remote_digest, tag_set(found.prompt)),
         backup,
         since=_since(item),
     )
 
 
 def _since(item: Item) -> int | None:
-    if item.state in (State.IN_SYNC, State.AHEAD, State.ALTERED):
-        return item.version
-    return item.base.version if item.base is not None else None
+    decision = item.history.decision if item.history is not None else None
+    if decision is None or decision.is_included:
+        return item.version if item.file is not None else None
+    return max(decision.force, default=None)

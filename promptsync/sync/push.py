@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from promptsync.core.base import Pushed
 from promptsync.core.canonical import tag_set
 from promptsync.core.plan import Action, Kind, Left, Moved, PushPlan, PushReceipt
 from promptsync.core.prompt import Listed
@@ -21,10 +20,10 @@ from promptsync.sync.gather import list_all
 from promptsync.sync.labelling import check_pointing, labels_in_publish, point
 from promptsync.sync.project import Project
 from promptsync.sync.publish import Attempt, Landed, Lost, publish_one
-from promptsync.sync.pulled import pulled_from
-from promptsync.sync.receipts import add_archived, add_outcomes, is_raced
+from promptsync.sync.pushwrites import write_keys
+from promptsync.sync.receipts import add_archived, add_outcomes, came_first
 from promptsync.sync.snapshot import Snapshot
-from promptsync.sync.verify import verify
+from promptsync.sync.verify import alike, verify
 
 
 def push(project: Project, snapshot: Snapshot, plan: PushPlan) -> PushReceipt:
@@ -51,6 +50,7 @@ class _Push:
         self._outcomes: dict[str, Landed | Lost] = {}
         self._archiving: dict[str, RemoteError | None] = {}
         self._inline_labels = False
+        self._alike: dict[str, frozenset[int]] = {}
         self.receipt = PushReceipt(skipped=list(plan.left))
 
     def run(self) -> PushReceipt:
@@ -68,7 +68,7 @@ class _Push:
             self.receipt.interrupted = True
         finally:
             self._stop.set()
-            add_outcomes(self.receipt, self._plan, self._begun, self._outcomes, self._snapshot)
+            add_outcomes(self.receipt, self._plan, self._begun, self._outcomes, self._snapshot, self._alike)
             self.receipt.in_order()
             self._remember()
         return self.receipt
@@ -197,7 +197,14 @@ class _Push:
         add_archived(self.receipt, self._archiving, listing)
         if listing is not None:
             prompts = {name: self._files[name].prompt for name in self._landed}
-            verify(self._project, self._landed, prompts, listing, self.receipt)
+            meanwhile = {name: self._came_first(name) for name in self._landed}
+            self._alike = alike(self._project, self._landed, prompts, listing, meanwhile)
+            verify(self._project, self._landed, prompts, listing, self.receipt, self._alike)
+
+    def _came_first(self, name: str) -> frozenset[int]:
+        """Return the versions that somebody else published after the plan was made and before ours."""
+        (action,) = (one for one in self._plan.publishing if one.name == name)
+        return came_first(action, self._landed[name])
 
     def _move_labels(self) -> None:
         for label in sorted({label for action in self._plan.actions for label in action.labels}):
@@ -234,35 +241,32 @@ class _Push:
             return "the registry altered what it was given"
         if action.name in self.receipt.unverified:
             return "the version could not be read back"
-        if action.name in self.receipt.raced or is_raced(action, landed):
+        others = came_first(action, landed) - self._alike.get(action.name, frozenset())
+        if action.name in self.receipt.raced or others:
             return "somebody else published at the same time"
         return ""
 
     def _remember(self) -> None:
         entries: dict[str, Entry] = {}
         for name, landed in self._landed.items():
-            file, item = self._files[name], self._items[name]
-            altered = self.receipt.altered.get(name, ())
-            entries[name] = Entry(
-                landed.template_id,
-                Pushed(
-                    version=landed.version,
-                    digest=item.digest or "",
-                    tags=tag_set(file.prompt),
-                    kept_tags=frozenset() if "tags" in altered else tag_set(file.prompt),
-                    pulled=pulled_from(file.local.pulled, self._project),
-                    commit=item.newest,
-                    moves=item.moves,
-                ),
-            )
+            tags = tag_set(self._files[name].prompt)
+            content = self._items[name].digest or ""
+            entries[name] = Entry(landed.template_id, landed.version, content, tags)
         self._learn_workspace()
+        self._write_keys()
         try:
             self._project.record().update(self._registry.url, self._registry.workspace_id, entries)
         except (OSError, PromptsyncError) as error:
             self.receipt.unrecorded = str(error)
 
+    def _write_keys(self) -> None:
+        """Let the files whose text is in no commit say which version it became."""
+        origins = {name: self._items[name].origin for name in self._landed}
+        landed = {name: one for name, one in self._landed.items() if origins[name].dirty}
+        write_keys(self._project, {name: self._files[name] for name in landed}, landed, self.receipt)
+
     def _learn_workspace(self) -> None:
-        """Read one version raw when nothing was yet: the record is of no use without its workspace's id."""
+        """Read one version raw when nothing was yet: a key and the record need the id of the workspace."""
         if self._registry.workspace_id is not None or not self._landed:
             return
         name, landed = next(iter(self._landed.items()))

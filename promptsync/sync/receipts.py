@@ -21,16 +21,22 @@ def add_outcomes(
     begun: Collection[str],
     outcomes: Mapping[str, Landed | Lost],
     snapshot: Snapshot,
+    alike: Mapping[str, frozenset[int]],
 ) -> None:
-    """Tell of everything that was to be published: what is there, what is not, what nobody knows."""
+    """Add everything that was to be published: what was, what was not, what nobody knows.
+
+    ``alike`` are the versions that were published meanwhile and say the same.
+    """
     told = {left.name for left in receipt.skipped}
     for action in plan.publishing:
         found = outcomes.get(action.name)
         if isinstance(found, Landed):
-            receipt.published.append(_published(receipt, action, found))
-            if is_raced(action, found):
+            others = came_first(action, found) - alike.get(action.name, frozenset())
+            receipt.published.append(_published(receipt, action, found, alike.get(action.name, frozenset())))
+            if others:
+                shown = ", ".join(f"v{number}" for number in sorted(others))
                 receipt.raced[action.name] = (
-                    f"published as v{found.version}, not v{action.next}: somebody else published in between"
+                    f"published as v{found.version}, after somebody else had published {shown}"
                 )
         elif isinstance(found, Lost):
             _add_lost(receipt, action, found)
@@ -59,9 +65,11 @@ def add_archived(
             receipt.failed.append(Failed(name, "it is still there although the registry said yes"))
 
 
-def is_raced(action: Action, landed: Landed) -> bool:
-    """Whether somebody else published in between; how registries number what they restore is their own."""
-    return landed.version != action.next and action.kind is not Kind.RESTORE
+def came_first(action: Action, landed: Landed) -> frozenset[int]:
+    """Return what somebody else published before us; how registries number what they restore is their own."""
+    if action.kind is Kind.RESTORE:
+        return frozenset()
+    return frozenset(range(action.next or 0, landed.version))
 
 
 def is_of_registry(error: RemoteError | None) -> bool:
@@ -71,10 +79,15 @@ def is_of_registry(error: RemoteError | None) -> bool:
     return isinstance(error, NotSent | Unsupported)
 
 
-def _published(receipt: PushReceipt, action: Action, landed: Landed) -> Published:
+def _published(receipt: PushReceipt, action: Action, landed: Landed, alike: frozenset[int]) -> Published:
     labels = (one.label for one in receipt.labels if one.moved and one.name == action.name)
     found = Published(action.name, landed.version, action.message or "", action.path, action.kind)
-    return replace(found, labels=tuple(dict.fromkeys(labels)), template_id=landed.template_id)
+    return replace(
+        found,
+        labels=tuple(dict.fromkeys(labels)),
+        template_id=landed.template_id,
+        passed_over=tuple(one for one in action.passed_over_by(landed.version) if one not in alike),
+    )
 
 
 def _add_lost(receipt: PushReceipt, action: Action, lost: Lost) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from promptsync.core.labels import previous_name
-from promptsync.core.message import without_mark
 from promptsync.errors import Refused, UsageError
+from promptsync.history.message import without_mark
 from promptsync.sync.labels import Change, Labelled, change_to, checked_version, existing
 from promptsync.sync.project import Project
 from promptsync.sync.versions import read_versions

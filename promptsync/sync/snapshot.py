@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from promptsync.core.compare import State
-from promptsync.core.prompt import Listed, Problem, RemoteVersion
+from promptsync.core.prompt import Listed, Problem, Prompt, RemoteVersion
 from promptsync.files.config import Config
 from promptsync.files.promptfile import PromptFile
 from promptsync.files.worktree import Worktree
 
 if TYPE_CHECKING:
-    from promptsync.core.base import Base
+    from promptsync.history.decide import Base
+    from promptsync.sync.histories import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,10 @@ class Origin:
 class Item:
     """One prompt. ``listed`` is its tracked version, ``remote`` the same read raw where that was needed.
 
-    ``digest`` and ``remote_digest`` are those of the two sides, where they were worked out. ``newest`` is the
-    newest git revision that the file had (full commit id), ``moves`` counts the moves of ``HEAD`` so far.
-    ``deletion_committed`` tells of a prompt without a file whether ``HEAD`` has no file either;
+    ``history`` is that of a prompt that both sides have, or had, and that differs. ``digest`` and
+    ``remote_digest`` are those of the two sides, where they were worked out. ``newest`` is the newest git
+    revision that the file had (full commit id). ``deletion_committed`` tells of a prompt without a file
+    whether ``HEAD`` has no file either;
     ``last_path``, ``last_digest`` and ``last_blob`` are those of the last text that git had of it. ``was`` is
     the prompt without a file whose content this new one has, ``became`` the new one that has this one's:
     somebody changed the name.
@@ -41,12 +43,11 @@ class Item:
     file: PromptFile | None = None
     listed: Listed | None = None
     remote: RemoteVersion | None = None
-    base: Base | None = None
+    history: History | None = None
     digest: str | None = None
     remote_digest: str | None = None
     origin: Origin = field(default_factory=Origin)
     newest: str | None = None
-    moves: int | None = None
     deletion_committed: bool = False
     last_path: str | None = None
     last_digest: str | None = None
@@ -60,6 +61,17 @@ class Item:
     def version(self) -> int | None:
         """The tracked version, ``None`` when the registry has none."""
         return self.listed.version if self.listed is not None else None
+
+    @property
+    def base(self) -> Base | None:
+        """The newest text that both sides include."""
+        found = self.history.decision if self.history is not None else None
+        return found.base if found is not None else None
+
+    @property
+    def base_prompt(self) -> Prompt | None:
+        """What the base says."""
+        return self.history.text(self.base.digest) if self.history is not None and self.base else None
 
     @property
     def path(self) -> str | None:

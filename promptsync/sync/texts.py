@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from promptsync.core.base import Tags
 from promptsync.core.canonical import digest, tag_set
+from promptsync.core.compare import Tags
 from promptsync.core.names import SUFFIXES, name_for
 from promptsync.errors import Refused
 from promptsync.files.history import History

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -22,15 +23,18 @@ def verify(
     prompts: Mapping[str, Prompt],
     listing: Mapping[str, Listed],
     receipt: PushReceipt,
+    same: Mapping[str, frozenset[int]],
 ) -> None:
     """Compare ``landed`` with a list read afterwards; what is not as it should be goes into ``receipt``.
 
-    The list proves equality. A difference is confirmed with a raw read, for the list may hold expanded
-    snippets.
+    The list proves equality. A difference is confirmed with a raw read, because the list may hold expanded
+    snippets. ``same`` are the versions of others that say the same.
     """
     doubtful = []
     for name, version in sorted(landed.items()):
         listed = listing.get(name)
+        if listed is not None and listed.version in same.get(name, ()):
+            continue
         if listed is None or listed.version != version.version:
             receipt.raced.setdefault(name, _raced(version, listed))
         elif not _is_kept(prompts[name], listed.prompt):
@@ -40,6 +44,33 @@ def verify(
         _confirm(project, name, landed[name], prompts[name], listing[name], receipt)
 
     for_each(one, doubtful)
+
+
+def alike(
+    project: Project,
+    landed: Mapping[str, Landed],
+    prompts: Mapping[str, Prompt],
+    listing: Mapping[str, Listed],
+    came_first: Mapping[str, frozenset[int]],
+) -> dict[str, frozenset[int]]:
+    """Return by name the versions that others published meanwhile with the very same text.
+
+    One request is sent for each version that came first. What cannot be read counts as another text.
+    """
+    found: dict[str, frozenset[int]] = {}
+    for name, version in landed.items():
+        listed = listing.get(name)
+        content = digest(prompts[name])
+        same = set()
+        if listed is not None and listed.version > version.version:
+            same |= {listed.version} if digest_beside(prompts[name], listed.prompt) == content else set()
+        for number in came_first[name]:
+            with contextlib.suppress(RemoteError):
+                other = project.registry.get(version.template_id, name, version=number)
+                same |= {number} if digest_beside(prompts[name], other.prompt) == content else set()
+        if same:
+            found[name] = frozenset(same)
+    return found
 
 
 def _confirm(

@@ -9,8 +9,8 @@ from promptsync.core.prompt import Listed, RemoteVersion
 from promptsync.errors import AnswerIsNo
 from promptsync.parallel import CONNECTIONS, mapped
 from promptsync.remote.errors import Unsupported
-from promptsync.sync.decide import read_version
 from promptsync.sync.gather import list_all
+from promptsync.sync.histories import read_version
 from promptsync.sync.labels import Pointers, labels_of_prompt
 from promptsync.sync.lookup import close_name, no_such_prompt, peek_prompt
 from promptsync.sync.project import Project

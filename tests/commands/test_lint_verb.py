@@ -287,7 +287,7 @@ def test_the_rules_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         b"content: .inf\n",
         b"content: x\nmessages: []\n",
         b"content: x\nmodel: {name: a}\nmetadata: {model: {}}\n",
-        b"content: x\npulled: 0\n",
+        b"content: x\nsynced: 0-3fa9c1a\n",
         b"a: &a [x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]\n"
         b"c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c]\n"
         b"e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d]\ncontent: [*e, *e, *e]\n",

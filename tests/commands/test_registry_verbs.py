@@ -167,7 +167,7 @@ def test_a_version_is_shown_as_a_prompt_file(here: World, wanted: str, text: str
     assert file.prompt.name == "support/refund"
     assert file.prompt.tags == ("billing",)
     assert file.prompt.template["messages"][0]["content"][0]["text"] == text
-    assert not file.local.pulled
+    assert not file.local.synced
 
 
 def test_what_is_shown_is_said_beside_the_answer(here: World) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import jsonschema
 import pytest
 from registry_server import running
+from worlds import SYNCED
 
 from promptsync.checks.history import History, ScoredRun, Series
 from promptsync.cli import run
@@ -80,9 +81,10 @@ class Copy:
         assert ran.code == 0, ran.err
 
     def publish(self, text: str, message: str, *evaluations: str) -> None:
-        (self.root / "prompts/ask.yaml").write_text(
-            f"messages: [{{role: user, content: '{text}'}}]\n", "utf-8"
-        )
+        path = self.root / "prompts/ask.yaml"
+        synced = SYNCED.search(path.read_text("utf-8")) if path.exists() else None
+        messages = f"messages: [{{role: user, content: '{text}'}}]\n"
+        path.write_text(f"{messages}{synced[0] if synced else ''}", "utf-8")
         self.done("push", "-y", "-m", message)
         assert self.run("eval", "run", *evaluations).code in (0, 1)  # under the minimum it is history, too
 

@@ -11,7 +11,7 @@ import yaml
 from promptsync.core.lint import Known, check
 from promptsync.core.prompt import Local, Problem, Prompt
 
-LOCAL = ("evaluations", "agents", "examples", "pulled")
+LOCAL = ("evaluations", "agents", "examples", "synced")
 OWN = ("name", "tags", "model", "metadata", "extra", *LOCAL)
 
 

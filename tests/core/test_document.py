@@ -83,7 +83,7 @@ def test_local_keys_and_metadata_find_their_place() -> None:
             "evaluations": ["e"],
             "agents": ["bot", {"name": "other"}],
             "examples": [{"q": None}],
-            "pulled": 7,
+            "synced": "7-3fa9c1a",
         },
         "folder/n",
     )
@@ -91,12 +91,19 @@ def test_local_keys_and_metadata_find_their_place() -> None:
     assert prompt.tags == ("b", "a")
     assert prompt.metadata == {"owner": None, "model": {"provider": "openai", "name": "gpt-4o"}}
     assert prompt.extra == {"provider_id": 3}
-    assert local == Local(("e",), ({"name": "bot"}, {"name": "other"}), ({"q": None},), {"": 7})
+    assert local == Local(("e",), ({"name": "bot"}, {"name": "other"}), ({"q": None},), {"": ("7-3fa9c1a",)})
 
 
-@pytest.mark.parametrize("pulled", [7, {"local": 2}, {"local": 2, "production": 3}])
-def test_pulled_is_a_number_or_a_map(pulled: Any) -> None:
-    said = {"name": "n", "content": "x", "pulled": pulled}
+@pytest.mark.parametrize(
+    "synced",
+    [
+        "7-3fa9c1a",
+        ["7-3fa9c1a", "6-0c4e1f2"],
+        {"local": "2-3fa9c1a", "production": ["3-0c4e1f2", "2-3fa9c1a"]},
+    ],
+)
+def test_synced_is_one_key_or_several_or_a_map(synced: Any) -> None:
+    said = {"name": "n", "content": "x", "synced": synced}
     assert to_document(*to_prompt(said, "n")) == said
 
 

@@ -164,6 +164,68 @@ def test_what_does_not_merge_is_told_with_its_field(
     assert len(turned.conflicts) == len(told)
 
 
+A, B, C = (say("user", f"Example {name}.") for name in "ABC")
+
+RUNS: list[Any] = [
+    pytest.param([A, B], [A], [A, B], id="one more at the end"),
+    pytest.param([A, B], [B], [A, B], id="one more at the start"),
+    pytest.param([A, B, C], [B], [A, B, C], id="one more on either side"),
+    pytest.param([A, B, C], [A, C], [A, B, C], id="one more in between"),
+    pytest.param([A, A], [A], [A, A], id="the same twice"),
+    pytest.param([A, B], [B, A], None, id="another order"),
+    pytest.param([A, B], [A, C], None, id="each has one more"),
+    pytest.param([A, B], [A, A], None, id="one and the same twice"),
+    pytest.param([A, B], [say("assistant", "Example A.")], None, id="another role"),
+]
+
+
+@pytest.mark.parametrize(("longer", "shorter", "merged"), RUNS)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_inserted_run_that_has_all_of_the_other_one_is_taken(
+    longer: list[Any], shorter: list[Any], merged: list[Any] | None, place: int
+) -> None:
+    one, other = (chat(*[SYSTEM, USER][:place], *run, *[SYSTEM, USER][place:]) for run in (longer, shorter))
+    for found in (merge(BASE, one, other), merge(BASE, other, one)):
+        assert [conflict.reason for conflict in found.conflicts] == ([] if merged else [BOTH_ADDED])
+        if merged:
+            assert says(found.prompt) == says(one)
+
+
+def test_inserted_blocks_are_taken_like_messages() -> None:
+    text, first, second = ({"type": "text", "text": text} for text in ("Look:", "one", "two"))
+    base, shorter, longer = (
+        chat(say("user", blocks)) for blocks in ([text], [text, first], [text, first, second])
+    )
+    for found in (merge(base, longer, shorter), merge(base, shorter, longer)):
+        assert (says(found.prompt), found.conflicts) == (says(longer), ())
+
+
+NEW_TOOLS = [
+    pytest.param("", "ab", "ba", "ab", "ba", id="the same in another order"),
+    pytest.param("x", "xab", "bxa", "xab", "bxa", id="around one that was there"),
+    pytest.param("", "ba", "b", "ba", "ba", id="all on one side"),
+    pytest.param("x", "xcab", "xac", "xcab", "xcab", id="all on one side, in another order"),
+    pytest.param("xy", "yxba", "xyab", "yxba", "yxba", id="one side also moved an old one"),
+    pytest.param("xy", "xyba", "yab", "yab", "yab", id="one side also removed an old one"),
+    pytest.param("x", "xca", "xab", "xabc", "xabc", id="neither side has all: by name"),
+    pytest.param("xy", "yxa", "xyab", "yxab", "yxab", id="neither side has all: one moved an old one"),
+]
+
+
+@pytest.mark.parametrize("field", ["tools", "functions"])
+@pytest.mark.parametrize(("base", "ours", "theirs", "merged", "turned"), NEW_TOOLS)
+def test_new_tools_have_no_order(
+    base: str, ours: str, theirs: str, merged: str, turned: str, field: str
+) -> None:
+    def version(names: str) -> Prompt:
+        made = [tool(name) for name in names]
+        return chat(SYSTEM, **{field: made if field == "tools" else [one["function"] for one in made]})
+
+    three = version(base), version(ours), version(theirs)
+    for found, names in ((merge(*three), merged), (merge(three[0], three[2], three[1]), turned)):
+        assert (says(found.prompt), found.conflicts) == (says(version(names)), ())
+
+
 def test_a_text_that_clashes_is_told_with_the_lines_and_marked() -> None:
     ours, theirs = (
         chat(say("system", f"You are kind.\nYou are {word}."), USER) for word in ("curt", "terse")

@@ -86,6 +86,70 @@ def test_only_the_sentence_that_clashes_is_told_and_both_sides_hold_what_merged(
     assert whole.theirs == theirs.replace("order number", "number")
 
 
+BY_WORDS = [
+    pytest.param(
+        "Be kind and brief.", "Be nice and brief.", "Be kind and short.", "Be nice and short.",
+        id="two words of a line",
+    ),
+    pytest.param(
+        "Be kind, brief.", "Be nice, brief.", "Be kind, short.", "Be nice, short.",
+        id="only a sign between",
+    ),
+    pytest.param(
+        "Be kind.\nBe brief.\n", "Be very kind.\nBe brief.\n", "Be kind.\nBe very brief.\n",
+        "Be very kind.\nBe very brief.\n", id="adjacent lines",
+    ),
+    pytest.param(
+        "Be kind.", "Be very kind.", "Be kind. Be brief.", "Be very kind. Be brief.",
+        id="a word, and a sentence behind it",
+    ),
+    pytest.param(
+        "Be kind.", "Be nice.\nAsk.", "Be nice.", "Be nice.\nAsk.", id="the same edit, and a line below it",
+    ),
+    pytest.param(
+        LONG, LONG.replace("kind", "nice"), LONG.replace("to them", "to all"),
+        LONG.replace("kind", "nice").replace("to them", "to all"), id="two words of a long line",
+    ),
+    pytest.param(
+        "短く答えてください。", "長く答えてください。", "短く書いてください。", "長く書いてください。",
+        id="no blanks between words",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("base", "ours", "theirs", "merged"), BY_WORDS)
+def test_what_clashes_merges_by_words_only_when_asked_to(
+    base: str, ours: str, theirs: str, merged: str
+) -> None:
+    assert merge_text(base, ours, theirs, by_words=True).text == merged
+    assert merge_text(base, theirs, ours, by_words=True).text == merged
+    assert merge_text(base, ours, theirs).text is None
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs"),
+    [
+        pytest.param("Be kind.", "Be nice.", "Be good.", id="one word"),
+        pytest.param("Be kind.", "Be nice.", "Be kind!", id="a word and the sign behind it"),
+        pytest.param("Be kind.", "Be very kind.", "Be so kind.", id="inserted at one place"),
+        pytest.param("Be kind.", "Be kind, ever.", "Be nice.", id="inserted behind a changed word"),
+        pytest.param("Be kind.", "", "Be nice.", id="removed and changed"),
+        pytest.param(
+            "Ask.\nBe kind.\nEnd.", "Ask.\nEnd.", "Ask.\nBe nice.\nEnd.", id="line removed, changed"
+        ),
+        pytest.param("Do not lie.", "Do lie.", "Do never lie.", id="word removed and changed"),
+        pytest.param("", "Be kind.", "Be kind. Be brief.", id="out of nothing"),
+        pytest.param("Be kind.", "Never lie, ever.", "Be nice.", id="rewritten and changed"),
+        pytest.param(
+            LONG, LONG.replace("kind", "nice"), LONG.replace("kind", "good"), id="one word of a long line"
+        ),
+    ],
+)
+def test_words_that_clash_clash(base: str, ours: str, theirs: str) -> None:
+    for one, other in ((ours, theirs), (theirs, ours)):
+        assert merge_text(base, one, other, by_words=True).text is None
+
+
 @pytest.mark.parametrize(
     ("base", "ours", "theirs", "marked"),
     [

@@ -231,9 +231,9 @@ def test_a_draft_is_passed_over_and_named(released: World) -> None:
     commit(released, "a", "hello", "welcome")
     done = released.run("deploy", "--json")
     assert done.code == 0, str(done)
-    assert done.document["superseded"] == [{"name": "a", "versions": [2]}]
+    assert done.document["passed_over"] == [{"name": "a", "versions": [2]}]
     assert labels(released)["a"] == 3
-    assert released.messages("a")[2].split()[-2].endswith("+")
+    assert released.messages("a")[2].endswith(" v3^1)")
 
 
 def test_a_draft_that_is_live_and_an_edit_in_git_are_a_conflict(released: World) -> None:

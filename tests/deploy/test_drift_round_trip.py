@@ -7,7 +7,7 @@ import random
 import pytest
 from worlds import World
 
-DRIFT = ("pull", "--merge", "--drafts", "--partial")
+DRIFT = ("pull", "--merge", "--passed-over", "--partial")
 PLACES = 12
 BEGINNING = [f"A polite place {number} for {{name}}." for number in range(PLACES)]
 
@@ -72,7 +72,7 @@ def test_a_draft_comes_back_and_is_released_once(shop: World, how: str) -> None:
     draft = edit_there(shop, 0, "a draft")
     edit_here(shop, 6, "a release")
     found = shop.run("deploy", "--json").document
-    assert found["superseded"] == [{"name": "a", "versions": [draft]}]
+    assert found["passed_over"] == [{"name": "a", "versions": [draft]}]
     assert shop.label("a", "prod") == draft + 1 and "a draft" not in shop.text("a")
 
     drift(shop, how)
@@ -155,7 +155,7 @@ def test_a_draft_that_clashes_with_the_release_is_told_until_somebody_decides(sh
     for _ in range(2):
         done = shop.run(*DRIFT)
         assert done.code == 3 and "do not merge" in done.out
-    shop.ok("pull", "--no-drafts", "a")
+    shop.ok("pull", "--no-passed-over", "a")
     shop.commit("The release is right")
     assert shop.ok(*DRIFT).out == "nothing to pull\n"
     assert "nothing to deploy" in shop.ok("deploy").out

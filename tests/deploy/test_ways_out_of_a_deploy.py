@@ -62,7 +62,7 @@ def test_a_live_edit_that_a_deploy_to_another_label_passed_over_is_brought_back_
     long.ok("deploy", "--label", "staging")
     done = long.run("deploy")
     assert done.code == 3
-    assert ["pull", "--drafts", "a"] in commands(done)
+    assert ["pull", "--passed-over", "a"] in commands(done)
     for command in commands(done):
         assert long.run(*command).code in (0, 1), command
     long.commit("Bring it back")

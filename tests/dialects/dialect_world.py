@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from dialect_servers import Dialect
 from registry_server import Caller, chat, completion, flat, running
 
@@ -65,11 +66,12 @@ class Here:
         shown = self.capsys.readouterr()
         return Ran(code, shown.out, shown.err)
 
-    def write(self, name: str, text: str, *, pulled: int) -> None:
+    def write(self, name: str, text: str) -> None:
+        """Let a file that was pulled say something else."""
         path = self.root / "prompts" / f"{name}.yaml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        message = f"  - role: user\n    content: {json.dumps(text)}\n"
-        path.write_text(f"name: {name}\nmessages:\n{message}pulled: {pulled}\n")
+        document = yaml.safe_load(path.read_text())
+        document["messages"][0]["content"] = text
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
 
     def publish(self, name: str, text: str, **more: Any) -> dict[str, Any]:
         answer = self.call("POST", "/rest/prompt-templates", flat(name, chat(text), **more))
@@ -94,6 +96,5 @@ def beside(kind: Callable[[Any], Dialect], root: Path, capsys: pytest.CaptureFix
             label = {"name": "prod.previous", "prompt_version_number": 1}
             here.call("POST", f"/prompts/{refund['id']}/label", label)
             here.call("POST", "/rest/log-request", REQUEST)
-            here.write("support/refund", "Say {question}", pulled=2)
-            here.write("tone", "Be kind.", pulled=1)
+            assert here.run("pull").code == 0
             yield here

@@ -34,7 +34,7 @@ def here(
 
 
 def edited(here: Here) -> None:
-    here.write("tone", "Be nice.", pulled=1)
+    here.write("tone", "Be nice.")
 
 
 def behind(here: Here) -> None:

@@ -121,7 +121,7 @@ def test_when_both_forms_are_turned_down_both_reasons_are_shown(
     at: Callable[..., Here], line: str, said: tuple[str, str]
 ) -> None:
     here = at(lambda app: Refusing(app, ()))
-    here.write("tone", "Be nice.", pulled=1)
+    here.write("tone", "Be nice.")
     ran = here.run(*line.split())
     assert ran.code in (4, 5)
     assert all(reason in ran.out + ran.err for reason in said)

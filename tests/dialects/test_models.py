@@ -23,7 +23,7 @@ def test_a_prompt_with_a_model_and_variables_comes_and_goes(
         path = tmp_path / "prompts/asked.yaml"
         path.write_text(FSTRING)
         assert here.run("push", "-y").code == 0
-        path.write_text(FSTRING.replace("Hello", "Ciao"))
+        path.write_text(path.read_text().replace("Hello", "Ciao"))
         assert here.run("push", "-y").code == 0
         path.unlink()
         (tmp_path / ".promptsync/record.json").unlink()
@@ -45,7 +45,7 @@ def test_a_registry_that_forgets_tags_is_not_taken_for_somebody_who_changed_them
         assert (ran.code, ran.document["unverified"]) == (5, [])
         assert ran.document["altered"] == [{"name": "asked", "fields": ["tags"]}]
         for state, word in (("altered", "Hello"), ("ahead", "Ciao")):
-            path.write_text(f"tags: [a]\n{text.replace('Hello', word)}")
+            path.write_text(path.read_text().replace("Hello", word))
             (found,) = here.run("status", "asked", "--json").document["prompts"]
             assert found["state"] == state
 
@@ -57,7 +57,7 @@ def test_what_only_a_filled_in_form_is_given_of_stops_nobody_else(
         path = tmp_path / "prompts/asked.yaml"
         path.write_text(JINJA)
         here.run("push", "-y")
-        path.write_text(JINJA.replace("Hello", "Ciao"))
+        path.write_text(path.read_text().replace("Hello", "Ciao"))
         ran = here.run("push", "-y", "--json")
         assert ran.document["published"][0]["version"] == 2, ran.out
         assert {one["state"] for one in here.run("status", "--json").document["prompts"]} == {"in-sync"}

@@ -10,7 +10,7 @@ import pytest
 from dialect_servers import Dialect, customer, embedded, vendor
 from dialect_world import beside
 
-TAGGED = "name: tagged\ntags: [billing]\nmessages: [{role: user, content: T}]\npulled: 1\n"
+TAGGED = "name: tagged\ntags: [billing]\nmessages: [{role: user, content: T}]\n"
 
 
 @pytest.mark.parametrize("kind", [embedded, vendor])

@@ -136,7 +136,26 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
                 (2, 32, "unknown-key", "Unknown key extra.versoin. Did you mean version?"),
             ],
         ),
-        ("content: x\npulled: 0\n", [(2, 1, "schema", "pulled: 0 is less than the minimum of 1.")]),
+        (
+            "content: x\nsynced: 0-3fa9c1a\n",
+            [
+                (
+                    2,
+                    1,
+                    "schema",
+                    "synced is not a version and seven digits, such as 7-3fa9c1a: delete the line, "
+                    "then run promptsync pull.",
+                )
+            ],
+        ),
+        ("content: x\npulled: 7\n", [
+                (
+                    2,
+                    1,
+                    "unknown-key",
+                    "Unknown key pulled. It is called synced: now. Delete the line, then run promptsync pull.",
+                )
+            ]),
         ("content: x\nagents: [{}]\n", [(2, 10, "missing-key", "agents[0] lacks the key name.")]),
     ],
 )

@@ -45,7 +45,7 @@ messages:
     folded
     text
 # local
-pulled: 7 # by pull
+synced: 7-3fa9c1a # by pull
 """
 
 
@@ -104,7 +104,7 @@ def _call(*path: Any) -> Any:
 @pytest.mark.parametrize(
     ("change", "diff"),
     [
-        pytest.param(_set("pulled", 8), ["- pulled: 7 # by pull", "+ pulled: 8 # by pull"], id="number"),
+        pytest.param(_set("synced", "8-0c4e1f2"), ["- synced: 7-3fa9c1a # by pull", "+ synced: 8-0c4e1f2 # by pull"], id="synced"),
         pytest.param(
             _set("messages", 0, "content", "You answer.  \n\nBe brief.\n"),
             ["-     Be kind.", "+     Be brief."],
@@ -217,9 +217,9 @@ def test_an_edit_touches_the_lines_that_changed(change: Any, diff: list[str]) ->
 
 
 def test_a_new_key_stands_where_the_house_style_has_it() -> None:
-    text = "# top\nname: p\n# the text\ncontent: x\npulled: 1\n"
+    text = "# top\nname: p\n# the text\ncontent: x\nsynced: 1-0a1b2c3\n"
     edited = edit(text, _set("tags", ["a"]))
-    assert edited == "# top\nname: p\ntags: [a]\n# the text\ncontent: x\npulled: 1\n"
+    assert edited == "# top\nname: p\ntags: [a]\n# the text\ncontent: x\nsynced: 1-0a1b2c3\n"
     assert edit("# top\ncontent: x\n", _set("tags", ["a"])) == "# top\ntags: [a]\ncontent: x\n"
 
 
@@ -241,15 +241,15 @@ def test_a_file_with_aliases_says_the_right_thing_after_an_edit() -> None:
 
 
 def test_a_flow_mapping_opens_up_for_a_text_of_several_lines() -> None:
-    text = "messages: [{role: user, content: hi}]  # short\npulled: 1\n"
+    text = "messages: [{role: user, content: hi}]  # short\nsynced: 1-0a1b2c3\n"
     edited = edit(text, _set("messages", 0, "content", "a\nb\n"))
-    assert edited == "messages:  # short\n  - role: user\n    content: |\n      a\n      b\npulled: 1\n"
+    assert edited == "messages:  # short\n  - role: user\n    content: |\n      a\n      b\nsynced: 1-0a1b2c3\n"
 
 
 def test_a_literal_block_keeps_its_indentation() -> None:
-    text = "content: |\n      a\n\n      b\npulled: 1\n"
-    assert edit(text, _set("content", "a\n\n  c\n")) == "content: |\n      a\n\n        c\npulled: 1\n"
-    assert edit(text, _set("content", " a\nb\n")) == "content: |6\n       a\n      b\npulled: 1\n"
+    text = "content: |\n      a\n\n      b\nsynced: 1-0a1b2c3\n"
+    assert edit(text, _set("content", "a\n\n  c\n")) == "content: |\n      a\n\n        c\nsynced: 1-0a1b2c3\n"
+    assert edit(text, _set("content", " a\nb\n")) == "content: |6\n       a\n      b\nsynced: 1-0a1b2c3\n"
 
 
 def test_a_file_in_json_stays_json() -> None:
@@ -270,8 +270,8 @@ def test_crlf_files_stay_crlf() -> None:
     ("text", "change", "expected"),
     [
         ("name: p\ncontent: x", _set("content", "z"), "name: p\ncontent: z"),
-        ("content: x\npulled: 1", _set("pulled", 2), "content: x\npulled: 2"),
-        ("content: |\n  x", _set("pulled", 2), "content: x\npulled: 2"),
+        ("content: x\nsynced: 1-0a1b2c3", _set("synced", "2-3fa9c1a"), "content: x\nsynced: 2-3fa9c1a"),
+        ("content: |\n  x", _set("synced", "2-3fa9c1a"), "content: x\nsynced: 2-3fa9c1a"),
         ("content: x # note", _set("content", "a\nb"), "content: |- # note\n  a\n  b"),
     ],
 )
@@ -331,7 +331,7 @@ def test_a_file_that_a_pull_writes_is_given_its_name() -> None:
         ("content:\n  plain text\n  on lines\nmetadata:\n\n  a:\n", _set("metadata", "a", "1")),
         ("content: |+\n  a\n\n\nmetadata: {a: 1}\n", _call("pop", ("metadata",))),
         ("content: |2\n    a\n\n     \nmetadata: {a: 1}\n", _set("metadata", "b", 2)),
-        ("metadata: {a: 1}\ncontent: |2-\n    a\n      \n", _set("pulled", 2)),
+        ("metadata: {a: 1}\ncontent: |2-\n    a\n      \n", _set("synced", "2-3fa9c1a")),
     ],
 )
 def test_odd_layouts_are_edited_too(text: str, change: Any) -> None:

@@ -76,7 +76,7 @@ def plans(draw: st.DrawFn) -> DeployPlan:
     empty = Snapshot((), Worktree(Path("/"), "prompts"), {})
     text = draw(names)
     releases = [
-        Member(name, f"{name}.yaml", 1, 1, 2, publishes=draw(st.booleans()), superseded=(2,), left_over=True)
+        Member(name, f"{name}.yaml", 1, 1, 2, publishes=draw(st.booleans()), passed_over=(2,), left_over=True)
         for name in draw(st.lists(names, max_size=2, unique=True))
     ]
     survey = Survey(

@@ -44,7 +44,7 @@ CONTENT: list[tuple[str, Files, Files, dict[str, str]]] = [
     ("evaluations", {A: text()}, {A: text(more="evaluations: [quality]\n")}, {}),
     ("agents", {A: text()}, {A: text(more="agents: [helper]\n")}, {}),
     ("examples", {A: text()}, {A: text(more="examples: [{x: y}]\n")}, {}),
-    ("pulled", {A: text(more="pulled: 1\n")}, {A: text(more="pulled: 2\n")}, {}),
+    ("synced", {A: text(more="synced: 1-0a1b2c3\n")}, {A: text(more="synced: 2-3fa9c1a\n")}, {}),
     ("the place of a named prompt", {A: text(name="n")}, {"prompts/x/y.yaml": text(name="n")}, {}),
     ("place and text", {A: text(name="n")}, {B: text("Bye", name="n")}, {"n": "changed"}),
     ("the suffix", {A: text()}, {"prompts/a.yml": text()}, {}),

@@ -187,14 +187,15 @@ def _drop_tags(body: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "change", "field"),
+    ("line", "change", "field", "state"),
     [
-        ("model: {provider: openai, name: gpt-4o}", _drop_parameters, "model"),
-        ("tags: [support]", _drop_tags, "tags"),
+        ("model: {provider: openai, name: gpt-4o}", _drop_parameters, "model", "altered"),
+        # tags have no versions: somebody may have taken them away in the dashboard
+        ("tags: [support]", _drop_tags, "tags", "behind"),
     ],
 )
 def test_what_a_registry_drops_is_named_and_not_pushed_for_ever(
-    three: World, line: str, change: Callable[[dict[str, object]], None], field: str
+    three: World, line: str, change: Callable[[dict[str, object]], None], field: str, state: str
 ) -> None:
     three.edit("b", "name: b", f"name: b\n{line}")
     three.commit("Say more")
@@ -205,11 +206,11 @@ def test_what_a_registry_drops_is_named_and_not_pushed_for_ever(
     (altered,) = done.document["altered"]
     assert altered["name"] == "b" and any(path.startswith(field) for path in altered["fields"])
     assert (three.label("a", "prod"), three.label("b", "prod")) == (2, None)
-    assert three.states() == {"a": "in-sync", "b": "altered", "c": "in-sync"}
+    assert three.states() == {"a": "in-sync", "b": state, "c": "in-sync"}
     three.forget()
     again = three.run("push")
     assert again.code == 0
-    assert "left  b: altered, the registry keeps it differently" in again.out
+    assert f"left  b: {state}, " in again.out
     assert three.writes == []
 
 

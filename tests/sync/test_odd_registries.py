@@ -119,13 +119,13 @@ DAMAGE = [
     "{",
     "[]",
     "null",
-    '{"format": 1}',
-    '{"format": 1, "remotes": []}',
-    '{"format": 1, "remotes": {"URL": {"workspace": "x", "prompts": []}}}',
-    '{"format": 1, "remotes": {"URL": {"prompts": {"a": 7}}}}',
-    '{"format": 1, "remotes": {"URL": {"prompts": {"a": {"id": "x"}}}}}',
-    '{"format": 1, "remotes": {"URL": {"workspace": 1, "prompts": {"a": {"id": 1, "version": 1, "digest": 3,'
-    ' "tags": "abc", "kept_tags": [[]], "pulled": "x", "commit": 7}}}}}',
+    '{"format": 2}',
+    '{"format": 2, "remotes": []}',
+    '{"format": 2, "remotes": {"URL": {"workspace": "x", "prompts": []}}}',
+    '{"format": 2, "remotes": {"URL": {"prompts": {"a": 7}}}}',
+    '{"format": 2, "remotes": {"URL": {"prompts": {"a": {"id": "x"}}}}}',
+    '{"format": 2, "remotes": {"URL": {"workspace": 1, "prompts": {"a": {"id": 1, "version": 1, "digest": 3,'
+    ' "tags": "abc"}}}}}',
     "[" * 100_000,
 ]
 
@@ -143,7 +143,7 @@ def test_a_damaged_record_is_made_anew(world: World, damage: str) -> None:
     world.edit("a", "Hello", "Ciao")
     world.ok("push")
     assert set(world.states().values()) == {"in-sync"}
-    assert json.loads(record.read_bytes())["format"] == 1
+    assert json.loads(record.read_bytes())["format"] == 2
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"id": 1}', '{"id": 1, "version": 1, "prompt_name": 3}'])

@@ -81,6 +81,9 @@ def test_renamed_in_the_registry_as_well_it_is_the_same_prompt_with_its_labels(r
     assert renamed.label(NEW, "prod") == 1
     renamed.edit(OLD, "money", "refund")
     renamed.commit("Reword")
+    # no revision of the new name was published yet, so this asks
+    assert renamed.states()[NEW] == "diverged"
+    renamed.ok("pull", "--ours", NEW)
     assert renamed.states()[NEW] == "ahead"
 
 
@@ -114,13 +117,11 @@ def test_an_edit_that_was_committed_before_the_rename_is_followed(renamed: World
     assert names(renamed)[NEW] == ("new", OLD, None)
 
 
-def test_without_git_no_advice_is_given_that_cannot_be_followed(world: World) -> None:
+def test_without_git_the_old_name_is_one_that_was_never_here(world: World) -> None:
     world.write(OLD)
     world.ok("push")
     (world.root / ".git").rename(world.root / "no-git")
     world.edit(OLD, f"name: {OLD}", f"name: {NEW}")
-    assert names(world)[NEW] == ("new", OLD, None)
-    shown = world.ok("push", "--dry-run").out
-    assert "no commit tells whether that was meant" in shown
-    assert "commit that" not in shown
+    assert names(world) == {NEW: ("new", None, None), OLD: ("remote-only", None, None)}
+    assert "commit that" not in world.ok("push", "--dry-run").out
     assert "commit that" not in world.ok("status").out

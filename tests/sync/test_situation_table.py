@@ -11,6 +11,7 @@ from named_tests import named_tests
 from situation_docs import PAGE, page
 from situation_table import SITUATIONS, Does, Situation
 from working_copy import Copy
+from worlds import SYNCED
 
 STATUS_REFUSED = 3
 
@@ -29,7 +30,7 @@ def begun(directory: Path, capsys: pytest.CaptureFixture[str], row: Situation) -
 
 
 def check(copy: Copy, verb: str, does: Does) -> None:
-    before = {path: path.read_bytes() for path in copy.project.glob("prompts/**/*.yaml")}
+    before = texts(copy, verb)
     code, found = copy.run(verb)
     assert code == does.code, found
     assert found.get("error", {}).get("code", "") == does.error
@@ -37,8 +38,13 @@ def check(copy: Copy, verb: str, does: Does) -> None:
         key: tuple(one["version"] for one in found.get(key, ())) for key in ("published", "written")
     }
     assert (numbers["published"], numbers["written"]) == (does.published, does.written)
-    after = {path: path.read_bytes() for path in copy.project.glob("prompts/**/*.yaml")}
-    assert (after != before) == bool(does.written)
+    assert (texts(copy, verb) != before) == bool(does.written)
+
+
+def texts(copy: Copy, verb: str) -> dict[Path, str]:
+    """What the files say; a push of uncommitted text writes ``synced:`` into them."""
+    found = {path: path.read_text() for path in copy.project.glob("prompts/**/*.yaml")}
+    return found if verb == "pull" else {path: SYNCED.sub("", text) for path, text in found.items()}
 
 
 @pytest.mark.parametrize("row", SITUATIONS, ids=lambda row: row.play.__name__)

@@ -131,7 +131,7 @@ def _seen(session: Session, config: Config) -> Seen:
     except PromptsyncError:
         return Seen()
     listed = seen(config.root, url)
-    pushed = {name: one.pushed.version for name, one in project.record().entries(url, None).items()}
+    pushed = {name: one.version for name, one in project.record().entries(url, None).items()}
     return Seen(
         {**pushed, **{name: max(at, pushed.get(name, 0)) for name, at in listed.versions.items()}},
         listed.labels,

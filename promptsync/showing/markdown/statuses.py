@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from promptsync.core.compare import State
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
     from promptsync.sync.snapshot import Item, Snapshot
 
 
-def status_markdown(snapshot: Snapshot, *, most: int = MOST) -> list[str]:
-    """Return the prompts that are not in sync, one line each, and what is wrong with files."""
+def status_markdown(
+    snapshot: Snapshot, passed_over: Mapping[str, Sequence[int]] = MappingProxyType({}), *, most: int = MOST
+) -> list[str]:
+    """Return the prompts that are not in sync, one line each, what was passed over, and unreadable files."""
     page = Page(most)
     counts = Counter(item.state for item in snapshot.items)
     told = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
@@ -23,6 +27,9 @@ def status_markdown(snapshot: Snapshot, *, most: int = MOST) -> list[str]:
     changed = [item for item in snapshot.items if item.state is not State.IN_SYNC]
     if changed:
         page.fence(table([_row(item) for item in changed]))
+    if passed_over:
+        page.say(f"**{count(len(passed_over), 'prompt')} with versions that were passed over**")
+        page.fence(f"{name}  {', '.join(f'v{one}' for one in found)}" for name, found in passed_over.items())
     if snapshot.problems:
         page.say(f"**{count(len(snapshot.problems), 'problem')} in files that cannot be read**")
         page.fence(text_of(problem) for problem in snapshot.problems)

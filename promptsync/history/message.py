@@ -1,15 +1,15 @@
 """Commit messages of published versions, and the mark at their end.
 
-``Tighten refund tone (1a2b3c4 v5)``: the git commit that the content came from and the version's own number.
-A copied or restored message carries a wrong number, which tells it apart. A ``+`` after the commit says that
-the content was not committed, or was forced over versions that the commit does not include; without git only
-the number is there.
+``Tighten refund tone (1a2b3c4 v5)``: the git commit that the text came from and the version's own number. It
+includes the version before it; ``v5^3`` includes v3 and not v4, ``v5^4^2`` both, as a merge does, ``v5^0``
+none. A ``+`` after the commit says that the text was not committed; without git there is no commit.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptsync.core.prompt import MAX_MESSAGE
@@ -17,22 +17,33 @@ from promptsync.errors import UsageError
 
 ELLIPSIS = "…"
 
-_MARK = re.compile(r"(?:^|(?<=\s))\((?:([0-9a-f]{7,40})(\+)? )?v([1-9][0-9]{0,9})\)\s*\Z")
+MOST_PARENTS = 3
+"""How many parents a mark can name: the newest ones where there are more."""
+
+_MARK = re.compile(
+    r"(?:^|(?<=\s))\((?:([0-9a-f]{7,40})(\+)? )?v([1-9][0-9]{0,9})((?:\^(?:0|[1-9][0-9]{0,9})){0,3})\)\s*\Z"
+)
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _ZERO_WIDTH_JOINER = "\u200d"
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """``commit`` is 7 to 40 hexadecimal digits, or ``None`` when the content came from no git repository."""
+    """What a message says of its version.
+
+    ``commit`` is 7 to 40 hexadecimal digits, or ``None`` for a text that came from no git repository;
+    ``dirty`` says that the text was not committed. ``parents`` are the versions that it was made from, newest
+    first; none means the version before it, and 0 no version at all.
+    """
 
     commit: str | None
     dirty: bool
     version: int
+    parents: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         origin = f"{self.commit}{'+' if self.dirty else ''} " if self.commit else ""
-        return f"({origin}v{self.version})"
+        return f"({origin}v{self.version}{''.join(f'^{parent}' for parent in self.parents)})"
 
 
 def parse_mark(message: str | None) -> Mark | None:
@@ -40,8 +51,23 @@ def parse_mark(message: str | None) -> Mark | None:
     found = _MARK.search(message) if message else None
     if found is None:
         return None
-    commit, plus, version = found.groups()
-    return Mark(commit, plus is not None, int(version))
+    commit, plus, version, parents = found.groups()
+    return Mark(commit, plus is not None, int(version), tuple(map(int, parents.split("^")[1:])))
+
+
+def make_mark(commit: str | None, dirty: bool, version: int, parents: Sequence[int] | None) -> Mark:
+    """Return the mark of a version made from ``parents``; ``None`` means the one before it.
+
+    ``commit`` is used as it is: abbreviate it first. Raises ``ValueError`` when it is no abbreviated commit.
+    """
+    if commit is not None and not _COMMIT.fullmatch(commit):
+        raise ValueError(f"{commit!r} is not an abbreviated commit")
+    named = tuple(sorted(parents if parents is not None else [version - 1], reverse=True))[:MOST_PARENTS]
+    if named == (version - 1,) or version == 1:
+        named = ()
+    elif not named:
+        named = (0,)
+    return Mark(commit, dirty and commit is not None, version, named)
 
 
 def without_mark(message: str | None) -> str:
@@ -49,23 +75,20 @@ def without_mark(message: str | None) -> str:
     return _MARK.sub("", message).rstrip() if message else ""
 
 
-def with_mark(subject: str, commit: str | None, dirty: bool, version: int, *, name: str = "") -> str:
+def with_mark(subject: str, mark: Mark, *, name: str = "") -> str:
     """Return the message to publish: the subject, cut where needed, and the mark; at most 72 code points.
 
-    ``commit`` is taken as it is: abbreviate it before. Line breaks and control characters become spaces. An
-    empty subject becomes ``Update NAME``. Raises ``ValueError`` when ``commit`` is no abbreviated commit.
+    Line breaks and control characters become spaces. An empty subject becomes ``Update NAME``.
     """
-    if commit is not None and not _COMMIT.fullmatch(commit):
-        raise ValueError(f"{commit!r} is not an abbreviated commit")
-    mark = str(Mark(commit, dirty and commit is not None, version))
     text = _one_line(subject) or _one_line(f"Update {name}")
-    return f"{shorten(text, MAX_MESSAGE - len(mark) - 1)} {mark}"
+    return f"{shorten(text, MAX_MESSAGE - len(str(mark)) - 1)} {mark}"
 
 
-def check_message(message: str, longest_mark: str) -> str:
+def check_message(message: str, mark: str) -> str:
     """Return an explicit message without surrounding blanks, or raise ``UsageError`` when it cannot be used.
 
-    ``longest_mark`` is the longest mark that will follow it: such a message is refused rather than cut.
+    ``mark`` is the one that will follow it, or as long: a message that does not fit before it is refused
+    rather than cut.
     """
     text = message.strip()
     for character in text:
@@ -74,11 +97,11 @@ def check_message(message: str, longest_mark: str) -> str:
                 f"the commit message holds {_described(character)}; a version's message is one line of text",
                 hint="give -m one line without control characters.",
             )
-    room = MAX_MESSAGE - len(longest_mark) - 1
+    room = MAX_MESSAGE - len(mark) - 1
     if len(text) > room:
         raise UsageError(
             f"the commit message has {len(text)} characters; at most {room} fit before the mark "
-            f"{longest_mark} (the registry takes {MAX_MESSAGE})",
+            f"{mark} (the registry takes {MAX_MESSAGE})",
             hint=f"make it {len(text) - room} shorter",
         )
     return text

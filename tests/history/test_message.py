@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.core.message import Mark, check_message, parse_mark, shorten, with_mark, without_mark
 from promptsync.errors import UsageError
+from promptsync.history.message import (
+    Mark,
+    check_message,
+    make_mark,
+    parse_mark,
+    shorten,
+    with_mark,
+    without_mark,
+)
 
 FULL = "1a2b3c4" * 5 + "12345"
 
@@ -20,6 +28,12 @@ FULL = "1a2b3c4" * 5 + "12345"
         ("Tighten refund tone (v5)", Mark(None, False, 5)),
         (f"Tone ({FULL} v12)", Mark(FULL, False, 12)),
         ("(v5)", Mark(None, False, 5)),
+        ("From v3 alone (1a2b3c4 v5^3)", Mark("1a2b3c4", False, 5, (3,))),
+        ("A merge (1a2b3c4+ v5^4^2)", Mark("1a2b3c4", True, 5, (4, 2))),
+        ("From nothing (v5^0)", Mark(None, False, 5, (0,))),
+        ("Four parents (v9^7^5^3^1)", None),
+        ("A sign too many (v5^)", None),
+        ("Leading zero (v5^03)", None),
         ("Restore v3 (1a2b3c4 v3) (9f8e7d6 v6)", Mark("9f8e7d6", False, 6)),
         ("Trailing blank (v5)\n", Mark(None, False, 5)),
         (None, None),
@@ -70,18 +84,18 @@ def test_the_mark_can_be_left_out_for_display(message: str | None, text: str) ->
 def test_a_message_is_its_subject_and_the_mark(
     subject: str, commit: str | None, dirty: bool, expected: str
 ) -> None:
-    message = with_mark(subject, commit, dirty, 5, name="support/refund")
+    message = with_mark(subject, make_mark(commit, dirty, 5, None), name="support/refund")
     assert message == expected
     assert len(message) <= 72
 
 
 def test_a_message_without_subject_and_name_still_says_something() -> None:
-    assert with_mark("", None, False, 1) == "Update (v1)"
+    assert with_mark("", make_mark(None, False, 1, None)) == "Update (v1)"
 
 
 def test_a_commit_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="HEAD"):
-        with_mark("a", "HEAD", False, 1)
+        make_mark("HEAD", False, 1, None)
 
 
 @pytest.mark.parametrize(
@@ -106,14 +120,19 @@ def test_a_text_is_cut_between_graphemes(text: str, room: int, expected: str) ->
     st.text(),
     st.none() | st.from_regex(r"[0-9a-f]{7,40}", fullmatch=True),
     st.booleans(),
-    st.integers(1, 10**9),
+    st.integers(2, 10**9),
+    st.none() | st.lists(st.integers(1, 10**9), max_size=5, unique=True),
 )
 def test_every_message_fits_is_one_line_and_its_mark_can_be_read_back(
-    subject: str, commit: str | None, dirty: bool, version: int
+    subject: str, commit: str | None, dirty: bool, version: int, parents: list[int] | None
 ) -> None:
-    message = with_mark(subject, commit, dirty, version, name="a")
+    message = with_mark(subject, make_mark(commit, dirty, version, parents), name="a")
     assert len(message) <= 72
-    assert parse_mark(message) == Mark(commit, dirty and commit is not None, version)
+    found = parse_mark(message)
+    assert found is not None
+    assert (found.commit, found.dirty, found.version) == (commit, dirty and commit is not None, version)
+    named = [version - 1] if parents is None else sorted(parents, reverse=True)[:3] or [0]
+    assert list(found.parents or (version - 1,)) == named
     assert not {unicodedata.category(character) for character in message} & {"Cc", "Cs", "Zl", "Zp"}
     assert without_mark(message)
 
@@ -123,7 +142,7 @@ def test_an_explicit_message_that_fits_is_taken_without_surrounding_blanks() -> 
     assert check_message(" Tighten tone\n", mark) == "Tighten tone"
     longest = "é" * (72 - len(mark) - 1)
     assert check_message(longest, mark) == longest
-    assert with_mark(longest, "1a2b3c4", True, 12) == f"{longest} {mark}"
+    assert with_mark(longest, make_mark("1a2b3c4", True, 12, None)) == f"{longest} {mark}"
 
 
 def test_an_explicit_message_that_does_not_fit_is_refused_with_both_lengths() -> None:

@@ -1,0 +1,228 @@
+"""Who changed what, and how much has to be read to tell. A text is its set of letters."""
+
+from __future__ import annotations
+
+import pytest
+from versions import (
+    C1,
+    C2,
+    C3,
+    C4,
+    committed,
+    decided,
+    key,
+    revision,
+    texts,
+    uncommitted,
+    versions,
+)
+
+from promptsync.history.decide import (
+    Local,
+    Outline,
+    Relation,
+    Remote,
+    listed_as_passed_over,
+    outline,
+    passed_over,
+)
+from promptsync.history.graph import Missing, Version
+
+FIRST = ("a", f"({C1} v1)")
+AT_FIRST = revision(C1, "a")
+EDITED = (AT_FIRST, revision(C2, "ab", 0))
+
+
+@pytest.mark.parametrize(
+    ("local", "rows", "relation", "push", "pull", "reads"),
+    [
+        pytest.param(committed(AT_FIRST), [FIRST], "equal", (1,), (1,), 1, id="in sync"),
+        pytest.param(committed(*EDITED), [FIRST], "ahead", (1,), (1,), 1, id="edited here"),
+        pytest.param(committed(AT_FIRST), [FIRST, ("ac", "")], "behind", (2,), (2,), 2, id="edited there"),
+        pytest.param(committed(*EDITED), [FIRST, ("ac", "")], "diverged", (2,), (2,), 2, id="edited by both"),
+        pytest.param(
+            uncommitted("abd", AT_FIRST, keys=[key(2, "ab")]),
+            [FIRST, ("ab", f"({C1}+ v2)")],
+            "ahead", (2,), (2,), 1, id="pushed uncommitted, then edited further",
+        ),
+        pytest.param(
+            uncommitted("ab", AT_FIRST, keys=[key(2, "ab")]),
+            [FIRST, ("ab", f"({C1}+ v2)"), ("ac", f"({C2} v3^1)")],
+            "diverged", (3, 2), (3, 2), 3, id="pushed uncommitted, released over",
+        ),
+        pytest.param(
+            uncommitted("abc", AT_FIRST, keys=[key(3, "ac"), key(2, "ab")]),
+            [FIRST, ("ab", f"({C1}+ v2)"), ("ac", f"({C2} v3^1)")],
+            "ahead", (3, 2), (3, 2), 2, id="the two merged",
+        ),
+        pytest.param(
+            committed(*EDITED),
+            [FIRST, ("ab", f"({C2} v2)"), ("ac", f"({C3} v2)")],
+            "diverged", (3, 2), (3, 2), 3, id="raced, and first",
+        ),
+        pytest.param(
+            committed(AT_FIRST, revision(C3, "ac", 0)),
+            [FIRST, ("ab", f"({C2} v2)"), ("ac", f"({C3} v2)")],
+            "equal", (3,), (3,), 2, id="raced, and second",
+        ),
+        pytest.param(
+            committed(*EDITED),
+            [FIRST, ("ab", f"({C2} v2)"), ("a", "")],
+            "behind", (3,), (3,), 2, id="restored there",
+        ),
+        pytest.param(
+            committed(*EDITED, revision(C3, "a", 1)),
+            [FIRST, ("ab", f"({C2} v2)")],
+            "ahead", (2,), (2,), 1, id="reverted here",
+        ),
+        pytest.param(
+            committed(AT_FIRST, revision(C4, "abcd", 0)),
+            [FIRST, ("ab", f"({C2} v2)"), ("abc", f"({C3} v3)")],
+            "ahead", (3,), (3,), 3, id="squashed with one more edit",
+        ),
+        pytest.param(
+            uncommitted("a", *EDITED, keys=[key(1, "a")]),
+            [FIRST, ("ab", f"({C2} v2)")],
+            "behind", (2,), (2,), 2, id="an old version put here to look at",
+        ),
+        pytest.param(
+            committed(*EDITED, revision(C3, "a", 1, keys=[key(1, "a")])),
+            [FIRST, ("ab", f"({C2} v2)")],
+            "ahead", (2,), (2,), 1, id="the same, committed",
+        ),
+        pytest.param(
+            uncommitted("ab", AT_FIRST, keys=[key(2, "ac", "other prompt")]),
+            [FIRST, ("ac", "")],
+            "diverged", (2,), (2,), 2, id="a key of another prompt",
+        ),
+        pytest.param(
+            uncommitted("ab", keys=[key(1, "a")]), [("a", "(v1)")], "ahead", (1,), (1,), 1, id="without git"
+        ),
+        pytest.param(uncommitted("ab"), [("a", "(v1)")], "diverged", (1,), (1,), 1, id="without git or key"),
+        pytest.param(committed(AT_FIRST), [("A", f"({C1} v1)")], "altered", (1,), (1,), 1, id="altered"),
+        pytest.param(
+            uncommitted("ab", keys=[key(1, "ab")]), [("A", "(v1)")], "altered", (1,), (1,), 1,
+            id="altered, without git",
+        ),
+        pytest.param(
+            committed(AT_FIRST), [("A", f"({C1} v1)"), ("Ac", "")], "behind", (2,), (2,), 2,
+            id="altered, then edited there",
+        ),
+    ],
+)  # fmt: skip
+def test_who_changed_what(
+    local: Local,
+    rows: list[tuple[str, str]],
+    relation: str,
+    push: tuple[int, ...],
+    pull: tuple[int, ...],
+    reads: int,
+) -> None:
+    found, read = decided(local, versions(*rows))
+    assert found.relation is Relation(relation)
+    assert (found.push, found.pull) == (push, pull)
+    assert len(read) == reads, read
+
+
+def test_a_deleted_file_includes_what_its_commit_did() -> None:
+    local = committed(AT_FIRST, revision(C2, None, 0))
+    assert decided(local, versions(FIRST))[0].is_included
+    assert not decided(local, versions(FIRST, ("ac", "")))[0].is_included
+
+
+def test_a_label_is_included_by_what_the_latest_version_includes() -> None:
+    found = versions(("a", f"({C2} v1)"), ("ab", f"({C3} v2)"), ("abc", f"({C1} v3)"))
+    local = committed(revision(C1, "abc"))
+    decision, _ = decided(local, found, tracked=1)
+    assert decision.relation is Relation.AHEAD
+
+
+def test_git_may_know_a_newer_common_text() -> None:
+    """A branch that was pushed is looked at from main, which went on from the same unpublished commit."""
+    revisions = (AT_FIRST, revision(C2, "ab", 0), revision(C3, "abc", 1), revision(C4, "b", 1))
+    local = committed(*revisions)
+    found = versions(FIRST, ("abc", f"({C3} v2)"))
+    decision, _ = decided(local, found)
+    assert decision.base is not None and decision.base.digest == "ab"
+    assert decision.relation is Relation.DIVERGED
+
+
+def test_a_merge_commit_includes_what_both_sides_do() -> None:
+    revisions = (AT_FIRST, revision(C2, "ab", 0), revision(C3, "ac", 0), revision(C4, "abc", 1, 2))
+    found = versions(FIRST, ("ab", f"({C2} v2)"), ("ac", f"({C3} v3^1)"))
+    decision, _ = decided(committed(*revisions), found)
+    assert (decision.relation, decision.push) == (Relation.AHEAD, (3, 2))
+
+
+def test_after_a_move_of_the_directory_the_first_revision_is_the_version_that_says_the_same() -> None:
+    found = versions(("a", f"({C3} v1)"), ("ac", ""))
+    moved = committed(revision(C1, "a"), revision(C2, "ab", 0))
+    decision, _ = decided(moved, found)
+    assert decision.base is not None and decision.base.version == 1
+    restored = versions(("a", f"({C1} v1)"), ("ab", f"({C2} v2)"), ("a", ""))
+    decision, _ = decided(committed(*EDITED), restored)
+    assert decision.relation is Relation.BEHIND
+
+
+def test_a_force_includes_what_the_file_includes_and_nothing_else() -> None:
+    decision, _ = decided(committed(*EDITED), versions(FIRST, ("ac", "")))
+    assert decision.force == (1,)
+    decision, _ = decided(uncommitted("x"), versions(FIRST, ("ac", "")))
+    assert decision.force == ()
+
+
+def test_the_tags_of_the_base_are_those_of_the_revision_it_was_published_from() -> None:
+    tagged = committed(AT_FIRST, revision(C2, "ab", 0))
+    decision, _ = decided(tagged, versions(FIRST))
+    assert decision.base is not None and decision.base.tags == frozenset()
+    decision, _ = decided(uncommitted("ab", keys=[key(1, "a")]), versions(("a", "(v1)")))
+    assert decision.base is not None and decision.base.tags is None
+
+
+@pytest.mark.parametrize("behind", [1, 3, 10, 40])
+def test_versions_are_read_down_to_the_newest_common_one_in_few_rounds(behind: int) -> None:
+    found = versions(*[("a", "")] * 260, *[("a" + "b" * n, "") for n in range(1, behind + 1)])
+    pulled = committed(revision(C1, "a", keys=[key(260, "a")]))
+    _, read = decided(pulled, found)
+    assert len(read) == behind + 1
+    marked = {**found, 260: Version(260, "a", f"Say a ({C1} v260)")}
+    _, read = decided(committed(AT_FIRST), marked)
+    assert behind + 1 <= len(read) <= 2 * behind + 16
+
+
+def test_a_file_that_nothing_ties_to_a_version_costs_no_reads() -> None:
+    _, read = decided(uncommitted("x"), versions(*[("a", "")] * 100))
+    assert read == [100]
+
+
+@pytest.mark.parametrize(
+    ("rows", "listed"),
+    [
+        ([FIRST, ("ab", "")], ()),
+        ([FIRST, ("ab", ""), ("ac", f"({C2} v3^1)")], (2,)),
+        ([FIRST, ("ab", ""), ("abc", f"({C2} v3^2^1)")], ()),
+        ([FIRST, ("ab", ""), ("c", f"({C2} v3^0)")], (2, 1)),
+        ([FIRST, ("ab", f"({C2} v2)"), ("ac", f"({C3} v2)")], (2,)),
+        ([FIRST, ("ab", ""), ("ac", f"({C2} v3^1)"), ("acd", "")], ()),
+    ],
+)
+def test_what_the_newest_message_says_was_passed_over(
+    rows: list[tuple[str, str]], listed: tuple[int, ...]
+) -> None:
+    found = versions(*rows)
+    assert listed_as_passed_over(found[len(found)], found) == listed
+
+
+def test_all_that_was_passed_over_is_found_with_the_text_to_merge_it_over() -> None:
+    found = versions(FIRST, ("ab", ""), ("ac", f"({C2} v3^1)"), ("acd", ""))
+    local = committed(AT_FIRST, revision(C2, "ac", 0))
+    (lost,), heads = passed_over(local, Remote(4, 4, found), texts())
+    assert (lost.version, lost.numbers, lost.base) == (2, (2,), "a")
+    assert heads == (4, 2)
+    with pytest.raises(Missing):
+        passed_over(local, Remote(4, 4, {4: found[4]}), texts())
+
+
+def test_an_outline_tells_parents_and_what_the_latest_does_not_include() -> None:
+    found = versions(FIRST, ("ab", ""), ("ac", f"({C2} v3^1)"))
+    assert outline(Remote(3, 3, found), texts(), 1) == Outline({1: (0,), 2: (1,), 3: (1,)}, frozenset({2}))

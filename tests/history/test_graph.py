@@ -1,0 +1,89 @@
+"""What versions include, by their marks, by what was restored or raced, and by what their texts hold."""
+
+from __future__ import annotations
+
+import pytest
+from versions import C1, C2, C3, texts, versions
+
+from promptsync.history.graph import Graph, Missing, Version
+
+
+def graph(*rows: tuple[str, str]) -> Graph:
+    found = versions(*rows)
+    return Graph(found, 1, len(found), texts())
+
+
+@pytest.mark.parametrize(
+    ("rows", "parents"),
+    [
+        pytest.param([("a", f"({C1} v1)"), ("ab", f"({C2} v2)")], (1,), id="the version before"),
+        pytest.param([("a", ""), ("ab", "")], (1,), id="saved in the dashboard"),
+        pytest.param([("a", ""), ("ab", ""), ("ac", f"({C1} v3^1)")], (1,), id="a named parent"),
+        pytest.param([("a", ""), ("ab", ""), ("abc", f"({C1} v3^2^1)")], (2, 1), id="a merge"),
+        pytest.param([("a", ""), ("b", f"({C1} v2^0)")], (0,), id="forced without a common text"),
+        pytest.param([("a", ""), ("ab", f"({C1} v2)"), ("ac", f"({C2} v2)")], (1,), id="raced"),
+        pytest.param(
+            [("a", f"({C1} v1)"), ("ab", ""), ("a", f"({C1} v1)")], (2,), id="restored, message and all"
+        ),
+        pytest.param(
+            [("a", ""), ("ab", f"({C1}+ v2)"), ("ac", f"({C1}+ v2)")], (1,), id="two drafts of a commit"
+        ),
+        pytest.param([("a", ""), ("ab", f"({C1}+ v2)"), ("ab", f"({C1}+ v2)")], (2,), id="a draft, restored"),
+        pytest.param([("a", ""), ("ab", f"({C1} v7)")], (1,), id="a mark from elsewhere"),
+        pytest.param([("a", ""), ("ab", f"({C1} v2^9)")], (1,), id="a parent that is yet to come"),
+    ],
+)
+def test_the_parents_of_the_last_version(rows: list[tuple[str, str]], parents: tuple[int, ...]) -> None:
+    # messages are compared as well: the same mark with the same words is the same message
+    found = {
+        number: Version(number, text, f"Say it {mark}".rstrip())
+        for number, (text, mark) in enumerate(rows, 1)
+    }
+    assert Graph(found, 1, len(found), texts()).parents(len(rows)) == parents
+
+
+def test_a_version_includes_what_its_parents_include() -> None:
+    made = graph(
+        ("a", ""), ("ab", ""), ("ac", f"({C1} v3^1)"), ("acd", f"({C2} v4)"), ("abcd", f"({C3} v5^4^2)")
+    )
+    assert made.includes(4) == {0, 1, 3, 4}
+    assert made.includes(5) == {0, 1, 2, 3, 4, 5}
+    assert made.heads(frozenset({1, 2, 3, 4})) == (4, 2)
+
+
+def test_a_version_includes_what_its_text_holds() -> None:
+    made = graph(("a", ""), ("ab", f"({C1}+ v2)"), ("abc", f"({C2} v3^1)"))
+    assert made.includes(3) == {0, 1, 2, 3}
+
+
+def test_a_restored_text_is_not_held_by_what_came_before_it() -> None:
+    made = graph(("a", f"({C1} v1)"), ("ab", f"({C2} v2)"), ("a", ""))
+    assert made.grow(frozenset({0, 1}), "a") == {0, 1}
+    assert made.grow(frozenset({0, 1, 2}), "a") == {0, 1, 2, 3}
+
+
+def test_a_version_that_is_gone_holds_nothing_and_is_a_parent_all_the_same() -> None:
+    found = versions(("a", ""), ("ab", ""), ("abc", ""))
+    found[2] = Version(2, None)
+    made = Graph(found, 1, 3, texts())
+    assert made.includes(3) == {0, 1, 2, 3}
+    assert made.grow(frozenset({0, 1}), "ab") == {0, 1}
+
+
+def test_what_lies_below_the_window_counts_as_one() -> None:
+    found = versions(("a", ""), ("ab", ""), ("ac", f"({C1} v3^1)"))
+    made = Graph({3: found[3]}, 3, 3, texts())
+    assert made.includes(3) == {0, 3}
+    assert made.includes(1) == {0}
+
+
+def test_a_long_chain_is_no_matter_of_recursion() -> None:
+    made = graph(*[("a", "")] * 3000)
+    assert len(made.includes(3000)) == 3001
+
+
+def test_what_is_not_read_yet_is_asked_for() -> None:
+    made = Graph({3: Version(3, "a", "x (v3)")}, 2, 3, texts())
+    with pytest.raises(Missing) as caught:
+        made.includes(3)
+    assert caught.value.versions == {2}
