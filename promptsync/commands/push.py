@@ -119,10 +119,11 @@ def _outcome(lines: list[str], plan: PushPlan, receipt: PushReceipt, *, dry_run:
 
 def _push(session: Session, project: Project, options: PushOptions, yes: bool, expect: str | None) -> Outcome:
     snapshot, plan = _plan(project, options, expect)
-    if not plan.actions:
+    if not plan.actions and not plan.unfinished:
         lines = _shown(session, plan, None)
         return _outcome(lines, plan, PushReceipt(skipped=list(plan.left)))
-    _confirm(session, plan, options, yes)
+    if plan.actions:
+        _confirm(session, plan, options, yes)
     receipt = push(project, snapshot, plan)
     return _outcome(_shown(session, plan, receipt), plan, receipt)
 

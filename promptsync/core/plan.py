@@ -81,10 +81,15 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class PushPlan:
-    """Everything a push will do, in order. ``total`` counts the prompts in scope that the registry has."""
+    """Everything a push will do, in order. ``total`` counts the prompts in scope that the registry has.
+
+    ``unfinished`` are the prompts whose uncommitted text an earlier push published before it was stopped:
+    their files do not say so yet.
+    """
 
     actions: tuple[Action, ...]
     left: tuple[Left, ...] = ()
+    unfinished: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     workspace: str = ""
     total: int = 0

@@ -33,6 +33,9 @@ def plan_lines(plan: DeployPlan) -> list[str]:
         lines.insert(1, f"  {output.style('new label', 'warn')}  no prompt here has {label} yet")
     lines += _table(_proof_rows(plan))
     lines += _table(_move_rows(plan))
+    lines += [
+        plans.will_pass_over_line(one.name, one.passed_over) for one in plan.push.actions if one.passed_over
+    ]
     lines += _live_lines(plan)
     return lines + left_lines(plan)
 
@@ -115,9 +118,6 @@ def left_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
     survey = plan.survey
     label = output.name(plan.label)
     lines = []
-    for member in survey.releases:
-        if member.passed_over:
-            lines.append(plans.passed_over_line(member.name, member.passed_over))
     for one in plan.live:
         if one.already and not released:
             text = f"v{one.before} is live already, and not proven: {_names(one.parents)} renders it; "

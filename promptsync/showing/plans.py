@@ -24,6 +24,7 @@ def plan_lines(plan: PushPlan) -> list[str]:
     """Return what will be done, and what will be left."""
     rows = [action_row(action) for action in plan.actions]
     lines = output.table(rows, free=True) if rows else [output.Aside("nothing to push")]
+    lines += [will_pass_over_line(one.name, one.passed_over) for one in plan.actions if one.passed_over]
     return [*lines, *left_lines(plan), *rename_lines(plan)]
 
 
@@ -74,6 +75,12 @@ def passed_over_line(name: str, numbers: Sequence[int]) -> str:
     shown = ", ".join(f"v{number}" for number in numbers)
     text = f"{shown}; promptsync pull --passed-over {shlex.quote(name)} merges it into the file"
     return _line("passed over", "warn", name, text)
+
+
+def will_pass_over_line(name: str, numbers: Sequence[int]) -> str:
+    """Return what a new version will pass over."""
+    shown = ", ".join(f"v{number}" for number in numbers)
+    return _line("passes over", "warn", name, f"{shown}; promptsync pull --merge includes it first")
 
 
 def receipt_lines(receipt: PushReceipt) -> list[str]:

@@ -29,6 +29,12 @@ def origin_of(project: Project, file: PromptFile | None, lineage: Lineage) -> Or
         first = same
 
 
+def is_uncommitted(project: Project, file: PromptFile) -> bool:
+    """Whether no commit holds a file as it is, comments and local keys included."""
+    history = project.history
+    return history is None or history.head.get(file.path) != history.blob_of(file.text.encode())
+
+
 def _says(project: Project, revision: FileRevision, file: PromptFile) -> bool:
     """Whether a revision has the text, the tags and the keys of a file."""
     told = (revision.digest, revision.tags, keys_in(revision.synced, project))

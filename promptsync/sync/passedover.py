@@ -18,7 +18,7 @@ from promptsync.history.graph import Missing, Version
 from promptsync.sync.histories import Histories, History, read_version
 from promptsync.sync.merging import Unmerged, parted
 from promptsync.sync.project import Project
-from promptsync.sync.pullwrites import PullOptions, Write, kept, read_tracked, rewritten
+from promptsync.sync.pullwrites import PullOptions, Write, is_only_here, kept, read_tracked, rewritten
 from promptsync.sync.snapshot import Item
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _text(item: Item, write: Write | None) -> Prompt:
 
 def _write(project: Project, item: Item, one: _Merged, write: Write | None) -> Write:
     """Return the write of a text with passed-over versions; one that no commit holds is backed up."""
-    keep = item.origin.dirty if write is None else write.backup
+    keep = is_only_here(item) if write is None else write.backup
     if write is None and digest(one.prompt) == item.digest:
         return kept(project, item, one.heads)
     return rewritten(project, item, read_tracked(project, item), one.prompt, backup=keep, heads=one.heads)

@@ -11,13 +11,15 @@ from promptsync.core.compare import State
 from promptsync.core.plan import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
 from promptsync.errors import Refused, UsageError
 from promptsync.files.problems import InvalidFile
-from promptsync.history.message import check_message, make_mark, with_mark
+from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
 from promptsync.remote.errors import NotReadableRaw
 from promptsync.sync.conflict import BLOCKING, LEFT, Conflict, reason
 from promptsync.sync.dependencies import check_snippets, levels
 from promptsync.sync.naming import check_names, matching
+from promptsync.sync.origin import is_uncommitted
 from promptsync.sync.project import LOCAL, Project
 from promptsync.sync.snapshot import Item, Snapshot
+from promptsync.sync.synced import keys_in
 
 _LONGEST_MARK = "(1234567890+ v99999)"
 
@@ -68,10 +70,23 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     return PushPlan(
         actions=_with_messages(project, snapshot, ordered, message),
         left=left,
+        unfinished=tuple(item.name for item in items if _is_unfinished(project, item)),
         options=_options(options),
         workspace=workspace_of(project, snapshot) if actions else "",
         total=total,
     )
+
+
+def _is_unfinished(project: Project, item: Item) -> bool:
+    """Whether a push published a text and was stopped before it wrote so into the file."""
+    listed, file = item.listed, item.file
+    mark = parse_mark(listed.message) if listed is not None else None
+    if item.state is not State.IN_SYNC or listed is None or file is None or mark is None:
+        return False
+    if (mark.commit is not None and not mark.dirty) or mark.version != listed.version:
+        return False
+    keys = keys_in(file.local.synced, project)
+    return all(key.version != listed.version for key in keys) and is_uncommitted(project, file)
 
 
 def check_options(options: PushOptions) -> str | None:

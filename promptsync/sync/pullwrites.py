@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from promptsync.core.canonical import comparable, digest, tag_set
+from promptsync.core.compare import State
 from promptsync.core.prompt import Listed, Local, Prompt, RemoteVersion
 from promptsync.files.emit import render_new
 from promptsync.files.problems import InvalidFile
@@ -15,6 +16,7 @@ from promptsync.files.splice import render_edit
 from promptsync.history.key import identity, make_key
 from promptsync.parallel import CONNECTIONS, mapped
 from promptsync.sync.project import Project
+from promptsync.sync.origin import is_uncommitted
 from promptsync.sync.proof import digest_beside
 from promptsync.sync.snapshot import Item
 from promptsync.sync.synced import with_keys
@@ -75,12 +77,6 @@ def deletion(project: Project, item: Item) -> Delete:
     """Return the deletion of the file of an archived prompt; what no commit holds of it is backed up."""
     assert item.file is not None
     return Delete(item.name, item.file.path, item.file.text, is_uncommitted(project, item.file))
-
-
-def is_uncommitted(project: Project, file: PromptFile) -> bool:
-    """Whether no commit holds a file as it is, comments and local keys included."""
-    history = project.history
-    return history is None or history.head.get(file.path) != history.blob_of(file.text.encode())
 
 
 def read_all(
@@ -154,14 +150,16 @@ def render(
     prompt = comparable(file.prompt, found.prompt) if file is not None else found.prompt
     before = file.local if file is not None else Local()
     local = _with_heads(project, item, before, found, prompt, heads or _pulled(item))
-    backup = keep or (item.origin.dirty and not _is_version(item))
+    backup = keep or is_only_here(item)
     return _write(item, file, prompt, local, found, new_path, backup=backup)
 
 
-def _is_version(item: Item) -> bool:
-    """Whether a version says exactly what the file says."""
+def is_only_here(item: Item) -> bool:
+    """Whether neither a commit nor a version that was read holds the text of a file."""
+    if item.file is None or not item.origin.dirty or item.state is State.IN_SYNC:
+        return False
     versions = item.history.versions.values() if item.history is not None else ()
-    return item.file is None or any(version.digest == item.digest for version in versions)
+    return all(version.digest != item.digest for version in versions)
 
 
 def _pulled(item: Item) -> Sequence[int]:
@@ -212,8 +210,8 @@ def rewritten(
 def merged_write(
     project: Project, item: Item, found: RemoteVersion, prompt: Prompt, *, merged: bool = True
 ) -> Write:
-    """Return the write of a merged prompt; a text that no commit holds is backed up."""
-    write = rewritten(project, item, found, prompt, backup=item.origin.dirty)
+    """Return the write of a merged prompt; a text that nobody else holds is backed up."""
+    write = rewritten(project, item, found, prompt, backup=is_only_here(item))
     return replace(write, merged=merged)
 
 

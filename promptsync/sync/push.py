@@ -55,6 +55,8 @@ class _Push:
 
     def run(self) -> PushReceipt:
         if not self._plan.actions:
+            self._learn_workspace()
+            self._write_keys()
             return self.receipt
         self._check_unmoved()
         labels = any(action.labels or self._wanted_labels(action) for action in self._plan.actions)
@@ -261,15 +263,21 @@ class _Push:
 
     def _write_keys(self) -> None:
         """Let the files whose text is in no commit say which version it became."""
-        origins = {name: self._items[name].origin for name in self._landed}
-        landed = {name: one for name, one in self._landed.items() if origins[name].dirty}
+        landed = {name: one for name, one in self._landed.items() if self._items[name].origin.dirty}
+        landed |= self._unfinished
         write_keys(self._project, {name: self._files[name] for name in landed}, landed, self.receipt)
+
+    @property
+    def _unfinished(self) -> dict[str, Landed]:
+        listed = {name: self._snapshot.listing[name] for name in self._plan.unfinished}
+        return {name: Landed(one.template_id, one.version) for name, one in listed.items()}
 
     def _learn_workspace(self) -> None:
         """Read one version raw when nothing was yet: a key and the record need the id of the workspace."""
-        if self._registry.workspace_id is not None or not self._landed:
+        known = {**self._landed, **self._unfinished}
+        if self._registry.workspace_id is not None or not known:
             return
-        name, landed = next(iter(self._landed.items()))
+        name, landed = next(iter(known.items()))
         with contextlib.suppress(RemoteError):
             self._registry.get(landed.template_id, name, version=landed.version)
 

@@ -1,0 +1,118 @@
+"""``kill -9`` before and after each single write of push, pull and deploy, one after the other.
+
+The next run does the rest: every file parses, nothing is published twice, and nobody's text is gone.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from killed_process import KILLED
+from working_copy import Copy
+
+NAMES = ("one", "two")
+SCRIPT = Path(__file__).with_name("killed_process.py")
+MOST = 80
+"""Writes after which a verb surely has ended by itself."""
+
+
+def begun(directory: Path, capsys: pytest.CaptureFixture[str]) -> Copy:
+    copy = Copy(directory / "work", directory / "registry.db", capsys).begin()
+    for name in NAMES:
+        copy.write("Hello", name)
+    with (copy.root / "promptsync.yaml").open("a") as file:
+        file.write("labels: {main: prod}\n")
+    copy.commit()
+    copy.ok("deploy")
+    return copy
+
+
+def edited(copy: Copy, *, commit: bool) -> None:
+    for name in NAMES:
+        copy.write(f"Good day, {name}", name)
+    if commit:
+        copy.commit()
+
+
+def uncommitted(copy: Copy) -> None:
+    edited(copy, commit=False)
+
+
+def committed(copy: Copy) -> None:
+    edited(copy, commit=True)
+
+
+def edited_there(copy: Copy) -> None:
+    for name in NAMES:
+        copy.publish(f"Good day, {name}", name)
+
+
+def killed(copy: Copy, at: int, *verb: str) -> bool:
+    """Run a verb that is killed at a write; whether it was."""
+    command = [sys.executable, str(SCRIPT), str(at), "-C", str(copy.project), *verb]
+    environ = {
+        "HOME": str(copy.registry.parent),
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(SCRIPT.parents[2]),
+    }
+    done = subprocess.run(command, env=environ, capture_output=True, timeout=60, check=False)
+    assert done.returncode in (0, KILLED), done.stderr.decode()
+    return done.returncode == KILLED
+
+
+def text(copy: Copy, name: str) -> str:
+    found: str = yaml.safe_load(copy.path(name).read_text())["messages"][0]["content"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("prepare", "verb"),
+    [
+        pytest.param(uncommitted, ("push", "-y"), id="push of uncommitted text"),
+        pytest.param(committed, ("push", "-y"), id="push"),
+        pytest.param(edited_there, ("pull",), id="pull"),
+        pytest.param(committed, ("deploy",), id="deploy"),
+    ],
+)
+def test_the_next_run_finishes_what_a_kill_at_any_write_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], prepare: Callable[[Copy], None], verb: tuple[str, ...]
+) -> None:
+    prepare(begun(tmp_path / "kept", capsys))
+    for at in range(1, MOST):
+        # the configuration names the registry by its place, so it is always the same one
+        shutil.copytree(tmp_path / "kept", tmp_path / "try")
+        copy = Copy(tmp_path / "try/work", tmp_path / "try/registry.db", capsys)
+        config = copy.project / "promptsync.yaml"
+        config.write_text(config.read_text().replace("/kept/", "/try/"))
+        was_killed = killed(copy, at, *verb)
+        texts = {
+            name: yaml.safe_load(copy.path(name).read_text())["messages"][0]["content"] for name in NAMES
+        }
+        assert set(texts.values()) <= {"Hello", *(f"Good day, {name}" for name in NAMES)}
+        assert copy.run(*verb)[0] == 0
+        check(copy, verb[0])
+        shutil.rmtree(tmp_path / "try")
+        if not was_killed:
+            break
+    assert 4 <= at < MOST - 1
+
+
+def check(copy: Copy, verb: str) -> None:
+    found = copy.ok("status")["prompts"]
+    assert [(one["name"], one["state"], one["version"], one["passed_over"]) for one in found] == [
+        (name, "in-sync", 2, []) for name in NAMES
+    ]
+    for name in NAMES:
+        assert text(copy, name) == f"Good day, {name}"
+        versions = copy.ok("log", name)["versions"]
+        assert [one["version"] for one in versions] == [2, 1]
+        assert versions[0]["labels"] == (["prod"] if verb == "deploy" else [])
+        # whoever goes on from here is ahead, and asked nothing
+        copy.write(f"Good night, {name}", name)
+    assert {one["state"] for one in copy.ok("status")["prompts"]} == {"ahead"}
