@@ -15,6 +15,7 @@ from promptsync.core.prompt import Listed, Prompt, RemoteVersion
 from promptsync.files.revisions import Lineage
 from promptsync.history.decide import PassedOver, listed_as_passed_over
 from promptsync.history.graph import Missing, Version
+from promptsync.sync.decide import too_shallow
 from promptsync.sync.histories import Histories, History, read_version
 from promptsync.sync.merging import Unmerged, parted
 from promptsync.sync.project import Project
@@ -61,36 +62,59 @@ def bring_passed_over(
     """
     if options.passed_over is None:
         return Brought()
-    by_name = {item.name: item for item in items if _may_have(item)}
-    histories = Histories(project, {name: _history(project, item) for name, item in by_name.items()})
-    answers = histories.passed_over(list(by_name))
-    found: dict[str, tuple[RemoteVersion, ...]] = {}
-    unmerged: list[Unmerged] = []
+    by_name = {item.name: item for item in items}
     merged: dict[str, _Merged] = {}
-    for name, (versions, heads) in answers.items():
-        item, history = by_name[name], histories.by_name[name]
-        text = _text(item, writes.get(name))
-        one = _with_versions(text, versions, history, heads, markable=name not in marked)
-        if not options.passed_over:
-            one = replace(one, prompt=text, conflicts=())
-        found[name] = tuple(
-            history.remote[number] for lost in versions for number in lost.numbers if number in history.remote
-        )
-        merged[name] = one
-        if one.conflicts:
-            unmerged.append(
-                Unmerged(name, item.path or "", versions[-1].version, one.conflicts, True, one.markable)
-            )
+    for name, found in find_passed_over(project, items).items():
+        text = _text(by_name[name], writes.get(name))
+        if options.passed_over:
+            merged[name] = _with_versions(text, found, markable=name not in marked)
+        else:
+            merged[name] = _Merged(found, text)
+    unmerged = [_unmerged(by_name[name], one) for name, one in merged.items() if one.conflicts]
     markers, left = parted(unmerged, markers=options.markers, partial=options.partial)
     for gone in left:
         writes.pop(gone.name, None)
-        del merged[gone.name], found[gone.name]
+        del merged[gone.name]
     conflicts = {one.name for one in markers} | {*marked}
     for name, one in merged.items():
-        item = replace(by_name[name], history=histories.by_name[name])
-        write = _write(project, item, one, writes.get(name))
+        write = _write(project, by_name[name], one, writes.get(name))
         writes[name] = replace(write, merged=options.passed_over and name not in conflicts)
-    return Brought(found, markers, left)
+    return Brought({name: one.found.read for name, one in merged.items()}, markers, left)
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOverVersions:
+    """What one prompt has of them: ``versions`` are merged one after the other.
+
+    ``includes`` are the versions that a text includes which has them all.
+    """
+
+    versions: tuple[PassedOver, ...]
+    includes: tuple[int, ...]
+    history: History
+
+    @property
+    def read(self) -> tuple[RemoteVersion, ...]:
+        """All of them that the registry still has, oldest first."""
+        numbers = sorted(number for one in self.versions for number in one.numbers)
+        return tuple(self.history.remote[number] for number in numbers if number in self.history.remote)
+
+
+def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, PassedOverVersions]:
+    """Return by name what was passed over, for the prompts that have a file.
+
+    The message of every version is read, once. Raises ``Refused`` where a clone is too shallow to tell what
+    the files include, ``RemoteError``.
+    """
+    wanted = {item.name: _history(project, item) for item in items if _may_have(item)}
+    histories = Histories(project, wanted)
+    found = histories.passed_over(list(wanted))
+    if found and project.history is not None and project.history.shallow:
+        raise too_shallow(f"which versions of {next(iter(found))!r} its file includes")
+    return {
+        name: PassedOverVersions(versions, includes, wanted[name])
+        for name, (versions, includes) in found.items()
+    }
 
 
 def passed_over_by_latest(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
@@ -149,43 +173,51 @@ def _text(item: Item, write: Write | None) -> Prompt:
     return write.prompt if write is not None else item.file.prompt
 
 
+def _unmerged(item: Item, one: _Merged) -> Unmerged:
+    return Unmerged(
+        item.name, item.path or "", one.found.versions[-1].version, one.conflicts, True, one.markable
+    )
+
+
 def _write(project: Project, item: Item, one: _Merged, write: Write | None) -> Write:
-    """Return the write of a text with passed-over versions; one that no commit holds is backed up."""
-    keep = is_only_here(item) if write is None else write.backup
+    """Return the write of a text with passed-over versions; one that nobody else holds is backed up."""
+    item = replace(item, history=one.found.history)
+    includes = one.found.includes
     if write is None and digest(one.prompt) == item.digest:
-        return kept(project, item, one.heads)
-    return rewritten(project, item, read_tracked(project, item), one.prompt, backup=keep, heads=one.heads)
+        return kept(project, item, includes)
+    keep = is_only_here(item) if write is None else write.backup
+    return rewritten(project, item, read_tracked(project, item), one.prompt, backup=keep, heads=includes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Merged:
-    """A text with passed-over versions; ``heads`` are the versions that it includes then."""
+    """A text with the versions that were passed over."""
 
+    found: PassedOverVersions
     prompt: Prompt
-    heads: tuple[int, ...]
     conflicts: tuple[FieldConflict, ...] = ()
     markable: bool = True
 
 
-def _with_versions(
-    text: Prompt, versions: Sequence[PassedOver], history: History, heads: tuple[int, ...], *, markable: bool
-) -> _Merged:
+def _with_versions(text: Prompt, found: PassedOverVersions, *, markable: bool) -> _Merged:
     """Merge a text with passed-over versions: what they changed, and it does not have, comes in."""
     from promptsync.core.merge import merge
 
-    prompt = text
+    prompt, history = text, found.history
     conflicts: list[FieldConflict] = []
-    for lost in versions:
-        found = history.remote.get(lost.version)
-        if found is None:
+    for lost in found.versions:
+        version = history.remote.get(lost.version)
+        if version is None:
             continue
         # markers cannot stand around markers
         markable = markable and not conflicts
         # tags belong to the prompt, and have no part in its versions
         base = history.text(lost.base) if lost.base is not None else None
         base = replace(base, tags=text.tags) if base is not None else None
-        one = merge(base, prompt, replace(found.prompt, tags=text.tags), names=("yours", f"v{lost.version}"))
+        one = merge(
+            base, prompt, replace(version.prompt, tags=text.tags), names=("yours", f"v{lost.version}")
+        )
         prompt = one.prompt
         conflicts += one.conflicts
         markable = markable and one.is_markable
-    return _Merged(prompt, heads, tuple(conflicts), markable)
+    return _Merged(found, prompt, tuple(conflicts), markable)

@@ -15,8 +15,8 @@ from promptsync.files.record import Entry
 from promptsync.files.splice import render_edit
 from promptsync.history.key import identity, make_key
 from promptsync.parallel import CONNECTIONS, mapped
-from promptsync.sync.project import Project
 from promptsync.sync.origin import is_uncommitted
+from promptsync.sync.project import Project
 from promptsync.sync.proof import digest_beside
 from promptsync.sync.snapshot import Item
 from promptsync.sync.synced import with_keys

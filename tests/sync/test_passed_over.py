@@ -1,0 +1,489 @@
+"""Versions that were passed over: found, brought back, left out for good, and listed no more afterwards."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Callable
+
+import pytest
+import yaml
+from worlds import SYNCED, World
+
+from promptsync.sync.gather import gather
+from promptsync.sync.passedover import find_passed_over
+
+LINES = ["Be kind.", "Be brief.", "Never promise money.", "Ask for the order.", "Answer {question}."]
+TEXT = "\n\n".join(LINES)
+
+
+def said(**lines: str) -> str:
+    """The text with other lines: ``said(l1=…)`` changes the first."""
+    return "\n\n".join(lines.get(f"l{number}", line) for number, line in enumerate(LINES, 1))
+
+
+def found(world: World, *names: str) -> list[tuple[str, tuple[int, ...]]]:
+    """The versions that were passed over, by prompt."""
+    with world.project() as project:
+        lost = find_passed_over(project, gather(project).only(names))
+        return [(name, tuple(one.version for one in some.read)) for name, some in lost.items()]
+
+
+def keys(world: World, name: str = "refund") -> list[int]:
+    """The versions that ``synced:`` names in a file."""
+    (line,) = SYNCED.findall(world.path(name).read_text("utf-8"))
+    value = yaml.safe_load(line)["synced"]
+    return [int(one.partition("-")[0]) for one in ([value] if isinstance(value, str) else value)]
+
+
+def release(world: World, name: str = "refund") -> None:
+    """Publish what the file says over whatever the registry holds, as a deploy does."""
+    world.ok("push", "--force", name, "-y", name)
+
+
+@pytest.fixture
+def shop(world: World) -> World:
+    """``refund`` and ``other``, both published from a commit."""
+    world.write("refund", TEXT)
+    world.write("other", TEXT)
+    world.commit("Say it")
+    world.ok("push")
+    world.forget()
+    return world
+
+
+@pytest.fixture
+def passed(shop: World) -> World:
+    """A draft, v2, that v3 was published over."""
+    shop.publish("refund", said(l1="Be very kind."))
+    shop.edit("refund", "Be brief.", "Be short.")
+    shop.commit("Be short")
+    release(shop)
+    shop.forget()
+    return shop
+
+
+# -- finding them -------------------------------------------------------------------------------------------
+
+
+def test_an_edit_that_a_push_included_is_not_found(shop: World) -> None:
+    shop.publish("refund", said(l1="Be very kind."))
+    shop.ok("pull")
+    shop.edit("refund", "Be brief.", "Be short.")
+    shop.commit("Take it and go on")
+    shop.ok("push")
+    assert found(shop) == []
+
+
+def test_a_draft_that_nothing_covers_is_behind_and_not_passed_over(shop: World) -> None:
+    shop.publish("refund", said(l1="Be very kind."))
+    assert found(shop) == []
+    assert shop.states()["refund"] == "behind"
+
+
+def test_later_releases_do_not_answer_for_it(passed: World) -> None:
+    for word in ("curt", "terse"):
+        passed.write("refund", said(l2=f"Be {word}."))
+        passed.commit(f"Be {word}")
+        passed.ok("push")
+    assert found(passed) == [("refund", (2,))]
+
+
+def test_drafts_that_were_passed_over_at_several_times_are_told_apart(passed: World) -> None:
+    passed.publish("refund", said(l2="Be short.", l3="Promise money."))
+    passed.publish("refund", said(l2="Be short.", l3="Promise much money."))
+    passed.write("refund", said(l2="Be concise."))
+    passed.commit("Be concise")
+    release(passed)
+    assert found(passed) == [("refund", (2, 4, 5))]
+
+
+def test_a_revision_of_another_branch_answers_for_nothing(passed: World) -> None:
+    passed.git("checkout", "-qb", "aside")
+    passed.ok("pull", "--no-passed-over", "refund")
+    passed.commit("Leave it out")
+    assert found(passed) == []
+    passed.git("checkout", "-q", "main")
+    assert found(passed) == [("refund", (2,))]
+    passed.git("merge", "-q", "--no-ff", "--no-edit", "aside")
+    assert found(passed) == []
+
+
+def test_a_clone_that_is_too_shallow_refuses_to_tell(passed: World, tmp_path: object) -> None:
+    passed.git("clone", "-q", "--depth", "1", f"file://{passed.root}", str(passed.root.parent / "shallow"))
+    shallow = World(passed.root.parent / "shallow", passed.call, passed.url)
+    done = shallow.run("pull", "--passed-over")
+    assert done.code == 3 and "fetch-depth: 0" in done.err
+    # what a pull does without drafts needs no more history than before
+    shallow.ok("pull")
+
+
+# -- bringing them back -------------------------------------------------------------------------------------
+
+
+def test_a_draft_is_merged_into_the_file_and_published_once(passed: World) -> None:
+    done = passed.ok("pull", "--passed-over", "--json").document
+    assert (
+        done["written"] == done["merged"] == [{"name": "refund", "path": "prompts/refund.yaml", "version": 3}]
+    )
+    assert done["passed_over"] == [{"name": "refund", "versions": [2], "brought_in": True}]
+    text = passed.path("refund").read_text("utf-8")
+    assert "Be very kind." in text and "Be short." in text and keys(passed) == [3, 2]
+    assert passed.states()["refund"] == "ahead"
+    assert found(passed) == []
+    passed.commit("Bring the draft back")
+    assert found(passed) == []
+    passed.ok("push")
+    assert passed.text("refund") == said(l1="Be very kind.", l2="Be short.")
+    assert passed.messages("refund")[-1].endswith(" v4^3^2)")
+    assert set(passed.states().values()) == {"in-sync"}
+    assert found(passed) == []
+    assert passed.ok("pull", "--passed-over").out == "nothing to pull\n"
+
+
+def test_a_draft_that_the_text_holds_already_is_no_reason_to_write_a_file(passed: World) -> None:
+    passed.write("refund", said(l1="Be very kind.", l2="Be short."))
+    passed.commit("Write the same here")
+    passed.ok("push")
+    before = passed.files()
+    assert passed.ok("pull", "--passed-over").out == "nothing to pull\n"
+    assert passed.ok("pull", "--no-passed-over").out == "nothing to pull\n"
+    assert passed.files() == before
+
+
+def test_a_draft_can_be_left_out_for_good(passed: World) -> None:
+    before = passed.path("refund").read_text("utf-8")
+    done = passed.ok("pull", "--no-passed-over", "refund")
+    assert "updated  refund  v3  prompts/refund.yaml  without v2, passed over before" in done.out
+    assert SYNCED.sub("", passed.path("refund").read_text("utf-8")) == before
+    assert keys(passed) == [3, 2]
+    assert set(passed.states().values()) == {"in-sync"}
+    passed.commit("Leave it out")
+    passed.ok("push", "--json")
+    assert passed.version("refund") == 3
+    assert found(passed) == []
+
+
+def test_a_reviewer_who_drops_the_text_is_not_asked_again(passed: World) -> None:
+    passed.ok("pull", "--passed-over")
+    passed.edit("refund", "Be very kind.", "Be kind.")
+    passed.commit("Not this one")
+    assert found(passed) == []
+    assert set(passed.states().values()) == {"in-sync"}
+    assert passed.ok("push").out == "nothing to push\n"
+
+
+def test_text_that_is_not_committed_is_merged_and_kept_aside(passed: World) -> None:
+    passed.edit("refund", "Answer {question}.", "Answer: {question}")
+    ours = passed.path("refund").read_bytes()
+    done = passed.ok("pull", "--passed-over")
+    (kept,) = (path for path in (passed.root / ".promptsync/backup").rglob("*") if path.is_file())
+    assert kept.read_bytes() == ours and "is kept in" in done.out
+    text = passed.path("refund").read_text("utf-8")
+    assert "Be very kind." in text and "Answer: {question}" in text
+
+
+def test_drafts_of_several_releases_come_back_together(passed: World) -> None:
+    passed.publish("refund", said(l2="Be short.", l4="Ask for the order number."))
+    passed.write("refund", said(l2="Be concise."))
+    passed.commit("Be concise")
+    release(passed)
+    passed.ok("pull", "--passed-over")
+    passed.commit("Bring both back")
+    passed.ok("push")
+    expected = said(l1="Be very kind.", l2="Be concise.", l4="Ask for the order number.")
+    assert passed.text("refund") == expected
+    assert found(passed) == []
+
+
+def test_an_edit_on_top_and_the_draft_below_come_together(passed: World) -> None:
+    passed.publish("refund", said(l2="Be short.", l5="Answer {question} now."))
+    assert passed.states()["refund"] == "behind"
+    passed.ok("pull", "--passed-over")
+    text = passed.path("refund").read_text("utf-8")
+    assert all(line in text for line in ("Be very kind.", "Be short.", "Answer {question} now."))
+    assert keys(passed) == [4, 2]
+
+
+def test_what_changed_on_both_sides_is_merged_with_the_draft(passed: World) -> None:
+    passed.publish("refund", said(l2="Be short.", l5="Answer {question} now."))
+    passed.edit("refund", "Never promise money.", "Promise nothing.")
+    passed.commit("Promise nothing")
+    assert passed.run("pull", "--passed-over").code == 3
+    passed.ok("pull", "--merge", "--passed-over")
+    text = passed.path("refund").read_text("utf-8")
+    for line in ("Be very kind.", "Be short.", "Promise nothing.", "Answer {question} now."):
+        assert line in text
+
+
+# -- what other verbs make of it ----------------------------------------------------------------------------
+
+
+def test_a_pull_says_nothing_of_what_was_passed_over_and_forgets_nothing(passed: World) -> None:
+    passed.publish("refund", said(l2="Be short.", l5="Answer {question} now."))
+    passed.ok("pull")
+    assert keys(passed) == [4]
+    assert "Be very kind." not in passed.path("refund").read_text("utf-8")
+    passed.commit("Take the edit")
+    assert found(passed) == [("refund", (2,))]
+
+
+@pytest.mark.parametrize("way", ["--theirs", "--ours"])
+def test_a_side_can_be_taken_together_with_what_was_passed_over(passed: World, way: str) -> None:
+    passed.publish("refund", said(l2="Be short.", l5="Answer {question} now."))
+    passed.edit("refund", "Answer {question}.", "Answer.")
+    passed.ok("pull", way, "refund", "--passed-over")
+    text = passed.path("refund").read_text("utf-8")
+    assert "Be very kind." in text
+    assert ("Answer {question} now." in text) == (way == "--theirs")
+
+
+def test_the_push_that_passes_over_says_so_and_so_does_status_while_it_is_the_newest(shop: World) -> None:
+    shop.publish("refund", said(l1="Be very kind."))
+    shop.edit("refund", "Be brief.", "Be short.")
+    shop.commit("Be short")
+    line = "  passed over  refund: v2; promptsync pull --passed-over refund merges it into the file"
+    planned = shop.run("push", "--force", "refund", "-n", "refund").out
+    assert "passes over  refund: v2; promptsync pull --merge includes it first" in planned
+    done = shop.run("push", "--force", "refund", "-y", "refund", "--json").document
+    assert [one["passed_over"] for one in done["published"]] == [[2]]
+    assert shop.messages("refund")[-1].endswith(" v3^1)")
+    shop.forget()
+    out = shop.ok("status").out
+    assert "2 prompts, all in sync" in out and line in out.splitlines()
+    assert len(shop.seen) == 2
+    assert "v2" in shop.ok("status", "--format", "markdown").out
+    assert {one["name"]: one["passed_over"] for one in shop.run("status", "--json").document["prompts"]} == {
+        "refund": [2],
+        "other": [],
+    }
+    logged = shop.run("log", "refund", "--json").document["versions"]
+    assert [(one["version"], one["parents"], one["passed_over"]) for one in logged] == [
+        (3, [1], False),
+        (2, [1], True),
+        (1, [], False),
+    ]
+    assert "version 2 (passed over)" in shop.ok("log", "refund").out
+    # a file that says it includes the version needs a push, and no advice to pull
+    shop.ok("pull", "--passed-over")
+    assert line not in shop.ok("status").out
+    shop.commit("Bring it back")
+    shop.ok("push")
+    assert line not in shop.ok("status").out
+    assert [one["passed_over"] for one in shop.run("status", "--json").document["prompts"]] == [[], []]
+
+
+def test_all_versions_are_read_once_and_then_only_the_newest(shop: World) -> None:
+    for number in range(6):
+        shop.write("refund", said(l2=f"Version {number}."))
+        shop.commit(f"Version {number}")
+        shop.ok("push")
+    shop.git("clean", "-qxfd", ".promptsync")
+    shop.forget()
+    assert found(shop) == []
+    assert len(shop.seen) == 1 + 7 + 1
+    shop.forget()
+    assert found(shop) == []
+    # the list, and one read that tells the workspace
+    assert len(shop.seen) <= 2
+
+
+def test_text_that_is_deleted_and_that_no_commit_holds_is_kept(shop: World) -> None:
+    with shop.path("other").open("a") as file:
+        file.write("# why we have it\n")
+    file_text = shop.path("other").read_text("utf-8")
+    shop.archive("other")
+    done = shop.run("pull", "--prune", "-y", "--json").document
+    (kept,) = done["backups"].values()
+    assert pathlib.Path(kept).read_text("utf-8") == file_text
+
+
+def test_what_was_never_here_is_taken_as_it_is(passed: World) -> None:
+    passed.git("rm", "-q", "prompts/refund.yaml")
+    passed.commit("Forget it")
+    passed.ok("pull", "refund")
+    assert "Be short." in passed.path("refund").read_text("utf-8")
+
+
+# -- what does not merge ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clashing(passed: World) -> World:
+    """The draft of ``refund`` clashes with its text; ``other`` was edited in the registry."""
+    passed.edit("refund", "Be kind.", "Be curt.")
+    passed.commit("Be curt")
+    passed.ok("push")
+    passed.publish("other", said(l5="Answer {question} soon."))
+    return passed
+
+
+def test_drafts_that_do_not_merge_leave_every_file_as_it_was(clashing: World) -> None:
+    before = clashing.files()
+    done = clashing.run("pull", "--passed-over", "--json")
+    assert done.code == 3 and done.document["error"]["code"] == "merge-conflict"
+    (conflict,) = done.document["conflicts"]
+    assert (conflict["name"], conflict["version"]) == ("refund", 2)
+    assert clashing.files() == before
+    shown = clashing.run("pull", "--passed-over").err
+    assert "versions that were passed over do not merge in 1 place" in shown
+    assert "promptsync pull --passed-over --markers refund" in shown
+    assert "promptsync pull --no-passed-over refund" in shown and "--theirs" not in shown
+
+
+def test_a_partial_pull_brings_back_what_can_be_and_names_the_rest(clashing: World) -> None:
+    before = clashing.path("refund").read_bytes()
+    done = clashing.run("pull", "--merge", "--passed-over", "--partial", "--json")
+    assert done.code == 3
+    document = done.document
+    assert [one["name"] for one in document["written"]] == ["other"]
+    assert [one["name"] for one in document["left"]] == ["refund"]
+    assert [one["name"] for one in document["conflicts"]] == ["refund"]
+    assert clashing.path("refund").read_bytes() == before
+    assert found(clashing) == [("refund", (2,))]
+
+
+def test_markers_show_a_draft_that_clashes(clashing: World) -> None:
+    done = clashing.run("pull", "--passed-over", "--markers", "refund")
+    assert done.code == 3 and "conflict  refund" in done.out
+    text = clashing.path("refund").read_text("utf-8")
+    assert "<<<<<<< yours" in text and ">>>>>>> v2" in text
+    assert clashing.run("push").code == 1
+
+
+# -- a plain edit in the registry ---------------------------------------------------------------------------
+
+MERGES: dict[str, Callable[[World], object]] = {
+    "merge commit": lambda world: world.git("merge", "-q", "--no-ff", "--no-edit", "drift"),
+    "fast-forward": lambda world: world.git("merge", "-q", "--ff-only", "drift"),
+    "squash": lambda world: (world.git("merge", "-q", "--squash", "drift"), world.commit("Drift (#7)")),
+    "rebase": lambda world: world.git("cherry-pick", "main..drift"),
+}
+MOVED = [("merge commit", True), ("squash", True), ("rebase", True)]
+
+
+@pytest.mark.parametrize(("how", "main_moves"), [*((how, False) for how in MERGES), *MOVED])
+def test_merging_a_plain_edit_publishes_nothing(shop: World, how: str, main_moves: bool) -> None:
+    shop.ok("label", "set", "refund", "prod")
+    shop.publish("refund", said(l1="Be very kind."))
+    shop.git("checkout", "-qb", "drift")
+    shop.ok("pull", "--merge", "--passed-over", "--partial")
+    shop.commit("Bring back what was edited in the registry")
+    shop.git("checkout", "-q", "main")
+    if main_moves:
+        shop.edit("other", "Be kind.", "Be cheerful.")
+        shop.commit("Be cheerful")
+        shop.ok("push")
+    MERGES[how](shop)
+    shop.git("branch", "-qD", "drift")
+    shop.git("clean", "-qxfd", ".promptsync")
+    assert set(shop.states().values()) == {"in-sync"}
+    assert shop.ok("push").out == "nothing to push\n"
+    assert shop.version("refund") == 2
+    assert found(shop) == []
+    # the next edit here goes on from there
+    shop.edit("refund", "Be brief.", "Be short.")
+    shop.commit("Be short")
+    assert shop.states()["refund"] == "ahead"
+    shop.ok("push")
+    assert found(shop) == []
+
+
+@pytest.mark.parametrize("how", MERGES)
+def test_merging_a_draft_publishes_it_once_with_a_clean_mark(passed: World, how: str) -> None:
+    passed.git("checkout", "-qb", "drift")
+    passed.ok("pull", "--merge", "--passed-over", "--partial")
+    passed.commit("Bring back a draft")
+    passed.git("checkout", "-q", "main")
+    MERGES[how](passed)
+    passed.git("branch", "-qD", "drift")
+    passed.git("clean", "-qxfd", ".promptsync")
+    assert found(passed) == []
+    assert passed.states()["refund"] == "ahead"
+    passed.ok("push")
+    assert passed.ok("push").out == "nothing to push\n"
+    assert passed.messages("refund")[-1].endswith(" v4^3^2)")
+    assert found(passed) == []
+
+
+# -- what a workflow gets -----------------------------------------------------------------------------------
+
+
+def test_a_workflow_learns_whether_there_is_something_to_review(clashing: World) -> None:
+    output, summary = clashing.root.parent / "output", clashing.root.parent / "summary"
+    told = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}
+    drift = ("pull", "--merge", "--passed-over", "--partial", "--format", "markdown")
+    assert clashing.run(*drift, **told).code == 3
+    assert output.read_text() == "changed=true\ncount=1\nconflicts=1\n"
+    assert "**1 prompt from the registry**" in summary.read_text()
+    output.unlink()
+    assert clashing.run(*drift, "other", **told).code == 0
+    assert output.read_text() == "changed=false\ncount=0\nconflicts=0\n"
+    output.unlink()
+    assert clashing.run("pull", "--passed-over", **told).code == 3
+    assert output.read_text() == "changed=false\ncount=0\nconflicts=1\n"
+
+
+HOSTILE = "```\n</details>\n@everybody see #1 ![x](http://x) <img src=x> \x1b[31m" + "`" * 7
+
+
+def test_the_body_of_the_pull_request_tells_versions_differences_and_what_was_left(clashing: World) -> None:
+    clashing.publish("other", HOSTILE, commit_message="see @everybody ```")
+    done = clashing.run("pull", "--merge", "--passed-over", "--partial", "--format", "markdown")
+    lines = done.out.splitlines()
+    assert lines[0] == "**1 prompt from the registry**"
+    assert "updated  other  v1 -> v3  prompts/other.yaml" in lines
+    assert "**1 prompt left as before**, for somebody to decide:" in lines
+    assert "refund: versions that were passed over do not merge in 1 place" in lines
+    assert any(line.startswith("# v3  20") and line.endswith("see @everybody ```") for line in lines)
+    assert "-Be kind." in lines and "+</details>" in lines
+    assert outside_fences(lines) == [
+        "**1 prompt from the registry**",
+        "**1 prompt left as before**, for somebody to decide:",
+        "<details><summary><code>other</code>: updated, v1 -> v3</summary>",
+        "</details>",
+    ]
+    assert "\x1b" not in done.out
+
+
+def test_the_body_of_a_draft_says_what_it_is(passed: World) -> None:
+    out = passed.ok("pull", "--passed-over", "--format", "markdown").out
+    assert "merged  refund  v3  prompts/refund.yaml  with v2, passed over before" in out
+    assert "by hand (passed over)" in out
+    assert "keep the line `synced:`" in out and "+Be very kind." in out
+    passed.commit("Bring it back")
+    assert passed.ok("pull", "--passed-over", "--format", "markdown").out == "**Nothing to pull**\n\n"
+
+
+def test_the_body_stays_within_what_a_pull_request_takes(shop: World) -> None:
+    for number in range(120):
+        long = 300 if number < 40 else 1
+        shop.publish(f"p{number:03}", "\n".join(f"line {at} of {number}" for at in range(long)))
+    out = shop.ok("pull", "--format", "markdown").out
+    assert len(out) <= 65_000
+    assert "**120 prompts from the registry**" in out and "too much to show here" in out
+    assert "… and 20 more prompts" in out and "+  line 0 of 0" in out
+    assert outside_fences(out.splitlines()).count("</details>") == out.count("<details>")
+
+
+def test_a_rehearsal_tells_the_same_and_writes_nothing(passed: World) -> None:
+    before = passed.files()
+    shown = passed.ok("pull", "--passed-over", "--dry-run")
+    assert "merged  refund" in shown.out and passed.files() == before
+    planned = json.loads(passed.ok("pull", "--passed-over", "--dry-run", "--json").out)
+    assert passed.ok("pull", "--passed-over", "--json").document["passed_over"] == planned["passed_over"]
+
+
+def outside_fences(lines: list[str]) -> list[str]:
+    """The lines that GitHub reads as Markdown, without empty ones."""
+    shown, fence = [], ""
+    for line in lines:
+        ticks = line[: len(line) - len(line.lstrip("`"))]
+        if fence:
+            fence = "" if line == fence else fence
+        elif len(ticks) >= 3:
+            fence = ticks
+        elif line:
+            shown.append(line)
+    assert not fence
+    return shown
