@@ -372,7 +372,7 @@ def test_two_worktrees_of_one_repository_do_not_mix_up_their_records(copy: Copy)
 # -- where the files are -------------------------------------------------------------------------------------
 
 
-def test_a_directory_without_git_goes_by_pulled_and_the_record(copy: Copy, tmp_path: Path) -> None:
+def test_a_directory_without_git_goes_by_the_key_alone(copy: Copy, tmp_path: Path) -> None:
     plain = Copy(tmp_path / "plain", copy.registry, copy.capsys)
     plain.configure()
     plain.ok("pull")
