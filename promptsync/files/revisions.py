@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -84,7 +85,7 @@ class Revisions:
         self._prompts = prompts
         self._tips = tips
         commits = history.commits_of(["HEAD", *tips]) if tips and history.born else history.commits
-        self._commits: Sequence[Commit] = commits[::-1]
+        self._chains = _Chains(commits[::-1])
         self._changes: Sequence[Change] = [change for commit in commits for change in commit.changes]
         self._cache_path = root / DIRECTORY / "cache" / "blobs.json"
         self._names, self._texts = _load_cache(self._cache_path)
@@ -104,14 +105,15 @@ class Revisions:
         wanted = {name: self._follow(name, path, by_path, removed) for name, path in paths.items()}
         return self._lineages(wanted)
 
-    def all_names(self) -> dict[str, Lineage]:
-        """Return the revisions of every prompt that any of the commits has known."""
+    def of_names(self, names: Collection[str]) -> dict[str, Lineage]:
+        """Return the revisions of prompts that some of the commits have known, wherever their files were."""
         changes = self._changes
         self._read_names(blob for change in changes for blob in (change.old, change.new) if blob)
         indexes: dict[str, list[int]] = defaultdict(list)
         for index, change in enumerate(changes):
-            for name in {self._name(change.old, change.path), self._name(change.new, change.path)} - {None}:
-                indexes[name or ""].append(index)
+            for name in {self._name(change.old, change.path), self._name(change.new, change.path)}:
+                if name is not None and name in names:
+                    indexes[name].append(index)
         return self._lineages(indexes)
 
     def prompts(self, lineage: Lineage) -> dict[str, Prompt]:
@@ -173,23 +175,10 @@ class Revisions:
     def _lineage(
         self, made: Mapping[str, FileRevision], head: str | None, tips: Mapping[str, str | None]
     ) -> Lineage:
-        """Return the revisions that commits made with the parents that they have among themselves."""
+        """Return the revisions that commits made, with the parents that they have among themselves."""
         found: list[FileRevision] = []
-        nearest: dict[str | None, tuple[int, ...]] = {}
-        for commit in self._commits:
-            parents = commit.parents
-            if len(parents) == 1:
-                near = nearest.get(parents[0], ())
-            else:
-                near = tuple(dict.fromkeys(place for one in parents for place in nearest.get(one, ())))
-            own = made.get(commit.id)
-            if own is None and len(near) > 1:
-                own = replace(found[near[0]], commit=commit.id)  # a merge that changed nothing
-            if own is not None:
-                found.append(replace(own, parents=near))
-                near = (len(found) - 1,)
-            nearest[commit.id] = near
-        places = {one: next(iter(nearest.get(one, ())), None) for one in {head, *tips.values()}}
+        nearest = self._chains.nearest(made, found)
+        places = {one: next(iter(nearest(one)), None) if one else None for one in {head, *tips.values()}}
         return Lineage(tuple(found), places[head], {tip: places[one] for tip, one in tips.items()})
 
     def _of_name(self, name: str, changes: Iterable[Change]) -> dict[str, FileRevision]:
@@ -231,6 +220,62 @@ class Revisions:
             path = missing[blob]
             self._texts[blob] = _read_text(data, path, self._name(blob, path) or "")
             self._dirty = True
+
+
+class _Chains:
+    """Commits, oldest first, as runs in which each has the one before it as its only parent.
+
+    So the revisions of one prompt are found without going through every commit for it.
+    """
+
+    def __init__(self, commits: Sequence[Commit]) -> None:
+        self._ids = [commit.id for commit in commits]
+        self._index = {id_: index for index, id_ in enumerate(self._ids)}
+        self._chain: list[int] = []
+        self._starts: list[tuple[int, tuple[int, ...]]] = []
+        ends: dict[int, int] = {}
+        for index, commit in enumerate(commits):
+            parents = tuple(self._index[one] for one in commit.parents if one in self._index)
+            chain = ends.pop(parents[0], None) if len(parents) == 1 else None
+            if chain is None:
+                chain = len(self._starts)
+                self._starts.append((index, parents))
+            self._chain.append(chain)
+            ends[index] = chain
+
+    def nearest(
+        self, made: Mapping[str, FileRevision], found: list[FileRevision]
+    ) -> Callable[[str], tuple[int, ...]]:
+        """Put revisions into ``found``, each after its parents, and merges of different ones.
+
+        What is returned tells the places of the newest revisions that a commit reaches.
+        """
+        by_chain: dict[int, list[int]] = defaultdict(list)
+        for commit in made:
+            by_chain[self._chain[self._index[commit]]].append(self._index[commit])
+        entries: list[tuple[int, ...]] = []
+        places: dict[int, int] = {}
+
+        def at(index: int) -> tuple[int, ...]:
+            chain = self._chain[index]
+            own = by_chain.get(chain, ())
+            before = bisect_right(own, index)
+            return (places[own[before - 1]],) if before else entries[chain]
+
+        def add(index: int, revision: FileRevision, parents: tuple[int, ...]) -> tuple[int, ...]:
+            found.append(replace(revision, commit=self._ids[index], parents=parents))
+            places[index] = len(found) - 1
+            return (places[index],)
+
+        for chain, (start, parents) in enumerate(self._starts):
+            near = tuple(dict.fromkeys(place for parent in parents for place in at(parent)))
+            own = by_chain[chain] = sorted(by_chain.get(chain, ()))
+            if len(near) > 1 and own[:1] != [start]:
+                near = add(start, found[near[0]], near)  # a merge that changed nothing
+            entries.append(near)
+            for index in own:
+                near = add(index, made[self._ids[index]], near)
+        return lambda commit: at(self._index[commit]) if commit in self._index else ()
 
 
 def _load_cache(path: Path) -> tuple[dict[str, str], dict[str, _BlobText]]:

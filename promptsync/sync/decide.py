@@ -83,7 +83,7 @@ class Decider:
             return
         self.has_git = True
         if any(name not in self._files for name in names):
-            self._lineages = revisions.all_names()
+            self._lineages = revisions.of_names({*names})
             missing = {name for name in names if name not in self._files}
             last = {name: lineage.newest for name, lineage in self._lineages.items()}
             self.hidden = tuple(
