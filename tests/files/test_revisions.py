@@ -1,4 +1,4 @@
-"""The revisions of one prompt among all commits: their parents are those that a walk over every commit finds."""
+"""The revisions of one prompt among all commits, with the parents that a walk over every commit finds."""
 
 from __future__ import annotations
 
