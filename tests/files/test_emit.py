@@ -129,7 +129,10 @@ def test_a_new_file_looks_as_a_person_would_write_it() -> None:
         ("billing", "support"),
     )
     local = Local(
-        ("refund quality",), ({"name": "bot", "input_variables": {"order": "A-17"}},), ({"q": "?"},), {"": ("7-3fa9c1a",)}
+        ("refund quality",),
+        ({"name": "bot", "input_variables": {"order": "A-17"}},),
+        ({"q": "?"},),
+        {"": ("7-3fa9c1a",)},
     )
     assert (
         render_new(prompt, local)

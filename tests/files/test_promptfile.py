@@ -148,14 +148,18 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
                 )
             ],
         ),
-        ("content: x\npulled: 7\n", [
+        (
+            "content: x\npulled: 7\n",
+            [
                 (
                     2,
                     1,
                     "unknown-key",
-                    "Unknown key pulled. It is called synced: now. Delete the line, then run promptsync pull.",
+                    "Unknown key pulled. It is called synced: now. Delete the line, "
+                    "then run promptsync pull.",
                 )
-            ]),
+            ],
+        ),
         ("content: x\nagents: [{}]\n", [(2, 10, "missing-key", "agents[0] lacks the key name.")]),
     ],
 )

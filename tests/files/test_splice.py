@@ -104,7 +104,11 @@ def _call(*path: Any) -> Any:
 @pytest.mark.parametrize(
     ("change", "diff"),
     [
-        pytest.param(_set("synced", "8-0c4e1f2"), ["- synced: 7-3fa9c1a # by pull", "+ synced: 8-0c4e1f2 # by pull"], id="synced"),
+        pytest.param(
+            _set("synced", "8-0c4e1f2"),
+            ["- synced: 7-3fa9c1a # by pull", "+ synced: 8-0c4e1f2 # by pull"],
+            id="synced",
+        ),
         pytest.param(
             _set("messages", 0, "content", "You answer.  \n\nBe brief.\n"),
             ["-     Be kind.", "+     Be brief."],
@@ -241,15 +245,18 @@ def test_a_file_with_aliases_says_the_right_thing_after_an_edit() -> None:
 
 
 def test_a_flow_mapping_opens_up_for_a_text_of_several_lines() -> None:
-    text = "messages: [{role: user, content: hi}]  # short\nsynced: 1-0a1b2c3\n"
-    edited = edit(text, _set("messages", 0, "content", "a\nb\n"))
-    assert edited == "messages:  # short\n  - role: user\n    content: |\n      a\n      b\nsynced: 1-0a1b2c3\n"
+    key = "synced: 1-0a1b2c3\n"
+    edited = edit(
+        f"messages: [{{role: user, content: hi}}]  # short\n{key}", _set("messages", 0, "content", "a\nb\n")
+    )
+    assert edited == f"messages:  # short\n  - role: user\n    content: |\n      a\n      b\n{key}"
 
 
 def test_a_literal_block_keeps_its_indentation() -> None:
-    text = "content: |\n      a\n\n      b\nsynced: 1-0a1b2c3\n"
-    assert edit(text, _set("content", "a\n\n  c\n")) == "content: |\n      a\n\n        c\nsynced: 1-0a1b2c3\n"
-    assert edit(text, _set("content", " a\nb\n")) == "content: |6\n       a\n      b\nsynced: 1-0a1b2c3\n"
+    key = "synced: 1-0a1b2c3\n"
+    text = f"content: |\n      a\n\n      b\n{key}"
+    assert edit(text, _set("content", "a\n\n  c\n")) == f"content: |\n      a\n\n        c\n{key}"
+    assert edit(text, _set("content", " a\nb\n")) == f"content: |6\n       a\n      b\n{key}"
 
 
 def test_a_file_in_json_stays_json() -> None:
