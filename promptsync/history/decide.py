@@ -374,7 +374,7 @@ class _Sides:
 
     def _was_sent_as(self, text: str | None, version: int) -> bool:
         """Whether this very text was published as a version that says something else."""
-        if text is None:
+        if text is None or text == self.graph.digest(version):
             return False
         mark = self.graph.own_mark(version)
         if mark is not None and mark.commit is not None and not mark.dirty:
