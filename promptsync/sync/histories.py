@@ -14,18 +14,11 @@ from promptsync.core.canonical import comparable, digest, tag_set
 from promptsync.core.prompt import Listed, Prompt, RemoteVersion
 from promptsync.files.promptfile import PromptFile
 from promptsync.files.revisions import Lineage, Revisions
-from promptsync.history.decide import (
-    Decision,
-    Local,
-    Outline,
-    PassedOver,
-    Remote,
-    decide,
-    outline,
-    passed_over,
-)
+from promptsync.history.decide import Decision, decide
 from promptsync.history.graph import Missing, Texts, Version
+from promptsync.history.includes import Local, Remote
 from promptsync.history.key import Key, identity, make_key
+from promptsync.history.passed_over import Outline, PassedOver, outline, passed_over
 from promptsync.history.revisions import Revision
 from promptsync.history.revisions import Revisions as Graph
 from promptsync.parallel import mapped

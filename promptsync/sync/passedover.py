@@ -13,8 +13,8 @@ from promptsync.core.canonical import digest
 from promptsync.core.compare import State
 from promptsync.core.prompt import Listed, Prompt, RemoteVersion
 from promptsync.files.revisions import Lineage
-from promptsync.history.decide import PassedOver, listed_as_passed_over
 from promptsync.history.graph import Missing, Version
+from promptsync.history.passed_over import PassedOver, listed_as_passed_over
 from promptsync.sync.decide import too_shallow
 from promptsync.sync.histories import Histories, History, read_version
 from promptsync.sync.merging import Unmerged, parted

@@ -17,16 +17,10 @@ from versions import (
     versions,
 )
 
-from promptsync.history.decide import (
-    Local,
-    Outline,
-    Relation,
-    Remote,
-    listed_as_passed_over,
-    outline,
-    passed_over,
-)
+from promptsync.history.decide import Relation
 from promptsync.history.graph import Missing, Version
+from promptsync.history.includes import Local, Remote
+from promptsync.history.passed_over import Outline, listed_as_passed_over, outline, passed_over
 
 FIRST = ("a", f"({C1} v1)")
 AT_FIRST = revision(C1, "a")

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from promptsync.history.decide import Decision, Local, Remote, decide
+from promptsync.history.decide import Decision, decide
 from promptsync.history.graph import Missing, Texts, Version
+from promptsync.history.includes import Local, Remote
 from promptsync.history.key import Key, make_key
 from promptsync.history.revisions import Revision, Revisions
 

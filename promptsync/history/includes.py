@@ -1,0 +1,227 @@
+"""What a file, its commits and a version include, over the window of versions that settles it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from promptsync.history.graph import Graph, Includes, Missing, Texts, Version
+from promptsync.history.key import Key
+from promptsync.history.revisions import Revisions, Tags
+
+_ROUNDS = (1, 2, 4, 8, 16)
+"""How many versions are read in each round while nothing in common is found; the last one is repeated."""
+_FAR = 64
+"""A key that is further below than this is not taken as a hint of where to read on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """The local side. ``digest`` is that of the working file, ``None`` without one.
+
+    ``committed`` says that ``HEAD`` has the very same text, tags and keys. ``identity`` is that of the prompt
+    in this registry, to which keys are bound.
+    """
+
+    digest: str | None
+    keys: tuple[Key, ...] = ()
+    tags: Tags = frozenset()
+    committed: bool = False
+    identity: str = ""
+    revisions: Revisions = field(default_factory=Revisions)
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The registry's side. ``tracked`` is the version that stands for it, ``versions`` are those known."""
+
+    tracked: int
+    latest: int
+    versions: Mapping[int, Version]
+
+
+def settled(local: Local, remote: Remote, texts: Texts) -> Sides:
+    """Return the sides over the window that settles the question.
+
+    It reaches from the latest version down to the newest one that both sides include, and over all that this
+    one or a later one passed over.
+    """
+    top = max(remote.latest, remote.tracked)
+    floor = top
+    if top not in remote.versions:
+        raise Missing(versions=[top])
+    while floor > 1 and floor - 1 in remote.versions:
+        floor -= 1
+    sides = Sides(local, remote, texts, floor)
+    if not sides.can_have_common:
+        return sides
+    common = max(sides.of_file & sides.of_tracked, default=0)
+    if common == 0 and floor > 1:
+        raise Missing(versions=_further(local, top, floor))
+    passed_over = min([sides.graph.parents(one)[0] + 1 for one in range(max(common, 1), top + 1)], default=1)
+    lowest = max(min(passed_over, common, remote.tracked), 1)
+    if lowest < floor:
+        raise Missing(versions=range(lowest, floor))
+    return sides
+
+
+def _further(local: Local, top: int, floor: int) -> range:
+    """Return the versions to read next while those from ``floor`` up hold nothing in common."""
+    head = local.revisions.all[local.revisions.head] if local.revisions.head is not None else None
+    before = {key for parent in head.parents for key in local.revisions.all[parent].keys} if head else set()
+    fresh = [key.version for key in (*local.keys, *(head.keys if head else ())) if key not in before]
+    hints = [number for number in fresh if floor - _FAR <= number < floor]
+    if hints:
+        return range(min(hints), floor)
+    read = top - floor
+    for size in _ROUNDS:
+        if read < size:
+            break
+        read -= size
+    return range(max(floor - size, 1), floor)
+
+
+class Sides:
+    """What the file, the tracked version and the latest one include, over one window of versions."""
+
+    def __init__(self, local: Local, remote: Remote, texts: Texts, floor: int) -> None:
+        self.local = local
+        self.remote = remote
+        self.revisions = local.revisions
+        self._at: dict[int, Includes] = {}
+        self.texts = texts
+        self.graph = Graph(remote.versions, floor, max(remote.latest, remote.tracked), texts)
+
+    @property
+    def can_have_common(self) -> bool:
+        """Whether anything ties the file to some version: a key, or a commit that one may be made from."""
+        return bool(self.local.keys or self.revisions.all)
+
+    @cached_property
+    def of_latest(self) -> Includes:
+        """What the latest version includes."""
+        return self.graph.includes(self.remote.latest)
+
+    @cached_property
+    def of_tracked(self) -> Includes:
+        """What the tracked version includes, with what its commit does."""
+        tracked = self.remote.tracked
+        found = self.graph.includes(tracked)
+        mark = self.graph.own_mark(tracked)
+        if mark is not None and mark.commit is not None:
+            place = self.place(mark.commit)
+            found |= frozenset(one for one in self.at(place) if one <= tracked)
+        return found
+
+    @cached_property
+    def of_file(self) -> Includes:
+        """What the file includes: what ``HEAD`` does, and what its keys say."""
+        head = self.at(self.revisions.head)
+        if self.local.committed or self.local.digest is None:
+            return head
+        keys = self._of_keys(self.local.keys, self.local.digest)
+        if self._is_put_back(keys, head):
+            return keys
+        return self.graph.grow(head | keys, self.local.digest)
+
+    @property
+    def is_put_back(self) -> bool:
+        """Whether an old version was put into the file to look at it."""
+        keys = self._of_keys(self.local.keys, self.local.digest)
+        return not self.local.committed and self._is_put_back(keys, self.at(self.revisions.head))
+
+    def _is_put_back(self, keys: Includes, head: Includes) -> bool:
+        if not keys or not keys <= head:
+            return False
+        newest = self.revisions.all[self.revisions.head] if self.revisions.head is not None else None
+        if newest is None or newest.keys != self.local.keys:
+            return True
+        # the digits tell that the text is the version's, which need not be read for it
+        text, prompt = self.local.digest or "", self.local.identity
+        return text != newest.digest and any(key.names(prompt, text) for key in self.local.keys)
+
+    def at(self, place: int | None) -> Includes:
+        """Return what a revision includes."""
+        if place is None:
+            return frozenset()
+        if place not in self._at:
+            for one in sorted(self.revisions.reached(place)):
+                if one not in self._at:
+                    self._at[one] = self._at_revision(one)
+        return self._at[place]
+
+    def _at_revision(self, place: int) -> Includes:
+        revision = self.revisions.all[place]
+        own = self._of_keys(revision.keys, revision.digest).union(
+            *(self.graph.includes(number) for number in self._marked.get(place, ()))
+        )
+        if place in self._first:
+            own |= self.graph.includes(self._first[place])
+        found = own.union(*(self._at[parent] for parent in revision.parents))
+        parent = revision.parents[0] if len(revision.parents) == 1 else None
+        same = parent is not None and self.revisions.all[parent].digest == revision.digest
+        if parent is not None and same and found == self._at[parent]:
+            return found  # grown already
+        return self.graph.grow(found, revision.digest)
+
+    @cached_property
+    def _marked(self) -> Mapping[int, Sequence[int]]:
+        """The versions that were published from each revision."""
+        found: dict[int, list[int]] = {}
+        for number in self.graph.window:
+            mark = self.graph.own_mark(number)
+            if mark is None or mark.commit is None or mark.dirty:
+                continue
+            place = self.revisions.place(mark.commit)
+            if place is not None:
+                found.setdefault(place, []).append(number)
+        return found
+
+    @cached_property
+    def _first(self) -> Mapping[int, int]:
+        """The versions that the first revisions say, where nothing else ties the two histories together.
+
+        So it is after the directory was moved: the commits that were published have the file elsewhere.
+        """
+        tied = self._marked or any(self._of_keys(one.keys, one.digest) for one in self.revisions.all)
+        if self.graph.floor > 1 or tied:
+            return {}
+        texts = {self.graph.digest(number): number for number in self.graph.window}
+        return {
+            place: texts[one.digest]
+            for place, one in enumerate(self.revisions.all)
+            if not one.parents and one.digest is not None and one.digest in texts
+        }
+
+    def _of_keys(self, keys: Iterable[Key], digest: str | None) -> Includes:
+        """Return what the valid ones of some keys say. One made before the registry altered it counts too."""
+        found: Includes = frozenset()
+        for key in keys:
+            if key.version > self.graph.latest:
+                continue
+            if key.version >= self.graph.floor:
+                own = (self.graph.digest(key.version), digest)
+                if not any(one is not None and key.names(self.local.identity, one) for one in own):
+                    continue
+            found |= self.graph.includes(key.version)
+        return found
+
+    def place(self, commit: str) -> int | None:
+        """Return the revision that a commit has, whether ``HEAD`` reaches it or not."""
+        if not self.revisions.knows(commit):
+            raise Missing(commits=[commit])
+        return self.revisions.place(commit)
+
+    def merged_versions(self, common: Sequence[int]) -> str | None:
+        """Return the text of several versions merged, ``None`` where they clash or are gone."""
+        text = self.graph.digest(common[0])
+        seen = self.graph.includes(common[0])
+        for other in common[1:]:
+            shared = self.graph.heads(seen & self.graph.includes(other))
+            base, theirs = self.graph.digest(shared[0]) if shared else None, self.graph.digest(other)
+            if text is None or base is None or theirs is None:
+                return None
+            text = self.texts.merged(base, text, theirs)
+            seen |= self.graph.includes(other)
+        return text
