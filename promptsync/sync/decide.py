@@ -138,7 +138,9 @@ class Decider:
         """Return what is known so far of a prompt that both sides have."""
         listed = self._listing[name]
         latest = max(self._latest.get(name, 0), listed.version)
-        history = History(name, self._files.get(name), listed, latest, self._lineage(name))
+        file = self._files.get(name)
+        content = self._proof.digest(file) if file is not None else None
+        history = History(name, file, content, listed, latest, self._lineage(name))
         if remote is not None:
             history.add(listed.version, remote)
         else:
@@ -188,6 +190,7 @@ class Decider:
             state = State.RENAMED_REMOTELY
         included = decision is not None and decision.is_included
         self._check_settled(name, state, included)
+        content = self._proof.digest(file) if file is not None else None
         last = next((one for one in lineage.back() if one.digest is not None), None) if file is None else None
         return Item(
             name=name,
@@ -196,9 +199,9 @@ class Decider:
             listed=listed,
             remote=remote,
             history=history,
-            digest=self._proof.digest(file) if file is not None else None,
+            digest=content,
             remote_digest=history.versions[history.listed.version].digest if history is not None else None,
-            origin=origin_of(self._project, file, lineage),
+            origin=origin_of(self._project, file, content, lineage),
             newest=lineage.newest.commit if lineage.newest is not None else None,
             deletion_committed=lineage.newest is not None and lineage.newest.digest is None,
             last_path=last.path if last is not None else None,

@@ -33,11 +33,13 @@ _Answer = TypeVar("_Answer")
 class History:
     """What is known so far of the history of one prompt: its file, its revisions, its versions.
 
-    ``latest`` is the number of its newest version, which is not the listed one where a label is tracked.
+    ``digest`` is that of the file. ``latest`` is the number of its newest version, which is not the listed one
+    where a label is tracked.
     """
 
     name: str
     file: PromptFile | None
+    digest: str | None
     listed: Listed
     latest: int
     lineage: Lineage
@@ -207,9 +209,9 @@ class Histories:
             one.commits,
         )
         prompt = identity(self._project.registry.workspace_id, one.listed.template_id)
-        if one.file is None:
+        if one.file is None or one.digest is None:
             return Local(None, identity=prompt, revisions=graph)
-        content = digest(one.file.prompt)
+        content = one.digest
         one.texts.contents.setdefault(content, one.file.prompt)
         keys, tags = keys_in(one.file.local.synced, self._project), tag_set(one.file.prompt)
         head = graph.all[graph.head] if graph.head is not None else None

@@ -60,7 +60,8 @@ def log(project: Project, name: str, *, limit: int | None = 20) -> Log:
     found = read_versions(project, listed, limit)
     file = _file(project, name)
     lineage = _lineage(project, name, file)
-    history = History(name, file, listed, listed.version, lineage)
+    content = digest(file.prompt) if file is not None else None
+    history = History(name, file, content, listed, listed.version, lineage)
     for one in found:
         history.add(one.version, one)
     histories = Histories(project, {name: history})

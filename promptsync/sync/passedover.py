@@ -164,7 +164,7 @@ def _history(project: Project, item: Item) -> History:
     assert item.listed is not None and item.file is not None
     revisions = project.revisions()
     lineage = revisions.of({item.name: item.file.path})[item.name] if revisions is not None else Lineage()
-    return History(item.name, item.file, item.listed, item.listed.version, lineage)
+    return History(item.name, item.file, item.digest, item.listed, item.listed.version, lineage)
 
 
 def _text(item: Item, write: Write | None) -> Prompt:
