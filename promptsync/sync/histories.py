@@ -33,8 +33,8 @@ _Answer = TypeVar("_Answer")
 class History:
     """What is known so far of the history of one prompt: its file, its revisions, its versions.
 
-    ``digest`` is that of the file. ``latest`` is the number of its newest version, which is not the listed one
-    where a label is tracked.
+    ``digest`` is that of the file. ``latest`` is the number of its newest version, which is not the listed
+    one where a label is tracked.
     """
 
     name: str

@@ -125,8 +125,10 @@ def passed_over_by_latest(project: Project, items: Iterable[Item]) -> dict[str, 
     found = {}
     for item in items:
         listed = item.listed
-        if listed is None or not listed.message or listed.message.endswith(f" v{listed.version})"):
+        if item.file is None or listed is None or not listed.message:
             continue
+        if listed.message.endswith(f" v{listed.version})"):
+            continue  # made from the version before it
         numbers = _passed_over_by(project, listed)
         if numbers:
             found[item.name] = numbers
