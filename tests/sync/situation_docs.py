@@ -1,6 +1,6 @@
 """The manual's page of situations and faults, made from the tables that the tests go through.
 
-``python tests/sync/situation_docs.py`` writes it anew.
+``python tests/sync/situation_docs.py`` generates it again.
 """
 
 from __future__ import annotations
@@ -15,24 +15,42 @@ PAGE = ROOT / "docs" / "situations.md"
 sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / one) for one in ("", "remote", "sync"))]
 
 from fault_table import FATES, OTHERS, READ_CODE, READS  # noqa: E402
-from situation_table import SITUATIONS, Does, Situation  # noqa: E402
+from situation_table import HISTORIES, SITUATIONS, Does, History, Situation  # noqa: E402
 
 HEAD = """\
 # What happens when
 
-Made from the tables that the tests go through (in `tests/sync`). Each row is played in real git against the
-embedded registry. Exit codes other than 0 are in brackets.
+The tables that the tests go through (in `tests/sync`). Each row is played in real git against the embedded
+registry. Exit codes other than 0 are in brackets.
 
-## Situations
+## Who changed what
+
+Version 1 was published from a commit that everybody has, and `prod` points at it. A and B are clones on main,
+and W is on a branch. Then this happened:
+
+| what happened | `status` | `push` | `pull` | `pull --merge` | `deploy --label prod` | passed over |
+|---|---|---|---|---|---|---|
+"""
+
+LEGEND = """
+* `push` and `deploy`: `v2`, `v4^2` and the like end the version's message. `v2` includes the version before
+  it. `v4^2` includes version 2 but not version 3. `v4^3^2` includes both. `+` means that the text was not
+  committed.
+* `pull --merge`: whose changes the file holds afterwards, and which versions its `synced:` names. `theirs` is
+  the registry's text.
+* `deploy`: what a deploy of this text does once it is committed.
+* passed over: the versions that the latest one did not include, as `status` lists them.
+
+## Other situations
 
 A prompt was committed and published as version 1. Then this happened:
 
-| situation | `status` | `push` | `pull` |
+| what happened | `status` | `push` | `pull` |
 |---|---|---|---|
 """
 
 MIDDLE = """
-`diverged` is settled with `pull --merge`, `pull --theirs`, `pull --ours` or `push --force`.
+To settle `diverged`, use `pull --merge`, `pull --theirs`, `pull --ours` or `push --force`.
 
 ## A publish that goes wrong
 
@@ -60,8 +78,11 @@ REST = """
 
 def lines() -> Iterator[str]:
     yield HEAD
+    for history in HISTORIES:
+        yield _row(history.what, *_cells(history))
+    yield LEGEND
     for row in SITUATIONS:
-        yield f"| {row.what} | {_states(row)} | {_push(row)} | {_pull(row)} |\n"
+        yield _row(row.what, _states(row), _does(row.push), _does(row.pull))
     yield MIDDLE
     for what, fate in FATES.items():
         times = {1: "once", 2: "twice", 3: "three times"}[fate.sent]
@@ -74,9 +95,21 @@ def lines() -> Iterator[str]:
         yield f"| {what} | {code} | {told} |\n"
 
 
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _cells(row: History) -> Iterator[str]:
+    yield f"`{row.state}`"
+    yield from map(_does, (row.push, row.pull))
+    yield _merge(row.merge)
+    yield _does(row.deploy)
+    yield ", ".join(f"v{number}" for number in row.passed_over) or "-"
+
+
 def _states(row: Situation) -> str:
     if row.states is None:
-        return f"refuses: `{row.push.error}` [{row.push.code}]"
+        return _does(row.push)
     if not row.states:
         return "does not list it"
     found = [state for state in row.states.values() if state != "in-sync"]
@@ -84,20 +117,18 @@ def _states(row: Situation) -> str:
     return (", ".join(f"`{state}`" for state in found) or "`in-sync`") + code
 
 
-def _push(row: Situation) -> str:
-    done = [f"publishes v{number}" for number in row.push.published]
-    return _does(row, row.push, done)
+def _merge(does: Does) -> str:
+    keys = ", ".join(map(str, does.keys))
+    return f"{does.text}, `synced:` {keys}" if does.text else "as it is"
 
 
-def _pull(row: Situation) -> str:
-    done = [f"writes v{number}" for number in row.pull.written]
-    return _does(row, row.pull, done)
-
-
-def _does(row: Situation, does: Does, done: list[str]) -> str:
+def _does(does: Does) -> str:
     if does.code:
         return f"refuses: `{does.error}` [{does.code}]"
-    return ", ".join([*done, *([does.after] if does.after else [])]) or "nothing"
+    done = [f"publishes `{does.mark}`"] if does.mark else [f"publishes v{one}" for one in does.published]
+    done += [f"writes v{one}" for one in does.written]
+    done += [f"moves `prod` to v{does.label}"] if does.label is not None else []
+    return ", ".join([*done, *([does.note] if does.note else [])]) or "nothing"
 
 
 def page() -> str:

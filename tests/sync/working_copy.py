@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+import yaml
 from registry_server import chat
 
 from promptsync.cli import run
-from promptsync.core.prompt import Prompt
+from promptsync.core.prompt import Prompt, RemoteVersion
 from promptsync.files.config import load
 from promptsync.sync.project import open_project
+from promptsync.sync.push import _Push
 
 NAME = "support/refund"
 CONFIG = "prompts: prompts\nremote: here\nremotes:\n  here: {{url: 'local:{registry}'}}\n"
@@ -28,6 +32,8 @@ messages:
   - role: user
     content: {text}
 """
+RULES = ("Say hello.", "Be calm.", "Be short.", "Ask for the order.", "Say goodbye.")
+"""What the numbered lines of the long text say at first; edits of different ones merge."""
 
 
 @dataclass
@@ -150,6 +156,56 @@ class Copy:
     def forget(self) -> None:
         shutil.rmtree(self.project / ".promptsync", ignore_errors=True)
 
+    # -- a text of many lines ------------------------------------------------------------------------------
+
+    def write_rules(self) -> None:
+        """Write a file whose text has one numbered line per rule, with lines between that nobody edits."""
+        self.write("|-")
+        text = "".join(f"      # Rule {number}\n\n      {line}\n\n" for number, line in _numbered(RULES))
+        self.path().write_text(self.path().read_text() + text.rstrip("\n") + "\n")
+
+    def line(self, number: int, text: str) -> None:
+        """Edit one numbered line in the file."""
+        self.path().write_text(_with_line(self.path().read_text(), number, text))
+
+    def commit_line(self, number: int, text: str) -> None:
+        self.line(number, text)
+        self.commit()
+
+    def content(self) -> str:
+        """The text in the file."""
+        found: str = yaml.safe_load(self.path().read_text())["messages"][0]["content"]
+        return found
+
+    def keys(self) -> tuple[int, ...]:
+        """The numbers in ``synced:``, in their order."""
+        spelled = yaml.safe_load(self.path().read_text()).get("synced", ())
+        keys = [spelled] if isinstance(spelled, str) else spelled
+        return tuple(int(key.partition("-")[0]) for key in keys)
+
+    def spelled_key(self, name: str = NAME) -> str:
+        """The ``synced:`` line of a file, which must have one."""
+        (line,) = (one for one in self.path(name).read_text().splitlines() if one.startswith("synced:"))
+        return line
+
+    def put_key(self, line: str) -> None:
+        """Write a ``synced:`` line into the file, which has none."""
+        self.path().write_text(f"{self.path().read_text()}{line}\n")
+
+    def push_after(self, rival: Callable[[], object]) -> list[int]:
+        """Push, but let ``rival`` act after the last look at the list and before the publish."""
+        check, rivals = _Push._check_unmoved, [rival]
+
+        def check_and_lose(push: _Push) -> None:
+            check(push)
+            if rivals:  # the rival may push as well
+                rivals.pop()()
+
+        with patch.object(_Push, "_check_unmoved", check_and_lose):
+            code, found = self.run("push")
+        assert (code, len(found["raced"])) == (3, 1), found
+        return [one["version"] for one in found["published"]]
+
     # -- the registry's own pages --------------------------------------------------------------------------
 
     def archive(self, name: str = NAME) -> None:
@@ -157,7 +213,55 @@ class Copy:
             (found,) = (one for one in project.registry.list() if one.name == name)
             project.registry.archive(found.template_id, found.is_snippet)
 
+    def version(self, number: int | None = None, name: str = NAME) -> RemoteVersion:
+        """Return a version, the latest one by default."""
+        with open_project(load(self.project / "promptsync.yaml")) as project:
+            (found,) = (one for one in project.registry.list() if one.name == name)
+            return project.registry.get(found.template_id, name, version=number)
+
+    def labels(self) -> dict[str, int]:
+        """The version that each label of the prompt points at."""
+        with open_project(load(self.project / "promptsync.yaml")) as project:
+            found = project.registry.all_labels() or ()
+            return {one.name: one.version for one in found if one.prompt_name == NAME}
+
+    def said(self, number: int | None = None) -> str:
+        """The text of a version, of the latest one by default."""
+        found: str = self.version(number).prompt.template["messages"][0]["content"][0]["text"]
+        return found
+
+    def save_line(self, number: int, text: str) -> int:
+        """Edit one numbered line of the latest version in the dashboard."""
+        return self.publish(_with_line(self.said(), number, text))
+
+    def restore(self, number: int, *, with_message: bool = False) -> int:
+        """Restore an older version in the dashboard; some registries copy its message."""
+        message = self.version(number).message if with_message else None
+        return self.publish(self.said(number), message=message or "Restore")
+
     def sql(self, statement: str, *values: str) -> None:
         """Do what no operation of the API can do."""
         with contextlib.closing(sqlite3.connect(self.registry)) as database, database:
             database.execute(statement, values)
+
+
+def _numbered(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield the lines with their numbers in front."""
+    for number, line in enumerate(lines, 1):
+        yield number, f"{number}. {line}"
+
+
+def _with_line(text: str, number: int, line: str) -> str:
+    """Return ``text`` with another numbered line."""
+    found, count = re.subn(rf"^( *){number}\. .*$", rf"\g<1>{number}. {line}", text, flags=re.MULTILINE)
+    assert count == 1, text
+    return found
+
+
+def merged(ours: str, theirs: str) -> str:
+    """Return the long text with the numbered lines that either side edited."""
+    for number, line in _numbered(RULES):
+        (mine,) = re.findall(rf"^{number}\. .*$", ours, re.MULTILINE)
+        if mine != line:
+            theirs = _with_line(theirs, number, mine.partition(" ")[2])
+    return theirs
