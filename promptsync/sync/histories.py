@@ -34,7 +34,8 @@ class History:
     """What is known so far of the history of one prompt: its file, its revisions, its versions.
 
     ``digest`` is that of the file. ``latest`` is the number of its newest version, which is not the listed
-    one where a label is tracked.
+    one where a label is tracked. ``commits`` are the full ids of commits that marks name and ``HEAD`` does
+    not reach, ``None`` where git lacks them.
     """
 
     name: str
@@ -43,7 +44,7 @@ class History:
     listed: Listed
     latest: int
     lineage: Lineage
-    commits: dict[str, int | None] = field(default_factory=dict)
+    commits: dict[str, str | None] = field(default_factory=dict)
     versions: dict[int, Version] = field(default_factory=dict)
     remote: dict[int, RemoteVersion] = field(default_factory=dict)
     texts: Texts = field(default_factory=lambda: Texts(_merged))
@@ -146,21 +147,19 @@ class Histories:
     def _find_commits(self, wanted: Mapping[str, Iterable[str]]) -> None:
         """Find commits that marks name, which may be on other branches, and the revisions that they have."""
         history = self._project.history
-        asked = {commit for commits in wanted.values() for commit in commits}
-        full = history.existing(asked) if history is not None else {}
-        lineages: Mapping[str, Lineage] = {}
-        if history is not None and full:
-            tips = Revisions(
-                history, self._project.root, self._project.config.prompts, sorted({*full.values()})
-            )
-            paths = {name: self._path(name) for name in wanted}
-            lineages = tips.of(paths)
-            tips.save()
+        full = history.existing({one for commits in wanted.values() for one in commits}) if history else {}
         for name, commits in wanted.items():
-            one = self.by_name[name]
-            one.lineage = lineages.get(name, one.lineage)
-            places = {short: one.lineage.tips.get(full.get(short, "")) for short in commits}
-            one.commits = {**one.commits, **places}
+            self.by_name[name].commits |= {short: full.get(short) for short in commits}
+        # those that were found before stay tips, too: places count in one and the same lineage
+        found = {one for name in wanted for one in self.by_name[name].commits.values() if one is not None}
+        if history is None or not found:
+            return
+        root, prompts = self._project.root, self._project.config.prompts
+        revisions = Revisions(history, root, prompts, sorted(found))
+        lineages = revisions.of({name: self._path(name) for name in wanted})
+        revisions.save()
+        for name, lineage in lineages.items():
+            self.by_name[name].lineage = lineage
 
     def _path(self, name: str) -> str:
         one = self.by_name[name]
@@ -206,7 +205,7 @@ class Histories:
                 for revision in one.lineage.revisions
             ),
             one.lineage.head,
-            one.commits,
+            {short: one.lineage.tips.get(full or "") for short, full in one.commits.items()},
         )
         prompt = identity(self._project.registry.workspace_id, one.listed.template_id)
         if one.file is None or one.digest is None:
