@@ -1,0 +1,223 @@
+"""No sentence gets lost between people in real git: random walks, and what is delicate step by step."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from real_walks import RealWalk, happening
+from working_copy import NAME, Copy
+
+FUZZ = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
+WALKS, STEPS = (60, 20) if FUZZ else (6, 12)
+
+MINE, OURS, THEIRS = "Say good day.", "Be friendly.", "Ask for the date."
+FROM_W, FROM_MAIN = MINE, THEIRS
+
+
+@pytest.fixture(autouse=True)
+def isolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+@pytest.fixture
+def main(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Copy:
+    """The main repository. Its prompt, a list of rules, is live as version 1."""
+    made = Copy(tmp_path / "main", tmp_path / "registry.db", capsys).begin()
+    made.write_rules()
+    made.commit()
+    assert deploy(made) == (1, [])
+    return made
+
+
+def fresh(main: Copy) -> Copy:
+    """Return a new clone of main, as CI and colleagues make one."""
+    number = len(list(main.root.parent.glob("fresh-*")))
+    return main.clone(f"fresh-{number}")
+
+
+def deploy(main: Copy) -> tuple[int, list[int]]:
+    """Let CI deploy main. Return the new version, and those that it passed over."""
+    found = fresh(main).ok("deploy", "--label", "prod")
+    (published,) = found["push"]["published"]
+    return published["version"], [number for one in found["passed_over"] for number in one["versions"]]
+
+
+def passed_over(main: Copy) -> list[int]:
+    """Return what a colleague is told, and could bring back."""
+    clone = fresh(main)
+    told = [number for one in clone.ok("status")["prompts"] for number in one["passed_over"]]
+    found = clone.ok("pull", "--passed-over", "--dry-run")["passed_over"]
+    return sorted({*told, *(number for one in found for number in one["versions"])})
+
+
+def at_once(second: Copy, first: Callable[[], object]) -> tuple[int, dict[str, Any]]:
+    """Push, but let ``first`` act after the push looked at the registry and before it publishes."""
+    with happening(first):
+        return second.run("push")
+
+
+def edited(main: Copy, name: str, number: int, rule: str) -> Copy:
+    """Return a clone with a commit that changes one rule."""
+    clone = main.clone(name)
+    clone.commit_line(number, rule)
+    return clone
+
+
+def follow(clone: Copy, hint: str) -> None:
+    """Run the command that a hint begins with."""
+    program, *arguments = shlex.split(hint.splitlines()[0])
+    assert program == "promptsync"
+    clone.ok(*arguments[: arguments.index(NAME) + 1])
+
+
+# -- walks ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", range(WALKS))
+def test_nothing_is_lost_on_a_random_walk(tmp_path: Path, number: int) -> None:
+    seed = Random().randrange(1 << 30) if FUZZ else number
+    walk = RealWalk(tmp_path / "walk", seed, STEPS).walk()
+    assert not walk.failures, "\n".join([f"seed {seed}, {STEPS} steps", *walk.log])
+
+
+# -- a branch that pushed, and main that went on -----------------------------------------------------------
+
+
+def pushed_on_a_branch(main: Copy, *, committed: bool) -> Copy:
+    """Return the clone W, whose version 2 was passed over by version 3 of main."""
+    w = main.clone("w")
+    w.git("checkout", "-qb", "w")
+    w.line(1, FROM_W)
+    if committed:
+        w.commit()
+        w.git("push", "-q", "origin", "w")
+    assert w.push("-y") == [2]
+    main.commit_line(3, FROM_MAIN)
+    assert deploy(main) == (3, [2])
+    assert FROM_W not in main.said() and FROM_MAIN in main.said()
+    return w
+
+
+@pytest.mark.parametrize("committed", [False, True], ids=["uncommitted", "committed"])
+def test_who_pushed_on_a_branch_keeps_the_text_that_a_deploy_passed_over(main: Copy, committed: bool) -> None:
+    w = pushed_on_a_branch(main, committed=committed)
+    before = w.content()
+    w.refused("pull")
+    w.refused("push")
+    assert w.content() == before
+    w.ok("pull", "--merge")
+    assert FROM_W in w.content() and FROM_MAIN in w.content()
+    assert w.state() == "ahead"
+
+
+@pytest.mark.parametrize("committed", [False, True], ids=["uncommitted", "committed"])
+def test_a_colleague_brings_back_what_a_deploy_passed_over(main: Copy, committed: bool) -> None:
+    pushed_on_a_branch(main, committed=committed)
+    assert passed_over(main) == [2]
+    colleague = main.clone("colleague")
+    colleague.ok("pull", "--passed-over")
+    assert FROM_W in colleague.content() and FROM_MAIN in colleague.content()
+    colleague.commit()
+    main.git("pull", "-q", str(colleague.root), "main")
+    assert deploy(main) == (4, [])
+    assert FROM_W in main.said() and FROM_MAIN in main.said()
+    assert passed_over(main) == []
+
+
+@pytest.mark.parametrize("committed", [False, True], ids=["uncommitted", "committed"])
+def test_who_pushed_on_a_branch_takes_in_what_a_colleague_made_of_it(main: Copy, committed: bool) -> None:
+    w = pushed_on_a_branch(main, committed=committed)
+    main.ok("pull", "--passed-over")
+    main.commit()
+    assert deploy(main) == (4, [])
+    w.ok("pull")
+    assert w.content() == main.content()
+    assert w.state() == "in-sync"
+
+
+# -- pushes at once ----------------------------------------------------------------------------------------
+
+
+def test_the_first_of_two_pushes_at_once_never_loses_its_own_work(main: Copy) -> None:
+    first, second = edited(main, "first", 1, MINE), edited(main, "second", 3, THEIRS)
+    at_once(second, first.push)
+    first.refused("pull")
+    first.refused("push")
+    assert MINE in first.content()
+    first.ok("pull", "--merge")
+    assert first.push() == [4]
+    assert MINE in main.said() and THEIRS in main.said()
+    assert passed_over(main) == []
+
+
+def test_the_second_of_two_pushes_at_once_is_told_and_the_hint_brings_both_together(main: Copy) -> None:
+    first, second = edited(main, "first", 1, MINE), edited(main, "second", 3, THEIRS)
+    code, found = at_once(second, first.push)
+    assert code == 3
+    assert [(one["version"], one["passed_over"]) for one in found["published"]] == [(3, [2])]
+    assert MINE not in main.said()
+    follow(second, found["error"]["hint"])
+    assert MINE in second.content() and THEIRS in second.content()
+    second.commit()
+    assert second.push() == [4]
+    assert second.content() == main.said()
+    assert passed_over(main) == []
+    first.ok("pull")
+    assert first.content() == main.said()
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))], ids=str)
+def test_after_three_pushes_at_once_everybody_merges_and_nothing_is_missing(
+    main: Copy, order: tuple[int, ...]
+) -> None:
+    clones = [edited(main, f"clone-{n}", 2 * n + 1, rule) for n, rule in enumerate((MINE, OURS, THEIRS))]
+    first, second, third = clones
+    assert at_once(third, lambda: at_once(second, first.push))[1]["published"][0]["version"] == 4
+    for number in order:
+        clone = clones[number]
+        clone.ok("pull", "--merge")
+        if clone.state() == "ahead":
+            clone.commit()
+            clone.push()
+    assert [rule for rule in (MINE, OURS, THEIRS) if rule not in main.said()] == []
+    assert passed_over(main) == []
+
+
+@pytest.mark.parametrize("committed", [False, True], ids=["uncommitted", "committed"])
+def test_the_very_same_content_pushed_at_once_is_no_race(main: Copy, committed: bool) -> None:
+    first, second = main.clone("first"), main.clone("second")
+    for clone in (first, second):
+        clone.line(1, MINE)
+        if committed:
+            clone.commit()
+    code, found = at_once(second, first.push)
+    assert (code, found["raced"]) == (0, [])
+    assert [one["passed_over"] for one in found["published"]] == [[]]
+    assert (first.state(), second.state()) == ("in-sync", "in-sync")
+    assert passed_over(main) == []
+
+
+# -- what walks found --------------------------------------------------------------------------------------
+
+
+def test_marks_may_name_commits_of_several_branches_that_head_does_not_reach(main: Copy) -> None:
+    w = edited(main, "w", 1, MINE)
+    w.git("push", "-q", "origin", "HEAD:w")
+    assert w.push() == [2]
+    main.git("merge", "-q", "--squash", "w")
+    main.commit_line(2, OURS)
+    main.commit_line(3, THEIRS)
+    assert deploy(main) == (3, [])
+    old = fresh(main)
+    old.git("checkout", "-q", "HEAD~2")
+    assert old.state() == "behind"
+    old.ok("pull")
+    assert old.content() == main.content()
