@@ -72,15 +72,15 @@ def left_lines(plan: PushPlan) -> list[str]:
 
 def passed_over_line(name: str, numbers: Sequence[int]) -> str:
     """Return what a new version passed over, and how to bring it back."""
-    shown = ", ".join(f"v{number}" for number in numbers)
-    text = f"{shown}; promptsync pull --passed-over {shlex.quote(name)} merges it into the file"
+    shown, them = ", ".join(f"v{number}" for number in numbers), "it" if len(numbers) == 1 else "them"
+    text = f"{shown}; promptsync pull --passed-over {shlex.quote(name)} merges {them} into the file"
     return _line("passed over", "warn", name, text)
 
 
 def will_pass_over_line(name: str, numbers: Sequence[int]) -> str:
     """Return what a new version will pass over."""
-    shown = ", ".join(f"v{number}" for number in numbers)
-    return _line("passes over", "warn", name, f"{shown}; promptsync pull --merge includes it first")
+    shown, them = ", ".join(f"v{number}" for number in numbers), "it" if len(numbers) == 1 else "them"
+    return _line("passes over", "warn", name, f"{shown}; promptsync pull --merge includes {them} first")
 
 
 def receipt_lines(receipt: PushReceipt) -> list[str]:
