@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from promptsync.history.graph import Includes, Missing, Texts
 from promptsync.history.includes import Local, Remote, Sides, settled
-from promptsync.history.revisions import Revision, Tags
+from promptsync.history.revisions import Tags
 
 
 class Relation(StrEnum):
@@ -132,18 +132,11 @@ def _base_in_git(sides: Sides, common: Includes) -> Base | None:
     unknown = [mark.commit for mark in marks if mark.commit and not sides.revisions.knows(mark.commit)]
     if unknown:
         raise Missing(commits=unknown)
-    for mark in marks:
-        place = sides.revisions.place(mark.commit or "")
-        if place is None:
-            continue
-        if not mark.dirty and place in sides.revisions.of_head:
-            return None
-        shared = sides.revisions.shared(sides.revisions.head, place)
-        if shared is None or not common <= sides.at(shared):
-            return None
-        revision: Revision = sides.revisions.all[shared]
-        return Base(revision.digest, None, revision.tags) if revision.digest is not None else None
-    return None
+    mark = next((mark for mark in marks if sides.revisions.place(mark.commit or "") is not None), None)
+    revision = sides.shared_in_git(mark, common) if mark is not None else None
+    if revision is None or revision.digest is None:
+        return None
+    return Base(revision.digest, None, revision.tags)
 
 
 def _base_at(sides: Sides, version: int) -> Base:

@@ -8,7 +8,8 @@ from functools import cached_property
 
 from promptsync.history.graph import Graph, Includes, Missing, Texts, Version
 from promptsync.history.key import Key
-from promptsync.history.revisions import Revisions, Tags
+from promptsync.history.message import Mark
+from promptsync.history.revisions import Revision, Revisions, Tags
 
 _ROUNDS = (1, 2, 4, 8, 16)
 """How many versions are read in each round while nothing in common is found; the last one is repeated."""
@@ -109,7 +110,10 @@ class Sides:
         tracked = self.remote.tracked
         found = self.graph.includes(tracked)
         mark = self.graph.own_mark(tracked)
-        if mark is not None and mark.commit is not None:
+        if mark is None or mark.commit is None:
+            return found
+        # an old version that was put into the file and forced over HEAD names its parents: the commit is none
+        if not (mark.dirty and mark.parents):
             place = self.place(mark.commit)
             found |= frozenset(one for one in self.at(place) if one <= tracked)
         return found
@@ -212,6 +216,17 @@ class Sides:
         if not self.revisions.knows(commit):
             raise Missing(commits=[commit])
         return self.revisions.place(commit)
+
+    def shared_in_git(self, mark: Mark, common: Includes) -> Revision | None:
+        """Return the newest revision that ``HEAD`` and the commit of a mark share, if it includes ``common``.
+
+        The text of the mark was made on top of that. ``None`` where ``HEAD`` reaches the commit itself.
+        """
+        place = self.place(mark.commit) if mark.commit is not None else None
+        if place is None or (not mark.dirty and place in self.revisions.of_head):
+            return None
+        shared = self.revisions.shared(self.revisions.head, place)
+        return self.revisions.all[shared] if shared is not None and common <= self.at(shared) else None
 
     def merged_versions(self, common: Sequence[int]) -> str | None:
         """Return the text of several versions merged, ``None`` where they clash or are gone."""

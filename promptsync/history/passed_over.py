@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from promptsync.history.graph import Graph, Texts, Version
+from promptsync.history.graph import Graph, Missing, Texts, Version
 from promptsync.history.includes import Local, Remote, Sides
 
 
@@ -33,9 +33,20 @@ def passed_over(local: Local, remote: Remote, texts: Texts) -> tuple[tuple[Passe
     found = []
     for head in sorted(graph.heads(lost)):
         common = graph.heads(graph.includes(head) & answered)
-        base = sides.merged_versions(common) if common else None
+        base = _base(sides, head, common) if common else None
+        if base is not None and base not in texts.contents:
+            raise Missing(texts=[base])
         found.append(PassedOver(head, tuple(sorted(graph.includes(head) & lost)), base))
     return tuple(found), graph.heads(answered | lost)
+
+
+def _base(sides: Sides, head: int, common: Sequence[int]) -> str | None:
+    """Return the text that a version changed: that of git where it knows a newer one than the versions do."""
+    mark = sides.graph.own_mark(head)
+    revision = sides.shared_in_git(mark, frozenset(common)) if mark is not None else None
+    if revision is not None and revision.digest is not None:
+        return revision.digest
+    return sides.merged_versions(common)
 
 
 @dataclass(frozen=True, slots=True)

@@ -275,6 +275,11 @@ class Plan:
     label: bool
 
 
+def includes_of_tracked(local: Local, remote: Remote, texts: Texts) -> frozenset[int]:
+    """Return what the tracked version includes as far as the registry alone tells."""
+    return Graph(remote.versions, 1, remote.latest, texts).includes(remote.tracked)
+
+
 @dataclass(frozen=True, slots=True)
 class Reads:
     """How many versions a question needed, how many of them were new, and whether git lacked a commit."""
@@ -559,8 +564,8 @@ class World:
         tip = self.git.commits[self.git.origin["main"]]
         if (sentence in tip.text) == added and tip.seen & about:
             return None
-        graph = Graph(self.all_versions(), 1, self.latest, self.texts)
-        return LOST_SILENTLY if holders & graph.includes(tracked) else NOT_LISTED
+        included, _ = self.answer(includes_of_tracked, self.fresh_clone(), tracked)
+        return LOST_SILENTLY if holders & included else NOT_LISTED
 
     def listed(self) -> set[int]:
         """Return the versions that status on main, or the receipt of the newest one, lists as passed over."""

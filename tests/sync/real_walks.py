@@ -177,14 +177,17 @@ class Oracle:
         before = self._before[other]
         return bool(before >> one & 1 or (before & alike and not self._before[one] >> other & 1))
 
-    def settle(self, text: Text, seen: Seen) -> Seen:
-        """Let an author take a text as it is: record the decisions that explain it."""
+    def settle(self, text: Text, seen: Seen, *, is_merge: bool = False) -> Seen:
+        """Let an author take a text as it is: record the decisions that explain it.
+
+        That git merged a sentence in is no decision to add it again.
+        """
         after = seen
         for sentence in sorted(self.known(seen) | text):
             is_in = sentence in text
-            if self.standing(sentence, seen) != (is_in, not is_in) and (
-                is_in or self.decided(sentence, seen, add=True)
-            ):
+            is_explained = self.standing(sentence, seen) == (is_in, not is_in)
+            is_known = self.decided(sentence, seen, add=True)
+            if not is_explained and (is_in or is_known) and not (is_in and is_known and is_merge):
                 after |= self.decide(sentence, seen, add=is_in)
         return after
 
@@ -469,12 +472,13 @@ class RealWalk:
         finally:
             shutil.rmtree(made.root)
 
-    def commit(self, clone: Clone, subject: str, seen: Seen, *options: str) -> None:
+    def commit(self, clone: Clone, subject: str, seen: Seen, *options: str, is_merge: bool = False) -> None:
         """Commit the file with a subject that no other commit has."""
         self._made += 1
         self.git(clone.root, "add", "-A")
         self.git(clone.root, "commit", "-qm", f"{subject} {self._made}", *options)
-        clone.seen = self.commits[self.head(clone)] = self.oracle.settle(clone.text, seen)
+        seen = self.oracle.settle(clone.text, seen, is_merge=is_merge)
+        clone.seen = self.commits[self.head(clone)] = seen
         short = self.git(clone.root, "rev-parse", "--short", "HEAD")
         self.say(f"    {clone.name} commits {short} {self.told(clone)}")
 
@@ -782,7 +786,8 @@ class RealWalk:
         self.resolve(clone, rng)
         is_merging = (clone.root / ".git" / "MERGE_HEAD").exists()
         if is_merging or (squash and not self.is_clean(clone)):
-            self.commit(clone, "Squash" if squash else "Merge", ours | self.commits[other])
+            seen = ours | self.commits[other]
+            self.commit(clone, "Squash" if squash else "Merge", seen, is_merge=True)
         elif self.head(clone) != before:
             self.moved(clone)
 
@@ -800,7 +805,8 @@ class RealWalk:
             self.git(clone.root, "rebase", going_on, check=False)
         seen = self.commits[onto]
         for commit, subject in self._subjects(clone, f"{onto}..HEAD"):
-            seen = self.oracle.settle(sentences(self.shown(clone, commit)), seen | old[subject])
+            text = sentences(self.shown(clone, commit))
+            seen = self.oracle.settle(text, seen | old[subject], is_merge=True)
             self.commits[commit] = seen
         self.moved(clone)
 

@@ -221,3 +221,29 @@ def test_marks_may_name_commits_of_several_branches_that_head_does_not_reach(mai
     assert old.state() == "behind"
     old.ok("pull")
     assert old.content() == main.content()
+
+
+# -- found by walks ---------------------------------------------------------------------------------------
+
+
+def test_what_the_dashboard_took_away_does_not_return_with_what_was_passed_over(main: Copy) -> None:
+    colleague = main.clone("colleague")
+    main.commit_line(1, MINE)
+    colleague.git("pull", "-q", str(main.root), "main")
+    colleague.line(3, THEIRS)
+    assert colleague.push("-y") == [2]
+    assert main.push("--force", NAME, "-y") == [3]
+    assert main.restore(1) == 4
+    clone = fresh(main)
+    clone.ok("pull", "--passed-over")
+    assert THEIRS in clone.content() and MINE not in clone.content()
+
+
+def test_a_pull_keeps_what_a_forced_old_version_passed_over(main: Copy) -> None:
+    main.commit_line(1, MINE)
+    assert main.push() == [2]
+    colleague = fresh(main)
+    main.ok("pull", NAME, "--version", "1")
+    assert main.ok("push", "--force", NAME, "-y")["published"][0]["passed_over"] == [2]
+    colleague.run("pull")
+    assert MINE in colleague.content()
