@@ -13,6 +13,7 @@ from promptsync.files.revisions import Lineage
 from promptsync.files.worktree import Worktree
 from promptsync.history.decide import Relation
 from promptsync.history.key import identity
+from promptsync.history.message import parse_mark
 from promptsync.parallel import mapped
 from promptsync.sync.histories import Histories, History
 from promptsync.sync.origin import origin_of
@@ -172,7 +173,12 @@ class Decider:
         content = digest(other.prompt)
         prompt = identity(self._project.registry.workspace_id, other.template_id)
         keys = keys_in(self._files[name].local.synced, self._project)
-        return any(key.version == other.version and key.names(prompt, content) for key in keys)
+        if any(key.version == other.version and key.names(prompt, content) for key in keys):
+            return True
+        mark = parse_mark(other.message)
+        commit = mark.commit if mark is not None and mark.version == other.version else None
+        published = (one for one in self._lineage(name).back() if commit and one.commit.startswith(commit))
+        return any(one.digest == content for one in published)
 
     def _item(
         self,
