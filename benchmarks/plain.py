@@ -53,9 +53,9 @@ def status(root: str, url: str) -> None:
     import yaml
 
     from benchmarks.measure import KEY
-    from promptsync.core.canonical import digest
-    from promptsync.core.document import to_prompt
-    from promptsync.remote.client import Registry
+    from promptsync.prompt.canonical import digest
+    from promptsync.prompt.document import to_prompt
+    from promptsync.registry.promptlayer.client import Registry
 
     began = time.perf_counter()
     digests = {}

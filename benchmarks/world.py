@@ -7,11 +7,11 @@ import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from promptsync.core.prompt import Local, Prompt
-from promptsync.files.atomic import write
-from promptsync.files.emit import render_new
-from promptsync.remote.client import Registry
-from promptsync.remote.transport import local_transport
+from promptsync.files.state.atomic import write
+from promptsync.files.yaml.layout import render_new
+from promptsync.prompt.prompt import Local, Prompt
+from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.transport import local_transport
 
 _PHRASES = (
     "You answer questions about refunds",

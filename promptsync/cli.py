@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from promptsync import __version__, output, streams
-from promptsync.commands.common.environment import Environment
-from promptsync.commands.common.grouping import VerbGroup, close_word
-from promptsync.commands.common.session import Outcome, Session, shared_options
+from promptsync import __version__
+from promptsync.commands.shared.groups import VerbGroup, close_word
+from promptsync.commands.shared.session import Environment, Outcome, Session, shared_options
 from promptsync.errors import PromptsyncError, UsageError
+from promptsync.terminal import output, streams
 
 GROUPS = {
     "Start": {
@@ -77,7 +77,7 @@ class LazyGroup(VerbGroup):
         module = importlib.import_module(f"promptsync.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         if ctx.resilient_parsing:  # for completion in a shell
-            from promptsync.commands.common.known import teach
+            from promptsync.commands.shared.completion import teach
 
             teach(command, cmd_name)
         return command
@@ -174,7 +174,7 @@ def _tell_github(session: Session, outcome: Outcome) -> None:
     variables = session.environment.variables
     if not variables:
         return
-    from promptsync.github import tell_github
+    from promptsync.show.github import tell_github
 
     problem = tell_github(variables, outcome.summary, outcome.outputs, outcome.error)
     if problem is not None:
@@ -205,7 +205,7 @@ def _disarmed(session: Session, lines: Sequence[str]) -> Sequence[str]:
     """Return lines that give no orders to a GitHub workflow, whatever the texts in them say."""
     if not session.environment.variables.get("GITHUB_ACTIONS"):
         return lines
-    from promptsync.github import disarmed
+    from promptsync.show.github import disarmed
 
     return disarmed(lines)
 
@@ -217,7 +217,7 @@ def _fail(session: Session, error: PromptsyncError, wants_json: bool) -> int:
         error.hint = f"promptsync {session.verb} --help tells more"
     lines: list[str] = []
     if session.form == "markdown":
-        from promptsync.showing.markdown import error_markdown
+        from promptsync.show.markdown import error_markdown
 
         lines = error_markdown(error)
     return _show(session, Outcome(lines, body, error.exit_code, error))

@@ -15,8 +15,8 @@ sys.path.append(str(Path(__file__).parent / "remote"))
 
 from worlds import World, made
 
-from promptsync.remote.session import Session
-from promptsync.sync import publish
+from promptsync.push import publish
+from promptsync.registry.promptlayer.connection import Session
 
 # How long an example takes says more about the machine than about what is tested. The suite decides what
 # lands, so it tries the same examples each time; make fuzz tries others.
@@ -36,7 +36,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """An empty working copy in git with an empty registry; waits between attempts are next to nothing."""
     defaults = Session.__init__.__kwdefaults__
     assert defaults is not None
-    from promptsync.remote.reading import Reading
+    from promptsync.registry.promptlayer.reading import Reading
 
     for constructor in (Session.__init__, Reading.__init__):
         monkeypatch.setitem(constructor.__kwdefaults__, "first_wait", 0.001)

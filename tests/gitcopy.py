@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptsync.compare.changed import Changed, changed_since
+from promptsync.compare.project import open_project
 from promptsync.files.config import load
 from promptsync.files.worktree import scan
-from promptsync.sync.changed import Changed, changed_since
-from promptsync.sync.project import open_project
 
 IDENTITY = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false")
 

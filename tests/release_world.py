@@ -13,10 +13,10 @@ import pytest
 from registry_server import chat, completion, running
 
 from promptsync.cli import run
-from promptsync.core.prompt import Prompt
+from promptsync.compare.project import Project, open_project
 from promptsync.files.config import load
+from promptsync.prompt.prompt import Prompt
 from promptsync.server.app import create_app
-from promptsync.sync.project import Project, open_project
 
 Answers = Callable[[str, str], tuple[int, Any] | None]
 """From method and path to the status and body of an answer of its own, ``None`` for the registry's."""

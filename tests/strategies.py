@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from promptsync.core.prompt import Local, Prompt
+from promptsync.prompt.prompt import Local, Prompt
 
 _ODD_PIECES = [
     *(

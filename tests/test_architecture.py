@@ -16,55 +16,50 @@ import promptsync
 
 PACKAGE = Path(promptsync.__file__).parent
 
+PURE = {"prompt", "lint", "history"}
+"""Rooms that compute: values in, values out."""
+
+_READ = PURE | {"files", "registry", "parallel"}
+_ACT = _READ | {"compare", "inspect", "labels"}
+
 MAY_USE: dict[str, set[str]] = {
-    "core": set(),
-    "history": {"core"},
-    "files": {"core"},
-    "remote": {"core", "parallel"},
-    "server": {"core"},
-    "sync": {"core", "history", "files", "remote", "parallel"},
-    "checks": {"core", "files", "remote", "sync", "parallel"},
-    "deploy": {"core", "history", "files", "remote", "sync", "checks", "parallel"},
+    "terminal": set(),
     "parallel": set(),
-    "health": {"core", "files", "remote", "sync", "checks"},
-    "edge": set(),
-    "showing": {"core", "history", "files", "sync", "checks", "deploy", "edge"},
-    "commands": {
-        "core",
-        "history",
-        "files",
-        "remote",
-        "server",
-        "sync",
-        "checks",
-        "deploy",
-        "health",
-        "edge",
-        "showing",
-    },
-    "github": {"showing"},
-    "cli": {"commands", "edge", "showing", "github"},
+    "prompt": set(),
+    "lint": {"prompt"},
+    "history": {"prompt"},
+    "files": {"prompt"},
+    "registry": {"prompt", "parallel"},
+    "server": {"prompt"},
+    "compare": _READ,
+    "labels": _READ | {"compare"},
+    "inspect": _READ | {"compare", "labels"},
+    "push": _ACT,
+    "pull": _ACT,
+    "checks": _ACT,
+    "deploy": _ACT | {"push", "checks"},
+    "setup": _ACT | {"pull", "checks"},
+    "show": _ACT | {"push", "pull", "checks", "deploy", "terminal"},
+    "commands": _ACT | {"push", "pull", "checks", "deploy", "setup", "server", "show", "terminal"},
+    "cli": {"commands", "show", "terminal"},
     "__main__": {"cli"},
 }
-"""Layer to the layers that its modules may import; ``errors`` and the layer itself always."""
+"""Room to the rooms that its modules may import; ``errors`` and the room itself always."""
 
-EDGE = {"output", "fitting", "progress", "streams"}
-"""What the process prints to, reads from and shows meanwhile; none of it knows what a prompt is."""
-
-INSIDE_FUNCTIONS = {("remote/transport.py", "server"), ("server/fixtures.py", "files")}
+INSIDE_FUNCTIONS = {("registry/promptlayer/transport.py", "server"), ("server/fixtures.py", "files")}
 """What may be imported all the same, but not while the module is loaded."""
 
 OWNERS = {
-    "jinja2": {"core/template.py"},
-    "deepdiff": {"core/fields.py"},
-    "git": {"files/history.py"},
+    "jinja2": {"prompt/template.py"},
+    "deepdiff": {"prompt/fields.py"},
+    "git": {"files/git/history.py"},
     "jsonschema_rs": {"files/schema.py"},
-    "filelock": {"files/private.py"},
-    "httpx_retries": {"remote/retry.py"},
+    "filelock": {"files/state/private.py"},
+    "httpx_retries": {"registry/promptlayer/retry.py"},
     "werkzeug": {"server/routes.py"},
     "waitress": {"server/serve.py"},
-    "rich": {"progress.py"},
-    "matplotlib": {"showing/plot.py"},
+    "rich": {"terminal/progress.py"},
+    "matplotlib": {"show/plot.py"},
 }
 """Heavy libraries, each with the one module that loads it."""
 
@@ -96,7 +91,7 @@ MODULES = modules()
 def layer(name: str) -> str:
     """The layer of a module of the package, given by its path or its dotted name without the package."""
     first = name.removesuffix(".py").replace("/", ".").split(".")[0]
-    return "edge" if first in EDGE else first
+    return first
 
 
 def imports() -> Iterator[Import]:
@@ -179,17 +174,17 @@ def test_only_the_edge_prints_and_exits(call: str) -> None:
     assert {path for path, tree in MODULES.items() if call in _calls(tree)} <= allowed
 
 
-@pytest.mark.parametrize("name", ["core", "files", "remote", "server", "sync", "checks", "deploy"])
+@pytest.mark.parametrize("name", sorted(set(MAY_USE) - {"commands", "cli", "__main__", "terminal", "show"}))
 def test_the_library_does_not_know_the_command_line(name: str) -> None:
     ours = [one for one in IMPORTS if layer(one.module) == name]
     assert [str(one) for one in ours if one.name.split(".")[0] == "click"] == []
 
 
-def test_the_core_does_no_input_and_no_output() -> None:
+def test_pure_rooms_do_no_input_and_no_output() -> None:
     outside = {"os", "io", "pathlib", "subprocess", "socket", "time", "random", "tempfile", "shutil"}
-    ours = [one for one in IMPORTS if layer(one.module) == "core"]
+    ours = [one for one in IMPORTS if layer(one.module) in PURE]
     assert [str(one) for one in ours if one.name.split(".")[0] in outside] == []
-    assert [path for path, tree in MODULES.items() if layer(path) == "core" and "open" in _calls(tree)] == []
+    assert [path for path, tree in MODULES.items() if layer(path) in PURE and "open" in _calls(tree)] == []
 
 
 # -- what is loaded ------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.showing.chart import WIDTH, bar, can_show
+from promptsync.show.scores import WIDTH, bar, can_show
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import yaml
 
 from promptsync import __version__
 from promptsync.cli import VERBS
-from promptsync.core.compare import State
+from promptsync.compare.state import State
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from promptsync.cli import run
-from promptsync.core.canonical import digest
-from promptsync.core.snippets import of_prompt
 from promptsync.files.schema import schema
 from promptsync.files.worktree import scan
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.snippets import of_prompt
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "example-repo"

@@ -25,11 +25,11 @@ from registry_server import Caller, chat, completion
 from scripted_registry import DROPPED, KEY, Reply, Seen, serving
 
 from promptsync.cli import run
+from promptsync.compare.project import Project, open_project
 from promptsync.files.config import load
 from promptsync.files.schema import schema
-from promptsync.remote import parse
+from promptsync.registry.promptlayer import parse
 from promptsync.server.app import create_app
-from promptsync.sync.project import Project, open_project
 
 Fault = Callable[[Seen, Callable[[Seen], Reply]], Reply | None]
 """Gets a request and the registry behind; answers itself, or ``None`` to let others answer."""

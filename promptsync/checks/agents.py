@@ -10,12 +10,12 @@ from promptsync.checks.batch import Batch
 from promptsync.checks.catalogue import Agent
 from promptsync.checks.outcome import Status, start_failed
 from promptsync.errors import RemoteError
-from promptsync.remote.errors import Rejected, Unsupported
-from promptsync.remote.parse import text
+from promptsync.registry.errors import Rejected, Unsupported
+from promptsync.registry.promptlayer.parse import text
 
 if TYPE_CHECKING:
-    from promptsync.remote.client import Registry
-    from promptsync.remote.proving import AgentRun as Started
+    from promptsync.registry.promptlayer.checks import AgentRun as Started
+    from promptsync.registry.promptlayer.client import Registry
 
 _NODE_FAILED: Final = frozenset({"FAILED", "FAILURE", "ERROR", "CANCELLED", "CANCELED", "TIMEOUT"})
 _OUTPUTS: Final = ("outputs", "output", "results", "result", "final_output")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
 from promptsync.checks.outcome import Interrupted
-from promptsync.checks.waiting import Patience, Progress, wait
+from promptsync.checks.wait import Patience, Progress, wait
 from promptsync.parallel import for_each, mapped
 
 

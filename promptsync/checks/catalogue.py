@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from promptsync.errors import RemoteError, UsageError
 
 if TYPE_CHECKING:
-    from promptsync.remote.client import Registry
+    from promptsync.registry.promptlayer.client import Registry
 
 
 class NoSuchItem(UsageError):

@@ -17,11 +17,11 @@ from promptsync.checks.reports import (
     previous_score,
     with_score,
 )
-from promptsync.checks.waiting import Patience, Progress
+from promptsync.checks.wait import Patience, Progress
 from promptsync.errors import AnswerIsNo, RemoteError
 
 if TYPE_CHECKING:
-    from promptsync.remote.client import Registry
+    from promptsync.registry.promptlayer.client import Registry
 
 _WHAT: Final = "running evaluations"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, RemoteError
-from promptsync.remote.errors import FateUnknown
+from promptsync.registry.errors import FateUnknown
 
 INTERRUPTED = 130
 

@@ -10,11 +10,11 @@ from promptsync.checks.catalogue import Evaluation, score_of
 from promptsync.checks.outcome import Status
 from promptsync.checks.uses import Use, uses_in
 from promptsync.errors import RemoteError
-from promptsync.remote.errors import NotFound, Unsupported
-from promptsync.remote.parse import number, text
+from promptsync.registry.errors import NotFound, Unsupported
+from promptsync.registry.promptlayer.parse import number, text
 
 if TYPE_CHECKING:
-    from promptsync.remote.client import Registry
+    from promptsync.registry.promptlayer.client import Registry
 
 _UNFINISHED: Final = frozenset(
     {"RUNNING", "QUEUED", "PENDING", "CREATED", "STARTED", "PROCESSING", "IN_PROGRESS"}

@@ -12,7 +12,7 @@ from promptsync.errors import RemoteError
 from promptsync.parallel import for_each, mapped
 
 if TYPE_CHECKING:
-    from promptsync.remote.client import Registry
+    from promptsync.registry.promptlayer.client import Registry
 
 COMMIT: Final = "git_commit"
 BRANCH: Final = "git_branch"

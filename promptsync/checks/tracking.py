@@ -1,16 +1,131 @@
-"""Logging requests and noting things about them; what may or may not have been noted is told as that."""
+"""Requests as applications log them: read and checked before they are sent."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from promptsync.errors import Incomplete
-from promptsync.remote.errors import FateUnknown
+from promptsync.files import schema
+from promptsync.files.errors import InvalidFile
+from promptsync.files.yaml import load
+from promptsync.files.yaml.load import Loaded
+from promptsync.prompt.prompt import Problem
+from promptsync.registry.errors import FateUnknown
 
 if TYPE_CHECKING:
-    from promptsync.remote.client import Registry
+    from promptsync.registry.promptlayer.client import Registry
+
+_TIMES: Final = ("request_start_time", "request_end_time")
+
+_ONLY_WARNING: Final = frozenset({"PROVIDER_PARTIAL_RESPONSE", "VARIABLE_MISSING_OR_EMPTY"})
+_ONLY_ERROR: Final = frozenset(
+    {"PROVIDER_TIMEOUT", "PROVIDER_AUTH_ERROR", "PROVIDER_ERROR", "TEMPLATE_RENDER_ERROR"}
+)
+
+
+def read_request(data: bytes, path: str) -> dict[str, Any]:
+    """Return the request in a JSON document, ready to be sent.
+
+    Raises ``InvalidFile`` with everything that is wrong with it and where.
+    """
+    if len(data) > load.MAX_BYTES:
+        raise load.too_large(len(data), path)
+    loaded = _loaded(data, path)
+    problems = schema.check(loaded, path, "request") or _contradictions(loaded, path)
+    if problems:
+        raise InvalidFile(map(_with_hint, problems))
+    found: dict[str, Any] = loaded.value
+    return found
+
+
+def _loaded(data: bytes, path: str) -> Loaded:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _invalid(path, 1, 1, f"The file is not UTF-8: byte {error.start} cannot be read.") from None
+    try:
+        value = json.loads(text, parse_constant=_refused, object_pairs_hook=_distinct)
+    except json.JSONDecodeError as error:
+        raise _invalid(path, error.lineno, error.colno, f"This is not JSON: {error.msg}.") from None
+    except (ValueError, RecursionError) as error:
+        raise _invalid(path, 1, 1, f"This is not JSON: {error or 'it nests too deeply'}.") from None
+    # Its places are found by reading it as YAML, which JSON is but for the tabs between its parts.
+    return Loaded(value, text.replace("\t", " "))
+
+
+def _with_hint(problem: Problem) -> Problem:
+    if ".content must be a list" in problem.message:
+        return replace(problem, hint='Write a text as [{"type": "text", "text": "…"}].')
+    return problem
+
+
+def _refused(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number that JSON has")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} is given twice")
+    return found
+
+
+def _invalid(path: str, line: int, column: int, message: str) -> InvalidFile:
+    return InvalidFile([Problem(path, line, column, "json", message)])
+
+
+def _contradictions(loaded: Loaded, path: str) -> list[Problem]:
+    """What the schema cannot say."""
+    request = loaded.value
+    found = [(key, why) for key in _TIMES if (why := _moment_problem(request[key]))]
+    if not found and _ends_first(*(_seconds(request[key]) for key in _TIMES)):
+        found.append(("request_end_time", "request_end_time is before request_start_time."))
+    found += _status_problems(request)
+    problems = []
+    for key, message in found:
+        line, column = loaded.position([key])
+        problems.append(Problem(path, line, column, "request", message))
+    return problems
+
+
+def _status_problems(request: dict[str, Any]) -> list[tuple[str, str]]:
+    kind, status = request.get("error_type"), request.get("status", "SUCCESS")
+    if kind is None:
+        return []
+    allowed = (
+        ["WARNING"] if kind in _ONLY_WARNING else ["ERROR"] if kind in _ONLY_ERROR else ["WARNING", "ERROR"]
+    )
+    if status in allowed:
+        return []
+    return [("error_type", f"{kind} goes with the status {' or '.join(allowed)}, not with {status}.")]
+
+
+def _moment_problem(value: Any) -> str:
+    try:
+        _seconds(value)
+    except (ValueError, OverflowError):
+        return f"{value!r} is no ISO 8601 date-time, such as 2026-01-31T12:00:00Z."
+    return ""
+
+
+def _ends_first(start: float | None, end: float | None) -> bool:
+    return start is not None and end is not None and end < start
+
+
+def _seconds(value: Any) -> float | None:
+    """Seconds since 1970; ``None`` for a time of day in no known zone, which cannot be compared."""
+    if not isinstance(value, str):
+        return float(value)
+    moment = datetime.fromisoformat(value)
+    return None if moment.tzinfo is None else moment.timestamp()
+
 
 T = TypeVar("T")
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.errors import RemoteError
-from promptsync.remote.parse import number, text
+from promptsync.registry.promptlayer.parse import number, text
 
 if TYPE_CHECKING:
-    from promptsync.remote.client import Registry
+    from promptsync.registry.promptlayer.client import Registry
 
 _PROMPT_STEP: Final = "PROMPT_TEMPLATE"
 _HOLDERS: Final = ("template", "prompt_template", "prompt")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptsync import output
 from promptsync.commands.agent_run import BLANK, agent_run
-from promptsync.commands.common.filters import checked, list_filters
-from promptsync.commands.common.session import Outcome, Session, verb, verb_group
+from promptsync.commands.shared.options import checked_filters, list_filters
+from promptsync.commands.shared.session import Outcome, Session, verb, verb_group
+from promptsync.terminal import output
 
 
 @verb_group("agent", short_help="List and run agents.")
@@ -32,7 +32,7 @@ def list_command(session: Session, **filters: Any) -> Outcome:
     from promptsync.checks.catalogue import list_agents
 
     with session.project(needs_config=False) as project:
-        found = list_agents(project.registry, **checked(filters))
+        found = list_agents(project.registry, **checked_filters(filters))
     if not found:
         session.say("no agents")
     rows = [("ID", "NAME", "VERSION", "LABELS")] + [

@@ -1,4 +1,4 @@
-"""``promptsync agent run``: run agents by name, or those of the prompts that changed."""
+"""``--track``: noting where an agent's run came from."""
 
 from __future__ import annotations
 
@@ -9,38 +9,124 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from promptsync import output
-from promptsync.checks.agents import AgentOrder
+from promptsync.checks.agents import AgentOrder, AgentRun
 from promptsync.checks.evaluations import Standard
-from promptsync.checks.finding import Found, find_checks
+from promptsync.checks.find import Found, find_checks
 from promptsync.checks.outcome import Interrupted
-from promptsync.checks.proof import Proof
-from promptsync.checks.proving import proof_of
-from promptsync.checks.selection import AgentCheck, Selection, with_variables
-from promptsync.commands.common.choosing import (
+from promptsync.checks.receipt import Proof
+from promptsync.checks.run import proof_of
+from promptsync.checks.select import AgentCheck, Selection, with_variables
+from promptsync.checks.trace import Noted, note_traces, trace_of
+from promptsync.commands.shared.checks import (
     Asked,
     Choice,
+    ResultFile,
     choose_changed,
     choosing_options,
+    first_result,
+    junit_option,
     prove_choice,
+    result_file,
     tell,
+    told_in,
 )
-from promptsync.commands.common.formats import choose_format, format_option
-from promptsync.commands.common.resultfile import ResultFile, first, junit_option, result_file, told_in
-from promptsync.commands.common.running import interrupted, patience_of, waiting_options
-from promptsync.commands.common.session import Outcome, Session
-from promptsync.commands.common.tracing import Tracer, track_option
-from promptsync.commands.common.variables import variable_option, variables, variables_option
+from promptsync.commands.shared.options import (
+    choose_format,
+    format_option,
+    interrupted,
+    patience_of,
+    variable_option,
+    variables,
+    variables_option,
+    waiting_options,
+)
+from promptsync.commands.shared.session import Outcome, Session
 from promptsync.errors import PromptsyncError, UsageError
-from promptsync.showing.junit import junit, junit_of_error
-from promptsync.showing.markdown.proofs import proof_markdown
-from promptsync.showing.proofs import agents_body, proof_lines
-from promptsync.showing.runs import output_lines, still_running
+from promptsync.show.checks import agents_body, proof_lines, proof_markdown
+from promptsync.show.junit import junit, junit_of_error
+from promptsync.show.runs import output_lines, still_running
+from promptsync.terminal import output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from promptsync.sync.project import Project
+    from promptsync.compare.project import Project
+
+track_option = click.option(
+    "--track",
+    is_flag=True,
+    help="Note git commit, branch and the versions of prompts as metadata of the requests that are made.",
+)
+"""Adds ``--track``."""
+
+_BRANCHES = ("GITHUB_HEAD_REF", "GITHUB_REF_NAME")
+"""What GitHub says where no branch is checked out; the first one is of pull requests only."""
+
+
+class Tracer:
+    """Gives the runs of agents their trace. Without ``wanted`` it does nothing at all."""
+
+    def __init__(self, session: Session, project: Project, *, wanted: bool) -> None:
+        self._session = session
+        self._project = project
+        self._wanted = wanted
+        self._metadata: list[dict[str, str]] = []
+        self._noted: list[Noted] = []
+
+    def traced(self, order: AgentOrder, check: AgentCheck) -> AgentOrder:
+        """The order with the metadata that its run is to have."""
+        if not self._wanted:
+            return order
+        commit, branch = self._git()
+        found = trace_of(self._project.registry, order, check.prompts, commit=commit, branch=branch)
+        self._metadata.append(found)
+        return replace(order, metadata=found)
+
+    def note(self, runs: Sequence[AgentRun]) -> PromptsyncError | None:
+        """Attach the metadata to the requests that the registry names; say where it names none."""
+        if not self._wanted:
+            return None
+        self._noted = note_traces(self._project.registry, runs, self._metadata)
+        for run, noted in zip(runs, self._noted, strict=True):
+            self._tell(run, noted)
+        return next((one.error for one in self._noted if one.error is not None), None)
+
+    def body(self, number: int, run: AgentRun) -> dict[str, Any]:
+        """What the JSON document says about the trace of a run."""
+        if not self._noted:
+            return {}
+        return {
+            "tracked": {
+                "metadata": self._metadata[number],
+                "requests": list(self._noted[number].requests),
+                "with_run": run.has_metadata,
+            }
+        }
+
+    def _tell(self, run: AgentRun, noted: Noted) -> None:
+        name = output.name(run.agent)
+        if noted.requests:
+            ids = ", ".join(output.name(str(one)) for one in noted.requests)
+            self._session.say(f"{name}: commit, branch and versions noted on request {ids}")
+        elif noted.error is None and run.has_metadata:
+            self._session.say(
+                f"{name}: the registry returned no request id; commit, branch and versions went along as "
+                "metadata of the run"
+            )
+        elif noted.error is None and run.error is None:
+            warning = output.style("warning:", "warn")
+            why = "the registry returned no request id and took no metadata; nothing is noted"
+            self._session.say(f"{warning} {name}: {why}")
+
+    def _git(self) -> tuple[str | None, str | None]:
+        history = self._project.history
+        commit = history.head_commit if history is not None else None
+        if history is None or commit is None:
+            return None, None
+        variables = self._session.environment.variables
+        told = next((variables[key] for key in _BRANCHES if variables.get(key)), None)
+        return commit + ("+" if history.differing(commit) else ""), history.branch or told
+
 
 KIND: Final = "agent"
 BLANK: Final[dict[str, Any]] = {"changed": [], "runs": []}
@@ -113,7 +199,7 @@ def agent_run(
         not_noted = tracer.note([one.run for one in proof.agents])
     runs = _runs(session, proof, tracer)
     errors = [proof.error, not_noted, outputs.write(lambda: _json(runs)), results.write(lambda: junit(proof))]
-    return _outcome(choice, proof, runs, *first(*errors))
+    return _outcome(choice, proof, runs, *first_result(*errors))
 
 
 def _orders(found: Found, tracer: Tracer, label: str | None, version: int | None) -> list[AgentOrder]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.filters import checked, list_filters
-from promptsync.commands.common.session import Outcome, Session, verb, verb_group
+from promptsync.commands.shared.options import checked_filters, list_filters
+from promptsync.commands.shared.session import Outcome, Session, verb, verb_group
+from promptsync.terminal import output
 
 
 @verb_group("dataset", short_help="List datasets.")
@@ -37,7 +37,7 @@ def list_command(session: Session, **filters: Any) -> Outcome:
     from promptsync.checks.catalogue import list_datasets
 
     with session.project(needs_config=False) as project:
-        found = list_datasets(project.registry, **checked(filters))
+        found = list_datasets(project.registry, **checked_filters(filters))
     rows = [("ID", "NAME", "VERSION", "COLUMNS")] + [
         (
             str(one.id),

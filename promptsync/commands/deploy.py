@@ -6,26 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.formats import choose_format, format_option
-from promptsync.commands.common.release import label_of_branch
-from promptsync.commands.common.resultfile import ResultFile, first, junit_option, result_file, told_in
-from promptsync.commands.common.session import Outcome, Session, verb
-from promptsync.commands.common.since import resolve_since, since_option
-from promptsync.core.labels import check_label
-from promptsync.deploy.planning import DeployOptions, DeployPlan, plan_deploy
+from promptsync.commands.shared.checks import ResultFile, first_result, junit_option, result_file, told_in
+from promptsync.commands.shared.labels import label_of_branch
+from promptsync.commands.shared.options import choose_format, format_option
+from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.commands.shared.since import resolve_since, since_option
+from promptsync.compare.select import named_by
+from promptsync.deploy.apply import Gate, apply_deploy
+from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
-from promptsync.deploy.release import Gate, deploy
 from promptsync.deploy.survey import InTheWay
 from promptsync.errors import AnswerIsNo, PromptsyncError, Refused
-from promptsync.files.private import locked
-from promptsync.showing import deploy_documents, deploys, diffs
-from promptsync.showing.deploy_errors import failure, rehearsal_failure
-from promptsync.sync.naming import named_by
+from promptsync.files.state.private import locked
+from promptsync.prompt.labels import check_label
+from promptsync.show import deploy as show_deploy
+from promptsync.show import deploy_documents, diff
+from promptsync.show.deploy_errors import failure, rehearsal_failure
+from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.deploy.rehearsal import Rehearsal
-    from promptsync.sync.project import Project
+    from promptsync.compare.project import Project
+    from promptsync.deploy.rehearse import Rehearsal
 
 
 @verb("deploy", short_help="Publish, prove and release what git holds.", blank=deploy_documents.blank())
@@ -94,8 +95,8 @@ def _options(session: Session, project: Project, label: str, asked: dict[str, An
     since = resolve_since(session, asked["since"], required=False)
     touched = None
     if since is not None:
+        from promptsync.compare.changed import changed_since
         from promptsync.files.worktree import scan
-        from promptsync.sync.changed import changed_since
 
         worktree = scan(project.root, project.config.prompts)
         touched = frozenset(one.name for one in changed_since(project, worktree, since).prompts)
@@ -115,13 +116,13 @@ def _plan(project: Project, options: DeployOptions, expect: str | None) -> Deplo
     try:
         plan = plan_deploy(project, options)
     except InTheWay as refusal:
-        diffs.explain(project, refusal)
+        diff.explain(project, refusal)
         raise
     if expect is not None and plan.fingerprint != expect:
         raise Refused(
             f"the plan is not the one that was reviewed: {plan.fingerprint}, not {expect}",
             hint="review this plan: promptsync deploy --dry-run",
-            details=[click.unstyle(line) for line in deploys.plan_lines(plan)],
+            details=[click.unstyle(line) for line in show_deploy.plan_lines(plan)],
             code="plan-changed",
         )
     return plan
@@ -137,14 +138,21 @@ def _dry_run(
     if asked["rehearse"] and not plan.is_empty and not is_idle:
         rehearsal, error = _rehearse(session, project, options, plan, asked)
     elif is_idle and session.form != "markdown":
-        session.say(deploys.NOT_REHEARSED)
-    lines = [deploys.DRY, "", *deploys.plan_lines(plan), "", f"fingerprint {plan.fingerprint}", deploys.DRY]
+        session.say(show_deploy.NOT_REHEARSED)
+    lines = [
+        show_deploy.DRY,
+        "",
+        *show_deploy.plan_lines(plan),
+        "",
+        f"fingerprint {plan.fingerprint}",
+        show_deploy.DRY,
+    ]
     if plan.is_empty:
-        lines[2:-3] = deploys.nothing_lines(plan)
+        lines[2:-3] = show_deploy.nothing_lines(plan)
     summary: list[str] = []
     if session.form == "markdown" or session.environment.in_github:
-        from promptsync.showing.markdown import deploy_plan_markdown
-        from promptsync.sync.difference import differences
+        from promptsync.compare.difference import differences
+        from promptsync.show.deploy import deploy_plan_markdown
 
         releases = [member.name for member in plan.survey.releases]
         found = differences(project, plan.survey.under.only(releases)) if releases else []
@@ -160,7 +168,7 @@ def _rehearse(
     session: Session, project: Project, options: DeployOptions, plan: DeployPlan, asked: dict[str, Any]
 ) -> tuple[Rehearsal, PromptsyncError | None]:
     """Rehearse, tell how it went, and return it with the error that it means for the deploy."""
-    from promptsync.deploy.rehearsal import rehearse
+    from promptsync.deploy.rehearse import rehearse
 
     rehearsal = rehearse(project, options, plan.selection, _gate(asked))
     error = rehearsal_failure(rehearsal)
@@ -169,7 +177,7 @@ def _rehearse(
     for name in rehearsal.without:
         session.say(f"rehearsal: the fixtures declare no {output.name(name)}, which was left out")
     if error is not None:
-        for line in deploys.receipt_lines(rehearsal.receipt):
+        for line in show_deploy.receipt_lines(rehearsal.receipt):
             session.say(line)
     else:
         count = output.count(len(rehearsal.receipt.labels), "prompt")
@@ -192,7 +200,7 @@ def _rehearsed(project: Project, error: PromptsyncError | None) -> PromptsyncErr
 
 def _gate(asked: dict[str, Any]) -> Gate:
     from promptsync.checks.evaluations import Standard
-    from promptsync.checks.waiting import Patience
+    from promptsync.checks.wait import Patience
 
     standard = Standard(asked["min_score"], asked["allow_unscored"])
     patience = Patience() if asked["timeout"] is None else Patience(asked["timeout"])
@@ -210,13 +218,13 @@ def _deploy(
 ) -> Outcome:
     if not plan.is_empty:
         _confirm(session, plan, yes)
-    receipt = deploy(project, plan, _gate(asked))
+    receipt = apply_deploy(project, plan, _gate(asked))
     return _outcome(session, receipt, results.write(lambda: _junit(receipt)))
 
 
 def _junit(receipt: DeployReceipt) -> str:
-    from promptsync.checks.proving import Proof
-    from promptsync.showing.junit import junit
+    from promptsync.checks.receipt import Proof
+    from promptsync.show.junit import junit
 
     return junit(receipt.proof or Proof())
 
@@ -225,17 +233,17 @@ def _confirm(session: Session, plan: DeployPlan, yes: bool) -> None:
     if yes or not session.environment.interactive or session.json:
         return
     question = f"Deploy to {output.name(plan.label)} of {output.name(session.remote_name or '')}?"
-    if not session.confirm(question, deploys.plan_lines(plan)):
+    if not session.confirm(question, show_deploy.plan_lines(plan)):
         raise AnswerIsNo("not confirmed; nothing was released", code="declined")
 
 
 def _outcome(session: Session, receipt: DeployReceipt, unwritten: PromptsyncError | None) -> Outcome:
     failed = failure(receipt)
-    code, error = first(failed, unwritten)
-    lines = deploys.receipt_lines(receipt)
+    code, error = first_result(failed, unwritten)
+    lines = show_deploy.receipt_lines(receipt)
     summary: list[str] = []
     if session.form == "markdown" or session.environment.in_github:
-        from promptsync.showing.markdown import deploy_markdown
+        from promptsync.show.deploy import deploy_markdown
 
         summary = deploy_markdown(receipt)
     return Outcome(

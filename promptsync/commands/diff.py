@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.formats import choose_format, format_option
-from promptsync.commands.common.session import Outcome, Session, verb
-from promptsync.core.compare import State
+from promptsync.commands.shared.options import choose_format, format_option
+from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.compare.difference import Difference, differences
+from promptsync.compare.gather import gather
+from promptsync.compare.select import expanded, matching, named_by
+from promptsync.compare.state import State
 from promptsync.errors import UsageError
-from promptsync.showing import diffs
-from promptsync.sync.difference import Difference, differences
-from promptsync.sync.gather import gather
-from promptsync.sync.naming import expanded, matching, named_by
+from promptsync.show import diff
+from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.core.prompt import Problem
-    from promptsync.sync.project import Project
+    from promptsync.compare.project import Project
+    from promptsync.prompt.prompt import Problem
 
     Problems = Sequence[Problem]
 
@@ -91,8 +91,8 @@ def _now(project: Project, names: Sequence[str], label: str | None) -> tuple[lis
 
 
 def _since(project: Project, names: Sequence[str], since: str) -> tuple[list[Difference], Problems]:
+    from promptsync.compare.changed import differences_since
     from promptsync.files.worktree import scan
-    from promptsync.sync.sincediff import differences_since
 
     worktree = scan(project.root, project.config.prompts)
     return differences_since(project, worktree, since, expanded(worktree.files, names)), ()
@@ -102,18 +102,18 @@ def _lines(found: list[Difference], form: str, *, stat: bool, name_only: bool) -
     if name_only:
         return [output.name(one.name) for one in found]
     if form == "markdown":
-        from promptsync.showing.markdown import differences_markdown
+        from promptsync.show.diff_markdown import differences_markdown
 
         return differences_markdown(found)
     if form == "github":
-        from promptsync.showing.annotations import differences_github
+        from promptsync.show.github import differences_github
 
         return differences_github(found)
     if stat:
-        return [diffs.stat(one) for one in found]
+        return [diff.stat(one) for one in found]
     lines: list[str] = []
     for one in found:
-        lines += [*diffs.difference(one), ""]
+        lines += [*diff.difference(one), ""]
     return lines[:-1]
 
 
@@ -126,10 +126,10 @@ def _body(found: Difference) -> dict[str, object]:
         "renamed_from": found.was,
         "renamed_to": found.became,
         "title": first.title,
-        "fields": diffs.fields_body(first.fields),
+        "fields": diff.fields_body(first.fields),
         "variables": {"added": list(first.added), "removed": list(first.removed)},
     }
     if len(found.steps) > 1:
-        body["remote_fields"] = diffs.fields_body(found.steps[1].fields)
+        body["remote_fields"] = diff.fields_body(found.steps[1].fields)
         body["remote_title"] = found.steps[1].title
     return body

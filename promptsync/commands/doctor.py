@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from promptsync import __version__, output
-from promptsync.commands.common.session import Outcome, Session, verb
+from promptsync import __version__
+from promptsync.commands.shared.session import Outcome, Session, verb
 from promptsync.errors import PromptsyncError
-from promptsync.health.connection import VARIABLES
-from promptsync.health.examine import examine
-from promptsync.health.finding import Finding, Place, Status, ok
+from promptsync.setup.doctor.examine import examine
+from promptsync.setup.doctor.finding import Finding, Place, Status, ok
+from promptsync.setup.doctor.registry import VARIABLES
+from promptsync.terminal import output
 
 _MEANINGS = {Status.OK: "good", Status.WARNING: "warn", Status.ERROR: "bad"}
 _LIBRARIES = ("click", "httpx", "PyYAML", "Jinja2", "GitPython", "jsonschema-rs", "deepdiff")

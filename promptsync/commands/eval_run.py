@@ -7,32 +7,40 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from promptsync import output
 from promptsync.checks.evaluations import Standard
 from promptsync.checks.outcome import Interrupted
-from promptsync.checks.proof import Proof
-from promptsync.checks.proving import proof_of
-from promptsync.checks.selection import EvaluationCheck, Selection, minimum_of
-from promptsync.commands.common.choosing import (
+from promptsync.checks.receipt import Proof
+from promptsync.checks.run import proof_of
+from promptsync.checks.select import EvaluationCheck, Selection, minimum_of
+from promptsync.commands.shared.checks import (
     Asked,
     Choice,
+    ResultFile,
     choose_changed,
     choosing_options,
+    first_result,
+    junit_option,
     prove_choice,
+    result_file,
     tell,
+    told_in,
 )
-from promptsync.commands.common.formats import choose_format, format_option
-from promptsync.commands.common.resultfile import ResultFile, first, junit_option, result_file, told_in
-from promptsync.commands.common.running import interrupted, patience_of, waiting_options
-from promptsync.commands.common.session import Outcome, Session
+from promptsync.commands.shared.options import (
+    choose_format,
+    format_option,
+    interrupted,
+    patience_of,
+    waiting_options,
+)
+from promptsync.commands.shared.session import Outcome, Session
 from promptsync.errors import PromptsyncError
-from promptsync.showing.junit import junit, junit_of_error
-from promptsync.showing.markdown.proofs import proof_markdown
-from promptsync.showing.proofs import evaluations_body, proof_lines
-from promptsync.showing.runs import still_running
+from promptsync.show.checks import evaluations_body, proof_lines, proof_markdown
+from promptsync.show.junit import junit, junit_of_error
+from promptsync.show.runs import still_running
+from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.sync.project import Project
+    from promptsync.compare.project import Project
 
 KIND: Final = "evaluation"
 BLANK: Final[dict[str, Any]] = {"changed": [], "runs": []}
@@ -97,7 +105,7 @@ def eval_run(
         if one.run.is_under_way:
             follow = f"promptsync eval show {one.run.report_id} tells how it ends"
             session.say(output.style(follow, "faint"))
-    return _outcome(choice, proof, *first(proof.error, results.write(lambda: junit(proof))))
+    return _outcome(choice, proof, *first_result(proof.error, results.write(lambda: junit(proof))))
 
 
 def _choose(session: Session, project: Project, wanted: Asked) -> Choice:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync import output
-from promptsync.commands.common import scaffolding
-from promptsync.commands.common.scaffolding import Step
-from promptsync.commands.common.session import Outcome, Session, verb
+from promptsync.commands.shared import scaffold as shared_scaffold
+from promptsync.commands.shared.scaffold import Step
+from promptsync.commands.shared.session import Outcome, Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import find
-from promptsync.sync.scaffold import Scaffold, in_repository, repository, scaffold
-from promptsync.sync.starting import EXAMPLE, Started, start
+from promptsync.setup.init import EXAMPLE, Started, start
+from promptsync.setup.scaffold import Scaffold, in_repository, repository, scaffold
+from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.commands.common.adoption import Adopted
+    from promptsync.commands.shared.import_registry import Adopted
 
 
 @verb(
@@ -78,9 +78,9 @@ def command(
         _check_place(session)
     adopted = None
     if from_remote:
-        from promptsync.commands.common import adoption
+        from promptsync.commands.shared import import_registry
 
-        adopted = adoption.adopt(session, prompts=prompts, url=url, include=include, label=label)
+        adopted = import_registry.adopt(session, prompts=prompts, url=url, include=include, label=label)
         done = adopted.started
     else:
         given = _given(session, url)
@@ -145,13 +145,13 @@ def _outcome(session: Session, done: Started, adopted: Adopted | None, added: Sc
     )
     error = None
     if adopted is not None:
-        from promptsync.commands.common import adoption
+        from promptsync.commands.shared import import_registry
 
-        lines += ["", *adoption.lines(adopted, verbose=bool(session.verbose))]
-        body |= adoption.body(adopted)
+        lines += ["", *import_registry.lines(adopted, verbose=bool(session.verbose))]
+        body |= import_registry.body(adopted)
         error = adopted.error
     if not session.quiet and error is None:
-        lines += ["", *scaffolding.lines(steps)]
+        lines += ["", *shared_scaffold.lines(steps)]
     return Outcome(lines, body, error.exit_code if error is not None else 0, error)
 
 
@@ -163,7 +163,7 @@ def _steps(session: Session, done: Started, adopted: Adopted | None, added: Scaf
     elif added is None or "promptsync.yaml" in done.created:
         steps += _first(done)
     if added is not None:
-        steps += scaffolding.steps(done.config, added)
+        steps += shared_scaffold.steps(done.config, added)
     is_new = bool(done.created or done.changed or (adopted is not None and adopted.receipt.written))
     if (adopted is not None and is_new) or (added is not None and (is_new or added.created)):
         steps += _commit(session, done, adopted, added)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.relabelling import change, yes_option
-from promptsync.commands.common.session import Outcome, Session, verb, verb_group
-from promptsync.core.labels import SUFFIX, check_label
-from promptsync.sync.labels import Labelled, labelled, plan_delete, plan_move, plan_set
-from promptsync.sync.snippetuse import check_unused
+from promptsync.commands.shared.labels import change, yes_option
+from promptsync.commands.shared.session import Outcome, Session, verb, verb_group
+from promptsync.compare.labels import Labelled, labelled
+from promptsync.labels.plan import check_unused, plan_delete, plan_move, plan_set
+from promptsync.prompt.labels import SUFFIX, check_label
+from promptsync.terminal import output
 
 _version = click.IntRange(1)
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.formats import choose_format, format_option
-from promptsync.commands.common.session import Outcome, Session, verb
-from promptsync.core.prompt import Problem
-from promptsync.sync.checking import ALL_RULES, Checked, check_all, check_files
+from promptsync.commands.shared.options import choose_format, format_option
+from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.inspect.lint import ALL_RULES, Checked, check_all, check_files
+from promptsync.prompt.prompt import Problem
+from promptsync.terminal import output
 
 
 @verb("lint", short_help="Check prompt files, offline.", blank={"problems": []})
@@ -101,7 +101,7 @@ def _summary(found: Checked) -> str:
 
 def _github(session: Session, found: Checked) -> list[str]:
     """Errors first; what GitHub would not show follows as plain lines, and a notice counts it."""
-    from promptsync.showing.annotations import MOST_ANNOTATIONS, annotation
+    from promptsync.show.github import MOST_ANNOTATIONS, annotation
 
     problems = _relative(found.problems, _checkout(session))
     shown: list[str] = []
@@ -126,7 +126,7 @@ def _checkout(session: Session) -> Path:
 
 
 def _annotation(problem: Problem) -> str:
-    from promptsync.showing.annotations import annotation
+    from promptsync.show.github import annotation
 
     text = f"{problem.message} {problem.hint}".strip()
     return annotation(
@@ -140,7 +140,7 @@ def _annotation(problem: Problem) -> str:
 
 
 def _sarif(session: Session, found: Checked) -> list[str]:
-    from promptsync.showing.sarif import sarif
+    from promptsync.show.sarif import sarif
 
     return sarif(_relative(found.problems, _checkout(session)), list(ALL_RULES.values()))
 

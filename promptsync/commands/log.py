@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.session import Outcome, Session, verb
-from promptsync.sync.log import Log, LoggedVersion, log
+from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.inspect.log import Log, LoggedVersion, read_log
+from promptsync.terminal import output
 
 _SHA256, _DIGEST = "sha256:", 12
 
@@ -38,7 +38,7 @@ def command(session: Session, name: str, max_count: int, every: bool, oneline: b
     promptsync log support/refund --oneline
     """
     with session.project() as project:
-        found = log(project, name, limit=None if every else max_count)
+        found = read_log(project, name, limit=None if every else max_count)
     if not found.is_whole and not session.json:
         session.say("older versions are not listed; --all lists them")
     lines = _short(found) if oneline else _long(found)

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.session import Outcome, Session, verb
-from promptsync.core.labels import SUFFIX
+from promptsync.commands.shared.session import Outcome, Session, verb
 from promptsync.history.message import without_mark
-from promptsync.sync.remotelist import Filters, Held, list_remote
+from promptsync.inspect.listing import Filters, Held, list_remote
+from promptsync.prompt.labels import SUFFIX
+from promptsync.terminal import output
 
 
 @verb("ls-remote", short_help="List what the registry holds.", blank={"prompts": []})

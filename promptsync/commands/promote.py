@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.relabelling import change, plan_lines, receipt, yes_option
-from promptsync.commands.common.session import Outcome, Session, verb
-from promptsync.core.labels import check_label
+from promptsync.commands.shared.labels import change, plan_lines, receipt, yes_option
+from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.compare.labels import labelled
 from promptsync.errors import PromptsyncError, Refused, UsageError
-from promptsync.sync.labels import Promotion, labelled, plan_promotion
-from promptsync.sync.relabel import Changed
+from promptsync.labels.apply import Changed
+from promptsync.labels.plan import Promotion, plan_promotion
+from promptsync.prompt.labels import check_label
+from promptsync.terminal import output
 
 _DRY = output.Aside("DRY RUN: no label is changed")
 

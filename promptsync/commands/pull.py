@@ -9,19 +9,22 @@ from pathlib import Path
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.formats import choose_format, format_option
-from promptsync.commands.common.session import Outcome, Session, verb
+from promptsync.commands.shared.options import choose_format, format_option
+from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.compare.conflict import Conflict
+from promptsync.compare.gather import gather
+from promptsync.compare.project import Project
+from promptsync.compare.select import named_by
 from promptsync.errors import AnswerIsNo, Refused, RemoteError, UsageError
-from promptsync.files.private import locked
-from promptsync.showing import diffs, pulls
-from promptsync.sync.conflict import Conflict
-from promptsync.sync.gather import gather
-from promptsync.sync.materialise import export, plan_materialise
-from promptsync.sync.merging import MergeConflict
-from promptsync.sync.naming import named_by
-from promptsync.sync.project import Project
-from promptsync.sync.pull import PullOptions, PullPlan, PullReceipt, plan_pull, pull
+from promptsync.files.state.private import locked
+from promptsync.pull.apply import PullReceipt, apply_pull
+from promptsync.pull.materialise import export, plan_materialise
+from promptsync.pull.merge import MergeConflict
+from promptsync.pull.plan import PullPlan, plan_pull
+from promptsync.pull.write import PullOptions
+from promptsync.show import diff
+from promptsync.show import pull as show_pull
+from promptsync.terminal import output
 
 _DRY = output.Aside("DRY RUN: nothing is written")
 
@@ -119,7 +122,7 @@ def command(
                 with locked(project.root):
                     plan = _plan(project, options, label, version)
                     _confirm(session, plan, yes)
-                    receipt = pull(project, plan)
+                    receipt = apply_pull(project, plan)
         except (Conflict, MergeConflict) as refusal:
             return _refused(session, refusal, dry_run=dry_run)
         return _outcome(session, project, plan, receipt, dry_run=dry_run)
@@ -167,7 +170,7 @@ def _plan(project: Project, options: PullOptions, label: str | None, version: in
     try:
         return plan_pull(project, snapshot, options)
     except Conflict as conflict:
-        diffs.explain(project, conflict)
+        diff.explain(project, conflict)
         raise
 
 
@@ -176,15 +179,15 @@ def _refused(session: Session, refusal: Refused, *, dry_run: bool) -> Outcome:
     unmerged = refusal.unmerged if isinstance(refusal, MergeConflict) else ()
     if unmerged:
         # the fields, and what the three sides say there
-        refusal.details = tuple(line for one in unmerged for line in diffs.unmerged(one))
+        refusal.details = tuple(line for one in unmerged for line in diff.unmerged(one))
     lines: list[str] = []
     if session.form == "markdown":
-        from promptsync.showing.markdown import error_markdown
+        from promptsync.show.markdown import error_markdown
 
         lines = error_markdown(refusal)
     plan, receipt = PullPlan(), PullReceipt()
-    body = pulls.pull_body(plan, receipt, unmerged, dry_run=dry_run)
-    outputs = pulls.pull_outputs(plan, receipt, _count(refusal))
+    body = show_pull.pull_body(plan, receipt, unmerged, dry_run=dry_run)
+    outputs = show_pull.pull_outputs(plan, receipt, _count(refusal))
     return Outcome(lines, body, refusal.exit_code, refusal, outputs=outputs)
 
 
@@ -246,21 +249,21 @@ def _outcome(
 ) -> Outcome:
     summary: list[str] = []
     if session.form == "markdown" or session.environment.in_github:
-        from promptsync.sync.taken import Taken, read_taken
+        from promptsync.pull.plan import Taken, read_taken
 
         taken: Mapping[str, Taken] = {}
         with contextlib.suppress(RemoteError):  # what was done is told without them, too
             taken = read_taken(project, plan)
-        summary = pulls.pull_markdown(plan, receipt, taken)
-    lines = pulls.pull_lines(plan, receipt, dry_run=dry_run)
+        summary = show_pull.pull_markdown(plan, receipt, taken)
+    lines = show_pull.pull_lines(plan, receipt, dry_run=dry_run)
     if dry_run:
         lines = [_DRY, "", *lines, _DRY]
-    error = pulls.pull_error(plan, receipt)
+    error = show_pull.pull_error(plan, receipt)
     return Outcome(
         summary if session.form == "markdown" else lines,
-        pulls.pull_body(plan, receipt, dry_run=dry_run),
+        show_pull.pull_body(plan, receipt, dry_run=dry_run),
         error.exit_code if error is not None else 0,
         error,
         summary,
-        pulls.pull_outputs(plan, receipt),
+        show_pull.pull_outputs(plan, receipt),
     )

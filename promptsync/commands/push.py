@@ -6,20 +6,21 @@ from dataclasses import replace
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.formats import choose_format, format_option
-from promptsync.commands.common.session import Outcome, Session, verb
-from promptsync.core.plan import Kind, PushPlan, PushReceipt
+from promptsync.commands.shared.options import choose_format, format_option
+from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.compare.conflict import Conflict
+from promptsync.compare.gather import gather
+from promptsync.compare.project import Project
+from promptsync.compare.select import named_by
+from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import AnswerIsNo, Refused
-from promptsync.files.private import locked
-from promptsync.showing import diffs, plans
-from promptsync.sync.conflict import Conflict
-from promptsync.sync.gather import gather
-from promptsync.sync.naming import named_by
-from promptsync.sync.planning import PushOptions, check_options, plan_push
-from promptsync.sync.project import Project
-from promptsync.sync.push import push
-from promptsync.sync.snapshot import Snapshot
+from promptsync.files.state.private import locked
+from promptsync.push.actions import Kind, PushPlan, PushReceipt
+from promptsync.push.apply import apply_push
+from promptsync.push.plan import PushOptions, check_options, plan_push
+from promptsync.show import diff
+from promptsync.show import push as show_push
+from promptsync.terminal import output
 
 _DRY = output.Aside("DRY RUN: nothing is published")
 
@@ -27,7 +28,7 @@ _DRY = output.Aside("DRY RUN: nothing is published")
 @verb(
     "push",
     short_help="Publish changed prompts as new versions.",
-    blank=plans.push_body(PushPlan(()), PushReceipt(), dry_run=False),
+    blank=show_push.push_body(PushPlan(()), PushReceipt(), dry_run=False),
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("-m", "--message", metavar="TEXT", help="Commit message; the default is git's subject.")
@@ -87,13 +88,13 @@ def _plan(project: Project, options: PushOptions, expect: str | None) -> tuple[S
     try:
         plan = plan_push(project, snapshot, options)
     except Conflict as conflict:
-        diffs.explain(project, conflict)
+        diff.explain(project, conflict)
         raise
     if expect is not None and plan.fingerprint != expect:
         raise Refused(
             f"the plan is not the one that was reviewed: {plan.fingerprint}, not {expect}",
             hint="review this plan: promptsync push --dry-run",
-            details=[click.unstyle(line) for line in plans.plan_lines(plan)],
+            details=[click.unstyle(line) for line in show_push.plan_lines(plan)],
             code="plan-changed",
         )
     return snapshot, plan
@@ -102,19 +103,19 @@ def _plan(project: Project, options: PushOptions, expect: str | None) -> tuple[S
 def _dry_run(session: Session, project: Project, options: PushOptions, expect: str | None) -> Outcome:
     snapshot, plan = _plan(project, options, expect)
     if session.form == "markdown":
-        from promptsync.showing.markdown import plan_markdown
-        from promptsync.sync.difference import differences
+        from promptsync.compare.difference import differences
+        from promptsync.show.push import plan_markdown
 
         found = differences(project, snapshot.only(action.name for action in plan.actions))
         lines = plan_markdown(plan, found if plan.actions else ())
         return _outcome(lines, plan, PushReceipt(skipped=list(plan.left)), dry_run=True)
-    lines = [_DRY, "", *plans.plan_lines(plan), "", f"fingerprint {plan.fingerprint}", _DRY]
+    lines = [_DRY, "", *show_push.plan_lines(plan), "", f"fingerprint {plan.fingerprint}", _DRY]
     return _outcome(lines, plan, PushReceipt(skipped=list(plan.left)), dry_run=True)
 
 
 def _outcome(lines: list[str], plan: PushPlan, receipt: PushReceipt, *, dry_run: bool = False) -> Outcome:
-    body = plans.push_body(plan, receipt, dry_run=dry_run)
-    return Outcome(lines, body, receipt.exit_code, plans.push_error(receipt))
+    body = show_push.push_body(plan, receipt, dry_run=dry_run)
+    return Outcome(lines, body, receipt.exit_code, show_push.push_error(receipt))
 
 
 def _push(session: Session, project: Project, options: PushOptions, yes: bool, expect: str | None) -> Outcome:
@@ -124,19 +125,19 @@ def _push(session: Session, project: Project, options: PushOptions, yes: bool, e
         return _outcome(lines, plan, PushReceipt(skipped=list(plan.left)))
     if plan.actions:
         _confirm(session, plan, options, yes)
-    receipt = push(project, snapshot, plan)
+    receipt = apply_push(project, snapshot, plan)
     return _outcome(_shown(session, plan, receipt), plan, receipt)
 
 
 def _shown(session: Session, plan: PushPlan, receipt: PushReceipt | None) -> list[str]:
     """Return what was done; without a receipt nothing had to be."""
     if session.form == "markdown":
-        from promptsync.showing.markdown import plan_markdown, pushed_markdown
+        from promptsync.show.push import plan_markdown, pushed_markdown
 
         return plan_markdown(plan) if receipt is None else pushed_markdown(receipt)
     if receipt is None:
-        return [*plans.left_lines(plan), output.Aside("nothing to push")]
-    return [*plans.receipt_lines(receipt), *plans.rename_lines(plan, done=True)]
+        return [*show_push.left_lines(plan), output.Aside("nothing to push")]
+    return [*show_push.receipt_lines(receipt), *show_push.rename_lines(plan, done=True)]
 
 
 def _confirm(session: Session, plan: PushPlan, options: PushOptions, yes: bool) -> None:
@@ -146,7 +147,7 @@ def _confirm(session: Session, plan: PushPlan, options: PushOptions, yes: bool) 
         return
     if session.environment.interactive and not session.json:
         question = f"Publish to {output.name(session.remote_name or '')}?"
-        if not session.confirm(question, plans.plan_lines(plan)):
+        if not session.confirm(question, show_push.plan_lines(plan)):
             raise AnswerIsNo("not confirmed; nothing was published", code="declined")
     elif dangerous:
         raise Refused(

@@ -8,15 +8,15 @@ from typing import Any
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.session import Outcome, Session, verb
-from promptsync.commands.common.variables import variable_option, variables, variables_option
-from promptsync.core.fill import mappings
-from promptsync.core.snippets import is_text_block
+from promptsync.commands.shared.options import variable_option, variables, variables_option
+from promptsync.commands.shared.session import Outcome, Session, verb
 from promptsync.errors import AnswerIsNo, UsageError
-from promptsync.files.promptfile import PromptFile
+from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
-from promptsync.sync.rendering import Rendering, find_file, render_file, render_remote
+from promptsync.inspect.render import Rendering, find_file, render_file, render_remote
+from promptsync.prompt.fill import mappings
+from promptsync.prompt.snippets import is_text_block
+from promptsync.terminal import output
 
 
 @verb("render", short_help="Show what the model would see.")

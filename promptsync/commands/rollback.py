@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.relabelling import change, yes_option
-from promptsync.commands.common.session import Outcome, Session, verb
-from promptsync.sync.labels import labelled
-from promptsync.sync.rollback import plan_rollback
+from promptsync.commands.shared.labels import change, yes_option
+from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.compare.labels import labelled
+from promptsync.labels.plan import plan_rollback
+from promptsync.terminal import output
 
 
 @verb("rollback", short_help="Move a label back to an earlier version.", blank={"labels": []})

@@ -6,7 +6,7 @@ from typing import cast
 
 import click
 
-from promptsync.commands.common.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Outcome, Session, verb
 
 _KINDS = ("prompt", "config", "fixtures", "request", "output")
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Outcome, Session, verb
 from promptsync.errors import UsageError
+from promptsync.terminal import output
 
 if TYPE_CHECKING:
     from promptsync.server.model import Model
@@ -112,7 +112,7 @@ def command(
 
 
 def _is_loopback(host: str) -> bool:
-    from promptsync.remote.address import Address
+    from promptsync.registry.address import Address
 
     return Address("", "http", host, 0).is_loopback
 
@@ -125,7 +125,7 @@ def _model(
         if key_variable or name or timeout:
             raise UsageError("there is no model to ask", hint="add --model-url, or set PROMPTSYNC_MODEL_URL")
         return None
-    from promptsync.commands.common.models import endpoint
+    from promptsync.commands.shared.models import endpoint
 
     return endpoint(session.environment, wanted, name=name, key_variable=key_variable, timeout=timeout)
 
@@ -147,7 +147,7 @@ def _places(session: Session, database: Path | None, fixtures: Path | None) -> t
 def _embedded(configuration: Path) -> tuple[Path, Path | None]:
     """Return where a working copy keeps its embedded registry, whether or not that is its default remote."""
     from promptsync.files.config import load
-    from promptsync.files.private import private_directory
+    from promptsync.files.state.private import private_directory
 
     config = load(configuration)
     remotes = [remote for remote in config.remotes.values() if remote.url.startswith(LOCAL)]

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.session import Outcome, Session, verb
-from promptsync.core.canonical import digest
-from promptsync.core.prompt import Local
-from promptsync.sync.versions import Shown, show
+from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.compare.versions import Shown, show
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.prompt import Local
+from promptsync.terminal import output
 
 
 @verb("show", short_help="Print one version of a prompt as YAML.")
@@ -36,7 +36,7 @@ def command(session: Session, wanted: str, raw: bool) -> Outcome:
 
 
 def _yaml(found: Shown) -> str:
-    from promptsync.files.emit import render_new
+    from promptsync.files.yaml.layout import render_new
 
     return render_new(found.remote.prompt, Local()).removesuffix("\n")
 

@@ -9,17 +9,17 @@ from typing import Any
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.formats import choose_format, format_option
-from promptsync.commands.common.session import Outcome, Session, verb
-from promptsync.core.compare import State
+from promptsync.commands.shared.options import choose_format, format_option
+from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.compare.gather import gather
+from promptsync.compare.project import Project
+from promptsync.compare.select import matching, named_by
+from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.state import State
 from promptsync.errors import AnswerIsNo, UsageError
-from promptsync.showing import diffs, plans
-from promptsync.showing.plans import rename_note
-from promptsync.sync.gather import gather
-from promptsync.sync.naming import matching, named_by
-from promptsync.sync.project import Project
-from promptsync.sync.snapshot import Item, Snapshot
+from promptsync.show import diff, push
+from promptsync.show.push import rename_note
+from promptsync.terminal import output
 
 _ADVICE = {
     State.NEW: "promptsync push publishes what is new or ahead",
@@ -88,7 +88,7 @@ def command(
     if offline and label is not None:
         raise UsageError("--offline cannot tell where a label points", hint="leave out one of the two")
     if offline:
-        from promptsync.sync.offline import offline_snapshot
+        from promptsync.compare.offline import offline_snapshot
 
         with session.project() as project:
             snapshot = _only(session, project, offline_snapshot(project), names)
@@ -116,7 +116,7 @@ def _outcome(
 ) -> Outcome:
     passed_over: Mapping[str, Sequence[int]] = {}
     if not offline and snapshot.label is None:
-        from promptsync.sync.passedover import passed_over_by_latest
+        from promptsync.pull.passed_over import passed_over_by_latest
 
         passed_over = passed_over_by_latest(project, snapshot.items)
     broken = bool(snapshot.problems)
@@ -132,7 +132,7 @@ def _outcome(
             for one in snapshot.problems
         ]
     if session.form == "markdown":
-        from promptsync.showing.markdown import status_markdown
+        from promptsync.show.status import status_markdown
 
         return Outcome(status_markdown(snapshot, passed_over), body, code)
     lines = _lines(session, project, snapshot, offline)
@@ -152,13 +152,13 @@ def _with_changed(
             code="invalid-file",
         )
         return replace(outcome, error=error)
-    from promptsync.showing.changes import changed_body, changed_lines
-    from promptsync.sync.changed import changed_since
+    from promptsync.compare.changed import changed_since
+    from promptsync.show.status import changed_body, changed_lines
 
     changed = changed_since(project, snapshot.worktree, since)
     lines = changed_lines(changed)
     if session.form == "markdown":
-        from promptsync.showing.markdown.page import MOST, Page
+        from promptsync.show.markdown import MOST, Page
 
         page = Page(MOST - sum(len(line) + 1 for line in outcome.lines))
         page.fence(map(click.unstyle, lines))
@@ -233,7 +233,7 @@ def _passed_over_lines(snapshot: Snapshot, passed_over: Mapping[str, Sequence[in
         spelled = item.file.local.synced.values() if item is not None and item.file is not None else ()
         included = {key.split("-")[0] for keys in spelled for key in keys}
         if not included.issuperset(map(str, numbers)):  # otherwise a push or a merge is what is left to do
-            lines.append(plans.passed_over_line(name, numbers))
+            lines.append(push.passed_over_line(name, numbers))
     return lines
 
 
@@ -273,7 +273,7 @@ def _advice(
 
 
 def _problem(problem: object) -> str:
-    from promptsync.files.problems import text_of
+    from promptsync.files.errors import text_of
 
     return output.style("invalid", "bad") + "  " + output.safe(text_of(problem))  # type: ignore[arg-type]
 
@@ -287,4 +287,4 @@ def _row(item: Item, snapshot: Snapshot) -> tuple[str, ...]:
     shown = " ".join(f"{output.name(name)}=v{number}" for name, number in labels)
     now = item.renamed_to or item.became
     where = f"now {now}" if now else f"{item.path}, was {item.was}" if item.was else (item.path or "")
-    return (f"  {diffs.state(item.state)}", output.name(item.name), version, shown, output.safe(where))
+    return (f"  {diff.state(item.state)}", output.name(item.name), version, shown, output.safe(where))

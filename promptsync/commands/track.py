@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptsync import output
-from promptsync.commands.common.session import Outcome, Session, verb, verb_group
-from promptsync.commands.common.variables import variable_option, variables, variables_option
+from promptsync.commands.shared.options import variable_option, variables, variables_option
+from promptsync.commands.shared.session import Outcome, Session, verb, verb_group
 from promptsync.errors import UsageError
+from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.remote.client import Registry
+    from promptsync.registry.promptlayer.client import Registry
 
 
 @verb_group("track", short_help="Log requests, and note things about them.")
@@ -50,8 +50,7 @@ def request_command(session: Session, file: str) -> Outcome:
     promptsync track request request.json
     my-application | promptsync track request -
     """
-    from promptsync.checks.requests import read_request
-    from promptsync.checks.tracking import log_request
+    from promptsync.checks.tracking import log_request, read_request
 
     request = read_request(_read(session, file), "stdin" if file == "-" else file)
     with session.project(needs_config=False) as project:

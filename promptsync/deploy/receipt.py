@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from promptsync.core.plan import PushReceipt
-from promptsync.deploy.planning import DeployPlan
+from promptsync.deploy.plan import DeployPlan
 from promptsync.errors import PromptsyncError
-from promptsync.sync.relabel import Changed
+from promptsync.labels.apply import Changed
+from promptsync.push.actions import PushReceipt
 
 if TYPE_CHECKING:
-    from promptsync.checks.proving import Proof
+    from promptsync.checks.receipt import Proof
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,18 @@ import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from promptsync.core.compare import State
-from promptsync.core.labels import previous_name, unproven_name
-from promptsync.deploy.affected import affected, dependants
-from promptsync.deploy.members import Held, Member, Passed, Survey
+from promptsync.compare.decide import TEXT_STATES
+from promptsync.compare.equal import digest_beside
+from promptsync.compare.gather import gather
+from promptsync.compare.histories import read_version
+from promptsync.compare.project import Project
+from promptsync.compare.select import check_names
+from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.state import State
+from promptsync.deploy.members import Held, Member, Passed, Survey, affected, dependants
 from promptsync.errors import Refused
-from promptsync.files.problems import InvalidFile
-from promptsync.sync.decide import TEXT_STATES
-from promptsync.sync.gather import gather
-from promptsync.sync.histories import read_version
-from promptsync.sync.naming import check_names
-from promptsync.sync.project import Project
-from promptsync.sync.proof import digest_beside
-from promptsync.sync.snapshot import Item, Snapshot
+from promptsync.files.errors import InvalidFile
+from promptsync.prompt.labels import previous_name, unproven_name
 
 _IN_WAY = {
     State.DIVERGED: "was changed here, and under the label",

@@ -9,10 +9,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from promptsync.core.prompt import Problem
 from promptsync.errors import UsageError
-from promptsync.files import schema, yamlio
-from promptsync.files.problems import InvalidFile, text_of
+from promptsync.files import schema
+from promptsync.files.errors import InvalidFile, text_of
+from promptsync.files.yaml import load as yaml_load
+from promptsync.prompt.prompt import Problem
 
 FILE_NAME: Final = "promptsync.yaml"
 LOCAL: Final = "local"
@@ -70,8 +71,8 @@ def find(start: Path) -> Path | None:
 def load(path: Path) -> Config:
     """Read a configuration. Raises UsageError that lists everything wrong with it and where."""
     try:
-        if path.stat().st_size > yamlio.MAX_BYTES:
-            raise _invalid(path, yamlio.too_large(path.stat().st_size, path.name).problems)
+        if path.stat().st_size > yaml_load.MAX_BYTES:
+            raise _invalid(path, yaml_load.too_large(path.stat().st_size, path.name).problems)
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(
@@ -83,7 +84,7 @@ def load(path: Path) -> Config:
 def parse(path: Path, data: bytes) -> Config:
     """Return what a file that holds ``data`` would say, whether it is there or not; raises like ``load``."""
     try:
-        loaded = yamlio.load(data, path.name)
+        loaded = yaml_load.load(data, path.name)
     except InvalidFile as error:
         raise _invalid(path, error.problems) from None
     problems = [_without_keys(problem) for problem in schema.check(loaded, path.name, "config")]
@@ -122,7 +123,7 @@ def _default_remote(value: Mapping[str, Any], remotes: Mapping[str, RemoteConfig
     return LOCAL if LOCAL in remotes else next(iter(remotes))
 
 
-def _contradictions(loaded: yamlio.Loaded, path: str) -> Iterator[Problem]:
+def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
     """Yield what a schema cannot say about a configuration that fits it."""
     value = loaded.value or {}
     prompts = value.get("prompts", "prompts")
@@ -154,7 +155,7 @@ def _without_keys(problem: Problem) -> Problem:
 
 
 def _problem(
-    loaded: yamlio.Loaded,
+    loaded: yaml_load.Loaded,
     path: str,
     where: tuple[str | int, ...],
     message: str,

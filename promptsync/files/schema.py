@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 
 import jsonschema_rs
 
-from promptsync.core.prompt import Problem
-from promptsync.files.yamlio import Loaded
+from promptsync.files.yaml.load import Loaded
+from promptsync.prompt.prompt import Problem
 
 Kind = Literal["prompt", "config", "fixtures", "request", "output"]
 

@@ -10,25 +10,12 @@ from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Final
 
-from promptsync.core.names import SUFFIXES, folded, name_for, path_for
-from promptsync.core.prompt import Problem
 from promptsync.errors import UsageError
-from promptsync.files import yamlio
-from promptsync.files.atomic import backup, delete, write
-from promptsync.files.problems import InvalidFile
-from promptsync.files.promptfile import PromptFile, parse
-
-__all__ = [
-    "Worktree",
-    "backup",
-    "delete",
-    "is_skipped",
-    "load_paths",
-    "path_for_new",
-    "paths_for_new",
-    "scan",
-    "write",
-]
+from promptsync.files.errors import InvalidFile
+from promptsync.files.prompt_file import PromptFile, parse
+from promptsync.files.yaml import load
+from promptsync.prompt.names import SUFFIXES, folded, name_for, path_for
+from promptsync.prompt.prompt import Problem
 
 _SKIPPED: Final = (".", "#")
 
@@ -189,8 +176,8 @@ def _load(path: Path, shown: str, prompts_dir: str) -> PromptFile:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
             raise _unreadable(shown, "it is not a regular file")
-        if info.st_size > yamlio.MAX_BYTES:
-            raise yamlio.too_large(info.st_size, shown)
+        if info.st_size > load.MAX_BYTES:
+            raise load.too_large(info.st_size, shown)
         data = path.read_bytes()
     except OSError as error:
         raise _unreadable(shown, error.strerror or str(error)) from None

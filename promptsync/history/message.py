@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptsync.core.prompt import MAX_MESSAGE
 from promptsync.errors import UsageError
+from promptsync.prompt.prompt import MAX_MESSAGE
 
 ELLIPSIS = "…"
 

@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.core.template import JINJA2, render, render_template
+from promptsync.prompt.template import JINJA2, render, render_template
 from promptsync.server import expansion, records
 from promptsync.server.clock import now
 from promptsync.server.errors import ApiError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.core.fill import mappings
+from promptsync.prompt.fill import mappings
 from promptsync.server.errors import ApiError
 from promptsync.server.normalise import normalised_template
 from promptsync.server.validate import check_template

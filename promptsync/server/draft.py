@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptsync.core.prompt import MAX_MESSAGE, MAX_NAME
+from promptsync.prompt.prompt import MAX_MESSAGE, MAX_NAME
 from promptsync.server.errors import malformed
 from promptsync.server.http import MAX_INTEGER
 from promptsync.server.normalise import normalised_metadata, normalised_template

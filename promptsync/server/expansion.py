@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from promptsync.core.fill import texts
-from promptsync.core.snippets import Reference, SnippetError, expand, references
+from promptsync.prompt.fill import texts
+from promptsync.prompt.snippets import Reference, SnippetError, expand, references
 from promptsync.server import records
 from promptsync.server.errors import ApiError, invalid
 from promptsync.server.normalise import normalised_template

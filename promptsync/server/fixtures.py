@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promptsync.core.prompt import Problem
 from promptsync.errors import UsageError
+from promptsync.prompt.prompt import Problem
 from promptsync.server.scoring import KINDS, text_problem
 
 Spec = dict[str, Any]
@@ -56,12 +56,13 @@ class Fixtures:
 def parse_fixtures(data: bytes, where: str | Path) -> Fixtures:
     """Read the content of a fixtures file; raises ``FixtureError`` with every fault that it has."""
     # Inside, because the file is read only when it has changed, and as strictly as our other files.
-    from promptsync.files import schema, yamlio
-    from promptsync.files.problems import InvalidFile
+    from promptsync.files import schema
+    from promptsync.files.errors import InvalidFile
+    from promptsync.files.yaml import load
 
     path = Path(where)
     try:
-        loaded = yamlio.load(data, path.name)
+        loaded = load.load(data, path.name)
     except InvalidFile as error:
         raise _invalid(path, error.problems) from None
     problems = schema.check(loaded, path.name, "fixtures")
@@ -79,7 +80,7 @@ def parse_fixtures(data: bytes, where: str | Path) -> Fixtures:
 
 
 def _invalid(path: Path, problems: Iterable[Problem]) -> FixtureError:
-    from promptsync.files.problems import text_of
+    from promptsync.files.errors import text_of
 
     return FixtureError(
         f"{path} is not a valid fixtures file.",

@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from promptsync.core.fill import mappings
-from promptsync.core.snippets import is_text_block, snippet_text
+from promptsync.prompt.fill import mappings
+from promptsync.prompt.snippets import is_text_block, snippet_text
 
 _ANTHROPIC = frozenset(("anthropic", "anthropic.bedrock"))
 _OPENAI_LIKE = frozenset(("openai", "openai.azure", "mistral", "openrouter"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-from promptsync.core.fill import mappings, texts
+from promptsync.prompt.fill import mappings, texts
 from promptsync.server.llm import llm_kwargs
 
 _MAX_ANSWER = 10_000_000

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from promptsync.core.defaults import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
-from promptsync.core.fill import F_STRING, format_of
-from promptsync.core.template import message_variables, template_variables
+from promptsync.prompt.defaults import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
+from promptsync.prompt.fill import F_STRING, format_of
+from promptsync.prompt.template import message_variables, template_variables
 from promptsync.server.validate import template_type
 
 _CHAT_KEYS = ("messages", "functions", "tools", "function_call", "tool_choice")

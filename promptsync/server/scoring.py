@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from promptsync.core.template import JINJA2, render, syntax_error
+from promptsync.prompt.template import JINJA2, render, syntax_error
 
 KINDS = ("contains", "equals", "not_contains", "regex", "json_valid", "max_length")
 

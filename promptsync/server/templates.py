@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.core.template import render_template
+from promptsync.prompt.template import render_template
 from promptsync.server import expansion, query, records
 from promptsync.server.errors import invalid
 from promptsync.server.http import MAX_INTEGER, Request, Response

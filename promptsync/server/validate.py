@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.core.defaults import ROLES
-from promptsync.core.template import FORMATS
+from promptsync.prompt.defaults import ROLES
+from promptsync.prompt.template import FORMATS
 from promptsync.server.errors import malformed
 
 _REQUIRED: Mapping[str, tuple[str, ...]] = {

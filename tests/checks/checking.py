@@ -13,13 +13,13 @@ from promptsync.checks.agents import AgentBatch, AgentOrder, AgentRun
 from promptsync.checks.batch import run_together
 from promptsync.checks.catalogue import Evaluation
 from promptsync.checks.evaluations import EvaluationBatch, Standard
-from promptsync.checks.proving import proof_of
 from promptsync.checks.reports import EvaluationRun
-from promptsync.checks.waiting import Patience, Progress
-from promptsync.core.prompt import Prompt
+from promptsync.checks.run import proof_of
+from promptsync.checks.wait import Patience, Progress
 from promptsync.errors import PromptsyncError
-from promptsync.remote.client import Registry
-from promptsync.remote.transport import wsgi_transport
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.transport import wsgi_transport
 from promptsync.server.app import create_app
 from promptsync.server.model import ModelError
 

@@ -9,9 +9,9 @@ from checking import SOON, Commanded, failure_of, registry_with, run_agents, sil
 from promptsync.checks.agents import AgentOrder, AgentRun, NodeOutput
 from promptsync.checks.catalogue import list_agents
 from promptsync.checks.outcome import Interrupted, Status
-from promptsync.checks.waiting import Patience
+from promptsync.checks.wait import Patience
 from promptsync.errors import RemoteError
-from promptsync.remote.client import Registry
+from promptsync.registry.promptlayer.client import Registry
 
 
 @pytest.fixture

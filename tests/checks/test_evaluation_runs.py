@@ -15,10 +15,10 @@ from promptsync.checks.evaluations import (
 )
 from promptsync.checks.outcome import Interrupted, Status
 from promptsync.checks.reports import EvaluationRun, FailedCell
-from promptsync.checks.waiting import Patience
+from promptsync.checks.wait import Patience
 from promptsync.errors import AnswerIsNo, Incomplete, RemoteError, UsageError
-from promptsync.remote.client import Registry
-from promptsync.remote.errors import ServerFailed
+from promptsync.registry.errors import ServerFailed
+from promptsync.registry.promptlayer.client import Registry
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from registry_server import Caller, chat, completion
 
-from promptsync.checks.requests import read_request
-from promptsync.files.problems import InvalidFile
+from promptsync.checks.tracking import read_request
+from promptsync.files.errors import InvalidFile
 from promptsync.server.app import create_app
 
 REQUEST: dict[str, Any] = {

@@ -16,15 +16,16 @@ from checking import SOON, Commanded, silent
 
 from promptsync.checks.catalogue import NoSuchItem
 from promptsync.checks.evaluations import Standard
-from promptsync.checks.finding import find_checks
+from promptsync.checks.find import find_checks
 from promptsync.checks.outcome import Interrupted, Status
-from promptsync.checks.proving import Proof, prove
-from promptsync.checks.selection import AgentCheck, EvaluationCheck, Place, Selection
-from promptsync.checks.waiting import Patience, Progress
-from promptsync.core.prompt import Prompt
+from promptsync.checks.receipt import Proof
+from promptsync.checks.run import prove
+from promptsync.checks.select import AgentCheck, EvaluationCheck, Place, Selection
+from promptsync.checks.wait import Patience, Progress
 from promptsync.errors import AnswerIsNo, Incomplete, RemoteError
-from promptsync.remote.client import Registry
-from promptsync.remote.transport import wsgi_transport
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.transport import wsgi_transport
 from promptsync.server.app import create_app
 
 FIXTURES = """

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from promptsync.checks.selection import AgentCheck, EvaluationCheck, Selection, select_checks
+from promptsync.checks.select import AgentCheck, EvaluationCheck, Selection, select_checks
 from promptsync.files.config import Config
-from promptsync.files.promptfile import PromptFile, parse
+from promptsync.files.prompt_file import PromptFile, parse
 
 
 def file(name: str, **local: Any) -> PromptFile:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from promptsync.checks import waiting
-from promptsync.checks.waiting import Patience, wait
+from promptsync.checks import wait as checks_wait
+from promptsync.checks.wait import Patience, wait
 
 
 class Clock:
@@ -25,7 +25,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(waiting, "time", clock)
+    monkeypatch.setattr(checks_wait, "time", clock)
     return clock
 
 

@@ -33,8 +33,8 @@ def proving_copy(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
 
     Everything is committed and published.
     """
-    from promptsync.remote.reading import Reading
-    from promptsync.remote.session import Session
+    from promptsync.registry.promptlayer.connection import Session
+    from promptsync.registry.promptlayer.reading import Reading
 
     for constructor in (Session.__init__, Reading.__init__):
         defaults = constructor.__kwdefaults__

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from promptsync.cli import run
-from promptsync.files.yamlio import MAX_BYTES
+from promptsync.files.yaml.load import MAX_BYTES
 
 GOOD = "content: Be kind to {name}.\n"
 

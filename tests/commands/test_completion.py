@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.cli import VERBS, run
-from promptsync.commands.common.shellwords import Word, quoted, split
+from promptsync.commands.completion import Word, quoted, split
 
 ROOT = Path(__file__).parents[2]
 BREAKS = " \t\n\"'@><=;|&(:"

@@ -15,8 +15,8 @@ from strict_registries import Customer
 from worlds import KEY, World, asking, failing, fault
 
 from promptsync.cli import run
-from promptsync.files.private import locked
-from promptsync.remote import probe
+from promptsync.files.state.private import locked
+from promptsync.registry.promptlayer import probe
 
 
 def looked(world: World, *arguments: str, code: int = 0, **environ: str) -> dict[str, dict[str, Any]]:

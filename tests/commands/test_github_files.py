@@ -13,7 +13,7 @@ from worlds import KEY, World
 
 from promptsync.cli import run
 from promptsync.errors import Refused
-from promptsync.github import disarmed, tell_github
+from promptsync.show.github import disarmed, tell_github
 
 
 def test_a_failure_becomes_the_summary_of_the_step(

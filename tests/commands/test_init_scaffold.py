@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from promptsync.cli import run
-from promptsync.files import starter
+from promptsync.setup import scaffold
 
 EXAMPLE = Path(__file__).parents[2] / "example-repo"
 WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("check", "deploy", "drift")]
@@ -41,11 +41,11 @@ def steps(found: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, HOOKS])
 def test_the_example_has_the_very_files_that_init_writes(path: str) -> None:
-    assert (EXAMPLE / path).read_text("utf-8") == starter.text(path)
+    assert (EXAMPLE / path).read_text("utf-8") == scaffold.starter_text(path)
 
 
 def test_there_is_no_other_file_to_write() -> None:
-    assert list(starter.workflows()) == WORKFLOWS
+    assert list(scaffold.workflows()) == WORKFLOWS
 
 
 def test_a_repository_gets_what_it_lacks_and_is_told_what_is_left_to_do(
@@ -103,7 +103,7 @@ def test_files_that_are_there_are_kept_and_named_with_what_to_compare(
     assert yaml.safe_load(aside.read_text("utf-8"))["name"] == "prompts / deploy"
     assert "Add to .pre-commit-config.yaml, which is kept:" in steps(found)
     assert "- id: promptsync-lint" in steps(found)
-    (top / HOOKS).write_text(f"# ours\n{starter.text(HOOKS)}")
+    (top / HOOKS).write_text(f"# ours\n{scaffold.starter_text(HOOKS)}")
     assert "Add to" not in steps(document(top, capsys))
 
 
@@ -142,7 +142,7 @@ def test_a_clone_is_asked_what_its_origin_is_released_from(
 def test_files_name_the_commit_that_this_program_was_installed_from(
     top: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starter, "installed_commit", lambda: "a" * 40)
+    monkeypatch.setattr(scaffold, "installed_commit", lambda: "a" * 40)
     found = document(top, capsys)
     for path in WORKFLOWS:
         assert f"promptsync/promptsync@{'a' * 40}\n" in (top / path).read_text("utf-8")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from promptsync.cli import run
-from promptsync.sync.checking import ALL_RULES
+from promptsync.inspect.lint import ALL_RULES
 
 GOOD = "content: Be kind to {name}.\n"
 BROKEN_JINJA = "template_format: jinja2\nmessages:\n- role: system\n  content: |\n    Hello\n    {% if x %}\n"

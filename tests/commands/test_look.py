@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds import KEY, World
 
-from promptsync import output
 from promptsync.cli import GROUPS, group, run
-from promptsync.fitting import fitted, shortened
+from promptsync.terminal import output
+from promptsync.terminal.fit import fitted, shortened
 
 ROWS = [
     ("  diverged", "support/refund", "v1 -> v2", "prod=v1 staging=v2", "prompts/support/refund.yaml"),

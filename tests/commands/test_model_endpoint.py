@@ -13,8 +13,8 @@ import pytest
 
 from promptsync.cli import run
 from promptsync.commands import serve
-from promptsync.commands.common.models import endpoint
-from promptsync.commands.common.session import Environment
+from promptsync.commands.shared.models import endpoint
+from promptsync.commands.shared.session import Environment
 from promptsync.errors import UsageError
 from promptsync.server.model import Endpoint
 

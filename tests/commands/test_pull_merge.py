@@ -11,8 +11,8 @@ import pytest
 from release_world import World, world
 from worlds import SYNCED
 
-from promptsync.core.prompt import Prompt
-from promptsync.files.promptfile import parse
+from promptsync.files.prompt_file import parse
+from promptsync.prompt.prompt import Prompt
 
 FILE = """\
 # Who answers refunds.

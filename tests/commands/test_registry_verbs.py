@@ -13,11 +13,11 @@ from registry_server import running
 from release_world import World, faulty, world
 
 from promptsync.cli import run
-from promptsync.core.canonical import canonical
-from promptsync.core.prompt import Prompt
-from promptsync.files.promptfile import parse
+from promptsync.compare.select import find_prompt
+from promptsync.files.prompt_file import parse
+from promptsync.prompt.canonical import canonical
+from promptsync.prompt.prompt import Prompt
 from promptsync.server.app import create_app
-from promptsync.sync.lookup import find_prompt
 
 EVIL = "\x1b]0;owned\x07 \u202e"
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from promptsync.cli import run
-from promptsync.core.prompt import Prompt
-from promptsync.remote.client import Registry
-from promptsync.remote.transport import local_transport
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.transport import local_transport
 
 CHAT = """\
 template_format: jinja2

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from proving_copy import suites
 
-from promptsync.commands.common.resultfile import first, result_file, told_in
-from promptsync.commands.common.session import Environment, Session
+from promptsync.commands.shared.checks import first_result, result_file, told_in
+from promptsync.commands.shared.session import Environment, Session
 from promptsync.errors import AnswerIsNo, PromptsyncError, UsageError
 
 
@@ -55,6 +55,6 @@ def test_what_the_system_has_against_it_is_an_error_of_its_own(tmp_path: Path) -
     (tmp_path / "out").rmdir()
     found = results.write(lambda: "text")
     assert isinstance(found, PromptsyncError) and found.exit_code == 2
-    assert first(None, found) == (2, found)
-    assert first(AnswerIsNo("no"), found)[0] == 1
-    assert first(None, None) == (0, None)
+    assert first_result(None, found) == (2, found)
+    assert first_result(AnswerIsNo("no"), found)[0] == 1
+    assert first_result(None, None) == (0, None)

@@ -21,12 +21,12 @@ import pytest
 from registry_server import running
 from worlds import SYNCED
 
-from promptsync.checks.history import History, ScoredRun, Series
+from promptsync.checks.scores import History, ScoredRun, Series
 from promptsync.cli import run
 from promptsync.files.schema import schema
+from promptsync.inspect.log import LoggedVersion
 from promptsync.server.app import create_app
-from promptsync.showing.plot import picture
-from promptsync.sync.log import LoggedVersion
+from promptsync.show.plot import picture
 
 FIXTURES = """
 datasets:

@@ -13,8 +13,8 @@ import pytest
 from gitcopy import Copy, git
 from worlds import World, made
 
-from promptsync.commands.common.session import Environment, Session
-from promptsync.commands.common.since import resolve_since
+from promptsync.commands.shared.session import Environment, Session
+from promptsync.commands.shared.since import resolve_since
 from promptsync.errors import PromptsyncError
 
 A = "prompts/a.yaml"

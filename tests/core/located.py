@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
-from promptsync.core.lint import Known, check
-from promptsync.core.prompt import Local, Problem, Prompt
+from promptsync.lint.check import check
+from promptsync.lint.subject import Known
+from promptsync.prompt.prompt import Local, Problem, Prompt
 
 LOCAL = ("evaluations", "agents", "examples", "synced")
 OWN = ("name", "tags", "model", "metadata", "extra", *LOCAL)

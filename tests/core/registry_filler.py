@@ -10,7 +10,7 @@ import copy
 from random import Random
 from typing import Any
 
-from promptsync.core.prompt import Prompt
+from promptsync.prompt.prompt import Prompt
 
 FILLED_TEMPLATE = {
     "functions": [None, []],

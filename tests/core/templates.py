@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from promptsync.core.prompt import Prompt
+from promptsync.prompt.prompt import Prompt
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 labels = st.sampled_from(["a", "b", "order id", "größe", "x.y", "id", "name", "type"])

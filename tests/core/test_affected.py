@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.core.affected import follows_text, parents
-from promptsync.core.snippets import Reference
+from promptsync.prompt.snippet_users import follows_text, parents
+from promptsync.prompt.snippets import Reference
 
 _NAMES = "abcdef"
 _REFERENCES = st.builds(

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from registry_filler import filled, reordered
 from templates import prompts
 
-from promptsync.core.canonical import canonical, comparable, digest, kept_references, tag_set
-from promptsync.core.prompt import Prompt
-from promptsync.core.values import plain
+from promptsync.prompt.canonical import canonical, comparable, digest, kept_references, tag_set
+from promptsync.prompt.prompt import Prompt, plain
 
 
 def chat(*messages: dict[str, Any], **more: Any) -> Prompt:

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from promptsync.core.compare import State, here_only, merged_tags, there_only, with_tags
+from promptsync.compare.state import State, here_only, merged_tags, there_only, with_tags
 
 NO: frozenset[str] = frozenset()
 A, B, AB = frozenset("a"), frozenset("b"), frozenset("ab")

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import prompts
 
-from promptsync.core.canonical import canonical, encode
-from promptsync.core.merge import deciding, merge
-from promptsync.core.prompt import Prompt
-from promptsync.core.textdiff import words
+from promptsync.prompt.canonical import canonical, encode
+from promptsync.prompt.merge import deciding, merge
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.text_diff import words
 
 some = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 

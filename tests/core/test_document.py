@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from strategies import locals_, prompts
 
-from promptsync.core.canonical import canonical
-from promptsync.core.document import KEYS, to_document, to_prompt
-from promptsync.core.prompt import Local, Prompt
+from promptsync.prompt.canonical import canonical
+from promptsync.prompt.document import KEYS, to_document, to_prompt
+from promptsync.prompt.prompt import Local, Prompt
 
 
 def text(value: str) -> list[dict[str, Any]]:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from registry_filler import filled
 from templates import prompts
 
-from promptsync.core.align import align
-from promptsync.core.canonical import digest, tag_set
-from promptsync.core.fields import FieldChange, changes, readable, variables_change
-from promptsync.core.prompt import Prompt
+from promptsync.prompt.canonical import digest, tag_set
+from promptsync.prompt.fields import FieldChange, changes, readable, variables_change
+from promptsync.prompt.lists import align
+from promptsync.prompt.prompt import Prompt
 
 
 def said(role: str, content: Any, **more: Any) -> dict[str, Any]:
@@ -245,7 +245,8 @@ def test_many_changed_items_are_paired_in_order() -> None:
 
 def test_deepdiff_is_loaded_only_when_something_differs() -> None:
     code = (
-        "import sys; from promptsync.core.fields import changes; from promptsync.core.prompt import Prompt\n"
+        "import sys\nfrom promptsync.prompt.fields import changes\n"
+        "from promptsync.prompt.prompt import Prompt\n"
         "p = Prompt('a', {'type': 'chat', 'messages': []}); changes(p, p); changes(None, p)\n"
         "sys.exit('deepdiff' in sys.modules or 'jinja2' in sys.modules)"
     )

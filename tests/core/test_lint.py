@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from located import File, found, lint
 from templates import prompts
 
-from promptsync.core.lint import RULES, Known, check
-from promptsync.core.prompt import Local, Prompt
+from promptsync.lint.check import check
+from promptsync.lint.rules import RULES
+from promptsync.lint.subject import Known
+from promptsync.prompt.prompt import Local, Prompt
 
 GOOD = """\
 name: support/refund

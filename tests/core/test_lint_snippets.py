@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from located import found, lint
 
-from promptsync.core.lint import Known
+from promptsync.lint.subject import Known
 
 TONE = "name: tone\ncontent: Stay calm.\n"
 PINNED = "@label:prod"

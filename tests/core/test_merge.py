@@ -9,16 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import prompts
 
-from promptsync.core.canonical import canonical, encode, tag_set
-from promptsync.core.merge import TOOL_REFERENCES, Merge, merge
-from promptsync.core.merge_fields import (
-    BOTH_ADDED,
-    BOTH_CHANGED,
-    BOTH_MOVED,
-    REMOVED_HERE,
-    REMOVED_THERE,
-)
-from promptsync.core.prompt import Prompt
+from promptsync.prompt.canonical import canonical, encode, tag_set
+from promptsync.prompt.merge import TOOL_REFERENCES, Merge, merge
+from promptsync.prompt.merge_fields import BOTH_ADDED, BOTH_CHANGED, BOTH_MOVED, REMOVED_HERE, REMOVED_THERE
+from promptsync.prompt.prompt import Prompt
 
 MODEL = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2, "top_p": 1}}
 

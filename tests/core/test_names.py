@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from strategies import names
 
-from promptsync.core.names import MAX_PATH, MAX_SEGMENT, folded, name_for, path_for
+from promptsync.prompt.names import MAX_PATH, MAX_SEGMENT, folded, name_for, path_for
 
 
 @pytest.mark.parametrize(

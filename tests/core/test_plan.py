@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from promptsync.core.plan import (
+from promptsync.push.actions import (
     Action,
     Failed,
     Kind,

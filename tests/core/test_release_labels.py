@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.core.labels import check_label, previous_after, previous_name
 from promptsync.errors import UsageError
+from promptsync.prompt.labels import check_label, previous_after, previous_name
 
 WAYS = [
     # old, new, previous -> previous afterwards

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.core.snippets import (
+from promptsync.prompt.snippets import (
     MAX_DEPTH,
     Malformed,
     Reference,

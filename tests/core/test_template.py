@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.core.template import (
+from promptsync.prompt.template import (
     message_variables,
     render,
     render_template,
@@ -304,7 +304,7 @@ def test_many_threads_may_render_the_first_jinja2_template_together():
     code = (
         "import sys; sys.setswitchinterval(1e-6)\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
-        "from promptsync.core.template import render, syntax_error, variables\n"
+        "from promptsync.prompt.template import render, syntax_error, variables\n"
         "work = [lambda: render('{{ a }}', 'jinja2', {'a': 1}).text,\n"
         "        lambda: variables('{{ a }}', 'jinja2'),\n"
         "        lambda: syntax_error('{{ a', 'jinja2')] * 8\n"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.core.textdiff import DiffLine, emphasis, plain, unified
+from promptsync.prompt.text_diff import DiffLine, emphasis, plain, unified
 
 LONG = (
     "You are a helpful assistant. You answer refund questions politely. Never promise money. "

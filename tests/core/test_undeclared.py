@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Environment, TemplateError, meta
 
-from promptsync.core.template import syntax_error, variables
-from promptsync.core.undeclared import Walk
+from promptsync.prompt.jinja import Walk
+from promptsync.prompt.template import syntax_error, variables
 
 ENVIRONMENT = Environment()
 

@@ -9,14 +9,14 @@ import pytest
 from deploying import FIXTURES
 from worlds import World, made
 
-from promptsync.sync import publish
+from promptsync.push import publish
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Evaluations prove ``a``, ``b``, ``c`` with a minimum of 100, an agent ``d``; nothing is published."""
-    from promptsync.remote.reading import Reading
-    from promptsync.remote.session import Session
+    from promptsync.registry.promptlayer.connection import Session
+    from promptsync.registry.promptlayer.reading import Reading
 
     for constructor in (Session.__init__, Reading.__init__):
         defaults = constructor.__kwdefaults__

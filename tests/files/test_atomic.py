@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.files.atomic import backup, check_place, delete, replace, write
-from promptsync.files.private import locked, unfinished
+from promptsync.files.state.atomic import backup, check_place, delete, replace, write
+from promptsync.files.state.private import locked, unfinished
 
 
 def names(root: Path) -> list[str]:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from strategies import locals_, prompts, texts
 
-from promptsync.core.canonical import canonical
-from promptsync.core.document import to_document
-from promptsync.core.prompt import Local, Prompt
 from promptsync.errors import Refused
-from promptsync.files.emit import render_new
-from promptsync.files.promptfile import parse
+from promptsync.files.prompt_file import parse
+from promptsync.files.yaml.layout import render_new
+from promptsync.prompt.canonical import canonical
+from promptsync.prompt.document import to_document
+from promptsync.prompt.prompt import Local, Prompt
 
 REAL_PROMPTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "real-prompts.csv"
 

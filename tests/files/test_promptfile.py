@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from strategies import locals_, prompts
 
-from promptsync.core.document import KEYS, to_document
-from promptsync.core.prompt import Local, Prompt
 from promptsync.files import schema
-from promptsync.files.promptfile import InvalidFile, parse
+from promptsync.files.errors import InvalidFile
+from promptsync.files.prompt_file import parse
+from promptsync.prompt.document import KEYS, to_document
+from promptsync.prompt.prompt import Local, Prompt
 
 
 def problems(text: str) -> list[tuple[int, int, str, str]]:

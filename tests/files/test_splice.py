@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import locals_, prompts, texts
 
-from promptsync.core.canonical import canonical
-from promptsync.core.document import to_document, to_prompt
-from promptsync.core.prompt import Local, Prompt
-from promptsync.files.emit import render_new
-from promptsync.files.promptfile import parse
-from promptsync.files.splice import render_edit
+from promptsync.files.prompt_file import parse
+from promptsync.files.yaml.edit import render_edit
+from promptsync.files.yaml.layout import render_new
+from promptsync.prompt.canonical import canonical
+from promptsync.prompt.document import to_document, to_prompt
+from promptsync.prompt.prompt import Local, Prompt
 
 FILE = """\
 # The refund prompt.

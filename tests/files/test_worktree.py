@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import names
 
-from promptsync.core.prompt import Local, Problem, Prompt
 from promptsync.errors import UsageError
-from promptsync.files.emit import render_new
-from promptsync.files.problems import InvalidFile
-from promptsync.files.worktree import Worktree, load_paths, path_for_new, paths_for_new, scan, write
+from promptsync.files.errors import InvalidFile
+from promptsync.files.state.atomic import write
+from promptsync.files.worktree import Worktree, load_paths, path_for_new, paths_for_new, scan
+from promptsync.files.yaml.layout import render_new
+from promptsync.prompt.prompt import Local, Problem, Prompt
 
 PROMPT = "content: x\n"
 

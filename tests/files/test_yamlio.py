@@ -8,9 +8,10 @@ import yaml
 from hypothesis import given, settings
 from strategies import json_objects
 
-from promptsync.files import syntax, yamlio
-from promptsync.files.problems import InvalidFile
-from promptsync.files.yamlio import MAX_BYTES, MAX_DEPTH, load
+from promptsync.files.errors import InvalidFile
+from promptsync.files.yaml import load as yaml_load
+from promptsync.files.yaml import syntax
+from promptsync.files.yaml.load import MAX_BYTES, MAX_DEPTH, load
 
 LAUGHS = b"a: &a [x, x, x, x, x, x, x, x]\n" + b"".join(
     b"%c: &%c [%s]\n" % (ord("b") + n, ord("b") + n, b", ".join([b"*%c" % (ord("a") + n)] * 8))
@@ -183,4 +184,4 @@ def test_reading_costs_no_more_than_the_c_loader() -> None:
             times.append(time.perf_counter() - start)
         return min(times)
 
-    assert cost(lambda: yamlio.load(data, "p")) < 3 * cost(lambda: yaml.load(data, yaml.CSafeLoader))
+    assert cost(lambda: yaml_load.load(data, "p")) < 3 * cost(lambda: yaml.load(data, yaml.CSafeLoader))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from promptsync.remote.client import Registry
+from promptsync.registry.promptlayer.client import Registry
 
 KEY = "pl_4f9a1c77d0"
 

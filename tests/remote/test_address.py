@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.errors import UsageError
-from promptsync.remote.address import address, segment
-from promptsync.remote.client import Registry
-from promptsync.remote.errors import MissingKey
+from promptsync.registry.address import address, segment
+from promptsync.registry.errors import MissingKey
+from promptsync.registry.promptlayer.client import Registry
 
 ALLOWED = [
     ("https://api.promptlayer.com", "https://api.promptlayer.com", "api.promptlayer.com", 443),

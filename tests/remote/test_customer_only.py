@@ -9,13 +9,9 @@ import pytest
 from scripted_registry import Reply, client, template
 from strict_registries import Customer
 
-from promptsync.core.prompt import Label, Prompt
-from promptsync.remote.client import Registry
-from promptsync.remote.errors import (
-    NotFound,
-    NotReadableRaw,
-    Unsupported,
-)
+from promptsync.prompt.prompt import Label, Prompt
+from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported
+from promptsync.registry.promptlayer.client import Registry
 
 MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}}
 PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing", "x"))

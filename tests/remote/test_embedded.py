@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from scripted_registry import KEY, template
 
-from promptsync.core.canonical import digest
-from promptsync.core.prompt import Prompt
-from promptsync.remote.client import Registry
-from promptsync.remote.errors import NotFound, Rejected
-from promptsync.remote.transport import local_transport, wsgi_transport
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.errors import NotFound, Rejected
+from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.transport import local_transport, wsgi_transport
 from promptsync.server.app import create_app
 from promptsync.server.serve import listening, stop
 

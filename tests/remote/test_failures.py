@@ -22,10 +22,9 @@ from scripted_registry import (
     version,
 )
 
-from promptsync.core.prompt import Prompt
 from promptsync.errors import RemoteError
-from promptsync.remote.client import Registry
-from promptsync.remote.errors import (
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.errors import (
     BadAnswer,
     ConnectionLost,
     FateUnknown,
@@ -35,7 +34,8 @@ from promptsync.remote.errors import (
     ServerFailed,
     TimedOut,
 )
-from promptsync.remote.retry import policy
+from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.retry import policy
 
 PROMPT = Prompt("greet", template())
 CREATED = Reply({"id": 7, "prompt_name": "greet", "version_number": 1}, status=201)

@@ -8,11 +8,9 @@ import pytest
 from scripted_registry import DROPPED, Reply, Scripted, Seen, client, template, version
 from strict_registries import Vendor
 
-from promptsync.core.prompt import Label, Prompt
 from promptsync.errors import RemoteError
-from promptsync.remote.errors import (
-    Rejected,
-)
+from promptsync.prompt.prompt import Label, Prompt
+from promptsync.registry.errors import Rejected
 
 MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}}
 PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing", "x"))

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 from scripted_registry import HTML, Reply, Scripted, Seen, client, item, template, version
 
-from promptsync.remote.errors import BadAnswer, ListKeptChanging, Rejected, ServerFailed
+from promptsync.registry.errors import BadAnswer, ListKeptChanging, Rejected, ServerFailed
 
 
 def asked(seen: Seen) -> dict[str, str]:

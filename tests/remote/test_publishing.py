@@ -10,13 +10,9 @@ import pytest
 from scripted_registry import DROPPED, Reply, Scripted, Seen, client, template, version
 from strict_registries import Customer, Strict, Vendor
 
-from promptsync.core.canonical import digest
-from promptsync.core.prompt import Prompt
-from promptsync.remote.errors import (
-    ConnectionLost,
-    FateUnknown,
-    Rejected,
-)
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.errors import ConnectionLost, FateUnknown, Rejected
 
 MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}}
 PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing", "x"))

@@ -8,14 +8,10 @@ import pytest
 from scripted_registry import DROPPED, Reply, Scripted, client, template, version
 from strict_registries import Customer, Strict, Vendor
 
-from promptsync.core.prompt import Prompt
 from promptsync.errors import RemoteError
-from promptsync.remote.client import Registry
-from promptsync.remote.errors import (
-    ConnectionLost,
-    NotFound,
-    Rejected,
-)
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.errors import ConnectionLost, NotFound, Rejected
+from promptsync.registry.promptlayer.client import Registry
 
 MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}}
 PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing", "x"))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from scripted_registry import Reply, Scripted, Seen, client, item, version
 
-from promptsync.remote.client import Registry
-from promptsync.remote.errors import Rejected
-from promptsync.remote.transport import Gate, wsgi_transport
+from promptsync.registry.errors import Rejected
+from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.transport import Gate, wsgi_transport
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -102,7 +102,7 @@ def test_no_more_requests_are_under_way_than_connections(connections: int) -> No
 
 def test_a_registry_that_takes_few_at_once_gets_few_at_once_and_nothing_fails() -> None:
     # loaded when first needed, which takes longer than the waits of this test
-    importlib.import_module("promptsync.remote.retry")
+    importlib.import_module("promptsync.registry.promptlayer.retry")
     crowd = Crowd(3, limit=2)
     with client(crowd, first_wait=0.02) as registry:
         assert read_all(registry, 60, threads=16) == [*range(1, 61)]
@@ -184,6 +184,6 @@ def test_a_list_of_many_pages_may_be_read_by_many_threads() -> None:
 
 
 def _label() -> Any:
-    from promptsync.core.prompt import Label
+    from promptsync.prompt.prompt import Label
 
     return Label("prod", 1, 4)

@@ -7,11 +7,11 @@ import socket
 import pytest
 from scripted_registry import EMPTY_LIST, KEY, serving
 
-from promptsync.remote import session
-from promptsync.remote.address import address
-from promptsync.remote.client import Registry
-from promptsync.remote.errors import NotSent
-from promptsync.remote.unreachable import explained
+from promptsync.registry.address import address
+from promptsync.registry.errors import NotSent
+from promptsync.registry.promptlayer import connection
+from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.failures import explained
 
 HERE, THERE = "http://127.0.0.1:8470", "https://registry.example"
 
@@ -58,7 +58,7 @@ def test_https_to_a_server_that_answers_in_http_is_told_as_that():
 
 
 def test_https_to_a_server_that_waits_for_more_is_told_as_that_without_a_second_attempt(monkeypatch):
-    monkeypatch.setattr(session, "LONGEST_CONNECT_HERE", 0.2)
+    monkeypatch.setattr(connection, "LONGEST_CONNECT_HERE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"
         with Registry(url, KEY) as registry, pytest.raises(NotSent, match="does not speak https"):

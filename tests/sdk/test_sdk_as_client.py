@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from registry_server import chat, completion, running
 
-from promptsync.core.canonical import digest
-from promptsync.core.prompt import Prompt
-from promptsync.remote.client import Registry
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.promptlayer.client import Registry
 from promptsync.server.app import Application, create_app
 
 promptlayer = pytest.importorskip("promptlayer")

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_reader import hostile
 
-from promptsync.core.compare import State
-from promptsync.showing.annotations import MOST_ANNOTATIONS, annotation, differences_github
-from promptsync.sync.difference import Difference
+from promptsync.compare.difference import Difference
+from promptsync.compare.state import State
+from promptsync.show.github import MOST_ANNOTATIONS, annotation, differences_github
 
 
 def read(line: str) -> tuple[str, dict[str, str], str]:

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.checks.agents import AgentRun, NodeOutput
-from promptsync.checks.binding import Doubt
+from promptsync.checks.bind import Doubt
 from promptsync.checks.evaluations import Standard
 from promptsync.checks.outcome import Status
-from promptsync.checks.proof import Proof, ProvenAgent, ProvenEvaluation
+from promptsync.checks.receipt import Proof, ProvenAgent, ProvenEvaluation
 from promptsync.checks.reports import EvaluationRun, FailedCell
-from promptsync.checks.selection import AgentCheck, EvaluationCheck
+from promptsync.checks.select import AgentCheck, EvaluationCheck
 from promptsync.errors import RemoteError
-from promptsync.showing.junit import junit, junit_of_error
-from promptsync.showing.proofs import proof_lines
+from promptsync.show.checks import proof_lines
+from promptsync.show.junit import junit, junit_of_error
 
 any_text = st.text(max_size=6) | st.sampled_from(
     ["\x00\x1b[31m", "\ud800", "\ufffe\uffff", "]]>&<'\"", "\r\n\t"]

@@ -11,23 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_reader import EVIL, active, hidden, hostile, names
 
-from promptsync.core.compare import State
-from promptsync.core.fields import FieldChange
-from promptsync.core.plan import Action, Kind, Left, Moved, Published, PushPlan, PushReceipt
-from promptsync.core.prompt import Problem
+from promptsync.compare.difference import Difference, Step
+from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.state import State
 from promptsync.errors import Refused
 from promptsync.files.worktree import Worktree
-from promptsync.showing.markdown import (
-    MOST,
-    code,
-    differences_markdown,
-    error_markdown,
-    plan_markdown,
-    pushed_markdown,
-    status_markdown,
-)
-from promptsync.sync.difference import Difference, Step
-from promptsync.sync.snapshot import Item, Snapshot
+from promptsync.prompt.fields import FieldChange
+from promptsync.prompt.prompt import Problem
+from promptsync.push.actions import Action, Kind, Left, Moved, Published, PushPlan, PushReceipt
+from promptsync.show.diff_markdown import differences_markdown
+from promptsync.show.markdown import MOST, code, error_markdown
+from promptsync.show.push import plan_markdown, pushed_markdown
+from promptsync.show.status import status_markdown
 
 values: st.SearchStrategy[Any] = hostile | st.none() | st.integers() | st.lists(hostile, max_size=2)
 values |= st.dictionaries(hostile, hostile, max_size=2)

@@ -10,23 +10,24 @@ from markdown_reader import active, hidden, names
 
 from promptsync.checks.agents import AgentRun
 from promptsync.checks.evaluations import Standard
-from promptsync.checks.finding import Found
+from promptsync.checks.find import Found
 from promptsync.checks.outcome import Status
-from promptsync.checks.proof import Proof, ProvenAgent, ProvenEvaluation
+from promptsync.checks.receipt import Proof, ProvenAgent, ProvenEvaluation
 from promptsync.checks.reports import EvaluationRun, FailedCell
-from promptsync.checks.selection import AgentCheck, EvaluationCheck, Selection
-from promptsync.core.plan import Action, Kind, PushPlan
+from promptsync.checks.select import AgentCheck, EvaluationCheck, Selection
+from promptsync.compare.snapshot import Snapshot
 from promptsync.deploy.members import Held, Member, Passed, Survey
-from promptsync.deploy.planning import DeployPlan
+from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
-from promptsync.deploy.rehearsal import Rehearsal
+from promptsync.deploy.rehearse import Rehearsal
 from promptsync.errors import RemoteError
 from promptsync.files.worktree import Worktree
-from promptsync.showing.markdown import MOST, deploy_markdown, deploy_plan_markdown
-from promptsync.showing.markdown.proofs import proof_markdown
-from promptsync.sync.labels import Change
-from promptsync.sync.relabel import Changed
-from promptsync.sync.snapshot import Snapshot
+from promptsync.labels.apply import Changed
+from promptsync.labels.plan import Change
+from promptsync.push.actions import Action, Kind, PushPlan
+from promptsync.show.checks import proof_markdown
+from promptsync.show.deploy import deploy_markdown, deploy_plan_markdown
+from promptsync.show.markdown import MOST
 
 limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
 reasons = st.just("") | names

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.cli import run
-from promptsync.remote.session import Session
+from promptsync.registry.promptlayer.connection import Session
 
 KILLED = 137
 _READING = ("GET", "HEAD")

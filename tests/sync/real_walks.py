@@ -34,10 +34,10 @@ from unittest.mock import patch
 import yaml
 
 from promptsync.cli import run as run_verb
-from promptsync.core.prompt import Prompt
+from promptsync.compare.project import open_project
 from promptsync.files.config import load
-from promptsync.sync.project import open_project
-from promptsync.sync.push import _Push
+from promptsync.prompt.prompt import Prompt
+from promptsync.push.apply import _Push
 
 Text = frozenset[int]
 """The numbers of the sentences in a text."""

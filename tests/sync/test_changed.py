@@ -9,7 +9,7 @@ from gitcopy import Copy, Files
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from promptsync.files.problems import InvalidFile
+from promptsync.files.errors import InvalidFile
 
 A = "prompts/a.yaml"
 B = "prompts/b.yaml"

@@ -21,8 +21,8 @@ from worlds import (
     publishing,
 )
 
-from promptsync.remote.reading import Reading
-from promptsync.remote.session import Session
+from promptsync.registry.promptlayer.connection import Session
+from promptsync.registry.promptlayer.reading import Reading
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import yaml
 from working_copy import NAME, Copy
 from worlds import SYNCED, World
 
-from promptsync.sync.gather import gather
+from promptsync.compare.gather import gather
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_a_push_of_uncommitted_text_says_that_it_wrote_the_key(
 def test_a_file_that_changed_while_it_was_published_is_left_alone(
     copy: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from promptsync.remote.client import Registry
+    from promptsync.registry.promptlayer.client import Registry
 
     publish = Registry.publish
 

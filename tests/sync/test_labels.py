@@ -10,21 +10,21 @@ from typing import Any
 import pytest
 from release_world import World, faulty, world
 
+from promptsync.compare.labels import labelled
+from promptsync.compare.select import NoSuchPrompt
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, Refused, RemoteError, UsageError
 from promptsync.files.config import load
-from promptsync.remote.errors import Unsupported
-from promptsync.sync.labels import (
+from promptsync.labels.apply import Changed, apply_changes, failure
+from promptsync.labels.plan import (
     Change,
-    labelled,
+    check_unused,
     plan_delete,
     plan_move,
     plan_promotion,
+    plan_rollback,
     plan_set,
 )
-from promptsync.sync.lookup import NoSuchPrompt
-from promptsync.sync.relabel import Changed, failure, relabel
-from promptsync.sync.rollback import plan_rollback
-from promptsync.sync.snippetuse import check_unused
+from promptsync.registry.errors import Unsupported
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def one(here: World, name: str = "refund") -> Any:
 
 
 def done(here: World, *changes: Change, **options: bool) -> list[Changed]:
-    return relabel(here.project, changes, **options)
+    return apply_changes(here.project, changes, **options)
 
 
 # -- reading -------------------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ def released(sound: World) -> None:
 
 
 def moved_in(view: World) -> Changed:
-    (changed,) = relabel(view.project, [plan_move(one(view), "prod", 3)])
+    (changed,) = apply_changes(view.project, [plan_move(one(view), "prod", 3)])
     return changed
 
 
@@ -364,7 +364,7 @@ def test_a_release_that_cannot_be_taken_back_is_told(tmp_path: Path) -> None:
         sound.label("a", staging=2)  # a gets prod by a creation, which cannot be deleted again
         sound.label("b", prod=1, staging=2)  # the label with the id 2
         planned = plan_promotion(labelled(broken.project), "staging", "prod", named=False).changes
-        found = relabel(broken.project, planned, together=True)
+        found = apply_changes(broken.project, planned, together=True)
         assert [each.moved for each in found] == [True, False]
         assert "could not be moved back" in found[0].note
         assert isinstance(failure(broken.project, found), Incomplete)
@@ -413,7 +413,7 @@ def test_an_interrupted_promotion_takes_back_what_it_did(tmp_path: Path) -> None
         planned = plan_promotion(labelled(here.project), "staging", "prod", named=False).changes
         here.project.progress = Impatient()
         with suppress(KeyboardInterrupt):
-            relabel(here.project, planned, together=True)
+            apply_changes(here.project, planned, together=True)
         assert here.labels("refund") == {"staging": 2, "prod": 1}
 
 

@@ -12,15 +12,17 @@ from registry_server import chat
 from release_world import World, world
 from worlds import SYNCED
 
-from promptsync.core.canonical import canonical
-from promptsync.core.compare import State
-from promptsync.core.prompt import Prompt
-from promptsync.files.promptfile import parse
-from promptsync.sync.gather import gather
-from promptsync.sync.merging import MergeConflict
-from promptsync.sync.planning import PushOptions, plan_push
-from promptsync.sync.pull import PullOptions, PullReceipt, plan_pull, pull
-from promptsync.sync.push import push
+from promptsync.compare.gather import gather
+from promptsync.compare.state import State
+from promptsync.files.prompt_file import parse
+from promptsync.prompt.canonical import canonical
+from promptsync.prompt.prompt import Prompt
+from promptsync.pull.apply import PullReceipt, apply_pull
+from promptsync.pull.merge import MergeConflict
+from promptsync.pull.plan import plan_pull
+from promptsync.pull.write import PullOptions
+from promptsync.push.apply import apply_push
+from promptsync.push.plan import PushOptions, plan_push
 
 MERGE = PullOptions(merge=True)
 LONG = (
@@ -39,7 +41,7 @@ def publish_files(made: World, **texts: str) -> None:
         (made.root / "prompts").mkdir(exist_ok=True)
         (made.root / f"prompts/{name}.yaml").write_bytes(text.encode())
     snapshot = gather(made.project)
-    push(made.project, snapshot, plan_push(made.project, snapshot, PushOptions()))
+    apply_push(made.project, snapshot, plan_push(made.project, snapshot, PushOptions()))
 
 
 def edit(made: World, name: str, old: str, new: str) -> None:
@@ -71,7 +73,7 @@ def replaced(value: Any, old: str, new: str) -> Any:
 
 
 def merge(made: World, options: PullOptions = MERGE) -> PullReceipt:
-    return pull(made.project, plan_pull(made.project, gather(made.project), options))
+    return apply_pull(made.project, plan_pull(made.project, gather(made.project), options))
 
 
 def file(made: World, name: str) -> str:

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from worlds import SYNCED, World
 
-from promptsync.sync.gather import gather
-from promptsync.sync.passedover import find_passed_over
+from promptsync.compare.gather import gather
+from promptsync.pull.passed_over import find_passed_over
 
 LINES = ["Be kind.", "Be brief.", "Never promise money.", "Ask for the order.", "Answer {question}."]
 TEXT = "\n\n".join(LINES)

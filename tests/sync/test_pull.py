@@ -12,10 +12,12 @@ import pytest
 import yaml
 from worlds import SYNCED, Reply, Seen, World, failing, fault, publishing
 
+from promptsync.compare.gather import gather
 from promptsync.errors import Refused
-from promptsync.sync import pull as pulling
-from promptsync.sync.gather import gather
-from promptsync.sync.pull import PullOptions, plan_pull, pull
+from promptsync.pull import apply as pulling
+from promptsync.pull.apply import apply_pull
+from promptsync.pull.plan import plan_pull
+from promptsync.pull.write import PullOptions
 
 COMMENTED = """\
 # The greeting of the shop.
@@ -162,7 +164,7 @@ def test_a_file_that_changed_meanwhile_is_refused_before_any_write(three: World)
         three.edit("b", "Hello", "Ours")
         before = three.files()
         with pytest.raises(Refused, match=r"b\.yaml changed while the pull was prepared"):
-            pull(project, plan)
+            apply_pull(project, plan)
     assert three.files() == before
 
 
@@ -172,7 +174,7 @@ def test_a_new_file_that_appeared_meanwhile_is_not_overwritten(three: World) -> 
         plan = plan_pull(project, gather(project), PullOptions())
         three.write("new", "Ours {name}")
         with pytest.raises(Refused):
-            pull(project, plan)
+            apply_pull(project, plan)
     assert "Ours" in three.path("new").read_text("utf-8")
 
 

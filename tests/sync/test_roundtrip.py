@@ -18,21 +18,24 @@ import strategies
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from promptsync.core.canonical import canonical, tag_set
-from promptsync.core.compare import State
-from promptsync.core.lint import Known, check
-from promptsync.core.prompt import Local, Prompt
-from promptsync.files.atomic import write
+from promptsync.compare.gather import gather
+from promptsync.compare.project import Project, open_project
+from promptsync.compare.state import State
 from promptsync.files.config import load
-from promptsync.files.emit import render_new
-from promptsync.files.promptfile import parse
+from promptsync.files.prompt_file import parse
+from promptsync.files.state.atomic import write
 from promptsync.files.worktree import paths_for_new, scan
-from promptsync.remote.errors import Rejected
-from promptsync.sync.gather import gather
-from promptsync.sync.planning import PushOptions, plan_push
-from promptsync.sync.project import Project, open_project
-from promptsync.sync.pull import PullOptions, plan_pull, pull
-from promptsync.sync.push import push
+from promptsync.files.yaml.layout import render_new
+from promptsync.lint.check import check
+from promptsync.lint.subject import Known
+from promptsync.prompt.canonical import canonical, tag_set
+from promptsync.prompt.prompt import Local, Prompt
+from promptsync.pull.apply import apply_pull
+from promptsync.pull.plan import plan_pull
+from promptsync.pull.write import PullOptions
+from promptsync.push.apply import apply_push
+from promptsync.push.plan import PushOptions, plan_push
+from promptsync.registry.errors import Rejected
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
@@ -102,13 +105,13 @@ def _held(project: Project, prompts: Iterable[Prompt]) -> dict[str, Prompt]:
 
 
 def _pull(project: Project) -> list[str]:
-    receipt = pull(project, plan_pull(project, gather(project), PullOptions()))
+    receipt = apply_pull(project, plan_pull(project, gather(project), PullOptions()))
     return [one.name for one in receipt.written]
 
 
 def _push(project: Project) -> list[str]:
     snapshot = gather(project)
-    receipt = push(project, snapshot, plan_push(project, snapshot, PushOptions()))
+    receipt = apply_push(project, snapshot, plan_push(project, snapshot, PushOptions()))
     assert not receipt.failed and not receipt.raced and not receipt.altered
     return [one.name for one in receipt.published]
 

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from release_world import World, faulty, world
 
+from promptsync.compare.gather import gather
+from promptsync.compare.project import open_project
+from promptsync.compare.select import NoSuchPrompt, find_prompt
+from promptsync.compare.versions import read_versions, show
 from promptsync.errors import PromptsyncError
 from promptsync.files.config import load
-from promptsync.sync.gather import gather
-from promptsync.sync.log import log
-from promptsync.sync.lookup import NoSuchPrompt, find_prompt
-from promptsync.sync.planning import PushOptions, plan_push
-from promptsync.sync.project import open_project
-from promptsync.sync.push import push
-from promptsync.sync.remotelist import Filters, list_remote
-from promptsync.sync.versions import read_versions, show
+from promptsync.inspect.listing import Filters, list_remote
+from promptsync.inspect.log import read_log
+from promptsync.push.apply import apply_push
+from promptsync.push.plan import PushOptions, plan_push
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def commit(here: World, text: str, message: str, path: str = "prompts/greet.yaml
 def push_all(here: World) -> None:
     with open_project(here.project.config) as fresh:  # a project looks at git once
         snapshot = gather(fresh)
-        push(fresh, snapshot, plan_push(fresh, snapshot, PushOptions()))
+        apply_push(fresh, snapshot, plan_push(fresh, snapshot, PushOptions()))
 
 
 # -- the versions --------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ def push_all(here: World) -> None:
 def test_versions_are_listed_newest_first_with_labels_and_plain_messages(here: World) -> None:
     here.publish("greet", "one", "two (v2)", "three")
     here.label("greet", prod=2, staging=3, live=2)
-    found = log(here.project, "greet")
+    found = read_log(here.project, "greet")
     assert [(one.version, one.message, one.labels) for one in found.versions] == [
         (3, "three", ("staging",)),
         (2, "two", ("live", "prod")),
@@ -75,9 +75,9 @@ def test_no_more_versions_are_read_than_asked_for(here: World, limit: int | None
 
 def test_a_second_look_reads_the_newest_version_only(here: World) -> None:
     here.publish("greet", *(f"text {number}" for number in range(20)))
-    log(here.project, "greet")
+    read_log(here.project, "greet")
     with open_project(here.project.config) as fresh:
-        log(fresh, "greet")
+        read_log(fresh, "greet")
         # two lists, the labels, the newest version; the others are in the cache
         assert fresh.registry.requests == 4
 
@@ -109,7 +109,7 @@ def test_a_mark_names_the_commit_and_content_finds_the_others(here: World) -> No
     first = commit(here, "Hello {name}", "Say hello")
     push_all(here)
     here.publish("greet", "edited in the registry")
-    found = log(here.project, "greet").versions
+    found = read_log(here.project, "greet").versions
     assert [(one.version, one.commit, one.message) for one in found] == [
         (2, None, "edited in the registry"),
         (1, first, "Say hello"),
@@ -125,7 +125,7 @@ def test_a_restored_version_carries_a_mark_that_is_not_its_own(here: World) -> N
     push_all(here)
     old = show(here.project, "greet@1").remote
     here.project.registry.publish(old.prompt, message=old.message or "")
-    found = log(here.project, "greet").versions
+    found = read_log(here.project, "greet").versions
     # the message says v1, so the content decides
     assert [(one.version, one.commit) for one in found] == [(3, first), (2, second), (1, first)]
     assert [one.version for one in found if one.is_base] == [2]
@@ -134,7 +134,7 @@ def test_a_restored_version_carries_a_mark_that_is_not_its_own(here: World) -> N
 def test_the_file_is_found_wherever_it_is(here: World) -> None:
     commit(here, "Hello\nname: greet", "Elsewhere", "prompts/deep/other.yaml")
     push_all(here)
-    (only,) = log(here.project, "greet").versions
+    (only,) = read_log(here.project, "greet").versions
     assert only.is_base
     assert only.commit is not None
 
@@ -143,7 +143,7 @@ def test_a_deleted_file_still_has_its_commits(here: World) -> None:
     first = commit(here, "Hello", "Say hello")
     push_all(here)
     (here.root / "prompts/greet.yaml").unlink()
-    (only,) = log(here.project, "greet").versions
+    (only,) = read_log(here.project, "greet").versions
     assert (only.commit, only.is_base) == (first, False)
 
 
@@ -158,7 +158,7 @@ def test_a_shallow_clone_lists_versions_without_a_base(here: World, tmp_path: Pa
         'remotes: {local: {url: "local:../.promptsync/registry.db"}}\n', "utf-8"
     )
     with open_project(load(clone / "promptsync.yaml")) as project:
-        found = log(project, "greet").versions
+        found = read_log(project, "greet").versions
     assert [one.version for one in found] == [2, 1]
     assert not any(one.is_base for one in found)
 
@@ -166,7 +166,7 @@ def test_a_shallow_clone_lists_versions_without_a_base(here: World, tmp_path: Pa
 def test_an_unknown_prompt_has_no_versions(here: World) -> None:
     here.publish("greet", "one")
     with pytest.raises(NoSuchPrompt, match="no prompt 'gret'") as caught:
-        log(here.project, "gret")
+        read_log(here.project, "gret")
     assert "did you mean 'greet'" in caught.value.hint
 
 
@@ -246,7 +246,7 @@ def test_a_registry_without_labels_still_resolves_one(tmp_path: Path) -> None:
         sound.label("greet", prod=1)
         found = show(broken.project, "greet:prod")
         assert (found.remote.version, found.labels) == (1, None)
-        assert [one.labels for one in log(broken.project, "greet").versions] == [None, None]
+        assert [one.labels for one in read_log(broken.project, "greet").versions] == [None, None]
 
 
 # -- the list ------------------------------------------------------------------------------------------

@@ -19,10 +19,10 @@ import yaml
 from registry_server import chat
 
 from promptsync.cli import run
-from promptsync.core.prompt import Prompt, RemoteVersion
+from promptsync.compare.project import open_project
 from promptsync.files.config import load
-from promptsync.sync.project import open_project
-from promptsync.sync.push import _Push
+from promptsync.prompt.prompt import Prompt, RemoteVersion
+from promptsync.push.apply import _Push
 
 NAME = "support/refund"
 CONFIG = "prompts: prompts\nremote: here\nremotes:\n  here: {{url: 'local:{registry}'}}\n"

@@ -1,0 +1,302 @@
+"""What the prompt files said in a commit and say now, read only where git does not know them for the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from promptsync.compare.difference import Difference, Step, step
+from promptsync.compare.git_state import find_state
+from promptsync.compare.project import Project
+from promptsync.compare.state import Tags
+from promptsync.errors import Refused, UsageError
+from promptsync.files.errors import InvalidFile
+from promptsync.files.git.history import History
+from promptsync.files.git.tree import Tree, tree_at
+from promptsync.files.names import name_in
+from promptsync.files.prompt_file import PromptFile, parse
+from promptsync.files.worktree import Worktree
+from promptsync.prompt.canonical import digest, tag_set
+from promptsync.prompt.names import SUFFIXES, name_for
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.snippet_users import follows_text, parents
+from promptsync.prompt.snippets import rendered_in
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What one file says of a prompt. ``digest`` is ``None`` for a file of old that cannot be read."""
+
+    name: str
+    digest: str | None
+    tags: Tags = frozenset()
+
+    @property
+    def content(self) -> tuple[str | None, Tags]:
+        """What two texts of one prompt have to share to be the same."""
+        return self.digest, self.tags
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts that may differ, by path below the prompts directory. ``files`` are all of now, by name."""
+
+    before: Mapping[str, Text]
+    after: Mapping[str, Text]
+    files: Mapping[str, PromptFile]
+
+
+def read_texts(history: History, worktree: Worktree, commit: str | None) -> Texts:
+    """Return what may differ between a commit, or nothing at all, and the working tree.
+
+    What a sparse checkout hides is as ``HEAD`` has it.
+    """
+    now = _files_now(history, worktree)
+    tree = tree_at(history, commit, worktree.prompts) if commit is not None else Tree({})
+    suspects = _suspects(history, commit, tree, now, worktree.prompts)
+    blobs = {path: _blob(history, now[path]) for path in suspects if path in now}
+    suspects = {path for path in suspects if blobs.get(path) != tree.files.get(path)}
+    after = {path: text_of(now[path]) for path in suspects if path in now}
+    moved = {blobs[path]: text for path, text in after.items() if _says_name(now[path])}
+    old = {path: tree.files[path] for path in suspects if path in tree.files}
+    before = {path: moved[blob] for path, blob in old.items() if blob in moved}
+    before |= _read(history, {path: blob for path, blob in old.items() if blob not in moved})
+    return Texts(before, after, {file.prompt.name: file for file in now.values()})
+
+
+def text_of(file: PromptFile) -> Text:
+    """Return what a file says."""
+    return Text(file.prompt.name, digest(file.prompt), tag_set(file.prompt))
+
+
+def hidden_away(path: str, why: str) -> Refused:
+    """The refusal of a question about a file that a sparse checkout hides."""
+    folder = path.rpartition("/")[0]
+    return Refused(
+        f"{path} is hidden by a sparse checkout, and {why}",
+        hint=f"git sparse-checkout add {folder}",
+        code="hidden",
+    )
+
+
+def _files_now(history: History, worktree: Worktree) -> dict[str, PromptFile]:
+    prefix = f"{worktree.prompts}/"
+    found = {file.path.removeprefix(prefix): file for file in worktree.files.values()}
+    hidden = [path for path in history.hidden if path.endswith(SUFFIXES) and path not in worktree.paths]
+    if not hidden:
+        return found
+    wanted = {path: history.head[path] for path in hidden if path in history.head}
+    contents = history.blobs(wanted.values())
+    for path, blob in wanted.items():
+        if blob not in contents:
+            raise hidden_away(path, "this clone does not hold it")
+        below = path.removeprefix(prefix)
+        found[below] = parse(contents[blob], path, name_for(below))
+    return found
+
+
+def _suspects(
+    history: History, commit: str | None, tree: Tree, now: Mapping[str, PromptFile], prompts: str
+) -> set[str]:
+    """Return the paths whose files may say something else: the others are not even opened."""
+    if commit is None or not tree.in_place:
+        return {*tree.files, *now}
+    told: Iterable[str] = history.differing(commit) | history.unwatched
+    known = {path.removeprefix(f"{prompts}/") for path in told} | tree.linked
+    return (known & {*tree.files, *now}) | (tree.files.keys() ^ now.keys())
+
+
+def _blob(history: History, file: PromptFile) -> str:
+    return history.blob_of(file.text.encode("utf-8", "surrogatepass"))
+
+
+def _says_name(file: PromptFile) -> bool:
+    """Whether a file has its name of itself, and not of its path."""
+    return name_in(file.text.encode("utf-8", "surrogatepass")) == file.prompt.name
+
+
+def _read(history: History, blobs: Mapping[str, str]) -> dict[str, Text]:
+    contents = history.blobs(blobs.values())
+    return {path: _text(contents.get(blob, b""), path) for path, blob in blobs.items()}
+
+
+def _text(data: bytes, path: str) -> Text:
+    try:
+        return text_of(parse(data, path, name_for(path)))
+    except InvalidFile:
+        return Text(name_in(data) or name_for(path), None)
+
+
+class Kind(StrEnum):
+    """How a prompt differs."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    RENAMED = "renamed"
+    DELETED = "deleted"
+    DEPENDANT = "dependant"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedPrompt:
+    """One prompt that differs. ``path`` is its file now, ``None`` when it was deleted.
+
+    ``old_name`` is what a renamed prompt was called before. ``through`` are the snippets from a dependant
+    down to the one that changed.
+    """
+
+    name: str
+    kind: Kind
+    path: str | None
+    old_name: str | None = None
+    through: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What differs from ``since``, sorted by name. ``commit`` is the full id of what it names.
+
+    It is ``None`` for the state before the first commit.
+    """
+
+    since: str
+    commit: str | None
+    prompts: tuple[ChangedPrompt, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that exist now, sorted: all but the deleted ones."""
+        return tuple(sorted(one.name for one in self.prompts if one.kind is not Kind.DELETED))
+
+
+def changed_since(project: Project, worktree: Worktree, since: str | None) -> Changed:
+    """Return what differs between ``since`` and the working tree; ``None`` stands for ``HEAD``.
+
+    ``since`` is what git takes for a commit, or ``REF...`` for the last commit that REF and ``HEAD`` share.
+    Prompts differ by their content and tags: not by comments, layout, place or what is local in their files.
+    Asks the registry nothing. Raises ``PromptsyncError`` when the state cannot be found, never takes it for
+    an empty one, and ``InvalidFile`` when a file cannot be read now.
+    """
+    if worktree.problems:
+        raise InvalidFile(worktree.problems)
+    history = project.history
+    if history is None:
+        raise UsageError(
+            f"{project.root} is in no git repository: nobody can tell what changed",
+            hint="name the prompts instead; or git init, and commit",
+            code="no-repository",
+        )
+    wanted = "HEAD" if since is None else since
+    commit = find_state(history, wanted)
+    texts = read_texts(history, worktree, commit)
+    in_scope = project.config.in_scope
+    own = [one for one in _differences(texts, in_scope) if in_scope(one.name)]
+    others = [one for one in _dependants(texts.files, own) if in_scope(one.name)]
+    for one in (*own, *others):
+        if one.path is not None and one.path not in worktree.paths:
+            raise hidden_away(one.path, f"what {one.name} says differs from {wanted}")
+    return Changed(wanted, commit, tuple(sorted((*own, *others), key=lambda one: (one.name, one.kind))))
+
+
+def _differences(texts: Texts, in_scope: Callable[[str], bool]) -> Iterator[ChangedPrompt]:
+    before: dict[str, list[Text]] = {}
+    for text in texts.before.values():
+        before.setdefault(text.name, []).append(text)
+    after = {text.name: text for text in texts.after.values()}
+    # A name that had two files, which is an error, may have kept the one that git did not see change.
+    after |= {
+        name: text_of(texts.files[name]) for name in before if name in texts.files and name not in after
+    }
+    added = {name: text for name, text in after.items() if name not in before}
+    deleted = {name: found[-1] for name, found in before.items() if name not in after}
+    # Under a name that is none of ours, one of ours is gone.
+    renamed = _renamed({name: text for name, text in added.items() if in_scope(name)}, deleted)
+    for name, text in after.items():
+        path = texts.files[name].path
+        if name in renamed:
+            yield ChangedPrompt(name, Kind.RENAMED, path, old_name=renamed[name])
+        elif name in added:
+            yield ChangedPrompt(name, Kind.ADDED, path)
+        elif any(old.content != text.content for old in before[name]):
+            yield ChangedPrompt(name, Kind.CHANGED, path)
+    for name in deleted.keys() - set(renamed.values()):
+        yield ChangedPrompt(name, Kind.DELETED, None)
+
+
+def _renamed(added: Mapping[str, Text], deleted: Mapping[str, Text]) -> dict[str, str]:
+    """Return the old names of prompts that have the content of one that is gone."""
+    gone: dict[str | None, list[str]] = {}
+    for name in sorted(deleted, reverse=True):
+        gone.setdefault(deleted[name].digest, []).append(name)
+    return {name: gone[text.digest].pop() for name, text in sorted(added.items()) if gone.get(text.digest)}
+
+
+def _dependants(files: Mapping[str, PromptFile], own: Iterable[ChangedPrompt]) -> Iterator[ChangedPrompt]:
+    names = {name for one in own for name in (one.name, one.old_name) if name is not None}
+    if not names:
+        return
+    references = {name: rendered_in(file.prompt.template) for name, file in files.items()}
+    for name, way in parents(references, dict.fromkeys(names, follows_text)).items():
+        if name not in names:
+            yield ChangedPrompt(name, Kind.DEPENDANT, files[name].path, through=way)
+
+
+def differences_since(
+    project: Project, worktree: Worktree, since: str | None, names: Iterable[str] = ()
+) -> list[Difference]:
+    """Return how prompts differ from a git state, those with these names or all.
+
+    ``since`` is as for ``changed_since``, which says what else is raised. Raises ``UsageError`` for a name
+    that no file has, neither then nor now.
+    """
+    found = changed_since(project, worktree, since)
+    wanted = set(names)
+    unknown = wanted - worktree.files.keys() - {one.name for one in found.prompts}
+    if unknown:
+        raise UsageError(
+            f"there is no prompt {min(unknown)!r}, neither in the files nor in {found.since}",
+            hint="promptsync status --offline lists the prompts that have a file",
+        )
+    chosen = [one for one in found.prompts if not wanted or one.name in wanted]
+    history = project.history
+    before = _prompts_then(history, project, found, chosen) if history is not None else {}
+    return [_difference(worktree, found, one, before) for one in chosen]
+
+
+def _difference(
+    worktree: Worktree, found: Changed, one: ChangedPrompt, before: Mapping[str, Prompt]
+) -> Difference:
+    now = worktree.files[one.name].prompt if one.name in worktree.files else None
+    if one.kind is Kind.DEPENDANT:
+        title = f"renders {', which renders '.join(one.through)}"
+        return Difference(one.name, one.kind, one.path, (Step(title, ()),))
+    then = before.get(one.old_name or one.name)
+    was = f"{one.old_name} in {found.since}" if one.old_name else found.since
+    title = f"{was if then is not None else 'nothing'} -> {one.path or 'no file'}"
+    return Difference(one.name, one.kind, one.path, (step(title, then, now),))
+
+
+def _prompts_then(
+    history: History, project: Project, found: Changed, chosen: Iterable[ChangedPrompt]
+) -> dict[str, Prompt]:
+    """Return the prompts of the state by their names then; a file that could not be read is left out."""
+    if found.commit is None:
+        return {}
+    wanted = {one.old_name or one.name for one in chosen if one.kind not in (Kind.ADDED, Kind.DEPENDANT)}
+    if not wanted:
+        return {}
+    files = tree_at(history, found.commit, project.config.prompts).files
+    contents = history.blobs(files.values())
+    return dict(_parsed({path: contents[blob] for path, blob in files.items() if blob in contents}, wanted))
+
+
+def _parsed(contents: Mapping[str, bytes], wanted: set[str]) -> Iterator[tuple[str, Prompt]]:
+    for path, data in contents.items():
+        name = name_in(data) or name_for(path)
+        if name not in wanted:
+            continue
+        try:
+            yield name, parse(data, path, name).prompt
+        except InvalidFile:
+            continue

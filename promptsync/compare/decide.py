@@ -1,0 +1,249 @@
+"""Decides about the prompts that the list cannot settle: raw reads, git history, versions, the state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from promptsync.compare.equal import Proof, digest_beside
+from promptsync.compare.histories import Histories, History
+from promptsync.compare.origin import keys_in, origin_of
+from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Item
+from promptsync.compare.state import State, Tags, here_only, there_only, with_tags
+from promptsync.errors import Refused
+from promptsync.files.git.revisions import Lineage
+from promptsync.files.prompt_file import PromptFile
+from promptsync.files.worktree import Worktree
+from promptsync.history.decide import Relation
+from promptsync.history.key import identity
+from promptsync.history.message import parse_mark
+from promptsync.parallel import mapped
+from promptsync.prompt.canonical import digest, tag_set
+from promptsync.prompt.prompt import Listed, RemoteVersion
+
+TEXT_STATES = {
+    Relation.EQUAL: State.IN_SYNC,
+    Relation.AHEAD: State.AHEAD,
+    Relation.BEHIND: State.BEHIND,
+    Relation.DIVERGED: State.DIVERGED,
+    Relation.ALTERED: State.ALTERED,
+}
+_CERTAIN = (State.IN_SYNC, State.NEW, State.REMOTE_ONLY, State.DELETED_REMOTELY, State.RENAMED_REMOTELY)
+"""States that no older history could change."""
+
+
+class Decider:
+    """Works through the names that differ, or that only one side has.
+
+    ``latest`` are the newest versions where ``listing`` holds those under a label.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        worktree: Worktree,
+        listing: Mapping[str, Listed],
+        proof: Proof,
+        *,
+        label: str | None,
+        latest: Mapping[str, int] | None = None,
+    ) -> None:
+        self._project = project
+        self._files = worktree.files
+        self._listing = listing
+        self._proof = proof
+        self._label = label
+        self._latest = latest or {}
+        self._lineages: dict[str, Lineage] = {}
+        self.has_git = False
+        self.hidden: tuple[str, ...] = ()
+
+    def decide(self, names: Sequence[str]) -> list[Item]:
+        """Return an item for each name, in any order; names that a sparse checkout hides are left out."""
+        self._read_lineages(names)
+        shown = [name for name in names if name not in self.hidden]
+        remote = self._read_remote(shown)
+        histories = Histories(
+            self._project,
+            {name: self._history(name, remote.get(name)) for name in shown if self._has_both(name)},
+        )
+        histories.decide()
+        absent = [name for name in shown if name in self._files and name not in self._listing]
+        archived = self._archived() if absent and self._label is None else {}
+        renamed = self._renamed([name for name in absent if name not in archived])
+        return [
+            self._item(name, remote.get(name), histories.by_name.get(name), archived, renamed)
+            for name in shown
+        ]
+
+    def _read_lineages(self, names: Sequence[str]) -> None:
+        revisions = self._project.revisions()
+        history = self._project.history
+        if revisions is None or history is None:
+            return
+        self.has_git = True
+        if any(name not in self._files for name in names):
+            self._lineages = revisions.of_names({*names})
+            missing = {name for name in names if name not in self._files}
+            last = {name: lineage.newest for name, lineage in self._lineages.items()}
+            self.hidden = tuple(
+                sorted(name for name in missing if (one := last.get(name)) and one.path in history.hidden)
+            )
+        else:
+            both = [name for name in names if name in self._listing]
+            self._lineages = revisions.of({name: self._files[name].path for name in both})
+            if len(both) < len(names):
+                only_here = [name for name in names if name not in self._listing]
+                self._lineages |= revisions.of({name: self._files[name].path for name in only_here})
+        revisions.save()
+
+    def _read_remote(self, names: Sequence[str]) -> dict[str, RemoteVersion]:
+        """Read the tracked versions raw, but for those whose digest is known already."""
+        wanted = [name for name in names if self._has_both(name) and self._known_digest(name) is None]
+        if not wanted:
+            return {}
+        registry = self._project.registry
+        done = 0
+
+        def read(name: str) -> RemoteVersion:
+            nonlocal done
+            listed = self._listing[name]
+            found = registry.get(listed.template_id, name, version=listed.version)
+            done += 1
+            self._project.progress("Reading versions", done, len(wanted))
+            return found
+
+        # The first answer tells the workspace, after which the cache may be asked for the others.
+        first = {wanted[0]: read(wanted[0])}
+        return first | dict(zip(wanted[1:], mapped(read, wanted[1:]), strict=True))
+
+    def _has_both(self, name: str) -> bool:
+        """Whether the registry has a prompt that has a file, or had one."""
+        return name in self._listing and (name in self._files or self._lineage(name).head is not None)
+
+    def _lineage(self, name: str) -> Lineage:
+        return self._lineages.get(name) or Lineage()
+
+    def _known_digest(self, name: str) -> str | None:
+        """Return the digest of the tracked version where the list's body is known to be its source."""
+        listed, file = self._listing[name], self._files.get(name)
+        if file is None:
+            return None
+        body = digest_beside(file.prompt, listed.prompt)
+        if self._proof.is_raw and body == self._proof.digest(file):
+            return body
+        return body if self._proof.recorded(listed, body) else None
+
+    def _history(self, name: str, remote: RemoteVersion | None) -> History:
+        """Return what is known so far of a prompt that both sides have."""
+        listed = self._listing[name]
+        latest = max(self._latest.get(name, 0), listed.version)
+        file = self._files.get(name)
+        content = self._proof.digest(file) if file is not None else None
+        history = History(name, file, content, listed, latest, self._lineage(name))
+        if remote is not None:
+            history.add(listed.version, remote)
+        else:
+            history.add_listed()
+        return history
+
+    def _archived(self) -> dict[str, int]:
+        found = self._project.registry.list(status="deleted")
+        return {item.name: item.template_id for item in found if item.name not in self._listing}
+
+    def _renamed(self, absent: Sequence[str]) -> dict[str, str]:
+        """Return the present names of prompts that have another one in the registry now.
+
+        Such a prompt has the id that this working copy knew, or was published from a revision of the file.
+        """
+        others = [one for one in self._listing.values() if one.name not in self._files] if absent else []
+        if others:
+            # ids of another workspace mean nothing: one read tells which workspace answers
+            self._project.registry.get(others[0].template_id, others[0].name, version=others[0].version)
+        found = ((name, other) for name in absent for other in others if self._is_same_prompt(name, other))
+        return {name: other.name for name, other in found}
+
+    def _is_same_prompt(self, name: str, other: Listed) -> bool:
+        entry = self._proof.entries.get(name)
+        if entry is not None:
+            return entry.template_id == other.template_id
+        if self._lineage(other.name).head is not None or other.name in self._proof.entries:
+            return False  # it had that name here, so it was renamed here
+        content = digest(other.prompt)
+        prompt = identity(self._project.registry.workspace_id, other.template_id)
+        keys = keys_in(self._files[name].local.synced, self._project)
+        if any(key.version == other.version and key.names(prompt, content) for key in keys):
+            return True
+        mark = parse_mark(other.message)
+        commit = mark.commit if mark is not None and mark.version == other.version else None
+        published = (one for one in self._lineage(name).back() if commit and one.commit.startswith(commit))
+        return any(one.digest == content for one in published)
+
+    def _item(
+        self,
+        name: str,
+        remote: RemoteVersion | None,
+        history: History | None,
+        archived: Mapping[str, int],
+        renamed: Mapping[str, str],
+    ) -> Item:
+        file, listed = self._files.get(name), self._listing.get(name)
+        lineage = history.lineage if history is not None else self._lineage(name)
+        decision = history.decision if history is not None else None
+        state = self._state(name, history, archived)
+        if name in renamed:
+            state = State.RENAMED_REMOTELY
+        included = decision is not None and decision.is_included
+        self._check_settled(name, state, included)
+        content = self._proof.digest(file) if file is not None else None
+        last = next((one for one in lineage.back() if one.digest is not None), None) if file is None else None
+        return Item(
+            name=name,
+            state=state,
+            file=file,
+            listed=listed,
+            remote=remote,
+            history=history,
+            digest=content,
+            remote_digest=history.versions[history.listed.version].digest if history is not None else None,
+            origin=origin_of(self._project, file, content, lineage),
+            newest=lineage.newest.commit if lineage.newest is not None else None,
+            deletion_committed=lineage.newest is not None and lineage.newest.digest is None,
+            last_path=last.path if last is not None else None,
+            last_digest=last.digest if last is not None else None,
+            last_blob=last.blob if last is not None else None,
+            archived_id=archived.get(name),
+            renamed_to=renamed.get(name),
+        )
+
+    def _state(self, name: str, history: History | None, archived: Mapping[str, int]) -> State:
+        file, listed = self._files.get(name), self._listing.get(name)
+        if listed is None:
+            return here_only(archived=name in archived)
+        decision = history.decision if history is not None else None
+        if file is None or history is None or decision is None:
+            known = self._lineage(name).head is not None
+            return there_only(known=known, included=decision is not None and decision.is_included)
+        ours, theirs = tag_set(file.prompt), self._project.registry.tags_of(listed)
+        return with_tags(TEXT_STATES[decision.relation], self._base_tags(file, history, theirs), ours, theirs)
+
+    def _base_tags(self, file: PromptFile, history: History, theirs: Tags | None) -> Tags | None:
+        base = history.decision.base if history.decision is not None else None
+        if base is not None and base.tags is not None:
+            return base.tags
+        newest = history.lineage.newest
+        return theirs if newest is not None and newest.tags == theirs else None
+
+    def _check_settled(self, name: str, state: State, included: bool) -> None:
+        history = self._project.history
+        if state not in _CERTAIN and not included and history is not None and history.shallow:
+            raise too_shallow(f"who changed {name!r}")
+
+
+def too_shallow(question: str) -> Refused:
+    """The refusal of a question that the visible history cannot settle."""
+    return Refused(
+        f"this clone is too shallow to tell {question}",
+        hint="fetch the whole history: git fetch --unshallow, or fetch-depth: 0 in actions/checkout",
+        code="shallow-clone",
+    )

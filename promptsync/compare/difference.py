@@ -1,0 +1,97 @@
+"""What differs between the two sides of a prompt, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Item
+from promptsync.compare.state import State
+from promptsync.parallel import mapped
+from promptsync.prompt.canonical import comparable
+from promptsync.prompt.fields import FieldChange, changes, variables_change
+from promptsync.prompt.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From one text to another: ``title`` says which."""
+
+    title: str
+    fields: tuple[FieldChange, ...]
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The steps that tell how the two sides of a prompt differ: one, or two from the base when both moved.
+
+    ``state`` is a ``State``, or how a prompt differs from a git state. ``was`` and ``became`` are as in
+    ``Item``: somebody changed the name.
+    """
+
+    name: str
+    state: StrEnum
+    path: str | None
+    steps: tuple[Step, ...]
+    was: str | None = None
+    became: str | None = None
+
+
+def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
+    """Return how the sides of each item differ; in-sync and unreadable ones are left out."""
+    wanted = [item for item in items if item.state not in (State.IN_SYNC, State.INVALID)]
+    done = 0
+
+    def one(item: Item) -> Difference:
+        nonlocal done
+        steps = tuple(_steps(project, item))
+        found = Difference(item.name, item.state, item.path, steps, item.was, item.became)
+        done += 1
+        project.progress("Comparing", done, len(wanted))
+        return found
+
+    return mapped(one, wanted)
+
+
+def step(title: str, old: Prompt | None, new: Prompt | None) -> Step:
+    """Return the step between two prompts; ``None`` is a prompt that is not there."""
+    return Step(title, tuple(changes(old, new)), *variables_change(old, new))
+
+
+def _steps(project: Project, item: Item) -> Sequence[Step]:
+    local = item.file.prompt if item.file is not None else None
+    remote = _tracked(project, item, local)
+    version = f"v{item.version}" if item.version is not None else "nothing"
+    here = item.path or "no file"
+    if item.state is State.BEHIND:
+        return [step(f"{here} -> {version}", local, remote)]
+    if item.state is State.DIVERGED and item.base is not None and local is not None:
+        base = _base(item)
+        if base is not None:
+            at = f"v{item.base.version}" if item.base.version is not None else "the text both sides include"
+            return [step(f"{at} -> {here}", base, local), step(f"{at} -> {version}", base, remote)]
+    if item.state is State.REMOTE_ONLY:
+        return [step(f"{here} -> {version}", None, remote)]
+    return [step(f"{version} -> {here}", remote, local)]
+
+
+def _tracked(project: Project, item: Item, local: Prompt | None) -> Prompt | None:
+    if item.listed is None:
+        return None
+    found = item.remote
+    if found is None:
+        found = project.registry.get(item.listed.template_id, item.name, version=item.listed.version)
+    # tags belong to the prompt, and a version read earlier carries those of that day
+    prompt = replace(found.prompt, tags=item.listed.prompt.tags)
+    return comparable(local, prompt) if local is not None else prompt
+
+
+def _base(item: Item) -> Prompt | None:
+    if item.listed is None or item.base is None or item.base_prompt is None:
+        return None
+    tags = item.base.tags if item.base.tags is not None else item.listed.prompt.tags
+    return replace(item.base_prompt, tags=tuple(sorted(tags)))

@@ -1,0 +1,91 @@
+"""What the registry's list can prove: only equality, for its bodies may hold expanded snippets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from promptsync.compare.project import Project
+from promptsync.files.prompt_file import PromptFile
+from promptsync.files.state.record import Entry
+from promptsync.prompt.canonical import comparable, digest, tag_set
+from promptsync.prompt.prompt import Listed, Prompt
+from promptsync.prompt.snippets import of_prompt
+
+
+class Proof:
+    """Compares files with list items. Digests are computed once.
+
+    ``whole`` says that the list holds every active prompt, so that what is not in it does not exist.
+    """
+
+    def __init__(self, project: Project, listing: Sequence[Listed], *, whole: bool) -> None:
+        self._listing = listing
+        self._whole = whole
+        self._record: dict[str, Entry] | None = None
+        self._workspace_id: int | None = None
+        self._project = project
+        self._digests: dict[str, str] = {}
+
+    def digest(self, file: PromptFile) -> str:
+        """Return the digest of a file's content."""
+        name = file.prompt.name
+        if name not in self._digests:
+            self._digests[name] = digest(file.prompt)
+        return self._digests[name]
+
+    def equal(self, file: PromptFile, listed: Listed) -> bool:
+        """Whether the list alone proves that a file and the tracked version are the same."""
+        if tag_set(file.prompt) != tag_set(listed.prompt):
+            return False
+        body = digest_beside(file.prompt, listed.prompt)
+        if body != self.digest(file):
+            return False
+        return self.is_raw or self.recorded(listed, body)
+
+    def recorded(self, listed: Listed, body: str) -> bool:
+        """Whether this working copy has read or written this very version, with this content, itself."""
+        entry = self.entries.get(listed.name)
+        return (
+            entry is not None
+            and entry.template_id == listed.template_id
+            and entry.version == listed.version
+            and entry.digest == body
+        )
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """The record of the remote, by name."""
+        registry = self._project.registry
+        if self._record is None or registry.workspace_id != self._workspace_id:
+            # before the first raw read nobody knows which workspace answers; afterwards the record of another
+            # one at the same URL must not be used
+            self._workspace_id = registry.workspace_id
+            self._record = self._project.record().entries(registry.url, registry.workspace_id)
+        return self._record
+
+    @cached_property
+    def is_raw(self) -> bool:
+        """Whether no body of this list can hold an expanded snippet.
+
+        Only completion prompts can be snippets. A list that shows a single reference does not expand them.
+        """
+        if self._whole and not any(_may_be_snippet(item) for item in self._listing):
+            return True
+        return _shows_a_reference(item.prompt for item in self._listing)
+
+
+def digest_beside(local: Prompt, remote: Prompt) -> str:
+    """Return the digest of the remote side as far as it can be compared with the local one.
+
+    The registry expands references to its tools when it is read; there the local reference is kept.
+    """
+    return digest(comparable(local, remote))
+
+
+def _may_be_snippet(item: Listed) -> bool:
+    return item.prompt.template.get("type") == "completion"
+
+
+def _shows_a_reference(prompts: Iterable[Prompt]) -> bool:
+    return any(of_prompt(prompt.template) for prompt in prompts)

@@ -1,0 +1,188 @@
+"""Prompts whose ``name:`` was changed: a new one that says what one without a file said.
+
+A name is a prompt's identity, so the two stay what they are, ``new`` and ``deleted-locally``; this only tells
+somebody who changed a name what the registry will make of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from promptsync.compare.equal import Proof
+from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.state import State
+from promptsync.errors import UsageError
+from promptsync.files.names import broken_names, remember_names
+from promptsync.files.prompt_file import PromptFile
+from promptsync.files.worktree import Worktree, scan
+from promptsync.parallel import begun, mapped
+from promptsync.prompt.prompt import Label, Listed
+
+
+def with_renames(items: Sequence[Item]) -> list[Item]:
+    """Return the items with ``was`` and ``became`` filled in. Only the same content counts.
+
+    Of several that say the same, the one in the same file is taken first. No prompt is taken twice.
+    """
+    gone: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        if item.file is None and item.state in (State.DELETED_LOCALLY, State.DIVERGED):
+            for content in _contents(item):
+                gone[content].append(item)
+    was: dict[str, str] = {}
+    new = [item for item in items if item.state is State.NEW and item.digest in gone]
+    for same_file in (True, False):
+        for item in new:
+            for old in gone[item.digest or ""]:
+                is_free = item.name not in was and old.name not in was.values()
+                if is_free and (item.path == old.last_path or not same_file):
+                    was[item.name] = old.name
+    became = {old: name for name, old in was.items()}
+    return [
+        replace(item, was=was.get(item.name), became=became.get(item.name))
+        if item.name in was or item.name in became
+        else item
+        for item in items
+    ]
+
+
+def _contents(item: Item) -> set[str]:
+    """What a prompt without a file said: in git, where both sides last agreed, in the registry."""
+    base = item.base.digest if item.base is not None else None
+    return {one for one in (item.last_digest, base, item.remote_digest) if one}
+
+
+_HEAD = 65536  # bytes of a broken file that are searched for its name
+
+
+def gather(
+    project: Project,
+    *,
+    label: str | None = None,
+    with_labels: bool = False,
+    latest: Mapping[str, Listed] | None = None,
+) -> Snapshot:
+    """Return what both sides hold, and the state of every prompt in scope.
+
+    ``label`` makes the version under that label the tracked one; ``latest`` is the list without it, where it
+    was read already. Raises ``RemoteError`` when any part of the
+    registry cannot be read, ``Refused`` when the visible git history cannot settle who changed what.
+    """
+    # Files are read while the registry is waited for; that stays in this thread, where Ctrl-C ends it.
+    scanned = begun(lambda: scan(project.root, project.config.prompts))
+    listed = list_all(project, label=label)
+    worktree = scanned()
+    _check_directory(project, worktree)
+    listing = {item.name: item for item in listed}
+    labels = labels_by_prompt(project, listed) if with_labels else None
+    if label is None:
+        _remember(project, listed, labels)
+    names = sorted(name for name in {*worktree.files, *listing} if project.config.in_scope(name))
+    proof = Proof(project, listed, whole=label is None)
+    equal, open_names = _prove(proof, worktree.files, listing, names)
+    items = [_equal(worktree.files[name], listing[name], proof) for name in equal]
+    hidden: tuple[str, ...] = ()
+    has_history = True
+    if open_names:
+        # an aligned tree needs neither git nor any notion of a base
+        from promptsync.compare.decide import Decider
+
+        if label is not None and latest is None:
+            latest = {item.name: item for item in list_all(project)}
+        numbers = {name: item.version for name, item in (latest or {}).items()}
+        decider = Decider(project, worktree, listing, proof, label=label, latest=numbers)
+        items += with_renames(decider.decide(open_names))
+        hidden, has_history = decider.hidden, decider.has_git
+    # A file that cannot be read must never look like a deletion or like a prompt to pull.
+    broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in broken_names(worktree)]
+    names_of_broken = {item.name for item in broken}
+    kept = [*broken, *(item for item in items if item.name not in names_of_broken)]
+    return Snapshot(
+        items=tuple(sorted(kept, key=lambda item: item.name)),
+        worktree=worktree,
+        listing=listing,
+        label=label,
+        labels=labels,
+        hidden=hidden,
+        has_history=has_history,
+    )
+
+
+def _remember(
+    project: Project, listed: Iterable[Listed], labels: Mapping[str, Sequence[tuple[str, int]]] | None
+) -> None:
+    """Keep the names for completion in shells."""
+    names = None if labels is None else {name for pairs in labels.values() for name, _ in pairs}
+    remember_names(project.root, project.record_url, {item.name: item.version for item in listed}, names)
+
+
+def _check_directory(project: Project, worktree: Worktree) -> None:
+    """Refuse a prompts directory that is not there and never was, although this working copy had prompts."""
+    if worktree.files or (project.root / project.config.prompts).exists():
+        return
+    history = project.history
+    if history is None or history.commits:
+        return  # it was there, or may have been: a pull brings back what was deleted
+    if project.record().entries(project.record_url, None):
+        raise UsageError(
+            f"there is no directory {project.config.prompts!r} in {project.root}, but prompts were kept here",
+            hint=f"mend the line prompts: in {project.config.path.name}, or make the directory",
+            code="prompts-directory",
+        )
+
+
+def list_all(project: Project, *, label: str | None = None, status: str = "active") -> list[Listed]:
+    """Return everything that the registry lists, with tags as far as it tells them."""
+
+    def on_page(done: int, pages: int) -> None:
+        project.progress("Listing the registry", done, pages)
+
+    registry = project.registry
+    found = registry.list(label=label, status=status, on_page=on_page)
+    return found if registry.lists_tags else registry.with_tags(found)
+
+
+def labels_by_prompt(
+    project: Project, listing: Sequence[Listed]
+) -> dict[str, tuple[tuple[str, int], ...]] | None:
+    """Return name and version of the labels of each prompt, ``None`` when that takes a request per prompt."""
+    found = project.registry.all_labels()
+    if found is None:
+        return None
+    names = {item.template_id: item.name for item in listing}
+    labels: dict[str, list[tuple[str, int]]] = {}
+    for one in found:
+        name = one.prompt_name or names.get(one.template_id or 0)
+        if name is not None:
+            labels.setdefault(name, []).append((one.name, one.version))
+    return {name: tuple(sorted(pairs)) for name, pairs in labels.items()}
+
+
+def labels_of(project: Project, items: Iterable[Listed]) -> dict[str, list[Label]]:
+    """Return the labels of some prompts, asked for one by one, several at a time."""
+    wanted = list(items)
+
+    def read(item: Listed) -> tuple[str, list[Label]]:
+        return item.name, project.registry.labels(item.template_id, item.name)
+
+    return dict(mapped(read, wanted))
+
+
+def _prove(
+    proof: Proof, files: Mapping[str, PromptFile], listing: Mapping[str, Listed], names: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    equal: list[str] = []
+    doubtful: list[str] = []
+    for name in names:
+        file, listed = files.get(name), listing.get(name)
+        proven = file is not None and listed is not None and proof.equal(file, listed)
+        (equal if proven else doubtful).append(name)
+    return equal, doubtful
+
+
+def _equal(file: PromptFile, listed: Listed, proof: Proof) -> Item:
+    digest = proof.digest(file)
+    return Item(file.prompt.name, State.IN_SYNC, file, listed, digest=digest, remote_digest=digest)

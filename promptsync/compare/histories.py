@@ -1,0 +1,240 @@
+"""Answers questions about the histories of many prompts, and reads for all of them what that needs.
+
+``promptsync.history`` says what is missing; it is read for all prompts together, round by round.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from promptsync.compare.origin import keys_in
+from promptsync.compare.project import Project
+from promptsync.files.git.revisions import Lineage, Revisions
+from promptsync.files.prompt_file import PromptFile
+from promptsync.history.decide import Decision, decide
+from promptsync.history.graph import Missing, Texts, Version
+from promptsync.history.includes import Local, Remote
+from promptsync.history.key import Key, identity, make_key
+from promptsync.history.passed_over import Outline, PassedOver, outline, passed_over
+from promptsync.history.revisions import Revision
+from promptsync.history.revisions import Revisions as Graph
+from promptsync.parallel import mapped
+from promptsync.prompt.canonical import comparable, digest, tag_set
+from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
+from promptsync.registry.errors import NotFound, NotReadableRaw
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass
+class History:
+    """What is known so far of the history of one prompt: its file, its revisions, its versions.
+
+    ``digest`` is that of the file. ``latest`` is the number of its newest version, which is not the listed
+    one where a label is tracked. ``commits`` are the full ids of commits that marks name and ``HEAD`` does
+    not reach, ``None`` where git lacks them.
+    """
+
+    name: str
+    file: PromptFile | None
+    digest: str | None
+    listed: Listed
+    latest: int
+    lineage: Lineage
+    commits: dict[str, str | None] = field(default_factory=dict)
+    versions: dict[int, Version] = field(default_factory=dict)
+    remote: dict[int, RemoteVersion] = field(default_factory=dict)
+    texts: Texts = field(default_factory=lambda: Texts(_merged))
+    decision: Decision | None = None
+
+    def add(self, number: int, found: RemoteVersion | None) -> None:
+        """Keep a version that was read, ``None`` for one that the registry no longer has."""
+        if found is None:
+            self.versions[number] = Version(number, None)
+            return
+        prompt = comparable(self.file.prompt, found.prompt) if self.file is not None else found.prompt
+        self.remote[number] = found
+        self._add_text(number, prompt, found.message)
+
+    def add_listed(self) -> None:
+        """Keep the listed version, whose body is known to be its source."""
+        prompt = self.listed.prompt
+        prompt = comparable(self.file.prompt, prompt) if self.file is not None else prompt
+        self._add_text(self.listed.version, prompt, self.listed.message)
+
+    def _add_text(self, number: int, prompt: Prompt, message: str | None) -> None:
+        content = digest(prompt)
+        self.texts.contents.setdefault(content, prompt)
+        self.versions[number] = Version(number, content, message)
+
+    def keys(self, numbers: Iterable[int], workspace_id: int | None) -> tuple[Key, ...]:
+        """Return the keys of those versions that were read."""
+        prompt = identity(workspace_id, self.listed.template_id)
+        known = ((number, self.versions[number].digest) for number in numbers if number in self.versions)
+        return tuple(make_key(prompt, number, one) for number, one in known if one is not None)
+
+    def text(self, content: str) -> Prompt | None:
+        """Return the prompt with a digest, as far as it was read."""
+        found: Prompt | None = self.texts.contents.get(content)
+        return found
+
+
+class Histories:
+    """The histories of some prompts that both sides have, or had."""
+
+    def __init__(self, project: Project, found: Mapping[str, History]) -> None:
+        self._project = project
+        self.by_name = found
+
+    def decide(self) -> None:
+        """Find out who changed what; the answers are in the histories."""
+        self._learn_workspace()
+        for name, decision in self._answers(list(self.by_name), _decision).items():
+            self.by_name[name].decision = decision
+
+    def passed_over(self, names: Sequence[str]) -> dict[str, tuple[tuple[PassedOver, ...], tuple[int, ...]]]:
+        """Return by name what the latest versions and the files passed over, where there is something."""
+        self._learn_workspace()
+        found = self._answers(names, passed_over)
+        return {name: answer for name, answer in found.items() if answer[0]}
+
+    def outline(self, name: str, lowest: int) -> Outline:
+        """Return how the versions of a prompt from ``lowest`` up depend on one another."""
+        return self._answers([name], lambda _, remote, texts: outline(remote, texts, lowest))[name]
+
+    # -- rounds -----------------------------------------------------------------------------------------
+
+    def _answers(
+        self, names: Sequence[str], ask: Callable[[Local, Remote, Texts], _Answer]
+    ) -> dict[str, _Answer]:
+        answers: dict[str, _Answer] = {}
+        waiting = list(names)
+        while waiting:
+            missing: dict[str, Missing] = {}
+            for name in waiting:
+                one = self.by_name[name]
+                remote = Remote(one.listed.version, one.latest, one.versions)
+                try:
+                    answers[name] = ask(self._local(one), remote, one.texts)
+                except Missing as needs:
+                    missing[name] = needs
+            self._read_versions({name: needs.versions for name, needs in missing.items()})
+            self._find_commits({name: needs.commits for name, needs in missing.items() if needs.commits})
+            self._read_texts([name for name, needs in missing.items() if needs.texts])
+            waiting = list(missing)
+        return answers
+
+    def _read_versions(self, wanted: Mapping[str, Iterable[int]]) -> None:
+        pairs = [(self.by_name[name], number) for name, numbers in wanted.items() for number in numbers]
+        done = 0
+
+        def read(pair: tuple[History, int]) -> None:
+            nonlocal done
+            history, number = pair
+            history.add(number, read_version(self._project, history.listed, number))
+            done += 1
+            self._project.progress("Reading versions", done, len(pairs))
+
+        if self._project.registry.workspace_id is None:
+            # the first answer tells the workspace, after which the cache may be used for the others
+            first, pairs[:1] = pairs[:1], []
+            mapped(read, first)
+        mapped(read, pairs)
+
+    def _find_commits(self, wanted: Mapping[str, Iterable[str]]) -> None:
+        """Find commits that marks name, which may be on other branches, and the revisions that they have."""
+        history = self._project.history
+        full = history.existing({one for commits in wanted.values() for one in commits}) if history else {}
+        for name, commits in wanted.items():
+            self.by_name[name].commits |= {short: full.get(short) for short in commits}
+        # those that were found before stay tips, too: places count in one and the same lineage
+        found = {one for name in wanted for one in self.by_name[name].commits.values() if one is not None}
+        if history is None or not found:
+            return
+        root, prompts = self._project.root, self._project.config.prompts
+        revisions = Revisions(history, root, prompts, sorted(found))
+        lineages = revisions.of({name: self._path(name) for name in wanted})
+        revisions.save()
+        for name, lineage in lineages.items():
+            self.by_name[name].lineage = lineage
+
+    def _path(self, name: str) -> str:
+        one = self.by_name[name]
+        newest = one.lineage.newest
+        return one.file.path if one.file is not None else newest.path if newest is not None else ""
+
+    def _read_texts(self, names: Sequence[str]) -> None:
+        """Read what all revisions of some prompts said."""
+        revisions = self._project.revisions() if names else None
+        if revisions is None:
+            return
+        for one in map(self.by_name.__getitem__, names):
+            one.texts.contents = {**revisions.prompts(one.lineage), **one.texts.contents}
+
+    def _learn_workspace(self) -> None:
+        """Read one version where a key has to be checked and nobody knows yet which workspace answers."""
+        registry = self._project.registry
+        if registry.workspace_id is None:
+            for one in self.by_name.values():
+                if self._has_key(one):
+                    with contextlib.suppress(NotReadableRaw):  # such a registry tells no workspace at all
+                        one.add(one.latest, read_version(self._project, one.listed, one.latest))
+                    break
+
+    def _has_key(self, one: History) -> bool:
+        here = one.file is not None and keys_in(one.file.local.synced, self._project)
+        return bool(here) or any(
+            keys_in(revision.synced, self._project) for revision in one.lineage.revisions
+        )
+
+    # -- the local side ---------------------------------------------------------------------------------
+
+    def _local(self, one: History) -> Local:
+        graph = Graph(
+            tuple(
+                Revision(
+                    revision.commit,
+                    revision.parents,
+                    revision.digest,
+                    revision.tags,
+                    keys_in(revision.synced, self._project),
+                )
+                for revision in one.lineage.revisions
+            ),
+            one.lineage.head,
+            {short: one.lineage.tips.get(full or "") for short, full in one.commits.items()},
+        )
+        prompt = identity(self._project.registry.workspace_id, one.listed.template_id)
+        if one.file is None or one.digest is None:
+            return Local(None, identity=prompt, revisions=graph)
+        content = one.digest
+        one.texts.contents.setdefault(content, one.file.prompt)
+        keys, tags = keys_in(one.file.local.synced, self._project), tag_set(one.file.prompt)
+        head = graph.all[graph.head] if graph.head is not None else None
+        committed = head is not None and (head.digest, head.tags, head.keys) == (content, tags, keys)
+        return Local(content, keys, tags, committed, prompt, graph)
+
+
+def read_version(project: Project, listed: Listed, number: int) -> RemoteVersion | None:
+    """Return an older version of a prompt, ``None`` when the registry does not have it."""
+    try:
+        return project.registry.get(listed.template_id, listed.name, version=number)
+    except NotFound:
+        return None
+
+
+def _decision(local: Local, remote: Remote, texts: Texts) -> Decision:
+    found = decide(local, remote, texts)
+    if found.base is not None and found.base.digest not in texts.contents and found.base.digest:
+        raise Missing(texts=[found.base.digest])
+    return found
+
+
+def _merged(base: Any, ours: Any, theirs: Any) -> tuple[str, Any] | None:
+    from promptsync.prompt.merge import deciding
+
+    found = deciding(base, ours, theirs)
+    return (digest(found), replace(found, tags=())) if found is not None else None

@@ -1,0 +1,81 @@
+"""Where release labels point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from promptsync.compare.gather import list_all
+from promptsync.compare.project import Project
+from promptsync.compare.select import find_prompt, in_listing
+from promptsync.parallel import mapped
+from promptsync.prompt.prompt import Label, Listed
+from promptsync.registry.errors import Unsupported
+
+Pointers = Mapping[str, Label]
+"""The labels of one prompt, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A prompt and where its labels point."""
+
+    listed: Listed
+    labels: Pointers = field(default_factory=dict)
+
+    def version(self, label: str) -> int | None:
+        """The version that a label points at, ``None`` without one."""
+        return self.labels[label].version if label in self.labels else None
+
+
+def labelled(project: Project, names: Sequence[str] = ()) -> list[Labelled]:
+    """Return prompts with their labels, sorted by name: those of ``names``, else all in scope.
+
+    One name costs few requests; all labels are read in one, where the registry can do that. Raises
+    ``NoSuchPrompt``, and ``Unsupported`` where labels cannot be read.
+    """
+    if len(names) == 1:
+        found = find_prompt(project, names[0])
+        return [Labelled(found, labels_of_prompt(project, found))]
+    listing = {item.name: item for item in list_all(project)}
+    wanted = sorted(set(names)) or sorted(name for name in listing if project.config.in_scope(name))
+    items = [in_listing(project, name, listing) for name in wanted]
+    return _labelled(project, items)
+
+
+def _labelled(project: Project, items: Sequence[Listed]) -> list[Labelled]:
+    everything = project.registry.all_labels()
+    if everything is not None:
+        return [Labelled(item, _pointers(everything, item)) for item in items]
+    done = 0
+
+    def read(item: Listed) -> Labelled:
+        nonlocal done
+        found = Labelled(item, labels_of_prompt(project, item))
+        done += 1
+        project.progress("Reading labels", done, len(items))
+        return found
+
+    return mapped(read, items)
+
+
+def labels_of_prompt(project: Project, item: Listed) -> Pointers:
+    """Return the labels of one prompt, read anew."""
+    registry = project.registry
+    try:
+        return {one.name: one for one in registry.labels(item.template_id, item.name)}
+    except Unsupported:
+        everything = registry.all_labels()
+        if everything is None:
+            raise
+        return _pointers(everything, item)
+
+
+def _pointers(everything: Iterable[Label], item: Listed) -> Pointers:
+    return {one.name: one for one in everything if _is_of(one, item)}
+
+
+def _is_of(label: Label, item: Listed) -> bool:
+    if label.template_id is not None:
+        return label.template_id == item.template_id
+    return label.prompt_name == item.name

@@ -1,0 +1,40 @@
+"""What changed since this working copy last pushed or pulled, without asking anybody."""
+
+from __future__ import annotations
+
+from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.state import State
+from promptsync.files.names import broken_names
+from promptsync.files.worktree import scan
+from promptsync.prompt.canonical import digest, tag_set
+
+
+def offline_snapshot(project: Project) -> Snapshot:
+    """Return a snapshot that compares the files with the record of the last pushes and pulls.
+
+    A prompt without an entry counts as ``new``: nobody can tell more without the registry.
+    """
+    worktree = scan(project.root, project.config.prompts)
+    entries = project.record().entries(project.record_url, None)
+    items = []
+    broken = broken_names(worktree)
+    for name in sorted({*worktree.files, *entries, *broken}):
+        if not project.config.in_scope(name):
+            continue
+        file, entry = worktree.files.get(name), entries.get(name)
+        if name in broken:
+            items.append(Item(name, State.INVALID))
+            continue
+        if file is None:
+            items.append(Item(name, State.DELETED_LOCALLY))
+            continue
+        content = digest(file.prompt)
+        if entry is None:
+            state = State.NEW
+        elif (content, tag_set(file.prompt)) == (entry.digest, entry.tags):
+            state = State.IN_SYNC
+        else:
+            state = State.AHEAD
+        items.append(Item(name, state, file, digest=content))
+    return Snapshot(tuple(items), worktree, {}, has_history=False)

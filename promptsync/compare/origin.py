@@ -1,0 +1,65 @@
+"""``synced:``, the versions of the project's remote that a file says it includes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Origin
+from promptsync.files.git.revisions import FileRevision, Lineage
+from promptsync.files.prompt_file import PromptFile
+from promptsync.history.key import Key, parse_key
+from promptsync.prompt.canonical import tag_set
+from promptsync.prompt.prompt import Local
+
+
+def keys_in(synced: Mapping[str, Sequence[str]], project: Project) -> tuple[Key, ...]:
+    """Return what a file says of the project's remote."""
+    plain = synced.get("", ()) if project.is_default_remote else ()
+    spelled = synced.get(project.remote, plain)
+    return tuple(key for one in spelled if (key := parse_key(one)) is not None)
+
+
+def with_keys(local: Local, project: Project, keys: Sequence[Key]) -> Local:
+    """Return the local part of a file whose text includes versions of the project's remote."""
+    synced = dict(local.synced)
+    spelled = tuple(str(key) for key in sorted(keys, key=lambda key: -key.version))
+    if project.is_default_remote and set(synced) <= {""}:
+        return replace(local, synced={"": spelled})
+    plain = synced.pop("", None)
+    if plain is not None:
+        synced.setdefault(project.config.default_remote, plain)
+    synced[project.remote] = spelled
+    return replace(local, synced=synced)
+
+
+def origin_of(project: Project, file: PromptFile | None, content: str | None, lineage: Lineage) -> Origin:
+    """Return the commit that a text was made in; one that is not committed was made on top of it.
+
+    ``content`` is the digest of the file. Of several commits in a row that say the same, the first counts.
+    """
+    history, newest = project.history, lineage.newest
+    if history is None:
+        return Origin(None, True)
+    if newest is None or file is None or not _says(project, newest, file, content):
+        return Origin(newest.commit if newest is not None else history.head_commit, True)
+    first = newest
+    while True:
+        before = (lineage.revisions[place] for place in first.parents)
+        same = next((one for one in before if _says(project, one, file, content)), None)
+        if same is None:
+            return Origin(first.commit, False)
+        first = same
+
+
+def is_uncommitted(project: Project, file: PromptFile) -> bool:
+    """Whether no commit holds a file as it is, comments and local keys included."""
+    history = project.history
+    return history is None or history.head.get(file.path) != history.blob_of(file.text.encode())
+
+
+def _says(project: Project, revision: FileRevision, file: PromptFile, content: str | None) -> bool:
+    """Whether a revision has the text, the tags and the keys of a file."""
+    told = (revision.digest, revision.tags, keys_in(revision.synced, project))
+    return told == (content, tag_set(file.prompt), keys_in(file.local.synced, project))

@@ -1,0 +1,160 @@
+"""A working copy and the registry that it is compared with: what every verb of the library starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from promptsync.errors import UsageError
+from promptsync.files.config import Config
+from promptsync.files.state.private import DIRECTORY, private_directory
+from promptsync.files.state.record import FileCache, Record
+
+if TYPE_CHECKING:
+    from promptsync.files.git.history import History
+    from promptsync.files.git.revisions import Revisions
+    from promptsync.registry.promptlayer.client import Registry
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done, and how many there are (0: not known yet)."""
+
+LOCAL = "local:"
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+@dataclass
+class Project:
+    """One working copy with one remote. ``remote`` is the remote's name in the config, or its URL.
+
+    Use it as a context manager: the connection is made when it is first needed, and closed at the end.
+    """
+
+    config: Config
+    remote: str
+    url: str
+    api_key: str | None = None
+    fixtures: Path | None = None
+    model: Any = None
+    progress: Progress = no_progress
+    on_wait: Callable[[str], None] | None = None
+    _registry: Registry | None = field(default=None, init=False, repr=False)
+    _history: History | None = field(default=None, init=False, repr=False)
+    _looked_for_history: bool = field(default=False, init=False, repr=False)
+
+    @property
+    def root(self) -> Path:
+        return self.config.root
+
+    @property
+    def registry(self) -> Registry:
+        """The client of the remote. Raises ``UsageError`` or ``RemoteError`` when there can be none."""
+        if self._registry is None:
+            self._registry = connect(self)
+        return self._registry
+
+    @property
+    def history(self) -> History | None:
+        """The git history around the working copy, ``None`` without one. Loads git when first asked for."""
+        if not self._looked_for_history:
+            from promptsync.files.git.history import History
+
+            self._history = History.find(self.root, self.config.prompts)
+            self._looked_for_history = True
+        return self._history
+
+    def revisions(self) -> Revisions | None:
+        """The git revisions of the prompts, ``None`` without a repository."""
+        from promptsync.files.git.revisions import Revisions
+
+        history = self.history
+        return Revisions(history, self.root, self.config.prompts) if history is not None else None
+
+    @property
+    def database(self) -> Path:
+        """The file of the embedded registry that a ``local:`` remote means."""
+        path = self.url.removeprefix(LOCAL)
+        return (self.root / path).resolve() if path else self.root.resolve() / DIRECTORY / "registry.db"
+
+    @property
+    def record_url(self) -> str:
+        """The URL under which cache and record know the remote."""
+        from promptsync.registry.address import address
+
+        return f"{LOCAL}{self.database}" if self.url.startswith(LOCAL) else address(self.url).base
+
+    def record(self) -> Record:
+        """What this working copy remembers."""
+        return Record(self.root)
+
+    @property
+    def is_default_remote(self) -> bool:
+        return self.remote == self.config.default_remote
+
+    def close(self) -> None:
+        if self._registry is not None:
+            self._registry.close()
+            self._registry = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_project(
+    config: Config,
+    *,
+    remote: str | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    model: Any = None,
+    progress: Progress = no_progress,
+    on_wait: Callable[[str], None] | None = None,
+) -> Project:
+    """Return the project for a remote, given by its name in the config or by its URL.
+
+    Without ``remote``, ``base_url`` (the official SDK's variable) beats the config's default remote.
+    ``model`` answers in evaluations and agents where the registry is an embedded one, an echo if ``None``.
+    Raises ``UsageError`` for a name that the config does not have.
+    """
+    wanted = remote or base_url or config.default_remote
+    known = config.remotes.get(wanted)
+    if known is not None:
+        fixtures = config.root / known.fixtures if known.fixtures else None
+        return Project(config, wanted, known.url, api_key, fixtures, model, progress, on_wait)
+    if ":" not in wanted:
+        names = ", ".join(sorted(config.remotes)) or "none"
+        raise UsageError(
+            f"there is no remote {wanted!r} in {config.path.name}",
+            hint=f"remotes there: {names}; or give a URL",
+        )
+    named = next((item.name for item in config.remotes.values() if item.url == wanted), wanted)
+    return Project(config, named, wanted, api_key, None, model, progress, on_wait)
+
+
+def connect(project: Project) -> Registry:
+    """Return a client of the project's remote; ``local:`` is an embedded registry in this very process."""
+    from promptsync.registry.promptlayer.client import Registry
+
+    cache = FileCache(project.root)
+    if not project.url.startswith(LOCAL):
+        return Registry(project.url, project.api_key, cache=cache, on_wait=project.on_wait)
+    from promptsync.registry.promptlayer.transport import local_transport
+
+    database = project.database
+    if database.parent == project.root.resolve() / DIRECTORY:
+        private_directory(project.root)
+    elif not database.parent.is_dir():
+        raise UsageError(f"{project.url}: there is no directory {database.parent}")
+    fixtures = str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None
+    transport = local_transport(str(database), fixtures=fixtures, model=project.model)
+    return Registry(project.record_url, None, transport=transport, cache=cache, on_wait=project.on_wait)

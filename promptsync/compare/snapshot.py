@@ -1,0 +1,117 @@
+"""What both sides hold at one moment, prompt by prompt, and who changed what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from promptsync.compare.state import State
+from promptsync.files.config import Config
+from promptsync.files.prompt_file import PromptFile
+from promptsync.files.worktree import Worktree
+from promptsync.prompt.prompt import Listed, Problem, Prompt, RemoteVersion
+
+if TYPE_CHECKING:
+    from promptsync.compare.histories import History
+    from promptsync.history.decide import Base
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The git commit that a working text comes from; ``dirty`` when the text itself is not committed."""
+
+    commit: str | None = None
+    dirty: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One prompt. ``listed`` is its tracked version, ``remote`` the same read raw where that was needed.
+
+    ``history`` is that of a prompt that both sides have, or had, and that differs. ``digest`` and
+    ``remote_digest`` are those of the two sides, where they were worked out. ``newest`` is the newest git
+    revision that the file had (full commit id). ``deletion_committed`` tells of a prompt without a file
+    whether ``HEAD`` has no file either;
+    ``last_path``, ``last_digest`` and ``last_blob`` are those of the last text that git had of it. ``was`` is
+    the prompt without a file whose content this new one has, ``became`` the new one that has this one's:
+    somebody changed the name.
+    """
+
+    name: str
+    state: State
+    file: PromptFile | None = None
+    listed: Listed | None = None
+    remote: RemoteVersion | None = None
+    history: History | None = None
+    digest: str | None = None
+    remote_digest: str | None = None
+    origin: Origin = field(default_factory=Origin)
+    newest: str | None = None
+    deletion_committed: bool = False
+    last_path: str | None = None
+    last_digest: str | None = None
+    last_blob: str | None = None
+    was: str | None = None
+    became: str | None = None
+    archived_id: int | None = None
+    renamed_to: str | None = None
+
+    @property
+    def version(self) -> int | None:
+        """The tracked version, ``None`` when the registry has none."""
+        return self.listed.version if self.listed is not None else None
+
+    @property
+    def base(self) -> Base | None:
+        """The newest text that both sides include."""
+        found = self.history.decision if self.history is not None else None
+        return found.base if found is not None else None
+
+    @property
+    def base_prompt(self) -> Prompt | None:
+        """What the base says."""
+        return self.history.text(self.base.digest) if self.history is not None and self.base else None
+
+    @property
+    def path(self) -> str | None:
+        return self.file.path if self.file is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All prompts in scope, sorted by name. ``label`` is the label that was tracked, if any.
+
+    ``listing`` holds everything the registry listed, in scope or not. ``labels`` gives the labels of each
+    prompt, ``None`` where the registry cannot be asked for all at once.
+    """
+
+    items: tuple[Item, ...]
+    worktree: Worktree
+    listing: dict[str, Listed]
+    label: str | None = None
+    labels: dict[str, tuple[tuple[str, int], ...]] | None = None
+    hidden: tuple[str, ...] = ()
+    has_history: bool = True
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with files that cannot be read."""
+        return self.worktree.problems
+
+    def of(self, *states: State) -> tuple[Item, ...]:
+        """Return the items in one of these states."""
+        return tuple(item for item in self.items if item.state in states)
+
+    def get(self, name: str) -> Item | None:
+        """Return the item of a name."""
+        return next((item for item in self.items if item.name == name), None)
+
+    def foreign(self, config: Config) -> int:
+        """Return how many of the listed prompts belong to others, by ``include``."""
+        return sum(not config.in_scope(name) for name in self.listing) if config.include else 0
+
+    def only(self, names: Iterable[str]) -> tuple[Item, ...]:
+        """Return the items with these names, all of them when there are none given."""
+        wanted = set(names)
+        return tuple(item for item in self.items if not wanted or item.name in wanted)

@@ -1,0 +1,160 @@
+"""Makes the plan of a deploy from a survey, or refuses. Writes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from promptsync.checks.find import Found, find_checks
+from promptsync.checks.select import Selection, select_checks
+from promptsync.compare.project import Project
+from promptsync.deploy.live_snippets import LiveSnippet, beforehand, check_live, live_snippets
+from promptsync.deploy.members import Member, Survey
+from promptsync.deploy.survey import survey
+from promptsync.errors import Refused, UsageError
+from promptsync.prompt.labels import previous_name
+from promptsync.push.actions import PushPlan
+from promptsync.push.plan import PushOptions, check_options, plan_push, workspace_of
+
+if TYPE_CHECKING:
+    from promptsync.registry.promptlayer.client import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class DeployOptions:
+    """What the user asked for. ``touched`` are the names that this push changed, ``None`` if unknown, and
+    ``again`` those to release although their release was taken back.
+    """
+
+    label: str
+    message: str | None = None
+    touched: frozenset[str] | None = None
+    require_proof: bool = False
+    live_snippets: bool = False
+    allow_dirty: bool = False
+    again: tuple[str, ...] = ()
+    max_changes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeployPlan:
+    """Everything a deploy will do, in order.
+
+    ``push`` publishes, ``selection`` proves (``found`` is what the registry has under those names), then the
+    label of the releases moves. ``live`` are snippets that are live before they are proven, ``beforehand``
+    those whose label moves first although nobody is served with them by it yet. ``unproven`` are members that
+    nothing proves.
+    """
+
+    survey: Survey
+    push: PushPlan
+    selection: Selection
+    found: Found
+    unproven: tuple[str, ...] = ()
+    live: tuple[LiveSnippet, ...] = ()
+    beforehand: tuple[Member, ...] = ()
+    workspace: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.survey.label
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the label says all that it can say already."""
+        return not self.survey.releases
+
+    @property
+    def is_left_over(self) -> bool:
+        """Whether there is something to release, and this push touched none of it."""
+        return bool(self.survey.releases) and all(member.left_over for member in self.survey.releases)
+
+    @property
+    def is_new_label(self) -> bool:
+        """Whether no prompt has the label, although there are prompts: it may be a typing error."""
+        return not self.survey.under.listing and bool(self.survey.latest.listing)
+
+    @property
+    def fingerprint(self) -> str:
+        """A short word for exactly this plan: what is published, what is proven by what, and every move."""
+        moves = [
+            [member.name, member.released, None if member.publishes else member.version]
+            for member in self.survey.releases
+        ]
+        proofs = [[one.evaluation, one.min_score] for one in self.selection.evaluations]
+        agents = [[one.agent, dict(one.input_variables)] for one in self.selection.agents]
+        whole = [
+            self.label,
+            self.workspace,
+            self.push.fingerprint,
+            moves,
+            proofs,
+            agents,
+            any(not one.already for one in self.live),
+        ]
+        text = json.dumps(whole, sort_keys=True, ensure_ascii=True, default=str)
+        return sha256(text.encode()).hexdigest()[:16]
+
+
+def plan_deploy(
+    project: Project,
+    options: DeployOptions,
+    *,
+    find: Callable[[Registry, Selection], Found] = find_checks,
+) -> DeployPlan:
+    """Return the plan of a deploy.
+
+    Raises what ``survey``, ``plan_push`` and ``find_checks`` raise, and ``Refused`` for snippets that would
+    be live unproven and, where proof is required, for members that nothing proves. Nothing has been written
+    then. ``find`` looks the checks up.
+    """
+    check_options(PushOptions(message=options.message))
+    if previous_name(options.label) is None:
+        raise UsageError(
+            f"{options.label!r} is kept for another label, and moves along with that",
+            hint="name that one: promptsync deploy --label prod",
+        )
+    found = survey(
+        project, options.label, options.touched, allow_dirty=options.allow_dirty, again=options.again
+    )
+    push = _plan_push(project, found, options)
+    names = [member.name for member in found.members]
+    selection = select_checks(names, found.latest.worktree.files, project.config)
+    unproven = _unproven(found, selection.unproven)
+    if options.require_proof and unproven:
+        raise Refused(
+            f"nothing proves {', '.join(map(repr, unproven[:10]))}; nothing was released",
+            hint="name an evaluation in the file (evaluations: [...]) or in checks: of promptsync.yaml",
+            code="unproven",
+        )
+    live = live_snippets(project, found)
+    if not options.live_snippets:
+        check_live(live)
+    checks = find(project.registry, selection)
+    first = beforehand(found, live)
+    workspace = workspace_of(project, found.latest) if found.releases else ""
+    return DeployPlan(found, push, selection, checks, unproven, live, first, workspace)
+
+
+def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushPlan:
+    publishing = [member for member in found.releases if member.publishes]
+    if not publishing:
+        return PushPlan(())
+    asked = PushOptions(
+        names=tuple(member.name for member in publishing),
+        message=options.message,
+        # the version under the label is what this covers, and that was seen
+        force=tuple(member.name for member in publishing if member.forced),
+        max_changes=options.max_changes,
+        parents={member.name: member.parents for member in publishing if member.forced},
+    )
+    return plan_push(project, found.latest, asked)
+
+
+def _unproven(found: Survey, without: Collection[str]) -> tuple[str, ...]:
+    """Return the members that nothing proves: a snippet is proven by the prompts that render it."""
+    proven = {snippet for member in found.members if member.name not in without for snippet in member.through}
+    return tuple(name for name in sorted(without) if name not in proven)

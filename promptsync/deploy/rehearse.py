@@ -1,0 +1,141 @@
+"""Does a whole deploy in a throw-away embedded registry first."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from promptsync.checks.catalogue import list_agents, list_evaluations
+from promptsync.checks.find import Found, find_checks
+from promptsync.checks.select import Selection
+from promptsync.compare.histories import read_version
+from promptsync.compare.labels import labels_of_prompt
+from promptsync.compare.project import LOCAL, Project
+from promptsync.deploy.apply import Gate, apply_deploy
+from promptsync.deploy.plan import DeployOptions, plan_deploy
+from promptsync.deploy.receipt import DeployReceipt
+from promptsync.files.config import Config
+from promptsync.files.state.record import Record
+from promptsync.files.worktree import scan
+from promptsync.prompt.prompt import Listed, RemoteVersion
+from promptsync.prompt.snippets import publish_order, rendered_in
+
+_WAY = "rehearsal"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What became of it, in the registry at ``url``. ``without`` are the checks that the fixtures do not
+    declare, which were left out.
+    """
+
+    receipt: DeployReceipt
+    url: str
+    without: tuple[str, ...] = ()
+
+
+@dataclass
+class _Copy(Project):
+    """The working copy with a registry of its own, which it remembers nothing of."""
+
+    private: Path | None = None
+
+    def record(self) -> Record:
+        assert self.private is not None
+        return Record(self.private)
+
+
+def rehearse(project: Project, options: DeployOptions, wanted: Selection, gate: Gate) -> Rehearsal:
+    """Deploy to an empty registry that is thrown away, and return what became of it.
+
+    All files are published there, and proven by the checks that are ``wanted``, those of the deploy itself.
+    The registry has the evaluations and agents of the fixtures, those of the project's remote or of any other
+    one, and the snippets that the files refer to by version, or that are of other repositories, with all
+    their versions as they are in the project's registry. Raises what planning a deploy raises.
+    """
+    with tempfile.TemporaryDirectory(prefix="promptsync-") as name:
+        directory = Path(name)
+        url = f"{LOCAL}{directory / 'registry.db'}"
+        copy = _Copy(
+            project.config,
+            _WAY,
+            url,
+            None,
+            _fixtures(project),
+            project.model,
+            project.progress,
+            project.on_wait,
+        )
+        copy.private = directory
+        with copy:
+            _seed(project, copy)
+            asked = replace(
+                options, touched=None, again=(), require_proof=False, live_snippets=True, max_changes=_ALL
+            )
+            plan = plan_deploy(copy, asked, find=lambda registry, selection: Found())
+            selection, without = _declared(copy, wanted)
+            plan = replace(plan, selection=selection, found=find_checks(copy.registry, selection))
+            return Rehearsal(apply_deploy(copy, plan, gate), url, without)
+
+
+_ALL = 10**9
+
+
+def _fixtures(project: Project) -> Path | None:
+    config: Config = project.config
+    given = [remote.fixtures for remote in config.remotes.values() if remote.fixtures]
+    return project.fixtures or (config.root / given[0] if given else None)
+
+
+def _seed(project: Project, copy: Project) -> None:
+    """Publish what the files need and an empty registry does not have, snippets first."""
+    files = scan(project.root, project.config.prompts).files
+    references = [one for file in files.values() for one in rendered_in(file.prompt.template)]
+    waiting = {one.name for one in references if one.version is not None or one.name not in files}
+    listing = {one.name: one for one in project.registry.list()} if waiting else {}
+    versions: dict[str, list[RemoteVersion]] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in versions or name not in listing:
+            continue
+        numbers = range(1, listing[name].version + 1)
+        read = (read_version(project, listing[name], number) for number in numbers)
+        versions[name] = [one for one in read if one is not None]
+        waiting |= {used for one in versions[name] for used in _needs(one)}
+    for level in publish_order(
+        {name: {used for one in read for used in _needs(one)} for name, read in versions.items()}
+    ):
+        for name in level:
+            for one in versions[name]:
+                done = copy.registry.publish(one.prompt, message=one.message or f"v{one.version}")
+            if name not in files and versions[name]:
+                _seed_labels(project, copy, listing[name], done.template_id)
+
+
+def _seed_labels(project: Project, copy: Project, listed: Listed, template_id: int) -> None:
+    """Give a snippet of another repository the labels that the files may refer to it by."""
+    for label in labels_of_prompt(project, listed).values():
+        copy.registry.set_label(template_id, listed.name, label.name, label.version, None)
+
+
+def _needs(one: RemoteVersion) -> set[str]:
+    return {reference.name for reference in rendered_in(one.prompt.template)}
+
+
+def _declared(copy: Project, selection: Selection) -> tuple[Selection, tuple[str, ...]]:
+    evaluations = _names(list_evaluations(copy.registry))
+    agents = _names(list_agents(copy.registry))
+    kept = Selection(
+        tuple(one for one in selection.evaluations if one.evaluation in evaluations),
+        tuple(one for one in selection.agents if one.agent in agents),
+        selection.unproven,
+    )
+    without = [one.evaluation for one in selection.evaluations if one not in kept.evaluations]
+    without += [one.agent for one in selection.agents if one not in kept.agents]
+    return kept, tuple(dict.fromkeys(without))
+
+
+def _names(items: Iterable[object]) -> set[str]:
+    return {text for one in items for text in (getattr(one, "name", ""), str(getattr(one, "id", "")))}

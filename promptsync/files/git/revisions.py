@@ -1,0 +1,300 @@
+"""The git revisions of prompts, found by name: a file that was moved keeps its history."""
+
+from __future__ import annotations
+
+import contextlib
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from promptsync.errors import PromptsyncError
+from promptsync.files.errors import InvalidFile
+from promptsync.files.git.history import History
+from promptsync.files.git.output import Change, Commit
+from promptsync.files.names import name_in
+from promptsync.files.prompt_file import parse
+from promptsync.files.state.private import DIRECTORY, private_directory, read_json, write_json
+from promptsync.prompt.canonical import digest, tag_set
+from promptsync.prompt.names import SUFFIXES, name_for
+from promptsync.prompt.prompt import Prompt
+
+_CACHE_FORMAT = 3
+
+Synced = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRevision:
+    """What one commit made of the file of a prompt; ``digest`` is ``None`` when it deleted or renamed it.
+
+    ``parents`` are the places of the revisions before it in their ``Lineage``.
+    """
+
+    commit: str
+    path: str
+    blob: str | None
+    digest: str | None
+    tags: frozenset[str] = frozenset()
+    synced: Synced = field(default_factory=dict)
+    parents: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """The revisions of one prompt, each after its parents. ``head`` is the place of ``HEAD``'s.
+
+    ``tips`` are the places that other commits have, by full id; ``None`` where they have no such file.
+    """
+
+    revisions: tuple[FileRevision, ...] = ()
+    head: int | None = None
+    tips: Mapping[str, int | None] = field(default_factory=dict)
+
+    @property
+    def newest(self) -> FileRevision | None:
+        """What ``HEAD`` says of the file."""
+        return self.revisions[self.head] if self.head is not None else None
+
+    def back(self) -> Iterable[FileRevision]:
+        """Yield the revisions that ``HEAD`` reaches, newest first."""
+        wanted = {self.head} if self.head is not None else set()
+        for place in range(len(self.revisions) - 1, -1, -1):
+            if place in wanted:
+                wanted.update(self.revisions[place].parents)
+                yield self.revisions[place]
+
+
+@dataclass(frozen=True, slots=True)
+class _BlobText:
+    digest: str | None
+    tags: frozenset[str]
+    synced: Synced
+
+
+class Revisions:
+    """Revisions by prompt name. What a blob says is kept in ``.promptsync/cache`` by its id.
+
+    ``tips`` are commits whose history counts beside that of ``HEAD``, by full id.
+    """
+
+    def __init__(self, history: History, root: Path, prompts: str, tips: Sequence[str] = ()) -> None:
+        self._history = history
+        self._root = root
+        self._prompts = prompts
+        self._tips = tips
+        commits = history.commits_of(["HEAD", *tips]) if tips and history.born else history.commits
+        self._chains = _Chains(commits[::-1])
+        self._changes: Sequence[Change] = [change for commit in commits for change in commit.changes]
+        self._cache_path = root / DIRECTORY / "cache" / "blobs.json"
+        self._names, self._texts = _load_cache(self._cache_path)
+        self._dirty = False
+
+    def of(self, paths: Mapping[str, str]) -> dict[str, Lineage]:
+        """Return the revisions of the prompts in ``paths``, which gives their present paths.
+
+        A move is followed where the commit that made the new path took the old one away.
+        """
+        by_path: dict[str, list[int]] = defaultdict(list)
+        removed: dict[str, list[int]] = defaultdict(list)
+        for index, change in enumerate(self._changes):
+            by_path[change.path].append(index)
+            if change.new is None:
+                removed[change.commit].append(index)
+        wanted = {name: self._follow(name, path, by_path, removed) for name, path in paths.items()}
+        return self._lineages(wanted)
+
+    def of_names(self, names: Collection[str]) -> dict[str, Lineage]:
+        """Return the revisions of prompts that some of the commits have known, wherever their files were."""
+        changes = self._changes
+        self._read_names(blob for change in changes for blob in (change.old, change.new) if blob)
+        indexes: dict[str, list[int]] = defaultdict(list)
+        for index, change in enumerate(changes):
+            for name in {self._name(change.old, change.path), self._name(change.new, change.path)}:
+                if name is not None and name in names:
+                    indexes[name].append(index)
+        return self._lineages(indexes)
+
+    def prompts(self, lineage: Lineage) -> dict[str, Prompt]:
+        """Return what the revisions of a prompt said, by digest."""
+        blobs = {one.blob: one for one in lineage.revisions if one.blob is not None}
+        found = {}
+        for blob, data in self._history.blobs(blobs).items():
+            one = blobs[blob]
+            with contextlib.suppress(InvalidFile):
+                found[one.digest or ""] = parse(data, one.path, self._name(blob, one.path) or "").prompt
+        return found
+
+    def save(self) -> None:
+        """Keep what was read for the next run."""
+        if not self._dirty:
+            return
+        texts = {
+            blob: [text.digest, sorted(text.tags), {remote: [*keys] for remote, keys in text.synced.items()}]
+            for blob, text in self._texts.items()
+        }
+        value = {"format": _CACHE_FORMAT, "names": self._names, "texts": texts}
+        # A cache that cannot be written costs time, never the answer.
+        with contextlib.suppress(OSError, PromptsyncError):
+            private_directory(self._root)
+            write_json(self._cache_path, value)
+
+    def _follow(
+        self,
+        name: str,
+        path: str,
+        by_path: Mapping[str, Sequence[int]],
+        removed: Mapping[str, Sequence[int]],
+    ) -> list[int]:
+        changes = self._changes
+        found: set[int] = set()
+        queue, seen = [path], {path}
+        while queue:
+            indexes = by_path.get(queue.pop(), ())
+            found.update(indexes)
+            for index in indexes:
+                if changes[index].old is not None:
+                    continue
+                sources = [changes[other] for other in removed.get(changes[index].commit, ())]
+                self._read_names(change.old for change in sources if change.old)
+                for change in sources:
+                    if change.path not in seen and self._name(change.old, change.path) == name:
+                        seen.add(change.path)
+                        queue.append(change.path)
+        return sorted(found)
+
+    def _lineages(self, wanted: Mapping[str, Iterable[int]]) -> dict[str, Lineage]:
+        picked = {name: [self._changes[index] for index in indexes] for name, indexes in wanted.items()}
+        self._read_names(blob for found in picked.values() for c in found for blob in (c.old, c.new) if blob)
+        self._read_texts((c.new, c.path) for found in picked.values() for c in found if c.new)
+        head = self._history.commits[0].id if self._history.commits else None
+        tips = {tip: self._history.newest_of(tip) for tip in self._tips}
+        return {name: self._lineage(self._of_name(name, found), head, tips) for name, found in picked.items()}
+
+    def _lineage(
+        self, made: Mapping[str, FileRevision], head: str | None, tips: Mapping[str, str | None]
+    ) -> Lineage:
+        """Return the revisions that commits made, with the parents that they have among themselves."""
+        found: list[FileRevision] = []
+        nearest = self._chains.nearest(made, found)
+        places = {one: next(iter(nearest(one)), None) if one else None for one in {head, *tips.values()}}
+        return Lineage(tuple(found), places[head], {tip: places[one] for tip, one in tips.items()})
+
+    def _of_name(self, name: str, changes: Iterable[Change]) -> dict[str, FileRevision]:
+        by_commit: dict[str, FileRevision] = {}
+        for change in changes:
+            revision = self._revision(name, change)
+            if revision is None:
+                continue
+            known = by_commit.get(change.commit)
+            # a move takes one path away and makes another: the text that is there counts
+            if known is None or (known.digest is None and revision.digest is not None):
+                by_commit[change.commit] = revision
+        return by_commit
+
+    def _revision(self, name: str, change: Change) -> FileRevision | None:
+        if change.new is not None and self._name(change.new, change.path) == name:
+            text = self._texts.get(change.new)
+            if text is None or text.digest is None:
+                return None  # a commit with a broken file says nothing about the prompt
+            return FileRevision(change.commit, change.path, change.new, text.digest, text.tags, text.synced)
+        if change.old is not None and self._name(change.old, change.path) == name:
+            return FileRevision(change.commit, change.path, None, None)
+        return None
+
+    def _name(self, blob: str | None, path: str) -> str | None:
+        if blob is None or not path.endswith(SUFFIXES):
+            return None
+        return self._names.get(blob) or name_for(path.removeprefix(f"{self._prompts}/"))
+
+    def _read_names(self, blobs: Iterable[str]) -> None:
+        missing = {blob for blob in blobs if blob not in self._names}
+        for blob, data in self._history.blobs(missing).items():
+            self._names[blob] = name_in(data)
+            self._dirty = True
+
+    def _read_texts(self, blobs: Iterable[tuple[str, str]]) -> None:
+        missing = {blob: path for blob, path in blobs if blob not in self._texts}
+        for blob, data in self._history.blobs(missing).items():
+            path = missing[blob]
+            self._texts[blob] = _read_text(data, path, self._name(blob, path) or "")
+            self._dirty = True
+
+
+class _Chains:
+    """Commits, oldest first, as runs in which each has the one before it as its only parent.
+
+    So the revisions of one prompt are found without going through every commit for it.
+    """
+
+    def __init__(self, commits: Sequence[Commit]) -> None:
+        self._ids = [commit.id for commit in commits]
+        self._index = {id_: index for index, id_ in enumerate(self._ids)}
+        self._chain: list[int] = []
+        self._starts: list[tuple[int, tuple[int, ...]]] = []
+        ends: dict[int, int] = {}
+        for index, commit in enumerate(commits):
+            parents = tuple(self._index[one] for one in commit.parents if one in self._index)
+            chain = ends.pop(parents[0], None) if len(parents) == 1 else None
+            if chain is None:
+                chain = len(self._starts)
+                self._starts.append((index, parents))
+            self._chain.append(chain)
+            ends[index] = chain
+
+    def nearest(
+        self, made: Mapping[str, FileRevision], found: list[FileRevision]
+    ) -> Callable[[str], tuple[int, ...]]:
+        """Put revisions into ``found``, each after its parents, and merges of different ones.
+
+        What is returned tells the places of the newest revisions that a commit reaches.
+        """
+        by_chain: dict[int, list[int]] = defaultdict(list)
+        for commit in made:
+            by_chain[self._chain[self._index[commit]]].append(self._index[commit])
+        entries: list[tuple[int, ...]] = []
+        places: dict[int, int] = {}
+
+        def at(index: int) -> tuple[int, ...]:
+            chain = self._chain[index]
+            own = by_chain.get(chain, ())
+            before = bisect_right(own, index)
+            return (places[own[before - 1]],) if before else entries[chain]
+
+        def add(index: int, revision: FileRevision, parents: tuple[int, ...]) -> tuple[int, ...]:
+            found.append(replace(revision, commit=self._ids[index], parents=parents))
+            places[index] = len(found) - 1
+            return (places[index],)
+
+        for chain, (start, parents) in enumerate(self._starts):
+            near = tuple(dict.fromkeys(place for parent in parents for place in at(parent)))
+            own = by_chain[chain] = sorted(by_chain.get(chain, ()))
+            if len(near) > 1 and own[:1] != [start]:
+                near = add(start, found[near[0]], near)  # a merge that changed nothing
+            entries.append(near)
+            for index in own:
+                near = add(index, made[self._ids[index]], near)
+        return lambda commit: at(self._index[commit]) if commit in self._index else ()
+
+
+def _load_cache(path: Path) -> tuple[dict[str, str], dict[str, _BlobText]]:
+    data = read_json(path)
+    if not isinstance(data, dict) or data.get("format") != _CACHE_FORMAT:
+        return {}, {}
+    try:
+        texts = {
+            blob: _BlobText(text, frozenset(tags), {remote: tuple(keys) for remote, keys in synced.items()})
+            for blob, (text, tags, synced) in data["texts"].items()
+        }
+        return dict(data["names"]), texts
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}, {}
+
+
+def _read_text(data: bytes, path: str, name: str) -> _BlobText:
+    try:
+        file = parse(data, path, name)
+    except InvalidFile:
+        return _BlobText(None, frozenset(), {})
+    return _BlobText(digest(file.prompt), tag_set(file.prompt), dict(file.local.synced))

@@ -1,0 +1,1 @@
+"""What verbs show without changing anything: versions, rendered prompts, lists, lint results."""

@@ -1,0 +1,1 @@
+"""Moving release labels: plan, apply, receipt."""

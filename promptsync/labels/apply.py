@@ -1,0 +1,239 @@
+"""Carries out planned changes of labels: each one compared before, and read back after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from promptsync.compare.labels import Pointers, labels_of_prompt
+from promptsync.compare.project import Project
+from promptsync.errors import Incomplete, PromptsyncError, Refused, RemoteError
+from promptsync.labels.plan import Change
+from promptsync.parallel import for_each
+from promptsync.prompt.labels import previous_name
+from promptsync.prompt.prompt import Listed, Prompt
+from promptsync.registry.errors import FateUnknown, Rejected, TimedOut, Unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What became of a change. ``moved`` says that the label is where it should be.
+
+    ``note`` is something that went wrong beside it. ``is_unknown`` says that it may be there or not.
+    ``is_undone`` says that it was there, and was moved back on account of another.
+    """
+
+    change: Change
+    moved: bool
+    reason: str = ""
+    note: str = ""
+    error: RemoteError | None = None
+    is_unknown: bool = False
+    is_undone: bool = False
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C while labels were moved; ``changed`` is what became of each of them."""
+
+    def __init__(self, changed: Sequence[Changed]) -> None:
+        super().__init__()
+        self.changed = tuple(changed)
+
+
+def apply_changes(project: Project, changes: Sequence[Change], *, together: bool = False) -> list[Changed]:
+    """Make each change, and return what became of it; a registry's yes counts only once it is read back.
+
+    A label that is no longer where the plan saw it stays there. The label that remembers the way back is gone
+    while a label moves up, set first where it moves down, and put back when the label itself does not move: a
+    rollback that goes too far is worse than one that is refused. With ``together``, when one label stays,
+    those that went are moved back. Raises ``Unsupported`` where labels cannot be changed (nothing was changed
+    then), and ``Stopped`` on Ctrl-C, once what was under way is done, and with ``together`` moved back.
+    """
+    begun: set[int] = set()
+    done: dict[int, Changed] = {}
+
+    def one(number: int) -> None:
+        begun.add(number)
+        done[number] = _change(project, changes[number])
+        project.progress("Moving labels", len(done), len(changes))
+
+    def stopped(number: int) -> Changed:
+        is_unknown = number in begun and changes[number].old != changes[number].new
+        reason = "interrupted: it may have moved or not" if is_unknown else "interrupted before that"
+        return done.get(number) or Changed(changes[number], False, reason, is_unknown=is_unknown)
+
+    try:
+        for_each(one, range(len(changes)))
+    except KeyboardInterrupt:
+        found = [stopped(number) for number in range(len(changes))]
+        raise Stopped(_undo(project, found, "the run was interrupted") if together else found) from None
+    except BaseException:
+        if together:
+            _undo(project, list(done.values()), "another failed")
+        raise
+    found = [done[number] for number in range(len(changes))]
+    stayed = next((one for one in found if not one.moved), None)
+    if together and stayed is not None:
+        return _undo(project, found, f"{stayed.change.name} was not moved")
+    return found
+
+
+def failure(project: Project, changed: Sequence[Changed]) -> PromptsyncError | None:
+    """Return the error that a receipt ends in, ``None`` when every label is where it should be.
+
+    A key that may not move labels is a failure of the registry's side (exit code 4) as long as nothing was
+    done; what a registry held back, or somebody else moved, is a refusal (3).
+    """
+    stayed = [one for one in changed if not one.moved]
+    if not stayed:
+        return None
+    first = next((one for one in stayed if not one.is_undone), stayed[0])
+    told = f"{first.change.label!r} of {first.change.name!r} was not moved: {first.reason}"
+    is_partial = any(one.moved and one.change.old != one.change.new for one in changed)
+    if is_partial or any(one.is_unknown for one in stayed):
+        return Incomplete(
+            told, hint="promptsync label list shows where the labels point", code="labels-unfinished"
+        )
+    error = first.error
+    if isinstance(error, Rejected) and error.status == 403:
+        return RemoteError(
+            f"{project.registry.url} does not let this key change labels: {error.reason or error.message}",
+            hint="creating and moving labels needs the permission PROMPT_DEPLOY: ask an administrator of the "
+            "workspace",
+            code="forbidden",
+        )
+    if error is not None and not is_held_back(error):
+        return error
+    return Refused(told, hint="promptsync label list shows where the labels point", code="label-not-moved")
+
+
+def is_held_back(error: RemoteError) -> bool:
+    """Whether a registry answered as for a label that is protected, or that the key may not move."""
+    return isinstance(error, Rejected) and error.status in (403, 409)
+
+
+def _change(project: Project, change: Change) -> Changed:
+    if change.old == change.new:
+        return Changed(change, True)
+    try:
+        before = _labels(project, change)
+    except Unsupported:
+        raise
+    except RemoteError as error:
+        return Changed(change, False, error.message, error=error)
+    now = before[change.label].version if change.label in before else None
+    if now != change.old:
+        return Changed(change, False, f"somebody else changed it meanwhile, to {_shown(now)}")
+    return relabel_from(project, change, before)
+
+
+def relabel_from(project: Project, change: Change, before: Pointers) -> Changed:
+    """Make one change to labels that were read right before it. Raises ``Unsupported``."""
+    found = _read_back(project, change, _write(project, change, before))
+    if isinstance(found.error, Unsupported):
+        raise found.error
+    return found
+
+
+def _write(project: Project, change: Change, before: Pointers) -> RemoteError | None:
+    """Set both labels; the error is returned, for what it means is seen by reading back."""
+    remembered = previous_name(change.label)
+    if remembered is None:
+        steps: list[tuple[str, int | None]] = [(change.label, change.new)]
+    elif change.new is None or change.old is None or change.new > change.old:
+        # Stopped in between, nobody may take it for a release that was taken back, nor be taken back too far.
+        stale = remembered in before and before[remembered].version != change.previous[1]
+        steps = [(remembered, None)] if stale else []
+        steps += [(change.label, change.new), (remembered, change.previous[1])]
+    else:
+        steps = [(remembered, change.previous[1]), (change.label, change.new)]
+    there = dict(before)
+    done: list[str] = []
+    try:
+        for label, version in steps:
+            _point(project, change, label, version, there)
+            done.append(label)
+            if version is None:
+                there.pop(label, None)
+    except RemoteError as error:
+        if change.label in done:  # what has no way back is not released
+            with suppress(RemoteError):
+                now = _labels(project, change)
+                if change.label in now and now[change.label].version == change.new:
+                    _point(project, change, change.label, change.old, now)
+        return error
+    return None
+
+
+def _read_back(project: Project, change: Change, error: RemoteError | None) -> Changed:
+    try:
+        after = _labels(project, change)
+    except RemoteError as unread:
+        reason = error.message if error is not None else f"it could not be read back: {unread.message}"
+        is_unknown = error is None or isinstance(error, FateUnknown)
+        return Changed(change, False, reason, error=error or unread, is_unknown=is_unknown)
+    now = after[change.label].version if change.label in after else None
+    remembered = previous_name(change.label)
+    kept = after[remembered].version if remembered is not None and remembered in after else None
+    if now == change.new:
+        lost = remembered is not None and kept != change.previous[1]
+        note = f"{remembered} is at {_shown(kept)}, not at {_shown(change.previous[1])}" if lost else ""
+        return Changed(change, True, note=note)
+    # where somebody else moved the label, what remembers the way back is theirs as well
+    if remembered is not None and kept != change.previous[0] and now == change.old:
+        _restore(project, change, remembered, after)
+    if error is not None:
+        # what timed out may still arrive
+        return Changed(change, False, error.message, error=error, is_unknown=isinstance(error, TimedOut))
+    return Changed(
+        change,
+        False,
+        f"it is at {_shown(now)} although the registry said yes: pending approval, or overridden",
+    )
+
+
+def _restore(project: Project, change: Change, remembered: str, after: Pointers) -> None:
+    # Where that fails too, the label itself stayed, which is told; a rollback that meets it is refused.
+    with suppress(RemoteError):
+        _point(project, change, remembered, change.previous[0], after)
+
+
+def _undo(project: Project, found: list[Changed], why: str) -> list[Changed]:
+    """Move back what moved, and return all of it as it is then. Raises ``Stopped`` on a further Ctrl-C."""
+    after = list(found)
+
+    def one(number: int) -> None:
+        changed = found[number]
+        undone = _change(project, changed.change.reversed())
+        if undone.moved:
+            back = replace(changed, moved=False, reason=f"moved back, for {why}", is_undone=True)
+        else:
+            back = replace(changed, note=f"could not be moved back: {undone.reason}")
+        after[number] = back
+
+    moved = [number for number, one in enumerate(found) if one.moved and one.change.old != one.change.new]
+    try:
+        for_each(one, moved)
+    except KeyboardInterrupt:
+        raise Stopped(after) from None
+    return after
+
+
+def _labels(project: Project, change: Change) -> Pointers:
+    # only the identity counts here
+    item = Listed(change.template_id, 0, Prompt(change.name, {}))
+    return labels_of_prompt(project, item)
+
+
+def _point(project: Project, change: Change, label: str, version: int | None, before: Pointers) -> None:
+    existing = before.get(label)
+    if version is None:
+        if existing is not None:
+            project.registry.delete_label(existing)
+    elif existing is None or existing.version != version:
+        project.registry.set_label(change.template_id, change.name, label, version, existing)
+
+
+def _shown(version: int | None) -> str:
+    return f"v{version}" if version is not None else "no version"

@@ -1,0 +1,187 @@
+"""Rules about snippet references, and what the other rules need to know of snippets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from promptsync.lint.rules import Severity
+from promptsync.lint.subject import KeyPath, Known, Subject, leaves, texts_of
+from promptsync.prompt.prompt import Problem
+from promptsync.prompt.snippets import (
+    FENCE,
+    Malformed,
+    Reference,
+    SnippetError,
+    expand,
+    find_cycle,
+    references,
+    scan,
+)
+from promptsync.prompt.template import template_variables
+
+_MOST_CYCLES = 100
+
+
+class Snippets:
+    """The prompts that references can name, and how they refer to one another."""
+
+    def __init__(self, subjects: Sequence[Subject], known: Known) -> None:
+        self.known = known
+        self.templates: dict[str, Mapping[str, Any]] = dict(known.templates)
+        self.templates.update({subject.prompt.name: subject.template for subject in subjects})
+        self._used: dict[str, list[Reference]] = {}
+
+    @cached_property
+    def graph(self) -> dict[str, set[Reference]]:
+        """What each prompt refers to, for those that refer to anything."""
+        found = {name: set(self.used_by(name)) for name in self.templates}
+        return {name: used for name, used in found.items() if used}
+
+    @cached_property
+    def referenced(self) -> set[str]:
+        return {reference.name for used in self.graph.values() for reference in used}
+
+    def used_by(self, name: str) -> list[Reference]:
+        """Return the references in the texts of one of ``templates``."""
+        if name not in self._used:
+            self._used[name] = [
+                found
+                for text in texts_of(self.templates[name])
+                if FENCE in text.text
+                for found in references(text.text)
+            ]
+        return self._used[name]
+
+    def expanded(self, text: str) -> str | None:
+        """Return a text with its snippets put in, or ``None`` when one of them is not at hand."""
+        try:
+            content = expand({"type": "completion", "content": text}, self._resolve)["content"]
+        except SnippetError:
+            return None
+        return str(content)
+
+    def variables(self, name: str) -> set[str] | None:
+        """Return the variables of the snippets in a prompt, ``None`` when one of them is not at hand."""
+        found: set[str] = set()
+        seen: set[str] = set()
+        waiting = [reference.name for reference in self.used_by(name)]
+        while waiting:
+            used = waiting.pop()
+            if used in seen:
+                continue
+            seen.add(used)
+            if used not in self.templates:
+                return None
+            found |= template_variables(self.templates[used])
+            waiting += [reference.name for reference in self.used_by(used)]
+        return found
+
+    def _resolve(self, reference: Reference) -> Mapping[str, Any]:
+        template = self.templates.get(reference.name)
+        if template is None:
+            raise SnippetError(f"No snippet {reference.name!r}.")
+        return template
+
+
+def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
+    """Check the references of one file."""
+    if not _may_refer(subject):
+        return
+    for path, found in _scanned(subject):
+        if isinstance(found, Malformed):
+            yield _malformed(subject, path, found)
+            continue
+        target = snippets.templates.get(found.name)
+        if target is None:
+            yield from _missing(subject, path, found, snippets.known)
+        elif target.get("type") == "chat":
+            message = f"{found} refers to a chat prompt; only completion prompts can be snippets."
+            yield subject.problem("snippet-chat", path, message, hint="Move the text to a completion prompt.")
+        if not found.pinned:
+            message = f"{found} is not pinned: publishing that snippet changes this prompt at once."
+            hint = f"Pin it to a label or a version: {Reference(found.name, label='LABEL')}."
+            yield subject.problem("snippet-unpinned", path, message, hint=hint)
+    yield from _outside(subject)
+
+
+def cycles(subjects: Sequence[Subject], snippets: Snippets) -> Iterator[Problem]:
+    """Check that no snippet holds itself; a pinned reference may mean an older text without the circle."""
+    if not any(_may_refer(subject) for subject in subjects):
+        return
+    files = {subject.prompt.name: subject for subject in subjects}
+    unpinned = {name: {ref.name for ref in used if not ref.pinned} for name, used in snippets.graph.items()}
+    every = {name: {ref.name for ref in used} for name, used in snippets.graph.items()}
+    circles = _circles(unpinned)
+    severity: Severity = "error" if circles else "warning"
+    for circle in circles or _circles(every):
+        subject = next((files[name] for name in circle if name in files), None)
+        if subject is not None:
+            following = circle[circle.index(subject.prompt.name) + 1 :]
+            path = next((at for at, used in _scanned(subject) if _names(used, following)), ())
+            message = f"Snippets refer to one another in a circle: {' -> '.join(circle)}."
+            hint = "Remove one of these references."
+            yield subject.problem("snippet-cycle", path, message, hint=hint, severity=severity)
+
+
+def _circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Return circles until, with one reference of each cut, none is left."""
+    left = {name: set(used) for name, used in graph.items()}
+    found: list[list[str]] = []
+    while len(found) < _MOST_CYCLES and (circle := find_cycle(left)):
+        left[circle[0]].discard(circle[1])
+        found.append(circle)
+    return found
+
+
+def _names(found: Reference | Malformed, following: Sequence[str]) -> bool:
+    return isinstance(found, Reference) and found.name == following[0]
+
+
+def _may_refer(subject: Subject) -> bool:
+    # Escapes such as "\x40" can hide a reference from the first look, so a backslash needs the second.
+    source = subject.file.text
+    return FENCE in source or ("\\" in source and any(FENCE in text.text for text in subject.texts))
+
+
+def _scanned(subject: Subject) -> Iterator[tuple[KeyPath, Reference | Malformed]]:
+    """Yield what is or tries to be a reference, each distinct one once."""
+    seen: set[Reference | Malformed] = set()
+    for text in subject.texts:
+        for found in scan(text.text) if FENCE in text.text else ():
+            if found not in seen:
+                seen.add(found)
+                yield text.path, found
+
+
+def _malformed(subject: Subject, path: KeyPath, found: Malformed) -> Problem:
+    rule = "snippet-unbalanced" if "closing" in found.reason else "snippet-malformed"
+    hint = f"References look like {FENCE}name{FENCE} or {FENCE}name@label:prod{FENCE}."
+    return subject.problem(rule, path, f"Not a snippet reference: {found.reason}.", hint=hint)
+
+
+def _missing(subject: Subject, path: KeyPath, found: Reference, known: Known) -> Iterator[Problem]:
+    if known.registry is not None:
+        if found.name not in known.registry:
+            message = f"{found} names no prompt, neither in the files nor in the registry."
+            yield subject.problem("snippet-missing", path, message, hint="Check the name: case counts.")
+        return
+    severity: Severity = "warning" if known.partial else "error"
+    message = f"{found} names no prompt of this repository."
+    hint = (
+        "It may be in the registry: this repository includes only some prompts."
+        if known.partial
+        else f"Check the name, for case counts; or pull it: promptsync pull {found.name!r}."
+    )
+    yield subject.problem("snippet-missing", path, message, hint=hint, severity=severity)
+
+
+def _outside(subject: Subject) -> Iterator[Problem]:
+    if sum(text.text.count(FENCE) for text in subject.texts) == subject.file.text.count(FENCE):
+        return
+    rendered = {text.path for text in subject.texts}
+    for path, value in leaves(subject.template):
+        if path not in rendered and isinstance(value, str) and FENCE in value and references(value):
+            message = f"{references(value)[0]} stands where the registry expands no snippets."
+            yield subject.problem("snippet-not-expanded", path, message)

@@ -1,0 +1,89 @@
+"""The rule about unquoted values that YAML 1.1 reads as something else than they look like.
+
+Only where types are free: parameters, metadata, examples and tools. Elsewhere a wrong type is an error
+when the file is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from promptsync.lint.subject import KEY, KeyPath, Subject, leaves
+from promptsync.prompt.prompt import Problem
+
+_WORDS = r"(?:yes|no|on|off)"
+_OCTAL = r"[-+]?0[0-7_]+"
+_SIXTIES = r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
+_DATE = r"\d{4}-\d\d?-\d\d?(?:[Tt ][^\s,\]}]+)?"
+_GROUPED = r"[-+]?[1-9][0-9]*_[0-9_]+"
+_EXPONENT = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)[eE][-+]?\d+"
+_MODERN_OCTAL = r"0o[0-7]+"
+
+_NUMBERS = rf"{_OCTAL}|{_SIXTIES}|{_GROUPED}"
+_TEXTS = rf"{_EXPONENT}|{_MODERN_OCTAL}"
+_ANY = re.compile(
+    rf"(?:[:,\-]\s+|\[\s*)(?:(?i:{_WORDS})|{_NUMBERS}|{_DATE}|{_TEXTS})\s*(?:[,\]}}#]|$)", re.MULTILINE
+)
+_FREE = ("model:", "metadata:", "tools:", "functions:", "examples:")
+_NEXT = re.compile(r"\n(?=[^\s#-])")
+_KEY_BEFORE = re.compile(rf"(?:-\s+)*{KEY}")
+_ITEM_BEFORE = re.compile(r"(?:-\s+)*")
+_TOKEN = re.compile(rf"(?:{_DATE}|[^\s,\]}}#]+)")
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """Check the values whose type is free."""
+    if not any(_ANY.search(source) for source in _sections(subject.file.text)):
+        return
+    for path, value in _free(subject):
+        token = _token(subject, path) if isinstance(value, bool | int | float | str | date) else ""
+        read = _surprise(token, value)
+        if read:
+            message = f"YAML reads {token} as {read}."
+            hint = f'Write "{token}" for the text, or {read.split()[-1]} for what it is read as.'
+            if isinstance(value, str):
+                hint = "Write the number with a point and a sign, such as 1.0e-3, or quote the text."
+            yield subject.problem("yaml-scalar", path, message, hint=hint)
+
+
+def _sections(source: str) -> Iterator[str]:
+    """Yield the parts of a file whose types are free, so that the prompt's own text is not searched."""
+    if source.lstrip().startswith("{"):
+        yield source
+        return
+    for key in _FREE:
+        start = 0 if source.startswith(key) else source.find("\n" + key)
+        if start >= 0:
+            end = _NEXT.search(source, start + len(key))
+            yield source[start : end.start() if end else len(source)]
+
+
+def _free(subject: Subject) -> Iterator[tuple[KeyPath, Any]]:
+    for key, value in subject.prompt.metadata.items():
+        yield from leaves(value, ("model",) if key == "model" else ("metadata", key))
+    for key in ("tools", "functions"):
+        yield from leaves(subject.template.get(key), (key,))
+    yield from leaves(subject.file.local.examples, ("examples",))
+
+
+def _surprise(token: str, value: Any) -> str:
+    """Return what a token was read as, when a reader of the file would not think so."""
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}" if re.fullmatch(_WORDS, token, re.IGNORECASE) else ""
+    if isinstance(value, str):
+        return "text, not as a number" if value == token and re.fullmatch(_TEXTS, token) else ""
+    if isinstance(value, date):
+        return f"the date {value}" if re.fullmatch(_DATE, token) else ""
+    return f"the number {value}" if re.fullmatch(_NUMBERS, token) else ""
+
+
+def _token(subject: Subject, path: KeyPath) -> str:
+    """Return the unquoted source of a value, ``""`` when it is not on the line of its key."""
+    line, column = subject.position(path)
+    rest = subject.lines[line - 1][column - 1 :] if line <= len(subject.lines) else ""
+    before = (_KEY_BEFORE if isinstance(path[-1], str) else _ITEM_BEFORE).match(rest)
+    found = _TOKEN.match(rest, before.end() if before else 0)
+    return found[0] if found else ""

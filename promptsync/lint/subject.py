@@ -1,0 +1,185 @@
+"""What is checked: a prompt file with the places of its values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+from promptsync.lint.rules import RULES, Severity
+from promptsync.prompt.fill import format_of
+from promptsync.prompt.prompt import Local, Problem, Prompt
+from promptsync.prompt.snippets import is_text_block
+
+KeyPath = tuple[str | int, ...]
+
+MAX_DEPTH = 64
+"""How deep values are looked into; more than any tool schema needs."""
+
+KEY = r"(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|[^\s\"'\[\]{},:][^:#\n]*?)\s*:(?:\s+|$)"
+"""A key of a YAML mapping with its colon."""
+
+_BLOCK_SCALAR = re.compile(rf"(?:-\s+)*(?:{KEY})?([|>])[-+1-9]{{0,2}}\s*(?:#.*)?")
+
+
+class Located(Protocol):
+    """A prompt file that has been read.
+
+    ``position`` takes a path in the file such as ``("messages", 0, "content")`` and returns the line and the
+    column, from 1, of that key or item; it may raise ``LookupError`` when there is no such place.
+    """
+
+    @property
+    def path(self) -> Any: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def prompt(self) -> Prompt: ...
+    @property
+    def local(self) -> Local: ...
+    def position(self, keypath: KeyPath, /) -> tuple[int, int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known beside the files that are checked.
+
+    ``templates`` are the other prompts of the repository by name. ``registry`` are the names in the registry,
+    ``None`` when it was not asked. ``partial`` says that the repository holds only some of the registry's
+    prompts (``include`` limits it): a snippet that is nowhere in the files may well exist.
+    """
+
+    templates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    registry: frozenset[str] | None = None
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One text that the registry renders, where it stands, and its format."""
+
+    path: KeyPath
+    text: str
+    template_format: str
+
+
+class Subject:
+    """A file under check, with what several rules need worked out once."""
+
+    def __init__(self, file: Located) -> None:
+        self.file = file
+        self.prompt = file.prompt
+        self.template = file.prompt.template
+
+    @cached_property
+    def texts(self) -> list[Text]:
+        return list(texts_of(self.template))
+
+    @cached_property
+    def lines(self) -> list[str]:
+        return self.file.text.split("\n")
+
+    def problem(
+        self,
+        rule: str,
+        path: KeyPath,
+        message: str,
+        *,
+        hint: str = "",
+        severity: Severity | None = None,
+        within: tuple[int, int | None] | None = None,
+    ) -> Problem:
+        """Return a problem at a path, or at the line and column ``within`` the text at that path."""
+        line, column = self.place(path, within) if within else self.position(path)
+        return self.problem_at(rule, line, column, message, hint=hint, severity=severity)
+
+    def problem_at(
+        self,
+        rule: str,
+        line: int,
+        column: int,
+        message: str,
+        *,
+        hint: str = "",
+        severity: Severity | None = None,
+    ) -> Problem:
+        """Return a problem at a line and column of the file."""
+        level = severity or RULES[rule].severity
+        return Problem(str(self.file.path), line, column, rule, message, level, hint)
+
+    def position(self, path: KeyPath) -> tuple[int, int]:
+        """Return where a value stands, or the nearest thing around it that the file has."""
+        while path:
+            try:
+                return self.file.position(path)
+            except LookupError:
+                path = path[:-1]
+        return 1, 1
+
+    def place(self, path: KeyPath, within: tuple[int, int | None]) -> tuple[int, int]:
+        """Return where a line and column of a text stand in the file.
+
+        Only a literal block keeps the lines of a text; in any other style it is the place of the text.
+        """
+        line, column = self.position(path)
+        header = self.lines[line - 1][column - 1 :] if line <= len(self.lines) else ""
+        found = _BLOCK_SCALAR.fullmatch(header.rstrip("\r"))
+        if found is None or found[1] == ">":
+            return line, column
+        target, offset = within
+        body = next((text for text in self.lines[line:] if text.strip()), "")
+        indent = len(body) - len(body.lstrip(" "))
+        return line + target, indent + (offset or 1)
+
+
+def texts_of(template: Mapping[str, Any]) -> Iterator[Text]:
+    """Yield the rendered texts of a template with their paths in a prompt file."""
+    written = format_of(template)
+    yield from _content(template.get("content"), ("content",), written)
+    for index, message in messages_of(template):
+        path: KeyPath = ("messages", index, "content")
+        yield from _content(message.get("content"), path, format_of(message, written))
+
+
+def messages_of(template: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the messages that are objects, with their indexes."""
+    messages = template.get("messages")
+    if isinstance(messages, list | tuple):
+        for index, message in enumerate(messages):
+            if isinstance(message, Mapping):
+                yield index, message
+
+
+def blocks_of(content: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the content blocks that are objects, with their indexes."""
+    if isinstance(content, list | tuple):
+        for index, block in enumerate(content):
+            if isinstance(block, Mapping):
+                yield index, block
+
+
+def _content(content: Any, path: KeyPath, template_format: str) -> Iterator[Text]:
+    if isinstance(content, str):
+        yield Text(path, content, template_format)
+    for index, block in blocks_of(content):
+        if is_text_block(block):
+            yield Text((*path, index, "text"), block["text"], template_format)
+
+
+def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield every value that is neither an object nor a list, down to ``MAX_DEPTH``, in document order."""
+    waiting = [(path, value)]
+    while waiting:
+        at, item = waiting.pop()
+        inner: list[tuple[KeyPath, Any]]
+        if isinstance(item, Mapping):
+            inner = [((*at, key), child) for key, child in item.items()]
+        elif isinstance(item, list | tuple):
+            inner = [((*at, index), child) for index, child in enumerate(item)]
+        else:
+            yield at, item
+            continue
+        if len(at) < MAX_DEPTH:
+            waiting.extend(reversed(inner))

@@ -1,0 +1,200 @@
+"""Rules about what stands in a text unseen: control characters, and conflict markers that were left in."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+
+from promptsync.lint.references import Snippets
+from promptsync.lint.rules import Severity
+from promptsync.lint.subject import Subject, Text
+from promptsync.prompt.prompt import Problem
+from promptsync.prompt.snippets import FENCE
+from promptsync.prompt.template import JINJA2, syntax_error, variables
+
+# C0 and C1 without tab, LF, CR and NEL; zero-width blanks; bidirectional embeddings, overrides and isolates;
+# invisible tags, which can carry instructions that nobody sees.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069"
+    "\U000e0000-\U000e007f]"
+)
+_FLAG = "\U0001f3f4"
+_TAGS = re.compile(f"{_FLAG}[\U000e0020-\U000e007e]+\U000e007f")
+_CONFLICT = re.compile(r"^<{7}(?: .*)?\n(?s:.*?)^={7}\r?\n(?s:.*?)^>{7}(?: .*)?$", re.MULTILINE)
+_START = "<<<<<<<"
+
+
+def check_characters(subject: Subject) -> Iterator[Problem]:
+    """Check the texts of one file."""
+    for text in subject.texts:
+        # All of these are unprintable too, which is a far quicker question.
+        if not text.text.replace("\n", "").isprintable():
+            yield from _unseen(subject, text)
+        if _START in text.text:
+            yield from _conflict(subject, text)
+
+
+def _unseen(subject: Subject, text: Text) -> Iterator[Problem]:
+    # The flags of England, Scotland and Wales are made of tags.
+    value = _TAGS.sub("", text.text) if _FLAG in text.text else text.text
+    found = _UNSEEN.search(value)
+    if found is None:
+        return
+    character = found[0]
+    name = unicodedata.name(character, "control character").lower()
+    count = len(_UNSEEN.findall(value))
+    more = f" and {count - 1} more like it" if count > 1 else ""
+    yield subject.problem(
+        "control-character",
+        text.path,
+        f"The text holds U+{ord(character):04X} ({name}){more}: nobody sees it and a model reads it.",
+        hint="Delete it, unless it is meant.",
+        within=_line(value, found.start()),
+    )
+
+
+def _conflict(subject: Subject, text: Text) -> Iterator[Problem]:
+    found = _CONFLICT.search(text.text)
+    if found is not None:
+        yield subject.problem(
+            "conflict-markers",
+            text.path,
+            "The text holds the markers of a merge conflict.",
+            hint="Decide between the two sides and delete the three marker lines.",
+            within=_line(text.text, found.start()),
+        )
+
+
+def _line(text: str, offset: int) -> tuple[int, int]:
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+_ISSUERS = {
+    "pl_": "PromptLayer",
+    "sk-ant-": "Anthropic",
+    "sk-": "OpenAI",
+    "AIza": "Google",
+    "AKIA": "AWS",
+    "ghp_": "GitHub",
+    "gho_": "GitHub",
+    "ghu_": "GitHub",
+    "ghs_": "GitHub",
+    "ghr_": "GitHub",
+    "github_pat_": "GitHub",
+    "xox": "Slack",
+    "hf_": "Hugging Face",
+}
+_KEY = re.compile(
+    r"(?<![A-Za-z0-9_])(?:pl_[0-9A-Za-z]{24,}|sk-[A-Za-z0-9_-]{20,}|AIza[0-9A-Za-z_-]{35}|AKIA[0-9A-Z]{16}"
+    r"|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}|xox[abprs]-[A-Za-z0-9-]{20,}"
+    r"|hf_[A-Za-z0-9]{30,})(?![A-Za-z0-9])"
+)
+_PLACEHOLDER = re.compile(
+    r"example|x{4}|your|placeholder|redacted|123456789|abcdefgh|(.)\1{5}", re.IGNORECASE
+)
+_RUN = re.compile(r"[A-Za-z0-9]+")
+_SHORTEST_RUN = 16
+_LEAST_ENTROPY = 3.0
+"""Bits a character; hexadecimal keys have almost 4, words with digits about 3."""
+
+
+def check_secrets(subject: Subject) -> Iterator[Problem]:
+    """Search the whole source, comments too, for keys."""
+    source = subject.file.text
+    if not any(prefix in source for prefix in _ISSUERS):
+        return
+    for found in _KEY.finditer(source):
+        key = found[0]
+        if not _is_random(key):
+            continue
+        issuer = next(name for prefix, name in _ISSUERS.items() if key.startswith(prefix))
+        line = source.count("\n", 0, found.start()) + 1
+        column = found.start() - source.rfind("\n", 0, found.start())
+        message = f"This looks like a secret key of {issuer} ({key[:6]}…)."
+        hint = "Remove it, and revoke it: it may be in git's history already."
+        yield subject.problem_at("api-key", line, column, message, hint=hint)
+
+
+def _is_random(key: str) -> bool:
+    """Whether a match is a key rather than prose, a module name or a placeholder."""
+    if _PLACEHOLDER.search(key):
+        return False
+    body = max(_RUN.findall(key), key=len)
+    if len(body) < _SHORTEST_RUN or not any(map(str.isdigit, body)) or not any(map(str.isalpha, body)):
+        return False
+    shares = [count / len(body) for count in Counter(body).values()]
+    return -sum(share * math.log2(share) for share in shares) >= _LEAST_ENTROPY
+
+
+_BRACES = "Write literal braces as {{ and }}, or use template_format: jinja2."
+_VARIABLE = re.compile(r"[\w-]+(?: [\w-]+)*")
+
+_UNKNOWN_NAME = ("no filter named ", "no test named ")
+
+
+def check_syntax(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
+    """Check that each text can be rendered."""
+    for text in subject.texts:
+        found = syntax_error(text.text, text.template_format)
+        if text.template_format == JINJA2:
+            yield from _jinja(subject, text, found, snippets) if found else ()
+        elif found is None:
+            yield from _fields(subject, text)
+        else:
+            reason, line, column = found
+            yield subject.problem(
+                "fstring-unrenderable",
+                text.path,
+                f"This text will not be rendered, its variables stay as they are: {reason}.",
+                hint=_BRACES,
+                within=(line, column),
+            )
+
+
+def _fields(subject: Subject, text: Text) -> Iterator[Problem]:
+    """Name the first field that nobody meant as a variable: JSON in an f-string is the usual one."""
+    if "{" not in text.text:
+        return
+    names = variables(text.text, text.template_format)
+    places = {text.text.find("{" + name): name for name in names if not _VARIABLE.fullmatch(name)}
+    if places:
+        start = min(places)
+        message = f"The registry reads this as a variable with the name {places[start]!r}."
+        line = text.text.count("\n", 0, start) + 1
+        column = start - text.text.rfind("\n", 0, start)
+        yield subject.problem("fstring-field", text.path, message, hint=_BRACES, within=(line, column))
+
+
+def _jinja(
+    subject: Subject, text: Text, found: tuple[str, int, int | None], snippets: Snippets
+) -> Iterator[Problem]:
+    reason, line, column = found
+    reason = reason.rstrip(".")
+    if reason.startswith(_UNKNOWN_NAME):
+        message = f"This text will not be rendered: {reason}."
+        yield subject.problem("jinja-name", text.path, message, within=(line, column))
+        return
+    severity = _severity(subject, text, snippets)
+    if severity is not None:
+        hint = "The registry leaves a text with a syntax error unrendered."
+        yield subject.problem(
+            "jinja-syntax",
+            text.path,
+            f"jinja2: {reason}.",
+            hint=hint,
+            severity=severity,
+            within=(line, column),
+        )
+
+
+def _severity(subject: Subject, text: Text, snippets: Snippets) -> Severity | None:
+    """Judge a broken text; snippets may open a block that another text closes, so they are put in first."""
+    if FENCE in text.text:
+        whole = snippets.expanded(text.text)
+        if whole is None:
+            return "warning"
+        return "error" if syntax_error(whole, JINJA2) else None
+    return "warning" if subject.prompt.name in snippets.referenced else "error"

@@ -1,0 +1,1 @@
+"""What a prompt is: its value, canonical form, template language, differences and merges. Pure."""

@@ -1,0 +1,219 @@
+"""What differs between two versions of a prompt, field by field, in the words of a prompt file.
+
+The one module that imports deepdiff, and only when two versions differ.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from promptsync.prompt.canonical import canonical, encode
+from promptsync.prompt.defaults import DEFAULT_FORMAT, TEMPLATE
+from promptsync.prompt.lists import align
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.template import template_variables
+
+Kind = Literal["added", "removed", "changed"]
+Path = tuple[str | int, ...]
+
+_ORDER = (
+    "type",
+    "tags",
+    "template_format",
+    "model",
+    "metadata",
+    "content",
+    "messages",
+    "functions",
+    "function_call",
+    "tools",
+    "tool_choice",
+    "extra",
+)
+_KNOWN = frozenset(_ORDER) | TEMPLATE.fields.keys() | {"function_call"}
+_PLAIN_KEY = re.compile(r"[^\W\d][\w-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that differs.
+
+    ``path`` reads like ``messages[1].content`` or ``model.parameters.temperature``; indexes count from 0 in
+    the new version, for a removed item in the old one. ``old`` is ``None`` for what was added, ``new`` for
+    what was removed.
+    """
+
+    path: str
+    old: Any
+    new: Any
+    kind: Kind
+
+
+def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
+    """Return the differences in the order of a prompt file; ``None`` is a prompt that does not exist.
+
+    Values are those of the canonical form: server defaults are absent, content that is one plain text is a
+    string. The name is not compared.
+    """
+    before, after = view(old) if old else {}, view(new) if new else {}
+    _share_format(before, after)
+    if not before or not after:
+        # A kind shows in having messages or content; on its own it would be noise in a whole prompt.
+        before.pop("type", None)
+        after.pop("type", None)
+    found = list(_items(before, after))
+    return [_change(path, kind, *values) for path, kind, values in found]
+
+
+def variables_change(old: Prompt | None, new: Prompt | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the input variables that were added and that were removed, sorted."""
+    before = template_variables(old.template) if old else set()
+    after = template_variables(new.template) if new else set()
+    return tuple(sorted(after - before)), tuple(sorted(before - after))
+
+
+def view(prompt: Prompt) -> dict[str, Any]:
+    """Return the canonical form under the keys of a prompt file, with the tags sorted."""
+    form = canonical(prompt)
+    shown: dict[str, Any] = dict(form["template"])
+    unknown = {key: shown.pop(key) for key in list(shown) if key not in _KNOWN}
+    metadata = dict(form.get("metadata", {}))
+    extra = {"template": unknown, "version": form.get("extra")}
+    parts = {
+        "tags": sorted(set(prompt.tags)),
+        "model": metadata.pop("model", None),
+        "metadata": metadata,
+        "extra": {key: value for key, value in extra.items() if value},
+    }
+    shown.update({key: value for key, value in parts.items() if value not in (None, {}, [])})
+    return {key: shown[key] for key in _ORDER if key in shown}
+
+
+def _share_format(*views: dict[str, Any]) -> None:
+    """Show one format for all messages as a prompt file does, unless a version has messages of both."""
+    chats = [shown for shown in views if isinstance(shown.get("messages"), list)]
+    formats = [{_format(message) for message in shown["messages"]} for shown in chats]
+    if any(len(found) > 1 for found in formats):
+        return
+    for shown, found in zip(chats, formats, strict=True):
+        shown["messages"] = [_without_format(message) for message in shown["messages"]]
+        if found - {DEFAULT_FORMAT}:
+            shown["template_format"] = found.pop()
+
+
+def _format(message: Any) -> Any:
+    return message.get("template_format", DEFAULT_FORMAT) if isinstance(message, Mapping) else DEFAULT_FORMAT
+
+
+def _without_format(message: Any) -> Any:
+    if not isinstance(message, Mapping):
+        return message
+    return {key: value for key, value in message.items() if key != "template_format"}
+
+
+Found = tuple[Path, Kind, tuple[Any, Any]]
+
+
+def _items(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Found]:
+    """Compare two prompts key by key, so that the result keeps the order of a prompt file."""
+    absent: Mapping[str, Any] = {"metadata": {}, "extra": {}} if old and new else {}
+    for key in [key for key in _ORDER if key in old or key in new]:
+        before, after = old.get(key, absent.get(key)), new.get(key, absent.get(key))
+        if before is None:
+            yield from _whole((key,), "added", after)
+        elif after is None:
+            yield from _whole((key,), "removed", before)
+        else:
+            yield from _compare(before, after, (key,))
+
+
+def _whole(path: Path, kind: Kind, value: Any) -> Iterator[Found]:
+    """Report a list of messages or tools that came or went as its items, anything else as one value."""
+    if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+        yield from (((*path, index), kind, _sides(kind, item)) for index, item in enumerate(value))
+    else:
+        yield path, kind, _sides(kind, value)
+
+
+def _sides(kind: Kind, value: Any) -> tuple[Any, Any]:
+    return (None, value) if kind == "added" else (value, None)
+
+
+def _compare(old: Any, new: Any, path: Path) -> Iterator[Found]:
+    if encode(old) == encode(new):
+        return
+    if path == ("tags",):
+        yield path, "changed", (old, new)
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _lists(old, new, path)
+    elif isinstance(old, Mapping) and isinstance(new, Mapping):
+        yield from _mappings(old, new, path)
+    else:
+        yield path, "changed", (old, new)
+
+
+def _lists(old: Sequence[Any], new: Sequence[Any], path: Path) -> Iterator[Found]:
+    for before, after in align(old, new):
+        if after is None and before is not None:
+            yield (*path, before), "removed", (old[before], None)
+        elif before is None and after is not None:
+            yield (*path, after), "added", (None, new[after])
+        elif before is not None and after is not None:
+            yield from _compare(old[before], new[after], (*path, after))
+
+
+def _mappings(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> Iterator[Found]:
+    """Compare two objects with deepdiff, in the order of the new one."""
+    from deepdiff import DeepDiff
+    from deepdiff.operator import BaseOperator
+
+    found: list[Found] = []
+
+    class Aligned(BaseOperator):
+        """Takes lists, for deepdiff pairs their items by index, and texts, which it would diff on its own."""
+
+        def give_up_diffing(self, level: Any, diff_instance: Any) -> bool:
+            found.extend(_compare(level.t1, level.t2, (*path, *level.path(output_format="list"))))
+            return True
+
+    operators = [Aligned(types=[list, str])]
+    tree = DeepDiff(old, new, view="tree", threshold_to_diff_deeper=0, custom_operators=operators)
+    for report, levels in tree.items():
+        kind: Kind = _REPORTS.get(report, "changed")
+        for level in levels:
+            place = (*path, *level.path(output_format="list"))
+            found.append((place, kind, _values(kind, level)))
+    order = {key: index for index, key in enumerate([*new, *(key for key in old if key not in new)])}
+    found.sort(key=lambda item: order.get(str(item[0][len(path)]), 0))
+    yield from found
+
+
+_REPORTS: Mapping[str, Kind] = {"dictionary_item_added": "added", "dictionary_item_removed": "removed"}
+
+
+def _values(kind: Kind, level: Any) -> tuple[Any, Any]:
+    return (
+        None if kind == "added" else level.t1,
+        None if kind == "removed" else level.t2,
+    )
+
+
+def _change(path: Path, kind: Kind, old: Any, new: Any) -> FieldChange:
+    return FieldChange(readable(path), old, new, kind)
+
+
+def readable(path: Path) -> str:
+    """Return a path as text: ``messages[1].content``, ``metadata["a.b"]``."""
+    parts: list[str] = []
+    for part in path:
+        if isinstance(part, int):
+            parts.append(f"[{part}]")
+        elif not _PLAIN_KEY.fullmatch(part):
+            parts.append(f"[{json.dumps(part, ensure_ascii=False)}]")
+        else:
+            parts.append(f".{part}" if parts else part)
+    return "".join(parts)

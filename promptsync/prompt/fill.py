@@ -1,0 +1,169 @@
+"""Walking a template's messages and blocks: which variables they name, and filling them in.
+
+The text engine is an argument, so that nothing here knows a template format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptsync.prompt.snippets import is_text_block
+
+F_STRING = "f-string"
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One rendered text. ``error`` says why the text stayed unrendered, empty when it did not."""
+
+    text: str
+    missing: frozenset[str] = frozenset()
+    error: str = ""
+
+
+Engine = Callable[[str, str, Values], Rendered]
+"""Text, template format, values."""
+
+
+def format_of(part: Mapping[str, Any], default: str = F_STRING) -> str:
+    """The format that a template or a message names, or ``default``."""
+    named = part.get("template_format")
+    return named if isinstance(named, str) else default
+
+
+def mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The objects of a JSON list; nothing for what is no list."""
+    return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, Mapping))
+
+
+def texts(part: Mapping[str, Any], default: str = F_STRING) -> Iterator[tuple[str, str]]:
+    """The renderable texts of a message or completion template, each with its format."""
+    written = format_of(part, default)
+    content = part.get("content")
+    if isinstance(content, str):
+        yield content, written
+    for block in content if isinstance(content, list) else ():
+        if is_text_block(block):
+            yield block["text"], written
+
+
+def other_names(part: Mapping[str, Any]) -> set[str]:
+    """The variables that a message names outside text: placeholder, image and media variables."""
+    found: set[str] = set()
+    if part.get("role") == "placeholder" and isinstance(part.get("name"), str):
+        found.add(part["name"])
+    for block in mappings(part.get("content")):
+        found.update(_media_names(block))
+    return found
+
+
+def _media_names(block: Any) -> list[str]:
+    if not isinstance(block, Mapping):
+        return []
+    given = [
+        block.get("image_variable"),
+        block.get("name") if block.get("type") == "media_variable" else None,
+    ]
+    return [name for name in given if isinstance(name, str) and name]
+
+
+@dataclass(slots=True)
+class Filling:
+    """One pass over one template; ``warnings`` collects what had no value, each once."""
+
+    values: Values
+    engine: Engine
+    warnings: dict[str, None] = field(default_factory=dict)
+
+    def template(self, template: Mapping[str, Any]) -> dict[str, Any]:
+        """A filled copy of ``template``; what is not touched is shared with it."""
+        written = format_of(template)
+        changed = dict(template)
+        if isinstance(template.get("messages"), list):
+            changed["messages"] = [
+                filled
+                for number, message in enumerate(template["messages"], 1)
+                for filled in self._message(message, written, f"message {number}")
+            ]
+        if "content" in template:
+            changed["content"] = self._content(template["content"], written, "the content")
+        return changed
+
+    def _message(self, message: Any, default: str, where: str) -> Sequence[Any]:
+        if not isinstance(message, Mapping):
+            return [message]
+        if message.get("role") == "placeholder":
+            return self._placeholder(message.get("name"))
+        if "content" not in message:
+            return [message]
+        content = self._content(message["content"], format_of(message, default), where)
+        return [{**message, "content": content}]
+
+    def _placeholder(self, name: Any) -> Sequence[Mapping[str, Any]]:
+        given = self.values.get(name) if isinstance(name, str) else None
+        if given is None:
+            self._warn(f"Missing value for the placeholder {name!r}.")
+            return ()
+        given = given if isinstance(given, list) else [given]
+        messages = list(mappings(given))
+        if len(messages) != len(given):
+            self._warn(f"The placeholder {name!r} takes a list of messages; other values were left out.")
+        return [_with_blocks(message) for message in messages]
+
+    def _content(self, content: Any, written: str, where: str) -> Any:
+        if isinstance(content, str):
+            return self._text(content, written, where)
+        if not isinstance(content, list):
+            return content
+        blocks: list[Any] = []
+        for block in content:
+            if is_text_block(block):
+                blocks.append({**block, "text": self._text(block["text"], written, where)})
+            else:
+                blocks += self._media(block)
+        return blocks
+
+    def _text(self, text: str, written: str, where: str) -> str:
+        rendered = self.engine(text, written, self.values)
+        for name in sorted(rendered.missing):
+            self._warn_missing(name)
+        if rendered.error:
+            self._warn(f"The text of {where} was left unrendered: {rendered.error}.")
+        return rendered.text
+
+    def _media(self, block: Any) -> list[Any]:
+        names = _media_names(block)
+        if not names:
+            return [block]
+        given = self.values.get(names[0])
+        urls = [given] if isinstance(given, str) else given
+        if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
+            self._warn_missing(names[0])
+            return [block]
+        if block.get("type") == "media_variable":
+            return [{"type": "media", "media": _media(url)} for url in urls]
+        image = block.get("image_url")
+        kept = image if isinstance(image, Mapping) else {}
+        return [{**block, "image_url": {**kept, "url": url}, "image_variable": None} for url in urls]
+
+    def _warn_missing(self, name: str) -> None:
+        self._warn(f"Missing value for the input variable {name!r}.")
+
+    def _warn(self, warning: str) -> None:
+        self.warnings[warning] = None
+
+
+def _with_blocks(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    content = message.get("content")
+    return (
+        {**message, "content": [{"type": "text", "text": content}]} if isinstance(content, str) else message
+    )
+
+
+def _media(url: str) -> dict[str, str]:
+    is_url = url.startswith(("http://", "https://", "data:"))
+    return {"title": "media", "type": "image/jpeg", "url": url, "format": "url" if is_url else "base64"}

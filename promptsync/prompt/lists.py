@@ -1,0 +1,203 @@
+"""Which item of one list became which item of the other: messages, blocks, tools."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any
+
+from promptsync.prompt.canonical import encode
+from promptsync.prompt.prompt import plain
+from promptsync.prompt.snippets import strings
+
+Pair = tuple[int | None, int | None]
+
+_ALIKE = 0.6
+"""Share of common words from which two items of different kinds count as one that changed its kind."""
+_MAX_CELLS = 4_000
+_WORD = re.compile(r"\w+")
+
+
+def align(old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
+    """Pair the indexes of equal and of changed items; an item without a partner is paired with ``None``.
+
+    Both indexes only ever grow, so a moved item counts as removed and added.
+    """
+    matcher = SequenceMatcher(None, [encode(item) for item in old], [encode(item) for item in new], False)
+    pairs: list[Pair] = []
+    for tag, low, high, new_low, new_high in matcher.get_opcodes():
+        if tag == "equal":
+            pairs += zip(range(low, high), range(new_low, new_high), strict=True)
+        else:
+            pairs += _match(range(low, high), range(new_low, new_high), old, new)
+    return pairs
+
+
+def _match(rows: range, columns: range, old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
+    """Pair changed items so that the sum of their likenesses is largest, as in an edit distance."""
+    if len(rows) * len(columns) > _MAX_CELLS:
+        return _in_order(rows, columns)
+    ours, theirs = [_Item(old[row]) for row in rows], [_Item(new[column]) for column in columns]
+    alike = [[our.likeness(their) for their in theirs] for our in ours]
+    best = [[0.0] * (len(columns) + 1) for _ in range(len(rows) + 1)]
+    for i in reversed(range(len(rows))):
+        for j in reversed(range(len(columns))):
+            paired = best[i + 1][j + 1] + alike[i][j] if alike[i][j] else 0.0
+            best[i][j] = max(paired, best[i + 1][j], best[i][j + 1])
+    return _trace(rows, columns, alike, best)
+
+
+def _trace(rows: range, columns: range, alike: list[list[float]], best: list[list[float]]) -> list[Pair]:
+    pairs: list[Pair] = []
+    i = j = 0
+    while i < len(rows) and j < len(columns):
+        if alike[i][j] and best[i][j] == best[i + 1][j + 1] + alike[i][j]:
+            pairs.append((rows[i], columns[j]))
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            pairs.append((rows[i], None))
+            i += 1
+        else:
+            pairs.append((None, columns[j]))
+            j += 1
+    return [*pairs, *((row, None) for row in rows[i:]), *((None, column) for column in columns[j:])]
+
+
+def _in_order(rows: range, columns: range) -> list[Pair]:
+    common = min(len(rows), len(columns))
+    pairs: list[Pair] = list(zip(rows, columns, strict=False))
+    return [*pairs, *((row, None) for row in rows[common:]), *((None, column) for column in columns[common:])]
+
+
+class _Item:
+    """An item with what is compared often: its kind and its words."""
+
+    def __init__(self, value: Any) -> None:
+        self.kind = _kind(value)
+        self.words = Counter(word for text in strings(value) for word in _WORD.findall(text))
+        self.size = self.words.total()
+
+    def likeness(self, other: _Item) -> float:
+        """Return 0 for items that have nothing to do with each other, up to 2 for items of one kind."""
+        if self.kind is None or other.kind is None:
+            return 0.0
+        total = self.size + other.size
+        words = 2 * (self.words & other.words).total() / total if total else 1.0
+        if self.kind == other.kind:
+            return 1.0 + words
+        return words if words >= _ALIKE else 0.0
+
+
+def _kind(value: Any) -> tuple[str, ...] | None:
+    """What an item is: the role of a message, the type of a block, the name of a tool; scalars have none."""
+    if not isinstance(value, Mapping):
+        return None
+    inner = value.get("function")
+    name = inner.get("name") if isinstance(inner, Mapping) else None
+    keys = ("role", "type", "id", "tool_registry_id")
+    return (*(str(value.get(key, "")) for key in keys), str(name or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An item of the base by its index, and the indexes that it has on either side, ``None`` if removed."""
+
+    base: int
+    ours: int | None
+    theirs: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """The indexes of the items that either side inserted at one place."""
+
+    ours: tuple[int, ...]
+    theirs: tuple[int, ...]
+
+
+def slots(base: Sequence[Any], ours: Sequence[Any], theirs: Sequence[Any]) -> list[Kept | Inserted]:
+    """Return the places of a merged list in order."""
+    our_index, our_new = _became(align(base, ours), len(base))
+    their_index, their_new = _became(align(base, theirs), len(base))
+    found: list[Kept | Inserted] = []
+    for place in range(len(base) + 1):
+        if our_new[place] or their_new[place]:
+            found.append(Inserted(tuple(our_new[place]), tuple(their_new[place])))
+        if place < len(base):
+            found.append(Kept(place, our_index.get(place), their_index.get(place)))
+    return found
+
+
+def _became(pairs: Sequence[Pair], size: int) -> tuple[dict[int, int], list[list[int]]]:
+    index: dict[int, int] = {}
+    inserted: list[list[int]] = [[] for _ in range(size + 1)]
+    place = 0
+    for old, new in pairs:
+        if old is None and new is not None:
+            inserted[place].append(new)
+        elif old is not None:
+            place = old + 1
+            if new is not None:
+                index[old] = new
+    return index, inserted
+
+
+def moved_apart(
+    places: Sequence[Kept | Inserted], base: Sequence[Any], ours: Sequence[Any], theirs: Sequence[Any]
+) -> list[tuple[int, int, int]]:
+    """Return the items that both sides moved, but not to the same place: the indexes on all three sides."""
+    gone = {
+        encode(plain(base[one.base])): one.base
+        for one in places
+        if isinstance(one, Kept) and one.ours is None and one.theirs is None
+    }
+    new = [one for one in places if isinstance(one, Inserted)]
+    ours_at = {
+        encode(plain(ours[index])): (place, index) for place, one in enumerate(new) for index in one.ours
+    }
+    found: list[tuple[int, int, int]] = []
+    for place, one in enumerate(new):
+        for index in one.theirs:
+            text = encode(plain(theirs[index]))
+            if text in gone and text in ours_at and ours_at[text][0] != place:
+                found.append((gone[text], ours_at[text][1], index))
+    return found
+
+
+def tool_key(tool: Any) -> str | None:
+    """Return what tells a tool or function from the others of its list, ``None`` when nothing does."""
+    if not isinstance(tool, Mapping):
+        return None
+    function = tool.get("function")
+    name = function.get("name") if isinstance(function, Mapping) else None
+    own = name or tool.get("tool_registry_id") or tool.get("name") or tool.get("id")
+    return encode([tool.get("type", "function"), own]) if own is not None else None
+
+
+def keys_of(tools: Sequence[Any]) -> list[str] | None:
+    """Return the keys of all tools, ``None`` when they do not tell the tools apart."""
+    keys = [key for tool in tools if (key := tool_key(tool)) is not None]
+    return keys if len(set(keys)) == len(tools) else None
+
+
+def merged_order(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> list[str] | None:
+    """Return all keys of both sides in an order that keeps what either changed in it.
+
+    ``None`` when both put the common ones into different orders. New keys have no order: a side that has just
+    the keys of the result keeps its own. Otherwise new keys come last, by name, so that it does not matter
+    who merges.
+    """
+    common = set(base) & set(ours) & set(theirs)
+    was, our, their = ([key for key in side if key in common] for side in (base, ours, theirs))
+    if was not in (our, their) and our != their:
+        return None
+    kept = their if our == was else our
+    keys = list(dict.fromkeys((*ours, *theirs)))
+    lasting = set(keys) - (set(base) - common)
+    for side in (ours, theirs):
+        if set(side) == lasting and [key for key in side if key in common] == kept:
+            return [*side, *(key for key in keys if key not in side)]
+    return kept + sorted(set(keys) - common)

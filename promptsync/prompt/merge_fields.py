@@ -1,0 +1,250 @@
+"""The rules by which the fields of a prompt merge: prose by lines, lists by what their items are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from promptsync.prompt.canonical import encode
+from promptsync.prompt.defaults import DEFAULT_FORMAT
+from promptsync.prompt.fields import readable
+from promptsync.prompt.lists import Inserted, Kept, keys_of, merged_order, moved_apart, slots
+from promptsync.prompt.merge_text import Clash, MergedText, merge_text
+from promptsync.prompt.prompt import plain
+
+BOTH_CHANGED: Final = "changed on both sides"
+BOTH_ADDED: Final = "added on both sides"
+BOTH_MOVED: Final = "moved on both sides, to different places"
+REMOVED_HERE: Final = "removed here, changed in the registry"
+REMOVED_THERE: Final = "removed in the registry, changed here"
+
+ABSENT: Final[Any] = object()
+_TEXTS: Final = frozenset({"content", "text", "description"})
+"""Keys whose strings are prose: merged by lines. Any other string is one value."""
+_BY_NAME: Final = frozenset({("tools",), ("functions",)})
+_CONTAINERS: Final = frozenset(
+    [("metadata",), ("extra",), ("extra", "template"), ("extra", "version"), ("model", "parameters")]
+)
+"""Objects that mean the same when they are empty and when they are not there."""
+_DERIVED: Final = frozenset({"display_params", "raw_request_display_role", "dataset_examples"})
+_USER_JSON: Final = frozenset({"metadata", "parameters"})
+
+Path = tuple[str | int, ...]
+Object = Mapping[str, Any]
+
+
+class Sides(NamedTuple):
+    """One value three times; ``ABSENT`` where a side has none."""
+
+    base: Any
+    ours: Any
+    theirs: Any
+
+    def or_(self, empty: Any) -> Sides:
+        """Return the values with ``empty`` for those that are absent."""
+        return Sides(*(empty if value is ABSENT else value for value in self))
+
+    def are(self, kind: type, *, empty: Any) -> bool:
+        """Whether all values that are there are of one kind; ``empty`` is one of that kind."""
+        return all(isinstance(value, kind) for value in self.or_(empty))
+
+
+@dataclass(frozen=True, slots=True)
+class FieldConflict:
+    """One field that could not be merged; ``None`` stands for no value.
+
+    ``path`` counts indexes in our version, for what is not there in the registry's. A text has one conflict
+    for each part that clashes, with that part as the values; those of the prompt's own text are ``markable``.
+    """
+
+    path: str
+    reason: str
+    base: Any
+    ours: Any
+    theirs: Any
+    markable: bool = False
+
+
+class FieldMerger:
+    """Merges the documents of one prompt and collects what does not merge.
+
+    With ``by_words`` the result is good to decide by, not to be written.
+    """
+
+    def __init__(self, names: tuple[str, str], *, by_words: bool = False) -> None:
+        self._names = names
+        self._by_words = by_words
+        self.conflicts: list[FieldConflict] = []
+
+    def conflict(self, path: Path, reason: str, sides: Sides, *, markable: bool = False) -> Any:
+        """Note a conflict and return our value."""
+        base, ours, theirs = sides.or_(None)
+        self.conflicts.append(FieldConflict(readable(path), reason, base, ours, theirs, markable))
+        return sides.ours
+
+    def document(self, base: Object, ours: Object, theirs: Object) -> Object:
+        """Merge three documents without name, tags and local keys, with the format at each message."""
+        kinds = Sides(*("chat" if "messages" in side else "completion" for side in (base, ours, theirs)))
+        if kinds.ours != kinds.theirs:
+            self.conflict(("type",), BOTH_CHANGED, kinds if base else kinds._replace(base=ABSENT))
+            return ours
+        return self._object(Sides(base, ours, theirs), ())
+
+    def _value(self, sides: Sides, path: Path) -> Any:
+        base, ours, theirs = sides
+        if _same(ours, theirs) or _same(base, theirs):
+            return ours
+        if _same(base, ours):
+            return theirs
+        if path[-1] in _DERIVED and not _USER_JSON.intersection(path):
+            return theirs if ours is ABSENT else ours
+        if path in _BY_NAME:
+            return self._named(sides.or_([]), path)
+        if path in _CONTAINERS:
+            sides = sides.or_({})
+        if sides.ours is ABSENT or sides.theirs is ABSENT:
+            return self.conflict(path, REMOVED_HERE if ours is ABSENT else REMOVED_THERE, sides)
+        return self._present(sides, path)
+
+    def _present(self, sides: Sides, path: Path) -> Any:
+        """Merge values that both sides have and changed."""
+        if path[-1] in _TEXTS and sides.are(str, empty=""):
+            return self._text(sides.or_(""), BOTH_ADDED if sides.base is ABSENT else BOTH_CHANGED, path)
+        if path[-1] in ("messages", "content") and not _USER_JSON.intersection(path):
+            lists = Sides(*map(_blocks, sides.or_([])))
+            if lists.are(list, empty=[]):
+                return self._items(lists, path)
+        if sides.are(Mapping, empty={}):
+            return self._object(sides.or_({}), path)
+        return self.conflict(path, BOTH_ADDED if sides.base is ABSENT else BOTH_CHANGED, sides)
+
+    def _object(self, objects: Sides, path: Path) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        misread, reason = _misread(objects, path)
+        for key in dict.fromkeys((*objects.ours, *objects.theirs)):
+            sides = _under(objects, key)
+            if key == misread:
+                value = self._unreadable(sides, (*path, key), reason)
+            else:
+                value = self._value(sides, (*path, key))
+            if value is not ABSENT:
+                merged[key] = value
+        return merged
+
+    def _unreadable(self, sides: Sides, path: Path, reason: str) -> Any:
+        """Note that a value cannot be merged, whatever it is, for the sides read it differently."""
+        if _is_prompt_text(path) and all(isinstance(side, str) for side in sides):
+            self.conflict(path, reason, sides, markable=True)
+            return MergedText((Clash(*sides),)).marked(*self._names)
+        return self.conflict(path, reason, sides)
+
+    def _text(self, texts: Sides, reason: str, path: Path) -> Any:
+        merged = merge_text(*texts, by_words=self._by_words)
+        if merged.text is not None:
+            return merged.text
+        markable = _is_prompt_text(path)
+        for clash in merged.clashes:
+            self.conflict(path, reason, Sides(clash.base, clash.ours, clash.theirs), markable=markable)
+        return merged.marked(*self._names) if markable else texts.ours
+
+    def _items(self, lists: Sides, path: Path) -> list[Any]:
+        places = slots(*lists)
+        for was, our, their in moved_apart(places, *lists):
+            moved = Sides(lists.base[was], lists.ours[our], lists.theirs[their])
+            self.conflict((*path, our), BOTH_MOVED, moved)
+        merged: list[Any] = []
+        for place in places:
+            if isinstance(place, Inserted):
+                merged += self._inserted(place, lists, path)
+            else:
+                merged += self._kept(place, lists, path)
+        return merged
+
+    def _inserted(self, place: Inserted, lists: Sides, path: Path) -> list[Any]:
+        ours, theirs = [lists.ours[at] for at in place.ours], [lists.theirs[at] for at in place.theirs]
+        if _includes(ours, theirs):
+            return ours
+        if _includes(theirs, ours):
+            return theirs
+        single = len(ours) == len(theirs) == 1
+        values = Sides(ABSENT, ours[0], theirs[0]) if single else Sides(ABSENT, ours, theirs)
+        self.conflict((*path, place.ours[0]), BOTH_ADDED, values)
+        return ours
+
+    def _kept(self, place: Kept, lists: Sides, path: Path) -> list[Any]:
+        places = (place.base, place.ours, place.theirs)
+        items = (ABSENT if at is None else side[at] for side, at in zip(lists, places, strict=True))
+        index = next(at for at in (place.ours, place.theirs, place.base) if at is not None)
+        value = self._value(Sides(*items), (*path, index))
+        return [] if value is ABSENT else [value]
+
+    def _named(self, lists: Sides, path: Path) -> Any:
+        """Merge a list whose items have names; the order of new ones means nothing, but is kept."""
+        keys = [keys_of(side) if isinstance(side, list) else None for side in lists]
+        known = [names for names in keys if names is not None]
+        if len(known) < len(keys):
+            return self.conflict(path, BOTH_CHANGED, lists)
+        order = merged_order(*known)
+        if order is None:
+            return self.conflict(path, BOTH_MOVED, lists)
+        by_key = Sides(
+            *(dict(zip(names, side, strict=True)) for names, side in zip(known, lists, strict=True))
+        )
+        _, ours, theirs = known
+        merged = []
+        for key in order:
+            index = ours.index(key) if key in ours else theirs.index(key)
+            merged.append(self._value(_under(by_key, key), (*path, index)))
+        return [item for item in merged if item is not ABSENT]
+
+
+def _misread(objects: Sides, path: Path) -> tuple[str, str]:
+    """Return a key that one side changed while the other changed how it is to be read, and the reason.
+
+    A text means something else in another template format, a model's name with another provider.
+    """
+    if path == ("model",):
+        ruler, key, default = "provider", "name", None
+    elif path == () or (len(path) == 2 and path[0] == "messages"):
+        ruler, key, default = "template_format", "content", DEFAULT_FORMAT
+    else:
+        return "", ""
+    rules, values = _under(objects, ruler).or_(default), _under(objects, key)
+    if not objects.base or rules.ours == rules.theirs or _same(values.ours, values.theirs):
+        return "", ""
+    ours_misread = rules.ours == rules.base and not _same(values.ours, values.base)
+    theirs_misread = rules.theirs == rules.base and not _same(values.theirs, values.base)
+    return (
+        (key, f"changed on one side, and {ruler} on the other")
+        if ours_misread or theirs_misread
+        else ("", "")
+    )
+
+
+def _is_prompt_text(path: Path) -> bool:
+    """Whether a path leads to what a model reads, where lint finds markers that were left."""
+    content = path[:1] if path[0] == "content" else path[:3]
+    if content != ("content",) and (content[0], content[2:]) != ("messages", ("content",)):
+        return False
+    return path == content or (len(path) == len(content) + 2 and path[-1] == "text")
+
+
+def _under(objects: Sides, key: str) -> Sides:
+    return Sides(*(side.get(key, ABSENT) for side in objects))
+
+
+def _blocks(content: Any) -> Any:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is ABSENT or other is ABSENT:
+        return one is other
+    return bool(encode(plain(one)) == encode(plain(other)))
+
+
+def _includes(run: Sequence[Any], part: Sequence[Any]) -> bool:
+    """Whether a run of items has all items of another one, in their order."""
+    rest = iter(run)
+    return all(any(_same(item, other) for other in rest) for item in part)

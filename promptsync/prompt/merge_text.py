@@ -1,0 +1,163 @@
+"""Three versions of a text made into one: by lines, and by sentences where lines are long.
+
+A merge that only decides who changed what goes down to words; what is written never does.
+
+The algorithm is diff3's. The packages that have it are under the GPL, or merge by characters, which makes
+sentences that nobody wrote; none of them cuts long lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from promptsync.prompt.text_diff import LONG_LINE, sentences, words
+
+_BIG = 2_000
+"""Lines of two texts from which popular lines are not paired one by one, which takes quadratic time."""
+
+Pieces = Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A part of a text that both sides changed in different ways.
+
+    ``narrow`` are the sentences that clash inside, where the part is long: then ``ours`` and ``theirs`` both
+    hold what could be merged around them, so that choosing one of them loses nothing else.
+    """
+
+    base: str
+    ours: str
+    theirs: str
+    narrow: tuple[Clash, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MergedText:
+    """The merged text in parts: texts that are settled, and clashes of whole lines."""
+
+    parts: tuple[str | Clash, ...]
+
+    @property
+    def text(self) -> str | None:
+        """The merged text, ``None`` when something clashes."""
+        settled = [part for part in self.parts if isinstance(part, str)]
+        return "".join(settled) if len(settled) == len(self.parts) else None
+
+    @property
+    def clashes(self) -> tuple[Clash, ...]:
+        """What clashes, to the sentence where lines are long."""
+        found = [part for part in self.parts if isinstance(part, Clash)]
+        return tuple(clash for part in found for clash in part.narrow or (part,))
+
+    def marked(self, ours: str, theirs: str) -> str:
+        """Return the text with conflict markers around what clashes; the arguments name the two sides."""
+        text = ""
+        for part in self.parts:
+            if isinstance(part, str):
+                text += part
+                continue
+            text = f"{_ended(text)}<<<<<<< {ours}\n{_ended(part.ours)}=======\n"
+            text += f"{_ended(part.theirs)}>>>>>>> {theirs}\n"
+        ends_open = isinstance(part := self.parts[-1], Clash) and not part.ours.endswith("\n")
+        return text.removesuffix("\n") if ends_open else text
+
+
+def merge_text(base: str, ours: str, theirs: str, *, by_words: bool = False) -> MergedText:
+    """Merge what two sides made of one text; nothing that either of them added is lost.
+
+    Lines end in ``\\n`` alone, every other character is part of a line. Changes next to each other clash, as
+    in git: one of them may be an answer to the other. ``by_words`` merges what clashes once more by words,
+    which can make sentences that nobody wrote: use it to decide, never to write.
+    """
+    if ours in (theirs, base) or theirs == base:
+        return MergedText((theirs if ours == base else ours,))
+    parts = _merged(_lines(base), _lines(ours), _lines(theirs), lambda line: line.removesuffix("\n"))
+    return MergedText(tuple(_refined(part, by_words) for part in parts))
+
+
+def _refined(part: str | Clash, by_words: bool) -> str | Clash:
+    """Merge a clash by sentences when a line of it is long, and by words if asked to."""
+    if isinstance(part, str):
+        return part
+    sides = [_lines(text) for text in (part.base, part.ours, part.theirs)]
+    if not any(len(line) > LONG_LINE for lines in sides for line in lines):
+        return _merged_words(part) if by_words else part
+    base, ours, theirs = ([piece for line in lines for piece in sentences(line)] for lines in sides)
+    parts = _merged(base, ours, theirs, lambda piece: piece.rstrip(" \t\n"))
+    if by_words:
+        parts = [_merged_words(part) for part in parts]
+    narrow = tuple(one for one in parts if isinstance(one, Clash))
+    if not narrow:
+        return _joined(parts, lambda clash: clash.ours)
+    return Clash(
+        _joined(parts, lambda clash: clash.base),
+        _joined(parts, lambda clash: clash.ours),
+        _joined(parts, lambda clash: clash.theirs),
+        narrow,
+    )
+
+
+def _merged_words(part: str | Clash) -> str | Clash:
+    """Return the text that a clash merges to by its words, or the clash."""
+    if isinstance(part, str):
+        return part
+    parts = _merged(words(part.base), words(part.ours), words(part.theirs), lambda word: word)
+    return part if any(isinstance(one, Clash) for one in parts) else _joined(parts, lambda clash: clash.ours)
+
+
+def _joined(parts: Sequence[str | Clash], side: Callable[[Clash], str]) -> str:
+    return "".join(part if isinstance(part, str) else side(part) for part in parts)
+
+
+def _lines(text: str) -> list[str]:
+    *whole, last = text.split("\n")
+    return [*(f"{line}\n" for line in whole), *([last] if last else [])]
+
+
+def _ended(text: str) -> str:
+    return text if not text or text.endswith("\n") else f"{text}\n"
+
+
+def _merged(base: Pieces, ours: Pieces, theirs: Pieces, key: Callable[[str], str]) -> list[str | Clash]:
+    """Merge three sequences of pieces. ``key`` leaves out what a piece loses by being the last one."""
+    stable = _stable(*([key(piece) for piece in side] for side in (base, ours, theirs)))
+    parts: list[str | Clash] = []
+    held: str | Clash = ""
+    longest = ""
+    at = (0, 0, 0)
+    for to in [*stable, (len(base), len(ours), len(theirs))]:
+        sides = zip((base, ours, theirs), at, to, strict=True)
+        between = _settled(*("".join(side[start:end]) for side, start, end in sides))
+        is_last = to[0] == len(base)
+        if held and (between or not is_last) and isinstance(held, str) and key(held) == held:
+            held = longest  # one side ended here and lost its line break; now something follows
+        parts += [part for part in (held, between) if part]
+        if not is_last:
+            variants = base[to[0]], ours[to[1]], theirs[to[2]]
+            held, longest = _settled(*variants), max(variants, key=len)
+            at = (to[0] + 1, to[1] + 1, to[2] + 1)
+    return parts
+
+
+def _settled(base: str, ours: str, theirs: str) -> str | Clash:
+    if ours in (theirs, base) or theirs == base:
+        return theirs if ours == base else ours
+    return Clash(base, ours, theirs)
+
+
+def _stable(base: Pieces, ours: Pieces, theirs: Pieces) -> list[tuple[int, int, int]]:
+    """Return the indexes of the pieces that both sides kept."""
+    our_index, their_index = _matches(base, ours), _matches(base, theirs)
+    return [(at, our_index[at], their_index[at]) for at in sorted(our_index.keys() & their_index.keys())]
+
+
+def _matches(old: Pieces, new: Pieces) -> dict[int, int]:
+    matcher = SequenceMatcher(None, old, new, autojunk=len(old) + len(new) > _BIG)
+    return {
+        block.a + offset: block.b + offset
+        for block in matcher.get_matching_blocks()
+        for offset in range(block.size)
+    }

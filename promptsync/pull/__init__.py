@@ -1,0 +1,1 @@
+"""Bringing the registry's changes into the files: plan, apply, receipt."""

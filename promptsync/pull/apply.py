@@ -1,0 +1,124 @@
+"""Carries out the plan of a pull: each file whole or not at all, and the record after the files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from promptsync.compare.project import Project
+from promptsync.errors import PromptsyncError, Refused
+from promptsync.files.state.atomic import backup, delete, write
+from promptsync.parallel import for_each
+from promptsync.pull.plan import PullPlan
+from promptsync.pull.write import Delete, Write
+
+
+@dataclass
+class PullReceipt:
+    """What a pull wrote, also when it was stopped in between.
+
+    ``stopped`` is what stopped it after it had begun. ``unrecorded`` says why this working copy could not
+    remember what it did.
+    """
+
+    written: list[Write] = field(default_factory=list)
+    deleted: list[Delete] = field(default_factory=list)
+    backups: dict[str, Path] = field(default_factory=dict)
+    interrupted: bool = False
+    stopped: PromptsyncError | None = None
+    unrecorded: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """By the table of exit codes."""
+        return 130 if self.interrupted else 5 if self.stopped is not None else 0
+
+
+def apply_pull(
+    project: Project, plan: PullPlan, *, now: Callable[[], datetime] = datetime.now
+) -> PullReceipt:
+    """Write what ``plan`` says and return what was written, also after Ctrl-C or a disk that refused.
+
+    The caller holds the lock of the working copy. Raises ``Refused`` when a file changed since it was read,
+    ``PromptsyncError`` when the disk refuses: nothing was written then.
+    """
+    planned: list[Write | Delete] = [*plan.writes, *plan.deletes]
+    for one in planned:
+        _check_unchanged(project, one)
+    receipt = PullReceipt()
+    try:
+        _write_all(project, plan, receipt, f"{now():%Y%m%dT%H%M%S}")
+    except KeyboardInterrupt:
+        receipt.interrupted = True
+    except PromptsyncError as error:
+        if not receipt.written and not receipt.deleted:
+            raise
+        receipt.stopped = error
+    finally:
+        _remember(project, receipt)
+    return receipt
+
+
+def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt, stamp: str) -> None:
+    total = len(plan.writes) + len(plan.deletes)
+
+    def replace(one: Write) -> None:
+        _check_unchanged(project, one)
+        if one.backup and one.old is not None:
+            receipt.backups[one.name] = backup(project.root, one.path, stamp)
+        write(project.root, one.path, one.new, within=project.config.prompts)
+        receipt.written.append(one)
+        project.progress("Writing files", len(receipt.written), total)
+
+    try:
+        # each waits until it is safe on the disk, and the disk takes several at a time
+        for_each(replace, plan.writes)
+    finally:
+        receipt.written = sorted(receipt.written, key=lambda one: one.path)
+        receipt.backups = dict(sorted(receipt.backups.items()))
+    for gone in plan.deletes:
+        _check_unchanged(project, gone)
+        if gone.backup:
+            receipt.backups[gone.name] = backup(project.root, gone.path, stamp)
+        _delete(project, gone, receipt)
+
+
+def _delete(project: Project, gone: Delete, receipt: PullReceipt) -> None:
+    try:
+        delete(project.root, gone.path, within=project.config.prompts)
+        receipt.deleted.append(gone)
+    except KeyboardInterrupt:
+        if gone not in receipt.deleted and _present(project, gone.path) is None:
+            receipt.deleted.append(gone)
+        raise
+
+
+def _present(project: Project, path: str) -> str | None:
+    """Return what a file holds now, ``None`` when there is none."""
+    place = project.root / path
+    try:
+        return place.read_bytes().decode("utf-8") if place.exists() or place.is_symlink() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptsyncError(f"{path} cannot be read: {error}", code="file-read") from None
+
+
+def _check_unchanged(project: Project, one: Write | Delete) -> None:
+    if _present(project, one.path) != one.old:
+        raise Refused(
+            f"{one.path} changed while the pull was prepared; it was not written",
+            hint="run the same command again",
+            code="file-changed",
+        )
+
+
+def _remember(project: Project, receipt: PullReceipt) -> None:
+    if not receipt.written:
+        return
+    registry = project.registry
+    entries = {one.name: one.entry for one in receipt.written}
+    try:
+        project.record().update(registry.url, registry.workspace_id, entries)
+    except (OSError, PromptsyncError) as error:
+        receipt.unrecorded = str(error)

@@ -1,0 +1,161 @@
+"""Puts given versions of prompts into files: for looking at what ``prod`` runs, or for a build."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from promptsync.compare.gather import gather, list_all
+from promptsync.compare.project import Project
+from promptsync.compare.select import expanded, matching
+from promptsync.compare.snapshot import Item
+from promptsync.compare.state import State
+from promptsync.errors import Refused, UsageError
+from promptsync.files.errors import InvalidFile
+from promptsync.files.state.atomic import write
+from promptsync.files.worktree import paths_for_new
+from promptsync.files.yaml.layout import render_new
+from promptsync.prompt.names import path_for
+from promptsync.prompt.prompt import Listed, Local, RemoteVersion
+from promptsync.pull.plan import PullPlan
+from promptsync.pull.write import read_all, render
+
+_SAFE = (State.IN_SYNC, State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY, State.ALTERED)
+
+
+def plan_materialise(
+    project: Project,
+    names: Sequence[str],
+    *,
+    label: str | None,
+    version: int | None,
+    theirs: Sequence[str] = (),
+) -> PullPlan:
+    """Return the writes that put the versions under ``label``, or ``version`` of one prompt, into the files.
+
+    Only files are written whose present content is committed or is a version of the registry, so that nothing
+    can be lost; others are refused unless ``theirs`` names them, which keeps a backup.
+    """
+    snapshot = gather(project)
+    if snapshot.problems:
+        raise InvalidFile(snapshot.problems)
+    names, theirs = matching(snapshot, names), matching(snapshot, theirs)
+    chosen = [item for item in snapshot.only((*names, *theirs) if names else ()) if item.listed is not None]
+    _check_listed(names, [item.name for item in chosen])
+    targets = _targets(project, chosen, names, label, version)
+    items = [item for item in chosen if item.name in targets]
+    unsafe = [item for item in items if not _is_safe(item) and item.name not in theirs]
+    if unsafe:
+        listed = ", ".join(repr(item.name) for item in unsafe[:3])
+        raise Refused(
+            f"{listed}: the text in the file is neither committed nor a version of the registry; "
+            "nothing was written",
+            hint=f"commit it, or take the version all the same: --theirs {unsafe[0].name} (keeps a backup)",
+            code="uncommitted",
+        )
+    paths = paths_for_new(snapshot.worktree, [item.name for item in items if item.file is None])
+    writes = []
+    for item in items:
+        found = targets[item.name]
+        one = render(
+            project, item, found, paths.get(item.name), keep=item.name in theirs, heads=(found.version,)
+        )
+        if one.old != one.new and not _says_so_already(item, found):
+            writes.append(one)
+    return PullPlan(tuple(sorted(writes, key=lambda one: one.path)))
+
+
+def _is_safe(item: Item) -> bool:
+    return item.file is None or item.state in _SAFE or not item.origin.dirty
+
+
+def _says_so_already(item: Item, found: RemoteVersion) -> bool:
+    """Whether the file is the latest version already: nothing is written then, not even ``synced:``."""
+    return item.state is State.IN_SYNC and found.version == item.version
+
+
+def _targets(
+    project: Project, items: Sequence[Item], names: Sequence[str], label: str | None, version: int | None
+) -> dict[str, RemoteVersion]:
+    listed = [item.listed for item in items if item.listed is not None]
+    if label is not None:
+        wanted = {one.name for one in listed}
+        under = [one for one in list_all(project, label=label) if one.name in wanted]
+        _check_listed(names, [one.name for one in under], label)
+        if not under:
+            raise UsageError(f"no prompt in scope has the label {label!r}", hint="promptsync label list")
+        found = read_all(project, under)
+    else:
+        found = read_all(project, [_at(one, version) for one in listed])
+    # tags belong to the prompt, not to a version: those of today stay
+    tags = {one.name: one.prompt.tags for one in listed}
+    return {name: replace(one, prompt=replace(one.prompt, tags=tags[name])) for name, one in found.items()}
+
+
+def _at(listed: Listed, version: int | None) -> Listed:
+    """Return a prompt at one of its versions. Raises ``UsageError`` for a version that is yet to come."""
+    if version is None:
+        return listed
+    if version > listed.version:
+        raise UsageError(
+            f"{listed.name!r} has no version {version}: the latest is v{listed.version}",
+            hint=f"promptsync log {shlex.quote(listed.name)}",
+        )
+    return replace(listed, version=version)
+
+
+def _check_listed(names: Sequence[str], present: Sequence[str], label: str | None = None) -> None:
+    missing = [name for name in names if name not in present]
+    if missing:
+        under = f" under the label {label!r}" if label else ""
+        raise UsageError(f"the registry has no prompt {missing[0]!r}{under}", hint="promptsync ls-remote")
+
+
+def export(
+    project: Project,
+    names: Sequence[str],
+    directory: Path,
+    *,
+    label: str | None,
+    version: int | None,
+    dry_run: bool = False,
+) -> list[tuple[str, RemoteVersion]]:
+    """Write prompts below another directory, without any trace in the working copy; nothing is deleted.
+
+    Returns the path below ``directory`` and the version of each. Raises ``UsageError`` when a name is not
+    there, nothing has the label, or the files would be among the working copy's own.
+    """
+    listed = [one for one in list_all(project, label=label) if project.config.in_scope(one.name)]
+    names = expanded((one.name for one in listed), names)
+    _check_listed(names, [one.name for one in listed], label)
+    chosen = [one for one in listed if not names or one.name in names]
+    if not chosen:
+        raise UsageError("there is nothing to write", hint="promptsync ls-remote shows what there is")
+    found = read_all(project, [_at(one, version) for one in chosen])
+    paths = _paths(chosen)
+    _check_apart(project, [directory, *(directory / path for path in paths.values())])
+    texts = {name: render_new(one.prompt, Local()) for name, one in sorted(found.items())}
+    if not dry_run:
+        for name, text in texts.items():
+            write(directory, paths[name], text)
+    return [(paths[name], found[name]) for name in texts]
+
+
+def _check_apart(project: Project, targets: Sequence[Path]) -> None:
+    own = (project.root / project.config.prompts).resolve()
+    if any(target.resolve().is_relative_to(own) for target in targets):
+        raise UsageError(
+            f"--output would write into {own}, among the files that are synchronised",
+            hint="give another directory; without --output pull writes the files of this working copy",
+        )
+
+
+def _paths(listed: Sequence[Listed]) -> dict[str, str]:
+    taken: list[str] = []
+    paths: dict[str, str] = {}
+    for name in sorted(one.name for one in listed):
+        paths[name] = path_for(name, taken)
+        taken.append(paths[name])
+    return paths

@@ -1,0 +1,157 @@
+"""Merges prompts that changed on both sides with the version that both last agreed on. Writes nothing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Item
+from promptsync.errors import Refused
+from promptsync.prompt.canonical import tag_set
+from promptsync.prompt.prompt import Prompt, RemoteVersion
+
+if TYPE_CHECKING:
+    from promptsync.prompt.merge import Merge
+    from promptsync.prompt.merge_fields import FieldConflict
+
+
+@dataclass(frozen=True, slots=True)
+class Unmerged:
+    """A prompt that does not merge with the ``version`` of the registry, field by field.
+
+    ``is_passed_over`` says that a later version passed it over. ``markable`` says that conflict
+    markers in its texts would show every conflict.
+    """
+
+    name: str
+    path: str
+    version: int
+    conflicts: tuple[FieldConflict, ...]
+    is_passed_over: bool = False
+    markable: bool = False
+
+
+class MergeConflict(Refused):
+    """Prompts that do not merge; ``unmerged`` tells their fields."""
+
+    code = "merge-conflict"
+
+    def __init__(self, unmerged: Sequence[Unmerged], *, marked: bool) -> None:
+        first = unmerged[0]
+        names = ", ".join(repr(one.name) for one in unmerged[:3])
+        more = f" and {len(unmerged) - 3} more" if len(unmerged) > 3 else ""
+        message = f"{names}{more}: {_what(unmerged)}"
+        if marked:
+            hint = f"decide between the sides in {first.path}, delete the marker lines, then promptsync push"
+            super().__init__(f"{message}; the files hold conflict markers", hint=hint)
+        else:
+            super().__init__(f"{message}; nothing was written", hint=_ways_out(unmerged))
+        self.unmerged = tuple(unmerged)
+
+    @property
+    def reason(self) -> str:
+        """Why these prompts do not merge."""
+        return _what(self.unmerged)
+
+
+def _what(unmerged: Sequence[Unmerged]) -> str:
+    fields = sum(len(one.conflicts) for one in unmerged)
+    places = f"{fields} place" if fields == 1 else f"{fields} places"
+    if all(one.is_passed_over for one in unmerged):
+        return f"versions that were passed over do not merge in {places}"
+    return f"both sides changed the same in {places}"
+
+
+def _ways_out(unmerged: Sequence[Unmerged]) -> str:
+    ways = _PASSED_OVER_WAYS if unmerged[0].is_passed_over else _WAYS
+    shown = ways if all(one.markable for one in unmerged) else ways[1:]
+    return "\n".join(shown).replace("NAME", shlex.quote(unmerged[0].name))
+
+
+_WAYS = (
+    "promptsync pull --merge --markers NAME writes both texts into the file, for you to decide",
+    "promptsync pull --theirs NAME takes the registry's text (yours is kept in .promptsync/backup)",
+    "promptsync pull --ours NAME keeps yours as the next version, to be pushed",
+)
+_PASSED_OVER_WAYS = (
+    "promptsync pull --passed-over --markers NAME writes both texts into the file, for you to decide",
+    "promptsync pull --no-passed-over NAME leaves them out for good",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The merged prompts by name, those of them that hold conflict markers, and those that do not merge."""
+
+    prompts: Mapping[str, Prompt]
+    marked: tuple[Unmerged, ...] = ()
+    left: tuple[Unmerged, ...] = ()
+
+
+def merge_all(
+    project: Project,
+    items: Sequence[Item],
+    remote: Mapping[str, RemoteVersion],
+    *,
+    markers: bool,
+    partial: bool = False,
+) -> Merged:
+    """Merge each item's file with the registry's version.
+
+    Raises ``MergeConflict`` when one of them does not merge, unless ``markers`` are wanted and can show all
+    conflicts of all prompts. With ``partial`` those are left that do not merge.
+    """
+    merges = {item.name: _merge(item, remote[item.name]) for item in items}
+    unmerged = [
+        Unmerged(
+            item.name,
+            item.path or "",
+            remote[item.name].version,
+            merges[item.name].conflicts,
+            markable=merges[item.name].is_markable,
+        )
+        for item in items
+        if merges[item.name].conflicts
+    ]
+    marked, left = parted(unmerged, markers=markers, partial=partial)
+    names = {one.name for one in left}
+    prompts = {name: one.prompt for name, one in merges.items() if name not in names}
+    return Merged(prompts, marked, left)
+
+
+def parted(
+    unmerged: Sequence[Unmerged], *, markers: bool, partial: bool
+) -> tuple[tuple[Unmerged, ...], tuple[Unmerged, ...]]:
+    """Part what does not merge into what gets conflict markers and what is left.
+
+    Raises ``MergeConflict`` where something would be left, unless ``partial``.
+    """
+    marked = tuple(one for one in unmerged if markers and one.markable)
+    left = tuple(one for one in unmerged if one not in marked)
+    if left and not partial:
+        raise MergeConflict(unmerged, marked=False)
+    return marked, left
+
+
+def _merge(item: Item, found: RemoteVersion) -> Merge:
+    from promptsync.prompt.merge import merge
+
+    assert item.file is not None and item.listed is not None
+    # tags belong to the prompt, and a version read earlier carries those of that day
+    theirs = replace(found.prompt, tags=item.listed.prompt.tags)
+    base = _base(item, theirs)
+    return merge(base, item.file.prompt, theirs, names=("yours", f"registry v{found.version}"))
+
+
+def _base(item: Item, theirs: Prompt) -> Prompt | None:
+    """Return the newest text that both sides include, ``None`` when there is none."""
+    found = item.base_prompt
+    if found is None or item.base is None or item.file is None:
+        return None
+    tags = item.base.tags
+    if tags is None:  # where nobody knows the tags of then, none counts as removed
+        tags = tag_set(item.file.prompt) & tag_set(theirs)
+    return replace(found, tags=tuple(sorted(tags)))

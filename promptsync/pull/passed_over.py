@@ -1,0 +1,225 @@
+"""Brings versions that were passed over into what a pull writes. Writes nothing.
+
+A version is passed over while neither the newest one nor the files include it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from promptsync.compare.decide import too_shallow
+from promptsync.compare.histories import Histories, History, read_version
+from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Item
+from promptsync.compare.state import State
+from promptsync.files.git.revisions import Lineage
+from promptsync.history.graph import Missing, Version
+from promptsync.history.passed_over import PassedOver, listed_as_passed_over
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
+from promptsync.pull.merge import Unmerged, parted
+from promptsync.pull.write import PullOptions, Write, is_only_here, kept, read_tracked, rewritten
+
+if TYPE_CHECKING:
+    from promptsync.prompt.merge_fields import FieldConflict
+
+Found = Mapping[str, tuple[RemoteVersion, ...]]
+"""Passed-over versions by prompt, oldest first."""
+
+_UNSETTLED = (State.INVALID, State.RENAMED_REMOTELY)
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """Return versions as words: ``v6, v7``."""
+    return ", ".join(f"v{number}" for number in numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What became of passed-over versions: ``found`` are those that the writes answer for.
+
+    ``marked`` get conflict markers, ``left`` do not merge.
+    """
+
+    found: Found = field(default_factory=dict)
+    marked: tuple[Unmerged, ...] = ()
+    left: tuple[Unmerged, ...] = ()
+
+
+def bring_passed_over(
+    project: Project,
+    items: Sequence[Item],
+    writes: dict[str, Write],
+    options: PullOptions,
+    marked: Collection[str] = (),
+) -> Brought:
+    """Make ``writes`` answer for the passed-over versions of ``items``: with their text, or without.
+
+    ``marked`` are the writes that hold conflict markers. Raises ``MergeConflict`` where a version does not
+    merge, unless ``partial``.
+    """
+    if options.passed_over is None:
+        return Brought()
+    by_name = {item.name: item for item in items}
+    merged: dict[str, _Merged] = {}
+    for name, found in find_passed_over(project, items).items():
+        text = _text(by_name[name], writes.get(name))
+        if options.passed_over:
+            merged[name] = _with_versions(text, found, markable=name not in marked)
+        else:
+            merged[name] = _Merged(found, text)
+    unmerged = [_unmerged(by_name[name], one) for name, one in merged.items() if one.conflicts]
+    markers, left = parted(unmerged, markers=options.markers, partial=options.partial)
+    for gone in left:
+        writes.pop(gone.name, None)
+        del merged[gone.name]
+    conflicts = {one.name for one in markers} | {*marked}
+    for name, one in merged.items():
+        write = _write(project, by_name[name], one, writes.get(name))
+        writes[name] = replace(write, merged=options.passed_over and name not in conflicts)
+    return Brought({name: one.found.read for name, one in merged.items()}, markers, left)
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOverVersions:
+    """What one prompt has of them: ``versions`` are merged one after the other.
+
+    ``includes`` are the versions that a text includes which has them all.
+    """
+
+    versions: tuple[PassedOver, ...]
+    includes: tuple[int, ...]
+    history: History
+
+    @property
+    def read(self) -> tuple[RemoteVersion, ...]:
+        """All of them that the registry still has, oldest first."""
+        numbers = sorted(number for one in self.versions for number in one.numbers)
+        return tuple(self.history.remote[number] for number in numbers if number in self.history.remote)
+
+
+def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, PassedOverVersions]:
+    """Return by name what was passed over, for the prompts that have a file.
+
+    The message of every version is read, once. Raises ``Refused`` where a clone is too shallow to tell what
+    the files include, ``RemoteError``.
+    """
+    wanted = {item.name: _history(project, item) for item in items if _may_have(item)}
+    histories = Histories(project, wanted)
+    found = histories.passed_over(list(wanted))
+    if found and project.history is not None and project.history.shallow:
+        raise too_shallow(f"which versions of {next(iter(found))!r} its file includes")
+    return {
+        name: PassedOverVersions(versions, includes, wanted[name])
+        for name, (versions, includes) in found.items()
+    }
+
+
+def passed_over_by_latest(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
+    """Return by name the versions that the latest one passed over, as far as its own message tells.
+
+    The registry is asked only where two publishes raced. Raises ``RemoteError``.
+    """
+    found = {}
+    for item in items:
+        listed = item.listed
+        if item.file is None or listed is None or not listed.message:
+            continue
+        if listed.message.endswith(f" v{listed.version})"):
+            continue  # made from the version before it
+        numbers = _passed_over_by(project, listed)
+        if numbers:
+            found[item.name] = numbers
+    return found
+
+
+def _passed_over_by(project: Project, listed: Listed) -> tuple[int, ...]:
+    latest = Version(listed.version, digest(listed.prompt), listed.message)
+    versions: dict[int, Version] = {}
+    while True:
+        try:
+            numbers = listed_as_passed_over(latest, versions)
+            break
+        except Missing as needs:
+            for number in needs.versions:
+                found = read_version(project, listed, number)
+                if found is None:
+                    versions[number] = Version(number, None)
+                else:
+                    versions[number] = Version(number, digest(found.prompt), found.message)
+    # what raced with the very same text was not passed over
+    return tuple(
+        one for one in sorted(numbers) if one not in versions or versions[one].digest != latest.digest
+    )
+
+
+def _may_have(item: Item) -> bool:
+    """Whether a prompt may have such versions: one that was never here is imported as it is."""
+    return item.file is not None and item.listed is not None and item.state not in _UNSETTLED
+
+
+def _history(project: Project, item: Item) -> History:
+    if item.history is not None:
+        return item.history
+    assert item.listed is not None and item.file is not None
+    revisions = project.revisions()
+    lineage = revisions.of({item.name: item.file.path})[item.name] if revisions is not None else Lineage()
+    return History(item.name, item.file, item.digest, item.listed, item.listed.version, lineage)
+
+
+def _text(item: Item, write: Write | None) -> Prompt:
+    """Return what the file would say without what was passed over."""
+    assert item.file is not None
+    return write.prompt if write is not None else item.file.prompt
+
+
+def _unmerged(item: Item, one: _Merged) -> Unmerged:
+    return Unmerged(
+        item.name, item.path or "", one.found.versions[-1].version, one.conflicts, True, one.markable
+    )
+
+
+def _write(project: Project, item: Item, one: _Merged, write: Write | None) -> Write:
+    """Return the write of a text with passed-over versions; one that nobody else holds is backed up."""
+    item = replace(item, history=one.found.history)
+    includes = one.found.includes
+    if write is None and digest(one.prompt) == item.digest:
+        return kept(project, item, includes)
+    keep = is_only_here(item) if write is None else write.backup
+    return rewritten(project, item, read_tracked(project, item), one.prompt, backup=keep, heads=includes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """A text with the versions that were passed over."""
+
+    found: PassedOverVersions
+    prompt: Prompt
+    conflicts: tuple[FieldConflict, ...] = ()
+    markable: bool = True
+
+
+def _with_versions(text: Prompt, found: PassedOverVersions, *, markable: bool) -> _Merged:
+    """Merge a text with passed-over versions: what they changed, and it does not have, comes in."""
+    from promptsync.prompt.merge import merge
+
+    prompt, history = text, found.history
+    conflicts: list[FieldConflict] = []
+    for lost in found.versions:
+        version = history.remote.get(lost.version)
+        if version is None:
+            continue
+        # markers cannot stand around markers
+        markable = markable and not conflicts
+        # tags belong to the prompt, and have no part in its versions
+        base = history.text(lost.base) if lost.base is not None else None
+        base = replace(base, tags=text.tags) if base is not None else None
+        one = merge(
+            base, prompt, replace(version.prompt, tags=text.tags), names=("yours", f"v{lost.version}")
+        )
+        prompt = one.prompt
+        conflicts += one.conflicts
+        markable = markable and one.is_markable
+    return _Merged(found, prompt, tuple(conflicts), markable)

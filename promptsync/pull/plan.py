@@ -1,0 +1,237 @@
+"""Which versions of the registry a pull takes, and what they say of themselves. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from promptsync.compare.conflict import Conflict, reason
+from promptsync.compare.decide import too_shallow
+from promptsync.compare.project import Project
+from promptsync.compare.select import matching
+from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.state import State
+from promptsync.errors import Refused, UsageError
+from promptsync.files.errors import InvalidFile
+from promptsync.files.worktree import paths_for_new
+from promptsync.parallel import mapped
+from promptsync.prompt.prompt import RemoteVersion
+from promptsync.pull.merge import MergeConflict, Unmerged, merge_all
+from promptsync.pull.passed_over import Found, bring_passed_over
+from promptsync.pull.write import (
+    Delete,
+    PullOptions,
+    Write,
+    deletion,
+    kept,
+    last_files,
+    merged_write,
+    read_all,
+    render,
+    restore,
+)
+from promptsync.registry.errors import NotFound
+
+_MOST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The versions that come into one file, oldest first, and how many ``older`` ones came with them."""
+
+    versions: tuple[RemoteVersion, ...]
+    older: int = 0
+
+
+def read_taken(project: Project, plan: PullPlan) -> dict[str, Taken]:
+    """Return the versions that each write of a plan takes, the newest ones of many, by name.
+
+    Most were read already, to find out who changed what. Versions that are gone are left out.
+    """
+    numbers = {write.name: _numbers(write) for write in plan.writes}
+    ids = {write.name: write.entry.template_id for write in plan.writes}
+    wanted = [(name, number) for name, found in numbers.items() for number in found[-_MOST:]]
+
+    def read(key: tuple[str, int]) -> RemoteVersion | None:
+        name, number = key
+        try:
+            return project.registry.get(ids[name], name, version=number)
+        except NotFound:
+            return None
+
+    read_all = dict(zip(wanted, mapped(read, wanted), strict=True))
+    return {
+        name: Taken(
+            tuple(one for number in found[-_MOST:] if (one := read_all[name, number]) is not None),
+            max(len(found) - _MOST, 0),
+        )
+        for name, found in numbers.items()
+    }
+
+
+def _numbers(write: Write) -> range:
+    """Return the versions that a file did not include before; the last one where nobody knows."""
+    since = write.since if write.old is not None and write.since is not None else write.version - 1
+    return range(since + 1, write.version + 1)
+
+
+_TAKEN = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A prompt that a partial pull leaves although the registry has something for it, and why.
+
+    ``refusal`` is what a pull that is not partial ends in.
+    """
+
+    name: str
+    path: str | None
+    reason: str
+    refusal: Refused
+
+
+@dataclass(frozen=True, slots=True)
+class PullPlan:
+    """Everything a pull will write, rendered.
+
+    ``marked`` are the prompts whose files get conflict markers. ``passed_over`` are versions that were passed
+    over and that the writes bring in or, as the ``options`` say, leave out for good. ``blocked`` are left by
+    a partial pull, those of them that do not merge are ``unmerged`` as well.
+    """
+
+    writes: tuple[Write, ...] = ()
+    deletes: tuple[Delete, ...] = ()
+    left: tuple[Item, ...] = ()
+    marked: tuple[Unmerged, ...] = ()
+    passed_over: Found = field(default_factory=dict)
+    blocked: tuple[Blocked, ...] = ()
+    unmerged: tuple[Unmerged, ...] = ()
+    options: PullOptions = field(default_factory=PullOptions)
+
+
+def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> PullPlan:
+    """Return what a pull will write.
+
+    Raises ``InvalidFile`` while a file cannot be read, ``Conflict`` while a chosen prompt changed on both
+    sides (unless ``theirs`` or ``ours`` names it, or it is merged), ``MergeConflict`` when one does not
+    merge; neither of them for a ``partial`` pull.
+    ``UsageError`` for unknown names, ``RemoteError``, ``Refused`` where a clone is too shallow to tell a
+    prompt that was deleted from one that is new.
+    """
+    if snapshot.problems:
+        raise InvalidFile(snapshot.problems)
+    names, theirs, ours = (matching(snapshot, one) for one in (options.names, options.theirs, options.ours))
+    options = replace(options, names=names, theirs=theirs, ours=ours)
+    chosen = (*names, *theirs, *ours)
+    items = snapshot.only(chosen)
+    _check_ours(items, options)
+    apart = [item for item in items if _is_apart(item, {*options.theirs, *options.ours})]
+    conflicts = [item for item in apart if not (options.merge and _is_mergeable(item))]
+    if conflicts and not options.partial:
+        raise Conflict(conflicts, "pull")
+    wanted = [item for item in items if _is_taken(item, options)]
+    _check_not_deleted(project, wanted, chosen)
+    merging = [item for item in apart if item not in conflicts]
+    writes, marked, left = _writes(project, snapshot, wanted, merging, options)
+    writes |= {
+        item.name: kept(project, item)
+        for item in items
+        if item.name in options.ours and item.file is not None and item.listed
+    }
+    stuck = {item.name for item in conflicts} | {one.name for one in left}
+    open_items = [item for item in items if item.name not in stuck]
+    brought = bring_passed_over(project, open_items, writes, options, {one.name for one in marked})
+    blocked = _blocked(conflicts, [*left, *brought.left])
+    deletes = [deletion(project, item) for item in items if options.prune and _is_prunable(item)]
+    done = {*writes, *(one.name for one in deletes), *(one.name for one in blocked)}
+    return PullPlan(
+        writes=tuple(sorted(writes.values(), key=lambda one: one.path)),
+        deletes=tuple(deletes),
+        left=tuple(item for item in items if item.name not in done and item.state is not State.IN_SYNC),
+        marked=(*(one for one in marked if one.name in writes), *brought.marked),
+        passed_over=brought.found,
+        blocked=blocked,
+        unmerged=(*left, *brought.left),
+        options=options,
+    )
+
+
+def _writes(
+    project: Project,
+    snapshot: Snapshot,
+    wanted: Sequence[Item],
+    merging: Sequence[Item],
+    options: PullOptions,
+) -> tuple[dict[str, Write], Sequence[Unmerged], Sequence[Unmerged]]:
+    """Return the writes of what is taken and merged, what gets conflict markers, and what does not merge."""
+    taken = {item.name: item for item in wanted}
+    last = last_files(project, wanted)
+    wishes = {name: file.path for name, file in last.items()}
+    paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None], wishes)
+    writes: dict[str, Write] = {}
+
+    def prepare(name: str, found: RemoteVersion) -> None:
+        if name in last:
+            writes[name] = restore(project, taken[name], found, last[name], paths[name])
+        elif name in taken:
+            keep = name in options.theirs
+            writes[name] = render(project, taken[name], found, paths.get(name), keep=keep)
+
+    listed = [item.listed for item in (*wanted, *merging) if item.listed is not None]
+    remote = read_all(project, listed, then=prepare)
+    merged = merge_all(project, merging, remote, markers=options.markers, partial=options.partial)
+    marked = {one.name for one in merged.marked}
+    for item in merging:
+        if item.name in merged.prompts:
+            prompt, is_clean = merged.prompts[item.name], item.name not in marked
+            writes[item.name] = merged_write(project, item, remote[item.name], prompt, merged=is_clean)
+    return writes, merged.marked, merged.left
+
+
+def _blocked(conflicts: Sequence[Item], unmerged: Sequence[Unmerged]) -> tuple[Blocked, ...]:
+    found = [Blocked(item.name, item.path, reason(item), Conflict([item], "pull")) for item in conflicts]
+    for one in unmerged:
+        refusal = MergeConflict([one], marked=False)
+        found.append(Blocked(one.name, one.path, refusal.reason, refusal))
+    return tuple(sorted(found, key=lambda one: one.name))
+
+
+def _check_not_deleted(project: Project, wanted: Sequence[Item], chosen: Sequence[str]) -> None:
+    """Refuse to bring back unasked what the history that a shallow clone lacks may have deleted."""
+    new = [item.name for item in wanted if item.state is State.REMOTE_ONLY and item.name not in chosen]
+    history = project.history if new else None
+    if history is not None and history.shallow:
+        raise too_shallow(f"whether {new[0]!r} is new in the registry or was deleted here")
+
+
+def _is_apart(item: Item, settled: set[str]) -> bool:
+    """Whether a prompt stops a pull; there is nothing to choose from where the name itself is in question."""
+    if item.state is State.RENAMED_REMOTELY:
+        return True
+    return item.state is State.DIVERGED and item.name not in settled
+
+
+def _check_ours(items: Sequence[Item], options: PullOptions) -> None:
+    for item in items:
+        if item.name in options.ours and (item.file is None or item.listed is None):
+            where = "has no file here" if item.file is None else "is not in the registry"
+            raise UsageError(
+                f"--ours: {item.name!r} {where}, so there are no two texts to choose from",
+                hint="promptsync status shows where it stands",
+            )
+
+
+def _is_mergeable(item: Item) -> bool:
+    return item.state is State.DIVERGED and item.file is not None and item.listed is not None
+
+
+def _is_taken(item: Item, options: PullOptions) -> bool:
+    if item.name in options.ours or item.listed is None:
+        return False
+    return item.state in _TAKEN or (item.name in options.theirs and item.state is not State.IN_SYNC)
+
+
+def _is_prunable(item: Item) -> bool:
+    """Whether the file of an archived prompt holds nothing that was not in the registry."""
+    return item.state is State.DELETED_REMOTELY and item.file is not None and not item.origin.dirty

@@ -1,0 +1,1 @@
+"""Publishing changed prompts as new versions: plan, apply, receipt."""

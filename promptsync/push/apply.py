@@ -1,0 +1,323 @@
+"""What a push writes into files: which version a text became that no commit holds."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from promptsync.compare.gather import list_all
+from promptsync.compare.origin import with_keys
+from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Snapshot
+from promptsync.errors import PromptsyncError, Refused, RemoteError
+from promptsync.files.prompt_file import PromptFile
+from promptsync.files.state.atomic import write
+from promptsync.files.state.record import Entry
+from promptsync.files.yaml.edit import render_edit
+from promptsync.history.key import identity, make_key
+from promptsync.parallel import for_each
+from promptsync.prompt.canonical import digest, tag_set
+from promptsync.prompt.prompt import Listed
+from promptsync.prompt.snippets import of_prompt
+from promptsync.push import publish
+from promptsync.push.actions import Action, Kind, Left, Moved, PushPlan, PushReceipt
+from promptsync.push.labels import check_pointing, labels_in_publish, point
+from promptsync.push.publish import Attempt, Landed, Lost, publish_one
+from promptsync.push.receipt import add_archived, add_outcomes, came_first
+from promptsync.push.verify import alike, verify
+from promptsync.registry.errors import Unsupported
+
+
+def write_keys(
+    project: Project, files: Mapping[str, PromptFile], landed: Mapping[str, Landed], receipt: PushReceipt
+) -> None:
+    """Write ``synced:`` into files; ``receipt`` gets the names, and why it could not be done."""
+    for name, file in sorted(files.items()):
+        prompt = identity(project.registry.workspace_id, landed[name].template_id)
+        key = make_key(prompt, landed[name].version, digest(file.prompt))
+        try:
+            _write(
+                project,
+                file,
+                render_edit(file.text, file.prompt, with_keys(file.local, project, [key]), file.path),
+            )
+            receipt.synced.append(name)
+        except (OSError, PromptsyncError) as error:
+            receipt.unsynced[name] = str(error)
+
+
+def _write(project: Project, file: PromptFile, text: str) -> None:
+    if (project.root / file.path).read_bytes() != file.text.encode():
+        raise PromptsyncError(f"{file.path} changed while it was published")
+    write(project.root, file.path, text, within=project.config.prompts)
+
+
+def apply_push(project: Project, snapshot: Snapshot, plan: PushPlan) -> PushReceipt:
+    """Do what ``plan`` says and return what was done; the receipt tells the truth also after Ctrl-C.
+
+    Raises ``Refused`` when the registry moved since the plan was made, and ``RemoteError`` while nothing is
+    written yet. The caller holds the lock of the working copy.
+    """
+    return _Push(project, snapshot, plan).run()
+
+
+class _Push:
+    """What happened is kept where it happens: ``outcomes`` by the threads that publish."""
+
+    def __init__(self, project: Project, snapshot: Snapshot, plan: PushPlan) -> None:
+        self._project = project
+        self._registry = project.registry
+        self._snapshot = snapshot
+        self._plan = plan
+        self._files = snapshot.worktree.files
+        self._items = {item.name: item for item in snapshot.items}
+        self._stop = threading.Event()
+        self._begun: set[str] = set()
+        self._outcomes: dict[str, Landed | Lost] = {}
+        self._archiving: dict[str, RemoteError | None] = {}
+        self._inline_labels = False
+        self._alike: dict[str, frozenset[int]] = {}
+        self.receipt = PushReceipt(skipped=list(plan.left))
+
+    def run(self) -> PushReceipt:
+        if not self._plan.actions:
+            self._learn_workspace()
+            self._write_keys()
+            return self.receipt
+        self._check_unmoved()
+        labels = any(action.labels or self._wanted_labels(action) for action in self._plan.actions)
+        self._inline_labels = labels and labels_in_publish(self._project, self._snapshot.listing)
+        try:
+            self._publish_all()
+            self._archive_all()
+            self._verify()
+            self._move_labels()
+        except KeyboardInterrupt:
+            self.receipt.interrupted = True
+        finally:
+            self._stop.set()
+            add_outcomes(self.receipt, self._plan, self._begun, self._outcomes, self._snapshot, self._alike)
+            self.receipt.in_order()
+            self._remember()
+        return self.receipt
+
+    @property
+    def _landed(self) -> dict[str, Landed]:
+        return {name: found for name, found in self._outcomes.items() if isinstance(found, Landed)}
+
+    @property
+    def _lost(self) -> set[str]:
+        return {name for name, found in self._outcomes.items() if isinstance(found, Lost)}
+
+    # -- before -----------------------------------------------------------------------------------------
+
+    def _check_unmoved(self) -> None:
+        """Refuse when somebody published, archived or replaced what the plan is about."""
+        listing = {item.name: item for item in list_all(self._project)}
+        moved = [
+            f"{action.name}: {_shown(self._snapshot.listing.get(action.name))} -> {_shown(now)}"
+            for action in self._plan.actions
+            if not _is_same(self._snapshot.listing.get(action.name), now := listing.get(action.name))
+        ]
+        if moved:
+            raise Refused(
+                f"the registry moved while the plan was made ({moved[0]}); nothing was published",
+                hint="run promptsync status, then push again",
+                details=moved,
+                code="remote-moved",
+            )
+
+    # -- publishing -------------------------------------------------------------------------------------
+
+    def _publish_all(self) -> None:
+        held: set[str] = set()
+        for level in self._plan.levels:
+            missing = held | self._lost
+            ready = []
+            for action in level:
+                needs = sorted(self._references(action.name) & missing)
+                if needs:
+                    held.add(action.name)
+                    self._skip(action, f"needs {needs[0]!r}, which was not published")
+                else:
+                    ready.append(action)
+            for_each(self._publish, ready)
+            self._label_snippets(ready)
+
+    def _publish(self, action: Action) -> None:
+        if self._stop.is_set():
+            return
+        self._begun.add(action.name)
+        listed = self._snapshot.listing.get(action.name)
+        labels = (*action.labels, *self._wanted_labels(action)) if self._inline_labels else ()
+        self._outcomes[action.name] = publish_one(
+            Attempt(
+                registry=self._registry,
+                action=action,
+                prompt=self._files[action.name].prompt,
+                template_id=listed.template_id if listed is not None else None,
+                stop=self._stop,
+                pause=publish.PAUSE,
+                labels=labels,
+            )
+        )
+        self._project.progress("Publishing", len(self._outcomes), len(self._plan.publishing))
+
+    def _label_snippets(self, actions: Iterable[Action]) -> None:
+        """Give new snippets the labels that their users in this push refer to them by."""
+        if self._inline_labels:
+            return
+        for action in actions:
+            landed = self._outcomes.get(action.name)
+            if isinstance(landed, Landed):
+                for label in self._wanted_labels(action):
+                    point(self._project, {action.name: landed}, label, self.receipt.labels, is_new=True)
+
+    def _wanted_labels(self, action: Action) -> list[str]:
+        if action.kind is not Kind.CREATE:
+            return []
+        return sorted(self._referred_labels.get(action.name, set()) - set(action.labels))
+
+    @cached_property
+    def _referred_labels(self) -> Mapping[str, set[str]]:
+        """The labels by which what is published refers to each snippet."""
+        labels: dict[str, set[str]] = {}
+        for action in self._plan.publishing:
+            for reference in of_prompt(self._files[action.name].prompt.template):
+                if reference.label is not None:
+                    labels.setdefault(reference.name, set()).add(reference.label)
+        return labels
+
+    def _archive_all(self) -> None:
+        """Archive, if all was published: a user that was not published may still need what goes."""
+        landed = self._landed
+        unpublished = [one.name for one in self._plan.publishing if one.name not in landed]
+        for action in self._plan.actions:
+            if action.kind is not Kind.ARCHIVE:
+                continue
+            if unpublished:
+                self._skip(action, f"not archived, for {unpublished[0]!r} was not published")
+                continue
+            listed = self._snapshot.listing[action.name]
+            self._archiving[action.name] = None
+            try:
+                self._registry.archive(listed.template_id, listed.is_snippet)
+            except RemoteError as error:
+                if isinstance(error, Unsupported) and not self._outcomes and len(self._archiving) == 1:
+                    raise
+                self._archiving[action.name] = error
+
+    def _skip(self, action: Action, reason: str) -> None:
+        self.receipt.skipped.append(Left(action.name, self._items[action.name].state, reason))
+
+    # -- after ------------------------------------------------------------------------------------------
+
+    def _verify(self) -> None:
+        if not self._landed and not self._archiving:
+            return
+        try:
+            listing: Mapping[str, Listed] | None = {item.name: item for item in list_all(self._project)}
+        except RemoteError as error:
+            listing = None
+            self.receipt.unverified.update(
+                {name: f"published, but the list cannot be read: {error.message}" for name in self._landed}
+            )
+        add_archived(self.receipt, self._archiving, listing)
+        if listing is not None:
+            prompts = {name: self._files[name].prompt for name in self._landed}
+            meanwhile = {name: self._came_first(name) for name in self._landed}
+            self._alike = alike(self._project, self._landed, prompts, listing, meanwhile)
+            verify(self._project, self._landed, prompts, listing, self.receipt, self._alike)
+
+    def _came_first(self, name: str) -> frozenset[int]:
+        """Return the versions that somebody else published after the plan was made and before ours."""
+        (action,) = (one for one in self._plan.publishing if one.name == name)
+        return came_first(action, self._landed[name])
+
+    def _move_labels(self) -> None:
+        for label in sorted({label for action in self._plan.actions for label in action.labels}):
+            published, present = self._targets(label)
+            if self._inline_labels:
+                check_pointing(self._project, published, label, self.receipt.labels)
+            else:
+                point(self._project, published, label, self.receipt.labels, is_new=True)
+            point(self._project, present, label, self.receipt.labels, is_new=False)
+
+    def _targets(self, label: str) -> tuple[dict[str, Landed], dict[str, Landed]]:
+        """Return where ``label`` should point: at what was just published, and at what was there before."""
+        published: dict[str, Landed] = {}
+        present: dict[str, Landed] = {}
+        for action in self._plan.actions:
+            landed = self._outcomes.get(action.name)
+            if label not in action.labels:
+                continue
+            if action.kind is Kind.LABEL:
+                listed = self._snapshot.listing[action.name]
+                present[action.name] = Landed(listed.template_id, listed.version)
+            elif isinstance(landed, Landed):
+                doubt = self._doubt(action, landed)
+                if doubt and not self._inline_labels:
+                    held = Moved(action.name, label, None, landed.version, False, f"not moved: {doubt}")
+                    self.receipt.labels.append(held)
+                else:
+                    published[action.name] = landed
+        return published, present
+
+    def _doubt(self, action: Action, landed: Landed) -> str:
+        """Why a label should not point at what was published; empty when it should."""
+        if action.name in self.receipt.altered:
+            return "the registry altered what it was given"
+        if action.name in self.receipt.unverified:
+            return "the version could not be read back"
+        others = came_first(action, landed) - self._alike.get(action.name, frozenset())
+        if action.name in self.receipt.raced or others:
+            return "somebody else published at the same time"
+        return ""
+
+    def _remember(self) -> None:
+        entries: dict[str, Entry] = {}
+        for name, landed in self._landed.items():
+            tags = tag_set(self._files[name].prompt)
+            content = self._items[name].digest or ""
+            entries[name] = Entry(landed.template_id, landed.version, content, tags)
+        self._learn_workspace()
+        self._write_keys()
+        try:
+            self._project.record().update(self._registry.url, self._registry.workspace_id, entries)
+        except (OSError, PromptsyncError) as error:
+            self.receipt.unrecorded = str(error)
+
+    def _write_keys(self) -> None:
+        """Let the files whose text is in no commit say which version it became."""
+        landed = {name: one for name, one in self._landed.items() if self._items[name].origin.dirty}
+        landed |= self._unfinished
+        write_keys(self._project, {name: self._files[name] for name in landed}, landed, self.receipt)
+
+    @property
+    def _unfinished(self) -> dict[str, Landed]:
+        listed = {name: self._snapshot.listing[name] for name in self._plan.unfinished}
+        return {name: Landed(one.template_id, one.version) for name, one in listed.items()}
+
+    def _learn_workspace(self) -> None:
+        """Read one version raw when nothing was yet: a key and the record need the id of the workspace."""
+        known = {**self._landed, **self._unfinished}
+        if self._registry.workspace_id is not None or not known:
+            return
+        name, landed = next(iter(known.items()))
+        with contextlib.suppress(RemoteError):
+            self._registry.get(landed.template_id, name, version=landed.version)
+
+    def _references(self, name: str) -> set[str]:
+        return {reference.name for reference in of_prompt(self._files[name].prompt.template)}
+
+
+def _is_same(planned: Listed | None, now: Listed | None) -> bool:
+    if planned is None or now is None:
+        return planned is now
+    return (planned.template_id, planned.version) == (now.template_id, now.version)
+
+
+def _shown(listed: Listed | None) -> str:
+    return f"v{listed.version}" if listed is not None else "not there"

@@ -1,0 +1,117 @@
+"""Points labels at versions that a push published, and reads back whether they point there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from promptsync.compare.project import Project
+from promptsync.errors import RemoteError
+from promptsync.labels.apply import is_held_back, relabel_from
+from promptsync.labels.plan import Change
+from promptsync.parallel import for_each
+from promptsync.prompt.labels import previous_after, previous_name
+from promptsync.prompt.prompt import Listed
+from promptsync.push.actions import Moved
+from promptsync.push.publish import Landed
+from promptsync.registry.errors import Unsupported
+
+_TAKEN_BACK = (
+    "it was moved back to v{old}; promptsync deploy --again NAME proves and releases it, label move moves it"
+)
+
+
+def labels_in_publish(project: Project, listing: Mapping[str, Listed]) -> bool:
+    """Whether labels are set while publishing: this registry has no operation for labels alone.
+
+    An empty registry cannot be asked. There it is done so, for there is no label that could be moved back.
+    """
+    if project.registry.all_labels() is not None:
+        return False
+    some = next(iter(listing.values()), None)
+    if some is None:
+        return True
+    try:
+        project.registry.labels(some.template_id, some.name)
+    except Unsupported:
+        return True
+    return False
+
+
+def point(
+    project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved], *, is_new: bool
+) -> None:
+    """Point ``label`` of each prompt at its version, never at a lower one.
+
+    A version that was there before is not made live again where the label was moved back; ``is_new`` says
+    that these were published just now. What became of each is added to ``found`` as soon as it is known, so
+    that it is there after Ctrl-C too.
+    """
+    total = len(found) + len(targets)
+
+    def one(name: str) -> None:
+        found.append(_point(project, name, label, targets[name], is_new))
+        project.progress(f"Moving {label}", len(found), total)
+
+    for_each(one, sorted(targets))
+
+
+def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved]) -> None:
+    """Add to ``found`` whether ``label``, which went along with the publish, is where it should be."""
+    try:
+        under = {one.name: one.version for one in project.registry.list(label=label)}
+    except RemoteError as error:
+        found += (
+            Moved(
+                name, label, None, landed.version, False, f"cannot be read back: {error.message}", failed=True
+            )
+            for name, landed in sorted(targets.items())
+        )
+        return
+    for name, landed in sorted(targets.items()):
+        now = under.get(name)
+        found.append(
+            Moved(name, label, None, landed.version, now == landed.version, _why(now, landed.version))
+        )
+
+
+def _point(project: Project, name: str, label: str, landed: Landed, is_new: bool) -> Moved:
+    version, old = landed.version, None
+    try:
+        there = {one.name: one for one in project.registry.labels(landed.template_id, name)}
+        old = there[label].version if label in there else None
+        if old == version:
+            return Moved(name, label, old, version, True)
+        if old is not None and old > version:
+            return Moved(name, label, old, version, False, f"it is at v{old} already, and never moves back")
+        remembered = previous_name(label)
+        kept = there[remembered].version if remembered in there else None
+        if old is not None and kept is not None and kept >= old and not is_new:
+            return Moved(name, label, old, version, False, _TAKEN_BACK.format(old=old))
+        after = previous_after(old, version, kept) if remembered is not None else None
+        change = Change(name, landed.template_id, label, old, version, (kept, after))
+        changed = relabel_from(project, change, there)
+    except RemoteError as error:
+        return _failed(name, label, old, version, error)
+    if changed.error is not None and not changed.moved:
+        return _failed(name, label, old, version, changed.error)
+    return Moved(name, label, old, version, changed.moved, changed.reason or changed.note)
+
+
+def _failed(name: str, label: str, old: int | None, version: int, error: RemoteError) -> Moved:
+    return Moved(
+        name,
+        label,
+        old,
+        version,
+        False,
+        error.message,
+        not is_held_back(error),
+        isinstance(error, Unsupported),
+    )
+
+
+def _why(now: int | None, wanted: int) -> str:
+    if now == wanted:
+        return ""
+    where = f"still at v{now}" if now is not None else "not there"
+    return f"{where} although the registry said yes: pending approval, or overridden"

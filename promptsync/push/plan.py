@@ -1,0 +1,340 @@
+"""Which snippets a push needs, and in which order it publishes."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from promptsync.compare.conflict import BLOCKING, LEFT, Conflict, reason
+from promptsync.compare.origin import is_uncommitted, keys_in
+from promptsync.compare.project import LOCAL, Project
+from promptsync.compare.select import check_names, matching
+from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.state import State
+from promptsync.errors import Refused, UsageError
+from promptsync.files.errors import InvalidFile
+from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
+from promptsync.prompt.canonical import tag_set
+from promptsync.prompt.snippets import Reference, SnippetCycle, of_prompt, publish_order, rendered_in
+from promptsync.push.actions import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
+from promptsync.registry.errors import NotReadableRaw
+
+_Find = Callable[[Mapping[str, Any]], Iterable[Reference]]
+
+
+def _references(snapshot: Snapshot, name: str, find: _Find) -> set[str]:
+    return {reference.name for reference in find(snapshot.worktree.files[name].prompt.template)}
+
+
+def levels(snapshot: Snapshot, chosen: set[str]) -> list[list[str]]:
+    """Return the names in groups, each of which only uses snippets of those before it."""
+
+    def order(find: _Find) -> list[list[str]]:
+        return publish_order({name: _references(snapshot, name, find) & chosen for name in chosen})
+
+    try:
+        return order(of_prompt)
+    except SnippetCycle:
+        # where nothing is expanded a prompt may well mention itself
+        return order(rendered_in)
+
+
+def check_snippets(snapshot: Snapshot, chosen: set[str]) -> None:
+    """Refuse to publish a prompt without a snippet that it uses, or without the version that it pins."""
+    _check_published(snapshot, chosen)
+    _check_pins(snapshot, chosen)
+
+
+def _check_published(snapshot: Snapshot, chosen: set[str]) -> None:
+    for name in sorted(chosen):
+        for other in sorted(_references(snapshot, name, rendered_in) - chosen - set(snapshot.listing)):
+            item = snapshot.get(other)
+            known = item is not None and item.file is not None
+            restore = "--restore " if item is not None and item.state is State.DELETED_REMOTELY else ""
+            raise Refused(
+                f"{name!r} uses the snippet {other!r}, which is not published",
+                hint=f"promptsync push {restore}{shlex.quote(other)} {shlex.quote(name)}"
+                if known
+                else f"create {other!r}, or take the reference out",
+                code="snippet-unpublished",
+            )
+
+
+def _check_pins(snapshot: Snapshot, chosen: set[str]) -> None:
+    """Refuse to publish a prompt that pins a version which no snippet will have by then."""
+    for name in sorted(chosen):
+        for reference in rendered_in(snapshot.worktree.files[name].prompt.template):
+            listed = snapshot.listing.get(reference.name)
+            last = (listed.version if listed is not None else 0) + (reference.name in chosen)
+            if reference.version is not None and reference.version > last:
+                raise Refused(
+                    f"{name!r} uses version {reference.version} of the snippet {reference.name!r}, which "
+                    f"{'has' if reference.name not in chosen else 'will have'} no version after {last}",
+                    hint=f"pin one that is there: promptsync log {shlex.quote(reference.name)}",
+                    code="snippet-version",
+                )
+
+
+_LONGEST_MARK = "(1234567890+ v99999)"
+
+
+@dataclass(frozen=True, slots=True)
+class PushOptions:
+    """What the user asked for. ``names`` empty means every prompt in scope.
+
+    ``parents`` gives those of versions that a deploy makes from the version under its label.
+    """
+
+    names: tuple[str, ...] = ()
+    message: str | None = None
+    labels: tuple[str, ...] = ()
+    partial: bool = False
+    force: tuple[str, ...] = ()
+    restore: tuple[str, ...] = ()
+    prune: bool = False
+    max_changes: int | None = None
+    parents: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> PushPlan:
+    """Return the plan of a push.
+
+    Raises ``InvalidFile`` for files that cannot be read or that lint refuses, ``UsageError`` for names that
+    neither side has and for a message that does not fit, ``Refused`` for conflicts, missing snippets and
+    limits. Nothing has been written then.
+    """
+    message = check_options(options)
+    if snapshot.problems:
+        raise InvalidFile(snapshot.problems)
+    options = replace(options, names=matching(snapshot, options.names))
+    check_names(snapshot, (*options.force, *options.restore))
+    items = snapshot.only((*options.names, *options.force, *options.restore) if options.names else ())
+    archived = _archived_versions(project, items, options)
+    actions = [action for item in items if (action := _action(item, options, archived)) is not None]
+    chosen = {action.name for action in actions}
+    left = _left(items, chosen)
+    _refuse_conflicts(snapshot, left, options)
+    _check_files(project, snapshot, chosen)
+    actions = list(_with_labels(project, snapshot, items, actions, options))
+    chosen = {action.name for action in actions if action.kind in _PUBLISHED}
+    ordered = with_levels(actions, levels(snapshot, chosen))
+    check_snippets(snapshot, chosen)
+    total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
+    _check_limits(project, actions, total, options)
+    return PushPlan(
+        actions=_with_messages(project, snapshot, ordered, message),
+        left=left,
+        unfinished=tuple(item.name for item in items if _is_unfinished(project, item)),
+        options=_options(options),
+        workspace=workspace_of(project, snapshot) if actions else "",
+        total=total,
+    )
+
+
+def _is_unfinished(project: Project, item: Item) -> bool:
+    """Whether a push published a text and was stopped before it wrote so into the file."""
+    listed, file = item.listed, item.file
+    mark = parse_mark(listed.message) if listed is not None else None
+    if item.state is not State.IN_SYNC or listed is None or file is None or mark is None:
+        return False
+    if (mark.commit is not None and not mark.dirty) or mark.version != listed.version:
+        return False
+    keys = keys_in(file.local.synced, project)
+    return all(key.version != listed.version for key in keys) and is_uncommitted(project, file)
+
+
+def check_options(options: PushOptions) -> str | None:
+    """Return the message as it will be used. Raises ``UsageError`` without asking the registry anything."""
+    if any(not label.strip() or not label.isprintable() for label in options.labels):
+        raise UsageError("--label is empty, or holds control characters", hint="promptsync push --label prod")
+    return check_message(options.message, _LONGEST_MARK) if options.message is not None else None
+
+
+_PUBLISHED = (Kind.CREATE, Kind.UPDATE, Kind.FORCE, Kind.RESTORE)
+
+
+def _archived_versions(project: Project, items: Sequence[Item], options: PushOptions) -> dict[str, int]:
+    """Return the latest versions of what will be restored: its next version counts on from there."""
+    if not any(_kind(item, options) is Kind.RESTORE for item in items):
+        return {}
+    return {one.name: one.version for one in project.registry.list(status="deleted")}
+
+
+def _action(item: Item, options: PushOptions, archived: Mapping[str, int]) -> Action | None:
+    kind = _kind(item, options)
+    if kind is None:
+        return None
+    current = archived.get(item.name) if kind is Kind.RESTORE else item.version
+    return replace(_for(item, kind, current), parents=_parents(item, kind, options))
+
+
+def _parents(item: Item, kind: Kind, options: PushOptions) -> tuple[int, ...] | None:
+    """Return the versions that a new one is made from: a forced one includes what the file includes."""
+    decision = item.history.decision if item.history is not None else None
+    if item.name in options.parents:
+        return options.parents[item.name]
+    if decision is None or kind not in (Kind.UPDATE, Kind.FORCE):
+        return None
+    return decision.force if kind is Kind.FORCE else decision.push
+
+
+def _for(item: Item, kind: Kind, current: int | None, labels: tuple[str, ...] = ()) -> Action:
+    return Action(
+        name=item.name,
+        kind=kind,
+        path=item.path,
+        current=current,
+        local=item.digest,
+        remote=item.remote_digest,
+        tags=tag_set(item.file.prompt) if item.file is not None else frozenset(),
+        remote_tags=tag_set(item.listed.prompt) if item.listed is not None else frozenset(),
+        labels=labels,
+        was=item.was,
+        is_committed=not item.origin.dirty,
+    )
+
+
+def _kind(item: Item, options: PushOptions) -> Kind | None:
+    forced = item.name in options.force
+    if item.state is State.NEW:
+        return Kind.CREATE
+    if item.state is State.AHEAD:
+        return Kind.UPDATE
+    if item.state in (State.DIVERGED, State.BEHIND, State.ALTERED) and forced and item.file is not None:
+        return Kind.FORCE
+    if item.state is State.DELETED_REMOTELY and (item.name in options.restore or forced):
+        return Kind.RESTORE
+    if not options.prune or not item.deletion_committed or item.file is not None:
+        return None
+    if item.state is State.DELETED_LOCALLY or (item.state is State.DIVERGED and forced):
+        return Kind.ARCHIVE
+    return None
+
+
+def _left(items: Sequence[Item], chosen: set[str]) -> tuple[Left, ...]:
+    return tuple(
+        Left(item.name, item.state, reason(item), item.state in BLOCKING)
+        for item in items
+        if item.state in LEFT and item.name not in chosen
+    )
+
+
+def _refuse_conflicts(snapshot: Snapshot, left: Sequence[Left], options: PushOptions) -> None:
+    blocking = [one for one in left if one.blocks]
+    if blocking and not options.partial:
+        raise Conflict([item for one in blocking if (item := snapshot.get(one.name)) is not None], "push")
+
+
+def _check_files(project: Project, snapshot: Snapshot, chosen: set[str]) -> None:
+    files = [snapshot.worktree.files[name] for name in sorted(chosen) if name in snapshot.worktree.files]
+    if not files:
+        return
+    templates = {name: file.prompt.template for name, file in snapshot.worktree.files.items()}
+    from promptsync.lint.check import check  # most pushes have nothing to check
+    from promptsync.lint.subject import Known
+
+    known = Known(templates=templates, registry=frozenset(snapshot.listing))
+    errors = [problem for problem in check(files, known) if problem.severity == "error"]
+    if errors:
+        raise InvalidFile(errors)
+
+
+def _with_labels(
+    project: Project,
+    snapshot: Snapshot,
+    items: Sequence[Item],
+    actions: Sequence[Action],
+    options: PushOptions,
+) -> Iterable[Action]:
+    """Give the labels to what is published, and to what is there already but for the label."""
+    if not options.labels:
+        yield from actions
+        return
+    pointing = {
+        label: {one.name: one.version for one in project.registry.list(label=label)}
+        for label in options.labels
+    }
+    for action in actions:
+        yield replace(action, labels=options.labels) if action.kind is not Kind.ARCHIVE else action
+    for item in items:
+        if item.state is not State.IN_SYNC or item.listed is None:
+            continue
+        missing = tuple(label for label in options.labels if pointing[label].get(item.name) != item.version)
+        if missing:
+            yield _for(item, Kind.LABEL, item.version, missing)
+
+
+def _check_limits(project: Project, actions: Sequence[Action], total: int, options: PushOptions) -> None:
+    changed, limit = counted(actions), project.config.limits_changes
+    if options.max_changes is not None:
+        if changed <= options.max_changes:
+            return
+        raise Refused(
+            f"this would change {changed} of {total} prompts; --max-changes allows {options.max_changes}",
+            hint="look at promptsync diff --stat",
+            code="too-many-changes",
+        )
+    if not over_limit(changed, total, limit):
+        return
+    raise Refused(
+        f"this would change {changed} of {total} prompts, more than the {limit:.0%} that may happen unasked",
+        hint=f"look at promptsync diff --stat; if it is right, add --max-changes {changed}",
+        code="too-many-changes",
+    )
+
+
+def _with_messages(
+    project: Project, snapshot: Snapshot, actions: Sequence[Action], message: str | None
+) -> tuple[Action, ...]:
+    items = {item.name: item for item in snapshot.items}
+    origins = {action.name: items[action.name].origin for action in actions if action.next is not None}
+    history = project.history if actions else None
+    commits = {origin.commit for origin in origins.values() if origin.commit is not None}
+    described: Mapping[str, tuple[str, str]] = history.described(commits) if history is not None else {}
+    return tuple(
+        _with_message(action, items[action.name], described, message) if action.kind in _PUBLISHED else action
+        for action in actions
+    )
+
+
+_WORDS = {Kind.CREATE: "Add", Kind.RESTORE: "Restore"}
+
+
+def _with_message(
+    action: Action, item: Item, described: Mapping[str, tuple[str, str]], message: str | None
+) -> Action:
+    short, subject = described.get(item.origin.commit or "", (None, ""))
+    mark = make_mark(short, item.origin.dirty, action.next or 1, action.parents)
+    if message is not None:
+        message = check_message(message, str(mark))
+    else:
+        # a commit that never had this file says nothing about it
+        word = _WORDS.get(action.kind, "Update")
+        message = subject if item.newest is not None else f"{word} {action.name}"
+    return replace(action, message=with_mark(message, mark, name=action.name))
+
+
+def _options(options: PushOptions) -> dict[str, object]:
+    return {
+        "labels": sorted(options.labels),
+        "partial": options.partial,
+        "force": sorted(options.force),
+        "restore": sorted(options.restore),
+        "prune": options.prune,
+        "names": sorted(options.names),
+    }
+
+
+def workspace_of(project: Project, snapshot: Snapshot) -> str:
+    """Return what tells a workspace from others; one raw read when nothing was read raw yet."""
+    registry = project.registry
+    if registry.workspace_id is None and snapshot.listing:
+        some = next(iter(snapshot.listing.values()))
+        with contextlib.suppress(NotReadableRaw):  # such a registry tells no workspace at all
+            registry.get(some.template_id, some.name, version=some.version)
+    # where a local database lies is not what it is
+    url = LOCAL if project.url.startswith(LOCAL) else registry.url
+    return f"{url} {registry.workspace_id}"

@@ -1,0 +1,146 @@
+"""Publishes one prompt. That is not idempotent, so what is in doubt is read back before it is decided."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptsync.compare.equal import digest_beside
+from promptsync.errors import RemoteError
+from promptsync.history.message import parse_mark
+from promptsync.prompt.prompt import Prompt, RemoteVersion
+from promptsync.push.actions import Action
+from promptsync.registry.errors import FateUnknown, NotFound, TimedOut
+
+if TYPE_CHECKING:  # completion loads this module, and must not wait for an HTTP library
+    from promptsync.registry.promptlayer.client import Registry
+
+PAUSE = 1.0
+"""Seconds between two looks at what became of a publish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A version that is in the registry because of us."""
+
+    template_id: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Nothing was published, or nobody knows (``unknown``).
+
+    ``raced`` says that it was held back because somebody else published meanwhile.
+    """
+
+    reason: str
+    unknown: bool = False
+    raced: bool = False
+    error: RemoteError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is published for ``action``, and how. ``labels`` go into the same request.
+
+    ``stop`` ends all waiting. ``pause`` is in seconds, between two looks.
+    """
+
+    registry: Registry
+    action: Action
+    prompt: Prompt
+    template_id: int | None
+    stop: threading.Event
+    pause: float
+    labels: tuple[str, ...] = ()
+
+
+def publish_one(attempt: Attempt) -> Landed | Lost:
+    """Publish once.
+
+    A connection that ended without an answer is read back twice, then the publish is repeated once, unless
+    somebody else published meanwhile: their text must not be covered unseen. After a time-out it is read back
+    for as long again and never repeated.
+    """
+    registry, message = attempt.registry, attempt.action.message or ""
+    for last in (False, True):
+        try:
+            done = registry.publish(attempt.prompt, message=message, labels=attempt.labels)
+        except TimedOut as error:
+            found = _look(attempt, registry.timeout)
+            reason = f"no answer in time, and no new version to see: {error.message}"
+            return found if isinstance(found, Landed) else Lost(reason, unknown=True, error=error)
+        except FateUnknown as error:
+            found = _look(attempt, attempt.pause)
+            if found is not None:
+                return found
+            if last or attempt.stop.is_set():
+                times = "twice" if last else "once"
+                return Lost(f"sent {times} without an answer: {error.message}", unknown=True, error=error)
+        except RemoteError as error:
+            return Lost(error.message, error=error)
+        else:
+            return Landed(done.template_id, done.version)
+    raise AssertionError("unreachable")
+
+
+def _look(attempt: Attempt, seconds: float) -> Landed | Lost | None:
+    """Look for our version: at least twice, for ``seconds``. ``None`` when there is no new version at all."""
+    action = attempt.action
+    found: RemoteVersion | RemoteError | None = None
+    for look in range(max(2, int(seconds / attempt.pause) + 1)):
+        if look and attempt.stop.wait(attempt.pause):
+            break
+        try:
+            found = attempt.registry.get(attempt.template_id, action.name)
+        except NotFound:
+            found = None
+            continue
+        except RemoteError as error:
+            found = error
+            continue
+        ours = _ours(attempt, found)
+        if ours is not None:
+            return ours
+    if isinstance(found, RemoteError):
+        return Lost(
+            f"the registry cannot be asked what became of it: {found.message}", unknown=True, error=found
+        )
+    if found is None or found.version <= (action.current or 0):
+        return None
+    return _theirs(attempt, found)
+
+
+def _ours(attempt: Attempt, latest: RemoteVersion) -> Landed | None:
+    """Return our version: the latest, or one below it that somebody else covered right away."""
+    found = latest
+    for number in range(latest.version, attempt.action.current or 0, -1):
+        if number != latest.version:
+            try:
+                found = attempt.registry.get(latest.template_id, attempt.action.name, version=number)
+            except RemoteError:
+                continue
+        if _is_ours(attempt, found):
+            return Landed(found.template_id, found.version)
+    return None
+
+
+def _theirs(attempt: Attempt, latest: RemoteVersion) -> Lost:
+    if latest.message == attempt.action.message:
+        # two pushes of uncommitted text may share a message, and a registry may alter what it is given
+        return Lost(f"v{latest.version} has the message of this push, but another content", unknown=True)
+    return Lost(
+        f"somebody else published v{latest.version} meanwhile, so this was not sent again", raced=True
+    )
+
+
+def _is_ours(attempt: Attempt, found: RemoteVersion) -> bool:
+    if found.message != attempt.action.message:
+        return False
+    if digest_beside(attempt.prompt, found.prompt) == attempt.action.local:
+        return True
+    # one commit has one content: what differs then was altered by the registry
+    mark = parse_mark(found.message)
+    return mark is not None and mark.commit is not None and not mark.dirty and mark.version == found.version

@@ -1,0 +1,100 @@
+"""Reads back what was published: that it is the latest version, and kept as it was given."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import replace
+
+from promptsync.compare.equal import digest_beside
+from promptsync.compare.project import Project
+from promptsync.errors import RemoteError
+from promptsync.parallel import for_each
+from promptsync.prompt.canonical import digest, tag_set
+from promptsync.prompt.fields import changes
+from promptsync.prompt.prompt import Listed, Prompt
+from promptsync.push.actions import PushReceipt
+from promptsync.push.publish import Landed
+
+
+def verify(
+    project: Project,
+    landed: Mapping[str, Landed],
+    prompts: Mapping[str, Prompt],
+    listing: Mapping[str, Listed],
+    receipt: PushReceipt,
+    same: Mapping[str, frozenset[int]],
+) -> None:
+    """Compare ``landed`` with a list read afterwards; what is not as it should be goes into ``receipt``.
+
+    The list proves equality. A difference is confirmed with a raw read, because the list may hold expanded
+    snippets. ``same`` are the versions of others that say the same.
+    """
+    doubtful = []
+    for name, version in sorted(landed.items()):
+        listed = listing.get(name)
+        if listed is not None and listed.version in same.get(name, ()):
+            continue
+        if listed is None or listed.version != version.version:
+            receipt.raced.setdefault(name, _raced(version, listed))
+        elif not _is_kept(prompts[name], listed.prompt):
+            doubtful.append(name)
+
+    def one(name: str) -> None:
+        _confirm(project, name, landed[name], prompts[name], listing[name], receipt)
+
+    for_each(one, doubtful)
+
+
+def alike(
+    project: Project,
+    landed: Mapping[str, Landed],
+    prompts: Mapping[str, Prompt],
+    listing: Mapping[str, Listed],
+    came_first: Mapping[str, frozenset[int]],
+) -> dict[str, frozenset[int]]:
+    """Return by name the versions that others published meanwhile with the very same text.
+
+    One request is sent for each version that came first. What cannot be read counts as another text.
+    """
+    found: dict[str, frozenset[int]] = {}
+    for name, version in landed.items():
+        listed = listing.get(name)
+        content = digest(prompts[name])
+        same = set()
+        if listed is not None and listed.version > version.version:
+            same |= {listed.version} if digest_beside(prompts[name], listed.prompt) == content else set()
+        for number in came_first[name]:
+            with contextlib.suppress(RemoteError):
+                other = project.registry.get(version.template_id, name, version=number)
+                same |= {number} if digest_beside(prompts[name], other.prompt) == content else set()
+        if same:
+            found[name] = frozenset(same)
+    return found
+
+
+def _confirm(
+    project: Project, name: str, landed: Landed, prompt: Prompt, listed: Listed, receipt: PushReceipt
+) -> None:
+    found = listed.prompt
+    if digest(prompt) != digest_beside(prompt, found):
+        try:
+            found = project.registry.get(landed.template_id, name, version=landed.version).prompt
+        except RemoteError as error:
+            receipt.unverified[name] = f"published, but could not be read back: {error.message}"
+            return
+    # tags belong to the prompt, not to a version, and the list has them
+    kept = replace(found, tags=listed.prompt.tags)
+    if not _is_kept(prompt, kept):
+        paths = dict.fromkeys(change.path for change in changes(prompt, kept))
+        receipt.altered[name] = tuple(paths) or ("content",)
+
+
+def _is_kept(prompt: Prompt, kept: Prompt) -> bool:
+    return tag_set(prompt) == tag_set(kept) and digest(prompt) == digest_beside(prompt, kept)
+
+
+def _raced(landed: Landed, listed: Listed | None) -> str:
+    if listed is None:
+        return f"published as v{landed.version}, but it is not listed: somebody archived or renamed it"
+    return f"published as v{landed.version}, but the latest is v{listed.version}: somebody else published too"

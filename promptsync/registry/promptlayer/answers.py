@@ -1,0 +1,168 @@
+"""Reading an answer: is it what the operation calls for, and what does it say when it is an error."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from promptsync.registry.errors import BadAnswer, Rejected
+
+EXCERPT: Final = 160
+"""Most characters of a registry's own words in one message."""
+
+_ABOUT_ROUTES: Final = re.compile(
+    r"((404|a|the|no|such|error|route|endpoint|url|path|page|resource|operation"
+    r"|not|found|method|allowed|unknown|does|exist|here)\b\W*)*"
+)
+"""A 404 that says no more than these words names no item."""
+
+_ROUTING_WORDS: Final = re.compile(r"\b(route|endpoint|requested url)\b|cannot (get|post|patch|delete) /")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of a registry.
+
+    ``purpose`` completes "cannot …"; ``request`` is method and path; ``scrub`` takes the key out of texts.
+    """
+
+    url: str
+    purpose: str
+    request: str
+    status: int
+    content: bytes
+    scrub: Callable[[str], str] = str
+
+    @property
+    def asked(self) -> str:
+        """How messages about this answer begin."""
+        return f"{self.url} cannot {self.purpose} ({self.request})"
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ``BadAnswer``, as everything here does for a wrong shape."""
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError):
+            self.fail("JSON")
+
+    def object(self) -> dict[str, Any]:
+        """The body as a JSON object, which does not say ``success: false``."""
+        found = self.json()
+        if not isinstance(found, dict):
+            self.fail("a JSON object")
+        self._refuse_failure(found)
+        return found
+
+    def acknowledge(self) -> None:
+        """Check the answer to a write of which only the success matters: it may be empty, but no web page."""
+        if _is_html(self.content):
+            self.fail("no web page")
+        if self.content.lstrip().startswith(b"{"):
+            self._refuse_failure(self.json())
+
+    def _refuse_failure(self, found: Mapping[str, Any]) -> None:
+        if found.get("success") is False:
+            said = self.reason()
+            raise Rejected(
+                f"{self.asked}: it answered success: false: {said}", status=self.status, reason=said
+            )
+
+    def listed(self, *keys: str) -> list[dict[str, Any]]:
+        """The list of objects that is the body, or that stands under one of ``keys`` in it."""
+        found = listed_in(self.json(), keys)
+        if found is None or not all(isinstance(item, dict) for item in found):
+            self.fail(f"a list of objects, bare or under {keys[0]!r}")
+        return found
+
+    def fail(self, expected: str) -> NoReturn:
+        raise BadAnswer(
+            f"{self.asked}: expected {expected}, got {self._description()}",
+            hint="is the URL of the remote a registry's, with no proxy or login page in between?",
+        )
+
+    def excerpt(self) -> str:
+        """The start of the body, in one printable line without the key."""
+        return shown(self.scrub(self.content.decode("utf-8", "replace")))
+
+    def reason(self) -> str:
+        """What an error answer says, in one printable line without the key; empty when it says nothing."""
+        return shown(self.scrub(_message(self.content)))
+
+    def is_about_route(self) -> bool:
+        """Whether a 404 or 405 means that there is no such route, and not that there is no such item."""
+        if self.status != 404:
+            return True
+        said = _message(self.content).casefold()
+        is_generic = _ABOUT_ROUTES.fullmatch(said) is not None
+        return is_generic or _is_html(self.content) or _ROUTING_WORDS.search(said) is not None
+
+    def _description(self) -> str:
+        if not self.content.strip():
+            return f"an empty body (status {self.status})"
+        kind = "an HTML page" if _is_html(self.content) else "something else"
+        return f"{kind} (status {self.status}): {self.excerpt()}"
+
+
+def listed_in(body: Any, keys: Sequence[str]) -> list[Any] | None:
+    """The list that ``body`` is, or that stands under one of ``keys`` in it; ``None`` without one."""
+    if isinstance(body, dict):
+        body = next((body[key] for key in keys if isinstance(body.get(key), list)), None)
+    return body if isinstance(body, list) else None
+
+
+def shown(text: str, room: int = EXCERPT) -> str:
+    """``text`` in one line, shortened, with everything escaped that a terminal could act upon."""
+    line = re.sub(r"\s+", " ", text[: room * 20]).strip()
+    cut = line if len(line) <= room else line[: room - 1] + "…"
+    return "".join(character if character.isprintable() else _escaped(character) for character in cut)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _is_html(content: bytes) -> bool:
+    start = content[:200].lstrip().lower()
+    return start.startswith((b"<!doctype", b"<html", b"<head", b"<body"))
+
+
+def _message(content: bytes) -> str:
+    """The first of ``message``, ``error`` and ``detail`` that says something, else the text itself."""
+    text = content.decode("utf-8", "replace")
+    if _is_html(content):
+        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+        return title[1] if title else "an HTML page"
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(found, Mapping):
+        return found if isinstance(found, str) else text
+    said = (_words(found.get(key)) for key in ("message", "error", "detail"))
+    return next((words for words in said if words), "")
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence):
+        return "; ".join(_complaints(value))
+    return json.dumps(value, ensure_ascii=False) if value else ""
+
+
+def _complaints(items: Sequence[Any]) -> Iterator[str]:
+    """One text for each item of a ``detail`` list: where, and what is wrong there."""
+    for item in items:
+        if not isinstance(item, Mapping):
+            yield str(item)
+            continue
+        place = item.get("loc")
+        where = ".".join(str(part) for part in place) if isinstance(place, list) else ""
+        yield f"{where}: {item.get('msg', '')}" if where else str(item.get("msg", ""))

@@ -1,0 +1,156 @@
+"""The one table that maps each operation to its paths and body shapes. Nothing else knows them.
+
+Routes are tried in order: the customer's API document first, the vendor's current API after it. Which
+answers allow a second try is part of the operation, for a request that may have been executed must never
+be sent again in another form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.template import message_variables, template_variables
+
+NO_ROUTE: Final = frozenset({404, 405})
+"""A route that the registry does not have."""
+
+NO_SHAPE: Final = frozenset({400, 404, 405, 422})
+"""A route or a body that the registry does not understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """``path`` holds ``{placeholders}``; ``shape`` names the form of the body where there are several."""
+
+    method: str
+    path: str
+    shape: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that a registry can do.
+
+    ``name`` completes "cannot …" in messages. ``repeatable`` operations have the same end state when they are
+    sent twice. ``next_route_on`` are the statuses after which the next route may be tried. ``item`` says what
+    a 404 is about: the word for the thing that the path names, or nothing when only the route can be missing.
+    """
+
+    name: str
+    routes: tuple[Route, ...]
+    repeatable: bool = True
+    next_route_on: frozenset[int] = NO_ROUTE
+    item: str = ""
+
+
+def _one(name: str, method: str, path: str, *, repeatable: bool = True, item: str = "") -> Operation:
+    return Operation(name, (Route(method, path),), repeatable, NO_ROUTE, item)
+
+
+LIST: Final = _one("list the prompts", "GET", "/prompt-templates")
+READ: Final = _one("read the prompt", "GET", "/prompt-templates/{identifier}", item="prompt")
+RENDER: Final = _one("render the prompt", "POST", "/prompt-templates/{identifier}", item="prompt")
+PUBLISH: Final = Operation(
+    "publish the prompt",
+    (
+        Route("POST", "/rest/prompt-templates", "flat"),
+        Route("POST", "/rest/prompt-templates", "nested"),
+    ),
+    repeatable=False,
+    next_route_on=NO_SHAPE,
+    item="prompt",
+)
+SNIPPET_USAGE: Final = _one(
+    "list the users of the snippet", "GET", "/prompt-templates/{identifier}/snippet-usage", item="snippet"
+)
+ARCHIVE: Final = _one("archive the prompt", "DELETE", "/api/public/v2/folders/entities", item="prompt")
+
+ALL_LABELS: Final = _one("list all release labels", "GET", "/prompt-templates/labels")
+LABELS: Final = _one("list the release labels of the prompt", "GET", "/prompt-templates/{identifier}/labels")
+CREATE_LABEL: Final = _one(
+    "create the release label", "POST", "/prompts/{template_id}/label", repeatable=False, item="version"
+)
+MOVE_LABEL: Final = _one("move the release label", "PATCH", "/prompt-labels/{label_id}", item="label")
+DELETE_LABEL: Final = _one("delete the release label", "DELETE", "/prompt-labels/{label_id}", item="label")
+
+LOG_REQUEST: Final = Operation(
+    "log the request",
+    (Route("POST", "/rest/log-request"), Route("POST", "/log-request")),
+    repeatable=False,
+    item="prompt",
+)
+TRACK_PROMPT: Final = _one("track the prompt", "POST", "/rest/track-prompt", item="request")
+TRACK_SCORE: Final = _one("track the score", "POST", "/rest/track-score", repeatable=False, item="request")
+TRACK_METADATA: Final = _one("track the metadata", "POST", "/rest/track-metadata", item="request")
+TRACK_GROUP: Final = _one("track the group", "POST", "/rest/track-group", item="request")
+CREATE_GROUP: Final = _one("create a group", "POST", "/create-group", repeatable=False)
+
+LIST_DATASETS: Final = _one("list the datasets", "GET", "/api/public/v2/datasets")
+LIST_EVALUATIONS: Final = _one("list the evaluations", "GET", "/api/public/v2/evaluations")
+RUN_EVALUATION: Final = Operation(
+    "run the evaluation",
+    (
+        Route("POST", "/api/public/v2/evaluations/{evaluation_id}/run"),
+        Route("POST", "/reports/{evaluation_id}/run"),
+    ),
+    repeatable=False,
+    next_route_on=NO_SHAPE,
+    item="evaluation",
+)
+EVALUATION: Final = Operation(
+    "read the evaluation",
+    (Route("GET", "/api/public/v2/evaluations/{report_id}"), Route("GET", "/reports/{report_id}")),
+    item="evaluation",
+)
+EVALUATION_SCORE: Final = _one(
+    "read the score of the evaluation", "GET", "/reports/{report_id}/score", item="evaluation"
+)
+EVALUATION_ROWS: Final = _one(
+    "read the rows of the evaluation", "GET", "/api/public/v2/evaluations/{report_id}/rows", item="evaluation"
+)
+
+LIST_AGENTS: Final = _one("list the agents", "GET", "/workflows")
+READ_AGENT: Final = _one("read the agent", "GET", "/workflows/{agent}", item="agent")
+RUN_AGENT: Final = _one("run the agent", "POST", "/workflows/{agent}/run", repeatable=False, item="agent")
+AGENT_RESULT: Final = _one(
+    "read the result of the agent", "GET", "/workflow-version-execution-results", item="execution"
+)
+
+
+def wire_template(template: Mapping[str, Any]) -> dict[str, Any]:
+    """The template as it is sent: with ``type``, and with its variables named on both levels, sorted.
+
+    Registries may or may not derive the variables from the text themselves, so they are always sent.
+    """
+    sent = dict(template)
+    sent.setdefault("type", "completion" if "content" in sent and "messages" not in sent else "chat")
+    own_format = sent.get("template_format")
+    default = own_format if isinstance(own_format, str) else "f-string"
+    if isinstance(sent.get("messages"), list):
+        sent["messages"] = [_wire_message(message, default) for message in sent["messages"]]
+    sent["input_variables"] = sorted(template_variables(sent))
+    return sent
+
+
+def _wire_message(message: Any, template_format: str) -> Any:
+    if not isinstance(message, Mapping):
+        return message
+    return {**message, "input_variables": sorted(message_variables(message, template_format))}
+
+
+def publish_body(prompt: Prompt, message: str, labels: Sequence[str], shape: str) -> dict[str, Any]:
+    """The body that publishes ``prompt``: ``flat`` in the customer's document, ``nested`` in the vendor's.
+
+    Tags are always there, since leaving them out may clear them or not.
+    """
+    version = {**prompt.extra, "prompt_template": wire_template(prompt.template), "commit_message": message}
+    if prompt.metadata:
+        version["metadata"] = dict(prompt.metadata)
+    template = {"prompt_name": prompt.name, "tags": list(prompt.tags)}
+    labelled: dict[str, Any] = {"release_labels": list(labels)} if labels else {}
+    if shape == "flat":
+        return {**version, **template, **labelled}
+    return {"prompt_template": template, "prompt_version": version, **labelled}

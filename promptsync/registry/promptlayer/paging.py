@@ -1,0 +1,189 @@
+"""Reading a list that comes in pages, all of it or nothing."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from promptsync.parallel import mapped
+from promptsync.registry.errors import ListKeptChanging, NotFound, Unsupported
+from promptsync.registry.promptlayer.answers import Answer, listed_in
+from promptsync.registry.promptlayer.parse import number
+
+PER_PAGE: Final = 100
+READINGS: Final = 3
+MOST_PAGES: Final = 100_000
+"""More than that is taken for a mistake, before it is asked for."""
+
+Fetch = Callable[[int], Answer]
+"""Page number, from 1, to answer."""
+
+OnPage = Callable[[int, int], None]
+"""Called with the pages read and the pages in all, as far as known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``pages`` and ``total`` are ``None`` where the registry does not say."""
+
+    items: list[Any]
+    pages: int | None
+    total: int | None
+    has_next: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole list; ``pages`` is how many pages the registry says it has, ``None`` where it does not say."""
+
+    items: list[Any]
+    pages: int | None
+
+
+def read_all(
+    fetch: Fetch, keys: Sequence[str], *, connections: int, on_page: OnPage | None = None
+) -> list[Any]:
+    """All items, each once; see ``read_whole``."""
+    return read_whole(fetch, keys, connections=connections, on_page=on_page).items
+
+
+def read_whole(
+    fetch: Fetch,
+    keys: Sequence[str],
+    *,
+    connections: int,
+    on_page: OnPage | None = None,
+    expected: int | None = None,
+) -> Whole:
+    """All items, each once; the list is read again when its pages did not belong together.
+
+    The list stands under one of ``keys``. Its items are objects, or lists (rows). As many pages as are
+    ``expected`` are asked for at once; when there are more or fewer, that costs requests.
+
+    Raises ``ListKeptChanging`` when that never succeeds, and whatever ``fetch`` raises.
+    """
+    for reading in range(READINGS):
+        pages = None
+        if expected is not None and expected > 1 and reading == 0:
+            pages = _as_expected(fetch, keys, expected, connections)
+        if pages is None:
+            first = _page(fetch(1), keys)
+            pages = [first, *_rest(fetch, keys, first, connections, on_page)]
+        items = _unless_torn(pages)
+        if items is not None:
+            return Whole(items, pages[0].pages)
+    raise ListKeptChanging(
+        f"the list kept changing: {READINGS} readings in a row did not fit together from page to page",
+        hint="try again when nobody else is writing to the registry",
+    )
+
+
+def _as_expected(fetch: Fetch, keys: Sequence[str], expected: int, connections: int) -> list[Page] | None:
+    """All pages, or ``None`` when there are not as many as expected."""
+    try:
+        read = mapped(lambda page: _page(fetch(page), keys), range(1, expected + 1), connections=connections)
+    except (NotFound, Unsupported):
+        return None  # some registries answer 404 beyond the end
+    return read if {page.pages for page in read} == {expected} else None
+
+
+def _page(answer: Answer, keys: Sequence[str]) -> Page:
+    body = answer.json()
+    items = listed_in(body, keys)
+    if items is None or not all(isinstance(item, dict | list) for item in items):
+        answer.fail(f"a list of objects under {keys[0]!r}")
+    envelope: Mapping[str, Any] = body if isinstance(body, dict) else {}
+    has_next = envelope.get("has_next")
+    return Page(
+        items,
+        _count(answer, envelope, "pages"),
+        _count(answer, envelope, "total"),
+        has_next if isinstance(has_next, bool) else None,
+    )
+
+
+def _count(answer: Answer, envelope: Mapping[str, Any], key: str) -> int | None:
+    if envelope.get(key) is None:
+        return None
+    count = number(envelope, key)
+    if count is None or count < 0 or (key == "pages" and count > MOST_PAGES):
+        answer.fail(f"a plausible count under {key!r}")
+    return count
+
+
+def _rest(
+    fetch: Fetch, keys: Sequence[str], first: Page, connections: int, on_page: OnPage | None
+) -> list[Page]:
+    pages = first.pages
+    if pages is None and first.total is not None:
+        pages = math.ceil(first.total / len(first.items)) if first.items else 1
+    if pages is None:
+        return _one_by_one(fetch, keys, first, on_page)
+    return _at_once(fetch, keys, max(pages, 1), connections, on_page)
+
+
+def _at_once(
+    fetch: Fetch, keys: Sequence[str], pages: int, connections: int, on_page: OnPage | None
+) -> list[Page]:
+    lock = threading.Lock()
+    done = 0
+
+    def tell() -> None:
+        nonlocal done
+        with lock:
+            done += 1
+            if on_page is not None:
+                on_page(done, pages)
+
+    def read(page: int) -> Page:
+        found = _page(fetch(page), keys)
+        tell()
+        return found
+
+    tell()
+    return mapped(read, range(2, pages + 1), connections=connections)
+
+
+def _one_by_one(fetch: Fetch, keys: Sequence[str], first: Page, on_page: OnPage | None) -> list[Page]:
+    """The other pages of a list that does not say how many there are."""
+    read = [first]
+    while read[-1].items and read[-1].has_next is not False:
+        if on_page is not None:
+            on_page(len(read), len(read) + 1)
+        try:
+            page = _page(fetch(len(read) + 1), keys)
+        except (NotFound, Unsupported):
+            if read[-1].has_next:
+                raise
+            break  # some registries answer 404 beyond the end
+        if (
+            page.has_next is None
+            and _ids(page)
+            and _ids(page) <= {one for other in read for one in _ids(other)}
+        ):
+            break  # a registry that takes no page numbers answers the same again
+        read.append(page)
+    return read[1:]
+
+
+def _unless_torn(pages: Sequence[Page]) -> list[Any] | None:
+    """The items of all pages, or ``None`` when an item is missing or there twice."""
+    items = [item for page in pages for item in page.items]
+    distinct = {_identity(item) for item in items}
+    totals = {page.total for page in pages if page.total is not None}
+    if len(distinct) != len(items) or totals - {len(items)}:
+        return None
+    return items
+
+
+def _ids(page: Page) -> set[object]:
+    return {_identity(item) for item in page.items}
+
+
+def _identity(item: Any) -> object:
+    """What tells items apart; those that have no id, such as rows, all count as different."""
+    found = number(item, "id") if isinstance(item, dict) else None
+    return id(item) if found is None else found

@@ -1,0 +1,135 @@
+"""From the registry's JSON to the types that both sides share. Raises ``ValueError`` saying what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from promptsync.prompt.defaults import ENVELOPE
+from promptsync.prompt.prompt import Label, Listed, Prompt, RemoteVersion
+
+T = TypeVar("T")
+
+_NOT_CONTENT: Final = ENVELOPE | {"prompt_template", "metadata", "error"}
+
+# The customer's document does not describe labels; the vendor's names come first in each of these.
+_LABEL_NAMES: Final = ("release_label", "name", "label")
+_LABEL_IDS: Final = ("release_label_id", "id", "label_id")
+_LABEL_VERSIONS: Final = ("prompt_version_number", "version_number", "version")
+_LABEL_PROMPT_IDS: Final = ("prompt_id", "prompt_template_id", "template_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publish made. ``raw`` is the registry's answer, as it came."""
+
+    template_id: int
+    version: int
+    raw: Mapping[str, Any]
+
+
+def number(raw: Mapping[str, Any], *keys: str) -> int | None:
+    """The first whole number under ``keys``; booleans and texts are none."""
+    for key in keys:
+        value = raw.get(key)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return None
+
+
+def text(raw: Mapping[str, Any], *keys: str) -> str | None:
+    """The first text under ``keys``."""
+    return next((raw[key] for key in keys if isinstance(raw.get(key), str)), None)
+
+
+def remote_version(raw: Mapping[str, Any]) -> RemoteVersion:
+    """One version from a raw (or unrendered) answer."""
+    return RemoteVersion(
+        template_id=_needed(number(raw, "id"), "id"),
+        version=_needed(number(raw, "version", "version_number"), "version"),
+        prompt=prompt(raw),
+        message=text(raw, "commit_message"),
+        created_at=text(raw, "created_at"),
+        workspace_id=number(raw, "workspace_id"),
+    )
+
+
+def listed(raw: Mapping[str, Any]) -> Listed:
+    """One item of the list, which must hold a version and a template."""
+    return Listed(
+        template_id=_needed(number(raw, "id"), "id"),
+        version=_needed(number(raw, "version", "version_number"), "version"),
+        prompt=prompt(raw),
+        message=text(raw, "commit_message"),
+        is_snippet=raw.get("is_snippet") is True,
+    )
+
+
+def is_whole(raw: Mapping[str, Any]) -> bool:
+    """Whether a list item holds what the vendor's document leaves optional: a version and a body."""
+    return number(raw, "version", "version_number") is not None and isinstance(
+        raw.get("prompt_template"), dict
+    )
+
+
+def identity(raw: Mapping[str, Any]) -> tuple[int, str]:
+    """Id and name, which every list item has."""
+    if not isinstance(raw, dict):
+        raise ValueError("an item is no object")
+    return _needed(number(raw, "id"), "id"), _needed(text(raw, "prompt_name"), "prompt_name")
+
+
+def prompt(raw: Mapping[str, Any]) -> Prompt:
+    """The content of one version; unknown fields that hold something are kept in ``extra``."""
+    metadata, tags = raw.get("metadata"), raw.get("tags")
+    if not isinstance(metadata, dict | None):
+        raise ValueError("metadata is no object")
+    if not isinstance(tags, list | None) or not all(isinstance(tag, str) for tag in tags or ()):
+        raise ValueError("tags is no list of texts")
+    return Prompt(
+        name=_needed(text(raw, "prompt_name"), "prompt_name"),
+        template=_template(raw.get("prompt_template")),
+        metadata=metadata or {},
+        tags=tuple(tags or ()),
+        extra={key: value for key, value in raw.items() if key not in _NOT_CONTENT and value is not None},
+    )
+
+
+def label(raw: Mapping[str, Any], template_id: int | None = None, prompt_name: str | None = None) -> Label:
+    """One release label; ``template_id`` and ``prompt_name`` fill in what the answer does not say."""
+    said_id = number(raw, *_LABEL_PROMPT_IDS)
+    return Label(
+        name=_needed(text(raw, *_LABEL_NAMES), "release_label"),
+        version=_needed(number(raw, *_LABEL_VERSIONS), "prompt_version_number"),
+        label_id=_needed(number(raw, *_LABEL_IDS), "release_label_id"),
+        template_id=template_id if said_id is None else said_id,
+        prompt_name=text(raw, "prompt_name") or prompt_name,
+    )
+
+
+def _template(found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise ValueError("prompt_template is missing or no object")
+    template = dict(found)
+    if not isinstance(template.get("type"), str):
+        template["type"] = "completion" if "content" in template and "messages" not in template else "chat"
+    if isinstance(template.get("messages"), list):
+        template["messages"] = [_with_blocks(message) for message in template["messages"]]
+    elif template["type"] == "chat":
+        raise ValueError("prompt_template.messages is missing or no list")
+    blocks: dict[str, Any] = _with_blocks(template)
+    return blocks
+
+
+def _with_blocks(part: Any) -> Any:
+    """A plain text as content means one text block; registries keep what they were given."""
+    if isinstance(part, dict) and isinstance(part.get("content"), str):
+        return {**part, "content": [{"type": "text", "text": part["content"]}]}
+    return part
+
+
+def _needed(value: T | None, key: str) -> T:
+    if value is None:
+        raise ValueError(f"{key} is missing or of the wrong type")
+    return value

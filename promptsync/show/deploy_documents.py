@@ -1,0 +1,135 @@
+"""A deploy as a document for programs, and as outputs for the later steps of a workflow."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from promptsync.deploy.members import Member, Survey
+from promptsync.deploy.plan import DeployPlan
+from promptsync.deploy.receipt import DeployReceipt
+from promptsync.labels.apply import Changed
+from promptsync.push.actions import PushPlan, PushReceipt
+from promptsync.show import push
+from promptsync.show.checks import agents_body, evaluations_body
+
+
+def body(receipt: DeployReceipt, *, passed: bool, dry_run: bool) -> dict[str, Any]:
+    """Return the body of the JSON document; ``passed`` says that nothing is left undone or unproven."""
+    plan = receipt.plan
+    survey, proof = plan.survey, receipt.proof
+    changed = [member.name for member in survey.members]
+    return {
+        "label": plan.label,
+        "members": [_member_body(member) for member in survey.members],
+        "push": push.push_body(plan.push, receipt.push, dry_run=dry_run),
+        "eval": {"changed": changed, "runs": evaluations_body(proof) if proof is not None else []},
+        "agents": {"changed": changed, "runs": agents_body(proof) if proof is not None else []},
+        "labels": [_label_body(one) for one in receipt.labels] or _unmoved(plan),
+        "live": [
+            {
+                "name": one.name,
+                "seconds": round(one.seconds, 3),
+                "taken_back": one.taken_back,
+                "note": one.note,
+            }
+            for one in receipt.live
+        ],
+        **_left_body(plan, survey),
+        "fingerprint": plan.fingerprint,
+        "passed": passed and not dry_run,
+        "dry_run": dry_run,
+    }
+
+
+def _member_body(member: Member) -> dict[str, Any]:
+    return {
+        "name": member.name,
+        "path": member.path,
+        "released": member.released,
+        "version": member.version,
+        "publishes": member.publishes,
+        "dependant": member.dependant,
+        "through": list(member.through),
+    }
+
+
+def _left_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
+    return {
+        "left_over": [member.name for member in survey.releases if member.left_over],
+        "passed_over": [
+            {"name": member.name, "versions": list(member.passed_over)}
+            for member in survey.releases
+            if member.passed_over
+        ],
+        "unproven": list(plan.unproven),
+        "held": [
+            {"name": one.name, "version": one.version, "released": one.released, "touched": one.touched}
+            for one in survey.held
+        ],
+        "skipped": [
+            {"name": one.name, "state": one.state, "reason": one.reason, "touched": one.touched}
+            for one in survey.passed
+        ],
+        "deleted": list(survey.deleted),
+    }
+
+
+def _unmoved(plan: DeployPlan) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": member.name,
+            "label": plan.label,
+            "from": member.released,
+            "to": member.version,
+            "moved": False,
+            "reason": "",
+        }
+        for member in plan.survey.releases
+    ]
+
+
+def _label_body(done: Changed) -> dict[str, Any]:
+    change = done.change
+    return {
+        "name": change.name,
+        "label": change.label,
+        "from": change.old,
+        "to": change.new,
+        "moved": done.moved,
+        "reason": done.reason or done.note,
+    }
+
+
+def blank() -> dict[str, Any]:
+    """Return the body of a deploy that did not come to a plan."""
+    nothing: dict[str, Any] = {"changed": [], "runs": []}
+    return {
+        "label": None,
+        "members": [],
+        "push": push.push_body(PushPlan(()), PushReceipt(), dry_run=False),
+        "eval": nothing,
+        "agents": nothing,
+        "labels": [],
+        "live": [],
+        "left_over": [],
+        "passed_over": [],
+        "unproven": [],
+        "held": [],
+        "skipped": [],
+        "deleted": [],
+        "passed": False,
+        "dry_run": False,
+    }
+
+
+def outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
+    """Return what later steps of a workflow may want to know."""
+    released = {one.change.name: one.change.new for one in receipt.labels if one.moved}
+    return {
+        "label": receipt.plan.label,
+        "planned": str(len(receipt.plan.survey.touched)),
+        "released": json.dumps(released, sort_keys=True),
+        "count": str(len(released)),
+        "passed": "true" if passed else "false",
+    }

@@ -1,0 +1,231 @@
+"""Differences as text for people: changed fields only, texts as unified diffs with the changed words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from promptsync.errors import RemoteError
+from promptsync.terminal import output
+
+if TYPE_CHECKING:  # most runs have no difference to show, and do without what finds them
+    from promptsync.compare.conflict import Conflict
+    from promptsync.compare.difference import Difference, Step
+    from promptsync.compare.project import Project
+    from promptsync.deploy.survey import InTheWay
+    from promptsync.prompt.fields import FieldChange
+    from promptsync.prompt.text_diff import DiffLine
+    from promptsync.pull.merge import Unmerged
+
+_SIGNS = {"context": " ", "removed": "-", "added": "+"}
+_STATE_COLOURS = {
+    "in-sync": "good",
+    "ahead": "good",
+    "new": "good",
+    "behind": "remote",
+    "remote-only": "remote",
+    "diverged": "bad",
+    "altered": "warn",
+    "invalid": "bad",
+    "added": "good",
+    "changed": "good",
+    "renamed": "good",
+    "deleted": "warn",
+    "dependant": "remote",
+    "renamed-remotely": "bad",
+    "deleted-locally": "warn",
+    "deleted-remotely": "warn",
+}
+_SHORT = 60
+_EXCERPT = 100
+_BEFORE = 30
+_TEXT = 6
+
+
+def state(word: str) -> str:
+    """Return a state in its colour."""
+    return output.style(word, _STATE_COLOURS.get(word, "strong"))
+
+
+def difference(found: Difference) -> list[str]:
+    """Return a difference as lines."""
+    lines = [f"{output.style(output.name(found.name), 'strong')}  {state(found.state)}"]
+    if found.was is not None:
+        return [*lines, f"  looks like {output.name(found.was)} renamed: the same content"]
+    if found.became is not None:
+        lines.append(f"  looks renamed to {output.name(found.became)}")
+    for one in found.steps:
+        lines += [f"  {output.style(output.safe(one.title), 'faint')}", *_step(one)]
+    return lines
+
+
+def stat(found: Difference) -> str:
+    """Return a difference as one line: what changed, and how many lines of text."""
+    parts = []
+    for one in found.steps:
+        added = sum(_count(change, "added") for change in one.fields)
+        removed = sum(_count(change, "removed") for change in one.fields)
+        paths = ", ".join(output.safe(change.path) for change in one.fields[:4])
+        more = f", and {len(one.fields) - 4} more" if len(one.fields) > 4 else ""
+        parts.append(
+            f"{paths}{more}  {output.style(f'+{added}', 'added')} {output.style(f'-{removed}', 'removed')}"
+        )
+    return f"{output.name(found.name)}  {state(found.state)}  {'  |  '.join(parts)}"
+
+
+def explain(project: Project, conflict: Conflict | InTheWay) -> None:
+    """Add what differs to a conflict, as lines below its message."""
+    from promptsync.compare.difference import differences
+
+    try:
+        found = differences(project, conflict.items)
+    except RemoteError as error:
+        conflict.details = (f"the differences cannot be shown: {error.message}",)
+        return
+    lines = [line for one in found for line in difference(one)]
+    conflict.details = tuple(click.unstyle(line) for line in lines)
+
+
+def _step(one: Step) -> Iterable[str]:
+    for change in one.fields:
+        yield from _field(change)
+    variables = [output.style(f"+{output.name(name)}", "added") for name in one.added]
+    variables += [output.style(f"-{output.name(name)}", "removed") for name in one.removed]
+    if variables:
+        yield f"    input variables: {' '.join(variables)}"
+
+
+def _field(change: FieldChange) -> Iterable[str]:
+    path = output.safe(change.path)
+    if _is_text(change):
+        yield f"    {path}"
+        for line in _unified(change):
+            yield output.hanging(f"{' ' * _TEXT}{text_line(line)}", _TEXT + 2)
+        return
+    old, new = _value(change.old), _value(change.new)
+    whole = "" if change.kind == "changed" else old if change.kind == "removed" else new
+    if len(whole) > _SHORT or "\\n" in whole:
+        yield f"    {path}"
+        yield from _whole(change)
+        return
+    if change.kind == "added":
+        what = output.style(f"+ {new}", "added")
+    elif change.kind == "removed":
+        what = output.style(f"- {old}", "removed")
+    else:
+        what = f"{output.style(old, 'removed')} -> {output.style(new, 'added')}"
+    yield output.hanging(f"    {path}: {what}", _TEXT)
+
+
+def _whole(change: FieldChange) -> Iterable[str]:
+    """Show what is new or gone as a whole, such as a message or a tool, line by line."""
+    from promptsync.show.runs import outline
+
+    sign = _SIGNS[change.kind]
+    for line in outline(change.new if change.kind == "added" else change.old):
+        text = output.style(f"{sign} {output.safe(line, newlines=False)}", change.kind)
+        yield output.hanging(f"{' ' * _TEXT}{text}", _TEXT + 2)
+
+
+def text_line(line: DiffLine) -> str:
+    """Return one line of a text difference, with the changed words marked."""
+    if line.kind not in _SIGNS:
+        return output.style(output.safe(line.text, newlines=False), "faint")
+    if line.kind == "context":
+        return f"  {output.safe(line.text, newlines=False)}"
+    return f"{output.style(_SIGNS[line.kind], line.kind)} {_emphasised(line)}"
+
+
+def _emphasised(line: DiffLine) -> str:
+    parts: list[tuple[str, str]] = []
+    at = 0
+    for start, end in line.emphasis:
+        parts.append((line.text[at:start], line.kind))
+        parts.append((line.text[start:end], f"{line.kind}-word"))
+        at = end
+    parts.append((line.text[at:], line.kind))
+    return "".join(
+        output.style(output.safe(text, newlines=False), meaning) for text, meaning in parts if text
+    )
+
+
+def unmerged(found: Unmerged) -> list[str]:
+    """Return what does not merge in a prompt as lines: each field, its values cut to what differs."""
+    lines = [f"{output.name(found.name)}  {output.safe(found.path)}"]
+    for one in found.conflicts:
+        lines.append(f"  {output.safe(one.path)}: {one.reason}")
+        values = _excerpts([one.base, one.ours, one.theirs])
+        rows = zip(("base", "yours", f"registry v{found.version}"), values, strict=True)
+        lines += output.table((f"    {side}:", value) for side, value in rows)
+    return lines
+
+
+def _excerpts(values: Sequence[Any]) -> list[str]:
+    """Return values as short lines that start a little before the first place where they differ."""
+    import json
+
+    texts = [json.dumps(one, ensure_ascii=False, default=str) for one in values if one not in (None, "")]
+    start = 0
+    if max(map(len, texts), default=0) > _EXCERPT:
+        same = (index for index, signs in enumerate(zip(*texts, strict=False)) if len(set(signs)) > 1)
+        start = max(next(same, 0) - _BEFORE, 0)
+    cut = iter(output.safe(_excerpt(text, start), newlines=False) for text in texts)
+    return ["(nothing)" if value in (None, "") else next(cut) for value in values]
+
+
+def _excerpt(text: str, start: int) -> str:
+    end = start + _EXCERPT
+    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
+
+
+def _unified(change: FieldChange) -> Iterable[DiffLine]:
+    from promptsync.prompt.text_diff import unified
+
+    return unified(change.old or "", change.new or "")
+
+
+def _is_text(change: FieldChange) -> bool:
+    values = [value for value in (change.old, change.new) if value is not None]
+    texts = all(isinstance(value, str) for value in values)
+    return texts and any("\n" in value or len(value) > _SHORT for value in values)
+
+
+def _count(change: FieldChange, kind: str) -> int:
+    if _is_text(change):
+        return sum(line.kind == kind for line in _unified(change))
+    present = change.new if kind == "added" else change.old
+    return 0 if present is None else 1
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return output.safe(value, newlines=False) if value and value.strip() == value else repr(value)
+    import json
+
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return output.safe(text, newlines=False)
+
+
+def conflicts_body(found: Iterable[Unmerged]) -> list[dict[str, Any]]:
+    """Return what does not merge for a JSON document."""
+    return [
+        {
+            "name": prompt.name,
+            "path": prompt.path,
+            "version": prompt.version,
+            "field": one.path,
+            "reason": one.reason,
+            "base": one.base,
+            "ours": one.ours,
+            "theirs": one.theirs,
+        }
+        for prompt in found
+        for one in prompt.conflicts
+    ]
+
+
+def fields_body(fields: Sequence[FieldChange]) -> list[dict[str, Any]]:
+    """Return fields for a JSON document."""
+    return [{"path": one.path, "old": one.old, "new": one.new} for one in fields]

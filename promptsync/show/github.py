@@ -1,0 +1,116 @@
+"""Annotations of a GitHub workflow: lines of text that GitHub shows at a line of a file."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from click import unstyle
+
+from promptsync.errors import PromptsyncError
+from promptsync.terminal.output import name, safe
+
+if TYPE_CHECKING:
+    from promptsync.compare.difference import Difference
+
+MOST_ANNOTATIONS: Final = 10
+"""How many annotations of one severity GitHub shows for a step."""
+
+
+def annotation(
+    severity: str, text: str, *, title: str, path: str | None = None, line: int | None = None, column: int = 1
+) -> str:
+    """Return one annotation; ``severity`` is ``error``, ``warning`` or ``notice``."""
+    place = f"file={_property(name(path))}," if path else ""
+    place += f"line={line},col={column}," if path and line is not None else ""
+    return f"::{severity} {place}title={_property(name(title))}::{_data(safe(text))}"
+
+
+def differences_github(found: Sequence[Difference]) -> list[str]:
+    """Return differences as annotations, at most as many as GitHub shows."""
+    lines = []
+    for one in found[:MOST_ANNOTATIONS]:
+        paths = ", ".join(change.path for part in one.steps for change in part.fields)
+        title = f"{one.name}: {one.state}"
+        lines.append(annotation("notice", paths or one.state, title=title, path=one.path))
+    left = found[MOST_ANNOTATIONS:]
+    if left:  # a line that begins with a name could be an instruction to GitHub
+        lines += [f"{one.state}: {name(one.name)}" for one in left]
+        lines.append(f"{len(left)} more prompts differ: GitHub shows {MOST_ANNOTATIONS} notices of a step")
+    return lines
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+SUMMARY: Final = "GITHUB_STEP_SUMMARY"
+OUTPUT: Final = "GITHUB_OUTPUT"
+
+MOST_SUMMARY: Final = 1_000_000
+"""Bytes that a summary may have; GitHub takes 1 MiB from one step."""
+
+
+def tell_github(
+    variables: Mapping[str, str],
+    summary: Sequence[str],
+    outputs: Mapping[str, str],
+    error: PromptsyncError | None,
+) -> str | None:
+    """Append to the files that ``variables`` name, where there are any; return what went wrong with it.
+
+    ``summary`` is Markdown, ``outputs`` are read by later steps as ``steps.ID.outputs.NAME``. An ``error``
+    that no summary tells of becomes one.
+    """
+    lines = list(summary)
+    if not lines and error is not None:
+        from promptsync.show.markdown import error_markdown
+
+        lines = error_markdown(error)
+    try:
+        if lines and variables.get(SUMMARY):
+            _append(variables[SUMMARY], "\n".join([*lines, "", ""]), MOST_SUMMARY)
+        if outputs and variables.get(OUTPUT):
+            _append(variables[OUTPUT], "".join(_output(name, value) for name, value in outputs.items()))
+    except OSError as problem:
+        return f"{problem.filename} cannot be written: {problem.strerror}"
+    return None
+
+
+def disarmed(lines: Sequence[str]) -> list[str]:
+    """Return lines of which none is taken for a workflow command, such as ``::add-mask::``.
+
+    GitHub reads the log of a step for them, and a text of a prompt that is shown there may say anything.
+    """
+    return ["\n".join(map(_disarmed, line.split("\n"))) for line in lines]
+
+
+def _disarmed(line: str) -> str:
+    line = line.replace("##[", "\\x23#[")  # GitHub takes this one for a command anywhere in a line
+    if not unstyle(line).lstrip().startswith("::"):
+        return line
+    at = line.index(":", len(line) - len(line.lstrip()))
+    return f"{line[:at]}\\x3a{line[at + 1 :]}"
+
+
+def _append(path: str, text: str, most: int | None = None) -> None:
+    data = text.encode("utf-8", "backslashreplace")
+    place = Path(path)
+    if most is not None and (place.stat().st_size if place.exists() else 0) + len(data) > most:
+        data = b"The summary of this step is too large to be shown.\n\n"
+    with place.open("ab") as file:
+        file.write(data)
+
+
+def _output(name: str, value: str) -> str:
+    if "\n" not in value and "\r" not in value:
+        return f"{name}={value}\n"
+    # nobody who writes a value can know the delimiter, and so none ends it early
+    delimiter = f"end-{secrets.token_hex(16)}"
+    return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"

@@ -1,0 +1,180 @@
+"""A page of Markdown with a limit. Texts of others stand in fences and code spans only.
+
+There GitHub makes nothing of them: no mention, no reference to an issue, no link, no picture, no HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import click
+
+from promptsync.errors import PromptsyncError, Refused
+from promptsync.terminal.output import count, error_lines, safe
+
+MOST: Final = 65_000
+"""Characters that a comment may have; GitHub refuses one of 65,536."""
+
+_BACKTICKS = re.compile("`+")
+_RESERVE: Final = 800
+"""Characters kept free for the lines that close a page and count what was left out."""
+_COUNT: Final = 60
+"""Characters for the line that counts the others."""
+_LONG_LINE: Final = 2_000
+_LONG_NAME: Final = 200
+_WORTH_CUTTING: Final = 2_000
+
+
+class Page:
+    """Lines of Markdown, at most ``most`` characters with the line ends."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self.lines: list[str] = []
+        self._room = most - _RESERVE
+
+    @property
+    def room(self) -> int:
+        """Characters that still fit."""
+        return max(self._room, 0)
+
+    def say(self, *lines: str) -> None:
+        """Add lines of our own, which are short and must be there, and an empty one after them."""
+        self._add([*lines, ""])
+
+    def block(self, lines: Sequence[str]) -> bool:
+        """Add lines that belong together if all of them fit; return whether they did."""
+        if _size(lines) > self.room:
+            return False
+        self._add(lines)
+        return True
+
+    def fence(self, lines: Iterable[str], language: str = "text") -> None:
+        """Add a fence, cut to what fits, with a count of the lines that do not."""
+        self._add(fenced(lines, language, self.room))
+
+    def names(self, names: Sequence[str]) -> None:
+        """Add a list of names, cut to what fits, with a count of the others."""
+        rows = [f"- {code(shortened(name, _LONG_NAME))}" for name in names]
+        fitting = _fitting(rows, self.room)
+        left = len(rows) - fitting
+        self._add([*rows[:fitting], *([f"- and {left} more"] if left else []), ""])
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Add a table of as many rows as fit, and count the others; cells of others' texts are ``cell``."""
+        lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+        fitting = _fitting(lines, self.room)
+        if fitting > 2:
+            self._add([*lines[:fitting], ""])
+        left = len(lines) - max(fitting, 2)
+        if left:
+            self.say(f"… {count(left, 'more row')}, too much to show here")
+
+    def items(self, lines: Sequence[str]) -> None:
+        """Add a list of as many lines as fit, and count the others."""
+        fitting = _fitting(lines, self.room)
+        left = [f"- and {count(len(lines) - fitting, 'more line')}"] if fitting < len(lines) else []
+        self._add([*(f"- {line}" for line in lines[:fitting]), *left, *([""] if lines else [])])
+
+    def details(self, title: str, content: Iterable[str], language: str = "diff", *, rest: int = 1) -> bool:
+        """Add a fence that is folded away under a title in HTML; return whether anything of it was added.
+
+        It is cut when it is too long for the page, or for its share where ``rest`` more are to come.
+        """
+        content = list(content)
+        head, tail = [f"<details><summary>{title}</summary>", ""], ["</details>", ""]
+        if self.block([*head, *fenced(content, language), *tail]):
+            return True
+        room = max(self.room // rest, min(self.room, _WORTH_CUTTING))
+        if room < _WORTH_CUTTING:
+            return False
+        self._add([*head, *fenced(content, language, room - _size([*head, *tail])), *tail])
+        return True
+
+    def _add(self, lines: Sequence[str]) -> None:
+        self.lines += lines
+        self._room -= _size(lines)
+
+
+def fenced(lines: Iterable[str], language: str = "text", most: int | None = None) -> list[str]:
+    """Return lines in a fence that no line of them can end, and an empty line.
+
+    With ``most`` it has at most so many characters, and says how much it leaves out.
+    """
+    shown = [safe(line, newlines=False) for line in lines]
+    whole = _fenced(shown, language)
+    if most is None or _size(whole) <= most:
+        return whole
+    shown = [shortened(line, _LONG_LINE) for line in shown]
+    around = _size(_fenced(shown, language)) - _size(shown)
+    fitting = _fitting(shown, most - around - _COUNT)
+    left = f"… {count(len(shown) - fitting, 'more line')}, too much to show here"
+    return _fenced([*shown[:fitting], left], language) if fitting else [left, ""]
+
+
+def _fenced(lines: Sequence[str], language: str) -> list[str]:
+    runs = (len(run) for line in lines for run in _BACKTICKS.findall(line))
+    fence = "`" * max(3, max(runs, default=0) + 1)
+    return [f"{fence}{language}", *lines, fence, ""]
+
+
+def code(text: str) -> str:
+    """Return text as a code span that it cannot end by itself, and that pings nobody."""
+    text = safe(text, newlines=False) or " "
+    fence = "`" * (max((len(run) for run in _BACKTICKS.findall(text)), default=0) + 1)
+    # Markdown takes one blank off both ends when both have one
+    pad = " " if text[0] in "` " or text[-1] in "` " else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def cell(text: str) -> str:
+    """Return text as a code span of limited length that cannot end the cell of a table."""
+    return code(shortened(text, _LONG_NAME)).replace("|", "\\|")
+
+
+def html(text: str) -> str:
+    """Return text as code in HTML, for the title of ``details``, where Markdown is not read."""
+    shown = safe(shortened(text, _LONG_NAME), newlines=False)
+    for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("`", "&#96;"), ("@", "&#64;")):
+        shown = shown.replace(sign, entity)
+    return f"<code>{shown}</code>"
+
+
+def shortened(text: str, most: int) -> str:
+    """Return text of at most ``most`` characters and a count of those that were left out."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}… {count(len(text) - most, 'more character')}"
+
+
+def _size(lines: Iterable[str]) -> int:
+    return sum(len(line) + 1 for line in lines)
+
+
+def _fitting(lines: Sequence[str], most: int) -> int:
+    """Return how many of the lines fit, in order."""
+    for number, line in enumerate(lines):
+        most -= len(line) + 1
+        if most < 0:
+            return number
+    return len(lines)
+
+
+def error_markdown(error: PromptsyncError, *, most: int = MOST) -> list[str]:
+    """Return an error with its details and what to do about it."""
+    page = Page(most)
+    add_error(page, error)
+    return page.lines
+
+
+def add_error(page: Page, error: PromptsyncError) -> None:
+    """Add an error to a page. Its details are cut before its hint is."""
+    page.say(f"**{'Refused' if isinstance(error, Refused) else 'Failed'}**")
+    lines = [click.unstyle(line) for line in error_lines(error)]
+    lines = [part for line in lines for part in line.split("\n")]
+    hint = [line for line in error.hint.splitlines() if line]
+    page.fence(lines[: len(lines) - len(hint)] if hint else lines)
+    if hint:
+        page.say("What to do:")
+        page.fence(hint)

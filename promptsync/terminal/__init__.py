@@ -1,0 +1,1 @@
+"""What the process prints to and reads from: text, width, progress. Knows nothing of prompts."""

@@ -1,0 +1,119 @@
+"""Lays lines out for a terminal that is too narrow for them. Pipes and files get every line whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+import click
+
+from promptsync.terminal.output import Hanging, Row, clusters, padded, width
+
+_GAP = 2
+_BELOW = 4
+"""How much further to the right the cells stand that go on a line of their own."""
+
+_LEAST = 16
+"""Columns below which a text says so little that it goes on a line of its own."""
+
+_CODE = re.compile(r"(\x1b\[[0-9;]*m)")
+_PLAIN = "\x1b[0m"
+
+
+def fitted(lines: Iterable[str], room: int | None) -> list[str]:
+    """Return lines for a terminal with ``room`` columns; ``None`` is no terminal."""
+    if room is None:
+        return list(lines)
+    return [part for line in lines for part in _parts(line, room)]
+
+
+def _parts(line: str, room: int) -> Iterable[str]:
+    if isinstance(line, Row) and sum(line.widths) + _GAP * (len(line.widths) - 1) > room:
+        return _row(line, room)
+    if isinstance(line, Hanging) and width(line) > room and line.indent + _LEAST <= room:
+        return _wrapped(line, line.indent, room)
+    return [line]
+
+
+def _row(row: Row, room: int) -> Iterable[str]:
+    """Cut the last cell where it is free and enough is left of it; else let cells go on below."""
+    left = room - sum(row.widths[:-1]) - _GAP * (len(row.widths) - 1)
+    if row.free and left >= min(_LEAST, row.widths[-1]):
+        if len(row.cells) < len(row.widths):
+            return [row]
+        *cells, last = row.cells
+        aligned = [padded(cell, row.widths[column]) for column, cell in enumerate(cells)]
+        return [(" " * _GAP).join([*aligned, shortened(last, left)]).rstrip()]
+    return _stacked(row, room)
+
+
+def _stacked(row: Row, room: int) -> Iterator[str]:
+    """Keep the columns that fit side by side, and let the others go on below, each after its heading."""
+    below = " " * (len(row) - len(row.lstrip()) + _BELOW)
+    line, is_aligned = "", True
+    for column, cell in enumerate(row.cells):
+        start = sum(row.widths[:column]) + _GAP * column
+        is_aligned = is_aligned and start + row.widths[column] <= room
+        if not cell:
+            continue
+        if is_aligned or not line:
+            line = padded(line, start if is_aligned else 0) + cell
+            continue
+        if row.heads:
+            if row.cells == row.heads:
+                break
+            cell = f"{row.heads[column]} {cell}"
+        if width(line) + _GAP + width(cell) <= room:
+            line += " " * _GAP + cell
+        else:
+            yield line.rstrip()
+            is_free = row.free and column == len(row.widths) - 1
+            line = below + (shortened(cell, room - len(below)) if is_free else cell)
+    yield line.rstrip()
+
+
+def shortened(text: str, room: int) -> str:
+    """Return text that takes at most ``room`` columns, with its colours; a cut is shown as ``…``."""
+    if width(text) <= room:
+        return text
+    kept, used = "", 0
+    for code, cluster, columns in _signs(text):
+        if cluster and used + columns > room - 1:
+            return f"{kept}…{_PLAIN}" if "\x1b" in kept else f"{kept}…"
+        kept, used = kept + code + cluster, used + columns
+    return kept
+
+
+def _wrapped(line: str, indent: int, room: int) -> Iterator[str]:
+    """Break a line between words, or in a word that is wider than the room; colours go on."""
+    signs = list(_signs(line))
+    start, colours = 0, ""
+    for end in [*_breaks(signs, indent, room), len(signs)]:
+        text = "".join(code or cluster for code, cluster, _ in signs[start:end]).rstrip()
+        begin = " " * indent if start else ""
+        yield f"{begin}{colours}{text}" + (_PLAIN if colours or _CODE.search(text) else "")
+        for code, _, _ in signs[start:end]:
+            colours = "" if code == _PLAIN else colours + code
+        start = end
+
+
+def _breaks(signs: Sequence[tuple[str, str, int]], indent: int, room: int) -> Iterator[int]:
+    used = begin = after_word = 0
+    for index, (_, cluster, columns) in enumerate(signs):
+        is_blank = cluster.isspace()
+        if used + columns > room and not is_blank:
+            begin = after_word if after_word > begin else index
+            yield begin
+            used = indent + sum(taken for _, _, taken in signs[begin:index])
+        used += columns
+        if is_blank and used > indent:
+            after_word = index + 1
+
+
+def _signs(text: str) -> Iterator[tuple[str, str, int]]:
+    """Yield colour codes and signs one by one: a code, or a sign with its columns."""
+    for part in _CODE.split(text):
+        if _CODE.fullmatch(part):
+            yield part, "", 0
+        else:
+            yield from (("", cluster, columns) for cluster, columns in clusters(click.unstyle(part)))
