@@ -230,9 +230,9 @@ def _point(project: Project, change: Change, label: str, version: int | None, be
     existing = before.get(label)
     if version is None:
         if existing is not None:
-            project.registry.delete_label(existing)
+            project.registry.labels.delete(existing)
     elif existing is None or existing.version != version:
-        project.registry.set_label(change.template_id, change.name, label, version, existing)
+        project.registry.labels.set(change.template_id, change.name, label, version, existing)
 
 
 def _shown(version: int | None) -> str:

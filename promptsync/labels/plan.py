@@ -146,7 +146,7 @@ def check_unused(project: Project, listed: Listed, label: str) -> None:
     if listed.prompt.template.get("type") != "completion":  # nothing else can be a snippet
         return
     try:
-        usage = project.registry.snippet_usage(listed.template_id, listed.name)
+        usage = project.registry.prompts.snippet_usage(listed.template_id, listed.name)
     except (Unsupported, NotFound):
         return
     found = usage.get("label_usage")

@@ -119,6 +119,6 @@ def _remember(project: Project, receipt: PullReceipt) -> None:
     registry = project.registry
     entries = {one.name: one.entry for one in receipt.written}
     try:
-        project.record().update(registry.url, registry.workspace_id, entries)
+        project.record().update(registry.url, registry.workspace_seen, entries)
     except (OSError, PromptsyncError) as error:
         receipt.unrecorded = str(error)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.errors import Refused
-from promptsync.prompt.canonical import tag_set
 from promptsync.prompt.prompt import Prompt, RemoteVersion
 
 if TYPE_CHECKING:
@@ -139,19 +138,6 @@ def parted(
 def _merge(item: Item, found: RemoteVersion) -> Merge:
     from promptsync.prompt.merge import merge
 
-    assert item.file is not None and item.listed is not None
-    # tags belong to the prompt, and a version read earlier carries those of that day
-    theirs = replace(found.prompt, tags=item.listed.prompt.tags)
-    base = _base(item, theirs)
-    return merge(base, item.file.prompt, theirs, names=("yours", f"registry v{found.version}"))
-
-
-def _base(item: Item, theirs: Prompt) -> Prompt | None:
-    """Return the newest text that both sides include, ``None`` when there is none."""
-    found = item.base_prompt
-    if found is None or item.base is None or item.file is None:
-        return None
-    tags = item.base.tags
-    if tags is None:  # where nobody knows the tags of then, none counts as removed
-        tags = tag_set(item.file.prompt) & tag_set(theirs)
-    return replace(found, tags=tuple(sorted(tags)))
+    assert item.file is not None
+    names = ("yours", f"registry v{found.version}")
+    return merge(item.base_prompt, item.file.prompt, found.prompt, names=names)

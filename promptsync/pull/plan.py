@@ -55,7 +55,7 @@ def read_taken(project: Project, plan: PullPlan) -> dict[str, Taken]:
     def read(key: tuple[str, int]) -> RemoteVersion | None:
         name, number = key
         try:
-            return project.registry.get(ids[name], name, version=number)
+            return project.registry.prompts.get(ids[name], name, version=number)
         except NotFound:
             return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -21,7 +20,6 @@ from promptsync.parallel import for_each
 from promptsync.prompt.canonical import digest, tag_set
 from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
-from promptsync.push import publish
 from promptsync.push.actions import Action, Kind, Left, Moved, PushPlan, PushReceipt
 from promptsync.push.labels import check_pointing, labels_in_publish, point
 from promptsync.push.publish import Attempt, Landed, Lost, publish_one
@@ -35,9 +33,9 @@ def write_keys(
 ) -> None:
     """Write ``synced:`` into files; ``receipt`` gets the names, and why it could not be done."""
     for name, file in sorted(files.items()):
-        prompt = identity(project.registry.workspace_id, landed[name].template_id)
-        key = make_key(prompt, landed[name].version, digest(file.prompt))
         try:
+            prompt = identity(project.registry.workspace_id, landed[name].template_id)
+            key = make_key(prompt, landed[name].version, digest(file.prompt))
             _write(
                 project,
                 file,
@@ -83,7 +81,6 @@ class _Push:
 
     def run(self) -> PushReceipt:
         if not self._plan.actions:
-            self._learn_workspace()
             self._write_keys()
             return self.receipt
         self._check_unmoved()
@@ -159,7 +156,6 @@ class _Push:
                 prompt=self._files[action.name].prompt,
                 template_id=listed.template_id if listed is not None else None,
                 stop=self._stop,
-                pause=publish.PAUSE,
                 labels=labels,
             )
         )
@@ -203,7 +199,7 @@ class _Push:
             listed = self._snapshot.listing[action.name]
             self._archiving[action.name] = None
             try:
-                self._registry.archive(listed.template_id, listed.is_snippet)
+                self._registry.prompts.archive(listed.template_id, listed.is_snippet)
             except RemoteError as error:
                 if isinstance(error, Unsupported) and not self._outcomes and len(self._archiving) == 1:
                     raise
@@ -282,10 +278,11 @@ class _Push:
             tags = tag_set(self._files[name].prompt)
             content = self._items[name].digest or ""
             entries[name] = Entry(landed.template_id, landed.version, content, tags)
-        self._learn_workspace()
         self._write_keys()
         try:
-            self._project.record().update(self._registry.url, self._registry.workspace_id, entries)
+            registry = self._registry
+            workspace = registry.workspace_id if entries else registry.workspace_seen
+            self._project.record().update(registry.url, workspace, entries)
         except (OSError, PromptsyncError) as error:
             self.receipt.unrecorded = str(error)
 
@@ -299,15 +296,6 @@ class _Push:
     def _unfinished(self) -> dict[str, Landed]:
         listed = {name: self._snapshot.listing[name] for name in self._plan.unfinished}
         return {name: Landed(one.template_id, one.version) for name, one in listed.items()}
-
-    def _learn_workspace(self) -> None:
-        """Read one version raw when nothing was yet: a key and the record need the id of the workspace."""
-        known = {**self._landed, **self._unfinished}
-        if self._registry.workspace_id is not None or not known:
-            return
-        name, landed = next(iter(known.items()))
-        with contextlib.suppress(RemoteError):
-            self._registry.get(landed.template_id, name, version=landed.version)
 
     def _references(self, name: str) -> set[str]:
         return {reference.name for reference in of_prompt(self._files[name].prompt.template)}

@@ -77,7 +77,7 @@ def test_an_unknown_name_gets_the_nearest_one(here: World, name: str, hint: str)
 
 
 def test_an_archived_prompt_is_called_archived(here: World) -> None:
-    here.project.registry.archive(one(here).listed.template_id, is_snippet=False)
+    here.project.registry.prompts.archive(one(here).listed.template_id, is_snippet=False)
     with pytest.raises(NoSuchPrompt) as caught:
         one(here)
     assert "archived" in caught.value.hint

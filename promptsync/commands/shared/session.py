@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from promptsync.compare.project import Project
     from promptsync.files.config import Config
+    from promptsync.registry.protocol import Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Session:
     """The settings of one run. ``given_directory`` is what ``-C`` says."""
 
     environment: Environment
+    waits: Waits | None = None
+    """How long to wait for a registry."""
     given_directory: str = ""
     remote: str | None = None
     json: bool = False
@@ -113,6 +116,7 @@ class Session:
             model=self._model(),
             progress=self.bar,
             on_wait=self.say,
+            waits=self.waits,
         )
         self.remote_name = project.remote
         return project
