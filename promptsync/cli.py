@@ -14,8 +14,9 @@ import click
 
 from promptsync import __version__
 from promptsync.commands.shared.groups import VerbGroup, close_word
-from promptsync.commands.shared.session import Environment, Outcome, Session, shared_options
+from promptsync.commands.shared.session import Environment, Session, shared_options
 from promptsync.errors import PromptsyncError, UsageError
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output, streams
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from promptsync.commands.shared.options import choose_format, format_option
-from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.project import Project
 from promptsync.compare.select import matching, named_by
@@ -18,6 +18,7 @@ from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.show import diff, push
+from promptsync.show.outcome import Outcome
 from promptsync.show.push import rename_note
 from promptsync.terminal import output
 

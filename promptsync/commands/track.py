@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from promptsync.commands.shared.options import variable_option, variables, variables_option
-from promptsync.commands.shared.session import Outcome, Session, verb, verb_group
+from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import UsageError
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:

@@ -91,6 +91,13 @@ class Project:
         return Record(self.root)
 
     @property
+    def title(self) -> str:
+        """The remote for people: its name and where it is."""
+        if self.url.startswith(LOCAL):
+            return f"{self.remote} (embedded registry)" if self.remote != self.url else self.url
+        return f"{self.remote} ({self.url})" if self.remote != self.url else self.url
+
+    @property
     def is_default_remote(self) -> bool:
         return self.remote == self.config.default_remote
 

@@ -12,8 +12,9 @@ from promptsync.errors import RemoteError
 from promptsync.history.message import make_mark, with_mark
 from promptsync.labels.apply import Changed
 from promptsync.prompt.canonical import digest
-from promptsync.push.actions import Action, Kind, PushReceipt
+from promptsync.push.actions import Action, Kind
 from promptsync.push.publish import Attempt, Lost, publish_one
+from promptsync.push.receipt import PushReceipt
 
 
 class LiveSnippets:

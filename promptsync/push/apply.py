@@ -9,7 +9,6 @@ from functools import cached_property
 from promptsync.compare.gather import list_all
 from promptsync.compare.origin import with_keys
 from promptsync.compare.project import Project
-from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import PromptsyncError, Refused, RemoteError
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.atomic import write
@@ -20,10 +19,10 @@ from promptsync.parallel import for_each
 from promptsync.prompt.canonical import digest, tag_set
 from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
-from promptsync.push.actions import Action, Kind, Left, Moved, PushPlan, PushReceipt
+from promptsync.push.actions import Action, Kind, Left, PushPlan
 from promptsync.push.labels import check_pointing, labels_in_publish, point
 from promptsync.push.publish import Attempt, Landed, Lost, publish_one
-from promptsync.push.receipt import add_archived, add_outcomes, came_first
+from promptsync.push.receipt import Moved, PushReceipt, came_first
 from promptsync.push.verify import alike, verify
 from promptsync.registry.errors import Unsupported
 
@@ -52,19 +51,21 @@ def _write(project: Project, file: PromptFile, text: str) -> None:
     write(project.root, file.path, text, within=project.config.prompts)
 
 
-def apply_push(project: Project, snapshot: Snapshot, plan: PushPlan) -> PushReceipt:
+def apply_push(project: Project, plan: PushPlan) -> PushReceipt:
     """Do what ``plan`` says and return what was done; the receipt tells the truth also after Ctrl-C.
 
     Raises ``Refused`` when the registry moved since the plan was made, and ``RemoteError`` while nothing is
     written yet. The caller holds the lock of the working copy.
     """
-    return _Push(project, snapshot, plan).run()
+    return _Push(project, plan).run()
 
 
 class _Push:
     """What happened is kept where it happens: ``outcomes`` by the threads that publish."""
 
-    def __init__(self, project: Project, snapshot: Snapshot, plan: PushPlan) -> None:
+    def __init__(self, project: Project, plan: PushPlan) -> None:
+        snapshot = plan.snapshot
+        assert snapshot is not None
         self._project = project
         self._registry = project.registry
         self._snapshot = snapshot
@@ -95,8 +96,8 @@ class _Push:
             self.receipt.interrupted = True
         finally:
             self._stop.set()
-            add_outcomes(self.receipt, self._plan, self._begun, self._outcomes, self._snapshot, self._alike)
-            self.receipt.in_order()
+            self.receipt.add_outcomes(self._plan, self._begun, self._outcomes, self._snapshot, self._alike)
+            self.receipt.sort()
             self._remember()
         return self.receipt
 
@@ -194,7 +195,7 @@ class _Push:
             if action.kind is not Kind.ARCHIVE:
                 continue
             if unpublished:
-                self._skip(action, f"not archived, for {unpublished[0]!r} was not published")
+                self._skip(action, f"not archived because {unpublished[0]!r} was not published")
                 continue
             listed = self._snapshot.listing[action.name]
             self._archiving[action.name] = None
@@ -220,7 +221,7 @@ class _Push:
             self.receipt.unverified.update(
                 {name: f"published, but the list cannot be read: {error.message}" for name in self._landed}
             )
-        add_archived(self.receipt, self._archiving, listing)
+        self.receipt.add_archived(self._archiving, listing)
         if listing is not None:
             prompts = {name: self._files[name].prompt for name in self._landed}
             meanwhile = {name: self._came_first(name) for name in self._landed}

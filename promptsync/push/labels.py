@@ -11,8 +11,8 @@ from promptsync.labels.plan import Change
 from promptsync.parallel import for_each
 from promptsync.prompt.labels import previous_after, previous_name
 from promptsync.prompt.prompt import Listed
-from promptsync.push.actions import Moved
 from promptsync.push.publish import Landed
+from promptsync.push.receipt import Moved
 from promptsync.registry.errors import Unsupported
 
 _TAKEN_BACK = (

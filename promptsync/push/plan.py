@@ -122,7 +122,6 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     ordered = with_levels(actions, levels(snapshot, chosen))
     check_snippets(snapshot, chosen)
     total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
-    _check_limits(project, actions, total, options)
     return PushPlan(
         actions=_with_messages(project, snapshot, ordered, message),
         left=left,
@@ -130,6 +129,8 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         options=_options(options),
         workspace=workspace_of(project) if actions else "",
         total=total,
+        refusal=_over_limit(project, actions, total, options),
+        snapshot=snapshot,
     )
 
 
@@ -266,21 +267,21 @@ def _with_labels(
             yield _for(item, Kind.LABEL, item.version, missing)
 
 
-def _check_limits(project: Project, actions: Sequence[Action], total: int, options: PushOptions) -> None:
-    changed, limit = counted(actions), project.config.limits_changes
-    if options.max_changes is not None:
-        if changed <= options.max_changes:
-            return
-        raise Refused(
-            f"this would change {changed} of {total} prompts; --max-changes allows {options.max_changes}",
-            hint="look at promptsync diff --stat",
-            code="too-many-changes",
-        )
-    if not over_limit(changed, total, limit):
-        return
-    raise Refused(
-        f"this would change {changed} of {total} prompts, more than the {limit:.0%} that may happen unasked",
-        hint=f"look at promptsync diff --stat; if it is right, add --max-changes {changed}",
+def _over_limit(
+    project: Project, actions: Sequence[Action], total: int, options: PushOptions
+) -> Refused | None:
+    """Return the refusal of a plan that changes more prompts than may happen by accident."""
+    changed, most = counted(actions), options.max_changes
+    if most is None:
+        limit = project.config.limits_changes
+        allowed, within = f"{limit:.0%}", not over_limit(changed, total, limit)
+    else:
+        allowed, within = f"--max-changes {most}", changed <= most
+    if within:
+        return None
+    return Refused(
+        f"this plan changes {changed} of {total} prompts; the limit is {allowed}",
+        hint=f"promptsync push --max-changes {changed}\npromptsync diff --stat",
         code="too-many-changes",
     )
 

@@ -12,8 +12,8 @@ from promptsync.parallel import for_each
 from promptsync.prompt.canonical import digest, tag_set
 from promptsync.prompt.fields import changes
 from promptsync.prompt.prompt import Listed, Prompt
-from promptsync.push.actions import PushReceipt
 from promptsync.push.publish import Landed
+from promptsync.push.receipt import PushReceipt
 
 
 def verify(

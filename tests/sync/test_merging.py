@@ -41,7 +41,7 @@ def publish_files(made: World, **texts: str) -> None:
         (made.root / "prompts").mkdir(exist_ok=True)
         (made.root / f"prompts/{name}.yaml").write_bytes(text.encode())
     snapshot = gather(made.project)
-    apply_push(made.project, snapshot, plan_push(made.project, snapshot, PushOptions()))
+    apply_push(made.project, plan_push(made.project, snapshot, PushOptions()))
 
 
 def edit(made: World, name: str, old: str, new: str) -> None:

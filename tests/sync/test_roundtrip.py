@@ -111,7 +111,7 @@ def _pull(project: Project) -> list[str]:
 
 def _push(project: Project) -> list[str]:
     snapshot = gather(project)
-    receipt = apply_push(project, snapshot, plan_push(project, snapshot, PushOptions()))
+    receipt = apply_push(project, plan_push(project, snapshot, PushOptions()))
     assert not receipt.failed and not receipt.raced and not receipt.altered
     return [one.name for one in receipt.published]
 

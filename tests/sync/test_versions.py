@@ -44,7 +44,7 @@ def commit(here: World, text: str, message: str, path: str = "prompts/greet.yaml
 def push_all(here: World) -> None:
     with open_project(here.project.config) as fresh:  # a project looks at git once
         snapshot = gather(fresh)
-        apply_push(fresh, snapshot, plan_push(fresh, snapshot, PushOptions()))
+        apply_push(fresh, plan_push(fresh, snapshot, PushOptions()))
 
 
 # -- the versions --------------------------------------------------------------------------------------
