@@ -35,6 +35,7 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.installed-docs
+	rm -rf build/docs
 	$(BIN)/python -m sphinx -W -n --keep-going --quiet -b html docs build/docs
 
 manual: $(VENV)/.installed-test screens

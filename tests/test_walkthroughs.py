@@ -11,8 +11,8 @@ from walkthrough_shell import BLOCK, HOW_TO, MANUAL, alike, name_of, pages, rewr
 
 PAGES = pages()
 GNU_ONLY = re.compile(r"\bsed -i|grep [^|\n]*\\\||readlink -f|date -d|\bcp -r\b")
-FENCE = re.compile(r"^```(\w+|\{[\w-]+\})", re.MULTILINE)
-LANGUAGES = {"console", "sh", "yaml", "text", "json", "{include}", "{toctree}", "{eval-rst}"}
+FENCE = re.compile(r"^([ \t]*```[\w{}-]+)", re.MULTILINE)
+KINDS = ("console", "sh", "yaml", "text", "{include}", "{toctree}", "{eval-rst}")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
@@ -24,7 +24,10 @@ def test_the_commands_print_what_the_page_shows(name: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("page", MANUAL, ids=name_of)
 def test_no_command_hides_in_a_block_that_is_not_run(page: Path) -> None:
-    assert set(FENCE.findall(page.read_text("utf-8"))) <= LANGUAGES
+    text = page.read_text("utf-8")
+    assert set(FENCE.findall(text)) <= {f"```{kind}" for kind in KINDS}  # none is indented
+    for block in re.findall(r"^```text\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        assert not re.search(r"^(\$ )?(promptsync|git) ", block, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", PAGES)

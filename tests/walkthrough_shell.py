@@ -9,8 +9,8 @@ All commands of one page run in order, in a new directory that holds a copy of `
   ``$ echo $?``, which shows its exit code.
 * an ``sh`` block shows commands alone. They must succeed.
 
-Programs that would install something or need an account (``pip``, ``gh`` and the like) are replaced by ones that
-do nothing. Pages in ``docs/how-to`` also get an empty registry at ``URL``.
+Programs that would install something or need an account (``pip``, ``gh`` and the like) are replaced by ones
+that do nothing. Pages in ``docs/how-to`` also get an empty registry at ``URL``.
 """
 
 from __future__ import annotations
