@@ -107,11 +107,13 @@ def test_every_command_that_the_manual_names_exists() -> None:
 
 def test_every_option_that_the_manual_names_exists() -> None:
     known = {"--help", *(option for one in _commands() for option in one)}
+    words = "|".join(["promptsync", *VERBS])
     for page in PAGES:
-        text = re.sub(r"(?ms)^```(?!console).*?^```", "", page.read_text("utf-8"))
-        for verb, rest in re.findall(r"(?:`|\$ )promptsync ([a-z][a-z-]+)([^`\n|&]*)", text):
-            for option in re.findall(r"(?<!\S)--[a-z][a-z-]+", rest):
-                assert option in known, f"{page}: {verb} {option}"
+        text = page.read_text("utf-8")
+        spans = re.findall(rf"`((?:--|(?:{words})\b)[^`]*)`", re.sub(r"(?ms)^```.*?^```", "", text))
+        for code in [*spans, *re.findall(r"(?m)^(?:\$ )?(promptsync .*)", text)]:
+            for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", code.partition(" > ")[0]):
+                assert option in known, f"{page}: {code}"
 
 
 def _commands() -> Iterator[list[str]]:
