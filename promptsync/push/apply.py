@@ -283,7 +283,7 @@ class _Push:
         try:
             registry = self._registry
             workspace = registry.workspace_id if entries else registry.workspace_seen
-            self._project.record().update(registry.url, workspace, entries)
+            self._project.record().update(registry.url, workspace, entries, gone=self.receipt.archived)
         except (OSError, PromptsyncError) as error:
             self.receipt.unrecorded = str(error)
 
