@@ -15,7 +15,7 @@ from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.show.outcome import Outcome
-from promptsync.show.status import PassedOver, show_status, with_changed
+from promptsync.show.status import PassedOver, show_status
 
 _DRIFT = frozenset(
     {
@@ -106,5 +106,6 @@ def _with_changed(project: Project, snapshot: Snapshot, outcome: Outcome, since:
         )
         return replace(outcome, error=error)
     from promptsync.compare.changed import changed_since
+    from promptsync.show.changed import with_changed
 
     return with_changed(outcome, changed_since(project, snapshot.worktree, since))

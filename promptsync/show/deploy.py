@@ -16,6 +16,7 @@ from promptsync.show import push
 from promptsync.show.checks import proof_lines
 from promptsync.show.deploy_errors import failure, rehearsal_failure, release_held
 from promptsync.show.diff_markdown import add_differences
+from promptsync.show.lines import will_pass_over_line
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
 from promptsync.terminal import output
 from promptsync.terminal.output import count
@@ -43,9 +44,7 @@ def plan_lines(plan: DeployPlan) -> list[str]:
         lines.insert(1, f"  {output.style('new label', 'warn')}  no prompt here has {label} yet")
     lines += _table(_proof_rows(plan))
     lines += _table(_move_rows(plan))
-    lines += [
-        push.will_pass_over_line(one.name, one.passed_over) for one in plan.push.actions if one.passed_over
-    ]
+    lines += [will_pass_over_line(one.name, one.passed_over) for one in plan.push.actions if one.passed_over]
     lines += _live_lines(plan)
     return lines + left_lines(plan)
 

@@ -1,22 +1,17 @@
-"""Who changed what, and what changed since a git state: as text, JSON and Markdown."""
+"""Who changed what: as text, JSON and Markdown."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from promptsync.compare.changed import Changed, ChangedPrompt, Kind
 from promptsync.compare.state import State
 from promptsync.files.errors import text_of
 from promptsync.show.diff import state as state_text
-from promptsync.show.markdown import MOST, Page
+from promptsync.show.lines import passed_over_line, rename_note
 from promptsync.show.outcome import Outcome
-from promptsync.show.push import passed_over_line, rename_note
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -74,7 +69,7 @@ def show_status(
         ],
         body,
         1 if snapshot.problems or snapshot.of(*counted) else 0,
-        summary=status_markdown(snapshot, passed_over),
+        markdown=lambda: status_markdown(snapshot, passed_over),
     )
 
 
@@ -206,9 +201,13 @@ def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int]) -> dict[st
     }
 
 
-def status_markdown(snapshot: Snapshot, passed_over: PassedOver = _NONE, *, most: int = MOST) -> list[str]:
+def status_markdown(
+    snapshot: Snapshot, passed_over: PassedOver = _NONE, *, most: int | None = None
+) -> list[str]:
     """Return the prompts that are not in sync, one line each, what was passed over, and unreadable files."""
-    page = Page(most)
+    from promptsync.show.markdown import MOST, Page
+
+    page = Page(MOST if most is None else most)
     counts = Counter(item.state for item in snapshot.items)
     shown = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
     page.say(f"**{shown}**")
@@ -224,78 +223,3 @@ def status_markdown(snapshot: Snapshot, passed_over: PassedOver = _NONE, *, most
         page.say(f"**{count(len(snapshot.problems), 'problem')} in files that cannot be read**")
         page.fence(text_of(problem) for problem in snapshot.problems)
     return page.lines
-
-
-# -- what changed in the files ------------------------------------------------------------------------------
-
-_COLOURS = {
-    Kind.ADDED: "added",
-    Kind.CHANGED: "warn",
-    Kind.RENAMED: "warn",
-    Kind.DELETED: "removed",
-    Kind.DEPENDANT: "remote",
-}
-_ID = re.compile(r"[0-9a-f]{40,64}")
-
-
-def with_changed(outcome: Outcome, changed: Changed) -> Outcome:
-    """Return the outcome of a status with what changed in the files since a git state."""
-    lines = changed_lines(changed)
-    page = Page(MOST - sum(len(line) + 1 for line in outcome.summary))
-    page.fence(map(click.unstyle, lines))
-    return Outcome(
-        [*outcome.lines, "", *lines],
-        {**outcome.body, **changed_body(changed)},
-        outcome.exit_code,
-        summary=[*outcome.summary, "", *page.lines],
-    )
-
-
-def since_text(changed: Changed) -> str:
-    """Return what was compared with, as ``origin/main (1a2b3c4)``."""
-    if changed.commit is None:
-        return "the first commit"
-    commit = changed.commit[:7]
-    if _ID.fullmatch(changed.since):
-        return commit
-    since = _ID.sub(lambda found: found[0][:7], output.name(changed.since))
-    return f"{since} ({commit})"
-
-
-def changed_lines(changed: Changed) -> list[str]:
-    """Return the prompts that changed as lines."""
-    if not changed.prompts:
-        return [f"no prompt changed since {since_text(changed)}"]
-    return [
-        f"changed since {since_text(changed)}:",
-        *output.table(
-            (f"  {output.style(one.kind, _COLOURS[one.kind])}", output.name(one.name), _remark(one))
-            for one in changed.prompts
-        ),
-    ]
-
-
-def changed_body(changed: Changed) -> dict[str, object]:
-    """Return the prompts that changed as keys of a JSON document."""
-    return {
-        "since": changed.since,
-        "since_commit": changed.commit,
-        "changed": [
-            {
-                "name": one.name,
-                "kind": str(one.kind),
-                "path": one.path,
-                "old_name": one.old_name,
-                "through": list(one.through),
-            }
-            for one in changed.prompts
-        ],
-    }
-
-
-def _remark(one: ChangedPrompt) -> str:
-    if one.old_name is not None:
-        return f"was {output.name(one.old_name)}"
-    if one.through:
-        return f"through {', '.join(map(output.name, one.through))}"
-    return output.safe(one.path or "")

@@ -137,6 +137,10 @@ class Session:
 
         return endpoint(self.environment, self.environment.model_url)
 
+    def rendered(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with its Markdown, where somebody reads that."""
+        return outcome.rendered(with_markdown=self.form == "markdown" or self.environment.in_github)
+
     def say(self, message: str) -> None:
         """Say something on stderr, unless told to be quiet."""
         if not self.quiet:
@@ -282,7 +286,7 @@ def verb(
             is_shown = session.environment.interactive and not session.quiet
             session.bar = Bar(shown=is_shown, plain=session.use_colour is False)
             try:
-                return function(session, *arguments, **options)
+                return session.rendered(function(session, *arguments, **options))
             finally:
                 session.bar.close()
 
