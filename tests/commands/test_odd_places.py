@@ -139,4 +139,4 @@ def test_ci_that_is_off_is_off(world: World, ci: str, asks: bool) -> None:
     world.commit()
     done = world.on_terminal("push", "-q", answer="n\n", CI=ci)
     assert done.code == (1 if asks else 0)
-    assert ("create" in done.err and "Publish to" in done.err) is asks
+    assert ("create" in done.err and "1 prompt to publish to" in done.err) is asks

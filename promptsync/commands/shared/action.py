@@ -56,7 +56,7 @@ def carry_out(
         refusal = _unexpected(session, made, expect) or made.refusal
         if dry_run or refusal is not None:
             shown = session.rendered(show_plan(made))
-            lines = [headline(made), *shown.lines]
+            lines = [output.Aside(headline(made)), *shown.lines]
             if dry_run:
                 lines.insert(0, output.Aside(f"DRY RUN: {unchanged}"))
                 lines += [] if made.is_empty else ["", f"fingerprint {made.fingerprint}"]
