@@ -5,6 +5,9 @@
 # make screens: the pictures of the manual, taken anew from real runs.
 
 PYTHON ?= python3
+# Some containers set this, and then each process compiles all of promptsync again.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV ?= .venv
 BIN := $(VENV)/bin
 # many tests wait for a process or a socket, so one more at a time than there are processors
