@@ -110,6 +110,8 @@ class Session:
             if self._client is not None:
                 self._client.close()
                 self._client = None
+            elif self._given_transport is not None:
+                self._given_transport.close()  # no client owns it before the first request
 
     def __enter__(self) -> Self:
         return self

@@ -46,7 +46,7 @@ width=${COLUMNS:-}
 bold="" plain=""
 exec 3>&1
 if [ -t 1 ]; then
-  case ${TERM:-dumb} in dumb | unknown) export NO_COLOR=1 ;; esac
+  case ${TERM:-dumb} in dumb | unknown) export TERM=dumb NO_COLOR=1 ;; esac
   [ -n "${NO_COLOR:-}" ] || bold=$(printf '\033[1m') plain=$(printf '\033[0m')
   [ -n "$width" ] || width=$(stty size <&3 2>/dev/null | cut -d ' ' -f 2)
 fi

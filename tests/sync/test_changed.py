@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -304,14 +305,14 @@ def test_files_that_git_knows_to_be_the_same_are_not_read_in_the_old_state(copy:
     assert copy.kinds(start) == {"p7": "changed"}
 
 
-def test_comparing_writes_nothing_into_the_repository(copy: Copy) -> None:
+def test_comparing_changes_nothing_in_the_repository(copy: Copy) -> None:
     copy.become({A: text()})
     copy.commit()
-    index = copy.root / ".git" / "index"
-    before = index.read_bytes()
-    (copy.root / A).touch()
+    # git diff itself may note the new time in the index, so compare what the index holds.
+    before = copy.git("ls-files", "--stage")
+    os.utime(copy.root / A, (1, 1))
     assert copy.kinds() == {}
-    assert index.read_bytes() == before
+    assert copy.git("ls-files", "--stage") == before
     assert not (copy.root / ".promptsync").exists()
 
 
