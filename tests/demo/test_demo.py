@@ -113,7 +113,7 @@ def test_the_demo_runs_by_itself_in_a_terminal(tmp_path: Path) -> None:
 
     assert code == 0, demo.text
     assert "\x1b[32m+" in demo.text
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", demo.text)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", demo.text)
     check_narration(plain)
     assert max(map(len, narration(plain))) <= 80
     # Each remark fits on one line.
