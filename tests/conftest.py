@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 sys.path.append(str(Path(__file__).parent / "remote"))
 
+from slow_files import SLOW_FILES
 from worlds import World, made
 
 from promptsync.remote.session import Session
@@ -24,6 +25,7 @@ from promptsync.sync import publish
 # lands, so it tries the same examples each time; make fuzz tries others.
 settings.register_profile("fuzz", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("suite", settings.get_profile("fuzz"), derandomize=True)
+settings.register_profile("quick", settings.get_profile("suite"), max_examples=20)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 # What somebody configured for their own git is no part of a test.
@@ -47,6 +49,13 @@ if "TMPDIR" not in os.environ and is_roomy(MEMORY):
 
 # What a shell runs in the background ignores Ctrl-C, and every program that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).as_posix() in SLOW_FILES:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

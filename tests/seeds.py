@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 FUZZ = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
+QUICK = os.environ.get("HYPOTHESIS_PROFILE") == "quick"
 
 
 def numbers(quick: int, count: int, fuzz: int) -> Sequence[Any]:
@@ -26,3 +27,8 @@ def seed_of(number: int) -> int:
     seed = Random().randrange(1 << 40) if FUZZ else number
     print(f"seed {seed}")  # noqa: T201
     return seed
+
+
+def examples(count: int) -> int:
+    """The number of examples of a property; a fifth in ``make quick``."""
+    return max(10, count // 5) if QUICK else count

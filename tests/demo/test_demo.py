@@ -16,15 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 DEMO = Path(__file__).parent / "demo.sh"
 BIN = Path(sys.executable).parent
 # Only a demo that hangs takes this long.
 TIMEOUT = 300
 STEPS = 10
-
-pytestmark = pytest.mark.slow
 
 
 def environment(tmp_path: Path, **changes: str | None) -> dict[str, str]:

@@ -9,6 +9,7 @@ import pytest
 from gitcopy import Copy, Files
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from seeds import examples
 
 from promptsync.files.problems import InvalidFile
 
@@ -331,7 +332,9 @@ _STATE = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(before=_STATE, after=_STATE)
 def test_any_two_states_differ_by_what_their_names_hold(
     tmp_path_factory: pytest.TempPathFactory,

@@ -95,7 +95,6 @@ def text(copy: Copy, name: str) -> str:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prepare", "verb"),
     [
