@@ -108,7 +108,7 @@ def _walk(path: str, node: ast.AST, *, deferred: bool, typing: bool) -> Iterator
             assert child.level == 0, f"{path}:{child.lineno} is a relative import"
             for alias in child.names:
                 yield Import(path, f"{child.module}.{alias.name}", child.lineno, deferred, typing)
-        else:
+        elif not isinstance(child, ast.expr):
             is_guard = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
             is_function = isinstance(child, ast.FunctionDef)
             yield from _walk(path, child, deferred=deferred or is_function, typing=typing or is_guard)

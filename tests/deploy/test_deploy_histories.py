@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from seeds import numbers, seed_of
 from worlds import DROPPED, Reply, Run, Seen, World, failing, fault, is_write
 
 NAMES = ("a", "b", "c", "tone")
@@ -250,10 +251,9 @@ class History:
         self.steps.append(step)
 
 
-@pytest.mark.parametrize(
-    "seed", [*range(20), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(20, 130))]
-)
-def test_a_label_never_says_what_git_does_not_say_or_what_was_not_proven(world: World, seed: int) -> None:
+@pytest.mark.parametrize("number", numbers(quick=2, count=12, fuzz=130))
+def test_a_label_never_says_what_git_does_not_say_or_what_was_not_proven(world: World, number: int) -> None:
+    seed = seed_of(number)
     world.write("tone", content="A polite text.")
     world.write("a", f"A polite hello {REFERENCES[seed % 3]} {{name}}", tags=["greeting"])
     world.commit("Add a tone")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from seeds import numbers, seed_of
 from worlds import World
 
 DRIFT = ("pull", "--merge", "--passed-over", "--partial")
@@ -161,11 +162,9 @@ def test_a_draft_that_clashes_with_the_release_is_told_until_somebody_decides(sh
     assert "nothing to deploy" in shop.ok("deploy").out
 
 
-@pytest.mark.parametrize(
-    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 9))]
-)
-def test_whatever_happens_in_whatever_order_no_edit_is_lost(shop: World, seed: int) -> None:
-    chance = random.Random(seed)
+@pytest.mark.parametrize("number", numbers(quick=1, count=9, fuzz=30))
+def test_whatever_happens_in_whatever_order_no_edit_is_lost(shop: World, number: int) -> None:
+    chance = random.Random(seed_of(number))
     free = list(range(PLACES))
     chance.shuffle(free)
     said: dict[int, str] = {}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from actions import Event
 from team import Team
 
-pytestmark = pytest.mark.slow
 SOFTER = ("You answer refund questions", "You answer questions about refunds")
 
 
