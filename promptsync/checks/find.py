@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from promptsync.checks.catalogue import Agent, Evaluation, ItemT, list_agents, list_evaluations, pick
 from promptsync.checks.select import AgentCheck, EvaluationCheck, Selection
-from promptsync.compare.equal import Proof, digest_beside
+from promptsync.compare.equal import ListComparison, digest_beside
 from promptsync.compare.gather import list_all
 from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError, UsageError
@@ -132,7 +132,7 @@ def published_versions(
     file says. Raises ``RemoteError``.
     """
     listed = list_all(project)
-    proof = Proof(project, listed, whole=True)
+    proof = ListComparison(project, listed, whole=True)
     listing = {item.name: item for item in listed}
     pairs = [(files[name], listing[name]) for name in names if name in files and name in listing]
     proven = {item.name: item.version for file, item in pairs if proof.equal(file, item)}

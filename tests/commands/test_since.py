@@ -353,7 +353,7 @@ def test_the_flag_beats_the_event_even_when_it_is_empty(hub: Hub) -> None:
     clone = hub.checkout(hub.base)
     assert resolved(clone, "push", hub.push(hub.first), since="HEAD") == "HEAD"
     since = resolved(clone, "push", hub.push(hub.first), since="")
-    with pytest.raises(PromptsyncError, match="names no commit"):
+    with pytest.raises(PromptsyncError, match="is not a commit"):
         clone.changed(since)
 
 
