@@ -21,7 +21,7 @@ from promptsync.prompt.prompt import Prompt
 from promptsync.registry.promptlayer.client import Registry
 from promptsync.registry.promptlayer.transport import wsgi_transport
 from promptsync.server.app import create_app
-from promptsync.server.model import ModelError
+from promptsync.server.checks.model import ModelError
 
 FIXTURES = """
 datasets:

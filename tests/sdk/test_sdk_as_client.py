@@ -167,7 +167,7 @@ def test_a_request_is_logged_and_annotated(sdk: Sdk, publish: Any, app: Applicat
     )
     group_id = sdk.do("group.create")
     assert sdk.do("track.group", request_id=request_id, group_id=group_id)
-    with app.context.store.read() as db:
+    with app.store.read() as db:
         scores = db.execute("SELECT name, score FROM request_scores ORDER BY name").fetchall()
         metadata = dict(map(tuple, db.execute("SELECT key, value FROM request_metadata").fetchall()))
         kept = db.execute("SELECT version_id, group_id, variables FROM requests").fetchone()

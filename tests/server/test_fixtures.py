@@ -8,8 +8,8 @@ from registry_server import Caller
 
 from promptsync.files.schema import schema
 from promptsync.server.app import create_app
-from promptsync.server.fixtures import FixtureError, parse_fixtures
-from promptsync.server.scoring import KINDS, passes, text_problem
+from promptsync.server.checks.fixtures import FixtureError, parse_fixtures
+from promptsync.server.checks.scoring import KINDS, passes, text_problem
 
 EXAMPLE = """
 datasets:
@@ -95,7 +95,7 @@ AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
         ("datasets: {}\nagents: 3", "agents must be a list"),
         ("datasets: [{rows: []}]", "datasets[0] lacks the key name"),
         ("datasets: [{name: 3}]", 'Quote it: "3"'),
-        ("datasets: [{name: a}, {name: a}]", "name 'a' is taken"),
+        ("datasets: [{name: a}, {name: a}]", "name 'a' is used twice"),
         ("datasets: [{name: a, name: b}]", "given twice"),
         ("datasets: [{name: a, rows: [x]}]", "rows[0] must be a mapping"),
         ("datasets: [{name: a, row: []}]", "Unknown key datasets[0].row"),
@@ -125,7 +125,10 @@ AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
         (EVALUATION.format("{json_valid: maybe}"), "true or false"),
         ("agents: [{name: a}]", "lacks the key nodes"),
         ("agents: [{name: a, nodes: []}]", "needs at least one node"),
-        ("agents: [{name: a, nodes: [{name: n, prompt: p}, {name: n, prompt: p}]}]", "name 'n' is taken"),
+        (
+            "agents: [{name: a, nodes: [{name: n, prompt: p}, {name: n, prompt: p}]}]",
+            "name 'n' is used twice",
+        ),
         ("agents: [{name: a, nodes: [{name: n, prompt: p}], labels: prod}]", "labels must be a list"),
         (AGENT.format("prompt: 3"), "must be text or a mapping"),
         (AGENT.format("prompt: p, output: 1"), "must be true or false"),

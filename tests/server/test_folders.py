@@ -27,7 +27,7 @@ def listed(call, query=""):
 def test_a_folder_knows_where_it_is(call, make, app):
     outer = make("outer")
     folder = call(
-        "POST", FOLDERS, {"name": "inner", "parent_id": outer, "workspace_id": app.context.store.workspace_id}
+        "POST", FOLDERS, {"name": "inner", "parent_id": outer, "workspace_id": app.store.workspace_id}
     ).body["folder"]
     assert folder["path"] == [{"id": outer, "name": "outer"}]
     assert (folder["parent_id"], folder["external_ids"]) == (outer, [])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptsync.server.llm import llm_kwargs
+from promptsync.server.prompts.llm_kwargs import llm_kwargs
 
 
 def text(value):

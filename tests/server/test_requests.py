@@ -6,9 +6,9 @@ import time
 import pytest
 from registry_server import Caller, chat, flat
 
-from promptsync.server import clock
 from promptsync.server.app import create_app
-from promptsync.server.http import split_target
+from promptsync.server.http.request import split_target
+from promptsync.server.store import clock
 
 
 def test_every_answer_is_json_that_ends_in_a_newline(call):

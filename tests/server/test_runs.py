@@ -14,7 +14,7 @@ import pytest
 from registry_server import Caller, chat, completion, flat
 
 from promptsync.server.app import create_app
-from promptsync.server.model import Echo, Endpoint, ModelError
+from promptsync.server.checks.model import Echo, Endpoint, ModelError
 
 FIXTURES = """
 datasets:
@@ -449,11 +449,11 @@ def test_an_endpoint_is_asked_in_the_openai_way(endpoint):
 @pytest.mark.parametrize(
     ("status", "content", "says"),
     [
-        (500, b"overloaded", "answered 500: overloaded"),
-        (200, b"<html>", "gave no answer"),
-        (200, b"[]", "without a message"),
-        (200, b'{"choices": []}', "without a message"),
-        (200, b'{"choices": [{"message": null}]}', "without a message"),
+        (500, b"overloaded", "returned 500: overloaded"),
+        (200, b"<html>", "did not answer"),
+        (200, b"[]", "returned no message"),
+        (200, b'{"choices": []}', "returned no message"),
+        (200, b'{"choices": [{"message": null}]}', "returned no message"),
     ],
 )
 def test_an_endpoint_that_fails_says_why(endpoint, status, content, says):
@@ -472,7 +472,7 @@ def test_an_endpoint_that_calls_a_tool_answers_with_the_call(endpoint):
 
 
 def test_an_unreachable_endpoint_and_a_prompt_without_a_model():
-    with pytest.raises(ModelError, match="gave no answer"):
+    with pytest.raises(ModelError, match="did not answer"):
         Endpoint("http://127.0.0.1:9/v1", timeout=2).answer(chat("Hi"), OPENAI)
     with pytest.raises(ModelError, match="names no model"):
         Endpoint("http://127.0.0.1:9/v1").answer(chat("Hi"), None)
@@ -555,7 +555,7 @@ def test_a_run_that_was_closed_over_a_model_that_does_not_answer_need_not_wait(t
     gate = Gate()
     gate.patience = 600.0
     app = create_app(tmp_path / "g.db", fixtures=fixtures, model=gate)
-    app.context.runner.close_seconds = 0.1
+    app.runner.close_seconds = 0.1
     call = Caller(app)
     publish_prompts(call)
     run_id = run(call, "one score")
@@ -569,7 +569,7 @@ def test_a_run_that_was_closed_over_a_model_that_does_not_answer_need_not_wait(t
 def test_an_endpoint_that_redirects_is_not_followed_with_the_key(endpoint):
     url, seen, answers = endpoint
     answers.append((307, b"elsewhere"))
-    with pytest.raises(ModelError, match="answered 307"):
+    with pytest.raises(ModelError, match="returned 307"):
         Endpoint(url, api_key="sk").answer(chat("Hi"), OPENAI)
     assert len(seen) == 1
 

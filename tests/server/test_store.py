@@ -7,9 +7,8 @@ import threading
 
 import pytest
 
-from promptsync.server.errors import StoreError
-from promptsync.server.schema import APPLICATION_ID, MIGRATIONS
-from promptsync.server.store import Store
+from promptsync.server.store.database import Store, StoreError
+from promptsync.server.store.schema import APPLICATION_ID, MIGRATIONS
 
 
 def test_a_new_database_draws_a_workspace_that_it_keeps(tmp_path):

@@ -163,7 +163,7 @@ def test_what_does_not_exist_is_a_404_with_a_message(call, method, identifier):
         ("POST", "", {"version": 1}, 200, 1),
         ("POST", "", {"version": None, "label": None}, 200, 2),
         ("POST", "", {"version": 2, "label": "prod"}, 200, 1),
-        ("POST", "", {"version": 10**30}, 404, None),
+        ("POST", "", {"version": 10**30}, 422, None),
         ("POST", "", {"version": 0}, 422, None),
         ("POST", "", {"version": True}, 422, None),
         ("POST", "", {"version": "1"}, 422, None),
@@ -235,7 +235,7 @@ def test_a_rendered_answer_has_the_recorded_keys(call, publish, app):
         "warning",
         "request_id",
     }
-    assert answer["workspace_id"] == app.context.store.workspace_id
+    assert answer["workspace_id"] == app.store.workspace_id
     assert len(answer["request_id"]) == 32
 
 

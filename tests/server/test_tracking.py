@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from registry_server import Caller, chat, completion
 
-from promptsync.server.clock import parse
+from promptsync.server.store.clock import parse
 
 LOG = {
     "provider": "openai",
@@ -24,7 +24,7 @@ def logged(call):
 
 
 def rows(app, sql, *values):
-    with app.context.store.read() as db:
+    with app.store.read() as db:
         return [tuple(row) for row in db.execute(sql, values)]
 
 
