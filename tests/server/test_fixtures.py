@@ -138,7 +138,7 @@ AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
         ("protected_labels: [{name: prod, answer: maybe}]", '"pending", "forbidden" or "conflict"'),
     ],
 )
-def test_faults_are_named(text, says):
+def test_problems_are_named(text, says):
     with pytest.raises(FixtureError) as caught:
         parse_fixtures(text.encode(), "registry.yaml")
     assert "registry.yaml" in caught.value.message
@@ -168,7 +168,7 @@ colour: red
 """
 
 
-def test_every_fault_has_its_line_and_column():
+def test_every_problem_has_its_line_and_column():
     with pytest.raises(FixtureError) as caught:
         parse_fixtures(PLACED.encode(), "r.yaml")
     places = {detail.partition(": ")[0] for detail in caught.value.details}
@@ -178,13 +178,13 @@ def test_every_fault_has_its_line_and_column():
 
 
 @pytest.mark.parametrize("text", ["3", "a: 2026-01-01", "datasets: [&a [*a]]"])
-def test_a_fault_of_the_whole_file_has_a_place_too(text):
+def test_a_problem_with_the_whole_file_has_a_place_too(text):
     with pytest.raises(FixtureError) as caught:
         parse_fixtures(text.encode(), "r.yaml")
     assert caught.value.details
 
 
-def test_all_faults_come_at_once():
+def test_all_problems_are_reported_together():
     with pytest.raises(FixtureError) as caught:
         parse_fixtures(b"x: 1\ndatasets: [{}]\nagents: [{name: a}]", "r.yaml")
     assert len(caught.value.details) == 3
@@ -273,7 +273,7 @@ def test_the_database_follows_the_file(tmp_path):
         assert again["id"] == first["id"]
 
 
-def test_a_faulty_or_missing_file_is_an_error_that_leaves_nothing_open(tmp_path):
+def test_an_invalid_or_missing_file_leaves_nothing_open(tmp_path):
     with pytest.raises(FixtureError, match="Cannot read the fixtures file"):
         create_app(tmp_path / "r.db", fixtures=tmp_path / "none.yaml")
     for content in (b"\xff", b"x: 1"):

@@ -10,7 +10,7 @@ from promptsync.server.store.database import MAX_INTEGER, Database, Row
 
 MAX_PER_PAGE = 100
 
-_STATUS = {"active": "i.deleted = 0", "deleted": "i.deleted = 1", "all": "1"}
+_STATUS = {"active": "NOT i.deleted", "deleted": "i.deleted", "all": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +114,17 @@ class Listing:
 
     def rows(self, db: Database, columns: str, source: str) -> list[Row]:
         """Return everything that is selected from ``source``, in order."""
-        sql = f"SELECT {columns} {self._selected(source)} {self._order}"
+        sql = f"SELECT {columns} FROM {source} WHERE {' AND '.join(self._conditions)} {self._order}"
         return db.execute(sql, self._values).fetchall()
 
-    def page(self, db: Database, columns: str, source: str, *, per_page: int) -> tuple[Page, list[Row]]:
-        """Return the page that the request names, and its rows."""
-        selected = self._selected(source)
+    def page(
+        self, db: Database, columns: str, source: str, *, join: str = "", per_page: int
+    ) -> tuple[Page, list[Row]]:
+        """Return the page that the request names, and its rows. ``join`` adds what only the columns need."""
+        selected = f"FROM {source} WHERE {' AND '.join(self._conditions)}"
         total: int = db.execute(f"SELECT count(*) {selected}", self._values).fetchone()[0]
         page = read_page(self.query, per_page, total)
         # In two steps, because SQLite computes the columns of every row that it sorts.
         chosen = f"SELECT {self._key} {selected} {self._order} LIMIT {page.per_page} OFFSET {page.offset}"
-        rows = db.execute(
-            f"SELECT {columns} {selected} AND {self._key} IN ({chosen}) {self._order}", self._values
-        )
-        return page, rows.fetchall()
-
-    def _selected(self, source: str) -> str:
-        return f"FROM {source} WHERE {' AND '.join(self._conditions)}"
+        self.where(f"{self._key} IN ({chosen})")
+        return page, self.rows(db, columns, f"{source} {join}")

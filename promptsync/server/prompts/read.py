@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from promptsync.prompt.template import render_template
 from promptsync.server.http.answer import Response, invalid
@@ -11,7 +13,7 @@ from promptsync.server.http.request import Request
 from promptsync.server.prompts import find, snippets
 from promptsync.server.prompts.external_ids import EXTERNAL_IDS
 from promptsync.server.prompts.llm_kwargs import llm_kwargs
-from promptsync.server.store.database import decoded
+from promptsync.server.store.database import Row, decoded
 
 _ITEM = (
     'i.id, i.name AS prompt_name, i.tags AS "tags [json]", i.folder_id,'
@@ -41,24 +43,22 @@ def list_templates(request: Request) -> Response:
     snippet = query.flag("is_snippet")
     if snippet is not None:
         listing.where(f"{snippets.IS_SNIPPET} = :is_snippet", is_snippet=snippet)
-    source, external_id = query.text("external_source"), query.text("external_id")
-    if (source is None) != (external_id is None):
-        raise invalid("external_source and external_id go together.", "query", "external_id")
-    if source is not None:
+    pair = {"source": query.text("external_source"), "external_id": query.text("external_id")}
+    if (pair["source"] is None) != (pair["external_id"] is None):
+        raise invalid("Specify both external_source and external_id.", "query", "external_id")
+    if pair["source"] is not None:
         listing.where(
             "i.id IN (SELECT template_id FROM external_ids"
             " WHERE source = :source AND external_id = :external_id)",
-            source=source,
-            external_id=external_id,
+            **pair,
         )
     label = query.text("label")
     if label is not None:
         listing.where("l.name = :label", label=label)
-    join = _LATEST if label is None else _LABELLED
+    source = f"templates i {_LATEST if label is None else _LABELLED}"
+    folder = "LEFT JOIN folder_paths f ON f.id = i.folder_id"
     with request.store.read() as db:
-        page, rows = listing.page(
-            db, _ITEM, f"templates i {join} LEFT JOIN folder_paths f ON f.id = i.folder_id", per_page=30
-        )
+        page, rows = listing.page(db, _ITEM, source, join=folder, per_page=30)
     return Response({"items": [dict(row) for row in rows], **page.neighbours, **page.counts})
 
 
@@ -79,25 +79,15 @@ def get_rendered(request: Request) -> Response:
     if renders and not body.get("skip_input_variable_rendering"):
         # Without variables and without a model the official SDK leaves the template alone, too.
         template, warnings = render_template(template, values or {})
-    return Response(
-        {
-            "id": row["id"],
-            "prompt_name": row["name"],
-            "tags": decoded(row["tags"]),
-            "workspace_id": request.store.workspace_id,
-            "commit_message": version["message"],
-            "metadata": metadata,
-            "prompt_template": template,
-            "llm_kwargs": llm_kwargs(template, metadata, provider, overrides),
-            "provider_base_url": None,
-            "provider_id": None,
-            "custom_provider": None,
-            "version": version["number"],
-            "snippets": used,
-            "warning": " ".join(warnings) or None,
-            "request_id": uuid.uuid4().hex,
-        }
-    )
+    answer = {
+        "llm_kwargs": llm_kwargs(template, metadata, provider, overrides),
+        "provider_base_url": None,
+        "provider_id": None,
+        "custom_provider": None,
+        "warning": " ".join(warnings) or None,
+        "request_id": uuid.uuid4().hex,
+    }
+    return Response(_content(request, row, version, template, used) | answer)
 
 
 def get_raw(request: Request) -> Response:
@@ -115,20 +105,24 @@ def get_raw(request: Request) -> Response:
             template, used = snippets.expanded(db, template)
         else:
             used = snippets.direct(db, template)
-    metadata = decoded(version["metadata"])
-    answer = {
-        "success": True,
+    answer = _content(request, row, version, template, used)
+    answer |= {"success": True, "created_at": version["created_at"]}
+    if request.query.flag("include_llm_kwargs"):
+        answer["llm_kwargs"] = llm_kwargs(template, answer["metadata"], provider=None)
+    return Response(answer)
+
+
+def _content(
+    request: Request, row: Row, version: Row, template: Mapping[str, Any], used: snippets.Used
+) -> dict[str, Any]:
+    return {
         "id": row["id"],
         "prompt_name": row["name"],
         "version": version["number"],
         "workspace_id": request.store.workspace_id,
         "prompt_template": template,
-        "metadata": metadata,
+        "metadata": decoded(version["metadata"]),
         "commit_message": version["message"],
         "tags": decoded(row["tags"]),
-        "created_at": version["created_at"],
         "snippets": used,
     }
-    if request.query.flag("include_llm_kwargs"):
-        answer["llm_kwargs"] = llm_kwargs(template, metadata, provider=None)
-    return Response(answer)

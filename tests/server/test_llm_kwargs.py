@@ -140,7 +140,7 @@ def test_the_responses_api_gets_input():
     assert built["tools"] == [{"type": "function", "name": "f"}]
 
 
-def test_anthropic_takes_the_system_turns_out():
+def test_anthropic_gets_system_messages_apart():
     call = {"id": "1", "function": {"name": "f", "arguments": '{"a": 1}'}}
     broken = {"id": "2", "function": {"name": "f", "arguments": "{"}}
     template = {
@@ -182,3 +182,13 @@ def test_anthropic_takes_the_system_turns_out():
         ],
         "tools": [{"name": "f", "description": "", "input_schema": {"type": "object"}}],
     }
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_message_from_a_placeholder_may_lack_anything(provider):
+    odd = {"role": "system", "content": [{"type": "image_url"}, {"type": "image_url", "image_url": "u"}]}
+    template = {
+        "type": "chat",
+        "messages": [odd, {"role": "assistant", "tool_calls": ["x"], "content": None}],
+    }
+    assert llm_kwargs(template, model(provider), None)["messages"]
