@@ -46,7 +46,7 @@ MAY_USE: dict[str, set[str]] = {
 }
 """Room to the rooms that its modules may import; ``errors`` and the room itself always."""
 
-INSIDE_FUNCTIONS = {("registry/promptlayer/transport.py", "server"), ("server/fixtures.py", "files")}
+INSIDE_FUNCTIONS = {("registry/promptlayer/transport.py", "server"), ("server/checks/fixtures.py", "files")}
 """What may be imported all the same, but not while the module is loaded."""
 
 OWNERS = {
@@ -56,7 +56,7 @@ OWNERS = {
     "jsonschema_rs": {"files/schema.py"},
     "filelock": {"files/state/private.py"},
     "httpx_retries": {"registry/promptlayer/retry.py"},
-    "werkzeug": {"server/routes.py"},
+    "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/request.py"},
     "waitress": {"server/serve.py"},
     "rich": {"terminal/progress.py"},
     "matplotlib": {"show/plot.py"},

@@ -15,7 +15,7 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.server.model import Model
+    from promptsync.server.checks.model import Model
 
 PORT = 8470
 DATABASE = "registry.db"

@@ -22,7 +22,7 @@ from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import wsgi_transport
 from promptsync.registry.protocol import Waits
 from promptsync.server.app import create_app
-from promptsync.server.model import ModelError
+from promptsync.server.checks.model import ModelError
 
 FIXTURES = """
 datasets:

@@ -98,7 +98,7 @@ def test_failed_cells_are_exit_1_with_row_and_reason(here: Copy, tmp_path: Path)
     assert [(cell["row"], cell["column"]) for cell in found["failed_cells"]] == [
         (row, column) for row in (1, 2) for column in ("output", "contains")
     ]
-    assert "gave no answer" in found["failed_cells"][0]["reason"]
+    assert "did not answer" in found["failed_cells"][0]["reason"]
     assert (found["passed"], found["model"], found["reason"]) == (False, "m", "4 failed cells")
     assert "quality: row 2, output: " in here.run("eval", "run", "quality").out
 

@@ -1,4 +1,4 @@
-"""Whatever is sent, the registry answers in JSON and never with a server error."""
+"""The registry answers any input in JSON and never with a server error."""
 
 from __future__ import annotations
 
