@@ -138,7 +138,7 @@ def test_the_arrows_between_the_layers_go_in_one_direction() -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize(("library", "owners"), OWNERS.items(), ids=str)
+@pytest.mark.parametrize(("library", "owners"), OWNERS.items(), ids=list(OWNERS))
 def test_a_heavy_library_is_loaded_by_its_one_module(library: str, owners: set[str]) -> None:
     users = {one.module for one in IMPORTS if one.name.split(".")[0] == library and not one.typing}
     assert users == owners
