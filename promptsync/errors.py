@@ -5,7 +5,8 @@ PromptsyncError     2   what the machine does not let us do: permissions, a brok
 ├── UsageError      2   flags, arguments or promptsync.yaml
 ├── Refused         3   a conflict, a safety limit, a plan that is no longer true
 ├── RemoteError     4   the registry cannot be reached, refuses, fails or lacks an operation
-└── Incomplete      5   partly done, or done with an unknown outcome
+├── Incomplete      5   partly done, or done with an unknown outcome
+└── Interrupted   130   Ctrl-C
 """
 
 from __future__ import annotations
@@ -65,3 +66,10 @@ class Incomplete(PromptsyncError):
 
     exit_code = 5
     code = "incomplete"
+
+
+class Interrupted(PromptsyncError):
+    """Ctrl-C ended it before everything was done."""
+
+    exit_code = 130
+    code = "interrupted"

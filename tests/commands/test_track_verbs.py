@@ -126,16 +126,16 @@ def test_a_request_goes_into_a_group_that_is_made_for_it(here: Copy) -> None:
 
 
 WRONG = [
-    (["request", "nowhere.json"], "nowhere.json cannot be read"),
+    (["request", "nowhere.json"], "cannot read nowhere.json"),
     (["score", "1", "101"], "101"),
     (["score", "1", "good"], "good"),
-    (["score", "0", "1"], "is no id of a request"),
+    (["score", "0", "1"], "is not a request id"),
     (["score", "-1", "1"], "-1"),
     (["score", "1", "1", "--name", " "], "--name is empty"),
     (["metadata", "1", "user"], "not of the form KEY=VALUE"),
     (["metadata", "1", "=x"], "not of the form KEY=VALUE"),
     (["metadata", "1"], "Missing argument"),
-    (["prompt", "1", "ask", "--label", "a", "--version", "1"], "exclude each other"),
+    (["prompt", "1", "ask", "--label", "a", "--version", "1"], "cannot be combined"),
     (["group"], "--new"),
     (["group", "1"], "--new"),
     (["group", "1", "2", "--new"], "--new"),
@@ -143,7 +143,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "said"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
-def test_wrong_usage_is_exit_2(here: Copy, arguments: list[str], said: str) -> None:
+def test_a_usage_error_is_exit_2(here: Copy, arguments: list[str], said: str) -> None:
     code, out, err = here.run("track", *arguments)
     assert (code, out) == (2, "")
     assert said in err

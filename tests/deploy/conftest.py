@@ -1,4 +1,4 @@
-"""A working copy whose registry proves prompts: an evaluation for each of four, and an agent."""
+"""A working copy whose registry checks prompts: an evaluation for each of four, and an agent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from promptsync.push import publish
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Evaluations prove ``a``, ``b``, ``c`` with a minimum of 100, an agent ``d``; nothing is published."""
+    """Evaluations check ``a``, ``b``, ``c`` with a minimum of 100, an agent ``d``; nothing is published."""
     from promptsync.registry.promptlayer.connection import Session
     from promptsync.registry.promptlayer.reading import Reading
 

@@ -108,7 +108,7 @@ def test_ctrl_c_while_labels_move_moves_them_back_and_says_so(released: World) -
 @pytest.mark.parametrize(
     "seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
 )
-def test_two_deploys_at_once_release_nothing_unproven_and_tell_the_truth(released: World, seed: int) -> None:
+def test_two_deploys_at_once_release_nothing_unchecked_and_tell_the_truth(released: World, seed: int) -> None:
     choose = random.Random(seed)
     other = released.root.parent / "other"
     shutil.copytree(released.root, other)

@@ -28,7 +28,7 @@ agents:
 
 
 @contextmanager
-def proving_copy(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def checked_copy(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """``a`` names an evaluation and an agent, ``b`` uses the snippet ``tone``, ``c`` names nothing.
 
     Everything is committed and published.
@@ -48,7 +48,7 @@ def proving_copy(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
         agents = [{"name": "bot", "input_variables": {"name": "Ada"}}]
         world.write("a", "A polite hello, {name}", evaluations=["a is polite"], agents=agents)
         world.write("b", "Hello, {name}, @@@tone@@@")
-        world.write("c", "Nobody proves this")
+        world.write("c", "Nobody checks this")
         world.commit("Add prompts")
         world.ok("push", "-y")
         world.forget()
