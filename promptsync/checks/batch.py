@@ -87,7 +87,7 @@ class Batch(ABC, Generic[RunT]):
         """Return the state of a run that was under way."""
 
     def complete(self, run: RunT) -> RunT:
-        """Return an ended run with what the registry tells only then."""
+        """Return an ended run with what can only be fetched then."""
         return run
 
     @abstractmethod
@@ -144,7 +144,7 @@ def poll(batches: Batches) -> None:
 
 
 def complete(batches: Batches) -> None:
-    """Fetch what the registry tells about ended runs only."""
+    """Fetch what is available only for ended runs."""
     ended = [(batch, index) for batch in batches for index in batch.ended()]
     mapped(_updating(lambda batch, index: batch.complete(batch.runs[index])), ended)
 

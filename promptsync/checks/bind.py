@@ -24,7 +24,7 @@ _FEW: Final = 5
 
 
 class Bond(Enum):
-    """Whether a run checked a version: ``UNRELATED`` is a run of another prompt, which says nothing."""
+    """Whether a run checked a version: ``UNRELATED`` is a run of another prompt."""
 
     BOUND = "bound"
     UNBOUND = "unbound"
@@ -44,8 +44,8 @@ _ResultT = TypeVar("_ResultT", EvaluationResult, AgentResult)
 class Binder:
     """Finds out which versions runs checked. Create it before they start: it fetches the latest versions.
 
-    ``versions`` are the versions to check, by prompt. ``unpublished`` are prompts whose files say something
-    else than the registry, and why: no run can check them. The latest versions after the runs, and the
+    ``versions`` are the versions to check, by prompt. ``unpublished`` are prompts whose files differ from
+    the registry, and why: no run can check them. The latest versions after the runs, and the
     snippets in a version, are fetched only if a run does not say what it ran.
     """
 
@@ -87,7 +87,7 @@ class Binder:
         return lambda prompt: self.of_evaluation(prompt, one.check.prompts, one.run)
 
     def _findings(self, one: CheckResult, find: Callable[[str], Finding]) -> Mapping[str, Finding]:
-        """Return what a check that passed says about each of its prompts."""
+        """Return which of its prompts a check that passed has checked."""
         found = {}
         for prompt in one.check.prompts if one.passed else ():
             if prompt in self._unpublished:
@@ -108,7 +108,7 @@ class Binder:
         return replace(one, unbound=unbound, reason=reason)
 
     def of_evaluation(self, prompt: str, prompts: Sequence[str], run: EvaluationRun) -> Finding:
-        """Return what a run of an evaluation that is to check ``prompts`` says about one of them."""
+        """Return whether a run of an evaluation for ``prompts`` checked one of them."""
         if run.version is not None and run.prompt_id is None and len(prompts) > 1:
             return Bond.UNBOUND, f"the report names v{run.version}, but not of which prompt"
         if run.prompt_id in (None, self._id(prompt)):
@@ -122,7 +122,7 @@ class Binder:
         return self._as_snippet(prompt, [] if parent is None else [Use("", parent, run.version)])
 
     def of_uses(self, prompt: str, uses: Iterable[Use]) -> Finding:
-        """Return what a run says about a prompt if nothing but the prompts in its steps is known."""
+        """Return whether a run checked a prompt, if only the prompts in its steps are known."""
         uses = tuple(uses)
         own = [use for use in uses if use.prompt == prompt]
         for use in own:

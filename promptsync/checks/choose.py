@@ -95,9 +95,9 @@ def _unpublished(changed: Changed, versions: Mapping[str, int]) -> dict[str, str
 def _published_versions(
     project: Project, files: Mapping[str, PromptFile], names: Iterable[str]
 ) -> dict[str, int]:
-    """Return the latest version of each prompt whose file is that version.
+    """Return the latest version of each prompt whose file matches it.
 
-    A prompt that is left out was not published yet, or was edited in the registry.
+    A prompt that is missing was not published yet, or was edited in the registry.
     """
     listed = list_all(project)
     proof = Proof(project, listed, whole=True)

@@ -61,9 +61,9 @@ def _stopped(run: Run) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Unbound:
-    """A version that a run was meant to check, and why it may have run another one.
+    """A version that a run should have checked, and why it may have run another one.
 
-    ``version`` is ``None`` if no version holds what the prompt's file says.
+    ``version`` is ``None`` if no version matches the prompt's file.
     """
 
     prompt: str

@@ -35,7 +35,7 @@ def run_checks(
 
     Without ``patience`` they are only started. The minimum of ``standard`` and that of a check both apply.
     ``versions`` are the versions to check, by prompt; for prompts without one, any version will do.
-    ``unpublished`` are prompts whose files say something else than the registry, and why. ``orders`` replace
+    ``unpublished`` are prompts whose files differ from the registry, and why. ``orders`` replace
     the plain runs of the agents in ``found``.
 
     What the registry fails at is in the result that it concerns. Ctrl-C ends it early, and the results say

@@ -36,7 +36,7 @@ class Traced:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the registry kept the metadata nowhere, without an error that says so."""
+        """Whether the registry kept the metadata nowhere, without reporting an error."""
         return not self.requests and not self.with_run and self.error is None
 
 

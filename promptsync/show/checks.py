@@ -120,7 +120,7 @@ def _model(one: EvaluationResult) -> Iterator[Phrase]:
 
 
 def _unbound(results: Iterable[CheckResult]) -> list[Phrase]:
-    """Return the versions that were not checked where that is allowed; else they are in the result."""
+    """Return notes on unchecked versions that are allowed; those that are not are reasons of failure."""
     allowed = [(one.run.name, unbound) for one in results if one.passed for unbound in one.unbound]
     notes = [Phrase((Quote(name), ": ", Quote(unbound)), "warn") for name, unbound in allowed[:_MOST_UNBOUND]]
     if len(allowed) > _MOST_UNBOUND:

@@ -36,7 +36,7 @@ def run(registry: Registry, *names: str, patience: Patience | None = SOON) -> li
     return run_evaluations(registry, wanted, patience=patience, progress=silent)
 
 
-def test_a_run_says_score_version_and_who_answered(registry: Registry) -> None:
+def test_a_run_has_its_score_version_and_model(registry: Registry) -> None:
     (found,) = run(registry, "quality")
     assert (found.status, round(found.score or 0, 1), found.version) == (Status.COMPLETED, 66.7, 1)
     assert (found.model, found.failed_cells, found.previous_score) == ("commanded", (), None)
@@ -164,7 +164,7 @@ def test_an_unknown_name_gets_the_one_that_comes_near(registry: Registry) -> Non
     assert "did you mean 'quality'" in caught.value.hint
 
 
-def test_a_name_that_several_share_asks_for_the_id(registry: Registry) -> None:
+def test_an_ambiguous_name_needs_the_id(registry: Registry) -> None:
     one, *_ = list_evaluations(registry)
     with pytest.raises(UsageError, match=f"{one.id}, 99"):
         pick([one, replace(one, id=99)], [one.name], "evaluation", "url")

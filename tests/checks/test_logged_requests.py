@@ -57,7 +57,7 @@ def encoded(value: object) -> bytes:
 
 
 @pytest.mark.parametrize("change", GOOD)
-def test_what_is_accepted_is_sent_as_it_is_and_taken_by_the_registry(
+def test_a_valid_request_is_sent_unchanged_and_accepted_by_the_registry(
     change: dict[str, Any], tmp_path: Any
 ) -> None:
     request = {**REQUEST, **change}
@@ -67,7 +67,7 @@ def test_what_is_accepted_is_sent_as_it_is_and_taken_by_the_registry(
 
 
 @pytest.mark.parametrize(("change", "said"), BAD, ids=[said for _, said in BAD])
-def test_what_is_wrong_is_told_with_its_place(change: dict[str, Any], said: str) -> None:
+def test_a_problem_is_reported_with_its_position(change: dict[str, Any], said: str) -> None:
     data = encoded({**REQUEST, **change})
     with pytest.raises(InvalidFile) as caught:
         read_request(data, "r.json")
@@ -84,7 +84,7 @@ def test_every_missing_key_is_named(key: str) -> None:
         read_request(data, "r.json")
 
 
-def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
+def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
     with pytest.raises(InvalidFile) as caught:
         read_request(encoded({**REQUEST, "provider": 1, "model": 2, "score": "3"}), "r.json")
     assert [problem.line for problem in caught.value.problems] == sorted(
@@ -109,7 +109,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
     ],
     ids=range(10),
 )
-def test_what_is_no_json_object_is_told_as_that(data: bytes, said: str) -> None:
+def test_a_file_without_a_json_object_is_refused(data: bytes, said: str) -> None:
     with pytest.raises(InvalidFile) as caught:
         read_request(data, "r.json")
     assert said in caught.value.message

@@ -221,7 +221,7 @@ def test_without_versions_any_run_that_passes_will_do(bench: Bench) -> None:
     assert bench.run(evaluation("of ask one"), versions={"other": 9}).passed
 
 
-def test_a_run_of_one_prompt_says_nothing_about_another(bench: Bench) -> None:
+def test_a_run_of_one_prompt_does_not_check_another(bench: Bench) -> None:
     results = bench.run(evaluation("of ask", "ask", "other"), versions={"ask": 2, "other": 1})
     assert unbound(results) == ["other v1 was not checked: it ran ask v2, which does not contain it"]
     assert unchecked(results) == {"other"}
@@ -272,7 +272,7 @@ def test_a_number_without_a_prompt_counts_for_one_prompt_only(bench: Bench) -> N
     assert "not of which prompt" in several.evaluations[0].reason
 
 
-def test_columns_tell_of_prompts_that_the_report_does_not_name(bench: Bench) -> None:
+def test_columns_name_prompts_that_the_report_does_not_name(bench: Bench) -> None:
     def several(path: str, body: Any) -> None:
         if isinstance(body, dict) and isinstance(body.get("report"), dict):
             body["report_columns"] = [
@@ -406,7 +406,7 @@ def test_what_the_registry_lacks_is_named_with_its_places_before_anything_runs(b
     assert not any(one.endswith("/run") for one in bench.line.seen)
 
 
-def test_what_the_registry_fails_at_is_told_beside_the_rest(bench: Bench) -> None:
+def test_a_registry_failure_is_reported_beside_the_other_results(bench: Bench) -> None:
     bench.line.faults["GET", "/workflow-version-execution-results"] = 500
     results = bench.run(evaluation("of ask"), agent("bot"))
     assert (results.evaluations[0].reason, results.agents[0].run.status) == ("", Status.UNREADABLE)

@@ -32,7 +32,7 @@ def runs(done: Any) -> list[dict[str, Any]]:
     return found
 
 
-def test_nothing_changed_is_exit_0_says_so_and_asks_the_registry_nothing(world: World) -> None:
+def test_without_changes_it_exits_0_says_so_and_sends_nothing(world: World) -> None:
     done = world.run("agent", "run", "--changed")
     assert (done.code, done.out, world.seen) == (0, "", [])
     assert "no prompt changed since HEAD: no agent was run" in done.err
@@ -121,7 +121,7 @@ def sent(world: World) -> list[dict[str, str]]:
     return [one.body.get("metadata") for one in world.seen if one.path.endswith("/run")]
 
 
-def test_a_trace_goes_along_and_where_no_request_id_comes_back_that_is_said(world: World) -> None:
+def test_a_trace_is_sent_with_the_run_and_a_missing_request_id_is_reported(world: World) -> None:
     change(world, "a", "Hi, {name}", agents=[BOT])
     world.commit("Change a")
     done = world.run("agent", "run", "bot", "--var", "name=Ada", "--track", "--json")
@@ -166,7 +166,7 @@ def log_request(world: World) -> int:
     return int(world.call("POST", "/log-request", body).body["id"])
 
 
-def test_a_registry_that_takes_no_metadata_is_asked_again_without_and_that_is_said(world: World) -> None:
+def test_a_run_is_started_again_without_rejected_metadata_and_that_is_reported(world: World) -> None:
     def has_metadata(seen: Any) -> bool:
         return seen.path.endswith("/run") and "metadata" in seen.body
 

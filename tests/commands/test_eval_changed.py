@@ -34,7 +34,7 @@ def ran(done: Any) -> list[str]:
     return [one["evaluation"] for one in document(done, "eval run")["runs"]]
 
 
-def test_nothing_changed_is_exit_0_says_so_and_asks_the_registry_nothing(world: World) -> None:
+def test_without_changes_it_exits_0_says_so_and_sends_nothing(world: World) -> None:
     done = world.run("eval", "run", "--changed", "--junit", "out/report.xml")
     assert (done.code, done.out) == (0, "")
     assert "no prompt changed since HEAD: no evaluation was run" in done.err
@@ -44,7 +44,7 @@ def test_nothing_changed_is_exit_0_says_so_and_asks_the_registry_nothing(world: 
     assert (body["changed"], body["runs"], body["since"]) == ([], [], "HEAD")
 
 
-def test_what_names_no_evaluation_is_named_and_runs_nothing(world: World) -> None:
+def test_a_prompt_without_an_evaluation_is_listed_and_runs_nothing(world: World) -> None:
     world.write("c", "Still nobody")
     done = world.run("eval", "run", "--changed")
     assert done.code == 0
@@ -166,7 +166,7 @@ def test_what_the_registry_fails_at_in_the_middle_is_exit_4_and_an_error_in_the_
     assert sorted(map(str, results.values())) == ["{'run': 'error'}", "{'score': 'passed'}"]
 
 
-def test_a_start_that_nobody_knows_about_is_exit_5(world: World) -> None:
+def test_a_start_with_an_unknown_outcome_is_exit_5(world: World) -> None:
     change(world, "a", "A polite hi, {name}", evaluations=["a is polite"])
     world.faults.append(fault(asking("POST", "/run"), failing(500)))
     done = world.run("eval", "run", "--changed")

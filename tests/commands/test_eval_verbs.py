@@ -249,14 +249,14 @@ def test_a_usage_error_is_exit_2_and_sends_nothing(here: Copy, arguments: list[s
     "arguments",
     [["eval", "run", "qualty"], ["eval", "show", "nobody"], ["agent", "run", "bt"], ["eval", "show", "99"]],
 )
-def test_what_the_registry_does_not_have_is_named(here: Copy, arguments: list[str]) -> None:
+def test_an_unknown_name_is_reported(here: Copy, arguments: list[str]) -> None:
     ran = here.run(*arguments, "--json")
     assert ran.code == 2
     assert ran.document["error"]["code"] == "not-found"
     assert ran.document["runs"] == []
 
 
-def test_the_table_tells_what_the_registry_said_and_the_error_the_request_too(here: Copy) -> None:
+def test_the_table_has_the_message_of_the_registry_and_the_error_names_the_request(here: Copy) -> None:
     (here.root / "registry.yaml").write_text(FIXTURES.replace("prompt: ask, scores", "prompt: gone, scores"))
     ran = here.run("eval", "run", "quality")
     assert ran.code == 4

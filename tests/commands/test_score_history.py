@@ -137,7 +137,7 @@ def test_each_version_has_a_line_with_its_score_and_change(here: Copy) -> None:
     assert ran.out.isascii()
 
 
-def test_the_document_holds_every_run_and_says_which_count(here: Copy) -> None:
+def test_the_document_holds_every_run_and_marks_those_that_count(here: Copy) -> None:
     here.done("eval", "run", "tone")
     ran = show(here, "--json")
     assert ran.scores == [
@@ -175,7 +175,7 @@ def name_in_file(here: Copy, *names: str) -> None:
         file.write(f"evaluations: [{', '.join(names)}]\n")
 
 
-def test_a_run_of_another_prompt_and_a_missing_evaluation_are_told_apart(here: Copy) -> None:
+def test_a_run_of_another_prompt_and_a_missing_evaluation_are_reported_separately(here: Copy) -> None:
     name_in_file(here, "other", "nobody")
     here.done("eval", "run", "other")
     ran = show(here)
@@ -274,7 +274,7 @@ def without(*keys: str) -> Callable[[dict[str, Any]], None]:
     ],
     ids=["no version", "no prompt"],
 )
-def test_a_run_that_does_not_tell_its_version_is_not_guessed(
+def test_the_version_of_a_run_is_not_guessed(
     here: Copy, change: Callable[[dict[str, Any]], None], reason: str
 ) -> None:
     with served(here, change):
@@ -286,7 +286,7 @@ def test_a_run_that_does_not_tell_its_version_is_not_guessed(
         assert not (here.root / "scores.svg").exists()
 
 
-def test_a_registry_that_lists_no_runs_is_named(here: Copy) -> None:
+def test_a_registry_that_lists_no_runs_is_reported(here: Copy) -> None:
     with served(here, without("runs")):
         ran = show(here, "--json")
     assert (ran.code, json.loads(ran.out)["error"]["code"]) == (4, "unsupported")
@@ -394,7 +394,9 @@ def contrast(one: str, other: str) -> float:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_shown_is_said(here: Copy, arguments: list[str], code: int, said: str) -> None:
+def test_what_cannot_be_shown_is_a_clear_error(
+    here: Copy, arguments: list[str], code: int, said: str
+) -> None:
     (here.root / "folder.svg").mkdir()
     ran = here.run("eval", "show", *arguments)
     assert (ran.code, said in ran.err) == (code, True), ran.err
@@ -406,7 +408,7 @@ def test_a_place_that_cannot_be_written_is_an_error_before_the_registry_is_asked
     assert (ran.code, "could not be written" in ran.err) == (2, True)
 
 
-def test_without_matplotlib_a_picture_says_what_to_install_and_the_table_needs_none(
+def test_without_matplotlib_a_chart_names_what_to_install_and_the_table_works(
     here: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)

@@ -83,7 +83,7 @@ def test_a_request_comes_from_stdin(here: Copy, monkeypatch: pytest.MonkeyPatch)
     assert here.run("track", "request", "-") == (0, "1\n", "")
 
 
-def test_a_bad_request_is_told_and_never_sent(here: Copy) -> None:
+def test_an_invalid_request_is_reported_and_never_sent(here: Copy) -> None:
     (here.root / "bad.json").write_text(json.dumps({**REQUEST, "score": 101, "model": 3}, indent=1))
     code, out, err = here.run("track", "request", "bad.json")
     assert (code, out) == (1, "")
@@ -158,6 +158,6 @@ def test_a_usage_error_is_exit_2(here: Copy, arguments: list[str], said: str) ->
         (["metadata", "7", "a=b"], "no request with the id 7"),
     ],
 )
-def test_what_the_registry_refuses_is_told_in_its_words(here: Copy, arguments: list[str], said: str) -> None:
+def test_a_rejection_has_the_message_of_the_registry(here: Copy, arguments: list[str], said: str) -> None:
     code, _, err = here.run("track", *arguments)
     assert (code, said in err) == (4, True)
