@@ -43,16 +43,16 @@ GROUPS = {
         "show": "Print one version of a prompt as YAML.",
     },
     "Releases": {
-        "deploy": "Publish, prove and release what git holds.",
+        "deploy": "Publish, check and release what git holds.",
         "label": "List, set, move and delete release labels.",
         "promote": "Point one label at what another points at.",
         "rollback": "Move a label back to an earlier version.",
     },
-    "Proof": {
+    "Checks": {
         "eval": "List, run and show evaluations.",
         "agent": "List and run agents.",
         "dataset": "List datasets.",
-        "track": "Log requests, and note things about them.",
+        "track": "Log requests and annotate them.",
     },
     "Embedded registry": {
         "serve": "Run the embedded registry over HTTP.",

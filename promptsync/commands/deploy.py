@@ -1,4 +1,4 @@
-"""``promptsync deploy``: publish, prove and release what git holds."""
+"""``promptsync deploy``: publish, check and release what git holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.commands.shared.checks import ResultFile, first_result, junit_option, result_file, told_in
+from promptsync.commands.shared.checks import (
+    ResultFile,
+    errors_written_to,
+    first_result,
+    junit_option,
+    result_file,
+)
 from promptsync.commands.shared.labels import label_of_branch
 from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
@@ -30,15 +36,15 @@ if TYPE_CHECKING:
     from promptsync.deploy.rehearse import Rehearsal
 
 
-@verb("deploy", short_help="Publish, prove and release what git holds.", blank=deploy_documents.blank())
+@verb("deploy", short_help="Publish, check and release what git holds.", blank=deploy_documents.blank())
 @click.option("--label", metavar="LABEL", help="The release label (default: that of the branch, by labels:).")
 @click.option("-m", "--message", metavar="TEXT", help="Commit message; the default is git's subject.")
 @click.option(
     "--min-score", metavar="N", type=click.FloatRange(0, 100), help="The score that all must reach."
 )
-@click.option("--allow-unscored", is_flag=True, help="Take an evaluation without a score for passed.")
-@click.option("--allow-unbound", is_flag=True, help="Take a run that names no version for a proof.")
-@click.option("--require-proof", is_flag=True, help="Refuse prompts that no evaluation and no agent proves.")
+@click.option("--allow-unscored", is_flag=True, help="Accept evaluations without a score.")
+@click.option("--allow-unbound", is_flag=True, help="Accept runs that may have used another version.")
+@click.option("--require-checks", is_flag=True, help="Refuse prompts without an evaluation or an agent.")
 @click.option("--live-snippets", is_flag=True, help="Make snippets live first; take them back on failure.")
 @click.option("--again", multiple=True, metavar="NAME", help="Release NAME, whose release was taken back.")
 @click.option("--rehearse", is_flag=True, help="Do all of it in a throw-away registry first.")
@@ -64,9 +70,9 @@ def command(
 ) -> Outcome:
     """Make a release label say what git says, for every prompt where it says something else.
 
-    What is new is published, everything is proven by the evaluations and agents that the files and checks:
-    name, and only then does the label move to exactly the versions that were proven, all or none. A gate that
-    fails leaves the label where it is; running it again continues, and publishes nothing twice.
+    What is new is published, everything is checked by the evaluations and agents that the files and checks:
+    name, and only then does the label move to exactly the versions that were checked, all or none. If checks
+    fail, the label stays where it is; running it again continues, and publishes nothing twice.
 
     \b
     promptsync deploy
@@ -77,7 +83,7 @@ def command(
     choose_format(session, form)
     session.blank = {**session.blank, "dry_run": dry_run}
     results = result_file(session, "--junit", asked["junit_file"])
-    with session.project() as project, told_in(results, "deploy"):
+    with session.project() as project, errors_written_to(results, "deploy"):
         wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
         options = _options(session, project, wanted, asked)
@@ -105,7 +111,7 @@ def _options(session: Session, project: Project, label: str, asked: dict[str, An
         label=label,
         message=asked["message"],
         touched=touched,
-        require_proof=asked["require_proof"],
+        require_checks=asked["require_checks"],
         live_snippets=asked["live_snippets"],
         allow_dirty=asked["allow_dirty"],
         again=named_by(project, session.directory, asked["again"]),
@@ -181,8 +187,8 @@ def _rehearse(
             session.say(line)
     else:
         count = output.count(len(rehearsal.receipt.labels), "prompt")
-        proof = rehearsal.receipt.proof
-        ran = "" if proof is not None and proof.all else "; nothing was proven in it"
+        results = rehearsal.receipt.results
+        ran = "" if results is not None and results.all else ", without any checks"
         session.say(f"rehearsal passed: {count} released in a throw-away registry{ran}")
     return rehearsal, _rehearsed(project, error)
 
@@ -199,12 +205,12 @@ def _rehearsed(project: Project, error: PromptsyncError | None) -> PromptsyncErr
 
 
 def _gate(asked: dict[str, Any]) -> Gate:
-    from promptsync.checks.evaluations import Standard
-    from promptsync.checks.wait import Patience
+    from promptsync.checks.batch import Patience
+    from promptsync.checks.receipt import Standard
 
-    standard = Standard(asked["min_score"], asked["allow_unscored"])
+    standard = Standard(asked["min_score"], asked["allow_unscored"], asked["allow_unbound"])
     patience = Patience() if asked["timeout"] is None else Patience(asked["timeout"])
-    return Gate(standard, asked["allow_unbound"], patience)
+    return Gate(standard, patience)
 
 
 def _deploy(
@@ -223,10 +229,10 @@ def _deploy(
 
 
 def _junit(receipt: DeployReceipt) -> str:
-    from promptsync.checks.receipt import Proof
+    from promptsync.checks.receipt import CheckResults
     from promptsync.show.junit import junit
 
-    return junit(receipt.proof or Proof())
+    return junit(receipt.results or CheckResults())
 
 
 def _confirm(session: Session, plan: DeployPlan, yes: bool) -> None:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptsync.checks.catalogue import list_agents, list_evaluations
-from promptsync.checks.find import Found, find_checks
-from promptsync.checks.select import Selection
+from promptsync.checks.select import Found, Selection, find_checks
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import labels_of_prompt
 from promptsync.compare.project import Project
@@ -51,7 +50,7 @@ class _Copy(Project):
 def rehearse(project: Project, options: DeployOptions, wanted: Selection, gate: Gate) -> Rehearsal:
     """Deploy to an empty registry that is thrown away, and return what became of it.
 
-    All files are published there, and proven by the checks that are ``wanted``, those of the deploy itself.
+    All files are published there, and checked by the checks that are ``wanted``, those of the deploy itself.
     The registry has the evaluations and agents of the fixtures, those of the project's remote or of any other
     one, and the snippets that the files refer to by version, or that are of other repositories, with all
     their versions as they are in the project's registry. Raises what planning a deploy raises.
@@ -73,7 +72,7 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, gate: 
         with copy:
             _seed(project, copy)
             asked = replace(
-                options, touched=None, again=(), require_proof=False, live_snippets=True, max_changes=_ALL
+                options, touched=None, again=(), require_checks=False, live_snippets=True, max_changes=_ALL
             )
             plan = plan_deploy(copy, asked, find=lambda registry, selection: Found())
             selection, without = _declared(copy, wanted)
@@ -129,12 +128,12 @@ def _declared(copy: Project, selection: Selection) -> tuple[Selection, tuple[str
     evaluations = _names(list_evaluations(copy.registry))
     agents = _names(list_agents(copy.registry))
     kept = Selection(
-        tuple(one for one in selection.evaluations if one.evaluation in evaluations),
-        tuple(one for one in selection.agents if one.agent in agents),
-        selection.unproven,
+        tuple(one for one in selection.evaluations if one.name in evaluations),
+        tuple(one for one in selection.agents if one.name in agents),
+        selection.unchecked,
     )
-    without = [one.evaluation for one in selection.evaluations if one not in kept.evaluations]
-    without += [one.agent for one in selection.agents if one not in kept.agents]
+    without = [one.name for one in selection.evaluations if one not in kept.evaluations]
+    without += [one.name for one in selection.agents if one not in kept.agents]
     return kept, tuple(dict.fromkeys(without))
 
 

@@ -17,7 +17,7 @@ from promptsync.compare.state import State
 from promptsync.deploy.members import Held, Member, Passed, Survey, affected, dependants
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
-from promptsync.prompt.labels import previous_name, unproven_name
+from promptsync.prompt.labels import previous_name, unchecked_name
 
 _IN_WAY = {
     State.DIVERGED: "was changed here, and under the label",
@@ -96,9 +96,9 @@ class _Survey:
         self._latest = {item.name: item for item in latest.items}
         self._touched = touched
         self._again = again
-        self._unproven = {
+        self._unchecked = {
             one.name
-            for one in project.registry.prompts.list(label=unproven_name(label))
+            for one in project.registry.prompts.list(label=unchecked_name(label))
             if (item := self._under.get(one.name)) is not None and item.version == one.version
         }
         self._in_way: list[tuple[Item, str]] = []
@@ -116,7 +116,7 @@ class _Survey:
             if item.file is None:
                 if under.state in (State.DELETED_LOCALLY, State.DIVERGED):
                     self.deleted.append(name)
-            elif under.state is not State.IN_SYNC or _has_other_tags(item) or name in self._unproven:
+            elif under.state is not State.IN_SYNC or _has_other_tags(item) or name in self._unchecked:
                 self._place(under, item)
         self._refuse()
         self._hold()

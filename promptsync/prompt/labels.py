@@ -12,8 +12,8 @@ from promptsync.errors import UsageError
 
 SUFFIX = ".previous"
 
-UNPROVEN = ".unproven"
-"""Ends the label that stays on what a deploy released before it was proven, for as long as it is not."""
+UNCHECKED = ".unchecked"
+"""Ends the label that stays on what a deploy released before it was checked, for as long as it is not."""
 
 MAX_LABEL = 255
 """Longest label, in code points, that is used; what registries take is not documented."""
@@ -21,12 +21,12 @@ MAX_LABEL = 255
 
 def previous_name(label: str) -> str | None:
     """Return the label that remembers the way back for ``label``; one that is kept for another has none."""
-    return None if label.endswith((SUFFIX, UNPROVEN)) else label + SUFFIX
+    return None if label.endswith((SUFFIX, UNCHECKED)) else label + SUFFIX
 
 
-def unproven_name(label: str) -> str:
-    """Return the label that says of a release under ``label`` that it is not proven yet."""
-    return label + UNPROVEN
+def unchecked_name(label: str) -> str:
+    """Return the label that says of a release under ``label`` that it is not checked yet."""
+    return label + UNCHECKED
 
 
 def previous_after(old: int | None, new: int, previous: int | None) -> int | None:

@@ -13,7 +13,7 @@ from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.labels.apply import Changed
 from promptsync.show import push
-from promptsync.show.checks import proof_lines
+from promptsync.show.checks import results_lines
 from promptsync.show.deploy_errors import failure, rehearsal_failure, release_held
 from promptsync.show.diff_markdown import add_differences
 from promptsync.show.lines import will_pass_over_line
@@ -42,7 +42,7 @@ def plan_lines(plan: DeployPlan) -> list[str]:
     lines = [] if plan.is_empty else [f"Deploy to {output.style(label, 'strong')}:", *output.table(rows)]
     if plan.is_new_label:
         lines.insert(1, f"  {output.style('new label', 'warn')}  no prompt here has {label} yet")
-    lines += _table(_proof_rows(plan))
+    lines += _table(_check_rows(plan))
     lines += _table(_move_rows(plan))
     lines += [will_pass_over_line(one.name, one.passed_over) for one in plan.push.actions if one.passed_over]
     lines += _live_lines(plan)
@@ -53,13 +53,13 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return output.table(rows) if rows else []
 
 
-def _proof_rows(plan: DeployPlan) -> list[tuple[str, ...]]:
-    word = f"  {output.style('prove', 'good')}"
+def _check_rows(plan: DeployPlan) -> list[tuple[str, ...]]:
+    word = f"  {output.style('check', 'good')}"
     rows: list[tuple[str, ...]] = [
-        (word, output.name(one.evaluation), _names(one.prompts), _minimum(one.min_score))
+        (word, output.name(one.name), _names(one.prompts), _minimum(one.min_score))
         for one in plan.selection.evaluations
     ]
-    rows += [(word, output.name(one.agent), _names(one.prompts), "agent") for one in plan.selection.agents]
+    rows += [(word, output.name(one.name), _names(one.prompts), "agent") for one in plan.selection.agents]
     return rows
 
 
@@ -100,7 +100,7 @@ def _live_lines(plan: DeployPlan) -> Iterator[str]:
         if one.already:
             continue
         how = "when its label moves" if one.by_label else "when it is published"
-        text = f"live {how}, before its users are proven ({_names(one.parents)}); taken back on failure"
+        text = f"live {how}, before its users are checked ({_names(one.parents)}); taken back on failure"
         yield _line("live", "warn", one.name, text)
 
 
@@ -112,30 +112,30 @@ def nothing_lines(plan: DeployPlan) -> list[str]:
     return [*left, output.Aside(f"nothing to deploy: {label} says what git says")]
 
 
-def _unproven_lines(names: Sequence[str]) -> list[str]:
+def _unchecked_lines(names: Sequence[str]) -> list[str]:
     shown = names if len(names) <= _LISTED + 1 else names[:_LISTED]
-    lines = [_line("unproven", "warn", name, "no evaluation and no agent") for name in shown]
+    lines = [_line("unchecked", "warn", name, "no evaluation and no agent") for name in shown]
     if len(shown) < len(names):
         lines.append(
-            f"  {output.style('unproven', 'warn')}  and {len(names) - len(shown)} more; --json has all"
+            f"  {output.style('unchecked', 'warn')}  and {len(names) - len(shown)} more; --json has all"
         )
     return lines
 
 
 def left_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
-    """Return what a deploy leaves, passes over or cannot prove, and why; ``released``: the labels moved."""
+    """Return what a deploy leaves, passes over or cannot check, and why; ``released``: the labels moved."""
     survey = plan.survey
     label = output.name(plan.label)
     lines = []
     for one in plan.live:
         if one.already and not released:
-            text = f"v{one.before} is live already, and not proven: {_names(one.parents)} renders it; "
+            text = f"v{one.before} is live already, and unchecked: {_names(one.parents)} renders it; "
             lines.append(_line("live", "warn", one.name, f"{text}{_way_back(plan, one)} takes it back"))
-    lines += _unproven_lines(plan.unproven)
+    lines += _unchecked_lines(plan.unchecked)
     for held in survey.held:
         text = (
             f"v{held.version} says what the file says, and {label} was moved back to v{held.released}; "
-            f"{release_held(held, plan.label)} proves and releases it all the same"
+            f"{release_held(held, plan.label)} checks and releases it all the same"
         )
         lines.append(_line("held", "warn", held.name, text))
     lines += [_line("left", "warn", one.name, f"{one.state}, {one.reason}") for one in survey.passed]
@@ -172,12 +172,12 @@ def receipt_lines(receipt: DeployReceipt) -> list[str]:
     ]
     if plan.push.actions:
         lines += push.receipt_lines(receipt.push)
-    if receipt.proof is not None:
-        lines += proof_lines(receipt.proof)
+    if receipt.results is not None:
+        lines += results_lines(receipt.results)
     lines += _table([_label_row(one) for one in receipt.labels])
     for live in receipt.live:
         after = live.note or ("taken back" if live.taken_back else "")
-        how = f"and was not proven; {after}" if after else "before it was proven"
+        how = f"unchecked; {after}" if after else "before it was checked"
         lines.append(_line("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
     lines += left_lines(plan, released=receipt.is_released)
     return [*lines, output.Aside(_summary(receipt))]
@@ -256,13 +256,13 @@ def deploy_plan_markdown(
 def _add_rehearsal(page: Page, rehearsal: Rehearsal) -> None:
     receipt = rehearsal.receipt
     error = rehearsal_failure(rehearsal)
-    ran = receipt.proof is not None and bool(receipt.proof.all)
-    word = "failed" if error is not None else "passed" if ran else "passed, and nothing was proven in it"
+    ran = receipt.results is not None and bool(receipt.results.all)
+    word = "failed" if error is not None else "passed" if ran else "passed, without any checks"
     page.say(
         f"**Rehearsal {word}**: these texts in a throw-away registry, with the evaluations and agents of the "
         "fixtures. Those of the registry itself run in the deploy, before a label moves."
     )
-    lines = proof_lines(receipt.proof) if receipt.proof is not None and ran else []
+    lines = results_lines(receipt.results) if receipt.results is not None and ran else []
     if error is not None and not ran:
         lines = receipt_lines(receipt)
     lines += [f"not in the fixtures, and so not run: {name}" for name in rehearsal.without]

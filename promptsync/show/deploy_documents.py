@@ -16,16 +16,16 @@ from promptsync.show.checks import agents_body, evaluations_body
 
 
 def body(receipt: DeployReceipt, *, passed: bool, dry_run: bool) -> dict[str, Any]:
-    """Return the body of the JSON document; ``passed`` says that nothing is left undone or unproven."""
+    """Return the body of the JSON document; ``passed`` says that nothing is left undone or unchecked."""
     plan = receipt.plan
-    survey, proof = plan.survey, receipt.proof
+    survey, results = plan.survey, receipt.results
     changed = [member.name for member in survey.members]
     return {
         "label": plan.label,
         "members": [_member_body(member) for member in survey.members],
         "push": push.push_body(plan.push, receipt.push, dry_run=dry_run),
-        "eval": {"changed": changed, "runs": evaluations_body(proof) if proof is not None else []},
-        "agents": {"changed": changed, "runs": agents_body(proof) if proof is not None else []},
+        "eval": {"changed": changed, "runs": evaluations_body(results) if results is not None else []},
+        "agents": {"changed": changed, "runs": agents_body(results) if results is not None else []},
         "labels": [_label_body(one) for one in receipt.labels] or _unmoved(plan),
         "live": [
             {
@@ -63,7 +63,7 @@ def _left_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
             for member in survey.releases
             if member.passed_over
         ],
-        "unproven": list(plan.unproven),
+        "unchecked": list(plan.unchecked),
         "held": [
             {"name": one.name, "version": one.version, "released": one.released, "touched": one.touched}
             for one in survey.held
@@ -115,7 +115,7 @@ def blank() -> dict[str, Any]:
         "live": [],
         "left_over": [],
         "passed_over": [],
-        "unproven": [],
+        "unchecked": [],
         "held": [],
         "skipped": [],
         "deleted": [],

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
-from promptsync.checks.outcome import Status
+from promptsync.checks.batch import Status
 from promptsync.deploy.members import Held
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.rehearse import Rehearsal
-from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, Refused
+from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, Refused
 from promptsync.terminal import output
 
 
@@ -53,8 +52,8 @@ def _stopped(receipt: DeployReceipt) -> PromptsyncError | None:
     if error is not None:
         # what a push advises is to push again
         return error.replaced(hint=_HINTS.get(error.code, error.hint))
-    if receipt.proof is not None and receipt.proof.error is not None:
-        return _not_proven(receipt, receipt.proof.error)
+    if receipt.results is not None and receipt.results.error is not None:
+        return _checks_failed(receipt, receipt.results.error)
     return None
 
 
@@ -72,17 +71,21 @@ def _interrupted(receipt: DeployReceipt) -> PromptsyncError:
     is_safe = not any(one.moved or one.is_unknown for one in receipt.labels)
     where = f"{label} is where it was" if is_safe else f"{label} is partly moved"
     looks = "" if is_safe else "promptsync label list shows where the labels are, "
-    runs = [_running(run) for run in receipt.running if run.is_under_way]
-    return Interrupted(
+    under_way = receipt.results.under_way if receipt.results is not None else ()
+    runs = [f"{one.run.name}: {one.run.location} is still running" for one in under_way]
+    stopped = PromptsyncError(
         f"interrupted; {output.count(len(receipt.push.published), 'version')} published, {where}",
         hint=f"{looks}promptsync deploy does the rest",
         details=[*_not_taken_back(receipt), *runs],
+        code="interrupted",
     )
+    stopped.exit_code = 130
+    return stopped
 
 
-def _not_proven(receipt: DeployReceipt, error: PromptsyncError) -> PromptsyncError:
+def _checks_failed(receipt: DeployReceipt, error: PromptsyncError) -> PromptsyncError:
     if not error.hint:
-        runs = [one.run for one in receipt.proof.all if one.verdict] if receipt.proof is not None else []
+        runs = [one.run for one in receipt.results.all if one.reason] if receipt.results is not None else []
         if all(run.status is Status.TIMED_OUT for run in runs):
             what = "promptsync deploy --timeout SECONDS waits longer"
         elif isinstance(error, AnswerIsNo):
@@ -91,14 +94,6 @@ def _not_proven(receipt: DeployReceipt, error: PromptsyncError) -> PromptsyncErr
             what = "when that is mended, run promptsync deploy again"
         return error.replaced(hint=f"{receipt.plan.label} is where it was; {what}")
     return error
-
-
-def _running(run: Any) -> str:
-    if hasattr(run, "evaluation"):
-        return (
-            f"{run.evaluation}: report {run.report_id} goes on; promptsync eval show {run.report_id} --wait"
-        )
-    return f"{run.agent}: execution {run.execution_id} goes on"
 
 
 def _not_taken_back(receipt: DeployReceipt) -> list[str]:
@@ -119,7 +114,7 @@ def _unfinished(receipt: DeployReceipt) -> PromptsyncError | None:
     return Incomplete(
         f"not released, and not everything could be taken back: {notes[0]}",
         hint=f"promptsync log {shlex.quote(names[0])} shows its versions and labels; "
-        "promptsync deploy proves again what is there",
+        "promptsync deploy checks again what is there",
         details=notes if len(notes) > 1 else (),
         code="not-taken-back",
     )
@@ -134,7 +129,7 @@ def _left(plan: DeployPlan) -> PromptsyncError | None:
         return Refused(
             f"{first.name!r} is held: {plan.label} was moved back to v{first.released}, and v{first.version} "
             "says what the file says",
-            hint=f"{release_held(first, plan.label)} proves and releases it all the same; "
+            hint=f"{release_held(first, plan.label)} checks and releases it all the same; "
             "a text that the registry does not have yet is released by any deploy",
             code="held",
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -131,8 +132,6 @@ def _field(change: FieldChange) -> Iterable[str]:
 
 def _whole(change: FieldChange) -> Iterable[str]:
     """Show what is new or gone as a whole, such as a message or a tool, line by line."""
-    from promptsync.show.runs import outline
-
     sign = _SIGNS[change.kind]
     for line in outline(change.new if change.kind == "added" else change.old):
         text = output.style(f"{sign} {output.safe(line, newlines=False)}", change.kind)
@@ -239,3 +238,26 @@ def conflicts_body(found: Iterable[Unmerged]) -> list[dict[str, Any]]:
 def fields_body(fields: Sequence[FieldChange]) -> list[dict[str, Any]]:
     """Return fields for a JSON document."""
     return [{"path": one.path, "old": one.old, "new": one.new} for one in fields]
+
+
+def outline(value: Any) -> Iterator[str]:
+    """Yield the lines of a value, key by key and item by item; multi-line text keeps its lines."""
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _entry(f"{key}:", item)
+    elif isinstance(value, list) and value:
+        for item in value:
+            yield from _entry("-", item)
+    else:
+        yield json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _entry(head: str, item: Any) -> Iterator[str]:
+    if isinstance(item, str) and "\n" in item:
+        yield f"{head} |" if item.endswith("\n") else f"{head} |-"  # as in YAML
+        yield from (f"  {line}" for line in item.removesuffix("\n").split("\n"))
+    elif item and isinstance(item, Mapping | list):
+        yield head
+        yield from (f"  {line}" for line in outline(item))
+    else:
+        yield f"{head} {json.dumps(item, ensure_ascii=False, default=str)}"

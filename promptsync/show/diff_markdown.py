@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptsync.prompt.text_diff import plain, unified
+from promptsync.show.diff import outline
 from promptsync.show.markdown import MOST, Page, html
-from promptsync.show.runs import outline
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ def model() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         server.shutdown()
 
 
-def test_a_local_remote_asks_the_model_of_the_environment(
+def test_a_local_remote_uses_the_model_of_the_environment(
     model: tuple[str, list[dict[str, Any]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url, seen = model

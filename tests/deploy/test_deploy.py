@@ -123,7 +123,7 @@ def test_a_dry_run_sends_nothing_that_writes_and_prints_the_whole_sequence(relea
     assert done.out.startswith("DRY RUN") and done.out.rstrip().endswith(
         "DRY RUN: nothing is published, run or moved"
     )
-    for word in ("update", "prove", "a is polite", "move", "v1 -> v2", "fingerprint"):
+    for word in ("update", "check", "a is polite", "move", "v1 -> v2", "fingerprint"):
         assert word in done.out
 
 
@@ -163,15 +163,15 @@ def test_uncommitted_text_is_not_released(released: World) -> None:
     assert labels(released)["a"] == 2
 
 
-def test_a_prompt_that_nothing_proves_is_named_and_refused_when_proof_is_required(world: World) -> None:
+def test_a_prompt_without_checks_is_named_and_refused_when_checks_are_required(world: World) -> None:
     world.write("e", "Nobody looks at {this}")
     world.commit()
-    done = world.run("deploy", "--require-proof", "--json")
+    done = world.run("deploy", "--require-checks", "--json")
     assert done.code == 3
     assert world.writes == []
     done = world.run("deploy", "--json")
     assert done.code == 0
-    assert done.document["unproven"] == ["e"]
+    assert done.document["unchecked"] == ["e"]
     assert world.label("e", "prod") == 1
 
 
@@ -186,7 +186,7 @@ def test_an_evaluation_that_the_registry_does_not_have_is_found_before_anything_
     assert released.writes == []
 
 
-def test_a_run_on_another_version_is_no_proof(released: World) -> None:
+def test_a_run_on_another_version_does_not_count(released: World) -> None:
     released.write("a", "Another polite text, {name}", evaluations=["a under prod"])
     released.commit()
     done = released.run("deploy", "--json")
@@ -282,7 +282,7 @@ def test_when_one_label_stays_all_of_them_do(released: World) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 403])
-def test_a_publish_that_fails_stops_before_the_proof(released: World, status: int) -> None:
+def test_a_publish_that_fails_stops_before_the_checks(released: World, status: int) -> None:
     commit(released, "a", "hello", "welcome")
     commit(released, "b", "hello", "welcome")
     released.faults.append(fault(publishing("b"), failing(status)))
@@ -332,9 +332,9 @@ def test_many_prompts_that_nothing_proves_are_counted_and_all_in_json(world: Wor
     for number in range(15):
         world.write(f"e{number:02}")
     world.commit()
-    shown = [line for line in world.run("deploy", "--dry-run").out.splitlines() if "unproven" in line]
+    shown = [line for line in world.run("deploy", "--dry-run").out.splitlines() if "unchecked" in line]
     assert len(shown) == 11 and "and 5 more" in shown[-1]
-    assert len(world.run("deploy", "--dry-run", "--json").document["unproven"]) == 15
+    assert len(world.run("deploy", "--dry-run", "--json").document["unchecked"]) == 15
 
 
 def test_without_git_there_is_no_branch_to_release_for(world: World) -> None:

@@ -189,15 +189,15 @@ class History:
                 moved_back = any(o["name"] == name and o["reason"] == "moved back" for o in found["labels"])
                 old, new = (self.text(name, there[name]) for there in (versions, self.versions()))
                 assert moved_back or old == new, f"{name} is still live"
-        marks = self.labels("prod.unproven")
+        marks = self.labels("prod.unchecked")
         released = {one["name"]: one for one in found["labels"]}
         for name, version in after.items():
             if before.get(name) == version:
                 continue
             if name in "abc":
                 assert (name, version) in self.proven, f"{name} v{version} was not proven"
-            elif name in before and not self.may_be_unproven(found, name, runs):
-                assert marks.get(name) == version, f"{name} v{version} was left unproven, and nothing says so"
+            elif name in before and not self.may_be_unchecked(found, name, runs):
+                assert marks.get(name) == version, f"{name} v{version} is unchecked, and nothing says so"
             one = released.get(name)
             if not is_clean and (one is None or not one["moved"]):
                 continue  # nobody could look at what became of it; the next deploy will
@@ -219,8 +219,8 @@ class History:
             self.check_all(found, after, texts)
 
     @staticmethod
-    def may_be_unproven(found: dict[str, Any], name: str, runs: list[dict[str, Any]]) -> bool:
-        return name in found["unproven"] or bool(runs and all(run["passed"] for run in runs))
+    def may_be_unchecked(found: dict[str, Any], name: str, runs: list[dict[str, Any]]) -> bool:
+        return name in found["unchecked"] or bool(runs and all(run["passed"] for run in runs))
 
     def is_text(self, live: dict[str, Any]) -> bool:
         """Whether a snippet was taken back by publishing its old text, and not by its label alone."""

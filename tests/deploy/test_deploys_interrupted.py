@@ -105,7 +105,7 @@ def test_ctrl_c_while_labels_move_moves_them_back_and_says_so(released: World) -
 
 
 @pytest.mark.parametrize("number", numbers(quick=0, count=8, fuzz=12))
-def test_two_deploys_at_once_release_nothing_unproven_and_tell_the_truth(
+def test_two_deploys_at_once_release_nothing_unchecked_and_tell_the_truth(
     released: World, number: int
 ) -> None:
     choose = random.Random(seed_of(number))

@@ -141,7 +141,7 @@ def test_what_fails_while_it_is_tidied_up_costs_no_receipt(released: World) -> N
     released.commit("Change a")
     asked = iter(range(100))
     released.faults.append(
-        lambda seen, forward: failing(503) if "prod.unproven" in seen.target and next(asked) >= 1 else None
+        lambda seen, forward: failing(503) if "prod.unchecked" in seen.target and next(asked) >= 1 else None
     )
     done = released.run("deploy", "--json")
     released.faults.clear()

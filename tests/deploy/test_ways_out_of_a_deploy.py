@@ -21,7 +21,7 @@ FIX = TEXT.replace("end", "end, mended there")
 def commands(done: Run) -> list[list[str]]:
     """The commands of promptsync that an error names."""
     lines = [line.removeprefix("hint: ") for line in done.err.splitlines() if line.startswith("hint: ")]
-    words = (re.split(r" (?:shows|brings|releases|publishes|takes|proves)\b", line)[0] for line in lines)
+    words = (re.split(r" (?:shows|brings|releases|publishes|takes|checks)\b", line)[0] for line in lines)
     return [shlex.split(one.removeprefix("promptsync ")) for one in words if one.startswith("promptsync ")]
 
 
@@ -116,7 +116,7 @@ def test_an_empty_label_is_refused_and_not_taken_for_that_of_the_branch(released
     assert released.seen == []
 
 
-@pytest.mark.parametrize("label", ["prod.previous", "prod.unproven"])
+@pytest.mark.parametrize("label", ["prod.previous", "prod.unchecked"])
 def test_a_label_that_is_kept_for_another_is_not_deployed_to(released: World, label: str) -> None:
     done = released.run("deploy", "--label", label)
     assert done.code == 2

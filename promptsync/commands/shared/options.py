@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import click
 
-from promptsync.checks.outcome import INTERRUPTED
-from promptsync.checks.wait import Patience
+from promptsync.checks.batch import Patience
 from promptsync.commands.shared.session import Session
-from promptsync.errors import PromptsyncError, UsageError
-from promptsync.show.outcome import Outcome
+from promptsync.errors import UsageError
 
 
 def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -188,14 +186,3 @@ def patience_of(no_wait: bool, timeout: float | None) -> Patience | None:
     if no_wait:
         return None
     return Patience() if timeout is None else Patience(timeout)
-
-
-def interrupted(lines: Sequence[str], body: Mapping[str, Any], still_running: Sequence[str]) -> Outcome:
-    """The outcome of a run that Ctrl-C cut short; ``still_running`` says what goes on, and how to see it."""
-    error = PromptsyncError(
-        "interrupted; what was started goes on in the registry" if still_running else "interrupted",
-        details=still_running,
-        code="interrupted",
-    )
-    error.exit_code = INTERRUPTED
-    return Outcome(lines, body, INTERRUPTED, error)

@@ -27,7 +27,7 @@ agents:
 
 
 @contextmanager
-def proving_copy(directory: Path) -> Iterator[World]:
+def checked_copy(directory: Path) -> Iterator[World]:
     """``a`` names an evaluation and an agent, ``b`` uses the snippet ``tone``, ``c`` names nothing.
 
     Everything is committed and published.
@@ -40,7 +40,7 @@ def proving_copy(directory: Path) -> Iterator[World]:
         agents = [{"name": "bot", "input_variables": {"name": "Ada"}}]
         world.write("a", "A polite hello, {name}", evaluations=["a is polite"], agents=agents)
         world.write("b", "Hello, {name}, @@@tone@@@")
-        world.write("c", "Nobody proves this")
+        world.write("c", "Nobody checks this")
         world.commit("Add prompts")
         world.ok("push", "-y")
         world.forget()

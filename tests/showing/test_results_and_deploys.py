@@ -1,4 +1,4 @@
-"""Proofs and deploys as Markdown: scores, labels and reasons, none of which is more than code."""
+"""Results of checks and deploys as Markdown: scores, labels and reasons, none of which is more than code."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from hypothesis import strategies as st
 from markdown_reader import active, hidden, names
 
 from promptsync.checks.agents import AgentRun
-from promptsync.checks.evaluations import Standard
-from promptsync.checks.find import Found
-from promptsync.checks.outcome import Status
-from promptsync.checks.receipt import Proof, ProvenAgent, ProvenEvaluation
-from promptsync.checks.reports import EvaluationRun, FailedCell
-from promptsync.checks.select import AgentCheck, EvaluationCheck, Selection
+from promptsync.checks.batch import Status
+from promptsync.checks.evaluations import EvaluationRun, FailedCell
+from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard
+from promptsync.checks.select import AgentCheck, EvaluationCheck, Found, Selection
 from promptsync.compare.snapshot import Snapshot
 from promptsync.deploy.members import Held, Member, Passed, Survey
 from promptsync.deploy.plan import DeployPlan
@@ -25,7 +23,7 @@ from promptsync.files.worktree import Worktree
 from promptsync.labels.apply import Changed
 from promptsync.labels.plan import Change
 from promptsync.push.actions import Action, Kind, PushPlan
-from promptsync.show.checks import proof_markdown
+from promptsync.show.checks import results_markdown
 from promptsync.show.deploy import deploy_markdown, deploy_plan_markdown
 from promptsync.show.markdown import MOST
 
@@ -42,20 +40,19 @@ evaluation_runs = st.builds(
     model=st.none() | names,
 )
 evaluations = st.builds(
-    ProvenEvaluation,
+    EvaluationResult,
     st.builds(EvaluationCheck, names, prompts),
     evaluation_runs,
-    reasons,
-    st.just(Standard()),
+    reason=reasons,
 )
 agents = st.builds(
-    ProvenAgent,
+    AgentResult,
     st.builds(AgentCheck, names, prompts, st.just({})),
-    st.builds(AgentRun, names, st.just(1), st.none(), st.sampled_from(Status)),
-    reasons,
+    st.builds(AgentRun, names, st.just(1), status=st.sampled_from(Status)),
+    reason=reasons,
 )
-proofs = st.builds(
-    Proof, st.lists(evaluations, max_size=3).map(tuple), st.lists(agents, max_size=2).map(tuple)
+check_results = st.builds(
+    CheckResults, st.lists(evaluations, max_size=3).map(tuple), st.lists(agents, max_size=2).map(tuple)
 )
 
 
@@ -63,9 +60,9 @@ def size(lines: list[str]) -> int:
     return sum(len(line) + 1 for line in lines)
 
 
-@given(proofs, limits)
-def test_no_text_in_a_proof_is_more_than_code(proof: Proof, most: int) -> None:
-    lines = proof_markdown(proof, most=most)
+@given(check_results, limits)
+def test_no_text_in_results_is_more_than_code(results: CheckResults, most: int) -> None:
+    lines = results_markdown(results, most=most)
     assert active(lines, tables=True) == []
     assert not hidden(lines)
     assert size(lines) <= most
@@ -91,7 +88,7 @@ def plans(draw: st.DrawFn) -> DeployPlan:
     )
     push = PushPlan(tuple(Action(one.name, Kind.UPDATE, one.path, 1, message=text) for one in releases))
     selection = Selection((EvaluationCheck(text, (text,), 80.0),), (AgentCheck(text, (text,), {}),))
-    return DeployPlan(survey, push, selection, Found(), unproven=(text,))
+    return DeployPlan(survey, push, selection, Found(), unchecked=(text,))
 
 
 @st.composite
@@ -102,7 +99,7 @@ def receipts(draw: st.DrawFn) -> DeployReceipt:
         for one in plan.survey.releases
     ]
     error = RemoteError(text, hint=text) if draw(st.booleans()) else None
-    return DeployReceipt(plan, proof=draw(st.none() | proofs), labels=labels, error=error)
+    return DeployReceipt(plan, results=draw(st.none() | check_results), labels=labels, error=error)
 
 
 @given(receipts(), limits)
@@ -123,18 +120,18 @@ def test_no_text_in_the_plan_of_a_deploy_is_more_than_code(
     assert size(lines) <= most
 
 
-def test_a_proof_has_a_row_for_each_check_and_names_the_model() -> None:
+def test_results_have_a_row_for_each_check_and_name_the_model() -> None:
     check = EvaluationCheck("refund quality", ("support/refund",), 80.0)
     run = EvaluationRun("refund quality", status=Status.COMPLETED, score=100.0, model="echo")
-    lines = proof_markdown(Proof((ProvenEvaluation(check, run, "", Standard(80.0)),)))
-    assert lines[2] == "| `refund quality` | `support/refund` | 100 | - | - | 80 | passed |"
-    assert "Answered by `echo`" in lines
+    lines = results_markdown(CheckResults((EvaluationResult(check, run, Standard(80.0)),)))
+    assert lines[2] == "| `refund quality` | `support/refund` | - | 100 | - | - | 80 | passed |"
+    assert "- `refund quality`: answered by `echo`" in lines
 
 
 def test_rows_that_do_not_fit_are_counted() -> None:
     check = EvaluationCheck("e", ("p",))
     run = EvaluationRun("e", status=Status.COMPLETED, score=1.0)
-    lines = proof_markdown(Proof((ProvenEvaluation(check, run, "", Standard()),) * 3_000))
+    lines = results_markdown(CheckResults((EvaluationResult(check, run),) * 3_000))
     rows = sum(line.startswith("| `e` |") for line in lines)
     assert f"… {3_000 - rows} more rows, too much to show here" in lines
     assert size(lines) <= MOST

@@ -1,4 +1,4 @@
-"""What runs prove: the right version, another one, or nothing at all."""
+"""Running checks, and which versions they checked: the right one, another one, or none."""
 
 from __future__ import annotations
 
@@ -14,15 +14,12 @@ import httpx
 import pytest
 from checking import SOON, Commanded, silent
 
+from promptsync.checks.batch import Patience, Progress, Status
 from promptsync.checks.catalogue import NoSuchItem
-from promptsync.checks.evaluations import Standard
-from promptsync.checks.find import find_checks
-from promptsync.checks.outcome import Interrupted, Status
-from promptsync.checks.receipt import Proof
-from promptsync.checks.run import prove
-from promptsync.checks.select import AgentCheck, EvaluationCheck, Place, Selection
-from promptsync.checks.wait import Patience, Progress
-from promptsync.errors import AnswerIsNo, Incomplete, RemoteError
+from promptsync.checks.receipt import CheckResults, Standard
+from promptsync.checks.run import run_checks
+from promptsync.checks.select import AgentCheck, EvaluationCheck, Place, Selection, find_checks
+from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, RemoteError
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import wsgi_transport
@@ -105,7 +102,7 @@ class Bench:
                 return
             time.sleep(0.01)
 
-    def prove(
+    def run(
         self,
         *checks: EvaluationCheck | AgentCheck,
         versions: Mapping[str, int] | None = None,
@@ -113,10 +110,10 @@ class Bench:
         progress: Progress = silent,
         standard: Standard | None = None,
         **more: Any,
-    ) -> Proof:
-        return prove(
+    ) -> CheckResults:
+        return run_checks(
             self.registry,
-            selection(*checks),
+            find_checks(self.registry, selection(*checks)),
             versions=versions,
             standard=standard or Standard(),
             patience=patience,
@@ -177,80 +174,86 @@ def names_no_prompt(path: str, body: Any) -> None:
         body["report"].pop("prompt_registry_id", None)
 
 
-def doubts(proof: Proof) -> list[str]:
-    return [str(doubt) for one in proof.all for doubt in one.doubts]
+def unbound(results: CheckResults) -> list[str]:
+    return [str(found) for one in results.all for found in one.unbound]
 
 
-# -- which version a run is a proof of ----------------------------------------------------------------------
+def unchecked(results: CheckResults) -> set[str]:
+    """The prompts whose checks passed, but did not check the wanted version."""
+    return {found.prompt for one in results.all for found in one.unbound}
 
 
-def test_a_run_proves_the_version_that_its_report_names(bench: Bench) -> None:
-    proof = bench.prove(evaluation("of ask"), versions={"ask": 2})
-    assert (proof.passed, proof.error, doubts(proof)) == (True, None, [])
-    assert proof.failed_prompts == frozenset()
+# -- which version a run checked ----------------------------------------------------------------------------
+
+
+def test_a_run_checks_the_version_that_its_report_names(bench: Bench) -> None:
+    results = bench.run(evaluation("of ask"), versions={"ask": 2})
+    assert (results.passed, results.error, unbound(results)) == (True, None, [])
+    assert unchecked(results) == set()
 
 
 @pytest.mark.parametrize(
     ("name", "wanted", "why"),
     [
-        ("of ask", 1, "its report names v2"),
-        ("of ask one", 2, "its report names v1"),
-        ("of ask prod", 2, "its report names v1"),
+        ("of ask", 1, "the report names v2"),
+        ("of ask one", 2, "the report names v1"),
+        ("of ask prod", 2, "the report names v1"),
     ],
 )
-def test_a_run_of_another_version_is_no_proof(bench: Bench, name: str, wanted: int, why: str) -> None:
+def test_a_run_of_another_version_does_not_count(bench: Bench, name: str, wanted: int, why: str) -> None:
     bench.label("prod", 1)
-    proof = bench.prove(evaluation(name), versions={"ask": wanted})
-    assert doubts(proof) == [f"no proof of ask v{wanted}: {why}"]
-    assert (proof.passed, proof.failed_prompts) == (False, {"ask"})
-    error = proof.error
+    results = bench.run(evaluation(name), versions={"ask": wanted})
+    assert unbound(results) == [f"ask v{wanted} was not checked: {why}"]
+    assert (results.passed, unchecked(results)) == (False, {"ask"})
+    error = results.error
     assert isinstance(error, AnswerIsNo)
-    assert error.message == f"{name}: no proof of ask v{wanted}: {why}"
+    assert error.message == f"{name}: ask v{wanted} was not checked: {why}"
     assert "--allow-unbound" in error.hint
 
 
-def test_what_is_no_proof_passes_when_that_is_allowed_and_is_still_told(bench: Bench) -> None:
-    proof = bench.prove(evaluation("of ask one"), versions={"ask": 2}, allow_unbound=True)
-    assert (proof.passed, proof.evaluations[0].unbound) == (True, ("ask",))
+def test_a_run_of_another_version_passes_if_allowed_and_is_still_reported(bench: Bench) -> None:
+    results = bench.run(evaluation("of ask one"), versions={"ask": 2}, standard=Standard(allow_unbound=True))
+    assert (results.passed, unchecked(results)) == (True, {"ask"})
 
 
 def test_without_versions_any_run_that_passes_will_do(bench: Bench) -> None:
-    assert bench.prove(evaluation("of ask one")).passed
-    assert bench.prove(evaluation("of ask one"), versions={}).passed
-    assert bench.prove(evaluation("of ask one"), versions={"other": 9}).passed
+    assert bench.run(evaluation("of ask one")).passed
+    assert bench.run(evaluation("of ask one"), versions={}).passed
+    assert bench.run(evaluation("of ask one"), versions={"other": 9}).passed
 
 
-def test_a_run_of_one_prompt_says_nothing_about_another(bench: Bench) -> None:
-    proof = bench.prove(evaluation("of ask", "ask", "other"), versions={"ask": 2, "other": 1})
-    assert doubts(proof) == ["no proof of other v1: it ran ask v2, which does not contain it"]
-    assert proof.failed_prompts == {"other"}
+def test_a_run_of_one_prompt_does_not_check_another(bench: Bench) -> None:
+    results = bench.run(evaluation("of ask", "ask", "other"), versions={"ask": 2, "other": 1})
+    assert unbound(results) == ["other v1 was not checked: it ran ask v2, which does not contain it"]
+    assert unchecked(results) == {"other"}
 
 
-def test_a_run_of_one_prompt_does_no_harm_to_another_that_has_its_own_proof(bench: Bench) -> None:
+def test_a_run_of_one_prompt_does_not_fail_another_that_has_its_own_check(bench: Bench) -> None:
     checks = [evaluation("of ask", "ask", "other"), evaluation("of other", "other")]
-    assert bench.prove(*checks, versions={"ask": 2, "other": 1}).passed
-    stale = bench.prove(*checks, versions={"ask": 2, "other": 7})
-    assert stale.failed_prompts == {"other"}
+    assert bench.run(*checks, versions={"ask": 2, "other": 1}).passed
+    stale = bench.run(*checks, versions={"ask": 2, "other": 7})
+    assert unchecked(stale) == {"other"}
 
 
-def test_a_failed_proof_of_its_own_does_not_count_for_a_prompt(bench: Bench) -> None:
+def test_a_failed_check_of_its_own_does_not_count_for_a_prompt(bench: Bench) -> None:
     checks = [evaluation("of ask", "ask", "other"), evaluation("of other", "other", least=100)]
     bench.publish("other", "never")
-    proof = bench.prove(*checks, versions={"ask": 2, "other": 2})
-    assert [one.unbound for one in proof.evaluations] == [("other",), ()]
-    assert "under the minimum" in proof.evaluations[1].verdict
+    results = bench.run(*checks, versions={"ask": 2, "other": 2})
+    assert [bool(one.unbound) for one in results.evaluations] == [True, False]
+    assert unchecked(results) == {"other"}
+    assert "below the minimum" in results.evaluations[1].reason
 
 
-def test_a_run_that_does_not_say_proves_what_was_the_latest_before_and_after(bench: Bench) -> None:
+def test_a_run_without_a_version_checks_what_was_the_latest_before_and_after(bench: Bench) -> None:
     bench.line.edits.append(says_nothing)
-    assert bench.prove(evaluation("of ask"), versions={"ask": 2}).passed
-    stale = bench.prove(evaluation("of ask"), versions={"ask": 1})
-    assert doubts(stale) == ["no proof of ask v1: it does not say what it ran, and the latest was v2"]
-    gone = bench.prove(evaluation("of ask", "nowhere"), versions={"nowhere": 1})
-    assert doubts(gone)[0].endswith("the registry has no such prompt")
+    assert bench.run(evaluation("of ask"), versions={"ask": 2}).passed
+    stale = bench.run(evaluation("of ask"), versions={"ask": 1})
+    assert unbound(stale) == ["ask v1 was not checked: the run names no version, and the latest was v2"]
+    gone = bench.run(evaluation("of ask", "nowhere"), versions={"nowhere": 1})
+    assert unbound(gone)[0].endswith("the registry has no such prompt")
 
 
-def test_a_version_published_during_the_run_leaves_nothing_proven(bench: Bench) -> None:
+def test_a_version_published_during_the_run_leaves_nothing_checked(bench: Bench) -> None:
     bench.line.edits.append(says_nothing)
     published: list[int] = []
 
@@ -258,19 +261,19 @@ def test_a_version_published_during_the_run_leaves_nothing_proven(bench: Bench) 
         if not published:
             published.append(bench.publish("ask", "Else {question}"))
 
-    proof = bench.prove(evaluation("of ask"), versions={"ask": 2}, progress=publish)
-    assert doubts(proof) == ["no proof of ask v2: it does not say what it ran, and the latest was v3"]
+    results = bench.run(evaluation("of ask"), versions={"ask": 2}, progress=publish)
+    assert unbound(results) == ["ask v2 was not checked: the run names no version, and the latest was v3"]
 
 
-def test_a_number_without_a_prompt_is_a_proof_for_one_prompt_only(bench: Bench) -> None:
+def test_a_number_without_a_prompt_counts_for_one_prompt_only(bench: Bench) -> None:
     bench.line.edits.append(names_no_prompt)
-    assert bench.prove(evaluation("of ask"), versions={"ask": 2}).passed
-    several = bench.prove(evaluation("of ask", "ask", "other"), versions={"ask": 2, "other": 1})
-    assert several.failed_prompts == {"ask", "other"}
-    assert "not of which prompt" in several.evaluations[0].verdict
+    assert bench.run(evaluation("of ask"), versions={"ask": 2}).passed
+    several = bench.run(evaluation("of ask", "ask", "other"), versions={"ask": 2, "other": 1})
+    assert unchecked(several) == {"ask", "other"}
+    assert "not of which prompt" in several.evaluations[0].reason
 
 
-def test_columns_tell_of_prompts_that_the_report_does_not_name(bench: Bench) -> None:
+def test_columns_name_prompts_that_the_report_does_not_name(bench: Bench) -> None:
     def several(path: str, body: Any) -> None:
         if isinstance(body, dict) and isinstance(body.get("report"), dict):
             body["report_columns"] = [
@@ -286,12 +289,12 @@ def test_columns_tell_of_prompts_that_the_report_does_not_name(bench: Bench) -> 
     bench.line.edits.append(several)
     bench.publish("third")
     wanted = {"ask": 2, "other": 1, "third": 1}
-    proof = bench.prove(evaluation("of ask", *wanted), versions=wanted)
-    assert doubts(proof) == [
-        "no proof of ask v2: its step one uses v1",
-        "no proof of third v1: its step three uses whatever is under the label prod",
+    results = bench.run(evaluation("of ask", *wanted), versions=wanted)
+    assert unbound(results) == [
+        "ask v2 was not checked: step one uses v1",
+        "third v1 was not checked: step three uses the label prod",
     ]
-    assert bench.prove(evaluation("of ask", "ask"), versions={"ask": 1}).passed
+    assert bench.run(evaluation("of ask", "ask"), versions={"ask": 1}).passed
 
 
 def column(step: str, **prompt: Any) -> dict[str, Any]:
@@ -301,29 +304,29 @@ def column(step: str, **prompt: Any) -> dict[str, Any]:
 # -- snippets -----------------------------------------------------------------------------------------------
 
 
-def test_a_run_of_a_parent_proves_the_snippet_that_it_contained(bench: Bench) -> None:
+def test_a_run_of_a_parent_checks_the_snippet_that_it_contained(bench: Bench) -> None:
     bench.publish("deep", "deep", snippet=True)
     bench.publish("tone", "tone @@@deep@@@", snippet=True)
     bench.publish("parent", "@@@tone@@@ {question}")
     assert bench.publish("tone", "kinder @@@deep@@@", snippet=True) == 2
     wanted = {"tone": 2, "deep": 1}
-    assert bench.prove(evaluation("of parent", *wanted), versions=wanted).passed
+    assert bench.run(evaluation("of parent", *wanted), versions=wanted).passed
 
 
-def test_a_run_of_a_parent_is_no_proof_of_a_snippet_that_it_pins_elsewhere(bench: Bench) -> None:
+def test_a_run_of_a_parent_does_not_check_a_snippet_that_it_pins_elsewhere(bench: Bench) -> None:
     bench.publish("tone", "tone", snippet=True)
     bench.publish("pinned", "@@@tone@version_number:1@@@ {question}")
     bench.publish("tone", "kinder", snippet=True)
-    proof = bench.prove(evaluation("of pinned", "tone"), versions={"tone": 2})
-    assert doubts(proof) == ["no proof of tone v2: it ran pinned v1, which contains v1"]
+    results = bench.run(evaluation("of pinned", "tone"), versions={"tone": 2})
+    assert unbound(results) == ["tone v2 was not checked: it ran pinned v1, which contains v1"]
 
 
-def test_a_parent_that_cannot_be_read_proves_no_snippet(bench: Bench) -> None:
+def test_a_parent_that_cannot_be_read_checks_no_snippet(bench: Bench) -> None:
     bench.publish("tone", "tone", snippet=True)
     bench.publish("parent", "@@@tone@@@ {question}")
     bench.line.faults["POST", "/prompt-templates/parent"] = 500
-    proof = bench.prove(evaluation("of parent", "tone"), versions={"tone": 1})
-    assert "cannot be read" in proof.evaluations[0].verdict
+    results = bench.run(evaluation("of parent", "tone"), versions={"tone": 1})
+    assert "could not be read" in results.evaluations[0].reason
 
 
 # -- agents -------------------------------------------------------------------------------------------------
@@ -333,21 +336,21 @@ def test_a_parent_that_cannot_be_read_proves_no_snippet(bench: Bench) -> None:
     ("name", "why"),
     [
         ("bot", ""),
-        ("old bot", "its step first uses v1"),
-        ("prod bot", "its step first uses whatever is under the label prod"),
+        ("old bot", "step first uses v1"),
+        ("prod bot", "step first uses the label prod"),
     ],
 )
-def test_an_agent_proves_what_its_nodes_use(bench: Bench, name: str, why: str) -> None:
+def test_an_agent_checks_what_its_nodes_use(bench: Bench, name: str, why: str) -> None:
     bench.label("prod", 2)
-    proof = bench.prove(agent(name), versions={"ask": 2})
-    assert doubts(proof) == ([f"no proof of ask v2: {why}"] if why else [])
-    assert proof.passed == (not why)
+    results = bench.run(agent(name), versions={"ask": 2})
+    assert unbound(results) == ([f"ask v2 was not checked: {why}"] if why else [])
+    assert results.passed == (not why)
 
 
-def test_an_agent_that_does_not_tell_its_nodes_proves_the_latest(bench: Bench) -> None:
+def test_an_agent_without_readable_nodes_checks_the_latest(bench: Bench) -> None:
     bench.line.faults["GET", "/workflows/"] = 404
-    assert bench.prove(agent("old bot"), versions={"ask": 2}).passed
-    assert not bench.prove(agent("old bot"), versions={"ask": 1}).passed
+    assert bench.run(agent("old bot"), versions={"ask": 2}).passed
+    assert not bench.run(agent("old bot"), versions={"ask": 1}).passed
 
 
 # -- all of them together -----------------------------------------------------------------------------------
@@ -355,7 +358,7 @@ def test_an_agent_that_does_not_tell_its_nodes_proves_the_latest(bench: Bench) -
 
 def test_evaluations_and_agents_run_at_the_same_time(bench: Bench) -> None:
     told: list[tuple[str, int, int]] = []
-    proof = bench.prove(
+    results = bench.run(
         evaluation("of ask"),
         evaluation("of other", "other"),
         agent("bot"),
@@ -363,8 +366,8 @@ def test_evaluations_and_agents_run_at_the_same_time(bench: Bench) -> None:
         versions={"ask": 2, "other": 1},
         progress=lambda *found: told.append(found),
     )
-    assert proof.passed
-    assert [one.run.outputs["first"].value for one in proof.agents] == ["So: why", "So: what"]
+    assert results.passed
+    assert [one.run.outputs["first"].value for one in results.agents] == ["So: why", "So: what"]
     assert told[-1] == ("running checks", 10, 10)
     first_read = next(place for place, one in enumerate(bench.line.seen) if "execution-results" in one)
     starts = [place for place, one in enumerate(bench.line.seen) if one.endswith("/run")]
@@ -374,20 +377,20 @@ def test_evaluations_and_agents_run_at_the_same_time(bench: Bench) -> None:
 def test_the_stricter_minimum_counts(bench: Bench) -> None:
     bench.publish("ask", "one")  # answers one of two questions
     for least, asked, verdict in ((40, None, ""), (None, 40, ""), (40, 60, "60"), (60, 40, "60")):
-        proof = bench.prove(evaluation("of ask", least=least), standard=Standard(asked))
-        assert (verdict in proof.evaluations[0].verdict) and proof.passed == (not verdict)
+        results = bench.run(evaluation("of ask", least=least), standard=Standard(asked))
+        assert (verdict in results.evaluations[0].reason) and results.passed == (not verdict)
 
 
 def test_a_score_is_needed_unless_that_is_waived(bench: Bench) -> None:
-    proof = bench.prove(evaluation("unscored"))
-    assert proof.error is not None and "--allow-unscored" in proof.error.hint
-    assert bench.prove(evaluation("unscored"), standard=Standard(allow_unscored=True)).passed
+    results = bench.run(evaluation("unscored"))
+    assert results.error is not None and "--allow-unscored" in results.error.hint
+    assert bench.run(evaluation("unscored"), standard=Standard(allow_unscored=True)).passed
 
 
 def test_one_evaluation_by_name_and_by_id_is_run_once_with_the_higher_minimum(bench: Bench) -> None:
     number = find_checks(bench.registry, selection(evaluation("of ask"))).evaluations[0][1].id
-    proof = bench.prove(evaluation("of ask", least=10), evaluation(str(number), "other", least=20))
-    (one,) = proof.evaluations
+    results = bench.run(evaluation("of ask", least=10), evaluation(str(number), "other", least=20))
+    (one,) = results.evaluations
     assert (one.check.prompts, one.check.min_score) == (("ask", "other"), 20)
 
 
@@ -395,22 +398,22 @@ def test_what_the_registry_lacks_is_named_with_its_places_before_anything_runs(b
     place = Place("promptsync.yaml", ("checks", 0))
     wrong = EvaluationCheck("of aks", ("ask",), named_in=(place, place))
     with pytest.raises(NoSuchItem) as one:
-        bench.prove(evaluation("of ask"), wrong)
+        bench.run(evaluation("of ask"), wrong)
     assert one.value.message == "promptsync.yaml, checks[0] and 1 more: local: has no evaluation 'of aks'"
     assert "did you mean 'of ask'" in one.value.hint
     with pytest.raises(NoSuchItem) as two:
-        bench.prove(wrong, agent("bto"))
+        bench.run(wrong, agent("bto"))
     assert [line.count("did you mean") for line in two.value.details] == [1, 1]
     assert not any(one.endswith("/run") for one in bench.line.seen)
 
 
-def test_what_the_registry_fails_at_is_told_beside_the_rest(bench: Bench) -> None:
+def test_a_registry_failure_is_reported_beside_the_other_results(bench: Bench) -> None:
     bench.line.faults["GET", "/workflow-version-execution-results"] = 500
-    proof = bench.prove(evaluation("of ask"), agent("bot"))
-    assert (proof.evaluations[0].verdict, proof.agents[0].run.status) == ("", Status.UNREADABLE)
-    assert isinstance(proof.error, RemoteError)
+    results = bench.run(evaluation("of ask"), agent("bot"))
+    assert (results.evaluations[0].reason, results.agents[0].run.status) == ("", Status.UNREADABLE)
+    assert isinstance(results.error, RemoteError)
     bench.line.faults["POST", "/run"] = 500
-    lost = bench.prove(evaluation("of ask"), agent("bot")).error
+    lost = bench.run(evaluation("of ask"), agent("bot")).error
     assert isinstance(lost, Incomplete)
 
 
@@ -423,33 +426,35 @@ def test_when_the_time_is_up_what_has_ended_is_judged(bench: Bench) -> None:
 
     bench.line.edits.append(busy)
     checks = [evaluation("of ask"), evaluation("of other")]
-    ended, late = bench.prove(*checks, patience=Patience(0.01, 0.01)).evaluations
-    assert (ended.run.score, ended.verdict) == (100, "")
+    ended, late = bench.run(*checks, patience=Patience(0.01, 0.01)).evaluations
+    assert (ended.run.score, ended.reason) == (100, "")
     assert late.run.status is Status.TIMED_OUT
-    assert "still running when the time was up" in late.verdict
+    assert "is still running" in late.reason
 
 
 def test_without_patience_checks_are_only_started(bench: Bench) -> None:
     bench.model.go_on.clear()
-    proof = bench.prove(evaluation("of ask"), agent("bot"), versions={"ask": 2}, patience=None)
-    assert (len(proof.under_way), proof.error, proof.passed) == (2, None, False)
-    assert proof.failed_prompts == {"ask"}
+    results = bench.run(evaluation("of ask"), agent("bot"), versions={"ask": 2}, patience=None)
+    assert (len(results.under_way), results.error, results.passed) == (2, None, False)
 
 
-def test_an_interruption_tells_what_goes_on(bench: Bench) -> None:
+def test_an_interruption_reports_what_is_still_running(bench: Bench) -> None:
     def interrupt(what: str, done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     bench.model.go_on.clear()
-    with pytest.raises(Interrupted) as caught:
-        bench.prove(evaluation("of ask"), agent("bot"), progress=interrupt)
-    assert [getattr(run, "status", None) for run in caught.value.runs] == [Status.RUNNING] * 2
+    results = bench.run(evaluation("of ask"), agent("bot"), progress=interrupt)
+    assert [one.run.status for one in results.all] == [Status.RUNNING] * 2
+    assert isinstance(results.error, Interrupted) and results.error.exit_code == 130
+    report, execution = results.evaluations[0].run.report_id, results.agents[0].run.execution_id
+    assert results.error.details == (f"of ask: report {report}", f"bot: execution {execution}")
+    assert results.error.hint == f"promptsync eval show {report} --wait"
 
 
-def test_proving_asks_for_the_list_once_when_the_reports_say_what_they_ran(bench: Bench) -> None:
+def test_the_list_is_fetched_once_if_the_reports_say_what_they_ran(bench: Bench) -> None:
     names = [f"p{number}" for number in range(8)]
     for name in names:
         bench.publish(name)
     bench.line.seen.clear()
-    assert bench.prove(evaluation("of ask"), versions={"ask": 2, **dict.fromkeys(names, 1)}).passed
+    assert bench.run(evaluation("of ask"), versions={"ask": 2, **dict.fromkeys(names, 1)}).passed
     assert bench.line.seen.count("GET /prompt-templates") == 1
