@@ -60,7 +60,7 @@ class _Deploy:
         except PromptsyncError as error:
             if not (self._moves.told or self._forgotten) and self.receipt.push.did_nothing:
                 raise
-            self.receipt.error = error
+            self.receipt.stopped = error
         finally:
             self._settle()
         return self.receipt
@@ -93,14 +93,14 @@ class _Deploy:
         ]
         done = apply_changes(self._project, changes, together=True) if changes else []
         self._forgotten = [one.change for one in done if one.moved]
-        self.receipt.error = failure(self._project, done)
-        return self.receipt.error is None
+        self.receipt.stopped = failure(self._project, done)
+        return self.receipt.stopped is None
 
     def _label_beforehand(self) -> bool:
         """Give a snippet its label at what is there: who refers to it by that cannot be published else."""
         new = [member for member in self._plan.beforehand if member.released is None]
-        self.receipt.error = self._moves.create(new)
-        return self.receipt.error is None
+        self.receipt.stopped = self._moves.create(new)
+        return self.receipt.stopped is None
 
     def _publish(self) -> bool:
         if not self._plan.push.actions:
@@ -127,8 +127,8 @@ class _Deploy:
         names |= {member.name for member in self._plan.beforehand}
         releases = self._plan.survey.releases
         early = names | self._moves.told.keys()
-        self.receipt.error = self._moves.mark_unchecked([one for one in releases if one.name in early])
-        return self.receipt.error is None and self._move([one for one in releases if one.name in names])
+        self.receipt.stopped = self._moves.mark_unchecked([one for one in releases if one.name in early])
+        return self.receipt.stopped is None and self._move([one for one in releases if one.name in names])
 
     def _check(self) -> bool:
         selection = self._plan.selection
@@ -153,8 +153,8 @@ class _Deploy:
         return self._move([one for one in self._plan.survey.releases if one.name not in there])
 
     def _move(self, members: Sequence[Member]) -> bool:
-        self.receipt.error = self._moves.release(members)
-        return self.receipt.error is None
+        self.receipt.stopped = self._moves.release(members)
+        return self.receipt.stopped is None
 
     def _settle(self) -> None:
         """Take back what moved or was live before it was checked, unless all of it is released."""

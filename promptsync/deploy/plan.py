@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from promptsync.checks.select import Found, Selection, find_checks, select_checks
+from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.deploy.live_snippets import LiveSnippet, beforehand, check_live, live_snippets
 from promptsync.deploy.members import Member, Survey
@@ -58,22 +57,31 @@ class DeployPlan:
     workspace: str = ""
 
     @property
+    def refusal(self) -> Refused | None:
+        """A safety limit that the push of the deploy exceeds."""
+        return self.push.refusal
+
+    @property
+    def destructive(self) -> tuple[str, ...]:
+        return ()
+
+    @property
     def label(self) -> str:
         return self.survey.label
 
     @property
     def is_empty(self) -> bool:
-        """Whether the label says all that it can say already."""
+        """Whether there is nothing to release."""
         return not self.survey.releases
 
     @property
-    def is_left_over(self) -> bool:
-        """Whether there is something to release, and this push touched none of it."""
-        return bool(self.survey.releases) and all(member.left_over for member in self.survey.releases)
+    def is_pending(self) -> bool:
+        """Whether everything to release waits since an earlier deploy: this push touched none of it."""
+        return bool(self.survey.releases) and all(member.pending for member in self.survey.releases)
 
     @property
     def is_new_label(self) -> bool:
-        """Whether no prompt has the label, although there are prompts: it may be a typing error."""
+        """Whether no prompt has the label yet, although there are prompts: it may be a typo."""
         return not self.survey.under.listing and bool(self.survey.latest.listing)
 
     @property
@@ -94,8 +102,7 @@ class DeployPlan:
             agents,
             any(not one.already for one in self.live),
         ]
-        text = json.dumps(whole, sort_keys=True, ensure_ascii=True, default=str)
-        return sha256(text.encode()).hexdigest()[:16]
+        return fingerprint(whole)
 
 
 def plan_deploy(
@@ -113,8 +120,8 @@ def plan_deploy(
     check_options(PushOptions(message=options.message))
     if previous_name(options.label) is None:
         raise UsageError(
-            f"{options.label!r} is kept for another label, and moves along with that",
-            hint="name that one: promptsync deploy --label prod",
+            f"{options.label!r} is kept beside another label and moves with it",
+            hint=f"promptsync deploy --label {options.label.rpartition('.')[0] or 'prod'}",
         )
     found = survey(
         project, options.label, options.touched, allow_dirty=options.allow_dirty, again=options.again

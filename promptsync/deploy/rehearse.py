@@ -1,4 +1,4 @@
-"""Does a whole deploy in a throw-away embedded registry first."""
+"""Rehearses a whole deploy in a temporary embedded registry."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from promptsync.compare.project import Project
 from promptsync.deploy.apply import Gate, apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
+from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
 from promptsync.files.config import Config
 from promptsync.files.state.record import Record
 from promptsync.files.worktree import scan
@@ -27,13 +28,30 @@ _WAY = "rehearsal"
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What became of it, in the registry at ``url``. ``without`` are the checks that the fixtures do not
-    declare, which were left out.
+    """What became of it, in the registry at ``url``. ``without`` are the checks that were skipped because the
+    fixtures do not declare them.
     """
 
     receipt: DeployReceipt
     url: str
     without: tuple[str, ...] = ()
+
+    @property
+    def error(self) -> PromptsyncError | None:
+        """The error that the rehearsal ends in, with what to do before there is a deploy."""
+        error = self.receipt.error
+        if error is None:
+            return None
+        failed = isinstance(error, AnswerIsNo | Incomplete)
+        return (AnswerIsNo if failed else type(error))(
+            self._renamed(error.message),
+            hint="fix the prompt and commit it" if failed else self._renamed(error.hint),
+            details=[self._renamed(line) for line in error.details],
+            code=error.code,
+        )
+
+    def _renamed(self, text: str) -> str:
+        return text.replace(self.url, "the temporary registry")
 
 
 @dataclass

@@ -35,7 +35,7 @@ def test_a_first_deploy_publishes_proves_and_releases_everything(world: World) -
 def test_a_second_deploy_has_nothing_to_do_and_says_so(released: World) -> None:
     done = released.run("deploy")
     assert done.code == 0
-    assert "nothing to deploy: prod says what git says" in done.out
+    assert "prod points at what is committed" in done.out
     assert released.writes == []
 
 
@@ -68,8 +68,8 @@ def test_what_a_failed_gate_left_over_is_proven_again_before_it_is_released(rele
     commit(released, "b", "hello", "welcome")
     done = released.run("deploy", "--since", "HEAD~1", "--json")
     assert done.code == 1
-    assert done.document["left_over"] == ["a"]
-    assert "left over  a: " in released.run("deploy", "--since", "HEAD~1").out
+    assert done.document["pending"] == ["a"]
+    assert "pending  a: " in released.run("deploy", "--since", "HEAD~1").out
     assert sorted(one["evaluation"] for one in done.document["eval"]["runs"]) == [
         "a is polite",
         "b is polite",
@@ -78,7 +78,7 @@ def test_what_a_failed_gate_left_over_is_proven_again_before_it_is_released(rele
     commit(released, "a", "rude", "polite and brief")
     done = released.run("deploy", "--since", "HEAD~1", "--json")
     assert done.code == 0, str(done)
-    assert done.document["left_over"] == ["b"]
+    assert done.document["pending"] == ["b"]
     assert labels(released) == {"a": 3, "b": 2, "c": 1, "d": 1}
 
 
@@ -120,11 +120,14 @@ def test_a_dry_run_sends_nothing_that_writes_and_prints_the_whole_sequence(relea
     done = released.run("deploy", "--dry-run")
     assert done.code == 0, str(done)
     assert released.writes == []
-    assert done.out.startswith("DRY RUN") and done.out.rstrip().endswith(
-        "DRY RUN: nothing is published, run or moved"
-    )
-    for word in ("update", "check", "a is polite", "move", "v1 -> v2", "fingerprint"):
+    lines = done.out.splitlines()
+    assert lines[:2] == [
+        "DRY RUN: nothing was released",
+        f"1 prompt to release to prod in team ({released.url})",
+    ]
+    for word in ("update", "check", "a is polite", "prod v1 -> v2", "fingerprint"):
         assert word in done.out
+    assert sum("  a  " in line for line in lines) == 1  # one row a prompt
 
 
 def test_a_plan_that_was_not_reviewed_is_refused(released: World) -> None:

@@ -228,7 +228,7 @@ class History:
         return mark.startswith("Take back")
 
     def check_all(self, found: dict[str, Any], after: dict[str, int], texts: dict[str, str]) -> None:
-        left = {one["name"] for one in (*found["held"], *found["skipped"])}
+        left = {one["name"] for one in (*found["on_hold"], *found["skipped"])}
         for name, text in texts.items():
             if name not in left:
                 assert name in after and self.text(name, after[name]) == text, (name, after)

@@ -85,7 +85,7 @@ def test_a_draft_comes_back_and_is_released_once(shop: World, how: str) -> None:
     assert "a draft." in shop.text("a") and "+" not in shop.messages("a")[-1]
 
     shop.forget()
-    assert "nothing to deploy" in shop.ok("deploy").out
+    assert "nothing to release" in shop.ok("deploy").out
     assert shop.ok(*DRIFT).out == "nothing to pull\n"
     assert shop.writes == [] and set(shop.states().values()) == {"in-sync"}
 
@@ -109,7 +109,7 @@ def test_a_reviewer_who_drops_the_text_is_not_asked_again(shop: World) -> None:
     shop.commit("Pull what was edited in the registry, but for the draft (#7)")
     shop.git("clean", "-qxfd", ".promptsync")
     shop.forget()
-    assert "nothing to deploy" in shop.ok("deploy").out
+    assert "nothing to release" in shop.ok("deploy").out
     assert shop.ok(*DRIFT).out == "nothing to pull\n"
     assert shop.writes == [] and set(shop.states().values()) == {"in-sync"}
 
@@ -159,7 +159,7 @@ def test_a_draft_that_clashes_with_the_release_is_told_until_somebody_decides(sh
     shop.ok("pull", "--no-passed-over", "a")
     shop.commit("The release is right")
     assert shop.ok(*DRIFT).out == "nothing to pull\n"
-    assert "nothing to deploy" in shop.ok("deploy").out
+    assert "nothing to release" in shop.ok("deploy").out
 
 
 @pytest.mark.parametrize("number", numbers(quick=1, count=9, fuzz=30))
@@ -184,5 +184,5 @@ def test_whatever_happens_in_whatever_order_no_edit_is_lost(shop: World, number:
     assert places(shop.text("a")) == expected
     assert shop.label("a", "prod") == shop.version("a")
     assert shop.ok(*DRIFT).out == "nothing to pull\n"
-    assert "nothing to deploy" in shop.ok("deploy").out
+    assert "nothing to release" in shop.ok("deploy").out
     assert set(shop.states().values()) == {"in-sync"}

@@ -14,7 +14,7 @@ from promptsync.checks.evaluations import EvaluationRun, FailedCell
 from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard
 from promptsync.checks.select import AgentCheck, EvaluationCheck, Found, Selection
 from promptsync.compare.snapshot import Snapshot
-from promptsync.deploy.members import Held, Member, Passed, Survey
+from promptsync.deploy.members import Member, OnHold, Skipped, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.rehearse import Rehearsal
@@ -24,7 +24,7 @@ from promptsync.labels.apply import Changed
 from promptsync.labels.plan import Change
 from promptsync.push.actions import Action, Kind, PushPlan
 from promptsync.show.checks import results_markdown
-from promptsync.show.deploy import deploy_markdown, deploy_plan_markdown
+from promptsync.show.deploy import plan_markdown, receipt_markdown
 from promptsync.show.markdown import MOST
 
 limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
@@ -74,7 +74,7 @@ def plans(draw: st.DrawFn) -> DeployPlan:
     empty = Snapshot((), Worktree(Path("/"), "prompts"), {})
     text = draw(names)
     releases = [
-        Member(name, f"{name}.yaml", 1, 1, 2, publishes=draw(st.booleans()), passed_over=(2,), left_over=True)
+        Member(name, f"{name}.yaml", 1, 1, 2, publishes=draw(st.booleans()), passed_over=(2,), pending=True)
         for name in draw(st.lists(names, max_size=2, unique=True))
     ]
     survey = Survey(
@@ -82,8 +82,8 @@ def plans(draw: st.DrawFn) -> DeployPlan:
         empty,
         empty,
         tuple(releases),
-        held=(Held(text, 2, 1, touched=True),) if draw(st.booleans()) else (),
-        passed=(Passed(text, "behind", text, touched=False),) if draw(st.booleans()) else (),
+        on_hold=(OnHold(text, 2, 1, touched=True),) if draw(st.booleans()) else (),
+        skipped=(Skipped(text, "behind", text, touched=False),) if draw(st.booleans()) else (),
         deleted=(text,),
     )
     push = PushPlan(tuple(Action(one.name, Kind.UPDATE, one.path, 1, message=text) for one in releases))
@@ -99,12 +99,12 @@ def receipts(draw: st.DrawFn) -> DeployReceipt:
         for one in plan.survey.releases
     ]
     error = RemoteError(text, hint=text) if draw(st.booleans()) else None
-    return DeployReceipt(plan, results=draw(st.none() | check_results), labels=labels, error=error)
+    return DeployReceipt(plan, results=draw(st.none() | check_results), labels=labels, stopped=error)
 
 
 @given(receipts(), limits)
 def test_no_text_in_a_deploy_is_more_than_code(receipt: DeployReceipt, most: int) -> None:
-    lines = deploy_markdown(receipt, most=most)
+    lines = receipt_markdown(receipt, most=most)
     assert active(lines) == []
     assert not hidden(lines)
     assert size(lines) <= most
@@ -114,7 +114,7 @@ def test_no_text_in_a_deploy_is_more_than_code(receipt: DeployReceipt, most: int
 def test_no_text_in_the_plan_of_a_deploy_is_more_than_code(
     plan: DeployPlan, rehearsal: Rehearsal | None, most: int
 ) -> None:
-    lines = deploy_plan_markdown(plan, (), rehearsal, most=most)
+    lines = plan_markdown(plan, (), rehearsal, most=most)
     assert active(lines) == []
     assert not hidden(lines)
     assert size(lines) <= most

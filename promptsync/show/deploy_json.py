@@ -1,4 +1,4 @@
-"""A deploy as a document for programs, and as outputs for the later steps of a workflow."""
+"""A deploy as JSON, and as outputs for the later steps of a workflow."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from promptsync.push.actions import PushPlan
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import push
 from promptsync.show.checks import agents_body, evaluations_body
+from promptsync.show.labels import change_body
 
 
-def body(receipt: DeployReceipt, *, passed: bool, dry_run: bool) -> dict[str, Any]:
+def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return the body of the JSON document; ``passed`` says that nothing is left undone or unchecked."""
     plan = receipt.plan
     survey, results = plan.survey, receipt.results
@@ -38,7 +39,7 @@ def body(receipt: DeployReceipt, *, passed: bool, dry_run: bool) -> dict[str, An
         ],
         **_left_body(plan, survey),
         "fingerprint": plan.fingerprint,
-        "passed": passed and not dry_run,
+        "passed": receipt.passed and not dry_run,
         "dry_run": dry_run,
     }
 
@@ -57,20 +58,20 @@ def _member_body(member: Member) -> dict[str, Any]:
 
 def _left_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
     return {
-        "left_over": [member.name for member in survey.releases if member.left_over],
+        "pending": [member.name for member in survey.releases if member.pending],
         "passed_over": [
             {"name": member.name, "versions": list(member.passed_over)}
             for member in survey.releases
             if member.passed_over
         ],
         "unchecked": list(plan.unchecked),
-        "held": [
+        "on_hold": [
             {"name": one.name, "version": one.version, "released": one.released, "touched": one.touched}
-            for one in survey.held
+            for one in survey.on_hold
         ],
         "skipped": [
             {"name": one.name, "state": one.state, "reason": one.reason, "touched": one.touched}
-            for one in survey.passed
+            for one in survey.skipped
         ],
         "deleted": list(survey.deleted),
     }
@@ -91,19 +92,11 @@ def _unmoved(plan: DeployPlan) -> list[dict[str, Any]]:
 
 
 def _label_body(done: Changed) -> dict[str, Any]:
-    change = done.change
-    return {
-        "name": change.name,
-        "label": change.label,
-        "from": change.old,
-        "to": change.new,
-        "moved": done.moved,
-        "reason": done.reason or done.note,
-    }
+    return change_body(done.change, done.moved, done.reason or done.note)
 
 
-def blank() -> dict[str, Any]:
-    """Return the body of a deploy that did not come to a plan."""
+def blank_body() -> dict[str, Any]:
+    """Return the body of a deploy that failed before it had a plan."""
     nothing: dict[str, Any] = {"changed": [], "runs": []}
     return {
         "label": None,
@@ -113,10 +106,10 @@ def blank() -> dict[str, Any]:
         "agents": nothing,
         "labels": [],
         "live": [],
-        "left_over": [],
+        "pending": [],
         "passed_over": [],
         "unchecked": [],
-        "held": [],
+        "on_hold": [],
         "skipped": [],
         "deleted": [],
         "passed": False,
@@ -124,8 +117,8 @@ def blank() -> dict[str, Any]:
     }
 
 
-def outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
-    """Return what later steps of a workflow may want to know."""
+def deploy_outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
+    """Return what later steps of a workflow can read."""
     released = {one.change.name: one.change.new for one in receipt.labels if one.moved}
     return {
         "label": receipt.plan.label,
