@@ -116,8 +116,7 @@ def _plan(project: Project, options: DeployOptions, expect: str | None) -> Deplo
     try:
         plan = plan_deploy(project, options)
     except InTheWay as refusal:
-        diff.explain(project, refusal)
-        raise
+        raise diff.explained(project, refusal) from None
     if expect is not None and plan.fingerprint != expect:
         raise Refused(
             f"the plan is not the one that was reviewed: {plan.fingerprint}, not {expect}",

@@ -170,8 +170,7 @@ def _plan(project: Project, options: PullOptions, label: str | None, version: in
     try:
         return plan_pull(project, snapshot, options)
     except Conflict as conflict:
-        diff.explain(project, conflict)
-        raise
+        raise diff.explained(project, conflict) from None
 
 
 def _refused(session: Session, refusal: Refused, *, dry_run: bool) -> Outcome:

@@ -88,8 +88,7 @@ def _plan(project: Project, options: PushOptions, expect: str | None) -> tuple[S
     try:
         plan = plan_push(project, snapshot, options)
     except Conflict as conflict:
-        diff.explain(project, conflict)
-        raise
+        raise diff.explained(project, conflict) from None
     if expect is not None and plan.fingerprint != expect:
         raise Refused(
             f"the plan is not the one that was reviewed: {plan.fingerprint}, not {expect}",

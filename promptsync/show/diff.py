@@ -1,16 +1,16 @@
-"""Differences as text for people: changed fields only, texts as unified diffs with the changed words."""
+"""Differences as text: changed fields only, texts as unified diffs with the changed words marked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from promptsync.errors import RemoteError
 from promptsync.terminal import output
 
-if TYPE_CHECKING:  # most runs have no difference to show, and do without what finds them
+if TYPE_CHECKING:  # most runs have no differences to show
     from promptsync.compare.conflict import Conflict
     from promptsync.compare.difference import Difference, Step
     from promptsync.compare.project import Project
@@ -45,7 +45,7 @@ _TEXT = 6
 
 
 def state(word: str) -> str:
-    """Return a state in its colour."""
+    """Return a state in its color."""
     return output.style(word, _STATE_COLOURS.get(word, "strong"))
 
 
@@ -75,17 +75,24 @@ def stat(found: Difference) -> str:
     return f"{output.name(found.name)}  {state(found.state)}  {'  |  '.join(parts)}"
 
 
-def explain(project: Project, conflict: Conflict | InTheWay) -> None:
-    """Add what differs to a conflict, as lines below its message."""
+_Blocked = TypeVar("_Blocked", "Conflict", "InTheWay")
+
+
+def explained(project: Project, conflict: _Blocked) -> _Blocked:
+    """Return a conflict with the differences as its details."""
     from promptsync.compare.difference import differences
 
     try:
         found = differences(project, conflict.items)
     except RemoteError as error:
-        conflict.details = (f"the differences cannot be shown: {error.message}",)
-        return
+        return conflict.replaced(details=[f"the differences cannot be shown: {error.message}"])
     lines = [line for one in found for line in difference(one)]
-    conflict.details = tuple(click.unstyle(line) for line in lines)
+    return conflict.replaced(details=[click.unstyle(line) for line in lines])
+
+
+def step_lines(one: Step) -> list[str]:
+    """Return what a step changed as lines, without its title."""
+    return [*_step(one)]
 
 
 def _step(one: Step) -> Iterable[str]:
@@ -120,7 +127,7 @@ def _field(change: FieldChange) -> Iterable[str]:
 
 
 def _whole(change: FieldChange) -> Iterable[str]:
-    """Show what is new or gone as a whole, such as a message or a tool, line by line."""
+    """Show an added or removed value, such as a message or a tool, line by line."""
     from promptsync.show.runs import outline
 
     sign = _SIGNS[change.kind]
@@ -152,7 +159,7 @@ def _emphasised(line: DiffLine) -> str:
 
 
 def unmerged(found: Unmerged) -> list[str]:
-    """Return what does not merge in a prompt as lines: each field, its values cut to what differs."""
+    """Return the conflicts of a prompt as lines: each field, with its values cut to what differs."""
     lines = [f"{output.name(found.name)}  {output.safe(found.path)}"]
     for one in found.conflicts:
         lines.append(f"  {output.safe(one.path)}: {one.reason}")
@@ -163,7 +170,7 @@ def unmerged(found: Unmerged) -> list[str]:
 
 
 def _excerpts(values: Sequence[Any]) -> list[str]:
-    """Return values as short lines that start a little before the first place where they differ."""
+    """Return values as short lines that begin shortly before the first difference."""
     import json
 
     texts = [json.dumps(one, ensure_ascii=False, default=str) for one in values if one not in (None, "")]
@@ -209,7 +216,7 @@ def _value(value: Any) -> str:
 
 
 def conflicts_body(found: Iterable[Unmerged]) -> list[dict[str, Any]]:
-    """Return what does not merge for a JSON document."""
+    """Return conflicts for a JSON document."""
     return [
         {
             "name": prompt.name,
@@ -224,6 +231,14 @@ def conflicts_body(found: Iterable[Unmerged]) -> list[dict[str, Any]]:
         for prompt in found
         for one in prompt.conflicts
     ]
+
+
+def step_body(one: Step) -> dict[str, Any]:
+    """Return what a step changed for a JSON document."""
+    return {
+        "fields": fields_body(one.fields),
+        "variables": {"added": list(one.added), "removed": list(one.removed)},
+    }
 
 
 def fields_body(fields: Sequence[FieldChange]) -> list[dict[str, Any]]:

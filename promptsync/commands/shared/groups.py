@@ -1,4 +1,4 @@
-"""Groups of verbs that tell what somebody meant who typed something else."""
+"""Groups of verbs, which suggest the verb that was probably meant."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ _OTHER_WORDS: Mapping[str, str] = {
     "validate": "lint",
     "versions": "log",
 }
-"""Words of other programs for what a verb does."""
+"""What other programs call our verbs."""
 
-
-EVERYWHERE = frozenset({"-C", "--remote", "--json", "-q", "-v", "--color"})
+EVERYWHERE = frozenset({"-C", "--remote", "--json", "-q", "-v", "--color", "--no-pager"})
 """The options that every verb takes, by their first names."""
 
 
 def format_options(command: click.Command, context: click.Context, formatter: click.HelpFormatter) -> None:
-    """Write the options that are a verb's own, and then those of every verb."""
+    """Write the verb's own options, then those of every verb."""
     own: list[tuple[str, str]] = []
     shared: list[tuple[str, str]] = []
     for parameter in command.get_params(context):
@@ -48,7 +47,7 @@ def format_options(command: click.Command, context: click.Context, formatter: cl
 
 
 class VerbGroup(click.Group):
-    """A verb that is followed by a verb of its own."""
+    """A verb that has verbs of its own."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         super().__init__(*arguments, **{"subcommand_metavar": "VERB [ARGS]...", **attributes})
@@ -79,14 +78,14 @@ def _meant(context: click.Context, name: str, known: Sequence[str]) -> str:
     other = _OTHER_WORDS.get(name) if context.parent is None else None
     close = other or close_word(name, known)
     if close in known:
-        return f"did you mean {path} {close}?"
+        return f"did you mean '{path} {close}'?"
     if context.parent is None:
-        return f"{path} --help lists the verbs, {path} VERB --help tells the options of one"
-    return f"its verbs are {', '.join(known)}; {path} VERB --help tells the options of one"
+        return f"{path} help"
+    return f"{path} --help"
 
 
 def close_word(word: str, known: Iterable[str]) -> str | None:
-    """Return the one of ``known`` words that looks most like ``word``, ``None`` when none does."""
+    """Return the known word that is most like ``word``, ``None`` if none is close."""
     import difflib
 
     by_folded = {one.casefold(): one for one in known}
