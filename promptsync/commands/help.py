@@ -8,8 +8,14 @@ from promptsync.commands.shared.session import Outcome, Session, verb
 from promptsync.errors import UsageError
 
 
+def _verbs(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    root = context.find_root()
+    names = root.command.list_commands(root) if isinstance(root.command, click.Group) else []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 @verb("help", short_help="Show the help of a verb.", is_long=True)
-@click.argument("words", nargs=-1, metavar="[VERB]...")
+@click.argument("words", nargs=-1, metavar="[VERB]...", shell_complete=_verbs)
 def command(session: Session, words: tuple[str, ...]) -> Outcome:
     """Show what a verb does and its options, as VERB --help does. Without a verb, list the verbs.
 

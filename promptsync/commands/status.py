@@ -47,7 +47,7 @@ _DRIFT = {
 _MANY = 20
 
 
-@verb("status", short_help="Show who changed what.", blank={"prompts": []})
+@verb("status", short_help="Show who changed what.", blank={"prompts": []}, is_long=True)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when anything differs.")
 @click.option(

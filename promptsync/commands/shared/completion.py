@@ -64,8 +64,8 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
     def get_completion_args(self) -> tuple[list[str], str]:
         variable = self.ctx_args["obj"].environment.secret
         line, word = variable("COMP_LINE") or "", variable("COMP_WORD") or ""
-        words = split_arg_string(line)
-        incomplete = "" if line[-1:].isspace() else words.pop()
+        words = split_arg_string(f"{line}.")  # so that the last word is the one being typed, even if empty
+        incomplete = words.pop()[:-1]
         option, _, value = incomplete.partition("=") if incomplete.startswith("-") else ("", "", incomplete)
         self._kept = len(value) - len(word) if value.endswith(word) and option != incomplete else 0
         self._is_quoted = line.removesuffix(word)[-1:] in ("'", '"')
@@ -80,6 +80,7 @@ def complete(root: click.Command, session: Session, instruction: str) -> int:
     """Print completions for the script of a shell; ``instruction`` is the value of ``VARIABLE``."""
     # a message would end up in the line that is being typed
     with contextlib.suppress(Exception):
+        teach(root, "")
         return shell_complete(root, {"obj": session}, "promptsync", VARIABLE, instruction)
     return 1
 
