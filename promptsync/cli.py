@@ -175,9 +175,9 @@ def _write_github_files(session: Session, outcome: Outcome) -> None:
     variables = session.environment.variables
     if not variables:
         return
-    from promptsync.show.github import tell_github
+    from promptsync.show.github import write_github_files
 
-    problem = tell_github(variables, outcome.summary, outcome.outputs, outcome.error)
+    problem = write_github_files(variables, outcome.summary, outcome.outputs, outcome.error)
     if problem is not None:
         session.say(f"warning: {problem}")
 
