@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,8 +12,8 @@ from typing import Any
 import click
 
 from promptsync import __version__
-from promptsync.commands.shared.groups import VerbGroup, close_word
-from promptsync.commands.shared.session import Environment, Outcome, Session, shared_options
+from promptsync.commands.shared.groups import VerbGroup, shared_options, usage_error
+from promptsync.commands.shared.session import Environment, Outcome, Session
 from promptsync.errors import Bug, Interrupted, PromptsyncError, UsageError
 from promptsync.terminal import output, streams
 
@@ -58,8 +57,6 @@ GROUPS = {
 """Every verb with its line in the help, by purpose. Its module is loaded when it is used."""
 
 VERBS = {name: line for verbs in GROUPS.values() for name, line in verbs.items()}
-
-_GIVEN = re.compile(r"'([^']*)' is not one of")
 
 UNWRITTEN = 5
 
@@ -131,7 +128,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.UsageError as error:
-        return _fail(session, _usage(error), wants_json)
+        return _fail(session, usage_error(error), wants_json)
     except click.ClickException as error:
         return _fail(session, UsageError(error.format_message()), wants_json)
     except PromptsyncError as error:
@@ -231,25 +228,6 @@ def _fail(session: Session, error: PromptsyncError, wants_json: bool) -> int:
 
         lines = error_markdown(error)
     return _show(session, Outcome(lines, body, error.exit_code, error))
-
-
-def _usage(error: click.UsageError) -> UsageError:
-    path = error.ctx.command_path if error.ctx is not None else "promptsync"
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.format_message())
-        return UsageError("no verb given", hint=f"{path} {'status' if path == 'promptsync' else '--help'}")
-    message = " ".join(error.format_message().split())  # click puts choices on lines of their own
-    return UsageError(f"{message}{_meant(error)}", hint=f"{path} --help")
-
-
-def _meant(error: click.UsageError) -> str:
-    """Suggest one of an option's choices, which click only lists."""
-    choice = error.param.type if isinstance(error, click.BadParameter) and error.param else None
-    given = _GIVEN.match(error.message)
-    if not isinstance(choice, click.Choice) or given is None:
-        return ""
-    close = close_word(given[1], map(str, choice.choices))
-    return f" Did you mean {close!r}?" if close else ""
 
 
 def _bug(error: Exception, arguments: Sequence[str]) -> Bug:

@@ -10,8 +10,8 @@ from pathlib import Path
 from promptsync.compare.changed import Kind
 from promptsync.compare.difference import Difference, step
 from promptsync.compare.project import Project
-from promptsync.compare.select import At, Catalog, NoSuchVersion, Selected, find_in, may_have_version, select
-from promptsync.compare.versions import find_version
+from promptsync.compare.select import At, Catalog, Selected, find_in, may_have_version, select
+from promptsync.compare.versions import NoSuchVersion, find_version
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
 from promptsync.parallel import mapped

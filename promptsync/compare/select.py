@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
 from promptsync.compare.gather import list_all
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
+from promptsync.compare.suggest import close_name, is_pattern, matches, suggestion
 from promptsync.errors import UsageError
 from promptsync.files.worktree import load_paths
 from promptsync.prompt.names import SUFFIXES, name_for, path_for
 from promptsync.prompt.prompt import Listed
 
-_WILD = frozenset("*?[")
 _LONGEST_NUMBER = 18
 
 
 class NoSuchPrompt(UsageError):
     """A prompt that somebody named does not exist."""
-
-    code = "not-found"
-
-
-class NoSuchVersion(UsageError):
-    """A prompt does not have the version or the label that somebody specified."""
 
     code = "not-found"
 
@@ -168,7 +161,7 @@ def _selected(
     for text, at in readings:
         if text in everything:
             return Selected((text,), at)
-        if found := _matches(text, everything):
+        if found := matches(text, everything):
             return Selected(tuple(found), at, is_exact=False)
     # Of all readings, the one whose name comes closest is the one that was probably meant.
     texts = [text for text, _ in reversed(readings)]
@@ -256,18 +249,9 @@ def expanded(known: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
     known = list(known)
     names: dict[str, None] = {}
     for one in given:
-        found = _matches(one, known) if one not in known else []
+        found = matches(one, known) if one not in known else []
         names |= dict.fromkeys(found or [one])
     return tuple(names)
-
-
-def _matches(text: str, known: Iterable[str]) -> list[str]:
-    return [name for name in known if fnmatchcase(name, text)] if is_pattern(text) else []
-
-
-def is_pattern(text: str) -> bool:
-    """Whether a text has wildcards; a name that has some itself is still found as a name."""
-    return bool(_WILD & set(text))
 
 
 def check_names(snapshot: Snapshot, names: Iterable[str]) -> None:
@@ -292,36 +276,8 @@ def unknown(
         message = f"no prompt matches {given!r}"
     else:
         message = f"there is no prompt {given!r} in {where}"
-    close = _suggestion(given, known, prompts)
+    close = suggestion(given, known, prompts)
     return NoSuchPrompt(message, hint=f"did you mean {close!r}?" if close else "promptsync status -v")
-
-
-def _suggestion(given: str, known: Collection[str], prompts: str) -> str | None:
-    """Return the closest argument of the same kind: a name, a pattern, or a path below ``prompts``."""
-    folders = {name.rpartition("/")[0] for name in known if "/" in name}
-    folders |= {folder[:at] for folder in folders for at, sign in enumerate(folder) if sign == "/"}
-    if is_pattern(given):
-        folder, _, last = given.rpartition("/")
-        close = close_name(folder, folders) if folder else None
-        return f"{close}/{last}" if close and _matches(f"{close}/{last}", known) else None
-    is_path = bool(prompts) and given.startswith(f"{prompts}/")
-    text = given.removeprefix(f"{prompts}/") if is_path else given
-    for suffix in SUFFIXES:
-        text = text.removesuffix(suffix)
-    text = text.rstrip("/")
-    close = text if text in folders else close_name(text, [*known, *folders])
-    if close is None or close in known:
-        return close
-    return f"{prompts}/{close}" if is_path else f"{close}/*"
-
-
-def close_name(name: str, names: Iterable[str]) -> str | None:
-    """Return the name that somebody probably meant, ``None`` when no name is close."""
-    import difflib  # most names are right
-
-    names = list(names)
-    same_end = [one for one in names if one.endswith(f"/{name}")]
-    return next(iter(same_end or difflib.get_close_matches(name, names, 1)), None)
 
 
 def no_such_prompt(project: Project, name: str, names: Collection[str]) -> NoSuchPrompt:
@@ -335,18 +291,3 @@ def no_such_prompt(project: Project, name: str, names: Collection[str]) -> NoSuc
     if (project.config.prompts_path / path_for(name)).is_file():
         return found.replaced(hint=f"promptsync push {shlex.quote(name)}")
     return found if "did you mean" in found.hint else found.replaced(hint="promptsync ls-remote")
-
-
-def no_such_version(listed: Listed, at: At, labels: Sequence[str] = ()) -> NoSuchVersion:
-    """Return the error for a version or a label that a prompt does not have."""
-    name = shlex.quote(listed.name)
-    if at.label is None:
-        return NoSuchVersion(
-            f"{listed.name!r} has no version {at.number}; its latest is v{listed.version}",
-            hint=f"promptsync log {name}",
-        )
-    close = close_name(at.label, labels)
-    return NoSuchVersion(
-        f"{listed.name!r} has no label {at.label!r}",
-        hint=f"did you mean {close!r}?" if close else f"promptsync label list {name}",
-    )

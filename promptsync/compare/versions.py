@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,13 +10,21 @@ from pathlib import Path
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import Pointers, labels_of_prompt
 from promptsync.compare.project import Project
-from promptsync.compare.select import LATEST, At, Catalog, NoSuchVersion, no_such_version, select
+from promptsync.compare.select import LATEST, At, Catalog, select
+from promptsync.compare.suggest import close_name
+from promptsync.errors import UsageError
 from promptsync.parallel import CONNECTIONS, mapped
 from promptsync.prompt.prompt import Listed, RemoteVersion
 from promptsync.registry.errors import NotFound, Unsupported
 
 _BATCH = 4 * CONNECTIONS
 """How many versions are requested before it is known how many of them exist."""
+
+
+class NoSuchVersion(UsageError):
+    """A prompt does not have the version or the label that somebody specified."""
+
+    code = "not-found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +141,18 @@ def labels_at(labels: Pointers | None, version: int) -> tuple[str, ...] | None:
     if labels is None:
         return None
     return tuple(sorted(name for name, one in labels.items() if one.version == version))
+
+
+def no_such_version(listed: Listed, at: At, labels: Sequence[str] = ()) -> NoSuchVersion:
+    """Return the error for a version or a label that a prompt does not have."""
+    name = shlex.quote(listed.name)
+    if at.label is None:
+        return NoSuchVersion(
+            f"{listed.name!r} has no version {at.number}; its latest is v{listed.version}",
+            hint=f"promptsync log {name}",
+        )
+    close = close_name(at.label, labels)
+    return NoSuchVersion(
+        f"{listed.name!r} has no label {at.label!r}",
+        hint=f"did you mean {close!r}?" if close else f"promptsync label list {name}",
+    )

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from promptsync.compare.gather import labels_by_prompt, labels_of
 from promptsync.compare.project import Project
-from promptsync.compare.select import expanded, is_pattern, named_by, no_such_prompt
+from promptsync.compare.select import expanded, named_by, no_such_prompt
+from promptsync.compare.suggest import is_pattern
 from promptsync.files.worktree import scan
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import Unsupported

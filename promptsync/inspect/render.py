@@ -15,10 +15,9 @@ from promptsync.compare.select import (
     At,
     NoSuchPrompt,
     may_have_version,
-    no_such_version,
     select,
 )
-from promptsync.compare.versions import Chosen, choose, read_labels
+from promptsync.compare.versions import Chosen, choose, no_such_version, read_labels
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.commands.shared.groups import VerbGroup, format_options
+from promptsync.commands.shared.groups import VerbGroup, format_options, shared_options
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.terminal.progress import Bar
 
@@ -202,63 +201,6 @@ class Outcome:
 
 
 Verb = Callable[..., Outcome]
-
-
-def _set_directory(context: click.Context, _: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        session: Session = context.obj
-        session.given_directory = os.path.join(session.given_directory, value)  # noqa: PTH118 -- quick to start
-
-
-def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-    if value not in (None, False, 0) and parameter.name is not None:
-        setattr(context.obj, parameter.name, value)
-
-
-_SHARED: tuple[Callable[[Any], Any], ...] = (
-    click.option(
-        "-C",
-        "directory",
-        metavar="DIR",
-        type=click.Path(exists=True, file_okay=False),
-        expose_value=False,
-        callback=_set_directory,
-        help="Run as if started in DIR.",
-    ),
-    click.option(
-        "--remote",
-        metavar="NAME|URL",
-        expose_value=False,
-        callback=_set,
-        help="Use this registry: a remote from promptsync.yaml, or a URL.",
-    ),
-    click.option("--json", is_flag=True, expose_value=False, callback=_set, help="Print one JSON document."),
-    click.option(
-        "-q", "--quiet", is_flag=True, expose_value=False, callback=_set, help="Print only the result."
-    ),
-    click.option("-v", "--verbose", count=True, expose_value=False, callback=_set, help="Print more."),
-    click.option(
-        "--color",
-        type=click.Choice(["auto", "always", "never"]),
-        expose_value=False,
-        callback=_set,
-        help="Use colors (default: on a terminal).",
-    ),
-    click.option(
-        "--no-pager",
-        is_flag=True,
-        expose_value=False,
-        callback=_set,
-        help="Do not show long output in a pager.",
-    ),
-)
-
-
-def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that every verb takes. Their values go to the session, not to the function."""
-    for option in reversed(_SHARED):
-        function = option(function)
-    return function
 
 
 def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], click.Group]:
