@@ -283,6 +283,7 @@ def test_help_shows_the_same_as_the_help_option(words, capsys):
     assert run([*words, "--help"], {}) == 0
     assert capsys.readouterr().out == shown
     assert "Usage: promptsync" in shown
+    assert "\n  [" not in shown  # arguments are described in the text
 
 
 def test_n_means_a_dry_run_wherever_it_exists():

@@ -95,6 +95,8 @@ def format_options(command: click.Command, context: click.Context, formatter: cl
     own: list[tuple[str, str]] = []
     shared: list[tuple[str, str]] = []
     for parameter in command.get_params(context):
+        if isinstance(parameter, click.Argument):
+            continue  # the text of the help describes it
         record = parameter.get_help_record(context)
         if record is not None:
             (shared if isinstance(parameter, _Shared) else own).append(record)
