@@ -199,16 +199,16 @@ _RUN = """
 import json, sys
 before = set(sys.modules)
 from promptsync.cli import run
-code = run(sys.argv[1:], {"PROMPTLAYER_API_KEY": "pl_test"})
+code = run(sys.argv[1:], {"PROMPTLAYER_API_KEY": "pl_test", **{environ}})
 new = [name for name, module in sys.modules.items() if module is not None and name not in before]
 loaded = {name.split(".")[0] for name in new}
 sys.stderr.write("\\n" + json.dumps([code, sorted(loaded - sys.stdlib_module_names)]))
 """
 
 
-def loaded(root: Path, *arguments: str) -> set[str]:
+def loaded(root: Path, *arguments: str, **environ: str) -> set[str]:
     """The top-level third-party modules that a run loads; it must succeed."""
-    command = [sys.executable, "-c", _RUN, *arguments]
+    command = [sys.executable, "-c", _RUN.replace("{environ}", repr(environ)), *arguments]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     code, names = json.loads(done.stderr.splitlines()[-1])
     assert code == 0, done.stdout + done.stderr
@@ -247,7 +247,8 @@ def test_lint_loads_no_network_and_no_git(aligned: Path) -> None:
     "line", ["promptsync ", "promptsync push ", "promptsync show a@", "promptsync eval run "]
 )
 def test_completion_in_a_shell_loads_nothing_that_takes_long(aligned: Path, line: str) -> None:
-    assert loaded(aligned, "completion", "bash", "--line", line) <= START | FILES
+    environ = {"_PROMPTSYNC_COMPLETE": "bash_complete", "COMP_LINE": line}
+    assert loaded(aligned, **environ) <= START | FILES
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["--json", "status"], ["push"]], ids=" ".join)

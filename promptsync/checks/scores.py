@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptsync.checks.catalogue import Evaluation, PastRun, list_evaluations
 from promptsync.checks.evaluations import EvaluationRun, as_reported, with_score
@@ -15,6 +15,7 @@ from promptsync.errors import RemoteError
 from promptsync.files.worktree import scan
 from promptsync.inspect.log import LoggedVersion, read_log
 from promptsync.parallel import mapped
+from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import NotFound
 from promptsync.registry.promptlayer.parse import text
 
@@ -110,7 +111,7 @@ def score_history(project: Project, name: str, *, newest: int = NEWEST) -> Histo
     return History(
         name,
         tuple(one for one in series if one.runs),
-        _versions(project, name, listed.version, scored),
+        _versions(project, listed, scored),
         tuple(run for run in runs if run.version is None or run.score is None),
         wanted.missing,
         unread=sum(max(0, len(ended) - newest) for ended in past.values()),
@@ -118,7 +119,7 @@ def score_history(project: Project, name: str, *, newest: int = NEWEST) -> Histo
     )
 
 
-def _find(project: Project, name: str) -> Any:
+def _find(project: Project, name: str) -> Listed:
     try:
         return find_prompt(project, name)
     except NoSuchPrompt as error:
@@ -212,11 +213,9 @@ def _series(one: Evaluation, min_score: float | None, scored: Iterable[ScoredRun
     return Series(one.name, min_score, tuple(judged))
 
 
-def _versions(
-    project: Project, name: str, latest: int, scored: Iterable[ScoredRun]
-) -> Mapping[int, LoggedVersion]:
+def _versions(project: Project, listed: Listed, scored: Iterable[ScoredRun]) -> Mapping[int, LoggedVersion]:
     numbers = {run.version for run in scored if run.version is not None}
     if not numbers:
         return {}
-    found = read_log(project, name, limit=latest - min(numbers) + 1).versions
+    found = read_log(project, listed, limit=listed.version - min(numbers) + 1).versions
     return {one.version: one for one in found if one.version in numbers}

@@ -30,7 +30,7 @@ _DRIFT = frozenset(
 """The states that an edit in the dashboard leads to, and not a change that is yet to be pushed."""
 
 
-@verb("status", short_help="Show who changed what.", blank={"prompts": []})
+@verb("status", short_help="Show who changed what.", blank={"prompts": []}, is_long=True)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if anything differs.")
 @click.option("--drift", is_flag=True, help="Exit with 1 if the registry was edited.")

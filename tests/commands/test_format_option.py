@@ -73,7 +73,7 @@ def test_runs_and_deploys_come_as_markdown(tmp_path: Path, capsys: pytest.Captur
         return capsys.readouterr().out
 
     planned = markdown("deploy", "--label", "prod", "--allow-dirty", "--dry-run", "--rehearse")
-    assert planned.startswith("**To release to `prod`: 7 prompts**")
+    assert planned.startswith("**7 prompts to release to `prod`**")
     assert "**Rehearsal passed**" in planned and "<code>support/refund</code>: new" in planned
     deployed = markdown("deploy", "--label", "prod", "--allow-dirty")
     assert deployed.startswith("**7 prompts released to `prod`**")

@@ -96,8 +96,8 @@ def test_flags_beat_the_environment(
 
 
 REFUSED = [
-    ({}, "llama", {}, "is no URL of a model"),
-    ({}, "http://127.0.0.1:1/v1", {"key_variable": "MINE"}, "the environment has no MINE"),
+    ({}, "llama", {}, "is not the URL of a model"),
+    ({}, "http://127.0.0.1:1/v1", {"key_variable": "MINE"}, "MINE is not set"),
     ({"PROMPTSYNC_MODEL_KEY": "k"}, "http://192.0.2.1/v1", {}, "refusing plain http"),
 ]
 
