@@ -104,7 +104,7 @@ def test_ctrl_c_while_labels_move_moves_them_back_and_says_so(released: World) -
     assert {name: released.label(name, "prod") for name in NAMES} == dict.fromkeys(NAMES, 2)
 
 
-@pytest.mark.parametrize("number", numbers(quick=0, count=8, fuzz=12))
+@pytest.mark.parametrize("number", numbers(quick=0, count=6, fuzz=12))
 def test_two_deploys_at_once_release_nothing_unchecked_and_tell_the_truth(
     released: World, number: int
 ) -> None:
