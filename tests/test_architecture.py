@@ -54,7 +54,7 @@ OWNERS = {
     "deepdiff": {"prompt/fields.py"},
     "git": {"files/git/history.py"},
     "jsonschema_rs": {"files/schema.py"},
-    "filelock": {"files/state/private.py"},
+    "filelock": {"files/state/disk.py"},
     "httpx_retries": {"registry/promptlayer/retry.py"},
     "werkzeug": {"server/routes.py"},
     "waitress": {"server/serve.py"},

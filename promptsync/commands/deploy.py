@@ -17,7 +17,7 @@ from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.survey import InTheWay
 from promptsync.errors import AnswerIsNo, PromptsyncError, Refused
-from promptsync.files.state.private import locked
+from promptsync.files.state.disk import locked
 from promptsync.prompt.labels import check_label
 from promptsync.show import deploy as show_deploy
 from promptsync.show import deploy_documents, diff

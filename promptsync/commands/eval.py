@@ -82,7 +82,7 @@ def _shows_blocks(session: Session) -> bool:
 
 def _picture_into(path: Path) -> Callable[[History], None]:
     """Return what draws a history into a file. Raises ``PromptsyncError`` at once where that cannot be."""
-    from promptsync.files.state.atomic import check_place, replace
+    from promptsync.files.state.disk import check_place, replace
     from promptsync.show.plot import picture, picture_format
 
     kind = picture_format(path)

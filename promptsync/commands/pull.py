@@ -16,7 +16,7 @@ from promptsync.compare.gather import gather
 from promptsync.compare.project import Project
 from promptsync.compare.select import named_by
 from promptsync.errors import AnswerIsNo, Refused, RemoteError, UsageError
-from promptsync.files.state.private import locked
+from promptsync.files.state.disk import locked
 from promptsync.pull.apply import PullReceipt, apply_pull
 from promptsync.pull.materialise import export, plan_materialise
 from promptsync.pull.merge import MergeConflict

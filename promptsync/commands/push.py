@@ -14,7 +14,7 @@ from promptsync.compare.project import Project
 from promptsync.compare.select import named_by
 from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import AnswerIsNo, Refused
-from promptsync.files.state.private import locked
+from promptsync.files.state.disk import locked
 from promptsync.push.actions import Kind, PushPlan, PushReceipt
 from promptsync.push.apply import apply_push
 from promptsync.push.plan import PushOptions, check_options, plan_push

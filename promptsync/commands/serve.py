@@ -147,7 +147,7 @@ def _places(session: Session, database: Path | None, fixtures: Path | None) -> t
 def _embedded(configuration: Path) -> tuple[Path, Path | None]:
     """Return where a working copy keeps its embedded registry, whether or not that is its default remote."""
     from promptsync.files.config import load
-    from promptsync.files.state.private import private_directory
+    from promptsync.files.state.disk import private_directory
 
     config = load(configuration)
     remotes = [remote for remote in config.remotes.values() if remote.url.startswith(LOCAL)]

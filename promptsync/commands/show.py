@@ -36,7 +36,7 @@ def command(session: Session, wanted: str, raw: bool) -> Outcome:
 
 
 def _yaml(found: Shown) -> str:
-    from promptsync.files.yaml.layout import render_new
+    from promptsync.files.prompt_file import render_new
 
     return render_new(found.remote.prompt, Local()).removesuffix("\n")
 

@@ -1,4 +1,4 @@
-"""``promptsync.yaml``: where the prompts are, which registries they go to, what proves them."""
+"""``promptsync.yaml``: where the prompts are, which registries they are published to, what checks them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEY_HINT: Final = "Remove it, revoke it if it was committed, and set PROMPTLAYE
 
 @dataclass(frozen=True, slots=True)
 class RemoteConfig:
-    """A registry: ``url`` is ``local:``, ``local:PATH`` or an http(s) URL; ``fixtures`` may be a path."""
+    """A registry. ``url`` is ``local:``, ``local:PATH`` or an http(s) URL; ``fixtures`` is a path, if any."""
 
     name: str
     url: str
@@ -36,8 +36,8 @@ class RemoteConfig:
 class Config:
     """The configuration with its defaults filled in.
 
-    ``root`` is the directory of the file and ``prompts`` a path with ``/`` below it. ``checks`` are mappings
-    with ``match``, either ``evaluation`` or ``agent``, and perhaps ``min_score`` or ``input_variables``.
+    ``root`` is the directory of the file, ``prompts`` a path below it with ``/``. ``checks`` are mappings
+    with ``match``, either ``evaluation`` or ``agent``, and optionally ``min_score`` or ``input_variables``.
     """
 
     root: Path
@@ -51,7 +51,7 @@ class Config:
     limits_changes: float = 0.5
 
     def in_scope(self, name: str) -> bool:
-        """Whether a prompt belongs to this repository; ``*`` crosses ``/``, no pattern means all."""
+        """Whether a prompt belongs to this repository; ``*`` matches ``/`` too, and no pattern means all."""
         return not self.include or any(fnmatchcase(name, pattern) for pattern in self.include)
 
     @property
@@ -62,27 +62,27 @@ class Config:
 
 def find(start: Path) -> Path | None:
     """Return the nearest ``promptsync.yaml`` in a directory or above it."""
-    # resolved: the parents of a path with .. in it are not the directories above
+    # The parents of a path that contains .. are not the directories above it.
     start = start.resolve()
     candidates = (folder / FILE_NAME for folder in (start, *start.parents))
     return next((path for path in candidates if path.is_file()), None)
 
 
 def load(path: Path) -> Config:
-    """Read a configuration. Raises UsageError that lists everything wrong with it and where."""
+    """Read a configuration. Raises a UsageError that lists everything that is wrong with it, and where."""
     try:
         if path.stat().st_size > yaml_load.MAX_BYTES:
             raise _invalid(path, yaml_load.too_large(path.stat().st_size, path.name).problems)
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be read: {error.strerror}", hint="check its permissions", code="config"
+            f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}", code="config"
         ) from None
     return parse(path, data)
 
 
 def parse(path: Path, data: bytes) -> Config:
-    """Return what a file that holds ``data`` would say, whether it is there or not; raises like ``load``."""
+    """Return the configuration in the contents of a file, which need not exist; raises what ``load`` does."""
     try:
         loaded = yaml_load.load(data, path.name)
     except InvalidFile as error:
@@ -124,12 +124,12 @@ def _default_remote(value: Mapping[str, Any], remotes: Mapping[str, RemoteConfig
 
 
 def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
-    """Yield what a schema cannot say about a configuration that fits it."""
+    """Yield what the schema cannot rule out."""
     value = loaded.value or {}
     prompts = value.get("prompts", "prompts")
     parts = PurePosixPath(prompts).parts
     if not parts or ".." in parts or prompts.startswith("/") or re.search(r"^[A-Za-z]:|\\", prompts):
-        message = f"prompts: {prompts} is not a directory below the one of this file."
+        message = f"prompts: {prompts} is not below the directory of this file."
         yield _problem(loaded, path, ("prompts",), message, "Write a relative path such as prompts.")
     remotes = _remotes(value)
     default = value.get("remote")
@@ -139,18 +139,18 @@ def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
 
 
 def _keys_in(text: str, path: str) -> Iterator[Problem]:
-    """Yield the places of anything like a key, comments too: it would end up in git."""
+    """Yield the places of anything that looks like an API key, comments included: it would end up in git."""
     for number, line in enumerate(text.splitlines(), 1):
         for found in _KEY_VALUE.finditer(line):
-            message = "This looks like a key. A key is never read from this file."
+            message = "This looks like an API key. Keys are never read from this file."
             yield Problem(path, number, found.start() + 1, "api-key", message, hint=_KEY_HINT)
 
 
 def _without_keys(problem: Problem) -> Problem:
-    """Say why, when the unknown key is a secret one."""
+    """Say why an unknown setting is refused when it is named like a secret."""
     if problem.rule != "unknown-key" or not _KEY_WORDS.fullmatch(problem.message.split(".")[-2].split()[-1]):
         return problem
-    message = f"{problem.message} A key is never read from this file."
+    message = f"{problem.message} API keys are never read from this file."
     return Problem(problem.path, problem.line, problem.column, "api-key", message, hint=_KEY_HINT)
 
 
@@ -167,8 +167,8 @@ def _problem(
 def _invalid(path: Path, problems: Iterator[Problem] | list[Problem] | tuple[Problem, ...]) -> UsageError:
     details = [text_of(problem) for problem in problems]
     return UsageError(
-        f"{path} is not a valid configuration",
+        f"{path} is not valid",
         details=details,
-        hint="correct the file; promptsync schema config prints what it may hold.",
+        hint="promptsync schema config  # what the file may contain",
         code="config",
     )

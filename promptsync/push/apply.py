@@ -12,10 +12,9 @@ from promptsync.compare.origin import with_keys
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import PromptsyncError, Refused, RemoteError
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.state.atomic import write
+from promptsync.files.prompt_file import PromptFile, render_edit
+from promptsync.files.state.disk import write
 from promptsync.files.state.record import Entry
-from promptsync.files.yaml.edit import render_edit
 from promptsync.history.key import identity, make_key
 from promptsync.parallel import for_each
 from promptsync.prompt.canonical import digest, tag_set
@@ -41,7 +40,7 @@ def write_keys(
             _write(
                 project,
                 file,
-                render_edit(file.text, file.prompt, with_keys(file.local, project, [key]), file.path),
+                render_edit(file, file.prompt, with_keys(file.local, project, [key])),
             )
             receipt.synced.append(name)
         except (OSError, PromptsyncError) as error:

@@ -12,9 +12,8 @@ from typing import Final
 from promptsync.errors import Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, load, parse
 from promptsync.files.schema import schema
-from promptsync.files.state.atomic import write
-from promptsync.files.state.private import DIRECTORY
-from promptsync.files.yaml.scalars import is_ambiguous
+from promptsync.files.state.disk import DIRECTORY, write
+from promptsync.files.yaml.layout import is_ambiguous
 from promptsync.prompt.names import SUFFIXES
 from promptsync.registry.address import LOCAL, address
 

@@ -13,9 +13,8 @@ from typing import Final
 
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config
-from promptsync.files.state.atomic import write
-from promptsync.files.state.private import private_directory
-from promptsync.files.yaml.scalars import is_ambiguous
+from promptsync.files.state.disk import private_directory, write
+from promptsync.files.yaml.layout import is_ambiguous
 from promptsync.registry.address import LOCAL
 
 REPOSITORY: Final = "https://github.com/promptsync/promptsync"

@@ -11,7 +11,7 @@ from promptsync.commands.shared.session import Session
 from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config
-from promptsync.files.state.private import locked
+from promptsync.files.state.disk import locked
 from promptsync.pull.apply import PullReceipt, apply_pull
 from promptsync.pull.plan import PullPlan
 from promptsync.setup.import_registry import Adoption, Group, groups, idle, plan_adoption, survey

@@ -15,7 +15,7 @@ from promptsync.files.git.history import History
 from promptsync.files.git.output import Change, Commit
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import parse
-from promptsync.files.state.private import DIRECTORY, private_directory, read_json, write_json
+from promptsync.files.state.disk import DIRECTORY, private_directory, read_json, write_json
 from promptsync.prompt.canonical import digest, tag_set
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Prompt

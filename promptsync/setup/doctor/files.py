@@ -12,7 +12,7 @@ from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, load
 from promptsync.files.errors import text_of
 from promptsync.files.git.history import History
-from promptsync.files.state.private import DIRECTORY, is_locked, read_json
+from promptsync.files.state.disk import DIRECTORY, is_locked, read_json
 from promptsync.files.worktree import Worktree, scan
 from promptsync.setup.doctor.finding import Finding, counted, error, failed, ok, warning
 

@@ -100,7 +100,7 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
                     5,
                     "wrong-type",
                     "messages[1].content must be text or a list, but it is a mapping."
-                    " Text that starts with { or holds a colon must be quoted.",
+                    " Text that starts with { or contains a colon must be quoted.",
                 ),
             ],
         ),
@@ -123,7 +123,14 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
         ),
         (
             "content: x\nmodel: {name: m}\nmetadata: {model: {name: n}}\n",
-            [(3, 1, "model-twice", "The model stands twice: in model: and in metadata.model. Keep model:.")],
+            [
+                (
+                    3,
+                    1,
+                    "model-twice",
+                    "The model is given twice: in model: and in metadata.model. Keep model:.",
+                )
+            ],
         ),
         (
             "content: x\nextra: {template: {tools: []}, versoin: {}}\n",
@@ -132,7 +139,7 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
                     2,
                     9,
                     "unknown-key",
-                    "extra.template holds a key that has its own place. Write it at the top of the file.",
+                    "extra.template has a key that belongs at the top of the file. Move it there.",
                 ),
                 (2, 32, "unknown-key", "Unknown key extra.versoin. Did you mean version?"),
             ],
@@ -144,7 +151,7 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
                     2,
                     1,
                     "schema",
-                    "synced is not a version and seven digits, such as 7-3fa9c1a: delete the line, "
+                    "synced is not a version and seven hex digits, such as 7-3fa9c1a: delete the line, "
                     "then run promptsync pull.",
                 )
             ],
@@ -156,7 +163,7 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
                     2,
                     1,
                     "unknown-key",
-                    "Unknown key pulled. It is called synced: now. Delete the line, "
+                    "Unknown key pulled. It was renamed to synced:. Delete the line, "
                     "then run promptsync pull.",
                 )
             ],
