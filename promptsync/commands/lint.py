@@ -12,7 +12,8 @@ import click
 
 from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Outcome, Session, verb
-from promptsync.inspect.lint import ALL_RULES, Checked, check_all, check_files
+from promptsync.inspect.lint import Checked, check_all, check_files
+from promptsync.lint.rules import RULES
 from promptsync.prompt.prompt import Problem
 from promptsync.terminal import output
 
@@ -46,11 +47,9 @@ def command(
 def _rules() -> Outcome:
     rows = [
         (rule.id, output.style(rule.severity, _MEANINGS[rule.severity]), rule.summary)
-        for rule in ALL_RULES.values()
+        for rule in RULES.values()
     ]
-    bodies = [
-        {"id": rule.id, "severity": rule.severity, "summary": rule.summary} for rule in ALL_RULES.values()
-    ]
+    bodies = [{"id": rule.id, "severity": rule.severity, "summary": rule.summary} for rule in RULES.values()]
     return Outcome(output.table(rows), {"rules": bodies})
 
 
@@ -142,7 +141,7 @@ def _annotation(problem: Problem) -> str:
 def _sarif(session: Session, found: Checked) -> list[str]:
     from promptsync.show.sarif import sarif
 
-    return sarif(_relative(found.problems, _checkout(session)), list(ALL_RULES.values()))
+    return sarif(_relative(found.problems, _checkout(session)), list(RULES.values()))
 
 
 _FORMS: Mapping[str, Callable[[Session, Checked], list[str]]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -21,6 +21,20 @@ LOCAL: Final = "local"
 _KEY_WORDS: Final = re.compile(r"(?i)(api[-_ ]?)?key|token|secret|password|authorization")
 _KEY_VALUE: Final = re.compile(r"\b(pl_|sk-)[0-9A-Za-z_-]{16,}|://[^/@\s]+@")
 _KEY_HINT: Final = "Remove it, revoke it if it was committed, and set PROMPTLAYER_API_KEY instead."
+
+
+class InvalidConfig(UsageError):
+    """The configuration cannot be used. ``problems`` are all the reasons."""
+
+    code = "config"
+
+    def __init__(self, path: Path, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__(
+            f"{path} cannot be used",
+            details=[text_of(problem) for problem in self.problems],
+            hint="promptsync schema config  # what the file may contain",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +83,15 @@ def find(start: Path) -> Path | None:
 
 
 def load(path: Path) -> Config:
-    """Read a configuration. Raises a UsageError that lists everything that is wrong with it, and where."""
+    """Read a configuration. Raises InvalidConfig, with everything that is wrong with it and where."""
     try:
-        if path.stat().st_size > yaml_load.MAX_BYTES:
-            raise _invalid(path, yaml_load.too_large(path.stat().st_size, path.name).problems)
-        data = path.read_bytes()
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= yaml_load.MAX_BYTES else b""
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}", code="config"
-        ) from None
+        problem = Problem(path.name, 1, 1, "config", f"The file cannot be read: {error.strerror}.")
+        raise InvalidConfig(path, [problem]) from None
+    if size > yaml_load.MAX_BYTES:
+        raise InvalidConfig(path, yaml_load.too_large(size, path.name).problems)
     return parse(path, data)
 
 
@@ -86,13 +100,13 @@ def parse(path: Path, data: bytes) -> Config:
     try:
         loaded = yaml_load.load(data, path.name)
     except InvalidFile as error:
-        raise _invalid(path, error.problems) from None
+        raise InvalidConfig(path, error.problems) from None
     problems = [_without_keys(problem) for problem in schema.check(loaded, path.name, "config")]
     if not problems:
         problems = list(_contradictions(loaded, path.name))
     problems += _keys_in(loaded.text, path.name)
     if problems:
-        raise _invalid(path, sorted(problems))
+        raise InvalidConfig(path, problems)
     return _config(path, loaded.value or {})
 
 
@@ -162,13 +176,3 @@ def _problem(
     hint: str = "",
 ) -> Problem:
     return Problem(path, *loaded.position(where), "config", message, hint=hint)
-
-
-def _invalid(path: Path, problems: Iterator[Problem] | list[Problem] | tuple[Problem, ...]) -> UsageError:
-    details = [text_of(problem) for problem in problems]
-    return UsageError(
-        f"{path} is not valid",
-        details=details,
-        hint="promptsync schema config  # what the file may contain",
-        code="config",
-    )

@@ -110,7 +110,7 @@ def _name_of(path: Path) -> str:
 
 
 def check_names(root: Path, prompts: str, kind: str) -> Iterator[str]:
-    """Yield the names under ``evaluations`` or ``agents``, the ``kind``, in prompt files, perhaps repeated."""
+    """Yield the names in prompt files under a ``kind``, ``evaluations`` or ``agents``; some repeatedly."""
     for path, _ in _files(root / prompts):
         try:
             data = path.read_bytes() if path.stat().st_size <= _MAX_SIZE else b""
@@ -122,7 +122,7 @@ def check_names(root: Path, prompts: str, kind: str) -> Iterator[str]:
 
 
 def fixture_names(path: Path, kind: str) -> Iterator[str]:
-    """Yield the names under ``evaluations`` or ``agents`` (the ``kind``) in a fixtures file."""
+    """Yield the names in a fixtures file under a ``kind``, ``evaluations`` or ``agents``."""
     try:
         data = path.read_bytes()
     except OSError:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from promptsync.prompt.defaults import ROLES
 from promptsync.prompt.fill import mappings
 from promptsync.prompt.snippets import is_text_block, snippet_text
 
@@ -127,15 +128,13 @@ def _anthropic(template: Template) -> Arguments:
     system = [
         {"type": "text", "text": block["text"]}
         for message in template["messages"]
-        if message.get("role") in ("system", "developer")
+        if _instructs(message)
         for block in mappings(message.get("content"))
         if is_text_block(block)
     ]
     built: Arguments = {"system": system} if system else {}
     built["messages"] = [
-        _anthropic_message(message)
-        for message in template["messages"]
-        if message.get("role") not in ("system", "developer")
+        _anthropic_message(message) for message in template["messages"] if not _instructs(message)
     ]
     tools = [
         {
@@ -146,6 +145,11 @@ def _anthropic(template: Template) -> Arguments:
         for tool in _functions(template)
     ]
     return built | ({"tools": tools} if tools else {})
+
+
+def _instructs(message: Mapping[str, Any]) -> bool:
+    role = ROLES.get(str(message.get("role")))
+    return role is not None and role.instructs
 
 
 def _anthropic_message(message: Mapping[str, Any]) -> Arguments:

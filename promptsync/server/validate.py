@@ -24,8 +24,6 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "bash_code_execution_tool_result": ("tool_use_id",),
     "text_editor_code_execution_tool_result": ("tool_use_id",),
 }
-_NAMED_ROLES = frozenset(("function", "placeholder"))
-_EMPTY_ROLES = frozenset(("assistant", "function", "placeholder"))
 _MODEL_TEXTS: Mapping[str, int | None] = {
     "api_type": None,
     "base_model": 100,
@@ -75,14 +73,13 @@ def _check_message(message: Any, where: str) -> None:
         raise malformed(f"{where} has to be an object.")
     role = message.get("role")
     if not isinstance(role, str) or role not in ROLES:
-        raise malformed(f"{where}.role has to be one of {', '.join(sorted(ROLES))}.")
+        raise malformed(f"{where}.role has to be one of {', '.join(ROLES)}.")
     _check_format(message, where)
-    if message.get("content") is not None or role not in _EMPTY_ROLES:
+    if message.get("content") is not None or ROLES[role].needs_content:
         _check_content(message.get("content"), f"{where}.content")
-    if role in _NAMED_ROLES and not _is_text(message.get("name")):
-        raise malformed(f"{where}.name is required for the role {role}.")
-    if role == "tool" and not isinstance(message.get("tool_call_id"), str):
-        raise malformed(f"{where}.tool_call_id is required for the role tool.")
+    for key in ROLES[role].required:
+        if not isinstance(message.get(key), str) or (key == "name" and not message[key]):
+            raise malformed(f"{where}.{key} is required for the role {role}.")
     calls = message.get("tool_calls")
     if not isinstance(calls, list | None) or not all(isinstance(call, Mapping) for call in calls or ()):
         raise malformed(f"{where}.tool_calls has to be a list of objects.")

@@ -152,6 +152,7 @@ def test_a_key_in_the_configuration_is_an_error_that_does_not_show_it(tmp_path: 
 
 
 def test_a_configuration_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot be used") as caught:
         load(tmp_path / "promptsync.yaml")
+    assert "cannot be read: No such file" in caught.value.details[0]
     assert problems(tmp_path, "a: [\n")[0].startswith("promptsync.yaml:2:1: This is not valid YAML")

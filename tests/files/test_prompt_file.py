@@ -10,6 +10,7 @@ from strategies import locals_, prompts
 from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import parse
+from promptsync.prompt.defaults import BLOCKS, ROLES
 from promptsync.prompt.document import KEYS, to_document
 from promptsync.prompt.prompt import Local, Prompt
 
@@ -207,3 +208,9 @@ def test_the_schemas_are_valid_and_describe_every_key(kind: schema.Kind) -> None
 
 def test_the_schema_knows_the_keys_of_a_document() -> None:
     assert set(schema.schema("prompt")["properties"]) == set(KEYS)
+
+
+def test_the_schema_offers_every_role_and_block_type() -> None:
+    shapes = schema.schema("prompt")["$defs"]
+    assert shapes["message"]["properties"]["role"]["examples"] == list(ROLES)
+    assert shapes["block"]["properties"]["type"]["examples"] == list(BLOCKS)
