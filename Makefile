@@ -2,7 +2,9 @@
 # make test: everything that is tested. make quick: without what takes long. make lint: style and types.
 # make bench: the budgets, measured.
 # make fuzz: the same tests with examples that were not tried before.
-# make screens: the pictures of the manual, taken anew from real runs.
+# make docs: build the manual into build/docs; a dead link fails the build.
+# make manual: run the commands of the manual again and put their real output, tables and pictures into it.
+# make screens: only the pictures.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +12,7 @@ BIN := $(VENV)/bin
 # many tests wait for a process or a socket, so one more at a time than there are processors
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
-.PHONY: demo test quick fuzz lint bench screens clean
+.PHONY: demo test quick fuzz lint bench docs manual screens clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/demo/demo.sh
@@ -32,6 +34,14 @@ lint: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
 
+docs: $(VENV)/.installed-docs
+	rm -rf build/docs
+	$(BIN)/python -m sphinx -W -n --keep-going --quiet -b html docs build/docs
+
+manual: $(VENV)/.installed-test screens
+	$(BIN)/python tests/walkthrough_shell.py
+	$(BIN)/python tests/sync/situation_docs.py
+
 screens: $(VENV)/.installed
 	$(BIN)/python docs/screens.py
 
@@ -47,6 +57,10 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable . --group test --group lint
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable . --group docs
 	@touch $@ $(VENV)/.installed
 
 clean:

@@ -55,15 +55,15 @@ def status(root: str, url: str) -> None:
     from benchmarks.measure import KEY
     from promptsync.prompt.canonical import digest
     from promptsync.prompt.document import to_prompt
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.promptlayer.client import PromptLayer
 
     began = time.perf_counter()
     digests = {}
     for path in sorted(Path(root, "prompts").rglob("*.yaml")):
         prompt, _ = to_prompt(yaml.load(path.read_bytes(), yaml.CSafeLoader), path.stem)
         digests[prompt.name] = digest(prompt)
-    with Registry(url, KEY["PROMPTLAYER_API_KEY"]) as registry:
-        listed = {item.name: digest(item.prompt) for item in registry.list()}
+    with PromptLayer(url, KEY["PROMPTLAYER_API_KEY"]) as registry:
+        listed = {item.name: digest(item.prompt) for item in registry.prompts.list()}
     assert listed == digests
     _tell(began)
 

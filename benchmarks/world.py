@@ -10,7 +10,7 @@ from pathlib import Path
 from promptsync.files.prompt_file import render_new
 from promptsync.files.state.disk import write
 from promptsync.prompt.prompt import Local, Prompt
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import local_transport
 
 _PHRASES = (
@@ -75,9 +75,9 @@ def write_files(root: Path, files: Iterable[Prompt]) -> None:
 
 def publish(database: Path, given: Iterable[Prompt], message: str) -> None:
     """Fill a database without a network."""
-    with Registry("local:", None, transport=local_transport(str(database))) as registry:
+    with PromptLayer("local:", None, transport=local_transport(str(database))) as registry:
         for prompt in given:
-            registry.publish(prompt, message=message)
+            registry.prompts.publish(prompt, message=message)
 
 
 def git(root: Path, *arguments: str, data: bytes | None = None) -> str:

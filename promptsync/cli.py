@@ -8,15 +8,19 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from promptsync import __version__
 from promptsync.commands.shared.groups import VerbGroup, close_word
-from promptsync.commands.shared.session import Environment, Outcome, Session, shared_options
+from promptsync.commands.shared.session import Environment, Session, shared_options
 from promptsync.errors import PromptsyncError, UsageError
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output, streams
+
+if TYPE_CHECKING:
+    from promptsync.registry.protocol import Waits
 
 GROUPS = {
     "Start": {
@@ -119,9 +123,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(run(arguments, os.environ))
 
 
-def run(arguments: Sequence[str], environ: Any) -> int:
-    """Run one command line and return its exit code; everything is printed."""
-    session = Session(_environment(environ))
+def run(arguments: Sequence[str], environ: Any, *, waits: Waits | None = None) -> int:
+    """Run one command line and return its exit code; everything is printed.
+
+    ``waits`` says how long to wait for a registry.
+    """
+    session = Session(_environment(environ), waits=waits)
     wants_json = "--json" in arguments
     try:
         outcome = group.main(list(arguments), prog_name="promptsync", standalone_mode=False, obj=session)

@@ -1,23 +1,26 @@
-"""Every error that a user can meet, each with the exit code and the machine-readable word it ends in.
+"""Every error that a user can meet, each with its exit code and its machine-readable code.
 
-PromptsyncError     2   what the machine does not let us do: permissions, a broken repository
+PromptsyncError     2   a failure of the machine: permissions, a broken repository
 ├── AnswerIsNo      1   differences under --exit-code, problems in files, a question declined
-├── UsageError      2   flags, arguments or promptsync.yaml
-├── Refused         3   a conflict, a safety limit, a plan that is no longer true
-├── RemoteError     4   the registry cannot be reached, refuses, fails or lacks an operation
-└── Incomplete      5   partly done, or done with an unknown outcome
+├── UsageError      2   options, arguments or promptsync.yaml
+├── Refused         3   a conflict, a safety limit, an outdated plan
+├── RemoteError     4   the registry is unreachable, rejects the request, fails or lacks an operation
+├── Incomplete      5   partly done, or done with an unknown outcome
+├── Bug            70   promptsync itself failed
+└── Interrupted   130   Ctrl-C
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 
 class PromptsyncError(Exception):
     """An expected failure.
 
-    ``message`` says what, where and why; ``hint`` says what to type next; ``details`` are further lines
-    that are printed below the message. ``str(error)`` is the message alone.
+    ``message`` says what happened, where and why. ``hint`` is the command that fixes it, one per line.
+    ``details`` are printed below the message. ``str(error)`` is the message alone.
     """
 
     exit_code = 2
@@ -31,30 +34,38 @@ class PromptsyncError(Exception):
         if code:
             self.code = code
 
+    def replaced(self, *, hint: str | None = None, details: Sequence[str] | None = None) -> Self:
+        """Return this error with another hint or other details; an error that was raised is not changed."""
+        other = type(self).__new__(type(self), *self.args)
+        other.__dict__.update(self.__dict__)
+        other.hint = self.hint if hint is None else hint
+        other.details = self.details if details is None else tuple(details)
+        return other
+
 
 class AnswerIsNo(PromptsyncError):
-    """The tool worked and the answer is no."""
+    """The command worked and the answer is no."""
 
     exit_code = 1
     code = "no"
 
 
 class UsageError(PromptsyncError):
-    """Flags, arguments or the configuration make no sense together."""
+    """The options, the arguments or the configuration are wrong."""
 
     exit_code = 2
     code = "usage"
 
 
 class Refused(PromptsyncError):
-    """Nothing was written because writing could lose work or surprise somebody."""
+    """Nothing was written because writing could lose work or release something unreviewed."""
 
     exit_code = 3
     code = "refused"
 
 
 class RemoteError(PromptsyncError):
-    """The registry cannot be reached, refuses the key, fails, or lacks an operation."""
+    """The registry is unreachable, rejects the request, fails, or lacks an operation."""
 
     exit_code = 4
     code = "remote"
@@ -65,3 +76,17 @@ class Incomplete(PromptsyncError):
 
     exit_code = 5
     code = "incomplete"
+
+
+class Bug(PromptsyncError):
+    """An unexpected exception in promptsync itself."""
+
+    exit_code = 70
+    code = "bug"
+
+
+class Interrupted(PromptsyncError):
+    """The user pressed Ctrl-C; what was done until then is recorded."""
+
+    exit_code = 130
+    code = "interrupted"

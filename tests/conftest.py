@@ -15,9 +15,6 @@ sys.path.append(str(Path(__file__).parent / "remote"))
 
 from worlds import World, made
 
-from promptsync.push import publish
-from promptsync.registry.promptlayer.connection import Session
-
 # How long an example takes says more about the machine than about what is tested. The suite decides what
 # lands, so it tries the same examples each time; make fuzz tries others.
 settings.register_profile("fuzz", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,14 +29,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[World]:
     """An empty working copy in git with an empty registry; waits between attempts are next to nothing."""
-    defaults = Session.__init__.__kwdefaults__
-    assert defaults is not None
-    from promptsync.registry.promptlayer.reading import Reading
-
-    for constructor in (Session.__init__, Reading.__init__):
-        monkeypatch.setitem(constructor.__kwdefaults__, "first_wait", 0.001)
-    monkeypatch.setattr(publish, "PAUSE", 0.02)
     with made(tmp_path) as world:
         yield world

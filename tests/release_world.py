@@ -52,20 +52,20 @@ class World:
         """Publish a version for each message, which is its text as well."""
         for message in messages:
             template = completion(message) if snippet else chat(message)
-            self.project.registry.publish(Prompt(name, template, tags=tuple(tags)), message=message)
+            self.project.registry.prompts.publish(Prompt(name, template, tags=tuple(tags)), message=message)
 
     def label(self, name: str, **versions: int) -> None:
         """Point labels at versions; ``prod_previous`` is prod.previous."""
-        listed = next(item for item in self.project.registry.list(name=name) if item.name == name)
+        listed = next(item for item in self.project.registry.prompts.list(name=name) if item.name == name)
         for label, version in versions.items():
-            there = {one.name: one for one in self.project.registry.labels(listed.template_id, name)}
+            there = {one.name: one for one in self.project.registry.labels.of(listed.template_id, name)}
             wanted = label.replace("_", ".")
-            self.project.registry.set_label(listed.template_id, name, wanted, version, there.get(wanted))
+            self.project.registry.labels.set(listed.template_id, name, wanted, version, there.get(wanted))
 
     def labels(self, name: str) -> dict[str, int]:
         """Where the labels of a prompt point."""
-        listed = next(item for item in self.project.registry.list(name=name) if item.name == name)
-        return {one.name: one.version for one in self.project.registry.labels(listed.template_id, name)}
+        listed = next(item for item in self.project.registry.prompts.list(name=name) if item.name == name)
+        return {one.name: one.version for one in self.project.registry.labels.of(listed.template_id, name)}
 
     def write(self, path: str, text: str) -> None:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)

@@ -41,7 +41,7 @@ MAY_USE: dict[str, set[str]] = {
     "setup": _ACT | {"pull", "checks"},
     "show": _ACT | {"push", "pull", "checks", "deploy", "terminal"},
     "commands": _ACT | {"push", "pull", "checks", "deploy", "setup", "server", "show", "terminal"},
-    "cli": {"commands", "show", "terminal"},
+    "cli": {"commands", "show", "terminal", "registry"},
     "__main__": {"cli"},
 }
 """Room to the rooms that its modules may import; ``errors`` and the room itself always."""

@@ -1,32 +1,44 @@
-"""The README and docs/ are the manual: what they name exists, and what they show runs."""
+"""The README and docs/ are the manual: what they name exists, and everything that exists is in them.
+
+``tests/test_walkthroughs.py`` runs the commands in them.
+"""
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import yaml
+from walkthrough_shell import MANUAL, name_of
 
-from promptsync import __version__
-from promptsync.cli import VERBS
+from promptsync import __version__, errors
+from promptsync.cli import BUG, INTERRUPTED, VERBS, group, run
 from promptsync.compare.state import State
 
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text("utf-8")
-QUICK_START = re.search(r"## Quick start\n\n```sh\n(.*?)```", README, re.DOTALL)
+PAGES = [*MANUAL, ROOT / "example-repo/README.md"]
+LINES_OF_THE_README = 250
+LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")
+# GitHub sets these; promptsync reads them to find out which event runs it.
+SET_BY_GITHUB = re.compile(r"GITHUB_(?!STEP_SUMMARY|OUTPUT)\w+")
 
 
-PAGES = [ROOT / "README.md", ROOT / "example-repo/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def blocks(language: str) -> list[str]:
-    texts = (page.read_text("utf-8") for page in PAGES)
-    return [block for text in texts for block in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)]
+YAML = [
+    pytest.param(block, id=f"{name_of(page)}-{number}")
+    for page in PAGES
+    for number, block in enumerate(blocks(page, "yaml"))
+]
 
 
 def anchors(page: Path) -> set[str]:
@@ -35,79 +47,138 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_links_of_a_page_lead_somewhere(page):
-    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text("utf-8")):
+def links(page: Path) -> Iterator[tuple[str, Path, str]]:
+    for link in LINK.findall(page.read_text("utf-8")):
         path, _, anchor = link.partition("#")
-        target = (page.parent / path).resolve() if path else page
+        yield link, (page.parent / path).resolve() if path else page, anchor
+
+
+def first_cells(page: Path, heading: str) -> list[str]:
+    """The first column of the table below a heading."""
+    text = f"\n{page.read_text('utf-8')}".partition(f"\n{heading}\n")[2]
+    table = re.search(r"(?m)^\|[- |]+\|\n((?:\|.*\n)+)", text)
+    assert table, f"{page} has no table below {heading}"
+    return re.findall(r"(?m)^\| ((?:[^|\\]|\\.)*?) \|", table[1])
+
+
+def coded(cells: list[str]) -> list[str]:
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def subclasses(kind: type) -> set[type]:
+    return {kind}.union(*(subclasses(one) for one in kind.__subclasses__()))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_of_a_page_lead_somewhere(page: Path) -> None:
+    for link, target, anchor in links(page):
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
 
 
-def test_each_page_is_named_in_the_manual():
-    assert [page.name for page in PAGES[2:] if f"(docs/{page.name}" not in README] == []
+def test_each_page_is_reachable_from_the_readme() -> None:
+    """On GitHub, which does not show the table of contents of the site."""
+    seen: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in seen and page.suffix == ".md":
+            seen.add(page)
+            waiting += [target for _, target, _ in links(page)]
+            entries = re.findall(r"```\{toctree\}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+            names = [line for entry in entries for line in entry.split() if not line.startswith(":")]
+            waiting += [page.parent / f"{name}.md" for name in names if (page.parent / f"{name}.md").exists()]
+    assert [name_of(page) for page in MANUAL if page not in seen] == ["docs/index.md"]
 
 
-def test_every_verb_is_in_the_manual_and_no_other():
-    rows = re.search(r"## Verbs\n(.*?)\n### States", README, re.DOTALL)
-    assert rows
-    named = {row.split()[0] for row in re.findall(r"^\| `([^`]+)`", rows[1], re.MULTILINE)}
-    assert named == set(VERBS)
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= LINES_OF_THE_README
 
 
-def test_every_state_is_in_the_manual_and_no_other():
-    rows = re.search(r"### States\n(.*?)\n### ", README, re.DOTALL)
-    assert rows
-    assert set(re.findall(r"^\| `([^`]+)`", rows[1], re.MULTILINE)) == {str(state) for state in State}
+def test_every_verb_is_in_the_manual_and_no_other() -> None:
+    assert sorted(coded(first_cells(DOCS / "commands.md", "# Command reference"))) == sorted(VERBS)
+
+
+def test_every_command_that_the_manual_names_exists() -> None:
+    for page in PAGES:
+        named = re.findall(r"(?:`|\$ )promptsync (?:-C \S+ )?([a-z][a-z-]+)", page.read_text("utf-8"))
+        assert set(named) <= set(VERBS), page
+
+
+def test_every_option_that_the_manual_names_exists() -> None:
+    known = {"--help", *(option for one in _commands() for option in one)}
+    words = "|".join(["promptsync", *VERBS])
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        spans = re.findall(rf"`((?:--|(?:{words})\b)[^`]*)`", re.sub(r"(?ms)^```.*?^```", "", text))
+        for code in [*spans, *re.findall(r"(?m)^(?:\$ )?(promptsync .*)", text)]:
+            for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", code.partition(" > ")[0]):
+                assert option in known, f"{page}: {code}"
+
+
+def _commands() -> Iterator[list[str]]:
+    context = click.Context(group)
+    waiting: list[click.Command] = [group]
+    while waiting:
+        command = waiting.pop()
+        yield [option for one in command.params for option in (*one.opts, *one.secondary_opts)]
+        if isinstance(command, click.Group):
+            names = command.list_commands(context)
+            waiting += [one for one in (command.get_command(context, name) for name in names) if one]
+
+
+def test_every_state_is_in_the_manual_and_no_other() -> None:
+    assert set(coded(first_cells(DOCS / "states.md", "## States"))) == {str(state) for state in State}
+
+
+def test_every_exit_code_is_in_the_manual_and_no_other() -> None:
+    known = {0, BUG, INTERRUPTED, *(kind.exit_code for kind in subclasses(errors.PromptsyncError))}
+    assert [int(cell) for cell in first_cells(DOCS / "states.md", "## Exit codes")] == sorted(known)
+
+
+def test_every_environment_variable_is_in_the_manual_and_no_other() -> None:
+    used = set(re.findall(r"environ\.get\(\"([A-Z_]+)\"", (ROOT / "promptsync/cli.py").read_text("utf-8")))
+    for file in (ROOT / "promptsync").rglob("*.py"):
+        used |= set(re.findall(r"\b(?:PROMPTLAYER|PROMPTSYNC|GITHUB)_[A-Z_]*[A-Z]", file.read_text("utf-8")))
+    page = DOCS / "environment.md"
+    named = set(coded(first_cells(page, "# Environment variables")))
+    elsewhere = {"PROMPTSYNC_DIRECTORY", "PROMPTSYNC_TOKEN"}  # of the workflows
+    assert elsewhere <= set(re.findall(r"`(\w+)`", page.read_text("utf-8")))
+    assert {name for name in used if not SET_BY_GITHUB.fullmatch(name)} - elsewhere == named
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
-def test_every_verb_helps_with_an_example(verb):
+def test_every_verb_helps_with_an_example(verb: str) -> None:
     command = [sys.executable, "-m", "promptsync", verb, "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stderr
     assert f"promptsync {verb}" in shown.stdout.split("Options:")[0].partition("\n")[2]
 
 
-@pytest.mark.parametrize("block", blocks("yaml"))
-def test_yaml_in_the_manual_can_be_read(block):
+@pytest.mark.parametrize("block", YAML)
+def test_yaml_in_the_manual_can_be_read(block: str) -> None:
     assert yaml.safe_load(block)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the quick start is for a POSIX shell")
-def test_the_quick_start_runs_as_it_stands(tmp_path):
-    assert QUICK_START
-    script = [line for line in QUICK_START[1].splitlines() if not line.startswith("pip install")]
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    promptsync = programs / "promptsync"
-    promptsync.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m promptsync "$@"\n', "utf-8")
-    promptsync.chmod(0o755)
-    environ = {
-        **{key: value for key, value in os.environ.items() if not key.startswith(("PROMPT", "GIT_"))},
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        **{
-            f"GIT_{who}_{what}": "ada@example.com"
-            for who in ("AUTHOR", "COMMITTER")
-            for what in ("NAME", "EMAIL")
-        },
-    }
-    done = subprocess.run(
-        ["sh", "-e"],
-        input="\n".join(script),
-        cwd=tmp_path,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    last = re.findall(r"# (1 prompt, all in sync)", QUICK_START[1])
-    assert last and done.stdout.rstrip().endswith(last[0])
+@pytest.mark.parametrize("block", YAML)
+def test_files_in_the_manual_pass_lint(
+    block: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A block whose first line names a file is that file."""
+    named = re.match(r"# (promptsync\.yaml|prompts/\S+\.yaml)\n", block)
+    if named is None:
+        pytest.skip("a part of a file")
+    file = tmp_path / named[1]
+    (tmp_path / "prompts").mkdir()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
+    file.write_text(block, "utf-8")
+    (tmp_path / "registry.yaml").write_text("datasets: []\n", "utf-8")
+    if named[1] != "promptsync.yaml":
+        (tmp_path / "prompts/house-tone.yaml").write_text("content: Be kind.\n", "utf-8")
+    assert run(["-C", str(tmp_path), "lint"], {}) == 0, capsys.readouterr().out
 
 
-def test_the_changelog_begins_with_the_version_of_the_package():
+def test_the_changelog_begins_with_the_version_of_the_package() -> None:
     versions = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert versions[0] == __version__

@@ -54,8 +54,13 @@ def test_the_screens_are_not_stale(script: ModuleType) -> None:
 
 
 def test_the_manual_shows_every_screen() -> None:
-    shown = re.findall(r"!\[[^]]+\]\((docs/\w+\.svg)\)", (ROOT / "README.md").read_text("utf-8"))
-    assert sorted(shown) == sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.svg"))
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    shown = [
+        (page.parent / path).resolve()
+        for page in pages
+        for path in re.findall(r"!\[[^]]+\]\(([\w./-]+\.svg)\)", page.read_text("utf-8"))
+    ]
+    assert sorted(shown) == sorted((ROOT / "docs").glob("*.svg"))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.svg")), ids=lambda path: path.stem)

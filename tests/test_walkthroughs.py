@@ -1,27 +1,52 @@
-"""The walk-throughs: typed again as they stand in the manual, they print what stands there."""
+"""The commands of the manual: run again, they print what the manual shows."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
-from walkthrough_shell import DOCUMENT, alike, rewritten, sections, steps
+from walkthrough_shell import BLOCK, HOW_TO, MANUAL, alike, name_of, pages, rewritten, steps
 
-SECTIONS = sections(DOCUMENT.read_text("utf-8"))
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the commands are those of a GNU system")
-@pytest.mark.parametrize("title", SECTIONS)
-def test_the_commands_do_what_the_manual_says(title: str, tmp_path: Path) -> None:
-    assert alike(rewritten(SECTIONS[title], tmp_path)) == alike(SECTIONS[title])
+PAGES = pages()
+GNU_ONLY = re.compile(r"\bsed -i|grep [^|\n]*\\\||readlink -f|date -d|\bcp -r\b")
+FENCE = re.compile(r"^([ \t]*```[\w{}-]+)", re.MULTILINE)
+KINDS = ("console", "sh", "yaml", "text", "{include}", "{toctree}", "{eval-rst}")
 
 
-def test_none_is_left_out() -> None:
-    assert len(SECTIONS) == DOCUMENT.read_text("utf-8").count("<details>") == 8
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
+@pytest.mark.parametrize("name", PAGES)
+def test_the_commands_print_what_the_page_shows(name: str, tmp_path: Path) -> None:
+    page = PAGES[name]
+    assert alike(rewritten(page, tmp_path)) == alike(page.read_text("utf-8"))
 
 
-def test_a_command_has_its_continuation_its_output_and_its_exit_code() -> None:
-    first, second = steps("$ cat <<END\n> text\n> END\ntext\n> shown\n$ false  # exit 1\n")
-    assert (first.command, first.shown, first.exit_code) == ("cat <<END\ntext\nEND", "text\n> shown\n", 0)
-    assert (second.shown, second.exit_code) == ("", 1)
+@pytest.mark.parametrize("page", MANUAL, ids=name_of)
+def test_no_command_hides_in_a_block_that_is_not_run(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert set(FENCE.findall(text)) <= {f"```{kind}" for kind in KINDS}  # none is indented
+    for block in re.findall(r"^```text\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        assert not re.search(r"^(\$ )?(promptsync|git) ", block, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_commands_can_be_pasted_on_a_mac(name: str) -> None:
+    text = PAGES[name].read_text("utf-8")
+    commands = [step.command for block in BLOCK.finditer(text) for step in steps(block["body"])]
+    scripts = [block["body"] for block in BLOCK.finditer(text) if block["kind"] == "sh"]
+    for command in [*commands, *scripts]:
+        assert not GNU_ONLY.search(command), command
+        # zsh takes a comment on its command line for arguments
+        assert not re.search(r"(^|\s)#\s", command), command
+
+
+def test_every_how_to_shows_commands() -> None:
+    without = {page.name for page in HOW_TO.glob("*.md")} - {Path(name).name for name in PAGES}
+    assert without == set()
+
+
+def test_a_command_has_its_continuation_and_its_output() -> None:
+    first, second, third = steps("$ cat <<END\n> text\n> END\ntext\n> shown\n$ false\n$ echo $?\n1\n")
+    assert (first.command, first.shown) == ("cat <<END\ntext\nEND", "text\n> shown\n")
+    assert (second.shown, third.command, third.shown) == ("", "echo $?", "1\n")

@@ -1,6 +1,16 @@
-"""Runs the walk-throughs of the manual and puts their real output back into it.
+"""Runs the commands of the manual and puts their real output back into its pages.
 
-``python tests/walkthrough_shell.py`` does so for README.md, after a change of what verbs print.
+``python tests/walkthrough_shell.py`` does so for the README and every page of docs/, after a change to what
+promptsync prints. Name pages to limit it to these.
+
+All commands of one page run in order, in a new directory that holds a copy of ``example-repo``:
+
+* a ``console`` block shows commands behind ``$`` and what they print. A command that fails is followed by
+  ``$ echo $?``, which shows its exit code.
+* an ``sh`` block shows commands alone. They must succeed.
+
+Programs that would install something or need an account (``pip``, ``gh`` and the like) are replaced by ones
+that do nothing. Pages in ``docs/how-to`` also get an empty registry at ``URL``.
 """
 
 from __future__ import annotations
@@ -11,6 +21,8 @@ import os
 import re
 import shlex
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,16 +36,18 @@ from promptsync.cli import run
 from promptsync.server.app import create_app
 
 ROOT = Path(__file__).parents[1]
-DOCUMENT = ROOT / "README.md"
+HOW_TO = ROOT / "docs" / "how-to"
+MANUAL = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FIXTURES = str(ROOT / "example-repo" / "registry.yaml")
 URL = "http://127.0.0.1:8470"
-"""What the manual calls the registry that each walk-through starts with, empty."""
+"""What the manual calls the registry that each page of docs/how-to starts with, empty."""
 
-BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```(?P<kind>console|sh)\n(?P<body>.*?)(?=^```$)", re.DOTALL | re.MULTILINE)
+NOT_RUN = ("gh", "make", "pip", "pipx", "pre-commit", "uv")
 _SHELL = re.compile(r"[|&;<>$`*?]")
 _QUOTED = re.compile(r"'[^']*'")
 _UNHEARD = " > /dev/null"
-_EXIT = re.compile(r" +# exit (\d+)$")
+_EXIT_CODE = "echo $?"
 
 
 @dataclass
@@ -43,20 +57,18 @@ class Step:
     command: str
     shown: str = ""
 
-    @property
-    def exit_code(self) -> int:
-        found = _EXIT.search(self.command)
-        return int(found[1]) if found else 0
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
-def sections(text: str) -> dict[str, str]:
-    """The walk-throughs by their headings: what stands folded below them."""
-    chapter = text.partition("\n## Walk-throughs\n")[2].partition("\n## ")[0]
-    return dict(re.findall(r"(?ms)^### (.*?)\n\n<details>\n(.*?)^</details>", chapter))
+def pages() -> dict[str, Path]:
+    """The pages of the manual that show commands, by their paths."""
+    return {name_of(page): page for page in MANUAL if BLOCK.search(page.read_text("utf-8"))}
 
 
 def steps(block: str) -> Iterator[Step]:
-    """The commands of a block; a line that begins with > goes on with the command above."""
+    """The commands of a block; a line that begins with > continues the command above."""
     step: Step | None = None
     for line in block.splitlines(keepends=True):
         if line.startswith("$ "):
@@ -76,16 +88,21 @@ class Shell:
     """A shell in a directory with a copy of the example; it remembers where it is."""
 
     cwd: Path
-    url: str
+    url: str = URL
+    has_key: bool = False
     environ: dict[str, str] = field(default_factory=dict)
+    exit_code: int = 0
 
     def __post_init__(self) -> None:
-        programs = self.cwd.parent / "bin"
+        self._root = self.cwd.parent
+        programs = self._root / "bin"
         programs.mkdir()
-        (programs / "promptsync").write_text(
-            f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m promptsync "$@"\n', "utf-8"
-        )
-        (programs / "promptsync").chmod(0o755)
+        python = shlex.quote(sys.executable)
+        self._program(programs / "promptsync", f'exec {python} -m promptsync "$@"')
+        self._program(programs / "python", f'exec {python} "$@"')
+        for name in NOT_RUN:
+            self._program(programs / name, "exit 0")
+        (self._root / "home").mkdir()
         ignored = shutil.ignore_patterns(".promptsync", "README.md")
         shutil.copytree(ROOT / "example-repo", self.cwd / "example-repo", ignore=ignored)
         kept = {
@@ -95,26 +112,43 @@ class Shell:
             **kept,
             "PATH": f"{programs}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
-            "PROMPTLAYER_API_KEY": "anything",
+            "HOME": str(self._root / "home"),
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_AUTHOR_NAME": "Ada",
             "GIT_AUTHOR_EMAIL": "ada@example.com",
             "GIT_COMMITTER_NAME": "Ada",
             "GIT_COMMITTER_EMAIL": "ada@example.com",
+            **({"PROMPTLAYER_API_KEY": "anything"} if self.has_key else {}),
         }
 
-    def run(self, step: Step) -> tuple[int, str]:
-        """The exit code and what the command printed, as the manual would show it."""
-        command = _EXIT.sub("", step.command).replace(URL, self.url)
+    @staticmethod
+    def _program(path: Path, line: str) -> None:
+        path.write_text(f"#!/bin/sh\n{line}\n", "utf-8")
+        path.chmod(0o755)
+
+    def run(self, step: Step) -> str:
+        """What a command printed, as the manual would show it. Its exit code is kept for ``echo $?``."""
+        if step.command == _EXIT_CODE:
+            code, self.exit_code = self.exit_code, 0
+            return f"{code}\n"
+        command = step.command.replace(URL, self.url)
         if command.startswith("cd "):
             self.cwd = (self.cwd / command[3:]).resolve()
-            return 0, ""
+            return ""
         bare = command.removesuffix(_UNHEARD)
         if bare.startswith("promptsync ") and not _SHELL.search(_QUOTED.sub("", bare)):
-            code, text = self._inside(shlex.split(bare)[1:], heard=bare == command)
+            self.exit_code, text = self._inside(shlex.split(bare)[1:], heard=bare == command)
         else:
-            code, text = self._outside(command)
-        return code, text.replace(self.url, URL)
+            self.exit_code, text = self._outside(["bash", "-c", command])
+        return text.replace(self.url, URL)
+
+    def run_script(self, script: str) -> None:
+        """Run the commands of an ``sh`` block, and end what they leave running."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        code, text = self._outside(["bash", "-e", "-c", script.replace(URL.rpartition(":")[2], port)])
+        assert code == 0, f"{script}{text}exit {code}"
 
     def _inside(self, arguments: list[str], *, heard: bool) -> tuple[int, str]:
         told = io.StringIO()
@@ -126,60 +160,79 @@ class Shell:
             code = run(arguments, self.environ)
         return code, told.getvalue()
 
-    def _outside(self, command: str) -> tuple[int, str]:
-        done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=self.cwd,
-            env=self.environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        return done.returncode, done.stdout
+    def _outside(self, command: list[str]) -> tuple[int, str]:
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
+            started = subprocess.Popen(
+                command,
+                cwd=self.cwd,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=told,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                code = started.wait(timeout=60)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(started.pid, signal.SIGKILL)
+            told.seek(0)
+            return code, told.read()
 
 
 @contextlib.contextmanager
-def shell(directory: Path) -> Iterator[Shell]:
-    """A shell with a registry of its own."""
+def shell(directory: Path, page: Path) -> Iterator[Shell]:
+    """A shell for one page, with a registry of its own where the page is a how-to."""
     work = directory / "work"
     work.mkdir(parents=True)
+    if page.parent != HOW_TO:
+        yield Shell(work)
+        return
     with create_app(directory / "registry.db", fixtures=FIXTURES) as app, running(app) as url:
-        yield Shell(work, url)
+        yield Shell(work, url, has_key=True)
 
 
 def alike(text: str) -> str:
-    """A text without what is another one in each run: commits, dates, and the directory of this one."""
+    """A text without what differs from run to run: commits, dates, and fingerprints."""
     text = re.sub(r"\b[0-9a-f]{7}(?=[\s+)…}]|\.\.|$)", "0000000", text)
     text = re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d UTC)?", "1970-01-01", text)
     return re.sub(r"fingerprint \S+", "fingerprint 0", text)
 
 
-def rewritten(section: str, directory: Path) -> str:
-    """A walk-through with the output of its commands as it is now."""
-    with shell(directory) as inside:
+def rewritten(page: Path, directory: Path) -> str:
+    """The text of a page with the output of its commands as it is now."""
+    with shell(directory, page) as inside:
 
         def rerun(block: re.Match[str]) -> str:
-            lines = []
-            for step in steps(block[0]):
-                code, text = inside.run(step)
-                assert code == step.exit_code, f"$ {step.command}\n{text}exit {code}"
+            if block["kind"] == "sh":
+                inside.run_script(block["body"])
+                return block[0]
+            lines = ["```console\n"]
+            before = ""
+            for step in steps(block["body"]):
+                if step.command != _EXIT_CODE:
+                    assert inside.exit_code == 0, f"{before}exit {inside.exit_code}, but no echo $? follows"
+                text = inside.run(step)
+                before = f"$ {step.command}\n{text}"
                 shown = step.command.replace("\n", "\n> ")
                 kept = step.shown if alike(step.shown) == alike(text) else text
                 lines.append(f"$ {shown}\n{kept}")
+            assert inside.exit_code == 0, f"{before}exit {inside.exit_code}, but no echo $? follows"
             return "".join(lines)
 
-        return BLOCK.sub(rerun, section)
+        return BLOCK.sub(rerun, page.read_text("utf-8"))
 
 
-def main() -> None:
-    text = DOCUMENT.read_text("utf-8")
-    for section in sections(text).values():
+def main(names: list[str]) -> None:
+    for name, page in pages().items():
+        if names and name not in names:
+            continue
         with tempfile.TemporaryDirectory() as directory:
-            text = text.replace(section, rewritten(section, Path(directory)))
-    DOCUMENT.write_text(text, "utf-8")
+            text = rewritten(page, Path(directory))
+        if text != page.read_text("utf-8"):
+            page.write_text(text, "utf-8")
+            sys.stdout.write(f"{name}\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -29,6 +29,7 @@ from promptsync.compare.project import Project, open_project
 from promptsync.files.config import load
 from promptsync.files.schema import schema
 from promptsync.registry.promptlayer import parse
+from promptsync.registry.protocol import Waits
 from promptsync.server.app import create_app
 
 Fault = Callable[[Seen, Callable[[Seen], Reply]], Reply | None]
@@ -76,6 +77,10 @@ class _Terminal(io.StringIO):
         return True
 
 
+SHORT_WAITS = Waits(first_retry=0.001, read_back=0.02)
+"""Next to nothing between attempts."""
+
+
 @dataclass
 class World:
     """``faults`` are asked in order about each request; ``seen`` are all requests of the working copy."""
@@ -86,6 +91,7 @@ class World:
     faults: list[Fault] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    waits: Waits = SHORT_WAITS
 
     # -- the working copy -------------------------------------------------------------------------------
 
@@ -104,7 +110,8 @@ class World:
     def _run(self, err: io.StringIO, arguments: Sequence[str], environ: Mapping[str, str]) -> Run:
         out = io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = run(["-C", str(self.root), *arguments], {"PROMPTLAYER_API_KEY": KEY, **environ})
+            environ = {"PROMPTLAYER_API_KEY": KEY, **environ}
+            code = run(["-C", str(self.root), *arguments], environ, waits=self.waits)
         assert "Traceback" not in err.getvalue()
         return Run(code, out.getvalue(), err.getvalue(), arguments[0])
 

@@ -14,8 +14,7 @@ from promptsync.registry.errors import Rejected, Unsupported
 from promptsync.registry.promptlayer.parse import text
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.checks import AgentRun as Started
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.protocol import Registry, StartedAgent
 
 _NODE_FAILED: Final = frozenset({"FAILED", "FAILURE", "ERROR", "CANCELLED", "CANCELED", "TIMEOUT"})
 _OUTPUTS: Final = ("outputs", "output", "results", "result", "final_output")
@@ -107,12 +106,12 @@ class AgentBatch(Batch[AgentRun]):
             return _ended(run, made.raw[key])
         return replace(run, status=Status.RUNNING)
 
-    def _start(self, run: AgentRun, order: AgentOrder) -> tuple[AgentRun, Started]:
+    def _start(self, run: AgentRun, order: AgentOrder) -> tuple[AgentRun, StartedAgent]:
         """Start a run, without its metadata where the registry turns that down."""
         label, version = order.label, order.version
         if order.metadata:
             try:
-                made = self._registry.run_agent(
+                made = self._registry.checks.run_agent(
                     run.agent_id, order.variables, label=label, version=version, metadata=order.metadata
                 )
             except Rejected as error:
@@ -120,12 +119,14 @@ class AgentBatch(Batch[AgentRun]):
                     raise
             else:
                 return replace(run, has_metadata=True), made
-        return run, self._registry.run_agent(run.agent_id, order.variables, label=label, version=version)
+        return run, self._registry.checks.run_agent(
+            run.agent_id, order.variables, label=label, version=version
+        )
 
     def looked_at(self, run: AgentRun) -> AgentRun:
         try:
             # a registry that gave no id has said all that it will say; asking names what it lacks
-            done, found = self._registry.agent_result(run.execution_id or 0)
+            done, found = self._registry.checks.agent_result(run.execution_id or 0)
         except Unsupported as error:
             told = RemoteError(
                 error.message,

@@ -15,7 +15,7 @@ from promptsync.parallel import mapped
 from promptsync.prompt.prompt import Listed
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.protocol import Registry
 
 _FEW: Final = 5
 """As many prompts are read one by one, for the whole list has a page for every hundred."""
@@ -136,7 +136,7 @@ class Binder:
     def _rendered(self, parent: Use) -> Mapping[str, object]:
         key = replace(parent, step="")
         if key not in self._known:
-            self._known[key] = self._registry.render(
+            self._known[key] = self._registry.prompts.render(
                 parent.prompt, version=parent.version, label=parent.label
             )
         return self._known[key]
@@ -147,7 +147,7 @@ class Binder:
 
     @cached_property
     def _names(self) -> Mapping[int, str]:
-        return {one.template_id: one.name for one in self._registry.list()}
+        return {one.template_id: one.name for one in self._registry.prompts.list()}
 
     def _id(self, prompt: str) -> int | None:
         found = self._before.get(prompt)
@@ -166,8 +166,8 @@ class Binder:
 def _latest(registry: Registry, names: Iterable[str]) -> Mapping[str, Listed]:
     wanted = set(names)
     if len(wanted) > _FEW:
-        return {one.name: one for one in registry.list() if one.name in wanted}
-    listed = mapped(lambda name: registry.list(name=name), sorted(wanted))
+        return {one.name: one for one in registry.prompts.list() if one.name in wanted}
+    listed = mapped(lambda name: registry.prompts.list(name=name), sorted(wanted))
     return {one.name: one for found in listed for one in found if one.name in wanted}
 
 

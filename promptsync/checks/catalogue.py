@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from promptsync.errors import RemoteError, UsageError
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.protocol import Registry
 
 
 class NoSuchItem(UsageError):
@@ -82,7 +82,7 @@ class Dataset:
 
 def list_evaluations(registry: Registry, *, runs: bool = False, **filters: object) -> list[Evaluation]:
     """Every evaluation that the filters leave, with its ``runs`` if asked for."""
-    found = registry.list_evaluations(include_runs=runs, **filters)
+    found = registry.checks.list_evaluations(include_runs=runs, **filters)
     return [_evaluation(raw) for raw in found if raw.get("is_blueprint") is not False]
 
 
@@ -95,13 +95,13 @@ def list_agents(registry: Registry, **filters: object) -> list[Agent]:
             _whole(raw.get("latest_version_number")),
             tuple(map(str, raw.get("release_labels") or ())),
         )
-        for raw in registry.list_agents(**filters)
+        for raw in registry.checks.list_agents(**filters)
     ]
 
 
 def list_datasets(registry: Registry, **filters: object) -> list[Dataset]:
     """Every version of every dataset that the filters leave."""
-    return [_dataset(raw) for raw in registry.list_datasets(**filters)]
+    return [_dataset(raw) for raw in registry.checks.list_datasets(**filters)]
 
 
 def pick(items: Sequence[ItemT], wanted: Iterable[str], kind: str, url: str) -> list[ItemT]:

@@ -21,7 +21,7 @@ from promptsync.checks.wait import Patience, Progress
 from promptsync.errors import AnswerIsNo, RemoteError
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.protocol import Registry
 
 _WHAT: Final = "running evaluations"
 
@@ -141,7 +141,7 @@ class EvaluationBatch(Batch[EvaluationRun]):
         run = self.runs[index]
         name = f"promptsync {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         try:
-            report = self._registry.run_evaluation(run.evaluation_id or 0, name)
+            report = self._registry.checks.run_evaluation(run.evaluation_id or 0, name)
         except RemoteError as error:
             return replace(run, status=start_failed(error), error=error)
         return replace(run, report_id=report, status=Status.RUNNING)
@@ -149,7 +149,7 @@ class EvaluationBatch(Batch[EvaluationRun]):
     def looked_at(self, run: EvaluationRun) -> EvaluationRun:
         assert run.report_id is not None
         try:
-            return as_reported(run, self._registry.evaluation(run.report_id))
+            return as_reported(run, self._registry.checks.evaluation(run.report_id))
         except RemoteError as error:
             return replace(run, error=error, status=Status.UNREADABLE)
 

@@ -18,7 +18,7 @@ from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import NotFound, NotReadableRaw, RenamedRemotely
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.protocol import Registry
 
 CheckT = TypeVar("CheckT", EvaluationCheck, AgentCheck)
 
@@ -144,7 +144,7 @@ def published_versions(
 
 def _says(project: Project, item: Listed, file: PromptFile, digest: str) -> bool:
     try:
-        remote = project.registry.get(item.template_id, item.name, version=item.version)
+        remote = project.registry.prompts.get(item.template_id, item.name, version=item.version)
     except (NotFound, NotReadableRaw, RenamedRemotely):
         return False
     return digest_beside(file.prompt, remote.prompt) == digest

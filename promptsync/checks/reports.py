@@ -14,7 +14,7 @@ from promptsync.registry.errors import NotFound, Unsupported
 from promptsync.registry.promptlayer.parse import number, text
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.protocol import Registry
 
 _UNFINISHED: Final = frozenset(
     {"RUNNING", "QUEUED", "PENDING", "CREATED", "STARTED", "PROCESSING", "IN_PROGRESS"}
@@ -117,7 +117,7 @@ def with_score(registry: Registry, run: EvaluationRun) -> EvaluationRun:
     if run.score is not None or run.report_id is None:
         return run
     try:
-        return replace(run, score=score_of(registry.evaluation_score(run.report_id)))
+        return replace(run, score=score_of(registry.checks.evaluation_score(run.report_id)))
     except (Unsupported, NotFound) as error:
         return replace(run, no_score=error)
     except RemoteError as error:
@@ -156,7 +156,7 @@ def missed_cells(registry: Registry, run: EvaluationRun) -> tuple[FailedCell, ..
 
 def _cells(registry: Registry, report_id: int) -> Iterator[tuple[int, str | None, Mapping[str, Any]]]:
     """The cells of a report, each with its row, from 1, and the name of its column."""
-    found = registry.evaluation_rows(report_id)
+    found = registry.checks.evaluation_rows(report_id)
     columns = [str(one) for one in found["columns"]]
     for row, line in enumerate(found["rows"], start=1):
         for place, cell in enumerate(line):
@@ -170,6 +170,6 @@ def previous_score(registry: Registry, evaluation: Evaluation | None) -> float |
     if last is None or last.score is not None:
         return last.score if last is not None else None
     try:
-        return score_of(registry.evaluation_score(last.id))
+        return score_of(registry.checks.evaluation_score(last.id))
     except RemoteError:
         return None  # it is for comparison only

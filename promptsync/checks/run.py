@@ -20,7 +20,7 @@ from promptsync.checks.wait import Patience, Progress
 from promptsync.parallel import mapped
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.protocol import Registry
 
 
 def prove(

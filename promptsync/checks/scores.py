@@ -20,7 +20,7 @@ from promptsync.registry.promptlayer.parse import text
 
 if TYPE_CHECKING:
     from promptsync.compare.project import Project
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.protocol import Registry
 
 NEWEST = 50
 """How many runs of each evaluation are read unless somebody wants more."""
@@ -162,7 +162,7 @@ def _that_ran(
 def _read(registry: Registry, one: Evaluation, past: PastRun, name: str, template_id: int) -> ScoredRun:
     found = ScoredRun(one.name, one.id, past.id, None, past.score)
     try:
-        raw = registry.evaluation(past.id)
+        raw = registry.checks.evaluation(past.id)
     except NotFound:
         return replace(found, reason="its report is gone")
     run = as_reported(EvaluationRun(one.name, one.id, past.id), raw)

@@ -12,7 +12,7 @@ from promptsync.errors import RemoteError
 from promptsync.parallel import for_each, mapped
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.protocol import Registry
 
 COMMIT: Final = "git_commit"
 BRANCH: Final = "git_branch"
@@ -63,7 +63,7 @@ def note_traces(
     def note(place: tuple[int, int | str]) -> None:
         number, request = place
         try:
-            registry.track_metadata(request, pairs[number][1])
+            registry.tracking.track_metadata(request, pairs[number][1])
         except RemoteError as error:
             done[place] = error
         else:
@@ -86,7 +86,7 @@ def _is_open(use: Use) -> bool:
 
 
 def _latest(registry: Registry, name: str) -> int | None:
-    return next((one.version for one in registry.list(name=name) if one.name == name), None)
+    return next((one.version for one in registry.prompts.list(name=name) if one.name == name), None)
 
 
 def _shown(use: Use | None, latest: int | None) -> str:

@@ -18,7 +18,7 @@ from promptsync.prompt.prompt import Problem
 from promptsync.registry.errors import FateUnknown
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.protocol import Registry
 
 _TIMES: Final = ("request_start_time", "request_end_time")
 
@@ -136,13 +136,13 @@ def log_request(registry: Registry, request: Mapping[str, Any]) -> int:
     Raises ``Incomplete`` when nobody knows whether it was logged, here and in the functions below.
     """
     with _told("the request may be logged or not", "logging it again may log it twice"):
-        return registry.log_request(request)
+        return registry.tracking.log_request(request)
 
 
 def create_group(registry: Registry) -> int:
     """Make a group of requests; return its id."""
     with _told("the group may be made or not", "making another one does no harm"):
-        return registry.create_group()
+        return registry.tracking.create_group()
 
 
 def note(action: Callable[[], T], what: str) -> T:

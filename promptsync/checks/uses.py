@@ -10,7 +10,7 @@ from promptsync.errors import RemoteError
 from promptsync.registry.promptlayer.parse import number, text
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.protocol import Registry
 
 _PROMPT_STEP: Final = "PROMPT_TEMPLATE"
 _HOLDERS: Final = ("template", "prompt_template", "prompt")
@@ -42,7 +42,7 @@ def uses_of_agent(
 ) -> tuple[Use, ...]:
     """The prompts that the nodes of one version of an agent send; none where the registry does not tell."""
     try:
-        found = registry.agent(agent_id, label=label, version=version)
+        found = registry.checks.agent(agent_id, label=label, version=version)
     except RemoteError:
         return ()
     return uses_in(found.get("nodes"), "node_type")

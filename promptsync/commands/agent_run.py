@@ -40,10 +40,11 @@ from promptsync.commands.shared.options import (
     variables_option,
     waiting_options,
 )
-from promptsync.commands.shared.session import Outcome, Session
+from promptsync.commands.shared.session import Session
 from promptsync.errors import PromptsyncError, UsageError
 from promptsync.show.checks import agents_body, proof_lines, proof_markdown
 from promptsync.show.junit import junit, junit_of_error
+from promptsync.show.outcome import Outcome
 from promptsync.show.runs import output_lines, still_running
 from promptsync.terminal import output
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import click
 
-from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Session, verb
+from promptsync.show.outcome import Outcome
 
 BASH: Final = r"""# completion of promptsync for bash
 _promptsync_completion() {

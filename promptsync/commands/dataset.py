@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from promptsync.commands.shared.options import checked_filters, list_filters
-from promptsync.commands.shared.session import Outcome, Session, verb, verb_group
+from promptsync.commands.shared.session import Session, verb, verb_group
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 

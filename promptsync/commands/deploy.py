@@ -9,7 +9,7 @@ import click
 from promptsync.commands.shared.checks import ResultFile, first_result, junit_option, result_file, told_in
 from promptsync.commands.shared.labels import label_of_branch
 from promptsync.commands.shared.options import choose_format, format_option
-from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.compare.select import named_by
 from promptsync.deploy.apply import Gate, apply_deploy
@@ -22,6 +22,7 @@ from promptsync.prompt.labels import check_label
 from promptsync.show import deploy as show_deploy
 from promptsync.show import deploy_documents, diff
 from promptsync.show.deploy_errors import failure, rehearsal_failure
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
@@ -116,8 +117,7 @@ def _plan(project: Project, options: DeployOptions, expect: str | None) -> Deplo
     try:
         plan = plan_deploy(project, options)
     except InTheWay as refusal:
-        diff.explain(project, refusal)
-        raise
+        raise diff.explained(project, refusal) from None
     if expect is not None and plan.fingerprint != expect:
         raise Refused(
             f"the plan is not the one that was reviewed: {plan.fingerprint}, not {expect}",

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from promptsync.commands.shared.options import choose_format, format_option
-from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.difference import Difference, differences
 from promptsync.compare.gather import gather
 from promptsync.compare.select import expanded, matching, named_by
 from promptsync.compare.state import State
 from promptsync.errors import UsageError
 from promptsync.show import diff
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:

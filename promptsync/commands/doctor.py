@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 import click
 
 from promptsync import __version__
-from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import PromptsyncError
 from promptsync.setup.doctor.examine import examine
 from promptsync.setup.doctor.finding import Finding, Place, Status, ok
 from promptsync.setup.doctor.registry import VARIABLES
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 _MEANINGS = {Status.OK: "good", Status.WARNING: "warn", Status.ERROR: "bad"}

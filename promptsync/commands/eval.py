@@ -14,8 +14,9 @@ from promptsync.checks.outcome import Interrupted, Status
 from promptsync.checks.reports import EvaluationRun
 from promptsync.commands.eval_run import BLANK, eval_run
 from promptsync.commands.shared.options import checked_filters, interrupted, list_filters, patience_of
-from promptsync.commands.shared.session import Outcome, Session, verb, verb_group
+from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import AnswerIsNo, PromptsyncError, UsageError
+from promptsync.show.outcome import Outcome
 from promptsync.show.runs import (
     cell_lines,
     evaluation_run_body,

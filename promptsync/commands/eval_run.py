@@ -32,10 +32,11 @@ from promptsync.commands.shared.options import (
     patience_of,
     waiting_options,
 )
-from promptsync.commands.shared.session import Outcome, Session
+from promptsync.commands.shared.session import Session
 from promptsync.errors import PromptsyncError
 from promptsync.show.checks import evaluations_body, proof_lines, proof_markdown
 from promptsync.show.junit import junit, junit_of_error
+from promptsync.show.outcome import Outcome
 from promptsync.show.runs import still_running
 from promptsync.terminal import output
 

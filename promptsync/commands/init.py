@@ -9,11 +9,12 @@ import click
 
 from promptsync.commands.shared import scaffold as shared_scaffold
 from promptsync.commands.shared.scaffold import Step
-from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import find
 from promptsync.setup.init import EXAMPLE, Started, start
 from promptsync.setup.scaffold import Scaffold, in_repository, repository, scaffold
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import click
 
-from promptsync.commands.shared.labels import change, yes_option
-from promptsync.commands.shared.session import Outcome, Session, verb, verb_group
+from promptsync.commands.shared.action import yes_option
+from promptsync.commands.shared.labels import change_labels
+from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.compare.labels import Labelled, labelled
-from promptsync.labels.plan import check_unused, plan_delete, plan_move, plan_set
+from promptsync.labels.plan import LabelPlan, check_unused, plan_delete, plan_move, plan_set
 from promptsync.prompt.labels import SUFFIX, check_label
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 _version = click.IntRange(1)
@@ -85,7 +87,7 @@ def set_command(session: Session, name: str, label: str, version: int | None) ->
     check_label(label)
     with session.project() as project:
         (one,) = labelled(project, [name])
-        return change(session, project, [plan_set(one, label, version)])
+        return change_labels(session, project, lambda: LabelPlan((plan_set(one, label, version),)))
 
 
 @verb("move", parent=command, short_help="Move a label to another version.", blank={"labels": []})
@@ -108,8 +110,9 @@ def move_command(
     """
     with session.project() as project:
         (one,) = labelled(project, [name])
-        planned = plan_move(one, label, version, force=force)
-        return change(session, project, [planned], yes=yes, is_dangerous=planned.is_lower)
+        change = plan_move(one, label, version, force=force)
+        plan = LabelPlan((change,), destructive=("--force",) if change.is_lower else ())
+        return change_labels(session, project, lambda: plan, yes=yes)
 
 
 @verb("delete", parent=command, short_help="Delete a label.", blank={"labels": []})
@@ -128,8 +131,7 @@ def delete_command(session: Session, name: str, label: str, force: bool, yes: bo
     """
     with session.project() as project:
         (one,) = labelled(project, [name])
-        planned = plan_delete(one, label)
+        plan = LabelPlan((plan_delete(one, label),), destructive=("deleting a label",))
         if not force:
             check_unused(project, one.listed, label)
-        question = f"Delete the label {output.name(label)} of {output.name(name)}?"
-        return change(session, project, [planned], question=question, yes=yes, is_dangerous=True)
+        return change_labels(session, project, lambda: plan, yes=yes)

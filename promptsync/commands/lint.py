@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from promptsync.commands.shared.options import choose_format, format_option
-from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Session, verb
 from promptsync.inspect.lint import Checked, check_all, check_files
 from promptsync.lint.rules import RULES
 from promptsync.prompt.prompt import Problem
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 

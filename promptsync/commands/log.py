@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Session, verb
 from promptsync.inspect.log import Log, LoggedVersion, read_log
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 _SHA256, _DIGEST = "sha256:", 12

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Session, verb
 from promptsync.history.message import without_mark
 from promptsync.inspect.listing import Filters, Held, list_remote
 from promptsync.prompt.labels import SUFFIX
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from promptsync.commands.shared.options import variable_option, variables, variables_option
-from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
 from promptsync.inspect.render import Rendering, find_file, render_file, render_remote
 from promptsync.prompt.fill import mappings
 from promptsync.prompt.snippets import is_text_block
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 

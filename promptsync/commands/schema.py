@@ -6,7 +6,8 @@ from typing import cast
 
 import click
 
-from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Session, verb
+from promptsync.show.outcome import Outcome
 
 _KINDS = ("prompt", "config", "fixtures", "request", "output")
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:

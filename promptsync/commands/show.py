@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from promptsync.commands.shared.session import Outcome, Session, verb
+from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.versions import Shown, show
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Local
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from promptsync.commands.shared.options import variable_option, variables, variables_option
-from promptsync.commands.shared.session import Outcome, Session, verb, verb_group
+from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import UsageError
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.protocol import Registry
 
 
 @verb_group("track", short_help="Log requests, and note things about them.")
@@ -93,7 +94,7 @@ def prompt_command(
     values = variables(session, given, source)
     _note(
         session,
-        lambda registry: registry.track_prompt(
+        lambda registry: registry.tracking.track_prompt(
             request_id, name, version=version, label=label, variables=values or None
         ),
         "prompt",
@@ -114,7 +115,7 @@ def score_command(session: Session, request_id: int | str, score: int, name: str
     """
     if name is not None and not name.strip():
         raise UsageError("--name is empty", hint="leave it out for the default score")
-    _note(session, lambda registry: registry.track_score(request_id, score, name=name), "score")
+    _note(session, lambda registry: registry.tracking.track_score(request_id, score, name=name), "score")
     named = f" for {output.name(name)}" if name is not None else ""
     body = {"request_id": request_id, "score": score, "name": name}
     return Outcome([f"request {request_id}: score {score}{named}"], body)
@@ -130,7 +131,7 @@ def metadata_command(session: Session, request_id: int | str, pairs: tuple[str, 
     promptsync track metadata 8801 user=42 channel=mail
     """
     metadata = dict(map(_pair, pairs))
-    _note(session, lambda registry: registry.track_metadata(request_id, metadata), "metadata")
+    _note(session, lambda registry: registry.tracking.track_metadata(request_id, metadata), "metadata")
     body = {"request_id": request_id, "metadata": metadata}
     return Outcome([f"request {request_id}: {', '.join(map(output.name, metadata))}"], body)
 
@@ -176,7 +177,7 @@ def group_command(session: Session, request_id: int | str | None, group_id: int 
 
 def _group(session: Session, request_id: int | str | None, group_id: int) -> None:
     assert request_id is not None
-    _note(session, lambda registry: registry.track_group(request_id, group_id), "group")
+    _note(session, lambda registry: registry.tracking.track_group(request_id, group_id), "group")
 
 
 def _note(session: Session, action: Callable[[Registry], None], what: str) -> None:

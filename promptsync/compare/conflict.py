@@ -13,33 +13,29 @@ BLOCKING = (State.DIVERGED, State.RENAMED_REMOTELY)
 """States that stop a push or a pull before its first write."""
 
 LEFT: dict[State, str] = {
-    State.DIVERGED: "changed here and in the registry",
+    State.DIVERGED: "changed in your files and in the registry",
     State.RENAMED_REMOTELY: "has another name in the registry",
-    State.BEHIND: "changed in the registry; promptsync pull brings it here",
-    State.ALTERED: "the registry keeps it differently from what it was given",
-    State.DELETED_REMOTELY: "archived in the registry; --restore NAME publishes it again",
+    State.BEHIND: "changed in the registry; promptsync pull writes it into the file",
+    State.ALTERED: "the registry returned it differently from what was sent",
+    State.DELETED_REMOTELY: "archived in the registry; --restore publishes it again",
     State.DELETED_LOCALLY: "its file was deleted; --prune archives it, promptsync pull restores it",
 }
 """Why a push leaves a prompt in these states, unless it was told otherwise."""
 
-_UNCOMMITTED = "its file is gone, but not in git: commit that for --prune, or promptsync pull restores it"
-_UNTOLD = (
-    "its file is gone, and no commit tells whether that was meant: promptsync pull restores it, "
-    "the registry's own pages archive it"
-)
-_DELETED = "deleted here, and changed in the registry"
-_BOTH = "changed here and in the registry since they last agreed"
+_UNCOMMITTED = "its file was deleted, but the deletion is not committed; promptsync pull restores it"
+_UNKNOWN = "its file is missing and no commit deleted it; promptsync pull restores it"
+_DELETED = "was deleted in your files and changed in the registry"
 
 
 def reason(item: Item) -> str:
     """Why a prompt is left as it is."""
     if item.state is State.DELETED_LOCALLY:
-        reason = LEFT[item.state] if item.deletion_committed else _UNCOMMITTED if item.newest else _UNTOLD
+        reason = LEFT[item.state] if item.deletion_committed else _UNCOMMITTED if item.newest else _UNKNOWN
         return f"looks renamed to {item.became!r}; {reason}" if item.became is not None else reason
     if item.state is State.DIVERGED and item.file is None:
         return _DELETED
     if item.state is State.RENAMED_REMOTELY:
-        return f"is named {item.renamed_to!r} in the registry now"
+        return f"is now named {item.renamed_to!r} in the registry"
     return LEFT[item.state]
 
 
@@ -50,28 +46,24 @@ class Conflict(Refused):
 
     def __init__(self, items: Sequence[Item], verb: str) -> None:
         first = items[0]
-        more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
         done = "published" if verb == "push" else "written"
-        what = reason(first) if first.state is not State.DIVERGED or first.file is None else _BOTH
-        ways = _ways_out(first)
-        if verb == "push":
-            ways.append("promptsync push --partial publishes the others")
-        super().__init__(f"{first.name!r} {what}{more}; nothing was {done}", hint="\n".join(ways))
+        if len(items) == 1:
+            message = f"{first.name!r} {reason(first)}; nothing was {done}"
+        else:
+            message = f"{len(items)} prompts changed on both sides; nothing was {done}"
+        super().__init__(message, hint="\n".join(_ways_out(items, verb)))
         self.items = tuple(items)
 
 
-def _ways_out(item: Item) -> list[str]:
-    name = shlex.quote(item.name)
-    if item.state is State.RENAMED_REMOTELY:
-        return [f"give its file the line  name: {item.renamed_to}", "or rename it back in the registry"]
-    if item.file is None:
-        ways = [f"promptsync pull --theirs {name} brings the file back as it is in the registry"]
-        if item.newest is not None:
-            ways.append(f"promptsync push --prune --force {name} archives it, once the deletion is committed")
-        return ways
-    return [
-        f"promptsync pull --merge {name} merges the two, field by field",
-        f"promptsync pull --theirs {name} takes the registry's text (yours is kept in .promptsync/backup)",
-        f"promptsync pull --ours {name} keeps yours as the next version, to be pushed",
-        f"promptsync push --force {name} publishes yours over it at once",
-    ]
+def _ways_out(items: Sequence[Item], verb: str) -> list[str]:
+    """Return the command that settles a conflict, which keeps both texts if it can, and the next best one."""
+    partial = f"promptsync {verb} --partial"
+    apart = [item.name for item in items if item.state is State.DIVERGED and item.file is not None]
+    if apart:
+        return [f"promptsync pull --merge {shlex.join(apart)}", partial]
+    first = items[0]
+    if first.state is State.RENAMED_REMOTELY:
+        return [f"set name: {first.renamed_to} in {first.path}", partial]
+    gone = shlex.join(item.name for item in items)
+    archive = f"promptsync push --prune {' '.join(f'--force {shlex.quote(item.name)}' for item in items)}"
+    return [f"promptsync pull --theirs {gone}", archive if first.newest is not None else partial]

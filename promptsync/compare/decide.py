@@ -13,6 +13,7 @@ from promptsync.compare.state import State, Tags, here_only, there_only, with_ta
 from promptsync.errors import Refused
 from promptsync.files.git.revisions import Lineage
 from promptsync.files.prompt_file import PromptFile
+from promptsync.files.state.record import Entry
 from promptsync.files.worktree import Worktree
 from promptsync.history.decide import Relation
 from promptsync.history.key import identity
@@ -108,14 +109,12 @@ class Decider:
         def read(name: str) -> RemoteVersion:
             nonlocal done
             listed = self._listing[name]
-            found = registry.get(listed.template_id, name, version=listed.version)
+            found = registry.prompts.get(listed.template_id, name, version=listed.version)
             done += 1
             self._project.progress("Reading versions", done, len(wanted))
             return found
 
-        # The first answer tells the workspace, after which the cache may be asked for the others.
-        first = {wanted[0]: read(wanted[0])}
-        return first | dict(zip(wanted[1:], mapped(read, wanted[1:]), strict=True))
+        return dict(zip(wanted, mapped(read, wanted), strict=True))
 
     def _has_both(self, name: str) -> bool:
         """Whether the registry has a prompt that has a file, or had one."""
@@ -148,7 +147,7 @@ class Decider:
         return history
 
     def _archived(self) -> dict[str, int]:
-        found = self._project.registry.list(status="deleted")
+        found = self._project.registry.prompts.list(status="deleted")
         return {item.name: item.template_id for item in found if item.name not in self._listing}
 
     def _renamed(self, absent: Sequence[str]) -> dict[str, str]:
@@ -157,17 +156,19 @@ class Decider:
         Such a prompt has the id that this working copy knew, or was published from a revision of the file.
         """
         others = [one for one in self._listing.values() if one.name not in self._files] if absent else []
-        if others:
-            # ids of another workspace mean nothing: one read tells which workspace answers
-            self._project.registry.get(others[0].template_id, others[0].name, version=others[0].version)
-        found = ((name, other) for name in absent for other in others if self._is_same_prompt(name, other))
+        registry = self._project.registry
+        # ids of another workspace mean nothing
+        known = self._project.record().entries(registry.url, registry.workspace_id) if others else {}
+        found = (
+            (name, other) for name in absent for other in others if self._is_same_prompt(name, other, known)
+        )
         return {name: other.name for name, other in found}
 
-    def _is_same_prompt(self, name: str, other: Listed) -> bool:
-        entry = self._proof.entries.get(name)
+    def _is_same_prompt(self, name: str, other: Listed, known: Mapping[str, Entry]) -> bool:
+        entry = known.get(name)
         if entry is not None:
             return entry.template_id == other.template_id
-        if self._lineage(other.name).head is not None or other.name in self._proof.entries:
+        if self._lineage(other.name).head is not None or other.name in known:
             return False  # it had that name here, so it was renamed here
         content = digest(other.prompt)
         prompt = identity(self._project.registry.workspace_id, other.template_id)
@@ -224,7 +225,8 @@ class Decider:
         if file is None or history is None or decision is None:
             known = self._lineage(name).head is not None
             return there_only(known=known, included=decision is not None and decision.is_included)
-        ours, theirs = tag_set(file.prompt), self._project.registry.tags_of(listed)
+        stores_tags = self._project.registry.prompts.stores_tags
+        ours, theirs = tag_set(file.prompt), tag_set(listed.prompt) if stores_tags else None
         return with_tags(TEXT_STATES[decision.relation], self._base_tags(file, history, theirs), ours, theirs)
 
     def _base_tags(self, file: PromptFile, history: History, theirs: Tags | None) -> Tags | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from promptsync.compare.project import Project
@@ -84,14 +84,9 @@ def _tracked(project: Project, item: Item, local: Prompt | None) -> Prompt | Non
         return None
     found = item.remote
     if found is None:
-        found = project.registry.get(item.listed.template_id, item.name, version=item.listed.version)
-    # tags belong to the prompt, and a version read earlier carries those of that day
-    prompt = replace(found.prompt, tags=item.listed.prompt.tags)
-    return comparable(local, prompt) if local is not None else prompt
+        found = project.registry.prompts.get(item.listed.template_id, item.name, version=item.listed.version)
+    return comparable(local, found.prompt) if local is not None else found.prompt
 
 
 def _base(item: Item) -> Prompt | None:
-    if item.listed is None or item.base is None or item.base_prompt is None:
-        return None
-    tags = item.base.tags if item.base.tags is not None else item.listed.prompt.tags
-    return replace(item.base_prompt, tags=tuple(sorted(tags)))
+    return item.base_prompt if item.listed is not None else None

@@ -57,11 +57,11 @@ class Proof:
     def entries(self) -> dict[str, Entry]:
         """The record of the remote, by name."""
         registry = self._project.registry
-        if self._record is None or registry.workspace_id != self._workspace_id:
-            # before the first raw read nobody knows which workspace answers; afterwards the record of another
+        if self._record is None or registry.workspace_seen != self._workspace_id:
+            # before the first raw read that of the last workspace is taken; afterwards the record of another
             # one at the same URL must not be used
-            self._workspace_id = registry.workspace_id
-            self._record = self._project.record().entries(registry.url, registry.workspace_id)
+            self._workspace_id = registry.workspace_seen
+            self._record = self._project.record().entries(registry.url, registry.workspace_seen)
         return self._record
 
     @cached_property

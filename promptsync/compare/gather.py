@@ -136,21 +136,19 @@ def _check_directory(project: Project, worktree: Worktree) -> None:
 
 
 def list_all(project: Project, *, label: str | None = None, status: str = "active") -> list[Listed]:
-    """Return everything that the registry lists, with tags as far as it tells them."""
+    """Return everything that the registry lists, with tags where it stores any."""
 
     def on_page(done: int, pages: int) -> None:
         project.progress("Listing the registry", done, pages)
 
-    registry = project.registry
-    found = registry.list(label=label, status=status, on_page=on_page)
-    return found if registry.lists_tags else registry.with_tags(found)
+    return project.registry.prompts.list(label=label, status=status, with_tags=True, on_page=on_page)
 
 
 def labels_by_prompt(
     project: Project, listing: Sequence[Listed]
 ) -> dict[str, tuple[tuple[str, int], ...]] | None:
     """Return name and version of the labels of each prompt, ``None`` when that takes a request per prompt."""
-    found = project.registry.all_labels()
+    found = project.registry.labels.all()
     if found is None:
         return None
     names = {item.template_id: item.name for item in listing}
@@ -167,7 +165,7 @@ def labels_of(project: Project, items: Iterable[Listed]) -> dict[str, list[Label
     wanted = list(items)
 
     def read(item: Listed) -> tuple[str, list[Label]]:
-        return item.name, project.registry.labels(item.template_id, item.name)
+        return item.name, project.registry.labels.of(item.template_id, item.name)
 
     return dict(mapped(read, wanted))
 

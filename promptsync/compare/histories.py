@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -24,7 +23,7 @@ from promptsync.history.revisions import Revisions as Graph
 from promptsync.parallel import mapped
 from promptsync.prompt.canonical import comparable, digest, tag_set
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
-from promptsync.registry.errors import NotFound, NotReadableRaw
+from promptsync.registry.errors import NotFound
 
 _Answer = TypeVar("_Answer")
 
@@ -91,13 +90,11 @@ class Histories:
 
     def decide(self) -> None:
         """Find out who changed what; the answers are in the histories."""
-        self._learn_workspace()
         for name, decision in self._answers(list(self.by_name), _decision).items():
             self.by_name[name].decision = decision
 
     def passed_over(self, names: Sequence[str]) -> dict[str, tuple[tuple[PassedOver, ...], tuple[int, ...]]]:
         """Return by name what the latest versions and the files passed over, where there is something."""
-        self._learn_workspace()
         found = self._answers(names, passed_over)
         return {name: answer for name, answer in found.items() if answer[0]}
 
@@ -138,10 +135,6 @@ class Histories:
             done += 1
             self._project.progress("Reading versions", done, len(pairs))
 
-        if self._project.registry.workspace_id is None:
-            # the first answer tells the workspace, after which the cache may be used for the others
-            first, pairs[:1] = pairs[:1], []
-            mapped(read, first)
         mapped(read, pairs)
 
     def _find_commits(self, wanted: Mapping[str, Iterable[str]]) -> None:
@@ -174,22 +167,6 @@ class Histories:
         for one in map(self.by_name.__getitem__, names):
             one.texts.contents = {**revisions.prompts(one.lineage), **one.texts.contents}
 
-    def _learn_workspace(self) -> None:
-        """Read one version where a key has to be checked and nobody knows yet which workspace answers."""
-        registry = self._project.registry
-        if registry.workspace_id is None:
-            for one in self.by_name.values():
-                if self._has_key(one):
-                    with contextlib.suppress(NotReadableRaw):  # such a registry tells no workspace at all
-                        one.add(one.latest, read_version(self._project, one.listed, one.latest))
-                    break
-
-    def _has_key(self, one: History) -> bool:
-        here = one.file is not None and keys_in(one.file.local.synced, self._project)
-        return bool(here) or any(
-            keys_in(revision.synced, self._project) for revision in one.lineage.revisions
-        )
-
     # -- the local side ---------------------------------------------------------------------------------
 
     def _local(self, one: History) -> Local:
@@ -207,21 +184,28 @@ class Histories:
             one.lineage.head,
             {short: one.lineage.tips.get(full or "") for short, full in one.commits.items()},
         )
-        prompt = identity(self._project.registry.workspace_id, one.listed.template_id)
+        has_keys = any(revision.keys for revision in graph.all) or bool(self._keys(one))
+        # which prompt a key means shows in its workspace, and that may cost a request
+        registry = self._project.registry
+        workspace = registry.workspace_id if has_keys else registry.workspace_seen
+        prompt = identity(workspace, one.listed.template_id)
         if one.file is None or one.digest is None:
             return Local(None, identity=prompt, revisions=graph)
         content = one.digest
         one.texts.contents.setdefault(content, one.file.prompt)
-        keys, tags = keys_in(one.file.local.synced, self._project), tag_set(one.file.prompt)
+        keys, tags = self._keys(one), tag_set(one.file.prompt)
         head = graph.all[graph.head] if graph.head is not None else None
         committed = head is not None and (head.digest, head.tags, head.keys) == (content, tags, keys)
         return Local(content, keys, tags, committed, prompt, graph)
+
+    def _keys(self, one: History) -> tuple[Key, ...]:
+        return keys_in(one.file.local.synced, self._project) if one.file is not None else ()
 
 
 def read_version(project: Project, listed: Listed, number: int) -> RemoteVersion | None:
     """Return an older version of a prompt, ``None`` when the registry does not have it."""
     try:
-        return project.registry.get(listed.template_id, listed.name, version=number)
+        return project.registry.prompts.get(listed.template_id, listed.name, version=number)
     except NotFound:
         return None
 

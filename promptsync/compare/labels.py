@@ -44,7 +44,7 @@ def labelled(project: Project, names: Sequence[str] = ()) -> list[Labelled]:
 
 
 def _labelled(project: Project, items: Sequence[Listed]) -> list[Labelled]:
-    everything = project.registry.all_labels()
+    everything = project.registry.labels.all()
     if everything is not None:
         return [Labelled(item, _pointers(everything, item)) for item in items]
     done = 0
@@ -63,9 +63,9 @@ def labels_of_prompt(project: Project, item: Listed) -> Pointers:
     """Return the labels of one prompt, read anew."""
     registry = project.registry
     try:
-        return {one.name: one for one in registry.labels(item.template_id, item.name)}
+        return {one.name: one for one in registry.labels.of(item.template_id, item.name)}
     except Unsupported:
-        everything = registry.all_labels()
+        everything = registry.labels.all()
         if everything is None:
             raise
         return _pointers(everything, item)

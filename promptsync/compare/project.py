@@ -12,16 +12,15 @@ from promptsync.errors import UsageError
 from promptsync.files.config import Config
 from promptsync.files.state.disk import DIRECTORY, private_directory
 from promptsync.files.state.record import FileCache, Record
+from promptsync.registry.address import LOCAL, address
 
 if TYPE_CHECKING:
     from promptsync.files.git.history import History
     from promptsync.files.git.revisions import Revisions
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.protocol import Registry, Waits
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are (0: not known yet)."""
-
-LOCAL = "local:"
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -43,6 +42,7 @@ class Project:
     model: Any = None
     progress: Progress = no_progress
     on_wait: Callable[[str], None] | None = None
+    waits: Waits | None = None
     _registry: Registry | None = field(default=None, init=False, repr=False)
     _history: History | None = field(default=None, init=False, repr=False)
     _looked_for_history: bool = field(default=False, init=False, repr=False)
@@ -84,13 +84,18 @@ class Project:
     @property
     def record_url(self) -> str:
         """The URL under which cache and record know the remote."""
-        from promptsync.registry.address import address
-
         return f"{LOCAL}{self.database}" if self.url.startswith(LOCAL) else address(self.url).base
 
     def record(self) -> Record:
         """What this working copy remembers."""
         return Record(self.root)
+
+    @property
+    def title(self) -> str:
+        """The remote for people: its name and where it is."""
+        if self.url.startswith(LOCAL):
+            return f"{self.remote} (embedded registry)" if self.remote != self.url else self.url
+        return f"{self.remote} ({self.url})" if self.remote != self.url else self.url
 
     @property
     def is_default_remote(self) -> bool:
@@ -119,6 +124,7 @@ def open_project(
     model: Any = None,
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] | None = None,
+    waits: Waits | None = None,
 ) -> Project:
     """Return the project for a remote, given by its name in the config or by its URL.
 
@@ -130,7 +136,7 @@ def open_project(
     known = config.remotes.get(wanted)
     if known is not None:
         fixtures = config.root / known.fixtures if known.fixtures else None
-        return Project(config, wanted, known.url, api_key, fixtures, model, progress, on_wait)
+        return Project(config, wanted, known.url, api_key, fixtures, model, progress, on_wait, waits)
     if ":" not in wanted:
         names = ", ".join(sorted(config.remotes)) or "none"
         raise UsageError(
@@ -138,23 +144,29 @@ def open_project(
             hint=f"remotes there: {names}; or give a URL",
         )
     named = next((item.name for item in config.remotes.values() if item.url == wanted), wanted)
-    return Project(config, named, wanted, api_key, None, model, progress, on_wait)
+    return Project(config, named, wanted, api_key, None, model, progress, on_wait, waits)
 
 
 def connect(project: Project) -> Registry:
     """Return a client of the project's remote; ``local:`` is an embedded registry in this very process."""
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.open import open_embedded, open_remote
 
     cache = FileCache(project.root)
     if not project.url.startswith(LOCAL):
-        return Registry(project.url, project.api_key, cache=cache, on_wait=project.on_wait)
-    from promptsync.registry.promptlayer.transport import local_transport
-
+        return open_remote(
+            project.url, project.api_key, cache=cache, waits=project.waits, on_wait=project.on_wait
+        )
     database = project.database
     if database.parent == project.root.resolve() / DIRECTORY:
         private_directory(project.root)
     elif not database.parent.is_dir():
         raise UsageError(f"{project.url}: there is no directory {database.parent}")
     fixtures = str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None
-    transport = local_transport(str(database), fixtures=fixtures, model=project.model)
-    return Registry(project.record_url, None, transport=transport, cache=cache, on_wait=project.on_wait)
+    return open_embedded(
+        str(database),
+        fixtures=fixtures,
+        model=project.model,
+        cache=cache,
+        waits=project.waits,
+        on_wait=project.on_wait,
+    )

@@ -34,10 +34,10 @@ def find_prompt(project: Project, name: str) -> Listed:
 def peek_prompt(project: Project, name: str) -> Listed | None:
     """Return the active prompt of a name, ``None`` when a search for it does not find it."""
     registry = project.registry
-    found = next((item for item in registry.list(name=name) if item.name == name), None)
+    found = next((item for item in registry.prompts.list(name=name) if item.name == name), None)
     if found is not None:
         # A prompt that is named like this one's id would be taken for it: the client has to have seen it.
-        registry.list(name=str(found.template_id))
+        registry.prompts.list(name=str(found.template_id))
     return found
 
 
@@ -70,7 +70,7 @@ def no_such_prompt(project: Project, name: str, names: Iterable[str]) -> NoSuchP
     """Return the error for a name, with the nearest one that there is, or that it is archived."""
     close = close_name(name, names)
     hint = f"did you mean {close!r}? " if close is not None else ""
-    if any(item.name == name for item in project.registry.list(status="deleted", name=name)):
+    if any(item.name == name for item in project.registry.prompts.list(status="deleted", name=name)):
         hint = f"it is archived: promptsync push --restore {name} publishes the file again; "
     return NoSuchPrompt(
         f"there is no prompt {name!r} in {project.registry.url}",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from promptsync.compare.state import State
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
+from promptsync.prompt.canonical import tag_set
 from promptsync.prompt.prompt import Listed, Problem, Prompt, RemoteVersion
 
 if TYPE_CHECKING:
@@ -70,8 +71,14 @@ class Item:
 
     @property
     def base_prompt(self) -> Prompt | None:
-        """What the base says."""
-        return self.history.text(self.base.digest) if self.history is not None and self.base else None
+        """What the base says, with the tags of then; where nobody knows those, none counts as removed."""
+        found = self.history.text(self.base.digest) if self.history is not None and self.base else None
+        if found is None or self.base is None:
+            return None
+        tags = self.base.tags
+        if tags is None and self.file is not None and self.listed is not None:
+            tags = tag_set(self.file.prompt) & tag_set(self.listed.prompt)
+        return replace(found, tags=tuple(sorted(tags or ())))
 
     @property
     def path(self) -> str | None:

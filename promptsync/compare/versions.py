@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from promptsync.compare.gather import list_all
 from promptsync.compare.histories import read_version
@@ -33,8 +33,7 @@ def read_versions(project: Project, listed: Listed, limit: int | None = None) ->
     """Return the newest ``limit`` versions of a prompt, newest first, without those that are gone."""
     found: list[RemoteVersion] = []
     number = listed.version
-    # The first answer tells the workspace, after which the cache may be asked for the others.
-    count = 1
+    count = _BATCH if limit is None else min(_BATCH, limit)
     while number > 0 and count > 0:
         numbers = range(number, max(number - count, 0), -1)
         read = mapped(lambda number: read_version(project, listed, number), numbers)
@@ -103,14 +102,12 @@ def _shown(project: Project, listed: Listed, version: int | None, label: str | N
             hint=f"promptsync log {listed.name} lists the versions",
             code="not-found",
         )
-    # tags belong to the prompt, and an older answer holds those of its day
-    prompt = replace(found.prompt, tags=listed.prompt.tags)
-    return Shown(replace(found, prompt=prompt), labels_at(labels, number))
+    return Shown(found, labels_at(labels, number))
 
 
 def _version_under(project: Project, listed: Listed, labels: Pointers | None, label: str) -> int:
     if labels is None:
-        return project.registry.get(listed.template_id, listed.name, label=label).version
+        return project.registry.prompts.get(listed.template_id, listed.name, label=label).version
     if label not in labels:
         raise AnswerIsNo(
             f"{listed.name!r} has no label {label!r}",

@@ -112,7 +112,7 @@ class _Deploy:
             return True
         self._live.begin()
         try:
-            self.receipt.push = apply_push(self._project, self._plan.survey.latest, self._plan.push)
+            self.receipt.push = apply_push(self._project, self._plan.push)
         except Refused as error:
             hint = "run promptsync deploy again: it looks anew"
             raise Refused(error.message, hint=hint, details=error.details, code=error.code) from None

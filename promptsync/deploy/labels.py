@@ -85,7 +85,7 @@ class Moves:
                 )
 
     def _marks(self) -> dict[str, int]:
-        found = self._project.registry.list(label=unproven_name(self._label))
+        found = self._project.registry.prompts.list(label=unproven_name(self._label))
         return {one.name: one.version for one in found}
 
     def _mark(self, name: str, old: int | None, new: int | None) -> Change:

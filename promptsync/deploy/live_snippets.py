@@ -142,7 +142,7 @@ class _Usage:
         if files[member.name].prompt.template.get("type") != "completion" or member.template_id is None:
             return []  # nothing else can be a snippet
         try:
-            usage = self._project.registry.snippet_usage(member.template_id, member.name)
+            usage = self._project.registry.prompts.snippet_usage(member.template_id, member.name)
         except (Unsupported, NotFound):
             return []
         lists = (usage.get("snippet_usage"), usage.get("label_usage"))
@@ -154,7 +154,7 @@ class _Usage:
     def _renders(self, name: str, follows: Follows) -> bool:
         listed = self._survey.latest.listing[name]
         try:
-            found = self._project.registry.get(listed.template_id, name, version=listed.version)
+            found = self._project.registry.prompts.get(listed.template_id, name, version=listed.version)
         except RemoteError:
             return True  # it uses the snippet, and nobody can tell how
         references = rendered_in(found.prompt.template)

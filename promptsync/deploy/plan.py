@@ -20,7 +20,7 @@ from promptsync.push.actions import PushPlan
 from promptsync.push.plan import PushOptions, check_options, plan_push, workspace_of
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.client import Registry
+    from promptsync.registry.protocol import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def plan_deploy(
         check_live(live)
     checks = find(project.registry, selection)
     first = beforehand(found, live)
-    workspace = workspace_of(project, found.latest) if found.releases else ""
+    workspace = workspace_of(project) if found.releases else ""
     return DeployPlan(found, push, selection, checks, unproven, live, first, workspace)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from promptsync.deploy.plan import DeployPlan
 from promptsync.errors import PromptsyncError
 from promptsync.labels.apply import Changed
-from promptsync.push.actions import PushReceipt
+from promptsync.push.receipt import PushReceipt
 
 if TYPE_CHECKING:
     from promptsync.checks.receipt import Proof

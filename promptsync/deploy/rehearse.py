@@ -12,7 +12,7 @@ from promptsync.checks.find import Found, find_checks
 from promptsync.checks.select import Selection
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import labels_of_prompt
-from promptsync.compare.project import LOCAL, Project
+from promptsync.compare.project import Project
 from promptsync.deploy.apply import Gate, apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
@@ -21,6 +21,7 @@ from promptsync.files.state.record import Record
 from promptsync.files.worktree import scan
 from promptsync.prompt.prompt import Listed, RemoteVersion
 from promptsync.prompt.snippets import publish_order, rendered_in
+from promptsync.registry.address import LOCAL
 
 _WAY = "rehearsal"
 
@@ -94,7 +95,7 @@ def _seed(project: Project, copy: Project) -> None:
     files = scan(project.root, project.config.prompts).files
     references = [one for file in files.values() for one in rendered_in(file.prompt.template)]
     waiting = {one.name for one in references if one.version is not None or one.name not in files}
-    listing = {one.name: one for one in project.registry.list()} if waiting else {}
+    listing = {one.name: one for one in project.registry.prompts.list()} if waiting else {}
     versions: dict[str, list[RemoteVersion]] = {}
     while waiting:
         name = waiting.pop()
@@ -109,7 +110,7 @@ def _seed(project: Project, copy: Project) -> None:
     ):
         for name in level:
             for one in versions[name]:
-                done = copy.registry.publish(one.prompt, message=one.message or f"v{one.version}")
+                done = copy.registry.prompts.publish(one.prompt, message=one.message or f"v{one.version}")
             if name not in files and versions[name]:
                 _seed_labels(project, copy, listing[name], done.template_id)
 
@@ -117,7 +118,7 @@ def _seed(project: Project, copy: Project) -> None:
 def _seed_labels(project: Project, copy: Project, listed: Listed, template_id: int) -> None:
     """Give a snippet of another repository the labels that the files may refer to it by."""
     for label in labels_of_prompt(project, listed).values():
-        copy.registry.set_label(template_id, listed.name, label.name, label.version, None)
+        copy.registry.labels.set(template_id, listed.name, label.name, label.version, None)
 
 
 def _needs(one: RemoteVersion) -> set[str]:

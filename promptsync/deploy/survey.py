@@ -98,7 +98,7 @@ class _Survey:
         self._again = again
         self._unproven = {
             one.name
-            for one in project.registry.list(label=unproven_name(label))
+            for one in project.registry.prompts.list(label=unproven_name(label))
             if (item := self._under.get(one.name)) is not None and item.version == one.version
         }
         self._in_way: list[tuple[Item, str]] = []
@@ -199,7 +199,7 @@ class _Survey:
         remembered = previous_name(self._label)
         if remembered is None or not any(member.released is not None for member in self.releases):
             return
-        kept = {one.name: one.version for one in self._project.registry.list(label=remembered)}
+        kept = {one.name: one.version for one in self._project.registry.prompts.list(label=remembered)}
         released = []
         for found in self.releases:
             member = replace(found, previous=kept.get(found.name), again=found.name in self._again)

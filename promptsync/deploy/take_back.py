@@ -12,9 +12,9 @@ from promptsync.errors import RemoteError
 from promptsync.history.message import make_mark, with_mark
 from promptsync.labels.apply import Changed
 from promptsync.prompt.canonical import digest
-from promptsync.push import publish
-from promptsync.push.actions import Action, Kind, PushReceipt
+from promptsync.push.actions import Action, Kind
 from promptsync.push.publish import Attempt, Lost, publish_one
+from promptsync.push.receipt import PushReceipt
 
 
 class LiveSnippets:
@@ -84,17 +84,15 @@ def _taken_back(project: Project, snippet: LiveSnippet, version: int) -> str:
 
 def _publish(project: Project, snippet: LiveSnippet, version: int) -> str:
     registry = project.registry
-    latest = next((one for one in registry.list(name=snippet.name) if one.name == snippet.name), None)
+    latest = next((one for one in registry.prompts.list(name=snippet.name) if one.name == snippet.name), None)
     if latest is None or latest.version != version:
         now = f"v{latest.version}" if latest is not None else "gone"
         return f"it is {now} by now, which is not this deploy's v{version}"
-    before = registry.get(latest.template_id, snippet.name, version=snippet.before).prompt
+    before = registry.prompts.get(latest.template_id, snippet.name, version=snippet.before).prompt
     # a mark without a commit: no text in git vouches for it
     message = with_mark(f"Take back v{version}", make_mark(None, False, version + 1, None))
     action = Action(snippet.name, Kind.UPDATE, None, current=version, local=digest(before), message=message)
-    done = publish_one(
-        Attempt(registry, action, before, latest.template_id, threading.Event(), publish.PAUSE)
-    )
+    done = publish_one(Attempt(registry, action, before, latest.template_id, threading.Event()))
     if isinstance(done, Lost):
         return done.reason
     return "" if done.version == version + 1 else "somebody else published at that very moment"

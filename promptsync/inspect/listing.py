@@ -67,7 +67,7 @@ def _listed(project: Project, filters: Filters, status: str) -> list[Listed]:
 
     # Registries filter by one tag in the same way, by several in ways of their own.
     tag = next(iter(filters.tags), None)
-    found = project.registry.list(status=status, label=filters.label, tag=tag, on_page=on_page)
+    found = project.registry.prompts.list(status=status, label=filters.label, tag=tag, on_page=on_page)
     return [item for item in found if _matches(item, filters)]
 
 

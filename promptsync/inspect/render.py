@@ -119,7 +119,9 @@ def render_remote(
     provider: str | None = None,
 ) -> Rendering:
     """Return a prompt as the registry renders it: the latest version, or that of a number or a label."""
-    answer = project.registry.render(name, version=version, label=label, provider=provider, variables=values)
+    answer = project.registry.prompts.render(
+        name, version=version, label=label, provider=provider, variables=values
+    )
     metadata = answer.get("metadata")
     number = answer.get("version")
     arguments = answer.get("llm_kwargs")
@@ -163,7 +165,7 @@ class _Snippets:
         from promptsync.registry.errors import NotFound
 
         try:
-            found = self.project.registry.get(
+            found = self.project.registry.prompts.get(
                 None, reference.name, version=reference.version, label=reference.label
             )
         except NotFound:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from promptsync.compare.labels import Pointers, labels_of_prompt
 from promptsync.compare.project import Project
-from promptsync.errors import Incomplete, PromptsyncError, Refused, RemoteError
-from promptsync.labels.plan import Change
+from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
+from promptsync.labels.plan import Change, LabelPlan
 from promptsync.parallel import for_each
 from promptsync.prompt.labels import previous_name
 from promptsync.prompt.prompt import Listed, Prompt
@@ -41,6 +41,27 @@ class Stopped(KeyboardInterrupt):
         self.changed = tuple(changed)
 
 
+@dataclass(frozen=True, slots=True)
+class LabelReceipt:
+    """What became of each change of a plan, in its order, and the error that this ends in."""
+
+    changed: tuple[Changed, ...] = ()
+    error: PromptsyncError | None = None
+
+
+def apply_labels(project: Project, plan: LabelPlan) -> LabelReceipt:
+    """Change what ``plan`` says. Raises ``Unsupported`` where labels cannot be changed; nothing was then."""
+    try:
+        done = apply_changes(project, plan.changes, together=plan.together)
+    except Stopped as stopped:
+        moved = sum(one.moved and one.change.old != one.change.new for one in stopped.changed)
+        what = f"{moved} label{'s' * (moved != 1)} moved" if moved else "no label was changed"
+        return LabelReceipt(
+            stopped.changed, Interrupted(f"interrupted: {what}", hint="promptsync label list")
+        )
+    return LabelReceipt(tuple(done), failure(project, done))
+
+
 def apply_changes(project: Project, changes: Sequence[Change], *, together: bool = False) -> list[Changed]:
     """Make each change, and return what became of it; a registry's yes counts only once it is read back.
 
@@ -60,7 +81,7 @@ def apply_changes(project: Project, changes: Sequence[Change], *, together: bool
 
     def stopped(number: int) -> Changed:
         is_unknown = number in begun and changes[number].old != changes[number].new
-        reason = "interrupted: it may have moved or not" if is_unknown else "interrupted before that"
+        reason = "interrupted: it may have moved or not" if is_unknown else "interrupted before it was moved"
         return done.get(number) or Changed(changes[number], False, reason, is_unknown=is_unknown)
 
     try:
@@ -89,23 +110,20 @@ def failure(project: Project, changed: Sequence[Changed]) -> PromptsyncError | N
     if not stayed:
         return None
     first = next((one for one in stayed if not one.is_undone), stayed[0])
-    told = f"{first.change.label!r} of {first.change.name!r} was not moved: {first.reason}"
+    message = f"{first.change.label!r} of {first.change.name!r} was not moved: {first.reason}"
     is_partial = any(one.moved and one.change.old != one.change.new for one in changed)
     if is_partial or any(one.is_unknown for one in stayed):
-        return Incomplete(
-            told, hint="promptsync label list shows where the labels point", code="labels-unfinished"
-        )
+        return Incomplete(message, hint="promptsync label list", code="labels-unfinished")
     error = first.error
     if isinstance(error, Rejected) and error.status == 403:
         return RemoteError(
-            f"{project.registry.url} does not let this key change labels: {error.reason or error.message}",
-            hint="creating and moving labels needs the permission PROMPT_DEPLOY: ask an administrator of the "
-            "workspace",
+            f"{project.registry.url} rejects label changes by this key: {error.reason or error.message}",
+            hint="ask an administrator of the workspace for the permission PROMPT_DEPLOY",
             code="forbidden",
         )
     if error is not None and not is_held_back(error):
         return error
-    return Refused(told, hint="promptsync label list shows where the labels point", code="label-not-moved")
+    return Refused(message, hint="promptsync label list", code="label-not-moved")
 
 
 def is_held_back(error: RemoteError) -> bool:
@@ -124,7 +142,7 @@ def _change(project: Project, change: Change) -> Changed:
         return Changed(change, False, error.message, error=error)
     now = before[change.label].version if change.label in before else None
     if now != change.old:
-        return Changed(change, False, f"somebody else changed it meanwhile, to {_shown(now)}")
+        return Changed(change, False, f"somebody else moved it to {_shown(now)} in the meantime")
     return relabel_from(project, change, before)
 
 
@@ -189,7 +207,7 @@ def _read_back(project: Project, change: Change, error: RemoteError | None) -> C
     return Changed(
         change,
         False,
-        f"it is at {_shown(now)} although the registry said yes: pending approval, or overridden",
+        f"it is at {_shown(now)} although the registry accepted the change: pending approval, or overridden",
     )
 
 
@@ -207,7 +225,7 @@ def _undo(project: Project, found: list[Changed], why: str) -> list[Changed]:
         changed = found[number]
         undone = _change(project, changed.change.reversed())
         if undone.moved:
-            back = replace(changed, moved=False, reason=f"moved back, for {why}", is_undone=True)
+            back = replace(changed, moved=False, reason=f"moved back because {why}", is_undone=True)
         else:
             back = replace(changed, note=f"could not be moved back: {undone.reason}")
         after[number] = back
@@ -230,9 +248,9 @@ def _point(project: Project, change: Change, label: str, version: int | None, be
     existing = before.get(label)
     if version is None:
         if existing is not None:
-            project.registry.delete_label(existing)
+            project.registry.labels.delete(existing)
     elif existing is None or existing.version != version:
-        project.registry.set_label(change.template_id, change.name, label, version, existing)
+        project.registry.labels.set(change.template_id, change.name, label, version, existing)
 
 
 def _shown(version: int | None) -> str:

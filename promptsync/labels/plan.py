@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from promptsync.compare.labels import Labelled
+from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.compare.versions import read_versions
-from promptsync.errors import AnswerIsNo, Refused, UsageError
+from promptsync.errors import Refused, UsageError
 from promptsync.history.message import without_mark
 from promptsync.prompt.labels import previous_after, previous_name
 from promptsync.prompt.prompt import Listed
@@ -42,41 +43,52 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Promotion:
-    """What a promotion would do. ``lower`` would take back what is live; ``without`` were named in vain."""
+class LabelPlan:
+    """Labels to change. ``together``: all of them or none.
+
+    ``refusal`` is why none of them may be changed. ``destructive`` are the options that need a yes.
+    """
 
     changes: tuple[Change, ...]
-    lower: tuple[Change, ...] = ()
-    without: tuple[str, ...] = ()
+    together: bool = False
+    destructive: tuple[str, ...] = ()
+    refusal: Refused | None = None
 
     @property
     def pending(self) -> tuple[Change, ...]:
         """The changes that are not true already."""
         return tuple(change for change in self.changes if change.old != change.new)
 
+    @property
+    def is_empty(self) -> bool:
+        return not self.pending
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint([[one.name, one.label, one.old, one.new] for one in self.changes])
+
 
 def plan_set(one: Labelled, label: str, version: int | None) -> Change:
-    """Plan a label that is not there yet. Raises ``Refused`` when it is, and points elsewhere."""
+    """Plan a new label. Raises ``Refused`` when it exists and points elsewhere."""
     change = change_to(one, label, checked_version(one, version))
     if change.old is not None and change.old != change.new:
         raise Refused(
-            f"{change.name!r} has the label {label!r} already, at v{change.old}",
-            hint=f"promptsync label move {change.name} {label} --version {change.new} moves it",
+            f"{change.name!r} already has the label {label!r}, at v{change.old}",
+            hint=f"promptsync label move {shlex.quote(change.name)} {shlex.quote(label)} --to {change.new}",
             code="label-exists",
         )
     return change
 
 
 def plan_move(one: Labelled, label: str, version: int | None, *, force: bool = False) -> Change:
-    """Plan to move a label that is there. Raises ``Refused`` for a lower version without ``force``."""
+    """Plan to move a label. Raises ``Refused`` for a lower version without ``force``."""
     existing(one, label)
     change = change_to(one, label, checked_version(one, version))
     if change.is_lower and not force:
-        name = change.name
+        where = f"{shlex.quote(change.name)} --label {shlex.quote(label)}"
         raise Refused(
-            f"{label!r} of {name!r} is at v{change.old}; v{change.new} is lower, and would take that back",
-            hint=f"promptsync rollback {name} --label {label} --to {change.new} takes a release back; "
-            "--force moves it all the same",
+            f"{label!r} of {change.name!r} is at v{change.old}; v{change.new} is lower",
+            hint=f"promptsync rollback {where} --to {change.new}",
             code="lower-version",
         )
     return change
@@ -92,17 +104,48 @@ def plan_delete(one: Labelled, label: str) -> Change:
 
 def plan_promotion(
     prompts: Sequence[Labelled], source: str, target: str, *, named: bool, force: Iterable[str] = ()
-) -> Promotion:
+) -> LabelPlan:
     """Plan to point ``target`` at what ``source`` points at, for each of the prompts that has ``source``.
 
-    ``named`` says that somebody asked for these very prompts. ``force`` allows a lower version by name.
+    ``named`` says that somebody specified these very prompts. ``force`` allows a lower version by name.
+    Raises ``UsageError`` where no prompt has ``source``, and for a name in ``force`` that does not have it.
     """
-    having = [one for one in prompts if source in one.labels]
-    without = tuple(one.listed.name for one in prompts if source not in one.labels) if named else ()
-    changes = tuple(change_to(one, target, one.labels[source].version) for one in having)
-    forced = set(force)
-    lower = tuple(change for change in changes if change.is_lower and change.name not in forced)
-    return Promotion(changes, lower, without)
+    changes = tuple(
+        change_to(one, target, one.labels[source].version) for one in prompts if source in one.labels
+    )
+    without = [one.listed.name for one in prompts if source not in one.labels] if named else []
+    refusal = _lacking(without, source) or _lower(changes, source, target, set(force))
+    if not changes and refusal is None:
+        raise UsageError(f"no prompt in scope has the label {source!r}", hint="promptsync label list")
+    unknown = sorted(set(force) - {one.name for one in changes})
+    if unknown and refusal is None:
+        raise UsageError(f"--force {unknown[0]}: that prompt is not part of this promotion")
+    destructive = ("--force",) if any(one.is_lower for one in changes) else ()
+    return LabelPlan(changes, together=True, destructive=destructive, refusal=refusal)
+
+
+def _lacking(names: Sequence[str], source: str) -> Refused | None:
+    if not names:
+        return None
+    return Refused(
+        f"no label {source!r}: {', '.join(map(repr, names))}; no label was changed",
+        hint=f"promptsync label set {shlex.quote(names[0])} {shlex.quote(source)}",
+        code="no-such-label",
+    )
+
+
+def _lower(changes: Sequence[Change], source: str, target: str, forced: set[str]) -> Refused | None:
+    lower = [one for one in changes if one.is_lower and one.name not in forced]
+    if not lower:
+        return None
+    name = shlex.quote(lower[0].name)
+    return Refused(
+        f"{target!r} would move to a lower version; no label was changed",
+        hint=f"promptsync rollback {name} --label {shlex.quote(target)}\n"
+        f"promptsync promote {shlex.join([source, target])} --force {name}",
+        details=[f"{one.name}  {target}  v{one.old} -> v{one.new}" for one in lower],
+        code="lower-version",
+    )
 
 
 def change_to(one: Labelled, label: str, version: int) -> Change:
@@ -115,13 +158,13 @@ def change_to(one: Labelled, label: str, version: int) -> Change:
 
 
 def existing(one: Labelled, label: str) -> int:
-    """Return the version under a label. Raises ``AnswerIsNo`` when the prompt does not have it."""
+    """Return the version under a label. Raises ``UsageError`` for an unknown one."""
     version = one.version(label)
     if version is None:
         there = ", ".join(sorted(one.labels)) or "none"
-        raise AnswerIsNo(
+        raise UsageError(
             f"{one.listed.name!r} has no label {label!r}; its labels: {there}",
-            hint=f"promptsync label set {shlex.quote(one.listed.name)} {shlex.quote(label)} would create it",
+            hint=f"promptsync label set {shlex.join([one.listed.name, label])}",
             code="not-found",
         )
     return version
@@ -141,12 +184,12 @@ def checked_version(one: Labelled, version: int | None) -> int:
 def check_unused(project: Project, listed: Listed, label: str) -> None:
     """Raise ``Refused`` when prompts refer to ``label`` of this snippet: without it they cannot be rendered.
 
-    Registries that cannot tell are taken at no word.
+    A registry that cannot list them is not a reason to refuse.
     """
     if listed.prompt.template.get("type") != "completion":  # nothing else can be a snippet
         return
     try:
-        usage = project.registry.snippet_usage(listed.template_id, listed.name)
+        usage = project.registry.prompts.snippet_usage(listed.template_id, listed.name)
     except (Unsupported, NotFound):
         return
     found = usage.get("label_usage")
@@ -154,7 +197,7 @@ def check_unused(project: Project, listed: Listed, label: str) -> None:
     users = sorted({str(one.get("prompt_name")) for one in entries if one.get("label_name") == label})
     if users:
         raise Refused(
-            f"{', '.join(map(repr, users))} refer to {listed.name!r} by its label {label!r}, and cannot be "
+            f"{', '.join(map(repr, users))} refer to {listed.name!r} by its label {label!r} and cannot be "
             "rendered without it",
             hint="publish them with another reference first, or add --force",
             code="label-in-use",
@@ -167,32 +210,32 @@ _LISTED = 8
 def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -> Change:
     """Plan to take a release back: to ``to``, by default to the version that the label left last.
 
-    Raises ``Refused``, with the versions that there are, when nobody remembers that version or when the label
-    is there or below it already; and when ``to`` is no way back.
+    Raises ``Refused``, with the versions to choose from, when that version is not known or the label is at or
+    below it already, and when ``to`` is higher than where the label is.
     """
     now = existing(one, label)
     if to is not None:
         version = checked_version(one, to)
         if version > now:
             raise Refused(
-                f"{label!r} of {one.listed.name!r} is at v{now}: v{version} is no way back",
-                hint=f"promptsync label move {one.listed.name} {label} --version {version} moves it up",
+                f"{label!r} of {one.listed.name!r} is at v{now}; v{version} is higher",
+                hint=f"promptsync label move {shlex.join([one.listed.name, label])} --to {version}",
                 code="higher-version",
             )
         return change_to(one, label, version)
     remembered = previous_name(label)
     if remembered is None:
         raise UsageError(
-            f"{label!r} remembers the way back of another label, and has none itself",
-            hint="give the version with --to N",
+            f"{label!r} records the previous version of another label and has none itself",
+            hint="specify the version: --to N",
         )
     previous = one.version(remembered)
     if previous is None:
-        raise _refusal(
-            project, one, label, f"there is no {remembered!r}, so nobody knows what was live before"
-        )
+        raise _refusal(project, one, label, f"there is no {remembered!r} that records what was live before")
     if previous >= now:
-        raise _refusal(project, one, label, f"{remembered!r} is at v{previous}: that release was taken back")
+        raise _refusal(
+            project, one, label, f"{remembered!r} is at v{previous}: that release was taken back already"
+        )
     return change_to(one, label, previous)
 
 
@@ -200,7 +243,7 @@ def _refusal(project: Project, one: Labelled, label: str, why: str) -> Refused:
     name = one.listed.name
     return Refused(
         f"{label!r} of {name!r} is at v{one.version(label)}, and {why}",
-        hint=f"choose one: promptsync rollback {name} --label {label} --to N",
+        hint=f"promptsync rollback {shlex.quote(name)} --label {shlex.quote(label)} --to N",
         details=_versions(project, one),
         code="nothing-to-roll-back",
     )

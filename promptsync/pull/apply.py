@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from promptsync.compare.project import Project
-from promptsync.errors import PromptsyncError, Refused
+from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused
 from promptsync.files.state.disk import backup, delete, write
 from promptsync.parallel import for_each
 from promptsync.pull.plan import PullPlan
@@ -20,9 +20,10 @@ class PullReceipt:
     """What a pull wrote, also when it was stopped in between.
 
     ``stopped`` is what stopped it after it had begun. ``unrecorded`` says why this working copy could not
-    remember what it did.
+    record what it did.
     """
 
+    plan: PullPlan
     written: list[Write] = field(default_factory=list)
     deleted: list[Delete] = field(default_factory=list)
     backups: dict[str, Path] = field(default_factory=dict)
@@ -31,9 +32,21 @@ class PullReceipt:
     unrecorded: str = ""
 
     @property
+    def error(self) -> PromptsyncError | None:
+        """The error that the pull ends in."""
+        done = len(self.written) + len(self.deleted)
+        rest = len(self.plan.writes) + len(self.plan.deletes) - done
+        counts = f"{done} of {done + rest} files written"
+        if self.interrupted:
+            return Interrupted(f"interrupted: {counts}", hint="promptsync pull")
+        if self.stopped is not None:
+            hint = "\n".join(filter(None, [self.stopped.hint, "promptsync pull"]))
+            return Incomplete(f"{self.stopped.message}; {counts}", hint=hint, code=self.stopped.code)
+        return self.plan.error
+
+    @property
     def exit_code(self) -> int:
-        """By the table of exit codes."""
-        return 130 if self.interrupted else 5 if self.stopped is not None else 0
+        return self.error.exit_code if self.error is not None else 0
 
 
 def apply_pull(
@@ -47,7 +60,7 @@ def apply_pull(
     planned: list[Write | Delete] = [*plan.writes, *plan.deletes]
     for one in planned:
         _check_unchanged(project, one)
-    receipt = PullReceipt()
+    receipt = PullReceipt(plan)
     try:
         _write_all(project, plan, receipt, f"{now():%Y%m%dT%H%M%S}")
     except KeyboardInterrupt:
@@ -107,8 +120,8 @@ def _present(project: Project, path: str) -> str | None:
 def _check_unchanged(project: Project, one: Write | Delete) -> None:
     if _present(project, one.path) != one.old:
         raise Refused(
-            f"{one.path} changed while the pull was prepared; it was not written",
-            hint="run the same command again",
+            f"{one.path} changed during the pull and was not written",
+            hint="promptsync pull",
             code="file-changed",
         )
 
@@ -119,6 +132,6 @@ def _remember(project: Project, receipt: PullReceipt) -> None:
     registry = project.registry
     entries = {one.name: one.entry for one in receipt.written}
     try:
-        project.record().update(registry.url, registry.workspace_id, entries)
+        project.record().update(registry.url, registry.workspace_seen, entries)
     except (OSError, PromptsyncError) as error:
         receipt.unrecorded = str(error)

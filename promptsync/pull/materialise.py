@@ -86,12 +86,8 @@ def _targets(
         _check_listed(names, [one.name for one in under], label)
         if not under:
             raise UsageError(f"no prompt in scope has the label {label!r}", hint="promptsync label list")
-        found = read_all(project, under)
-    else:
-        found = read_all(project, [_at(one, version) for one in listed])
-    # tags belong to the prompt, not to a version: those of today stay
-    tags = {one.name: one.prompt.tags for one in listed}
-    return {name: replace(one, prompt=replace(one.prompt, tags=tags[name])) for name, one in found.items()}
+        return read_all(project, under)
+    return read_all(project, [_at(one, version) for one in listed])
 
 
 def _at(listed: Listed, version: int | None) -> Listed:

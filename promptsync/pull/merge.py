@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.errors import Refused
-from promptsync.prompt.canonical import tag_set
 from promptsync.prompt.prompt import Prompt, RemoteVersion
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class Unmerged:
 
 
 class MergeConflict(Refused):
-    """Prompts that do not merge; ``unmerged`` tells their fields."""
+    """Prompts that do not merge; ``unmerged`` has their fields."""
 
     code = "merge-conflict"
 
@@ -45,8 +44,8 @@ class MergeConflict(Refused):
         more = f" and {len(unmerged) - 3} more" if len(unmerged) > 3 else ""
         message = f"{names}{more}: {_what(unmerged)}"
         if marked:
-            hint = f"decide between the sides in {first.path}, delete the marker lines, then promptsync push"
-            super().__init__(f"{message}; the files hold conflict markers", hint=hint)
+            hint = f"edit {first.path}: choose a side and delete the marker lines\npromptsync push"
+            super().__init__(f"{message}; the files have conflict markers", hint=hint)
         else:
             super().__init__(f"{message}; nothing was written", hint=_ways_out(unmerged))
         self.unmerged = tuple(unmerged)
@@ -62,23 +61,23 @@ def _what(unmerged: Sequence[Unmerged]) -> str:
     places = f"{fields} place" if fields == 1 else f"{fields} places"
     if all(one.is_passed_over for one in unmerged):
         return f"versions that were passed over do not merge in {places}"
-    return f"both sides changed the same in {places}"
+    return f"both sides changed the same text in {places}"
 
 
 def _ways_out(unmerged: Sequence[Unmerged]) -> str:
     ways = _PASSED_OVER_WAYS if unmerged[0].is_passed_over else _WAYS
     shown = ways if all(one.markable for one in unmerged) else ways[1:]
-    return "\n".join(shown).replace("NAME", shlex.quote(unmerged[0].name))
+    return "\n".join(shown[:2]).replace("NAME", shlex.join(one.name for one in unmerged))
 
 
 _WAYS = (
-    "promptsync pull --merge --markers NAME writes both texts into the file, for you to decide",
-    "promptsync pull --theirs NAME takes the registry's text (yours is kept in .promptsync/backup)",
-    "promptsync pull --ours NAME keeps yours as the next version, to be pushed",
+    "promptsync pull --merge --markers NAME",
+    "promptsync pull --theirs NAME",
+    "promptsync pull --ours NAME",
 )
 _PASSED_OVER_WAYS = (
-    "promptsync pull --passed-over --markers NAME writes both texts into the file, for you to decide",
-    "promptsync pull --no-passed-over NAME leaves them out for good",
+    "promptsync pull --passed-over --markers NAME",
+    "promptsync pull --no-passed-over NAME",
 )
 
 
@@ -139,19 +138,6 @@ def parted(
 def _merge(item: Item, found: RemoteVersion) -> Merge:
     from promptsync.prompt.merge import merge
 
-    assert item.file is not None and item.listed is not None
-    # tags belong to the prompt, and a version read earlier carries those of that day
-    theirs = replace(found.prompt, tags=item.listed.prompt.tags)
-    base = _base(item, theirs)
-    return merge(base, item.file.prompt, theirs, names=("yours", f"registry v{found.version}"))
-
-
-def _base(item: Item, theirs: Prompt) -> Prompt | None:
-    """Return the newest text that both sides include, ``None`` when there is none."""
-    found = item.base_prompt
-    if found is None or item.base is None or item.file is None:
-        return None
-    tags = item.base.tags
-    if tags is None:  # where nobody knows the tags of then, none counts as removed
-        tags = tag_set(item.file.prompt) & tag_set(theirs)
-    return replace(found, tags=tuple(sorted(tags)))
+    assert item.file is not None
+    names = ("yours", f"registry v{found.version}")
+    return merge(item.base_prompt, item.file.prompt, found.prompt, names=names)

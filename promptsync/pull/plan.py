@@ -1,4 +1,4 @@
-"""Which versions of the registry a pull takes, and what they say of themselves. Reads only."""
+"""Plans what a pull writes: everything is read and rendered before anything is written. Reads only."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from promptsync.compare.conflict import Conflict, reason
 from promptsync.compare.decide import too_shallow
+from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.compare.select import matching
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
-from promptsync.errors import Refused, UsageError
+from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.worktree import paths_for_new
 from promptsync.parallel import mapped
@@ -31,49 +32,6 @@ from promptsync.pull.write import (
     restore,
 )
 from promptsync.registry.errors import NotFound
-
-_MOST = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The versions that come into one file, oldest first, and how many ``older`` ones came with them."""
-
-    versions: tuple[RemoteVersion, ...]
-    older: int = 0
-
-
-def read_taken(project: Project, plan: PullPlan) -> dict[str, Taken]:
-    """Return the versions that each write of a plan takes, the newest ones of many, by name.
-
-    Most were read already, to find out who changed what. Versions that are gone are left out.
-    """
-    numbers = {write.name: _numbers(write) for write in plan.writes}
-    ids = {write.name: write.entry.template_id for write in plan.writes}
-    wanted = [(name, number) for name, found in numbers.items() for number in found[-_MOST:]]
-
-    def read(key: tuple[str, int]) -> RemoteVersion | None:
-        name, number = key
-        try:
-            return project.registry.get(ids[name], name, version=number)
-        except NotFound:
-            return None
-
-    read_all = dict(zip(wanted, mapped(read, wanted), strict=True))
-    return {
-        name: Taken(
-            tuple(one for number in found[-_MOST:] if (one := read_all[name, number]) is not None),
-            max(len(found) - _MOST, 0),
-        )
-        for name, found in numbers.items()
-    }
-
-
-def _numbers(write: Write) -> range:
-    """Return the versions that a file did not include before; the last one where nobody knows."""
-    since = write.since if write.old is not None and write.since is not None else write.version - 1
-    return range(since + 1, write.version + 1)
-
 
 _TAKEN = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)
 
@@ -108,6 +66,37 @@ class PullPlan:
     blocked: tuple[Blocked, ...] = ()
     unmerged: tuple[Unmerged, ...] = ()
     options: PullOptions = field(default_factory=PullOptions)
+    refusal: Refused | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.writes and not self.deletes
+
+    @property
+    def fingerprint(self) -> str:
+        writes = [[one.name, one.path, one.version, one.old, one.new] for one in self.writes]
+        return fingerprint([writes, [[one.name, one.path, one.old] for one in self.deletes]])
+
+    @property
+    def destructive(self) -> tuple[str, ...]:
+        return ("--prune",) if self.deletes else ()
+
+    @property
+    def error(self) -> PromptsyncError | None:
+        """The error that a pull ends in which does all of this: what it leaves for somebody to settle."""
+        if self.marked:
+            return MergeConflict(self.marked, marked=True)
+        if not self.blocked:
+            return None
+        first = self.blocked[0]
+        what = f"{first.name!r} was skipped: {first.reason}"
+        if len(self.blocked) > 1:
+            what = f"{len(self.blocked)} prompts were skipped; first: {first.name!r}: {first.reason}"
+        return Refused(
+            what,
+            hint=first.refusal.hint,
+            code=first.refusal.code,
+        )
 
 
 def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> PullPlan:
@@ -235,3 +224,48 @@ def _is_taken(item: Item, options: PullOptions) -> bool:
 def _is_prunable(item: Item) -> bool:
     """Whether the file of an archived prompt holds nothing that was not in the registry."""
     return item.state is State.DELETED_REMOTELY and item.file is not None and not item.origin.dirty
+
+
+# -- what the versions say of themselves --------------------------------------------------------------------
+
+_MOST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The versions that come into one file, oldest first, and how many ``older`` ones came with them."""
+
+    versions: tuple[RemoteVersion, ...]
+    older: int = 0
+
+
+def read_taken(project: Project, plan: PullPlan) -> dict[str, Taken]:
+    """Return the versions that each write of a plan takes, the newest ones of many, by name.
+
+    Most were read already, to find out who changed what. Versions that do not exist any more are left out.
+    """
+    numbers = {write.name: _numbers(write) for write in plan.writes}
+    ids = {write.name: write.entry.template_id for write in plan.writes}
+    wanted = [(name, number) for name, found in numbers.items() for number in found[-_MOST:]]
+
+    def read(key: tuple[str, int]) -> RemoteVersion | None:
+        name, number = key
+        try:
+            return project.registry.prompts.get(ids[name], name, version=number)
+        except NotFound:
+            return None
+
+    read_all = dict(zip(wanted, mapped(read, wanted), strict=True))
+    return {
+        name: Taken(
+            tuple(one for number in found[-_MOST:] if (one := read_all[name, number]) is not None),
+            max(len(found) - _MOST, 0),
+        )
+        for name, found in numbers.items()
+    }
+
+
+def _numbers(write: Write) -> range:
+    """Return the versions that a file did not include before; the last one where nobody knows."""
+    since = write.since if write.old is not None and write.since is not None else write.version - 1
+    return range(since + 1, write.version + 1)

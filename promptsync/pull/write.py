@@ -89,9 +89,7 @@ def read_all(
     found: dict[str, RemoteVersion] = {}
 
     def read(one: Listed) -> None:
-        version = project.registry.get(one.template_id, one.name, version=one.version)
-        # a version from the cache has the tags of the day when it was read
-        version = replace(version, prompt=replace(version.prompt, tags=one.prompt.tags))
+        version = project.registry.prompts.get(one.template_id, one.name, version=one.version)
         then(one.name, version)
         found[one.name] = version
         project.progress("Reading versions", len(found), len(listed))
@@ -182,10 +180,9 @@ def kept(project: Project, item: Item, heads: Sequence[int] | None = None) -> Wr
 
 
 def read_tracked(project: Project, item: Item) -> RemoteVersion:
-    """Read the tracked version raw, with the tags of today."""
+    """Read the tracked version raw."""
     assert item.listed is not None
-    found = project.registry.get(item.listed.template_id, item.name, version=item.listed.version)
-    return replace(found, prompt=replace(found.prompt, tags=item.listed.prompt.tags))
+    return project.registry.prompts.get(item.listed.template_id, item.name, version=item.listed.version)
 
 
 def rewritten(

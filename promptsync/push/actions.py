@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from promptsync.compare.plan import fingerprint
+from promptsync.errors import Refused
+
+if TYPE_CHECKING:
+    from promptsync.compare.snapshot import Snapshot
 
 
 class Kind(StrEnum):
@@ -84,7 +88,8 @@ class PushPlan:
     """Everything a push will do, in order. ``total`` counts the prompts in scope that the registry has.
 
     ``unfinished`` are the prompts whose uncommitted text an earlier push published before it was stopped:
-    their files do not say so yet.
+    their files do not say so yet. ``refusal`` is a safety limit that the plan exceeds. ``snapshot`` is what
+    the plan was made from.
     """
 
     actions: tuple[Action, ...]
@@ -93,6 +98,8 @@ class PushPlan:
     options: Mapping[str, Any] = field(default_factory=dict)
     workspace: str = ""
     total: int = 0
+    refusal: Refused | None = None
+    snapshot: Snapshot | None = field(default=None, compare=False, repr=False)
 
     @property
     def publishing(self) -> tuple[Action, ...]:
@@ -115,115 +122,23 @@ class PushPlan:
         """
         facts = [_facts(action) for action in sorted(self.actions, key=lambda action: action.name)]
         left = sorted([one.name, one.state] for one in self.left if one.blocks)
-        whole = [self.workspace, facts, left, dict(self.options)]
-        text = json.dumps(whole, sort_keys=True, ensure_ascii=True)
-        return sha256(text.encode()).hexdigest()[:16]
+        return fingerprint([self.workspace, facts, left, dict(self.options)])
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.actions and not self.unfinished
+
+    @property
+    def destructive(self) -> tuple[str, ...]:
+        """The options that publish over a text or archive a prompt."""
+        kinds = {action.kind for action in self.actions}
+        options = {Kind.FORCE: "--force", Kind.ARCHIVE: "--prune"}
+        return tuple(option for kind, option in options.items() if kind in kinds)
 
 
 def _facts(action: Action) -> list[Any]:
     sides = [action.local, sorted(action.tags), action.remote, sorted(action.remote_tags)]
     return [action.name, action.kind, action.current, *sides, sorted(action.labels)]
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """One version that is in the registry now because of this run.
-
-    ``passed_over`` are the versions right below it that it does not include.
-    """
-
-    name: str
-    version: int
-    message: str
-    path: str | None = None
-    kind: str = Kind.UPDATE
-    labels: tuple[str, ...] = ()
-    template_id: int = 0
-    passed_over: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """One prompt that was not done, or whose outcome nobody knows (``unknown``).
-
-    ``of_registry`` says that the reason has nothing to do with the prompt: the registry cannot be reached,
-    turned the key away, or lacks the operation.
-    """
-
-    name: str
-    reason: str
-    unknown: bool = False
-    of_registry: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """One label: where it pointed (``None``: nowhere), where it should point, and whether it does.
-
-    ``failed`` tells a label that could not be moved, or of which nobody knows, from one that was held back;
-    ``of_registry`` is as in ``Failed``.
-    """
-
-    name: str
-    label: str
-    old: int | None
-    new: int
-    moved: bool
-    reason: str = ""
-    failed: bool = False
-    of_registry: bool = False
-
-
-@dataclass
-class PushReceipt:
-    """What a push did, in full, also when it was stopped in between.
-
-    ``altered`` names the fields that the registry keeps differently from what it was given, ``raced`` what
-    somebody else published at the same time, ``unverified`` why a published version could not be read back;
-    all by prompt. ``synced`` are the files that name the version that their uncommitted text became,
-    ``unsynced`` says why others do not. ``unrecorded`` says why this working copy could not remember what it
-    did.
-    """
-
-    published: list[Published] = field(default_factory=list)
-    failed: list[Failed] = field(default_factory=list)
-    skipped: list[Left] = field(default_factory=list)
-    altered: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    raced: dict[str, str] = field(default_factory=dict)
-    unverified: dict[str, str] = field(default_factory=dict)
-    labels: list[Moved] = field(default_factory=list)
-    archived: list[str] = field(default_factory=list)
-    synced: list[str] = field(default_factory=list)
-    unsynced: dict[str, str] = field(default_factory=dict)
-    interrupted: bool = False
-    unrecorded: str = ""
-
-    def in_order(self) -> None:
-        """Put into the order of names what is told as it ends: several prompts are done at once."""
-        self.labels.sort(key=lambda one: (one.name, one.label))
-        self.altered = dict(sorted(self.altered.items()))
-        self.raced = dict(sorted(self.raced.items()))
-        self.unverified = dict(sorted(self.unverified.items()))
-
-    @property
-    def did_nothing(self) -> bool:
-        """Whether the registry is certainly as it was before."""
-        done = self.published or self.archived or any(label.moved for label in self.labels)
-        return not done and not any(failed.unknown for failed in self.failed)
-
-    @property
-    def exit_code(self) -> int:
-        """By the table: unfinished writes come before refusals."""
-        if self.interrupted:
-            return 130
-        failed: list[Failed | Moved] = [*self.failed, *(label for label in self.labels if label.failed)]
-        if failed and self.did_nothing and all(one.of_registry for one in failed):
-            return 4
-        if failed or self.altered or self.unverified:
-            return 5
-        if self.raced or any(left.blocks for left in self.skipped):
-            return 3
-        return 3 if any(not label.moved for label in self.labels) else 0
 
 
 def over_limit(changed: int, total: int, limit: float) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -10,7 +9,6 @@ from functools import cached_property
 from promptsync.compare.gather import list_all
 from promptsync.compare.origin import with_keys
 from promptsync.compare.project import Project
-from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import PromptsyncError, Refused, RemoteError
 from promptsync.files.prompt_file import PromptFile, render_edit
 from promptsync.files.state.disk import write
@@ -20,11 +18,10 @@ from promptsync.parallel import for_each
 from promptsync.prompt.canonical import digest, tag_set
 from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
-from promptsync.push import publish
-from promptsync.push.actions import Action, Kind, Left, Moved, PushPlan, PushReceipt
+from promptsync.push.actions import Action, Kind, Left, PushPlan
 from promptsync.push.labels import check_pointing, labels_in_publish, point
 from promptsync.push.publish import Attempt, Landed, Lost, publish_one
-from promptsync.push.receipt import add_archived, add_outcomes, came_first
+from promptsync.push.receipt import Moved, PushReceipt, came_first
 from promptsync.push.verify import alike, verify
 from promptsync.registry.errors import Unsupported
 
@@ -34,9 +31,9 @@ def write_keys(
 ) -> None:
     """Write ``synced:`` into files; ``receipt`` gets the names, and why it could not be done."""
     for name, file in sorted(files.items()):
-        prompt = identity(project.registry.workspace_id, landed[name].template_id)
-        key = make_key(prompt, landed[name].version, digest(file.prompt))
         try:
+            prompt = identity(project.registry.workspace_id, landed[name].template_id)
+            key = make_key(prompt, landed[name].version, digest(file.prompt))
             _write(
                 project,
                 file,
@@ -53,19 +50,21 @@ def _write(project: Project, file: PromptFile, text: str) -> None:
     write(project.root, file.path, text, within=project.config.prompts)
 
 
-def apply_push(project: Project, snapshot: Snapshot, plan: PushPlan) -> PushReceipt:
+def apply_push(project: Project, plan: PushPlan) -> PushReceipt:
     """Do what ``plan`` says and return what was done; the receipt tells the truth also after Ctrl-C.
 
     Raises ``Refused`` when the registry moved since the plan was made, and ``RemoteError`` while nothing is
     written yet. The caller holds the lock of the working copy.
     """
-    return _Push(project, snapshot, plan).run()
+    return _Push(project, plan).run()
 
 
 class _Push:
     """What happened is kept where it happens: ``outcomes`` by the threads that publish."""
 
-    def __init__(self, project: Project, snapshot: Snapshot, plan: PushPlan) -> None:
+    def __init__(self, project: Project, plan: PushPlan) -> None:
+        snapshot = plan.snapshot
+        assert snapshot is not None
         self._project = project
         self._registry = project.registry
         self._snapshot = snapshot
@@ -82,7 +81,6 @@ class _Push:
 
     def run(self) -> PushReceipt:
         if not self._plan.actions:
-            self._learn_workspace()
             self._write_keys()
             return self.receipt
         self._check_unmoved()
@@ -97,8 +95,8 @@ class _Push:
             self.receipt.interrupted = True
         finally:
             self._stop.set()
-            add_outcomes(self.receipt, self._plan, self._begun, self._outcomes, self._snapshot, self._alike)
-            self.receipt.in_order()
+            self.receipt.add_outcomes(self._plan, self._begun, self._outcomes, self._snapshot, self._alike)
+            self.receipt.sort()
             self._remember()
         return self.receipt
 
@@ -158,7 +156,6 @@ class _Push:
                 prompt=self._files[action.name].prompt,
                 template_id=listed.template_id if listed is not None else None,
                 stop=self._stop,
-                pause=publish.PAUSE,
                 labels=labels,
             )
         )
@@ -197,12 +194,12 @@ class _Push:
             if action.kind is not Kind.ARCHIVE:
                 continue
             if unpublished:
-                self._skip(action, f"not archived, for {unpublished[0]!r} was not published")
+                self._skip(action, f"not archived because {unpublished[0]!r} was not published")
                 continue
             listed = self._snapshot.listing[action.name]
             self._archiving[action.name] = None
             try:
-                self._registry.archive(listed.template_id, listed.is_snippet)
+                self._registry.prompts.archive(listed.template_id, listed.is_snippet)
             except RemoteError as error:
                 if isinstance(error, Unsupported) and not self._outcomes and len(self._archiving) == 1:
                     raise
@@ -223,7 +220,7 @@ class _Push:
             self.receipt.unverified.update(
                 {name: f"published, but the list cannot be read: {error.message}" for name in self._landed}
             )
-        add_archived(self.receipt, self._archiving, listing)
+        self.receipt.add_archived(self._archiving, listing)
         if listing is not None:
             prompts = {name: self._files[name].prompt for name in self._landed}
             meanwhile = {name: self._came_first(name) for name in self._landed}
@@ -281,10 +278,11 @@ class _Push:
             tags = tag_set(self._files[name].prompt)
             content = self._items[name].digest or ""
             entries[name] = Entry(landed.template_id, landed.version, content, tags)
-        self._learn_workspace()
         self._write_keys()
         try:
-            self._project.record().update(self._registry.url, self._registry.workspace_id, entries)
+            registry = self._registry
+            workspace = registry.workspace_id if entries else registry.workspace_seen
+            self._project.record().update(registry.url, workspace, entries, gone=self.receipt.archived)
         except (OSError, PromptsyncError) as error:
             self.receipt.unrecorded = str(error)
 
@@ -298,15 +296,6 @@ class _Push:
     def _unfinished(self) -> dict[str, Landed]:
         listed = {name: self._snapshot.listing[name] for name in self._plan.unfinished}
         return {name: Landed(one.template_id, one.version) for name, one in listed.items()}
-
-    def _learn_workspace(self) -> None:
-        """Read one version raw when nothing was yet: a key and the record need the id of the workspace."""
-        known = {**self._landed, **self._unfinished}
-        if self._registry.workspace_id is not None or not known:
-            return
-        name, landed = next(iter(known.items()))
-        with contextlib.suppress(RemoteError):
-            self._registry.get(landed.template_id, name, version=landed.version)
 
     def _references(self, name: str) -> set[str]:
         return {reference.name for reference in of_prompt(self._files[name].prompt.template)}

@@ -11,8 +11,8 @@ from promptsync.labels.plan import Change
 from promptsync.parallel import for_each
 from promptsync.prompt.labels import previous_after, previous_name
 from promptsync.prompt.prompt import Listed
-from promptsync.push.actions import Moved
 from promptsync.push.publish import Landed
+from promptsync.push.receipt import Moved
 from promptsync.registry.errors import Unsupported
 
 _TAKEN_BACK = (
@@ -25,13 +25,13 @@ def labels_in_publish(project: Project, listing: Mapping[str, Listed]) -> bool:
 
     An empty registry cannot be asked. There it is done so, for there is no label that could be moved back.
     """
-    if project.registry.all_labels() is not None:
+    if project.registry.labels.all() is not None:
         return False
     some = next(iter(listing.values()), None)
     if some is None:
         return True
     try:
-        project.registry.labels(some.template_id, some.name)
+        project.registry.labels.of(some.template_id, some.name)
     except Unsupported:
         return True
     return False
@@ -58,7 +58,7 @@ def point(
 def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved]) -> None:
     """Add to ``found`` whether ``label``, which went along with the publish, is where it should be."""
     try:
-        under = {one.name: one.version for one in project.registry.list(label=label)}
+        under = {one.name: one.version for one in project.registry.prompts.list(label=label)}
     except RemoteError as error:
         found += (
             Moved(
@@ -77,7 +77,7 @@ def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, 
 def _point(project: Project, name: str, label: str, landed: Landed, is_new: bool) -> Moved:
     version, old = landed.version, None
     try:
-        there = {one.name: one for one in project.registry.labels(landed.template_id, name)}
+        there = {one.name: one for one in project.registry.labels.of(landed.template_id, name)}
         old = there[label].version if label in there else None
         if old == version:
             return Moved(name, label, old, version, True)

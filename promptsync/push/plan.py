@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +9,7 @@ from typing import Any
 
 from promptsync.compare.conflict import BLOCKING, LEFT, Conflict, reason
 from promptsync.compare.origin import is_uncommitted, keys_in
-from promptsync.compare.project import LOCAL, Project
+from promptsync.compare.project import Project
 from promptsync.compare.select import check_names, matching
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
@@ -20,7 +19,7 @@ from promptsync.history.message import check_message, make_mark, parse_mark, wit
 from promptsync.prompt.canonical import tag_set
 from promptsync.prompt.snippets import Reference, SnippetCycle, of_prompt, publish_order, rendered_in
 from promptsync.push.actions import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
-from promptsync.registry.errors import NotReadableRaw
+from promptsync.registry.address import LOCAL
 
 _Find = Callable[[Mapping[str, Any]], Iterable[Reference]]
 
@@ -123,14 +122,15 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     ordered = with_levels(actions, levels(snapshot, chosen))
     check_snippets(snapshot, chosen)
     total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
-    _check_limits(project, actions, total, options)
     return PushPlan(
         actions=_with_messages(project, snapshot, ordered, message),
         left=left,
         unfinished=tuple(item.name for item in items if _is_unfinished(project, item)),
         options=_options(options),
-        workspace=workspace_of(project, snapshot) if actions else "",
+        workspace=workspace_of(project) if actions else "",
         total=total,
+        refusal=_over_limit(project, actions, total, options),
+        snapshot=snapshot,
     )
 
 
@@ -160,7 +160,7 @@ def _archived_versions(project: Project, items: Sequence[Item], options: PushOpt
     """Return the latest versions of what will be restored: its next version counts on from there."""
     if not any(_kind(item, options) is Kind.RESTORE for item in items):
         return {}
-    return {one.name: one.version for one in project.registry.list(status="deleted")}
+    return {one.name: one.version for one in project.registry.prompts.list(status="deleted")}
 
 
 def _action(item: Item, options: PushOptions, archived: Mapping[str, int]) -> Action | None:
@@ -254,7 +254,7 @@ def _with_labels(
         yield from actions
         return
     pointing = {
-        label: {one.name: one.version for one in project.registry.list(label=label)}
+        label: {one.name: one.version for one in project.registry.prompts.list(label=label)}
         for label in options.labels
     }
     for action in actions:
@@ -267,21 +267,21 @@ def _with_labels(
             yield _for(item, Kind.LABEL, item.version, missing)
 
 
-def _check_limits(project: Project, actions: Sequence[Action], total: int, options: PushOptions) -> None:
-    changed, limit = counted(actions), project.config.limits_changes
-    if options.max_changes is not None:
-        if changed <= options.max_changes:
-            return
-        raise Refused(
-            f"this would change {changed} of {total} prompts; --max-changes allows {options.max_changes}",
-            hint="look at promptsync diff --stat",
-            code="too-many-changes",
-        )
-    if not over_limit(changed, total, limit):
-        return
-    raise Refused(
-        f"this would change {changed} of {total} prompts, more than the {limit:.0%} that may happen unasked",
-        hint=f"look at promptsync diff --stat; if it is right, add --max-changes {changed}",
+def _over_limit(
+    project: Project, actions: Sequence[Action], total: int, options: PushOptions
+) -> Refused | None:
+    """Return the refusal of a plan that changes more prompts than may happen by accident."""
+    changed, most = counted(actions), options.max_changes
+    if most is None:
+        limit = project.config.limits_changes
+        allowed, within = f"{limit:.0%}", not over_limit(changed, total, limit)
+    else:
+        allowed, within = f"--max-changes {most}", changed <= most
+    if within:
+        return None
+    return Refused(
+        f"this plan changes {changed} of {total} prompts; the limit is {allowed}",
+        hint=f"promptsync push --max-changes {changed}\npromptsync diff --stat",
         code="too-many-changes",
     )
 
@@ -328,13 +328,8 @@ def _options(options: PushOptions) -> dict[str, object]:
     }
 
 
-def workspace_of(project: Project, snapshot: Snapshot) -> str:
-    """Return what tells a workspace from others; one raw read when nothing was read raw yet."""
-    registry = project.registry
-    if registry.workspace_id is None and snapshot.listing:
-        some = next(iter(snapshot.listing.values()))
-        with contextlib.suppress(NotReadableRaw):  # such a registry tells no workspace at all
-            registry.get(some.template_id, some.name, version=some.version)
+def workspace_of(project: Project) -> str:
+    """Return what tells a workspace from others, for the fingerprint of a plan."""
     # where a local database lies is not what it is
-    url = LOCAL if project.url.startswith(LOCAL) else registry.url
-    return f"{url} {registry.workspace_id}"
+    url = LOCAL if project.url.startswith(LOCAL) else project.registry.url
+    return f"{url} {project.registry.workspace_id}"

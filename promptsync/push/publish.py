@@ -14,10 +14,7 @@ from promptsync.push.actions import Action
 from promptsync.registry.errors import FateUnknown, NotFound, TimedOut
 
 if TYPE_CHECKING:  # completion loads this module, and must not wait for an HTTP library
-    from promptsync.registry.promptlayer.client import Registry
-
-PAUSE = 1.0
-"""Seconds between two looks at what became of a publish."""
+    from promptsync.registry.protocol import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class Lost:
 class Attempt:
     """What is published for ``action``, and how. ``labels`` go into the same request.
 
-    ``stop`` ends all waiting. ``pause`` is in seconds, between two looks.
+    ``stop`` ends all waiting.
     """
 
     registry: Registry
@@ -53,7 +50,6 @@ class Attempt:
     prompt: Prompt
     template_id: int | None
     stop: threading.Event
-    pause: float
     labels: tuple[str, ...] = ()
 
 
@@ -67,13 +63,13 @@ def publish_one(attempt: Attempt) -> Landed | Lost:
     registry, message = attempt.registry, attempt.action.message or ""
     for last in (False, True):
         try:
-            done = registry.publish(attempt.prompt, message=message, labels=attempt.labels)
+            done = registry.prompts.publish(attempt.prompt, message=message, labels=attempt.labels)
         except TimedOut as error:
-            found = _look(attempt, registry.timeout)
+            found = _look(attempt, registry.waits.answer)
             reason = f"no answer in time, and no new version to see: {error.message}"
             return found if isinstance(found, Landed) else Lost(reason, unknown=True, error=error)
         except FateUnknown as error:
-            found = _look(attempt, attempt.pause)
+            found = _look(attempt, registry.waits.read_back)
             if found is not None:
                 return found
             if last or attempt.stop.is_set():
@@ -90,11 +86,12 @@ def _look(attempt: Attempt, seconds: float) -> Landed | Lost | None:
     """Look for our version: at least twice, for ``seconds``. ``None`` when there is no new version at all."""
     action = attempt.action
     found: RemoteVersion | RemoteError | None = None
-    for look in range(max(2, int(seconds / attempt.pause) + 1)):
-        if look and attempt.stop.wait(attempt.pause):
+    pause = attempt.registry.waits.read_back
+    for look in range(max(2, int(seconds / pause) + 1)):
+        if look and attempt.stop.wait(pause):
             break
         try:
-            found = attempt.registry.get(attempt.template_id, action.name)
+            found = attempt.registry.prompts.get(attempt.template_id, action.name)
         except NotFound:
             found = None
             continue
@@ -119,7 +116,7 @@ def _ours(attempt: Attempt, latest: RemoteVersion) -> Landed | None:
     for number in range(latest.version, attempt.action.current or 0, -1):
         if number != latest.version:
             try:
-                found = attempt.registry.get(latest.template_id, attempt.action.name, version=number)
+                found = attempt.registry.prompts.get(latest.template_id, attempt.action.name, version=number)
             except RemoteError:
                 continue
         if _is_ours(attempt, found):

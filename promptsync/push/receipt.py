@@ -1,68 +1,238 @@
-"""What happened during a push, put into its receipt."""
+"""What a push did, in full, also when it was stopped in between; and the error that it ends in."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field
 
 from promptsync.compare.snapshot import Snapshot
-from promptsync.errors import RemoteError
+from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.prompt.prompt import Listed
-from promptsync.push.actions import Action, Failed, Kind, Left, Published, PushPlan, PushReceipt
+from promptsync.push.actions import Action, Kind, Left, PushPlan
 from promptsync.push.publish import Landed, Lost
 from promptsync.registry.errors import FateUnknown, NotSent, Rejected, Unsupported
 
-_KEY_REFUSED = (401, 403)
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One version that this run published.
 
-def add_outcomes(
-    receipt: PushReceipt,
-    plan: PushPlan,
-    begun: Collection[str],
-    outcomes: Mapping[str, Landed | Lost],
-    snapshot: Snapshot,
-    alike: Mapping[str, frozenset[int]],
-) -> None:
-    """Add everything that was to be published: what was, what was not, what nobody knows.
-
-    ``alike`` are the versions that were published meanwhile and say the same.
+    ``passed_over`` are the versions right below it that it does not include.
     """
-    told = {left.name for left in receipt.skipped}
-    for action in plan.publishing:
-        found = outcomes.get(action.name)
-        if isinstance(found, Landed):
-            others = came_first(action, found) - alike.get(action.name, frozenset())
-            receipt.published.append(_published(receipt, action, found, alike.get(action.name, frozenset())))
-            if others:
-                shown = ", ".join(f"v{number}" for number in sorted(others))
-                receipt.raced[action.name] = (
-                    f"published as v{found.version}, after somebody else had published {shown}"
-                )
-        elif isinstance(found, Lost):
-            _add_lost(receipt, action, found)
-        elif action.name in begun:
-            reason = "interrupted before the registry answered"
-            receipt.failed.append(Failed(action.name, reason, unknown=True))
-        elif action.name not in told:
-            item = snapshot.get(action.name)
-            state = item.state if item is not None else action.kind
-            receipt.skipped.append(Left(action.name, state, "interrupted before it was published"))
+
+    name: str
+    version: int
+    message: str
+    path: str | None = None
+    kind: str = Kind.UPDATE
+    labels: tuple[str, ...] = ()
+    template_id: int = 0
+    passed_over: tuple[int, ...] = ()
 
 
-def add_archived(
-    receipt: PushReceipt, archiving: Mapping[str, RemoteError | None], listing: Mapping[str, Listed] | None
-) -> None:
-    """Tell what was archived; ``archiving`` holds the error of each, ``listing`` what is active since."""
-    for name, error in archiving.items():
-        if listing is not None and name not in listing:
-            receipt.archived.append(name)
-        elif error is not None:
-            unknown = listing is None and isinstance(error, FateUnknown)
-            receipt.failed.append(Failed(name, error.message, unknown, is_of_registry(error)))
-        elif listing is None:
-            receipt.failed.append(Failed(name, "archived, but the list cannot be read", unknown=True))
-        else:
-            receipt.failed.append(Failed(name, "it is still there although the registry said yes"))
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One prompt that failed, or whose outcome is ``unknown``.
+
+    ``of_registry`` says that the reason has nothing to do with the prompt: the registry is unreachable, it
+    rejected the key, or it lacks the operation.
+    """
+
+    name: str
+    reason: str
+    unknown: bool = False
+    of_registry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One label: where it pointed (``None``: nowhere), where it should point, and whether it does.
+
+    ``failed`` distinguishes a label that could not be moved, or whose position is unknown, from one that was
+    held back. ``of_registry`` is as in ``Failed``.
+    """
+
+    name: str
+    label: str
+    old: int | None
+    new: int
+    moved: bool
+    reason: str = ""
+    failed: bool = False
+    of_registry: bool = False
+
+
+@dataclass
+class PushReceipt:
+    """What a push did.
+
+    ``altered`` names the fields that the registry returned differently, ``raced`` what somebody else
+    published at the same time, ``unverified`` why a published version could not be read back; all by prompt.
+    ``synced`` are the files that now name the version that their uncommitted text became, ``unsynced`` says
+    why others do not. ``unrecorded`` says why this working copy could not remember what it did.
+    """
+
+    published: list[Published] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+    skipped: list[Left] = field(default_factory=list)
+    altered: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    raced: dict[str, str] = field(default_factory=dict)
+    unverified: dict[str, str] = field(default_factory=dict)
+    labels: list[Moved] = field(default_factory=list)
+    archived: list[str] = field(default_factory=list)
+    synced: list[str] = field(default_factory=list)
+    unsynced: dict[str, str] = field(default_factory=dict)
+    interrupted: bool = False
+    unrecorded: str = ""
+
+    def sort(self) -> None:
+        """Sort by name what several threads added as it happened."""
+        self.labels.sort(key=lambda one: (one.name, one.label))
+        self.altered = dict(sorted(self.altered.items()))
+        self.raced = dict(sorted(self.raced.items()))
+        self.unverified = dict(sorted(self.unverified.items()))
+
+    @property
+    def did_nothing(self) -> bool:
+        """Whether the registry is certainly as it was before."""
+        done = self.published or self.archived or any(label.moved for label in self.labels)
+        return not done and not any(failed.unknown for failed in self.failed)
+
+    @property
+    def exit_code(self) -> int:
+        return self.error.exit_code if self.error is not None else 0
+
+    @property
+    def error(self) -> PromptsyncError | None:
+        """The error that the push ends in; an unfinished write comes before a refusal."""
+        if self.interrupted:
+            done = f"{len(self.published)} published" if self.published else "nothing published"
+            return Interrupted(f"interrupted: {done}", hint="promptsync push")
+        return self._unfinished() or self._refused()
+
+    def _unfinished(self) -> PromptsyncError | None:
+        failed: list[Failed | Moved] = [*self.failed, *(label for label in self.labels if label.failed)]
+        if failed and self.did_nothing and all(one.of_registry for one in failed):
+            return RemoteError(f"nothing was published: {failed[0].reason}", hint="promptsync doctor")
+        if self.unverified or any(one.unknown for one in self.failed):
+            return Incomplete(
+                "some outcomes are unknown; see above",
+                hint="promptsync status\npromptsync push  never publishes a text twice",
+                code="unknown-outcome",
+            )
+        if failed:
+            names = [one.name for one in failed]
+            return Incomplete(
+                f"{_several(names)} failed; first: {names[0]}: {failed[0].reason}",
+                hint="promptsync push  publishes the rest once that is fixed",
+                code="partial",
+            )
+        if self.altered:
+            name = next(iter(self.altered))
+            return Incomplete(
+                f"the registry returned {_several(list(self.altered))} differently from what was sent",
+                hint=f"promptsync diff {shlex.quote(name)}",
+                code="altered",
+            )
+        return None
+
+    def _refused(self) -> Refused | None:
+        if self.raced:
+            name = next(iter(self.raced))
+            is_on_top = any(one.name == name and one.passed_over for one in self.published)
+            option = "--passed-over" if is_on_top else "--merge"
+            return Refused(
+                f"somebody else published {name!r} at the same time",
+                hint=f"promptsync pull {option} {shlex.quote(name)}",
+                code="raced",
+            )
+        blocked = [left.name for left in self.skipped if left.blocks]
+        if blocked:
+            return Refused(
+                f"{_several(blocked)} changed in your files and in the registry, and was skipped",
+                hint=f"promptsync pull --merge {shlex.join(blocked)}",
+                code="diverged",
+            )
+        stayed = next((label for label in self.labels if not label.moved), None)
+        if stayed is None:
+            return None
+        return Refused(
+            f"{stayed.label} of {stayed.name!r} was not moved: {stayed.reason}",
+            hint=f"promptsync label list {shlex.quote(stayed.name)}",
+            code="label-not-moved",
+        )
+
+    # -- filling it in ----------------------------------------------------------------------------------
+
+    def add_outcomes(
+        self,
+        plan: PushPlan,
+        begun: Collection[str],
+        outcomes: Mapping[str, Landed | Lost],
+        snapshot: Snapshot,
+        same: Mapping[str, frozenset[int]],
+    ) -> None:
+        """Add what became of everything that was to be published.
+
+        ``same`` are the versions, by prompt, that others published meanwhile with the very same text.
+        """
+        skipped = {left.name for left in self.skipped}
+        for action in plan.publishing:
+            found = outcomes.get(action.name)
+            if isinstance(found, Landed):
+                self._add_landed(action, found, same.get(action.name, frozenset()))
+            elif isinstance(found, Lost):
+                self._add_lost(action, found)
+            elif action.name in begun:
+                reason = "interrupted before the registry answered"
+                self.failed.append(Failed(action.name, reason, unknown=True))
+            elif action.name not in skipped:
+                item = snapshot.get(action.name)
+                state = item.state if item is not None else action.kind
+                self.skipped.append(Left(action.name, state, "interrupted before it was published"))
+
+    def _add_landed(self, action: Action, landed: Landed, same: frozenset[int]) -> None:
+        labels = dict.fromkeys(one.label for one in self.labels if one.moved and one.name == action.name)
+        self.published.append(
+            Published(
+                action.name,
+                landed.version,
+                action.message or "",
+                action.path,
+                action.kind,
+                tuple(labels),
+                landed.template_id,
+                tuple(one for one in action.passed_over_by(landed.version) if one not in same),
+            )
+        )
+        others = came_first(action, landed) - same
+        if others:
+            shown = ", ".join(f"v{number}" for number in sorted(others))
+            reason = f"published as v{landed.version}, after somebody else had published {shown}"
+            self.raced[action.name] = reason
+
+    def _add_lost(self, action: Action, lost: Lost) -> None:
+        if lost.raced:
+            self.skipped.append(Left(action.name, "diverged", lost.reason, blocks=True))
+            self.raced[action.name] = f"not published: {lost.reason}"
+            return
+        self.failed.append(Failed(action.name, lost.reason, lost.unknown, is_of_registry(lost.error)))
+
+    def add_archived(
+        self, archiving: Mapping[str, RemoteError | None], listing: Mapping[str, Listed] | None
+    ) -> None:
+        """Add what was archived: ``archiving`` has the error of each, ``listing`` what is active since."""
+        for name, error in archiving.items():
+            if listing is not None and name not in listing:
+                self.archived.append(name)
+            elif error is not None:
+                unknown = listing is None and isinstance(error, FateUnknown)
+                self.failed.append(Failed(name, error.message, unknown, is_of_registry(error)))
+            elif listing is None:
+                self.failed.append(Failed(name, "archived, but the list cannot be read", unknown=True))
+            else:
+                self.failed.append(Failed(name, "still active, although the registry accepted the request"))
 
 
 def came_first(action: Action, landed: Landed) -> frozenset[int]:
@@ -73,26 +243,12 @@ def came_first(action: Action, landed: Landed) -> frozenset[int]:
 
 
 def is_of_registry(error: RemoteError | None) -> bool:
-    """Whether an error tells nothing about the prompt: no connection, no key, no such operation."""
+    """Whether an error says nothing about the prompt: no connection, no key, no such operation."""
     if isinstance(error, Rejected):
-        return error.status in _KEY_REFUSED or error.status == 429
+        return error.status in (401, 403, 429)
     return isinstance(error, NotSent | Unsupported)
 
 
-def _published(receipt: PushReceipt, action: Action, landed: Landed, alike: frozenset[int]) -> Published:
-    labels = (one.label for one in receipt.labels if one.moved and one.name == action.name)
-    found = Published(action.name, landed.version, action.message or "", action.path, action.kind)
-    return replace(
-        found,
-        labels=tuple(dict.fromkeys(labels)),
-        template_id=landed.template_id,
-        passed_over=tuple(one for one in action.passed_over_by(landed.version) if one not in alike),
-    )
-
-
-def _add_lost(receipt: PushReceipt, action: Action, lost: Lost) -> None:
-    if lost.raced:
-        receipt.skipped.append(Left(action.name, "diverged", lost.reason, blocks=True))
-        receipt.raced[action.name] = f"not published: {lost.reason}"
-        return
-    receipt.failed.append(Failed(action.name, lost.reason, lost.unknown, is_of_registry(lost.error)))
+def _several(names: Collection[str]) -> str:
+    first = next(iter(names))
+    return repr(first) if len(names) == 1 else f"{len(names)} prompts"

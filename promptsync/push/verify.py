@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import replace
 
 from promptsync.compare.equal import digest_beside
 from promptsync.compare.project import Project
@@ -13,8 +12,8 @@ from promptsync.parallel import for_each
 from promptsync.prompt.canonical import digest, tag_set
 from promptsync.prompt.fields import changes
 from promptsync.prompt.prompt import Listed, Prompt
-from promptsync.push.actions import PushReceipt
 from promptsync.push.publish import Landed
+from promptsync.push.receipt import PushReceipt
 
 
 def verify(
@@ -66,7 +65,7 @@ def alike(
             same |= {listed.version} if digest_beside(prompts[name], listed.prompt) == content else set()
         for number in came_first[name]:
             with contextlib.suppress(RemoteError):
-                other = project.registry.get(version.template_id, name, version=number)
+                other = project.registry.prompts.get(version.template_id, name, version=number)
                 same |= {number} if digest_beside(prompts[name], other.prompt) == content else set()
         if same:
             found[name] = frozenset(same)
@@ -79,14 +78,12 @@ def _confirm(
     found = listed.prompt
     if digest(prompt) != digest_beside(prompt, found):
         try:
-            found = project.registry.get(landed.template_id, name, version=landed.version).prompt
+            found = project.registry.prompts.get(landed.template_id, name, version=landed.version).prompt
         except RemoteError as error:
             receipt.unverified[name] = f"published, but could not be read back: {error.message}"
             return
-    # tags belong to the prompt, not to a version, and the list has them
-    kept = replace(found, tags=listed.prompt.tags)
-    if not _is_kept(prompt, kept):
-        paths = dict.fromkeys(change.path for change in changes(prompt, kept))
+    if not _is_kept(prompt, found):
+        paths = dict.fromkeys(change.path for change in changes(prompt, found))
         receipt.altered[name] = tuple(paths) or ("content",)
 
 

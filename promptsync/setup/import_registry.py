@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from itertools import takewhile
 
 from promptsync.compare.gather import gather
-from promptsync.compare.project import LOCAL, Project
+from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
 from promptsync.errors import UsageError
@@ -17,6 +17,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.worktree import paths_for_new
 from promptsync.prompt.prompt import Listed
 from promptsync.pull.write import Write, read_all, render
+from promptsync.registry.address import LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def survey(project: Project) -> tuple[str, ...]:
         project.progress("Listing the registry", done, pages)
 
     is_there = not project.url.startswith(LOCAL) or project.database.exists()
-    names = sorted(one.name for one in project.registry.list(on_page=on_page)) if is_there else []
+    names = sorted(one.name for one in project.registry.prompts.list(on_page=on_page)) if is_there else []
     if not names:
         raise UsageError(
             f"{project.url} holds no prompts, so there is nothing to adopt; nothing was written",
@@ -106,10 +107,7 @@ def plan_adoption(project: Project, *, label: str | None = None) -> Adoption:
     found = read_all(project, wanted)
     writes = []
     for one in wanted:
-        version = found[one.name]
-        if label is not None:  # tags belong to the prompt, not to a version: those of today are meant
-            version = replace(version, prompt=replace(version.prompt, tags=one.prompt.tags))
-        writes.append(render(project, missing[one.name], version, paths[one.name]))
+        writes.append(render(project, missing[one.name], found[one.name], paths[one.name]))
     return Adoption(
         writes=tuple(sorted(writes, key=lambda one: one.path)),
         present=present,
@@ -124,7 +122,7 @@ def _versions(project: Project, listed: Sequence[Listed], label: str | None) -> 
     """Return by name the prompts at the versions to adopt: the latest, or that under the label."""
     if label is None:
         return {one.name: one for one in listed}
-    under = {one.name: one.version for one in project.registry.list(label=label)}
+    under = {one.name: one.version for one in project.registry.prompts.list(label=label)}
     taken = {one.name: replace(one, version=under[one.name]) for one in listed if one.name in under}
     if not taken:
         raise UsageError(

@@ -9,7 +9,8 @@ from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.labels.apply import Changed
-from promptsync.push.actions import PushPlan, PushReceipt
+from promptsync.push.actions import PushPlan
+from promptsync.push.receipt import PushReceipt
 from promptsync.show import push
 from promptsync.show.checks import agents_body, evaluations_body
 

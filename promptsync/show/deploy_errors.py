@@ -10,8 +10,7 @@ from promptsync.deploy.members import Held
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.rehearse import Rehearsal
-from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, Refused
-from promptsync.show import push
+from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, Refused
 from promptsync.terminal import output
 
 
@@ -50,11 +49,10 @@ def _stopped(receipt: DeployReceipt) -> PromptsyncError | None:
     """The error of the step that stopped it."""
     if receipt.error is not None:
         return receipt.error
-    error = push.push_error(receipt.push)
+    error = receipt.push.error
     if error is not None:
         # what a push advises is to push again
-        error.hint = _HINTS.get(error.code, error.hint)
-        return error
+        return error.replaced(hint=_HINTS.get(error.code, error.hint))
     if receipt.proof is not None and receipt.proof.error is not None:
         return _not_proven(receipt, receipt.proof.error)
     return None
@@ -75,14 +73,11 @@ def _interrupted(receipt: DeployReceipt) -> PromptsyncError:
     where = f"{label} is where it was" if is_safe else f"{label} is partly moved"
     looks = "" if is_safe else "promptsync label list shows where the labels are, "
     runs = [_running(run) for run in receipt.running if run.is_under_way]
-    stopped = PromptsyncError(
+    return Interrupted(
         f"interrupted; {output.count(len(receipt.push.published), 'version')} published, {where}",
         hint=f"{looks}promptsync deploy does the rest",
         details=[*_not_taken_back(receipt), *runs],
-        code="interrupted",
     )
-    stopped.exit_code = 130
-    return stopped
 
 
 def _not_proven(receipt: DeployReceipt, error: PromptsyncError) -> PromptsyncError:
@@ -94,7 +89,7 @@ def _not_proven(receipt: DeployReceipt, error: PromptsyncError) -> PromptsyncErr
             what = "mend the prompt, commit, and run promptsync deploy again"
         else:
             what = "when that is mended, run promptsync deploy again"
-        error.hint = f"{receipt.plan.label} is where it was; {what}"
+        return error.replaced(hint=f"{receipt.plan.label} is where it was; {what}")
     return error
 
 

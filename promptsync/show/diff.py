@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.errors import RemoteError
+from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.terminal import output
 
 if TYPE_CHECKING:  # most runs have no difference to show, and do without what finds them
@@ -75,17 +75,27 @@ def stat(found: Difference) -> str:
     return f"{output.name(found.name)}  {state(found.state)}  {'  |  '.join(parts)}"
 
 
-def explain(project: Project, conflict: Conflict | InTheWay) -> None:
-    """Add what differs to a conflict, as lines below its message."""
+_OTHER_WAYS = (
+    "Other ways: pull --theirs takes the registry's text and backs yours up; pull --ours keeps yours as the",
+    "next version; push --force publishes yours over the registry's.",
+)
+
+
+def explained(project: Project, conflict: Conflict | InTheWay) -> PromptsyncError:
+    """Return a conflict with what differs as lines below its message."""
     from promptsync.compare.difference import differences
 
     try:
         found = differences(project, conflict.items)
     except RemoteError as error:
-        conflict.details = (f"the differences cannot be shown: {error.message}",)
-        return
+        return conflict.replaced(details=[f"the differences cannot be shown: {error.message}"])
     lines = [line for one in found for line in difference(one)]
-    conflict.details = tuple(click.unstyle(line) for line in lines)
+    if any(item.file is not None and item.listed is not None for item in conflict.items):
+        lines += [
+            "Other ways: pull --theirs takes the registry's text (yours is kept in .promptsync/backup),"
+        ]
+        lines += ["pull --ours keeps yours as the next version, push --force publishes yours over it."]
+    return conflict.replaced(details=[click.unstyle(line) for line in lines])
 
 
 def _step(one: Step) -> Iterable[str]:

@@ -1,12 +1,13 @@
-"""Plans and receipts of a pull: as text for people, as documents, and as the body of a pull request."""
+"""A pull: its plan and its receipt as text, JSON and Markdown, which may be the body of a pull request."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from promptsync.compare.conflict import Conflict
 from promptsync.compare.state import State
-from promptsync.errors import Incomplete, PromptsyncError, Refused
+from promptsync.errors import PromptsyncError, Refused
 from promptsync.history.message import without_mark
 from promptsync.pull.apply import PullReceipt
 from promptsync.pull.merge import MergeConflict, Unmerged
@@ -14,56 +15,123 @@ from promptsync.pull.passed_over import listed
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Write
 from promptsync.show import diff
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
+from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.compare.snapshot import Item
     from promptsync.prompt.prompt import RemoteVersion
     from promptsync.pull.plan import Blocked, Taken
 
-_LEFT = {
-    State.AHEAD: "changed here; promptsync push publishes it",
-    State.NEW: "only here; promptsync push publishes it",
-    State.ALTERED: "the registry keeps it differently from what it was given",
-    State.DELETED_REMOTELY: "archived in the registry; pull --prune deletes the file",
+_SKIPPED = {
+    State.AHEAD: "changed in your files; promptsync push publishes it",
+    State.NEW: "only in your files; promptsync push publishes it",
+    State.ALTERED: "the registry returned it differently from what was sent",
+    State.DELETED_REMOTELY: "archived in the registry; promptsync pull --prune deletes the file",
 }
 _MOST_LINES = 100
-_KEPT = "archived in the registry, and kept here, for no commit holds this text"
-_COLOURS = {"conflict": "bad"}
+_KEPT = "archived in the registry; its file is kept because no commit has this text"
+
+TakenVersions = Callable[[], "Mapping[str, Taken]"]
+"""Reads what the versions that a pull writes say of themselves."""
+
+
+def show_plan(plan: PullPlan, taken: TakenVersions) -> Outcome:
+    """Return what a pull will write."""
+    done = PullReceipt(plan, list(plan.writes), list(plan.deletes))
+    return _outcome(done, _lines(done), taken, dry_run=True)
+
+
+def headline(plan: PullPlan) -> str:
+    """Return how many files a pull writes and deletes."""
+    counts = [(len(plan.writes), "to write"), (len(plan.deletes), "to delete")]
+    parts = [f"{number} {what}" for number, what in counts if number]
+    if not parts:
+        return "nothing to pull"
+    parts[0] = parts[0].replace(" ", " file " if parts[0].startswith("1 ") else " files ", 1)
+    return ", ".join(parts)
+
+
+def show_receipt(
+    plan: PullPlan, receipt: PullReceipt | None, was_shown: bool, taken: TakenVersions
+) -> Outcome:
+    """Return what a pull did; after ``was_shown`` without the rows that went as planned."""
+    done = receipt if receipt is not None else PullReceipt(plan)
+    lines = _lines(done, was_shown=was_shown)
+    number = len(done.written) + len(done.deleted)
+    lines.append(output.Aside(f"{count(number, 'file')} written" if number else "nothing to pull"))
+    if done.unrecorded:
+        reason = output.safe(done.unrecorded, newlines=False)
+        lines.append(f"  note: this working copy could not record the pull: {reason}")
+    return _outcome(done, lines, taken, dry_run=False)
+
+
+def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome:
+    """Return the answer of a pull that wrote nothing: what is in the way."""
+    from promptsync.show.markdown import error_markdown
+
+    unmerged = refusal.unmerged if isinstance(refusal, MergeConflict) else ()
+    error: Refused = refusal
+    if unmerged:
+        error = refusal.replaced(details=[line for one in unmerged for line in diff.unmerged(one)])
+    done = PullReceipt(PullPlan())
+    number = len(unmerged) if isinstance(refusal, MergeConflict) else len(refusal.items)
+    return Outcome(
+        (),
+        pull_body(done, unmerged, dry_run=dry_run),
+        error.exit_code,
+        error,
+        summary=error_markdown(error),
+        outputs=pull_outputs(done, number),
+    )
+
+
+def _outcome(done: PullReceipt, lines: Sequence[str], taken: TakenVersions, *, dry_run: bool) -> Outcome:
+    error = _with_fields(done.plan, done.error)
+    return Outcome(
+        lines,
+        pull_body(done, dry_run=dry_run),
+        error.exit_code if error is not None else 0,
+        error,
+        outputs=pull_outputs(done),
+        markdown=lambda: pull_markdown(done, taken()),
+    )
+
+
+def _with_fields(plan: PullPlan, error: PromptsyncError | None) -> PromptsyncError | None:
+    """Return an error about prompts that do not merge with what each side has in their fields."""
+    if error is None or not plan.unmerged or isinstance(error, MergeConflict):
+        return error
+    return error.replaced(details=[line for one in plan.unmerged for line in diff.unmerged(one)])
 
 
 # -- text ---------------------------------------------------------------------------------------------------
 
 
-def pull_lines(plan: PullPlan, receipt: PullReceipt, *, dry_run: bool) -> list[str]:
-    """Return what was written, or would be, and what was left."""
-    rows = []
-    for one in receipt.written:
-        word = _word(plan, one)
-        shown = output.style(word, _COLOURS.get(word, "remote"))
-        version = f"v{one.version}"
-        rows.append(
-            (
-                f"  {shown}",
-                output.name(one.name),
-                version,
-                output.safe(one.path),
-                _passed_over(plan, one.name),
-            )
-        )
-    lines = output.table(rows)
-    lines += [f"  {output.style('deleted', 'warn')}  {output.safe(gone.path)}" for gone in receipt.deleted]
+def _lines(done: PullReceipt, *, was_shown: bool = False) -> list[str]:
+    plan = done.plan
+    lines = [] if was_shown else output.table(_row(plan, one) for one in done.written)
+    if not was_shown:
+        lines += [f"  {output.style('deleted', 'warn')}  {output.safe(gone.path)}" for gone in done.deleted]
     lines += [
-        f"  your text of {output.name(name)} is kept in {output.safe(str(path))}"
-        for name, path in receipt.backups.items()
+        f"  your text of {output.name(name)} is backed up in {output.safe(str(path))}"
+        for name, path in done.backups.items()
     ]
-    lines += [f"  {output.style('left', 'warn')}  {text}" for text in _left(plan)]
-    done = len(receipt.written) + len(receipt.deleted)
-    would = "would be " if dry_run else ""
-    lines.append(output.Aside(f"{output.count(done, 'file')} {would}written" if done else "nothing to pull"))
-    if receipt.unrecorded:
-        lines.append(f"  note: this working copy could not remember that: {output.safe(receipt.unrecorded)}")
+    if not was_shown:
+        lines += [f"  {output.style('skipped', 'warn')}  {text}" for text in _skipped(plan)]
     return lines
+
+
+def _row(plan: PullPlan, one: Write) -> tuple[str, ...]:
+    word = _word(plan, one)
+    return (
+        f"  {output.style(word, 'bad' if word == 'conflict' else 'remote')}",
+        output.name(one.name),
+        f"v{one.version}",
+        output.safe(one.path),
+        _passed_over(plan, one.name),
+    )
 
 
 def _word(plan: PullPlan, one: Write) -> str:
@@ -81,7 +149,7 @@ def _passed_over(plan: PullPlan, name: str) -> str:
     return f"{'with' if plan.options.passed_over else 'without'} {listed(numbers)}, passed over before"
 
 
-def _left(plan: PullPlan) -> Iterator[str]:
+def _skipped(plan: PullPlan) -> Iterator[str]:
     for one in plan.blocked:
         yield f"{output.name(one.name)}: {output.safe(one.reason)}"
     for item in plan.left:
@@ -93,23 +161,22 @@ def _left(plan: PullPlan) -> Iterator[str]:
 def _reason(plan: PullPlan, item: Item) -> str:
     if plan.options.prune and item.state is State.DELETED_REMOTELY:
         return _KEPT
-    return _LEFT.get(item.state, "")
+    return _SKIPPED.get(item.state, "")
 
 
-# -- documents ----------------------------------------------------------------------------------------------
+# -- JSON ---------------------------------------------------------------------------------------------------
 
 
-def pull_body(
-    plan: PullPlan, receipt: PullReceipt, unmerged: Sequence[Unmerged] = (), *, dry_run: bool
-) -> dict[str, Any]:
+def pull_body(done: PullReceipt, unmerged: Sequence[Unmerged] = (), *, dry_run: bool) -> dict[str, Any]:
     """Return what was written, or would be, for a JSON document."""
-    written = [{"name": one.name, "path": one.path, "version": one.version} for one in receipt.written]
-    merged = {one.name for one in receipt.written if one.merged}
+    plan = done.plan
+    written = [{"name": one.name, "path": one.path, "version": one.version} for one in done.written]
+    merged = {one.name for one in done.written if one.merged}
     return {
         "written": written,
         "merged": [one for one in written if one["name"] in merged],
         "conflicts": diff.conflicts_body((*plan.marked, *plan.unmerged, *unmerged)),
-        "deleted": [{"name": one.name, "path": one.path} for one in receipt.deleted],
+        "deleted": [{"name": one.name, "path": one.path} for one in done.deleted],
         "passed_over": [
             {
                 "name": name,
@@ -119,73 +186,39 @@ def pull_body(
             for name, versions in plan.passed_over.items()
         ],
         "left": [{"name": one.name, "path": one.path, "reason": one.reason} for one in plan.blocked],
-        "backups": {name: str(path) for name, path in receipt.backups.items()},
+        "backups": {name: str(path) for name, path in done.backups.items()},
         "dry_run": dry_run,
     }
 
 
-def pull_outputs(plan: PullPlan, receipt: PullReceipt, conflicts: int = 0) -> dict[str, str]:
-    """Return what the later steps of a workflow may ask: whether files changed, how many, what was left."""
-    count = len(receipt.written) + len(receipt.deleted)
-    conflicts = max(conflicts, len(plan.blocked) + len(plan.marked))
-    return {"changed": "true" if count else "false", "count": str(count), "conflicts": str(conflicts)}
+def pull_outputs(done: PullReceipt, conflicts: int = 0) -> dict[str, str]:
+    """Return what later steps of a workflow read: whether files changed, how many, how many conflicts."""
+    number = len(done.written) + len(done.deleted)
+    conflicts = max(conflicts, len(done.plan.blocked) + len(done.plan.marked))
+    return {"changed": "true" if number else "false", "count": str(number), "conflicts": str(conflicts)}
 
 
-def pull_error(plan: PullPlan, receipt: PullReceipt) -> PromptsyncError | None:
-    """Return the error that a pull ends in, ``None`` when all is as it should be."""
-    done = len(receipt.written) + len(receipt.deleted)
-    rest = output.count(len(plan.writes) + len(plan.deletes) - done, "file")
-    if receipt.interrupted:
-        interrupted = PromptsyncError(
-            f"interrupted; {output.count(done, 'file')} written until then, {rest} left as before",
-            hint="promptsync pull does the rest",
-            code="interrupted",
-        )
-        interrupted.exit_code = receipt.exit_code
-        return interrupted
-    if receipt.stopped is not None:
-        return Incomplete(
-            f"{receipt.stopped.message}; {output.count(done, 'file')} written before that, {rest} left alone",
-            hint=f"{receipt.stopped.hint}\npromptsync pull does the rest",
-            code=receipt.stopped.code,
-        )
-    if plan.marked:
-        return MergeConflict(plan.marked, marked=True)
-    return _blocked(plan) if plan.blocked else None
-
-
-def _blocked(plan: PullPlan) -> Refused:
-    first = plan.blocked[0]
-    more = f" (and {len(plan.blocked) - 1} more)" if len(plan.blocked) > 1 else ""
-    return Refused(
-        f"{first.name!r} was left as it is: {first.reason}{more}",
-        hint=first.refusal.hint,
-        details=[line for one in plan.unmerged for line in diff.unmerged(one)],
-        code=first.refusal.code,
-    )
-
-
-# -- the body of a pull request -----------------------------------------------------------------------------
+# -- Markdown -----------------------------------------------------------------------------------------------
 
 _EXPLAINED = (
-    "A version was passed over when a later one was published without its text. "
-    "Such versions are merged into the files here, and the next push or deploy publishes the merged text. "
-    "To leave one out, change its text back and keep the line `synced:`, which says that you have seen it."
+    "A version is passed over when a later one is published without its text. "
+    "This pull merges such versions into the files, and the next push or deploy publishes the merged text. "
+    "To leave one out, revert its text and keep the line `synced:`, which records that you have seen it."
 )
 
 _ARCHIVED = (
-    "Nothing was done about that. Either `promptsync push --restore NAME` publishes one again, "
-    "or `promptsync pull --prune` deletes the files; `promptsync status --drift` stops pushes until then."
+    "Nothing was changed. `promptsync push --restore NAME` publishes one again, `promptsync pull --prune` "
+    "deletes the files; `promptsync status --drift` fails until one of them is done."
 )
 
 
-def pull_markdown(plan: PullPlan, receipt: PullReceipt, taken: Mapping[str, Taken]) -> list[str]:
-    """Return what comes from the registry: the prompts, their versions and differences, and what was left."""
+def pull_markdown(receipt: PullReceipt, taken: Mapping[str, Taken]) -> list[str]:
+    """Return what comes from the registry: the prompts, their versions and differences, what was skipped."""
     from promptsync.show.markdown import Page, html
 
-    page = Page()
-    count = len(receipt.written) + len(receipt.deleted)
-    page.say(f"**{output.count(count, 'prompt')} from the registry**" if count else "**Nothing to pull**")
+    plan, page = receipt.plan, Page()
+    number = len(receipt.written) + len(receipt.deleted)
+    page.say(f"**{count(number, 'prompt')} from the registry**" if number else "**Nothing to pull**")
     rows = [
         (_word(plan, one), one.name, _versions(one), one.path, _passed_over(plan, one.name))
         for one in receipt.written
@@ -196,12 +229,12 @@ def pull_markdown(plan: PullPlan, receipt: PullReceipt, taken: Mapping[str, Take
     if plan.passed_over and plan.options.passed_over:
         page.say(_EXPLAINED)
     if plan.blocked:
-        page.say(f"**{output.count(len(plan.blocked), 'prompt')} left as before**, for somebody to decide:")
+        page.say(f"**{count(len(plan.blocked), 'prompt')} skipped**, for somebody to decide:")
         unmerged = {one.name: one for one in plan.unmerged}
         told = [line for one in plan.blocked for line in _blocked_lines(one, unmerged.get(one.name))]
         page.fence(_short(told, "line"))
     if archived := [item.name for item in plan.left if item.state is State.DELETED_REMOTELY]:
-        page.say(f"**{output.count(len(archived), 'prompt')} archived in the registry**, with a file here:")
+        page.say(f"**{count(len(archived), 'prompt')} archived in the registry** whose files still exist:")
         page.fence(_short(archived, "prompt"))
         page.say(_ARCHIVED)
     for number, one in enumerate(receipt.written):
@@ -209,7 +242,7 @@ def pull_markdown(plan: PullPlan, receipt: PullReceipt, taken: Mapping[str, Take
         lines = [*_told(plan, one, taken.get(one.name)), *_difference(one)]
         if not page.details(title, lines, rest=len(receipt.written) - number):
             rest = [other.name for other in receipt.written[number:]]
-            page.say(f"… and {output.count(len(rest), 'more prompt')}, too much to show here:")
+            page.say(f"… and {count(len(rest), 'more prompt')}, too much to show here:")
             page.names(rest)
             break
     return page.lines
@@ -223,7 +256,7 @@ def _versions(one: Write) -> str:
 def _short(lines: Sequence[str], what: str) -> list[str]:
     """Return the first lines and a count of the others: a page has to have room for what differs."""
     more = len(lines) - _MOST_LINES
-    return [*lines[:_MOST_LINES], *([f"… and {output.count(more, f'more {what}')}"] if more > 0 else [])]
+    return [*lines[:_MOST_LINES], *([f"… and {count(more, f'more {what}')}"] if more > 0 else [])]
 
 
 def _blocked_lines(one: Blocked, unmerged: Unmerged | None) -> Iterator[str]:
@@ -234,10 +267,10 @@ def _blocked_lines(one: Blocked, unmerged: Unmerged | None) -> Iterator[str]:
 
 
 def _told(plan: PullPlan, write: Write, taken: Taken | None) -> Iterator[str]:
-    """Say of each version when it was made and with which words; the registry does not tell by whom."""
+    """Yield when each version was made and its message; the registry does not say by whom."""
     if taken is not None:
         if taken.older:
-            yield f"# {output.count(taken.older, 'older version')}"
+            yield f"# {count(taken.older, 'older version')}"
         yield from (_version(one) for one in taken.versions)
     word = "passed over" if plan.options.passed_over else "passed over, left out"
     yield from (f"{_version(one)} ({word})" for one in plan.passed_over.get(write.name, ()))
@@ -253,4 +286,4 @@ def _difference(write: Write) -> Sequence[str]:
     from promptsync.show.diff_markdown import step_lines
 
     found = step(write.path, write.old_prompt, write.prompt)
-    return step_lines([found]) if found.fields else ["# the text stays as it is"]
+    return step_lines([found]) if found.fields else ["# the text does not change"]

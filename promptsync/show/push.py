@@ -1,18 +1,19 @@
-"""Plans and receipts of a push, as text for people and as documents for programs."""
+"""A push: its plan and its receipt as text, JSON and Markdown."""
 
 from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.errors import Incomplete, PromptsyncError, Refused, RemoteError
-from promptsync.push.actions import Action, Kind, Moved, PushPlan, PushReceipt
-from promptsync.show.diff_markdown import add_differences
+from promptsync.compare.project import Project
+from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan
+from promptsync.push.receipt import Moved, PushReceipt
 from promptsync.show.markdown import MOST, Page, code
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -22,39 +23,48 @@ if TYPE_CHECKING:
 _WORDS = {
     Kind.CREATE: "create",
     Kind.UPDATE: "update",
-    Kind.FORCE: "force over the registry's changes",
-    Kind.RESTORE: "restore from the archive",
+    Kind.FORCE: "force",
+    Kind.RESTORE: "restore",
     Kind.ARCHIVE: "archive",
     Kind.LABEL: "label",
 }
 
 
+# -- the plan -----------------------------------------------------------------------------------------------
+
+
+def show_plan(
+    project: Project, plan: PushPlan, differences: Callable[[], Sequence[Difference]] = tuple
+) -> Outcome:
+    """Return the plan of a push; ``differences`` finds those of its prompts, for Markdown."""
+    receipt = PushReceipt(skipped=list(plan.left))
+    return Outcome(
+        plan_lines(plan),
+        push_body(plan, receipt, dry_run=True),
+        receipt.exit_code,
+        receipt.error,
+        markdown=lambda: plan_markdown(plan, differences(), where=project.title),
+    )
+
+
+def headline(plan: PushPlan, where: str = "") -> str:
+    """Return how many prompts a push publishes, labels and archives, and where."""
+    kinds = Counter(action.kind for action in plan.actions)
+    published = sum(kinds[kind] for kind in PUBLISHING)
+    parts = [(published, "to publish"), (kinds[Kind.LABEL], "to label"), (kinds[Kind.ARCHIVE], "to archive")]
+    counts = [f"{number} {what}" for number, what in parts if number]
+    if not counts:
+        return "nothing to push"
+    counts[0] = counts[0].replace(" ", " prompt " if counts[0].startswith("1 ") else " prompts ", 1)
+    place = f" {'to' if len(counts) == 1 and published else 'in'} {output.safe(where)}" if where else ""
+    return f"{', '.join(counts)}{place}"
+
+
 def plan_lines(plan: PushPlan) -> list[str]:
-    """Return what will be done, and what will be left."""
-    rows = [action_row(action) for action in plan.actions]
-    lines = output.table(rows, free=True) if rows else [output.Aside("nothing to push")]
+    """Return what will be done with each prompt, and what will be skipped."""
+    lines = output.table((action_row(action) for action in plan.actions), free=True) if plan.actions else []
     lines += [will_pass_over_line(one.name, one.passed_over) for one in plan.actions if one.passed_over]
-    return [*lines, *left_lines(plan), *rename_lines(plan)]
-
-
-def rename_lines(plan: PushPlan, *, done: bool = False) -> list[str]:
-    """Return what becomes of prompts whose name was changed; ``done`` says that it has happened."""
-    archived = {action.name for action in plan.actions if action.kind is Kind.ARCHIVE}
-    notes = [
-        rename_note(action.name, action.was, is_archived=action.was in archived, done=done)
-        for action in plan.actions
-        if action.was is not None
-    ]
-    return [f"  {output.style('note:', 'warn')} {note}" for note in notes]
-
-
-def rename_note(name: str, was: str, *, is_archived: bool = False, done: bool = False) -> str:
-    """Return what a push makes of a changed name, and what would keep the history."""
-    new, old = output.name(name), output.name(was)
-    stays = "is archived" if is_archived else "stays until push --prune"
-    note = f"{new} looks like {old} renamed, and is a new prompt to the registry, where {old} {stays}"
-    keeps = "Renamed in the registry's own pages (its API cannot do that) it keeps its versions and labels"
-    return note if done else f"{note}. {keeps}"
+    return [*lines, *skipped_lines(plan), *_rename_lines(plan)]
 
 
 def action_row(action: Action) -> tuple[str, ...]:
@@ -74,26 +84,78 @@ def action_row(action: Action) -> tuple[str, ...]:
     )
 
 
-def left_lines(plan: PushPlan) -> list[str]:
-    """Return what will be left as it is, and why."""
-    return [_line("left", "warn", left.name, f"{left.state}, {left.reason}") for left in plan.left]
-
-
-def passed_over_line(name: str, numbers: Sequence[int]) -> str:
-    """Return what a new version passed over, and how to bring it back."""
-    shown, them = ", ".join(f"v{number}" for number in numbers), "it" if len(numbers) == 1 else "them"
-    text = f"{shown}; promptsync pull --passed-over {shlex.quote(name)} merges {them} into the file"
-    return _line("passed over", "warn", name, text)
+def skipped_lines(plan: PushPlan) -> list[str]:
+    """Return which prompts will be skipped, and why."""
+    return [_line("skipped", "warn", left.name, f"{left.state}, {left.reason}") for left in plan.left]
 
 
 def will_pass_over_line(name: str, numbers: Sequence[int]) -> str:
-    """Return what a new version will pass over."""
-    shown, them = ", ".join(f"v{number}" for number in numbers), "it" if len(numbers) == 1 else "them"
-    return _line("passes over", "warn", name, f"{shown}; promptsync pull --merge includes {them} first")
+    """Return which versions a new one will pass over, and how to include them."""
+    return _line(
+        "passes over", "warn", name, f"{_versions(numbers)}; promptsync pull --merge {shlex.quote(name)}"
+    )
 
 
-def receipt_lines(receipt: PushReceipt) -> list[str]:
-    """Return what was done, and then what was not."""
+def passed_over_line(name: str, numbers: Sequence[int]) -> str:
+    """Return which versions a new one passed over, and how to bring them back."""
+    hint = f"promptsync pull --passed-over {shlex.quote(name)}"
+    return _line("passed over", "warn", name, f"{_versions(numbers)}; {hint}")
+
+
+def _versions(numbers: Sequence[int]) -> str:
+    return ", ".join(f"v{number}" for number in numbers)
+
+
+def _rename_lines(plan: PushPlan, *, done: bool = False) -> list[str]:
+    archived = {action.name for action in plan.actions if action.kind is Kind.ARCHIVE}
+    notes = [
+        rename_note(action.name, action.was, is_archived=action.was in archived, done=done)
+        for action in plan.actions
+        if action.was is not None
+    ]
+    return [f"  {output.style('note:', 'warn')} {note}" for note in notes]
+
+
+def rename_note(name: str, was: str, *, is_archived: bool = False, done: bool = False) -> str:
+    """Return what a push makes of a changed name, and how to keep the history instead."""
+    new, old = output.name(name), output.name(was)
+    stays = "is archived" if is_archived else "stays until push --prune"
+    note = f"{new} looks like {old} renamed; the registry gets a new prompt, and {old} {stays}"
+    keeps = "Rename it in the PromptLayer dashboard first to keep its versions and labels"
+    return note if done else f"{note}. {keeps}"
+
+
+# -- the receipt --------------------------------------------------------------------------------------------
+
+
+def show_receipt(
+    project: Project, plan: PushPlan, receipt: PushReceipt | None, was_shown: bool = False
+) -> Outcome:
+    """Return what a push did; ``was_shown`` leaves out what the plan has shown, and what went as planned."""
+    if receipt is None:
+        receipt = PushReceipt(skipped=list(plan.left))
+        lines = [*skipped_lines(plan), output.Aside("nothing to push")]
+        return Outcome(
+            lines,
+            push_body(plan, receipt, dry_run=False),
+            receipt.exit_code,
+            receipt.error,
+            markdown=lambda: plan_markdown(plan),
+        )
+    done = receipt
+    return Outcome(
+        [*receipt_lines(done, plan if was_shown else None), *_rename_lines(plan, done=True)],
+        push_body(plan, done, dry_run=False),
+        done.exit_code,
+        done.error,
+        markdown=lambda: receipt_markdown(done),
+    )
+
+
+def receipt_lines(receipt: PushReceipt, shown: PushPlan | None = None) -> list[str]:
+    """Return what was done, what was not, and the counts; what went as in the plan ``shown`` counts only."""
+    planned = {action.name: action.next for action in shown.actions} if shown is not None else {}
+    published = [one for one in receipt.published if planned.get(one.name) != one.version]
     rows = [
         (
             f"  {output.style('published', 'good')}",
@@ -101,31 +163,44 @@ def receipt_lines(receipt: PushReceipt) -> list[str]:
             f"v{one.version}",
             output.safe(one.message, newlines=False),
         )
-        for one in sorted(receipt.published, key=lambda one: one.name)
+        for one in sorted(published, key=lambda one: one.name)
     ]
     lines = output.table(rows, free=True)
-    lines += [_line("archived", "warn", name, "") for name in receipt.archived]
-    lines += output.table(_label_row(moved) for moved in receipt.labels)
+    lines += [_line("archived", "warn", name, "") for name in receipt.archived if shown is None]
+    lines += output.table(_label_row(moved) for moved in receipt.labels if shown is None or not moved.moved)
     lines += _trouble(receipt)
     lines += [passed_over_line(one.name, one.passed_over) for one in receipt.published if one.passed_over]
-    lines += [_line("left", "warn", left.name, left.reason) for left in receipt.skipped]
+    if shown is None:
+        lines += [_line("skipped", "warn", left.name, left.reason) for left in receipt.skipped]
     lines += _synced_lines(receipt)
-    done = output.count(len(receipt.published), "version")
-    counts = f"{done} published, {len(receipt.failed)} failed, {len(receipt.skipped)} left"
-    lines.append(output.Aside(counts))
+    lines.append(output.Aside(summary(receipt)))
     if receipt.unrecorded:
         lines.append(
-            f"  {output.style('note:', 'warn')} this working copy could not remember that: "
+            f"  {output.style('note:', 'warn')} this working copy could not record the push: "
             f"{output.safe(receipt.unrecorded, newlines=False)}"
         )
     return lines
 
 
+def summary(receipt: PushReceipt) -> str:
+    """Return the counts of what was done; without those that are zero."""
+    parts = [f"{count(len(receipt.published), 'prompt')} published"] if receipt.published else []
+    moved = Counter(one.label for one in receipt.labels if one.moved and one.old != one.new)
+    parts += [f"{output.name(label)} moved on {count(moved[label], 'prompt')}" for label in sorted(moved)]
+    numbers = {
+        "archived": len(receipt.archived),
+        "failed": len(receipt.failed) + sum(one.failed for one in receipt.labels),
+        "skipped": len(receipt.skipped),
+    }
+    parts += [f"{number} {what}" for what, number in numbers.items() if number]
+    return ", ".join(parts) or "nothing was published"
+
+
 def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
     """Yield what was written into files; a version made from a commit needs nothing."""
     if receipt.synced:
-        files = output.count(len(receipt.synced), "file")
-        yield f"  synced: written to {files}, because the text is not committed; commit first to avoid it"
+        files = count(len(receipt.synced), "file")
+        yield f"  synced: was written to {files} because the text is not committed; commit first to avoid it"
     for name, reason in receipt.unsynced.items():
         yield _line("note", "warn", name, f"synced: was not written: {reason}")
 
@@ -147,76 +222,16 @@ def _trouble(receipt: PushReceipt) -> Iterator[str]:
     for failed in receipt.failed:
         yield _line("unknown" if failed.unknown else "failed", "bad", failed.name, failed.reason)
     for name, paths in receipt.altered.items():
-        yield _line("altered", "bad", name, f"the registry does not keep {', '.join(paths)} as it was given")
+        yield _line("altered", "bad", name, f"the registry returned {', '.join(paths)} differently")
     for name, why in receipt.unverified.items():
         yield _line("unverified", "bad", name, why)
-    told = {left.name for left in receipt.skipped}
+    skipped = {left.name for left in receipt.skipped}
     for name, what in receipt.raced.items():
-        if name not in told:
+        if name not in skipped:
             yield _line("raced", "bad", name, what)
 
 
-def push_error(receipt: PushReceipt) -> PromptsyncError | None:
-    """Return the error that a push ends in, ``None`` when all is as it should be."""
-    code = receipt.exit_code
-    if code == 130:
-        stopped = PromptsyncError(
-            f"interrupted; {output.count(len(receipt.published), 'version')} published until then",
-            hint="promptsync push does the rest",
-            code="interrupted",
-        )
-        stopped.exit_code = code
-        return stopped
-    if code == 4:
-        reasons = [*(one.reason for one in receipt.failed), *(one.reason for one in receipt.labels)]
-        return RemoteError(f"nothing was done: {reasons[0]}", hint=_KEY)
-    return _incomplete(receipt) if code == 5 else _refused(receipt) if code == 3 else None
-
-
-_KEY = "check the remote, the key and its permissions, then push again"
-
-
-def _incomplete(receipt: PushReceipt) -> Incomplete:
-    if receipt.unverified or any(failed.unknown for failed in receipt.failed):
-        return Incomplete(
-            "it is not known what became of some of it; see the list above",
-            hint="promptsync status tells; then push again: what was published is not published twice",
-            code="unknown-outcome",
-        )
-    if receipt.failed or any(label.failed for label in receipt.labels):
-        return Incomplete(
-            "not everything was done as planned; see the list above",
-            hint="mend what is listed, then push again: what was published is not published twice",
-            code="partial",
-        )
-    return Incomplete(
-        "the registry does not keep everything as it was given; see the list above",
-        hint="promptsync diff NAME shows what it made of it; change the file so that both agree",
-        code="altered",
-    )
-
-
-def _refused(receipt: PushReceipt) -> Refused:
-    if receipt.raced:
-        name = next(iter(receipt.raced))
-        is_on_top = any(one.name == name and one.passed_over for one in receipt.published)
-        how = "--passed-over" if is_on_top else "--merge"
-        return Refused(
-            "somebody else published at the same time; see the list above",
-            hint=f"promptsync pull {how} {shlex.quote(name)} brings both texts together, for the next push",
-            code="raced",
-        )
-    if any(left.blocks for left in receipt.skipped):
-        return Refused(
-            "some prompts were left because they changed here and in the registry",
-            hint="promptsync diff shows both changes",
-            code="diverged",
-        )
-    return Refused(
-        "a label does not point where it should",
-        hint="promptsync label list NAME shows where it points",
-        code="label-not-moved",
-    )
+# -- JSON ---------------------------------------------------------------------------------------------------
 
 
 def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:
@@ -270,41 +285,34 @@ def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[st
     }
 
 
-_DONE = {
-    Kind.CREATE: "to create",
-    Kind.UPDATE: "to update",
-    Kind.FORCE: "to force over the registry's changes",
-    Kind.RESTORE: "to restore from the archive",
-    Kind.ARCHIVE: "to archive",
-    Kind.LABEL: "to label",
-}
+# -- Markdown -----------------------------------------------------------------------------------------------
 
 
-def plan_markdown(plan: PushPlan, found: Sequence[Difference] = (), *, most: int = MOST) -> list[str]:
+def plan_markdown(
+    plan: PushPlan, differences: Sequence[Difference] = (), *, where: str = "", most: int = MOST
+) -> list[str]:
     """Return what a push will do: a headline, the plan, and the differences, cut with counts."""
     page = Page(most)
-    add_plan(page, plan)
-    if found:
-        add_differences(page, found)
+    if not plan.actions:
+        page.say("**Nothing to publish**")
+    else:
+        page.say(f"**{headline(plan)}**{_at(where)} · fingerprint {code(plan.fingerprint)}")
+    if lines := plan_lines(plan):
+        page.fence(click.unstyle(line) for line in lines)
+    if differences and plan.actions:
+        from promptsync.show.diff_markdown import add_differences
+
+        add_differences(page, differences)
     return page.lines
 
 
-def add_plan(page: Page, plan: PushPlan) -> None:
-    """Add the headline and the actions of a plan to a page."""
-    if not plan.actions:
-        page.say("**Nothing to publish**")
-        if plan.left:
-            page.fence(click.unstyle(line) for line in left_lines(plan))
-        return
-    kinds = Counter(action.kind for action in plan.actions)
-    told = ", ".join(f"{kinds[kind]} {words}" for kind, words in _DONE.items() if kinds[kind])
-    page.say(f"**{count(len(plan.actions), 'prompt')}: {told}** · fingerprint {code(plan.fingerprint)}")
-    page.fence(click.unstyle(line) for line in plan_lines(plan))
+def _at(where: str) -> str:
+    return f" · {code(where)}" if where else ""
 
 
-def pushed_markdown(receipt: PushReceipt, *, most: int = MOST) -> list[str]:
+def receipt_markdown(receipt: PushReceipt, *, most: int = MOST) -> list[str]:
     """Return what a push did."""
     page = Page(most)
-    page.say(f"**{count(len(receipt.published), 'version')} published**")
-    page.fence(click.unstyle(line) for line in receipt_lines(receipt))
+    page.say(f"**{summary(receipt)}**")
+    page.fence(click.unstyle(line) for line in receipt_lines(receipt)[:-1])
     return page.lines

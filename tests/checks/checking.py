@@ -18,8 +18,9 @@ from promptsync.checks.run import proof_of
 from promptsync.checks.wait import Patience, Progress
 from promptsync.errors import PromptsyncError
 from promptsync.prompt.prompt import Prompt
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import wsgi_transport
+from promptsync.registry.protocol import Waits
 from promptsync.server.app import create_app
 from promptsync.server.model import ModelError
 
@@ -57,13 +58,15 @@ class Commanded:
 
 
 @contextmanager
-def registry_with(model: Commanded, directory: Path) -> Iterator[Registry]:
+def registry_with(model: Commanded, directory: Path) -> Iterator[PromptLayer]:
     path = directory / "registry.yaml"
     path.write_text(FIXTURES, "utf-8")
     app = create_app(directory / "registry.db", fixtures=path, model=model)
-    with Registry("local:", None, transport=wsgi_transport(app), first_wait=0.001) as registry:
+    with PromptLayer(
+        "local:", None, transport=wsgi_transport(app), waits=Waits(first_retry=0.001)
+    ) as registry:
         message = {"role": "user", "content": [{"type": "text", "text": "{question}"}]}
-        registry.publish(Prompt("ask", {"type": "chat", "messages": [message]}), message="m")
+        registry.prompts.publish(Prompt("ask", {"type": "chat", "messages": [message]}), message="m")
         try:
             yield registry
         finally:
@@ -71,7 +74,7 @@ def registry_with(model: Commanded, directory: Path) -> Iterator[Registry]:
 
 
 def run_evaluations(
-    registry: Registry,
+    registry: PromptLayer,
     evaluations: Sequence[Evaluation],
     *,
     patience: Patience | None,
@@ -84,7 +87,7 @@ def run_evaluations(
 
 
 def run_agents(
-    registry: Registry,
+    registry: PromptLayer,
     orders: Sequence[AgentOrder],
     *,
     patience: Patience | None,

@@ -11,7 +11,7 @@ from promptsync.checks.catalogue import list_agents
 from promptsync.checks.outcome import Interrupted, Status
 from promptsync.checks.wait import Patience
 from promptsync.errors import RemoteError
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.protocol import Registry
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from promptsync.checks.reports import EvaluationRun, FailedCell
 from promptsync.checks.wait import Patience
 from promptsync.errors import AnswerIsNo, Incomplete, RemoteError, UsageError
 from promptsync.registry.errors import ServerFailed
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.protocol import Registry
 
 
 @pytest.fixture

@@ -24,8 +24,9 @@ from promptsync.checks.select import AgentCheck, EvaluationCheck, Place, Selecti
 from promptsync.checks.wait import Patience, Progress
 from promptsync.errors import AnswerIsNo, Incomplete, RemoteError
 from promptsync.prompt.prompt import Prompt
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import wsgi_transport
+from promptsync.registry.protocol import Waits
 from promptsync.server.app import create_app
 
 FIXTURES = """
@@ -79,7 +80,7 @@ class Line(httpx.BaseTransport):
 
 @dataclass
 class Bench:
-    registry: Registry
+    registry: PromptLayer
     line: Line
     model: Commanded
 
@@ -89,11 +90,11 @@ class Bench:
         template = (
             {"type": "completion", "content": block} if snippet else {"type": "chat", "messages": [message]}
         )
-        return self.registry.publish(Prompt(name, template), message="m").version
+        return self.registry.prompts.publish(Prompt(name, template), message="m").version
 
     def label(self, label: str, version: int) -> None:
-        template_id = self.registry.get(None, "ask").template_id
-        self.registry.set_label(template_id, "ask", label, version, None)
+        template_id = self.registry.prompts.get(None, "ask").template_id
+        self.registry.labels.set(template_id, "ask", label, version, None)
 
     def ended(self, report: int) -> None:
         """Return when a run has ended in the registry, whatever the line says."""
@@ -146,7 +147,7 @@ def made(directory: Path) -> Iterator[Bench]:
     model.go_on.set()
     app = create_app(directory / "registry.db", fixtures=directory / "registry.yaml", model=model)
     line = Line(wsgi_transport(app))
-    with Registry("local:", None, transport=line, first_wait=0.001) as registry:
+    with PromptLayer("local:", None, transport=line, waits=Waits(first_retry=0.001)) as registry:
         bench = Bench(registry, line, model)
         bench.publish("ask")
         bench.publish("ask", "So: {question}")

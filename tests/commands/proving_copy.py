@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import pytest
 from worlds import Fault, Reply, Run, Seen, World, documents, made
 
 FIXTURES = """
@@ -28,18 +27,11 @@ agents:
 
 
 @contextmanager
-def proving_copy(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def proving_copy(directory: Path) -> Iterator[World]:
     """``a`` names an evaluation and an agent, ``b`` uses the snippet ``tone``, ``c`` names nothing.
 
     Everything is committed and published.
     """
-    from promptsync.registry.promptlayer.connection import Session
-    from promptsync.registry.promptlayer.reading import Reading
-
-    for constructor in (Session.__init__, Reading.__init__):
-        defaults = constructor.__kwdefaults__
-        assert defaults is not None
-        monkeypatch.setitem(defaults, "first_wait", 0.001)
     with made(directory, fixtures=FIXTURES) as world:
         config = world.root / "promptsync.yaml"
         check = "checks:\n- {match: b, evaluation: b is polite, min_score: 50}\n"

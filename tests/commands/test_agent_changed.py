@@ -16,7 +16,7 @@ BOT = {"name": "bot", "input_variables": {"name": "Ada"}}
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with proving_copy(tmp_path, monkeypatch) as world:
+    with proving_copy(tmp_path) as world:
         yield world
 
 

@@ -19,7 +19,7 @@ from worlds import KEY, World, asking, failing, fault
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with proving_copy(tmp_path, monkeypatch) as world:
+    with proving_copy(tmp_path) as world:
         yield world
 
 

@@ -68,7 +68,7 @@ def dashboard(shop: World, *changes: tuple[str, str], name: str = "refund", **mo
     made = Prompt(
         name, {**template, "messages": messages}, more.get("metadata", prompt.metadata), prompt.tags
     )
-    shop.project.registry.publish(made, message="edited by hand")
+    shop.project.registry.prompts.publish(made, message="edited by hand")
 
 
 def read(shop: World, name: str = "refund") -> str:

@@ -70,7 +70,7 @@ def test_the_list_as_json_has_all_there_is_to_know(here: World) -> None:
 
 
 def test_archived_prompts_are_listed_when_asked_for(here: World) -> None:
-    here.project.registry.archive(find_prompt(here.project, "tone").template_id, is_snippet=True)
+    here.project.registry.prompts.archive(find_prompt(here.project, "tone").template_id, is_snippet=True)
     assert here.run("ls-remote", "--status", "deleted").lines == [["tone", "v1", "archived", "Be", "kind."]]
     assert len(here.run("ls-remote", "--status", "all").lines) == 2
     assert len(here.run("ls-remote", "--tag", "billing", "--label", "prod").lines) == 1
@@ -189,11 +189,11 @@ def test_a_version_as_json_is_the_prompt(here: World) -> None:
 def test_texts_come_out_of_a_pipe_as_they_are(here: World) -> None:
     text = f"a\r\nb\x85c\u2028{EVIL}\t \U0001f600é\n\n"
     prompt = Prompt("odd", {"type": "completion", "content": [{"type": "text", "text": text}]})
-    here.project.registry.publish(prompt, message=EVIL)
+    here.project.registry.prompts.publish(prompt, message=EVIL)
     arguments = [sys.executable, "-m", "promptsync", "-C", str(here.root), "show", "odd"]
     shown = subprocess.run(arguments, capture_output=True, check=True)
     assert canonical(parse(shown.stdout, "x.yaml", "x").prompt) == canonical(
-        here.project.registry.get(None, "odd").prompt
+        here.project.registry.prompts.get(None, "odd").prompt
     )
     assert b"\x1b" not in shown.stdout + shown.stderr
 

@@ -11,7 +11,7 @@ import pytest
 
 from promptsync.cli import run
 from promptsync.prompt.prompt import Prompt
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import local_transport
 
 CHAT = """\
@@ -56,10 +56,10 @@ def published(root: Path, *texts: str, name: str = "tone", label: str | None = N
     """Publish completion prompts into the working copy's embedded registry, one version for each text."""
     (root / ".promptsync").mkdir(exist_ok=True)
     transport = local_transport(str(root / ".promptsync" / "registry.db"))
-    with Registry("local:", None, transport=transport) as registry:
+    with PromptLayer("local:", None, transport=transport) as registry:
         for text in texts:
             template = {"type": "completion", "content": [{"type": "text", "text": text}]}
-            registry.publish(Prompt(name, template), message="m", labels=[label] if label else [])
+            registry.prompts.publish(Prompt(name, template), message="m", labels=[label] if label else [])
 
 
 def test_a_chat_prompt_is_shown_by_role_with_snippets_variables_and_tools(

@@ -41,7 +41,7 @@ def _stream(process: subprocess.Popen[str]) -> IO[str]:
 
 def get(url: str, path: str, key: str | None = "pl_any") -> httpx.Response:
     with httpx.Client(transport=httpx.HTTPTransport()) as client:
-        return client.get(url + path, headers={"X-API-KEY": key} if key else {})
+        return client.prompts.get(url + path, headers={"X-API-KEY": key} if key else {})
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])

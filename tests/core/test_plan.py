@@ -7,19 +7,8 @@ from typing import Any
 
 import pytest
 
-from promptsync.push.actions import (
-    Action,
-    Failed,
-    Kind,
-    Left,
-    Moved,
-    Published,
-    PushPlan,
-    PushReceipt,
-    counted,
-    over_limit,
-    with_levels,
-)
+from promptsync.push.actions import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
+from promptsync.push.receipt import Failed, Moved, Published, PushReceipt
 
 ACTION = Action("a", Kind.UPDATE, "prompts/a.yaml", 3, "l" * 64, "r" * 64, message="Say so (1a2b3c4 v4)")
 PLAN = PushPlan((ACTION, replace(ACTION, name="b")), options={"force": []}, workspace="https://x 1")

@@ -9,20 +9,10 @@ import pytest
 from deploying import FIXTURES
 from worlds import World, made
 
-from promptsync.push import publish
-
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[World]:
     """Evaluations prove ``a``, ``b``, ``c`` with a minimum of 100, an agent ``d``; nothing is published."""
-    from promptsync.registry.promptlayer.connection import Session
-    from promptsync.registry.promptlayer.reading import Reading
-
-    for constructor in (Session.__init__, Reading.__init__):
-        defaults = constructor.__kwdefaults__
-        assert defaults is not None
-        monkeypatch.setitem(defaults, "first_wait", 0.001)
-    monkeypatch.setattr(publish, "PAUSE", 0.02)
     with made(tmp_path, fixtures=FIXTURES) as world:
         config = world.root / "promptsync.yaml"
         gates = "".join(

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.client import PromptLayer
+from promptsync.registry.protocol import Waits
 
 KEY = "pl_4f9a1c77d0"
 
@@ -128,10 +129,10 @@ def serving(react: React) -> Iterator[str]:
 
 
 @contextmanager
-def client(react: React, **options: Any) -> Iterator[Registry]:
+def client(react: React, **options: Any) -> Iterator[PromptLayer]:
     """A client of such a registry that waits next to nothing between attempts."""
-    settings: dict[str, Any] = {"timeout": 5.0, "first_wait": 0.001, **options}
-    with serving(react) as url, Registry(url, KEY, **settings) as registry:
+    settings: dict[str, Any] = {"waits": Waits(answer=5.0, first_retry=0.001), **options}
+    with serving(react) as url, PromptLayer(url, KEY, **settings) as registry:
         yield registry
 
 

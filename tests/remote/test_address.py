@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from promptsync.errors import UsageError
 from promptsync.registry.address import address, segment
 from promptsync.registry.errors import MissingKey
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.client import PromptLayer
 
 ALLOWED = [
     ("https://api.promptlayer.com", "https://api.promptlayer.com", "api.promptlayer.com", 443),
@@ -60,34 +60,34 @@ REFUSED = [
 @pytest.mark.parametrize(("url", "why"), REFUSED)
 def test_a_url_that_would_endanger_the_key_is_refused_before_any_look_up(url: str, why: str) -> None:
     with pytest.raises(UsageError, match=why) as caught:
-        Registry(url, "pl_key")
+        PromptLayer(url, "pl_key")
     assert "pa55word" not in caught.value.message
 
 
 @pytest.mark.parametrize("key", [None, "", "  \n"])
 def test_a_missing_key_is_named_before_any_request(key: str | None) -> None:
     with pytest.raises(MissingKey) as caught:
-        Registry("https://api.promptlayer.com", key)
+        PromptLayer("https://api.promptlayer.com", key)
     assert caught.value.exit_code == 4
     assert "PROMPTLAYER_API_KEY" in caught.value.hint
 
 
 def test_a_key_for_a_registry_of_this_machine_may_be_any_word() -> None:
     with pytest.raises(MissingKey) as caught:
-        Registry("http://127.0.0.1:8470", None)
+        PromptLayer("http://127.0.0.1:8470", None)
     assert "any word for `promptsync serve`" in caught.value.hint
 
 
 @pytest.mark.parametrize("key", ["pl_a b", "pl_a\nb", "pl_ä"])
 def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key: str) -> None:
     with pytest.raises(MissingKey) as caught:
-        Registry("https://api.promptlayer.com", key)
+        PromptLayer("https://api.promptlayer.com", key)
     assert key not in str(caught.value)
 
 
 def test_an_embedded_registry_needs_a_transport() -> None:
     with pytest.raises(UsageError, match="transport"):
-        Registry("local:", None)
+        PromptLayer("local:", None)
 
 
 @pytest.mark.parametrize(

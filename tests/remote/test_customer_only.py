@@ -11,7 +11,7 @@ from strict_registries import Customer
 
 from promptsync.prompt.prompt import Label, Prompt
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.protocol import Registry
 
 MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}}
 PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing", "x"))
@@ -25,17 +25,17 @@ def completion(name: str, text: str) -> Prompt:
 def test_without_a_raw_read_a_plain_prompt_is_read_rendered(takes_extras: bool) -> None:
     customer = Customer(takes_extras=takes_extras)
     with client(customer) as registry:
-        registry.publish(PROMPT, message="first")
-        registry.get(1, PROMPT.name)
+        registry.prompts.publish(PROMPT, message="first")
+        registry.prompts.get(1, PROMPT.name)
         asked = len(customer.seen)
-        registry.get(1, PROMPT.name)
+        registry.prompts.get(1, PROMPT.name)
     assert "GET /prompt-templates/1" not in customer.asked()[asked:]
     assert len(customer.seen) - asked == 1
 
 
 def test_without_a_raw_read_a_missing_prompt_is_missing() -> None:
     with client(Customer()) as registry, pytest.raises(NotFound, match="no prompt 'greet'"):
-        registry.get(None, "greet")
+        registry.prompts.get(None, "greet")
 
 
 PARENTS = [
@@ -51,17 +51,17 @@ def test_a_snippets_parent_is_never_taken_with_the_snippet_inlined(
     tells_snippets: bool, tone: str, parent: str, outer: str
 ) -> None:
     with client(Customer(tells_snippets=tells_snippets)) as registry:
-        registry.publish(completion("tone", tone), message="m")
-        registry.publish(completion("tone", "Be short."), message="m")
+        registry.prompts.publish(completion("tone", tone), message="m")
+        registry.prompts.publish(completion("tone", "Be short."), message="m")
         if outer:
-            registry.publish(completion("outer", outer), message="m")
-        registry.publish(Prompt("parent", template(parent)), message="m")
-        registry.publish(Prompt("other", template("Unrelated")), message="m")
+            registry.prompts.publish(completion("outer", outer), message="m")
+        registry.prompts.publish(Prompt("parent", template(parent)), message="m")
+        registry.prompts.publish(Prompt("other", template("Unrelated")), message="m")
         with pytest.raises(NotReadableRaw) as caught:
-            registry.get(None, "parent")
+            registry.prompts.get(None, "parent")
         assert caught.value.exit_code == 4 and "'parent'" in caught.value.message
-        assert registry.get(None, "other").prompt.name == "other"
-        assert registry.get(None, "tone").version == 2
+        assert registry.prompts.get(None, "other").prompt.name == "other"
+        assert registry.prompts.get(None, "tone").version == 2
 
 
 class ExpandsEverywhere(Customer):
@@ -78,31 +78,31 @@ class ExpandsEverywhere(Customer):
 @pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@version_number:1@@@"])
 def test_an_inlined_snippet_is_recognised_by_the_text_of_any_of_its_versions(reference: str) -> None:
     with client(ExpandsEverywhere()) as registry:
-        registry.publish(completion("tone", "Be kind."), message="m")
-        registry.publish(completion("tone", "Be short."), message="m")
-        registry.publish(Prompt("parent", template(f"{reference} Answer.")), message="m")
+        registry.prompts.publish(completion("tone", "Be kind."), message="m")
+        registry.prompts.publish(completion("tone", "Be short."), message="m")
+        registry.prompts.publish(Prompt("parent", template(f"{reference} Answer.")), message="m")
         with pytest.raises(NotReadableRaw, match="'tone'"):
-            registry.get(None, "parent")
+            registry.prompts.get(None, "parent")
 
 
 def test_a_prompt_whose_variables_are_filled_in_is_not_taken_for_its_source() -> None:
     with client(Customer(renders=True)) as registry:
-        registry.publish(PROMPT, message="m")
+        registry.prompts.publish(PROMPT, message="m")
         with pytest.raises(NotReadableRaw, match="variables a, b"):
-            registry.get(None, PROMPT.name)
+            registry.prompts.get(None, PROMPT.name)
 
 
 LACKING: list[Callable[[Registry], object]] = [
-    lambda registry: registry.labels(1, "p"),
-    lambda registry: registry.set_label(1, "p", "prod", 1, None),
-    lambda registry: registry.set_label(1, "p", "prod", 1, Label("prod", 1, 4)),
-    lambda registry: registry.archive(1, False),
-    lambda registry: registry.snippet_usage(1, "p"),
-    lambda registry: registry.agent_result(1),
-    lambda registry: registry.evaluation_score(1),
-    lambda registry: registry.evaluation_rows(1),
-    lambda registry: registry.list_datasets(),
-    lambda registry: registry.create_group(),
+    lambda registry: registry.labels.of(1, "p"),
+    lambda registry: registry.labels.set(1, "p", "prod", 1, None),
+    lambda registry: registry.labels.set(1, "p", "prod", 1, Label("prod", 1, 4)),
+    lambda registry: registry.prompts.archive(1, False),
+    lambda registry: registry.prompts.snippet_usage(1, "p"),
+    lambda registry: registry.checks.agent_result(1),
+    lambda registry: registry.checks.evaluation_score(1),
+    lambda registry: registry.checks.evaluation_rows(1),
+    lambda registry: registry.checks.list_datasets(),
+    lambda registry: registry.tracking.create_group(),
 ]
 
 

@@ -13,7 +13,7 @@ from scripted_registry import KEY, template
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import NotFound, Rejected
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import local_transport, wsgi_transport
 from promptsync.server.app import create_app
 from promptsync.server.serve import listening, stop
@@ -28,17 +28,17 @@ PARENT = Prompt(
 
 
 @pytest.fixture(params=["in-process", "socket"])
-def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registry]:
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PromptLayer]:
     app = create_app(str(tmp_path / "registry.db"))
     if request.param == "in-process":
-        with Registry("local:", None, transport=wsgi_transport(app)) as registry:
+        with PromptLayer("local:", None, transport=wsgi_transport(app)) as registry:
             yield registry
         return
     try:
         with listening(app, "127.0.0.1", 0) as server:
             thread = threading.Thread(target=server.run)
             thread.start()
-            with Registry(f"http://127.0.0.1:{server.effective_port}/", KEY) as registry:
+            with PromptLayer(f"http://127.0.0.1:{server.effective_port}/", KEY) as registry:
                 yield registry
             stop(server)
             thread.join(5)
@@ -46,11 +46,11 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registr
         app.close()
 
 
-def test_what_is_published_is_what_is_read_and_costs_one_request(registry: Registry) -> None:
+def test_what_is_published_is_what_is_read_and_costs_one_request(registry: PromptLayer) -> None:
     for number, prompt in enumerate((TONE, PARENT), start=1):
-        made = registry.publish(prompt, message=f"m (v{number})", labels=["prod"])
+        made = registry.prompts.publish(prompt, message=f"m (v{number})", labels=["prod"])
         assert made.version == 1
-        found = registry.get(made.template_id, prompt.name)
+        found = registry.prompts.get(made.template_id, prompt.name)
         assert digest(found.prompt) == digest(prompt)
         assert set(found.prompt.tags) == set(prompt.tags)
         assert found.message == f"m (v{number})"
@@ -59,91 +59,95 @@ def test_what_is_published_is_what_is_read_and_costs_one_request(registry: Regis
     assert isinstance(registry.workspace_id, int)
 
 
-def test_a_list_shows_every_prompt_with_its_raw_body(registry: Registry) -> None:
-    registry.publish(TONE, message="m")
-    registry.publish(PARENT, message="m")
-    listed = {one.name: one for one in registry.list()}
+def test_a_list_shows_every_prompt_with_its_raw_body(registry: PromptLayer) -> None:
+    registry.prompts.publish(TONE, message="m")
+    registry.prompts.publish(PARENT, message="m")
+    listed = {one.name: one for one in registry.prompts.list()}
     assert digest(listed[PARENT.name].prompt) == digest(PARENT)
     assert listed[TONE.name].is_snippet and not listed[PARENT.name].is_snippet
-    assert [one.name for one in registry.list(tag="billing")] == [PARENT.name]
-    assert [one.name for one in registry.list(name="TONE")] == [TONE.name]
+    assert [one.name for one in registry.prompts.list(tag="billing")] == [PARENT.name]
+    assert [one.name for one in registry.prompts.list(name="TONE")] == [TONE.name]
 
 
-def test_labels_move_through_both_ways_of_reading_them(registry: Registry) -> None:
-    registry.publish(TONE, message="m", labels=["prod"])
-    made = registry.publish(TONE, message="m")
-    (prod,) = registry.labels(made.template_id, TONE.name)
+def test_labels_move_through_both_ways_of_reading_them(registry: PromptLayer) -> None:
+    registry.prompts.publish(TONE, message="m", labels=["prod"])
+    made = registry.prompts.publish(TONE, message="m")
+    (prod,) = registry.labels.of(made.template_id, TONE.name)
     assert (prod.name, prod.version) == ("prod", 1)
-    registry.set_label(made.template_id, TONE.name, "prod", 2, prod)
-    registry.set_label(made.template_id, TONE.name, "dev", 1, None)
-    every = registry.all_labels()
+    registry.labels.set(made.template_id, TONE.name, "prod", 2, prod)
+    registry.labels.set(made.template_id, TONE.name, "dev", 1, None)
+    every = registry.labels.all()
     assert every is not None
     assert {(one.name, one.version, one.prompt_name) for one in every} == {
         ("prod", 2, TONE.name),
         ("dev", 1, TONE.name),
     }
-    assert [one.version for one in registry.list(label="prod")] == [2]
-    assert registry.get(None, TONE.name, label="dev").version == 1
-    registry.delete_label(prod)
-    assert [one.name for one in registry.labels(made.template_id, TONE.name)] == ["dev"]
+    assert [one.version for one in registry.prompts.list(label="prod")] == [2]
+    assert registry.prompts.get(None, TONE.name, label="dev").version == 1
+    registry.labels.delete(prod)
+    assert [one.name for one in registry.labels.of(made.template_id, TONE.name)] == ["dev"]
 
 
-def test_an_archived_prompt_is_gone_from_the_active_list(registry: Registry) -> None:
-    made = registry.publish(PARENT.__class__(PARENT.name, template()), message="m")
-    registry.archive(made.template_id, False)
-    assert registry.list() == []
-    assert [one.name for one in registry.list(status="deleted")] == [PARENT.name]
+def test_an_archived_prompt_is_gone_from_the_active_list(registry: PromptLayer) -> None:
+    made = registry.prompts.publish(PARENT.__class__(PARENT.name, template()), message="m")
+    registry.prompts.archive(made.template_id, False)
+    assert registry.prompts.list() == []
+    assert [one.name for one in registry.prompts.list(status="deleted")] == [PARENT.name]
 
 
-def test_what_is_not_there_is_not_found(registry: Registry) -> None:
-    made = registry.publish(TONE, message="m")
+def test_what_is_not_there_is_not_found(registry: PromptLayer) -> None:
+    made = registry.prompts.publish(TONE, message="m")
     for template_id, name, number in (
         (made.template_id, TONE.name, 9),
         (99, "gone", None),
         (None, "gone", None),
     ):
         with pytest.raises(NotFound):
-            registry.get(template_id, name, version=number)
+            registry.prompts.get(template_id, name, version=number)
 
 
-def test_a_missing_snippet_is_named(registry: Registry) -> None:
+def test_a_missing_snippet_is_named(registry: PromptLayer) -> None:
     with pytest.raises(Rejected, match="house/tone"):
-        registry.publish(PARENT, message="m")
-    assert registry.list() == []
+        registry.prompts.publish(PARENT, message="m")
+    assert registry.prompts.list() == []
 
 
-def test_the_users_of_a_snippet_are_listed_and_prompts_rendered(registry: Registry) -> None:
-    tone = registry.publish(TONE, message="m")
-    registry.publish(PARENT, message="m")
-    usage = registry.snippet_usage(tone.template_id, TONE.name)
+def test_the_users_of_a_snippet_are_listed_and_prompts_rendered(registry: PromptLayer) -> None:
+    tone = registry.prompts.publish(TONE, message="m")
+    registry.prompts.publish(PARENT, message="m")
+    usage = registry.prompts.snippet_usage(tone.template_id, TONE.name)
     assert [one["prompt_name"] for one in usage["snippet_usage"]] == [PARENT.name]
-    rendered = registry.render(PARENT.name, variables={"how": "kind", "name": "Ana"})
+    rendered = registry.prompts.render(PARENT.name, variables={"how": "kind", "name": "Ana"})
     assert "Be kind. Hi Ana" in str(rendered["prompt_template"])
 
 
-def test_an_all_digit_name_and_the_prompt_with_that_id_are_told_apart(registry: Registry) -> None:
-    first = registry.publish(Prompt("greet", template("one")), message="m")
-    digits = registry.publish(Prompt(str(first.template_id), template("two")), message="m")
+def test_an_all_digit_name_and_the_prompt_with_that_id_are_told_apart(registry: PromptLayer) -> None:
+    first = registry.prompts.publish(Prompt("greet", template("one")), message="m")
+    digits = registry.prompts.publish(Prompt(str(first.template_id), template("two")), message="m")
     for made, name in ((first, "greet"), (digits, str(first.template_id))):
-        assert registry.get(made.template_id, name).template_id == made.template_id
+        assert registry.prompts.get(made.template_id, name).template_id == made.template_id
 
 
-def test_a_prompt_named_like_a_part_of_a_path_is_a_prompt(registry: Registry) -> None:
+def test_a_prompt_named_like_a_part_of_a_path_is_a_prompt(registry: PromptLayer) -> None:
     for name in ("labels", "a/labels", "..", "a?b", "%2F", " "):
-        made = registry.publish(Prompt(name, template(name)), message="m")
-        assert registry.get(made.template_id, name).template_id == made.template_id
-        assert registry.get(None, name).prompt.template["messages"][0]["content"][0]["text"] == name
+        made = registry.prompts.publish(Prompt(name, template(name)), message="m")
+        assert registry.prompts.get(made.template_id, name).template_id == made.template_id
+        assert registry.prompts.get(None, name).prompt.template["messages"][0]["content"][0]["text"] == name
 
 
-def test_many_threads_publish_and_read_at_once(registry: Registry) -> None:
+def test_many_threads_publish_and_read_at_once(registry: PromptLayer) -> None:
     names = [f"p{number}" for number in range(120)]
     with ThreadPoolExecutor(8) as pool:
-        made = [*pool.map(lambda name: registry.publish(Prompt(name, template()), message="m"), names)]
+        made = [
+            *pool.map(lambda name: registry.prompts.publish(Prompt(name, template()), message="m"), names)
+        ]
         read = [
-            *pool.map(lambda one: registry.get(one[0].template_id, one[1]), zip(made, names, strict=True))
+            *pool.map(
+                lambda one: registry.prompts.get(one[0].template_id, one[1]), zip(made, names, strict=True)
+            )
         ]
     assert [one.prompt.name for one in read] == names
-    assert sorted(one.name for one in registry.list()) == sorted(names)
+    assert sorted(one.name for one in registry.prompts.list()) == sorted(names)
     assert registry.requests == 242
 
 
@@ -151,10 +155,10 @@ def test_a_wrong_key_is_refused(tmp_path: Path) -> None:
     app = create_app(str(tmp_path / "registry.db"), api_key="pl_right_key")
     transport = wsgi_transport(app)
     with (
-        Registry("local:", "pl_wrong_key", transport=transport) as registry,
+        PromptLayer("local:", "pl_wrong_key", transport=transport) as registry,
         pytest.raises(Rejected) as caught,
     ):
-        registry.list()
+        registry.prompts.list()
     assert caught.value.status == 401
     assert "pl_wrong_key" not in caught.value.message
 
@@ -162,7 +166,7 @@ def test_a_wrong_key_is_refused(tmp_path: Path) -> None:
 def test_a_local_remote_opens_its_database_by_itself(tmp_path: Path) -> None:
     path = tmp_path / "registry.db"
     for count in (1, 2):
-        with Registry("local:", None, transport=local_transport(str(path))) as registry:
-            registry.publish(TONE, message="m")
-            assert [one.version for one in registry.list()] == [count]
+        with PromptLayer("local:", None, transport=local_transport(str(path))) as registry:
+            registry.prompts.publish(TONE, message="m")
+            assert [one.version for one in registry.prompts.list()] == [count]
     assert path.exists()

@@ -34,8 +34,9 @@ from promptsync.registry.errors import (
     ServerFailed,
     TimedOut,
 )
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.retry import policy
+from promptsync.registry.protocol import Waits
 
 PROMPT = Prompt("greet", template())
 CREATED = Reply({"id": 7, "prompt_name": "greet", "version_number": 1}, status=201)
@@ -51,7 +52,7 @@ def failed(status: int, message: str = "", **headers: str) -> Reply:
 def test_a_read_is_repeated_until_it_works(fault: Reply) -> None:
     script = Scripted(fault, fault, fault, EMPTY_LIST)
     with client(script) as registry:
-        assert registry.list() == []
+        assert registry.prompts.list() == []
         assert registry.requests == 4
 
 
@@ -88,7 +89,7 @@ def test_a_read_that_never_works_ends_in_exit_code_four(
 ) -> None:
     with client(Scripted(fault)) as registry:
         with pytest.raises(error) as caught:
-            registry.list()
+            registry.prompts.list()
         assert type(caught.value) is error
         assert caught.value.exit_code == 4
         assert registry.requests == attempts
@@ -117,9 +118,9 @@ def test_a_publish_is_sent_once_and_says_whether_it_can_have_happened(
     fault: Reply, error: type[RemoteError], is_certain: bool
 ) -> None:
     script = Scripted(fault)
-    with client(script, timeout=0.2) as registry:
+    with client(script, waits=Waits(answer=0.2, first_retry=0.001)) as registry:
         with pytest.raises(error) as caught:
-            registry.publish(PROMPT, message="m")
+            registry.prompts.publish(PROMPT, message="m")
         assert len(script.seen) == 1
         assert isinstance(caught.value, NotSent) is is_certain
         assert isinstance(caught.value, FateUnknown) is not is_certain
@@ -128,7 +129,7 @@ def test_a_publish_is_sent_once_and_says_whether_it_can_have_happened(
 def test_a_publish_is_repeated_when_the_registry_was_only_too_busy() -> None:
     script = Scripted(failed(429), failed(429), CREATED)
     with client(script) as registry:
-        assert registry.publish(PROMPT, message="m").version == 1
+        assert registry.prompts.publish(PROMPT, message="m").version == 1
     assert len(script.seen) == 3
 
 
@@ -141,9 +142,9 @@ def free_port() -> int:
 
 def test_a_closed_port_is_named_and_nothing_was_sent() -> None:
     port = free_port()
-    with Registry(f"http://127.0.0.1:{port}", KEY, first_wait=0.001) as registry:
+    with PromptLayer(f"http://127.0.0.1:{port}", KEY, waits=Waits(first_retry=0.001)) as registry:
         with pytest.raises(NotSent) as caught:
-            registry.publish(PROMPT, message="m")
+            registry.prompts.publish(PROMPT, message="m")
         assert f"127.0.0.1:{port}" in caught.value.message
         assert f"serve --port {port}" in caught.value.hint
         assert registry.requests == 2
@@ -151,9 +152,9 @@ def test_a_closed_port_is_named_and_nothing_was_sent() -> None:
 
 def test_a_timed_out_read_is_repeated_only_once() -> None:
     script = Scripted(SLOW)
-    with client(script, timeout=0.1) as registry:
+    with client(script, waits=Waits(answer=0.1, first_retry=0.001)) as registry:
         with pytest.raises(TimedOut, match=r"in time .*allowed: 0\.1 s"):
-            registry.list()
+            registry.prompts.list()
         assert registry.requests == 2
 
 
@@ -198,7 +199,7 @@ def test_somebody_is_told_of_a_long_wait_and_requests_stop_meanwhile() -> None:
     script = Scripted(failed(429, "", Retry_After=in_a_second), EMPTY_LIST)
     with client(script, on_wait=told.append) as registry:
         started = time()
-        assert registry.list() == []
+        assert registry.prompts.list() == []
         assert time() - started > 0.5
     assert len(told) == 1
     assert "429" in told[0] and "trying again in" in told[0]
@@ -210,7 +211,7 @@ def test_somebody_is_told_of_a_long_wait_and_requests_stop_meanwhile() -> None:
 def test_a_refused_key_names_the_variable_and_the_url_and_never_the_key() -> None:
     with client(Scripted(failed(401, f"Invalid API key {KEY}"))) as registry:
         with pytest.raises(Rejected) as caught:
-            registry.list()
+            registry.prompts.list()
         assert registry.url in caught.value.message
         assert "PROMPTLAYER_API_KEY" in caught.value.hint
         assert caught.value.code == "unauthorized"
@@ -230,7 +231,7 @@ def test_a_refused_key_names_the_variable_and_the_url_and_never_the_key() -> Non
 )
 def test_a_key_that_the_registry_echoes_is_not_shown(reply: Reply) -> None:
     with client(Scripted(reply)) as registry, pytest.raises(RemoteError) as caught:
-        registry.list()
+        registry.prompts.list()
     shown = repr(vars(caught.value))
     assert KEY not in shown and KEY[:8] not in shown
 
@@ -240,7 +241,7 @@ def test_a_redirect_is_not_followed_and_its_target_named() -> None:
     with serving(other) as elsewhere:
         script = Scripted(Reply("", status=301, headers={"Location": f"{elsewhere}/prompt-templates"}))
         with client(script) as registry, pytest.raises(Redirected) as caught:
-            registry.list()
+            registry.prompts.list()
         assert elsewhere in caught.value.message
     assert other.seen == []
 
@@ -248,7 +249,7 @@ def test_a_redirect_is_not_followed_and_its_target_named() -> None:
 def test_control_characters_of_a_registry_are_escaped() -> None:
     coloured = failed(422, "bad \x1b[31mred\x07\u202e text")
     with client(Scripted(coloured)) as registry, pytest.raises(Rejected) as caught:
-        registry.list()
+        registry.prompts.list()
     assert "bad \\x1b[31mred\\x07\\u202e text" in caught.value.message
 
 
@@ -269,7 +270,7 @@ REASONS: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("body", "reason"), REASONS)
 def test_the_reason_is_found_in_every_known_error_body(body: Any, reason: str) -> None:
     with client(Scripted(Reply(body, status=409))) as registry, pytest.raises(Rejected) as caught:
-        registry.list()
+        registry.prompts.list()
     assert caught.value.reason == reason
     assert reason in caught.value.message
 
@@ -277,9 +278,9 @@ def test_the_reason_is_found_in_every_known_error_body(body: Any, reason: str) -
 def test_a_success_that_says_it_is_none_is_an_error() -> None:
     with client(Scripted(Reply({"success": False, "message": "quota"}))) as registry:
         with pytest.raises(Rejected, match="quota"):
-            registry.track_score(1, 50)
+            registry.tracking.track_score(1, 50)
         with pytest.raises(Rejected, match="quota"):
-            registry.publish(PROMPT, message="m")
+            registry.prompts.publish(PROMPT, message="m")
 
 
 def test_what_json_cannot_carry_is_refused_before_it_is_sent() -> None:
@@ -287,7 +288,7 @@ def test_what_json_cannot_carry_is_refused_before_it_is_sent() -> None:
     with client(script) as registry:
         for value in (float("nan"), "\ud800", {1, 2}):
             with pytest.raises(RemoteError, match="JSON cannot carry") as caught:
-                registry.publish(Prompt("greet", template(), metadata={"x": value}), message="m")
+                registry.prompts.publish(Prompt("greet", template(), metadata={"x": value}), message="m")
             assert caught.value.code == "not-json"
     assert script.seen == []
 
@@ -295,7 +296,7 @@ def test_what_json_cannot_carry_is_refused_before_it_is_sent() -> None:
 def test_the_key_and_our_name_are_in_each_request() -> None:
     script = Scripted(Reply(version()))
     with client(script) as registry:
-        registry.get(7, "greet")
+        registry.prompts.get(7, "greet")
     headers = script.seen[0].headers
     assert headers["X-API-KEY"] == KEY
     assert headers["User-Agent"].startswith("promptsync/")
@@ -305,10 +306,10 @@ def test_a_proxy_never_sees_what_goes_to_this_machine(monkeypatch: pytest.Monkey
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     with client(Scripted(EMPTY_LIST)) as registry:
-        assert registry.list() == []
+        assert registry.prompts.list() == []
 
 
 def test_a_broken_proxy_setting_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "nonsense://proxy")
-    with Registry("https://registry.invalid", KEY) as registry, pytest.raises(NotSent, match="prepare"):
-        registry.list()
+    with PromptLayer("https://registry.invalid", KEY) as registry, pytest.raises(NotSent, match="prepare"):
+        registry.prompts.list()

@@ -19,16 +19,16 @@ PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing",
 def test_labels_are_created_moved_and_deleted() -> None:
     vendor = Vendor()
     with client(vendor) as registry:
-        registry.publish(PROMPT, message="m")
-        registry.publish(PROMPT, message="m")
-        registry.set_label(1, PROMPT.name, "prod", 1, None)
-        (prod,) = registry.labels(1, PROMPT.name)
+        registry.prompts.publish(PROMPT, message="m")
+        registry.prompts.publish(PROMPT, message="m")
+        registry.labels.set(1, PROMPT.name, "prod", 1, None)
+        (prod,) = registry.labels.of(1, PROMPT.name)
         assert prod == Label("prod", 1, 1, 1, PROMPT.name)
-        registry.set_label(1, PROMPT.name, "prod", 2, prod)
-        assert registry.labels(1, PROMPT.name)[0].version == 2
-        registry.delete_label(prod)
-        registry.delete_label(prod)
-        assert registry.labels(1, PROMPT.name) == []
+        registry.labels.set(1, PROMPT.name, "prod", 2, prod)
+        assert registry.labels.of(1, PROMPT.name)[0].version == 2
+        registry.labels.delete(prod)
+        registry.labels.delete(prod)
+        assert registry.labels.of(1, PROMPT.name) == []
 
 
 PROD = {"release_label": "prod", "release_label_id": 12, "prompt_version_number": 3}
@@ -57,39 +57,39 @@ LABEL_LISTS: list[tuple[Any, list[Label] | None]] = [
 @pytest.mark.parametrize(("body", "labels"), LABEL_LISTS)
 def test_the_list_of_all_labels_is_understood_or_not_used(body: Any, labels: list[Label] | None) -> None:
     with client(Scripted(Reply(body))) as registry:
-        assert registry.all_labels() == labels
+        assert registry.labels.all() == labels
         asked = registry.requests
-        assert registry.all_labels() == labels
+        assert registry.labels.all() == labels
         assert registry.requests == (asked if labels is None else asked + 1)
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 422])
 def test_a_registry_without_a_list_of_all_labels_is_asked_per_prompt(status: int) -> None:
     with client(Scripted(Reply({"message": "'labels' is not an id"}, status=status))) as registry:
-        assert registry.all_labels() is None
+        assert registry.labels.all() is None
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_list_of_labels_is_no_missing_one(status: int) -> None:
     with client(Scripted(Reply("", status=status))) as registry, pytest.raises(Rejected):
-        registry.all_labels()
+        registry.labels.all()
 
 
 @pytest.mark.parametrize("body", [[PROD], {"release_labels": [PROD]}])
 def test_the_labels_of_a_prompt_come_bare_or_in_an_object(body: Any) -> None:
     with client(Scripted(Reply(body))) as registry:
-        assert registry.labels(71, "greet") == [LABEL]
+        assert registry.labels.of(71, "greet") == [LABEL]
 
 
 @pytest.mark.parametrize("body", [{}, {"release_labels": {}}, [{"release_label": "prod"}], "<html>"])
 def test_labels_of_another_shape_are_refused(body: Any) -> None:
     with client(Scripted(Reply(body))) as registry, pytest.raises(RemoteError, match="expected"):
-        registry.labels(71, "greet")
+        registry.labels.of(71, "greet")
 
 
 def test_a_forbidden_label_says_that_the_permission_is_missing() -> None:
     with client(Scripted(Reply("", status=403))) as registry, pytest.raises(Rejected) as caught:
-        registry.set_label(71, "greet", "prod", 3, LABEL)
+        registry.labels.set(71, "greet", "prod", 3, LABEL)
     assert "permission" in caught.value.hint
     assert caught.value.code == "forbidden"
 
@@ -117,6 +117,6 @@ def test_a_label_whose_creation_got_lost_is_looked_for_before_it_is_made_again(
     is_made: bool, elsewhere: int | None
 ) -> None:
     with client(LosesAnswers(is_made=is_made, version=elsewhere)) as registry:
-        registry.publish(PROMPT, message="m")
-        registry.set_label(1, PROMPT.name, "prod", 2, None)
-        assert [(one.name, one.version) for one in registry.labels(1, PROMPT.name)] == [("prod", 2)]
+        registry.prompts.publish(PROMPT, message="m")
+        registry.labels.set(1, PROMPT.name, "prod", 2, None)
+        assert [(one.name, one.version) for one in registry.labels.of(1, PROMPT.name)] == [("prod", 2)]

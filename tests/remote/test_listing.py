@@ -33,7 +33,7 @@ def pages_of(items: list[dict[str, Any]], *, cap: int = 100, keys: str = "pages 
 
 
 def ids(registry: Any) -> list[int]:
-    return [one.template_id for one in registry.list()]
+    return [one.template_id for one in registry.prompts.list()]
 
 
 @pytest.mark.parametrize("keys", ["pages total has_next", "pages", "total", "has_next", ""])
@@ -93,7 +93,7 @@ def test_pages_are_read_in_parallel_and_in_order_and_progress_is_told() -> None:
 
     told: list[tuple[int, int]] = []
     with client(react) as registry:
-        found = registry.list(on_page=lambda done, pages: told.append((done, pages)))
+        found = registry.prompts.list(on_page=lambda done, pages: told.append((done, pages)))
     assert [one.template_id for one in found] == [*range(1, 501)]
     assert told == [(n, 5) for n in range(1, 6)]
 
@@ -101,8 +101,8 @@ def test_pages_are_read_in_parallel_and_in_order_and_progress_is_told() -> None:
 def test_what_is_asked_for_is_sent_and_nothing_else() -> None:
     script = Scripted(react=pages_of([]))
     with client(script) as registry:
-        registry.list()
-        registry.list(status="all", label="prod", name="a b/c", tag="x")
+        registry.prompts.list()
+        registry.prompts.list(status="all", label="prod", name="a b/c", tag="x")
     plain = {"page": "1", "per_page": "100", "sort_by": "id", "sort_order": "asc"}
     assert asked(script.seen[0]) == plain
     assert asked(script.seen[1]) == {**plain, "status": "all", "label": "prod", "name": "a b/c", "tags": "x"}
@@ -128,7 +128,7 @@ def test_a_registry_that_cannot_sort_is_asked_without_and_never_again(status: in
 def test_a_refused_list_is_no_matter_of_sorting() -> None:
     refused = Reply({"message": "no such status"}, status=422)
     with client(Scripted(refused)) as registry, pytest.raises(Rejected, match="no such status"):
-        registry.list(status="odd")
+        registry.prompts.list(status="odd")
 
 
 def shifting(times: int) -> Callable[[Seen], Reply]:
@@ -155,7 +155,7 @@ def test_a_list_that_shifts_while_it_is_read_is_read_again() -> None:
 def test_a_list_that_keeps_changing_is_an_error() -> None:
     with client(shifting(99)) as registry:
         with pytest.raises(ListKeptChanging, match="kept changing") as caught:
-            registry.list()
+            registry.prompts.list()
         assert caught.value.exit_code == 4
         assert registry.requests == 6
 
@@ -164,7 +164,7 @@ def test_a_list_that_keeps_changing_is_an_error() -> None:
 def test_a_total_that_is_not_what_comes_is_an_error(total: int) -> None:
     wrong = Reply({"items": [item(1), item(2)], "pages": 1, "total": total})
     with client(Scripted(wrong)) as registry, pytest.raises(ListKeptChanging):
-        registry.list()
+        registry.prompts.list()
 
 
 def test_an_item_that_vanishes_while_another_comes_is_noticed() -> None:
@@ -192,7 +192,7 @@ def test_one_failed_page_fails_the_whole_list(fault: Reply, error: type[Exceptio
         return reply
 
     with client(react) as registry, pytest.raises((error, ListKeptChanging)):
-        registry.list()
+        registry.prompts.list()
 
 
 def test_an_item_is_what_the_registry_says_of_a_prompt() -> None:
@@ -209,7 +209,7 @@ def test_an_item_is_what_the_registry_says_of_a_prompt() -> None:
         provider_base_url=None,
     )
     with client(Scripted(Reply({"items": [raw], "pages": 1, "total": 1}))) as registry:
-        (found,) = registry.list()
+        (found,) = registry.prompts.list()
     assert (found.template_id, found.name, found.version, found.message) == (5, "a/b", 4, "m (v4)")
     assert found.is_snippet
     assert found.prompt.tags == ("x",)
@@ -229,7 +229,7 @@ def test_a_template_has_a_type_and_blocks_whatever_was_stored(
     given: dict[str, Any], template_type: str, content: Any
 ) -> None:
     with client(Scripted(Reply({"items": [{**item(1), "prompt_template": given}], "pages": 1}))) as registry:
-        (found,) = registry.list()
+        (found,) = registry.prompts.list()
     assert found.prompt.template["type"] == template_type
     part = found.prompt.template["messages"][0] if template_type == "chat" else found.prompt.template
     assert part["content"] == content
@@ -249,5 +249,9 @@ def test_a_version_or_body_that_the_list_leaves_out_is_read_singly() -> None:
         return Reply(version(bare[number - 1]["prompt_name"], 4, number))
 
     with client(react) as registry:
-        assert [(one.name, one.version) for one in registry.list()] == [("one", 4), ("two", 4), ("p3", 1)]
+        assert [(one.name, one.version) for one in registry.prompts.list()] == [
+            ("one", 4),
+            ("two", 4),
+            ("p3", 1),
+        ]
         assert registry.requests == 3

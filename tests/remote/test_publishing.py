@@ -21,15 +21,15 @@ PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing",
 @pytest.mark.parametrize(("kind", "first_costs"), [(Customer, 1), (Vendor, 2)])
 def test_a_prompt_comes_back_as_it_was_published(kind: Callable[[], Strict], first_costs: int) -> None:
     with client(kind()) as registry:
-        registry.publish(PROMPT, message="first")
-        made = registry.publish(PROMPT, message="second")
+        registry.prompts.publish(PROMPT, message="first")
+        made = registry.prompts.publish(PROMPT, message="second")
         assert (made.template_id, made.version) == (1, 2)
         for number, message in ((1, "first"), (2, "second")):
-            found = registry.get(1, PROMPT.name, version=number)
+            found = registry.prompts.get(1, PROMPT.name, version=number)
             assert digest(found.prompt) == digest(PROMPT)
             assert found.prompt.tags == PROMPT.tags
             assert found.message in {message, None}
-        assert [one.name for one in registry.list()] == [PROMPT.name]
+        assert [one.name for one in registry.prompts.list()] == [PROMPT.name]
 
 
 def publishes(registry: Strict) -> list[dict[str, Any]]:
@@ -39,7 +39,7 @@ def publishes(registry: Strict) -> list[dict[str, Any]]:
 def test_the_flat_body_comes_first_and_the_nested_one_after_it() -> None:
     vendor = Vendor()
     with client(vendor) as registry:
-        registry.publish(
+        registry.prompts.publish(
             Prompt(PROMPT.name, PROMPT.template, MODEL, ("t",), {"provider_base_url_name": "eu"}),
             message="m",
             labels=["dev"],
@@ -67,7 +67,9 @@ def test_the_flat_body_comes_first_and_the_nested_one_after_it() -> None:
 def test_the_shape_that_works_is_found_once_even_by_many_publishers_at_once() -> None:
     vendor = Vendor()
     with client(vendor) as registry, ThreadPoolExecutor(8) as pool:
-        made = pool.map(lambda n: registry.publish(Prompt(f"p{n}", template()), message="m"), range(24))
+        made = pool.map(
+            lambda n: registry.prompts.publish(Prompt(f"p{n}", template()), message="m"), range(24)
+        )
         assert [one.version for one in made] == [1] * 24
     assert len(publishes(vendor)) == 25
 
@@ -85,8 +87,8 @@ def test_tags_and_type_are_always_sent_and_variables_sorted() -> None:
         ]
     }
     with client(customer) as registry:
-        registry.publish(Prompt("p", jinja), message="m")
-        registry.publish(Prompt("c", {"content": [{"type": "text", "text": "{q}"}]}), message="m")
+        registry.prompts.publish(Prompt("p", jinja), message="m")
+        registry.prompts.publish(Prompt("c", {"content": [{"type": "text", "text": "{q}"}]}), message="m")
     chat, text = publishes(customer)
     assert chat["tags"] == [] and "metadata" not in chat and "release_labels" not in chat
     assert chat["prompt_template"]["type"] == "chat"
@@ -101,7 +103,7 @@ def test_tags_and_type_are_always_sent_and_variables_sorted() -> None:
 
 def test_a_snippet_that_does_not_exist_is_the_cause_and_the_other_shape_is_noise() -> None:
     with client(Vendor()) as registry, pytest.raises(Rejected) as caught:
-        registry.publish(Prompt("p", template("@@@gone@@@")), message="m")
+        registry.prompts.publish(Prompt("p", template("@@@gone@@@")), message="m")
     assert (caught.value.status, caught.value.code) == (422, "rejected")
     assert "The snippet gone does not exist" in caught.value.message
     assert "Field required" not in caught.value.message
@@ -110,14 +112,14 @@ def test_a_snippet_that_does_not_exist_is_the_cause_and_the_other_shape_is_noise
 
 def test_a_commit_message_that_is_too_long_is_the_cause() -> None:
     with client(Customer()) as registry, pytest.raises(Rejected) as caught:
-        registry.publish(PROMPT, message="m" * 73)
+        registry.prompts.publish(PROMPT, message="m" * 73)
     assert "72 characters" in caught.value.message and "prompt_name" not in caught.value.message
 
 
 def test_both_refusals_are_shown_when_neither_names_the_cause() -> None:
     script = Scripted(Reply({"message": "flat is wrong"}, 400), Reply({"message": "nested is wrong"}, 422))
     with client(script) as registry, pytest.raises(Rejected, match=r"flat is wrong.*nested is wrong"):
-        registry.publish(PROMPT, message="m")
+        registry.prompts.publish(PROMPT, message="m")
 
 
 @pytest.mark.parametrize("first", [400, 404, 405, 422])
@@ -127,7 +129,7 @@ def test_the_second_shape_is_never_followed_by_a_third_attempt(first: int, secon
         Reply({"message": "no"}, status=first), DROPPED if second is None else Reply("", second)
     )
     with client(script) as registry, pytest.raises(FateUnknown):
-        registry.publish(PROMPT, message="m")
+        registry.prompts.publish(PROMPT, message="m")
     assert len(script.seen) == 2
 
 
@@ -138,7 +140,7 @@ def test_a_version_that_the_answer_does_not_tell_is_read_back() -> None:
         return Reply(version("greet", 12))
 
     with client(react) as registry:
-        made = registry.publish(Prompt("greet", template()), message="m")
+        made = registry.prompts.publish(Prompt("greet", template()), message="m")
         assert (made.template_id, made.version) == (7, 12)
         assert registry.requests == 2
 
@@ -152,10 +154,10 @@ def test_a_publish_whose_version_cannot_be_read_back_is_of_unknown_outcome(read:
         client(react) as registry,
         pytest.raises(ConnectionLost, match="published, but not as which version"),
     ):
-        registry.publish(Prompt("greet", template()), message="m")
+        registry.prompts.publish(Prompt("greet", template()), message="m")
 
 
 def test_an_answer_for_another_prompt_is_of_unknown_outcome() -> None:
     script = Scripted(Reply({"id": 7, "prompt_name": "other", "version": 1}, status=201))
     with client(script) as registry, pytest.raises(ConnectionLost, match="may be published or not"):
-        registry.publish(Prompt("greet", template()), message="m")
+        registry.prompts.publish(Prompt("greet", template()), message="m")

@@ -29,7 +29,7 @@ class Shelf:
 def test_a_raw_read_is_fresh_unresolved_and_addressed_by_id() -> None:
     script = Scripted(Reply(version("a/b", 3, created_at="2026-02-01T08:00:00Z", tags=["t"])))
     with client(script) as registry:
-        found = registry.get(7, "a/b", version=3)
+        found = registry.prompts.get(7, "a/b", version=3)
         assert registry.workspace_id == 9
     assert script.seen[0].target == "/prompt-templates/7?version=3&resolve_snippets=false"
     assert script.seen[0].headers["Cache-Control"] == "no-cache"
@@ -45,16 +45,16 @@ def test_a_prompt_without_an_id_is_addressed_by_its_encoded_name(name: str) -> N
 
     script = Scripted(Reply(version(name)))
     with client(script) as registry:
-        assert registry.get(None, name, label="prod").prompt.name == name
+        assert registry.prompts.get(None, name, label="prod").prompt.name == name
     assert script.seen[0].target == f"/prompt-templates/{segment(name)}?label=prod&resolve_snippets=false"
 
 
 def test_a_version_and_a_label_are_never_asked_for_together() -> None:
     with client(Scripted(Reply(version()))) as registry:
         with pytest.raises(ValueError, match="exclude"):
-            registry.get(7, "greet", version=1, label="prod")
+            registry.prompts.get(7, "greet", version=1, label="prod")
         with pytest.raises(ValueError, match="exclude"):
-            registry.render("greet", version=1, label="prod")
+            registry.prompts.render("greet", version=1, label="prod")
 
 
 BROKEN = [
@@ -76,29 +76,29 @@ BROKEN = [
 @pytest.mark.parametrize("change", BROKEN)
 def test_an_answer_of_another_shape_is_refused(change: dict[str, Any]) -> None:
     with client(Scripted(Reply({**version(), **change}))) as registry, pytest.raises(BadAnswer) as caught:
-        registry.get(7, "greet", version=1)
+        registry.prompts.get(7, "greet", version=1)
     assert "GET /prompt-templates/7" in caught.value.message
 
 
 def test_a_missing_prompt_is_missing_only_when_both_ways_of_reading_agree() -> None:
     script = Scripted(NOT_FOUND)
     with client(script) as registry, pytest.raises(NotFound, match=r"no prompt 'greet' with the version 3"):
-        registry.get(7, "greet", version=3)
+        registry.prompts.get(7, "greet", version=3)
     assert [one.method for one in script.seen] == ["GET", "POST"]
 
 
 def test_where_the_raw_read_is_known_one_request_tells_that_a_prompt_is_missing() -> None:
     script = Scripted(Reply(version()), NOT_FOUND)
     with client(script) as registry:
-        registry.get(7, "greet")
+        registry.prompts.get(7, "greet")
         with pytest.raises(NotFound):
-            registry.get(8, "gone")
+            registry.prompts.get(8, "gone")
         assert registry.requests == 2
 
 
 def test_a_renamed_prompt_is_refused_with_exit_code_three() -> None:
     with client(Scripted(Reply(version("new")))) as registry, pytest.raises(RenamedRemotely) as caught:
-        registry.get(7, "old")
+        registry.prompts.get(7, "old")
     assert (caught.value.exit_code, caught.value.code) == (3, "renamed-remotely")
     assert (caught.value.old, caught.value.new) == ("old", "new")
 
@@ -137,12 +137,12 @@ def test_a_prompt_with_an_all_digit_name_and_the_prompt_with_that_id_are_told_ap
     prompts = {"71": 5, "greet": 71}
     with client(registry_kind(prompts)) as registry:
         if is_listed_before:
-            registry.list()
+            registry.prompts.list()
         for name, number in prompts.items():
-            assert registry.get(number, name).template_id == number
-            assert registry.get(None, name).template_id == number
+            assert registry.prompts.get(number, name).template_id == number
+            assert registry.prompts.get(None, name).template_id == number
         with pytest.raises(NotFound):
-            registry.get(None, "5")
+            registry.prompts.get(None, "5")
 
 
 # -- the cache -------------------------------------------------------------------------------------------
@@ -152,8 +152,8 @@ def test_a_known_version_comes_from_the_cache_once_the_workspace_is_known() -> N
     shelf = Shelf()
     script = Scripted(Reply(version("greet", 1)))
     with client(script, cache=shelf) as registry:
-        first = registry.get(7, "greet", version=1)
-        assert registry.get(7, "greet", version=1) == first
+        first = registry.prompts.get(7, "greet", version=1)
+        assert registry.prompts.get(7, "greet", version=1) == first
         assert registry.requests == 1
         assert [*shelf.kept] == [(registry.url, 9, 7, 1)]
 
@@ -162,15 +162,15 @@ def test_the_cache_is_not_asked_before_the_workspace_is_known() -> None:
     shelf = Shelf()
     with client(Scripted(Reply(version("greet", 1))), cache=shelf) as registry:
         shelf.put(registry.url, 9, 7, 1, version("greet", 1, commit_message="stale"))
-        assert registry.get(7, "greet", version=1).message == "first (v1)"
+        assert registry.prompts.get(7, "greet", version=1).message == "first (v1)"
 
 
 def test_the_latest_and_a_label_always_come_from_the_registry() -> None:
     script = Scripted(Reply(version("greet", 1)), Reply(version("greet", 2)), Reply(version("greet", 1)))
     with client(script, cache=Shelf()) as registry:
-        assert registry.get(7, "greet").version == 1
-        assert registry.get(7, "greet").version == 2
-        assert registry.get(7, "greet", label="prod").version == 1
+        assert registry.prompts.get(7, "greet").version == 1
+        assert registry.prompts.get(7, "greet").version == 2
+        assert registry.prompts.get(7, "greet", label="prod").version == 1
         assert registry.requests == 3
 
 
@@ -189,7 +189,7 @@ def test_a_cache_entry_that_does_not_fit_is_passed_over(kept: dict[str, Any]) ->
     shelf = Shelf()
     script = Scripted(Reply(version("greet", 1)), Reply(version("greet", 2)))
     with client(script, cache=shelf) as registry:
-        registry.get(7, "greet")
+        registry.prompts.get(7, "greet")
         shelf.kept[registry.url, 9, 7, 2] = kept
-        assert registry.get(7, "greet", version=2).version == 2
+        assert registry.prompts.get(7, "greet", version=2).version == 2
         assert registry.requests == 2

@@ -11,7 +11,7 @@ from strict_registries import Customer, Strict, Vendor
 from promptsync.errors import RemoteError
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import ConnectionLost, NotFound, Rejected
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.protocol import Registry
 
 MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}}
 PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing", "x"))
@@ -23,9 +23,9 @@ def test_a_prompt_is_archived_under_the_kind_that_the_registry_takes_it_for(
 ) -> None:
     vendor = Vendor()
     with client(vendor) as registry:
-        registry.publish(PROMPT, message="m")
-        registry.get(1, PROMPT.name)
-        registry.archive(1, is_snippet)
+        registry.prompts.publish(PROMPT, message="m")
+        registry.prompts.get(1, PROMPT.name)
+        registry.prompts.archive(1, is_snippet)
     assert [one["entities"] for one in vendor.archived] == [[{"id": 1, "type": kind}] for kind in kinds]
     assert {one["workspace_id"] for one in vendor.archived} == {9}
 
@@ -35,28 +35,28 @@ def test_archiving_nothing_is_an_error() -> None:
         client(Scripted(Reply({"moved_count": 0}))) as registry,
         pytest.raises(NotFound, match="archived nothing"),
     ):
-        registry.archive(1, False)
+        registry.prompts.archive(1, False)
 
 
 @pytest.mark.parametrize(("kind", "request_id", "paths"), [(Customer, 123, 1), (Vendor, 8801, 2)])
 def test_requests_are_logged_by_either_path(kind: Callable[[], Strict], request_id: int, paths: int) -> None:
     registry_there = kind()
     with client(registry_there) as registry:
-        assert registry.log_request({"provider": "openai", "model": "gpt-4o"}) == request_id
-        assert registry.log_request({"provider": "openai", "model": "gpt-4o"}) == request_id
+        assert registry.tracking.log_request({"provider": "openai", "model": "gpt-4o"}) == request_id
+        assert registry.tracking.log_request({"provider": "openai", "model": "gpt-4o"}) == request_id
     assert len(registry_there.seen) == paths + 1
 
 
 def test_requests_are_annotated_with_what_was_given() -> None:
     script = Scripted(Reply({"success": True, "id": 614}))
     with client(script) as registry:
-        registry.track_prompt(1, "greet", version=2, variables={"name": "Ana"})
-        registry.track_prompt("1", "greet")
-        registry.track_score(1, 90)
-        registry.track_score(1, 90, name="tone")
-        registry.track_metadata(1, {"k": "v"})
-        registry.track_group(1, 614)
-        assert registry.create_group() == 614
+        registry.tracking.track_prompt(1, "greet", version=2, variables={"name": "Ana"})
+        registry.tracking.track_prompt("1", "greet")
+        registry.tracking.track_score(1, 90)
+        registry.tracking.track_score(1, 90, name="tone")
+        registry.tracking.track_metadata(1, {"k": "v"})
+        registry.tracking.track_group(1, 614)
+        assert registry.tracking.create_group() == 614
     assert [(one.path, one.body) for one in script.seen[:-1]] == [
         (
             "/rest/track-prompt",
@@ -79,57 +79,57 @@ def test_requests_are_annotated_with_what_was_given() -> None:
 def test_an_unknown_request_is_no_missing_operation() -> None:
     gone = Reply({"message": "There is no request 9."}, status=404)
     with client(Scripted(gone)) as registry, pytest.raises(NotFound, match="no request 9"):
-        registry.track_score(9, 1)
+        registry.tracking.track_score(9, 1)
 
 
 @pytest.mark.parametrize("kind", [Customer, Vendor])
 def test_an_evaluation_runs_and_is_read_by_either_path(kind: Callable[[], Strict]) -> None:
     with client(kind()) as registry:
-        report = registry.run_evaluation(44, "nightly")
+        report = registry.checks.run_evaluation(44, "nightly")
         assert report == 45
-        assert registry.evaluation(report)["status"] in {"RUNNING", "COMPLETED"}
+        assert registry.checks.evaluation(report)["status"] in {"RUNNING", "COMPLETED"}
         asked = registry.requests
-        registry.evaluation(report)
+        registry.checks.evaluation(report)
         assert registry.requests == asked + 1
 
 
 def test_scores_and_rows_of_an_evaluation_are_read_whole() -> None:
     with client(Vendor()) as registry:
-        assert registry.evaluation_score(45)["overall_score"] == 87.5
-        found = registry.evaluation_rows(45)
+        assert registry.checks.evaluation_score(45)["overall_score"] == 87.5
+        found = registry.checks.evaluation_rows(45)
         assert found["columns"] == ["q"]
         assert [row[0]["value"] for row in found["rows"]] == [*range(150)]
 
 
 def test_an_evaluation_that_does_not_exist_is_not_found() -> None:
     with client(Vendor()) as registry, pytest.raises(NotFound, match="Report not found"):
-        registry.run_evaluation(1, "nightly")
+        registry.checks.run_evaluation(1, "nightly")
 
 
 def test_an_evaluation_without_requests_does_not_blame_the_key() -> None:
     with client(Vendor()) as registry, pytest.raises(Rejected, match="No requests found") as caught:
-        registry.run_evaluation(46, "nightly")
+        registry.checks.run_evaluation(46, "nightly")
     assert "PROMPTLAYER_API_KEY" not in caught.value.message + caught.value.hint
 
 
 def test_an_agent_runs_and_its_outputs_are_polled_or_come_at_once() -> None:
     with client(Customer()) as registry:
-        assert [one["name"] for one in registry.list_agents()] == ["refund-agent"]
-        assert [one["name"] for one in registry.list_evaluations()] == ["quality"]
-        run = registry.run_agent("refund-agent", {"order": "A-17"})
+        assert [one["name"] for one in registry.checks.list_agents()] == ["refund-agent"]
+        assert [one["name"] for one in registry.checks.list_evaluations()] == ["quality"]
+        run = registry.checks.run_agent("refund-agent", {"order": "A-17"})
         assert run.execution_id is None
         assert run.raw["outputs"] == {"answer": "sunny"}
     with client(Vendor()) as registry:
-        assert registry.agent_result(1) == (False, None)
-        assert registry.agent_result(2) == (True, {"answer": {"status": "SUCCESS"}})
-        assert registry.agent_result(2, all_outputs=False) == (True, "sunny")
+        assert registry.checks.agent_result(1) == (False, None)
+        assert registry.checks.agent_result(2) == (True, {"answer": {"status": "SUCCESS"}})
+        assert registry.checks.agent_result(2, all_outputs=False) == (True, "sunny")
 
 
 def test_an_agent_run_names_label_or_version_only_when_given() -> None:
     script = Scripted(Reply({"success": True, "workflow_version_execution_id": 552}, status=201))
     with client(script) as registry:
-        assert registry.run_agent(3).execution_id == 552
-        registry.run_agent("a/b", {"x": 1}, label="prod", metadata={"k": "v"})
+        assert registry.checks.run_agent(3).execution_id == 552
+        registry.checks.run_agent("a/b", {"x": 1}, label="prod", metadata={"k": "v"})
     assert [(one.path, one.body) for one in script.seen] == [
         ("/workflows/3/run", {"input_variables": {}}),
         (
@@ -139,7 +139,9 @@ def test_an_agent_run_names_label_or_version_only_when_given() -> None:
     ]
 
 
-@pytest.mark.parametrize("use", [lambda one: one.run_agent(3), lambda one: one.run_evaluation(44, "n")])
+@pytest.mark.parametrize(
+    "use", [lambda one: one.checks.run_agent(3), lambda one: one.checks.run_evaluation(44, "n")]
+)
 def test_runs_are_never_started_twice(use: Callable[[Registry], object]) -> None:
     script = Scripted(DROPPED)
     with client(script) as registry, pytest.raises(ConnectionLost):
@@ -150,8 +152,8 @@ def test_runs_are_never_started_twice(use: Callable[[Registry], object]) -> None
 def test_a_prompt_is_rendered_by_the_registry() -> None:
     script = Scripted(Reply({**version("greet"), "llm_kwargs": {"model": "gpt-4o"}}))
     with client(script) as registry:
-        found = registry.render("greet", label="prod", provider="openai", variables={"name": "Ana"})
+        found = registry.prompts.render("greet", label="prod", provider="openai", variables={"name": "Ana"})
         assert found["llm_kwargs"] == {"model": "gpt-4o"}
         with pytest.raises(RemoteError, match="expected the prompt 'other'"):
-            registry.render("other")
+            registry.prompts.render("other")
     assert script.seen[0].body == {"label": "prod", "provider": "openai", "input_variables": {"name": "Ana"}}

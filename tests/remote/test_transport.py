@@ -11,8 +11,9 @@ import pytest
 from scripted_registry import Reply, Scripted, Seen, client, item, version
 
 from promptsync.registry.errors import Rejected
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import Gate, wsgi_transport
+from promptsync.registry.protocol import Waits
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -86,9 +87,12 @@ class Crowd:
         return Reply({}, 429) if is_refused else Reply(version(f"p{number}", 1, number))
 
 
-def read_all(registry: Registry, count: int, threads: int) -> list[int]:
+def read_all(registry: PromptLayer, count: int, threads: int) -> list[int]:
     with ThreadPoolExecutor(threads) as pool:
-        return [one.template_id for one in pool.map(lambda n: registry.get(n, f"p{n}"), range(1, count + 1))]
+        return [
+            one.template_id
+            for one in pool.map(lambda n: registry.prompts.get(n, f"p{n}"), range(1, count + 1))
+        ]
 
 
 @pytest.mark.parametrize("connections", [1, 3, 8])
@@ -104,7 +108,7 @@ def test_a_registry_that_takes_few_at_once_gets_few_at_once_and_nothing_fails() 
     # loaded when first needed, which takes longer than the waits of this test
     importlib.import_module("promptsync.registry.promptlayer.retry")
     crowd = Crowd(3, limit=2)
-    with client(crowd, first_wait=0.02) as registry:
+    with client(crowd, waits=Waits(first_retry=0.02)) as registry:
         assert read_all(registry, 60, threads=16) == [*range(1, 61)]
     assert 0 < crowd.refused < 40
 
@@ -133,7 +137,7 @@ def test_a_rate_limit_that_never_ends_is_an_error_that_says_so() -> None:
         client(Scripted(Reply({"message": "slow down"}, 429))) as registry,
         pytest.raises(Rejected) as caught,
     ):
-        registry.list()
+        registry.prompts.list()
     assert (caught.value.status, caught.value.code) == (429, "rate-limited")
 
 
@@ -155,10 +159,10 @@ class Mirror:
 
 def test_an_application_in_this_process_sees_the_path_as_it_was_sent() -> None:
     mirror = Mirror()
-    with Registry("local:", None, transport=wsgi_transport(mirror)) as registry:
-        assert registry.list(name="a/ü") == []
+    with PromptLayer("local:", None, transport=wsgi_transport(mirror)) as registry:
+        assert registry.prompts.list(name="a/ü") == []
         assert mirror.environ["REQUEST_URI"].startswith("/prompt-templates?name=a%2F%C3%BC&")
-        registry.delete_label(_label())
+        registry.labels.delete(_label())
         registry.close()
     assert mirror.is_closed
     assert mirror.environ["RAW_URI"] == mirror.environ["REQUEST_URI"] == "/prompt-labels/4"
@@ -167,8 +171,8 @@ def test_an_application_in_this_process_sees_the_path_as_it_was_sent() -> None:
 
 def test_an_encoded_slash_is_part_of_a_name_in_this_process_too() -> None:
     mirror = Mirror()
-    with Registry("local:", None, transport=wsgi_transport(mirror)) as registry:
-        registry.run_agent("a/ü %")
+    with PromptLayer("local:", None, transport=wsgi_transport(mirror)) as registry:
+        registry.checks.run_agent("a/ü %")
     assert mirror.environ["REQUEST_URI"] == "/workflows/a%2F%C3%BC%20%25/run"
     assert mirror.environ["PATH_INFO"] == "/workflows/a/ü %/run".encode().decode("latin-1")
 
@@ -179,7 +183,7 @@ def test_a_list_of_many_pages_may_be_read_by_many_threads() -> None:
         return Reply({"items": [item(page)], "pages": 12, "total": 12})
 
     with client(react) as registry, ThreadPoolExecutor(6) as pool:
-        found = [*pool.map(lambda _: len(registry.list()), range(6))]
+        found = [*pool.map(lambda _: len(registry.prompts.list()), range(6))]
     assert found == [12] * 6
 
 

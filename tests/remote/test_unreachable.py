@@ -9,9 +9,9 @@ from scripted_registry import EMPTY_LIST, KEY, serving
 
 from promptsync.registry.address import address
 from promptsync.registry.errors import NotSent
-from promptsync.registry.promptlayer import connection
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.failures import explained
+from promptsync.registry.protocol import Waits
 
 HERE, THERE = "http://127.0.0.1:8470", "https://registry.example"
 
@@ -51,16 +51,22 @@ def test_what_the_network_says_becomes_what_to_do(url, said, reason, hint):
 def test_https_to_a_server_that_answers_in_http_is_told_as_that():
     with serving(lambda seen: EMPTY_LIST) as url:
         https = url.replace("http:", "https:")
-        with Registry(https, KEY) as registry, pytest.raises(NotSent, match="does not speak https") as raised:
-            registry.list()
+        with (
+            PromptLayer(https, KEY) as registry,
+            pytest.raises(NotSent, match="does not speak https") as raised,
+        ):
+            registry.prompts.list()
         assert f"write {url} if" in raised.value.hint
         assert registry.requests == 1
 
 
-def test_https_to_a_server_that_waits_for_more_is_told_as_that_without_a_second_attempt(monkeypatch):
-    monkeypatch.setattr(connection, "LONGEST_CONNECT_HERE", 0.2)
+def test_https_to_a_server_that_waits_for_more_is_told_as_that_without_a_second_attempt():
+    waits = Waits(connect_loopback=0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"
-        with Registry(url, KEY) as registry, pytest.raises(NotSent, match="does not speak https"):
-            registry.list()
+        with (
+            PromptLayer(url, KEY, waits=waits) as registry,
+            pytest.raises(NotSent, match="does not speak https"),
+        ):
+            registry.prompts.list()
         assert registry.requests == 1

@@ -14,7 +14,7 @@ from registry_server import chat, completion, running
 
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
-from promptsync.registry.promptlayer.client import Registry
+from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.server.app import Application, create_app
 
 promptlayer = pytest.importorskip("promptlayer")
@@ -216,19 +216,19 @@ def test_what_the_sdk_publishes_promptsync_reads(url: str, publish: Any) -> None
             "release_labels": ["prod"],
         }
     )
-    with Registry(url, "pl_test") as registry:
-        found = registry.get(None, "rich")
+    with PromptLayer(url, "pl_test") as registry:
+        found = registry.prompts.get(None, "rich")
         assert digest(found.prompt) == digest(Prompt("rich", RICH, OPENAI, ("t",)))
         assert (found.version, found.message, found.prompt.extra) == (1, "m", {})
-        labels = registry.labels(found.template_id, "rich")
+        labels = registry.labels.of(found.template_id, "rich")
         assert [(one.name, one.version) for one in labels] == [("prod", 1)]
 
 
 def test_what_promptsync_publishes_the_sdk_reads(url: str, sdk: Sdk) -> None:
-    with Registry(url, "pl_test") as registry:
+    with PromptLayer(url, "pl_test") as registry:
         tone = {"type": "completion", "content": [{"type": "text", "text": "Be kind."}]}
-        registry.publish(Prompt("tone", tone), message="m (v1)")
-        registry.publish(Prompt("rich", RICH, OPENAI, ("t",)), message="m (v1)", labels=["prod"])
+        registry.prompts.publish(Prompt("tone", tone), message="m (v1)")
+        registry.prompts.publish(Prompt("rich", RICH, OPENAI, ("t",)), message="m (v1)", labels=["prod"])
     found = sdk.do(
         "templates.get", "rich", {"label": "prod", "input_variables": {"question": "Why?", "y": "z"}}
     )
@@ -249,8 +249,8 @@ def test_a_request_that_promptsync_logs_is_annotated_by_the_sdk(url: str, sdk: S
         "request_start_time": "2026-01-01T00:00:00Z",
         "request_end_time": "2026-01-01T00:00:01Z",
     }
-    with closing(Registry(url, "pl_test")) as registry:
-        request_id = registry.log_request(request)
-        group_id = registry.create_group()
+    with closing(PromptLayer(url, "pl_test")) as registry:
+        request_id = registry.tracking.log_request(request)
+        group_id = registry.tracking.create_group()
     assert sdk.do("track.score", request_id=request_id, score=1)
     assert sdk.do("track.group", request_id=request_id, group_id=group_id)

@@ -18,10 +18,11 @@ from promptsync.errors import Refused
 from promptsync.files.worktree import Worktree
 from promptsync.prompt.fields import FieldChange
 from promptsync.prompt.prompt import Problem
-from promptsync.push.actions import Action, Kind, Left, Moved, Published, PushPlan, PushReceipt
+from promptsync.push.actions import Action, Kind, Left, PushPlan
+from promptsync.push.receipt import Moved, Published, PushReceipt
 from promptsync.show.diff_markdown import differences_markdown
 from promptsync.show.markdown import MOST, code, error_markdown
-from promptsync.show.push import plan_markdown, pushed_markdown
+from promptsync.show.push import plan_markdown, receipt_markdown
 from promptsync.show.status import status_markdown
 
 values: st.SearchStrategy[Any] = hostile | st.none() | st.integers() | st.lists(hostile, max_size=2)
@@ -92,7 +93,7 @@ def test_no_text_in_a_plan_is_more_than_code(plan: PushPlan, found: list[Differe
 def test_no_text_in_a_receipt_is_more_than_code(published: list[str], reason: str, most: int) -> None:
     receipt = PushReceipt([Published(name, 2, reason) for name in published])
     receipt.labels = [Moved(name, reason, 1, 2, False, reason) for name in published]
-    lines = pushed_markdown(receipt, most=most)
+    lines = receipt_markdown(receipt, most=most)
     assert active(lines) == []
     assert sum(len(line) + 1 for line in lines) <= most
 
@@ -172,9 +173,9 @@ def test_a_plan_tells_kinds_fingerprint_and_what_is_left() -> None:
         (one, replace(one, name="b", kind=Kind.CREATE, current=None)), (Left("c", "diverged", "x"),)
     )
     lines = plan_markdown(plan)
-    assert lines[0] == f"**2 prompts: 1 to create, 1 to update** · fingerprint `{plan.fingerprint}`"
+    assert lines[0] == f"**2 prompts to publish** · fingerprint `{plan.fingerprint}`"
     assert "update support/a v3 -> v4 Soften (1a2b3c4 v4)" in [" ".join(line.split()) for line in lines]
-    assert "  left  c: diverged, x" in lines
+    assert "  skipped  c: diverged, x" in lines
     assert plan_markdown(PushPlan(()))[0] == "**Nothing to publish**"
 
 

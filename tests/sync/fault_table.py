@@ -19,7 +19,7 @@ READ_CODE = 4
 
 PUBLISHED = "published, one version"
 FAILED = "not published, named in `failed`; the others are published"
-UNKNOWN = "unknown, named in `failed`; the next run settles it"
+UNKNOWN = "unknown, named in `failed`; the next run finds out"
 
 
 @dataclass(frozen=True)
@@ -44,37 +44,41 @@ def _dropped_after_the_second(seen: Seen, forward: Callable[[Seen], Reply], coun
 
 
 FATES: dict[str, Fate] = {
-    "connection dropped before it was done": Fate(fault(publishing("b"), DROPPED, times=1), 0, 2),
-    "connection dropped after it was done": Fate(fault(publishing("b"), DROPPED, times=1, after=True), 0, 1),
-    "dropped before, twice": Fate(fault(publishing("b"), DROPPED, times=2), 5, 2, UNKNOWN),
-    "dropped before, then after": Fate(fault(publishing("b"), _dropped_after_the_second), 0, 2),
-    "502 before it was done": Fate(fault(publishing("b"), failing(502), times=1), 0, 2),
-    "502 after it was done": Fate(fault(publishing("b"), failing(502), times=1, after=True), 0, 1),
-    "500 for ever": Fate(fault(publishing("b"), failing(500)), 5, 2, UNKNOWN),
-    "503 in a burst": Fate(fault(publishing("b"), failing(503), times=1), 0, 2),
+    "connection dropped before the registry stored it": Fate(fault(publishing("b"), DROPPED, times=1), 0, 2),
+    "connection dropped after the registry stored it": Fate(
+        fault(publishing("b"), DROPPED, times=1, after=True), 0, 1
+    ),
+    "dropped before storing, twice": Fate(fault(publishing("b"), DROPPED, times=2), 5, 2, UNKNOWN),
+    "dropped before storing, then after storing": Fate(
+        fault(publishing("b"), _dropped_after_the_second), 0, 2
+    ),
+    "502 before the registry stored it": Fate(fault(publishing("b"), failing(502), times=1), 0, 2),
+    "502 after the registry stored it": Fate(fault(publishing("b"), failing(502), times=1, after=True), 0, 1),
+    "500 every time": Fate(fault(publishing("b"), failing(500)), 5, 2, UNKNOWN),
+    "503 once": Fate(fault(publishing("b"), failing(503), times=1), 0, 2),
     "truncated JSON": Fate(fault(publishing("b"), _cut, times=1), 0, 1),
     "an HTML page with status 200": Fate(fault(publishing("b"), HTML, times=1, after=True), 0, 1),
     "429 with `Retry-After`": Fate(
         fault(publishing("b"), failing(429, **{"Retry-After": "0.01"}), times=1), 0, 2
     ),
     "429 without `Retry-After`": Fate(fault(publishing("b"), failing(429), times=2), 0, 3),
-    "422: the registry refuses this prompt": Fate(
+    "422: the registry rejects this prompt": Fate(
         fault(publishing("b"), failing(422, "no such model")), 5, 1, FAILED
     ),
 }
 
 READS: dict[str, Fault] = {
-    "500 for ever": fault(LISTING, failing(500)),
-    "503 for ever": fault(LISTING, failing(503)),
-    "524: a proxy gave up": fault(LISTING, failing(524)),
+    "500 every time": fault(LISTING, failing(500)),
+    "503 every time": fault(LISTING, failing(503)),
+    "524: a proxy timed out": fault(LISTING, failing(524)),
     "an HTML page with status 200": fault(LISTING, HTML),
     "truncated JSON": fault(LISTING, lambda seen, forward: Reply(forward(seen).body, cut=30)),
     "connection dropped": fault(LISTING, DROPPED),
-    "a list of half objects": fault(LISTING, Reply({"items": [{"id": 1}], "total": 1})),
+    "a list with incomplete objects": fault(LISTING, Reply({"items": [{"id": 1}], "total": 1})),
     "a redirect": fault(LISTING, Reply("", 302, {"Location": "https://example.org/"})),
     "a wrong key": fault(LISTING, failing(401, "Invalid API key")),
     "no permission": fault(LISTING, failing(403, "no")),
-    "429 for ever": fault(LISTING, failing(429)),
+    "429 every time": fault(LISTING, failing(429)),
     "one version that fails": fault(VERSION, failing(500)),
     "one version that is an HTML page": fault(VERSION, HTML),
 }
@@ -83,14 +87,19 @@ READS: dict[str, Fault] = {
 # what happens, exit code, what is told, the tests that prove it
 OTHERS: tuple[tuple[str, int, str, tuple[str, ...]], ...] = (
     (
-        "time-out of a publish, and nothing to see of it",
+        "a publish times out and was not stored",
         5,
         UNKNOWN,
         ("test_a_time_out_is_read_back_and_never_repeated",),
     ),
-    ("time-out, yet it was done", 0, PUBLISHED, ("test_a_publish_that_was_slow_to_answer_is_found",)),
     (
-        "the answer is lost and cannot be read back",
+        "a publish times out but was stored",
+        0,
+        PUBLISHED,
+        ("test_a_publish_that_was_slow_to_answer_is_found",),
+    ),
+    (
+        "the response is lost and cannot be read back",
         5,
         UNKNOWN,
         ("test_a_lost_answer_that_cannot_be_read_back_is_unknown",),
@@ -98,47 +107,52 @@ OTHERS: tuple[tuple[str, int, str, tuple[str, ...]], ...] = (
     (
         "somebody publishes between the plan and the push",
         3,
-        "nothing is published; what moved is named",
+        "nothing is published; the prompts that moved are named",
         ("test_a_registry_that_moved_while_the_plan_was_shown_is_refused",),
     ),
     (
-        "two publish the same prompt at once",
+        "two people publish the same prompt at once",
         3,
-        "both versions are there; `raced` says so, no label moves to it",
+        "both versions are stored, `raced` lists them, and no label moves to them",
         ("test_a_race_is_noticed_and_told", "test_nothing_is_repeated_over_what_somebody_else_published"),
     ),
     (
         "the registry drops a key, or ignores tags",
         5,
-        "published, the fields in `altered`; afterwards `altered`, never pushed again by itself",
+        "published; `altered` lists the fields; the state is `altered`, and it is not pushed again by itself",
         ("test_what_a_registry_drops_is_named_and_not_pushed_for_ever",),
     ),
     (
         "the registry expands a tool reference",
         0,
-        "published; in sync, the reference stays in the file",
+        "published and in sync; the reference stays in the file",
         ("test_a_tool_that_the_registry_expands_is_in_sync_and_the_reference_stays",),
     ),
     (
         "the list cannot be read afterwards",
         5,
-        "published, and `unverified`",
+        "published, but `unverified`",
         ("test_an_unconfirmed_publish_counts_as_published_and_unverified",),
     ),
     (
-        "a label does not move although the registry says yes",
+        "the registry confirms a label move but does not move it",
         3,
-        "published; the label in `labels`, not moved",
+        "published; `labels` lists the label as not moved",
         ("test_a_label_that_stays_although_the_registry_said_yes_is_told_and_pushed_again",),
     ),
     (
         "a label cannot be moved",
         5,
-        "published; the label in `labels` with the reason",
+        "published; `labels` lists the label with the reason",
         ("test_a_label_that_fails_to_move_leaves_a_partial_push",),
     ),
     ("one page of a long list fails", 4, "nothing", ("test_a_failed_page_of_a_long_list_is_a_failed_list",)),
-    ("a burst of 500 while reading", 0, "waited out", ("test_a_burst_of_failures_is_waited_out",)),
+    (
+        "a burst of 500 while reading",
+        0,
+        "it waits and tries again",
+        ("test_a_burst_of_failures_is_waited_out",),
+    ),
     (
         "a closed port, or no key",
         4,
@@ -148,11 +162,11 @@ OTHERS: tuple[tuple[str, int, str, tuple[str, ...]], ...] = (
     (
         "a key that may only read",
         4,
-        "nothing is published; all in `failed`",
+        "nothing is published; `failed` lists all",
         ("test_a_key_that_may_only_read_publishes_nothing_and_exits_4",),
     ),
     (
-        "another promptsync writes in this working copy",
+        "another promptsync is writing in this working copy",
         3,
         "nothing",
         ("test_a_second_run_in_the_same_working_copy_is_locked_out",),
@@ -160,7 +174,7 @@ OTHERS: tuple[tuple[str, int, str, tuple[str, ...]], ...] = (
     (
         "the disk is full, or a directory read-only, while pulling",
         5,
-        "the files written before are whole, the others untouched (exit 2 if the first one fails)",
+        "files written so far are complete, the others untouched (exit 2 if the first one fails)",
         (
             "test_a_disk_that_refuses_leaves_old_files_whole_and_tells_what_was_written",
             "test_a_file_that_cannot_be_replaced_fails_whole_when_it_is_the_first",
@@ -170,7 +184,7 @@ OTHERS: tuple[tuple[str, int, str, tuple[str, ...]], ...] = (
     (
         "Ctrl-C, or SIGTERM",
         130,
-        "what was done until then; reading ends at once",
+        "what was done until then; reading stops immediately",
         (
             "test_ctrl_c_tells_what_was_done_in_one_document",
             "test_ctrl_c_while_the_registry_is_read_ends_at_once",
@@ -182,7 +196,7 @@ OTHERS: tuple[tuple[str, int, str, tuple[str, ...]], ...] = (
     (
         "`kill -9`, 50 times in a push of 60 and 50 times in a pull of 60",
         137,
-        "nothing; every file is whole, no version twice, the next run finishes the job",
+        "nothing; every file is complete, no version is published twice, the next run finishes the job",
         (
             "test_a_push_that_is_killed_anywhere_is_finished_by_the_next",
             "test_a_pull_that_is_killed_anywhere_leaves_whole_files_and_is_finished_by_the_next",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.cli import run
-from promptsync.registry.promptlayer.connection import Session
+from promptsync.registry.promptlayer.connection import Connection
 
 KILLED = 137
 _READING = ("GET", "HEAD")
@@ -41,14 +41,14 @@ class Killer:
 def main() -> int:
     killer = Killer(int(sys.argv[1]))
     Path.replace = killer.around(Path.replace)  # type: ignore[method-assign]
-    call = Session.call
+    call = Connection.call
     write = killer.around(call)
 
-    def chosen(session: Session, operation: Any, **options: Any) -> Any:
+    def chosen(connection: Connection, operation: Any, **options: Any) -> Any:
         is_read = all(route.method in _READING for route in operation.routes)
-        return (call if is_read else write)(session, operation, **options)
+        return (call if is_read else write)(connection, operation, **options)
 
-    Session.call = chosen  # type: ignore[method-assign]
+    Connection.call = chosen  # type: ignore[method-assign]
     return run(sys.argv[2:], dict(os.environ))
 
 

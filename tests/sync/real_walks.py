@@ -626,7 +626,7 @@ class RealWalk:
             seen = self.versions[HERE][number - 1].seen
         template = {"type": "chat", "messages": [_message(text)]}
         with open_project(load(self.root / "dashboard" / "promptsync.yaml")) as project:
-            project.registry.publish(Prompt(NAME, template), message=message)  # type: ignore[arg-type]
+            project.registry.prompts.publish(Prompt(NAME, template), message=message)  # type: ignore[arg-type]
         self.learn(HERE, self.oracle.settle(text, seen))
         self._judge_newest(HERE, set())
 

@@ -1,4 +1,4 @@
-"""The manual's page of situations and faults, made from the tables that the tests go through.
+"""The manual's page of situations and faults, generated from the tables that the tests go through.
 
 ``python tests/sync/situation_docs.py`` generates it again.
 """
@@ -20,26 +20,26 @@ from situation_table import HISTORIES, SITUATIONS, Does, History, Situation  # n
 HEAD = """\
 # What happens when
 
-The tables that the tests go through (in `tests/sync`). Each row is played in real git against the embedded
-registry. Exit codes other than 0 are in brackets.
+What `status`, `push`, `pull` and `deploy` do in each situation. A test plays every row, with real git and
+the embedded registry. Exit codes other than 0 are in brackets.
 
 ## Who changed what
 
-Version 1 was published from a commit that everybody has, and `prod` points at it. A and B are clones on main,
-and W is on a branch. Then this happened:
+Version 1 was published from a commit that everybody has, and `prod` points at it. A and B are clones on
+`main`, W is on a branch. Then this happened:
 
 | what happened | `status` | `push` | `pull` | `pull --merge` | `deploy --label prod` | passed over |
 |---|---|---|---|---|---|---|
 """
 
 LEGEND = """
-* `push` and `deploy`: `v2`, `v4^2` and the like end the version's message. `v2` includes the version before
-  it. `v4^2` includes version 2 but not version 3. `v4^3^2` includes both. `+` means that the text was not
-  committed.
-* `pull --merge`: whose changes the file holds afterwards, and which versions its `synced:` names. `theirs` is
-  the registry's text.
+* `push` and `deploy`: `v2`, `v4^2` and so on are the [mark](who-changed-what.md#versions-form-a-graph) at
+  the end of the version's message. `v2` includes the version before it. `v4^2` includes version 2 but not
+  version 3. `v4^3^2` includes both. `+` means that the text was not committed.
+* `pull --merge`: whose changes the file contains afterwards, and which versions its `synced:` names. `theirs`
+  is the registry's text.
 * `deploy`: what a deploy of this text does once it is committed.
-* passed over: the versions that the latest one did not include, as `status` lists them.
+* passed over: the versions that the latest one does not include, as `status` lists them.
 
 ## Other situations
 
@@ -54,24 +54,25 @@ To settle `diverged`, use `pull --merge`, `pull --theirs`, `pull --ours` or `pus
 
 ## A publish that goes wrong
 
-One prompt among several; the others are published in any case. What is in doubt is read back before anything
-is sent again, and the next push does the rest and nothing twice.
+This happens to one prompt among several; the others are published anyway. promptsync looks up what arrived
+before it sends anything again. The next push publishes the rest, and nothing twice.
 
-| what happens | exit | sent | what the receipt says |
+| what happens | exit | sent | what the push reports |
 |---|---|---|---|
 """
 
 READING = f"""
 ## A read that goes wrong
 
-No verb writes anything then, here or in the registry; each ends with exit code {READ_CODE}.
+If one of these happens while promptsync reads, no command changes your files or the registry. The exit code
+is {READ_CODE}.
 
 """
 
 REST = """
 ## Everything else
 
-| what happens | exit | what is told |
+| what happens | exit | what promptsync reports |
 |---|---|---|
 """
 
@@ -119,7 +120,7 @@ def _states(row: Situation) -> str:
 
 def _merge(does: Does) -> str:
     keys = ", ".join(map(str, does.keys))
-    return f"{does.text}, `synced:` {keys}" if does.text else "as it is"
+    return f"{does.text}, `synced:` {keys}" if does.text else "unchanged"
 
 
 def _does(does: Does) -> str:

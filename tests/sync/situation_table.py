@@ -361,11 +361,11 @@ def brought_back_and_pushed(copy: Copy) -> Copy:
     return w
 
 
-LEAVES = leaves("leaves it")
+LEAVES = leaves("skips it")
 
 HISTORIES: tuple[History, ...] = (
     History(
-        "edited here, committed",
+        "edited in the file, committed",
         (edited_and_committed,),
         "ahead",
         publishes_as("v2"),
@@ -779,20 +779,20 @@ def altered_there(copy: Copy) -> Copy:
     return copy
 
 
-KEPT = leaves("leaves your text")
-PULLS = leaves("leaves it for `pull`")
+KEPT = leaves("keeps your text")
+PULLS = leaves("skips it; `pull` gets it")
 
 SITUATIONS: tuple[Situation, ...] = (
     Situation("nothing happened", nothing, states("in-sync")),
-    Situation("edited on both sides, alike", both_alike, states("in-sync")),
+    Situation("the same edit on both sides", both_alike, states("in-sync")),
     Situation(
-        "a new file", new_here, {NAME: "in-sync", OTHER: "new"}, publishes(1), leaves("leaves the file")
+        "a new file", new_here, {NAME: "in-sync", OTHER: "new"}, publishes(1), leaves("keeps your file")
     ),
     Situation(
         "a new prompt in the registry",
         new_there,
         {NAME: "in-sync", OTHER: "remote-only"},
-        leaves("leaves it for `pull`"),
+        leaves("skips it; `pull` gets it"),
         writes(1),
     ),
     Situation("a file that cannot be read", broken, states("invalid"), INVALID, INVALID),
@@ -807,7 +807,7 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation("pushed commits are rebased onto an unrelated commit", rebased, states("in-sync")),
     Situation("a pushed commit is cherry-picked; a fresh clone", cherry_picked, states("in-sync")),
     Situation(
-        "a pushed commit is amended, in the very words that it changed",
+        "a pushed commit is amended, changing the same words again",
         reworded,
         states("diverged"),
         REFUSES,
@@ -815,15 +815,15 @@ SITUATIONS: tuple[Situation, ...] = (
     ),
     Situation("the same, seen from another clone", reworded_elsewhere, states("diverged"), REFUSES, REFUSES),
     Situation(
-        "a pushed commit is undone with `reset --soft`, and its words are committed differently",
+        "a pushed commit is undone with `reset --soft`, and the same words are committed differently",
         reset_softly,
         states("diverged"),
         REFUSES,
         REFUSES,
     ),
-    Situation("what was pulled is stashed away", stashed, states("behind"), PULLS, writes(2)),
+    Situation("a pulled change is stashed", stashed, states("behind"), PULLS, writes(2)),
     Situation(
-        "what was pulled is stashed, brought back and edited",
+        "a pulled change is stashed, restored and edited",
         stash_popped_and_edited,
         states("ahead"),
         publishes(3),
@@ -832,9 +832,9 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation(
         "another worktree pushed uncommitted text", other_worktree_pushed, states("behind"), PULLS, writes(2)
     ),
-    Situation("the same, and edited here", both_worktrees, states("diverged"), REFUSES, REFUSES),
+    Situation("the same, and edited in this one", both_worktrees, states("diverged"), REFUSES, REFUSES),
     Situation(
-        "pushed uncommitted, then thrown away with `git checkout`",
+        "pushed uncommitted, then discarded with `git checkout`",
         draft_taken_back,
         states("behind"),
         PULLS,
@@ -846,7 +846,7 @@ SITUATIONS: tuple[Situation, ...] = (
         "no git: the file is deleted",
         deleted_without_git,
         states("remote-only"),
-        leaves("leaves it for `pull`"),
+        leaves("skips it; `pull` gets it"),
         writes(1),
     ),
     Situation("no git and no key: edited", keyless_without_git, states("diverged"), REFUSES, REFUSES),
@@ -861,21 +861,21 @@ SITUATIONS: tuple[Situation, ...] = (
         "`name:` is changed",
         renamed,
         {NAME: "deleted-locally", OTHER: "new"},
-        publishes(1, "leaves the old one; `--prune` archives it"),
+        publishes(1, "keeps the old one; `--prune` archives it"),
         writes(1, "beside the new one"),
     ),
     Situation(
-        "the file is deleted, not committed",
+        "the file is deleted, uncommitted",
         deleted,
         states("deleted-locally"),
-        leaves("leaves it, also with `--prune`"),
+        leaves("skips it, even with `--prune`"),
         writes(1),
     ),
     Situation(
         "the file is deleted in a commit",
         deleted_and_committed,
         states("deleted-locally"),
-        leaves("leaves it; `--prune` archives it"),
+        leaves("skips it; `--prune` archives it"),
         writes(1),
     ),
     Situation(
@@ -889,8 +889,8 @@ SITUATIONS: tuple[Situation, ...] = (
         "archived in the registry",
         archived_there,
         states("deleted-remotely"),
-        leaves("leaves it; `--restore NAME` publishes it again"),
-        leaves("leaves the file; `--prune` deletes it"),
+        leaves("skips it; `--restore NAME` publishes it again"),
+        leaves("keeps the file; `--prune` deletes it"),
     ),
     Situation(
         "renamed in the registry",
@@ -900,10 +900,10 @@ SITUATIONS: tuple[Situation, ...] = (
         REFUSES,
     ),
     Situation(
-        "the registry stores something else than it was given",
+        "the registry stores something different from what was sent",
         altered_there,
         states("altered"),
-        leaves("leaves it"),
+        leaves("skips it"),
         KEPT,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from fault_table import FATES, LISTING, READ_CODE, READS
@@ -21,9 +22,6 @@ from worlds import (
     publishing,
 )
 
-from promptsync.registry.promptlayer.connection import Session
-from promptsync.registry.promptlayer.reading import Reading
-
 
 @pytest.fixture
 def three(world: World) -> World:
@@ -40,13 +38,10 @@ def three(world: World) -> World:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> float:
+def impatient(world: World) -> float:
     """Answers must come within this many seconds."""
-    for constructor in (Session.__init__, Reading.__init__):
-        defaults = constructor.__kwdefaults__
-        assert defaults is not None
-        monkeypatch.setitem(defaults, "timeout", 0.3)
-    return 0.3
+    world.waits = replace(world.waits, answer=0.3)
+    return world.waits.answer
 
 
 def told(done: Run) -> dict[str, int]:

@@ -18,10 +18,10 @@ def test_without_git_the_key_of_the_first_push_is_the_base_of_what_follows(tmp_p
     with world(tmp_path) as made:
         made.write("prompts/a.yaml", "messages:\n- {role: user, content: Hello}\n")
         snapshot = gather(made.project)
-        apply_push(made.project, snapshot, plan_push(made.project, snapshot, PushOptions()))
+        apply_push(made.project, plan_push(made.project, snapshot, PushOptions()))
         file = tmp_path / "prompts/a.yaml"
         file.write_text(file.read_text("utf-8").replace("Hello", "Hello you"), "utf-8")
-        made.project.registry.publish(Prompt("a", chat("Hello there")), message="by hand")
+        made.project.registry.prompts.publish(Prompt("a", chat("Hello there")), message="by hand")
     with open_project(load(tmp_path / "promptsync.yaml")) as project:
         (item,) = gather(project).items
         assert item.state is State.DIVERGED

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from working_copy import NAME, Copy
-from worlds import SYNCED, World
+from worlds import PUBLISH, SYNCED, Reply, Seen, World
 
 from promptsync.compare.gather import gather
 
@@ -106,21 +106,17 @@ def test_a_push_of_uncommitted_text_says_that_it_wrote_the_key(
     assert str(keys(copy)).startswith("2-")
 
 
-def test_a_file_that_changed_while_it_was_published_is_left_alone(
-    copy: Copy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from promptsync.registry.promptlayer.client import Registry
+def test_a_file_that_changed_while_it_was_published_is_left_alone(world: World) -> None:
+    def edit(seen: Seen, forward: Callable[[Seen], Reply]) -> None:
+        if seen.path == PUBLISH:
+            world.write("a", "Typed on")
 
-    publish = Registry.publish
-
-    def edited_meanwhile(*arguments: object, **options: object) -> object:
-        copy.write("Typed on")
-        return publish(*arguments, **options)  # type: ignore[arg-type]
-
-    copy.write("Good day")
-    monkeypatch.setattr(Registry, "publish", edited_meanwhile)
-    found = copy.ok("push")
-    assert (found["synced"], copy.text(), keys(copy)) == ([], "Typed on", None)
+    world.write("a", "Good day")
+    world.faults.append(edit)
+    found = world.ok("push", "--json").document
+    text = world.path("a").read_text("utf-8")
+    assert found["published"][0]["version"] == 1 and found["synced"] == []
+    assert "Typed on" in text and "synced" not in text
 
 
 def test_deleting_the_private_directory_changes_no_answer(copy: Copy) -> None:

@@ -41,7 +41,7 @@ def publish_files(made: World, **texts: str) -> None:
         (made.root / "prompts").mkdir(exist_ok=True)
         (made.root / f"prompts/{name}.yaml").write_bytes(text.encode())
     snapshot = gather(made.project)
-    apply_push(made.project, snapshot, plan_push(made.project, snapshot, PushOptions()))
+    apply_push(made.project, plan_push(made.project, snapshot, PushOptions()))
 
 
 def edit(made: World, name: str, old: str, new: str) -> None:
@@ -52,8 +52,8 @@ def edit(made: World, name: str, old: str, new: str) -> None:
 
 
 def remote(made: World, name: str) -> Prompt:
-    (listed,) = (one for one in made.project.registry.list(name=name) if one.name == name)
-    found = made.project.registry.get(listed.template_id, name, version=listed.version)
+    (listed,) = (one for one in made.project.registry.prompts.list(name=name) if one.name == name)
+    found = made.project.registry.prompts.get(listed.template_id, name, version=listed.version)
     return replace(found.prompt, tags=listed.prompt.tags)
 
 
@@ -61,7 +61,7 @@ def edit_remote(made: World, name: str, old: str, new: str, **more: Any) -> None
     prompt = remote(made, name)
     template = replaced(prompt.template, old, new)
     assert template != prompt.template or more
-    made.project.registry.publish(replace(prompt, template=template, **more), message="by hand")
+    made.project.registry.prompts.publish(replace(prompt, template=template, **more), message="by hand")
 
 
 def replaced(value: Any, old: str, new: str) -> Any:
@@ -189,7 +189,7 @@ def test_one_that_does_not_merge_keeps_all_from_being_written(made: World) -> No
 
 
 def test_two_that_have_nothing_in_common_merge_only_where_they_agree(made: World) -> None:
-    made.project.registry.publish(Prompt("a", chat("Theirs")), message="by hand")
+    made.project.registry.prompts.publish(Prompt("a", chat("Theirs")), message="by hand")
     made.write(
         "prompts/a.yaml", "model: {provider: openai, name: x}\nmessages:\n- {role: user, content: Mine}\n"
     )

@@ -178,7 +178,7 @@ def test_text_that_is_not_committed_is_merged_and_kept_aside(passed: World) -> N
     ours = passed.path("refund").read_bytes()
     done = passed.ok("pull", "--passed-over")
     (kept,) = (path for path in (passed.root / ".promptsync/backup").rglob("*") if path.is_file())
-    assert kept.read_bytes() == ours and "is kept in" in done.out
+    assert kept.read_bytes() == ours and "is backed up in" in done.out
     text = passed.path("refund").read_text("utf-8")
     assert "Be very kind." in text and "Answer: {question}" in text
 
@@ -242,9 +242,9 @@ def test_the_push_that_passes_over_says_so_and_so_does_status_while_it_is_the_ne
     shop.publish("refund", said(l1="Be very kind."))
     shop.edit("refund", "Be brief.", "Be short.")
     shop.commit("Be short")
-    line = "  passed over  refund: v2; promptsync pull --passed-over refund merges it into the file"
+    line = "  passed over  refund: v2; promptsync pull --passed-over refund"
     planned = shop.run("push", "--force", "refund", "-n", "refund").out
-    assert "passes over  refund: v2; promptsync pull --merge includes it first" in planned
+    assert "passes over  refund: v2; promptsync pull --merge refund" in planned
     done = shop.run("push", "--force", "refund", "-y", "refund", "--json").document
     assert [one["passed_over"] for one in done["published"]] == [[2]]
     assert shop.messages("refund")[-1].endswith(" v3^1)")
@@ -433,13 +433,13 @@ def test_the_body_of_the_pull_request_tells_versions_differences_and_what_was_le
     lines = done.out.splitlines()
     assert lines[0] == "**1 prompt from the registry**"
     assert "updated  other  v1 -> v3  prompts/other.yaml" in lines
-    assert "**1 prompt left as before**, for somebody to decide:" in lines
+    assert "**1 prompt skipped**, for somebody to decide:" in lines
     assert "refund: versions that were passed over do not merge in 1 place" in lines
     assert any(line.startswith("# v3  20") and line.endswith("see @everybody ```") for line in lines)
     assert "-Be kind." in lines and "+</details>" in lines
     assert outside_fences(lines) == [
         "**1 prompt from the registry**",
-        "**1 prompt left as before**, for somebody to decide:",
+        "**1 prompt skipped**, for somebody to decide:",
         "<details><summary><code>other</code>: updated, v1 -> v3</summary>",
         "</details>",
     ]

@@ -89,7 +89,7 @@ def _publish_snippets(project: Project) -> None:
     for name, versions in _SNIPPETS.items():
         for number in range(versions):
             template = {"type": "completion", "content": [{"type": "text", "text": f"Be kind {number}."}]}
-            project.registry.publish(Prompt(name, template), message="")
+            project.registry.prompts.publish(Prompt(name, template), message="")
 
 
 def _held(project: Project, prompts: Iterable[Prompt]) -> dict[str, Prompt]:
@@ -97,8 +97,8 @@ def _held(project: Project, prompts: Iterable[Prompt]) -> dict[str, Prompt]:
     held = {}
     for prompt in prompts:
         with suppress(Rejected):
-            version = project.registry.publish(prompt, message="by hand")
-            found = project.registry.get(version.template_id, prompt.name).prompt
+            version = project.registry.prompts.publish(prompt, message="by hand")
+            found = project.registry.prompts.get(version.template_id, prompt.name).prompt
             held[prompt.name] = replace(found, tags=prompt.tags)
     return held
 
@@ -110,7 +110,7 @@ def _pull(project: Project) -> list[str]:
 
 def _push(project: Project) -> list[str]:
     snapshot = gather(project)
-    receipt = apply_push(project, snapshot, plan_push(project, snapshot, PushOptions()))
+    receipt = apply_push(project, plan_push(project, snapshot, PushOptions()))
     assert not receipt.failed and not receipt.raced and not receipt.altered
     return [one.name for one in receipt.published]
 

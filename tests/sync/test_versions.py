@@ -44,7 +44,7 @@ def commit(here: World, text: str, message: str, path: str = "prompts/greet.yaml
 def push_all(here: World) -> None:
     with open_project(here.project.config) as fresh:  # a project looks at git once
         snapshot = gather(fresh)
-        apply_push(fresh, snapshot, plan_push(fresh, snapshot, PushOptions()))
+        apply_push(fresh, plan_push(fresh, snapshot, PushOptions()))
 
 
 # -- the versions --------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def test_a_restored_version_carries_a_mark_that_is_not_its_own(here: World) -> N
     second = commit(here, "Bye {name}", "Say bye")
     push_all(here)
     old = show(here.project, "greet@1").remote
-    here.project.registry.publish(old.prompt, message=old.message or "")
+    here.project.registry.prompts.publish(old.prompt, message=old.message or "")
     found = read_log(here.project, "greet").versions
     # the message says v1, so the content decides
     assert [(one.version, one.commit) for one in found] == [(3, first), (2, second), (1, first)]
@@ -258,7 +258,7 @@ def stocked(here: World) -> None:
     here.publish("support/tone", "one", snippet=True)
     here.publish("old", "one")
     here.label("support/refund", prod=1, staging=2)
-    here.project.registry.archive(find_prompt(here.project, "old").template_id, is_snippet=False)
+    here.project.registry.prompts.archive(find_prompt(here.project, "old").template_id, is_snippet=False)
 
 
 FILTERS = [

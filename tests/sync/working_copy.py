@@ -145,7 +145,7 @@ class Copy:
     def publish(self, text: str, name: str = NAME, message: str = "By hand") -> int:
         """Publish as somebody does in the registry's own pages."""
         with open_project(load(self.project / "promptsync.yaml")) as project:
-            return project.registry.publish(Prompt(name, chat(text)), message=message).version
+            return project.registry.prompts.publish(Prompt(name, chat(text)), message=message).version
 
     def clone(self, where: str, *options: str) -> Copy:
         """A fresh clone, as CI makes one."""
@@ -210,19 +210,19 @@ class Copy:
 
     def archive(self, name: str = NAME) -> None:
         with open_project(load(self.project / "promptsync.yaml")) as project:
-            (found,) = (one for one in project.registry.list() if one.name == name)
-            project.registry.archive(found.template_id, found.is_snippet)
+            (found,) = (one for one in project.registry.prompts.list() if one.name == name)
+            project.registry.prompts.archive(found.template_id, found.is_snippet)
 
     def version(self, number: int | None = None, name: str = NAME) -> RemoteVersion:
         """Return a version, the latest one by default."""
         with open_project(load(self.project / "promptsync.yaml")) as project:
-            (found,) = (one for one in project.registry.list() if one.name == name)
-            return project.registry.get(found.template_id, name, version=number)
+            (found,) = (one for one in project.registry.prompts.list() if one.name == name)
+            return project.registry.prompts.get(found.template_id, name, version=number)
 
     def labels(self) -> dict[str, int]:
         """The version that each label of the prompt points at."""
         with open_project(load(self.project / "promptsync.yaml")) as project:
-            found = project.registry.all_labels() or ()
+            found = project.registry.labels.all() or ()
             return {one.name: one.version for one in found if one.prompt_name == NAME}
 
     def said(self, number: int | None = None) -> str:

@@ -12,8 +12,9 @@ import click
 
 from promptsync.checks.outcome import INTERRUPTED
 from promptsync.checks.wait import Patience
-from promptsync.commands.shared.session import Outcome, Session
+from promptsync.commands.shared.session import Session
 from promptsync.errors import PromptsyncError, UsageError
+from promptsync.show.outcome import Outcome
 
 
 def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

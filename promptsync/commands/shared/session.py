@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptsync.commands.shared.groups import VerbGroup, format_options
-from promptsync.errors import PromptsyncError, Refused, UsageError
+from promptsync.errors import Refused, UsageError
+from promptsync.show.outcome import Outcome
 from promptsync.terminal.progress import Bar
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from promptsync.compare.project import Project
     from promptsync.files.config import Config
+    from promptsync.registry.protocol import Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Session:
     """The settings of one run. ``given_directory`` is what ``-C`` says."""
 
     environment: Environment
+    waits: Waits | None = None
+    """How long to wait for a registry."""
     given_directory: str = ""
     remote: str | None = None
     json: bool = False
@@ -113,6 +117,7 @@ class Session:
             model=self._model(),
             progress=self.bar,
             on_wait=self.say,
+            waits=self.waits,
         )
         self.remote_name = project.remote
         return project
@@ -178,22 +183,6 @@ class Session:
                 hint=f"promptsync {self.verb} --help tells how to say yes beforehand, mostly -y",
                 code="not-confirmed",
             )
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a verb answers: lines for stdout, the body of its JSON document, the exit code.
-
-    ``error`` belongs to an answer that is also a failure; it is shown after the lines, on stderr.
-    ``summary`` (lines of Markdown) and ``outputs`` are for the later readers of a step in a GitHub workflow.
-    """
-
-    lines: Sequence[str] = ()
-    body: Mapping[str, Any] = field(default_factory=dict)
-    exit_code: int = 0
-    error: PromptsyncError | None = None
-    summary: Sequence[str] = ()
-    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 Verb = Callable[..., Outcome]

@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from promptsync.registry.errors import Rejected
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.answers import Answer
-from promptsync.registry.promptlayer.connection import Session
+from promptsync.registry.promptlayer.connection import Connection
 from promptsync.registry.promptlayer.endpoints import Operation
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_all
 from promptsync.registry.promptlayer.parse import number
+from promptsync.registry.protocol import StartedAgent
 
 _STILL_RUNNING = 202
 _NO_SUCH_FILTER = frozenset({400, 422})
 
 
-@dataclass(frozen=True, slots=True)
-class AgentRun:
-    """``execution_id`` is what to poll, ``None`` where the registry answered with the outputs at once."""
+class PromptLayerChecks:
+    """See ``promptsync.registry.protocol.Checks``."""
 
-    execution_id: int | None
-    raw: Mapping[str, Any]
-
-
-class Proving(Session):
-    """The part of a registry that runs things. Answers are the registry's own objects."""
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._call = connection.call
 
     def list_datasets(self, **filters: object) -> list[dict[str, Any]]:
-        """All datasets: ``id, version_number, column_names, dataset_group{id, name}, …``.
-
-        ``filters`` are query parameters; those that are ``None`` are not sent. A registry of the customer's
-        document knows ``name`` (of the group, matched in parts) and ``status`` alone.
-        """
         return self._objects(endpoints.LIST_DATASETS, ("datasets", "items"), filters)
 
     def list_evaluations(self, *, include_runs: bool = False, **filters: object) -> list[dict[str, Any]]:
-        """All evaluations: ``id, name, workspace_id, …``. ``name`` matches parts; compare again.
-
-        With ``include_runs`` each has its ``runs`` (``id, status, score``), where the registry tells them.
-        """
         keys = ("evaluations", "items")
         if include_runs:
             try:
@@ -52,38 +39,31 @@ class Proving(Session):
         return self._objects(endpoints.LIST_EVALUATIONS, keys, filters)
 
     def run_evaluation(self, evaluation_id: int, name: str, *, dataset_id: int | None = None) -> int:
-        """Start an evaluation and return the id of the new report, which ``evaluation`` reads.
-
-        ``name`` is the report's, 1 to 255 characters.
-        """
         dataset = {"dataset_id": dataset_id} if dataset_id is not None else {}
-        answer = self.call(
+        answer = self._call(
             endpoints.RUN_EVALUATION, path={"evaluation_id": evaluation_id}, body={"name": name, **dataset}
         )
         return number(answer.object(), "report_id", "id") or answer.fail("a number under 'report_id'")
 
     def evaluation(self, report_id: int) -> dict[str, Any]:
-        """A report: ``status`` (``RUNNING``, ``COMPLETED``), ``stats.status_counts``, ``report``, …"""
-        answer = self.call(endpoints.EVALUATION, path={"report_id": report_id}, fresh=True)
+        answer = self._call(endpoints.EVALUATION, path={"report_id": report_id}, fresh=True)
         found = answer.object()
         if not isinstance(found.get("status"), str):
             answer.fail("a text under 'status'")
         return found
 
     def evaluation_score(self, report_id: int) -> dict[str, Any]:
-        """A finished report's score: ``overall_score`` (number or ``None``), ``score_type``, ``details``."""
-        answer = self.call(endpoints.EVALUATION_SCORE, path={"report_id": report_id}, fresh=True)
+        answer = self._call(endpoints.EVALUATION_SCORE, path={"report_id": report_id}, fresh=True)
         score = answer.object().get("score")
         if not isinstance(score, dict):
             answer.fail("an object under 'score'")
         return score
 
     def evaluation_rows(self, report_id: int) -> dict[str, Any]:
-        """A report's ``columns`` and ``rows``; a row is a list of cells, those of the dataset first."""
         columns: list[Any] = []
 
         def fetch(page: int) -> Answer:
-            answer = self.call(
+            answer = self._call(
                 endpoints.EVALUATION_ROWS,
                 path={"report_id": report_id},
                 query={"page": page, "per_page": PER_PAGE},
@@ -93,22 +73,20 @@ class Proving(Session):
                 columns[:] = answer.object().get("columns") or []
             return answer
 
-        return {"rows": read_all(fetch, ("rows",), connections=self._connections), "columns": columns}
+        return {
+            "rows": read_all(fetch, ("rows",), connections=self._connection.connections),
+            "columns": columns,
+        }
 
     def list_agents(self, **filters: object) -> list[dict[str, Any]]:
-        """All agents (the vendor's workflows): ``id, name, release_labels, latest_version_number, …``."""
         return self._objects(endpoints.LIST_AGENTS, ("items", "workflows"), filters)
 
     def agent(
         self, agent: int | str, *, label: str | None = None, version: int | None = None
     ) -> dict[str, Any]:
-        """One version of an agent: ``version``, ``nodes[]`` with ``name, node_type, configuration``, …
-
-        The latest without ``label`` and ``version``, of which at most one may be given.
-        """
         given = {"label": label, "version": version}
         query = {key: value for key, value in given.items() if value is not None}
-        answer = self.call(endpoints.READ_AGENT, path={"agent": agent}, query=query or None, fresh=True)
+        answer = self._call(endpoints.READ_AGENT, path={"agent": agent}, query=query or None, fresh=True)
         return answer.object()
 
     def run_agent(
@@ -119,21 +97,19 @@ class Proving(Session):
         label: str | None = None,
         version: int | None = None,
         metadata: Mapping[str, str] | None = None,
-    ) -> AgentRun:
-        """Start an agent, by id or name, with at most one of ``label`` and ``version``; else the latest."""
+    ) -> StartedAgent:
         body: dict[str, Any] = {"input_variables": dict(variables or {})}
         given = {"workflow_label_name": label, "workflow_version_number": version, "metadata": metadata}
         body.update({key: value for key, value in given.items() if value is not None})
-        found = self.call(endpoints.RUN_AGENT, path={"agent": agent}, body=body).object()
-        return AgentRun(number(found, "workflow_version_execution_id", "execution_id"), found)
+        found = self._call(endpoints.RUN_AGENT, path={"agent": agent}, body=body).object()
+        return StartedAgent(number(found, "workflow_version_execution_id", "execution_id"), found)
 
     def agent_result(self, execution_id: int, *, all_outputs: bool = True) -> tuple[bool, Any]:
-        """Whether the run is done, and then its outputs: by node, or the output node's bare value."""
         query = {
             "workflow_version_execution_id": execution_id,
             "return_all_outputs": "true" if all_outputs else "false",
         }
-        answer = self.call(endpoints.AGENT_RESULT, query=query, fresh=True)
+        answer = self._call(endpoints.AGENT_RESULT, query=query, fresh=True)
         if answer.status == _STILL_RUNNING:
             return False, None
         return True, answer.json()
@@ -144,6 +120,6 @@ class Proving(Session):
         given = {key: value for key, value in filters.items() if value is not None}
 
         def fetch(page: int) -> Answer:
-            return self.call(operation, query={**given, "page": page, "per_page": PER_PAGE})
+            return self._call(operation, query={**given, "page": page, "per_page": PER_PAGE})
 
-        return read_all(fetch, keys, connections=self._connections)
+        return read_all(fetch, keys, connections=self._connection.connections)

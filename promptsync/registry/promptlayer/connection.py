@@ -6,10 +6,10 @@ Everything here may be used by many threads at once.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import httpx
 
@@ -20,13 +20,11 @@ from promptsync.registry.errors import MissingKey, NotSent
 from promptsync.registry.promptlayer import failures
 from promptsync.registry.promptlayer.answers import Answer, shown
 from promptsync.registry.promptlayer.endpoints import Operation, Route
-from promptsync.registry.promptlayer.transport import FIRST_WAIT, TOO_MANY, Gate, GatedTransport
+from promptsync.registry.promptlayer.transport import TOO_MANY, Gate, GatedTransport
+from promptsync.registry.protocol import Waits
 
-LONGEST_CONNECT: Final = 10.0
-"""Seconds to wait for a connection, however patient one is with answers."""
-
-LONGEST_CONNECT_HERE: Final = 3.0
-"""Seconds to wait for a connection to this very machine: it is there at once, or speaks something else."""
+Observe = Callable[[httpx.Response, float], None]
+"""Called with each answer and the seconds that it took."""
 
 _SHORTEST_SCRUBBED: Final = 4
 _NO_KEY: Final = "local"
@@ -61,14 +59,13 @@ class _Request:
             ) from None
 
 
-class Session:
-    """The sending half of ``Registry``.
+class Connection:
+    """What all parts of a PromptLayer registry send through.
 
     ``url`` is an https URL, http to a loopback address, or ``local:…`` where a ``transport`` comes along;
-    with a ``transport`` no key is needed. ``timeout`` is in seconds, for each attempt; ``connections`` is
-    the most requests at once; ``on_wait`` hears, in words, of each wait that somebody could notice;
-    ``first_wait`` is in seconds, before the first repetition. Raises ``UsageError`` for the URL, and
-    ``MissingKey``.
+    with a ``transport`` no key is needed. ``connections`` is the most requests at once; ``on_wait`` hears, in
+    words, of each wait that somebody could notice. With ``observe`` each request is sent once. Raises
+    ``UsageError`` for the URL, and ``MissingKey``.
     """
 
     def __init__(
@@ -77,23 +74,23 @@ class Session:
         api_key: str | None,
         *,
         transport: httpx.BaseTransport | None = None,
-        timeout: float = 30.0,
+        waits: Waits | None = None,
         connections: int = 8,
         on_wait: Callable[[str], None] | None = None,
-        first_wait: float = FIRST_WAIT,
+        observe: Observe | None = None,
     ) -> None:
         if transport is None and url.startswith(LOCAL):
             raise UsageError(f"{url!r} is an embedded registry: it is reached by a transport of its own")
         self._address = address(url)
         self.url = url if url.startswith(LOCAL) else self._address.base
-        self._key = checked_key(api_key, self.url, is_needed=transport is None)
+        self.key = checked_key(api_key, self.url, is_needed=transport is None)
         self._given_transport = transport
-        self.timeout = timeout
-        self._connections = max(1, connections)
+        self.waits = waits or Waits()
+        self.connections = max(1, connections)
+        self._observe = observe
         self._on_wait = on_wait
         self._gate = Gate(connections)
         self._gated = GatedTransport(self._connect, self._gate)
-        self._first_wait = first_wait
         self._client: httpx.Client | None = None
         self._opening = threading.Lock()
         self._discovering = threading.Lock()
@@ -110,14 +107,6 @@ class Session:
             if self._client is not None:
                 self._client.close()
                 self._client = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def call(
         self,
@@ -149,9 +138,9 @@ class Session:
 
     def scrub(self, text: str) -> str:
         """``text`` without the API key."""
-        if len(self._key) < _SHORTEST_SCRUBBED:
+        if len(self.key) < _SHORTEST_SCRUBBED:
             return text
-        return text.replace(self._key, "***").replace(segment(self._key), "***")
+        return text.replace(self.key, "***").replace(segment(self.key), "***")
 
     def _by_some_route(self, operation: Operation, request: _Request) -> Answer:
         known = self._routes.get(operation)
@@ -184,6 +173,11 @@ class Session:
     def _sent(
         self, request: httpx.Request, operation: Operation, before_repeat: Callable[[], None] | None
     ) -> httpx.Response:
+        if self._observe is not None:
+            began = time.monotonic()
+            response = self._gated.handle_request(request)
+            self._observe(response, time.monotonic() - began)
+            return response
         first: httpx.Response | Exception
         try:
             first = self._gated.handle_request(request)
@@ -195,7 +189,7 @@ class Session:
         # most runs never get here, and the library takes longer to load than a request
         from promptsync.registry.promptlayer.retry import policy, resume
 
-        backoff = policy(operation.repeatable, first_wait=self._first_wait, on_wait=self._about_to_wait)
+        backoff = policy(operation.repeatable, waits=self.waits, on_wait=self._about_to_wait)
         backoff.before_repeat = before_repeat
         return resume(request, first, self._gated, backoff)
 
@@ -211,15 +205,16 @@ class Session:
         headers = {
             "User-Agent": f"promptsync/{__version__}",
             "Accept": "application/json",
-            "X-API-KEY": self._key or _NO_KEY,
+            "X-API-KEY": self.key or _NO_KEY,
         }
-        connect = LONGEST_CONNECT_HERE if self._address.is_loopback else LONGEST_CONNECT
-        limits = httpx.Limits(max_connections=self._connections, max_keepalive_connections=self._connections)
+        waits = self.waits
+        connect = waits.connect_loopback if self._address.is_loopback else waits.connect
+        limits = httpx.Limits(max_connections=self.connections, max_keepalive_connections=self.connections)
         try:
             return httpx.Client(
                 headers=headers,
                 transport=self._given_transport,
-                timeout=httpx.Timeout(self.timeout, connect=min(self.timeout, connect)),
+                timeout=httpx.Timeout(waits.answer, connect=min(waits.answer, connect)),
                 limits=limits,
                 # a proxy between us and this very machine would see the key
                 trust_env=not self._address.is_loopback,

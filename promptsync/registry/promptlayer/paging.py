@@ -12,6 +12,7 @@ from promptsync.parallel import mapped
 from promptsync.registry.errors import ListKeptChanging, NotFound, Unsupported
 from promptsync.registry.promptlayer.answers import Answer, listed_in
 from promptsync.registry.promptlayer.parse import number
+from promptsync.registry.protocol import OnPage
 
 PER_PAGE: Final = 100
 READINGS: Final = 3
@@ -20,9 +21,6 @@ MOST_PAGES: Final = 100_000
 
 Fetch = Callable[[int], Answer]
 """Page number, from 1, to answer."""
-
-OnPage = Callable[[int, int], None]
-"""Called with the pages read and the pages in all, as far as known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from promptsync.prompt.defaults import ENVELOPE
@@ -18,15 +17,6 @@ _LABEL_NAMES: Final = ("release_label", "name", "label")
 _LABEL_IDS: Final = ("release_label_id", "id", "label_id")
 _LABEL_VERSIONS: Final = ("prompt_version_number", "version_number", "version")
 _LABEL_PROMPT_IDS: Final = ("prompt_id", "prompt_template_id", "template_id")
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What a publish made. ``raw`` is the registry's answer, as it came."""
-
-    template_id: int
-    version: int
-    raw: Mapping[str, Any]
 
 
 def number(raw: Mapping[str, Any], *keys: str) -> int | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Self
 
 import httpx
 
@@ -14,8 +14,8 @@ from promptsync.errors import RemoteError
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported
 from promptsync.registry.promptlayer import endpoints
-from promptsync.registry.promptlayer.client import Registry
-from promptsync.registry.promptlayer.endpoints import Operation
+from promptsync.registry.promptlayer.client import PromptLayer
+from promptsync.registry.protocol import Waits
 
 TIMEOUT = 10.0
 """Seconds that the registry has for an answer."""
@@ -34,27 +34,34 @@ class Speech:
     lists_all_labels: bool
 
 
-class Probe(Registry):
-    """A registry that is looked at. Raises what ``Registry`` does, without trying anything again."""
+class Probe:
+    """A registry that is looked at. Raises what a registry does, without trying anything again."""
 
-    seconds: float | None = None
-    """How long the last answer took."""
-    skew: float | None = None
-    """Seconds that our clock is ahead of the registry's, as far as the last answer tells."""
+    def __init__(
+        self, url: str, api_key: str | None, *, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self.registry = PromptLayer(
+            url, api_key, transport=transport, waits=Waits(answer=TIMEOUT), observe=self._observe
+        )
+        self.seconds: float | None = None
+        """How long the last answer took."""
+        self.skew: float | None = None
+        """Seconds that our clock is ahead of the registry's, as far as the last answer tells."""
 
-    def _sent(
-        self, request: httpx.Request, operation: Operation, before_repeat: Callable[[], None] | None
-    ) -> httpx.Response:
-        began = time.monotonic()
-        response = self._gated.handle_request(request)
-        self.seconds = time.monotonic() - began
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.registry.close()
+
+    def _observe(self, response: httpx.Response, seconds: float) -> None:
+        self.seconds = seconds
         self.skew = _skew(response.headers.get("Date"))
-        return response
 
     def speech(self, prompts: Sequence[Listed]) -> Speech:
         """Find out how the registry speaks, with the first of its prompts."""
         first = prompts[0] if prompts else None
-        everything = self.all_labels()
+        everything = self.registry.labels.all()
         names = None if everything is None else {one.name for one in everything}
         if names is None and first is not None:
             names = self._labels_of(first)
@@ -64,19 +71,19 @@ class Probe(Registry):
 
     def _labels_of(self, prompt: Listed) -> set[str] | None:
         try:
-            return {one.name for one in self.labels(prompt.template_id, prompt.name)}
+            return {one.name for one in self.registry.labels.of(prompt.template_id, prompt.name)}
         except (Unsupported, NotFound):
             return None
 
     def _gives_raw(self, prompt: Listed) -> bool:
         try:
-            self.get(prompt.template_id, prompt.name)
+            self.registry.prompts.get(prompt.template_id, prompt.name)
         except NotReadableRaw:
             return False
         except RemoteError:
-            if not self.knows_route(endpoints.READ):
+            if not self.registry.connection.knows_route(endpoints.READ):
                 raise
-        return self.knows_route(endpoints.READ)
+        return self.registry.connection.knows_route(endpoints.READ)
 
 
 def _skew(date: str | None) -> float | None:

@@ -17,7 +17,8 @@ import httpx
 from httpx_retries import Retry, RetryTransport
 
 from promptsync.registry.promptlayer.failures import NO_TLS
-from promptsync.registry.promptlayer.transport import FIRST_WAIT, TOO_MANY, UNSENT
+from promptsync.registry.promptlayer.transport import TOO_MANY, UNSENT
+from promptsync.registry.protocol import Waits
 
 ATTEMPTS: Final = 4
 ATTEMPTS_IN_A_CROWD: Final = 6
@@ -111,7 +112,7 @@ class Backoff(Retry):
         return min(asked or self.backoff_strategy(), self.max_backoff_wait)
 
 
-def policy(repeatable: bool, *, first_wait: float = FIRST_WAIT, on_wait: OnWait | None = None) -> Backoff:
+def policy(repeatable: bool, *, waits: Waits | None = None, on_wait: OnWait | None = None) -> Backoff:
     """The policy for one kind of request."""
     rules: dict[str, Any] = (
         {"status_forcelist": (TOO_MANY, *_FAILED), "retry_on_exceptions": (httpx.TransportError,)}
@@ -122,7 +123,7 @@ def policy(repeatable: bool, *, first_wait: float = FIRST_WAIT, on_wait: OnWait 
         total=ATTEMPTS_IN_A_CROWD - 1,
         allowed_methods=_METHODS,
         # the library doubles before the first wait already
-        backoff_factor=first_wait / 2,
+        backoff_factor=(waits or Waits()).first_retry / 2,
         backoff_jitter=_JITTER,
         max_backoff_wait=LONGEST_WAIT,
         **rules,

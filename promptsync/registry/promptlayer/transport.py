@@ -14,9 +14,6 @@ import httpx
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-FIRST_WAIT: Final = 0.5
-"""Seconds before the first repetition of a request; doubled with each further one."""
-
 UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Failures after which nothing can have been executed."""
 

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING
 
 from promptsync.checks.find import find_checks
 from promptsync.checks.select import Selection, select_checks
-from promptsync.compare.project import LOCAL, Project, open_project
+from promptsync.compare.project import Project, open_project
 from promptsync.errors import PromptsyncError, RemoteError, UsageError
 from promptsync.files.config import Config
 from promptsync.files.worktree import Worktree
 from promptsync.prompt.prompt import Listed
-from promptsync.registry.address import Address, address
+from promptsync.registry.address import LOCAL, Address, address
 from promptsync.registry.errors import MissingKey, Unsupported
 from promptsync.setup.doctor.finding import Finding, Place, counted, error, failed, ok, warning
 
 if TYPE_CHECKING:
     from promptsync.registry.promptlayer.probe import Probe, Speech
+    from promptsync.registry.protocol import Registry
 
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 """Variables that name a proxy for https, the first that is set counts."""
@@ -138,10 +139,10 @@ def _missing(project: Project) -> Finding | None:
 @contextmanager
 def _opened(project: Project) -> Iterator[Probe]:
     """A client of the registry. An embedded one is copied first, for opening it may write."""
-    from promptsync.registry.promptlayer.probe import TIMEOUT, Probe
+    from promptsync.registry.promptlayer.probe import Probe
 
     if not project.url.startswith(LOCAL):
-        with Probe(project.url, project.api_key, timeout=TIMEOUT) as probe:
+        with Probe(project.url, project.api_key) as probe:
             yield probe
         return
     from promptsync.registry.promptlayer.transport import local_transport
@@ -160,7 +161,7 @@ def _opened(project: Project) -> Iterator[Probe]:
 
 
 def _answers(probe: Probe, project: Project, worktree: Worktree | None) -> Iterator[Finding]:
-    prompts = probe.list()
+    prompts = probe.registry.prompts.list()
     seconds = probe.seconds or 0.0
     yield from _clock(probe.skew)
     if project.api_key and not project.url.startswith(LOCAL):
@@ -170,11 +171,13 @@ def _answers(probe: Probe, project: Project, worktree: Worktree | None) -> Itera
     yield _dialect(speech)
     yield from _labels(speech)
     if worktree is not None:
-        yield from _checks(probe, project, worktree)
+        yield from _checks(probe.registry, project, worktree)
 
 
 def _reached(probe: Probe, prompts: Sequence[Listed], seconds: float) -> Finding:
-    workspace = f", workspace {probe.workspace_id}" if probe.workspace_id is not None else ""
+    workspace = (
+        f", workspace {probe.registry.workspace_seen}" if probe.registry.workspace_seen is not None else ""
+    )
     message = f"it answers in {seconds:.2f} s and holds {counted(len(prompts), 'prompt')}{workspace}"
     if seconds > _SLOW:
         return warning("registry", message, "that is slow: check the network and any proxy")
@@ -220,13 +223,13 @@ def _labels(speech: Speech) -> Iterator[Finding]:
     )
 
 
-def _checks(probe: Probe, project: Project, worktree: Worktree) -> Iterator[Finding]:
+def _checks(registry: Registry, project: Project, worktree: Worktree) -> Iterator[Finding]:
     names = [name for name in worktree.files if project.config.in_scope(name)]
     selection = select_checks(names, worktree.files, project.config)
     if not selection.evaluations and not selection.agents:
         return
     try:
-        find_checks(probe, selection)
+        find_checks(registry, selection)
     except Unsupported as problem:
         yield warning("proof", problem.message, "use a registry that can run evaluations and agents")
     except RemoteError:

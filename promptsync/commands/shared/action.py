@@ -1,0 +1,102 @@
+"""Plan, confirm, apply, receipt: the one way in which a command changes something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TypeVar
+
+import click
+
+from promptsync.commands.shared.session import Session
+from promptsync.compare.plan import Plan
+from promptsync.compare.project import Project
+from promptsync.errors import AnswerIsNo, Refused
+from promptsync.files.state.disk import locked
+from promptsync.show.outcome import Outcome
+from promptsync.terminal import output
+
+P = TypeVar("P", bound=Plan)
+R = TypeVar("R")
+
+dry_run_option = click.option("-n", "--dry-run", is_flag=True, help="Show the plan and change nothing.")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+expect_option = click.option(
+    "--expect", metavar="FINGERPRINT", help="Refuse any plan but the reviewed one with this fingerprint."
+)
+
+
+def carry_out(
+    session: Session,
+    project: Project,
+    *,
+    plan: Callable[[], P],
+    apply: Callable[[P], R],
+    show_plan: Callable[[P], Outcome],
+    show_receipt: Callable[[P, R | None, bool], Outcome],
+    headline: Callable[[P], str],
+    unchanged: str,
+    asks: Callable[[P], bool] = bool,
+    dry_run: bool = False,
+    yes: bool = False,
+    expect: str | None = None,
+    lock: bool = True,
+) -> Outcome:
+    """Make a plan, ask on a terminal, carry it out, and return the outcome.
+
+    ``show_receipt`` gets no receipt where there was nothing to do, and whether the plan was shown before.
+    ``headline`` has the counts and the place: "2 prompts to publish to production". ``unchanged`` completes
+    messages: "nothing was published". ``asks`` says whether a plan needs confirmation on a terminal.
+    Nothing is carried out with ``dry_run``, or when the plan is not the one that ``expect`` names, or when it
+    refuses itself. ``lock`` keeps other runs out of the working copy.
+    """
+    with_markdown = session.form == "markdown" or session.environment.in_github
+    with locked(project.root) if lock and not dry_run else nullcontext():
+        made = plan()
+        refusal = _unexpected(session, made, expect) or made.refusal
+        if dry_run or refusal is not None:
+            shown = show_plan(made).rendered(with_markdown=with_markdown)
+            lines = [headline(made), *shown.lines]
+            if dry_run:
+                lines.insert(0, output.Aside(f"DRY RUN: {unchanged}"))
+                lines += [] if made.is_empty else ["", f"fingerprint {made.fingerprint}"]
+            code = shown.exit_code if refusal is None else refusal.exit_code
+            return replace(shown, lines=lines, exit_code=code, error=refusal or shown.error)
+        if made.is_empty:
+            return show_receipt(made, None, False).rendered(with_markdown=with_markdown)
+        was_shown = False
+        if not yes and _can_ask(session, made, unchanged) and asks(made):
+            was_shown = _confirm(session, headline(made), show_plan(made).lines, unchanged)
+        done = apply(made)
+        return show_receipt(made, done, was_shown).rendered(with_markdown=with_markdown)
+
+
+def _unexpected(session: Session, made: Plan, expect: str | None) -> Refused | None:
+    if expect is None or made.fingerprint == expect:
+        return None
+    return Refused(
+        f"this is not the plan that was reviewed: its fingerprint is {made.fingerprint}, not {expect}",
+        hint=f"promptsync {session.verb} --dry-run",
+        code="plan-changed",
+    )
+
+
+def _can_ask(session: Session, made: Plan, unchanged: str) -> bool:
+    """Whether there is a terminal to ask on. Raises ``Refused`` for a plan that needs a yes without one."""
+    if session.environment.interactive and not session.json:
+        return True
+    if not made.destructive:
+        return False
+    need = "need" if len(made.destructive) > 1 else "needs"
+    raise Refused(
+        f"{' and '.join(made.destructive)} {need} confirmation, and there is no terminal; {unchanged}",
+        hint="run the same command with --yes",
+        code="not-confirmed",
+    )
+
+
+def _confirm(session: Session, headline: str, lines: Sequence[str], unchanged: str) -> bool:
+    if not session.confirm(f"{headline}. Continue?", lines):
+        raise AnswerIsNo(f"not confirmed; {unchanged}", code="declined")
+    return True

@@ -1,0 +1,40 @@
+"""What the plan of every action has in common. A plan is a finished value; only ``apply`` writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Protocol
+
+from promptsync.errors import Refused
+
+
+class Plan(Protocol):
+    """Everything that an action will do."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A short word for exactly this plan, whoever makes it; ``--expect`` compares it."""
+        ...
+
+    @property
+    def destructive(self) -> Sequence[str]:
+        """The options in it that discard something: they need a yes also where nobody can be asked."""
+        ...
+
+    @property
+    def refusal(self) -> Refused | None:
+        """Why this plan, complete as it is, must not be carried out: a safety limit."""
+        ...
+
+
+def fingerprint(facts: object) -> str:
+    """Return a short word for facts that JSON can hold; what it cannot counts by its text."""
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=True, default=str)
+    return sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,43 @@
+"""Which registry a URL means. Another kind of registry is a folder beside ``promptlayer`` and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from promptsync.registry.address import LOCAL
+from promptsync.registry.promptlayer.client import PromptLayer
+from promptsync.registry.promptlayer.transport import local_transport
+from promptsync.registry.protocol import Registry, VersionCache, Waits
+
+
+def open_remote(
+    url: str,
+    api_key: str | None,
+    *,
+    cache: VersionCache | None = None,
+    waits: Waits | None = None,
+    on_wait: Callable[[str], None] | None = None,
+) -> Registry:
+    """Return the registry at an http(s) URL. Raises ``UsageError`` and ``MissingKey``."""
+    return PromptLayer(url, api_key, cache=cache, waits=waits, on_wait=on_wait)
+
+
+def open_embedded(
+    database: str,
+    *,
+    fixtures: str | None = None,
+    model: Any = None,
+    cache: VersionCache | None = None,
+    waits: Waits | None = None,
+    on_wait: Callable[[str], None] | None = None,
+) -> Registry:
+    """Return the embedded registry in a database file, in this process.
+
+    ``fixtures`` is the path of a ``registry.yaml``; ``model`` answers in evaluations and agents, an echo if
+    ``None``.
+    """
+    transport = local_transport(database, fixtures=fixtures, model=model)
+    return PromptLayer(
+        f"{LOCAL}{database}", None, transport=transport, cache=cache, waits=waits, on_wait=on_wait
+    )

@@ -1,0 +1,195 @@
+"""The prompts of a registry: listing, reading, publishing, archiving, rendering them."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from promptsync.errors import RemoteError
+from promptsync.parallel import mapped
+from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
+from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw
+from promptsync.registry.promptlayer import endpoints, parse
+from promptsync.registry.promptlayer.answers import Answer
+from promptsync.registry.promptlayer.connection import Connection
+from promptsync.registry.promptlayer.endpoints import publish_body
+from promptsync.registry.promptlayer.listing import Listing
+from promptsync.registry.promptlayer.parse import number
+from promptsync.registry.promptlayer.reading import Reading
+from promptsync.registry.protocol import NewVersion, OnPage
+
+
+class PromptLayerPrompts:
+    """See ``promptsync.registry.protocol.Prompts``."""
+
+    def __init__(self, connection: Connection, listing: Listing, reading: Reading) -> None:
+        self._connection = connection
+        self._call = connection.call
+        self._url = connection.url
+        self._listing = listing
+        self._reading = reading
+        self._lists_tags = True
+        self._reads_tags = True
+
+    @property
+    def stores_tags(self) -> bool:
+        return self._lists_tags or self._reads_tags
+
+    def list(
+        self,
+        *,
+        status: str = "active",
+        label: str | None = None,
+        name: str | None = None,
+        tag: str | None = None,
+        with_tags: bool = False,
+        on_page: OnPage | None = None,
+    ) -> builtins.list[Listed]:
+        wanted = status if status != "active" else None
+        filters = {"status": wanted, "label": label, "name": name, "tags": tag}
+        answer, items = self._listing.items(filters, on_page)
+        self._lists_tags = not items or any("tags" in item for item in items)
+        try:
+            if all(map(parse.is_whole, items)):
+                found = [parse.listed(item) for item in items]
+            else:
+                connections = self._connection.connections
+                found = mapped(lambda item: self._whole(item, label), items, connections=connections)
+        except ValueError as error:
+            answer.fail(f"a list of prompts ({error})")
+        if with_tags and not self._lists_tags:
+            found = self._with_tags(found)
+        if self._lists_tags or with_tags:
+            self._listing.tags.update((one.template_id, one.prompt.tags) for one in found)
+        return found
+
+    def _whole(self, item: Mapping[str, Any], label: str | None) -> Listed:
+        """Return a list item; its version and body are read singly where the list leaves them out."""
+        if parse.is_whole(item):
+            return parse.listed(item)
+        template_id, name = parse.identity(item)
+        found = self._reading.get(template_id, name, label=label)
+        return Listed(
+            template_id, found.version, found.prompt, found.message, is_snippet=item.get("is_snippet") is True
+        )
+
+    def _with_tags(self, prompts: builtins.list[Listed]) -> builtins.list[Listed]:
+        """Return the prompts with the tags that raw reads tell; one request where these tell none."""
+        if not prompts or not self._reads_tags:
+            return prompts
+        first = self._reading.tags(prompts[0].template_id, prompts[0].name)
+        if first is None:
+            self._reads_tags = False
+            return prompts
+        others = mapped(
+            lambda one: self._reading.tags(one.template_id, one.name),
+            prompts[1:],
+            connections=self._connection.connections,
+        )
+        return [
+            one if tags is None else replace(one, prompt=replace(one.prompt, tags=tags))
+            for one, tags in zip(prompts, [first, *others], strict=True)
+        ]
+
+    def get(
+        self, template_id: int | None, name: str, *, version: int | None = None, label: str | None = None
+    ) -> RemoteVersion:
+        return self._reading.get(template_id, name, version=version, label=label)
+
+    def publish(self, prompt: Prompt, *, message: str, labels: Sequence[str] = ()) -> NewVersion:
+        self._listing.forget()
+        answer = self._call(
+            endpoints.PUBLISH, body=lambda shape: publish_body(prompt, message, labels, shape)
+        )
+        try:
+            raw = answer.object()
+            if parse.text(raw, "prompt_name") not in {None, prompt.name}:
+                answer.fail(f"the prompt {prompt.name!r}")
+        except BadAnswer as error:
+            raise ConnectionLost(
+                f"{prompt.name!r} may be published or not: {error.message}", hint=error.hint
+            ) from None
+        return self._published(prompt.name, raw)
+
+    def _published(self, name: str, raw: Mapping[str, Any]) -> NewVersion:
+        template_id, version = number(raw, "id"), number(raw, "version_number", "version")
+        if template_id is None or version is None:
+            try:
+                template_id, version = self._newest(template_id, name)
+            except RemoteError as error:
+                raise ConnectionLost(
+                    f"{name!r} is published, but not as which version: {error.message}", hint=error.hint
+                ) from None
+        return NewVersion(template_id, version)
+
+    def _newest(self, template_id: int | None, name: str) -> tuple[int, int]:
+        try:
+            found: RemoteVersion | Listed | None = self.get(template_id, name)
+        except NotReadableRaw:  # what it is numbered can be known all the same
+            found = next((one for one in self.list(name=name) if one.name == name), None)
+        if found is None:
+            raise NotFound(f"{self._url} does not list {name!r}", status=404)
+        return found.template_id, found.version
+
+    def archive(self, template_id: int, is_snippet: bool) -> None:
+        """Archive a prompt with all its versions, as the registry's own pages do. Raises ``NotFound``."""
+        kinds = ("SNIPPET", "PROMPT") if is_snippet else ("PROMPT", "SNIPPET")
+        # registries disagree on what a snippet is, and count nothing when they are told the wrong kind
+        for kind in kinds:
+            answer = self._archived(template_id, kind)
+            if not answer.content.strip() or number(answer.object(), "moved_count") != 0:
+                return
+        raise NotFound(
+            f"{self._url} archived nothing: it has no prompt with the id {template_id}", status=404
+        )
+
+    def _archived(self, template_id: int, kind: str) -> Answer:
+        workspace = (
+            {"workspace_id": self._reading.workspace_id} if self._reading.workspace_id is not None else {}
+        )
+        entities = [{"id": template_id, "type": kind}]
+        return self._call(endpoints.ARCHIVE, body={"entities": entities, "cascade": False, **workspace})
+
+    def snippet_usage(self, template_id: int, name: str, *, version: int | None = None) -> dict[str, Any]:
+        """Who uses a snippet: ``snippet_usage[]`` with ``prompt_registry_id, prompt_name, version_numbers``,
+        and ``label_usage[]``.
+        """
+        answer = self._call(
+            endpoints.SNIPPET_USAGE,
+            path={"identifier": self._listing.identifier(template_id, name)},
+            query={"prompt_version_number": version} if version is not None else None,
+            fresh=True,
+        )
+        found = answer.object()
+        if not isinstance(found.get("snippet_usage"), list):
+            answer.fail("a list under 'snippet_usage'")
+        return found
+
+    def render(
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        provider: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """What a model would be sent, as the registry renders it: ``prompt_template``, ``llm_kwargs``, …
+
+        The latest version without ``version`` and ``label``, of which at most one may be given. Never a
+        source to store: snippets are expanded in it.
+        """
+        if version is not None and label is not None:
+            raise ValueError("a version and a label exclude each other")
+        given = {"version": version, "label": label, "provider": provider}
+        body: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        body["input_variables"] = dict(variables or {})
+        answer = self._call(endpoints.RENDER, path={"identifier": name}, body=body)
+        found = answer.object()
+        if not isinstance(found.get("prompt_template"), dict):
+            answer.fail("an object under 'prompt_template'")
+        if parse.text(found, "prompt_name") not in {None, name}:
+            answer.fail(f"the prompt {name!r}")
+        return found

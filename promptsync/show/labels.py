@@ -1,0 +1,106 @@
+"""Changes of release labels: the plan and the receipt as text and JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from promptsync.labels.apply import Changed, LabelReceipt
+from promptsync.labels.plan import Change, LabelPlan
+from promptsync.show.outcome import Outcome
+from promptsync.terminal import output
+from promptsync.terminal.output import count
+
+
+def show_plan(plan: LabelPlan, *, with_dry_run: bool = False) -> Outcome:
+    """Return a plan; ``with_dry_run`` says so in the document."""
+    done = [Changed(one, one.old == one.new) for one in plan.changes]
+    body: dict[str, Any] = {"labels": [_body(one) for one in done]}
+    if with_dry_run:
+        body |= {"dry_run": True, "fingerprint": plan.fingerprint}
+    rows = output.table((f"  {_name(one)}", _label(one), way(one.old, one.new)) for one in plan.changes)
+    return Outcome(rows, body)
+
+
+def headline(plan: LabelPlan) -> str:
+    """Return how many labels move, are created and deleted."""
+    moves = Counter(one.label for one in plan.pending if one.new is not None)
+    gone = Counter(one.label for one in plan.pending if one.new is None)
+    parts = [f"{output.name(label)} moves on {count(moves[label], 'prompt')}" for label in moves]
+    parts += [f"{output.name(label)} is deleted on {count(gone[label], 'prompt')}" for label in gone]
+    return ", ".join(parts) or "nothing to change"
+
+
+def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool = False) -> Outcome:
+    """Return what became of each change; after ``was_shown`` only the counts and what failed."""
+    if receipt is None:
+        receipt = LabelReceipt(tuple(Changed(one, True) for one in plan.changes))
+    error = receipt.error
+    rows = [one for one in receipt.changed if not (was_shown and one.moved and not one.note)]
+    lines = output.table(_row(one) for one in rows)
+    if was_shown or len(receipt.changed) > 1:
+        lines.append(output.Aside(summary(receipt.changed)))
+    return Outcome(
+        lines,
+        {"labels": [_body(one) for one in receipt.changed]},
+        error.exit_code if error is not None else 0,
+        error,
+    )
+
+
+def summary(changed: Sequence[Changed]) -> str:
+    """Return on how many prompts each label moved, and how many did not."""
+    moved = Counter(one.change.label for one in changed if one.moved and one.change.old != one.change.new)
+    parts = [f"{output.name(label)} moved on {count(number, 'prompt')}" for label, number in moved.items()]
+    stayed = sum(not one.moved for one in changed)
+    if stayed:
+        parts.append(f"{stayed} not moved")
+    return ", ".join(parts) or "no label was changed"
+
+
+def change_body(change: Change, moved: bool, reason: str = "") -> dict[str, Any]:
+    """Return a change for a JSON document."""
+    return {
+        "name": change.name,
+        "label": change.label,
+        "from": change.old,
+        "to": change.new,
+        "moved": moved,
+        "reason": reason,
+    }
+
+
+def way(old: int | None, new: int | None) -> str:
+    """Return from which version to which a label moves."""
+    if old == new:
+        return f"v{new}"
+    shown = "deleted" if new is None else f"v{new}"
+    lower = f"  {output.style('lower', 'warn')}" if old is not None and new is not None and new < old else ""
+    return f"{f'v{old}' if old is not None else 'new'} -> {shown}{lower}"
+
+
+def _body(done: Changed) -> dict[str, Any]:
+    return change_body(done.change, done.moved, done.reason or done.note)
+
+
+def _row(done: Changed) -> tuple[str, ...]:
+    one = done.change
+    if not done.moved:
+        word = output.style("not moved", "bad")
+    elif one.old == one.new:
+        word = output.style("unchanged", "faint")
+    elif one.new is None:
+        word = output.style("deleted", "warn")
+    else:
+        word = output.style("created" if one.old is None else "moved", "good")
+    why = output.safe(done.reason or done.note, newlines=False)
+    return (f"  {word}", _name(one), _label(one), way(one.old, one.new), why)
+
+
+def _name(one: Change) -> str:
+    return output.name(one.name)
+
+
+def _label(one: Change) -> str:
+    return output.style(output.name(one.label), "strong")

@@ -1,0 +1,33 @@
+"""What a command answers: one value, which the command line renders as text, JSON or Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from promptsync.errors import PromptsyncError
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``lines`` go to stdout, ``body`` into the JSON document.
+
+    ``error`` belongs to an answer that is also a failure; it follows the lines, on stderr. ``summary`` is
+    the answer as Markdown. Where that costs something, ``markdown`` makes it if somebody reads it: with
+    ``--format markdown``, or in a GitHub workflow, whose later steps read ``outputs``.
+    """
+
+    lines: Sequence[str] = ()
+    body: Mapping[str, Any] = field(default_factory=dict)
+    exit_code: int = 0
+    error: PromptsyncError | None = None
+    summary: Sequence[str] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    markdown: Callable[[], Sequence[str]] | None = None
+
+    def rendered(self, *, with_markdown: bool) -> Outcome:
+        """Return the outcome with its summary made, where it is wanted."""
+        if self.markdown is None or not with_markdown:
+            return self
+        return replace(self, summary=self.markdown(), markdown=None)
