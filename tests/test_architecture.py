@@ -39,7 +39,7 @@ MAY_USE: dict[str, set[str]] = {
     "checks": _ACT,
     "deploy": _ACT | {"push", "checks"},
     "setup": _ACT | {"pull", "checks"},
-    "show": _ACT | {"push", "pull", "checks", "deploy", "terminal"},
+    "show": _ACT | {"push", "pull", "checks", "deploy", "setup", "terminal"},
     "commands": _ACT | {"push", "pull", "checks", "deploy", "setup", "server", "show", "terminal"},
     "cli": {"commands", "show", "terminal", "registry"},
     "__main__": {"cli"},

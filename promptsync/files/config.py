@@ -110,6 +110,13 @@ def parse(path: Path, data: bytes) -> Config:
     return _config(path, loaded.value or {})
 
 
+def is_below(directory: str) -> bool:
+    """Whether a path, as it may stand in ``prompts:``, is below the directory of the configuration."""
+    parts = PurePosixPath(directory).parts
+    is_absolute = directory.startswith("/") or re.search(r"^[A-Za-z]:|\\", directory) is not None
+    return bool(parts) and ".." not in parts and not is_absolute
+
+
 def _config(path: Path, value: Mapping[str, Any]) -> Config:
     remotes = _remotes(value)
     limits = value.get("limits") or {}
@@ -141,8 +148,7 @@ def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
     """Yield what the schema cannot rule out."""
     value = loaded.value or {}
     prompts = value.get("prompts", "prompts")
-    parts = PurePosixPath(prompts).parts
-    if not parts or ".." in parts or prompts.startswith("/") or re.search(r"^[A-Za-z]:|\\", prompts):
+    if not is_below(prompts):
         message = f"prompts: {prompts} is not below the directory of this file."
         yield _problem(loaded, path, ("prompts",), message, "Write a relative path such as prompts.")
     remotes = _remotes(value)

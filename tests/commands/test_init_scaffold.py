@@ -101,7 +101,7 @@ def test_files_that_are_there_are_kept_and_named_with_what_to_compare(
     aside = top / ".promptsync/starter" / Path(WORKFLOWS[1]).name
     assert f"diff {top / WORKFLOWS[1]} {aside}" in steps(found)
     assert yaml.safe_load(aside.read_text("utf-8"))["name"] == "prompts / deploy"
-    assert "Add to .pre-commit-config.yaml, which is kept:" in steps(found)
+    assert "Add to .pre-commit-config.yaml, which was kept:" in steps(found)
     assert "- id: promptsync-lint" in steps(found)
     (top / HOOKS).write_text(f"# ours\n{scaffold.starter_text(HOOKS)}")
     assert "Add to" not in steps(document(top, capsys))
