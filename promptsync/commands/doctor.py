@@ -1,4 +1,4 @@
-"""``promptsync doctor``: what is wrong with a set-up, and how to mend it."""
+"""``promptsync doctor``: what is wrong with a setup, and the commands that fix it."""
 
 from __future__ import annotations
 
@@ -22,20 +22,19 @@ _LIBRARIES = ("click", "httpx", "PyYAML", "Jinja2", "GitPython", "jsonschema-rs"
 _GITHUB = ("GITHUB_ACTIONS", "GITHUB_REF_NAME")
 
 
-@verb("doctor", short_help="Tell what is wrong with this set-up, and how to mend it.", blank={"checks": []})
-@click.option("--offline", is_flag=True, help="Do not ask the registry.")
+@verb("doctor", short_help="Check your setup and print the commands that fix it.", blank={"checks": []})
+@click.option("--offline", is_flag=True, help="Send no requests to the registry.")
 def command(session: Session, offline: bool) -> Outcome:
-    """Look at the configuration, the prompt files, git, the key and the registry, and tell what mends them.
+    """Check the configuration, the prompt files, git, the key and the registry, and print what fixes them.
 
-    Nothing is written, and no key is shown. Exit code 1 when something has to be mended before promptsync
-    can work; warnings alone are exit code 0.
+    Nothing is written, and no key is printed. Exits with 1 when there are errors; warnings alone exit with 0.
 
     \b
     promptsync doctor
     promptsync doctor --offline -v
     promptsync doctor --remote production --json
     """
-    with contextlib.suppress(PromptsyncError):  # what is wrong with it is among the findings
+    with contextlib.suppress(PromptsyncError):  # reported as a finding
         session.project(needs_config=False).close()
     findings = [_versions(), *examine(_place(session, offline))]
     is_broken = any(one.status is Status.ERROR for one in findings)
@@ -90,7 +89,7 @@ def _lines(session: Session, findings: Sequence[Finding]) -> Iterator[str]:
 def _summary(findings: Sequence[Finding]) -> str:
     counts = {status: sum(one.status is status for one in findings) for status in Status}
     if not counts[Status.ERROR] and not counts[Status.WARNING]:
-        return output.style("nothing to mend", "good")
+        return output.style("no problems found", "good")
     parts = [
         output.count(counts[status], str(status))
         for status in (Status.ERROR, Status.WARNING)
