@@ -116,7 +116,7 @@ def _top(root: Path) -> Path | None:
 
 
 def scaffold(config: Config, *, github: bool, pre_commit: bool) -> Scaffold:
-    """Write the workflows and the hooks' configuration unless they exist. Raises what ``repository`` raises."""
+    """Write the workflows and hooks that do not exist yet. Raises what ``repository`` raises."""
     top = repository(config.root)
     paths = [*(workflows() if github else ()), *([HOOKS] if pre_commit else [])]
     branch, commit = _default_branch(top), installed_commit()

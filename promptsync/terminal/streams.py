@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -9,6 +10,16 @@ import sys
 from typing import TextIO
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+def use_utf8() -> None:
+    """Start the program again in Python's UTF-8 mode where the locale makes Python read names as ASCII.
+
+    Under ``LC_ALL=C PYTHONUTF8=0`` arguments and file names would come in as bytes that nothing can decode.
+    """
+    if sys.getfilesystemencoding() == "ascii":
+        with contextlib.suppress(OSError):
+            os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def open_closed() -> None:

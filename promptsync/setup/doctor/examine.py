@@ -114,10 +114,7 @@ def _label(config: Config, history: History, variables: Mapping[str, str]) -> It
         yield ok("labels", f"deploy on branch {branch} moves {config.labels[branch]}")
     else:
         known = ", ".join(config.labels)
-        yield ok(
-            "labels",
-            f"deploy has labels for {known}; on {f'branch {branch}' if branch else 'no branch'} it needs --label",
-        )
+        yield ok("labels", f"deploy has labels for {known}; on branch {branch or '(none)'} it needs --label")
 
 
 def _config(directory: Path) -> tuple[Config | None, Finding]:

@@ -31,7 +31,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What to examine; ``variables`` are those of the environment that affect connections or name a branch."""
+    """What to examine; ``variables`` are those of the environment for connections and for the branch."""
 
     directory: Path
     remote: str | None = None
