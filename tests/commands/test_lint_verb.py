@@ -230,7 +230,10 @@ def test_github_shows_ten_of_a_kind_and_the_log_the_rest(
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("::error") for line in lines) == 10
     assert sum("prompts/e" in line for line in lines) == 13
-    assert "::notice title=promptsync lint::3 more problems in the log: GitHub shows 10 of a kind" in lines
+    assert (
+        "::notice title=promptsync lint::3 more problems in the log: GitHub shows 10 of each severity"
+        in lines
+    )
 
 
 def test_sarif_has_what_code_scanning_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
