@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from promptsync.files.state.atomic import write
-from promptsync.files.yaml.layout import render_new
+from promptsync.files.prompt_file import render_new
+from promptsync.files.state.disk import write
 from promptsync.prompt.prompt import Local, Prompt
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import local_transport

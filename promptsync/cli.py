@@ -110,6 +110,8 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit. The signals of a supervisor count as Ctrl-C."""
+    if arguments is None:
+        streams.use_utf8()
     streams.open_closed()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background it is ignored

@@ -236,7 +236,7 @@ def _show_history(session: Session, name: str, plot: Path | None, max_count: int
 
 def _drawing_to(path: Path) -> Callable[[History], None]:
     """Return a function that draws a history to a file. Raises ``PromptsyncError`` if that is impossible."""
-    from promptsync.files.state.atomic import check_place, replace
+    from promptsync.files.state.disk import check_place, replace
     from promptsync.show.plot import picture, picture_format
 
     kind = picture_format(path)

@@ -1,29 +1,29 @@
-"""``promptsync init``: start keeping prompts in a directory."""
+"""``promptsync init``: set up prompt files in a directory."""
 
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from promptsync.commands.shared import scaffold as shared_scaffold
-from promptsync.commands.shared.scaffold import Step
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
-from promptsync.files.config import find
-from promptsync.setup.init import EXAMPLE, Started, start
-from promptsync.setup.scaffold import Scaffold, in_repository, repository, scaffold
+from promptsync.files.config import FILE_NAME, find
+from promptsync.setup.init import VENDOR, Started, draft, start
+from promptsync.setup.scaffold import repository, scaffold
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.commands.shared.import_registry import Adopted
+    from promptsync.compare.project import Project
+    from promptsync.setup.import_registry import Imported
 
 
 @verb(
     "init",
-    short_help="Start keeping prompts in this directory.",
+    short_help="Set up prompt files in this directory.",
     blank={"created": [], "changed": [], "kept": [], "next": []},
 )
 @click.option("--prompts", metavar="DIR", help="Directory of the prompt files (default: prompts).")
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 @click.option(
     "--example/--no-example",
     default=None,
-    help="Write a first prompt (default: when there is none yet and the registry is the embedded one).",
+    help="Write a first prompt (default: if there is none yet and the registry is the embedded one).",
 )
 @click.option(
     "--from-remote",
     is_flag=True,
-    help="Adopt what the registry holds: a file for each prompt (default registry: PromptLayer).",
+    help="Import the registry: a file for each prompt (default registry: PromptLayer).",
 )
 @click.option(
     "--include",
     multiple=True,
     metavar="PATTERN",
-    help="Names that belong to this repository, for promptsync.yaml; * crosses /. Repeatable.",
+    help="Names that belong to this repository, for promptsync.yaml; * also matches /. Repeatable.",
 )
-@click.option("--label", metavar="LABEL", help="With --from-remote: adopt the versions under LABEL.")
+@click.option("--label", metavar="LABEL", help="With --from-remote: import the versions under LABEL.")
 @click.option("--github", is_flag=True, help="Add workflows for GitHub: check, deploy and drift.")
 @click.option("--pre-commit", is_flag=True, help="Add .pre-commit-config.yaml with the hooks.")
 def command(
@@ -58,10 +58,10 @@ def command(
     github: bool,
     pre_commit: bool,
 ) -> Outcome:
-    """Write promptsync.yaml, the prompts directory and a line for .gitignore; what is there is kept.
+    """Write promptsync.yaml, the prompts directory and a line for .gitignore. Existing files are kept.
 
-    With --from-remote a registry that is full already comes along: all of it is read before the first file is
-    written, and files that are there are kept. Which prompts belong here is asked, or said with --include.
+    --from-remote imports an existing registry: all of it is read before the first file is written. Choose the
+    prompts that belong here with --include, or answer when asked.
 
     \b
     promptsync init
@@ -69,32 +69,75 @@ def command(
     promptsync init --from-remote --include 'support/*' --label prod
     promptsync init --github --pre-commit
     """
+    from promptsync.show.init import show_init
+
     if label is not None and not from_remote:
-        raise UsageError(
-            "--label belongs to --from-remote", hint="promptsync init --from-remote --label LABEL"
-        )
+        raise UsageError("--label needs --from-remote", hint="promptsync init --from-remote --label LABEL")
     if from_remote and example:
-        raise UsageError("--example and --from-remote exclude each other")
+        raise UsageError("--example and --from-remote exclude each other", hint="leave out --example")
     if github or pre_commit:
         _check_place(session)
-    adopted = None
-    if from_remote:
-        from promptsync.commands.shared import import_registry
-
-        adopted = import_registry.adopt(session, prompts=prompts, url=url, include=include, label=label)
-        done = adopted.started
+    imported = _import(session, prompts, url, include, label) if from_remote else None
+    if imported is None:
+        drafted = draft(session.directory, prompts=prompts, url=_given_url(session, url), include=include)
+        done = start(session.directory, drafted, example=example)
     else:
-        given = _given(session, url)
-        done = start(session.directory, prompts=prompts, url=given, example=example, include=include)
+        done = imported.started
     _note(session, done, bool(prompts or (url and not from_remote)))
     added = scaffold(done.config, github=github, pre_commit=pre_commit) if github or pre_commit else None
-    return _outcome(session, done, adopted, added)
+    return show_init(
+        done,
+        imported,
+        added,
+        git_directory=session.given_directory,
+        quiet=session.quiet,
+        verbose=bool(session.verbose),
+    )
 
 
-def _given(session: Session, url: str | None) -> str | None:
-    """Return the registry's URL as it was said, with ``--url`` or with the ``--remote`` of every verb."""
+def _given_url(session: Session, url: str | None) -> str | None:
+    """Return the registry's URL, from ``--url`` or from the ``--remote`` of every verb."""
     remote = session.remote
     return url if url is not None or remote is None or ":" not in remote else remote
+
+
+def _import(
+    session: Session, prompts: str | None, url: str | None, include: tuple[str, ...], label: str | None
+) -> Imported:
+    from promptsync.setup.import_registry import check_include, check_remote, import_prompts, survey, url_of
+
+    root, environment = session.directory, session.environment
+    exists = (root / FILE_NAME).exists()
+    given = url or session.remote or environment.remote
+    wanted = None if exists else url_of(given or environment.base_url or VENDOR)
+    drafted = draft(root, prompts=prompts, url=wanted, include=include)
+    with session.project_of(drafted.config, given if exists else drafted.config.default_remote) as project:
+        if exists:
+            check_remote(project)
+        names = survey(project)
+        chosen = include or drafted.config.include
+        if not chosen and environment.interactive and not session.json:
+            chosen = _ask(session, project, names)
+        else:
+            check_include(project, include, names)
+        drafted = draft(root, prompts=prompts, url=wanted, include=chosen)
+        return import_prompts(project, root, drafted, label=label)
+
+
+def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str, ...]:
+    """Ask for patterns until each of them matches a name."""
+    from promptsync.setup.import_registry import group_lines, groups, unmatched
+
+    session.say(f"{output.safe(project.url)} has {output.count(len(names), 'prompt')}:")
+    for line in group_lines(groups(names)):
+        session.say(f"  {output.safe(line)}")
+    while True:
+        answer = session.ask("Which belong to this repository? Patterns, separated by spaces", default="*")
+        patterns = tuple(answer.split())
+        idle = unmatched(patterns, names)
+        if patterns and not idle:
+            return patterns
+        session.say(f"{output.safe(' '.join(idle))} matches no prompt")
 
 
 def _check_place(session: Session) -> None:
@@ -104,8 +147,8 @@ def _check_place(session: Session) -> None:
     if above is not None and above.parent != session.directory.resolve():
         raise UsageError(
             f"the configuration of this directory is {above}; nothing was written",
-            hint=f"promptsync -C {shlex.quote(str(above.parent))} init with these options adds them there\n"
-            "promptsync init starts a second configuration here, after which this works, too",
+            hint=f"promptsync -C {shlex.quote(str(above.parent))} init  # with these options\n"
+            "promptsync init  # starts a second configuration here, then run this again",
         )
 
 
@@ -113,113 +156,8 @@ def _note(session: Session, done: Started, is_ignored: bool) -> None:
     note = output.style("note:", "warn")
     if done.above is not None:
         session.say(
-            f"{note} {output.name(str(done.above))} is above this directory; "
-            "commands below here use the configuration here"
+            f"{note} commands in this directory now use the configuration here, "
+            f"no longer {output.name(str(done.above))}"
         )
-    if "promptsync.yaml" in done.kept and is_ignored:
-        session.say(
-            f"{note} promptsync.yaml is kept as it is, so --prompts and --url changed nothing: edit it"
-        )
-
-
-def _outcome(session: Session, done: Started, adopted: Adopted | None, added: Scaffold | None) -> Outcome:
-    created, kept = list(done.created), list(done.kept)
-    if added is not None:
-        created += [added.shown(path, done.root) for path in added.created]
-        kept += [added.shown(path, done.root) for path in added.kept]
-    steps = _steps(session, done, adopted, added)
-    body: dict[str, Any] = {
-        "root": str(done.root),
-        "created": created,
-        "changed": list(done.changed),
-        "kept": kept,
-        "next": [{"do": what, "why": why} for what, why in steps],
-    }
-    lines = output.table(
-        (output.style(word, meaning), output.name(path))
-        for word, meaning, paths in (
-            ("created", "good", created),
-            ("changed", "good", done.changed),
-            ("kept", "faint", kept),
-        )
-        for path in paths
-    )
-    error = None
-    if adopted is not None:
-        from promptsync.commands.shared import import_registry
-
-        lines += ["", *import_registry.lines(adopted, verbose=bool(session.verbose))]
-        body |= import_registry.body(adopted)
-        error = adopted.error
-    if not session.quiet and error is None:
-        lines += ["", *shared_scaffold.lines(steps)]
-    return Outcome(lines, body, error.exit_code if error is not None else 0, error)
-
-
-def _steps(session: Session, done: Started, adopted: Adopted | None, added: Scaffold | None) -> list[Step]:
-    """Return what to type, and why, for somebody who has just begun."""
-    steps: list[Step] = []
-    if adopted is not None:
-        steps.append(_status(done, adopted))
-    elif added is None or "promptsync.yaml" in done.created:
-        steps += _first(done)
-    if added is not None:
-        steps += shared_scaffold.steps(done.config, added)
-    is_new = bool(done.created or done.changed or (adopted is not None and adopted.receipt.written))
-    if (adopted is not None and is_new) or (added is not None and (is_new or added.created)):
-        steps += _commit(session, done, adopted, added)
-    return steps
-
-
-def _status(done: Started, adopted: Adopted) -> Step:
-    remote = adopted.remote
-    choice = "" if remote == done.config.default_remote else f" --remote {shlex.quote(remote)}"
-    clean = not (adopted.plan.newer or adopted.plan.unlabelled)
-    return f"promptsync status{choice}", "nothing differs" if clean else "what is newer than the label"
-
-
-def _commit(session: Session, done: Started, adopted: Adopted | None, added: Scaffold | None) -> list[Step]:
-    """Return the commands that make the commit, where git is run from where promptsync was."""
-    paths = ["promptsync.yaml", ".gitignore", *_written(done)]
-    message = "Keep prompts with promptsync"
-    if adopted is not None:
-        paths.append(done.config.prompts)
-        if number := len(adopted.receipt.written):
-            message = f"Adopt {output.count(number, 'prompt')} of the registry"
-    if added is not None:
-        paths += [added.shown(path, done.root) for path in added.created]
-        message = message if adopted is not None else "Check and deploy prompts with promptsync"
-    git = shlex.join(["git", *(["-C", session.given_directory] if session.given_directory else [])])
-    starts = [] if in_repository(done.root) else [(f"{git} init", "so that there is a history")]
-    return [
-        *starts,
-        (f"{git} add {shlex.join(paths)}", ""),
-        (f"{git} commit -m {shlex.quote(message)}", ""),
-    ]
-
-
-def _written(done: Started) -> list[str]:
-    """Return the directory of the prompts where there is something in it to commit."""
-    example = f"{done.config.prompts}/{EXAMPLE}"
-    return [done.config.prompts] if example in done.created else []
-
-
-def _first(done: Started) -> list[Step]:
-    remote = done.config.remotes.get(done.config.default_remote)
-    if remote is not None and not remote.url.startswith("local:"):
-        return [
-            ("export PROMPTLAYER_API_KEY=…", f"the key for {output.name(remote.url)}"),
-            ("promptsync ls-remote", "what the registry holds"),
-            ("promptsync pull", "write its prompts into files"),
-        ]
-    if f"{done.config.prompts}/{EXAMPLE}" in done.created:
-        return [
-            ("promptsync lint", "check the files, offline"),
-            ("promptsync render hello --example 1", "what a model would see"),
-            ("promptsync push", "publish to the embedded registry"),
-        ]
-    return [
-        ("promptsync lint", "check the files, offline"),
-        ("promptsync status", "who changed what"),
-        ("promptsync push", "publish what is new"),
-    ]
+    if FILE_NAME in done.kept and is_ignored:
+        session.say(f"{note} {FILE_NAME} exists and was kept, so --prompts and --url had no effect")

@@ -152,7 +152,7 @@ def _places(session: Session, database: Path | None, fixtures: Path | None) -> t
 def _embedded(configuration: Path) -> tuple[Path, Path | None]:
     """Return the database and fixtures of a working copy's embedded registry, the default remote first."""
     from promptsync.files.config import load
-    from promptsync.files.state.private import private_directory
+    from promptsync.files.state.disk import private_directory
 
     config = load(configuration)
     remotes = [remote for remote in config.remotes.values() if remote.url.startswith(LOCAL)]

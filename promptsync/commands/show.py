@@ -51,7 +51,7 @@ def _lines(session: Session, found: Sequence[FoundVersion], *, raw: bool) -> Ite
 
 
 def _yaml(found: FoundVersion) -> str:
-    from promptsync.files.yaml.layout import render_new
+    from promptsync.files.prompt_file import render_new
 
     return render_new(found.remote.prompt, Local()).removesuffix("\n")
 

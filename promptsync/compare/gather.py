@@ -11,8 +11,9 @@ from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import UsageError
-from promptsync.files.names import broken_names, remember_names
+from promptsync.files.names import broken_names
 from promptsync.files.prompt_file import PromptFile
+from promptsync.files.state.record import remember_names
 from promptsync.files.worktree import Worktree, scan
 from promptsync.parallel import begun, mapped
 from promptsync.prompt.prompt import Label, Listed

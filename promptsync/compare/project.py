@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from promptsync.errors import UsageError
 from promptsync.files.config import Config
-from promptsync.files.state.private import DIRECTORY, private_directory
+from promptsync.files.state.disk import DIRECTORY, private_directory
 from promptsync.files.state.record import FileCache, Record
 from promptsync.registry.address import LOCAL, address
 

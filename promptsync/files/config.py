@@ -1,9 +1,9 @@
-"""``promptsync.yaml``: where the prompts are, which registries they go to, what proves them."""
+"""``promptsync.yaml``: where the prompts are, which registries they are published to, what checks them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -23,9 +23,23 @@ _KEY_VALUE: Final = re.compile(r"\b(pl_|sk-)[0-9A-Za-z_-]{16,}|://[^/@\s]+@")
 _KEY_HINT: Final = "Remove it, revoke it if it was committed, and set PROMPTLAYER_API_KEY instead."
 
 
+class InvalidConfig(UsageError):
+    """The configuration cannot be used. ``problems`` are all the reasons."""
+
+    code = "config"
+
+    def __init__(self, path: Path, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__(
+            f"{path} cannot be used",
+            details=[text_of(problem) for problem in self.problems],
+            hint="promptsync schema config  # what the file may contain",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteConfig:
-    """A registry: ``url`` is ``local:``, ``local:PATH`` or an http(s) URL; ``fixtures`` may be a path."""
+    """A registry. ``url`` is ``local:``, ``local:PATH`` or an http(s) URL; ``fixtures`` is a path, if any."""
 
     name: str
     url: str
@@ -36,8 +50,8 @@ class RemoteConfig:
 class Config:
     """The configuration with its defaults filled in.
 
-    ``root`` is the directory of the file and ``prompts`` a path with ``/`` below it. ``checks`` are mappings
-    with ``match``, either ``evaluation`` or ``agent``, and perhaps ``min_score`` or ``input_variables``.
+    ``root`` is the directory of the file, ``prompts`` a path below it with ``/``. ``checks`` are mappings
+    with ``match``, either ``evaluation`` or ``agent``, and optionally ``min_score`` or ``input_variables``.
     """
 
     root: Path
@@ -51,7 +65,7 @@ class Config:
     limits_changes: float = 0.5
 
     def in_scope(self, name: str) -> bool:
-        """Whether a prompt belongs to this repository; ``*`` crosses ``/``, no pattern means all."""
+        """Whether a prompt belongs to this repository; ``*`` matches ``/`` too, and no pattern means all."""
         return not self.include or any(fnmatchcase(name, pattern) for pattern in self.include)
 
     @property
@@ -62,38 +76,45 @@ class Config:
 
 def find(start: Path) -> Path | None:
     """Return the nearest ``promptsync.yaml`` in a directory or above it."""
-    # resolved: the parents of a path with .. in it are not the directories above
+    # The parents of a path that contains .. are not the directories above it.
     start = start.resolve()
     candidates = (folder / FILE_NAME for folder in (start, *start.parents))
     return next((path for path in candidates if path.is_file()), None)
 
 
 def load(path: Path) -> Config:
-    """Read a configuration. Raises UsageError that lists everything wrong with it and where."""
+    """Read a configuration. Raises InvalidConfig, with everything that is wrong with it and where."""
     try:
-        if path.stat().st_size > yaml_load.MAX_BYTES:
-            raise _invalid(path, yaml_load.too_large(path.stat().st_size, path.name).problems)
-        data = path.read_bytes()
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= yaml_load.MAX_BYTES else b""
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}", hint="check its permissions", code="config"
-        ) from None
+        problem = Problem(path.name, 1, 1, "config", f"The file cannot be read: {error.strerror}.")
+        raise InvalidConfig(path, [problem]) from None
+    if size > yaml_load.MAX_BYTES:
+        raise InvalidConfig(path, yaml_load.too_large(size, path.name).problems)
     return parse(path, data)
 
 
 def parse(path: Path, data: bytes) -> Config:
-    """Return what a file that holds ``data`` would say, whether it is there or not; raises like ``load``."""
+    """Return the configuration in the contents of a file, which need not exist; raises what ``load`` does."""
     try:
         loaded = yaml_load.load(data, path.name)
     except InvalidFile as error:
-        raise _invalid(path, error.problems) from None
+        raise InvalidConfig(path, error.problems) from None
     problems = [_without_keys(problem) for problem in schema.check(loaded, path.name, "config")]
     if not problems:
         problems = list(_contradictions(loaded, path.name))
     problems += _keys_in(loaded.text, path.name)
     if problems:
-        raise _invalid(path, sorted(problems))
+        raise InvalidConfig(path, problems)
     return _config(path, loaded.value or {})
+
+
+def is_below(directory: str) -> bool:
+    """Whether a path, as it may stand in ``prompts:``, is below the directory of the configuration."""
+    parts = PurePosixPath(directory).parts
+    is_absolute = directory.startswith("/") or re.search(r"^[A-Za-z]:|\\", directory) is not None
+    return bool(parts) and ".." not in parts and not is_absolute
 
 
 def _config(path: Path, value: Mapping[str, Any]) -> Config:
@@ -124,12 +145,11 @@ def _default_remote(value: Mapping[str, Any], remotes: Mapping[str, RemoteConfig
 
 
 def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
-    """Yield what a schema cannot say about a configuration that fits it."""
+    """Yield what the schema cannot rule out."""
     value = loaded.value or {}
     prompts = value.get("prompts", "prompts")
-    parts = PurePosixPath(prompts).parts
-    if not parts or ".." in parts or prompts.startswith("/") or re.search(r"^[A-Za-z]:|\\", prompts):
-        message = f"prompts: {prompts} is not a directory below the one of this file."
+    if not is_below(prompts):
+        message = f"prompts: {prompts} is not below the directory of this file."
         yield _problem(loaded, path, ("prompts",), message, "Write a relative path such as prompts.")
     remotes = _remotes(value)
     default = value.get("remote")
@@ -139,18 +159,18 @@ def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
 
 
 def _keys_in(text: str, path: str) -> Iterator[Problem]:
-    """Yield the places of anything like a key, comments too: it would end up in git."""
+    """Yield the places of anything that looks like an API key, comments included: it would end up in git."""
     for number, line in enumerate(text.splitlines(), 1):
         for found in _KEY_VALUE.finditer(line):
-            message = "This looks like a key. A key is never read from this file."
+            message = "This looks like an API key. Keys are never read from this file."
             yield Problem(path, number, found.start() + 1, "api-key", message, hint=_KEY_HINT)
 
 
 def _without_keys(problem: Problem) -> Problem:
-    """Say why, when the unknown key is a secret one."""
+    """Say why an unknown setting is refused when it is named like a secret."""
     if problem.rule != "unknown-key" or not _KEY_WORDS.fullmatch(problem.message.split(".")[-2].split()[-1]):
         return problem
-    message = f"{problem.message} A key is never read from this file."
+    message = f"{problem.message} API keys are never read from this file."
     return Problem(problem.path, problem.line, problem.column, "api-key", message, hint=_KEY_HINT)
 
 
@@ -162,13 +182,3 @@ def _problem(
     hint: str = "",
 ) -> Problem:
     return Problem(path, *loaded.position(where), "config", message, hint=hint)
-
-
-def _invalid(path: Path, problems: Iterator[Problem] | list[Problem] | tuple[Problem, ...]) -> UsageError:
-    details = [text_of(problem) for problem in problems]
-    return UsageError(
-        f"{path} is not a valid configuration",
-        details=details,
-        hint="correct the file; promptsync schema config prints what it may hold.",
-        code="config",
-    )

@@ -1,4 +1,4 @@
-"""The error of a file that cannot be taken as it is."""
+"""The error of a file that does not hold what it should."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Iterable
 from promptsync.errors import AnswerIsNo
 from promptsync.prompt.prompt import Problem
 
-_ALL = "mend all of them, as the lines above say"
-
 
 class InvalidFile(AnswerIsNo):
-    """A file does not hold what it should. ``problems`` are all reasons, in the order of the file."""
+    """A file does not hold what it should. ``problems`` are all the reasons, in the order of the file."""
 
     code = "invalid-file"
 
@@ -22,12 +20,19 @@ class InvalidFile(AnswerIsNo):
         more = f" (and {others} more)" if others else ""
         super().__init__(
             f"{first.path}:{first.line}:{first.column}: {first.message}{more}",
-            hint=_ALL if others else first.hint,
+            hint="fix each of the lines listed above" if others else first.hint,
             details=[text_of(problem) for problem in self.problems] if others else (),
         )
 
+    @classmethod
+    def at(
+        cls, path: str, rule: str, message: str, hint: str = "", place: tuple[int, int] = (1, 1)
+    ) -> InvalidFile:
+        """Return the error for a single problem; ``place`` is its line and column."""
+        return cls([Problem(path, *place, rule, message, hint=hint)])
+
 
 def text_of(problem: Problem) -> str:
-    """Return a problem as one line: place, message and what to do."""
+    """Return a problem as one line: the place, the message and the hint."""
     hint = f" {problem.hint}" if problem.hint else ""
     return f"{problem.path}:{problem.line}:{problem.column}: {problem.message}{hint}"

@@ -1,14 +1,25 @@
-"""A prompt file: read strictly, with every reason at once when it cannot be taken as it is."""
+"""Prompt files: read strictly, with every reason at once, and edited without touching what did not change."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+from promptsync.errors import Refused
 from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
-from promptsync.files.yaml import load, places
-from promptsync.prompt.document import to_prompt
-from promptsync.prompt.prompt import Local, Problem, Prompt
+from promptsync.files.yaml import layout, load
+from promptsync.files.yaml.edit import edits, same
+from promptsync.prompt.canonical import canonical, tag_set
+from promptsync.prompt.document import to_document, to_prompt
+from promptsync.prompt.lists import align
+from promptsync.prompt.prompt import Local, Prompt
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_LEADING_COMMENTS: Final = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +31,179 @@ class PromptFile:
     prompt: Prompt
     local: Local
 
-    def position(self, keypath: places.KeyPath) -> tuple[int, int]:
-        """Return line and column, from 1, of a key or item such as ``("messages", 0, "content")``.
+    def position(self, keypath: load.KeyPath) -> tuple[int, int]:
+        """Return the line and column, from 1, of a key or item such as ``("messages", 0, "content")``.
 
         When the file has no such place it is the nearest thing around it.
         """
-        return places.position(self.text, keypath)
+        return load.position(self.text, keypath)
+
+
+class RoundTripError(RuntimeError):
+    """A file does not read back as it was written: a bug, found before anything was saved."""
 
 
 def parse(data: bytes, path: str, default_name: str) -> PromptFile:
-    """Read a prompt file; ``default_name`` is its name when it does not say its own.
+    """Read a prompt file; ``default_name`` is its name when it does not state its own.
 
     Raises InvalidFile with everything that is wrong and where.
     """
     loaded = load.load(data, path)
     if loaded.value is None:
         message = "The file is empty: a prompt has messages: or content:."
-        raise InvalidFile([Problem(path, 1, 1, "missing-key", message)])
+        raise InvalidFile.at(path, "missing-key", message)
     problems = schema.check(loaded, path, "prompt")
     if problems:
         raise InvalidFile(problems)
     prompt, local = to_prompt(loaded.value, default_name)
     return PromptFile(path, loaded.text, prompt, local)
+
+
+def render_new(prompt: Prompt, local: Local) -> str:
+    """Return the text of a new file in the house style, with the line by which editors find the schema.
+
+    Raises Refused when the prompt contains something that no prompt file can hold.
+    """
+    document = _writable(prompt, local)
+    lines = [
+        f"# yaml-language-server: $schema={schema.schema('prompt')['$id']}",
+        *layout.mapping(document, 0),
+    ]
+    text = "\n".join(lines) + "\n"
+    try:
+        file = parse(text.encode(), "", prompt.name)
+    except InvalidFile as error:
+        raise _unwritable(prompt, error.problems[0].message) from None
+    if not same(to_document(file.prompt, file.local), document):
+        raise RoundTripError(f"The new file of {prompt.name!r} does not read back as it was written.")
+    return text
+
+
+def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool = False) -> str:
+    """Return the text of a file after an edit that makes it hold ``prompt`` and ``local``.
+
+    Only what changed is replaced, inserted or removed; comments, order, blank lines and quoting of the rest
+    stay byte for byte, and a file that holds the same already is returned as it is. ``named`` adds ``name:``
+    to a file that changes and has none, so that moving it later does not rename the prompt.
+    Raises Refused when the prompt contains something that no prompt file can hold.
+    """
+    document = _writable(_as_written(file, prompt), local)
+    before = to_document(file.prompt, file.local)
+    if same(before, document):
+        return file.text
+    for target in _targets(file, before, document, named):
+        for text in edits(file.text, target):
+            if _holds(text, document):
+                return text
+    text = _rewritten(file.text, document)
+    if not _holds(text, document):
+        raise RoundTripError(f"{file.path} does not read back as it was edited.")
+    return text
+
+
+def _writable(prompt: Prompt, local: Local) -> dict[str, Any]:
+    """Return the document of a prompt. Raises Refused when it holds what no YAML file can."""
+    document = to_document(prompt, local)
+    reason = next(_obstacles(document, ()), "")
+    if reason:
+        raise _unwritable(prompt, reason)
+    return document
+
+
+def _unwritable(prompt: Prompt, reason: str) -> Refused:
+    return Refused(f"{prompt.name!r} cannot be written to a prompt file: {reason}", code="unwritable")
+
+
+def _obstacles(value: Any, where: tuple[str | int, ...]) -> Iterator[str]:
+    """Yield what a YAML file cannot hold in a value."""
+    if isinstance(value, str):
+        found = _SURROGATE.search(value)
+        if found:
+            yield f"{schema.shown(where)} holds U+{ord(found[0]):04X}, half of a surrogate pair."
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{schema.shown(where)} is {value}, and JSON has no such number."
+    elif isinstance(value, dict | list) and len(where) >= load.MAX_DEPTH:
+        yield f"{schema.shown(where[:3])}… nests deeper than {load.MAX_DEPTH} levels."
+    elif isinstance(value, dict | list):
+        parts: Any = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, part in parts:
+            yield from _obstacles(part, (*where, key))
+            yield from _obstacles(key, where)
+
+
+def _holds(text: str, document: Mapping[str, Any]) -> bool:
+    """Whether a text is a prompt file that reads back as a document."""
+    try:
+        file = parse(text.encode(), "", document["name"])
+    except InvalidFile:
+        return False
+    return same(to_document(file.prompt, file.local), document)
+
+
+# -- in the words of the file --------------------------------------------------------------------------------
+
+
+def _as_written(file: PromptFile, prompt: Prompt) -> Prompt:
+    """Return ``prompt`` with everything that means the same in the file taken from the file."""
+    if tag_set(file.prompt) == tag_set(prompt):
+        prompt = replace(prompt, tags=file.prompt.tags)
+    if same(canonical(file.prompt), canonical(prompt)):
+        prompt = replace(file.prompt, name=prompt.name, tags=prompt.tags)
+    return prompt
+
+
+def _targets(
+    file: PromptFile, before: dict[str, Any], document: dict[str, Any], named: bool
+) -> Iterator[dict[str, Any]]:
+    """Yield what the file should hold: in its own words, then in those of the house style."""
+    own_words = _reworded(load.load(file.text.encode(), file.path).value, before, document)
+    if named:
+        own_words = {"name": document["name"], **own_words}
+    if same(to_document(*to_prompt(own_words, document["name"])), document):
+        yield own_words
+    yield document
+
+
+def _reworded(raw: Any, old: Any, new: Any) -> Any:
+    """Return ``new`` in the words of ``raw``, the value in a file whose document is ``old``.
+
+    A file may state a default, repeat its format on each message, or name an agent without a mapping; what
+    did not change between the documents keeps these words. The result is a proposal.
+    """
+    if same(old, new):
+        return raw
+    if isinstance(raw, dict) and isinstance(old, dict) and isinstance(new, dict):
+        return _reworded_mapping(raw, old, new)
+    if isinstance(raw, list) and isinstance(old, list) and isinstance(new, list) and len(raw) == len(old):
+        partners = {after: before for before, after in align(old, new) if before is not None}
+        return [
+            item if (before := partners.get(after)) is None else _reworded(raw[before], old[before], item)
+            for after, item in enumerate(new)
+        ]
+    return new
+
+
+def _reworded_mapping(raw: dict[str, Any], old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in raw.items():
+        if key in new:
+            result[key] = _reworded(value, old[key], new[key]) if key in old else new[key]
+        elif key not in old:
+            result[key] = value
+    order = list(result)
+    previous: str | None = None
+    for key, value in new.items():
+        # What the file lacks although it did not change, it states in another place.
+        if key not in raw and not (key in old and same(old[key], value)):
+            order.insert(order.index(previous) + 1 if previous is not None else 0, key)
+            result[key] = value
+        if key in result:
+            previous = key
+    return {key: result[key] for key in order}
+
+
+def _rewritten(existing: str, document: dict[str, Any]) -> str:
+    """Return the document in the house style, below the comments that the file starts with."""
+    comments = _LEADING_COMMENTS.match(existing.replace("\r\n", "\n"))
+    text = (comments[0] if comments else "") + "\n".join([*layout.mapping(document, 0), ""])
+    return text.replace("\n", "\r\n") if "\r\n" in existing else text

@@ -1,4 +1,4 @@
-"""The JSON Schemas of our files: checking values against them, in words and places that help."""
+"""The JSON Schemas of our file formats, and what a file that breaks one is told."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Kind = Literal["prompt", "config", "fixtures", "request", "output"]
 
 _SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
 _FORMER: Final = {
-    ("prompt", "pulled"): "It is called synced: now. Delete the line, then run promptsync pull.",
+    ("prompt", "pulled"): "It was renamed to synced:. Delete the line, then run promptsync pull.",
 }
-"""What to do about keys that files of earlier versions have."""
+"""What to do about keys that earlier versions wrote."""
 _TYPES: Final = {
     "string": "text",
     "array": "a list",
@@ -44,12 +44,12 @@ def schema_text(kind: Kind) -> str:
 
 
 def check(loaded: Loaded, path: str, kind: Kind) -> list[Problem]:
-    """Return everything in a value that its schema does not allow, with places in the file."""
+    """Return everything in a file that its schema does not allow, in no particular order."""
     validator = _validator(kind)
     if validator.is_valid(loaded.value):
         return []
     errors = list(validator.iter_errors(loaded.value))
-    # what is of another type than it should be breaks every other rule, too
+    # A value of the wrong type breaks all the other rules for it as well.
     mistyped = {tuple(error.instance_path) for error in errors if error.kind.name == "type"}
     errors = [one for one in errors if one.kind.name == "type" or tuple(one.instance_path) not in mistyped]
     problems = (problem for error in errors for problem in _problems(error, loaded, path, kind))
@@ -57,13 +57,13 @@ def check(loaded: Loaded, path: str, kind: Kind) -> list[Problem]:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return a question for the known word that somebody may have meant, ``""`` when none is near."""
+    """Return a question that names the closest known word, ``""`` when none is close."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"Did you mean {close[0]}?" if close else ""
 
 
 def shown(keypath: Iterable[str | int]) -> str:
-    """Return a path as it is written, such as ``messages[0].content``."""
+    """Return a key path as people write it, such as ``messages[0].content``."""
     text = ""
     for part in keypath:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
@@ -103,19 +103,19 @@ def _words(name: str, error: Any, where: list[str | int]) -> tuple[str, str, str
         message = "A prompt has either messages: (chat) or content: (completion)"
         return "prompt-kind", f"{message}, not both." if both else f"{message}.", "Write one of them."
     if name == "not" and where == ["metadata"]:
-        return "model-twice", "The model stands twice: in model: and in metadata.model.", "Keep model:."
+        return "model-twice", "The model is given twice: in model: and in metadata.model.", "Keep model:."
     if name == "propertyNames":
         return (
             "unknown-key",
-            f"{shown(where)} holds a key that has its own place.",
-            "Write it at the top of the file.",
+            f"{shown(where)} has a key that belongs at the top of the file.",
+            "Move it there.",
         )
     if name == "oneOf":
-        return "schema", f"{shown(where)} names either an evaluation or an agent.", ""
+        return "schema", f"{shown(where)} needs either evaluation: or agent:.", ""
     if name == "pattern":
         return (
             "schema",
-            f"{shown(where)} is neither local:, nor local:PATH, nor a URL with http or https.",
+            f"{shown(where)} must be local:, local:PATH, or an http or https URL.",
             "",
         )
     return "schema", f"{shown(where) or 'The file'}: {error.message}.", ""
@@ -136,7 +136,7 @@ def _wrong_type(loaded: Loaded, path: str, where: list[str | int], types: list[s
     if "string" in types and isinstance(value, bool | int | float):
         hint = f'Quote it: "{spelled}".'
     elif isinstance(value, dict) and "string" in types:
-        hint = "Text that starts with { or holds a colon must be quoted."
+        hint = "Text that starts with { or contains a colon must be quoted."
     return _problem(loaded, path, where, "wrong-type", message, hint)
 
 
@@ -152,13 +152,13 @@ def _known_keys(kind: Kind, schema_path: Iterable[str | int]) -> Iterable[str]:
 
 
 def _own_words(kind: Kind, schema_path: Iterable[str | int]) -> str:
-    """Return what a schema itself says about what breaks a rule of it, as editors show it; ``""`` if none."""
+    """Return the schema's own message for a broken rule, which editors show too; ``""`` if it has none."""
     words = _around(kind, schema_path).get("errorMessage", {})
     return str(words.get(list(schema_path)[-1], ""))
 
 
 def _around(kind: Kind, schema_path: Iterable[str | int]) -> Mapping[str, Any]:
-    """Return the part of a schema in which the rule of a path stands."""
+    """Return the part of a schema that contains the rule at a path."""
     part: Any = schema(kind)
     for step in list(schema_path)[:-1]:
         part = part[step]

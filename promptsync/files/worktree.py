@@ -1,4 +1,4 @@
-"""The directory of prompt files: reading all of it, whatever state it is in."""
+"""The directory of prompt files: reads all of it, whatever state it is in."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SKIPPED: Final = (".", "#")
 
 @dataclass(frozen=True, slots=True)
 class Worktree:
-    """What was found.
+    """The prompt files of a working copy.
 
-    ``files`` are the prompts by name, in the order of their paths. ``problems`` says what could not be read
-    and which files contradict one another. ``paths`` are all prompt files, readable or not, as paths relative
-    to ``root`` with ``/``.
+    ``files`` are those that could be read, by prompt name and in the order of their paths. ``problems`` says
+    what could not be read and which files contradict one another. ``paths`` are all prompt files, readable or
+    not, as paths relative to ``root`` with ``/``.
     """
 
     root: Path
@@ -39,7 +39,7 @@ class Worktree:
 def scan(root: Path, prompts_dir: str) -> Worktree:
     """Read every prompt file below a directory; a broken one becomes a problem and stops nothing.
 
-    A directory that is not there is empty. Raises UsageError when it is no directory or cannot be listed.
+    A directory that does not exist is empty. Raises UsageError when it cannot be listed.
     """
     found: dict[str, Path] = {}
     problems: list[Problem] = []
@@ -50,16 +50,16 @@ def scan(root: Path, prompts_dir: str) -> Worktree:
         except OSError as error:
             raise UsageError(
                 f"the prompts directory {top} cannot be read: {error.strerror}",
-                hint="check its permissions, or correct prompts: in promptsync.yaml",
+                hint=f"ls -ld {top}\nor fix prompts: in promptsync.yaml",
                 code="prompts-directory",
             ) from None
     return _read(root, prompts_dir, found, problems)
 
 
 def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:
-    """Read the given files only, and the prompt files below the given directories.
+    """Read only these files, and the prompt files below these directories.
 
-    A file outside the prompts directory is read too: it may be a draft that somebody wants checked.
+    Files outside the prompts directory are read too, because a draft may be anywhere.
     """
     found: dict[str, Path] = {}
     problems: list[Problem] = []
@@ -80,9 +80,9 @@ def path_for_new(worktree: Worktree, name: str) -> str:
 def paths_for_new(
     worktree: Worktree, names: Iterable[str], wishes: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, str]:
-    """Return a path for each prompt that has no file yet, none of them a twin of another or of a file.
+    """Return a path for each prompt that has no file yet; no file system takes two of them for the same.
 
-    ``wishes`` are paths that prompts had before, which they get where nobody else has them.
+    ``wishes`` are paths that prompts had before, which they get again unless they are taken.
     """
     prefix = f"{worktree.prompts}/"
     taken = {folded(path.removeprefix(prefix)) for path in worktree.paths}
@@ -99,7 +99,7 @@ def paths_for_new(
 
 
 def is_skipped(name: str) -> bool:
-    """Whether a file or directory of this name is none of ours: hidden, or an editor's own."""
+    """Whether files and directories of this name are ignored: hidden ones, and those of editors."""
     return name.startswith(_SKIPPED) or name.endswith("~")
 
 
@@ -127,26 +127,26 @@ def _walk(folder: Path, shown: str, real_top: Path, found: dict[str, Path], prob
 
 
 def _is_cut_off(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry may be a directory out of reach: a link without a suffix that leads nowhere."""
+    """Whether an entry may be a directory that cannot be reached: a broken link without a suffix."""
     return entry.is_symlink() and not PurePath(entry.name).suffix and not Path(entry.path).exists()
 
 
 def _refusal(entry: os.DirEntry[str], real_top: Path) -> str:
     """Return why an entry is not read, ``""`` when it is."""
     if _printable(entry.name) != entry.name:
-        return "The file name is not UTF-8: rename the file."
+        return "The file name is not UTF-8; rename the file."
     if entry.is_symlink():
         target = Path(entry.path).resolve()
         if not target.is_relative_to(real_top):
-            return f"The symbolic link leads out of the prompts directory, to {target}."
+            return f"The symbolic link points outside the prompts directory, to {target}."
         if target.is_dir() and Path(entry.path).parent.resolve().is_relative_to(target):
-            return "The symbolic link leads to a directory that holds it."
+            return "The symbolic link points to a directory that contains it."
         if not target.exists():
-            return "The symbolic link leads nowhere."
+            return "The target of the symbolic link does not exist."
     if not entry.is_dir() and not entry.is_file():
         return "This is neither a file nor a directory."
     if not entry.is_dir() and not entry.name.endswith(SUFFIXES):
-        return f"The suffix of a prompt file is {SUFFIXES[0]} in small letters: rename the file."
+        return f"The suffix of a prompt file is {SUFFIXES[0]} in lower case; rename the file."
     return ""
 
 
@@ -161,12 +161,9 @@ def _read(root: Path, prompts_dir: str, found: Mapping[str, Path], problems: lis
         other = files.setdefault(file.prompt.name, file)
         if other is not file:
             line, column = file.position(("name",))
-            message = f"{other.path} holds the prompt {file.prompt.name} too."
-            problems.append(
-                Problem(
-                    shown, line, column, "name-duplicate", message, hint="Rename one of them, or remove it."
-                )
-            )
+            message = f"{other.path} also contains the prompt {file.prompt.name}."
+            hint = "Rename or delete one of them."
+            problems.append(Problem(shown, line, column, "name-duplicate", message, hint=hint))
     problems += _twins(found)
     return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(found))
 
@@ -185,9 +182,7 @@ def _load(path: Path, shown: str, prompts_dir: str) -> PromptFile:
 
 
 def _unreadable(shown: str, reason: str) -> InvalidFile:
-    return InvalidFile(
-        [Problem(_printable(shown), 1, 1, "file-unreadable", f"The file cannot be read: {reason}.")]
-    )
+    return InvalidFile.at(_printable(shown), "file-unreadable", f"The file cannot be read: {reason}.")
 
 
 def _twins(paths: Iterable[str]) -> Iterator[Problem]:
@@ -195,9 +190,7 @@ def _twins(paths: Iterable[str]) -> Iterator[Problem]:
     for path in paths:
         other = seen.setdefault(folded(path), path)
         if other != path:
-            message = (
-                f"The path differs from {other} only by case or accents: some systems take them for one."
-            )
+            message = f"Some file systems take this path and {other} for the same (case, accents)."
             yield Problem(path, 1, 1, "path-twin", message, hint="Rename one of the files.")
 
 
@@ -207,5 +200,6 @@ def _relative(root: Path, path: Path) -> str:
     return (absolute.relative_to(base) if absolute.is_relative_to(base) else path).as_posix()
 
 
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+def _printable(path: str) -> str:
+    """Return a path as text; bytes that are not UTF-8 are shown as ``\\xe9``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,1 +1,1 @@
-"""Checks of prompt files that need no network: what the registry rejects, what surprises people. Pure."""
+"""The lint rules, a family to a file: what the registry rejects and what surprises people. Pure."""

@@ -1,35 +1,37 @@
-"""Running all rules over a set of files."""
+"""Runs all rules over a set of files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from promptsync.lint import names, references, scalars, structure, text
+from promptsync.lint.references import Snippets
 from promptsync.lint.subject import Known, Located, Subject
 from promptsync.prompt.prompt import Problem
 
+FAMILIES: Final[tuple[Callable[[Subject, Snippets], Iterator[Problem]], ...]] = (
+    names.check,
+    structure.check,
+    text.check,
+    references.check,
+    scalars.check,
+)
+"""Each checks one file, and knows the snippets of all of them."""
+
 
 def check(files: Iterable[Located], known: Known | None = None) -> list[Problem]:
-    """Return the problems of ``files`` by path, line and column; an empty list when all is well.
+    """Return the problems of ``files`` by path, line and column; an empty list when there are none.
 
-    Names and references are judged among all the files and ``known`` together, so a hook that checks a few
-    files has to pass the other prompts of the repository as ``known.templates``.
+    Names and references are judged among all the files and ``known`` together, so a caller that checks only a
+    few files passes the other prompts of the repository as ``known.templates``.
     """
     known = known or Known()
     subjects = [Subject(file) for file in files]
-    snippets = references.Snippets(subjects, known)
-    problems = [problem for subject in subjects for problem in _alone(subject, snippets)]
+    snippets = Snippets(subjects, known)
+    problems = [
+        problem for subject in subjects for family in FAMILIES for problem in family(subject, snippets)
+    ]
     problems += names.among(subjects, known)
     problems += references.cycles(subjects, snippets)
     return sorted(problems)
-
-
-def _alone(subject: Subject, snippets: references.Snippets) -> Iterator[Problem]:
-    yield from names.alone(subject)
-    yield from structure.check_structure(subject)
-    yield from text.check_syntax(subject, snippets)
-    yield from references.check(subject, snippets)
-    yield from structure.check_examples(subject, snippets)
-    yield from text.check_characters(subject)
-    yield from text.check_secrets(subject)
-    yield from scalars.check(subject)

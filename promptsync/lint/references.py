@@ -1,4 +1,4 @@
-"""Rules about snippet references, and what the other rules need to know of snippets."""
+"""Rules about snippet references, and what the other families need to know about snippets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_CYCLES = 100
 
 
 class Snippets:
-    """The prompts that references can name, and how they refer to one another."""
+    """The prompts that references can name, and the references between them."""
 
     def __init__(self, subjects: Sequence[Subject], known: Known) -> None:
         self.known = known
@@ -35,16 +35,17 @@ class Snippets:
 
     @cached_property
     def graph(self) -> dict[str, set[Reference]]:
-        """What each prompt refers to, for those that refer to anything."""
+        """The prompts that contain references, with these references."""
         found = {name: set(self.used_by(name)) for name in self.templates}
         return {name: used for name, used in found.items() if used}
 
     @cached_property
     def referenced(self) -> set[str]:
+        """The names of all prompts that others refer to."""
         return {reference.name for used in self.graph.values() for reference in used}
 
     def used_by(self, name: str) -> list[Reference]:
-        """Return the references in the texts of one of ``templates``."""
+        """Return the references in the texts of one of the ``templates``."""
         if name not in self._used:
             self._used[name] = [
                 found
@@ -55,7 +56,7 @@ class Snippets:
         return self._used[name]
 
     def expanded(self, text: str) -> str | None:
-        """Return a text with its snippets put in, or ``None`` when one of them is not at hand."""
+        """Return a text with its snippets expanded, ``None`` when one of them is unknown here."""
         try:
             content = expand({"type": "completion", "content": text}, self._resolve)["content"]
         except SnippetError:
@@ -63,7 +64,7 @@ class Snippets:
         return str(content)
 
     def variables(self, name: str) -> set[str] | None:
-        """Return the variables of the snippets in a prompt, ``None`` when one of them is not at hand."""
+        """Return the variables of the snippets in a prompt, ``None`` when one of them is unknown here."""
         found: set[str] = set()
         seen: set[str] = set()
         waiting = [reference.name for reference in self.used_by(name)]
@@ -94,20 +95,20 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
             yield _malformed(subject, path, found)
             continue
         target = snippets.templates.get(found.name)
-        if target is None:
+        if target is None and found.name not in snippets.known.unreadable:
             yield from _missing(subject, path, found, snippets.known)
-        elif target.get("type") == "chat":
-            message = f"{found} refers to a chat prompt; only completion prompts can be snippets."
+        elif target is not None and target.get("type") == "chat":
+            message = f"{found} refers to a chat prompt; only a completion prompt can be a snippet."
             yield subject.problem("snippet-chat", path, message, hint="Move the text to a completion prompt.")
         if not found.pinned:
-            message = f"{found} is not pinned: publishing that snippet changes this prompt at once."
+            message = f"{found} is not pinned, so publishing that snippet changes this prompt at once."
             hint = f"Pin it to a label or a version: {Reference(found.name, label='LABEL')}."
             yield subject.problem("snippet-unpinned", path, message, hint=hint)
     yield from _outside(subject)
 
 
 def cycles(subjects: Sequence[Subject], snippets: Snippets) -> Iterator[Problem]:
-    """Check that no snippet holds itself; a pinned reference may mean an older text without the circle."""
+    """Check that no snippet contains itself; a pinned reference may mean a version that does not."""
     if not any(_may_refer(subject) for subject in subjects):
         return
     files = {subject.prompt.name: subject for subject in subjects}
@@ -126,7 +127,7 @@ def cycles(subjects: Sequence[Subject], snippets: Snippets) -> Iterator[Problem]
 
 
 def _circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
-    """Return circles until, with one reference of each cut, none is left."""
+    """Return circles, each cut at one reference, until there are no more."""
     left = {name: set(used) for name, used in graph.items()}
     found: list[list[str]] = []
     while len(found) < _MOST_CYCLES and (circle := find_cycle(left)):
@@ -140,13 +141,13 @@ def _names(found: Reference | Malformed, following: Sequence[str]) -> bool:
 
 
 def _may_refer(subject: Subject) -> bool:
-    # Escapes such as "\x40" can hide a reference from the first look, so a backslash needs the second.
+    # An escape such as "\x40" hides a reference in the source, so a backslash needs a second look.
     source = subject.file.text
     return FENCE in source or ("\\" in source and any(FENCE in text.text for text in subject.texts))
 
 
 def _scanned(subject: Subject) -> Iterator[tuple[KeyPath, Reference | Malformed]]:
-    """Yield what is or tries to be a reference, each distinct one once."""
+    """Yield each distinct reference, or attempt at one, once."""
     seen: set[Reference | Malformed] = set()
     for text in subject.texts:
         for found in scan(text.text) if FENCE in text.text else ():
@@ -157,22 +158,22 @@ def _scanned(subject: Subject) -> Iterator[tuple[KeyPath, Reference | Malformed]
 
 def _malformed(subject: Subject, path: KeyPath, found: Malformed) -> Problem:
     rule = "snippet-unbalanced" if "closing" in found.reason else "snippet-malformed"
-    hint = f"References look like {FENCE}name{FENCE} or {FENCE}name@label:prod{FENCE}."
-    return subject.problem(rule, path, f"Not a snippet reference: {found.reason}.", hint=hint)
+    hint = f"Write {FENCE}name{FENCE} or {FENCE}name@label:prod{FENCE}."
+    return subject.problem(rule, path, f"This is not a snippet reference: {found.reason}.", hint=hint)
 
 
 def _missing(subject: Subject, path: KeyPath, found: Reference, known: Known) -> Iterator[Problem]:
     if known.registry is not None:
         if found.name not in known.registry:
-            message = f"{found} names no prompt, neither in the files nor in the registry."
-            yield subject.problem("snippet-missing", path, message, hint="Check the name: case counts.")
+            message = f"{found}: neither the files nor the registry have a prompt with this name."
+            yield subject.problem("snippet-missing", path, message, hint="Check the name; case matters.")
         return
     severity: Severity = "warning" if known.partial else "error"
-    message = f"{found} names no prompt of this repository."
+    message = f"{found}: this repository has no prompt with this name."
     hint = (
-        "It may be in the registry: this repository includes only some prompts."
+        "The registry may have it, because include: limits this repository to some prompts."
         if known.partial
-        else f"Check the name, for case counts; or pull it: promptsync pull {found.name!r}."
+        else f"Check the name, because case matters, or run promptsync pull {found.name!r}."
     )
     yield subject.problem("snippet-missing", path, message, hint=hint, severity=severity)
 
@@ -183,5 +184,5 @@ def _outside(subject: Subject) -> Iterator[Problem]:
     rendered = {text.path for text in subject.texts}
     for path, value in leaves(subject.template):
         if path not in rendered and isinstance(value, str) and FENCE in value and references(value):
-            message = f"{references(value)[0]} stands where the registry expands no snippets."
+            message = f"{references(value)[0]} is at a place where the registry expands no snippets."
             yield subject.problem("snippet-not-expanded", path, message)

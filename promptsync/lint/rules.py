@@ -1,4 +1,7 @@
-"""Every rule with its stable id, its usual severity and one line of documentation."""
+"""Every rule with its stable id, its usual severity and one line of documentation.
+
+A new rule is a line here and a few lines in the module of its family, which are listed in ``check``.
+"""
 
 from __future__ import annotations
 
@@ -10,53 +13,87 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An error stops what a push would publish, a warning does not. No legal template is an error."""
+    """An error stops a push of the prompt, a warning does not. No legal template is an error."""
 
     id: str
     severity: Severity
     summary: str
 
 
-_TABLE: Final = (
-    Rule("api-key", "error", "Something that looks like a secret key stands in the file."),
+_ABOUT_PROMPTS: Final = (
+    Rule("api-key", "error", "The file contains something that looks like a secret key."),
     Rule("chat-unknown-key", "warning", "The registry drops keys that a chat template does not have."),
     Rule("completion-unknown-key", "warning", "The registry may drop keys that a completion does not have."),
-    Rule("conflict-markers", "error", "A merge left its conflict markers in a text."),
-    Rule("control-character", "warning", "A text holds characters that nobody sees and a model reads."),
-    Rule("empty-prompt", "warning", "The prompt has no text at all."),
+    Rule("conflict-markers", "error", "A text contains the conflict markers of a merge."),
+    Rule("control-character", "warning", "A text contains characters that are invisible to people only."),
+    Rule("empty-prompt", "warning", "The prompt has no text."),
     Rule("example-missing-variable", "warning", "No example gives a value for a variable of the prompt."),
     Rule("example-unused-variable", "warning", "An example gives a value that the prompt does not use."),
-    Rule("fstring-field", "warning", "A variable has a name that looks like JSON or holds blanks."),
-    Rule("fstring-unrenderable", "warning", "The f-string cannot be rendered: the text stays as it is."),
+    Rule("fstring-field", "warning", "A variable has a name that looks like JSON or contains spaces."),
+    Rule(
+        "fstring-unrenderable",
+        "warning",
+        "The f-string cannot be rendered; its variables stay as they are.",
+    ),
     Rule("jinja-name", "warning", "The template uses a filter or test that jinja2 does not have."),
     Rule("jinja-syntax", "error", "The jinja2 template has a syntax error."),
     Rule("message-incomplete", "warning", "A message lacks a key that its role needs."),
     Rule("mixed-formats", "warning", "The messages of one prompt use different template formats."),
     Rule("model-incomplete", "warning", "The model has no provider or no name."),
-    Rule("name-blank", "warning", "The name starts or ends with a blank, or holds a control character."),
-    Rule("name-digits", "warning", "A name of digits alone can be mistaken for an id."),
+    Rule("name-blank", "warning", "The name starts or ends with a space, or contains a control character."),
+    Rule("name-digits", "warning", "A name that is all digits can be mistaken for an id."),
     Rule("name-duplicate", "error", "Two files define the same prompt."),
     Rule("name-empty", "error", "The prompt has no name."),
-    Rule("name-reserved", "warning", "The name holds the signs of a reference: no prompt can refer to it."),
-    Rule("name-too-long", "error", "The name is longer than the registry takes."),
-    Rule("name-twin", "warning", "Two names look alike: they differ in case or in how accents are written."),
-    Rule("nesting", "warning", "The template nests so deeply that its depths are not checked."),
+    Rule(
+        "name-reserved",
+        "warning",
+        "No prompt can refer to a name that contains the syntax of references.",
+    ),
+    Rule("name-too-long", "error", "The name is longer than the registry allows."),
+    Rule("name-twin", "warning", "Two names differ only in case or in how accents are encoded."),
+    Rule("nesting", "warning", "The template nests too deeply to be checked completely."),
+    Rule("not-included", "warning", "include: does not match the name, so the prompt is never published."),
     Rule("snippet-chat", "error", "A reference names a chat prompt; only completion prompts are snippets."),
     Rule("snippet-cycle", "error", "Snippets refer to one another in a circle."),
-    Rule("snippet-malformed", "error", "A snippet reference has no name, or a bad version or label."),
+    Rule("snippet-malformed", "error", "A snippet reference has no name, or an invalid version or label."),
     Rule(
         "snippet-missing",
         "error",
-        "No prompt has the name that a reference names; a warning where the repository holds a part only.",
+        "No prompt has the name in a reference. Only a warning where include: leaves out some prompts.",
     ),
-    Rule("snippet-not-expanded", "warning", "A reference stands where the registry expands none."),
-    Rule("snippet-unbalanced", "error", "A @@@ has no partner in its text."),
+    Rule("snippet-not-expanded", "warning", "The registry does not expand a reference at this place."),
+    Rule("snippet-unbalanced", "error", "A @@@ has no closing @@@ in its text."),
     Rule("snippet-unpinned", "warning", "A new version of the snippet changes this prompt at once."),
-    Rule("unknown-block", "warning", "A content block has a type that is not known here."),
+    Rule("unknown-block", "warning", "A content block has an unknown type."),
     Rule("unknown-format", "warning", "The template format is neither f-string nor jinja2."),
-    Rule("unknown-role", "warning", "A message has a role that is not known here."),
-    Rule("write-only-field", "warning", "The registry takes this field and never gives it back."),
-    Rule("yaml-scalar", "warning", "YAML reads an unquoted value as something else than it looks like."),
+    Rule("unknown-role", "warning", "A message has an unknown role."),
+    Rule("write-only-field", "warning", "The registry accepts this field and never returns it."),
+    Rule("yaml-scalar", "warning", "YAML does not read an unquoted value as what it looks like."),
 )
 
-RULES: Final = {rule.id: rule for rule in _TABLE}
+_ABOUT_FILES: Final = (
+    Rule("config", "error", "promptsync.yaml is not valid."),
+    Rule("file-encoding", "error", "The file is not plain UTF-8."),
+    Rule("file-refused", "error", "The file is a link out of the prompts directory, or not a regular file."),
+    Rule("file-size", "error", "The file is too large to be a prompt."),
+    Rule("file-unreadable", "error", "The file cannot be read."),
+    Rule("fixtures-missing", "error", "The fixtures file in promptsync.yaml does not exist."),
+    Rule("missing-key", "error", "The prompt file lacks a required key."),
+    Rule("model-twice", "error", "The model is given in model: and in metadata.model."),
+    Rule("no-prompts", "warning", "The prompts directory has no prompt files."),
+    Rule("path-twin", "error", "Some file systems take two paths for the same (case, accents)."),
+    Rule("prompt-kind", "error", "A prompt has either messages: or content:."),
+    Rule("schema", "error", "The file format does not allow a value."),
+    Rule("unknown-key", "error", "The file format has no such key."),
+    Rule("wrong-type", "error", "A value has the wrong type."),
+    Rule("yaml-aliases", "error", "Aliases expand to far more than the file itself."),
+    Rule("yaml-date", "error", "YAML reads an unquoted value as a date."),
+    Rule("yaml-duplicate-key", "error", "A key appears twice."),
+    Rule("yaml-key", "error", "A key is not text."),
+    Rule("yaml-nesting", "error", "Values nest too deeply to be read."),
+    Rule("yaml-number", "error", "JSON does not have a number like this."),
+    Rule("yaml-syntax", "error", "The file is not valid YAML."),
+    Rule("yaml-tag", "error", "YAML tags are not allowed, because values are plain data."),
+)
+
+RULES: Final = {rule.id: rule for rule in sorted((*_ABOUT_PROMPTS, *_ABOUT_FILES), key=lambda rule: rule.id)}

@@ -1,7 +1,7 @@
-"""The rule about unquoted values that YAML 1.1 reads as something else than they look like.
+"""The rule about unquoted values that YAML 1.1 does not read as what they look like.
 
-Only where types are free: parameters, metadata, examples and tools. Elsewhere a wrong type is an error
-when the file is read.
+It checks the values that may have any type: parameters, metadata, examples and tools. Elsewhere a wrong type
+is an error when the file is read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
+from promptsync.lint.references import Snippets
 from promptsync.lint.subject import KEY, KeyPath, Subject, leaves
 from promptsync.prompt.prompt import Problem
 
@@ -34,8 +35,8 @@ _ITEM_BEFORE = re.compile(r"(?:-\s+)*")
 _TOKEN = re.compile(rf"(?:{_DATE}|[^\s,\]}}#]+)")
 
 
-def check(subject: Subject) -> Iterator[Problem]:
-    """Check the values whose type is free."""
+def check(subject: Subject, _: Snippets) -> Iterator[Problem]:
+    """Check the values that may have any type."""
     if not any(_ANY.search(source) for source in _sections(subject.file.text)):
         return
     for path, value in _free(subject):
@@ -43,14 +44,14 @@ def check(subject: Subject) -> Iterator[Problem]:
         read = _surprise(token, value)
         if read:
             message = f"YAML reads {token} as {read}."
-            hint = f'Write "{token}" for the text, or {read.split()[-1]} for what it is read as.'
+            hint = f'Write "{token}" for text, or {read.split()[-1]} if that is what you mean.'
             if isinstance(value, str):
-                hint = "Write the number with a point and a sign, such as 1.0e-3, or quote the text."
+                hint = "Write a number with a decimal point and a sign, such as 1.0e-3, or quote the text."
             yield subject.problem("yaml-scalar", path, message, hint=hint)
 
 
 def _sections(source: str) -> Iterator[str]:
-    """Yield the parts of a file whose types are free, so that the prompt's own text is not searched."""
+    """Yield the parts of a file that allow any type, so that the text of the prompt is not searched."""
     if source.lstrip().startswith("{"):
         yield source
         return
@@ -70,7 +71,7 @@ def _free(subject: Subject) -> Iterator[tuple[KeyPath, Any]]:
 
 
 def _surprise(token: str, value: Any) -> str:
-    """Return what a token was read as, when a reader of the file would not think so."""
+    """Return what a token was read as if that would surprise a person, otherwise ``""``."""
     if isinstance(value, bool):
         return f"the boolean {str(value).lower()}" if re.fullmatch(_WORDS, token, re.IGNORECASE) else ""
     if isinstance(value, str):

@@ -12,15 +12,14 @@ from promptsync.prompt.fill import format_of
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.template import FORMATS, template_variables
 
-_NEEDED: Mapping[str, tuple[str, ...]] = {
-    "tool": ("tool_call_id",),
-    "function": ("name",),
-    "placeholder": ("name",),
-}
+
+def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
+    """Check the parts of one prompt, and its examples."""
+    yield from _template(subject)
+    yield from _examples(subject, snippets)
 
 
-def check_structure(subject: Subject) -> Iterator[Problem]:
-    """Check one template."""
+def _template(subject: Subject) -> Iterator[Problem]:
     yield from _keys(subject)
     yield from _formats(subject)
     for index, item in messages_of(subject.template):
@@ -30,7 +29,7 @@ def check_structure(subject: Subject) -> Iterator[Problem]:
     if _is_empty(subject):
         yield subject.problem("empty-prompt", (), "The prompt has no text.", hint="Write its messages.")
     if _depth_over(subject.template) or _depth_over(subject.prompt.metadata):
-        message = f"The template nests deeper than {MAX_DEPTH} levels; what is below is not checked."
+        message = f"The template nests deeper than {MAX_DEPTH} levels; deeper levels are not checked."
         yield subject.problem("nesting", (), message)
 
 
@@ -43,7 +42,7 @@ def _keys(subject: Subject) -> Iterator[Problem]:
         message = f"A {'chat' if chat else 'completion'} template has no key {key!r}; the registry {will}."
         yield subject.problem(rule, ("extra", "template", key), message, hint="Remove it.")
     for key in subject.prompt.extra.keys() & WRITE_ONLY:
-        message = f"The registry takes {key!r} and never gives it back, so it is not compared and not pulled."
+        message = f"The registry accepts {key!r} and never returns it, so it is neither compared nor pulled."
         yield subject.problem("write-only-field", ("extra", "version", key), message)
 
 
@@ -56,8 +55,11 @@ def _formats(subject: Subject) -> Iterator[Problem]:
     }
     if len(used) > 1:
         last = max(used.values())
-        message = f"Messages use {' and '.join(sorted(used))}; the registry's SDK renders by the first one."
-        yield subject.problem("mixed-formats", ("messages", last), message, hint="Use one format throughout.")
+        message = (
+            f"Messages use {' and '.join(sorted(used))}; the registry's SDK renders all by the first one."
+        )
+        hint = "Use one format for all messages."
+        yield subject.problem("mixed-formats", ("messages", last), message, hint=hint)
     for name, index in {written: -1, **used}.items():
         if name not in FORMATS:
             path: KeyPath = ("template_format",) if index < 0 else ("messages", index, "template_format")
@@ -68,12 +70,12 @@ def _formats(subject: Subject) -> Iterator[Problem]:
 def _message(subject: Subject, message: Mapping[str, Any], path: KeyPath) -> Iterator[Problem]:
     role = message.get("role")
     if not isinstance(role, str) or role not in ROLES:
-        hint = f"Known roles are {', '.join(sorted(ROLES))}."
+        hint = f"The known roles are {', '.join(ROLES)}."
         yield subject.problem("unknown-role", (*path, "role"), f"The role {role!r} is unknown.", hint=hint)
     else:
-        for key in _NEEDED.get(role, ()):
+        for key in ROLES[role].required:
             if message.get(key) is None:
-                text = f"A message of the role {role!r} needs {key!r}; the registry refuses it without."
+                text = f"The registry rejects a message with the role {role!r} that has no {key!r}."
                 yield subject.problem("message-incomplete", path, text, hint=f"Add {key!r}.")
     yield from _blocks(subject, message.get("content"), (*path, "content"))
 
@@ -82,7 +84,7 @@ def _blocks(subject: Subject, content: Any, path: KeyPath) -> Iterator[Problem]:
     for index, block in blocks_of(content):
         kind = block.get("type", "text" if "text" in block else None)
         if not isinstance(kind, str) or kind not in BLOCKS:
-            message = f"The block type {kind!r} is unknown; it is published as it is."
+            message = f"The block type {kind!r} is unknown; it is published unchanged."
             yield subject.problem("unknown-block", (*path, index, "type"), message)
 
 
@@ -91,7 +93,7 @@ def _model(subject: Subject) -> Iterator[Problem]:
     if isinstance(model, Mapping):
         missing = [key for key in ("provider", "name") if not model.get(key)]
         if missing:
-            message = f"The model has no {' and no '.join(missing)}; the registry refuses it."
+            message = f"The registry rejects a model that has no {' and no '.join(missing)}."
             yield subject.problem("model-incomplete", ("model",), message, hint=f"Add {', '.join(missing)}.")
 
 
@@ -131,7 +133,7 @@ def _children(value: Any) -> list[Any]:
     return [child for child in value if isinstance(child, Mapping | list | tuple)]
 
 
-def check_examples(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
+def _examples(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     """Compare the names in the examples with the variables of the prompt and its snippets."""
     examples = subject.file.local.examples
     if not examples:

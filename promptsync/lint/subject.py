@@ -1,4 +1,4 @@
-"""What is checked: a prompt file with the places of its values."""
+"""What the rules look at: a prompt file with the places of its values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from promptsync.prompt.snippets import is_text_block
 KeyPath = tuple[str | int, ...]
 
 MAX_DEPTH = 64
-"""How deep values are looked into; more than any tool schema needs."""
+"""How deep values are checked; more than any tool schema needs."""
 
 KEY = r"(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|[^\s\"'\[\]{},:][^:#\n]*?)\s*:(?:\s+|$)"
 """A key of a YAML mapping with its colon."""
@@ -27,8 +27,8 @@ _BLOCK_SCALAR = re.compile(rf"(?:-\s+)*(?:{KEY})?([|>])[-+1-9]{{0,2}}\s*(?:#.*)?
 class Located(Protocol):
     """A prompt file that has been read.
 
-    ``position`` takes a path in the file such as ``("messages", 0, "content")`` and returns the line and the
-    column, from 1, of that key or item; it may raise ``LookupError`` when there is no such place.
+    ``position`` returns the line and column, from 1, of a key or item such as ``("messages", 0, "content")``;
+    it may raise ``LookupError`` when there is no such place.
     """
 
     @property
@@ -44,21 +44,23 @@ class Located(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known beside the files that are checked.
+    """What is known beside the files under check.
 
     ``templates`` are the other prompts of the repository by name. ``registry`` are the names in the registry,
-    ``None`` when it was not asked. ``partial`` says that the repository holds only some of the registry's
-    prompts (``include`` limits it): a snippet that is nowhere in the files may well exist.
+    ``None`` when they were not fetched. ``partial`` says that ``include`` leaves out some of its prompts, so
+    that a snippet without a file may well exist. ``unreadable`` are prompts whose files cannot be read: they
+    are reported themselves, and references to them are not.
     """
 
     templates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     registry: frozenset[str] | None = None
     partial: bool = False
+    unreadable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One text that the registry renders, where it stands, and its format."""
+    """One text that the registry renders, its place and its format."""
 
     path: KeyPath
     text: str
@@ -66,7 +68,7 @@ class Text:
 
 
 class Subject:
-    """A file under check, with what several rules need worked out once."""
+    """A file under check, with what several rules need, computed once."""
 
     def __init__(self, file: Located) -> None:
         self.file = file
@@ -91,7 +93,7 @@ class Subject:
         severity: Severity | None = None,
         within: tuple[int, int | None] | None = None,
     ) -> Problem:
-        """Return a problem at a path, or at the line and column ``within`` the text at that path."""
+        """Return a problem at a path, or at a line and column ``within`` the text at that path."""
         line, column = self.place(path, within) if within else self.position(path)
         return self.problem_at(rule, line, column, message, hint=hint, severity=severity)
 
@@ -110,7 +112,7 @@ class Subject:
         return Problem(str(self.file.path), line, column, rule, message, level, hint)
 
     def position(self, path: KeyPath) -> tuple[int, int]:
-        """Return where a value stands, or the nearest thing around it that the file has."""
+        """Return the place of a value, or of the nearest thing around it that the file has."""
         while path:
             try:
                 return self.file.position(path)
@@ -119,9 +121,9 @@ class Subject:
         return 1, 1
 
     def place(self, path: KeyPath, within: tuple[int, int | None]) -> tuple[int, int]:
-        """Return where a line and column of a text stand in the file.
+        """Return the place in the file of a line and column of a text.
 
-        Only a literal block keeps the lines of a text; in any other style it is the place of the text.
+        Only a literal block keeps the lines of a text; in any other style this is the place of the text.
         """
         line, column = self.position(path)
         header = self.lines[line - 1][column - 1 :] if line <= len(self.lines) else ""

@@ -1,4 +1,4 @@
-"""Rules about what stands in a text unseen: control characters, and conflict markers that were left in."""
+"""Rules about texts: template syntax, invisible characters, conflict markers, secret keys."""
 
 from __future__ import annotations
 
@@ -27,10 +27,16 @@ _CONFLICT = re.compile(r"^<{7}(?: .*)?\n(?s:.*?)^={7}\r?\n(?s:.*?)^>{7}(?: .*)?$
 _START = "<<<<<<<"
 
 
-def check_characters(subject: Subject) -> Iterator[Problem]:
+def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     """Check the texts of one file."""
+    yield from _syntax(subject, snippets)
+    yield from _characters(subject)
+    yield from _secrets(subject)
+
+
+def _characters(subject: Subject) -> Iterator[Problem]:
     for text in subject.texts:
-        # All of these are unprintable too, which is a far quicker question.
+        # All the characters in question are unprintable, which is far quicker to test.
         if not text.text.replace("\n", "").isprintable():
             yield from _unseen(subject, text)
         if _START in text.text:
@@ -50,8 +56,8 @@ def _unseen(subject: Subject, text: Text) -> Iterator[Problem]:
     yield subject.problem(
         "control-character",
         text.path,
-        f"The text holds U+{ord(character):04X} ({name}){more}: nobody sees it and a model reads it.",
-        hint="Delete it, unless it is meant.",
+        f"The text contains U+{ord(character):04X} ({name}){more}: it is invisible, but a model reads it.",
+        hint="Delete it, unless it is intended.",
         within=_line(value, found.start()),
     )
 
@@ -62,8 +68,8 @@ def _conflict(subject: Subject, text: Text) -> Iterator[Problem]:
         yield subject.problem(
             "conflict-markers",
             text.path,
-            "The text holds the markers of a merge conflict.",
-            hint="Decide between the two sides and delete the three marker lines.",
+            "The text contains the markers of a merge conflict.",
+            hint="Choose between the two sides and delete the three marker lines.",
             within=_line(text.text, found.start()),
         )
 
@@ -101,8 +107,8 @@ _LEAST_ENTROPY = 3.0
 """Bits a character; hexadecimal keys have almost 4, words with digits about 3."""
 
 
-def check_secrets(subject: Subject) -> Iterator[Problem]:
-    """Search the whole source, comments too, for keys."""
+def _secrets(subject: Subject) -> Iterator[Problem]:
+    """Search the whole source for keys, comments included."""
     source = subject.file.text
     if not any(prefix in source for prefix in _ISSUERS):
         return
@@ -114,7 +120,7 @@ def check_secrets(subject: Subject) -> Iterator[Problem]:
         line = source.count("\n", 0, found.start()) + 1
         column = found.start() - source.rfind("\n", 0, found.start())
         message = f"This looks like a secret key of {issuer} ({key[:6]}…)."
-        hint = "Remove it, and revoke it: it may be in git's history already."
+        hint = "Remove it, and revoke it if it was committed."
         yield subject.problem_at("api-key", line, column, message, hint=hint)
 
 
@@ -135,7 +141,7 @@ _VARIABLE = re.compile(r"[\w-]+(?: [\w-]+)*")
 _UNKNOWN_NAME = ("no filter named ", "no test named ")
 
 
-def check_syntax(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
+def _syntax(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     """Check that each text can be rendered."""
     for text in subject.texts:
         found = syntax_error(text.text, text.template_format)
@@ -148,21 +154,21 @@ def check_syntax(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
             yield subject.problem(
                 "fstring-unrenderable",
                 text.path,
-                f"This text will not be rendered, its variables stay as they are: {reason}.",
+                f"This text cannot be rendered, so its variables stay as they are: {reason}.",
                 hint=_BRACES,
                 within=(line, column),
             )
 
 
 def _fields(subject: Subject, text: Text) -> Iterator[Problem]:
-    """Name the first field that nobody meant as a variable: JSON in an f-string is the usual one."""
+    """Report the first field that is no likely variable, such as JSON in an f-string."""
     if "{" not in text.text:
         return
     names = variables(text.text, text.template_format)
     places = {text.text.find("{" + name): name for name in names if not _VARIABLE.fullmatch(name)}
     if places:
         start = min(places)
-        message = f"The registry reads this as a variable with the name {places[start]!r}."
+        message = f"The registry reads this as a variable named {places[start]!r}."
         line = text.text.count("\n", 0, start) + 1
         column = start - text.text.rfind("\n", 0, start)
         yield subject.problem("fstring-field", text.path, message, hint=_BRACES, within=(line, column))
@@ -174,12 +180,12 @@ def _jinja(
     reason, line, column = found
     reason = reason.rstrip(".")
     if reason.startswith(_UNKNOWN_NAME):
-        message = f"This text will not be rendered: {reason}."
+        message = f"This text cannot be rendered: {reason}."
         yield subject.problem("jinja-name", text.path, message, within=(line, column))
         return
     severity = _severity(subject, text, snippets)
     if severity is not None:
-        hint = "The registry leaves a text with a syntax error unrendered."
+        hint = "The registry does not render a text with a syntax error."
         yield subject.problem(
             "jinja-syntax",
             text.path,
@@ -191,7 +197,7 @@ def _jinja(
 
 
 def _severity(subject: Subject, text: Text, snippets: Snippets) -> Severity | None:
-    """Judge a broken text; snippets may open a block that another text closes, so they are put in first."""
+    """Judge a broken text with its snippets expanded, because one may open a block that the text closes."""
     if FENCE in text.text:
         whole = snippets.expanded(text.text)
         if whole is None:

@@ -16,6 +16,7 @@ from promptsync.prompt.defaults import (
     CHAT_COMPLETIONS,
     CHAT_COMPLETIONS_PROVIDERS,
     DEFAULT_FORMAT,
+    ROLES,
     SHAPES,
     Shape,
 )
@@ -25,7 +26,6 @@ _LEADING_KEYS: Final = (
     *("type", "role", "id", "provider", "name", "description", "text", "strict"),
     *("function", "arguments", "parameters"),
 )
-_OPTIONAL_CONTENT: Final = frozenset({"assistant", "function", "placeholder"})
 _NO_SHAPE: Final = Shape()
 
 
@@ -41,7 +41,8 @@ def tidy_message(message: Mapping[str, Any]) -> dict[str, Any]:
     if tidied.get("raw_request_display_role") in ("", role):
         tidied.pop("raw_request_display_role", None)
     content = message.get("content")
-    keep = content is not None and not (content == [] and role in _OPTIONAL_CONTENT)
+    known = ROLES.get(role) if isinstance(role, str) else None
+    keep = content is not None and (content != [] or known is None or known.needs_content)
     ordered: dict[str, Any] = {key: tidied.pop(key) for key in ("role", "name") if key in tidied}
     if message.get("template_format") is not None:
         ordered["template_format"] = message["template_format"]

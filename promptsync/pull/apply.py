@@ -9,7 +9,7 @@ from pathlib import Path
 
 from promptsync.compare.project import Project
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused
-from promptsync.files.state.atomic import backup, delete, write
+from promptsync.files.state.disk import backup, delete, write
 from promptsync.parallel import for_each
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Delete, Write

@@ -14,9 +14,9 @@ from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
-from promptsync.files.state.atomic import write
+from promptsync.files.prompt_file import render_new
+from promptsync.files.state.disk import write
 from promptsync.files.worktree import paths_for_new
-from promptsync.files.yaml.layout import render_new
 from promptsync.prompt.names import path_for
 from promptsync.prompt.prompt import Listed, Local, RemoteVersion
 from promptsync.pull.plan import PullPlan

@@ -11,10 +11,8 @@ from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
 from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import PromptFile, parse
+from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_new
 from promptsync.files.state.record import Entry
-from promptsync.files.yaml.edit import render_edit
-from promptsync.files.yaml.layout import render_new
 from promptsync.history.key import identity, make_key
 from promptsync.parallel import CONNECTIONS, mapped
 from promptsync.prompt.canonical import comparable, digest, tag_set
@@ -223,7 +221,7 @@ def _write(
 ) -> Write:
     if file is not None:
         path, old = file.path, file.text
-        new = render_edit(old, prompt, local, path, named=True)
+        new = render_edit(file, prompt, local, named=True)
     else:
         path, old = new_path or "", None
         new = render_new(prompt, local)

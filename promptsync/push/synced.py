@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from promptsync.compare.origin import with_keys
 from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.state.atomic import write
-from promptsync.files.yaml.edit import render_edit
+from promptsync.files.prompt_file import PromptFile, render_edit
+from promptsync.files.state.disk import write
 from promptsync.history.key import identity, make_key
 from promptsync.prompt.canonical import digest
 from promptsync.push.publish import Landed
@@ -24,11 +23,7 @@ def write_keys(
         try:
             prompt = identity(project.registry.workspace_id, landed[name].template_id)
             key = make_key(prompt, landed[name].version, digest(file.prompt))
-            _write(
-                project,
-                file,
-                render_edit(file.text, file.prompt, with_keys(file.local, project, [key]), file.path),
-            )
+            _write(project, file, render_edit(file, file.prompt, with_keys(file.local, project, [key])))
             receipt.synced.append(name)
         except (OSError, PromptsyncError) as error:
             receipt.unsynced[name] = str(error)

@@ -1,1 +1,1 @@
-"""Setting up a working copy, importing an existing registry, and finding what is wrong with a set-up."""
+"""Sets up a working copy, imports an existing registry, and finds out what is wrong with a setup."""

@@ -1,23 +1,34 @@
-"""Adopting a registry that is full already: which names it has, and a file for each that is to be ours."""
+"""Imports an existing registry: its names, which of them belong here, and a file for each of these."""
 
 from __future__ import annotations
 
 import glob
+import json
+import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import takewhile
+from pathlib import Path
 
 from promptsync.compare.gather import gather
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
-from promptsync.errors import UsageError
+from promptsync.errors import PromptsyncError, Refused, UsageError
+from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile
+from promptsync.files.state.disk import locked
 from promptsync.files.worktree import paths_for_new
 from promptsync.prompt.prompt import Listed
+from promptsync.pull.apply import PullReceipt, apply_pull
+from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Write, read_all, render
 from promptsync.registry.address import LOCAL
+from promptsync.setup.init import VENDOR, Draft, Started, start
+
+_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +40,12 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Adoption:
-    """What adopting will write, rendered.
+class ImportPlan:
+    """What an import will write, rendered.
 
-    ``present`` are the prompts that have a file already, which is kept, and ``apart`` those of them whose
-    file says something else than the registry. ``newer`` were taken at a label and have a later version,
-    ``unlabelled`` do not have the label, ``foreign`` is how many prompts belong to others.
+    ``present`` are prompts that have a file already, which is kept; ``apart`` are those whose file differs
+    from the registry. ``newer`` are imported at a label and have a later version, ``unlabelled`` do not have
+    the label. ``not_included`` counts the prompts that ``include`` does not match.
     """
 
     writes: tuple[Write, ...]
@@ -42,21 +53,77 @@ class Adoption:
     apart: tuple[Item, ...] = ()
     newer: tuple[str, ...] = ()
     unlabelled: tuple[str, ...] = ()
-    foreign: int = 0
+    not_included: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did: the working copy that it started, its plan, and the files that it wrote."""
+
+    started: Started
+    plan: ImportPlan
+    receipt: PullReceipt
+    url: str
+    remote: str
+    label: str | None
+
+    @property
+    def error(self) -> PromptsyncError | None:
+        """Why ``promptsync status`` will report differences, if it will."""
+        apart = self.plan.apart
+        if self.receipt.error is not None or not apart:
+            return self.receipt.error
+        files = f"{len(apart)} existing file{'' if len(apart) == 1 else 's'}"
+        differs = "differs" if len(apart) == 1 else "differ"
+        name = shlex.quote(apart[0].name)
+        return Refused(
+            f"{files} {differs} from the registry and {'was' if len(apart) == 1 else 'were'} kept",
+            details=[f"{item.name}  {item.path}" for item in apart],
+            hint=f"promptsync diff {name}\npromptsync pull {name} --theirs  # or --ours",
+            code="conflict",
+        )
+
+
+def url_of(remote: str) -> str:
+    """Return the URL of a registry where no configuration names it yet. Raises ``UsageError``."""
+    known = {"local": LOCAL, "production": VENDOR}.get(remote, remote)
+    if ":" not in known:
+        raise UsageError(
+            f"the remote {remote!r} is unknown, because there is no {FILE_NAME} here",
+            hint=f"pass its URL, such as --remote {VENDOR}",
+        )
+    return known
+
+
+def check_remote(project: Project) -> None:
+    """Raise ``UsageError`` when an existing configuration does not name the registry."""
+    path, remotes = project.config.path, project.config.remotes
+    if project.remote in remotes:
+        return
+    name = next(one for one in ("production", "registry", "imported") if one not in remotes)
+    line = f"{name}: {{url: {json.dumps(project.url, ensure_ascii=False)}}}"
+    if re.search(r"(?m)^remotes:", path.read_text("utf-8")):
+        hint = f"add below remotes: in {path.name}: {line}"
+    else:
+        hint = f"add to {path.name}: remotes: {{{line}}}"
+    raise UsageError(
+        f"{path} exists and has no remote {project.url}",
+        hint=f"{hint}\npromptsync init --from-remote --remote {name}  # then",
+    )
 
 
 def survey(project: Project) -> tuple[str, ...]:
-    """Return the names of all prompts of the registry. Raises ``UsageError`` when there are none."""
+    """Return the names of all prompts in the registry. Raises ``UsageError`` when there are none."""
 
     def on_page(done: int, pages: int) -> None:
         project.progress("Listing the registry", done, pages)
 
-    is_there = not project.url.startswith(LOCAL) or project.database.exists()
-    names = sorted(one.name for one in project.registry.prompts.list(on_page=on_page)) if is_there else []
+    exists = not project.url.startswith(LOCAL) or project.database.exists()
+    names = sorted(one.name for one in project.registry.prompts.list(on_page=on_page)) if exists else []
     if not names:
         raise UsageError(
-            f"{project.url} holds no prompts, so there is nothing to adopt; nothing was written",
-            hint=f"start with a first prompt: promptsync init --url {project.url}",
+            f"{project.url} has no prompts to import; nothing was written",
+            hint=f"promptsync init --url {shlex.quote(project.url)}",
             code="empty-registry",
         )
     return tuple(names)
@@ -79,21 +146,71 @@ def groups(names: Iterable[str]) -> tuple[Group, ...]:
 
 
 def _common(parents: Sequence[Sequence[str]]) -> int:
-    """Return how many directories all have in common."""
+    """Return how many leading directories all names share."""
     columns = zip(*parents, strict=False)
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
 
 
-def idle(patterns: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+def group_lines(found: Sequence[Group]) -> list[str]:
+    """Return the largest groups as lines, and how many prompts are in the others."""
+    lines = [f"{len(one.names):>6}  {_described(one)}" for one in found[:_SHOWN]]
+    others = found[_SHOWN:]
+    if others:
+        number = sum(len(one.names) for one in others)
+        lines.append(f"{number:>6}  in {len(others)} smaller group{'' if len(others) == 1 else 's'}")
+    return lines
+
+
+def _described(group: Group) -> str:
+    return group.pattern or ", ".join(group.names[:3]) + (", …" if len(group.names) > 3 else "")
+
+
+def unmatched(patterns: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     """Return the patterns that match none of the names."""
     return tuple(one for one in patterns if not any(fnmatchcase(name, one) for name in names))
 
 
-def plan_adoption(project: Project, *, label: str | None = None) -> Adoption:
-    """Return the files that adopt every prompt in scope, at its latest version or the one under ``label``.
+def check_include(project: Project, include: Sequence[str], names: Sequence[str]) -> None:
+    """Raise ``UsageError`` unless there are patterns, and each of those in ``include`` matches something."""
+    found = groups(names)
+    if not include and not project.config.include:
+        example = next((one.pattern for one in found if one.pattern), found[0].names[0])
+        raise UsageError(
+            f"{project.url} has {len(names)} prompts; choose the ones that belong to this repository. "
+            "Nothing was written",
+            details=group_lines(found),
+            hint=f"add --include {shlex.quote(example)} (repeatable), or --include '*' for all of them",
+            code="include-needed",
+        )
+    idle = unmatched(include, names)
+    if idle:
+        raise UsageError(
+            f"--include {shlex.quote(idle[0])} matches none of the {len(names)} prompts of {project.url}; "
+            "nothing was written",
+            details=group_lines(found),
+            hint="* matches any text, / included: --include 'support/*'",
+            code="include-unmatched",
+        )
 
-    Files that are there are kept, whatever they say. Raises ``InvalidFile`` while one of them cannot be read,
-    ``UsageError`` when nothing in scope has the label, ``RemoteError``.
+
+def import_prompts(project: Project, root: Path, drafted: Draft, *, label: str | None = None) -> Imported:
+    """Write a configuration and a file for each prompt in scope; nothing before all of them are read.
+
+    Raises what ``plan_import``, ``init.start`` and ``apply_pull`` raise.
+    """
+    project.config = drafted.config
+    plan = plan_import(project, label=label)
+    started = start(root, drafted, example=False)
+    with locked(root):
+        receipt = apply_pull(project, PullPlan(plan.writes))
+    return Imported(started, plan, receipt, project.url, project.remote, label)
+
+
+def plan_import(project: Project, *, label: str | None = None) -> ImportPlan:
+    """Return the files of every prompt in scope, at its latest version or at the one under ``label``.
+
+    Existing files are kept, whatever they contain. Raises ``InvalidFile`` when one of them cannot be read,
+    ``UsageError`` when nothing in scope has the label, and ``RemoteError``.
     """
     snapshot = gather(project)
     if snapshot.problems:
@@ -105,21 +222,19 @@ def plan_adoption(project: Project, *, label: str | None = None) -> Adoption:
     wanted = [one for name, one in taken.items() if name in missing]
     paths = paths_for_new(snapshot.worktree, [one.name for one in wanted])
     found = read_all(project, wanted)
-    writes = []
-    for one in wanted:
-        writes.append(render(project, missing[one.name], found[one.name], paths[one.name]))
-    return Adoption(
+    writes = [render(project, missing[one.name], found[one.name], paths[one.name]) for one in wanted]
+    return ImportPlan(
         writes=tuple(sorted(writes, key=lambda one: one.path)),
         present=present,
         apart=tuple(item for item in present if item.state is State.DIVERGED),
         newer=tuple(one.name for one in wanted if one.version != missing[one.name].version),
         unlabelled=tuple(name for name in missing if name not in taken),
-        foreign=snapshot.foreign(project.config),
+        not_included=snapshot.foreign(project.config),
     )
 
 
 def _versions(project: Project, listed: Sequence[Listed], label: str | None) -> dict[str, Listed]:
-    """Return by name the prompts at the versions to adopt: the latest, or that under the label."""
+    """Return the prompts by name at the versions to import: the latest ones, or those under the label."""
     if label is None:
         return {one.name: one for one in listed}
     under = {one.name: one.version for one in project.registry.prompts.list(label=label)}
@@ -127,6 +242,6 @@ def _versions(project: Project, listed: Sequence[Listed], label: str | None) -> 
     if not taken:
         raise UsageError(
             f"no prompt in scope has the label {label!r}; nothing was written",
-            hint=f"promptsync label list --remote {project.url} shows the labels that there are",
+            hint=f"promptsync label list --remote {shlex.quote(project.url)}",
         )
     return taken

@@ -1,10 +1,11 @@
-"""Files of the package that a repository can start with: workflows for GitHub, hooks for pre-commit."""
+"""Adds the package's files to a repository: workflows for GitHub, hooks for pre-commit."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution
@@ -13,9 +14,8 @@ from typing import Final
 
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config
-from promptsync.files.state.atomic import write
-from promptsync.files.state.private import private_directory
-from promptsync.files.yaml.scalars import is_ambiguous
+from promptsync.files.state.disk import private_directory, write
+from promptsync.files.yaml.layout import is_ambiguous
 from promptsync.registry.address import LOCAL
 
 REPOSITORY: Final = "https://github.com/promptsync/promptsync"
@@ -42,7 +42,7 @@ def starter_text(path: str) -> str:
 
 
 def installed_commit() -> str | None:
-    """Return the commit that this program was installed from, where pip noted one (PEP 610)."""
+    """Return the commit that this program was installed from, if pip recorded one (PEP 610)."""
     try:
         noted = json.loads(distribution("promptsync").read_text("direct_url.json") or "{}")
         commit = noted["vcs_info"]["commit_id"]
@@ -53,17 +53,17 @@ def installed_commit() -> str | None:
 
 _REMOTE: Final = "production"
 _USUAL: Final = ("main", "master")
-"""What a repository calls the branch that it is released from, unless it says otherwise."""
+"""The usual names of the branch that a repository is released from."""
 _PLAIN: Final = re.compile(r"[\w./^$()|\\-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Scaffold:
-    """What was written and what was there. Paths are below ``top``, the top of the git repository.
+    """What was written and what existed. Paths are below ``top``, the top of the git repository.
 
-    ``others`` are those of ``kept`` that say something else than would have been written, each with the file
-    that has that text; ``hooks`` is the text of the hooks' configuration for this repository, ``branch`` what
-    the workflows deploy, and ``commit`` the one of promptsync that all of it names, if that is known.
+    ``others`` are those of ``kept`` that differ from what would have been written, each with a file that has
+    that text. ``hooks`` is the hooks' configuration for this repository, ``branch`` the branch that the
+    workflows deploy, and ``commit`` the commit of promptsync that all of it names, if it is known.
     """
 
     top: Path
@@ -79,8 +79,8 @@ class Scaffold:
         return Path(os.path.relpath(self.top / path, root.resolve())).as_posix()
 
     def mentions(self, path: str, word: str) -> bool:
-        """Whether a file that was there has a word in it."""
-        return word in (_held(self.top / path) or "")
+        """Whether a kept file contains a word."""
+        return word in (_text_of(self.top / path) or "")
 
 
 def in_repository(root: Path) -> bool:
@@ -91,22 +91,21 @@ def in_repository(root: Path) -> bool:
 def repository(root: Path) -> Path:
     """Return the top of the git repository around a directory.
 
-    Raises ``UsageError`` when there is none, and where something else is in the place of a directory for the
-    workflows.
+    Raises ``UsageError`` when there is none, and when the directory of the workflows is something else.
     """
     top = _top(root)
     if top is None:
         raise UsageError(
-            f"{root} is in no git repository, where workflows and hooks belong; nothing was written",
-            hint="git init, then run this again",
+            f"{root} is not in a git repository, where workflows and hooks belong; nothing was written",
+            hint="git init",
             code="no-git",
         )
     place = top / WORKFLOWS
     taken = next((one for one in (place.parent, place) if one.is_symlink() or one.is_file()), None)
     if taken is not None:
         raise UsageError(
-            f"{taken} is no directory, so workflows cannot be put there; nothing was written",
-            hint="move it away, then run this again",
+            f"{taken} is not a directory, so workflows cannot be added; nothing was written",
+            hint=f"mv {shlex.quote(str(taken))} {shlex.quote(f'{taken}.old')}",
         )
     return top
 
@@ -117,19 +116,16 @@ def _top(root: Path) -> Path | None:
 
 
 def scaffold(config: Config, *, github: bool, pre_commit: bool) -> Scaffold:
-    """Write the workflows and the hooks' configuration that are not there yet.
-
-    Raises what ``repository`` raises.
-    """
+    """Write the workflows and hooks that do not exist yet. Raises what ``repository`` raises."""
     top = repository(config.root)
     paths = [*(workflows() if github else ()), *([HOOKS] if pre_commit else [])]
     branch, commit = _default_branch(top), installed_commit()
-    texts = {path: _fitted(path, config, top, branch, commit) for path in paths}
+    texts = {path: _adapted(path, config, top, branch, commit) for path in paths}
     present = {path for path in paths if (top / path).exists() or (top / path).is_symlink()}
     for path in paths:
         if path not in present:
             write(top, path, texts[path])
-    others = [path for path in paths if path in present and _held(top / path) != texts[path]]
+    others = [path for path in paths if path in present and _text_of(top / path) != texts[path]]
     return Scaffold(
         top,
         branch,
@@ -142,7 +138,7 @@ def scaffold(config: Config, *, github: bool, pre_commit: bool) -> Scaffold:
 
 
 def _put_aside(root: Path, path: str, text: str) -> Path:
-    """Keep what was not written over somebody's file, for them to compare."""
+    """Write the text for an existing file to the private directory, to compare."""
     directory = private_directory(root) / "starter"
     directory.mkdir(exist_ok=True)
     place = directory / Path(path).name
@@ -151,17 +147,17 @@ def _put_aside(root: Path, path: str, text: str) -> Path:
 
 
 def _default_branch(top: Path) -> str:
-    """Return the branch that a repository is released from, as far as its files tell; workflows name one."""
+    """Return the branch that a repository is released from, as far as its files tell."""
     for head, known in (("refs/remotes/origin/HEAD", "refs/remotes/origin/"), ("HEAD", "refs/heads/")):
-        text = (_held(top / ".git" / head) or "").strip()
+        text = (_text_of(top / ".git" / head) or "").strip()
         branch = text.removeprefix("ref: ").removeprefix(known)
         if f"ref: {known}{branch}" == text and (head != "HEAD" or branch in _USUAL):
             return branch
     return _USUAL[0]
 
 
-def _fitted(path: str, config: Config, top: Path, branch: str, commit: str | None) -> str:
-    """Return the text for ``path`` with the places of a working copy that is in a repository at ``top``."""
+def _adapted(path: str, config: Config, top: Path, branch: str, commit: str | None) -> str:
+    """Return the text for ``path``, adapted to a working copy in a repository at ``top``."""
     below = config.root.resolve().relative_to(top.resolve()).as_posix()
     below = "" if below == "." else below
     text = starter_text(path)
@@ -184,7 +180,7 @@ def _hooks(text: str, below: str, config: Config) -> str:
 
 
 def _workflow(text: str, below: str, config: Config, branch: str) -> str:
-    """Return a workflow with the directory, the remote and the branches of a working copy."""
+    """Return a workflow adapted to the directory, the remote and the branches of a working copy."""
     if below:
         place = f"${{{{ vars.PROMPTSYNC_DIRECTORY || {_literal(below)} }}}}"
         text = _replaced(text, "working-directory", json.dumps(place, ensure_ascii=False))
@@ -196,7 +192,7 @@ def _workflow(text: str, below: str, config: Config, branch: str) -> str:
 
 
 def remote_of(config: Config) -> str | None:
-    """Return the remote that workflows work with: never an embedded one, which each run would find empty."""
+    """Return the remote for workflows: never an embedded one, which is empty in each run."""
     names = (config.default_remote, _REMOTE, *config.remotes)
     known = (config.remotes[name] for name in names if name in config.remotes)
     return next((one.name for one in known if not one.url.startswith(LOCAL)), None)
@@ -207,7 +203,7 @@ def _replaced(text: str, key: str, value: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """Return a text of an expression of GitHub Actions."""
+    """Return a string literal for an expression of GitHub Actions."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -216,7 +212,7 @@ def _scalar(text: str) -> str:
     return text if is_plain else "'" + text.replace("'", "''") + "'"
 
 
-def _held(path: Path) -> str | None:
+def _text_of(path: Path) -> str | None:
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):

@@ -47,6 +47,8 @@ def _shown(character: str, *, newlines: bool) -> str:
     if character in _JOINERS or unicodedata.category(character) not in _HIDDEN:
         return character
     number = ord(character)
+    if 0xDC80 <= number <= 0xDCFF:  # how Python passes on a byte that it could not decode
+        number -= 0xDC00
     if number <= 0xFF:
         return f"\\x{number:02x}"
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"

@@ -13,6 +13,16 @@ from typing import TextIO
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
+def use_utf8() -> None:
+    """Start the program again in Python's UTF-8 mode where the locale makes Python read names as ASCII.
+
+    Under ``LC_ALL=C PYTHONUTF8=0`` arguments and file names would come in as bytes that nothing can decode.
+    """
+    if sys.getfilesystemencoding() == "ascii":
+        with contextlib.suppress(OSError):
+            os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
 def open_closed() -> None:
     """Open the null device in place of a stdin, stdout or stderr that the caller closed.
 

@@ -57,7 +57,7 @@ def test_every_mistake_is_told_with_its_place(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a: [", "not YAML"),
+        (b"a: [", "not valid YAML"),
         (b"\xff\xfe", "byte order mark"),
         (b"datasets: [&a [*a]]", "aliases"),
         (b"!!python/object:os.system {}", "tag"),

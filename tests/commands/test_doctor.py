@@ -15,7 +15,7 @@ from strict_registries import Customer
 from worlds import KEY, World, asking, failing, fault
 
 from promptsync.cli import run
-from promptsync.files.state.private import locked
+from promptsync.files.state.disk import locked
 from promptsync.registry.promptlayer import probe
 
 
@@ -46,7 +46,7 @@ def healthy(world: World) -> World:
     return world
 
 
-def test_a_healthy_set_up_has_nothing_to_mend(healthy: World) -> None:
+def test_a_healthy_setup_has_no_problems(healthy: World) -> None:
     found = looked(healthy)
     assert {one["status"] for one in found.values()} == {"ok"}
     assert {one["fix"] for one in found.values()} == {None}
@@ -57,8 +57,8 @@ def test_a_healthy_set_up_has_nothing_to_mend(healthy: World) -> None:
     assert "2 prompt files" in found["prompts"]["message"]
     assert "branch main" in found["git"]["message"]
     assert "moves prod" in found["labels"]["message"]
-    assert "holds 2 prompts, workspace" in found["registry"]["message"]
-    assert "it has prod" in found["label-access"]["message"]
+    assert "has 2 prompts, workspace" in found["registry"]["message"]
+    assert "can be read: prod" in found["label-access"]["message"]
     assert healthy.writes == []
     assert healthy.run("doctor", "--json").document["remote"] == "team"
 
@@ -66,7 +66,7 @@ def test_a_healthy_set_up_has_nothing_to_mend(healthy: World) -> None:
 def test_a_person_reads_it_in_lines(healthy: World) -> None:
     done = healthy.ok("doctor")
     assert done.out.startswith("ok")
-    assert done.out.endswith("\n\nnothing to mend\n")
+    assert done.out.endswith("\n\nno problems found\n")
     assert "click " in healthy.ok("doctor", "-v").out
     assert "click " not in done.out
     assert healthy.ok("doctor", "-q").out == ""
@@ -138,9 +138,9 @@ def test_files_that_cannot_be_read_are_counted_with_the_command_that_tells_more(
 
 CONFIG = "remote: team\nremotes: {{team: {{url: '{url}'}}}}\n{more}"
 LOOKS = [
-    ("include: ['x/*']", "include", "warning", "2 prompts here"),
+    ("include: ['x/*']", "include", "warning", "does not match 2 prompt files"),
     ("checks: [{match: 'z*', evaluation: e}]", "checks", "warning", "1 pattern"),
-    ("labels: {dev: staging}", "labels", "ok", "for the branches dev"),
+    ("labels: {dev: staging}", "labels", "ok", "has labels for dev"),
     ("prompts: nowhere", "prompts", "warning", "no directory nowhere/"),
     ("checks: [{match: '*', evaluation: no such one}]", "proof", "error", "no such one"),
     ("checks: [{match: '*', agent: no such one}]", "proof", "error", "no such one"),
@@ -180,7 +180,7 @@ def test_private_files_in_git_are_an_error(healthy: World) -> None:
 
 def test_prompts_that_git_ignores_or_does_not_know_are_named(healthy: World) -> None:
     healthy.write("c")
-    assert "2 of 3 prompt files, 1 are not added yet" in looked(healthy)["git-tracked"]["message"]
+    assert "2 of 3 prompt files, 1 not added yet" in looked(healthy)["git-tracked"]["message"]
     (healthy.root / ".gitignore").write_text("c.yaml\n", "utf-8")
     found = looked(healthy)["git-tracked"]
     assert (found["status"], found["details"]) == ("warning", ["prompts/c.yaml"])
@@ -242,7 +242,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("reply", "name", "fix"), FAULTS)
-def test_a_registry_that_fails_is_told_with_what_mends_it(healthy, reply, name, fix):
+def test_a_registry_that_fails_is_reported_with_its_fix(healthy, reply, name, fix):
     healthy.faults.append(fault(asking("GET", "/prompt-templates?"), reply))
     found = looked(healthy, code=1)
     assert found[name]["status"] == "error"
@@ -300,7 +300,7 @@ def test_proxies_and_certificates_are_explained_without_passwords(healthy, tmp_p
     found = {one["name"]: one for one in done.document["checks"]}
     assert "http://…@proxy.example:3128" in found["proxy"]["message"]
     proxy = {"HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": "localhost, .registry.example"}
-    assert "takes registry.example out" in looked(healthy, *https, **proxy)["proxy"]["message"]
+    assert "NO_PROXY excludes registry.example" in looked(healthy, *https, **proxy)["proxy"]["message"]
     gone = looked(healthy, *https, code=1, SSL_CERT_FILE=str(tmp_path / "gone.pem"))
     assert gone["certificates"]["status"] == "error"
     assert looked(healthy, *https, SSL_CERT_DIR=str(tmp_path))["certificates"]["status"] == "ok"
@@ -324,20 +324,20 @@ def test_an_embedded_registry_is_looked_at_in_a_copy(tmp_path, capsys):
         run(["-C", str(tmp_path), "doctor", "--json"], {})
         return {one["name"]: one for one in json.loads(capsys.readouterr().out)["checks"]}
 
-    assert "are not there" in look()["registry"]["message"]
+    assert "does not exist" in look()["registry"]["message"]
     (tmp_path / "registry.yaml").write_text(
         "datasets: [{name: d, rows: [{q: x}]}]\n"
         "evaluations: [{name: e, dataset: d, prompt: {name: a}, scores: [{contains: Hello}]}]\n",
         "utf-8",
     )
-    assert "the first push makes" in look()["registry"]["message"]
+    assert "the first push creates" in look()["registry"]["message"]
     assert not (tmp_path / ".promptsync").exists()
     assert run(["-C", str(tmp_path), "push"], {}) == 0
     before = everything(tmp_path)
     found = look()
     assert everything(tmp_path) == before
-    assert "holds 1 prompt," in found["registry"]["message"]
-    assert found["proof"]["message"] == "the registry has what files name: 1 evaluation and 0 agents"
+    assert "has 1 prompt," in found["registry"]["message"]
+    assert found["proof"]["message"] == "the registry has all that the files name: 1 evaluation and 0 agents"
 
 
 def test_a_registry_that_knows_the_basic_api_alone_is_told_apart(healthy: World, tmp_path: Path) -> None:
@@ -353,4 +353,4 @@ def test_a_registry_without_prompts_is_no_problem(healthy: World) -> None:
     with serving(lambda seen: EMPTY_LIST if "?" in seen.target else Reply({}, 404)) as url:
         found = looked(healthy, "--remote", url)
     assert found["dialect"]["status"] == "ok"
-    assert "holds 0 prompts" in found["registry"]["message"]
+    assert "has 0 prompts" in found["registry"]["message"]

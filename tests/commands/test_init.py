@@ -52,7 +52,7 @@ def test_files_that_are_there_are_kept(tmp_path: Path, capsys: pytest.CaptureFix
     found = capsys.readouterr()
     assert (tmp_path / "mine" / "hello.yaml").read_text() == "content: mine\n"
     assert "kept     mine/hello.yaml" in found.out
-    assert "promptsync.yaml is kept as it is" in found.err
+    assert "promptsync.yaml exists and was kept" in found.err
     assert not (tmp_path / "other").exists()
 
 
@@ -85,7 +85,7 @@ def test_a_directory_elsewhere_is_refused_before_anything_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], prompts: str
 ) -> None:
     assert init(tmp_path, "--prompts", prompts) == 2
-    assert "no directory below this one" in capsys.readouterr().err
+    assert "is not below this directory" in capsys.readouterr().err
     assert names(tmp_path) == []
 
 
@@ -142,7 +142,7 @@ def test_a_directory_of_a_monorepo_may_be_one_with_a_note(
     init(tmp_path)
     (tmp_path / "service").mkdir()
     assert init(tmp_path / "service") == 0
-    assert "is above this directory" in capsys.readouterr().err
+    assert "no longer " in capsys.readouterr().err
 
 
 def test_the_json_document_lists_what_was_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

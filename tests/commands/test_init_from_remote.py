@@ -1,4 +1,4 @@
-"""``init --from-remote``: a registry that is full already comes into an empty repository, or nothing does."""
+"""``init --from-remote``: an existing registry is imported into an empty repository, or nothing is."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def full(world: World) -> World:
     return world
 
 
-def adopt(world: World, *arguments: str) -> Run:
+def import_all(world: World, *arguments: str) -> Run:
     return world.run(*FLAGS, "--remote", world.url, *arguments)
 
 
@@ -46,11 +46,11 @@ def below(root: Path) -> list[str]:
 
 
 def test_what_belongs_here_comes_in_one_go_and_is_ready_to_be_committed(full: World) -> None:
-    done = adopt(full, "--include", "support/*")
+    done = import_all(full, "--include", "support/*")
     assert done.code == 0, str(done)
     assert len(full.seen) <= 1.1 * len(OURS)
-    assert "30 prompts adopted" in done.out
-    assert "13 not adopted: outside of include" in done.out
+    assert "30 prompts imported" in done.out
+    assert "13 not matched by include:" in done.out
     assert full.states() == dict.fromkeys(OURS, "in-sync")
     assert full.run("status", "--json").document["not_included"] == 13
     assert full.run("status").out.endswith(
@@ -61,14 +61,14 @@ def test_what_belongs_here_comes_in_one_go_and_is_ready_to_be_committed(full: Wo
     for command in commands:
         full.git(*shlex.split(command)[3:])
     assert full.git("status", "--porcelain") == ""
-    assert full.git("log", "--format=%s").strip() == "Adopt 30 prompts of the registry"
+    assert full.git("log", "--format=%s").strip() == "Import 30 prompts from the registry"
     assert full.run("status", "--exit-code").code == 0
     assert load(full.root / "promptsync.yaml").include == ("support/*",)
 
 
 def test_all_of_it_comes_when_that_is_what_is_meant(full: World) -> None:
-    found = adopt(full, "--include", "*", "--json").document
-    assert {one["name"] for one in found["adopted"]} == OURS | THEIRS
+    found = import_all(full, "--include", "*", "--json").document
+    assert {one["name"] for one in found["imported"]} == OURS | THEIRS
     assert found["not_included"] == 0
     assert found["created"] == ["promptsync.yaml", "prompts/", ".gitignore"]
     assert [step["do"].split()[0] for step in found["next"]] == ["promptsync", "git", "git"]
@@ -76,7 +76,7 @@ def test_all_of_it_comes_when_that_is_what_is_meant(full: World) -> None:
 
 
 def test_without_a_terminal_it_must_be_said_which_prompts_belong_here(full: World) -> None:
-    done = adopt(full)
+    done = import_all(full)
     assert done.code == 2
     assert re.findall(r"^ +(\d+)  (.*)$", done.err, re.MULTILINE) == [
         ("30", "support/*"),
@@ -84,7 +84,7 @@ def test_without_a_terminal_it_must_be_said_which_prompts_belong_here(full: Worl
         ("1", "hello"),
     ]
     assert "--include 'support/*'" in done.err
-    assert adopt(full, "--json").document["error"]["code"] == "include-needed"
+    assert import_all(full, "--json").document["error"]["code"] == "include-needed"
     assert below(full.root) == []
 
 
@@ -101,24 +101,24 @@ def test_a_person_who_just_presses_enter_gets_all_of_it(full: World) -> None:
     assert set(full.states()) == OURS | THEIRS
 
 
-def test_the_versions_under_a_label_can_be_adopted(full: World) -> None:
-    done = adopt(full, "--include", "support/*", "--label", "prod")
+def test_the_versions_under_a_label_can_be_imported(full: World) -> None:
+    done = import_all(full, "--include", "support/*", "--label", "prod")
     assert done.code == 0, str(done)
-    assert "29 prompts adopted" in done.out
+    assert "29 prompts imported" in done.out
     assert "1 with a version newer than prod: behind until you pull" in done.out
-    assert "1 without prod: left there" in done.out
+    assert "1 without prod: skipped" in done.out
     assert "Theirs" in full.path("support/p01").read_text()
     others = dict.fromkeys(OURS, "in-sync")
     assert full.states() == {**others, "support/p01": "behind", "support/p00": "remote-only"}
     full.ok("pull")
     assert full.states() == others
-    assert adopt(full, "--include", "support/*", "--label", "prod").code == 0
+    assert import_all(full, "--include", "support/*", "--label", "prod").code == 0
 
 
 NOTHING_IS_WRITTEN = {
     "a pattern that matches nothing": (["--include", "suport/*"], None, 2, "matches none of the 43 prompts"),
     "a label that nothing has": (["--include", "*", "--label", "prd"], None, 2, "no prompt in scope has"),
-    "a bad directory": (["--include", "*", "--prompts", "../x"], None, 2, "no directory below"),
+    "a bad directory": (["--include", "*", "--prompts", "../x"], None, 2, "is not below this directory"),
     "an empty pattern": (["--include", ""], None, 2, "promptsync.yaml"),
     "an example": (["--include", "*", "--example"], None, 2, "exclude each other"),
     "a wrong key": (["--include", "*"], failing(401, "Invalid API key"), 4, "PROMPTLAYER_API_KEY"),
@@ -132,7 +132,7 @@ def test_what_goes_wrong_before_the_first_file_leaves_nothing(full: World, what:
     arguments, reply, code, message = NOTHING_IS_WRITTEN[what]
     if reply is not None:
         full.faults.append(fault(asking("GET", "/"), reply))
-    done = adopt(full, *arguments)
+    done = import_all(full, *arguments)
     assert (done.code, message in done.err) == (code, True), str(done)
     assert below(full.root) == []
     assert full.writes == []
@@ -140,7 +140,7 @@ def test_what_goes_wrong_before_the_first_file_leaves_nothing(full: World, what:
 
 def test_one_prompt_that_cannot_be_read_leaves_nothing(full: World) -> None:
     full.faults.append(fault(asking("GET", "version=2"), failing(500)))
-    assert adopt(full, "--include", "*").code == 4
+    assert import_all(full, "--include", "*").code == 4
     assert below(full.root) == []
 
 
@@ -153,11 +153,11 @@ def test_without_a_key_or_a_network_nothing_is_written(full: World) -> None:
 
 
 @pytest.mark.parametrize("remote", ["", "local"])
-def test_there_is_nothing_to_adopt_from_an_empty_registry(world: World, tmp_path: Path, remote: str) -> None:
+def test_there_is_nothing_to_import_from_an_empty_registry(world: World, tmp_path: Path, remote: str) -> None:
     place = tmp_path / "new"
     place.mkdir()
     done = world.run("-C", str(place), *FLAGS, "--remote", remote or world.url, "--include", "*")
-    assert (done.code, "holds no prompts" in done.err) == (2, True), str(done)
+    assert (done.code, "has no prompts to import" in done.err) == (2, True), str(done)
     assert list(place.iterdir()) == []
 
 
@@ -177,9 +177,9 @@ def test_files_that_are_there_are_never_overwritten(full: World) -> None:
     mine = full.write("support/p02", "Mine {name}").read_bytes()
     same = full.write("support/p03", "Theirs {name}").read_bytes()
     full.write("support/only-here")
-    done = adopt(full, "--include", "support/*")
+    done = import_all(full, "--include", "support/*")
     assert done.code == 3
-    assert "1 file here did not come from the registry" in done.err
+    assert "1 existing file differs from the registry and was kept" in done.err
     assert "support/p02  prompts/support/p02.yaml" in done.err
     assert full.path("support/p02").read_bytes() == mine
     assert full.path("support/p03").read_bytes() == same
@@ -195,7 +195,7 @@ def test_files_that_are_there_are_never_overwritten(full: World) -> None:
 def test_a_file_that_cannot_be_read_stops_it(full: World) -> None:
     full.write("support/p02").write_text("messages: [")
     before = below(full.root)
-    assert adopt(full, "--include", "support/*").code == 1
+    assert import_all(full, "--include", "support/*").code == 1
     assert below(full.root) == before
 
 
@@ -212,8 +212,8 @@ def test_a_configuration_that_is_there_is_kept_and_gets_the_include_that_it_lack
     assert (refused.code, "includes other prompts: support/*" in refused.err) == (2, True)
     again = full.run(*FLAGS)
     assert again.code == 0, str(again)
-    assert "0 prompts adopted" in again.out
-    assert "30 with a file here already: kept" in again.out
+    assert "0 prompts imported" in again.out
+    assert "30 kept, because they have a file already" in again.out
     assert "git commit" not in again.out
 
 
@@ -228,16 +228,23 @@ def test_a_configuration_that_cannot_get_a_line_is_left_alone(full: World) -> No
 
 
 def test_a_configuration_that_is_there_has_to_know_the_registry(full: World) -> None:
-    (full.root / "promptsync.yaml").write_text("include: ['*']\n")
-    done = adopt(full)
+    path = full.root / "promptsync.yaml"
+    path.write_text("include: ['*']\n")
+    done = import_all(full)
     assert (done.code, "has no remote" in done.err) == (2, True)
     assert below(full.root) == ["promptsync.yaml"]
+    hints = {"": "add to promptsync.yaml: ", "remotes:\n": "add below remotes: in promptsync.yaml: "}
+    for text, word in hints.items():
+        path.write_text(f"include: ['*']\n{text}")
+        line = import_all(full).err.partition(word)[2].splitlines()[0]
+        path.write_text(f"include: ['*']\n{text}{'  ' if text else ''}{line}\n")
+        assert full.run(*FLAGS, "--remote", "production").code == 0, line
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "CON", "a/../b", "nul.yaml", "a\x1b[31m"])
 def test_no_name_leads_out_of_the_prompts(full: World, name: str) -> None:
     full.publish(name)
-    done = adopt(full, "--include", "*")
+    done = import_all(full, "--include", "*")
     assert done.code == 0, str(done)
     assert "\x1b" not in done.out
     assert not (full.root.parent / "evil.yaml").exists()
@@ -246,14 +253,14 @@ def test_no_name_leads_out_of_the_prompts(full: World, name: str) -> None:
 
 
 def test_what_was_stopped_half_way_is_finished_by_the_same_command(full: World) -> None:
-    assert adopt(full, "--include", "support/*").code == 0
+    assert import_all(full, "--include", "support/*").code == 0
     for name in sorted(OURS)[::2]:
         full.path(name).unlink()
     (full.root / ".promptsync" / "record.json").unlink()
     full.forget()
-    done = adopt(full, "--include", "support/*")
+    done = import_all(full, "--include", "support/*")
     assert done.code == 0, str(done)
-    assert "15 prompts adopted" in done.out
+    assert "15 prompts imported" in done.out
     assert full.states() == dict.fromkeys(OURS, "in-sync")
 
 
@@ -276,13 +283,13 @@ def _slow(reply: Reply) -> Reply:
     return reply
 
 
-def test_a_label_without_adopting_is_a_mistake(full: World) -> None:
+def test_a_label_without_an_import_is_a_usage_error(full: World) -> None:
     assert full.run("init", "--label", "prod").code == 2
     assert KEY not in full.run(*FLAGS, "--label", "prod").err
     assert below(full.root) == []
 
 
-def test_the_commit_of_an_adoption_that_finds_nothing_new_does_not_claim_any(world: World) -> None:
+def test_the_commit_of_an_import_that_finds_nothing_new_does_not_claim_any(world: World) -> None:
     world.write("a")
     world.ok("push")
     done = world.ok("init", "--from-remote", "--include", "*")

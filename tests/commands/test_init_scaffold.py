@@ -101,7 +101,7 @@ def test_files_that_are_there_are_kept_and_named_with_what_to_compare(
     aside = top / ".promptsync/starter" / Path(WORKFLOWS[1]).name
     assert f"diff {top / WORKFLOWS[1]} {aside}" in steps(found)
     assert yaml.safe_load(aside.read_text("utf-8"))["name"] == "prompts / deploy"
-    assert "Add to .pre-commit-config.yaml, which is kept:" in steps(found)
+    assert "Add to .pre-commit-config.yaml, which was kept:" in steps(found)
     assert "- id: promptsync-lint" in steps(found)
     (top / HOOKS).write_text(f"# ours\n{scaffold.starter_text(HOOKS)}")
     assert "Add to" not in steps(document(top, capsys))
@@ -158,14 +158,14 @@ def test_something_else_in_the_place_of_a_directory_is_told_before_anything_is_w
     (tmp_path / path).parent.mkdir(exist_ok=True)
     (tmp_path / path).symlink_to(tmp_path / "elsewhere")
     assert run(["-C", str(tmp_path), *FLAGS], {}) == 2
-    assert f"{tmp_path / path} is no directory" in capsys.readouterr().err
+    assert f"{tmp_path / path} is not a directory" in capsys.readouterr().err
     assert not (tmp_path / "promptsync.yaml").exists()
 
 
 def test_outside_of_git_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["-C", str(tmp_path), *FLAGS], {}) == 2
     err = capsys.readouterr().err
-    assert "is in no git repository" in err
+    assert "is not in a git repository" in err
     assert "hint: git init" in err
     assert list(tmp_path.iterdir()) == []
 

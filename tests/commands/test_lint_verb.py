@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from promptsync.cli import run
-from promptsync.inspect.lint import ALL_RULES
+from promptsync.lint.rules import RULES
 
 GOOD = "content: Be kind to {name}.\n"
 BROKEN_JINJA = "template_format: jinja2\nmessages:\n- role: system\n  content: |\n    Hello\n    {% if x %}\n"
@@ -140,9 +140,9 @@ def test_a_name_given_twice_is_reported_whichever_file_is_given(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("prompts/none.yaml", "there is no file prompts/none.yaml"),
-        ("other.yaml", "other.yaml is outside prompts/"),
-        ("prompts/notes.txt", "prompts/notes.txt is no prompt file"),
+        ("prompts/none.yaml", "prompts/none.yaml does not exist"),
+        ("other.yaml", "other.yaml is outside the prompts directory prompts/"),
+        ("prompts/notes.txt", "prompts/notes.txt is not a prompt file"),
     ],
 )
 def test_what_is_no_prompt_file_is_refused_in_words(
@@ -230,7 +230,10 @@ def test_github_shows_ten_of_a_kind_and_the_log_the_rest(
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("::error") for line in lines) == 10
     assert sum("prompts/e" in line for line in lines) == 13
-    assert "::notice title=promptsync lint::3 more problems in the log: GitHub shows 10 of a kind" in lines
+    assert (
+        "::notice title=promptsync lint::3 more problems in the log: GitHub shows 10 of each severity"
+        in lines
+    )
 
 
 def test_sarif_has_what_code_scanning_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -269,10 +272,10 @@ def test_control_characters_never_reach_the_terminal(
 
 def test_the_rules_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lint(tmp_path, "--rules") == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(ALL_RULES)
+    assert len(capsys.readouterr().out.splitlines()) == len(RULES)
     assert lint(tmp_path, "--rules", "--json") == 0
     listed = json.loads(capsys.readouterr().out)["rules"]
-    assert {rule["id"] for rule in listed} == set(ALL_RULES)
+    assert {rule["id"] for rule in listed} == set(RULES)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +305,7 @@ def test_whatever_is_wrong_with_a_file_has_a_listed_rule(
     (root / "prompts" / "one.yaml").write_bytes(text)
     found = problems(root, capsys)
     assert found
-    assert {one["rule"] for one in found} <= set(ALL_RULES)
+    assert {one["rule"] for one in found} <= set(RULES)
 
 
 def test_it_loads_neither_http_nor_git_nor_the_server(tmp_path: Path) -> None:
@@ -327,4 +330,4 @@ def test_a_hook_that_was_given_another_file_is_told_how_to_leave_it_out(
     if config:
         tree(tmp_path, a=GOOD)
     assert lint(tmp_path, "docs/prompts/x.yaml") == 2
-    assert "narrow its files: in .pre-commit-config.yaml" in capsys.readouterr().err
+    assert "narrow files: in .pre-commit-config.yaml" in capsys.readouterr().err

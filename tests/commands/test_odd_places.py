@@ -140,3 +140,21 @@ def test_ci_that_is_off_is_off(world: World, ci: str, asks: bool) -> None:
     done = world.on_terminal("push", "-q", answer="n\n", CI=ci)
     assert done.code == (1 if asks else 0)
     assert ("create" in done.err and "1 prompt to publish to" in done.err) is asks
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are Unicode there")
+def test_names_are_read_as_utf8_whatever_the_locale_says(tmp_path):
+    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/größe.yaml": "content: x\n"})
+    locale = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONPATH": str(Path(__file__).parents[2])}
+    for arguments, shown in ((["status"], "größe"), (["lint", "prompts/nö.yaml"], "prompts/nö.yaml")):
+        command = [sys.executable, "-m", "promptsync", "-C", str(tmp_path), *arguments]
+        done = subprocess.run(command, env=locale, check=False, capture_output=True)
+        assert shown in (done.stdout + done.stderr).decode()
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_bytes_that_are_not_utf8_are_shown_as_bytes(tmp_path):
+    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
+    path = os.fsdecode(b"prompts/caf\xe9.yaml")
+    done = started("-C", str(tmp_path), "lint", path, capture_output=True)
+    assert (done.returncode, "prompts/caf\\xe9.yaml does not exist" in done.stderr) == (2, True)

@@ -187,7 +187,7 @@ def test_the_name_may_be_a_path_also_of_a_draft_elsewhere(
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = tree(tmp_path, one="content: [\n")
     assert render(root, "one") == 1
-    assert "prompts/one.yaml:2:1: This is not YAML" in capsys.readouterr().err
+    assert "prompts/one.yaml:2:1: This is not valid YAML" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -384,7 +384,7 @@ def contrast(one: str, other: str) -> float:
     [
         (["--history", "ask", "--plot", "scores.pdf"], 2, "use a .svg or .png file"),
         (["--history", "ask", "--plot", "scores"], 2, "use a .svg or .png file"),
-        (["--history", "ask", "--plot", "nowhere/scores.svg"], 2, "could not be written"),
+        (["--history", "ask", "--plot", "nowhere/scores.svg"], 2, "could not write"),
         (["--history", "ask", "--plot", "folder.svg"], 2, "it is a directory"),
         (["--history", "ask", "--max-count", "0"], 2, "--max-count"),
         (["--history", "ask", "--wait"], 2, "cannot be combined with --wait"),
@@ -405,7 +405,7 @@ def test_what_cannot_be_shown_is_a_clear_error(
 def test_a_place_that_cannot_be_written_is_an_error_before_the_registry_is_asked(here: Copy) -> None:
     (here.root / "promptsync.yaml").write_text(CONFIG.format(url="http://127.0.0.1:9"), "utf-8")
     ran = show(here, "--plot", "nowhere/scores.svg")
-    assert (ran.code, "could not be written" in ran.err) == (2, True)
+    assert (ran.code, "could not write" in ran.err) == (2, True)
 
 
 def test_without_matplotlib_a_chart_names_what_to_install_and_the_table_works(

@@ -103,7 +103,7 @@ def test_the_file_is_found_from_below(tmp_path: Path) -> None:
         ("remotes:\n  p: {}\n", ["2:3: remotes.p lacks the key url."]),
         (
             "remotes: {p: {url: ftp://x}}\n",
-            ["1:15: remotes.p.url is neither local:, nor local:PATH, nor a URL with http or https."],
+            ["1:15: remotes.p.url must be local:, local:PATH, or an http or https URL."],
         ),
         (
             "remote: prod\nremotes: {production: {url: 'local:'}}\n",
@@ -114,14 +114,17 @@ def test_the_file_is_found_from_below(tmp_path: Path) -> None:
             "labels: {main: no}\n",
             ['1:10: labels.main must be text, but no is the boolean false in YAML. Quote it: "no".'],
         ),
-        ("labels: {on: prod}\n", ['1:10: The key on is a boolean in YAML; keys are text. Quote it: "on".']),
+        (
+            "labels: {on: prod}\n",
+            ['1:10: YAML reads the key on as a boolean, but a key must be text. Quote it: "on".'],
+        ),
         ("limits: {changes: 50}\n", ["1:10: limits.changes: 50 is greater than the maximum of 1."]),
-        ("checks: [{match: x}]\n", ["1:10: checks[0] names either an evaluation or an agent."]),
+        ("checks: [{match: x}]\n", ["1:10: checks[0] needs either evaluation: or agent:."]),
         ("include: support\n", ["1:1: include must be a list, but it is text."]),
         ("- a\n", ["1:1: The file must be a mapping, but it is a list."]),
     ],
 )
-def test_a_wrong_configuration_is_refused_with_every_reason(
+def test_an_invalid_configuration_is_refused_with_every_reason(
     tmp_path: Path, text: str, found: list[str]
 ) -> None:
     assert problems(tmp_path, text) == [f"promptsync.yaml:{line}" for line in found]
@@ -130,7 +133,7 @@ def test_a_wrong_configuration_is_refused_with_every_reason(
 @pytest.mark.parametrize("prompts", ["..", "../x", "a/../../b", "/abs", "C:/x", "a\\b", "."])
 def test_the_prompts_are_below_the_configuration(tmp_path: Path, prompts: str) -> None:
     (line,) = problems(tmp_path, f"prompts: '{prompts}'\n")
-    assert "is not a directory below" in line
+    assert "is not below the directory" in line
 
 
 @pytest.mark.parametrize(
@@ -148,7 +151,8 @@ def test_a_key_in_the_configuration_is_an_error_that_does_not_show_it(tmp_path: 
     assert not any("0123456789" in line or "secret@" in line for line in found)
 
 
-def test_a_configuration_that_cannot_be_read_is_wrong_usage(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read"):
+def test_a_configuration_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be used") as caught:
         load(tmp_path / "promptsync.yaml")
-    assert problems(tmp_path, "a: [\n")[0].startswith("promptsync.yaml:2:1: This is not YAML")
+    assert "cannot be read: No such file" in caught.value.details[0]
+    assert problems(tmp_path, "a: [\n")[0].startswith("promptsync.yaml:2:1: This is not valid YAML")

@@ -12,9 +12,9 @@ from strategies import names
 
 from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
-from promptsync.files.state.atomic import write
+from promptsync.files.prompt_file import render_new
+from promptsync.files.state.disk import write
 from promptsync.files.worktree import Worktree, load_paths, path_for_new, paths_for_new, scan
-from promptsync.files.yaml.layout import render_new
 from promptsync.prompt.prompt import Local, Problem, Prompt
 
 PROMPT = "content: x\n"
@@ -94,7 +94,7 @@ def test_two_files_with_one_name_are_a_problem_at_the_second(tmp_path: Path) -> 
     tree(tmp_path, {"prompts/a.yaml": PROMPT, "prompts/b.yaml": "# copy\nname: a\ncontent: x\n"})
     found = scan(tmp_path, "prompts")
     assert [(p.path, p.line, p.rule) for p in found.problems] == [("prompts/b.yaml", 2, "name-duplicate")]
-    assert "prompts/a.yaml holds" in found.problems[0].message
+    assert "prompts/a.yaml also contains" in found.problems[0].message
     assert found.files["a"].path == "prompts/a.yaml"
 
 
@@ -138,7 +138,7 @@ def test_a_name_that_is_not_utf8_is_a_problem_that_can_be_printed(tmp_path: Path
     except OSError:
         pytest.skip("this file system takes UTF-8 only")
     found = scan(tmp_path, "prompts")
-    assert rules(found) == [("prompts/caf\\udce9.yaml", "file-refused")]
+    assert rules(found) == [("prompts/caf\\xe9.yaml", "file-refused")]
     found.problems[0].path.encode()
 
 
@@ -199,9 +199,9 @@ def test_whatever_is_written_is_found_again_under_its_name(found: list[str]) -> 
 
 
 def test_the_hint_of_many_problems_is_not_that_of_the_first(tmp_path: Path) -> None:
-    problems = [Problem(f"{name}.yaml", 1, 1, "rule", "wrong.", hint=f"Mend {name}.") for name in "ab"]
+    problems = [Problem(f"{name}.yaml", 1, 1, "rule", "wrong.", hint=f"Fix {name}.") for name in "ab"]
     both = InvalidFile(problems)
-    assert both.hint == "mend all of them, as the lines above say"
-    assert both.details == ("a.yaml:1:1: wrong. Mend a.", "b.yaml:1:1: wrong. Mend b.")
+    assert both.hint == "fix each of the lines listed above"
+    assert both.details == ("a.yaml:1:1: wrong. Fix a.", "b.yaml:1:1: wrong. Fix b.")
     alone = InvalidFile(problems[:1])
-    assert (alone.hint, alone.details) == ("Mend a.", ())
+    assert (alone.hint, alone.details) == ("Fix a.", ())

@@ -89,19 +89,19 @@ AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a: [", "not YAML"),
+        ("a: [", "not valid YAML"),
         ("[]", "must be a mapping"),
         ("datsets: []", "Unknown key datsets. Did you mean datasets?"),
         ("datasets: {}\nagents: 3", "agents must be a list"),
         ("datasets: [{rows: []}]", "datasets[0] lacks the key name"),
         ("datasets: [{name: 3}]", 'Quote it: "3"'),
         ("datasets: [{name: a}, {name: a}]", "name 'a' is used twice"),
-        ("datasets: [{name: a, name: b}]", "given twice"),
+        ("datasets: [{name: a, name: b}]", "appears twice"),
         ("datasets: [{name: a, rows: [x]}]", "rows[0] must be a mapping"),
         ("datasets: [{name: a, row: []}]", "Unknown key datasets[0].row"),
         ("datasets: [{name: a, rows: [{day: 2026-01-01}]}]", "Quote it"),
-        ("datasets: [{name: a, rows: [{1: x}]}]", "keys are text"),
-        ("datasets: [{name: a, rows: [{x: .nan}]}]", "not a number that JSON has"),
+        ("datasets: [{name: a, rows: [{1: x}]}]", "a key must be text"),
+        ("datasets: [{name: a, rows: [{x: .nan}]}]", "JSON has no number"),
         ("evaluations: [{name: e, dataset: d, prompt: {name: p}}]", "no dataset 'd'"),
         ("datasets: [{name: d}]\nevaluations: [{name: e, dataset: d}]", "lacks the key prompt"),
         (

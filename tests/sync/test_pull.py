@@ -297,7 +297,7 @@ def test_an_export_into_a_place_that_cannot_be_written_is_told(three: World, tmp
     (tmp_path / "file").write_text("here")
     done = three.run("pull", "--output", str(tmp_path / "file" / "below"))
     assert done.code == 2
-    assert "could not be written" in done.err
+    assert "could not write" in done.err
 
 
 # -- stopped --------------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ def test_a_file_that_cannot_be_replaced_fails_whole_when_it_is_the_first(three: 
     before = three.files()
     done = three.run("pull", "--json")
     assert done.code == 2
-    assert "could not be written" in done.document["error"]["message"]
+    assert "could not write" in done.document["error"]["message"]
     assert done.document["written"] == []
     assert three.files() == before
 

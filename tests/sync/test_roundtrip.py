@@ -23,10 +23,9 @@ from promptsync.compare.gather import gather
 from promptsync.compare.project import Project, open_project
 from promptsync.compare.state import State
 from promptsync.files.config import load
-from promptsync.files.prompt_file import parse
-from promptsync.files.state.atomic import write
+from promptsync.files.prompt_file import parse, render_new
+from promptsync.files.state.disk import write
 from promptsync.files.worktree import paths_for_new, scan
-from promptsync.files.yaml.layout import render_new
 from promptsync.lint.check import check
 from promptsync.lint.subject import Known
 from promptsync.prompt.canonical import canonical, tag_set

@@ -62,7 +62,7 @@ def test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_m
     done = team.check(fork=True)
     assert done.passed, str(done)
     assert done.outcomes[PLAN] == done.outcomes["Comment"] == "skipped"
-    assert "PROMPTLAYER_API_KEY" in done.summary and "Not done: the plan" in done.summary
+    assert "PROMPTLAYER_API_KEY" in done.summary and "Skipped: the plan" in done.summary
     assert "**1 prompt differs**" in done.summary and "+You answer questions about refunds" in done.summary
     assert team.hub.state["calls"] == [] and team.world.seen == []
 

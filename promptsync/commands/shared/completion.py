@@ -26,7 +26,7 @@ from promptsync.prompt.labels import SUFFIX
 
 if TYPE_CHECKING:
     from promptsync.files.config import Config
-    from promptsync.files.names import SeenNames
+    from promptsync.files.state.record import SeenNames
 
 SHELLS: Final = ("bash", "zsh", "fish")
 VARIABLE: Final = "_PROMPTSYNC_COMPLETE"
@@ -202,7 +202,7 @@ def _config(session: Session) -> Config:
 
 def _seen(session: Session, config: Config) -> SeenNames:
     from promptsync.errors import PromptsyncError
-    from promptsync.files.names import SeenNames, names_seen
+    from promptsync.files.state.record import SeenNames, names_seen
 
     try:
         project = session.project_of(config, session.remote or session.environment.remote)

@@ -1,1 +1,1 @@
-"""What git knows of prompt files."""
+"""What git knows about prompt files."""

@@ -1,4 +1,4 @@
-"""Git, as far as prompts are concerned: what ``HEAD`` holds and every change on the way to it.
+"""The git repository around the prompts: what its commits hold, read with the ``git`` program.
 
 The only module that loads GitPython. Nothing here writes to the repository.
 """
@@ -6,28 +6,66 @@ The only module that loads GitPython. Nothing here writes to the repository.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha1
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from promptsync.errors import PromptsyncError
-from promptsync.files.git.output import Commit, Entry, path_text, read_batch, read_commits, read_entries
+
+_RAW: Final = ("--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "-z")
+"""Changes as blob ids and paths, whatever the user configured."""
+
+_COMMIT: Final = b"\x01"
+"""Marks the lines of commits in the output of ``git log --raw``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One path in one commit. ``old`` and ``new`` are blob ids, ``None`` where there was or is no file."""
+
+    commit: str
+    path: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit, with the parents that git's history simplification leaves it."""
+
+    id: str
+    parents: tuple[str, ...]
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One path of a commit. ``mode`` is ``120000`` for a symbolic link, ``160000`` for a submodule."""
+
+    path: str
+    mode: str
+    object: str
 
 
 class History:
-    """The repository around a directory of prompts. Paths are relative to ``root``, with ``/``."""
+    """The repository around a directory of prompts. Paths are relative to ``root``, with ``/``.
+
+    Unless a method says otherwise it raises ``PromptsyncError`` when git fails.
+    """
 
     def __init__(self, git: Any, root: Path, prompts: str) -> None:
         self._git = git
         self._root = root
-        self._prompts = prompts
+        self._pathspec = f":(literal){prompts}"
 
     @classmethod
     def find(cls, root: Path, prompts: str) -> History | None:
-        """Return the history around ``root``; ``None`` where there is no repository, or no git.
+        """Return the history around ``root``, ``None`` outside of a repository.
 
-        Raises ``PromptsyncError`` when there is one that git refuses to read.
+        Raises ``PromptsyncError`` when git cannot be run or refuses to read the repository.
         """
         if not any((directory / ".git").exists() for directory in (root, *root.parents)):
             return None
@@ -36,7 +74,7 @@ class History:
         except ImportError as error:  # GitPython looks for the program while it is loaded
             raise PromptsyncError(
                 f"{root} is in a git repository, but git cannot be run: {str(error).splitlines()[0]}",
-                hint="install git, or put it on PATH",
+                hint="install git, or add it to PATH",
             ) from None
         history = cls(git.Git(root), root, prompts)
         history._run("rev-parse", "--git-dir")
@@ -44,12 +82,12 @@ class History:
 
     @cached_property
     def version(self) -> str:
-        """What git calls itself, with its version."""
-        return self._ask("version") or "git"
+        """The name and version of git."""
+        return self._line("version") or "git"
 
     @cached_property
     def shallow(self) -> bool:
-        """Whether older commits were left out of the clone."""
+        """Whether the clone lacks older commits."""
         return bool(self._run("rev-parse", "--is-shallow-repository").strip() == b"true")
 
     @cached_property
@@ -64,106 +102,47 @@ class History:
 
     @cached_property
     def branch(self) -> str | None:
-        """The branch that is checked out, ``None`` on none."""
-        return self._ask("symbolic-ref", "--quiet", "--short", "HEAD")
+        """The branch that is checked out, if any."""
+        return self._line("symbolic-ref", "--quiet", "--short", "HEAD")
 
     @cached_property
     def prefix(self) -> str:
-        """The path from the top of the repository to ``root``, ``""`` or with a ``/`` at its end."""
-        return path_text(self._run("rev-parse", "--show-prefix").removesuffix(b"\n"))
+        """The path from the top of the repository to ``root``, ``""`` or ending in ``/``."""
+        return _path(self._run("rev-parse", "--show-prefix").removesuffix(b"\n"))
 
     def commit(self, revision: str) -> str | None:
-        """Return the full id of the commit that a revision names, ``None`` when this clone has none of it."""
-        return self._ask("rev-list", "--max-count=1", revision, "--") or None
+        """Return the full id of the commit that a revision names, ``None`` when this clone lacks it."""
+        return self._line("rev-list", "--max-count=1", revision, "--") or None
 
     def merge_base(self, commit: str) -> str | None:
-        """Return the last commit that ``HEAD`` has in common with another one, as far as this clone tells."""
-        return self._ask("merge-base", commit, "HEAD")
-
-    @cached_property
-    def head(self) -> dict[str, str]:
-        """The blob of each path below the prompts directory in ``HEAD``."""
-        if not self.born:
-            return {}
-        out = self._run("ls-tree", "-r", "-z", "HEAD", "--", self._pathspec)
-        return {entry.path: entry.object for entry in read_entries(out)}
-
-    def entries(self, commit: str, path: str) -> Sequence[Entry]:
-        """Return what a commit holds at a path, or everywhere below it. Paths are from the top here."""
-        out = self._run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
-        return tuple(read_entries(out))
-
-    def differing(self, commit: str) -> frozenset[str]:
-        """Return the tracked paths below the prompts directory that are not what they were in a commit."""
-        return self._differing(commit, "--relative", "--", self._pathspec)
-
-    def vanished(self, commit: str, file_name: str) -> frozenset[str]:
-        """Return where, from the top, a commit has files of a name that are not there now."""
-        return self._differing(commit, "--no-relative", "--diff-filter=D", "--", f":(top,glob)**/{file_name}")
-
-    @cached_property
-    def hidden(self) -> frozenset[str]:
-        """Paths that a sparse checkout keeps out of the working tree."""
-        return frozenset(path for path, mark in self._marked.items() if mark in (b"S", b"s"))
-
-    @cached_property
-    def tracked(self) -> frozenset[str]:
-        """The paths below the prompts directory that git keeps an eye on."""
-        return frozenset(self._marked)
-
-    def has(self, path: str) -> bool:
-        """Whether git keeps an eye on a path, or on anything below it."""
-        return bool(self._run("ls-files", "-z", "--", f":(literal){path}"))
-
-    def ignores(self, path: str) -> bool:
-        """Whether git was told to overlook a path."""
-        return self._ask("check-ignore", "--quiet", "--", path) is not None
-
-    @cached_property
-    def unwatched(self) -> frozenset[str]:
-        """Paths that git was told not to look at: it takes them for what they were."""
-        return frozenset(path for path, mark in self._marked.items() if mark == b"S" or mark.islower())
-
-    @cached_property
-    def _marked(self) -> dict[str, bytes]:
-        out = self._run("ls-files", "-v", "-z", "--", self._pathspec)
-        return {path_text(line[2:]): line[:1] for line in out.split(b"\0") if line}
+        """Return the last commit that ``HEAD`` shares with another one, ``None`` when this clone has none."""
+        return self._line("merge-base", commit, "HEAD")
 
     @cached_property
     def commits(self) -> Sequence[Commit]:
-        """The commits below the prompts directory that ``HEAD`` reaches, each after those that follow it."""
+        """The commits below the prompts directory that ``HEAD`` reaches, children before parents."""
         return self.commits_of(["HEAD"]) if self.born else ()
 
     def commits_of(self, tips: Iterable[str]) -> Sequence[Commit]:
         """Return the commits that changed something below the prompts directory, and all merges.
 
-        Their parents are those that are returned too, as git's history simplification rewrites them.
+        Their parents are commits that are returned too, as git's history simplification rewrites them.
         """
-        out = self._run(
-            "log",
+        simplified = (
             "--full-history",
             "--parents",
             "--date-order",
             "-m",
-            "--raw",
-            "--no-renames",
-            "--no-abbrev",
-            "--no-show-signature",
-            "--no-ext-diff",
-            "-z",
             "--relative",
-            "--format=%x01%H %P",
-            *tips,
-            "--",
-            self._pathspec,
+            "--no-show-signature",
         )
-        return tuple(read_commits(out))
+        out = self._run("log", *simplified, *_RAW, "--format=%x01%H %P", *tips, "--", self._pathspec)
+        return tuple(_commits(out))
 
     def newest_of(self, commit: str) -> str | None:
-        """Return the newest of the returned commits that a commit reaches, or is."""
-        out = self._ask(
-            "log", "-1", "--full-history", "--parents", "--format=%H", commit, "--", self._pathspec
-        )
+        """Return the newest of the commits of ``commits_of`` that a commit reaches, or is."""
+        options = ("-1", "--full-history", "--parents", "--format=%H")
+        out = self._line("log", *options, commit, "--", self._pathspec)
         return out.split()[0] if out else None
 
     def existing(self, commits: Iterable[str]) -> dict[str, str]:
@@ -171,69 +150,93 @@ class History:
         wanted = sorted(set(commits))
         if not wanted:
             return {}
-        out = self._fed(
-            "cat-file", "--batch-check=%(objectname)", lines=[f"{one}^{{commit}}" for one in wanted]
-        )
+        lines = [f"{one}^{{commit}}" for one in wanted]
+        out = self._run_with("cat-file", "--batch-check=%(objectname)", lines=lines)
         rows = zip(wanted, out.decode("utf-8", "replace").splitlines(), strict=True)
         return {short: row for short, row in rows if len(row.split()) == 1}
-
-    def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
-        """Return the contents of blobs by id, read in one go; those that are missing are left out."""
-        wanted = sorted(set(ids))
-        if not wanted:
-            return {}
-        return dict(read_batch(self._fed("cat-file", "--batch", lines=wanted)))
-
-    def blob_of(self, data: bytes) -> str:
-        """Return the id that git would give to the contents of a file."""
-        from hashlib import sha1
-
-        return sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
     def described(self, commits: Iterable[str]) -> dict[str, tuple[str, str]]:
         """Return, by full id, each commit's abbreviation (7 digits or more, unique) and subject."""
         wanted = sorted(set(commits))
         if not wanted:
             return {}
-        out = self._run(
-            "log",
-            "--no-walk=unsorted",
-            "--no-show-signature",
-            "--abbrev=7",
-            "-z",
-            "--format=%H%x01%h%x01%s",
-            *wanted,
-        )
+        options = ("--no-walk=unsorted", "--no-show-signature", "--abbrev=7", "-z", "--format=%H%x01%h%x01%s")
+        out = self._run("log", *options, *wanted)
         rows = (row.decode("utf-8", "replace").split("\x01", 2) for row in out.split(b"\0") if row.strip())
         return {full.strip(): (short, subject) for full, short, subject in rows}
 
-    @property
-    def _pathspec(self) -> str:
-        return f":(literal){self._prompts}"
+    @cached_property
+    def head(self) -> dict[str, str]:
+        """The blob of each path below the prompts directory in ``HEAD``."""
+        if not self.born:
+            return {}
+        out = self._run("ls-tree", "-r", "-z", "HEAD", "--", self._pathspec)
+        return {entry.path: entry.object for entry in _entries(out)}
+
+    def entries(self, commit: str, path: str) -> Sequence[Entry]:
+        """Return what a commit has at a path, or below it; here paths are from the top of the repository."""
+        out = self._run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
+        return tuple(_entries(out))
+
+    def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """Return the contents of blobs by id; missing ones are left out."""
+        wanted = sorted(set(ids))
+        return dict(_contents(self._run_with("cat-file", "--batch", lines=wanted))) if wanted else {}
+
+    def blob_of(self, data: bytes) -> str:
+        """Return the id that git gives to the contents of a file."""
+        return sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+    def differing(self, commit: str) -> frozenset[str]:
+        """Return the tracked paths below the prompts directory that differ from those in a commit."""
+        return self._differing(commit, "--relative", "--", self._pathspec)
+
+    def vanished(self, commit: str, file_name: str) -> frozenset[str]:
+        """Return where, from the top, a commit has files of a name that the working tree does not have."""
+        return self._differing(commit, "--no-relative", "--diff-filter=D", "--", f":(top,glob)**/{file_name}")
 
     def _differing(self, commit: str, *arguments: str) -> frozenset[str]:
-        out = self._run(
-            "diff",
-            "--raw",
-            "--no-renames",
-            "--no-abbrev",
-            "--no-ext-diff",
-            "-z",
-            commit,
-            *arguments,
-            env={"GIT_OPTIONAL_LOCKS": "0"},  # comparing files must not write the index
-        )
-        return frozenset(path_text(path) for path in out.split(b"\0")[1::2])
+        # Comparing files must not write the index.
+        out = self._run("diff", *_RAW, commit, *arguments, env={"GIT_OPTIONAL_LOCKS": "0"})
+        return frozenset(_path(path) for path in out.split(b"\0")[1::2])
 
-    def _fed(self, command: str, *arguments: str, lines: Sequence[str]) -> bytes:
-        """Run a command that reads lines."""
+    @cached_property
+    def hidden(self) -> frozenset[str]:
+        """The paths that a sparse checkout keeps out of the working tree."""
+        return frozenset(path for path, mark in self._marks.items() if mark in (b"S", b"s"))
+
+    @cached_property
+    def unwatched(self) -> frozenset[str]:
+        """The paths that git was told to assume unchanged."""
+        return frozenset(path for path, mark in self._marks.items() if mark == b"S" or mark.islower())
+
+    @cached_property
+    def tracked(self) -> frozenset[str]:
+        """The paths below the prompts directory that git tracks."""
+        return frozenset(self._marks)
+
+    @cached_property
+    def _marks(self) -> dict[str, bytes]:
+        out = self._run("ls-files", "-v", "-z", "--", self._pathspec)
+        return {_path(line[2:]): line[:1] for line in out.split(b"\0") if line}
+
+    def has(self, path: str) -> bool:
+        """Whether git tracks a path, or anything below it."""
+        return bool(self._run("ls-files", "-z", "--", f":(literal){path}"))
+
+    def ignores(self, path: str) -> bool:
+        """Whether git ignores a path."""
+        return self._line("check-ignore", "--quiet", "--", path) is not None
+
+    def _run_with(self, command: str, *arguments: str, lines: Sequence[str]) -> bytes:
+        """Run a command that reads lines from stdin."""
         with tempfile.TemporaryFile() as names:
             names.write("\n".join([*lines, ""]).encode())
             names.seek(0)
             return self._run(command, *arguments, istream=names)
 
-    def _ask(self, command: str, *arguments: str) -> str | None:
-        """Return the one line that git answers, ``None`` when it answers no."""
+    def _line(self, command: str, *arguments: str) -> str | None:
+        """Return the line that git prints, ``None`` when git fails."""
         from git.exc import GitCommandError
 
         try:
@@ -244,21 +247,65 @@ class History:
     def _run(self, command: str, *arguments: str, **options: Any) -> bytes:
         from git.exc import GitCommandError
 
+        options |= {"stdout_as_string": False, "strip_newline_in_stdout": False}
         try:
-            out: bytes = self._git.execute(
-                ["git", command, *arguments],
-                stdout_as_string=False,
-                strip_newline_in_stdout=False,
-                **options,
-            )
+            out: bytes = self._git.execute(["git", command, *arguments], **options)
         except GitCommandError as error:
             reason = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
-            hint = "run the same command by hand; promptsync reads history to tell who changed what"
+            hint = f"git -C {self._root} {command}"
             if "dubious ownership" in reason:
-                hint = f"if you trust this repository: git config --global --add safe.directory {self._root}"
+                hint = f"git config --global --add safe.directory {self._root}  # if you trust it"
             raise PromptsyncError(
                 f"git {command} failed in {self._root}: {reason or f'exit code {error.status}'}",
                 hint=hint,
                 code="git",
             ) from None
         return out
+
+
+# -- reading its output --------------------------------------------------------------------------------------
+
+
+def _path(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _entries(out: bytes) -> Iterator[Entry]:
+    """Read ``git ls-tree -z``."""
+    for line in filter(None, out.split(b"\0")):
+        facts, path = line.split(b"\t", 1)
+        mode, _, id_ = facts.decode().split()[:3]
+        yield Entry(_path(path), mode, id_)
+
+
+def _commits(out: bytes) -> Iterator[Commit]:
+    """Read ``git log --raw -z``: a commit with its parents, then ids and path of each file."""
+    found: dict[str, tuple[tuple[str, ...], dict[str, Change]]] = {}
+    commit = ""
+    tokens = iter(out.split(b"\0"))
+    for token in tokens:
+        token = token.lstrip(b"\n")
+        if token.startswith(_COMMIT):
+            commit, *parents = token[1:].decode().split()
+            # A merge is listed once for each parent, with the same new contents each time.
+            found.setdefault(commit, (tuple(parents), {}))
+        elif token.startswith(b":"):
+            path = _path(next(tokens))
+            _, _, old, new, _ = token[1:].decode().split(" ", 4)
+            change = Change(commit, path, old if old.strip("0") else None, new if new.strip("0") else None)
+            found[commit][1].setdefault(path, change)
+    for commit, (parents_of, changes) in found.items():
+        yield Commit(commit, parents_of, tuple(changes.values()))
+
+
+def _contents(out: bytes) -> Iterator[tuple[str, bytes]]:
+    """Read ``git cat-file --batch``: id and contents of each blob that exists."""
+    at = 0
+    while at < len(out):
+        end = out.index(b"\n", at)
+        facts = out[at:end].split()
+        at = end + 1
+        if len(facts) == 3:
+            size = int(facts[2])
+            yield facts[0].decode(), out[at : at + size]
+            at += size + 1

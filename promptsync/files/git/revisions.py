@@ -1,4 +1,4 @@
-"""The git revisions of prompts, found by name: a file that was moved keeps its history."""
+"""The git revisions of prompts by name, so that a file that was moved keeps its history."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from pathlib import Path
 
 from promptsync.errors import PromptsyncError
 from promptsync.files.errors import InvalidFile
-from promptsync.files.git.history import History
-from promptsync.files.git.output import Change, Commit
+from promptsync.files.git.history import Change, Commit, History
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import parse
-from promptsync.files.state.private import DIRECTORY, private_directory, read_json, write_json
+from promptsync.files.state.disk import DIRECTORY, private_directory, read_json, write_json
 from promptsync.prompt.canonical import digest, tag_set
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Prompt
@@ -27,9 +26,9 @@ Synced = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class FileRevision:
-    """What one commit made of the file of a prompt; ``digest`` is ``None`` when it deleted or renamed it.
+    """The file of a prompt after one commit; ``digest`` is ``None`` when the commit deleted or renamed it.
 
-    ``parents`` are the places of the revisions before it in their ``Lineage``.
+    ``parents`` are the indexes of the revisions before it in their ``Lineage``.
     """
 
     commit: str
@@ -43,9 +42,9 @@ class FileRevision:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """The revisions of one prompt, each after its parents. ``head`` is the place of ``HEAD``'s.
+    """The revisions of one prompt, each after its parents. ``head`` is the index of the one at ``HEAD``.
 
-    ``tips`` are the places that other commits have, by full id; ``None`` where they have no such file.
+    ``tips`` are the indexes at other commits, by full id; ``None`` where they do not have the file.
     """
 
     revisions: tuple[FileRevision, ...] = ()
@@ -54,7 +53,7 @@ class Lineage:
 
     @property
     def newest(self) -> FileRevision | None:
-        """What ``HEAD`` says of the file."""
+        """The revision at ``HEAD``."""
         return self.revisions[self.head] if self.head is not None else None
 
     def back(self) -> Iterable[FileRevision]:
@@ -74,9 +73,9 @@ class _BlobText:
 
 
 class Revisions:
-    """Revisions by prompt name. What a blob says is kept in ``.promptsync/cache`` by its id.
+    """Revisions by prompt name. What was read from a blob is cached in ``.promptsync/cache``.
 
-    ``tips`` are commits whose history counts beside that of ``HEAD``, by full id.
+    ``tips`` are the full ids of commits whose history counts beside that of ``HEAD``.
     """
 
     def __init__(self, history: History, root: Path, prompts: str, tips: Sequence[str] = ()) -> None:
@@ -92,9 +91,9 @@ class Revisions:
         self._dirty = False
 
     def of(self, paths: Mapping[str, str]) -> dict[str, Lineage]:
-        """Return the revisions of the prompts in ``paths``, which gives their present paths.
+        """Return the revisions of the prompts in ``paths``, which maps their names to their current paths.
 
-        A move is followed where the commit that made the new path took the old one away.
+        A move is followed when one commit added the new path and removed the old one.
         """
         by_path: dict[str, list[int]] = defaultdict(list)
         removed: dict[str, list[int]] = defaultdict(list)
@@ -106,7 +105,7 @@ class Revisions:
         return self._lineages(wanted)
 
     def of_names(self, names: Collection[str]) -> dict[str, Lineage]:
-        """Return the revisions of prompts that some of the commits have known, wherever their files were."""
+        """Return the revisions of the prompts with these names, wherever their files were."""
         changes = self._changes
         self._read_names(blob for change in changes for blob in (change.old, change.new) if blob)
         indexes: dict[str, list[int]] = defaultdict(list)
@@ -117,7 +116,7 @@ class Revisions:
         return self._lineages(indexes)
 
     def prompts(self, lineage: Lineage) -> dict[str, Prompt]:
-        """Return what the revisions of a prompt said, by digest."""
+        """Return the prompts in the revisions of a lineage, by digest."""
         blobs = {one.blob: one for one in lineage.revisions if one.blob is not None}
         found = {}
         for blob, data in self._history.blobs(blobs).items():
@@ -127,7 +126,7 @@ class Revisions:
         return found
 
     def save(self) -> None:
-        """Keep what was read for the next run."""
+        """Cache what was read for the next run."""
         if not self._dirty:
             return
         texts = {
@@ -135,7 +134,7 @@ class Revisions:
             for blob, text in self._texts.items()
         }
         value = {"format": _CACHE_FORMAT, "names": self._names, "texts": texts}
-        # A cache that cannot be written costs time, never the answer.
+        # A cache that cannot be written costs time and changes no result.
         with contextlib.suppress(OSError, PromptsyncError):
             private_directory(self._root)
             write_json(self._cache_path, value)
@@ -175,7 +174,7 @@ class Revisions:
     def _lineage(
         self, made: Mapping[str, FileRevision], head: str | None, tips: Mapping[str, str | None]
     ) -> Lineage:
-        """Return the revisions that commits made, with the parents that they have among themselves."""
+        """Return the revisions at commits, linked to one another as parents."""
         found: list[FileRevision] = []
         nearest = self._chains.nearest(made, found)
         places = {one: next(iter(nearest(one)), None) if one else None for one in {head, *tips.values()}}
@@ -188,7 +187,7 @@ class Revisions:
             if revision is None:
                 continue
             known = by_commit.get(change.commit)
-            # a move takes one path away and makes another: the text that is there counts
+            # A move removes one path and adds another: the one that has a text counts.
             if known is None or (known.digest is None and revision.digest is not None):
                 by_commit[change.commit] = revision
         return by_commit
@@ -197,7 +196,7 @@ class Revisions:
         if change.new is not None and self._name(change.new, change.path) == name:
             text = self._texts.get(change.new)
             if text is None or text.digest is None:
-                return None  # a commit with a broken file says nothing about the prompt
+                return None  # a broken file says nothing about the prompt
             return FileRevision(change.commit, change.path, change.new, text.digest, text.tags, text.synced)
         if change.old is not None and self._name(change.old, change.path) == name:
             return FileRevision(change.commit, change.path, None, None)
@@ -225,7 +224,7 @@ class Revisions:
 class _Chains:
     """Commits, oldest first, as runs in which each has the one before it as its only parent.
 
-    So the revisions of one prompt are found without going through every commit for it.
+    This finds the revisions of a prompt without walking through every commit for each prompt.
     """
 
     def __init__(self, commits: Sequence[Commit]) -> None:
@@ -246,9 +245,9 @@ class _Chains:
     def nearest(
         self, made: Mapping[str, FileRevision], found: list[FileRevision]
     ) -> Callable[[str], tuple[int, ...]]:
-        """Put revisions into ``found``, each after its parents, and merges of different ones.
+        """Append revisions to ``found``, each after its parents, and merges of different ones.
 
-        What is returned tells the places of the newest revisions that a commit reaches.
+        The function that is returned gives the indexes of the newest revisions that a commit reaches.
         """
         by_chain: dict[int, list[int]] = defaultdict(list)
         for commit in made:

@@ -1,4 +1,4 @@
-"""The prompt files of a commit, wherever ``promptsync.yaml`` had them then."""
+"""The prompt files of a commit, wherever its ``promptsync.yaml`` had them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Final
 from promptsync.errors import PromptsyncError
 from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile
-from promptsync.files.git.history import History
-from promptsync.files.git.output import Entry
+from promptsync.files.git.history import Entry, History
 from promptsync.files.worktree import is_skipped
 from promptsync.files.yaml import load
 from promptsync.prompt.names import SUFFIXES
@@ -22,10 +21,10 @@ _SUBMODULE: Final = "160000"
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """``files`` are blobs by path below the prompts directory of that commit.
+    """The prompt files of a commit. ``files`` are blobs by path below its prompts directory.
 
-    ``in_place`` tells whether that directory is the one of today. ``linked`` are the paths that are, or are
-    below, symbolic links: their text may differ where the path does not.
+    ``in_place`` says whether that directory is still the current one. ``linked`` are the paths that are, or
+    are below, symbolic links: their text may change although the path does not.
     """
 
     files: Mapping[str, str]
@@ -34,9 +33,9 @@ class Tree:
 
 
 def tree_at(history: History, commit: str, prompts: str) -> Tree:
-    """Return the prompt files of a commit; ``prompts`` is the prompts directory of today.
+    """Return the prompt files of a commit; ``prompts`` is the current prompts directory.
 
-    Raises ``PromptsyncError`` where they are in a submodule, which has a history of its own.
+    Raises ``PromptsyncError`` for a submodule, which has a history of its own.
     """
     today = history.prefix + prompts
     place = _place(history, commit, prompts)
@@ -47,8 +46,8 @@ def tree_at(history: History, commit: str, prompts: str) -> Tree:
     submodule = next((entry.path for entry in entries if entry.mode == _SUBMODULE), None)
     if submodule is not None:
         raise PromptsyncError(
-            f"{submodule} is a submodule: this repository does not know which prompts changed in it",
-            hint="keep promptsync.yaml inside the submodule, and run promptsync there",
+            f"{submodule} is a submodule, whose changes this repository does not know",
+            hint="move promptsync.yaml into the submodule and run promptsync there",
             code="submodule",
         )
     blobs = {entry.path: entry.object for entry in entries if entry.mode != _LINK}
@@ -64,7 +63,7 @@ def _place(history: History, commit: str, prompts: str) -> str:
     """Return the prompts directory of a commit, from the top of the repository."""
     found = history.entries(commit, history.prefix + FILE_NAME)
     if not found:
-        # One configuration that went away is this one, before it was moved.
+        # A single configuration that vanished is this one before it was moved.
         gone = history.vanished(commit, FILE_NAME)
         if len(gone) != 1:
             return history.prefix + prompts
@@ -74,7 +73,7 @@ def _place(history: History, commit: str, prompts: str) -> str:
 
 
 def _prompts_in(text: bytes) -> str | None:
-    """Return the prompts directory that a configuration names, ``None`` when it cannot be read."""
+    """Return the prompts directory in a configuration, ``None`` when it cannot be read."""
     try:
         value = load.load(text, FILE_NAME).value
     except InvalidFile:
@@ -84,7 +83,7 @@ def _prompts_in(text: bytes) -> str | None:
 
 
 def _targets(history: History, links: Iterable[Entry]) -> dict[str, str]:
-    """Return where symbolic links lead, both from the top of the repository."""
+    """Return the targets of symbolic links; both are paths from the top of the repository."""
     wanted = {link.path: link.object for link in links}
     texts = history.blobs(wanted.values())
     return {
@@ -96,7 +95,7 @@ def _targets(history: History, links: Iterable[Entry]) -> dict[str, str]:
 
 
 def _linked(targets: Mapping[str, str], blobs: Mapping[str, str]) -> dict[str, str]:
-    """Return the blobs behind links to files and directories."""
+    """Return the blobs that links to files and directories lead to."""
     found: dict[str, str] = {}
     for link, target in targets.items():
         if target in blobs:
@@ -111,7 +110,7 @@ def _linked(targets: Mapping[str, str], blobs: Mapping[str, str]) -> dict[str, s
 
 
 def _below(place: str, blobs: Mapping[str, str]) -> dict[str, str]:
-    """Return those of the paths that are prompt files, as paths below a directory."""
+    """Return the prompt files among paths, relative to a directory."""
     paths = {path.removeprefix(f"{place}/"): blob for path, blob in blobs.items()}
     return {
         path: blob

@@ -1,23 +1,21 @@
-"""What this working copy remembers of its own pushes and pulls: a cache, which decides nothing."""
+"""What a working copy remembers about registries: a cache, which saves requests and decides nothing."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from promptsync.errors import PromptsyncError
-from promptsync.files.state.private import DIRECTORY, private_directory, read_json, write_json
-
-_FORMAT = 2
+from promptsync.files.state.disk import DIRECTORY, private_directory, read_json, write_json
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The last version of one prompt that went through this working copy, as the registry keeps it."""
+    """The last version of one prompt that this working copy pushed or pulled, as the registry stores it."""
 
     template_id: int
     version: int
@@ -25,20 +23,33 @@ class Entry:
     tags: frozenset[str] = frozenset()
 
 
+class _Remotes:
+    """A private JSON file with one value for each registry URL."""
+
+    def __init__(self, root: Path, path: str, version: int) -> None:
+        self._root = root
+        self._path = root / DIRECTORY / path
+        self._format = version
+        data = read_json(self._path)
+        usable = isinstance(data, dict) and data.get("format") == version
+        remotes = data.get("remotes") if usable else None
+        self.values: dict[str, Any] = remotes if isinstance(remotes, dict) else {}
+
+    def save(self) -> None:
+        """Write the values. Raises ``OSError`` and ``PromptsyncError``."""
+        private_directory(self._root)
+        write_json(self._path, {"format": self._format, "remotes": self.values})
+
+
 class Record:
     """Entries by registry URL, workspace and prompt name."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._path = root / DIRECTORY / "record.json"
-        data = read_json(self._path)
-        usable = isinstance(data, dict) and data.get("format") == _FORMAT
-        remotes = data.get("remotes") if usable else None
-        self._remotes: dict[str, dict[str, Any]] = remotes if isinstance(remotes, dict) else {}
+        self._remotes = _Remotes(root, "record.json", 2)
 
     def entries(self, url: str, workspace_id: int | None) -> dict[str, Entry]:
-        """Return the entries of one workspace by name; without ``workspace_id`` of the last one seen."""
-        remote = self._remotes.get(url)
+        """Return the entries of a workspace by prompt name; ``None`` means the workspace seen last."""
+        remote = self._remotes.values.get(url)
         if not isinstance(remote, dict):
             return {}
         if workspace_id is not None and remote.get("workspace") != workspace_id:
@@ -48,8 +59,8 @@ class Record:
         return {name: entry for name, entry in read.items() if entry is not None}
 
     def workspace(self, url: str) -> int | None:
-        """Return the workspace that was last seen at a URL, ``None`` when none was."""
-        remote = self._remotes.get(url)
+        """Return the workspace seen last at a URL, if any."""
+        remote = self._remotes.values.get(url)
         found = remote.get("workspace") if isinstance(remote, dict) else None
         return found if isinstance(found, int) else None
 
@@ -61,21 +72,20 @@ class Record:
         *,
         gone: Iterable[str] = (),
     ) -> None:
-        """Record ``entries``, forget ``gone``, and write the file.
+        """Remember ``entries``, forget ``gone``, and write the file.
 
-        Entries of another workspace at this URL are forgotten.
+        Entries of other workspaces at this URL are dropped.
         """
         gone = set(gone)
         if not entries and not gone:
             return
         known = {**self.entries(url, workspace_id), **entries}
         kept = {name: entry for name, entry in known.items() if name not in gone}
-        self._remotes[url] = {
+        self._remotes.values[url] = {
             "workspace": workspace_id,
             "prompts": {name: _raw(entry) for name, entry in sorted(kept.items())},
         }
-        private_directory(self._root)
-        write_json(self._path, {"format": _FORMAT, "remotes": self._remotes})
+        self._remotes.save()
 
 
 def _raw(entry: Entry) -> dict[str, Any]:
@@ -88,7 +98,7 @@ def _raw(entry: Entry) -> dict[str, Any]:
 
 
 def _entry(raw: Any) -> Entry | None:
-    """Return an entry, or ``None`` for what nobody here can have written."""
+    """Return an entry, or ``None`` for a value that promptsync cannot have written."""
     try:
         if not isinstance(raw["tags"], list):
             return None
@@ -98,7 +108,7 @@ def _entry(raw: Any) -> Entry | None:
 
 
 class FileCache:
-    """Raw answers by URL, workspace, template and version: one file each, below ``.promptsync/cache``."""
+    """Raw versions by URL, workspace, template and version number, each in a file of the cache."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -112,7 +122,7 @@ class FileCache:
     def put(
         self, url: str, workspace_id: int, template_id: int, version: int, raw: Mapping[str, Any]
     ) -> None:
-        # A cache that cannot be written costs requests, never the answer.
+        # A cache that cannot be written costs requests and changes no result.
         with contextlib.suppress(OSError, PromptsyncError):
             if not self._is_made:
                 private_directory(self._root)
@@ -122,3 +132,43 @@ class FileCache:
     def _path(self, url: str, workspace_id: int, template_id: int, version: int) -> Path:
         remote = f"{sha256(url.encode()).hexdigest()[:16]}-{workspace_id}"
         return self._directory / remote / f"{template_id}-{version}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenNames:
+    """What shell completion offers: prompts with their latest versions, and the labels of any of them."""
+
+    versions: Mapping[str, int] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+
+
+_SEEN: Final = ("cache/seen.json", 1)
+
+
+def names_seen(root: Path, url: str) -> SeenNames:
+    """Return the names that a registry had when it was last listed; none when it never was."""
+    return _seen(_Remotes(root, *_SEEN).values.get(url))
+
+
+def remember_names(root: Path, url: str, versions: Mapping[str, int], labels: Iterable[str] | None) -> None:
+    """Keep the names in a registry if they are new; ``labels`` is ``None`` when they were not read."""
+    remotes = _Remotes(root, *_SEEN)
+    known = _seen(remotes.values.get(url))
+    kept = known.labels if labels is None else tuple(sorted(set(labels)))
+    if (known.versions, known.labels) == (versions, kept) and url in remotes.values:
+        return
+    remotes.values[url] = {"versions": dict(versions), "labels": list(kept)}
+    # A failure costs completion a few names.
+    with contextlib.suppress(OSError, PromptsyncError):
+        remotes.save()
+
+
+def _seen(raw: Any) -> SeenNames:
+    """Return names from a private file, without those that promptsync cannot have written."""
+    versions = raw.get("versions") if isinstance(raw, dict) else None
+    labels = raw.get("labels") if isinstance(raw, dict) else None
+    if not isinstance(versions, dict) or not all(isinstance(one, int) for one in versions.values()):
+        versions = {}
+    if not isinstance(labels, list) or not all(isinstance(one, str) for one in labels):
+        labels = []
+    return SeenNames(versions, tuple(labels))

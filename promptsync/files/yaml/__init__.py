@@ -1,1 +1,1 @@
-"""Strict reading of YAML, and editing it in place so that what did not change keeps every byte."""
+"""YAML read strictly, written in the house style, and edited in place so that the rest keeps every byte."""

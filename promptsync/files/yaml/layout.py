@@ -1,46 +1,42 @@
-"""A document as YAML in the house style: fixed order, literal blocks, short collections on one line."""
+"""Lays a document out as YAML in the house style: literal blocks, short collections on one line."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from promptsync.errors import Refused
-from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import parse
-from promptsync.files.schema import shown
-from promptsync.files.yaml.load import MAX_DEPTH
-from promptsync.files.yaml.reconcile import same
-from promptsync.files.yaml.scalars import INDENT, block, fits_block, inline, scalar
-from promptsync.prompt.document import to_document
-from promptsync.prompt.prompt import Local, Prompt
+from yaml.emitter import Emitter
 
-SCHEMA_URL: Final = "https://promptsync.github.io/schemas/prompt.schema.json"
-"""Where editors find the schema of prompt files; ``promptsync schema`` prints the same."""
+from promptsync.files.yaml.syntax import STR, kind_of
+
+INDENT: Final = 2
 
 WIDTH: Final = 88
 """Column up to which a list or mapping is written on one line."""
 
 _MAX_KEY: Final = 1000
-"""A key of more than 1024 characters, quotes and escapes included, needs the explicit form."""
+"""A key of more than 1024 characters, quotes and escapes included, needs the explicit form (``? key``)."""
 
 OPEN: Final = frozenset(
     ["model", "messages", "content", "tools", "functions", "function", "extra", "template", "version"]
 )
-"""Keys whose values are written out, one line for each of their entries."""
+"""Keys whose values are never written on one line."""
 
+_BLOCK_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+"""What a block scalar alters or cannot hold: other line breaks, control characters, byte order marks."""
 
-def lay_out(value: Mapping[str, Any], schema_url: str = SCHEMA_URL) -> str:
-    """Return the text of a new prompt file, with the line by which editors find the schema."""
-    lines = [f"# yaml-language-server: $schema={schema_url}", *mapping(value, 0)]
-    return "\n".join(lines) + "\n"
+_INDICATORS: Final = frozenset("-?:,[]{}#&*!|>'\"%@`")
+_FLOW: Final = re.compile(r"[,\[\]{}]")
+_ESCAPED: Final = re.compile(f'["\\\\\t\n]|{_BLOCK_UNSAFE.pattern}')
+_MODERN: Final = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+|[yYnN]|=|[-+]\.(inf|Inf|INF)"
+)
 
 
 def mapping(value: Mapping[str, Any], column: int) -> list[str]:
     """Return the lines of a mapping's entries, indented by ``column`` blanks."""
-    return [line for key, item in value.items() for line in entry(key, item, column)]
+    return [line for key, part in value.items() for line in entry(key, part, column)]
 
 
 def entry(key: str, value: Any, column: int) -> list[str]:
@@ -52,11 +48,6 @@ def entry(key: str, value: Any, column: int) -> list[str]:
         return [f"{pad}? {written}", f"{pad}:{head}", *body]
     head, body = after(value, column, len(pad) + len(written) + 1, key in OPEN)
     return [f"{pad}{written}:{head}", *body]
-
-
-def items(value: list[Any], column: int, is_open: bool = False) -> list[str]:
-    """Return the lines of a list's items, the dashes indented by ``column`` blanks."""
-    return [line for item_value in value for line in item(item_value, column, is_open)]
 
 
 def item(value: Any, column: int, is_open: bool = False) -> list[str]:
@@ -76,7 +67,7 @@ def after(
     """Return what follows the colon or dash of a value: the rest of that line, and further lines.
 
     ``column`` is the indentation of the key or dash, ``used`` the length of the line so far, ``step`` how
-    much deeper the content of a literal block is indented.
+    much deeper the content of a literal block is indented. ``is_open`` keeps a collection off that line.
     """
     if isinstance(value, str) and fits_block(value):
         header, lines = block(value, column, step)
@@ -87,16 +78,16 @@ def after(
             return f" {short}", []
         if isinstance(value, dict):
             return "", mapping(value, column + INDENT)
-        return "", items(value, column + INDENT, is_open)
+        return "", [line for part in value for line in item(part, column + INDENT, is_open)]
     return f" {flow(value)}", []
 
 
 def flow(value: Any) -> str:
     """Return any value on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(flow_entry(key, item_value) for key, item_value in value.items()) + "}"
+        return "{" + ", ".join(flow_entry(key, part) for key, part in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(flow(item_value) for item_value in value) + "]"
+        return "[" + ", ".join(map(flow, value)) + "]"
     return scalar(value, in_flow=True)
 
 
@@ -107,86 +98,84 @@ def flow_entry(key: str, value: Any) -> str:
 
 
 def flow_line(value: Any) -> str | None:
-    """Return a flat list or mapping without line breaks in its texts on one line, else ``None``."""
-    scalars = list(value.values()) if isinstance(value, dict) else value
-    flat = all(not inner for inner in scalars if isinstance(inner, dict | list))
-    return flow(value) if flat and not any("\n" in text for text in strings(value)) else None
+    """Return a flat list or mapping on one line, ``None`` where it nests or holds a text of several lines."""
+    parts = [*value, *value.values()] if isinstance(value, dict) else value
+    fits = all(not part if isinstance(part, dict | list) else "\n" not in str(part) for part in parts)
+    return flow(value) if fits else None
 
 
-def strings(value: Any) -> Iterator[str]:
-    """Yield every text in a value, keys too."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield key
-            yield from strings(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from strings(inner)
+# -- scalars ----------------------------------------------------------------------------------------------
 
 
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+def is_ambiguous(plain: str) -> bool:
+    """Whether a reader of YAML 1.1 or 1.2 may take an unquoted value for something other than text."""
+    return kind_of(plain) != STR or _MODERN.fullmatch(plain) is not None
 
 
-class RoundTripError(RuntimeError):
-    """A rendered file does not say what it should: a bug, found before anything was written."""
+def fits_block(text: str) -> bool:
+    """Whether a text has several lines and keeps every character in a literal block."""
+    return "\n" in text and not text.isspace() and not _BLOCK_UNSAFE.search(text)
 
 
-def render_new(prompt: Prompt, local: Local, schema_url: str = SCHEMA_URL) -> str:
-    """Return the text of a new file in the house style.
+def block(text: str, column: int, step: int = INDENT) -> tuple[str, list[str]]:
+    """Return the header and the lines of a literal block below a key or dash at ``column``.
 
-    Raises Refused when the prompt holds something that no prompt file can.
+    ``step`` is how much deeper the content is indented, 1 to 9 blanks. ``text`` must fit a block.
     """
-    document = writable_document(prompt, local)
-    text = lay_out(document, schema_url)
-    try:
-        file = parse(text.encode(), "", prompt.name)
-    except InvalidFile as error:
-        reason = f"the prompt {prompt.name!r} cannot be kept in a prompt file: {error.problems[0].message}"
-        raise Refused(reason, code="unwritable") from None
-    if not same(to_document(file.prompt, file.local), document):
-        raise RoundTripError(f"The new file of {prompt.name!r} does not read back as it was written.")
-    return text
+    lines = text.split("\n")
+    first = next(line for line in lines if line)
+    # Without an indicator a leading blank would count as indentation.
+    indicator = str(step) if first[0] in " \t" else ""
+    chomping = "-"
+    if lines[-1] == "":
+        chomping = "+" if lines[-2] == "" else ""
+        lines.pop()
+    pad = " " * (column + step)
+    return f"|{indicator}{chomping}", [pad + line if line else "" for line in lines]
 
 
-def writable_document(prompt: Prompt, local: Local) -> dict[str, Any]:
-    """Return the document of a prompt. Raises Refused when it holds what no YAML file can."""
-    document = to_document(prompt, local)
-    reason = _unwritable(document, ())
-    if reason:
-        raise Refused(
-            f"the prompt {prompt.name!r} cannot be kept in a prompt file: {reason}", code="unwritable"
-        )
-    return document
+def inline(text: str, in_flow: bool = False) -> str:
+    """Return a text on one line: plain where every reader takes that for text, otherwise quoted."""
+    if _is_plain(text, in_flow):
+        return text
+    if ('"' in text or "\\" in text) and not _ESCAPED.search(text.replace('"', "").replace("\\", "")):
+        return "'" + text.replace("'", "''") + "'"
+    return '"' + _ESCAPED.sub(lambda match: _escape(match[0]), text) + '"'
 
 
-def says(text: str, document: Mapping[str, Any]) -> bool:
-    """Whether a text is a prompt file that reads back as a document of the house style."""
-    try:
-        file = parse(text.encode(), "", document["name"])
-    except InvalidFile:
-        return False
-    return same(to_document(file.prompt, file.local), document)
-
-
-def _unwritable(value: Any, where: tuple[str | int, ...]) -> str:
-    """Return what a file cannot hold in a value, ``""`` when there is nothing."""
+def scalar(value: Any, in_flow: bool = False) -> str:
+    """Return null, a boolean, a finite number or a text on one line."""
     if isinstance(value, str):
-        found = _SURROGATE.search(value)
-        if found:
-            return f"{shown(where)} holds U+{ord(found[0]):04X}, half of a character (a lone surrogate)."
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            return f"{shown(where)} is {value}, which is not a number that JSON has."
-    elif isinstance(value, dict | list):
-        if len(where) >= MAX_DEPTH:
-            return f"{shown(where[:3])}… nests deeper than {MAX_DEPTH} levels."
-        pairs: Any = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, inner in pairs:
-            reason = _unwritable(inner, (*where, key)) or (
-                _unwritable(key, where) if isinstance(key, str) else ""
-            )
-            if reason:
-                return reason
-    return ""
+        return inline(value, in_flow)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        mantissa, sign, exponent = repr(value).partition("e")
+        # YAML 1.1 reads an exponent without a decimal point as text.
+        return f"{mantissa}{'' if '.' in mantissa or not sign else '.0'}{sign}{exponent}"
+    return str(value)
+
+
+def _is_plain(text: str, in_flow: bool) -> bool:
+    return (
+        bool(text)
+        and text.isprintable()
+        and text[0] not in _INDICATORS
+        and text == text.strip()
+        and not text.endswith(":")
+        and ": " not in text
+        and " #" not in text
+        and not text.startswith("...")
+        and not (in_flow and _FLOW.search(text))
+        and not is_ambiguous(text)
+    )
+
+
+def _escape(char: str) -> str:
+    known = Emitter.ESCAPE_REPLACEMENTS.get(char)
+    if known:
+        return f"\\{known}"
+    code = ord(char)
+    return f"\\x{code:02X}" if code < 0x100 else f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"

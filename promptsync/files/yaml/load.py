@@ -1,53 +1,70 @@
-"""Reading YAML strictly: plain JSON values with their places, or every reason why not.
+"""Reads YAML strictly: plain JSON values with their places, or every reason why not.
 
-Values mean what PyYAML takes them to mean. What has no JSON value, or not just one, is refused: dates, tags,
-infinity, keys that are no text, keys given twice, several documents in one file, aliases that explode.
+Values mean what they mean to PyYAML. Whatever is not exactly one JSON value is rejected: dates, tags,
+infinity, keys that are not text, duplicate keys, several documents in a file, aliases that explode.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from yaml import YAMLError
-from yaml.nodes import Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from promptsync.files.errors import InvalidFile
-from promptsync.files.yaml import places
-from promptsync.files.yaml.scalars import BOOL, DATE, FLOAT, INT, MERGE, NULL, STR, value_of
-from promptsync.files.yaml.syntax import MAPPING, SEQUENCE, compose, decode, syntax_problem
+from promptsync.files.yaml.syntax import (
+    BOOL,
+    DATE,
+    FLOAT,
+    INT,
+    MAPPING,
+    MERGE,
+    NULL,
+    SEQUENCE,
+    STR,
+    compose,
+    decode,
+    syntax_problem,
+    value_of,
+)
 from promptsync.prompt.prompt import Problem
 
 MAX_BYTES: Final = 5_000_000
-"""Size up to which a file is read at all."""
+"""The largest file that is read."""
 
 MAX_DEPTH: Final = 100
 """How deep lists and mappings may nest."""
 
-KeyPath = places.KeyPath
+KeyPath = Sequence[str | int]
+
+_KEY_KINDS: Final = {NULL: "null", BOOL: "a boolean", INT: "a number", FLOAT: "a number", DATE: "a date"}
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The value of a file, and where its parts stand; lines and columns count from 1."""
+    """The value of a file, and the text that it was read from."""
 
     value: Any
     text: str
 
     def position(self, keypath: KeyPath) -> tuple[int, int]:
-        """Return the place of a key or item, or of the nearest thing around it that the file has."""
-        return places.position(self.text, keypath)
+        """Return the ``position`` of a part of this file."""
+        return position(self.text, keypath)
 
     def spelling(self, keypath: KeyPath) -> str:
-        """Return a scalar as it is written without its quotes, ``""`` for anything else."""
-        return places.spelling(self.text, keypath)
+        """Return a scalar as the file spells it, without quotes; ``""`` for anything else."""
+        _, value = _find(self.text, keypath)
+        return str(value.value) if isinstance(value, ScalarNode) else ""
 
 
 def load(data: bytes, path: str) -> Loaded:
-    """Return the value of a YAML file; an empty file is ``None``.
+    """Return the value of a YAML file; that of an empty file is ``None``.
 
-    Raises InvalidFile, with ``path`` in all its problems.
+    Raises InvalidFile, whose problems all name ``path``.
     """
     if len(data) > MAX_BYTES:
         raise too_large(len(data), path)
@@ -60,7 +77,7 @@ def load(data: bytes, path: str) -> Loaded:
         return Loaded(None, text)
     if "*" in text and "&" in text and _explodes(root, len(text)):
         message = "The aliases (*name) in this file expand to far more than the file itself."
-        raise InvalidFile([Problem(path, 1, 1, "yaml-aliases", message, hint="Write the values out.")])
+        raise InvalidFile.at(path, "yaml-aliases", message, "Write the values out.")
     reader = _Reader(path)
     value = reader.value(root, 1)
     if reader.problems:
@@ -69,13 +86,48 @@ def load(data: bytes, path: str) -> Loaded:
 
 
 def too_large(size: int, path: str) -> InvalidFile:
-    """Return the error of a file that is too large to be read."""
-    message = f"The file has {size:,} bytes; a file of more than {MAX_BYTES:,} bytes is not read."
-    return InvalidFile([Problem(path, 1, 1, "file-size", message, hint="Is this a prompt file?")])
+    """Return the error for a file that is too large to be read."""
+    message = f"The file has {size:,} bytes; the limit is {MAX_BYTES:,} bytes."
+    return InvalidFile.at(path, "file-size", message, "Is this a prompt file?")
+
+
+def position(text: str, keypath: KeyPath) -> tuple[int, int]:
+    """Return the line and column, from 1, of a key or item of a YAML text such as ``("messages", 0)``.
+
+    When there is no such place it is the nearest thing around it.
+    """
+    place, _ = _find(text, keypath)
+    return (place.start_mark.line + 1, place.start_mark.column + 1) if place is not None else (1, 1)
+
+
+def _find(text: str, keypath: KeyPath) -> tuple[Node | None, Node | None]:
+    """Return the node that marks a part, or the nearest one around it, and the node of the part's value."""
+    place = value = _root(text)
+    for part in keypath:
+        found = _step(value, part)
+        if found is None:
+            return place, None
+        place, value = found
+    return place, value
+
+
+@lru_cache(maxsize=4)
+def _root(text: str) -> Node | None:
+    # Composed again because few files are asked for a place, and keeping the nodes of all of them is costly.
+    return compose(text)
+
+
+def _step(node: Node | None, part: str | int) -> tuple[Node, Node] | None:
+    """Return the node that marks a part of a node, its key or the item itself, and the node of its value."""
+    if isinstance(node, MappingNode):
+        return next((pair for pair in node.value if pair[0].value == part), None)
+    if isinstance(node, SequenceNode) and isinstance(part, int) and 0 <= part < len(node.value):
+        return node.value[part], node.value[part]
+    return None
 
 
 def _explodes(root: Node, size: int) -> bool:
-    """Whether aliases make a value larger than what is written; a recursive one is endless."""
+    """Whether aliases make a value far larger than the text; a recursive one is endless."""
     left = 20_000 + 2 * size
     waiting = [root]
     while waiting and left > 0:
@@ -120,12 +172,13 @@ class _Reader:
             if key_node.tag != STR:
                 key = self._odd_key(key_node)
             elif key in values:
-                message = f"The key {key!r} is given twice."
+                message = f"The key {key!r} appears twice."
                 self._problem(key_node, "yaml-duplicate-key", message, "Keep one of them.")
             values[key] = self.value(value_node, depth)
         return values
 
     def _other(self, node: Node) -> Any:
+        """Return the value of an unquoted scalar that is not text, or report why there is none."""
         tag, plain = node.tag, node.value
         if tag == MERGE:
             return plain
@@ -136,30 +189,29 @@ class _Reader:
                 self._problem(node, "yaml-number", "The number has too many digits.", "Quote it.")
                 return 0
             if tag == FLOAT and not math.isfinite(value):
-                self._problem(node, "yaml-number", f"{plain} is not a number that JSON has.", "Quote it.")
+                self._problem(node, "yaml-number", f"JSON has no number {plain}.", "Quote it.")
             return value
         if tag == DATE:
-            self._problem(node, "yaml-date", f"{plain} is a date in YAML, not text.", f'Quote it: "{plain}".')
+            self._problem(
+                node, "yaml-date", f"YAML reads {plain} as a date, not text.", f'Quote it: "{plain}".'
+            )
             return plain
         shown = tag.replace("tag:yaml.org,2002:", "!!")
-        self._problem(
-            node, "yaml-tag", f"The tag {shown} is not allowed: values are plain data.", "Remove it."
-        )
+        message = f"The tag {shown} is not allowed: values are plain data."
+        self._problem(node, "yaml-tag", message, "Remove it.")
         return None
 
     def _odd_key(self, node: Node) -> str:
         if not isinstance(node, ScalarNode):
             message = "A key must be text, but this is a list or a mapping."
             hint = 'Text that starts with { or [ must be quoted, such as "{{ question }}".'
-            self._problem(node, "yaml-key", message, hint)
         elif node.tag == MERGE:
-            message = "Merge keys (<<) are not supported."
-            self._problem(node, "yaml-key", message, "Write the keys out.")
+            message, hint = "Merge keys (<<) are not supported.", "Write the keys out."
         else:
-            article = {NULL: "null", BOOL: "a boolean", INT: "a number", FLOAT: "a number", DATE: "a date"}
-            what = article.get(node.tag, "no plain text")
-            message = f"The key {node.value or '(nothing)'} is {what} in YAML; keys are text."
-            self._problem(node, "yaml-key", message, f'Quote it: "{node.value}".')
+            kind = _KEY_KINDS.get(node.tag, "a tagged value")
+            message = f"YAML reads the key {node.value or '(nothing)'} as {kind}, but a key must be text."
+            hint = f'Quote it: "{node.value}".'
+        self._problem(node, "yaml-key", message, hint)
         return str(node.value)
 
     def _problem(self, node: Node, rule: str, message: str, hint: str = "") -> None:

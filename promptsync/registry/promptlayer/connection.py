@@ -53,7 +53,11 @@ class _Request:
             )
         except (TypeError, ValueError, RecursionError, httpx.InvalidURL) as error:
             is_surrogate = isinstance(error, UnicodeEncodeError)
-            why = "it holds half a surrogate pair" if is_surrogate else shown(str(error))
+            why = (
+                "it contains bytes that are not UTF-8, or half a surrogate pair"
+                if is_surrogate
+                else shown(str(error))
+            )
             raise RemoteError(
                 f"cannot {operation.name}: JSON cannot carry it: {why}", hint="replace it", code="not-json"
             ) from None

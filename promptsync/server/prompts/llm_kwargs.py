@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from promptsync.prompt.defaults import ROLES
 from promptsync.prompt.fill import mappings
 from promptsync.prompt.snippets import is_text_block, snippet_text
 
@@ -114,7 +115,7 @@ def _anthropic(template: Template) -> Arguments:
     system: list[Arguments] = []
     messages: list[Arguments] = []
     for message in template["messages"]:
-        if message.get("role") in ("system", "developer"):
+        if _instructs(message):
             system += (block for block in _anthropic_blocks(message) if block["type"] == "text")
         else:
             messages.append(_anthropic_message(message))
@@ -128,6 +129,11 @@ def _anthropic(template: Template) -> Arguments:
     ]
     built: Arguments = {"system": system} if system else {}
     return built | {"messages": messages} | ({"tools": tools} if tools else {})
+
+
+def _instructs(message: Mapping[str, Any]) -> bool:
+    role = ROLES.get(str(message.get("role")))
+    return role is not None and role.instructs
 
 
 def _anthropic_message(message: Mapping[str, Any]) -> Arguments:

@@ -32,8 +32,6 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "text_editor_code_execution_tool_result": ("tool_use_id",),
 }
 """Type of a content block to the keys that it requires."""
-_NAMED_ROLES = frozenset(("function", "placeholder"))
-_EMPTY_ROLES = frozenset(("assistant", "function", "placeholder"))
 """Roles whose messages may lack content."""
 
 _CHAT_KEYS = ("messages", "functions", "tools", "function_call", "tool_choice")
@@ -109,14 +107,12 @@ def _type_of(part: Fields, default: str) -> str:
 def _check_message(message: Fields) -> None:
     role = message.get("role")
     if not isinstance(role, str) or role not in ROLES:
-        raise message.fault("role", f"must be one of {', '.join(sorted(ROLES))}")
+        raise message.fault("role", f"must be one of {', '.join(ROLES)}")
     _check_format(message)
-    if message.get("content") is not None or role not in _EMPTY_ROLES:
+    if message.get("content") is not None or ROLES[role].needs_content:
         _check_content(message)
-    if role in _NAMED_ROLES:
-        message.text("name", least=1)
-    if role == "tool":
-        message.text("tool_call_id")
+    for key in ROLES[role].required:
+        message.text(key, least=1 if key == "name" else 0)
     for call in message.objects("tool_calls"):
         call.within("function", call.object("function") or {}).text("name")
 

@@ -1,45 +1,218 @@
-"""Looks at everything, as far as one thing does not need another that is broken."""
+"""Examines a setup: the configuration, the prompt files, git, the private directory, then the registry."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from promptsync.files.config import FILE_NAME, Config
-from promptsync.files.worktree import Worktree
-from promptsync.setup.doctor.files import look_at_config, look_at_git, look_at_private, look_at_prompts
-from promptsync.setup.doctor.finding import Finding, Place, Status
-from promptsync.setup.doctor.registry import look_at_registry, look_at_remote, look_at_way
+from promptsync.errors import PromptsyncError, UsageError
+from promptsync.files.config import FILE_NAME, Config, find, load
+from promptsync.files.errors import text_of
+from promptsync.files.git.history import History
+from promptsync.files.state.disk import DIRECTORY, is_locked, read_json
+from promptsync.files.worktree import Worktree, scan
+from promptsync.setup.doctor.finding import Finding, Place, counted, error, failed, ok, warning
+from promptsync.setup.doctor.registry import check_registry
+
+_LITTLE_SPACE = 100_000_000
+"""Free bytes below which a pull or an embedded registry may soon fail."""
+
+_KEPT = ("record.json", "cache/blobs.json", "cache/seen.json")
 
 
 def examine(place: Place) -> Iterator[Finding]:
-    """Yield what is found, the near things first. Raises nothing that the library raises."""
-    config, finding = look_at_config(place.directory)
+    """Yield what is found, local things first; what depends on something broken is left out.
+
+    Raises no ``PromptsyncError``.
+    """
+    config, finding = _config(place.directory)
     yield finding
     worktree: Worktree | None = None
     if config is not None:
-        worktree, findings = look_at_prompts(config)
+        worktree, findings = _prompts(config)
         yield from findings
-        yield from look_at_git(config, worktree, place.variables)
-        yield from look_at_private(config)
-    yield from _registry(config, worktree, place)
+        yield from _git(config, worktree, place.variables)
+        yield from _private(config)
+    yield from check_registry(config, worktree, place)
 
 
-def _registry(config: Config | None, worktree: Worktree | None, place: Place) -> Iterator[Finding]:
-    wanted = place.remote or place.base_url or ""
-    if config is None:
-        if ":" not in wanted:
+def _git(config: Config, worktree: Worktree | None, variables: Mapping[str, str]) -> Iterator[Finding]:
+    """Check the repository, what it tracks and ignores, and the label of its branch."""
+    try:
+        history = History.find(config.root, config.prompts)
+        if history is None:
+            yield warning(
+                "git",
+                "this is not a git repository, so versions name no commit and less is known about changes",
+                "git init && git add --all && git commit",
+            )
             return
-        config = _without_file(place.directory)
-    project, finding = look_at_remote(config, place)
-    yield finding
-    if project is None:
-        return
-    way = list(look_at_way(project, place))
-    yield from way
-    if not place.offline and all(one.status is not Status.ERROR for one in way):
-        yield from look_at_registry(project, worktree)
+        yield _repository(history)
+        yield from _depth(history)
+        yield from _tracked(config, history, worktree)
+        yield from _untracked_private(history)
+        yield from _label(config, history, variables)
+    except PromptsyncError as problem:
+        yield failed("git", problem)
 
 
-def _without_file(directory: Path) -> Config:
-    return Config(directory, directory / FILE_NAME)
+def _repository(history: History) -> Finding:
+    if not history.born:
+        return warning("git", "the repository has no commit yet", "git add --all && git commit")
+    where = f"branch {history.branch}" if history.branch else "no branch checked out"
+    return ok("git", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.version}")
+
+
+def _depth(history: History) -> Iterator[Finding]:
+    if history.shallow:
+        yield warning(
+            "git-history",
+            "the clone is shallow, so it is not always known who changed a prompt; such prompts are refused",
+            "git fetch --unshallow  # in a GitHub workflow: fetch-depth: 0 under with: of actions/checkout",
+        )
+
+
+def _tracked(config: Config, history: History, worktree: Worktree | None) -> Iterator[Finding]:
+    paths = [file.path for file in worktree.files.values()] if worktree else []
+    new = [path for path in paths if path not in history.tracked]
+    ignored = [path for path in new if history.ignores(path)]
+    if ignored:
+        message = f"git ignores {counted(len(ignored), 'prompt file')}"
+        fix = f"git check-ignore -v {shlex.quote(ignored[0])}  # prints the line to change"
+        yield warning("git-tracked", message, fix, ignored)
+    elif new and len(new) == len(paths):
+        fix = f"git add {shlex.quote(config.prompts)} && git commit"
+        yield warning("git-tracked", f"git tracks none of the files in {config.prompts}/", fix)
+    elif paths:
+        more = f", {len(new)} not added yet" if new else ""
+        yield ok("git-tracked", f"git tracks {len(paths) - len(new)} of {len(paths)} prompt files{more}", new)
+    if history.hidden:
+        yield ok(
+            "git-sparse",
+            f"a sparse checkout hides {counted(len(history.hidden), 'prompt file')}; they are skipped",
+        )
+
+
+def _untracked_private(history: History) -> Iterator[Finding]:
+    if history.has(DIRECTORY):
+        message = f"git tracks {DIRECTORY}/, which is private to a working copy"
+        yield error(
+            "git-ignored", message, f"git rm -r --cached {DIRECTORY} && echo {DIRECTORY}/ >> .gitignore"
+        )
+
+
+def _label(config: Config, history: History, variables: Mapping[str, str]) -> Iterator[Finding]:
+    in_workflow = variables.get("GITHUB_REF_NAME") if variables.get("GITHUB_ACTIONS") else None
+    branch = in_workflow or history.branch or ""
+    if not config.labels:
+        yield ok("labels", "labels: is empty, so deploy needs --label")
+    elif branch in config.labels:
+        yield ok("labels", f"deploy on branch {branch} moves {config.labels[branch]}")
+    else:
+        known = ", ".join(config.labels)
+        yield ok("labels", f"deploy has labels for {known}; on branch {branch or '(none)'} it needs --label")
+
+
+def _config(directory: Path) -> tuple[Config | None, Finding]:
+    """Return the configuration, ``None`` if there is none that can be used."""
+    path = find(directory)
+    if path is None:
+        message = f"there is no {FILE_NAME} in {directory} or any directory above it"
+        return None, error("config", message, "promptsync init  # or pass -C DIR")
+    try:
+        config = load(path)
+    except UsageError as problem:
+        return None, failed("config", problem)
+    remotes = ", ".join(config.remotes) or "none"
+    details = [
+        f"remotes: {remotes}",
+        f"prompts in {config.prompts}/",
+        f"include: {', '.join(config.include) or 'all'}",
+    ]
+    return config, ok("config", f"{path}, default remote {config.default_remote}", details)
+
+
+def _prompts(config: Config) -> tuple[Worktree | None, list[Finding]]:
+    """Return the prompt files, as far as they can be read."""
+    try:
+        worktree = scan(config.root, config.prompts)
+    except PromptsyncError as problem:
+        return None, [failed("prompts", problem)]
+    return worktree, [_files(config, worktree), *_scope(config, worktree), *_patterns(config, worktree)]
+
+
+def _files(config: Config, worktree: Worktree) -> Finding:
+    count = len(worktree.files)
+    if worktree.problems:
+        details = [text_of(problem) for problem in worktree.problems]
+        many = counted(len(details), "problem")
+        message = f"{many} in the prompt files of {config.prompts}/, so a push would be refused"
+        return error("prompts", message, "promptsync lint", details)
+    if not config.prompts_path.is_dir():
+        fix = f"promptsync pull  # or fix prompts: in {config.path.name}"
+        return warning("prompts", f"there is no directory {config.prompts}/", fix)
+    if not count:
+        fix = "promptsync pull  # or add a prompt file"
+        return warning("prompts", f"there are no prompt files in {config.prompts}/", fix)
+    return ok("prompts", f"{counted(count, 'prompt file')} in {config.prompts}/")
+
+
+def _scope(config: Config, worktree: Worktree) -> Iterator[Finding]:
+    outside = [name for name in worktree.files if not config.in_scope(name)]
+    if outside:
+        message = f"include: does not match {counted(len(outside), 'prompt file')}, which are skipped"
+        fix = f"add a pattern to include: in {config.path.name}, or rename the prompts"
+        yield warning("include", message, fix, outside)
+
+
+def _patterns(config: Config, worktree: Worktree) -> Iterator[Finding]:
+    unused = [
+        str(check["match"])
+        for check in config.checks
+        if not any(fnmatchcase(name, check["match"]) for name in worktree.files)
+    ]
+    if unused and worktree.files:
+        message = f"{counted(len(unused), 'pattern')} in checks: match no prompt file"
+        yield warning("checks", message, f"fix match: in {config.path.name}", unused)
+
+
+def _private(config: Config) -> Iterator[Finding]:
+    """Check the private directory, its lock, and the disk."""
+    directory = config.root / DIRECTORY
+    yield _writable(config.root, directory)
+    if is_locked(config.root):
+        yield warning("lock", "another promptsync is writing here right now", "wait until it has finished")
+    elif (directory / "lock").exists():
+        # The system frees the lock of a process that dies, so the file alone means nothing.
+        yield ok("lock", "no other promptsync is writing here")
+    yield _cache(directory)
+
+
+def _writable(root: Path, directory: Path) -> Finding:
+    place = directory if directory.exists() else root
+    if not os.access(place, os.W_OK | os.X_OK):
+        fix = f"ls -ld {shlex.quote(str(place))}  # gives you no right to write"
+        return error("disk", f"{place} is not writable", fix)
+    free = shutil.disk_usage(place).free
+    if free < _LITTLE_SPACE:
+        return warning(
+            "disk", f"the disk of {place} has {free / 1e6:.0f} MB left", f"df {shlex.quote(str(place))}"
+        )
+    return ok("disk", f"{place} is writable, {free / 1e9:.1f} GB free")
+
+
+def _cache(directory: Path) -> Finding:
+    damaged = [name for name in _KEPT if (directory / name).exists() and read_json(directory / name) is None]
+    if damaged:
+        fix = f"rm {shlex.join(str(directory / name) for name in damaged)}  # promptsync rebuilds them"
+        return warning("cache", f"{', '.join(damaged)} in {DIRECTORY}/ is damaged and ignored", fix)
+    sizes = [path.stat().st_size for path in directory.glob("cache/**/*") if path.is_file()]
+    if not sizes:
+        return ok("cache", "the cache is empty")
+    return ok(
+        "cache", f"{counted(len(sizes), 'file')}, {sum(sizes) / 1e3:.0f} kB; deleting it is always safe"
+    )

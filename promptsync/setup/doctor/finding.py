@@ -1,4 +1,4 @@
-"""What was found: one value for each thing that was looked at."""
+"""Findings: one value for each thing that was checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from promptsync.errors import PromptsyncError
 
 
 class Status(StrEnum):
-    """Whether something is as it should be, works less well than it could, or stops the work."""
+    """OK, in need of attention, or in the way of all work."""
 
     OK = "ok"
     WARNING = "warning"
@@ -20,7 +20,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``name`` is a stable word, ``fix`` what to type or to change, ``details`` for who asks for more."""
+    """``name`` is a stable word; ``fix`` is the command or change that fixes it, ``""`` if none is needed."""
 
     name: str
     status: Status
@@ -31,7 +31,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to look. ``variables`` are those of the environment that steer connections or name the branch."""
+    """What to examine; ``variables`` are those of the environment for connections and for the branch."""
 
     directory: Path
     remote: str | None = None
@@ -54,10 +54,10 @@ def error(name: str, message: str, fix: str, details: Sequence[str] = ()) -> Fin
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, which takes an s."""
+    """Return a number with its noun, whose plural ends in s."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def failed(name: str, problem: PromptsyncError, fix: str = "") -> Finding:
-    """What an error of the library means for a set-up."""
+    """Return the finding for an error of the library."""
     return Finding(name, Status.ERROR, problem.message, problem.hint or fix, problem.details)

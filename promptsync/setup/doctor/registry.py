@@ -1,4 +1,4 @@
-"""The way to the registry: which one it is, the key, proxies and certificates."""
+"""Examines the registry: which one it is, the key, proxies and certificates, and what it can do."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 from promptsync.checks.select import Selection, find_checks, select_checks
 from promptsync.compare.project import Project, open_project
 from promptsync.errors import PromptsyncError, RemoteError, UsageError
-from promptsync.files.config import Config
+from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.worktree import Worktree
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.address import LOCAL, Address, address
 from promptsync.registry.errors import MissingKey, Unsupported
-from promptsync.setup.doctor.finding import Finding, Place, counted, error, failed, ok, warning
+from promptsync.setup.doctor.finding import Finding, Place, Status, counted, error, failed, ok, warning
 
 if TYPE_CHECKING:
     from promptsync.registry.promptlayer.probe import Probe, Speech
     from promptsync.registry.protocol import Registry
 
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
-"""Variables that name a proxy for https, the first that is set counts."""
+"""Variables that name a proxy for https; the first one that is set is used."""
 
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """Variables that name the certificates to trust."""
@@ -37,8 +37,31 @@ _VENDOR = "promptlayer.com"
 _PREFIX = "pl_"
 
 
-def look_at_remote(config: Config, place: Place) -> tuple[Project | None, Finding]:
-    """Return the working copy with its remote; it is not connected yet."""
+_SLOW = 3.0
+"""Seconds from which an answer counts as slow."""
+
+_SKEWED = 120.0
+"""Seconds between two clocks from which certificates and dates may be misjudged."""
+
+
+def check_registry(config: Config | None, worktree: Worktree | None, place: Place) -> Iterator[Finding]:
+    """Yield what is found about the registry; without a configuration only if ``place`` has its URL."""
+    if config is None:
+        if ":" not in (place.remote or place.base_url or ""):
+            return
+        config = Config(place.directory, place.directory / FILE_NAME)
+    project, finding = _remote(config, place)
+    yield finding
+    if project is None:
+        return
+    way = list(_way(project, place))
+    yield from way
+    if not place.offline and all(one.status is not Status.ERROR for one in way):
+        yield from _requests(project, worktree)
+
+
+def _remote(config: Config, place: Place) -> tuple[Project | None, Finding]:
+    """Return the working copy with its remote, which is not connected yet."""
     try:
         project = open_project(config, remote=place.remote, api_key=place.api_key, base_url=place.base_url)
         if not project.url.startswith(LOCAL):
@@ -50,8 +73,8 @@ def look_at_remote(config: Config, place: Place) -> tuple[Project | None, Findin
     return project, ok("remote", f"{named}{why}")
 
 
-def look_at_way(project: Project, place: Place) -> Iterator[Finding]:
-    """Look at what a connection needs beside the registry."""
+def _way(project: Project, place: Place) -> Iterator[Finding]:
+    """Check what a connection needs beside the registry."""
     if project.url.startswith(LOCAL):
         return
     where = address(project.url)
@@ -69,8 +92,8 @@ def _key(key: str | None, where: Address) -> Finding:
     except MissingKey as problem:
         return failed("key", problem)
     if where.host.endswith(_VENDOR) and not sent.startswith(_PREFIX):
-        fix = f"copy the key of the workspace from PromptLayer's settings into {_KEY_NAME}"
-        return warning("key", f"{_KEY_NAME} is set, but PromptLayer's keys begin with {_PREFIX}", fix)
+        fix = f"export {_KEY_NAME}={_PREFIX}…  # the workspace's key, from the settings in PromptLayer"
+        return warning("key", f"{_KEY_NAME} is set, but keys of PromptLayer begin with {_PREFIX}", fix)
     return ok("key", f"{_KEY_NAME} is set")
 
 
@@ -80,9 +103,9 @@ def _proxy(variables: Mapping[str, str], where: Address) -> Iterator[Finding]:
         return
     proxy = re.sub(r"//[^/@]*@", "//…@", variables[name])
     if _is_excluded(variables.get("NO_PROXY") or variables.get("no_proxy") or "", where.host):
-        yield ok("proxy", f"{name} names {proxy}; NO_PROXY takes {where.host} out")
+        yield ok("proxy", f"{name} is {proxy}, but NO_PROXY excludes {where.host}")
     else:
-        yield ok("proxy", f"requests go through {proxy} ({name}); NO_PROXY={where.host} would avoid it")
+        yield ok("proxy", f"requests go through {proxy} ({name}); NO_PROXY={where.host} avoids it")
 
 
 def _is_excluded(listed: str, host: str) -> bool:
@@ -96,22 +119,15 @@ def _certificates(variables: Mapping[str, str]) -> Iterator[Finding]:
     named = {name: variables[name] for name in CERTIFICATES if variables.get(name)}
     missing = [name for name, path in named.items() if not Path(path).exists()]
     if missing:
-        message = f"{missing[0]} names {named[missing[0]]}, which is not there"
-        yield error("certificates", message, f"correct or unset {missing[0]}")
+        message = f"{missing[0]} names {named[missing[0]]}, which does not exist"
+        yield error("certificates", message, f"unset {missing[0]}  # or correct it")
     elif named:
-        told = ", ".join(f"{path} ({name})" for name, path in named.items())
-        yield ok("certificates", f"those in {told} are trusted")
+        places = ", ".join(f"{path} ({name})" for name, path in named.items())
+        yield ok("certificates", f"trusting those in {places}")
 
 
-_SLOW = 3.0
-"""Seconds from which an answer is slow."""
-
-_SKEWED = 120.0
-"""Seconds between two clocks from which certificates and dates may be taken for wrong."""
-
-
-def look_at_registry(project: Project, worktree: Worktree | None) -> Iterator[Finding]:
-    """Ask the registry, reading only."""
+def _requests(project: Project, worktree: Worktree | None) -> Iterator[Finding]:
+    """Check the registry itself, with requests that only read."""
     if project.url.startswith(LOCAL):
         missing = _missing(project)
         if missing is not None:
@@ -126,18 +142,18 @@ def look_at_registry(project: Project, worktree: Worktree | None) -> Iterator[Fi
 
 
 def _missing(project: Project) -> Finding | None:
-    """What keeps an embedded registry from being looked at, if anything does."""
+    """Return why an embedded registry cannot be opened, if it cannot."""
     if project.fixtures is not None and not project.fixtures.is_file():
-        fix = f"write it, or take fixtures: out of {project.config.path.name}"
-        return error("registry", f"the fixtures {project.fixtures} are not there", fix)
+        fix = f"fix or remove fixtures: in {project.config.path.name}"
+        return error("registry", f"the fixtures file {project.fixtures} does not exist", fix)
     if not project.database.is_file():
-        return ok("registry", f"there is no embedded registry yet; the first push makes {project.database}")
+        return ok("registry", f"there is no embedded registry yet; the first push creates {project.database}")
     return None
 
 
 @contextmanager
 def _opened(project: Project) -> Iterator[Probe]:
-    """A client of the registry. An embedded one is copied first, for opening it may write."""
+    """Connect to the registry. An embedded one is copied first, because opening it may write."""
     from promptsync.registry.promptlayer.probe import Probe
 
     if not project.url.startswith(LOCAL):
@@ -164,7 +180,7 @@ def _answers(probe: Probe, project: Project, worktree: Worktree | None) -> Itera
     seconds = probe.seconds or 0.0
     yield from _clock(probe.skew)
     if project.api_key and not project.url.startswith(LOCAL):
-        yield ok("key-accepted", "the registry takes the key")
+        yield ok("key-accepted", "the registry accepts the key")
     speech = probe.speech(prompts)
     yield _reached(probe, prompts, seconds)
     yield _dialect(speech)
@@ -177,9 +193,11 @@ def _reached(probe: Probe, prompts: Sequence[Listed], seconds: float) -> Finding
     workspace = (
         f", workspace {probe.registry.workspace_seen}" if probe.registry.workspace_seen is not None else ""
     )
-    message = f"it answers in {seconds:.2f} s and holds {counted(len(prompts), 'prompt')}{workspace}"
+    message = f"it answered in {seconds:.2f} s and has {counted(len(prompts), 'prompt')}{workspace}"
     if seconds > _SLOW:
-        return warning("registry", message, "that is slow: check the network and any proxy")
+        return warning(
+            "registry", f"{message}; that is slow", "check the network, and the proxy if there is one"
+        )
     return ok("registry", message)
 
 
@@ -188,22 +206,22 @@ def _clock(skew: float | None) -> Iterator[Finding]:
         return
     if abs(skew) > _SKEWED:
         way = "ahead of" if skew > 0 else "behind"
-        message = f"this machine's clock is {abs(skew):.0f} s {way} the registry's"
-        yield warning("clock", message, "set the clock: certificates and dates depend on it")
+        message = f"the clock of this machine is {abs(skew):.0f} s {way} the registry's"
+        yield warning("clock", message, "timedatectl set-ntp true  # or set the clock by hand")
     else:
-        yield ok("clock", "this machine's clock agrees with the registry's")
+        yield ok("clock", "the clock of this machine agrees with the registry's")
 
 
 def _dialect(speech: Speech) -> Finding:
     if speech.raw is None:
-        return ok("dialect", "it holds no prompt yet, by which to tell how it speaks")
+        return ok("dialect", "unknown until it has a prompt")
     if speech.raw:
         lists = "with" if speech.lists_all_labels else "without"
-        return ok("dialect", f"PromptLayer's present API, {lists} a list of all labels")
+        return ok("dialect", f"the current PromptLayer API, {lists} a list of all labels")
     return warning(
         "dialect",
-        "the basic API alone, without raw prompts: those that use snippets cannot be read",
-        "use a registry that answers GET /prompt-templates/{id}, or leave such prompts out with include:",
+        "the basic API only, without raw prompts, so prompts that use snippets cannot be read",
+        "leave such prompts out with include:, or use a registry with GET /prompt-templates/{id}",
     )
 
 
@@ -211,15 +229,11 @@ def _labels(speech: Speech) -> Iterator[Finding]:
     if speech.raw is None and not speech.labels:
         return
     if speech.labels is None:
-        fix = "set labels while publishing: promptsync push --label LABEL"
-        yield warning(
-            "label-access", "labels cannot be read from it, so they cannot be moved one by one", fix
-        )
+        fix = "promptsync push --label LABEL  # sets labels while publishing"
+        yield warning("label-access", "its labels cannot be read, so they cannot be moved one by one", fix)
         return
-    known = f"it has {', '.join(speech.labels)}" if speech.labels else "it has none yet"
-    yield ok(
-        "label-access", f"labels can be read, {known}; whether the key may move them shows when one moves"
-    )
+    known = ", ".join(speech.labels) or "none yet"
+    yield ok("label-access", f"its labels can be read: {known}; whether the key may move them is unknown")
 
 
 def _checks(registry: Registry, project: Project, worktree: Worktree) -> Iterator[Finding]:
@@ -234,7 +248,7 @@ def _checks(registry: Registry, project: Project, worktree: Worktree) -> Iterato
     except RemoteError:
         raise
     except PromptsyncError as problem:
-        fix = "promptsync eval list and promptsync agent list tell the names that there are"
+        fix = "promptsync eval list; promptsync agent list"
         yield error("proof", problem.message, problem.hint or fix, problem.details)
     else:
         yield ok("proof", _proof(selection), selection.unchecked)
@@ -243,7 +257,7 @@ def _checks(registry: Registry, project: Project, worktree: Worktree) -> Iterato
 def _proof(selection: Selection) -> str:
     agents = {check.name for check in selection.agents}
     named = f"{counted(len(selection.evaluations), 'evaluation')} and {counted(len(agents), 'agent')}"
-    text = f"the registry has what files name: {named}"
+    text = f"the registry has all that the files name: {named}"
     if selection.unchecked:
-        return f"{text}; none for {counted(len(selection.unchecked), 'prompt')}"
+        return f"{text}; {counted(len(selection.unchecked), 'prompt')} without checks"
     return text

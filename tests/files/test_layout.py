@@ -10,8 +10,7 @@ from seeds import examples
 from strategies import locals_, prompts, texts
 
 from promptsync.errors import Refused
-from promptsync.files.prompt_file import parse
-from promptsync.files.yaml.layout import render_new
+from promptsync.files.prompt_file import parse, render_new
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.document import to_document
 from promptsync.prompt.prompt import Local, Prompt

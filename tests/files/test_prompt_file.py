@@ -10,6 +10,7 @@ from strategies import locals_, prompts
 from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import parse
+from promptsync.prompt.defaults import BLOCKS, ROLES
 from promptsync.prompt.document import KEYS, to_document
 from promptsync.prompt.prompt import Local, Prompt
 
@@ -100,7 +101,7 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
                     5,
                     "wrong-type",
                     "messages[1].content must be text or a list, but it is a mapping."
-                    " Text that starts with { or holds a colon must be quoted.",
+                    " Text that starts with { or contains a colon must be quoted.",
                 ),
             ],
         ),
@@ -123,7 +124,14 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
         ),
         (
             "content: x\nmodel: {name: m}\nmetadata: {model: {name: n}}\n",
-            [(3, 1, "model-twice", "The model stands twice: in model: and in metadata.model. Keep model:.")],
+            [
+                (
+                    3,
+                    1,
+                    "model-twice",
+                    "The model is given twice: in model: and in metadata.model. Keep model:.",
+                )
+            ],
         ),
         (
             "content: x\nextra: {template: {tools: []}, versoin: {}}\n",
@@ -132,7 +140,7 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
                     2,
                     9,
                     "unknown-key",
-                    "extra.template holds a key that has its own place. Write it at the top of the file.",
+                    "extra.template has a key that belongs at the top of the file. Move it there.",
                 ),
                 (2, 32, "unknown-key", "Unknown key extra.versoin. Did you mean version?"),
             ],
@@ -144,7 +152,7 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
                     2,
                     1,
                     "schema",
-                    "synced is not a version and seven digits, such as 7-3fa9c1a: delete the line, "
+                    "synced is not a version and seven hex digits, such as 7-3fa9c1a: delete the line, "
                     "then run promptsync pull.",
                 )
             ],
@@ -156,7 +164,7 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
                     2,
                     1,
                     "unknown-key",
-                    "Unknown key pulled. It is called synced: now. Delete the line, "
+                    "Unknown key pulled. It was renamed to synced:. Delete the line, "
                     "then run promptsync pull.",
                 )
             ],
@@ -200,3 +208,9 @@ def test_the_schemas_are_valid_and_describe_every_key(kind: schema.Kind) -> None
 
 def test_the_schema_knows_the_keys_of_a_document() -> None:
     assert set(schema.schema("prompt")["properties"]) == set(KEYS)
+
+
+def test_the_schema_offers_every_role_and_block_type() -> None:
+    shapes = schema.schema("prompt")["$defs"]
+    assert shapes["message"]["properties"]["role"]["examples"] == list(ROLES)
+    assert shapes["block"]["properties"]["type"]["examples"] == list(BLOCKS)

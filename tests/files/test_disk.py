@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.files.state.atomic import backup, check_place, delete, replace, write
-from promptsync.files.state.private import locked, unfinished
+from promptsync.files.state.disk import backup, check_place, delete, locked, replace, write
 
 
 def names(root: Path) -> list[str]:
@@ -74,7 +73,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("x")
     for path in ("folder", "file/a.yaml"):
-        with pytest.raises(PromptsyncError, match="could not be written"):
+        with pytest.raises(PromptsyncError, match="could not write"):
             write(tmp_path, path, "y")
     assert names(tmp_path) == ["file", "folder"]
 
@@ -95,7 +94,9 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "a.yaml").read_text() == "old"
 
 
-def test_under_the_lock_files_begin_where_git_does_not_look_and_leftovers_go(tmp_path: Path) -> None:
+def test_the_lock_clears_leftovers_and_moves_unfinished_files_out_of_sight(
+    tmp_path: Path,
+) -> None:
     private = tmp_path / ".promptsync"
     left = [private / ".a.tmp", private / "tmp" / ".b.tmp", private / "cache" / "remote" / ".c.tmp"]
     for path in left:
@@ -104,10 +105,10 @@ def test_under_the_lock_files_begin_where_git_does_not_look_and_leftovers_go(tmp
     (private / "cache" / "remote" / "7-1.json").write_text("{}")
     with locked(tmp_path):
         assert [path for path in left if path.exists()] == []
-        assert unfinished(tmp_path) == private / "tmp"
+        assert (private / "tmp").is_dir()
         write(tmp_path, "prompts/a.yaml", "x")
         assert list((private / "tmp").iterdir()) == []
-    assert unfinished(tmp_path) is None
+    assert not (private / "tmp").exists()
     assert (private / "cache" / "remote" / "7-1.json").exists()
     write(tmp_path, "prompts/a.yaml", "y")
     assert (tmp_path / "prompts/a.yaml").read_text() == "y"
@@ -130,7 +131,7 @@ def test_a_backup_is_a_copy_and_never_replaces_another(tmp_path: Path) -> None:
     write(tmp_path, "prompts/a.yaml", "two")
     second = backup(tmp_path, "prompts/a.yaml", "20260101T120000")
     assert (first.read_text(), second.read_text()) == ("one", "two")
-    with pytest.raises(PromptsyncError, match="could not be backed up"):
+    with pytest.raises(PromptsyncError, match="could not back up"):
         backup(tmp_path, "prompts/gone.yaml", "x")
 
 
@@ -151,6 +152,6 @@ def test_a_place_that_cannot_be_written_is_known_before_the_work(tmp_path: Path,
     (tmp_path / "file").write_text("x")
     before = names(tmp_path)
     for attempt in (lambda: check_place(tmp_path / place), lambda: replace(tmp_path / place, b"x")):
-        with pytest.raises(PromptsyncError, match="could not be written"):
+        with pytest.raises(PromptsyncError, match="could not write"):
             attempt()
     assert names(tmp_path) == before

@@ -96,7 +96,7 @@ def test_all_reasons_come_at_once_in_the_order_of_the_file() -> None:
         (b"a:\n\tb: 1", "spaces"),
         (b'a: "C:\\path"', "backslash"),
         (b"a: 'open", "never closed"),
-        (b"a: 1\n--- \nb: 1", "One file holds one prompt"),
+        (b"a: 1\n--- \nb: 1", "A file holds one prompt"),
         (b"d: 2024-01-01", '"2024-01-01"'),
         (b"no: x", '"no"'),
     ],

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from seeds import examples
 from strategies import locals_, prompts, texts
 
-from promptsync.files.prompt_file import parse
-from promptsync.files.yaml.edit import render_edit
-from promptsync.files.yaml.layout import render_new
+from promptsync.files.prompt_file import parse, render_edit, render_new
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.document import to_document, to_prompt
 from promptsync.prompt.prompt import Local, Prompt
@@ -56,7 +54,7 @@ def edit(text: str, change: Any, **local: Any) -> str:
     document = to_document(file.prompt, file.local)
     change(document)
     prompt, said = to_prompt(document, file.prompt.name)
-    edited = render_edit(text, prompt, replace(said, **local), "p.yaml")
+    edited = render_edit(file, prompt, replace(said, **local))
     back = parse(edited.encode(), "p.yaml", "support/refund")
     assert canonical(back.prompt) == canonical(prompt)
     assert set(back.prompt.tags) == set(prompt.tags)
@@ -73,11 +71,11 @@ def changes(before: str, after: str) -> list[str]:
 
 def test_a_file_that_says_the_same_is_returned_as_it_is() -> None:
     file = parse(FILE.encode(), "p.yaml", "p")
-    assert render_edit(FILE, file.prompt, file.local, "p.yaml") == FILE
+    assert render_edit(file, file.prompt, file.local) == FILE
     filled = replace(
         file.prompt, template={**file.prompt.template, "tools": [], "input_variables": ["question"]}
     )
-    assert render_edit(FILE, replace(filled, tags=("support", "billing")), file.local, "p.yaml") == FILE
+    assert render_edit(file, replace(filled, tags=("support", "billing")), file.local) == FILE
 
 
 def _set(*path: Any) -> Any:
@@ -308,8 +306,8 @@ def test_a_file_without_a_name_gets_none() -> None:
 def test_a_file_that_a_pull_writes_is_given_its_name() -> None:
     file = parse(b"# why\ncontent: x\n", "prompts/a.yaml", "a")
     prompt = replace(file.prompt, template={"type": "completion", "content": [{"type": "text", "text": "z"}]})
-    assert render_edit(file.text, prompt, file.local, file.path, named=True) == "# why\nname: a\ncontent: z\n"
-    assert render_edit(file.text, file.prompt, file.local, file.path, named=True) == file.text
+    assert render_edit(file, prompt, file.local, named=True) == "# why\nname: a\ncontent: z\n"
+    assert render_edit(file, file.prompt, file.local, named=True) == file.text
 
 
 @pytest.mark.parametrize(
@@ -352,8 +350,9 @@ def test_odd_layouts_are_edited_too(text: str, change: Any) -> None:
 def test_any_file_can_become_any_other(old: Prompt, old_local: Local, new: Prompt, new_local: Local) -> None:
     new = replace(new, name=old.name)
     existing = render_new(old, old_local)
-    assert render_edit(existing, old, old_local, "p.yaml") == existing
-    edited = render_edit(existing, new, new_local, "p.yaml")
+    before = parse(existing.encode(), "p.yaml", "other")
+    assert render_edit(before, old, old_local) == existing
+    edited = render_edit(before, new, new_local)
     file = parse(edited.encode(), "p.yaml", "other")
     assert canonical(file.prompt) == canonical(new)
     assert (file.prompt.name, set(file.prompt.tags), file.local) == (new.name, set(new.tags), new_local)
@@ -369,7 +368,7 @@ def test_one_changed_text_leaves_the_other_lines_alone(
     lines = existing.splitlines(keepends=True)
     document = to_document(prompt, local)
     document["metadata"] = {**document.get("metadata", {}), "note to self": data.draw(texts())}
-    edited = render_edit(existing, *to_prompt(document, prompt.name), "p.yaml")
+    edited = render_edit(parse(existing.encode(), "p.yaml", "p"), *to_prompt(document, prompt.name))
     kept = [line for line in lines if not line.startswith("metadata:")]
     rest = iter(edited.splitlines(keepends=True))
     assert all(line in rest for line in kept)
@@ -386,9 +385,10 @@ def test_files_of_other_emitters_are_edited_too(
         document, default_flow_style=flow, indent=indent, allow_unicode=True, sort_keys=False, width=60
     )
     try:
-        if parse(existing.encode(), "p.yaml", "p").prompt.template != to_prompt(document, "p")[0].template:
+        before = parse(existing.encode(), "p.yaml", "p")
+        if before.prompt.template != to_prompt(document, "p")[0].template:
             return
     except Exception:  # PyYAML writes some texts so that they do not read back.
         return
-    edited = render_edit(existing, new, Local(), "p.yaml")
+    edited = render_edit(before, new, Local())
     assert canonical(parse(edited.encode(), "p.yaml", "p").prompt) == canonical(new)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from located import File, found, lint
 from seeds import examples
 from templates import prompts
 
+import promptsync
 from promptsync.lint.check import check
 from promptsync.lint.rules import RULES
 from promptsync.lint.subject import Known
@@ -265,7 +267,7 @@ def test_no_legal_template_is_an_error(prompt: Prompt) -> None:
 
 def test_lint_loads_nothing_heavy_and_jinja2_only_for_a_jinja2_file() -> None:
     code = (
-        "import sys; sys.path.insert(0, 'tests/core')\n"
+        "import sys; sys.path.insert(0, 'tests/lint')\n"
         "from located import lint\n"
         "lint('content: \"{a}\"\\nexamples: [{a: 1}]\\n')\n"
         "heavy = {'httpx', 'git', 'deepdiff', 'jinja2', 'werkzeug', 'rich'} & set(sys.modules)\n"
@@ -287,3 +289,10 @@ def test_a_large_file_is_checked_quickly() -> None:
     start = time.process_time()
     assert check([file]) == []
     assert time.process_time() - start < 10
+
+
+def test_each_rule_is_reported_by_the_code() -> None:
+    package = Path(promptsync.__file__).parent
+    sources = [path for path in package.rglob("*.py") if path.name != "rules.py"]
+    code = "\n".join(path.read_text("utf-8") for path in sources)
+    assert [rule for rule in RULES if f'"{rule}"' not in code] == []

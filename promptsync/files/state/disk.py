@@ -1,0 +1,238 @@
+"""Writing in a working copy so that a crash, a full disk, a second run or a planted link does no harm.
+
+``.promptsync/`` is the private directory of a working copy: all of it but ``registry.db`` may be deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from promptsync.errors import PromptsyncError, Refused
+
+DIRECTORY: Final = ".promptsync"
+"""The private directory; git ignores it."""
+
+_UNFINISHED: Final = "tmp"
+"""Directory below it for files that are not complete yet: git would list them beside their targets."""
+
+
+def write(root: Path, path: str, text: str, *, within: str = "") -> None:
+    """Replace or create a file; ``path`` is relative to ``root``, with ``/``.
+
+    The file is complete on disk before it takes the old one's place, and keeps the old one's mode. ``within``
+    is the directory, relative to ``root``, that the file must really be in, links followed: Refused if not.
+    Raises PromptsyncError when the system does not allow it; the old file is then unchanged.
+    """
+    with _explained("write", root / path):
+        target = _inside(root, path, within)
+        if not target.parent.is_dir():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _inside(root, path, within)
+        unfinished = root / DIRECTORY / _UNFINISHED
+        _replace(target, text.encode(), unfinished if unfinished.is_dir() else None)
+
+
+def check_place(path: Path) -> None:
+    """Check, before the work is done, that ``replace`` can write a file. Raises PromptsyncError if not."""
+    with _explained("write", path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a directory")
+        handle, probe = _temporary(path.resolve())
+        os.close(handle)
+        probe.unlink()
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Replace or create any file, all of it or nothing. Raises PromptsyncError."""
+    with _explained("write", path):
+        _replace(path.resolve(), data)
+
+
+def delete(root: Path, path: str, *, within: str = "") -> None:
+    """Remove a file, if it exists, and the directories that this leaves empty. Raises as ``write`` does."""
+    with _explained("remove", root / path):
+        target = _inside(root, path, within)
+        target.unlink(missing_ok=True)
+        top = (root / within).resolve()
+        for folder in target.parents:
+            if folder == top or not folder.is_relative_to(top):
+                break
+            try:
+                folder.rmdir()
+            except OSError:
+                break
+
+
+def backup(root: Path, path: str, stamp: str) -> Path:
+    """Copy a file to ``.promptsync/backup/STAMP/`` and return the copy; ``stamp`` is the caller's time."""
+    copy = root / DIRECTORY / "backup" / stamp / path
+    with _explained("back up", root / path):
+        _inside(root, path, "")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while copy.exists():
+            number += 1
+            copy = copy.with_name(f"{PurePosixPath(path).name}.{number}")
+        shutil.copy2(root / path, copy)
+    return copy
+
+
+def _inside(root: Path, path: str, within: str) -> Path:
+    """Return where a path really is. Raises Refused when that is outside of ``within``."""
+    top = (root / within).resolve()
+    target = (root / path).resolve()
+    if not target.is_relative_to(top) or target == top:
+        bound = within or "the directory of promptsync.yaml"
+        raise Refused(
+            f"{path} was not written: a symbolic link leads out of {bound}, to {target}",
+            hint="remove the symbolic link, or rename the prompt",
+            code="outside",
+        )
+    return target
+
+
+def _replace(target: Path, data: bytes, unfinished: Path | None = None, *, sync: bool = True) -> None:
+    """Replace a file by a new one that is written first: in ``unfinished``, or beside it."""
+    is_near = unfinished is not None and unfinished.stat().st_dev == target.parent.stat().st_dev
+    handle, temporary = _temporary(unfinished / target.name if unfinished is not None and is_near else target)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError):
+            temporary.chmod(target.stat().st_mode & 0o7777)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _temporary(target: Path) -> tuple[int, Path]:
+    """Open a new file beside another one; the caller closes and removes it. ``_sweep`` knows its name."""
+    temporary = target.with_name(f".{secrets.token_hex(6)}.tmp")
+    # Opened like any new file, so that the umask determines its mode.
+    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), temporary
+
+
+@contextlib.contextmanager
+def _explained(verb: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PromptsyncError(
+            f"could not {verb} {path}: {error.strerror or error}",
+            hint=f"ls -ld {path.parent}; df {path.parent}  # permissions and free space",
+            code="file-write",
+        ) from error
+
+
+# -- the private directory -----------------------------------------------------------------------------------
+
+
+def private_directory(root: Path) -> Path:
+    """Return the private directory below ``root``, created and ignored by git. Raises PromptsyncError."""
+    directory = root / DIRECTORY
+    ignore = directory / ".gitignore"
+    with _explained("write to", directory):
+        directory.mkdir(exist_ok=True)
+        if not ignore.exists():
+            ignore.write_text("# private to this working copy\n*\n", "utf-8")
+    return directory
+
+
+def read_json(path: Path) -> Any:
+    """Return what a private JSON file contains, ``None`` when it is missing or damaged: it can be rebuilt."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a private JSON file, all of it or nothing. Raises ``OSError``."""
+    data = json.dumps(value, separators=(",", ":")).encode()
+    try:
+        _replace(path, data, sync=False)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, data, sync=False)
+
+
+def is_locked(root: Path) -> bool:
+    """Whether another process is writing to the working copy. Unlike taking the lock this writes nothing."""
+    try:
+        import fcntl
+    except ImportError:  # outside POSIX only taking the lock would tell
+        return False
+    try:
+        with (root / DIRECTORY / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+@contextlib.contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Keep other processes from writing to a working copy; the system frees the lock of one that dies.
+
+    Raises ``Refused`` at once when another process has the lock.
+    """
+    from filelock import FileLock, Timeout
+
+    directory = private_directory(root)
+    lock = FileLock(directory / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise Refused(
+            f"another promptsync is writing to {root}",
+            hint="wait until it has finished, then run this again",
+            code="locked",
+        ) from None
+    except OSError as error:
+        raise PromptsyncError(
+            f"cannot lock {lock.lock_file}: {error.strerror or error}",
+            hint=f"ls -l {lock.lock_file}  # without the lock two runs could write at once",
+        ) from None
+    try:
+        _clear(directory)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            (directory / _UNFINISHED).rmdir()
+        lock.release()
+
+
+def _clear(directory: Path) -> None:
+    """Create the directory for unfinished files, and remove what killed runs left behind.
+
+    Where that fails, files are written beside their targets. Another process may be writing to the cache at
+    this very moment; what it loses costs a request.
+    """
+    with contextlib.suppress(OSError):
+        (directory / _UNFINISHED).mkdir(exist_ok=True)
+        _sweep(directory)
+        _sweep(directory / _UNFINISHED)
+        _sweep(directory / "cache", deep=True)
+
+
+def _sweep(folder: Path, *, deep: bool = False) -> None:
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") and entry.name.endswith(".tmp"):
+                Path(entry.path).unlink(missing_ok=True)
+            elif deep and entry.is_dir(follow_symlinks=False):
+                _sweep(Path(entry.path))
