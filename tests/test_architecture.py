@@ -50,7 +50,7 @@ INSIDE_FUNCTIONS = {("registry/promptlayer/transport.py", "server"), ("server/fi
 """What may be imported all the same, but not while the module is loaded."""
 
 OWNERS = {
-    "jinja2": {"prompt/template.py"},
+    "jinja2": {"prompt/jinja.py"},
     "deepdiff": {"prompt/fields.py"},
     "git": {"files/git/history.py"},
     "jsonschema_rs": {"files/schema.py"},

@@ -15,7 +15,7 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths
 from promptsync.lint.subject import Subject, texts_of
 from promptsync.prompt.fill import Filling, Rendered, Values
-from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand
+from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, unresolved
 from promptsync.prompt.template import JINJA2, render, syntax_error, template_variables
 
 Template = Mapping[str, Any]
@@ -86,7 +86,10 @@ def render_file(
     ``SnippetError`` for a snippet that is nowhere, and ``RemoteError``.
     """
     snippets = _Snippets(project, worktree.files, file, offline)
-    template = expand(file.prompt.template, snippets.resolve)
+    found: dict[Reference, Template] = {}
+    while missing := unresolved(file.prompt.template, found):
+        found.update({reference: snippets.read(reference) for reference in missing})
+    template = expand(file.prompt.template, found)
     failed: dict[str, str] = {}
     rendered, warnings = _fill(template, values, failed)
     for text, reason in failed.items():
@@ -145,7 +148,7 @@ class _Snippets:
     offline: bool
     warnings: list[str] = field(default_factory=list)
 
-    def resolve(self, reference: Reference) -> Template:
+    def read(self, reference: Reference) -> Template:
         file = self.files.get(reference.name)
         if file is not None and (self.offline or not reference.pinned):
             if reference.pinned:
@@ -153,7 +156,7 @@ class _Snippets:
             return _completion(reference, file.prompt.template)
         if self.offline:
             raise SnippetError(f"{reference} in {self.parent.path} names no prompt of the files.")
-        found = self._read(reference)
+        found = self._from_registry(reference)
         if found is not None:
             return _completion(reference, found)
         if file is None:
@@ -161,7 +164,7 @@ class _Snippets:
         self._warn(f"{reference} is not in {self.project.remote} yet: it is shown as {file.path} has it.")
         return _completion(reference, file.prompt.template)
 
-    def _read(self, reference: Reference) -> Template | None:
+    def _from_registry(self, reference: Reference) -> Template | None:
         from promptsync.registry.errors import NotFound
 
         try:

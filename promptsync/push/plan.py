@@ -17,7 +17,8 @@ from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
 from promptsync.prompt.canonical import tag_set
-from promptsync.prompt.snippets import Reference, SnippetCycle, of_prompt, publish_order, rendered_in
+from promptsync.prompt.snippet_graph import publish_order
+from promptsync.prompt.snippets import Reference, SnippetCycle, of_prompt, rendered_in
 from promptsync.push.actions import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
 from promptsync.registry.address import LOCAL
 

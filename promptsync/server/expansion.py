@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from promptsync.prompt.fill import texts
-from promptsync.prompt.snippets import Reference, SnippetError, expand, references
+from promptsync.prompt.snippets import Reference, SnippetError, expand, references, unresolved
 from promptsync.server import records
 from promptsync.server.errors import ApiError, invalid
 from promptsync.server.normalise import normalised_template
@@ -69,8 +69,12 @@ def direct(db: sqlite3.Connection, template: Mapping[str, Any]) -> Used:
 
 
 def _expand(template: Mapping[str, Any], resolve: Callable[[Reference], Mapping[str, Any]]) -> dict[str, Any]:
+    found: dict[Reference, Mapping[str, Any]] = {}
     try:
-        return expand(template, resolve)
+        # One at a time, so that they are listed in the order of the text.
+        while missing := unresolved(template, found):
+            found[missing[0]] = resolve(missing[0])
+        return expand(template, found)
     except SnippetError as error:
         raise invalid(error.message, *_WHERE, kind="value_error.snippet") from error
 

@@ -60,7 +60,7 @@ def test_a_line_break_inside_a_long_line_is_said() -> None:
     old = "One sentence here. " * 4 + "No blank after this.Then. " + "Another sentence. " * 4
     new = old.replace("One sentence here. " * 4, ("One sentence here. " * 4) + "\n")
     shown = plain(unified(old, new))
-    assert "\\ The line goes on" in shown
+    assert "\\ The line continues" in shown
     assert shown.count("-One sentence here. ") == 1
     assert shown.count("+One sentence here. ") == 1
 

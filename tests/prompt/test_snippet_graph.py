@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.prompt.snippet_users import follows_text, parents
+from promptsync.prompt.snippet_graph import follows_text, parents
 from promptsync.prompt.snippets import Reference
 
 _NAMES = "abcdef"

@@ -94,7 +94,7 @@ def test_templates_of_odd_shapes_have_no_variables(odd):
         (
             "a\n{x.y} {",
             F,
-            ("the field {x.y} reaches into a value; f-string templates take plain names only", 2, 1),
+            ("the field {x.y} reaches into a value; f-string templates allow plain names only", 2, 1),
         ),
         ("{}", F, ("a positional field, {} or {0}, names no variable", 1, 1)),
         ("ab {x!z}", F, ("unknown conversion !z", 1, 4)),
@@ -265,7 +265,7 @@ def test_placeholders_become_the_messages_they_are_given():
         (
             {"history": "text"},
             [],
-            "The placeholder 'history' takes a list of messages; other values were left out.",
+            "The placeholder 'history' takes a list of messages; other values were dropped.",
         ),
     ],
 )

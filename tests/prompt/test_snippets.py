@@ -4,22 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptsync.prompt.snippet_graph import find_cycle, publish_order
 from promptsync.prompt.snippets import (
     MAX_DEPTH,
     Malformed,
     Reference,
     SnippetCycle,
     SnippetError,
-    dependants,
     expand,
-    find_cycle,
     map_texts,
     of_prompt,
-    publish_order,
     references,
     rendered_in,
     scan,
     strings,
+    unresolved,
 )
 
 
@@ -34,8 +33,12 @@ def chat(*texts: str) -> dict:
     }
 
 
-def registry(**bodies: str):
-    return lambda reference: completion(bodies[reference.name])
+def expanded(text: str, **bodies: str) -> dict:
+    """The template of a text, expanded with the bodies of snippets by name."""
+    template, found = completion(text), {}
+    while missing := unresolved(template, found):
+        found.update({one: completion(bodies[one.name]) for one in missing})
+    return expand(template, found)
 
 
 @pytest.mark.parametrize(
@@ -141,45 +144,44 @@ def test_long_chains_need_no_recursion():
     graph = {str(number): {str(number + 1)} for number in range(20_000)}
     assert find_cycle(graph) is None
     assert len(publish_order(graph)) == 20_000
-    assert len(dependants(["20000"], graph)) == 20_000
-
-
-def test_dependants_are_transitive_and_leave_out_where_they_started():
-    graph = {"a": {"b"}, "b": {"c"}, "c": set(), "d": {"x"}}
-    assert dependants(["c"], graph) == {"a", "b"}
-    assert dependants(["c", "b"], graph) == {"a"}
-    assert dependants(["nobody"], graph) == set()
 
 
 def test_text_blocks_are_expanded_recursively_and_nothing_else():
     template = chat("Hello. @@@outer@@@!") | {"tools": [{"description": "@@@outer@@@"}]}
-    expanded = expand(template, registry(outer="[@@@inner@@@|@@@inner@@@]", inner="x"))
-    assert expanded["messages"][0]["content"][0]["text"] == "Hello. [x|x]!"
-    assert expanded["tools"] == template["tools"]
+    snippets = {
+        Reference("outer"): completion("[@@@inner@@@|@@@inner@@@]"),
+        Reference("inner"): completion("x"),
+    }
+    found = expand(template, snippets)
+    assert found["messages"][0]["content"][0]["text"] == "Hello. [x|x]!"
+    assert found["tools"] == template["tools"]
     assert template["messages"][0]["content"][0]["text"] == "Hello. @@@outer@@@!"
 
 
 def test_malformed_references_stay_as_they_are():
-    assert expand(completion("@@@a"), registry()) == completion("@@@a")
+    assert expanded("@@@a") == completion("@@@a")
 
 
-def test_a_missing_snippet_raises_what_the_caller_raises():
-    with pytest.raises(KeyError):
-        expand(completion("@@@nobody@@@"), registry())
+def test_missing_snippets_are_listed_level_by_level_in_the_order_of_the_text():
+    template = completion("@@@a@@@ @@@b@label:prod@@@ @@@a@@@")
+    a, b, c = Reference("a"), Reference("b", label="prod"), Reference("c", version=2)
+    assert unresolved(template, {}) == [a, b]
+    assert unresolved(template, {a: completion(str(c))}) == [c, b]
+    assert unresolved(template, {a: completion(str(c)), b: completion("b"), c: completion("c")}) == []
 
 
 def test_snippets_that_contain_themselves_are_refused_by_path():
     with pytest.raises(SnippetCycle, match="a -> b -> a"):
-        expand(completion("@@@a@@@"), registry(a="@@@b@@@", b="@@@a@@@"))
+        expanded("@@@a@@@", a="@@@b@@@", b="@@@a@@@")
 
 
 def test_deep_and_exponential_nesting_is_refused():
     deep = {f"s{n}": f"@@@s{n + 1}@@@" for n in range(MAX_DEPTH + 1)}
     with pytest.raises(SnippetError, match="deeper than 32"):
-        expand(completion("@@@s0@@@"), registry(**deep))
+        expanded("@@@s0@@@", **deep)
     bomb = {f"s{n}": f"@@@s{n + 1}@@@" * 10 for n in range(20)} | {"s20": "boom"}
     with pytest.raises(SnippetError, match="characters"):
-        expand(completion("@@@s0@@@"), registry(**bomb))
+        expanded("@@@s0@@@", **bomb)
 
 
 @pytest.mark.parametrize("odd", [None, 3, "text", [], [None], [{"content": None}], {"a": 1}])
