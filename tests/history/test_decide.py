@@ -19,7 +19,7 @@ from versions import (
 
 from promptsync.history.decide import Relation
 from promptsync.history.graph import Missing, Version
-from promptsync.history.includes import Local, Remote
+from promptsync.history.includes import LocalSide, RemoteSide
 from promptsync.history.passed_over import Outline, listed_as_passed_over, outline, passed_over
 
 FIRST = ("a", f"({C1} v1)")
@@ -105,7 +105,7 @@ EDITED = (AT_FIRST, revision(C2, "ab", 0))
     ],
 )  # fmt: skip
 def test_who_changed_what(
-    local: Local,
+    local: LocalSide,
     rows: list[tuple[str, str]],
     relation: str,
     push: tuple[int, ...],
@@ -210,13 +210,14 @@ def test_what_the_newest_message_says_was_passed_over(
 def test_all_that_was_passed_over_is_found_with_the_text_to_merge_it_over() -> None:
     found = versions(FIRST, ("ab", ""), ("ac", f"({C2} v3^1)"), ("acd", ""))
     local = committed(AT_FIRST, revision(C2, "ac", 0))
-    (lost,), heads = passed_over(local, Remote(4, 4, found), texts())
+    (lost,), heads = passed_over(local, RemoteSide(4, 4, found), texts())
     assert (lost.version, lost.numbers, lost.base) == (2, (2,), "a")
     assert heads == (4, 2)
     with pytest.raises(Missing):
-        passed_over(local, Remote(4, 4, {4: found[4]}), texts())
+        passed_over(local, RemoteSide(4, 4, {4: found[4]}), texts())
 
 
 def test_an_outline_tells_parents_and_what_the_latest_does_not_include() -> None:
     found = versions(FIRST, ("ab", ""), ("ac", f"({C2} v3^1)"))
-    assert outline(Remote(3, 3, found), texts(), 1) == Outline({1: (0,), 2: (1,), 3: (1,)}, frozenset({2}))
+    found_outline = outline(RemoteSide(3, 3, found), texts(), 1)
+    assert found_outline == Outline({1: (0,), 2: (1,), 3: (1,)}, frozenset({2}))

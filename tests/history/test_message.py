@@ -150,7 +150,7 @@ def test_an_explicit_message_that_does_not_fit_is_refused_with_both_lengths() ->
         check_message("x" * 60, "(1a2b3c4+ v12)")
     assert "60 characters" in caught.value.message
     assert "at most 57 fit" in caught.value.message
-    assert caught.value.hint == "make it 3 shorter"
+    assert caught.value.hint == "pass -m a message that is 3 characters shorter"
 
 
 @pytest.mark.parametrize(

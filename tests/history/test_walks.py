@@ -27,8 +27,8 @@ from walk_model import (
 )
 
 from promptsync.history.decide import Relation
-from promptsync.history.graph import Texts
-from promptsync.history.includes import Local, Remote, Sides
+from promptsync.history.graph import Contents
+from promptsync.history.includes import LocalSide, RemoteSide, Sides
 
 FUZZ = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
 WALKS, STEPS = 400, 20
@@ -124,7 +124,7 @@ def test_later_revisions_and_versions_include_what_earlier_ones_do() -> None:
             assert made.answer(is_monotone, clone, made.latest)[0], seed
 
 
-def is_monotone(local: Local, remote: Remote, texts: Texts) -> bool:
+def is_monotone(local: LocalSide, remote: RemoteSide, texts: Contents) -> bool:
     """Whether each revision, and each version, includes all that those before it do."""
     sides = Sides(local, remote, texts, floor=1)
     revisions, graph = sides.revisions.all, sides.graph
