@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from promptsync.parallel import begun, for_each, mapped
+from promptsync.parallel import for_each, in_background, mapped
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -61,7 +61,7 @@ def test_work_in_a_thread_may_be_parted_again() -> None:
 
 def test_what_was_begun_is_waited_for_and_raises_what_it_met() -> None:
     go = threading.Event()
-    result = begun(lambda: go.wait(20) and "done")
+    result = in_background(lambda: go.wait(20) and "done")
     go.set()
     assert result() == "done"
 
@@ -69,4 +69,4 @@ def test_what_was_begun_is_waited_for_and_raises_what_it_met() -> None:
         raise OSError("no")
 
     with pytest.raises(OSError, match="no"):
-        begun(fail)()
+        in_background(fail)()

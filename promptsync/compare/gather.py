@@ -18,7 +18,7 @@ from promptsync.errors import UsageError
 from promptsync.files.names import broken_names, remember_names
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, scan
-from promptsync.parallel import begun, mapped
+from promptsync.parallel import in_background, mapped
 from promptsync.prompt.prompt import Label, Listed
 
 
@@ -72,7 +72,7 @@ def gather(
     registry cannot be read, ``Refused`` when the visible git history cannot settle who changed what.
     """
     # Files are read while the registry is waited for; that stays in this thread, where Ctrl-C ends it.
-    scanned = begun(lambda: scan(project.root, project.config.prompts))
+    scanned = in_background(lambda: scan(project.root, project.config.prompts))
     listed = list_all(project, label=label)
     worktree = scanned()
     _check_directory(project, worktree)

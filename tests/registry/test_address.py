@@ -43,16 +43,16 @@ REFUSED = [
     ("http://127.0.0.1.example.com", "unencrypted"),
     ("http://[::2]", "unencrypted"),
     ("http://127.1", "unencrypted"),
-    ("ftp://localhost", "not the URL"),
-    ("api.promptlayer.com", "not the URL"),
-    ("", "not the URL"),
-    ("https://", "not the URL"),
-    ("https://user:pa55word@api.promptlayer.com", "not the URL"),
-    ("http://localhost@evil.example", "not the URL"),
-    ("http://localhost\\@evil.example", "not the URL"),
-    ("https://api.promptlayer.com?key=1", "not the URL"),
-    ("https://api.promptlayer.com#x", "not the URL"),
-    ("https://api.prompt layer.com", "not the URL"),
+    ("ftp://localhost", "not a registry URL"),
+    ("api.promptlayer.com", "not a registry URL"),
+    ("", "not a registry URL"),
+    ("https://", "not a registry URL"),
+    ("https://user:pa55word@api.promptlayer.com", "not a registry URL"),
+    ("http://localhost@evil.example", "not a registry URL"),
+    ("http://localhost\\@evil.example", "not a registry URL"),
+    ("https://api.promptlayer.com?key=1", "not a registry URL"),
+    ("https://api.promptlayer.com#x", "not a registry URL"),
+    ("https://api.prompt layer.com", "not a registry URL"),
     ("https://host:99999", "65535"),
 ]
 
@@ -75,7 +75,7 @@ def test_a_missing_key_is_named_before_any_request(key: str | None) -> None:
 def test_a_key_for_a_registry_of_this_machine_may_be_any_word() -> None:
     with pytest.raises(MissingKey) as caught:
         PromptLayer("http://127.0.0.1:8470", None)
-    assert "any word for `promptsync serve`" in caught.value.hint
+    assert "`promptsync serve` accepts any value" in caught.value.hint
 
 
 @pytest.mark.parametrize("key", ["pl_a b", "pl_a\nb", "pl_ä"])

@@ -76,7 +76,7 @@ def test_a_wrong_shape_is_described_with_what_was_expected_and_what_came() -> No
         answer("<html>\n  <body>Sign in\x1b[2J</body>").object()
     assert caught.value.message == (
         "https://registry.example cannot read the prompt (GET /prompt-templates/7): expected JSON, "
-        "got an HTML page (status 200): <html> <body>Sign in\\x1b[2J</body>"
+        "but the registry returned an HTML page (status 200): <html> <body>Sign in\\x1b[2J</body>"
     )
 
 

@@ -153,7 +153,7 @@ def test_a_closed_port_is_named_and_nothing_was_sent() -> None:
 def test_a_timed_out_read_is_repeated_only_once() -> None:
     script = Scripted(SLOW)
     with client(script, waits=Waits(answer=0.1, first_retry=0.001)) as registry:
-        with pytest.raises(TimedOut, match=r"in time .*allowed: 0\.1 s"):
+        with pytest.raises(TimedOut, match=r"did not respond within 0\.1 s"):
             registry.prompts.list()
         assert registry.requests == 2
 
@@ -287,7 +287,7 @@ def test_what_json_cannot_carry_is_refused_before_it_is_sent() -> None:
     script = Scripted(CREATED)
     with client(script) as registry:
         for value in (float("nan"), "\ud800", {1, 2}):
-            with pytest.raises(RemoteError, match="JSON cannot carry") as caught:
+            with pytest.raises(RemoteError, match="not valid in JSON") as caught:
                 registry.prompts.publish(Prompt("greet", template(), metadata={"x": value}), message="m")
             assert caught.value.code == "not-json"
     assert script.seen == []
@@ -311,5 +311,8 @@ def test_a_proxy_never_sees_what_goes_to_this_machine(monkeypatch: pytest.Monkey
 
 def test_a_broken_proxy_setting_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "nonsense://proxy")
-    with PromptLayer("https://registry.invalid", KEY) as registry, pytest.raises(NotSent, match="prepare"):
+    with (
+        PromptLayer("https://registry.invalid", KEY) as registry,
+        pytest.raises(NotSent, match="cannot set up"),
+    ):
         registry.prompts.list()

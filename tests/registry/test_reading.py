@@ -51,9 +51,9 @@ def test_a_prompt_without_an_id_is_addressed_by_its_encoded_name(name: str) -> N
 
 def test_a_version_and_a_label_are_never_asked_for_together() -> None:
     with client(Scripted(Reply(version()))) as registry:
-        with pytest.raises(ValueError, match="exclude"):
+        with pytest.raises(ValueError, match="not both"):
             registry.prompts.get(7, "greet", version=1, label="prod")
-        with pytest.raises(ValueError, match="exclude"):
+        with pytest.raises(ValueError, match="not both"):
             registry.prompts.render("greet", version=1, label="prod")
 
 

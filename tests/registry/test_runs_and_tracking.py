@@ -33,7 +33,7 @@ def test_a_prompt_is_archived_under_the_kind_that_the_registry_takes_it_for(
 def test_archiving_nothing_is_an_error() -> None:
     with (
         client(Scripted(Reply({"moved_count": 0}))) as registry,
-        pytest.raises(NotFound, match="archived nothing"),
+        pytest.raises(NotFound, match="has no prompt with the id 1"),
     ):
         registry.prompts.archive(1, False)
 

@@ -12,20 +12,20 @@ from scripted_registry import Reply, Scripted, Seen, client, item, version
 
 from promptsync.registry.errors import Rejected
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.transport import Gate, wsgi_transport
+from promptsync.registry.promptlayer.transport import Throttle, wsgi_transport
 from promptsync.registry.protocol import Waits
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-def rounds(gate: Gate, count: int) -> None:
+def rounds(gate: Throttle, count: int) -> None:
     for _ in range(count):
         gate.widen()
 
 
 def test_the_gate_halves_and_recovers_slowly() -> None:
-    gate = Gate(8)
+    gate = Throttle(8)
     widths = []
     for _ in range(5):
         with gate.passage() as entered:
@@ -39,7 +39,7 @@ def test_the_gate_halves_and_recovers_slowly() -> None:
 
 
 def test_requests_that_were_under_way_together_narrow_the_gate_once() -> None:
-    gate = Gate(8)
+    gate = Throttle(8)
     with gate.passage() as first, gate.passage() as second:
         gate.narrow(first)
         gate.narrow(second)
@@ -47,7 +47,7 @@ def test_requests_that_were_under_way_together_narrow_the_gate_once() -> None:
 
 
 def test_nobody_passes_a_closed_gate() -> None:
-    gate = Gate(2)
+    gate = Throttle(2)
     assert gate.close_for(0.15)
     assert not gate.close_for(0.15)
     started = time.monotonic()
@@ -56,7 +56,7 @@ def test_nobody_passes_a_closed_gate() -> None:
 
 
 def test_a_failure_inside_gives_the_place_back() -> None:
-    gate = Gate(1)
+    gate = Throttle(1)
     for _ in range(3):
         with pytest.raises(KeyError), gate.passage():
             raise KeyError

@@ -16,15 +16,15 @@ from promptsync.registry.protocol import Waits
 HERE, THERE = "http://127.0.0.1:8470", "https://registry.example"
 
 SAID = [
-    (THERE, "[Errno -2] Name or service not known", "nobody knows the name registry.example", "network"),
-    (THERE, "[Errno 8] nodename nor servname provided, or not known", "nobody knows the name", "network"),
-    (THERE, "[Errno 11001] getaddrinfo failed", "nobody knows the name", "network"),
-    (THERE, "[SSL: WRONG_VERSION_NUMBER] wrong version number", "does not speak https", "check the url"),
+    (THERE, "[Errno -2] Name or service not known", "the host registry.example was not found", "network"),
+    (THERE, "[Errno 8] nodename nor servname provided, or not known", "was not found", "network"),
+    (THERE, "[Errno 11001] getaddrinfo failed", "was not found", "network"),
+    (THERE, "[SSL: WRONG_VERSION_NUMBER] wrong version number", "does not speak https", "the remote's url"),
     (
         HERE,
         "_ssl.c:989: The handshake operation timed out",
         "does not speak https",
-        "write http://127.0.0.1:8470",
+        "use http://127.0.0.1:8470",
     ),
     (THERE, "certificate verify failed: certificate has expired", "expired", "clock"),
     (THERE, "CERTIFICATE_VERIFY_FAILED: certificate is not yet valid", "not yet valid", "clock"),
@@ -56,7 +56,7 @@ def test_https_to_a_server_that_answers_in_http_is_told_as_that():
             pytest.raises(NotSent, match="does not speak https") as raised,
         ):
             registry.prompts.list()
-        assert f"write {url} if" in raised.value.hint
+        assert f"use {url} if" in raised.value.hint
         assert registry.requests == 1
 
 
