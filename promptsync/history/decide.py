@@ -73,6 +73,7 @@ def _relation(sides: Sides) -> tuple[Relation, Base | None]:
     if ours == theirs:
         return Relation.EQUAL, _base_at(sides, sides.remote.tracked)
     common = sides.graph.heads(sides.of_file & sides.of_tracked)
+    # The registry's side has nothing new: either the file changed, or the registry changed what it was sent.
     if sides.remote.tracked in sides.of_file:
         altered = _was_sent_as(sides, ours, sides.remote.tracked)
         return (Relation.ALTERED if altered else Relation.AHEAD), _base_at(sides, sides.remote.tracked)
@@ -87,6 +88,7 @@ def _relation(sides: Sides) -> tuple[Relation, Base | None]:
 
 def _merged(sides: Sides, base: Base, ours: str, theirs: str, *, is_unchanged: bool) -> Relation:
     """Let the merge decide. A file that still is what was sent counts as unchanged, whatever was stored."""
+    # The file includes a version that the tracked one does not, so neither side builds on the other.
     fork = bool(frozenset(sides.graph.window) & sides.of_file - sides.of_tracked)
     if fork and theirs == base.digest:
         return Relation.DIVERGED  # the registry's side took the change back on purpose

@@ -165,6 +165,7 @@ class Graph:
 
     def _is_held(self, number: int, included: Includes, text: str) -> bool:
         content = self.digest(number)
+        # The change of a version is measured from the newest version that both it and the text include.
         before = max(self.includes(number) & included, default=0)
         known = self.digest(before) if before else None
         if content is None or known is None:

@@ -52,6 +52,7 @@ def settled(local: LocalSide, remote: RemoteSide, texts: Contents) -> Sides:
     floor = top
     if top not in remote.versions:
         raise Missing(versions=[top])
+    # The window is everything that was read so far without a gap.
     while floor > 1 and floor - 1 in remote.versions:
         floor -= 1
     sides = Sides(local, remote, texts, floor)
@@ -60,6 +61,7 @@ def settled(local: LocalSide, remote: RemoteSide, texts: Contents) -> Sides:
     common = max(sides.of_file & sides.of_tracked, default=0)
     if common == 0 and floor > 1:
         raise Missing(versions=_further(local, top, floor))
+    # A version passed over those between itself and its newest parent.
     passed_over = min([sides.graph.parents(one)[0] + 1 for one in range(max(common, 1), top + 1)], default=1)
     lowest = max(min(passed_over, common, remote.tracked), 1)
     if lowest < floor:
@@ -75,6 +77,7 @@ def _further(local: LocalSide, top: int, floor: int) -> range:
     hints = [number for number in fresh if floor - _FAR <= number < floor]
     if hints:
         return range(min(hints), floor)
+    # Steps grow, so that the usual case reads few versions and a long search takes few rounds.
     read = top - floor
     for size in _ROUNDS:
         if read < size:
@@ -163,6 +166,7 @@ class Sides:
         if place in self._first:
             own |= self.graph.includes(self._first[place])
         found = own.union(*(self._at[parent] for parent in revision.parents))
+        # Most revisions have one parent, and keep its text if they change only tags or keys.
         parent = revision.parents[0] if len(revision.parents) == 1 else None
         same = parent is not None and self.revisions.all[parent].digest == revision.digest
         if parent is not None and same and found == self._at[parent]:
@@ -204,6 +208,7 @@ class Sides:
         for key in keys:
             if key.version > self.graph.latest:
                 continue
+            # Below the window everything counts as included, so the key need not be checked there.
             if key.version >= self.graph.floor:
                 own = (self.graph.digest(key.version), digest)
                 if not any(one is not None and key.names(self.local.identity, one) for one in own):

@@ -60,6 +60,7 @@ def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
     name is not compared.
     """
     before, after = view(old) if old else {}, view(new) if new else {}
+    # The canonical form has the format at each message, where a change of the file's one format would repeat.
     _share_format(before, after)
     if not before or not after:
         # Of a whole prompt, messages or content show the type well enough.

@@ -104,6 +104,7 @@ class Walk:
 
     def visit(self, node: Any, bound: frozenset[str] = frozenset()) -> None:
         """Walk a tree. ``bound`` are the names that the loops around it set."""
+        # Node types are compared by name, so that jinja2 is not imported here.
         kind = type(node).__name__
         if kind in _LEAVES:
             return

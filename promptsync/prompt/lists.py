@@ -18,6 +18,7 @@ Pair = tuple[int | None, int | None]
 _ALIKE = 0.6
 """Share of common words from which two items of different kinds count as one item that changed its kind."""
 _MAX_CELLS = 4_000
+"""Largest table of similarities. Longer runs of changed items are paired in order, which is instant."""
 _WORD = re.compile(r"\w+")
 
 

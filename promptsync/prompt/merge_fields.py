@@ -87,6 +87,7 @@ class FieldMerger:
     def document(self, base: Object, ours: Object, theirs: Object) -> Object:
         """Merge documents without name, tags and local keys, and with a template format in each message."""
         kinds = ThreeWay(*("chat" if "messages" in side else "completion" for side in (base, ours, theirs)))
+        # A chat template and a completion template have no field in common that could be merged.
         if kinds.ours != kinds.theirs:
             self.conflict(("type",), BOTH_CHANGED, kinds if base else kinds._replace(base=ABSENT))
             return ours
@@ -98,6 +99,7 @@ class FieldMerger:
             return ours
         if _same(base, ours):
             return theirs
+        # The registry derives these fields itself, so that they need no conflict.
         if path[-1] in _DERIVED and not _USER_JSON.intersection(path):
             return theirs if ours is ABSENT else ours
         if path in _BY_NAME:

@@ -112,7 +112,7 @@ def as_blocks(content: Any) -> Any:
 
 
 def as_text(blocks: list[Any]) -> Any:
-    """Return the text of a list that is one block with nothing but a text, else the list."""
+    """Return the text of a list that is one block with nothing but a text, otherwise the list."""
     only = blocks[0] if len(blocks) == 1 else None
     if not isinstance(only, dict) or len(only) != 2 or only.get("type") != "text":
         return blocks

@@ -20,6 +20,7 @@ MAX_EXPANDED = 10_000_000
 """Longest text, in code points, of one expanded block: nested snippets grow exponentially."""
 
 _MAX_VERSION_DIGITS = 9
+"""Python refuses to convert thousands of digits, and no version number has more than these."""
 
 Template = Mapping[str, Any]
 
@@ -203,6 +204,7 @@ def expand(template: Template, snippets: Mapping[Reference, Template]) -> dict[s
             raise SnippetCycle([*path[path.index(reference.name) :], reference.name])
         if len(path) >= MAX_DEPTH:
             raise SnippetError(f"Snippets nest deeper than {MAX_DEPTH} levels, from {path[0]!r} on.")
+        # Each snippet is expanded once, however often it is referenced.
         if reference not in known:
             known[reference] = inline(snippet_text(snippets[reference]), (*path, reference.name))
         return known[reference]

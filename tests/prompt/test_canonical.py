@@ -164,17 +164,17 @@ DIFFERENT = {
 
 
 @pytest.mark.parametrize(("left", "right"), SAME.values(), ids=SAME)
-def test_what_the_registry_fills_in_makes_no_difference(left: Prompt, right: Prompt) -> None:
+def test_values_that_the_registry_fills_in_do_not_change_the_digest(left: Prompt, right: Prompt) -> None:
     assert canonical(left) == canonical(right)
     assert digest(left) == digest(right)
 
 
 @pytest.mark.parametrize(("left", "right"), DIFFERENT.values(), ids=DIFFERENT)
-def test_what_an_author_changes_makes_a_difference(left: Prompt, right: Prompt) -> None:
+def test_changes_of_an_author_change_the_digest(left: Prompt, right: Prompt) -> None:
     assert digest(left) != digest(right)
 
 
-def test_the_form_is_minimal_and_leaves_the_name_and_tags_out() -> None:
+def test_the_form_is_minimal_and_has_no_name_and_tags() -> None:
     prompt = chat(
         user([text("{q}", id=None)], template_format="f-string", input_variables=["q"]),
         tools=[],
@@ -198,7 +198,7 @@ def test_the_digest_is_stable_across_releases() -> None:
     assert digest(prompt) == "sha256:98cdee4b230a5169aa5d0c8efe0cb9e553618d82077cdc26162bc8b21d7e403b"
 
 
-def test_lone_surrogates_have_a_digest_too() -> None:
+def test_lone_surrogates_have_a_digest() -> None:
     assert digest(chat(user("\ud800"))) != digest(chat(user("\ud801")))
 
 
@@ -223,7 +223,7 @@ def test_an_expanded_registry_tool_cannot_be_compared() -> None:
     assert remote.template["tools"][1] == definition
 
 
-def test_a_tool_put_before_an_expanded_one_is_not_taken_for_it() -> None:
+def test_a_tool_before_an_expanded_one_is_not_mistaken_for_it() -> None:
     reference = {"type": "registry", "tool_registry_id": 4}
     other, inserted, definition = (
         {"type": "function", "function": {"name": name}} for name in ("other", "inserted", "lookup")
@@ -264,7 +264,7 @@ def test_canonical_form_is_idempotent_and_does_not_change_its_input(prompt: Prom
 
 
 @given(prompts, st.randoms(use_true_random=False))
-def test_digest_survives_everything_that_a_registry_does(prompt: Prompt, random: Random) -> None:
+def test_the_digest_survives_everything_that_a_registry_does(prompt: Prompt, random: Random) -> None:
     returned = filled(prompt, random)
     assert canonical(returned) == canonical(prompt)
     assert digest(returned) == digest(prompt)
@@ -272,7 +272,9 @@ def test_digest_survives_everything_that_a_registry_does(prompt: Prompt, random:
 
 
 @given(prompts, st.randoms(use_true_random=False), st.data())
-def test_digest_differs_when_any_value_of_the_form_changes(prompt: Prompt, random: Random, data: Any) -> None:
+def test_the_digest_differs_when_any_value_of_the_form_changes(
+    prompt: Prompt, random: Random, data: Any
+) -> None:
     form = canonical(prompt)
     changed = copy.deepcopy(form)
     places = list(_places(changed))
@@ -284,7 +286,7 @@ def test_digest_differs_when_any_value_of_the_form_changes(prompt: Prompt, rando
 
 
 @given(prompts, st.data())
-def test_digest_differs_when_two_different_neighbours_change_places(prompt: Prompt, data: Any) -> None:
+def test_the_digest_differs_when_two_different_neighbours_swap(prompt: Prompt, data: Any) -> None:
     messages = canonical(prompt)["template"].get("messages", [])
     pairs = [i for i in range(len(messages) - 1) if messages[i] != messages[i + 1]]
     assume(pairs)

@@ -50,13 +50,13 @@ HELD: list[Any] = [
 
 
 @pytest.mark.parametrize(("base", "text", "version"), HELD)
-def test_a_text_holds_a_change_that_it_went_on_from(base: str, text: str, version: str) -> None:
+def test_a_text_contains_a_change_that_it_builds_on(base: str, text: str, version: str) -> None:
     assert holds(prompt(base), prompt(text), prompt(version))
     assert not holds(prompt(base), prompt(version), prompt(text))
 
 
 @pytest.mark.parametrize(("base", "text", "version"), HELD)
-def test_what_merges_by_words_alone_is_never_written(base: str, text: str, version: str) -> None:
+def test_a_merge_by_words_is_never_written(base: str, text: str, version: str) -> None:
     assert merge(prompt(base), prompt(text), prompt(version)).conflicts
 
 
@@ -77,12 +77,12 @@ NOT_HELD: list[Any] = [
 
 
 @pytest.mark.parametrize(("base", "text", "version"), NOT_HELD)
-def test_a_text_does_not_hold_what_it_does_not_say(base: str, text: str, version: str) -> None:
+def test_a_text_does_not_contain_a_change_that_it_lacks(base: str, text: str, version: str) -> None:
     assert not holds(prompt(base), prompt(text), prompt(version))
     assert not holds(prompt(base), prompt(version), prompt(text))
 
 
-def test_messages_and_tools_are_held_in_a_run_and_in_any_order() -> None:
+def test_messages_are_contained_in_a_run_and_tools_in_any_order() -> None:
     base = prompt("Be kind.")
     for text, version in (
         (prompt("Be kind.", "Hello.", "Hi."), prompt("Be kind.", "Hello.")),
@@ -95,7 +95,7 @@ def test_messages_and_tools_are_held_in_a_run_and_in_any_order() -> None:
     assert not holds(base, two, prompt("Be kind.", tools=tools("abc")))
 
 
-def test_tags_make_no_difference() -> None:
+def test_tags_do_not_affect_the_decision() -> None:
     base, ours, theirs = (
         replace(prompt(text), tags=tags)
         for text, tags in (("Be kind.", ("a",)), ("Be nice.", ("b", "a")), ("Be kind.\n", ("c",)))
@@ -106,7 +106,7 @@ def test_tags_make_no_difference() -> None:
     assert same is not None and same.tags == ("a",)
 
 
-def test_a_conflict_in_another_field_is_one() -> None:
+def test_a_conflict_in_another_field_is_a_conflict() -> None:
     base, ours, theirs = (
         replace(prompt("Be kind."), metadata={"model": {"provider": "openai", "name": name}})
         for name in ("a", "b", "c")
@@ -120,7 +120,7 @@ def _has_reference(found: Prompt) -> bool:
 
 @some
 @given(prompts(), prompts())
-def test_a_side_that_is_alone_in_its_change_is_the_result(base: Prompt, other: Prompt) -> None:
+def test_the_only_side_with_a_change_is_the_result(base: Prompt, other: Prompt) -> None:
     assert content(deciding(base, other, base)) == content(other)
     assert content(deciding(base, other, other)) == content(other)
     if not _has_reference(base):  # nobody can tell what they stand for
@@ -164,7 +164,7 @@ def without_order(found: Prompt | None) -> str | None:
 
 @some
 @given(three_versions())
-def test_it_does_not_matter_who_decides(three: tuple[Prompt, Prompt, Prompt]) -> None:
+def test_both_sides_decide_the_same(three: tuple[Prompt, Prompt, Prompt]) -> None:
     base, ours, theirs = three
     assert without_order(deciding(base, ours, theirs)) == without_order(deciding(base, theirs, ours))
 
@@ -224,9 +224,7 @@ def test_edits_of_different_lines_or_sentences_are_both_in_the_result(
 
 @some
 @given(st.data(), st.integers(1, 40))
-def test_a_text_holds_a_changed_word_if_and_only_if_the_word_stands_there(
-    data: st.DataObject, size: int
-) -> None:
+def test_a_text_contains_a_changed_word_exactly_if_the_word_is_there(data: st.DataObject, size: int) -> None:
     before = [f"w{number}" for number in range(size)]
     signs = data.draw(
         st.lists(st.sampled_from([" ", " ", ". ", ", ", "\n", "\n\n- "]), min_size=size, max_size=size)

@@ -23,14 +23,14 @@ def document(template: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 @given(prompts(), locals_())
 @settings(max_examples=300)
-def test_a_document_says_all_that_the_prompt_means(prompt: Prompt, local: Local) -> None:
+def test_a_document_round_trips_to_an_equal_prompt(prompt: Prompt, local: Local) -> None:
     back, local_back = to_prompt(to_document(prompt, local), "default")
     assert canonical(back) == canonical(prompt)
     assert (back.name, back.tags, local_back) == (prompt.name, prompt.tags, local)
 
 
 @given(prompts())
-def test_a_document_is_stable_and_in_house_order(prompt: Prompt) -> None:
+def test_a_document_is_stable_and_has_ordered_keys(prompt: Prompt) -> None:
     once = to_document(prompt, Local())
     assert to_document(*to_prompt(once, "x")) == once
     assert list(once) == [key for key in KEYS if key in once]
@@ -72,7 +72,7 @@ def test_a_file_is_read_as_the_wire_template(said: dict[str, Any], template: dic
     assert to_prompt(said, "n")[0] == Prompt("n", template)
 
 
-def test_local_keys_and_metadata_find_their_place() -> None:
+def test_local_keys_and_metadata_are_read() -> None:
     prompt, local = to_prompt(
         {
             "content": "x",
@@ -246,7 +246,7 @@ def test_a_file_leaves_out_what_the_registry_fills_in(template: dict[str, Any], 
         ({"model": None}, {}),
     ],
 )
-def test_model_settings_stand_at_the_top(metadata: dict[str, Any], said: dict[str, Any]) -> None:
+def test_model_settings_are_a_top_level_key(metadata: dict[str, Any], said: dict[str, Any]) -> None:
     assert document({"type": "completion", "content": text("x")}, metadata=metadata) == {
         **said,
         "content": "x",

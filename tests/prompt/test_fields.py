@@ -187,12 +187,12 @@ def test_a_new_prompt_shows_all_its_fields_in_the_order_of_a_file() -> None:
     ]
 
 
-def test_nothing_differs_from_nothing() -> None:
+def test_two_missing_prompts_do_not_differ() -> None:
     assert changes(None, None) == []
     assert variables_change(None, None) == ((), ())
 
 
-def test_variables_that_come_and_go_are_named() -> None:
+def test_added_and_removed_variables_are_named() -> None:
     old = chat(said("user", "{order} {name}"))
     new = chat(said("user", "{order} {{x}} {tone} {city}"), {"role": "placeholder", "name": "history"})
     assert variables_change(old, new) == (("city", "history", "tone"), ("name",))
@@ -216,13 +216,13 @@ def test_paths_are_readable(path: tuple[str | int, ...], text: str) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(prompts, st.randoms(use_true_random=False))
-def test_nothing_is_shown_for_what_a_registry_fills_in(prompt: Prompt, random: Random) -> None:
+def test_values_that_a_registry_fills_in_are_not_shown(prompt: Prompt, random: Random) -> None:
     assert changes(prompt, filled(prompt, random)) == []
 
 
 @settings(deadline=None, max_examples=100)
 @given(prompts, prompts)
-def test_something_is_shown_exactly_when_content_or_tags_differ(old: Prompt, new: Prompt) -> None:
+def test_a_change_is_shown_exactly_if_content_or_tags_differ(old: Prompt, new: Prompt) -> None:
     differ = digest(old) != digest(new) or tag_set(old) != tag_set(new)
     assert bool(changes(old, new)) == differ
 

@@ -49,12 +49,12 @@ def test_the_variables_are_those_that_jinja2_finds(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS[:8])
-def test_templates_without_assignments_are_answered_by_the_walk_alone(text: str) -> None:
+def test_templates_without_assignments_need_only_the_walk(text: str) -> None:
     assert _ours(text).is_plain or "(a, b), c" in text
 
 
 @pytest.mark.parametrize("text", TEXTS[8:10] + TEXTS[11:18])
-def test_templates_with_scopes_of_their_own_are_left_to_jinja2(text: str) -> None:
+def test_jinja2_handles_templates_with_scopes(text: str) -> None:
     assert not _ours(text).is_plain
 
 

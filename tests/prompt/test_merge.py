@@ -59,7 +59,7 @@ def test_an_edit_of_the_text_and_one_of_the_parameters_merge() -> None:
     assert found.prompt.metadata["model"]["parameters"] == {"temperature": 0.9, "top_p": 1}
 
 
-def test_what_the_registry_fills_in_is_no_change() -> None:
+def test_values_that_the_registry_fills_in_are_no_change() -> None:
     filled = [
         {**message, "input_variables": [], "template_format": "f-string", "name": None}
         for message in (SYSTEM, USER)
@@ -81,7 +81,7 @@ def test_inserted_messages_are_aligned_and_not_compared_by_index() -> None:
     ]
 
 
-def test_a_message_removed_by_one_and_left_alone_by_the_other_goes() -> None:
+def test_a_message_removed_on_one_side_and_unchanged_on_the_other_is_removed() -> None:
     base = chat(SYSTEM, *SHOT, USER)
     found = merge(base, chat(SYSTEM, USER), chat(SYSTEM, *SHOT, say("user", "Q: {question}")))
     assert not found.conflicts
@@ -148,7 +148,7 @@ CONFLICTS: list[Any] = [
 
 
 @pytest.mark.parametrize(("base", "ours", "theirs", "told"), CONFLICTS)
-def test_what_does_not_merge_is_told_with_its_field(
+def test_a_conflict_names_its_field(
     base: Prompt | None, ours: Prompt, theirs: Prompt, told: list[tuple[str, str]]
 ) -> None:
     found = merge(base, ours, theirs)
@@ -175,7 +175,7 @@ RUNS: list[Any] = [
 
 @pytest.mark.parametrize(("longer", "shorter", "merged"), RUNS)
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_an_inserted_run_that_has_all_of_the_other_one_is_taken(
+def test_an_inserted_run_that_contains_the_other_one_is_the_result(
     longer: list[Any], shorter: list[Any], merged: list[Any] | None, place: int
 ) -> None:
     one, other = (chat(*[SYSTEM, USER][:place], *run, *[SYSTEM, USER][place:]) for run in (longer, shorter))
@@ -185,7 +185,7 @@ def test_an_inserted_run_that_has_all_of_the_other_one_is_taken(
             assert says(found.prompt) == says(one)
 
 
-def test_inserted_blocks_are_taken_like_messages() -> None:
+def test_inserted_blocks_merge_like_messages() -> None:
     text, first, second = ({"type": "text", "text": text} for text in ("Look:", "one", "two"))
     base, shorter, longer = (
         chat(say("user", blocks)) for blocks in ([text], [text, first], [text, first, second])
@@ -208,7 +208,7 @@ NEW_TOOLS = [
 
 @pytest.mark.parametrize("field", ["tools", "functions"])
 @pytest.mark.parametrize(("base", "ours", "theirs", "merged", "turned"), NEW_TOOLS)
-def test_new_tools_have_no_order(
+def test_the_order_of_new_tools_does_not_matter(
     base: str, ours: str, theirs: str, merged: str, turned: str, field: str
 ) -> None:
     def version(names: str) -> Prompt:
@@ -220,7 +220,7 @@ def test_new_tools_have_no_order(
         assert (says(found.prompt), found.conflicts) == (says(version(names)), ())
 
 
-def test_a_text_that_clashes_is_told_with_the_lines_and_marked() -> None:
+def test_a_text_that_clashes_is_reported_by_line_and_marked() -> None:
     ours, theirs = (
         chat(say("system", f"You are kind.\nYou are {word}."), USER) for word in ("curt", "terse")
     )
@@ -234,7 +234,7 @@ def test_a_text_that_clashes_is_told_with_the_lines_and_marked() -> None:
     )
 
 
-def test_blocks_of_one_message_merge_by_what_they_are() -> None:
+def test_blocks_of_one_message_merge_by_their_kind() -> None:
     image = {"type": "image_url", "image_url": {"url": "{picture}"}}
     ours = chat(SYSTEM, say("user", [{"type": "text", "text": "Question: {question}"}, image]))
     found = merge(BASE, ours, chat(SYSTEM, say("user", "Their question: {question}")))
@@ -293,7 +293,7 @@ def test_a_reference_to_a_tool_of_the_registry_is_kept() -> None:
     assert merge(base, ours, before).prompt.template["tools"] == [tool("added", "Adds."), REFERENCE]
 
 
-def test_a_reference_that_cannot_be_told_from_other_tools_is_a_conflict() -> None:
+def test_a_reference_that_may_stand_for_several_tools_is_a_conflict() -> None:
     base = chat(SYSTEM, tools=[tool("shared")])
     found = merge(
         base,
@@ -304,7 +304,7 @@ def test_a_reference_that_cannot_be_told_from_other_tools_is_a_conflict() -> Non
     assert found.prompt.template["tools"] == [REFERENCE]
 
 
-def test_a_side_that_did_not_touch_its_references_takes_all_else() -> None:
+def test_a_side_with_unchanged_references_gets_all_other_changes() -> None:
     base = chat(SYSTEM, tools=[tool("shared")])
     found = merge(base, chat(SYSTEM, tools=[REFERENCE]), chat(USER, tools=[tool("shared")]))
     assert not found.conflicts
@@ -322,7 +322,7 @@ some = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, H
 
 @some
 @given(prompts(), prompts())
-def test_a_side_that_is_alone_in_its_change_is_the_result(base: Prompt, other: Prompt) -> None:
+def test_the_only_side_with_a_change_is_the_result(base: Prompt, other: Prompt) -> None:
     other = replace(other, name=base.name)
     for found in (merge(base, other, other), merge(base, other, base)):
         assert (says(found.prompt), found.conflicts) == (says(other), ())
@@ -360,7 +360,7 @@ def three_versions(draw: st.DrawFn) -> tuple[Prompt, Prompt, Prompt]:
 
 @some
 @given(three_versions())
-def test_it_does_not_matter_who_merges_but_for_the_sides(three: tuple[Prompt, Prompt, Prompt]) -> None:
+def test_both_sides_get_the_same_merge_and_mirrored_conflicts(three: tuple[Prompt, Prompt, Prompt]) -> None:
     base, ours, theirs = three
     one, other = merge(base, ours, theirs), merge(base, theirs, ours)
     assert len(one.conflicts) == len(other.conflicts)

@@ -53,20 +53,22 @@ def test_changes_apart_merge_by_lines(base: str, ours: str, theirs: str, merged:
         pytest.param("a\nb\n", "a\r\nb\r\n", "a\nB\n", ("a\nb\n", "a\r\nb\r\n", "a\nB\n"), id="line ends"),
     ],
 )  # fmt: skip
-def test_changes_at_one_place_clash(base: str, ours: str, theirs: str, clash: tuple[str, str, str]) -> None:
+def test_changes_of_the_same_lines_clash(
+    base: str, ours: str, theirs: str, clash: tuple[str, str, str]
+) -> None:
     merged = merge_text(base, ours, theirs)
     assert merged.text is None
     assert merged.clashes == (Clash(*clash),)
 
 
-def test_sentences_of_one_long_line_merge_and_join_unharmed() -> None:
+def test_sentences_of_one_long_line_merge() -> None:
     ours = LONG.replace("Be kind and brief", "Be very kind")
     theirs = LONG.replace("End politely.", "End politely. Thank them.")
     merged = merge_text(LONG, ours, theirs).text
     assert merged == ours.replace("End politely.", "End politely. Thank them.")
 
 
-def test_a_sentence_taken_from_the_end_leaves_no_blank_and_glues_nothing() -> None:
+def test_removing_the_last_sentence_leaves_no_blank_and_joins_no_words() -> None:
     shorter = LONG.removesuffix(" End politely.")
     theirs = LONG.replace("You answer", "You ask")
     assert merge_text(LONG, shorter, theirs).text == theirs.removesuffix(" End politely.")
@@ -74,7 +76,7 @@ def test_a_sentence_taken_from_the_end_leaves_no_blank_and_glues_nothing() -> No
     assert merge_text(shorter, longer, theirs.removesuffix(" End politely.")).text == theirs + " Thank them."
 
 
-def test_only_the_sentence_that_clashes_is_told_and_both_sides_hold_what_merged() -> None:
+def test_only_the_sentence_that_clashes_is_reported_and_both_sides_include_what_merged() -> None:
     ours = LONG.replace("brief", "short").replace("order number", "number")
     theirs = LONG.replace("brief", "curt")
     merged = merge_text(LONG, ours, theirs)
@@ -118,9 +120,7 @@ BY_WORDS = [
 
 
 @pytest.mark.parametrize(("base", "ours", "theirs", "merged"), BY_WORDS)
-def test_what_clashes_merges_by_words_only_when_asked_to(
-    base: str, ours: str, theirs: str, merged: str
-) -> None:
+def test_clashes_merge_by_words_only_on_request(base: str, ours: str, theirs: str, merged: str) -> None:
     assert merge_text(base, ours, theirs, by_words=True).text == merged
     assert merge_text(base, theirs, ours, by_words=True).text == merged
     assert merge_text(base, ours, theirs).text is None
@@ -145,7 +145,7 @@ def test_what_clashes_merges_by_words_only_when_asked_to(
         ),
     ],
 )
-def test_words_that_clash_clash(base: str, ours: str, theirs: str) -> None:
+def test_a_clash_of_words_stays_a_clash(base: str, ours: str, theirs: str) -> None:
     for one, other in ((ours, theirs), (theirs, ours)):
         assert merge_text(base, one, other, by_words=True).text is None
 
@@ -159,7 +159,7 @@ def test_words_that_clash_clash(base: str, ours: str, theirs: str) -> None:
         ("a\nb\nc", "a\nc", "a\nY\nc", "a\n<<<<<<< me\n=======\nY\n>>>>>>> v7\nc"),
     ],
 )
-def test_markers_stand_on_lines_of_their_own(base: str, ours: str, theirs: str, marked: str) -> None:
+def test_conflict_markers_are_on_their_own_lines(base: str, ours: str, theirs: str, marked: str) -> None:
     assert merge_text(base, ours, theirs).marked("me", "v7") == marked
 
 
@@ -173,14 +173,14 @@ any_text = st.one_of(ended, sentences, texts())
 
 
 @given(any_text, any_text)
-def test_one_side_alone_is_taken_whole(base: str, other: str) -> None:
+def test_a_change_on_one_side_alone_is_the_result(base: str, other: str) -> None:
     assert merge_text(base, other, other).text == other
     assert merge_text(base, base, other).text == other
     assert merge_text(base, other, base).text == other
 
 
 @given(versions)
-def test_it_does_not_matter_who_merges(three: tuple[str, str, str]) -> None:
+def test_both_sides_get_the_same_merge(three: tuple[str, str, str]) -> None:
     base, ours, theirs = three
     assert merge_text(base, theirs, ours).parts == swapped(merge_text(base, ours, theirs))
 
@@ -202,7 +202,7 @@ def test_every_line_that_a_side_added_is_in_the_result_or_in_a_clash(
 
 
 @given(ended, ended, ended)
-def test_no_line_is_made_of_two(base: str, ours: str, theirs: str) -> None:
+def test_no_line_is_made_of_two_lines(base: str, ours: str, theirs: str) -> None:
     known = {line for text in (base, ours, theirs) for line in text.split("\n")}
     assert set(told(merge_text(base, ours, theirs)).split("\n")) <= known | {""}
 
@@ -218,7 +218,7 @@ def test_edits_with_a_line_between_never_clash(before: int, after: int, ends: bo
     assert merged.text == "\n".join(both) + end
 
 
-def test_a_megabyte_merges_in_a_moment() -> None:
+def test_a_megabyte_merges_quickly() -> None:
     text = [f"This is the line with the number {number}." for number in range(25_000)]
     ours, theirs = [*text, "ours"], ["theirs", *text]
     merged = merge_text("\n".join(text), "\n".join(ours), "\n".join(theirs)).text

@@ -39,7 +39,7 @@ from promptsync.prompt.names import MAX_PATH, MAX_SEGMENT, folded, name_for, pat
         ("a~/b~", "a%7E/b~.yaml"),
     ],
 )
-def test_a_name_has_a_readable_path_and_the_path_gives_it_back(name: str, path: str) -> None:
+def test_a_name_has_a_readable_path_that_converts_back(name: str, path: str) -> None:
     assert path_for(name) == path
     assert name_for(path) == name
 
@@ -54,14 +54,14 @@ def test_a_name_has_a_readable_path_and_the_path_gives_it_back(name: str, path: 
         ("%2E%2E.yml", ".."),
     ],
 )
-def test_a_file_that_the_user_named_is_taken_by_its_word(path: str, name: str) -> None:
+def test_the_path_of_a_file_that_a_user_named_is_its_name(path: str, name: str) -> None:
     assert name_for(path) == name
 
 
 @pytest.mark.parametrize(
     "name", ["e" * 512, "é" * 512, "%" * 512, "a/" * 255 + "b", "x" * 300 + "/y", "ab/" + "é" * 300]
 )
-def test_a_long_name_is_cut_and_stays_its_own(name: str) -> None:
+def test_a_long_name_is_shortened_and_stays_unique(name: str) -> None:
     path = path_for(name)
     assert len(path.encode()) <= MAX_PATH + 5
     assert all(len(part.encode()) <= MAX_SEGMENT + 5 for part in path.split("/"))
@@ -78,7 +78,7 @@ def test_a_long_name_is_cut_and_stays_its_own(name: str) -> None:
         ("a", "a.yaml"),
     ],
 )
-def test_a_twin_of_a_taken_path_gets_another_one(name: str, taken: str) -> None:
+def test_a_path_that_is_taken_is_avoided(name: str, taken: str) -> None:
     path = path_for(name, [taken])
     assert folded(path) != folded(taken)
     assert path == path_for(name, [taken])
@@ -86,7 +86,7 @@ def test_a_twin_of_a_taken_path_gets_another_one(name: str, taken: str) -> None:
 
 
 @given(names())
-def test_no_name_leads_out_of_the_directory(name: str) -> None:
+def test_no_path_leaves_the_directory(name: str) -> None:
     path = path_for(name)
     assert not path.startswith(("/", "."))
     for part in PurePosixPath(path).parts + PureWindowsPath(path).parts:
@@ -99,7 +99,7 @@ def test_no_name_leads_out_of_the_directory(name: str) -> None:
 
 
 @given(names())
-def test_a_short_name_comes_back_from_its_path(name: str) -> None:
+def test_a_short_name_round_trips_through_its_path(name: str) -> None:
     path = path_for(name)
     assert name_for(path) == name or "~" in path
 

@@ -24,7 +24,7 @@ WAYS = [
 
 
 @pytest.mark.parametrize(("old", "new", "previous", "after"), WAYS)
-def test_the_way_back_after_a_move(
+def test_where_a_rollback_goes_after_a_move(
     old: int | None, new: int, previous: int | None, after: int | None
 ) -> None:
     assert previous_after(old, new, previous) == after
@@ -34,7 +34,7 @@ _numbers = st.integers(1, 9)
 
 
 @given(_numbers, _numbers, st.none() | _numbers)
-def test_a_label_is_above_its_way_back_exactly_after_a_release(
+def test_a_label_is_above_its_previous_one_exactly_after_a_release(
     old: int, new: int, previous: int | None
 ) -> None:
     after = previous_after(old, new, previous)
@@ -43,17 +43,17 @@ def test_a_label_is_above_its_way_back_exactly_after_a_release(
         assert (new > after) == (new > old)
 
 
-def test_a_label_that_remembers_has_no_other_that_remembers_it() -> None:
+def test_a_previous_label_has_no_previous_label() -> None:
     assert previous_name("prod") == "prod.previous"
     assert previous_name("prod.previous") is None
 
 
 @pytest.mark.parametrize("label", ["", " ", " prod", "prod ", "a\nb", "a\x1bb", "a\u202eb", "x" * 250])
-def test_labels_that_nobody_could_type_are_refused(label: str) -> None:
+def test_labels_that_nobody_can_type_are_refused(label: str) -> None:
     with pytest.raises(UsageError):
         check_label(label)
 
 
 @pytest.mark.parametrize("label", ["prod", "prod.previous", "eu west", "größe", "発売", "a:b@c"])
-def test_all_other_labels_are_taken(label: str) -> None:
+def test_all_other_labels_are_accepted(label: str) -> None:
     check_label(label)

@@ -39,7 +39,7 @@ def test_a_prompt_is_affected_when_anything_that_it_renders_is(
 
 
 @given(texts=_TEXTS, changed=_CHANGED)
-def test_each_way_leads_from_reference_to_reference_down_to_what_changed(
+def test_each_way_follows_references_down_to_a_changed_snippet(
     texts: dict[str, list[Reference]], changed: set[str]
 ) -> None:
     for name, way in parents(texts, dict.fromkeys(changed, follows_text)).items():

@@ -70,7 +70,7 @@ def expanded(text: str, **bodies: str) -> dict:
         ("@@@a@@@ @@@", [Reference("a"), Malformed("@@@ without a closing @@@", 8)]),
     ],
 )
-def test_text_is_cut_into_references_at_each_pair_of_fences(text, found):
+def test_each_pair_of_fences_is_a_reference(text, found):
     assert scan(text) == found
     assert references(text) == [item for item in found if isinstance(item, Reference)]
 
@@ -91,7 +91,7 @@ def test_references_print_as_the_text_they_were_read_from(text):
         assert reference.version is not None or str(reference) == token
 
 
-def test_references_are_gathered_from_every_string_of_a_template_once_and_in_order():
+def test_the_references_in_all_strings_of_a_template_are_listed_once_and_in_order():
     template = chat("@@@b@@@ @@@a@@@", "@@@b@@@") | {
         "tools": [{"function": {"description": "@@@c@label:x@@@"}}]
     }
@@ -120,7 +120,7 @@ def test_prompts_are_published_after_what_they_reference(prompts, levels):
     assert publish_order(prompts) == levels
 
 
-def test_a_cycle_is_named_by_its_path():
+def test_a_cycle_is_reported_as_a_path():
     with pytest.raises(SnippetCycle, match="b -> c -> b") as caught:
         publish_order({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()})
     assert caught.value.path == ("b", "c", "b")

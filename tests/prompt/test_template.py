@@ -51,7 +51,7 @@ def test_variables_are_read_from_the_text(template, written, names):
     assert variables(template, written) == names
 
 
-def test_messages_contribute_placeholders_images_and_media_in_their_own_format():
+def test_messages_have_placeholder_image_and_media_variables():
     template = {
         "type": "chat",
         "messages": [
@@ -108,7 +108,7 @@ def test_templates_of_odd_shapes_have_no_variables(odd):
         ("{{ " + "9" * 5000 + " }}", J, None.__class__),
     ],
 )
-def test_syntax_errors_name_their_place(template, written, error):
+def test_syntax_errors_have_a_place(template, written, error):
     found = syntax_error(template, written)
     if error is type(None):
         assert found is not None
@@ -151,7 +151,7 @@ def test_syntax_errors_name_their_place(template, written, error):
         ("{{ '{0.__class__}'.format(1) }}", J, {}, "", set()),
     ],
 )
-def test_text_renders_as_the_registry_does_it(template, written, values, rendered, missing):
+def test_text_renders_as_in_the_registry(template, written, values, rendered, missing):
     assert render_text(template, written, values) == (rendered, missing)
 
 
@@ -186,7 +186,7 @@ RUNAWAYS = [
 
 
 @pytest.mark.parametrize(("written", "template"), RUNAWAYS)
-def test_runaway_templates_stay_unrendered_and_cost_little(written, template):
+def test_runaway_templates_stay_unrendered_at_little_cost(written, template):
     began = time.perf_counter()
     rendered = render(template, written, {"x": 1, "w": 999_999_999})
     assert rendered.text == template
@@ -195,7 +195,7 @@ def test_runaway_templates_stay_unrendered_and_cost_little(written, template):
 
 
 @given(st.text(), st.sampled_from([F, J]), st.dictionaries(st.text(max_size=3), st.text(max_size=3)))
-def test_no_text_is_an_error(template, written, values):
+def test_no_text_raises(template, written, values):
     variables(template, written)
     syntax_error(template, written)
     render_text(template, written, values)
@@ -221,7 +221,7 @@ def chat(*messages: dict) -> dict:
     return {"type": "chat", "messages": list(messages)}
 
 
-def test_a_template_renders_whole_and_says_once_what_was_missing():
+def test_a_template_renders_with_one_warning_per_missing_variable():
     template = chat(
         {"role": "system", "content": [text("{tone} {tone}"), text("{tone}")]},
         {"role": "user", "template_format": J, "content": [text("{{ q }}")]},
@@ -242,7 +242,7 @@ def test_a_template_renders_whole_and_says_once_what_was_missing():
     assert template["messages"][0]["content"][0] == text("{tone} {tone}")
 
 
-def test_placeholders_become_the_messages_they_are_given():
+def test_placeholders_become_the_messages_in_their_variable():
     template = chat(
         {"role": "placeholder", "name": "history"}, {"role": "user", "content": [text("now {x}")]}
     )
@@ -269,7 +269,7 @@ def test_placeholders_become_the_messages_they_are_given():
         ),
     ],
 )
-def test_placeholders_without_messages_leave_none(values, roles, warning):
+def test_placeholders_without_messages_are_removed(values, roles, warning):
     rendered, warnings = render_template(chat({"role": "placeholder", "name": "history"}), values)
     assert [message["role"] for message in rendered["messages"]] == roles
     assert warnings == ([warning] if warning else [])
@@ -300,7 +300,7 @@ def test_string_content_is_rendered_as_one_text():
     assert rendered["content"] == "1"
 
 
-def test_many_threads_may_render_the_first_jinja2_template_together():
+def test_many_threads_can_render_the_first_jinja2_template_at_once():
     code = (
         "import sys; sys.setswitchinterval(1e-6)\n"
         "from concurrent.futures import ThreadPoolExecutor\n"

@@ -56,7 +56,7 @@ def test_a_long_line_is_shown_in_sentences_with_the_changed_words() -> None:
     )
 
 
-def test_a_line_break_inside_a_long_line_is_said() -> None:
+def test_a_line_break_inside_a_long_line_gets_a_note() -> None:
     old = "One sentence here. " * 4 + "No blank after this.Then. " + "Another sentence. " * 4
     new = old.replace("One sentence here. " * 4, ("One sentence here. " * 4) + "\n")
     shown = plain(unified(old, new))
@@ -65,7 +65,7 @@ def test_a_line_break_inside_a_long_line_is_said() -> None:
     assert shown.count("+One sentence here. ") == 1
 
 
-def test_japanese_sentences_and_words_are_told_apart() -> None:
+def test_japanese_sentences_and_words_are_split() -> None:
     old = "返金の質問に答えてください。丁寧に話す。" * 7
     lines = unified(old, old.replace("丁寧", "とても丁寧", 1))
     changed = [line for line in lines if line.kind == "added"]
@@ -120,7 +120,7 @@ texts = st.lists(
 
 
 @given(texts, texts)
-def test_a_diff_with_all_its_context_holds_both_texts(old: str, new: str) -> None:
+def test_a_diff_with_all_its_context_contains_both_texts(old: str, new: str) -> None:
     lines = unified(old, new, context=10_000)
     assert bool(lines) == (old != new)
     if lines:

@@ -43,7 +43,7 @@ REFUSED = Failed("b", "422")
         ),
     ],
 )
-def test_a_fingerprint_tells_plans_apart(other: PushPlan) -> None:
+def test_different_plans_have_different_fingerprints(other: PushPlan) -> None:
     assert other.fingerprint != PLAN.fingerprint
 
 
@@ -57,11 +57,11 @@ def test_a_fingerprint_tells_plans_apart(other: PushPlan) -> None:
         replace(PLAN, actions=(replace(ACTION, path="prompts/moved.yaml"), PLAN.actions[1])),
     ],
 )
-def test_a_fingerprint_is_the_same_for_what_changes_no_outcome(same: PushPlan) -> None:
+def test_a_fingerprint_ignores_what_does_not_change_the_outcome(same: PushPlan) -> None:
     assert same.fingerprint == PLAN.fingerprint
 
 
-def test_levels_group_what_publishes_in_order() -> None:
+def test_levels_order_what_publishes() -> None:
     actions = [replace(ACTION, name=name) for name in "cab"] + [replace(ACTION, name="z", kind=Kind.ARCHIVE)]
     plan = PushPlan(with_levels(actions, [["b"], ["a", "c"]]))
     assert [[action.name for action in level] for level in plan.levels] == [["b"], ["a", "c"]]
@@ -78,7 +78,7 @@ def test_levels_group_what_publishes_in_order() -> None:
         (Kind.LABEL, 3, 3),
     ],
 )
-def test_an_action_knows_the_version_that_it_makes(kind: Kind, current: int | None, after: int) -> None:
+def test_an_action_knows_the_version_that_it_creates(kind: Kind, current: int | None, after: int) -> None:
     assert replace(ACTION, kind=kind, current=current).next == after
 
 
@@ -90,7 +90,7 @@ def test_a_limit_counts_shares_of_ten_or_more(changed: int, total: int, limit: f
     assert over_limit(changed, total, limit) is over
 
 
-def test_creations_restores_and_labels_are_no_changes() -> None:
+def test_creations_restores_and_labels_do_not_count_as_changes() -> None:
     assert counted(replace(ACTION, kind=kind) for kind in Kind) == 3
 
 
@@ -117,5 +117,5 @@ def test_creations_restores_and_labels_are_no_changes() -> None:
         ({"interrupted": True, "failed": [UNKNOWN]}, 130),
     ],
 )
-def test_a_receipt_ends_in_the_worst_of_its_codes(receipt: dict[str, Any], code: int) -> None:
+def test_a_receipt_has_the_worst_of_its_exit_codes(receipt: dict[str, Any], code: int) -> None:
     assert PushReceipt(**receipt).exit_code == code

@@ -30,7 +30,7 @@ ALLOWED = [
 
 
 @pytest.mark.parametrize(("url", "base", "host", "port"), ALLOWED)
-def test_a_url_is_taken_apart(url: str, base: str, host: str, port: int) -> None:
+def test_a_url_is_split_into_its_parts(url: str, base: str, host: str, port: int) -> None:
     found = address(url)
     assert (found.base, found.host, found.port) == (base, host, port)
 
@@ -72,7 +72,7 @@ def test_a_missing_key_is_named_before_any_request(key: str | None) -> None:
     assert "PROMPTLAYER_API_KEY" in caught.value.hint
 
 
-def test_a_key_for_a_registry_of_this_machine_may_be_any_word() -> None:
+def test_a_registry_on_this_machine_accepts_any_key() -> None:
     with pytest.raises(MissingKey) as caught:
         PromptLayer("http://127.0.0.1:8470", None)
     assert "`promptsync serve` accepts any value" in caught.value.hint

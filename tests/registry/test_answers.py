@@ -54,7 +54,7 @@ def test_a_404_that_names_an_item_means_that_the_item_is_missing(body: Any) -> N
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[]", '{"success": true}', "null", "done"])
-def test_a_write_is_acknowledged_by_nearly_anything(body: str) -> None:
+def test_nearly_any_response_acknowledges_a_write(body: str) -> None:
     answer(body).acknowledge()
 
 
@@ -66,12 +66,12 @@ def test_a_write_is_acknowledged_by_nearly_anything(body: str) -> None:
         ('{"success": tr', BadAnswer),
     ],
 )
-def test_a_write_is_not_acknowledged_by_a_web_page_or_a_failure(body: str, error: type[Exception]) -> None:
+def test_a_web_page_or_a_failure_does_not_acknowledge_a_write(body: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         answer(body).acknowledge()
 
 
-def test_a_wrong_shape_is_described_with_what_was_expected_and_what_came() -> None:
+def test_a_wrong_shape_is_reported_with_what_was_expected_and_what_was_returned() -> None:
     with pytest.raises(BadAnswer) as caught:
         answer("<html>\n  <body>Sign in\x1b[2J</body>").object()
     assert caught.value.message == (
@@ -92,19 +92,19 @@ def test_a_wrong_shape_is_described_with_what_was_expected_and_what_came() -> No
         (None, None),
     ],
 )
-def test_a_list_is_found_bare_or_under_a_key(body: Any, found: Any) -> None:
+def test_a_list_is_found_alone_or_under_a_key(body: Any, found: Any) -> None:
     assert listed_in(body, ("items", "rows")) == found
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_what_is_shown_is_short_and_printable_and_one_line(text: str) -> None:
+def test_shown_text_is_one_short_printable_line(text: str) -> None:
     found = shown(text)
     assert found.isprintable()
     assert len(found) <= EXCERPT * len("\\U0001f600")
 
 
 @given(st.binary(max_size=300), st.sampled_from([200, 404, 422]))
-def test_no_bytes_of_a_registry_break_the_reading_of_its_errors(content: bytes, status: int) -> None:
+def test_any_bytes_can_be_read_as_an_error(content: bytes, status: int) -> None:
     found = answer(content, status)
     assert found.reason().isprintable() and found.excerpt().isprintable()
     found.is_about_route()

@@ -47,7 +47,7 @@ PARENTS = [
 
 @pytest.mark.parametrize("tells_snippets", [True, False])
 @pytest.mark.parametrize(("tone", "parent", "outer"), PARENTS)
-def test_a_snippets_parent_is_never_taken_with_the_snippet_inlined(
+def test_a_parent_is_never_read_with_an_expanded_snippet(
     tells_snippets: bool, tone: str, parent: str, outer: str
 ) -> None:
     with client(Customer(tells_snippets=tells_snippets)) as registry:
@@ -76,7 +76,7 @@ class ExpandsEverywhere(Customer):
 
 
 @pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@version_number:1@@@"])
-def test_an_inlined_snippet_is_recognised_by_the_text_of_any_of_its_versions(reference: str) -> None:
+def test_an_expanded_snippet_is_recognized_by_the_text_of_any_of_its_versions(reference: str) -> None:
     with client(ExpandsEverywhere()) as registry:
         registry.prompts.publish(completion("tone", "Be kind."), message="m")
         registry.prompts.publish(completion("tone", "Be short."), message="m")
@@ -85,7 +85,7 @@ def test_an_inlined_snippet_is_recognised_by_the_text_of_any_of_its_versions(ref
             registry.prompts.get(None, "parent")
 
 
-def test_a_prompt_whose_variables_are_filled_in_is_not_taken_for_its_source() -> None:
+def test_a_prompt_with_filled_in_variables_is_not_mistaken_for_its_source() -> None:
     with client(Customer(renders=True)) as registry:
         registry.prompts.publish(PROMPT, message="m")
         with pytest.raises(NotReadableRaw, match="variables a, b"):
@@ -119,7 +119,7 @@ LACKING: list[Callable[[Registry], object]] = [
         Reply("", 501),
     ],
 )
-def test_what_a_registry_lacks_is_named_with_the_operation_and_the_registry(
+def test_an_unsupported_operation_is_named_along_with_the_registry(
     use: Callable[[Registry], object], no_route: Reply
 ) -> None:
     customer = Customer()

@@ -69,7 +69,7 @@ def test_a_list_shows_every_prompt_with_its_raw_body(registry: PromptLayer) -> N
     assert [one.name for one in registry.prompts.list(name="TONE")] == [TONE.name]
 
 
-def test_labels_move_through_both_ways_of_reading_them(registry: PromptLayer) -> None:
+def test_moved_labels_are_read_in_both_ways(registry: PromptLayer) -> None:
     registry.prompts.publish(TONE, message="m", labels=["prod"])
     made = registry.prompts.publish(TONE, message="m")
     (prod,) = registry.labels.of(made.template_id, TONE.name)
@@ -95,7 +95,7 @@ def test_an_archived_prompt_is_gone_from_the_active_list(registry: PromptLayer) 
     assert [one.name for one in registry.prompts.list(status="deleted")] == [PARENT.name]
 
 
-def test_what_is_not_there_is_not_found(registry: PromptLayer) -> None:
+def test_unknown_items_are_not_found(registry: PromptLayer) -> None:
     made = registry.prompts.publish(TONE, message="m")
     for template_id, name, number in (
         (made.template_id, TONE.name, 9),
@@ -121,7 +121,7 @@ def test_the_users_of_a_snippet_are_listed_and_prompts_rendered(registry: Prompt
     assert "Be kind. Hi Ana" in str(rendered["prompt_template"])
 
 
-def test_an_all_digit_name_and_the_prompt_with_that_id_are_told_apart(registry: PromptLayer) -> None:
+def test_an_all_digit_name_is_not_mistaken_for_an_id(registry: PromptLayer) -> None:
     first = registry.prompts.publish(Prompt("greet", template("one")), message="m")
     digits = registry.prompts.publish(Prompt(str(first.template_id), template("two")), message="m")
     for made, name in ((first, "greet"), (digits, str(first.template_id))):
@@ -151,7 +151,7 @@ def test_many_threads_publish_and_read_at_once(registry: PromptLayer) -> None:
     assert registry.requests == 242
 
 
-def test_a_wrong_key_is_refused(tmp_path: Path) -> None:
+def test_a_wrong_key_is_rejected(tmp_path: Path) -> None:
     app = create_app(str(tmp_path / "registry.db"), api_key="pl_right_key")
     transport = wsgi_transport(app)
     with (

@@ -49,7 +49,7 @@ def failed(status: int, message: str = "", **headers: str) -> Reply:
 
 
 @pytest.mark.parametrize("fault", [failed(429), failed(500), failed(502), failed(503), failed(504), DROPPED])
-def test_a_read_is_repeated_until_it_works(fault: Reply) -> None:
+def test_a_read_is_retried_until_it_succeeds(fault: Reply) -> None:
     script = Scripted(fault, fault, fault, EMPTY_LIST)
     with client(script) as registry:
         assert registry.prompts.list() == []
@@ -84,7 +84,7 @@ GIVEN_UP: list[tuple[Reply, type[RemoteError], int]] = [
 
 
 @pytest.mark.parametrize(("fault", "error", "attempts"), GIVEN_UP)
-def test_a_read_that_never_works_ends_in_exit_code_four(
+def test_a_read_that_never_succeeds_has_exit_code_four(
     fault: Reply, error: type[RemoteError], attempts: int
 ) -> None:
     with client(Scripted(fault)) as registry:
@@ -114,7 +114,7 @@ FATES: list[tuple[Reply, type[RemoteError], bool]] = [
 
 
 @pytest.mark.parametrize(("fault", "error", "is_certain"), FATES)
-def test_a_publish_is_sent_once_and_says_whether_it_can_have_happened(
+def test_a_publish_is_sent_once_and_its_error_says_whether_it_may_have_happened(
     fault: Reply, error: type[RemoteError], is_certain: bool
 ) -> None:
     script = Scripted(fault)
@@ -126,7 +126,7 @@ def test_a_publish_is_sent_once_and_says_whether_it_can_have_happened(
         assert isinstance(caught.value, FateUnknown) is not is_certain
 
 
-def test_a_publish_is_repeated_when_the_registry_was_only_too_busy() -> None:
+def test_a_publish_is_retried_after_a_rate_limit() -> None:
     script = Scripted(failed(429), failed(429), CREATED)
     with client(script) as registry:
         assert registry.prompts.publish(PROMPT, message="m").version == 1
@@ -150,7 +150,7 @@ def test_a_closed_port_is_named_and_nothing_was_sent() -> None:
         assert registry.requests == 2
 
 
-def test_a_timed_out_read_is_repeated_only_once() -> None:
+def test_a_read_that_timed_out_is_retried_once() -> None:
     script = Scripted(SLOW)
     with client(script, waits=Waits(answer=0.1, first_retry=0.001)) as registry:
         with pytest.raises(TimedOut, match=r"did not respond within 0\.1 s"):
@@ -178,13 +178,13 @@ WAITS = [
 
 
 @pytest.mark.parametrize(("header", "seconds"), WAITS)
-def test_retry_after_is_honoured_within_reason(header: str, seconds: float) -> None:
+def test_retry_after_is_honoured_up_to_a_limit(header: str, seconds: float) -> None:
     answer = httpx.Response(429, headers={"Retry-After": header})
     wait = policy(repeatable=False).increment().wait_after(answer)
     assert seconds * 0.75 <= wait <= seconds
 
 
-def test_waits_double_and_are_longest_at_a_minute() -> None:
+def test_waits_double_up_to_a_minute() -> None:
     waiting, waits = policy(repeatable=True), []
     for _ in range(10):
         waiting = waiting.increment()
@@ -193,7 +193,7 @@ def test_waits_double_and_are_longest_at_a_minute() -> None:
     assert waits[-1] == 60.0
 
 
-def test_somebody_is_told_of_a_long_wait_and_requests_stop_meanwhile() -> None:
+def test_a_long_wait_is_reported_and_stops_other_requests() -> None:
     told: list[str] = []
     in_a_second = formatdate(time() + 2, usegmt=True)
     script = Scripted(failed(429, "", Retry_After=in_a_second), EMPTY_LIST)
@@ -208,7 +208,7 @@ def test_somebody_is_told_of_a_long_wait_and_requests_stop_meanwhile() -> None:
 # -- what is said ----------------------------------------------------------------------------------------
 
 
-def test_a_refused_key_names_the_variable_and_the_url_and_never_the_key() -> None:
+def test_a_rejected_key_names_the_variable_and_the_url_and_never_the_key() -> None:
     with client(Scripted(failed(401, f"Invalid API key {KEY}"))) as registry:
         with pytest.raises(Rejected) as caught:
             registry.prompts.list()
@@ -236,7 +236,7 @@ def test_a_key_that_the_registry_echoes_is_not_shown(reply: Reply) -> None:
     assert KEY not in shown and KEY[:8] not in shown
 
 
-def test_a_redirect_is_not_followed_and_its_target_named() -> None:
+def test_a_redirect_is_not_followed_and_its_target_is_named() -> None:
     other = Scripted(EMPTY_LIST)
     with serving(other) as elsewhere:
         script = Scripted(Reply("", status=301, headers={"Location": f"{elsewhere}/prompt-templates"}))
@@ -275,7 +275,7 @@ def test_the_reason_is_found_in_every_known_error_body(body: Any, reason: str) -
     assert reason in caught.value.message
 
 
-def test_a_success_that_says_it_is_none_is_an_error() -> None:
+def test_a_response_with_success_false_is_an_error() -> None:
     with client(Scripted(Reply({"success": False, "message": "quota"}))) as registry:
         with pytest.raises(Rejected, match="quota"):
             registry.tracking.track_score(1, 50)
@@ -283,7 +283,7 @@ def test_a_success_that_says_it_is_none_is_an_error() -> None:
             registry.prompts.publish(PROMPT, message="m")
 
 
-def test_what_json_cannot_carry_is_refused_before_it_is_sent() -> None:
+def test_a_text_that_is_not_valid_in_json_is_refused_before_it_is_sent() -> None:
     script = Scripted(CREATED)
     with client(script) as registry:
         for value in (float("nan"), "\ud800", {1, 2}):
@@ -302,14 +302,14 @@ def test_the_key_and_our_name_are_in_each_request() -> None:
     assert headers["User-Agent"].startswith("promptsync/")
 
 
-def test_a_proxy_never_sees_what_goes_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_to_this_machine_bypass_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     with client(Scripted(EMPTY_LIST)) as registry:
         assert registry.prompts.list() == []
 
 
-def test_a_broken_proxy_setting_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_proxy_setting_is_an_error_without_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "nonsense://proxy")
     with (
         PromptLayer("https://registry.invalid", KEY) as registry,

@@ -55,7 +55,7 @@ LABEL_LISTS: list[tuple[Any, list[Label] | None]] = [
 
 
 @pytest.mark.parametrize(("body", "labels"), LABEL_LISTS)
-def test_the_list_of_all_labels_is_understood_or_not_used(body: Any, labels: list[Label] | None) -> None:
+def test_a_list_of_all_labels_is_used_only_if_it_is_complete(body: Any, labels: list[Label] | None) -> None:
     with client(Scripted(Reply(body))) as registry:
         assert registry.labels.all() == labels
         asked = registry.requests
@@ -64,19 +64,19 @@ def test_the_list_of_all_labels_is_understood_or_not_used(body: Any, labels: lis
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 422])
-def test_a_registry_without_a_list_of_all_labels_is_asked_per_prompt(status: int) -> None:
+def test_without_a_list_of_all_labels_they_are_read_per_prompt(status: int) -> None:
     with client(Scripted(Reply({"message": "'labels' is not an id"}, status=status))) as registry:
         assert registry.labels.all() is None
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_list_of_labels_is_no_missing_one(status: int) -> None:
+def test_a_rejected_list_of_labels_is_an_error(status: int) -> None:
     with client(Scripted(Reply("", status=status))) as registry, pytest.raises(Rejected):
         registry.labels.all()
 
 
 @pytest.mark.parametrize("body", [[PROD], {"release_labels": [PROD]}])
-def test_the_labels_of_a_prompt_come_bare_or_in_an_object(body: Any) -> None:
+def test_the_labels_of_a_prompt_are_a_list_or_in_an_object(body: Any) -> None:
     with client(Scripted(Reply(body))) as registry:
         assert registry.labels.of(71, "greet") == [LABEL]
 
@@ -87,7 +87,7 @@ def test_labels_of_another_shape_are_refused(body: Any) -> None:
         registry.labels.of(71, "greet")
 
 
-def test_a_forbidden_label_says_that_the_permission_is_missing() -> None:
+def test_a_forbidden_label_names_the_missing_permission() -> None:
     with client(Scripted(Reply("", status=403))) as registry, pytest.raises(Rejected) as caught:
         registry.labels.set(71, "greet", "prod", 3, LABEL)
     assert "permission" in caught.value.hint
@@ -113,9 +113,7 @@ class LosesAnswers(Vendor):
 
 
 @pytest.mark.parametrize(("is_made", "elsewhere"), [(True, None), (False, None), (True, 1)])
-def test_a_label_whose_creation_got_lost_is_looked_for_before_it_is_made_again(
-    is_made: bool, elsewhere: int | None
-) -> None:
+def test_a_label_is_looked_up_before_it_is_created_again(is_made: bool, elsewhere: int | None) -> None:
     with client(LosesAnswers(is_made=is_made, version=elsewhere)) as registry:
         registry.prompts.publish(PROMPT, message="m")
         registry.labels.set(1, PROMPT.name, "prod", 2, None)

@@ -40,7 +40,9 @@ def ids(registry: Any) -> list[int]:
 @pytest.mark.parametrize(
     ("count", "cap"), [(0, 100), (1, 100), (100, 100), (101, 100), (250, 100), (75, 30), (60, 30)]
 )
-def test_every_item_is_read_once_however_little_the_registry_says(keys: str, count: int, cap: int) -> None:
+def test_every_item_is_read_once_whatever_the_registry_says_about_pages(
+    keys: str, count: int, cap: int
+) -> None:
     script = Scripted(react=pages_of([item(n) for n in range(1, count + 1)], cap=cap, keys=keys))
     with client(script) as registry:
         assert sorted(ids(registry)) == [*range(1, count + 1)]
@@ -48,7 +50,7 @@ def test_every_item_is_read_once_however_little_the_registry_says(keys: str, cou
         assert registry.requests == pages if keys else registry.requests <= pages + 1
 
 
-def test_a_list_that_was_read_before_is_read_at_once() -> None:
+def test_a_second_reading_requests_all_pages_at_once() -> None:
     together = threading.Barrier(3, timeout=5)
     answer = pages_of([item(n) for n in range(1, 251)])
 
@@ -65,7 +67,7 @@ def test_a_list_that_was_read_before_is_read_at_once() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 100, 101, 200, 301, 500])
-def test_a_list_that_got_longer_or_shorter_in_between_is_read_whole(count: int) -> None:
+def test_a_list_that_became_longer_or_shorter_is_read_whole(count: int) -> None:
     items = [item(n) for n in range(1, 251)]
     script = Scripted(react=lambda seen: pages_of(items)(seen))
     with client(script) as registry:
@@ -74,14 +76,14 @@ def test_a_list_that_got_longer_or_shorter_in_between_is_read_whole(count: int) 
         assert sorted(ids(registry)) == [*range(1, count + 1)]
 
 
-def test_a_registry_that_takes_no_page_numbers_is_read_once() -> None:
+def test_a_list_without_page_numbers_is_read_once() -> None:
     with client(Scripted(Reply({"items": [item(1), item(2)]}))) as registry:
         assert ids(registry) == [1, 2]
     with client(Scripted(Reply([item(1), item(2)]))) as registry:
         assert ids(registry) == [1, 2]
 
 
-def test_pages_are_read_in_parallel_and_in_order_and_progress_is_told() -> None:
+def test_pages_are_read_in_parallel_and_in_order_with_progress() -> None:
     together = threading.Barrier(4, timeout=5)
     answer = pages_of([item(n) for n in range(1, 501)])
 
@@ -98,7 +100,7 @@ def test_pages_are_read_in_parallel_and_in_order_and_progress_is_told() -> None:
     assert told == [(n, 5) for n in range(1, 6)]
 
 
-def test_what_is_asked_for_is_sent_and_nothing_else() -> None:
+def test_only_the_filters_that_are_set_are_sent() -> None:
     script = Scripted(react=pages_of([]))
     with client(script) as registry:
         registry.prompts.list()
@@ -109,7 +111,7 @@ def test_what_is_asked_for_is_sent_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_a_registry_that_cannot_sort_is_asked_without_and_never_again(status: int) -> None:
+def test_a_registry_that_cannot_sort_gets_no_sorting_after_the_first_rejection(status: int) -> None:
     plain = pages_of([item(n) for n in range(1, 251)])
 
     def react(seen: Seen) -> Reply:
@@ -125,7 +127,7 @@ def test_a_registry_that_cannot_sort_is_asked_without_and_never_again(status: in
         assert registry.requests == 7
 
 
-def test_a_refused_list_is_no_matter_of_sorting() -> None:
+def test_a_rejection_without_sorting_is_an_error() -> None:
     refused = Reply({"message": "no such status"}, status=422)
     with client(Scripted(refused)) as registry, pytest.raises(Rejected, match="no such status"):
         registry.prompts.list(status="odd")
@@ -161,13 +163,13 @@ def test_a_list_that_keeps_changing_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("total", [1, 3])
-def test_a_total_that_is_not_what_comes_is_an_error(total: int) -> None:
+def test_a_wrong_total_is_an_error(total: int) -> None:
     wrong = Reply({"items": [item(1), item(2)], "pages": 1, "total": total})
     with client(Scripted(wrong)) as registry, pytest.raises(ListKeptChanging):
         registry.prompts.list()
 
 
-def test_an_item_that_vanishes_while_another_comes_is_noticed() -> None:
+def test_an_item_that_vanishes_while_another_appears_is_noticed() -> None:
     first = Reply({"items": [item(1), item(2)], "pages": 2, "total": 4})
     torn = Reply({"items": [item(2), item(4)], "pages": 2, "total": 4})
     whole = Reply({"items": [item(3), item(4)], "pages": 2, "total": 4})
@@ -195,7 +197,7 @@ def test_one_failed_page_fails_the_whole_list(fault: Reply, error: type[Exceptio
         registry.prompts.list()
 
 
-def test_an_item_is_what_the_registry_says_of_a_prompt() -> None:
+def test_a_list_item_has_everything_that_the_registry_returns() -> None:
     raw = item(
         5,
         "a/b",
@@ -235,7 +237,7 @@ def test_a_template_has_a_type_and_blocks_whatever_was_stored(
     assert part["content"] == content
 
 
-def test_a_version_or_body_that_the_list_leaves_out_is_read_singly() -> None:
+def test_a_version_or_body_that_the_list_leaves_out_is_read_on_its_own() -> None:
     bare = [
         {"id": 1, "prompt_name": "one"},
         {"id": 2, "prompt_name": "two", "prompt_template": template()},

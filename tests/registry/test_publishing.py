@@ -101,7 +101,7 @@ def test_tags_and_type_are_always_sent_and_variables_sorted() -> None:
     assert text["prompt_template"]["input_variables"] == ["q"]
 
 
-def test_a_snippet_that_does_not_exist_is_the_cause_and_the_other_shape_is_noise() -> None:
+def test_a_snippet_that_does_not_exist_is_reported_as_the_cause() -> None:
     with client(Vendor()) as registry, pytest.raises(Rejected) as caught:
         registry.prompts.publish(Prompt("p", template("@@@gone@@@")), message="m")
     assert (caught.value.status, caught.value.code) == (422, "rejected")
@@ -110,13 +110,13 @@ def test_a_snippet_that_does_not_exist_is_the_cause_and_the_other_shape_is_noise
     assert "Field required" in caught.value.details[0]
 
 
-def test_a_commit_message_that_is_too_long_is_the_cause() -> None:
+def test_a_commit_message_that_is_too_long_is_reported_as_the_cause() -> None:
     with client(Customer()) as registry, pytest.raises(Rejected) as caught:
         registry.prompts.publish(PROMPT, message="m" * 73)
     assert "72 characters" in caught.value.message and "prompt_name" not in caught.value.message
 
 
-def test_both_refusals_are_shown_when_neither_names_the_cause() -> None:
+def test_both_rejections_are_shown_if_neither_names_the_cause() -> None:
     script = Scripted(Reply({"message": "flat is wrong"}, 400), Reply({"message": "nested is wrong"}, 422))
     with client(script) as registry, pytest.raises(Rejected, match=r"flat is wrong.*nested is wrong"):
         registry.prompts.publish(PROMPT, message="m")
@@ -124,7 +124,7 @@ def test_both_refusals_are_shown_when_neither_names_the_cause() -> None:
 
 @pytest.mark.parametrize("first", [400, 404, 405, 422])
 @pytest.mark.parametrize("second", [500, None])
-def test_the_second_shape_is_never_followed_by_a_third_attempt(first: int, second: int | None) -> None:
+def test_a_second_rejection_ends_the_attempts(first: int, second: int | None) -> None:
     script = Scripted(
         Reply({"message": "no"}, status=first), DROPPED if second is None else Reply("", second)
     )
@@ -133,7 +133,7 @@ def test_the_second_shape_is_never_followed_by_a_third_attempt(first: int, secon
     assert len(script.seen) == 2
 
 
-def test_a_version_that_the_answer_does_not_tell_is_read_back() -> None:
+def test_a_version_that_the_response_leaves_out_is_read_back() -> None:
     def react(seen: Seen) -> Reply:
         if seen.method == "POST":
             return Reply({"id": 7, "prompt_name": "greet", "prompt_template": {}}, status=201)
@@ -146,7 +146,7 @@ def test_a_version_that_the_answer_does_not_tell_is_read_back() -> None:
 
 
 @pytest.mark.parametrize("read", [Reply("", status=404), Reply("", status=500), Reply(version("other", 1))])
-def test_a_publish_whose_version_cannot_be_read_back_is_of_unknown_outcome(read: Reply) -> None:
+def test_a_publish_whose_version_cannot_be_read_back_has_an_unknown_outcome(read: Reply) -> None:
     def react(seen: Seen) -> Reply:
         return Reply({"id": 7}, status=201) if seen.path == "/rest/prompt-templates" else read
 
@@ -157,7 +157,7 @@ def test_a_publish_whose_version_cannot_be_read_back_is_of_unknown_outcome(read:
         registry.prompts.publish(Prompt("greet", template()), message="m")
 
 
-def test_an_answer_for_another_prompt_is_of_unknown_outcome() -> None:
+def test_a_response_for_another_prompt_has_an_unknown_outcome() -> None:
     script = Scripted(Reply({"id": 7, "prompt_name": "other", "version": 1}, status=201))
     with (
         client(script) as registry,

@@ -49,7 +49,7 @@ def test_a_prompt_without_an_id_is_addressed_by_its_encoded_name(name: str) -> N
     assert script.seen[0].target == f"/prompt-templates/{segment(name)}?label=prod&resolve_snippets=false"
 
 
-def test_a_version_and_a_label_are_never_asked_for_together() -> None:
+def test_a_version_and_a_label_together_are_refused() -> None:
     with client(Scripted(Reply(version()))) as registry:
         with pytest.raises(ValueError, match="not both"):
             registry.prompts.get(7, "greet", version=1, label="prod")
@@ -74,20 +74,20 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("change", BROKEN)
-def test_an_answer_of_another_shape_is_refused(change: dict[str, Any]) -> None:
+def test_a_response_of_another_shape_is_refused(change: dict[str, Any]) -> None:
     with client(Scripted(Reply({**version(), **change}))) as registry, pytest.raises(BadAnswer) as caught:
         registry.prompts.get(7, "greet", version=1)
     assert "GET /prompt-templates/7" in caught.value.message
 
 
-def test_a_missing_prompt_is_missing_only_when_both_ways_of_reading_agree() -> None:
+def test_a_prompt_is_missing_only_if_both_ways_of_reading_agree() -> None:
     script = Scripted(NOT_FOUND)
     with client(script) as registry, pytest.raises(NotFound, match=r"no prompt 'greet' with the version 3"):
         registry.prompts.get(7, "greet", version=3)
     assert [one.method for one in script.seen] == ["GET", "POST"]
 
 
-def test_where_the_raw_read_is_known_one_request_tells_that_a_prompt_is_missing() -> None:
+def test_once_the_raw_read_is_known_a_missing_prompt_costs_one_request() -> None:
     script = Scripted(Reply(version()), NOT_FOUND)
     with client(script) as registry:
         registry.prompts.get(7, "greet")
@@ -131,7 +131,7 @@ def id_first(prompts: dict[str, int]) -> Any:
 
 @pytest.mark.parametrize("registry_kind", [name_first, id_first])
 @pytest.mark.parametrize("is_listed_before", [False, True])
-def test_a_prompt_with_an_all_digit_name_and_the_prompt_with_that_id_are_told_apart(
+def test_an_all_digit_name_and_an_equal_id_are_different_prompts(
     registry_kind: Any, is_listed_before: bool
 ) -> None:
     prompts = {"71": 5, "greet": 71}
@@ -158,7 +158,7 @@ def test_a_known_version_comes_from_the_cache_once_the_workspace_is_known() -> N
         assert [*shelf.kept] == [(registry.url, 9, 7, 1)]
 
 
-def test_the_cache_is_not_asked_before_the_workspace_is_known() -> None:
+def test_the_cache_is_not_used_before_the_workspace_is_known() -> None:
     shelf = Shelf()
     with client(Scripted(Reply(version("greet", 1))), cache=shelf) as registry:
         shelf.put(registry.url, 9, 7, 1, version("greet", 1, commit_message="stale"))
@@ -185,7 +185,7 @@ def test_the_latest_and_a_label_always_come_from_the_registry() -> None:
         version(prompt_template=1),
     ],
 )
-def test_a_cache_entry_that_does_not_fit_is_passed_over(kept: dict[str, Any]) -> None:
+def test_an_invalid_cache_entry_is_ignored(kept: dict[str, Any]) -> None:
     shelf = Shelf()
     script = Scripted(Reply(version("greet", 1)), Reply(version("greet", 2)))
     with client(script, cache=shelf) as registry:

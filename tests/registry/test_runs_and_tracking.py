@@ -18,7 +18,7 @@ PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing",
 
 
 @pytest.mark.parametrize(("is_snippet", "kinds"), [(False, ["PROMPT"]), (True, ["SNIPPET", "PROMPT"])])
-def test_a_prompt_is_archived_under_the_kind_that_the_registry_takes_it_for(
+def test_a_prompt_is_archived_as_the_kind_that_the_registry_accepts(
     is_snippet: bool, kinds: list[str]
 ) -> None:
     vendor = Vendor()
@@ -47,7 +47,7 @@ def test_requests_are_logged_by_either_path(kind: Callable[[], Strict], request_
     assert len(registry_there.seen) == paths + 1
 
 
-def test_requests_are_annotated_with_what_was_given() -> None:
+def test_requests_are_annotated_with_the_values_passed() -> None:
     script = Scripted(Reply({"success": True, "id": 614}))
     with client(script) as registry:
         registry.tracking.track_prompt(1, "greet", version=2, variables={"name": "Ana"})
@@ -76,14 +76,14 @@ def test_requests_are_annotated_with_what_was_given() -> None:
     assert script.seen[-1].path == "/create-group"
 
 
-def test_an_unknown_request_is_no_missing_operation() -> None:
+def test_an_unknown_request_is_not_an_unsupported_operation() -> None:
     gone = Reply({"message": "There is no request 9."}, status=404)
     with client(Scripted(gone)) as registry, pytest.raises(NotFound, match="no request 9"):
         registry.tracking.track_score(9, 1)
 
 
 @pytest.mark.parametrize("kind", [Customer, Vendor])
-def test_an_evaluation_runs_and_is_read_by_either_path(kind: Callable[[], Strict]) -> None:
+def test_an_evaluation_runs_and_is_read_on_either_path(kind: Callable[[], Strict]) -> None:
     with client(kind()) as registry:
         report = registry.checks.run_evaluation(44, "nightly")
         assert report == 45
@@ -93,7 +93,7 @@ def test_an_evaluation_runs_and_is_read_by_either_path(kind: Callable[[], Strict
         assert registry.requests == asked + 1
 
 
-def test_scores_and_rows_of_an_evaluation_are_read_whole() -> None:
+def test_scores_and_all_rows_of_an_evaluation_are_read() -> None:
     with client(Vendor()) as registry:
         assert registry.checks.evaluation_score(45)["overall_score"] == 87.5
         found = registry.checks.evaluation_rows(45)
@@ -125,7 +125,7 @@ def test_an_agent_runs_and_its_outputs_are_polled_or_come_at_once() -> None:
         assert registry.checks.agent_result(2, all_outputs=False) == (True, "sunny")
 
 
-def test_an_agent_run_names_label_or_version_only_when_given() -> None:
+def test_an_agent_run_sends_label_or_version_only_if_set() -> None:
     script = Scripted(Reply({"success": True, "workflow_version_execution_id": 552}, status=201))
     with client(script) as registry:
         assert registry.checks.run_agent(3).execution_id == 552

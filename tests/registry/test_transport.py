@@ -19,48 +19,48 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-def rounds(gate: Throttle, count: int) -> None:
+def rounds(throttle: Throttle, count: int) -> None:
     for _ in range(count):
-        gate.widen()
+        throttle.widen()
 
 
-def test_the_gate_halves_and_recovers_slowly() -> None:
-    gate = Throttle(8)
+def test_the_throttle_halves_and_recovers_slowly() -> None:
+    throttle = Throttle(8)
     widths = []
     for _ in range(5):
-        with gate.passage() as entered:
-            gate.narrow(entered)
-        widths.append(gate.width)
+        with throttle.passage() as entered:
+            throttle.narrow(entered)
+        widths.append(throttle.width)
     assert widths == [4, 2, 1, 1, 1]
-    rounds(gate, 1)
-    assert gate.width == 2
-    rounds(gate, 100)
-    assert gate.width == 8
+    rounds(throttle, 1)
+    assert throttle.width == 2
+    rounds(throttle, 100)
+    assert throttle.width == 8
 
 
-def test_requests_that_were_under_way_together_narrow_the_gate_once() -> None:
-    gate = Throttle(8)
-    with gate.passage() as first, gate.passage() as second:
-        gate.narrow(first)
-        gate.narrow(second)
-    assert gate.width == 4
+def test_requests_that_were_under_way_together_narrow_the_throttle_once() -> None:
+    throttle = Throttle(8)
+    with throttle.passage() as first, throttle.passage() as second:
+        throttle.narrow(first)
+        throttle.narrow(second)
+    assert throttle.width == 4
 
 
-def test_nobody_passes_a_closed_gate() -> None:
-    gate = Throttle(2)
-    assert gate.close_for(0.15)
-    assert not gate.close_for(0.15)
+def test_no_request_passes_a_closed_throttle() -> None:
+    throttle = Throttle(2)
+    assert throttle.close_for(0.15)
+    assert not throttle.close_for(0.15)
     started = time.monotonic()
-    with gate.passage():
+    with throttle.passage():
         assert time.monotonic() - started > 0.1
 
 
-def test_a_failure_inside_gives_the_place_back() -> None:
-    gate = Throttle(1)
+def test_a_failed_request_frees_its_place() -> None:
+    throttle = Throttle(1)
     for _ in range(3):
-        with pytest.raises(KeyError), gate.passage():
+        with pytest.raises(KeyError), throttle.passage():
             raise KeyError
-    with gate.passage():
+    with throttle.passage():
         pass
 
 
@@ -104,7 +104,7 @@ def test_no_more_requests_are_under_way_than_connections(connections: int) -> No
     assert crowd.most == connections
 
 
-def test_a_registry_that_takes_few_at_once_gets_few_at_once_and_nothing_fails() -> None:
+def test_a_rate_limit_reduces_the_requests_at_once_and_nothing_fails() -> None:
     # loaded when first needed, which takes longer than the waits of this test
     importlib.import_module("promptsync.registry.promptlayer.retry")
     crowd = Crowd(3, limit=2)
@@ -113,7 +113,7 @@ def test_a_registry_that_takes_few_at_once_gets_few_at_once_and_nothing_fails() 
     assert 0 < crowd.refused < 40
 
 
-def test_a_rate_limit_with_retry_after_is_kept_by_all_threads() -> None:
+def test_all_threads_respect_a_retry_after() -> None:
     answered: list[float] = []
     lock = threading.Lock()
 
@@ -177,7 +177,7 @@ def test_an_encoded_slash_is_part_of_a_name_in_this_process_too() -> None:
     assert mirror.environ["PATH_INFO"] == "/workflows/a/ü %/run".encode().decode("latin-1")
 
 
-def test_a_list_of_many_pages_may_be_read_by_many_threads() -> None:
+def test_many_threads_can_read_a_list_of_many_pages() -> None:
     def react(seen: Seen) -> Reply:
         page = int(seen.target.split("page=")[1].split("&")[0])
         return Reply({"items": [item(page)], "pages": 12, "total": 12})

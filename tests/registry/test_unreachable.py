@@ -42,13 +42,13 @@ SAID = [
 
 
 @pytest.mark.parametrize(("url", "said", "reason", "hint"), SAID, ids=[row[1][:40] for row in SAID])
-def test_what_the_network_says_becomes_what_to_do(url, said, reason, hint):
+def test_network_errors_have_a_reason_and_a_fix(url, said, reason, hint):
     found = explained(address(url), said)
     assert reason in found[0]
     assert hint in found[1]
 
 
-def test_https_to_a_server_that_answers_in_http_is_told_as_that():
+def test_https_to_a_server_that_speaks_http_is_recognized():
     with serving(lambda seen: EMPTY_LIST) as url:
         https = url.replace("http:", "https:")
         with (
@@ -60,7 +60,7 @@ def test_https_to_a_server_that_answers_in_http_is_told_as_that():
         assert registry.requests == 1
 
 
-def test_https_to_a_server_that_waits_for_more_is_told_as_that_without_a_second_attempt():
+def test_https_to_an_http_server_that_waits_for_more_is_recognized_without_a_retry():
     waits = Waits(connect_loopback=0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"

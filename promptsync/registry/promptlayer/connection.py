@@ -145,6 +145,7 @@ class Connection:
         return text.replace(self.key, "***").replace(segment(self.key), "***")
 
     def _by_some_route(self, operation: Operation, request: _Request) -> Answer:
+        # A registry does not change its routes, so the one that worked is used from then on.
         known = self._routes.get(operation)
         refused: list[Answer] = []
         for route in (known,) if known else operation.routes:

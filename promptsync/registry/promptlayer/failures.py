@@ -149,6 +149,7 @@ def _in_time(error: httpx.HTTPError) -> str:
 
 def _telling(answers: Sequence[Answer]) -> tuple[Answer, bool]:
     """Return the response that tells the reason, and whether the other ones are noise."""
+    # Only a registry that understood the body can complain about a snippet or the message in it.
     causes = [
         answer for answer in answers if answer.status in {400, 422} and _REAL_CAUSE.search(answer.reason())
     ]

@@ -72,6 +72,7 @@ class PromptList:
     def _list_page(self, query: Mapping[str, Any]) -> Answer:
         if not self._sorts:
             return self._call(endpoints.LIST, query=query)
+        # Sorted by id, a list that changes while it is read shifts only at its end.
         try:
             return self._call(endpoints.LIST, query={**query, "sort_by": "id", "sort_order": "asc"})
         except Rejected as error:

@@ -116,6 +116,7 @@ def _rest(
     fetch: Fetch, keys: Sequence[str], first: _Page, connections: int, on_page: OnPage | None
 ) -> list[_Page]:
     pages = first.pages
+    # Without a number of pages, the total and the size of the first page give it.
     if pages is None and first.total is not None:
         pages = math.ceil(first.total / len(first.items)) if first.items else 1
     if pages is None:

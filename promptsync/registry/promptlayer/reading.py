@@ -46,6 +46,7 @@ class Reading:
     ) -> RemoteVersion:
         """Return a version; see ``Prompts.get``."""
         query = one_version(version, label)
+        # The cache's keys include the workspace, which only a response names.
         if self._cache is not None and version is not None and not self.has_answered:
             with (
                 self._learning
@@ -72,6 +73,7 @@ class Reading:
         return found if tags == found.prompt.tags else replace(found, prompt=replace(found.prompt, tags=tags))
 
     def _fresh(self, template_id: int | None, name: str, query: Mapping[str, Any]) -> RemoteVersion:
+        # Such a name in a path means something else to the registry, so the list gives its id.
         if template_id is None and name in RESERVED:
             template_id = self._listed_id(name)
         identifier = name if template_id is None else self._listing.identifier(template_id, name)

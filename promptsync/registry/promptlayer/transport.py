@@ -41,6 +41,7 @@ class Throttle:
     def passage(self) -> Iterator[int]:
         """Wait for a place and keep it. Pass the value to ``narrow``."""
         with self._changed:
+            # A wait ends early when a place becomes free, so both conditions are checked again.
             while (pause := self._closed_until - time.monotonic()) > 0 or self._inside >= int(self._width):
                 self._changed.wait(pause if pause > 0 else None)
             self._inside += 1
