@@ -48,9 +48,7 @@ class Reading:
         query = one_version(version, label)
         # The cache's keys include the workspace, which only a response names.
         if self._cache is not None and version is not None and not self.has_answered:
-            with (
-                self._learning
-            ):  # the first response names the workspace, which the cache needs for the others
+            with self._learning:
                 if not self.has_answered:
                     return self._with_tags(self._fresh(template_id, name, query))
         found = self._cached(template_id, name, version) or self._fresh(template_id, name, query)
