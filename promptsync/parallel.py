@@ -1,6 +1,6 @@
-"""Doing one thing to many at once, so that a stop in between leaves nothing half told and waits for nothing.
+"""Runs a function for many items at once, and stops cleanly on Ctrl-C.
 
-The threads are daemons: the interpreter waits for no request that a Ctrl-C has given up.
+The threads are daemons, so the interpreter does not wait for requests that Ctrl-C has abandoned.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 CONNECTIONS = 8
-"""How many requests are under way at most."""
+"""Most requests that are under way at once."""
 
 _NOTICE = 0.1
-"""Seconds after which Ctrl-C is noticed at the latest."""
+"""Seconds within which Ctrl-C is noticed."""
 
 
 def for_each(do: Callable[[_Item], None], items: Iterable[_Item], *, connections: int = CONNECTIONS) -> None:
-    """Call ``do``, which writes, with each item, several at a time, and return when all are done.
+    """Call ``do``, which may write, with each item, several at a time, and return when all are done.
 
-    After the first exception, or Ctrl-C, what is under way is waited for and what has not begun never
-    begins; a second Ctrl-C waits no longer. So ``do`` keeps what it did itself, where the caller finds it.
+    After the first exception or Ctrl-C, no further item is started, and those under way are waited for. A
+    second Ctrl-C does not wait. ``do`` must record what it did, so that the caller knows after an exception.
     """
     _run(do, list(items), connections, presses=2)
 
@@ -34,9 +34,9 @@ def for_each(do: Callable[[_Item], None], items: Iterable[_Item], *, connections
 def mapped(
     do: Callable[[_Item], _Result], items: Iterable[_Item], *, connections: int = CONNECTIONS
 ) -> list[_Result]:
-    """Return what ``do``, which only reads, returns for each item, in their order, several at a time.
+    """Return the results of ``do``, which only reads, in the order of the items; several run at a time.
 
-    Ctrl-C ends that at once. After the first exception what has not begun never begins.
+    Ctrl-C stops at once. After the first exception, no further item is started.
     """
     waiting = list(items)
     if len(waiting) < 2:
@@ -50,8 +50,8 @@ def mapped(
     return [results[number] for number in range(len(waiting))]
 
 
-def begun(do: Callable[[], _Result]) -> Callable[[], _Result]:
-    """Begin with ``do`` beside the caller's own work; what is returned waits for its result."""
+def in_background(do: Callable[[], _Result]) -> Callable[[], _Result]:
+    """Start ``do`` in a thread. Returns a function that waits for its result and returns it, or raises."""
     finished: SimpleQueue[BaseException | None] = SimpleQueue()
     results: list[_Result] = []
     _start(lambda: results.append(do()), finished)
@@ -109,7 +109,7 @@ def _wait(
     pressed: list[int],
     presses: int,
 ) -> BaseException | None:
-    """Wait until every worker has ended, or until Ctrl-C was ``pressed`` so often; return the first error."""
+    """Wait for all workers, or for that many presses of Ctrl-C. Return the first error."""
     first: BaseException | None = None
     while left and len(pressed) < presses:
         try:
@@ -126,7 +126,7 @@ def _wait(
 
 @contextmanager
 def _held_back() -> Iterator[list[int]]:
-    """Count Ctrl-C instead of raising it: raised while a lock is taken, it would never be given back."""
+    """Count Ctrl-C instead of raising it: raised inside a lock, it could leave the lock taken forever."""
     pressed: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

@@ -1,4 +1,4 @@
-"""Puts this directory, and that of the scripted registry, on the import path, for what layers share."""
+"""Puts the helpers of tests/registry and tests/prompt, which other tests share, on the import path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-sys.path.append(str(Path(__file__).parent / "remote"))
+sys.path += [str(Path(__file__).parent / room) for room in ("registry", "prompt")]
 
 from slow_files import SLOW_FILES
 from worlds import World, made

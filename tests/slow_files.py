@@ -31,7 +31,7 @@ SLOW_FILES = frozenset(
         "server/test_vendor_spec.py",
         "showing/test_junit.py",
         "showing/test_markdown.py",
-        "showing/test_proofs_and_deploys.py",
+        "showing/test_results_and_deploys.py",
         "sync/test_changed_places.py",
         "sync/test_faults.py",
         "sync/test_included.py",

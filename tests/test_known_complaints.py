@@ -47,7 +47,7 @@ COMPLAINTS: tuple[tuple[int, str, tuple[str, ...]], ...] = (
         "a conflict that does not say in which fields",
         (
             "test_what_does_not_merge_leaves_every_file_as_it_was",
-            "test_what_does_not_merge_is_told_with_its_field",
+            "test_a_conflict_names_its_field",
         ),
     ),
     (
@@ -172,7 +172,7 @@ COMPLAINTS: tuple[tuple[int, str, tuple[str, ...]], ...] = (
     (
         36,
         "exit codes that nobody expects",
-        ("test_a_score_under_the_minimum_is_exit_1", "test_a_receipt_ends_in_the_worst_of_its_codes"),
+        ("test_a_score_under_the_minimum_is_exit_1", "test_a_receipt_has_the_worst_of_its_exit_codes"),
     ),
     (
         37,
@@ -289,8 +289,8 @@ COMPLAINTS: tuple[tuple[int, str, tuple[str, ...]], ...] = (
         51,
         "many items meet the rate limit",
         (
-            "test_a_registry_that_takes_few_at_once_gets_few_at_once_and_nothing_fails",
-            "test_a_rate_limit_with_retry_after_is_kept_by_all_threads",
+            "test_a_rate_limit_reduces_the_requests_at_once_and_nothing_fails",
+            "test_all_threads_respect_a_retry_after",
             "test_what_is_published_at_a_rate_limit_is_published_once",
         ),
     ),

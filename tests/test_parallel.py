@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from promptsync.parallel import begun, for_each, mapped
+from promptsync.parallel import for_each, in_background, mapped
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -25,7 +25,7 @@ def test_results_come_in_the_order_of_the_items() -> None:
 
 
 @pytest.mark.parametrize("work", [for_each, mapped])
-def test_after_the_first_error_nothing_begins(work: object) -> None:
+def test_after_the_first_error_nothing_is_started(work: object) -> None:
     done: list[int] = []
 
     def do(number: int) -> None:
@@ -55,13 +55,13 @@ def test_no_more_are_under_way_than_connections() -> None:
     assert 0 < most <= 4
 
 
-def test_work_in_a_thread_may_be_parted_again() -> None:
+def test_work_in_a_thread_can_use_threads_again() -> None:
     assert mapped(lambda base: sum(mapped(lambda one: base + one, range(5))), range(3)) == [10, 15, 20]
 
 
-def test_what_was_begun_is_waited_for_and_raises_what_it_met() -> None:
+def test_work_in_the_background_is_waited_for_and_raises_its_error() -> None:
     go = threading.Event()
-    result = begun(lambda: go.wait(20) and "done")
+    result = in_background(lambda: go.wait(20) and "done")
     go.set()
     assert result() == "done"
 
@@ -69,4 +69,4 @@ def test_what_was_begun_is_waited_for_and_raises_what_it_met() -> None:
         raise OSError("no")
 
     with pytest.raises(OSError, match="no"):
-        begun(fail)()
+        in_background(fail)()

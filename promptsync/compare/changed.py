@@ -20,7 +20,7 @@ from promptsync.files.worktree import Worktree
 from promptsync.prompt.canonical import digest, tag_set
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.snippet_users import follows_text, parents
+from promptsync.prompt.snippet_graph import follows_text, parents
 from promptsync.prompt.snippets import rendered_in
 
 

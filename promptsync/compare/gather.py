@@ -15,7 +15,7 @@ from promptsync.files.names import broken_names
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.record import remember_names
 from promptsync.files.worktree import Worktree, scan
-from promptsync.parallel import begun, mapped
+from promptsync.parallel import in_background, mapped
 from promptsync.prompt.prompt import Label, Listed
 
 
@@ -68,7 +68,7 @@ def gather(
     history cannot settle who changed what.
     """
     # Files are read in another thread; the registry is read in this one, where Ctrl-C ends it.
-    scanned = begun(lambda: scan(project.root, project.config.prompts))
+    scanned = in_background(lambda: scan(project.root, project.config.prompts))
     listed = list_all(project, label=label)
     worktree = scanned()
     _check_directory(project, worktree)

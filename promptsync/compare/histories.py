@@ -14,12 +14,11 @@ from promptsync.compare.project import Project
 from promptsync.files.git.revisions import Lineage, Revisions
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, decide
-from promptsync.history.graph import Missing, Texts, Version
-from promptsync.history.includes import Local, Remote
+from promptsync.history.graph import Contents, Missing, Version
+from promptsync.history.includes import LocalSide, RemoteSide
 from promptsync.history.key import Key, identity, make_key
 from promptsync.history.passed_over import Outline, PassedOver, outline, passed_over
-from promptsync.history.revisions import Revision
-from promptsync.history.revisions import Revisions as Graph
+from promptsync.history.revisions import Revision, RevisionGraph
 from promptsync.parallel import mapped
 from promptsync.prompt.canonical import comparable, digest, tag_set
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
@@ -46,7 +45,7 @@ class History:
     commits: dict[str, str | None] = field(default_factory=dict)
     versions: dict[int, Version] = field(default_factory=dict)
     remote: dict[int, RemoteVersion] = field(default_factory=dict)
-    texts: Texts = field(default_factory=lambda: Texts(_merged))
+    texts: Contents = field(default_factory=lambda: Contents(_merged))
     decision: Decision | None = None
 
     def add(self, number: int, found: RemoteVersion | None) -> None:
@@ -105,7 +104,7 @@ class Histories:
     # -- rounds -----------------------------------------------------------------------------------------
 
     def _answers(
-        self, names: Sequence[str], ask: Callable[[Local, Remote, Texts], _Answer]
+        self, names: Sequence[str], ask: Callable[[LocalSide, RemoteSide, Contents], _Answer]
     ) -> dict[str, _Answer]:
         answers: dict[str, _Answer] = {}
         waiting = list(names)
@@ -113,7 +112,7 @@ class Histories:
             missing: dict[str, Missing] = {}
             for name in waiting:
                 one = self.by_name[name]
-                remote = Remote(one.listed.version, one.latest, one.versions)
+                remote = RemoteSide(one.listed.version, one.latest, one.versions)
                 try:
                     answers[name] = ask(self._local(one), remote, one.texts)
                 except Missing as needs:
@@ -169,8 +168,8 @@ class Histories:
 
     # -- the local side ---------------------------------------------------------------------------------
 
-    def _local(self, one: History) -> Local:
-        graph = Graph(
+    def _local(self, one: History) -> LocalSide:
+        graph = RevisionGraph(
             tuple(
                 Revision(
                     revision.commit,
@@ -190,13 +189,13 @@ class Histories:
         workspace = registry.workspace_id if has_keys else registry.workspace_seen
         prompt = identity(workspace, one.listed.template_id)
         if one.file is None or one.digest is None:
-            return Local(None, identity=prompt, revisions=graph)
+            return LocalSide(None, identity=prompt, revisions=graph)
         content = one.digest
         one.texts.contents.setdefault(content, one.file.prompt)
         keys, tags = self._keys(one), tag_set(one.file.prompt)
         head = graph.all[graph.head] if graph.head is not None else None
         committed = head is not None and (head.digest, head.tags, head.keys) == (content, tags, keys)
-        return Local(content, keys, tags, committed, prompt, graph)
+        return LocalSide(content, keys, tags, committed, prompt, graph)
 
     def _keys(self, one: History) -> tuple[Key, ...]:
         return keys_in(one.file.local.synced, self._project) if one.file is not None else ()
@@ -210,7 +209,7 @@ def read_version(project: Project, listed: Listed, number: int) -> RemoteVersion
         return None
 
 
-def _decision(local: Local, remote: Remote, texts: Texts) -> Decision:
+def _decision(local: LocalSide, remote: RemoteSide, texts: Contents) -> Decision:
     found = decide(local, remote, texts)
     if found.base is not None and found.base.digest not in texts.contents and found.base.digest:
         raise Missing(texts=[found.base.digest])

@@ -49,14 +49,11 @@ def with_tags(text: State, base: Tags | None, ours: Tags, theirs: Tags | None) -
         return State.ALTERED if text is State.IN_SYNC and ours else text
     if ours == theirs or text is State.DIVERGED:
         return text
+    from promptsync.prompt.merge import merged_tags  # which the usual case of equal tags does without
+
     merged = merged_tags(base, ours, theirs) if base is not None else None
     if merged == ours and text in (State.IN_SYNC, State.AHEAD, State.ALTERED):
         return State.AHEAD
     if merged == theirs and text in (State.IN_SYNC, State.BEHIND, State.ALTERED):
         return State.BEHIND
     return State.DIVERGED
-
-
-def merged_tags(base: Tags, ours: Tags, theirs: Tags) -> Tags:
-    """Return the tags that both sides kept or either one added."""
-    return ((ours | theirs) - base) | (base & ours & theirs)

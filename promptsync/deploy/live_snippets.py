@@ -11,7 +11,7 @@ from promptsync.compare.project import Project
 from promptsync.compare.state import State
 from promptsync.deploy.members import Member, Survey, follows_label, follows_latest
 from promptsync.errors import Refused, RemoteError
-from promptsync.prompt.snippet_users import Follows, parents
+from promptsync.prompt.snippet_graph import Follows, parents
 from promptsync.prompt.snippets import Reference, rendered_in
 from promptsync.registry.errors import NotFound, Unsupported
 

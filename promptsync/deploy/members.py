@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
-from promptsync.prompt.snippet_users import Follows, Way, parents
+from promptsync.prompt.snippet_graph import Follows, Way, parents
 from promptsync.prompt.snippets import Reference, rendered_in
 
 

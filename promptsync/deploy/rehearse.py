@@ -20,7 +20,8 @@ from promptsync.files.config import Config
 from promptsync.files.state.record import Record
 from promptsync.files.worktree import scan
 from promptsync.prompt.prompt import Listed, RemoteVersion
-from promptsync.prompt.snippets import publish_order, rendered_in
+from promptsync.prompt.snippet_graph import publish_order
+from promptsync.prompt.snippets import rendered_in
 from promptsync.registry.address import LOCAL
 
 _WAY = "rehearsal"

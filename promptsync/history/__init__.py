@@ -1,1 +1,1 @@
-"""The versions of a prompt as a graph: what each was made from, what a text includes, who changed what."""
+"""The versions of a prompt as a graph: what each was made from and includes, and which side changed what."""

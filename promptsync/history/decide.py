@@ -1,7 +1,6 @@
-"""Who changed a prompt: how its two sides are related, the base, and what a push or a pull writes down.
+"""Which side changed a prompt: the relation of its two sides, their base, and what a push or pull records.
 
-Pure: what it needs is read before. ``decide`` raises ``Missing`` with what to read next, as often as the
-graph of the versions makes that necessary.
+Nothing is read here. ``decide`` raises ``Missing`` with what it needs: read that, and call it again.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from promptsync.history.graph import Includes, Missing, Texts
-from promptsync.history.includes import Local, Remote, Sides, settled
+from promptsync.history.graph import Contents, Includes, Missing
+from promptsync.history.includes import LocalSide, RemoteSide, Sides, settled
 from promptsync.history.revisions import Tags
 
 
@@ -29,8 +28,8 @@ class Relation(StrEnum):
 class Base:
     """The newest text that both sides include.
 
-    ``version`` is the newest version that has it, or ``None`` for a text that only git has. ``tags`` are
-    ``None`` where nobody knows those of then.
+    ``version`` is the newest version with this text, ``None`` if only git has it. ``tags`` are the prompt's
+    tags at that time, ``None`` if they are unknown.
     """
 
     digest: str
@@ -40,11 +39,11 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Who changed what. The numbers are those of versions, newest first.
+    """Which side changed what. All numbers are version numbers, newest first.
 
-    ``push`` are the parents of a version published now, ``force`` those of one that is forced over the
-    latest, ``pull`` what a text includes that takes the tracked version in. ``is_included`` says that the
-    file includes the tracked version.
+    ``push`` are the parents of a version published now, ``force`` those of a version forced over the latest.
+    ``pull`` are the versions that a text includes once the tracked version is pulled into it. ``is_included``
+    says that the file already includes the tracked version.
     """
 
     relation: Relation
@@ -55,8 +54,8 @@ class Decision:
     is_included: bool
 
 
-def decide(local: Local, remote: Remote, texts: Texts) -> Decision:
-    """Return who changed what. Raises ``Missing`` with what has to be read before that can be told."""
+def decide(local: LocalSide, remote: RemoteSide, texts: Contents) -> Decision:
+    """Return which side changed what. Raises ``Missing`` with what must be read first."""
     sides = settled(local, remote, texts)
     relation, base = _relation(sides)
     return Decision(
@@ -74,6 +73,7 @@ def _relation(sides: Sides) -> tuple[Relation, Base | None]:
     if ours == theirs:
         return Relation.EQUAL, _base_at(sides, sides.remote.tracked)
     common = sides.graph.heads(sides.of_file & sides.of_tracked)
+    # The registry's side has nothing new: either the file changed, or the registry changed what it was sent.
     if sides.remote.tracked in sides.of_file:
         altered = _was_sent_as(sides, ours, sides.remote.tracked)
         return (Relation.ALTERED if altered else Relation.AHEAD), _base_at(sides, sides.remote.tracked)
@@ -87,10 +87,11 @@ def _relation(sides: Sides) -> tuple[Relation, Base | None]:
 
 
 def _merged(sides: Sides, base: Base, ours: str, theirs: str, *, is_unchanged: bool) -> Relation:
-    """Let the merge decide; a text that is as it was sent counts as the base, whatever came of it."""
+    """Let the merge decide. A file that still is what was sent counts as unchanged, whatever was stored."""
+    # The file includes a version that the tracked one does not, so neither side builds on the other.
     fork = bool(frozenset(sides.graph.window) & sides.of_file - sides.of_tracked)
     if fork and theirs == base.digest:
-        return Relation.DIVERGED  # it was taken back on purpose
+        return Relation.DIVERGED  # the registry's side took the change back on purpose
     if is_unchanged and theirs != base.digest:
         return Relation.DIVERGED if fork else Relation.BEHIND
     found = sides.texts.merged(base.digest, ours, theirs)
@@ -102,7 +103,7 @@ def _merged(sides: Sides, base: Base, ours: str, theirs: str, *, is_unchanged: b
 
 
 def _was_sent_as(sides: Sides, text: str | None, version: int) -> bool:
-    """Whether this very text was published as a version that says something else."""
+    """Whether exactly this text was published as a version that the registry then stored differently."""
     if text is None or text == sides.graph.digest(version):
         return False
     mark = sides.graph.own_mark(version)
@@ -115,7 +116,7 @@ def _was_sent_as(sides: Sides, text: str | None, version: int) -> bool:
 
 
 def _base(sides: Sides, common: Sequence[int]) -> Base | None:
-    """Return the newest text that both sides include, ``None`` where several of them clash."""
+    """Return the newest text that both sides include, ``None`` if there are several and they clash."""
     newer = _base_in_git(sides, frozenset(common))
     if newer is not None:
         return newer
@@ -124,7 +125,7 @@ def _base(sides: Sides, common: Sequence[int]) -> Base | None:
 
 
 def _base_in_git(sides: Sides, common: Includes) -> Base | None:
-    """Return a newer common text that git may know: the tracked text was made on top of its commit."""
+    """Return a newer common text from git: the tracked version was made on top of the commit in its mark."""
     if sides.is_put_back:
         return None
     above = sorted(frozenset(sides.graph.window) & sides.of_tracked - sides.of_file, reverse=True)
@@ -144,7 +145,7 @@ def _base_at(sides: Sides, version: int) -> Base:
 
 
 def _tags_at(sides: Sides, version: int) -> Tags | None:
-    """Return the tags when a version was published, or came into the file."""
+    """Return the tags at the time when a version was published, or pulled into the file."""
     mark = sides.graph.own_mark(version)
     if mark is not None and mark.commit is not None and not mark.dirty:
         place = sides.revisions.place(mark.commit)

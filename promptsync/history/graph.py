@@ -1,8 +1,8 @@
 """The versions of one prompt as a graph: what each was made from, and what it includes.
 
-A higher number says nothing about what a version includes: a release of main lands above a colleague's push
-without holding it. So each version names its parents in its mark, as a commit does. Texts are compared by
-digest; what a text *holds* without saying so is found by merging.
+A higher number does not mean that a version includes the lower ones: a release of main lands above a
+colleague's push without including it. So each version names its parents in its mark, as a commit does. Texts
+are compared by digest. Merging shows what a text contains without naming it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 from promptsync.history.message import Mark, parse_mark
 
 Includes = frozenset[int]
-"""Numbers of versions that somebody includes. 0 stands for all versions below the window that was read."""
+"""Numbers of included versions. 0 stands for all versions below the window that was read."""
 
 Merge = Callable[[Any, Any, Any], "tuple[str, Any] | None"]
-"""Merges base, ours and theirs: the digest of the result and the result, ``None`` for a conflict."""
+"""Merges base, ours and theirs. Returns the digest of the result and the result, ``None`` for a conflict."""
 
 
 class Missing(Exception):
-    """What has to be read before the question can be answered: versions, commits of marks, or texts."""
+    """The versions, commits in marks, or texts (by digest) that must be read before there is an answer."""
 
     def __init__(
         self, *, versions: Iterable[int] = (), commits: Iterable[str] = (), texts: Iterable[str] = ()
@@ -34,7 +34,7 @@ class Missing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version. ``digest`` is that of its content, ``None`` where the registry no longer has it."""
+    """One version. ``digest`` is that of its content, ``None`` if the registry no longer has it."""
 
     number: int
     digest: str | None
@@ -42,13 +42,13 @@ class Version:
 
     @property
     def mark(self) -> Mark | None:
-        """The mark of its message, which may have been restored with it from another version."""
+        """The mark in its message. It may be another version's, if this one was restored with its message."""
         return parse_mark(self.message)
 
 
 @dataclass(slots=True)
-class Texts:
-    """Contents by digest, and their merges, each made once."""
+class Contents:
+    """Contents by digest, and their merges, each of which is made once."""
 
     merge: Merge
     contents: dict[str, Any] = field(default_factory=dict)
@@ -76,12 +76,12 @@ class Texts:
 
 
 class Graph:
-    """The versions from ``floor`` up to ``latest``. All below count as one, number 0, that all include.
+    """The versions from ``floor`` up to ``latest``. All lower ones count as version 0, which all include.
 
-    Raises ``Missing`` from every method while a version that it needs is not among ``versions``.
+    Every method raises ``Missing`` if it needs a version that is not among ``versions``.
     """
 
-    def __init__(self, versions: Mapping[int, Version], floor: int, latest: int, texts: Texts) -> None:
+    def __init__(self, versions: Mapping[int, Version], floor: int, latest: int, texts: Contents) -> None:
         self._versions = versions
         self.floor = floor
         self.latest = latest
@@ -91,7 +91,7 @@ class Graph:
 
     @property
     def window(self) -> range:
-        """The numbers that are looked at, lowest first."""
+        """The numbers of all versions in this graph, lowest first."""
         return range(self.floor, self.latest + 1)
 
     def version(self, number: int) -> Version:
@@ -101,14 +101,14 @@ class Graph:
         return self._versions[number]
 
     def digest(self, number: int) -> str | None:
-        """Return the digest of a version, ``None`` for one that is gone or below the window."""
+        """Return the digest of a version, ``None`` if it is gone or below the window."""
         return self.version(number).digest if number >= self.floor else None
 
     def own_mark(self, number: int) -> Mark | None:
         """Return the mark that a version was published with.
 
-        ``None`` where it was saved in the dashboard, or restored there with the message of a lower one. The
-        mark of a version that another push came before has a lower number, too.
+        ``None`` if the version was saved in the dashboard, or restored there with a lower version's message.
+        If another push came first, a version's own mark has a lower number than the version.
         """
         mark = self.version(number).mark
         if mark is None or mark.version > number:
@@ -118,9 +118,9 @@ class Graph:
         return mark
 
     def _is_restored(self, number: int, mark: Mark) -> bool:
-        """Whether a version has the very message of a lower one.
+        """Whether a version has the message of a lower one.
 
-        Two pushes of uncommitted text may have the same message: the content tells.
+        Two pushes of uncommitted text may have the same message. Then the content decides.
         """
         version = self.version(number)
         for other in map(self.version, range(mark.version, number)):
@@ -138,10 +138,10 @@ class Graph:
         return self._parents[number]
 
     def includes(self, number: int) -> Includes:
-        """Return all versions that one includes, itself among them."""
+        """Return all versions that a version includes, itself among them."""
         if number < self.floor:
             return frozenset((0,))
-        # from the lowest up, for a chain may be longer than calls can nest
+        # From the lowest up, because a chain may be longer than calls can nest.
         for one in range(self.floor, number + 1) if number not in self._includes else ():
             if one not in self._includes:
                 parents = (self.includes(parent) for parent in self.parents(one))
@@ -151,10 +151,10 @@ class Graph:
         return self._includes[number]
 
     def grow(self, included: Includes, text: str | None, *, upto: int | None = None) -> Includes:
-        """Return ``included`` and the versions that ``text`` holds besides, with all that these include.
+        """Return ``included``, the further versions that ``text`` contains, and all that these include.
 
-        A version is held where merging what it changed, since the newest version before it that is included,
-        leaves the text as it is.
+        A text contains a version if the version's changes, since the newest included version before it, merge
+        into the text without changing it.
         """
         if text is None:
             return included
@@ -165,17 +165,18 @@ class Graph:
 
     def _is_held(self, number: int, included: Includes, text: str) -> bool:
         content = self.digest(number)
+        # The change of a version is measured from the newest version that both it and the text include.
         before = max(self.includes(number) & included, default=0)
         known = self.digest(before) if before else None
         if content is None or known is None:
             return False
         if content == known:
-            # a text that was restored says nothing of what was in between
+            # A restored text shows nothing of the versions in between.
             return text == content and included.issuperset(self.parents(number))
         return self.texts.merged(known, text, content) == text
 
     def heads(self, included: Includes) -> tuple[int, ...]:
-        """Return those versions that no other one of the set includes, newest first."""
+        """Return the versions that no other version of the set includes, newest first."""
         numbers = sorted((number for number in included if number >= self.floor), reverse=True)
         covered: set[int] = set()
         found = []

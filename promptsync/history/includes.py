@@ -1,4 +1,4 @@
-"""What a file, its commits and a version include, over the window of versions that settles it."""
+"""Which versions a file, its commits and the registry's versions include."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from promptsync.history.graph import Graph, Includes, Missing, Texts, Version
+from promptsync.history.graph import Contents, Graph, Includes, Missing, Version
 from promptsync.history.key import Key
 from promptsync.history.message import Mark
-from promptsync.history.revisions import Revision, Revisions, Tags
+from promptsync.history.revisions import Revision, RevisionGraph, Tags
 
 _ROUNDS = (1, 2, 4, 8, 16)
-"""How many versions are read in each round while nothing in common is found; the last one is repeated."""
+"""How many versions each round reads until a common one is found. The last number repeats."""
 _FAR = 64
-"""A key that is further below than this is not taken as a hint of where to read on."""
+"""A key further below than this is no hint about where to read on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
-    """The local side. ``digest`` is that of the working file, ``None`` without one.
+class LocalSide:
+    """Your files' side. ``digest`` is that of the working file, ``None`` if there is none.
 
-    ``committed`` says that ``HEAD`` has the very same text, tags and keys. ``identity`` is that of the prompt
-    in this registry, to which keys are bound.
+    ``committed`` says that ``HEAD`` has the same text, tags and keys. ``identity`` identifies the prompt in
+    this registry, and binds keys to it.
     """
 
     digest: str | None
@@ -30,28 +30,29 @@ class Local:
     tags: Tags = frozenset()
     committed: bool = False
     identity: str = ""
-    revisions: Revisions = field(default_factory=Revisions)
+    revisions: RevisionGraph = field(default_factory=RevisionGraph)
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
-    """The registry's side. ``tracked`` is the version that stands for it, ``versions`` are those known."""
+class RemoteSide:
+    """The registry's side. ``tracked`` is the version that counts, ``versions`` are those read so far."""
 
     tracked: int
     latest: int
     versions: Mapping[int, Version]
 
 
-def settled(local: Local, remote: Remote, texts: Texts) -> Sides:
-    """Return the sides over the window that settles the question.
+def settled(local: LocalSide, remote: RemoteSide, texts: Contents) -> Sides:
+    """Return the two sides over a window of versions that is large enough to compare them.
 
-    It reaches from the latest version down to the newest one that both sides include, and over all that this
-    one or a later one passed over.
+    The window reaches from the latest version down to the newest one that both sides include, and covers all
+    versions that this one or a later one passed over. Raises ``Missing`` until these are read.
     """
     top = max(remote.latest, remote.tracked)
     floor = top
     if top not in remote.versions:
         raise Missing(versions=[top])
+    # The window is everything that was read so far without a gap.
     while floor > 1 and floor - 1 in remote.versions:
         floor -= 1
     sides = Sides(local, remote, texts, floor)
@@ -60,6 +61,7 @@ def settled(local: Local, remote: Remote, texts: Texts) -> Sides:
     common = max(sides.of_file & sides.of_tracked, default=0)
     if common == 0 and floor > 1:
         raise Missing(versions=_further(local, top, floor))
+    # A version passed over those between itself and its newest parent.
     passed_over = min([sides.graph.parents(one)[0] + 1 for one in range(max(common, 1), top + 1)], default=1)
     lowest = max(min(passed_over, common, remote.tracked), 1)
     if lowest < floor:
@@ -67,14 +69,15 @@ def settled(local: Local, remote: Remote, texts: Texts) -> Sides:
     return sides
 
 
-def _further(local: Local, top: int, floor: int) -> range:
-    """Return the versions to read next while those from ``floor`` up hold nothing in common."""
+def _further(local: LocalSide, top: int, floor: int) -> range:
+    """Return the versions to read next if none from ``floor`` up is common to both sides."""
     head = local.revisions.all[local.revisions.head] if local.revisions.head is not None else None
     before = {key for parent in head.parents for key in local.revisions.all[parent].keys} if head else set()
     fresh = [key.version for key in (*local.keys, *(head.keys if head else ())) if key not in before]
     hints = [number for number in fresh if floor - _FAR <= number < floor]
     if hints:
         return range(min(hints), floor)
+    # Steps grow, so that the usual case reads few versions and a long search takes few rounds.
     read = top - floor
     for size in _ROUNDS:
         if read < size:
@@ -84,9 +87,9 @@ def _further(local: Local, top: int, floor: int) -> range:
 
 
 class Sides:
-    """What the file, the tracked version and the latest one include, over one window of versions."""
+    """What the file, the tracked version and the latest version include, over one window of versions."""
 
-    def __init__(self, local: Local, remote: Remote, texts: Texts, floor: int) -> None:
+    def __init__(self, local: LocalSide, remote: RemoteSide, texts: Contents, floor: int) -> None:
         self.local = local
         self.remote = remote
         self.revisions = local.revisions
@@ -96,7 +99,7 @@ class Sides:
 
     @property
     def can_have_common(self) -> bool:
-        """Whether anything ties the file to some version: a key, or a commit that one may be made from."""
+        """Whether anything can tie the file to a version: a key, or a commit that was published."""
         return bool(self.local.keys or self.revisions.all)
 
     @cached_property
@@ -106,13 +109,13 @@ class Sides:
 
     @cached_property
     def of_tracked(self) -> Includes:
-        """What the tracked version includes, with what its commit does."""
+        """What the tracked version includes, and what its commit includes."""
         tracked = self.remote.tracked
         found = self.graph.includes(tracked)
         mark = self.graph.own_mark(tracked)
         if mark is None or mark.commit is None:
             return found
-        # an old version that was put into the file and forced over HEAD names its parents: the commit is none
+        # A version that was checked out to look at and forced over HEAD names its parents itself.
         if not (mark.dirty and mark.parents):
             place = self.place(mark.commit)
             found |= frozenset(one for one in self.at(place) if one <= tracked)
@@ -120,7 +123,7 @@ class Sides:
 
     @cached_property
     def of_file(self) -> Includes:
-        """What the file includes: what ``HEAD`` does, and what its keys say."""
+        """What the file includes: everything that ``HEAD`` includes and everything that its keys name."""
         head = self.at(self.revisions.head)
         if self.local.committed or self.local.digest is None:
             return head
@@ -131,7 +134,7 @@ class Sides:
 
     @property
     def is_put_back(self) -> bool:
-        """Whether an old version was put into the file to look at it."""
+        """Whether an old version was put into the file, to look at it."""
         keys = self._of_keys(self.local.keys, self.local.digest)
         return not self.local.committed and self._is_put_back(keys, self.at(self.revisions.head))
 
@@ -141,12 +144,12 @@ class Sides:
         newest = self.revisions.all[self.revisions.head] if self.revisions.head is not None else None
         if newest is None or newest.keys != self.local.keys:
             return True
-        # the digits tell that the text is the version's, which need not be read for it
+        # The key's digits show that the text is the version's, so the version need not be read.
         text, prompt = self.local.digest or "", self.local.identity
         return text != newest.digest and any(key.names(prompt, text) for key in self.local.keys)
 
     def at(self, place: int | None) -> Includes:
-        """Return what a revision includes."""
+        """Return what the revision at a place includes."""
         if place is None:
             return frozenset()
         if place not in self._at:
@@ -163,10 +166,11 @@ class Sides:
         if place in self._first:
             own |= self.graph.includes(self._first[place])
         found = own.union(*(self._at[parent] for parent in revision.parents))
+        # Most revisions have one parent, and keep its text if they change only tags or keys.
         parent = revision.parents[0] if len(revision.parents) == 1 else None
         same = parent is not None and self.revisions.all[parent].digest == revision.digest
         if parent is not None and same and found == self._at[parent]:
-            return found  # grown already
+            return found  # the parent has the same text and was grown already
         return self.graph.grow(found, revision.digest)
 
     @cached_property
@@ -184,9 +188,9 @@ class Sides:
 
     @cached_property
     def _first(self) -> Mapping[int, int]:
-        """The versions that the first revisions say, where nothing else ties the two histories together.
+        """The versions with the text of a first revision, if nothing else ties the two histories together.
 
-        So it is after the directory was moved: the commits that were published have the file elsewhere.
+        That happens after the prompts directory was moved: the published commits have the file elsewhere.
         """
         tied = self._marked or any(self._of_keys(one.keys, one.digest) for one in self.revisions.all)
         if self.graph.floor > 1 or tied:
@@ -199,11 +203,12 @@ class Sides:
         }
 
     def _of_keys(self, keys: Iterable[Key], digest: str | None) -> Includes:
-        """Return what the valid ones of some keys say. One made before the registry altered it counts too."""
+        """Return what valid keys name. A key is valid for the text that was sent, whatever was stored."""
         found: Includes = frozenset()
         for key in keys:
             if key.version > self.graph.latest:
                 continue
+            # Below the window everything counts as included, so the key need not be checked there.
             if key.version >= self.graph.floor:
                 own = (self.graph.digest(key.version), digest)
                 if not any(one is not None and key.names(self.local.identity, one) for one in own):
@@ -212,15 +217,15 @@ class Sides:
         return found
 
     def place(self, commit: str) -> int | None:
-        """Return the revision that a commit has, whether ``HEAD`` reaches it or not."""
+        """Return the place of the file's revision at a commit, whether ``HEAD`` reaches it or not."""
         if not self.revisions.knows(commit):
             raise Missing(commits=[commit])
         return self.revisions.place(commit)
 
     def shared_in_git(self, mark: Mark, common: Includes) -> Revision | None:
-        """Return the newest revision that ``HEAD`` and the commit of a mark share, if it includes ``common``.
+        """Return the newest revision that ``HEAD`` and a mark's commit share, if it includes ``common``.
 
-        The text of the mark was made on top of that. ``None`` where ``HEAD`` reaches the commit itself.
+        The marked version was made on top of it. ``None`` if ``HEAD`` reaches the commit itself.
         """
         place = self.place(mark.commit) if mark.commit is not None else None
         if place is None or (not mark.dirty and place in self.revisions.of_head):
@@ -229,7 +234,7 @@ class Sides:
         return self.revisions.all[shared] if shared is not None and common <= self.at(shared) else None
 
     def merged_versions(self, common: Sequence[int]) -> str | None:
-        """Return the text of several versions merged, ``None`` where they clash or are gone."""
+        """Return the digest of several versions merged, ``None`` if they clash or one is gone."""
         text = self.graph.digest(common[0])
         seen = self.graph.includes(common[0])
         for other in common[1:]:

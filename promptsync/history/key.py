@@ -1,7 +1,7 @@
 """The ``synced:`` key of a prompt file: the versions that its text includes.
 
-``synced: 7-3fa9c1a`` names version 7. The digits bind it to one prompt of one registry: in a copied file,
-under another name or in another registry they do not match, and the key says nothing.
+``synced: 7-3fa9c1a`` names version 7. The digits bind it to one prompt in one registry. In a copied file,
+under another name or in another registry they do not match, and the key is void.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Key:
 
 
 def parse_key(text: str) -> Key | None:
-    """Return the key that ``text`` spells, or ``None``."""
+    """Return the key that a text is, or ``None``."""
     found = _KEY.fullmatch(text)
     return Key(int(found[1]), found[2]) if found else None
 
@@ -41,7 +41,7 @@ def make_key(identity: str, version: int, digest: str) -> Key:
 
 
 def identity(workspace_id: int | None, template_id: int) -> str:
-    """Return what tells one prompt of one registry from all others."""
+    """Return what identifies one prompt in one registry."""
     return f"{workspace_id if workspace_id is not None else ''} {template_id}"
 
 

@@ -1,8 +1,8 @@
 """Commit messages of published versions, and the mark at their end.
 
-``Tighten refund tone (1a2b3c4 v5)``: the git commit that the text came from and the version's own number. It
-includes the version before it; ``v5^3`` includes v3 and not v4, ``v5^4^2`` both, as a merge does, ``v5^0``
-none. A ``+`` after the commit says that the text was not committed; without git there is no commit.
+``Tighten refund tone (1a2b3c4 v5)`` names the git commit of the text and the version's own number. ``v5`` was
+made from v4, ``v5^3`` from v3, ``v5^4^2`` from both as a merge is, and ``v5^0`` from none. A ``+`` after the
+commit means that the text was not committed. Without git there is no commit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from promptsync.prompt.prompt import MAX_MESSAGE
 ELLIPSIS = "…"
 
 MOST_PARENTS = 3
-"""How many parents a mark can name: the newest ones where there are more."""
+"""How many parents a mark can name. If there are more, it names the newest."""
 
 _MARK = re.compile(
     r"(?:^|(?<=\s))\((?:([0-9a-f]{7,40})(\+)? )?v([1-9][0-9]{0,9})((?:\^(?:0|[1-9][0-9]{0,9})){0,3})\)\s*\Z"
@@ -29,11 +29,11 @@ _ZERO_WIDTH_JOINER = "\u200d"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a message says of its version.
+    """The end of a version's message.
 
-    ``commit`` is 7 to 40 hexadecimal digits, or ``None`` for a text that came from no git repository;
-    ``dirty`` says that the text was not committed. ``parents`` are the versions that it was made from, newest
-    first; none means the version before it, and 0 no version at all.
+    ``commit`` is 7 to 40 hexadecimal digits, ``None`` for a text that is not in a git repository. ``dirty``
+    says that the text was not committed. ``parents`` are the versions that this one was made from, newest
+    first; an empty tuple means the version before it, and 0 means none.
     """
 
     commit: str | None
@@ -47,7 +47,7 @@ class Mark:
 
 
 def parse_mark(message: str | None) -> Mark | None:
-    """Return the mark that ends ``message``, or ``None``."""
+    """Return the mark at the end of a message, or ``None``."""
     found = _MARK.search(message) if message else None
     if found is None:
         return None
@@ -56,9 +56,9 @@ def parse_mark(message: str | None) -> Mark | None:
 
 
 def make_mark(commit: str | None, dirty: bool, version: int, parents: Sequence[int] | None) -> Mark:
-    """Return the mark of a version made from ``parents``; ``None`` means the one before it.
+    """Return the mark of a version made from ``parents``; ``None`` means the version before it.
 
-    ``commit`` is used as it is: abbreviate it first. Raises ``ValueError`` when it is no abbreviated commit.
+    ``commit`` must be abbreviated already. Raises ``ValueError`` if it is not 7 to 40 hexadecimal digits.
     """
     if commit is not None and not _COMMIT.fullmatch(commit):
         raise ValueError(f"{commit!r} is not an abbreviated commit")
@@ -71,50 +71,51 @@ def make_mark(commit: str | None, dirty: bool, version: int, parents: Sequence[i
 
 
 def without_mark(message: str | None) -> str:
-    """Return ``message`` as its author wrote it, ``""`` when there is nothing but a mark."""
+    """Return a message as its author wrote it, ``""`` if it is only a mark."""
     return _MARK.sub("", message).rstrip() if message else ""
 
 
 def with_mark(subject: str, mark: Mark, *, name: str = "") -> str:
-    """Return the message to publish: the subject, cut where needed, and the mark; at most 72 code points.
+    """Return the message to publish: the subject, shortened if necessary, and the mark.
 
-    Line breaks and control characters become spaces. An empty subject becomes ``Update NAME``.
+    The result has at most 72 code points. Line breaks and control characters become spaces, and an empty
+    subject becomes ``Update NAME``.
     """
     text = _one_line(subject) or _one_line(f"Update {name}")
     return f"{shorten(text, MAX_MESSAGE - len(str(mark)) - 1)} {mark}"
 
 
 def check_message(message: str, mark: str) -> str:
-    """Return an explicit message without surrounding blanks, or raise ``UsageError`` when it cannot be used.
+    """Return a message that somebody wrote, without the blanks around it.
 
-    ``mark`` is the one that will follow it, or as long: a message that does not fit before it is refused
-    rather than cut.
+    Raises ``UsageError`` for a message with control characters, and for one that does not fit before
+    ``mark``, the mark that will follow it or one of the same length.
     """
     text = message.strip()
     for character in text:
         if not _is_printable(character):
             raise UsageError(
-                f"the commit message holds {_described(character)}; a version's message is one line of text",
-                hint="give -m one line without control characters.",
+                f"the commit message contains {_described(character)}; it must be one line of text",
+                hint="pass -m one line without control characters",
             )
     room = MAX_MESSAGE - len(mark) - 1
     if len(text) > room:
         raise UsageError(
-            f"the commit message has {len(text)} characters; at most {room} fit before the mark "
-            f"{mark} (the registry takes {MAX_MESSAGE})",
-            hint=f"make it {len(text) - room} shorter",
+            f"the commit message has {len(text)} characters; at most {room} fit before the mark {mark} "
+            f"(the registry accepts {MAX_MESSAGE})",
+            hint=f"pass -m a message that is {len(text) - room} characters shorter",
         )
     return text
 
 
 def shorten(text: str, room: int) -> str:
-    """Return ``text`` in at most ``room`` code points; what is cut ends in an ellipsis, between graphemes."""
+    """Return a text in at most ``room`` code points. A cut is between graphemes and ends in an ellipsis."""
     if len(text) <= room:
         return text
     end = max(room - len(ELLIPSIS), 0)
     while end > 0 and not _is_boundary(text, end):
         end -= 1
-    # One grapheme may be longer than all the room: a stack of accents can only be cut inside.
+    # A single grapheme, such as a stack of accents, may need more room. Then it is cut.
     cut = text[: end or max(room - len(ELLIPSIS), 0)]
     return cut.rstrip() + ELLIPSIS
 
@@ -134,9 +135,9 @@ def _described(character: str) -> str:
 
 
 def _is_boundary(text: str, at: int) -> bool:
-    """Whether a text may be cut before the code point at ``at`` without taking a character apart.
+    """Whether a text can be cut before the code point at ``at`` without splitting a grapheme.
 
-    Covers combining marks, variation selectors, joined emoji, skin tones and flags; not Hangul jamo.
+    Covers combining marks, variation selectors, joined emoji, skin tones and flags, but not Hangul jamo.
     """
     before, after = text[at - 1], text[at]
     if before == _ZERO_WIDTH_JOINER or after == _ZERO_WIDTH_JOINER:

@@ -1,20 +1,20 @@
-"""Versions that were passed over: neither the latest version nor the files include them."""
+"""Versions that were passed over: neither the latest version nor your files include them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from promptsync.history.graph import Graph, Missing, Texts, Version
-from promptsync.history.includes import Local, Remote, Sides
+from promptsync.history.graph import Contents, Graph, Missing, Version
+from promptsync.history.includes import LocalSide, RemoteSide, Sides
 
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """A version that neither the latest nor the files include, with all of its kind that it includes.
+    """A version that neither the latest version nor your files include.
 
-    ``base`` is the digest of the text over which its changes are merged into the file, ``None`` where
-    nothing is in common. ``includes`` is what the file includes afterwards.
+    ``numbers`` are itself and the other passed-over versions that it includes. ``base`` is the digest of the
+    text from which its changes are merged into the file, ``None`` if there is no common text.
     """
 
     version: int
@@ -22,10 +22,13 @@ class PassedOver:
     base: str | None
 
 
-def passed_over(local: Local, remote: Remote, texts: Texts) -> tuple[tuple[PassedOver, ...], tuple[int, ...]]:
-    """Return the heads of what was passed over, oldest first, and what a file includes that takes them in.
+def passed_over(
+    local: LocalSide, remote: RemoteSide, texts: Contents
+) -> tuple[tuple[PassedOver, ...], tuple[int, ...]]:
+    """Return the heads of the passed-over versions, oldest first.
 
-    Every version down to the first is needed. Raises ``Missing`` until they are read.
+    Returns also the versions that a file includes once all of them are merged into it. Every version down to
+    the first is needed: raises ``Missing`` until they are read.
     """
     sides = Sides(local, remote, texts, floor=1)
     graph, answered = sides.graph, sides.of_file | sides.of_latest
@@ -41,7 +44,7 @@ def passed_over(local: Local, remote: Remote, texts: Texts) -> tuple[tuple[Passe
 
 
 def _base(sides: Sides, head: int, common: Sequence[int]) -> str | None:
-    """Return the text that a version changed: that of git where it knows a newer one than the versions do."""
+    """Return the digest of the text that a version changed, from git if git has a newer one."""
     mark = sides.graph.own_mark(head)
     revision = sides.shared_in_git(mark, frozenset(common)) if mark is not None else None
     if revision is not None and revision.digest is not None:
@@ -51,13 +54,13 @@ def _base(sides: Sides, head: int, common: Sequence[int]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """The parents of each version from a lowest one up, and those that the latest does not include."""
+    """The parents of each version, and the versions that the latest one does not include."""
 
     parents: Mapping[int, tuple[int, ...]]
     passed_over: frozenset[int]
 
 
-def outline(remote: Remote, texts: Texts, lowest: int) -> Outline:
+def outline(remote: RemoteSide, texts: Contents, lowest: int) -> Outline:
     """Return how the versions from ``lowest`` up depend on one another. Raises ``Missing``."""
     graph = Graph(remote.versions, lowest, remote.latest, texts)
     lost = frozenset(graph.window) - graph.includes(remote.latest)
@@ -65,16 +68,16 @@ def outline(remote: Remote, texts: Texts, lowest: int) -> Outline:
 
 
 def listed_as_passed_over(version: Version, versions: Mapping[int, Version]) -> tuple[int, ...]:
-    """Return what a version passed over as far as its own message tells: those right below it.
+    """Return the versions directly below that a version passed over, going by its own message alone.
 
-    Raises ``Missing`` where its mark is another version's number, which a restored message would have too.
+    Raises ``Missing`` if its mark has another version's number, because then the message may be restored.
     """
     mark = version.mark
     if mark is None or (mark.version == version.number and not mark.parents):
         return ()
-    graph = Graph({**versions, version.number: version}, version.number, version.number, Texts(_no_merge))
+    graph = Graph({**versions, version.number: version}, version.number, version.number, Contents(_no_merge))
     return tuple(range(version.number - 1, max(graph.parents(version.number)), -1))
 
 
 def _no_merge(*_: object) -> None:
-    raise AssertionError("messages alone are looked at")
+    raise AssertionError("only messages matter here, so nothing is merged")

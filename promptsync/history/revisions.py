@@ -1,4 +1,4 @@
-"""The revisions of one prompt file in git, with git's own parents."""
+"""The revisions of one prompt file in git, with the parents that git gives them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Tags = frozenset[str]
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What one commit made of the file. ``digest`` is ``None`` where there is no file after it.
+    """The file after one commit. ``digest`` is ``None`` if the commit deleted it.
 
     ``parents`` are the places of the revisions before it, which are lower than its own. A merge that changed
-    nothing is a revision too, where its sides brought different ones.
+    nothing is a revision too, if its parents have different revisions.
     """
 
     commit: str
@@ -28,11 +28,11 @@ class Revision:
 
 
 @dataclass(frozen=True)
-class Revisions:
-    """All revisions that some commits reach, oldest first. ``head`` is the place of ``HEAD``'s.
+class RevisionGraph:
+    """All revisions that some commits reach, oldest first. ``head`` is the place of the one at ``HEAD``.
 
-    ``commits`` tells of commits that are no revision themselves, by the abbreviation in a mark, which
-    revision the file has there; ``None`` where it has none, or where git does not have the commit.
+    ``commits`` maps commits that are not revisions, abbreviated as in a mark, to the place of the file's
+    revision there: ``None`` if it has none, or if git does not have the commit.
     """
 
     all: Sequence[Revision] = ()
@@ -40,7 +40,7 @@ class Revisions:
     commits: Mapping[str, int | None] = field(default_factory=dict)
 
     def place(self, commit: str) -> int | None:
-        """Return the place of the revision that a commit made or has, by an abbreviation of its id."""
+        """Return the place of the file's revision at a commit, given by an abbreviation of its id."""
         if commit in self.commits:
             return self.commits[commit]
         at = bisect_left(self._sorted, (commit,))
@@ -48,11 +48,11 @@ class Revisions:
         return found[0] if len(found) == 1 else None
 
     def knows(self, commit: str) -> bool:
-        """Whether ``place`` can tell: ``None`` is final then."""
+        """Whether a ``None`` from ``place`` means that there is no revision, and not that nobody looked."""
         return commit in self.commits or self.place(commit) is not None
 
     def reached(self, place: int | None) -> frozenset[int]:
-        """Return the places of a revision and of all before it."""
+        """Return the places of a revision and of all revisions before it."""
         found: set[int] = set()
         queue = [place] if place is not None else []
         while queue:
@@ -63,7 +63,7 @@ class Revisions:
         return frozenset(found)
 
     def shared(self, one: int | None, other: int | None) -> int | None:
-        """Return the newest revision that two have in common, as git's merge base does."""
+        """Return the place of the newest revision that two have in common, like git's merge base."""
         return max(self.reached(one) & self.reached(other), default=None)
 
     @cached_property

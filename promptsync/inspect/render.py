@@ -24,7 +24,7 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths, scan
 from promptsync.lint.subject import Subject, texts_of
 from promptsync.prompt.fill import Filling, Rendered, Values
-from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand
+from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, unresolved
 from promptsync.prompt.template import JINJA2, render, syntax_error, template_variables
 from promptsync.registry.errors import NotFound
 
@@ -125,7 +125,10 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
     Pinned versions and labels, and snippets without a file, are read from the registry unless ``offline``.
     """
     snippets = _Snippets(project, worktree.files, file, options.offline)
-    template = expand(file.prompt.template, snippets.resolve)
+    found: dict[Reference, Template] = {}
+    while missing := unresolved(file.prompt.template, found):
+        found.update({reference: snippets.read(reference) for reference in missing})
+    template = expand(file.prompt.template, found)
     failed: dict[str, str] = {}
     values = {**_example(file, options.example), **options.values}
     rendered, warnings = _fill(template, values, failed)
@@ -207,7 +210,7 @@ class _Snippets:
     offline: bool
     warnings: list[str] = field(default_factory=list)
 
-    def resolve(self, reference: Reference) -> Template:
+    def read(self, reference: Reference) -> Template:
         file = self.files.get(reference.name)
         if file is not None and (self.offline or not reference.pinned):
             if reference.pinned:
@@ -215,7 +218,7 @@ class _Snippets:
             return _completion(reference, file.prompt.template)
         if self.offline:
             raise SnippetError(f"{reference} in {self.parent.path} has no file.")
-        found = self._read(reference)
+        found = self._from_registry(reference)
         if found is not None:
             return _completion(reference, found)
         if file is None:
@@ -223,7 +226,7 @@ class _Snippets:
         self._warn(f"{reference} is not in {self.project.remote} yet, so it is rendered from {file.path}.")
         return _completion(reference, file.prompt.template)
 
-    def _read(self, reference: Reference) -> Template | None:
+    def _from_registry(self, reference: Reference) -> Template | None:
         try:
             found = self.project.registry.prompts.get(
                 None, reference.name, version=reference.version, label=reference.label

@@ -9,15 +9,16 @@ from typing import Any
 from promptsync.lint.rules import Severity
 from promptsync.lint.subject import KeyPath, Known, Subject, leaves, texts_of
 from promptsync.prompt.prompt import Problem
+from promptsync.prompt.snippet_graph import find_cycle
 from promptsync.prompt.snippets import (
     FENCE,
     Malformed,
     Reference,
     SnippetError,
     expand,
-    find_cycle,
     references,
     scan,
+    unresolved,
 )
 from promptsync.prompt.template import template_variables
 
@@ -57,11 +58,14 @@ class Snippets:
 
     def expanded(self, text: str) -> str | None:
         """Return a text with its snippets expanded, ``None`` when one of them is unknown here."""
+        template = {"type": "completion", "content": text}
+        found: dict[Reference, Mapping[str, Any]] = {}
         try:
-            content = expand({"type": "completion", "content": text}, self._resolve)["content"]
-        except SnippetError:
+            while missing := unresolved(template, found):
+                found.update({one: self.templates[one.name] for one in missing})
+            return str(expand(template, found)["content"])
+        except (KeyError, SnippetError):
             return None
-        return str(content)
 
     def variables(self, name: str) -> set[str] | None:
         """Return the variables of the snippets in a prompt, ``None`` when one of them is unknown here."""
@@ -78,12 +82,6 @@ class Snippets:
             found |= template_variables(self.templates[used])
             waiting += [reference.name for reference in self.used_by(used)]
         return found
-
-    def _resolve(self, reference: Reference) -> Mapping[str, Any]:
-        template = self.templates.get(reference.name)
-        if template is None:
-            raise SnippetError(f"No snippet {reference.name!r}.")
-        return template
 
 
 def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:

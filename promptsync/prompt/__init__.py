@@ -1,1 +1,1 @@
-"""What a prompt is: its value, canonical form, template language, differences and merges. Pure."""
+"""What a prompt is, and everything that can be computed from prompts alone."""

@@ -1,6 +1,6 @@
-"""The canonical form of a prompt: what is left when everything that a registry fills in is taken away.
+"""The canonical form of a prompt: its content without everything that a registry fills in.
 
-It is used to compare and never sent or written. Two prompts with equal digests make a model see the same.
+It exists to compare prompts and is never sent or written. To a model, prompts with one digest are the same.
 """
 
 from __future__ import annotations
@@ -12,31 +12,30 @@ from hashlib import sha256
 from typing import Any
 
 from promptsync.prompt.defaults import (
-    ABSENT,
-    BLOCKS,
-    CHAT_COMPLETIONS,
-    CHAT_COMPLETIONS_PROVIDERS,
     ENVELOPE,
     SHAPES,
     TEMPLATE,
     WRITE_ONLY,
     Shape,
+    block_shape,
+    drop_default_api_type,
+    drop_needless_function_call,
+    is_omitted,
 )
-from promptsync.prompt.prompt import SCALARS, Prompt, clean, plain
+from promptsync.prompt.prompt import SCALARS, Prompt, as_text, clean, function_name, kind_of, plain
 
 encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
-"""The JSON text of a canonical form: equal forms have equal texts, and ``true`` is not ``1``."""
+"""Returns a canonical form as JSON text. Forms are equal if their texts are: ``true`` is not ``1`` there."""
 
-_NO_SHAPE = Shape()
 _NOT_CONTENT = WRITE_ONLY | ENVELOPE
 
 
 def canonical(prompt: Prompt) -> dict[str, Any]:
     """Return the minimal form of a prompt's content: ``template`` and, if any, ``metadata`` and ``extra``.
 
-    Fields that equal "omitted" are gone, derived and server-made fields too; content that is one plain text
-    block is a string; integral floats are integers. Texts and the order of lists are as they were. The name
-    and the tags are not part of it. Nothing in the result may be changed in place.
+    It lacks defaults, fields that the registry derives, the name and the tags. Content that is a single plain
+    text block becomes a string, and ``1.0`` becomes ``1``. Texts and the order of lists stay as they are. The
+    result may share values with the prompt: do not change it in place.
     """
     form: dict[str, Any] = {"template": _template(prompt.template)}
     if prompt.metadata:
@@ -51,42 +50,43 @@ def canonical(prompt: Prompt) -> dict[str, Any]:
 
 
 def digest(prompt: Prompt) -> str:
-    """Return ``sha256:`` and the hash of the canonical form as JSON."""
+    """Return ``sha256:`` and the hash of the canonical form."""
     return digest_of(canonical(prompt))
 
 
 def digest_of(form: Mapping[str, Any]) -> str:
-    """Return the digest of a form that ``canonical`` returned."""
+    """Return the digest for a result of ``canonical``."""
     return "sha256:" + sha256(encode(form).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def tag_set(prompt: Prompt) -> frozenset[str]:
-    """Return the tags, which have no order; they are compared beside the digest."""
+    """Return the tags as a set: their order means nothing. The digest does not cover them."""
     return frozenset(prompt.tags)
 
 
 def kept_references(local: Prompt, remote: Prompt) -> dict[int, int]:
-    """Return which remote tools cannot be compared: their indexes, each with that of the local reference.
+    """Return the indexes of remote tools that a local reference stands for, each with the reference's index.
 
-    There the local template names a tool of the registry and the remote one holds its definition, because
-    the registry expands such references when it is read. A definition belongs to a reference when no local
-    function has its name; where there are more or fewer of them than references, nobody can tell which.
+    A reference names a tool of the registry. The registry expands it, so the remote template has the tool's
+    definition instead, and the two cannot be compared. A definition belongs to a reference if no local
+    function has its name. The result is empty if there are more or fewer such definitions than references,
+    because then it is unknown which belongs to which.
     """
     ours, theirs = local.template.get("tools"), remote.template.get("tools")
     if not ours or not theirs:
         return {}
-    own = {_function_name(tool) for tool in ours}
+    own = {function_name(tool) for tool in ours}
     references = [at for at, tool in enumerate(ours) if _is_reference(tool) and tool not in theirs]
     expanded = [
-        at for at, tool in enumerate(theirs) if _is_definition(tool) and _function_name(tool) not in own
+        at for at, tool in enumerate(theirs) if _is_definition(tool) and function_name(tool) not in own
     ]
     return dict(zip(expanded, references, strict=True)) if len(expanded) == len(references) else {}
 
 
 def comparable(local: Prompt, remote: Prompt) -> Prompt:
-    """Return the remote prompt with the local tool references in place of their expanded definitions.
+    """Return the remote prompt with the local tool references in place of the definitions they stand for.
 
-    ``kept_references`` tells which ones. Without any, the result is ``remote`` itself.
+    See ``kept_references``. If there are none, the result is ``remote`` itself.
     """
     kept = kept_references(local, remote)
     if not kept:
@@ -100,10 +100,8 @@ def comparable(local: Prompt, remote: Prompt) -> Prompt:
 def _template(template: Mapping[str, Any]) -> dict[str, Any]:
     form = _object(template, TEMPLATE)
     if "type" not in form:
-        form["type"] = "completion" if "content" in template and "messages" not in template else "chat"
-    # Without functions there is nothing to call; with functions "none" forbids calling them.
-    if form.get("function_call") == "none" and "functions" not in form:
-        del form["function_call"]
+        form["type"] = kind_of(template)
+    drop_needless_function_call(form)
     return form
 
 
@@ -111,9 +109,8 @@ def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     form = {key: plain(value) for key, value in metadata.items() if key != "model"}
     model = metadata.get("model")
     if isinstance(model, Mapping):
-        form["model"] = model = _object(model, SHAPES["model"])
-        if model.get("api_type") == CHAT_COMPLETIONS and model.get("provider") in CHAT_COMPLETIONS_PROVIDERS:
-            del model["api_type"]
+        form["model"] = _object(model, SHAPES["model"])
+        drop_default_api_type(form["model"])
     elif model is not None:
         form["model"] = plain(model)
     return form
@@ -126,13 +123,14 @@ def _object(value: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
             continue
         known = shape.fields.get(key)
         if known is None:
+            # Most values are scalars, and calling a function for each would double the time.
             form[key] = item if type(item) in SCALARS else clean(item)
             continue
         if known.of:
             item = _content(item) if known.of == "block" else _shaped(item, SHAPES[known.of])
         elif type(item) not in SCALARS:
             item = plain(item) if known.user_json else clean(item)
-        if not _is_omitted(item, known.omitted):
+        if not is_omitted(item, known):
             form[key] = item
     return form
 
@@ -146,29 +144,15 @@ def _shaped(value: Any, shape: Shape) -> Any:
 
 
 def _content(value: Any) -> Any:
-    """Content in its minimal form: a string is the same as one text block that has nothing but a text."""
     if not isinstance(value, list | tuple):
         return clean(value)
-    blocks = [_block(item) if isinstance(item, Mapping) else clean(item) for item in value]
-    if len(blocks) == 1:
-        only = blocks[0]
-        if isinstance(only, dict) and len(only) == 2 and only.get("type") == "text":
-            text = only.get("text")
-            if isinstance(text, str):
-                return text
-    return blocks
+    return as_text([_block(item) if isinstance(item, Mapping) else clean(item) for item in value])
 
 
 def _block(value: Mapping[str, Any]) -> dict[str, Any]:
-    kind = value.get("type")
-    if kind is None and "text" in value:
-        value = {**value, "type": (kind := "text")}
-    return _object(value, BLOCKS.get(kind, _NO_SHAPE) if isinstance(kind, str) else _NO_SHAPE)
-
-
-def _is_omitted(value: Any, omitted: Any) -> bool:
-    # 0 == False in Python, but a number is never the same as a boolean here.
-    return omitted is not ABSENT and value == omitted and isinstance(value, bool) is isinstance(omitted, bool)
+    if value.get("type") is None and "text" in value:
+        value = {**value, "type": "text"}
+    return _object(value, block_shape(value))
 
 
 def _is_content(key: str, value: Any) -> bool:
@@ -177,12 +161,6 @@ def _is_content(key: str, value: Any) -> bool:
 
 def _is_reference(tool: Any) -> bool:
     return isinstance(tool, Mapping) and tool.get("type") == "registry"
-
-
-def _function_name(tool: Any) -> str | None:
-    function = tool.get("function") if isinstance(tool, Mapping) else None
-    name = function.get("name") if isinstance(function, Mapping) else None
-    return name if isinstance(name, str) else None
 
 
 def _is_definition(tool: Any) -> bool:

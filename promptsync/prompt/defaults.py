@@ -1,7 +1,7 @@
-"""What a registry fills in, as data: the field values that mean the same as leaving the field out.
+"""What a registry fills in: the field values that mean the same as leaving the field out.
 
-The shapes follow the vendor's OpenAPI schemas and the answers recorded from the real service. A null value
-means "omitted" everywhere outside user JSON, so the tables below only name the values that are not null.
+The tables follow the vendor's OpenAPI schemas and responses recorded from the real service. They list only
+values that are not null, because outside user JSON null always means that a field is left out.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from types import MappingProxyType
 from typing import Any, Final
 
 ABSENT: Final = object()
-"""Says that a field has no value, beside null, that equals leaving it out."""
+"""The ``omitted`` value of a field for which only null means that it is left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of a shape.
 
-    ``omitted`` is the value that means the same as no value. ``of`` names the shape of the object, or of the
-    objects in the list, that the field holds. ``user_json`` marks values in which a null has a meaning.
+    ``omitted`` is the value that means the same as leaving the field out. ``of`` names the shape of the
+    field's object, or of the objects in its list. ``user_json`` marks fields in which null is a value.
     """
 
     omitted: Any = ABSENT
@@ -30,7 +30,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The known fields of one kind of object; ``ignored`` ones are derived and never compared."""
+    """The known fields of one kind of object. ``ignored`` ones are derived and never compared."""
 
     fields: Mapping[str, Field] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
@@ -39,7 +39,7 @@ class Shape:
 DEFAULT_FORMAT: Final = "f-string"
 
 WRITE_ONLY: Final = frozenset({"provider_base_url_name", "provider_id", "inference_client_name", "report_id"})
-"""Version fields that the registry takes and does not give back."""
+"""Version fields that the registry accepts and never returns."""
 
 ENVELOPE: Final = frozenset(
     [
@@ -70,7 +70,7 @@ ENVELOPE: Final = frozenset(
         "is_snippet",
     ]
 )
-"""What surrounds the content in an answer, never content itself."""
+"""The keys of a response that are not content."""
 
 CHAT_COMPLETIONS: Final = "chat-completions"
 CHAT_COMPLETIONS_PROVIDERS: Final = frozenset({"openai", "openai.azure"})
@@ -171,7 +171,7 @@ BLOCKS: Final[Mapping[str, Shape]] = MappingProxyType(
         "apply_patch_call_output": _NOTHING,
     }
 )
-"""The twenty types of content blocks."""
+"""The types of content blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +212,33 @@ CHAT_KEYS: Final = frozenset(
         "dataset_examples",
     ]
 )
-"""Keys of a chat template; the registry drops any other."""
+"""Keys of a chat template. The registry drops all others."""
 
 COMPLETION_KEYS: Final = frozenset(
     ["type", "content", "template_format", "input_variables", "dataset_examples"]
 )
+
+
+def block_shape(block: Mapping[str, Any]) -> Shape:
+    """Return the shape of a content block, an empty one if its type is unknown."""
+    kind = block.get("type")
+    return BLOCKS.get(kind, _NOTHING) if isinstance(kind, str) else _NOTHING
+
+
+def is_omitted(value: Any, known: Field) -> bool:
+    """Whether a value means the same as leaving the field out."""
+    # 0 == False in Python, but here a number never equals a boolean.
+    omitted = known.omitted
+    return omitted is not ABSENT and value == omitted and isinstance(value, bool) is isinstance(omitted, bool)
+
+
+def drop_default_api_type(model: dict[str, Any]) -> None:
+    """Remove the ``api_type`` that the registry fills in from a model's settings."""
+    if model.get("api_type") == CHAT_COMPLETIONS and model.get("provider") in CHAT_COMPLETIONS_PROVIDERS:
+        del model["api_type"]
+
+
+def drop_needless_function_call(template: dict[str, Any]) -> None:
+    """Remove ``function_call: none`` from a template without functions, where it forbids nothing."""
+    if template.get("function_call") == "none" and "functions" not in template:
+        del template["function_call"]

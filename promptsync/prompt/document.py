@@ -1,39 +1,54 @@
-"""What a prompt file need not say: the values that a registry fills in by itself.
+"""Prompts as documents: the keys of a prompt file, in its order and without what a registry fills in.
 
-Only values that mean the same as leaving the field out are dropped. Unknown fields, and known ones with
-anything in them, stay: a file may lose noise, never content.
+A document leaves out a field only if its value means the same as leaving it out. Unknown fields, and known
+ones with anything else in them, stay: a file may lose noise, never content.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from promptsync.prompt.defaults import (
-    ABSENT,
-    BLOCKS,
-    CHAT_COMPLETIONS,
-    CHAT_COMPLETIONS_PROVIDERS,
     DEFAULT_FORMAT,
     ROLES,
     SHAPES,
     Shape,
+    block_shape,
+    drop_default_api_type,
+    drop_needless_function_call,
+    is_omitted,
 )
-from promptsync.prompt.prompt import Local, Prompt, copied, without_nulls
+from promptsync.prompt.prompt import Local, Prompt, as_blocks, as_text, copied, kind_of, without_nulls
+
+TEMPLATE_KEYS: Final = ("tools", "functions", "function_call", "tool_choice")
+"""Keys of the template that are top-level keys of a file as they are."""
+
+LOCAL_KEYS: Final = ("evaluations", "agents", "examples", "synced")
+"""Keys that are not content: never published, never part of the digest."""
+
+KEYS: Final = (
+    *("name", "template_format", "tags", "model", "metadata", "messages", "content"),
+    *TEMPLATE_KEYS,
+    "extra",
+    *LOCAL_KEYS,
+)
+"""Every top-level key of a prompt file, in the order in which a file is written."""
 
 _LEADING_KEYS: Final = (
     *("type", "role", "id", "provider", "name", "description", "text", "strict"),
     *("function", "arguments", "parameters"),
 )
+"""The keys that come first in each object below the top level."""
+
 _NO_SHAPE: Final = Shape()
 
 
 def tidy_message(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a message as a file says it, in the order of the house style; plain text content is a string.
+    """Return a message as a file has it, with ordered keys; plain text content is a string.
 
-    Its ``template_format`` is dropped when it is null, not when it is the default: the caller knows what
-    the file says for all messages.
+    A default ``template_format`` stays, because only the caller knows the file's own format for all messages.
     """
     role = message.get("role")
     rest = {key: value for key, value in message.items() if key not in ("content", "template_format")}
@@ -52,42 +67,16 @@ def tidy_message(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tidy_content(content: Any) -> Any:
-    """Return content as a file says it: a string for one plain text block, else a list of blocks."""
-    if not isinstance(content, list | tuple):
-        return content
-    blocks = [_block(block) for block in content]
-    if len(blocks) == 1 and isinstance(blocks[0], dict) and blocks[0].keys() == {"type", "text"}:
-        only = blocks[0]
-        if only["type"] == "text" and isinstance(only["text"], str):
-            return only["text"]
-    return blocks
-
-
-def tidy_tools(tools: Any) -> Any:
-    """Return the tools of a template without filled-in values; their parameters are left alone."""
-    return _shaped(tools, SHAPES["tool"])
-
-
-def tidy_functions(functions: Any) -> Any:
-    """Return the functions of a template without filled-in values; their parameters are left alone."""
-    return _shaped(functions, SHAPES["function"])
-
-
-def tidy_model(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the model settings without filled-in values; ``parameters`` are left alone."""
-    tidied = _object(model, SHAPES["model"])
-    if tidied.get("api_type") == CHAT_COMPLETIONS and model.get("provider") in CHAT_COMPLETIONS_PROVIDERS:
-        del tidied["api_type"]
-    return tidied
+    """Return content as a file has it: a string for one plain text block, otherwise a list of blocks."""
+    return as_text([_block(block) for block in content]) if isinstance(content, list | tuple) else content
 
 
 def _block(block: Any) -> Any:
     if not isinstance(block, Mapping):
         return copied(block)
-    kind = block.get("type")
-    if kind is None and "text" in block:
-        block = {**block, "type": (kind := "text")}
-    return _object(block, BLOCKS.get(kind, _NO_SHAPE) if isinstance(kind, str) else _NO_SHAPE)
+    if block.get("type") is None and "text" in block:
+        block = {**block, "type": "text"}
+    return _object(block, block_shape(block))
 
 
 def _object(value: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
@@ -101,8 +90,11 @@ def _object(value: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
             item = without_nulls(item)
             omitted = key in shape.ignored and item in ([], {})
         else:
-            item = copied(item) if field.user_json else _INSIDE.get(field.of, without_nulls)(item)
-            omitted = key != "type" and field.omitted is not ABSENT and _same(item, field.omitted)
+            if field.user_json:
+                item = copied(item)
+            else:
+                item = _shaped(item, SHAPES[field.of]) if field.of in SHAPES else without_nulls(item)
+            omitted = key != "type" and is_omitted(item, field)
         if not omitted:
             tidied[key] = item
     return tidied
@@ -116,41 +108,15 @@ def _shaped(value: Any, shape: Shape) -> Any:
     return value
 
 
-def _inside(name: str) -> Callable[[Any], Any]:
-    return lambda value: _shaped(value, SHAPES[name])
-
-
-_INSIDE: Final[Mapping[str, Callable[[Any], Any]]] = {name: _inside(name) for name in SHAPES}
-
-
 def _ordered(keys: Iterable[str]) -> list[str]:
     given = list(keys)
     return [key for key in _LEADING_KEYS if key in given] + [key for key in given if key not in _LEADING_KEYS]
 
 
-def _same(value: Any, omitted: Any) -> bool:
-    return bool(value == omitted) and isinstance(value, bool) is isinstance(omitted, bool)
-
-
-TEMPLATE_KEYS: Final = ("tools", "functions", "function_call", "tool_choice")
-"""Keys of the template that stand at the top of a file as they are."""
-
-LOCAL_KEYS: Final = ("evaluations", "agents", "examples", "synced")
-"""Keys that are not content: never published, not part of the digest."""
-
-KEYS: Final = (
-    *("name", "template_format", "tags", "model", "metadata", "messages", "content"),
-    *TEMPLATE_KEYS,
-    "extra",
-    *LOCAL_KEYS,
-)
-"""Every top-level key of a prompt file, in the order in which it is written."""
-
-
 def to_prompt(document: Mapping[str, Any], default_name: str) -> tuple[Prompt, Local]:
-    """Return the prompt that a valid document describes, and what it says beside.
+    """Return the prompt that a valid document describes, and its keys that are not content.
 
-    ``default_name`` is the name of a document that does not say its own.
+    ``default_name`` is used if the document has no name of its own.
     """
     extra = document.get("extra") or {}
     metadata = dict(document.get("metadata") or {})
@@ -167,13 +133,13 @@ def to_prompt(document: Mapping[str, Any], default_name: str) -> tuple[Prompt, L
 
 
 def to_document(prompt: Prompt, local: Local) -> dict[str, Any]:
-    """Return the document for a prompt: plain dicts and lists, keys in the order of the house style.
+    """Return the document for a prompt: plain dicts and lists, with the keys in the order of a file.
 
-    What the registry fills in by itself is left out. ``to_prompt`` of the result is canonically equal to
-    ``prompt`` and gives ``local`` back.
+    Values that the registry fills in are left out. ``to_prompt`` of the result returns a prompt with the same
+    canonical form, and ``local``.
     """
     template = prompt.template
-    is_chat = _is_chat(template)
+    is_chat = kind_of(template) == "chat"
     document: dict[str, Any] = {"name": prompt.name}
     messages = [tidy_message(message) for message in template.get("messages") or ()] if is_chat else []
     format_ = _shared_format(messages) if is_chat else template.get("template_format")
@@ -201,7 +167,7 @@ def _template(document: Mapping[str, Any]) -> dict[str, Any]:
         messages = [_message(message, format_) for message in document["messages"]]
         template = {"type": "chat", "messages": messages}
     else:
-        template = {"type": "completion", "content": _blocks(document.get("content"))}
+        template = {"type": "completion", "content": as_blocks(document.get("content"))}
         if format_ is not None:
             template["template_format"] = format_
     kept = {key: document[key] for key in TEMPLATE_KEYS if document.get(key) is not None}
@@ -213,16 +179,12 @@ def _message(message: Mapping[str, Any], format_: str | None) -> dict[str, Any]:
     if wire.get("content") is None:
         wire.pop("content", None)
     else:
-        wire["content"] = _blocks(wire["content"])
+        wire["content"] = as_blocks(wire["content"])
     if wire.get("template_format") is None:
         wire.pop("template_format", None)
         if format_ is not None:
             wire["template_format"] = format_
     return wire
-
-
-def _blocks(content: Any) -> Any:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def _local(document: Mapping[str, Any]) -> Local:
@@ -239,15 +201,8 @@ def _local(document: Mapping[str, Any]) -> Local:
     )
 
 
-def _is_chat(template: Mapping[str, Any]) -> bool:
-    kind = template.get("type")
-    if kind in ("chat", "completion"):
-        return bool(kind == "chat")
-    return "messages" in template or "content" not in template
-
-
 def _shared_format(messages: list[dict[str, Any]]) -> str | None:
-    """The format that most messages have: stated once for all, so that few state their own."""
+    """Return the format that most messages have, so that few of them need to state their own."""
     formats = Counter(message.get("template_format", DEFAULT_FORMAT) for message in messages)
     return formats.most_common(1)[0][0] if formats else None
 
@@ -267,7 +222,8 @@ def _metadata_keys(metadata: Mapping[str, Any]) -> dict[str, Any]:
     custom = {key: copied(value) for key, value in metadata.items() if key != "model"}
     model = metadata.get("model")
     if isinstance(model, Mapping):
-        keys["model"] = tidy_model(model)
+        keys["model"] = _object(model, SHAPES["model"])
+        drop_default_api_type(keys["model"])
     elif model is not None:
         custom["model"] = copied(model)
     if custom:
@@ -277,11 +233,12 @@ def _metadata_keys(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 def _template_keys(template: Mapping[str, Any]) -> dict[str, Any]:
     keys = {key: template[key] for key in TEMPLATE_KEYS if template.get(key) not in (None, [])}
-    # Without functions there is nothing to call; with functions "none" forbids calling them.
-    if keys.get("function_call") == "none" and "functions" not in keys:
-        del keys["function_call"]
-    tidied = {"tools": tidy_tools, "functions": tidy_functions}
-    return {key: tidied.get(key, without_nulls)(value) for key, value in keys.items()}
+    drop_needless_function_call(keys)
+    shapes = {"tools": SHAPES["tool"], "functions": SHAPES["function"]}
+    return {
+        key: _shaped(value, shapes[key]) if key in shapes else without_nulls(value)
+        for key, value in keys.items()
+    }
 
 
 def _extra(prompt: Prompt, is_chat: bool) -> dict[str, Any]:

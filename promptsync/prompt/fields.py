@@ -1,6 +1,6 @@
-"""What differs between two versions of a prompt, field by field, in the words of a prompt file.
+"""The differences between two versions of a prompt, field by field, under the keys of a prompt file.
 
-The one module that imports deepdiff, and only when two versions differ.
+This is the only module that imports deepdiff, and only once two versions differ.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _PLAIN_KEY = re.compile(r"[^\W\d][\w-]*")
 class FieldChange:
     """One field that differs.
 
-    ``path`` reads like ``messages[1].content`` or ``model.parameters.temperature``; indexes count from 0 in
-    the new version, for a removed item in the old one. ``old`` is ``None`` for what was added, ``new`` for
-    what was removed.
+    ``path`` is written like ``messages[1].content`` or ``model.parameters.temperature``. Indexes start at 0
+    and are those of the new version, or of the old one for a removed item. ``old`` is ``None`` if the field
+    was added, ``new`` if it was removed.
     """
 
     path: str
@@ -54,15 +54,16 @@ class FieldChange:
 
 
 def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
-    """Return the differences in the order of a prompt file; ``None`` is a prompt that does not exist.
+    """Return the differences in the order of a prompt file. ``None`` is a prompt that does not exist.
 
-    Values are those of the canonical form: server defaults are absent, content that is one plain text is a
-    string. The name is not compared.
+    Values have their canonical form: defaults are absent, and content that is one plain text is a string. The
+    name is not compared.
     """
     before, after = view(old) if old else {}, view(new) if new else {}
+    # The canonical form has the format at each message, where a change of the file's one format would repeat.
     _share_format(before, after)
     if not before or not after:
-        # A kind shows in having messages or content; on its own it would be noise in a whole prompt.
+        # Of a whole prompt, messages or content show the type well enough.
         before.pop("type", None)
         after.pop("type", None)
     found = list(_items(before, after))
@@ -70,14 +71,14 @@ def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
 
 
 def variables_change(old: Prompt | None, new: Prompt | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of the input variables that were added and that were removed, sorted."""
+    """Return the names of the input variables that were added, and of those that were removed, sorted."""
     before = template_variables(old.template) if old else set()
     after = template_variables(new.template) if new else set()
     return tuple(sorted(after - before)), tuple(sorted(before - after))
 
 
 def view(prompt: Prompt) -> dict[str, Any]:
-    """Return the canonical form under the keys of a prompt file, with the tags sorted."""
+    """Return the canonical form under the keys of a prompt file, with sorted tags."""
     form = canonical(prompt)
     shown: dict[str, Any] = dict(form["template"])
     unknown = {key: shown.pop(key) for key in list(shown) if key not in _KNOWN}
@@ -94,7 +95,7 @@ def view(prompt: Prompt) -> dict[str, Any]:
 
 
 def _share_format(*views: dict[str, Any]) -> None:
-    """Show one format for all messages as a prompt file does, unless a version has messages of both."""
+    """Show one format for all messages, as a prompt file does, unless a version mixes formats."""
     chats = [shown for shown in views if isinstance(shown.get("messages"), list)]
     formats = [{_format(message) for message in shown["messages"]} for shown in chats]
     if any(len(found) > 1 for found in formats):
@@ -115,11 +116,11 @@ def _without_format(message: Any) -> Any:
     return {key: value for key, value in message.items() if key != "template_format"}
 
 
-Found = tuple[Path, Kind, tuple[Any, Any]]
+_Found = tuple[Path, Kind, tuple[Any, Any]]
 
 
-def _items(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Found]:
-    """Compare two prompts key by key, so that the result keeps the order of a prompt file."""
+def _items(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[_Found]:
+    """Compare two prompts key by key, in the order of a prompt file."""
     absent: Mapping[str, Any] = {"metadata": {}, "extra": {}} if old and new else {}
     for key in [key for key in _ORDER if key in old or key in new]:
         before, after = old.get(key, absent.get(key)), new.get(key, absent.get(key))
@@ -131,8 +132,8 @@ def _items(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Found]:
             yield from _compare(before, after, (key,))
 
 
-def _whole(path: Path, kind: Kind, value: Any) -> Iterator[Found]:
-    """Report a list of messages or tools that came or went as its items, anything else as one value."""
+def _whole(path: Path, kind: Kind, value: Any) -> Iterator[_Found]:
+    """Yield an added or removed list of messages or tools item by item, anything else as one value."""
     if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
         yield from (((*path, index), kind, _sides(kind, item)) for index, item in enumerate(value))
     else:
@@ -143,7 +144,7 @@ def _sides(kind: Kind, value: Any) -> tuple[Any, Any]:
     return (None, value) if kind == "added" else (value, None)
 
 
-def _compare(old: Any, new: Any, path: Path) -> Iterator[Found]:
+def _compare(old: Any, new: Any, path: Path) -> Iterator[_Found]:
     if encode(old) == encode(new):
         return
     if path == ("tags",):
@@ -156,7 +157,7 @@ def _compare(old: Any, new: Any, path: Path) -> Iterator[Found]:
         yield path, "changed", (old, new)
 
 
-def _lists(old: Sequence[Any], new: Sequence[Any], path: Path) -> Iterator[Found]:
+def _lists(old: Sequence[Any], new: Sequence[Any], path: Path) -> Iterator[_Found]:
     for before, after in align(old, new):
         if after is None and before is not None:
             yield (*path, before), "removed", (old[before], None)
@@ -166,15 +167,15 @@ def _lists(old: Sequence[Any], new: Sequence[Any], path: Path) -> Iterator[Found
             yield from _compare(old[before], new[after], (*path, after))
 
 
-def _mappings(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> Iterator[Found]:
-    """Compare two objects with deepdiff, in the order of the new one."""
+def _mappings(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> Iterator[_Found]:
+    """Compare two objects with deepdiff, in the order of the new object's keys."""
     from deepdiff import DeepDiff
     from deepdiff.operator import BaseOperator
 
-    found: list[Found] = []
+    found: list[_Found] = []
 
     class Aligned(BaseOperator):
-        """Takes lists, for deepdiff pairs their items by index, and texts, which it would diff on its own."""
+        """Takes over lists, whose items deepdiff pairs by index, and texts, which it diffs in its own way."""
 
         def give_up_diffing(self, level: Any, diff_instance: Any) -> bool:
             found.extend(_compare(level.t1, level.t2, (*path, *level.path(output_format="list"))))

@@ -1,6 +1,6 @@
-"""Walking a template's messages and blocks: which variables they name, and filling them in.
+"""A walk over a template's messages and blocks: the variables that they name, and filling them in.
 
-The text engine is an argument, so that nothing here knows a template format.
+The function that renders a text is an argument, so that nothing here depends on a template format.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptsync.prompt.prompt import as_blocks
 from promptsync.prompt.snippets import is_text_block
 
 F_STRING = "f-string"
@@ -18,7 +19,7 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One rendered text. ``error`` says why the text stayed unrendered, empty when it did not."""
+    """A rendered text. ``error`` says why it stayed unrendered; it is empty if it was rendered."""
 
     text: str
     missing: frozenset[str] = frozenset()
@@ -26,22 +27,22 @@ class Rendered:
 
 
 Engine = Callable[[str, str, Values], Rendered]
-"""Text, template format, values."""
+"""Renders a text in a template format with values."""
 
 
 def format_of(part: Mapping[str, Any], default: str = F_STRING) -> str:
-    """The format that a template or a message names, or ``default``."""
+    """Return the template format that a template or a message names, or ``default``."""
     named = part.get("template_format")
     return named if isinstance(named, str) else default
 
 
 def mappings(value: Any) -> Iterator[Mapping[str, Any]]:
-    """The objects of a JSON list; nothing for what is no list."""
+    """Return the objects in a JSON list, and none for anything that is not a list."""
     return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, Mapping))
 
 
 def texts(part: Mapping[str, Any], default: str = F_STRING) -> Iterator[tuple[str, str]]:
-    """The renderable texts of a message or completion template, each with its format."""
+    """Yield the texts of a message or a completion template that are rendered, each with its format."""
     written = format_of(part, default)
     content = part.get("content")
     if isinstance(content, str):
@@ -52,7 +53,7 @@ def texts(part: Mapping[str, Any], default: str = F_STRING) -> Iterator[tuple[st
 
 
 def other_names(part: Mapping[str, Any]) -> set[str]:
-    """The variables that a message names outside text: placeholder, image and media variables."""
+    """Return the variables that a message names outside text: placeholder, image and media variables."""
     found: set[str] = set()
     if part.get("role") == "placeholder" and isinstance(part.get("name"), str):
         found.add(part["name"])
@@ -73,14 +74,14 @@ def _media_names(block: Any) -> list[str]:
 
 @dataclass(slots=True)
 class Filling:
-    """One pass over one template; ``warnings`` collects what had no value, each once."""
+    """One pass over one template. ``warnings`` are its keys: each warning once, in order."""
 
     values: Values
     engine: Engine
     warnings: dict[str, None] = field(default_factory=dict)
 
     def template(self, template: Mapping[str, Any]) -> dict[str, Any]:
-        """A filled copy of ``template``; what is not touched is shared with it."""
+        """Return a filled copy of a template, which shares what did not change."""
         written = format_of(template)
         changed = dict(template)
         if isinstance(template.get("messages"), list):
@@ -111,8 +112,11 @@ class Filling:
         given = given if isinstance(given, list) else [given]
         messages = list(mappings(given))
         if len(messages) != len(given):
-            self._warn(f"The placeholder {name!r} takes a list of messages; other values were left out.")
-        return [_with_blocks(message) for message in messages]
+            self._warn(f"The placeholder {name!r} takes a list of messages; other values were dropped.")
+        return [
+            {**message, "content": as_blocks(message["content"])} if "content" in message else message
+            for message in messages
+        ]
 
     def _content(self, content: Any, written: str, where: str) -> Any:
         if isinstance(content, str):
@@ -155,13 +159,6 @@ class Filling:
 
     def _warn(self, warning: str) -> None:
         self.warnings[warning] = None
-
-
-def _with_blocks(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    content = message.get("content")
-    return (
-        {**message, "content": [{"type": "text", "text": content}]} if isinstance(content, str) else message
-    )
 
 
 def _media(url: str) -> dict[str, str]:

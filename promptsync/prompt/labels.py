@@ -1,7 +1,7 @@
-"""Release labels that are moved: which way, and what has to be remembered for the way back.
+"""Release labels: their names, and the label that remembers where a rollback goes.
 
-The registry keeps no history of its labels. So ``prod.previous`` is kept beside ``prod``: the version that a
-rollback of ``prod`` goes to.
+The registry keeps no history of its labels. So ``prod.previous`` is kept beside ``prod``, at the version that
+a rollback of ``prod`` returns to.
 """
 
 from __future__ import annotations
@@ -13,29 +13,28 @@ from promptsync.errors import UsageError
 SUFFIX = ".previous"
 
 UNCHECKED = ".unchecked"
-"""Ends the label that stays on what a deploy released before it was checked, for as long as it is not."""
+"""Suffix of the label that marks a version released before its checks passed, until they pass."""
 
 MAX_LABEL = 255
-"""Longest label, in code points, that is used; what registries take is not documented."""
+"""Longest label, in code points, that promptsync creates; the registry's own limit is not documented."""
 
 
 def previous_name(label: str) -> str | None:
-    """Return the label that remembers the way back for ``label``; one that is kept for another has none."""
+    """Return the label that remembers where a rollback of ``label`` goes; such a label itself has none."""
     return None if label.endswith((SUFFIX, UNCHECKED)) else label + SUFFIX
 
 
 def unchecked_name(label: str) -> str:
-    """Return the label that says of a release under ``label`` that it is not checked yet."""
+    """Return the label that marks a release under ``label`` as unchecked."""
     return label + UNCHECKED
 
 
 def previous_after(old: int | None, new: int, previous: int | None) -> int | None:
-    """Return where the remembering label belongs once the label went from ``old`` to ``new``.
+    """Return where ``LABEL.previous`` belongs after the label moved from ``old`` to ``new``.
 
-    On the way up that is the version left behind, whoever moves the label: else a rollback would skip what
-    was live before. On the way down it never stays below the label, for a label at or below it is how
-    everybody sees that a release was taken back; and it is not moved up to what was taken back either, or the
-    next rollback would bring that to life again.
+    After a move up, that is ``old``, so that a rollback returns to what was live before. After a move down it
+    is never below the label, because a label at or below it is the sign of a rollback. It is not ``old``
+    either, because the next rollback would release again what this one took back.
     """
     if old is None or old == new:
         return previous
@@ -43,14 +42,14 @@ def previous_after(old: int | None, new: int, previous: int | None) -> int | Non
 
 
 def check_label(label: str) -> None:
-    """Raise ``UsageError`` for a label that nobody could see or type again."""
+    """Raise ``UsageError`` for a label that nobody can see or type."""
     if not label.strip() or label != label.strip() or not all(map(_is_visible, label)):
         raise UsageError(
-            f"{label!r} is no usable label: blank, padded with blanks, or with characters that do not print",
-            hint="use a word such as prod",
+            f"{label!r} cannot be a label: it is blank, has blanks around it or characters that do not print",
+            hint="use a word, such as prod",
         )
     if len(label) + len(SUFFIX) > MAX_LABEL:
-        raise UsageError(f"a label of {len(label)} characters is too long", hint="use a word such as prod")
+        raise UsageError(f"a label of {len(label)} characters is too long", hint="use a word, such as prod")
 
 
 def _is_visible(character: str) -> bool:

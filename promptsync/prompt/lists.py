@@ -1,4 +1,4 @@
-"""Which item of one list became which item of the other: messages, blocks, tools."""
+"""Pairing the items of two lists of messages, blocks or tools, and the places of a merged list."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from promptsync.prompt.canonical import encode
-from promptsync.prompt.prompt import plain
+from promptsync.prompt.prompt import function_name, plain
 from promptsync.prompt.snippets import strings
 
 Pair = tuple[int | None, int | None]
 
 _ALIKE = 0.6
-"""Share of common words from which two items of different kinds count as one that changed its kind."""
+"""Share of common words from which two items of different kinds count as one item that changed its kind."""
 _MAX_CELLS = 4_000
+"""Largest table of similarities. Longer runs of changed items are paired in order, which is instant."""
 _WORD = re.compile(r"\w+")
 
 
 def align(old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
-    """Pair the indexes of equal and of changed items; an item without a partner is paired with ``None``.
+    """Return pairs of indexes for equal and changed items, with ``None`` for an item without a partner.
 
     Both indexes only ever grow, so a moved item counts as removed and added.
     """
@@ -37,11 +38,11 @@ def align(old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
 
 
 def _match(rows: range, columns: range, old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
-    """Pair changed items so that the sum of their likenesses is largest, as in an edit distance."""
+    """Pair changed items so that their total similarity is largest, as in an edit distance."""
     if len(rows) * len(columns) > _MAX_CELLS:
         return _in_order(rows, columns)
     ours, theirs = [_Item(old[row]) for row in rows], [_Item(new[column]) for column in columns]
-    alike = [[our.likeness(their) for their in theirs] for our in ours]
+    alike = [[our.similarity(their) for their in theirs] for our in ours]
     best = [[0.0] * (len(columns) + 1) for _ in range(len(rows) + 1)]
     for i in reversed(range(len(rows))):
         for j in reversed(range(len(columns))):
@@ -73,15 +74,15 @@ def _in_order(rows: range, columns: range) -> list[Pair]:
 
 
 class _Item:
-    """An item with what is compared often: its kind and its words."""
+    """An item's kind and words, which are compared many times."""
 
     def __init__(self, value: Any) -> None:
         self.kind = _kind(value)
         self.words = Counter(word for text in strings(value) for word in _WORD.findall(text))
         self.size = self.words.total()
 
-    def likeness(self, other: _Item) -> float:
-        """Return 0 for items that have nothing to do with each other, up to 2 for items of one kind."""
+    def similarity(self, other: _Item) -> float:
+        """Return 0 for items that are unrelated, up to 2 for items of one kind."""
         if self.kind is None or other.kind is None:
             return 0.0
         total = self.size + other.size
@@ -92,18 +93,16 @@ class _Item:
 
 
 def _kind(value: Any) -> tuple[str, ...] | None:
-    """What an item is: the role of a message, the type of a block, the name of a tool; scalars have none."""
+    """Return what an item is: a message's role, a block's type, a tool's name. Scalars have no kind."""
     if not isinstance(value, Mapping):
         return None
-    inner = value.get("function")
-    name = inner.get("name") if isinstance(inner, Mapping) else None
     keys = ("role", "type", "id", "tool_registry_id")
-    return (*(str(value.get(key, "")) for key in keys), str(name or ""))
+    return (*(str(value.get(key, "")) for key in keys), function_name(value) or "")
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An item of the base by its index, and the indexes that it has on either side, ``None`` if removed."""
+    """The indexes of an item in the base and on either side, ``None`` where it was removed."""
 
     base: int
     ours: int | None
@@ -112,14 +111,14 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    """The indexes of the items that either side inserted at one place."""
+    """The indexes of the items that each side inserted at one place."""
 
     ours: tuple[int, ...]
     theirs: tuple[int, ...]
 
 
 def slots(base: Sequence[Any], ours: Sequence[Any], theirs: Sequence[Any]) -> list[Kept | Inserted]:
-    """Return the places of a merged list in order."""
+    """Return the places of a merged list, in order."""
     our_index, our_new = _became(align(base, ours), len(base))
     their_index, their_new = _became(align(base, theirs), len(base))
     found: list[Kept | Inserted] = []
@@ -148,7 +147,7 @@ def _became(pairs: Sequence[Pair], size: int) -> tuple[dict[int, int], list[list
 def moved_apart(
     places: Sequence[Kept | Inserted], base: Sequence[Any], ours: Sequence[Any], theirs: Sequence[Any]
 ) -> list[tuple[int, int, int]]:
-    """Return the items that both sides moved, but not to the same place: the indexes on all three sides."""
+    """Return the indexes, in base, ours and theirs, of items that both sides moved to different places."""
     gone = {
         encode(plain(base[one.base])): one.base
         for one in places
@@ -168,27 +167,24 @@ def moved_apart(
 
 
 def tool_key(tool: Any) -> str | None:
-    """Return what tells a tool or function from the others of its list, ``None`` when nothing does."""
+    """Return what identifies a tool or function in its list, ``None`` if nothing does."""
     if not isinstance(tool, Mapping):
         return None
-    function = tool.get("function")
-    name = function.get("name") if isinstance(function, Mapping) else None
-    own = name or tool.get("tool_registry_id") or tool.get("name") or tool.get("id")
+    own = function_name(tool) or tool.get("tool_registry_id") or tool.get("name") or tool.get("id")
     return encode([tool.get("type", "function"), own]) if own is not None else None
 
 
 def keys_of(tools: Sequence[Any]) -> list[str] | None:
-    """Return the keys of all tools, ``None`` when they do not tell the tools apart."""
+    """Return the keys of all tools, ``None`` if they do not identify every tool."""
     keys = [key for tool in tools if (key := tool_key(tool)) is not None]
     return keys if len(set(keys)) == len(tools) else None
 
 
 def merged_order(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> list[str] | None:
-    """Return all keys of both sides in an order that keeps what either changed in it.
+    """Return all keys of both sides in an order that keeps what either side changed in it.
 
-    ``None`` when both put the common ones into different orders. New keys have no order: a side that has just
-    the keys of the result keeps its own. Otherwise new keys come last, by name, so that it does not matter
-    who merges.
+    ``None`` if both sides reordered the common keys in different ways. A side that has exactly the resulting
+    keys keeps its order. Otherwise new keys come last, sorted, so that both sides get the same result.
     """
     common = set(base) & set(ours) & set(theirs)
     was, our, their = ([key for key in side if key in common] for side in (base, ours, theirs))

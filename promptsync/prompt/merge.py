@@ -1,6 +1,6 @@
-"""Three versions of a prompt made into one, field by field; pure, and nothing is lost without a word.
+"""The three-way merge of a prompt and of its tags, field by field. Nothing is lost without a conflict.
 
-What is merged are documents, the words of a prompt file, so that what a registry fills in plays no part.
+It merges documents, which have the keys of a prompt file, so that what a registry fills in plays no part.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from promptsync.prompt.canonical import canonical, comparable, digest, kept_references
 from promptsync.prompt.document import to_document, to_prompt
-from promptsync.prompt.merge_fields import FieldConflict, FieldMerger, Sides
+from promptsync.prompt.merge_fields import FieldConflict, FieldMerger, ThreeWay
 from promptsync.prompt.prompt import Local, Prompt
 
 TOOL_REFERENCES = "changed on both sides, and the registry shows its own tools expanded"
@@ -19,40 +19,48 @@ TOOL_REFERENCES = "changed on both sides, and the registry shows its own tools e
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """The merged prompt. Where it has conflicts, texts hold markers and other fields are ours."""
+    """A merged prompt. Where there are conflicts, texts have conflict markers and other fields are ours."""
 
     prompt: Prompt
     conflicts: tuple[FieldConflict, ...] = ()
 
     @property
     def is_markable(self) -> bool:
-        """Whether markers in texts show every conflict."""
+        """Whether conflict markers in texts show every conflict."""
         return all(conflict.markable for conflict in self.conflicts)
 
 
 def merge(
     base: Prompt | None, ours: Prompt, theirs: Prompt, *, names: tuple[str, str] = ("yours", "theirs")
 ) -> Merge:
-    """Merge what two sides made of a prompt.
+    """Merge two prompts that were made from ``base``.
 
-    Without a ``base`` everything counts as added on both sides. ``names`` stand on the conflict markers. The
-    result keeps the name of ``ours``, and its references to tools that the registry shows expanded.
+    Without a ``base``, everything counts as added on both sides. ``names`` label the conflict markers. The
+    result has the name of ``ours``, and its references to tools that the registry returns expanded.
     """
     found = _merged(base, ours, theirs, FieldMerger(names))
-    return replace(found, prompt=replace(found.prompt, tags=_merged_tags(base, ours, theirs)))
+    our, their = frozenset(ours.tags), frozenset(theirs.tags)
+    kept = merged_tags(frozenset(base.tags) if base is not None else our & their, our, their)
+    tags = tuple(dict.fromkeys(tag for tag in (*ours.tags, *theirs.tags) if tag in kept))
+    return replace(found, prompt=replace(found.prompt, tags=tags))
+
+
+def merged_tags(base: frozenset[str], ours: frozenset[str], theirs: frozenset[str]) -> frozenset[str]:
+    """Return the tags that both sides kept or that either side added. Tags never conflict."""
+    return ((ours | theirs) - base) | (base & ours & theirs)
 
 
 def deciding(base: Prompt, ours: Prompt, theirs: Prompt) -> Prompt | None:
-    """Merge to decide who changed what; ``None`` on a conflict. Never write the result.
+    """Merge only to decide which side changed what; ``None`` on a conflict. Never write the result.
 
-    Texts that clash merge by words. Tags are those of ``ours`` and make no difference.
+    Texts that conflict are merged word by word. The result has the tags of ``ours``, which decide nothing.
     """
     found = _merged(base, ours, theirs, FieldMerger(("", ""), by_words=True))
     return None if found.conflicts else replace(found.prompt, tags=ours.tags)
 
 
 def _merged(base: Prompt | None, ours: Prompt, theirs: Prompt, merger: FieldMerger) -> Merge:
-    """Merge all but the tags."""
+    """Merge everything except the tags."""
     whole = _whole(base, ours, theirs)
     if whole is not None:
         return Merge(replace(whole, name=ours.name))
@@ -60,14 +68,14 @@ def _merged(base: Prompt | None, ours: Prompt, theirs: Prompt, merger: FieldMerg
     if before is None and base is not None:
         before, there = _with_tools_of(ours, base), _with_tools_of(ours, theirs)
         tools = (side.template.get("tools") for side in (base, ours, theirs))
-        merger.conflict(("tools",), TOOL_REFERENCES, Sides(*tools))
+        merger.conflict(("tools",), TOOL_REFERENCES, ThreeWay(*tools))
     document = merger.document(_document(before) if before else {}, _document(ours), _document(there))
     prompt, _ = to_prompt(document, ours.name)
     return Merge(prompt, tuple(merger.conflicts))
 
 
 def _whole(base: Prompt | None, ours: Prompt, theirs: Prompt) -> Prompt | None:
-    """Return the side that holds all there is, if one does."""
+    """Return the side that includes all changes, if there is one."""
     if digest(ours) == digest(comparable(ours, theirs)):
         return ours
     if base is None:
@@ -79,9 +87,9 @@ def _whole(base: Prompt | None, ours: Prompt, theirs: Prompt) -> Prompt | None:
 
 
 def _beside(ours: Prompt, base: Prompt | None, theirs: Prompt) -> tuple[Prompt | None, Prompt]:
-    """Return base and theirs with our references to the registry's tools in place of what they expand to.
+    """Return base and theirs with our references to the registry's tools instead of the expanded tools.
 
-    The base is ``None`` where nobody can tell which of their tools a reference stands for, or without one.
+    The base is ``None`` if there is none, or if it is unknown which of their tools a reference stands for.
     """
     if base is None:
         return None, comparable(ours, theirs)
@@ -91,7 +99,7 @@ def _beside(ours: Prompt, base: Prompt | None, theirs: Prompt) -> tuple[Prompt |
     was, their = (canonical(side)["template"].get("tools", []) for side in (base, theirs))
     if was == their:
         return _with_tools_of(ours, base), _with_tools_of(ours, theirs)
-    # what a reference stood for in the base is what it stands for in theirs, wherever that is now
+    # A reference stands for the same tool in theirs as in the base, even if it moved.
     places = {there: [at for at, tool in enumerate(their) if tool == was[there]] for there in kept}
     if not kept or any(len(found) != 1 for found in places.values()):
         return None, theirs
@@ -105,16 +113,8 @@ def _with_tools_of(ours: Prompt, side: Prompt) -> Prompt:
     return replace(side, template={**side.template, "tools": ours.template.get("tools")})
 
 
-def _merged_tags(base: Prompt | None, ours: Prompt, theirs: Prompt) -> tuple[str, ...]:
-    """Merge the tags as sets; those of ours keep their order."""
-    our, their = set(ours.tags), set(theirs.tags)
-    was = set(base.tags) if base is not None else our & their
-    kept = ((our | their) - was) | (was & our & their)
-    return tuple(dict.fromkeys(tag for tag in (*ours.tags, *theirs.tags) if tag in kept))
-
-
 def _document(prompt: Prompt) -> dict[str, Any]:
-    """Return the content as a file says it, but with the format at each message."""
+    """Return the content as in a prompt file, but with a template format in each message."""
     document = to_document(replace(prompt, tags=()), Local())
     del document["name"]
     if "messages" in document:

@@ -1,4 +1,4 @@
-"""The rules by which the fields of a prompt merge: prose by lines, lists by what their items are."""
+"""The rules for merging the fields of a prompt: prose line by line, lists item by item."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from promptsync.prompt.defaults import DEFAULT_FORMAT
 from promptsync.prompt.fields import readable
 from promptsync.prompt.lists import Inserted, Kept, keys_of, merged_order, moved_apart, slots
 from promptsync.prompt.merge_text import Clash, MergedText, merge_text
-from promptsync.prompt.prompt import plain
+from promptsync.prompt.prompt import as_blocks, plain
 
 BOTH_CHANGED: Final = "changed on both sides"
 BOTH_ADDED: Final = "added on both sides"
 BOTH_MOVED: Final = "moved on both sides, to different places"
-REMOVED_HERE: Final = "removed here, changed in the registry"
-REMOVED_THERE: Final = "removed in the registry, changed here"
+REMOVED_HERE: Final = "removed in your file, changed in the registry"
+REMOVED_THERE: Final = "removed in the registry, changed in your file"
 
 ABSENT: Final[Any] = object()
 _TEXTS: Final = frozenset({"content", "text", "description"})
-"""Keys whose strings are prose: merged by lines. Any other string is one value."""
+"""Keys whose strings are prose and merge line by line. Any other string is a single value."""
 _BY_NAME: Final = frozenset({("tools",), ("functions",)})
 _CONTAINERS: Final = frozenset(
     [("metadata",), ("extra",), ("extra", "template"), ("extra", "version"), ("model", "parameters")]
 )
-"""Objects that mean the same when they are empty and when they are not there."""
+"""Objects for which being empty means the same as being absent."""
 _DERIVED: Final = frozenset({"display_params", "raw_request_display_role", "dataset_examples"})
 _USER_JSON: Final = frozenset({"metadata", "parameters"})
 
@@ -34,28 +34,29 @@ Path = tuple[str | int, ...]
 Object = Mapping[str, Any]
 
 
-class Sides(NamedTuple):
-    """One value three times; ``ABSENT`` where a side has none."""
+class ThreeWay(NamedTuple):
+    """One value in base, ours and theirs; ``ABSENT`` where there is none."""
 
     base: Any
     ours: Any
     theirs: Any
 
-    def or_(self, empty: Any) -> Sides:
-        """Return the values with ``empty`` for those that are absent."""
-        return Sides(*(empty if value is ABSENT else value for value in self))
+    def or_(self, empty: Any) -> ThreeWay:
+        """Return the values with ``empty`` in place of absent ones."""
+        return ThreeWay(*(empty if value is ABSENT else value for value in self))
 
     def are(self, kind: type, *, empty: Any) -> bool:
-        """Whether all values that are there are of one kind; ``empty`` is one of that kind."""
+        """Whether all values are of one type, absent ones aside; ``empty`` is a value of that type."""
         return all(isinstance(value, kind) for value in self.or_(empty))
 
 
 @dataclass(frozen=True, slots=True)
 class FieldConflict:
-    """One field that could not be merged; ``None`` stands for no value.
+    """One field that could not be merged; an absent value is ``None``.
 
-    ``path`` counts indexes in our version, for what is not there in the registry's. A text has one conflict
-    for each part that clashes, with that part as the values; those of the prompt's own text are ``markable``.
+    Indexes in ``path`` are those of our version, or of the registry's if ours lacks the item. A text has one
+    conflict for each part that clashes, with that part as the values. Conflict markers can show a conflict
+    that is ``markable``, which is one in the prompt's own text.
     """
 
     path: str
@@ -67,9 +68,9 @@ class FieldConflict:
 
 
 class FieldMerger:
-    """Merges the documents of one prompt and collects what does not merge.
+    """Merges the documents of one prompt and collects the conflicts.
 
-    With ``by_words`` the result is good to decide by, not to be written.
+    ``by_words`` finds fewer conflicts in texts. Its result is for decisions only and must not be written.
     """
 
     def __init__(self, names: tuple[str, str], *, by_words: bool = False) -> None:
@@ -77,26 +78,28 @@ class FieldMerger:
         self._by_words = by_words
         self.conflicts: list[FieldConflict] = []
 
-    def conflict(self, path: Path, reason: str, sides: Sides, *, markable: bool = False) -> Any:
-        """Note a conflict and return our value."""
+    def conflict(self, path: Path, reason: str, sides: ThreeWay, *, markable: bool = False) -> Any:
+        """Add a conflict and return our value."""
         base, ours, theirs = sides.or_(None)
         self.conflicts.append(FieldConflict(readable(path), reason, base, ours, theirs, markable))
         return sides.ours
 
     def document(self, base: Object, ours: Object, theirs: Object) -> Object:
-        """Merge three documents without name, tags and local keys, with the format at each message."""
-        kinds = Sides(*("chat" if "messages" in side else "completion" for side in (base, ours, theirs)))
+        """Merge documents without name, tags and local keys, and with a template format in each message."""
+        kinds = ThreeWay(*("chat" if "messages" in side else "completion" for side in (base, ours, theirs)))
+        # A chat template and a completion template have no field in common that could be merged.
         if kinds.ours != kinds.theirs:
             self.conflict(("type",), BOTH_CHANGED, kinds if base else kinds._replace(base=ABSENT))
             return ours
-        return self._object(Sides(base, ours, theirs), ())
+        return self._object(ThreeWay(base, ours, theirs), ())
 
-    def _value(self, sides: Sides, path: Path) -> Any:
+    def _value(self, sides: ThreeWay, path: Path) -> Any:
         base, ours, theirs = sides
         if _same(ours, theirs) or _same(base, theirs):
             return ours
         if _same(base, ours):
             return theirs
+        # The registry derives these fields itself, so that they need no conflict.
         if path[-1] in _DERIVED and not _USER_JSON.intersection(path):
             return theirs if ours is ABSENT else ours
         if path in _BY_NAME:
@@ -107,19 +110,19 @@ class FieldMerger:
             return self.conflict(path, REMOVED_HERE if ours is ABSENT else REMOVED_THERE, sides)
         return self._present(sides, path)
 
-    def _present(self, sides: Sides, path: Path) -> Any:
-        """Merge values that both sides have and changed."""
+    def _present(self, sides: ThreeWay, path: Path) -> Any:
+        """Merge two values that both differ from the base."""
         if path[-1] in _TEXTS and sides.are(str, empty=""):
             return self._text(sides.or_(""), BOTH_ADDED if sides.base is ABSENT else BOTH_CHANGED, path)
         if path[-1] in ("messages", "content") and not _USER_JSON.intersection(path):
-            lists = Sides(*map(_blocks, sides.or_([])))
+            lists = ThreeWay(*map(as_blocks, sides.or_([])))
             if lists.are(list, empty=[]):
                 return self._items(lists, path)
         if sides.are(Mapping, empty={}):
             return self._object(sides.or_({}), path)
         return self.conflict(path, BOTH_ADDED if sides.base is ABSENT else BOTH_CHANGED, sides)
 
-    def _object(self, objects: Sides, path: Path) -> dict[str, Any]:
+    def _object(self, objects: ThreeWay, path: Path) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         misread, reason = _misread(objects, path)
         for key in dict.fromkeys((*objects.ours, *objects.theirs)):
@@ -132,26 +135,26 @@ class FieldMerger:
                 merged[key] = value
         return merged
 
-    def _unreadable(self, sides: Sides, path: Path, reason: str) -> Any:
-        """Note that a value cannot be merged, whatever it is, for the sides read it differently."""
+    def _unreadable(self, sides: ThreeWay, path: Path, reason: str) -> Any:
+        """Add a conflict for a value that means something else on each side, so that no merge makes sense."""
         if _is_prompt_text(path) and all(isinstance(side, str) for side in sides):
             self.conflict(path, reason, sides, markable=True)
             return MergedText((Clash(*sides),)).marked(*self._names)
         return self.conflict(path, reason, sides)
 
-    def _text(self, texts: Sides, reason: str, path: Path) -> Any:
+    def _text(self, texts: ThreeWay, reason: str, path: Path) -> Any:
         merged = merge_text(*texts, by_words=self._by_words)
         if merged.text is not None:
             return merged.text
         markable = _is_prompt_text(path)
         for clash in merged.clashes:
-            self.conflict(path, reason, Sides(clash.base, clash.ours, clash.theirs), markable=markable)
+            self.conflict(path, reason, ThreeWay(clash.base, clash.ours, clash.theirs), markable=markable)
         return merged.marked(*self._names) if markable else texts.ours
 
-    def _items(self, lists: Sides, path: Path) -> list[Any]:
+    def _items(self, lists: ThreeWay, path: Path) -> list[Any]:
         places = slots(*lists)
         for was, our, their in moved_apart(places, *lists):
-            moved = Sides(lists.base[was], lists.ours[our], lists.theirs[their])
+            moved = ThreeWay(lists.base[was], lists.ours[our], lists.theirs[their])
             self.conflict((*path, our), BOTH_MOVED, moved)
         merged: list[Any] = []
         for place in places:
@@ -161,26 +164,26 @@ class FieldMerger:
                 merged += self._kept(place, lists, path)
         return merged
 
-    def _inserted(self, place: Inserted, lists: Sides, path: Path) -> list[Any]:
+    def _inserted(self, place: Inserted, lists: ThreeWay, path: Path) -> list[Any]:
         ours, theirs = [lists.ours[at] for at in place.ours], [lists.theirs[at] for at in place.theirs]
         if _includes(ours, theirs):
             return ours
         if _includes(theirs, ours):
             return theirs
         single = len(ours) == len(theirs) == 1
-        values = Sides(ABSENT, ours[0], theirs[0]) if single else Sides(ABSENT, ours, theirs)
+        values = ThreeWay(ABSENT, ours[0], theirs[0]) if single else ThreeWay(ABSENT, ours, theirs)
         self.conflict((*path, place.ours[0]), BOTH_ADDED, values)
         return ours
 
-    def _kept(self, place: Kept, lists: Sides, path: Path) -> list[Any]:
+    def _kept(self, place: Kept, lists: ThreeWay, path: Path) -> list[Any]:
         places = (place.base, place.ours, place.theirs)
         items = (ABSENT if at is None else side[at] for side, at in zip(lists, places, strict=True))
         index = next(at for at in (place.ours, place.theirs, place.base) if at is not None)
-        value = self._value(Sides(*items), (*path, index))
+        value = self._value(ThreeWay(*items), (*path, index))
         return [] if value is ABSENT else [value]
 
-    def _named(self, lists: Sides, path: Path) -> Any:
-        """Merge a list whose items have names; the order of new ones means nothing, but is kept."""
+    def _named(self, lists: ThreeWay, path: Path) -> Any:
+        """Merge a list of named items. The order of new items means nothing, but is kept."""
         keys = [keys_of(side) if isinstance(side, list) else None for side in lists]
         known = [names for names in keys if names is not None]
         if len(known) < len(keys):
@@ -188,7 +191,7 @@ class FieldMerger:
         order = merged_order(*known)
         if order is None:
             return self.conflict(path, BOTH_MOVED, lists)
-        by_key = Sides(
+        by_key = ThreeWay(
             *(dict(zip(names, side, strict=True)) for names, side in zip(known, lists, strict=True))
         )
         _, ours, theirs = known
@@ -199,10 +202,10 @@ class FieldMerger:
         return [item for item in merged if item is not ABSENT]
 
 
-def _misread(objects: Sides, path: Path) -> tuple[str, str]:
-    """Return a key that one side changed while the other changed how it is to be read, and the reason.
+def _misread(objects: ThreeWay, path: Path) -> tuple[str, str]:
+    """Return a key that one side changed while the other side changed its meaning, and the conflict's reason.
 
-    A text means something else in another template format, a model's name with another provider.
+    A text means something else in another template format, and a model's name with another provider.
     """
     if path == ("model",):
         ruler, key, default = "provider", "name", None
@@ -223,19 +226,15 @@ def _misread(objects: Sides, path: Path) -> tuple[str, str]:
 
 
 def _is_prompt_text(path: Path) -> bool:
-    """Whether a path leads to what a model reads, where lint finds markers that were left."""
+    """Whether a path leads to text for the model, in which lint finds conflict markers left behind."""
     content = path[:1] if path[0] == "content" else path[:3]
     if content != ("content",) and (content[0], content[2:]) != ("messages", ("content",)):
         return False
     return path == content or (len(path) == len(content) + 2 and path[-1] == "text")
 
 
-def _under(objects: Sides, key: str) -> Sides:
-    return Sides(*(side.get(key, ABSENT) for side in objects))
-
-
-def _blocks(content: Any) -> Any:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+def _under(objects: ThreeWay, key: str) -> ThreeWay:
+    return ThreeWay(*(side.get(key, ABSENT) for side in objects))
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -245,6 +244,6 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _includes(run: Sequence[Any], part: Sequence[Any]) -> bool:
-    """Whether a run of items has all items of another one, in their order."""
+    """Whether ``run`` has all items of ``part``, in their order."""
     rest = iter(run)
     return all(any(_same(item, other) for other in rest) for item in part)

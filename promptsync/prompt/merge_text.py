@@ -1,9 +1,9 @@
-"""Three versions of a text made into one: by lines, and by sentences where lines are long.
+"""The three-way merge of a text: line by line, and sentence by sentence where lines are long.
 
-A merge that only decides who changed what goes down to words; what is written never does.
+A merge that only decides who changed what goes down to words. A merge that is written never does.
 
-The algorithm is diff3's. The packages that have it are under the GPL, or merge by characters, which makes
-sentences that nobody wrote; none of them cuts long lines.
+The algorithm is diff3's. It is written by hand because the packages that have it are under the GPL, or merge
+characters, which makes sentences that nobody wrote. None of them splits long lines.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 from promptsync.prompt.text_diff import LONG_LINE, sentences, words
 
 _BIG = 2_000
-"""Lines of two texts from which popular lines are not paired one by one, which takes quadratic time."""
+"""Number of lines from which difflib may skip frequent lines, because pairing them takes quadratic time."""
 
 Pieces = Sequence[str]
 
@@ -24,8 +24,8 @@ Pieces = Sequence[str]
 class Clash:
     """A part of a text that both sides changed in different ways.
 
-    ``narrow`` are the sentences that clash inside, where the part is long: then ``ours`` and ``theirs`` both
-    hold what could be merged around them, so that choosing one of them loses nothing else.
+    In a long part, ``narrow`` are the sentences that clash. Then ``ours`` and ``theirs`` both include what
+    was merged around these sentences, so that choosing either of them loses nothing else.
     """
 
     base: str
@@ -36,24 +36,24 @@ class Clash:
 
 @dataclass(frozen=True, slots=True)
 class MergedText:
-    """The merged text in parts: texts that are settled, and clashes of whole lines."""
+    """A merged text in parts: merged texts, and clashes of whole lines."""
 
     parts: tuple[str | Clash, ...]
 
     @property
     def text(self) -> str | None:
-        """The merged text, ``None`` when something clashes."""
+        """The merged text, ``None`` if anything clashes."""
         settled = [part for part in self.parts if isinstance(part, str)]
         return "".join(settled) if len(settled) == len(self.parts) else None
 
     @property
     def clashes(self) -> tuple[Clash, ...]:
-        """What clashes, to the sentence where lines are long."""
+        """All clashes, down to sentences where lines are long."""
         found = [part for part in self.parts if isinstance(part, Clash)]
         return tuple(clash for part in found for clash in part.narrow or (part,))
 
     def marked(self, ours: str, theirs: str) -> str:
-        """Return the text with conflict markers around what clashes; the arguments name the two sides."""
+        """Return the text with conflict markers around clashes. The arguments label the two sides."""
         text = ""
         for part in self.parts:
             if isinstance(part, str):
@@ -66,11 +66,11 @@ class MergedText:
 
 
 def merge_text(base: str, ours: str, theirs: str, *, by_words: bool = False) -> MergedText:
-    """Merge what two sides made of one text; nothing that either of them added is lost.
+    """Merge two texts that were made from ``base``. Nothing that either side added is lost.
 
-    Lines end in ``\\n`` alone, every other character is part of a line. Changes next to each other clash, as
-    in git: one of them may be an answer to the other. ``by_words`` merges what clashes once more by words,
-    which can make sentences that nobody wrote: use it to decide, never to write.
+    Lines end in ``\\n`` alone; every other character is part of a line. Adjacent changes clash, as in git,
+    because one of them may respond to the other. ``by_words`` merges clashes once more, word by word, which
+    can make sentences that nobody wrote: use it to decide, never to write.
     """
     if ours in (theirs, base) or theirs == base:
         return MergedText((theirs if ours == base else ours,))
@@ -79,7 +79,7 @@ def merge_text(base: str, ours: str, theirs: str, *, by_words: bool = False) -> 
 
 
 def _refined(part: str | Clash, by_words: bool) -> str | Clash:
-    """Merge a clash by sentences when a line of it is long, and by words if asked to."""
+    """Merge a clash sentence by sentence if any of its lines is long, and word by word if asked to."""
     if isinstance(part, str):
         return part
     sides = [_lines(text) for text in (part.base, part.ours, part.theirs)]
@@ -101,7 +101,7 @@ def _refined(part: str | Clash, by_words: bool) -> str | Clash:
 
 
 def _merged_words(part: str | Clash) -> str | Clash:
-    """Return the text that a clash merges to by its words, or the clash."""
+    """Merge a clash word by word; return it unchanged if its words clash too."""
     if isinstance(part, str):
         return part
     parts = _merged(words(part.base), words(part.ours), words(part.theirs), lambda word: word)
@@ -122,7 +122,7 @@ def _ended(text: str) -> str:
 
 
 def _merged(base: Pieces, ours: Pieces, theirs: Pieces, key: Callable[[str], str]) -> list[str | Clash]:
-    """Merge three sequences of pieces. ``key`` leaves out what a piece loses by being the last one."""
+    """Merge three sequences of pieces. ``key`` strips what a piece lacks if it is the last one."""
     stable = _stable(*([key(piece) for piece in side] for side in (base, ours, theirs)))
     parts: list[str | Clash] = []
     held: str | Clash = ""
@@ -133,7 +133,7 @@ def _merged(base: Pieces, ours: Pieces, theirs: Pieces, key: Callable[[str], str
         between = _settled(*("".join(side[start:end]) for side, start, end in sides))
         is_last = to[0] == len(base)
         if held and (between or not is_last) and isinstance(held, str) and key(held) == held:
-            held = longest  # one side ended here and lost its line break; now something follows
+            held = longest  # on one side the text ended here, without a line break; now more follows
         parts += [part for part in (held, between) if part]
         if not is_last:
             variants = base[to[0]], ours[to[1]], theirs[to[2]]
@@ -149,7 +149,7 @@ def _settled(base: str, ours: str, theirs: str) -> str | Clash:
 
 
 def _stable(base: Pieces, ours: Pieces, theirs: Pieces) -> list[tuple[int, int, int]]:
-    """Return the indexes of the pieces that both sides kept."""
+    """Return the indexes, in base, ours and theirs, of the pieces that both sides kept."""
     our_index, their_index = _matches(base, ours), _matches(base, theirs)
     return [(at, our_index[at], their_index[at]) for at in sorted(our_index.keys() & their_index.keys())]
 

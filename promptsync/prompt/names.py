@@ -1,7 +1,7 @@
-"""File paths for prompt names: safe on every system, readable, and the same every time.
+"""File paths for prompt names: readable, safe on every system, and always the same for the same name.
 
-``support/refund`` lives in ``support/refund.yaml``. What a file system would misread is percent-escaped;
-what it would cut or mistake for another file ends in ``~`` and a hash of the name.
+``support/refund`` becomes ``support/refund.yaml``. Characters that a file system could misread are
+percent-escaped. A path that is too long, or taken by another prompt, ends in ``~`` and a hash of the name.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Final
 from urllib.parse import unquote
 
 SUFFIXES: Final = (".yaml", ".yml")
-"""Suffixes of prompt files; the first one is written."""
+"""Suffixes of prompt files. New files get the first one."""
 
 MAX_SEGMENT: Final = 200
-"""Longest part of a path, in bytes of UTF-8: below what file systems and archive formats take."""
+"""Longest part of a path, in bytes of UTF-8: below the limits of file systems and archive formats."""
 
 MAX_PATH: Final = 400
 """Longest path below the prompts directory, in bytes of UTF-8."""
 
 _RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(?=\.|$)")
 _SEPARATOR: Final = re.compile(r"(?<=[^/])/(?=[^/])")
-"""A slash between two parts. At an end, or beside another slash, it is text: there is no empty part."""
+"""A slash between two parts. At either end, or next to another slash, it is text: no part is empty."""
 _JOINERS: Final = "\u200c\u200d"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -32,8 +32,8 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
 def path_for(name: str, taken: Collection[str] = ()) -> str:
     """Return the relative path of the file for a prompt name, with ``/`` and the suffix ``.yaml``.
 
-    The path never leaves the directory that it is relative to. ``taken`` are the paths of other prompts: a
-    path that equals one of them, or differs from it by case or Unicode normalisation only, is avoided.
+    The path never leaves the directory that it is relative to. ``taken`` are the paths of other prompts: the
+    result never equals one of them, even if case and Unicode normalization do not count.
     """
     stem = _escaped(name)
     if _too_long(stem):
@@ -45,9 +45,9 @@ def path_for(name: str, taken: Collection[str] = ()) -> str:
 
 
 def name_for(path: str) -> str:
-    """Return the name of the prompt in a file that does not say its own.
+    """Return the name of the prompt in a file that has no ``name:`` of its own.
 
-    It is the path without its suffix, unescaped when ``path_for`` gives this very path for the result.
+    It is the path without its suffix, unescaped if ``path_for`` returns this very path for the result.
     """
     stem = path.removesuffix(next((suffix for suffix in SUFFIXES if path.endswith(suffix)), ""))
     if "%" in stem:
@@ -58,7 +58,7 @@ def name_for(path: str) -> str:
 
 
 def folded(path: str) -> str:
-    """Return what two paths have in common that a file system may hold to be the same."""
+    """Return a form that is equal for paths which some file system takes for the same file."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
@@ -72,7 +72,7 @@ def _segment(segment: str, is_folder: bool = False) -> str:
         return "%"
     if not _PLAIN.fullmatch(segment):
         segment = "".join(_percent(char) if _is_unsafe(char) else char for char in segment)
-        # Editors begin or end the names of their own files with # and ~: such files are not read.
+        # Editors start or end the names of their own files with # or ~, so such files are not read.
         if segment[:1] in (".", " ", "#"):
             segment = _percent(segment[0]) + segment[1:]
         if segment[-1:] in (".", " ") or (is_folder and segment[-1:] == "~"):
@@ -87,7 +87,7 @@ def _segment(segment: str, is_folder: bool = False) -> str:
 def _is_unsafe(char: str) -> bool:
     if char in '<>:"|?*\\/%':
         return True
-    # Joiners make emoji and are needed to write several scripts; other format characters hide text.
+    # Emoji and several scripts need joiners; the other format characters only hide text.
     return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in _JOINERS
 
 
@@ -110,7 +110,7 @@ def _cut(stem: str, name: str) -> str:
 
 
 def _head(text: str, size: int) -> str:
-    """Return the beginning of an escaped text, in whole characters and whole escapes."""
+    """Return the start of an escaped text without cutting a character or an escape."""
     head = text.encode()[:size].decode("utf-8", "ignore")
     return re.sub(r"(%[0-9A-F]{0,1})$", "", head)
 

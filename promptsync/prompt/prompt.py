@@ -1,26 +1,26 @@
-"""The one type that both sides are turned into before anything is compared, and its companions."""
+"""What a prompt is: the one type for files and registry alike, and the values that go with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 MAX_NAME = 512
-"""Longest prompt name the registry takes, in code points."""
+"""Longest prompt name that the registry accepts, in code points."""
 
 MAX_MESSAGE = 72
-"""Longest commit message the registry takes, in code points."""
+"""Longest commit message that the registry accepts, in code points."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The content of one prompt, as the registry would hold it.
+    """The content of one prompt in the registry's own shapes.
 
-    ``template`` is the wire template: always with ``type`` (``chat`` or ``completion``), messages or
-    content as lists of blocks, not normalised. ``metadata`` is the wire metadata with its ``model`` key,
-    ``{}`` when there is none. ``tags`` belong to the prompt, not to a version. ``extra`` holds
-    version-level fields that this tool does not know.
+    ``template`` always has a ``type`` (``chat`` or ``completion``), and its messages or content are lists of
+    blocks; nothing is normalized. ``metadata`` includes the ``model`` key, and is ``{}`` if there is none.
+    ``tags`` belong to the prompt, not to a version. ``extra`` has the version's fields that promptsync does
+    not know.
     """
 
     name: str
@@ -32,19 +32,21 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """What a prompt file says that is not content: never published, never in the digest."""
+    """The keys of a prompt file that are not content: never published, never part of the digest.
+
+    ``synced`` maps the name of a remote to the versions that the text includes, spelled as in
+    ``history.key``; ``""`` is the default remote, for a file whose ``synced:`` is not a mapping.
+    """
 
     evaluations: tuple[str, ...] = ()
     agents: tuple[Mapping[str, Any], ...] = ()
     examples: tuple[Mapping[str, Any], ...] = ()
     synced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Remote name to the versions that the text includes, as ``history.key`` spells them; ``""`` stands for
-    the default remote (where the file has no mapping)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteVersion:
-    """One immutable version of a prompt, read raw (snippet references unexpanded)."""
+    """One immutable version of a prompt, with its snippet references unexpanded."""
 
     template_id: int
     version: int
@@ -56,9 +58,9 @@ class RemoteVersion:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One item of the registry's list: its tracked version with a body that may hold expanded snippets.
+    """One prompt in the registry's list, at its latest version or at the one with the label asked for.
 
-    A body from the list may only ever prove equality.
+    Snippets may be expanded in its body. So it can prove that two prompts are equal, never that they differ.
     """
 
     template_id: int
@@ -85,7 +87,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """Something wrong at a place in a file. ``line`` and ``column`` count from 1; ``rule`` is a stable id."""
+    """Something wrong at a place in a file. ``line`` and ``column`` start at 1; ``rule`` is a stable id."""
 
     path: str
     line: int
@@ -96,12 +98,40 @@ class Problem:
     hint: str = ""
 
 
+def kind_of(template: Mapping[str, Any]) -> Literal["chat", "completion"]:
+    """Return what a template is: its ``type``, or what its other keys say if the type is missing."""
+    kind = template.get("type")
+    if kind == "chat" or kind == "completion":
+        return "chat" if kind == "chat" else "completion"
+    return "completion" if "content" in template and "messages" not in template else "chat"
+
+
+def as_blocks(content: Any) -> Any:
+    """Return content as a list of blocks: a string means one text block. Anything else stays as it is."""
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def as_text(blocks: list[Any]) -> Any:
+    """Return the text of a list that is one block with nothing but a text, otherwise the list."""
+    only = blocks[0] if len(blocks) == 1 else None
+    if not isinstance(only, dict) or len(only) != 2 or only.get("type") != "text":
+        return blocks
+    return only["text"] if isinstance(only.get("text"), str) else blocks
+
+
+def function_name(tool: Any) -> str | None:
+    """Return the name of the function that a tool defines, if it defines one."""
+    function = tool.get("function") if isinstance(tool, Mapping) else None
+    name = function.get("name") if isinstance(function, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
 SCALARS: Final = frozenset({str, int, bool, type(None)})
-"""The types of values that are their own copy; a number with a point may stand for an integer."""
+"""The types of values that need no copy. A float does: it may stand for an integer."""
 
 
-def _copier(last: Callable[[Any], Any], *, nulls: bool) -> Callable[[Any], Any]:
-    """Return a function that copies; ``last`` makes what is neither a mapping, a sequence nor a scalar."""
+def _copier(other: Callable[[Any], Any], *, nulls: bool) -> Callable[[Any], Any]:
+    """Return a function that copies JSON and applies ``other`` to everything that has no items."""
 
     def copy(value: Any) -> Any:
         if type(value) in SCALARS:
@@ -110,12 +140,12 @@ def _copier(last: Callable[[Any], Any], *, nulls: bool) -> Callable[[Any], Any]:
             return {key: copy(item) for key, item in value.items() if nulls or item is not None}
         if isinstance(value, list | tuple):
             return [copy(item) for item in value]
-        return last(value)
+        return other(value)
 
     return copy
 
 
-def _same(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
@@ -123,11 +153,11 @@ def _integral(value: Any) -> Any:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
-copied: Final = _copier(_same, nulls=True)
-"""User JSON as it is, nulls and all."""
-without_nulls: Final = _copier(_same, nulls=False)
-"""The same without the keys whose value is null."""
+copied: Final = _copier(_unchanged, nulls=True)
+"""Copies user JSON, nulls included."""
+without_nulls: Final = _copier(_unchanged, nulls=False)
+"""Copies JSON without the keys whose value is null."""
 plain: Final = _copier(_integral, nulls=True)
-"""User JSON with integral floats as integers, to compare."""
+"""Copies user JSON for a comparison: ``1.0`` becomes ``1``."""
 clean: Final = _copier(_integral, nulls=False)
-"""The same without the keys whose value is null."""
+"""Copies JSON for a comparison: ``1.0`` becomes ``1``, and keys whose value is null are dropped."""

@@ -1,12 +1,12 @@
-"""Snippet references in template text: reading them, ordering by them, and expanding them.
+"""Snippet references in template text: reading them and expanding them.
 
-The registry's documentation prints a regular expression for references that finds no pinned one; the
-tokens here are cut instead: from one ``@@@`` to the next, then a trailing pin is split off.
+A reference reaches from one ``@@@`` to the next and may end in a pin. The registry's documentation has a
+regular expression for references, which is not used because it finds none with a pin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,17 +17,20 @@ VERSION_PIN = "@version_number:"
 LABEL_PIN = "@label:"
 MAX_DEPTH = 32
 MAX_EXPANDED = 10_000_000
-"""Longest text, in code points, that one expanded block may have: nested snippets grow exponentially."""
+"""Longest text, in code points, of one expanded block: nested snippets grow exponentially."""
 
 _MAX_VERSION_DIGITS = 9
+"""Python refuses to convert thousands of digits, and no version number has more than these."""
 
 Template = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """``@@@name@@@``, with at most one of ``version`` and ``label``; ``start`` and ``end`` are offsets
-    of the whole token in the text it was read from and do not take part in comparison."""
+    """``@@@name@@@``, with at most one of ``version`` and ``label``.
+
+    ``start`` and ``end`` are the offsets of the reference in its text. They play no part in comparisons.
+    """
 
     name: str
     version: int | None = None
@@ -37,7 +40,7 @@ class Reference:
 
     @property
     def pinned(self) -> bool:
-        """True when a new version of the snippet alone does not change what this reference renders."""
+        """Whether a new version of the snippet leaves what this reference renders as it is."""
         return self.version is not None or self.label is not None
 
     def __str__(self) -> str:
@@ -50,20 +53,20 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """Something that starts like a reference and is none; ``offset`` is where it starts in its text."""
+    """Something that starts like a reference and is not one; ``offset`` is where it starts in its text."""
 
     reason: str
     offset: int
 
 
 class SnippetError(AnswerIsNo):
-    """Snippets cannot be expanded or put in an order."""
+    """Snippets cannot be expanded or put into an order."""
 
     code = "snippet"
 
 
 class SnippetCycle(SnippetError):
-    """Snippets that contain themselves; ``path`` starts and ends with the same name."""
+    """A snippet contains itself; ``path`` starts and ends with its name."""
 
     code = "snippet-cycle"
 
@@ -74,7 +77,7 @@ class SnippetCycle(SnippetError):
 
 
 def scan(text: str) -> list[Reference | Malformed]:
-    """Everything in ``text`` that is, or tries to be, a snippet reference, in the order of the text."""
+    """Return everything in a text that is, or is meant as, a snippet reference, in the order of the text."""
     found: list[Reference | Malformed] = []
     start = text.find(FENCE)
     while start != -1:
@@ -118,12 +121,12 @@ def _named(
 
 
 def references(text: str) -> list[Reference]:
-    """The well-formed references of one text, in order, repeated ones included."""
+    """Return the well-formed references in a text, in order, repeated ones included."""
     return [found for found in scan(text) if isinstance(found, Reference)]
 
 
 def strings(value: Any) -> Iterator[str]:
-    """Every string inside a JSON value (not the keys of objects), depth first, in document order."""
+    """Return every string in a JSON value, except the keys of objects, in the order of the document."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
@@ -136,12 +139,12 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def of_prompt(template: Template) -> list[Reference]:
-    """The distinct references in all strings of a template, in order of first appearance."""
+    """Return the distinct references in all strings of a template, in the order of their first use."""
     return list(dict.fromkeys(reference for text in strings(template) for reference in references(text)))
 
 
 def rendered_in(template: Template) -> list[Reference]:
-    """The distinct references that the registry expands, which must exist: those in text blocks."""
+    """Return the distinct references in text blocks: the registry expands them, so they must exist."""
     found: dict[Reference, None] = {}
 
     def collect(text: str) -> str:
@@ -152,83 +155,36 @@ def rendered_in(template: Template) -> list[Reference]:
     return list(found)
 
 
-def publish_order(prompts: Mapping[str, Collection[str]]) -> list[list[str]]:
-    """Levels in which to publish: each prompt comes after everything that it references.
+def unresolved(template: Template, snippets: Mapping[Reference, Template]) -> list[Reference]:
+    """Return the references that ``expand`` still needs besides ``snippets``, in the order of the texts.
 
-    ``prompts`` maps a name to the names that it references; names that are not keys are taken to exist
-    already. Names keep the order of ``prompts`` inside a level. Raises ``SnippetCycle``.
+    Snippets may contain further ones: look up what is returned, add it to ``snippets``, and call this again
+    until nothing is left. Raises ``SnippetError`` if snippets nest deeper than ``MAX_DEPTH``.
     """
-    waiting = {name: {used for used in needs if used in prompts} for name, needs in prompts.items()}
-    used_by: dict[str, list[str]] = {}
-    for name, needs in waiting.items():
-        for used in needs:
-            used_by.setdefault(used, []).append(name)
-    position = {name: index for index, name in enumerate(prompts)}
-    levels: list[list[str]] = []
-    ready = [name for name, needs in waiting.items() if not needs]
-    while ready:
-        levels.append(ready)
-        freed: list[str] = []
-        for done in ready:
-            del waiting[done]
-            for name in used_by.get(done, ()):
-                waiting[name].discard(done)
-                if not waiting[name]:
-                    freed.append(name)
-        ready = sorted(freed, key=position.__getitem__)
-    if waiting:
-        raise SnippetCycle(find_cycle(waiting) or tuple(waiting))
-    return levels
-
-
-def find_cycle(graph: Mapping[str, Collection[str]]) -> list[str] | None:
-    """The first cycle of ``graph`` (name to the names it references) as a path, or ``None``."""
-    finished: set[str] = set()
-    for root in graph:
-        if root in finished:
-            continue
-        path: dict[str, Iterator[str]] = {root: iter(_sorted(graph, root))}
-        while path:
-            name, successors = next(reversed(path.items()))
-            following = next(successors, None)
-            if following is None:
-                finished.add(name)
-                del path[name]
-            elif following in path:
-                names = list(path)
-                return [*names[names.index(following) :], following]
-            elif following in graph and following not in finished:
-                path[following] = iter(_sorted(graph, following))
-    return None
-
-
-def _sorted(graph: Mapping[str, Collection[str]], name: str) -> list[str]:
-    return sorted(graph[name])
-
-
-def dependants(names: Iterable[str], graph: Mapping[str, Collection[str]]) -> set[str]:
-    """The names that reference one of ``names`` directly or through other snippets, without ``names``."""
-    used_by: dict[str, list[str]] = {}
-    for name, needs in graph.items():
-        for used in needs:
-            used_by.setdefault(used, []).append(name)
-    seeds = set(names)
-    reached = set(seeds)
-    waiting = list(seeds)
+    missing: dict[Reference, None] = {}
+    seen: set[Reference] = set()
+    waiting = [(reference, 0) for reference in reversed(rendered_in(template))]
     while waiting:
-        for name in used_by.get(waiting.pop(), ()):
-            if name not in reached:
-                reached.add(name)
-                waiting.append(name)
-    return reached - seeds
+        reference, depth = waiting.pop()
+        if reference in seen:
+            continue
+        if depth >= MAX_DEPTH:
+            raise SnippetError(f"Snippets nest deeper than {MAX_DEPTH} levels, at {reference}.")
+        seen.add(reference)
+        if reference in snippets:
+            inner = references(snippet_text(snippets[reference]))
+            waiting += [(one, depth + 1) for one in reversed(inner)]
+        else:
+            missing[reference] = None
+    return list(missing)
 
 
-def expand(template: Template, resolve: Callable[[Reference], Template]) -> dict[str, Any]:
-    """A copy of ``template`` whose text blocks hold the text of the snippets that they reference.
+def expand(template: Template, snippets: Mapping[Reference, Template]) -> dict[str, Any]:
+    """Return a copy of a template in which the text of snippets replaces their references in text blocks.
 
-    ``resolve`` returns the unexpanded completion template of a reference, or raises what the caller
-    wants to see. Malformed references stay as they are. Raises ``SnippetCycle``, or ``SnippetError``
-    when snippets nest deeper than ``MAX_DEPTH`` or the text outgrows ``MAX_EXPANDED``.
+    ``snippets`` are the unexpanded completion templates of all references that ``unresolved`` returns.
+    Malformed references stay as they are. Raises ``SnippetCycle``, or ``SnippetError`` if snippets nest
+    deeper than ``MAX_DEPTH`` or a text outgrows ``MAX_EXPANDED``.
     """
     known: dict[Reference, str] = {}
 
@@ -248,15 +204,16 @@ def expand(template: Template, resolve: Callable[[Reference], Template]) -> dict
             raise SnippetCycle([*path[path.index(reference.name) :], reference.name])
         if len(path) >= MAX_DEPTH:
             raise SnippetError(f"Snippets nest deeper than {MAX_DEPTH} levels, from {path[0]!r} on.")
+        # Each snippet is expanded once, however often it is referenced.
         if reference not in known:
-            known[reference] = inline(snippet_text(resolve(reference)), (*path, reference.name))
+            known[reference] = inline(snippet_text(snippets[reference]), (*path, reference.name))
         return known[reference]
 
     return map_texts(template, lambda text: inline(text, ()))
 
 
 def snippet_text(template: Template) -> str:
-    """The text that a completion template contributes where it is referenced."""
+    """Return the text that replaces a reference to a completion template."""
     content = template.get("content")
     if isinstance(content, str):
         return content
@@ -264,7 +221,7 @@ def snippet_text(template: Template) -> str:
 
 
 def is_text_block(block: Any) -> bool:
-    """True for the content blocks whose text the registry expands and renders."""
+    """Whether the registry expands and renders the text of a content block."""
     return (
         isinstance(block, Mapping)
         and block.get("type", "text") == "text"
@@ -273,7 +230,7 @@ def is_text_block(block: Any) -> bool:
 
 
 def map_texts(template: Template, change: Callable[[str], str]) -> dict[str, Any]:
-    """A copy of ``template`` with ``change`` applied to each text block; the rest is shared, not copied."""
+    """Return a copy of a template with ``change`` applied to each text block; the rest is shared."""
 
     def content(value: Any) -> Any:
         if isinstance(value, str):

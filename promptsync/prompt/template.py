@@ -1,20 +1,18 @@
 """Template text in both formats: its variables, its syntax errors, and what it renders to.
 
-The one module that imports jinja2, and only when a jinja2 template is met. Rendering follows what the
-official SDK says mirrors the server: a missing variable becomes the empty string, and a text that cannot
-be rendered stays as it is. Templates are not trusted: they cannot reach into Python, and what they may ask
-for is bounded.
+Rendering does what the official SDK says the server does: a missing variable becomes an empty string, and a
+text that cannot be rendered stays as it is. Templates are not trusted: they cannot reach into Python, and
+``limits`` bounds what they may use.
 """
 
 from __future__ import annotations
 
-import functools
 import re
-import threading
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from string import Formatter
+from typing import Any
 
-from promptsync.prompt import fstring, jinja
+from promptsync.prompt import jinja, limits
 from promptsync.prompt.fill import (
     F_STRING,
     Filling,
@@ -25,45 +23,38 @@ from promptsync.prompt.fill import (
     other_names,
     texts,
 )
-from promptsync.prompt.jinja import Walk
-
-if TYPE_CHECKING:
-    from jinja2 import ChainableUndefined
-    from jinja2 import Template as CompiledTemplate
-    from jinja2.compiler import CodeGenerator
-    from jinja2.sandbox import SandboxedEnvironment
 
 JINJA2 = "jinja2"
 FORMATS = (F_STRING, JINJA2)
 
 
 def variables(text: str, template_format: str) -> set[str]:
-    """The input variables that ``text`` names; empty when its syntax is broken.
+    """Return the input variables that a text names; none if its syntax is broken.
 
-    In f-strings a name is the whole field, as in the registry: ``{ x }`` is `` x ``, ``{a.b}`` is ``a.b``.
+    In f-strings a name is the whole field, as in the registry: ``{ x }`` names `` x ``, ``{a.b}`` ``a.b``.
     """
     if template_format == JINJA2:
-        return set(_jinja_variables(text))
+        return set(jinja.variables(text))
     try:
-        return fstring.names(text)
+        return _fields(text)
     except ValueError:
         return set()
 
 
 def message_variables(message: Mapping[str, Any], template_format: str = F_STRING) -> set[str]:
-    """The variables of one message, or of a completion template, in text, image and media blocks.
+    """Return the variables in the text, image and media blocks of a message or a completion template.
 
-    ``template_format`` counts where the message names none. A placeholder contributes its name.
+    ``template_format`` applies if the message names none. A placeholder contributes its name.
     """
     return other_names(message).union(*(variables(*text) for text in texts(message, template_format)))
 
 
 def template_variables(template: Mapping[str, Any]) -> set[str]:
-    """The variables of a whole template, chat or completion, including tool variables."""
-    written = format_of(template)
-    found = message_variables(template, written)
+    """Return the variables of a whole template, tool variables included."""
+    template_format = format_of(template)
+    found = message_variables(template, template_format)
     for message in mappings(template.get("messages")):
-        found |= message_variables(message, written)
+        found |= message_variables(message, template_format)
     tools = mappings(template.get("tools"))
     return found | {tool["name"] for tool in tools if _is_tool_variable(tool)}
 
@@ -73,16 +64,16 @@ def _is_tool_variable(tool: Mapping[str, Any]) -> bool:
 
 
 def syntax_error(text: str, template_format: str) -> tuple[str, int, int | None] | None:
-    """Why ``text`` cannot be rendered, with line and column (from 1), or ``None``.
+    """Return why no values can make a text render, with its line and column (from 1), or ``None``.
 
-    The column of a jinja2 error is unknown. Covers what is wrong whatever the values are: unbalanced
-    braces, positional, dotted and indexed f-string fields, jinja2 syntax, unknown filters and tests.
+    The column of a jinja2 error is unknown. Found are unbalanced braces, positional, dotted and indexed
+    f-string fields, jinja2 syntax errors, and unknown filters and tests.
     """
-    return _jinja_error(text) if template_format == JINJA2 else fstring.error(text)
+    return jinja.syntax_error(text) if template_format == JINJA2 else _field_error(text)
 
 
 def render_text(text: str, template_format: str, values: Values) -> tuple[str, set[str]]:
-    """The rendered text and the variables that it needed and did not get.
+    """Return the rendered text and the variables that it needed and did not get.
 
     A text that cannot be rendered comes back unchanged, as from the registry.
     """
@@ -91,169 +82,112 @@ def render_text(text: str, template_format: str, values: Values) -> tuple[str, s
 
 
 def render(text: str, template_format: str, values: Values) -> Rendered:
-    """Like ``render_text``, with the reason when the text had to stay unrendered."""
+    """Return the rendered text, or the text itself with the reason why it could not be rendered."""
+    engine = jinja.render if template_format == JINJA2 else _render_fields
     try:
-        if template_format == JINJA2:
-            return _render_jinja(text, values)
-        rendered, missing = fstring.render(text, values)
-        return Rendered(rendered, frozenset(missing))
+        rendered, missing = engine(text, values)
     except RecursionError:
         return Rendered(text, error="it nests too deeply")
     except Exception as error:  # whatever a template does wrong, the registry leaves its text alone
         return Rendered(text, error=str(error) or type(error).__name__)
+    return Rendered(rendered, frozenset(missing))
 
 
 def render_template(template: Mapping[str, Any], values: Values) -> tuple[dict[str, Any], list[str]]:
-    """The template as a model would see it, and warnings in plain words.
+    """Return the template as a model would see it, and warnings for people to read.
 
-    Text blocks are rendered, placeholder messages replaced by the messages in their variable, image and
-    media variables by their URLs. What has no value becomes empty text, or no message, with a warning.
+    Texts are rendered, placeholder messages become the messages in their variable, and image and media
+    variables become their URLs. A variable without a value becomes empty text, or no message, and a warning.
     """
     filling = Filling(values, render)
     return filling.template(template), list(filling.warnings)
 
 
-# -- jinja2 --------------------------------------------------------------------------------------------
+# -- f-strings: ``str.format`` with plain names and nothing else --------------------------------------------
 
-_loading = threading.Lock()
-
-
-def _load() -> None:
-    """Import jinja2 whole, once: its modules import each other, which two threads at a time would break."""
-    with _loading:
-        import jinja2.meta
-        import jinja2.sandbox  # noqa: F401
+_BRACES = re.compile(r"\{\{|\}\}|[{}]")
+_BRACE = re.compile(r"[{}]")
 
 
-_MARKUP = re.compile(r"\{[{%#]")
+def _fields(text: str) -> set[str]:
+    """Return the names of all fields. Raises ``ValueError`` for unbalanced braces."""
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
-def _jinja_variables(text: str) -> frozenset[str]:
-    return _examined(text)[0] if _MARKUP.search(text) else frozenset()
+def _render_fields(text: str, values: Values) -> tuple[str, set[str]]:
+    """Return the rendered text and the names without a value, which render as empty text, as ``None`` does.
+
+    Raises ``ValueError``, or whatever a value's own formatting raises.
+    """
+    if "{" not in text and "}" not in text:
+        return text, set()
+    used = _fields(text)
+    given = {name: "" if values.get(name) is None else values[name] for name in used}
+    return _PlainFormatter().vformat(text, (), given), {name for name in used if name not in values}
 
 
-def _jinja_error(text: str) -> tuple[str, int, int | None] | None:
-    return _examined(text)[1] if _MARKUP.search(text) else None
+class _PlainFormatter(Formatter):
+    size = 0
+
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
+        _check_name(field_name)
+        return kwargs[field_name], field_name
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        limits.check_spec(format_spec)
+        formatted: str = format(value, format_spec)
+        self.size += len(formatted)
+        limits.check_size(self.size)
+        return formatted
 
 
-@functools.lru_cache(maxsize=1024)
-def _examined(text: str) -> tuple[frozenset[str], tuple[str, int, int | None] | None]:
-    """The variables of a text and what is wrong with it; a broken text has no variables."""
-    from jinja2 import TemplateSyntaxError, meta
+def _check_name(name: str) -> None:
+    if not name or name.isdigit():
+        raise ValueError("a positional field, {} or {0}, names no variable")
+    if "." in name or "[" in name:
+        raise ValueError(
+            f"the field {{{name}}} reaches into a value; f-string templates allow plain names only"
+        )
 
-    environment = _environment()
-    walk = Walk(environment.filters, environment.tests)
+
+def _field_error(text: str) -> tuple[str, int, int] | None:
+    reason = _reason(text)
+    if reason is None:
+        return None
+    offset = _offset(text)
+    return reason, text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def _reason(text: str) -> str | None:
     try:
-        tree = environment.parse(text)
-        walk.visit(tree)
-    except TemplateSyntaxError as error:
-        return frozenset(), (error.message or "syntax error", error.lineno, None)
-    except (RecursionError, MemoryError):
-        return frozenset(), ("it nests too deeply", 1, None)
-    except (ValueError, OverflowError) as error:
-        return frozenset(), (str(error), 1, None)
-    if walk.is_plain and walk.unknown is None:
-        return frozenset(walk.names - environment.globals.keys() - {"self"}), None
-    unknown = walk.unknown and (f"no {walk.unknown[0]} named {walk.unknown[1]!r}", walk.unknown[2], None)
-    try:
-        return frozenset(meta.find_undeclared_variables(tree)), unknown
-    except Exception:  # such as an unknown filter, which only sometimes stops the text from being rendered
-        return frozenset(), unknown
+        for _, name, _, conversion in Formatter().parse(text):
+            if name is not None:
+                _check_name(name)
+            if conversion not in (None, "r", "s", "a"):
+                return f"unknown conversion !{conversion}"
+    except ValueError as problem:
+        return str(problem)
+    return None
 
 
-def _render_jinja(text: str, values: Values) -> Rendered:
-    if not _MARKUP.search(text):
-        # What the engine does to any text: one kind of line end, and the last one dropped.
-        return Rendered(re.sub(r"\r\n|\r", "\n", text).removesuffix("\n"))
-    run = jinja.Run()
-    token = jinja.current.set(run)
-    try:
-        return Rendered(jinja.join(_compile(text).generate(values)), frozenset(run.missing))
-    finally:
-        jinja.current.reset(token)
+def _offset(text: str) -> int:
+    """Return where the first error is, which the parser does not say."""
+    position = 0
+    while found := _BRACES.search(text, position):
+        start, position = found.span()
+        if found[0] == "}":
+            return start
+        if found[0] == "{":
+            position = _field_end(text, start)
+            if position == -1 or _reason(text[start:position]) is not None:
+                return start
+    return 0
 
 
-@functools.lru_cache(maxsize=512)
-def _compile(text: str) -> CompiledTemplate:
-    return _environment().from_string(text)
-
-
-@functools.lru_cache(maxsize=1)
-def _environment() -> SandboxedEnvironment:
-    _load()
-    from jinja2.sandbox import SandboxedEnvironment
-
-    class Sandbox(SandboxedEnvironment):
-        intercepted_binops = frozenset(("*", "**", "+", "%"))
-        code_generator_class = _code_generator()
-        concat = staticmethod(jinja.join)
-        step = staticmethod(jinja.step)
-
-        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            jinja.check_binary(operator, left, right)
-            return super().call_binop(context, operator, left, right)
-
-        # The odd names keep a template's own keyword arguments apart, as in the base class.
-        def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:
-            jinja.check_call(__obj, (*args, *kwargs.values()))
-            return super().call(__context, __obj, *args, **kwargs)
-
-        def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
-            wrapped = super().wrap_str_format(value)
-            if wrapped is None:
-                return None
-
-            def call(*args: Any, **kwargs: Any) -> str:
-                jinja.check_format(value.__self__, (*args, *kwargs.values()))
-                return wrapped(*args, **kwargs)
-
-            return call
-
-    environment = Sandbox(undefined=_undefined())
-    environment.filters = {
-        name: jinja.bounded_filter(name, function) for name, function in environment.filters.items()
-    }
-    del environment.globals["lipsum"]  # random, and long without bound
-    return environment
-
-
-def _code_generator() -> type[CodeGenerator]:
-    from jinja2.compiler import CodeGenerator
-
-    class Bounded(CodeGenerator):
-        def blockvisit(self, nodes: Any, frame: Any) -> None:
-            self.writeline("environment.step()")
-            super().blockvisit(nodes, frame)
-
-        def visit_Concat(self, node: Any, frame: Any) -> None:
-            self.write("environment.concat((")
-            for part in node.nodes:
-                self.visit(part, frame)
-                self.write(", ")
-            self.write("))")
-
-    return Bounded
-
-
-def _undefined() -> type[ChainableUndefined]:
-    from jinja2 import ChainableUndefined
-    from jinja2.utils import missing
-
-    class Recorded(ChainableUndefined):
-        """A missing variable counts when it is used as text or looped over, not when it is tested."""
-
-        __slots__ = ()
-
-        def _record(self) -> None:
-            if self._undefined_obj is missing and self._undefined_name is not None:
-                jinja.current.get().missing.add(self._undefined_name)
-
-        def __str__(self) -> str:
-            self._record()
-            return super().__str__()
-
-        def __iter__(self) -> Any:
-            self._record()
-            return super().__iter__()
-
-    return Recorded
+def _field_end(text: str, start: int) -> int:
+    depth = 0
+    for found in _BRACE.finditer(text, start):
+        depth += 1 if found[0] == "{" else -1
+        if depth == 0:
+            return found.end()
+    return -1

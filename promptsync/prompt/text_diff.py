@@ -1,7 +1,7 @@
-"""The difference of two texts as lines, with the words that changed; data only, for any renderer.
+"""The difference of two texts as lines with the words that changed, as data for any renderer.
 
-Prompts are often one long line, so lines over ``LONG_LINE`` characters are shown in pieces that end where
-sentences end. Line ends are ``\\n`` alone, as in git: other line separators are part of the text.
+Prompts are often one long line, so lines over ``LONG_LINE`` characters are split where sentences end. Lines
+end in ``\\n`` alone, as in git: other line separators are part of the text.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ Span = tuple[int, int]
 
 LONG_LINE = 120
 NO_NEWLINE = "No newline at end of text"
-LINE_GOES_ON = "The line goes on"
+LINE_GOES_ON = "The line continues"
 
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*[ \t]+|[。！？]+[”’」』）]*")
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+|\s+|[^\w\s]")
-"""Words, blanks, signs; scripts that put no blanks between words go character by character."""
+"""Words, spaces and punctuation. Scripts without spaces between words are split into characters."""
 _BIG = 2_000
 _MOST_WORDS = 20_000
 _ALIKE = 0.4
-"""Share of common words from which two lines count as one that changed."""
+"""Share of common words from which two lines count as one line that changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiffLine:
     """One line of a diff.
 
-    ``old`` and ``new`` are line numbers from 1 where the line exists on that side; pieces of one long line
-    have the same number. ``emphasis`` are the parts of ``text`` that changed, as (start, end) in code points.
-    A ``hunk`` line has a text such as ``@@ -1,3 +1,4 @@``, a ``note`` says something of the line before it.
+    ``old`` and ``new`` are line numbers from 1, ``None`` where the line does not exist; pieces of one long
+    line share a number. ``emphasis`` are the parts of ``text`` that changed, as (start, end) in code points.
+    A ``hunk`` line has a text such as ``@@ -1,3 +1,4 @@``. A ``note`` is about the line before it.
     """
 
     kind: Kind
@@ -46,7 +46,7 @@ class DiffLine:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A line or a part of one; ``end`` is a line break, nothing at the end of a text, or ``None`` inside."""
+    """A line or part of one. ``end`` is its line break, ``""`` at the end of a text, ``None`` inside."""
 
     text: str
     end: str | None
@@ -54,7 +54,7 @@ class _Piece:
 
 
 def unified(old: str, new: str, context: int = 3) -> list[DiffLine]:
-    """Return the hunks of the difference; nothing when the texts are equal."""
+    """Return the hunks of the difference, none if the texts are equal."""
     before, after = _pieces(old, new)
     matcher = SequenceMatcher(
         None,
@@ -73,16 +73,16 @@ def unified(old: str, new: str, context: int = 3) -> list[DiffLine]:
 
 
 def plain(lines: Sequence[DiffLine]) -> list[str]:
-    """Return the lines as ``diff -u`` would print them; control characters stay as they are."""
+    """Return the lines as ``diff -u`` prints them. Control characters stay as they are."""
     signs = {"hunk": "", "context": " ", "removed": "-", "added": "+", "note": "\\ "}
     return [signs[line.kind] + line.text for line in lines]
 
 
 def _pieces(old: str, new: str) -> tuple[list[_Piece], list[_Piece]]:
-    """Cut both texts: equal lines alike, and a changed block into sentences when any line of it is long."""
+    """Split both texts: equal lines alike, a changed block into sentences if any of its lines is long."""
     before, after = _lines(old), _lines(new)
     if not (before and after) or before[-1][1] == after[-1][1]:
-        # Prompts seldom end in a line break: that deserves a note only where the two sides differ in it.
+        # Most prompts do not end in a line break, so that is worth a note only if the two sides differ.
         before, after = ([(line, "\n") for line, _ in lines] for lines in (before, after))
     big = len(before) + len(after) > _BIG
     left: list[_Piece] = []
@@ -109,7 +109,7 @@ def _cut(text: str, end: str, number: int, always: bool) -> Iterator[_Piece]:
 
 
 def sentences(line: str) -> list[str]:
-    """Return the pieces of a line that end where sentences end, blanks included; joined they are the line."""
+    """Return the sentences of a line with the spaces after them. Joined, they are the line."""
     ends = [found.end() for found in _SENTENCE_END.finditer(line) if found.end() < len(line)]
     return [line[start:end] for start, end in zip([0, *ends], [*ends, len(line)], strict=True)]
 
@@ -135,7 +135,7 @@ def _changed(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[DiffLine
     added: list[tuple[Span, ...]] = [()] * len(after)
     for row, column in _partners(before, after):
         removed[row], added[column] = emphasis(before[row].text, after[column].text)
-    # Two lines that look the same differ in how they end, and that has to be said.
+    # Two lines that look the same differ in how they end, which needs a note.
     twins = {piece.text for piece in before} & {piece.text for piece in after}
     lines: list[DiffLine] = []
     for piece, spans in zip(before, removed, strict=True):
@@ -154,7 +154,7 @@ def _note(piece: _Piece, twins: set[str]) -> list[DiffLine]:
 
 
 def _partners(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[tuple[int, int]]:
-    """Which removed line became which added one: in order when there are as many, else by common words."""
+    """Pair removed with added lines: in order if there are as many of both, otherwise by common words."""
     if len(before) == len(after):
         return [(index, index) for index in range(len(before))]
     pairs: list[tuple[int, int]] = []
@@ -169,11 +169,11 @@ def _partners(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[tuple[i
 
 
 def emphasis(old: str, new: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
-    """Return which parts of the old and of the new line changed; nothing when they have little in common."""
+    """Return the parts of the old and the new line that changed, none if the lines have little in common."""
     before, after = words(old), words(new)
     if not old or not new or len(before) + len(after) > _MOST_WORDS or _ratio(before, after) < _ALIKE:
         return (), ()
-    # Without the heuristic for popular items a text that repeats its words takes quadratic time.
+    # Without difflib's heuristic, a text that repeats its words takes quadratic time.
     matcher = SequenceMatcher(None, before, after, autojunk=len(before) + len(after) > _BIG)
     removed: list[Span] = []
     added: list[Span] = []
@@ -186,7 +186,7 @@ def emphasis(old: str, new: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
 
 
 def words(text: str) -> list[str]:
-    """Return the words, runs of white space and punctuation of a text; joined they are the text."""
+    """Return the words, runs of white space and punctuation of a text. Joined, they are the text."""
     return _WORD.findall(text)
 
 
@@ -203,7 +203,7 @@ def _starts(tokens: Sequence[str]) -> list[int]:
 
 
 def _joined(spans: Sequence[Span], text: str) -> tuple[Span, ...]:
-    """Drop empty spans and join those with nothing but blanks between them."""
+    """Drop empty spans, and join spans that have only white space between them."""
     joined: list[Span] = []
     for start, end in spans:
         if start == end:

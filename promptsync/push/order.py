@@ -9,7 +9,8 @@ from typing import Any
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import Refused
-from promptsync.prompt.snippets import Reference, SnippetCycle, of_prompt, publish_order, rendered_in
+from promptsync.prompt.snippet_graph import publish_order
+from promptsync.prompt.snippets import Reference, SnippetCycle, of_prompt, rendered_in
 
 _Find = Callable[[Mapping[str, Any]], Iterable[Reference]]
 

@@ -1,9 +1,9 @@
-"""The registry as a client sees it."""
+"""Registries: what promptsync needs of one, as protocols, and PromptLayer behind them."""
 
 from __future__ import annotations
 
 import sys
 
-# httpx would load its own command line, and rich with it, which takes longer than a request. With None here
-# its import of that module fails, which it is prepared for.
+# httpx loads its own command line if it can, and rich with it, which takes longer than a request. None makes
+# that import fail, which httpx allows for.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Which URLs of registries are allowed, and how names become parts of paths. Loads no HTTP library."""
+"""Which registry URLs are allowed, and how names become parts of paths. Loads no HTTP library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import quote
 from promptsync.errors import UsageError
 
 LOCAL: Final = "local:"
-"""URLs of embedded registries start like this; the caller brings their transport along."""
+"""How the URL of an embedded registry starts."""
 
 _LOCAL_BASE: Final = "http://localhost"
 _LOOPBACK: Final = IPv4Network("127.0.0.0/8")
@@ -23,7 +23,7 @@ _URL: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """``base`` is the URL to which paths are appended; it ends in no slash."""
+    """The parts of a registry's URL. Paths are appended to ``base``, which has no slash at its end."""
 
     base: str
     scheme: str
@@ -36,32 +36,35 @@ class Address:
 
 
 def address(url: str) -> Address:
-    """Take a registry's URL apart without looking anything up.
+    """Split a registry's URL into its parts, without any look-up.
 
-    Raises ``UsageError`` for what is no http(s) URL, for plain http to a host that is not loopback, and for
-    a URL that carries a user name, a password, a query or a fragment.
+    Raises ``UsageError`` if it is not an http(s) URL, if it is plain http to a host that is not loopback, and
+    if it has a user name, a password, a query or a fragment.
     """
     if url.startswith(LOCAL):
         return Address(_LOCAL_BASE, "http", "localhost", 80)
     match = _URL.fullmatch(url.strip())
     if match is None:
-        raise UsageError(f"{_shown(url)} is not the URL of a registry", hint=_why(url))
+        raise UsageError(f"{_shown(url)} is not a registry URL", hint=_why(url))
     scheme, host = match["scheme"].lower(), match["host"].lower().strip("[]")
     port = int(match["port"] or (443 if scheme == "https" else 80))
     if port > 65535:
-        raise UsageError(f"{_shown(url)} names port {port}; ports end at 65535")
+        raise UsageError(
+            f"{_shown(url)} has port {port}; the highest port is 65535",
+            hint=f"leave out :{port}, or use the registry's port",
+        )
     if scheme == "http" and not _is_loopback(host):
         raise UsageError(
             f"refusing plain http to {host}: the API key would cross the network unencrypted",
-            hint=f"use https://{host}, or an address of this machine such as http://127.0.0.1:PORT",
+            hint=f"use https://{host}, or http://127.0.0.1:PORT for a registry on this machine",
         )
     return Address(_base(match, scheme), scheme, host, port)
 
 
 def segment(value: object) -> str:
-    """Percent-encode a name or an id as one segment of a path, with no safe characters."""
+    """Return a name or an id percent-encoded as one segment of a path."""
     text = str(value)
-    if text in {".", ".."}:  # HTTP libraries resolve dot segments before they send
+    if text in {".", ".."}:  # HTTP libraries resolve dot segments before sending
         return text.replace(".", "%2E")
     return quote(text, safe="")
 
@@ -84,15 +87,15 @@ def _is_loopback(host: str) -> bool:
 
 
 def _shown(url: str) -> str:
-    """The URL without what may be a password, in one line."""
+    """Return the URL as one line, without what may be a password."""
     return repr(re.sub(r"//[^/]*@", "//…@", url))
 
 
 def _why(url: str) -> str:
     if "://" not in url:
-        return f"write it with its scheme, as in https://{url.strip() or 'api.promptlayer.com'}"
+        return f"use https://{url.strip() or 'api.promptlayer.com'}"
     if re.search(r"//[^/]*@", url):
-        return "leave the user name and the password out; the key is taken from PROMPTLAYER_API_KEY"
+        return "leave out the user name and the password; set PROMPTLAYER_API_KEY instead"
     if "?" in url or "#" in url:
-        return "leave the part from ? or # on out"
-    return "a registry's URL looks like https://api.promptlayer.com"
+        return "leave out everything from the ? or # on"
+    return "use a URL such as https://api.promptlayer.com"

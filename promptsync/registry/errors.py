@@ -1,22 +1,22 @@
-"""What can go wrong between us and a registry, sorted by what a caller may conclude from it.
+"""What can go wrong with a registry, sorted by what a caller can conclude from it.
 
     RemoteError
-    ├── MissingKey          no API key was given
-    ├── NotSent             certainly not executed: no connection, or turned away
-    │   ├── Redirected      3xx, which is not followed: the key would go along
+    ├── MissingKey          there is no API key, or it cannot be one
+    ├── NotSent             certainly not executed: no connection, or refused
+    │   ├── Redirected      3xx, which is not followed: that would send the API key along
     │   └── Rejected        4xx, with the registry's own message
-    │       └── NotFound    404 for the item that was asked for
-    ├── FateUnknown         a write may have been executed or not: read back before deciding
-    │   ├── ConnectionLost  closed without a whole answer
+    │       └── NotFound    404 for the requested item
+    ├── FateUnknown         a write may or may not have been executed: read back before deciding
+    │   ├── ConnectionLost  closed before the response was complete
     │   │   └── ServerFailed    5xx
-    │   └── TimedOut        no answer in time
-    ├── BadAnswer           an answer of the wrong shape: HTML, cut JSON, missing fields
+    │   └── TimedOut        no response in time
+    ├── BadAnswer           a response of the wrong shape: HTML, truncated JSON, missing fields
     ├── Unsupported         the registry lacks the operation
-    ├── ListKeptChanging    no two pages of a list belonged together
-    ├── NotReadableRaw      only a form with expanded snippets can be read
-    └── RenamedRemotely     the same id under another name (exit code 3)
+    ├── ListKeptChanging    the pages of a list never belonged together
+    ├── NotReadableRaw      a prompt can only be read with expanded snippets
+    └── RenamedRemotely     a known id has another name (exit code 3)
 
-``FateUnknown`` is raised for reads as well, where it means no more than a failure.
+Reads raise ``FateUnknown`` too. There it only means that they failed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from promptsync.errors import RemoteError
 
 
 class MissingKey(RemoteError):
-    """No API key was given for a registry that needs one."""
+    """There is no usable API key for a registry that needs one."""
 
     code = "missing-key"
 
@@ -39,13 +39,13 @@ class NotSent(RemoteError):
 
 
 class Redirected(NotSent):
-    """The registry answered with a redirect."""
+    """The registry returned a redirect."""
 
     code = "redirected"
 
 
 class Rejected(NotSent):
-    """The registry turned the request down with ``status``; ``reason`` is its own message."""
+    """The registry rejected the request with ``status``; ``reason`` is its own message."""
 
     code = "rejected"
 
@@ -65,7 +65,7 @@ class Rejected(NotSent):
 
 
 class NotFound(Rejected):
-    """The registry knows the operation, but not the item."""
+    """The registry has the operation, but not the item."""
 
     code = "not-found"
 
@@ -77,13 +77,13 @@ class FateUnknown(RemoteError):
 
 
 class ConnectionLost(FateUnknown):
-    """The connection ended without a whole, readable answer."""
+    """The connection was lost before a whole, readable response arrived."""
 
     code = "connection-lost"
 
 
 class ServerFailed(ConnectionLost):
-    """The registry answered ``status``, 500 or above."""
+    """The registry returned ``status``, which is 500 or above."""
 
     code = "server-failed"
 
@@ -93,13 +93,13 @@ class ServerFailed(ConnectionLost):
 
 
 class TimedOut(FateUnknown):
-    """The request was sent and no answer came in time."""
+    """The request was sent, and no response came in time."""
 
     code = "timed-out"
 
 
 class BadAnswer(RemoteError):
-    """The answer has not the shape that the operation calls for."""
+    """The response does not have the shape of the operation."""
 
     code = "bad-answer"
 
@@ -111,19 +111,19 @@ class Unsupported(RemoteError):
 
 
 class ListKeptChanging(RemoteError):
-    """A list never read the same from its first page to its last."""
+    """A list changed while it was read, in every attempt."""
 
     code = "list-kept-changing"
 
 
 class NotReadableRaw(RemoteError):
-    """The registry gives only a form of the prompt in which snippet references are gone."""
+    """The registry returns the prompt only in a form without its snippet references."""
 
     code = "not-readable-raw"
 
 
 class RenamedRemotely(RemoteError):
-    """The id that was known under one name answers to another one now."""
+    """The prompt with a known id has another name now."""
 
     exit_code = 3
     code = "renamed-remotely"

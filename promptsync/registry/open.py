@@ -1,4 +1,4 @@
-"""Which registry a URL means. Another kind of registry is a folder beside ``promptlayer`` and a line here."""
+"""Opens a registry. A second kind of registry is a folder next to ``promptlayer`` and a line here."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def open_embedded(
 ) -> Registry:
     """Return the embedded registry in a database file, in this process.
 
-    ``fixtures`` is the path of a ``registry.yaml``; ``model`` answers in evaluations and agents, an echo if
-    ``None``.
+    ``fixtures`` is the path of a ``registry.yaml``. ``model`` responds in evaluations and agents, which get
+    an echo without one.
     """
     transport = local_transport(database, fixtures=fixtures, model=model)
     return PromptLayer(

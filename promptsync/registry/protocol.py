@@ -1,6 +1,6 @@
-"""What the tool needs of a registry. Everything above ``registry/`` knows these protocols and nothing more.
+"""What promptsync needs of a registry. Code outside ``registry/`` depends on these protocols alone.
 
-Every method may be called by many threads at once and raises the errors of ``registry.errors``.
+Every method can be called from many threads at once, and raises the errors in ``registry.errors``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 from promptsync.prompt.prompt import Label, Listed, Prompt, RemoteVersion
 
 OnPage = Callable[[int, int], None]
-"""Called with the pages that were read, and the pages in all as far as known."""
+"""Called with the number of pages read so far, and the number of all pages as far as it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +21,19 @@ class Waits:
     """How long to wait for a registry, in seconds."""
 
     answer: float = 30.0
-    """For the answer to each attempt of a request."""
+    """For the response to each attempt of a request."""
     connect: float = 10.0
     connect_loopback: float = 3.0
-    """A server on this machine is there at once, or something else is listening."""
+    """A server on this machine accepts at once, or something else is listening."""
     first_retry: float = 0.5
-    """Before the first repetition of a request; doubled with each further one."""
+    """Before the first retry of a request; doubled for each further one."""
     read_back: float = 1.0
-    """Between two looks at what became of a publish that got no answer."""
+    """Between two attempts to find out whether a publish without a response succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """The version that a publish made."""
+    """The version that a publish created."""
 
     template_id: int
     version: int
@@ -41,16 +41,17 @@ class NewVersion:
 
 @dataclass(frozen=True, slots=True)
 class StartedAgent:
-    """``execution_id`` is what to poll, ``None`` where the registry answered with the outputs at once."""
+    """``execution_id`` is the run to poll, ``None`` if the registry returned the outputs at once."""
 
     execution_id: int | None
     raw: Mapping[str, Any]
 
 
 class VersionCache(Protocol):
-    """Keeps the raw answers that hold one immutable version each.
+    """Keeps raw responses, each of which has one immutable version.
 
-    Keyed by URL, workspace id and template id, never by name. ``get`` returns ``None`` for what it lacks.
+    The keys are URL, workspace id, template id and version, never a name. ``get`` returns ``None`` for a
+    version that it does not have.
     """
 
     def get(self, url: str, workspace_id: int, template_id: int, version: int) -> dict[str, Any] | None: ...
@@ -65,7 +66,7 @@ class Prompts(Protocol):
 
     @property
     def stores_tags(self) -> bool:
-        """Whether the registry stores tags, as far as its answers have shown."""
+        """Whether the registry stores tags, as far as its responses have shown."""
         ...
 
     def list(
@@ -80,33 +81,35 @@ class Prompts(Protocol):
     ) -> builtins.list[Listed]:
         """Return every prompt, from all pages.
 
-        ``status`` is ``active``, ``deleted`` or ``all``. With ``label``: those that have it, each at that
-        label's version. ``name`` matches parts of names, in any case. ``with_tags`` reads the tags prompt by
-        prompt where the list leaves them out. Bodies may hold expanded snippets: they only prove equality.
+        ``status`` is ``active``, ``deleted`` or ``all``. ``label`` selects the prompts that have it, each at
+        that label's version. ``name`` matches parts of names and ignores case. ``with_tags`` reads the tags
+        of each prompt if the list leaves them out. Snippets may be expanded in the bodies, which therefore
+        can prove only that prompts are equal.
         """
         ...
 
     def get(
         self, template_id: int | None, name: str, *, version: int | None = None, label: str | None = None
     ) -> RemoteVersion:
-        """Return one version of a prompt as it was published, with its snippet references as they are.
+        """Return one version of a prompt as it was published, with unexpanded snippet references.
 
-        The latest without ``version`` and ``label``, of which at most one may be given. Tags belong to the
-        prompt: also an old version has those of the last list or the last answer. A label that an A/B release
-        overloads may answer with different versions: resolve it with ``labels``, read by version and compare.
-        A known version may come from the cache.
+        Pass at most one of ``version`` and ``label``; the default is the latest version. Tags belong to the
+        prompt, so an old version has those of the last list or the last response too. With a label in an A/B
+        release, two calls may return different versions: look the label up in ``labels`` and read by version.
+        A version that was read before may come from the cache.
 
-        Raises ``NotFound``; ``RenamedRemotely`` when ``template_id`` has another name now; ``NotReadableRaw``
-        when the registry only gives a form of this prompt that may not be its source.
+        Raises ``NotFound``, ``RenamedRemotely`` if ``template_id`` has another name now, and
+        ``NotReadableRaw`` if the registry returns only a form of this prompt that may not be its source.
         """
         ...
 
     def publish(self, prompt: Prompt, *, message: str, labels: Sequence[str] = ()) -> NewVersion:
-        """Publish ``prompt`` as a new version, created or moved ``labels`` included.
+        """Publish ``prompt`` as a new version, and create or move ``labels`` to it.
 
-        Each success makes a version, so it is never sent twice unless the registry certainly did nothing.
-        After ``NotSent`` (``Rejected`` is one) there is no new version; after ``FateUnknown`` there may be
-        one: read back before deciding. The registry may drop what it does not know: read back as well.
+        Every success creates a version, so the request is sent again only if the registry certainly did
+        nothing. After ``NotSent``, which includes ``Rejected``, there is no new version. After
+        ``FateUnknown`` there may be one: read back before deciding. Read back after a success too, because
+        the registry may drop fields that it does not know.
         """
         ...
 
@@ -115,9 +118,10 @@ class Prompts(Protocol):
         ...
 
     def snippet_usage(self, template_id: int, name: str, *, version: int | None = None) -> dict[str, Any]:
-        """Return who uses a snippet.
+        """Return the prompts that reference a snippet.
 
-        ``snippet_usage[]`` with ``prompt_registry_id, prompt_name, version_numbers``, and ``label_usage[]``.
+        ``snippet_usage[]`` has ``prompt_registry_id, prompt_name, version_numbers``; ``label_usage[]`` has
+        the labels through which they do.
         """
         ...
 
@@ -130,10 +134,10 @@ class Prompts(Protocol):
         provider: str | None = None,
         variables: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Return what a model would be sent: ``prompt_template``, ``llm_kwargs``, …
+        """Return what would be sent to a model: ``prompt_template``, ``llm_kwargs``, …
 
-        The latest version without ``version`` and ``label``, of which at most one may be given. Never a
-        source to store: snippets are expanded in it.
+        Pass at most one of ``version`` and ``label``; the default is the latest version. Never store the
+        result as a source, because its snippets are expanded.
         """
         ...
 
@@ -141,55 +145,55 @@ class Prompts(Protocol):
 class Labels(Protocol):
     """The release labels of a registry.
 
-    A registry may hold a change back for approval, or overload a label with an A/B release: read the label
-    again after each change.
+    A registry may keep a change on hold for approval, or serve several versions under a label in an A/B
+    release: read the label again after each change.
     """
 
     def of(self, template_id: int, name: str) -> list[Label]:
         """Return the labels of one prompt, each with the version that it points at.
 
-        Raises ``Unsupported`` where labels can only be set while publishing.
+        Raises ``Unsupported`` if the registry can set labels only while publishing.
         """
         ...
 
     def all(self) -> list[Label] | None:
-        """Return the labels of all prompts in one request, ``None`` where a registry has no such list.
+        """Return the labels of all prompts in one request, ``None`` if the registry has no such list.
 
         Each label names its prompt by id, by name or by both.
         """
         ...
 
     def set(self, template_id: int, name: str, label: str, version: int, existing: Label | None) -> None:
-        """Point ``label`` of the prompt at ``version``: move ``existing``, or create it without one."""
+        """Point a prompt's ``label`` at ``version``: move ``existing``, or create the label without it."""
         ...
 
     def delete(self, label: Label) -> None:
-        """Delete a label; one that does not exist any more is no error."""
+        """Delete a label. It is no error if it does not exist any more."""
         ...
 
 
 class Checks(Protocol):
-    """Datasets, evaluations and agents. Answers are the registry's own objects."""
+    """Datasets, evaluations and agents. Results are the registry's own objects."""
 
     def list_datasets(self, **filters: object) -> list[dict[str, Any]]:
         """Return all datasets: ``id, version_number, column_names, dataset_group{id, name}, …``.
 
-        ``filters`` are query parameters; those that are ``None`` are not sent. A registry of the customer's
-        document knows ``name`` (of the group, matched in parts) and ``status`` alone.
+        ``filters`` are query parameters; ``None`` values are not sent. A registry that follows the customer's
+        document knows only ``name``, which matches parts of the group's name, and ``status``.
         """
         ...
 
     def list_evaluations(self, *, include_runs: bool = False, **filters: object) -> list[dict[str, Any]]:
-        """Return all evaluations: ``id, name, workspace_id, …``. ``name`` matches parts; compare again.
+        """Return all evaluations: ``id, name, workspace_id, …``. ``name`` matches parts of names.
 
-        With ``include_runs`` each has its ``runs`` (``id, status, score``), where the registry has them.
+        With ``include_runs`` each has its ``runs`` (``id, status, score``), if the registry supports that.
         """
         ...
 
     def run_evaluation(self, evaluation_id: int, name: str, *, dataset_id: int | None = None) -> int:
         """Start an evaluation and return the id of the new report, which ``evaluation`` reads.
 
-        ``name`` is the report's, 1 to 255 characters.
+        ``name`` is the report's name, 1 to 255 characters.
         """
         ...
 
@@ -202,7 +206,7 @@ class Checks(Protocol):
         ...
 
     def evaluation_rows(self, report_id: int) -> dict[str, Any]:
-        """Return a report's ``columns`` and ``rows``; a row is a list of cells, the dataset's first."""
+        """Return a report's ``columns`` and ``rows``. A row is a list of cells, the dataset's cells first."""
         ...
 
     def list_agents(self, **filters: object) -> list[dict[str, Any]]:
@@ -214,7 +218,7 @@ class Checks(Protocol):
     ) -> dict[str, Any]:
         """Return one version of an agent: ``version``, ``nodes[]`` with ``name, node_type, configuration``, …
 
-        The latest without ``label`` and ``version``, of which at most one may be given.
+        Pass at most one of ``label`` and ``version``; the default is the latest version.
         """
         ...
 
@@ -227,19 +231,19 @@ class Checks(Protocol):
         version: int | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> StartedAgent:
-        """Start an agent, by id or name: the latest version, or that of ``label`` or ``version``."""
+        """Start an agent, given by id or name: its latest version, or the one of ``label`` or ``version``."""
         ...
 
     def agent_result(self, execution_id: int, *, all_outputs: bool = True) -> tuple[bool, Any]:
-        """Return whether the run is done, and then its outputs: by node, or the output node's bare value."""
+        """Return whether the run is done, and then its outputs: by node, or the output node's value alone."""
         ...
 
 
 class Tracking(Protocol):
-    """Requests that applications made, and what is noted about them."""
+    """Requests that applications made, and what is recorded about them."""
 
     def log_request(self, request: Mapping[str, Any]) -> int:
-        """Log a request, given in the registry's own shape, and return its id."""
+        """Log a request, which has the registry's own shape, and return its id."""
         ...
 
     def track_prompt(
@@ -251,7 +255,7 @@ class Tracking(Protocol):
         label: str | None = None,
         variables: Mapping[str, Any] | None = None,
     ) -> None:
-        """Note which prompt a request used: the newest version when neither version nor label is given."""
+        """Record which prompt a request used: the latest version without ``version`` and ``label``."""
         ...
 
     def track_score(self, request_id: int | str, score: int, *, name: str | None = None) -> None:
@@ -259,7 +263,7 @@ class Tracking(Protocol):
         ...
 
     def track_metadata(self, request_id: int | str, metadata: Mapping[str, str]) -> None:
-        """Add metadata to a request; a key that it has already is replaced."""
+        """Add metadata to a request. Existing keys are replaced."""
         ...
 
     def track_group(self, request_id: int | str, group_id: int) -> None:
@@ -289,20 +293,20 @@ class Registry(Protocol):
 
     @property
     def workspace_id(self) -> int | None:
-        """The workspace of the key, ``None`` where the registry does not say.
+        """The workspace of the key, ``None`` if the registry does not return it.
 
-        Costs a request where no version was read yet.
+        Costs requests if no version was read yet.
         """
         ...
 
     @property
     def workspace_seen(self) -> int | None:
-        """The workspace as far as the answers so far have shown it. Costs no request."""
+        """The workspace if a response so far has named it. Costs no request."""
         ...
 
     @property
     def requests(self) -> int:
-        """How many requests were sent so far, repetitions included."""
+        """How many requests were sent so far, retries included."""
         ...
 
     def close(self) -> None: ...

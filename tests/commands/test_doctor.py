@@ -234,10 +234,14 @@ FAULTS = [
     (failing(403, "not yours"), "key-accepted", "administrator"),
     (failing(500), "registry", "try again"),
     (failing(429), "registry", "try again"),
-    (HTML, "registry", "is the URL of the remote"),
-    (Reply({"items": 3}), "registry", "is the URL of the remote"),
-    (Reply("", 302, {"Location": "https://elsewhere.example"}), "registry", "make it the url"),
-    (Reply({}, 404), "registry", "check the url"),
+    (HTML, "registry", "check the remote's url, and"),
+    (Reply({"items": 3}), "registry", "check the remote's url, and"),
+    (
+        Reply("", 302, {"Location": "https://elsewhere.example"}),
+        "registry",
+        "the remote's url if you trust it",
+    ),
+    (Reply({}, 404), "registry", "check the remote's url"),
 ]
 
 

@@ -19,7 +19,7 @@ from versions import (
 
 from promptsync.history.decide import Relation
 from promptsync.history.graph import Missing, Version
-from promptsync.history.includes import Local, Remote
+from promptsync.history.includes import LocalSide, RemoteSide
 from promptsync.history.passed_over import Outline, listed_as_passed_over, outline, passed_over
 
 FIRST = ("a", f"({C1} v1)")
@@ -105,7 +105,7 @@ EDITED = (AT_FIRST, revision(C2, "ab", 0))
     ],
 )  # fmt: skip
 def test_who_changed_what(
-    local: Local,
+    local: LocalSide,
     rows: list[tuple[str, str]],
     relation: str,
     push: tuple[int, ...],
@@ -124,7 +124,7 @@ def test_a_deleted_file_includes_what_its_commit_did() -> None:
     assert not decided(local, versions(FIRST, ("ac", "")))[0].is_included
 
 
-def test_a_label_is_included_by_what_the_latest_version_includes() -> None:
+def test_a_labelled_version_is_included_if_the_latest_one_includes_it() -> None:
     found = versions(("a", f"({C2} v1)"), ("ab", f"({C3} v2)"), ("abc", f"({C1} v3)"))
     local = committed(revision(C1, "abc"))
     decision, _ = decided(local, found, tracked=1)
@@ -148,7 +148,7 @@ def test_a_merge_commit_includes_what_both_sides_do() -> None:
     assert (decision.relation, decision.push) == (Relation.AHEAD, (3, 2))
 
 
-def test_after_a_move_of_the_directory_the_first_revision_is_the_version_that_says_the_same() -> None:
+def test_after_a_move_of_the_directory_the_first_revision_is_the_version_with_its_text() -> None:
     found = versions(("a", f"({C3} v1)"), ("ac", ""))
     moved = committed(revision(C1, "a"), revision(C2, "ab", 0))
     decision, _ = decided(moved, found)
@@ -184,7 +184,7 @@ def test_versions_are_read_down_to_the_newest_common_one_in_few_rounds(behind: i
     assert behind + 1 <= len(read) <= 2 * behind + 16
 
 
-def test_a_file_that_nothing_ties_to_a_version_costs_no_reads() -> None:
+def test_a_file_that_nothing_ties_to_a_version_needs_no_reads() -> None:
     _, read = decided(uncommitted("x"), versions(*[("a", "")] * 100))
     assert read == [100]
 
@@ -200,23 +200,24 @@ def test_a_file_that_nothing_ties_to_a_version_costs_no_reads() -> None:
         ([FIRST, ("ab", ""), ("ac", f"({C2} v3^1)"), ("acd", "")], ()),
     ],
 )
-def test_what_the_newest_message_says_was_passed_over(
+def test_the_newest_message_names_what_was_passed_over(
     rows: list[tuple[str, str]], listed: tuple[int, ...]
 ) -> None:
     found = versions(*rows)
     assert listed_as_passed_over(found[len(found)], found) == listed
 
 
-def test_all_that_was_passed_over_is_found_with_the_text_to_merge_it_over() -> None:
+def test_passed_over_versions_are_found_with_the_text_that_they_changed() -> None:
     found = versions(FIRST, ("ab", ""), ("ac", f"({C2} v3^1)"), ("acd", ""))
     local = committed(AT_FIRST, revision(C2, "ac", 0))
-    (lost,), heads = passed_over(local, Remote(4, 4, found), texts())
+    (lost,), heads = passed_over(local, RemoteSide(4, 4, found), texts())
     assert (lost.version, lost.numbers, lost.base) == (2, (2,), "a")
     assert heads == (4, 2)
     with pytest.raises(Missing):
-        passed_over(local, Remote(4, 4, {4: found[4]}), texts())
+        passed_over(local, RemoteSide(4, 4, {4: found[4]}), texts())
 
 
-def test_an_outline_tells_parents_and_what_the_latest_does_not_include() -> None:
+def test_an_outline_has_parents_and_what_the_latest_version_does_not_include() -> None:
     found = versions(FIRST, ("ab", ""), ("ac", f"({C2} v3^1)"))
-    assert outline(Remote(3, 3, found), texts(), 1) == Outline({1: (0,), 2: (1,), 3: (1,)}, frozenset({2}))
+    found_outline = outline(RemoteSide(3, 3, found), texts(), 1)
+    assert found_outline == Outline({1: (0,), 2: (1,), 3: (1,)}, frozenset({2}))

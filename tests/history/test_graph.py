@@ -51,18 +51,18 @@ def test_a_version_includes_what_its_parents_include() -> None:
     assert made.heads(frozenset({1, 2, 3, 4})) == (4, 2)
 
 
-def test_a_version_includes_what_its_text_holds() -> None:
+def test_a_version_includes_what_its_text_contains() -> None:
     made = graph(("a", ""), ("ab", f"({C1}+ v2)"), ("abc", f"({C2} v3^1)"))
     assert made.includes(3) == {0, 1, 2, 3}
 
 
-def test_a_restored_text_is_not_held_by_what_came_before_it() -> None:
+def test_a_restored_text_does_not_include_the_versions_in_between() -> None:
     made = graph(("a", f"({C1} v1)"), ("ab", f"({C2} v2)"), ("a", ""))
     assert made.grow(frozenset({0, 1}), "a") == {0, 1}
     assert made.grow(frozenset({0, 1, 2}), "a") == {0, 1, 2, 3}
 
 
-def test_a_version_that_is_gone_holds_nothing_and_is_a_parent_all_the_same() -> None:
+def test_a_version_that_is_gone_contains_nothing_and_is_still_a_parent() -> None:
     found = versions(("a", ""), ("ab", ""), ("abc", ""))
     found[2] = Version(2, None)
     made = Graph(found, 1, 3, texts())
@@ -70,19 +70,19 @@ def test_a_version_that_is_gone_holds_nothing_and_is_a_parent_all_the_same() -> 
     assert made.grow(frozenset({0, 1}), "ab") == {0, 1}
 
 
-def test_what_lies_below_the_window_counts_as_one() -> None:
+def test_all_versions_below_the_window_count_as_one() -> None:
     found = versions(("a", ""), ("ab", ""), ("ac", f"({C1} v3^1)"))
     made = Graph({3: found[3]}, 3, 3, texts())
     assert made.includes(3) == {0, 3}
     assert made.includes(1) == {0}
 
 
-def test_a_long_chain_is_no_matter_of_recursion() -> None:
+def test_a_long_chain_needs_no_recursion() -> None:
     made = graph(*[("a", "")] * 3000)
     assert len(made.includes(3000)) == 3001
 
 
-def test_what_is_not_read_yet_is_asked_for() -> None:
+def test_missing_versions_are_named() -> None:
     made = Graph({3: Version(3, "a", "x (v3)")}, 2, 3, texts())
     with pytest.raises(Missing) as caught:
         made.includes(3)

@@ -23,7 +23,7 @@ def test_a_key_is_a_version_and_seven_digits(text: str, key: Key | None) -> None
     assert key is None or str(key) == text
 
 
-def test_a_key_is_bound_to_a_prompt_of_a_registry_and_to_what_the_version_says() -> None:
+def test_a_key_is_bound_to_a_prompt_in_a_registry_and_to_a_content() -> None:
     here = identity(9, 1)
     key = make_key(here, 7, "sha256:a")
     assert parse_key(str(key)) == key

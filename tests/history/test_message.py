@@ -60,7 +60,7 @@ def test_mark_is_read_from_the_end_of_a_message(message: str | None, mark: Mark 
     ("message", "text"),
     [("Tone (1a2b3c4 v5)", "Tone"), ("(v5)", ""), ("Tone", "Tone"), (None, ""), ("A (v1) (v2)", "A (v1)")],
 )
-def test_the_mark_can_be_left_out_for_display(message: str | None, text: str) -> None:
+def test_a_message_can_be_shown_without_its_mark(message: str | None, text: str) -> None:
     assert without_mark(message) == text
 
 
@@ -89,11 +89,11 @@ def test_a_message_is_its_subject_and_the_mark(
     assert len(message) <= 72
 
 
-def test_a_message_without_subject_and_name_still_says_something() -> None:
+def test_a_message_without_subject_and_name_is_not_empty() -> None:
     assert with_mark("", make_mark(None, False, 1, None)) == "Update (v1)"
 
 
-def test_a_commit_that_is_none_is_refused() -> None:
+def test_an_invalid_commit_is_refused() -> None:
     with pytest.raises(ValueError, match="HEAD"):
         make_mark("HEAD", False, 1, None)
 
@@ -137,7 +137,7 @@ def test_every_message_fits_is_one_line_and_its_mark_can_be_read_back(
     assert without_mark(message)
 
 
-def test_an_explicit_message_that_fits_is_taken_without_surrounding_blanks() -> None:
+def test_a_message_that_fits_is_stripped() -> None:
     mark = "(1a2b3c4+ v12)"
     assert check_message(" Tighten tone\n", mark) == "Tighten tone"
     longest = "é" * (72 - len(mark) - 1)
@@ -145,19 +145,19 @@ def test_an_explicit_message_that_fits_is_taken_without_surrounding_blanks() -> 
     assert with_mark(longest, make_mark("1a2b3c4", True, 12, None)) == f"{longest} {mark}"
 
 
-def test_an_explicit_message_that_does_not_fit_is_refused_with_both_lengths() -> None:
+def test_a_message_that_does_not_fit_is_refused_with_both_lengths() -> None:
     with pytest.raises(UsageError) as caught:
         check_message("x" * 60, "(1a2b3c4+ v12)")
     assert "60 characters" in caught.value.message
     assert "at most 57 fit" in caught.value.message
-    assert caught.value.hint == "make it 3 shorter"
+    assert caught.value.hint == "pass -m a message that is 3 characters shorter"
 
 
 @pytest.mark.parametrize(
     ("message", "named"),
     [("a\nb", "a line break"), ("a\u2028b", "a line break"), ("a\x1b[0m", "U+001B"), ("a\tb", "U+0009")],
 )
-def test_an_explicit_message_with_control_characters_is_refused(message: str, named: str) -> None:
+def test_a_message_with_control_characters_is_refused(message: str, named: str) -> None:
     with pytest.raises(UsageError, match="one line of text") as caught:
         check_message(message, "(v1)")
     assert named in caught.value.message

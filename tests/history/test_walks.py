@@ -27,8 +27,8 @@ from walk_model import (
 )
 
 from promptsync.history.decide import Relation
-from promptsync.history.graph import Texts
-from promptsync.history.includes import Local, Remote, Sides
+from promptsync.history.graph import Contents
+from promptsync.history.includes import LocalSide, RemoteSide, Sides
 
 WALKS, STEPS = 400, 20
 FUZZ_WALKS = 5000
@@ -74,13 +74,13 @@ def release_over_a_push() -> tuple[World, Clone, int, int]:
 # -- what must never happen -------------------------------------------------------------------------------
 
 
-def test_walks_lose_next_to_nothing() -> None:
+def test_walks_lose_almost_nothing() -> None:
     walks = seeds()
     found, _ = measure(len(walks), STEPS, walks[0])
     assert_rates(found, f"the first seed is {walks[0]}")
 
 
-def test_walks_lose_next_to_nothing_when_every_version_is_known() -> None:
+def test_walks_lose_almost_nothing_if_every_version_is_known() -> None:
     walks = seeds()
     with variant("all-known"):
         found, _ = measure(len(walks), STEPS, walks[0])
@@ -107,7 +107,7 @@ def test_the_oracle_notices_that_the_order_of_versions_is_not_inclusion() -> Non
     assert found.lost + found.counts[NOT_LISTED] > 20
 
 
-def test_every_operation_is_walked() -> None:
+def test_walks_use_every_operation() -> None:
     assert {name for seed in range(30) for name, _, _ in random_steps(seed, STEPS)} == OPERATIONS.keys()
 
 
@@ -123,7 +123,7 @@ def test_later_revisions_and_versions_include_what_earlier_ones_do() -> None:
             assert made.answer(is_monotone, clone, made.latest)[0], seed
 
 
-def is_monotone(local: Local, remote: Remote, texts: Texts) -> bool:
+def is_monotone(local: LocalSide, remote: RemoteSide, texts: Contents) -> bool:
     """Whether each revision, and each version, includes all that those before it do."""
     sides = Sides(local, remote, texts, floor=1)
     revisions, graph = sides.revisions.all, sides.graph
@@ -141,13 +141,13 @@ def is_monotone(local: Local, remote: Remote, texts: Texts) -> bool:
 # -- a release over an uncommitted push -------------------------------------------------------------------
 
 
-def test_a_pull_refuses_to_take_a_release_that_passed_over_what_was_pushed_here() -> None:
+def test_a_pull_refuses_a_release_that_passed_over_a_pushed_version() -> None:
     made, w, draft, _ = release_over_a_push()
     assert made.pull(w).relation is Relation.DIVERGED
     assert draft in w.text
 
 
-def test_merging_a_release_that_passed_over_what_was_pushed_here_keeps_both() -> None:
+def test_merging_a_release_that_passed_over_a_pushed_version_keeps_both() -> None:
     made, w, draft, released = release_over_a_push()
     made.pull(w, "--merge")
     assert {draft, released} <= w.text
@@ -157,7 +157,7 @@ def test_merging_a_release_that_passed_over_what_was_pushed_here_keeps_both() ->
     assert made.listed() == set()
 
 
-def test_what_was_passed_over_is_listed_and_can_be_brought_back() -> None:
+def test_a_passed_over_version_is_listed_and_can_be_pulled() -> None:
     made, _, draft, released = release_over_a_push()
     assert made.listed() == {2}
     for clone in made.clones:
@@ -165,7 +165,7 @@ def test_what_was_passed_over_is_listed_and_can_be_brought_back() -> None:
         assert {draft, released} <= clone.text, clone.name
 
 
-def test_what_was_passed_over_is_brought_back_by_another_clone_and_stays_in_the_first() -> None:
+def test_a_passed_over_version_pulled_by_another_clone_stays_in_the_first() -> None:
     made, w, draft, released = release_over_a_push()
     made.pull_passed_over(made.clones[0])
     made.publish(planned(made.push(made.clones[0])))
@@ -173,7 +173,7 @@ def test_what_was_passed_over_is_brought_back_by_another_clone_and_stays_in_the_
     assert {draft, released} <= w.text
 
 
-def test_deploys_leave_what_was_passed_over_where_it_is() -> None:
+def test_deploys_do_not_touch_passed_over_versions() -> None:
     made, w, draft, _ = release_over_a_push()
     before = made.latest
     assert made.deploy() is None
@@ -201,7 +201,7 @@ def test_clones_that_publish_at_once_lose_nothing(number: int, commit: bool) -> 
     assert made.tally.lost == 0
 
 
-def test_the_same_push_twice_at_once_is_no_change() -> None:
+def test_the_same_push_twice_at_once_changes_nothing() -> None:
     made, a, b, _ = world()
     edit(made, a, commit=True)
     plan = planned(made.push(a))

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from promptsync.history.decide import Decision, decide
-from promptsync.history.graph import Missing, Texts, Version
-from promptsync.history.includes import Local, Remote
+from promptsync.history.graph import Contents, Missing, Version
+from promptsync.history.includes import LocalSide, RemoteSide
 from promptsync.history.key import Key, make_key
-from promptsync.history.revisions import Revision, Revisions
+from promptsync.history.revisions import Revision, RevisionGraph
 
 PROMPT = "9 1"
 C1, C2, C3, C4 = "1111111", "2222222", "3333333", "4444444"
@@ -32,8 +32,8 @@ def merged(base: str, ours: str, theirs: str) -> tuple[str, str]:
     return found, found
 
 
-def texts() -> Texts:
-    return Texts(merged, Letters())
+def texts() -> Contents:
+    return Contents(merged, Letters())
 
 
 def versions(*rows: tuple[str, str]) -> dict[int, Version]:
@@ -52,21 +52,24 @@ def revision(commit: str, text: str | None, *parents: int, keys: Sequence[Key] =
     return Revision(commit, parents, text, frozenset(), tuple(keys))
 
 
-def committed(*revisions: Revision) -> Local:
+def committed(*revisions: Revision) -> LocalSide:
     """A clean working tree at the last of the revisions."""
     newest = revisions[-1]
-    graph = Revisions(revisions, len(revisions) - 1)
-    return Local(newest.digest, newest.keys, committed=True, identity=PROMPT, revisions=graph)
+    graph = RevisionGraph(revisions, len(revisions) - 1)
+    return LocalSide(newest.digest, newest.keys, committed=True, identity=PROMPT, revisions=graph)
 
 
-def uncommitted(text: str, *revisions: Revision, keys: Iterable[Key] = ()) -> Local:
+def uncommitted(text: str, *revisions: Revision, keys: Iterable[Key] = ()) -> LocalSide:
     """A working file with other text than the last of the revisions, which is ``HEAD``'s."""
-    graph = Revisions(revisions, len(revisions) - 1 if revisions else None)
-    return Local(text, tuple(keys), identity=PROMPT, revisions=graph)
+    graph = RevisionGraph(revisions, len(revisions) - 1 if revisions else None)
+    return LocalSide(text, tuple(keys), identity=PROMPT, revisions=graph)
 
 
 def decided(
-    local: Local, found: dict[int, Version], tracked: int | None = None, other: dict[str, int] | None = None
+    local: LocalSide,
+    found: dict[int, Version],
+    tracked: int | None = None,
+    other: dict[str, int] | None = None,
 ) -> tuple[Decision, list[int]]:
     """Decide, and return what was read for it beside the decision, in the order of reading.
 
@@ -77,7 +80,7 @@ def decided(
     for _ in range(50):
         known = {number: found[number] for number in read}
         try:
-            return decide(local, Remote(tracked or latest, latest, known), texts()), read
+            return decide(local, RemoteSide(tracked or latest, latest, known), texts()), read
         except Missing as needs:
             assert not needs.texts
             assert not needs.versions & {*read}

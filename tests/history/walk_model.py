@@ -21,11 +21,11 @@ from typing import Any
 from promptsync.history import decide as deciding
 from promptsync.history import passed_over as passing
 from promptsync.history.decide import Decision, Relation
-from promptsync.history.graph import Graph, Missing, Texts, Version
-from promptsync.history.includes import Local, Remote, Sides
+from promptsync.history.graph import Contents, Graph, Missing, Version
+from promptsync.history.includes import LocalSide, RemoteSide, Sides
 from promptsync.history.key import Key, make_key
 from promptsync.history.message import make_mark, with_mark
-from promptsync.history.revisions import Revision, Revisions
+from promptsync.history.revisions import Revision, RevisionGraph
 
 Text = frozenset[int]
 Seen = int
@@ -210,7 +210,7 @@ class Git:
             mask |= self.commits[head].reach
         return mask
 
-    def revisions(self, head: int, marked: Mapping[str, int | None]) -> Revisions:
+    def revisions(self, head: int, marked: Mapping[str, int | None]) -> RevisionGraph:
         """Return what git tells about the file at ``head``, and at some commits that marks name."""
         mask = self.commits[head].revisions
         for number in marked.values():
@@ -220,7 +220,7 @@ class Git:
             name: places[self.commits[number].revision] if number is not None else None
             for name, number in marked.items()
         }
-        return Revisions(built, places[self.commits[head].revision], told)
+        return RevisionGraph(built, places[self.commits[head].revision], told)
 
     def _build(self, mask: int) -> tuple[list[Revision], dict[int, int]]:
         places = {number: place for place, number in enumerate(bits(mask))}
@@ -275,7 +275,7 @@ class Plan:
     label: bool
 
 
-def includes_of_tracked(local: Local, remote: Remote, texts: Texts) -> frozenset[int]:
+def includes_of_tracked(local: LocalSide, remote: RemoteSide, texts: Contents) -> frozenset[int]:
     """Return what the tracked version includes as far as the registry alone tells."""
     return Graph(remote.versions, 1, remote.latest, texts).includes(remote.tracked)
 
@@ -359,7 +359,7 @@ class World:
         self.versions: list[Published] = []
         self.label = 1
         self.other: list[tuple[Text, Seen]] = []
-        self.texts = Texts(self._merge_known)
+        self.texts = Contents(self._merge_known)
         self.tally = Tally()
         self.log: list[str] = []
         self._unfetched = False
@@ -420,9 +420,9 @@ class World:
     def is_committed(self, clone: Clone) -> bool:
         return (clone.text, clone.keys) == self.git.commits[clone.head].file
 
-    def local(self, clone: Clone, marked: Mapping[str, int | None]) -> Local:
+    def local(self, clone: Clone, marked: Mapping[str, int | None]) -> LocalSide:
         revisions = self.git.revisions(clone.head, marked)
-        return Local(
+        return LocalSide(
             digest(clone.text), clone.keys, frozenset(), self.is_committed(clone), IDENTITY, revisions
         )
 
@@ -431,7 +431,7 @@ class World:
         versions = self._known_before(clone)
         marked: dict[str, int | None] = {}
         for _ in range(MOST_ROUNDS):
-            remote = Remote(tracked, self.latest, versions)
+            remote = RemoteSide(tracked, self.latest, versions)
             try:
                 found = question(self.local(clone, marked), remote, self.texts)
             except Missing as missing:
@@ -1156,7 +1156,7 @@ def patched(owner: Any, name: str, value: Any) -> Iterator[None]:
         setattr(owner, name, before)
 
 
-def settled_one_lower(local: Local, remote: Remote, texts: Texts) -> Sides:
+def settled_one_lower(local: LocalSide, remote: RemoteSide, texts: Contents) -> Sides:
     """Read also the version that one which passed others over was made from: its text tells what is held."""
     sides = _settled(local, remote, texts)
     if not sides.can_have_common:
@@ -1169,7 +1169,7 @@ def settled_one_lower(local: Local, remote: Remote, texts: Texts) -> Sides:
     return sides
 
 
-def passed_over_in_turn(local: Local, remote: Remote, texts: Texts) -> Any:
+def passed_over_in_turn(local: LocalSide, remote: RemoteSide, texts: Contents) -> Any:
     """Merge each head over what it has in common with the heads before it, too."""
     sides = Sides(local, remote, texts, floor=1)
     graph, answered = sides.graph, sides.of_file | sides.of_latest

@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "situations.md"
 
-sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / one) for one in ("", "remote", "sync"))]
+sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / one) for one in ("", "registry", "sync"))]
 
 from fault_table import FATES, OTHERS, READ_CODE, READS  # noqa: E402
 from situation_table import HISTORIES, SITUATIONS, Does, History, Situation  # noqa: E402

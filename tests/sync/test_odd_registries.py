@@ -94,7 +94,7 @@ def test_what_cannot_be_labelled_afterwards_is_told(labels_inline: World) -> Non
     world.ok("push")
     done = world.run("push", "--label", "prod", "--json")
     assert done.code == 4
-    assert "has no operation" in done.document["error"]["message"]
+    assert "has no such operation" in done.document["error"]["message"]
     (label,) = done.document["labels"]
     assert label["moved"] is False
     assert "label" in label["reason"]

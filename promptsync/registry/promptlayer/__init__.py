@@ -1,1 +1,1 @@
-"""The PromptLayer API, which the embedded registry speaks, too. Only this folder knows paths and bodies."""
+"""The PromptLayer API, which the embedded registry has too. Only this folder knows its paths and bodies."""

@@ -1,4 +1,4 @@
-"""Reading an answer: is it what the operation calls for, and what does it say when it is an error."""
+"""Reads a response: whether it is what the operation needs, and what it says if it is an error."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from typing import Any, Final, NoReturn
 from promptsync.registry.errors import BadAnswer, Rejected
 
 EXCERPT: Final = 160
-"""Most characters of a registry's own words in one message."""
+"""Most characters of a registry's own text in one message."""
 
 _ABOUT_ROUTES: Final = re.compile(
     r"((404|a|the|no|such|error|route|endpoint|url|path|page|resource|operation"
     r"|not|found|method|allowed|unknown|does|exist|here)\b\W*)*"
 )
-"""A 404 that says no more than these words names no item."""
+"""A 404 with only these words is about the route, not about an item."""
 
 _ROUTING_WORDS: Final = re.compile(r"\b(route|endpoint|requested url)\b|cannot (get|post|patch|delete) /")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer of a registry.
+    """One response of a registry. Methods raise ``BadAnswer`` if its body has the wrong shape.
 
-    ``purpose`` completes "cannot …"; ``request`` is method and path; ``scrub`` takes the key out of texts.
+    ``purpose`` completes "cannot …", ``request`` is the method and the path, and ``scrub`` removes the API
+    key from a text.
     """
 
     url: str
@@ -38,7 +39,7 @@ class Answer:
 
     @property
     def asked(self) -> str:
-        """How messages about this answer begin."""
+        """The start of messages about this response."""
         return f"{self.url} cannot {self.purpose} ({self.request})"
 
     @property
@@ -46,14 +47,14 @@ class Answer:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The body as JSON. Raises ``BadAnswer``, as everything here does for a wrong shape."""
+        """Return the body as JSON."""
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError):
             self.fail("JSON")
 
     def object(self) -> dict[str, Any]:
-        """The body as a JSON object, which does not say ``success: false``."""
+        """Return the body as a JSON object. Raises ``Rejected`` if it has ``success: false``."""
         found = self.json()
         if not isinstance(found, dict):
             self.fail("a JSON object")
@@ -61,9 +62,9 @@ class Answer:
         return found
 
     def acknowledge(self) -> None:
-        """Check the answer to a write of which only the success matters: it may be empty, but no web page."""
+        """Check a response of which only the success matters. It may be empty, but not a web page."""
         if _is_html(self.content):
-            self.fail("no web page")
+            self.fail("a response of the API")
         if self.content.lstrip().startswith(b"{"):
             self._refuse_failure(self.json())
 
@@ -71,32 +72,33 @@ class Answer:
         if found.get("success") is False:
             said = self.reason()
             raise Rejected(
-                f"{self.asked}: it answered success: false: {said}", status=self.status, reason=said
+                f"{self.asked}: it returned success: false: {said}", status=self.status, reason=said
             )
 
     def listed(self, *keys: str) -> list[dict[str, Any]]:
-        """The list of objects that is the body, or that stands under one of ``keys`` in it."""
+        """Return the list of objects that is the body, or that is under one of ``keys`` in it."""
         found = listed_in(self.json(), keys)
         if found is None or not all(isinstance(item, dict) for item in found):
-            self.fail(f"a list of objects, bare or under {keys[0]!r}")
+            self.fail(f"a list of objects, alone or under {keys[0]!r}")
         return found
 
     def fail(self, expected: str) -> NoReturn:
+        """Raise ``BadAnswer``; ``expected`` completes "expected …"."""
         raise BadAnswer(
-            f"{self.asked}: expected {expected}, got {self._description()}",
-            hint="is the URL of the remote a registry's, with no proxy or login page in between?",
+            f"{self.asked}: expected {expected}, but the registry returned {self._description()}",
+            hint="check the remote's url, and that no proxy or login page answers instead",
         )
 
     def excerpt(self) -> str:
-        """The start of the body, in one printable line without the key."""
+        """Return the start of the body as one printable line without the API key."""
         return shown(self.scrub(self.content.decode("utf-8", "replace")))
 
     def reason(self) -> str:
-        """What an error answer says, in one printable line without the key; empty when it says nothing."""
+        """Return the message of an error response as one printable line without the API key, or ``""``."""
         return shown(self.scrub(_message(self.content)))
 
     def is_about_route(self) -> bool:
-        """Whether a 404 or 405 means that there is no such route, and not that there is no such item."""
+        """Whether a 404 or 405 means that the route does not exist, and not the item."""
         if self.status != 404:
             return True
         said = _message(self.content).casefold()
@@ -111,14 +113,14 @@ class Answer:
 
 
 def listed_in(body: Any, keys: Sequence[str]) -> list[Any] | None:
-    """The list that ``body`` is, or that stands under one of ``keys`` in it; ``None`` without one."""
+    """Return the list that ``body`` is, or that is under one of ``keys`` in it; ``None`` if there is none."""
     if isinstance(body, dict):
         body = next((body[key] for key in keys if isinstance(body.get(key), list)), None)
     return body if isinstance(body, list) else None
 
 
 def shown(text: str, room: int = EXCERPT) -> str:
-    """``text`` in one line, shortened, with everything escaped that a terminal could act upon."""
+    """Return a text as one line of at most ``room`` characters, with control characters escaped."""
     line = re.sub(r"\s+", " ", text[: room * 20]).strip()
     cut = line if len(line) <= room else line[: room - 1] + "…"
     return "".join(character if character.isprintable() else _escaped(character) for character in cut)
@@ -134,7 +136,7 @@ def _is_html(content: bytes) -> bool:
 
 
 def _message(content: bytes) -> str:
-    """The first of ``message``, ``error`` and ``detail`` that says something, else the text itself."""
+    """Return the first non-empty one of ``message``, ``error`` and ``detail``, otherwise the text itself."""
     text = content.decode("utf-8", "replace")
     if _is_html(content):
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
@@ -158,7 +160,7 @@ def _words(value: Any) -> str:
 
 
 def _complaints(items: Sequence[Any]) -> Iterator[str]:
-    """One text for each item of a ``detail`` list: where, and what is wrong there."""
+    """Yield one text for each item of a ``detail`` list: the place, and what is wrong there."""
     for item in items:
         if not isinstance(item, Mapping):
             yield str(item)

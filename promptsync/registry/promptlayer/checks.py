@@ -1,4 +1,4 @@
-"""Datasets, evaluations and agents: what proves a prompt."""
+"""Datasets, evaluations and agents, which check prompts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from promptsync.registry.errors import Rejected
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.answers import Answer
-from promptsync.registry.promptlayer.connection import Connection
+from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.endpoints import Operation
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_all
 from promptsync.registry.promptlayer.parse import number
@@ -39,9 +39,10 @@ class PromptLayerChecks:
         return self._objects(endpoints.LIST_EVALUATIONS, keys, filters)
 
     def run_evaluation(self, evaluation_id: int, name: str, *, dataset_id: int | None = None) -> int:
-        dataset = {"dataset_id": dataset_id} if dataset_id is not None else {}
         answer = self._call(
-            endpoints.RUN_EVALUATION, path={"evaluation_id": evaluation_id}, body={"name": name, **dataset}
+            endpoints.RUN_EVALUATION,
+            path={"evaluation_id": evaluation_id},
+            body=given(name=name, dataset_id=dataset_id),
         )
         return number(answer.object(), "report_id", "id") or answer.fail("a number under 'report_id'")
 
@@ -49,7 +50,7 @@ class PromptLayerChecks:
         answer = self._call(endpoints.EVALUATION, path={"report_id": report_id}, fresh=True)
         found = answer.object()
         if not isinstance(found.get("status"), str):
-            answer.fail("a text under 'status'")
+            answer.fail("a string under 'status'")
         return found
 
     def evaluation_score(self, report_id: int) -> dict[str, Any]:
@@ -84,10 +85,8 @@ class PromptLayerChecks:
     def agent(
         self, agent: int | str, *, label: str | None = None, version: int | None = None
     ) -> dict[str, Any]:
-        given = {"label": label, "version": version}
-        query = {key: value for key, value in given.items() if value is not None}
-        answer = self._call(endpoints.READ_AGENT, path={"agent": agent}, query=query or None, fresh=True)
-        return answer.object()
+        query = given(label=label, version=version)
+        return self._call(endpoints.READ_AGENT, path={"agent": agent}, query=query, fresh=True).object()
 
     def run_agent(
         self,
@@ -98,9 +97,12 @@ class PromptLayerChecks:
         version: int | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> StartedAgent:
-        body: dict[str, Any] = {"input_variables": dict(variables or {})}
-        given = {"workflow_label_name": label, "workflow_version_number": version, "metadata": metadata}
-        body.update({key: value for key, value in given.items() if value is not None})
+        body = given(
+            input_variables=dict(variables or {}),
+            workflow_label_name=label,
+            workflow_version_number=version,
+            metadata=metadata,
+        )
         found = self._call(endpoints.RUN_AGENT, path={"agent": agent}, body=body).object()
         return StartedAgent(number(found, "workflow_version_execution_id", "execution_id"), found)
 
@@ -117,9 +119,7 @@ class PromptLayerChecks:
     def _objects(
         self, operation: Operation, keys: tuple[str, ...], filters: Mapping[str, object]
     ) -> list[dict[str, Any]]:
-        given = {key: value for key, value in filters.items() if value is not None}
-
         def fetch(page: int) -> Answer:
-            return self._call(operation, query={**given, "page": page, "per_page": PER_PAGE})
+            return self._call(operation, query=given(**filters, page=page, per_page=PER_PAGE))
 
         return read_all(fetch, keys, connections=self._connection.connections)

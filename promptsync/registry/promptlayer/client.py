@@ -1,4 +1,4 @@
-"""PromptLayer behind the protocol of a registry: each part is an object that sends through one connection."""
+"""PromptLayer as a registry: one object for each part of the protocol, all on one connection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from promptsync.registry.errors import NotFound, NotReadableRaw
 from promptsync.registry.promptlayer.checks import PromptLayerChecks
 from promptsync.registry.promptlayer.connection import Connection, Observe
 from promptsync.registry.promptlayer.labels import PromptLayerLabels
-from promptsync.registry.promptlayer.listing import Listing
+from promptsync.registry.promptlayer.listing import PromptList
 from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
 from promptsync.registry.promptlayer.reading import Reading
 from promptsync.registry.promptlayer.tracking import PromptLayerTracking
@@ -20,7 +20,7 @@ from promptsync.registry.protocol import VersionCache, Waits
 
 
 class PromptLayer:
-    """A registry that speaks PromptLayer's API. See ``Connection`` for the arguments.
+    """A registry with PromptLayer's API. ``Connection`` explains the arguments.
 
     ``cache`` keeps the versions that were read.
     """
@@ -48,7 +48,7 @@ class PromptLayer:
         )
         self.url = self.connection.url
         self.waits = self.connection.waits
-        self._listing = Listing(self.connection)
+        self._listing = PromptList(self.connection)
         self._reading = Reading(self.connection, self._listing, cache)
         self.prompts = PromptLayerPrompts(self.connection, self._listing, self._reading)
         self.labels = PromptLayerLabels(self.connection, self._listing)
@@ -74,7 +74,7 @@ class PromptLayer:
         return self.connection.requests
 
     def close(self) -> None:
-        """Close the connections, and the transport that was given."""
+        """Close the connections, and the transport that was passed in."""
         self.connection.close()
 
     def __enter__(self) -> Self:

@@ -1,6 +1,6 @@
-"""One conversation with one registry: sends operations, tries their routes in order, sorts what fails.
+"""Sends operations to one registry: tries their routes in order, and turns failures into errors.
 
-Everything here may be used by many threads at once.
+Everything here can be used from many threads at once.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from promptsync.registry.errors import MissingKey, NotSent
 from promptsync.registry.promptlayer import failures
 from promptsync.registry.promptlayer.answers import Answer, shown
 from promptsync.registry.promptlayer.endpoints import Operation, Route
-from promptsync.registry.promptlayer.transport import TOO_MANY, Gate, GatedTransport
+from promptsync.registry.promptlayer.transport import TOO_MANY, Throttle, ThrottledTransport
 from promptsync.registry.protocol import Waits
 
 Observe = Callable[[httpx.Response, float], None]
-"""Called with each answer and the seconds that it took."""
+"""Called with each response and the seconds that it took."""
 
 _SHORTEST_SCRUBBED: Final = 4
 _NO_KEY: Final = "local"
-"""Sent where none is needed: an embedded registry takes any key, but not none."""
+"""Sent if no key is needed: an embedded registry accepts any key, but not none."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What a caller asks for, before it is known by which route."""
+    """What a caller wants to send, before the route is known."""
 
     path: Mapping[str, object]
     query: Mapping[str, Any] | None
@@ -59,17 +59,19 @@ class _Request:
                 else shown(str(error))
             )
             raise RemoteError(
-                f"cannot {operation.name}: JSON cannot carry it: {why}", hint="replace it", code="not-json"
+                f"cannot {operation.name}: the text is not valid in JSON: {why}",
+                hint="remove that character from the text",
+                code="not-json",
             ) from None
 
 
 class Connection:
-    """What all parts of a PromptLayer registry send through.
+    """The connection that all parts of a PromptLayer registry share.
 
-    ``url`` is an https URL, http to a loopback address, or ``local:…`` where a ``transport`` comes along;
-    with a ``transport`` no key is needed. ``connections`` is the most requests at once; ``on_wait`` hears, in
-    words, of each wait that somebody could notice. With ``observe`` each request is sent once. Raises
-    ``UsageError`` for the URL, and ``MissingKey``.
+    ``url`` is an https URL, an http URL of this machine, or ``local:…`` along with a ``transport``. With a
+    ``transport`` no key is needed. ``connections`` is the most requests at once. ``on_wait`` is called with a
+    message before each wait of a second or more. With ``observe`` nothing is retried. Raises ``UsageError``
+    for the URL, and ``MissingKey``.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class Connection:
         observe: Observe | None = None,
     ) -> None:
         if transport is None and url.startswith(LOCAL):
-            raise UsageError(f"{url!r} is an embedded registry: it is reached by a transport of its own")
+            raise UsageError(f"{url!r} is an embedded registry, which needs a transport")
         self._address = address(url)
         self.url = url if url.startswith(LOCAL) else self._address.base
         self.key = checked_key(api_key, self.url, is_needed=transport is None)
@@ -93,8 +95,8 @@ class Connection:
         self.connections = max(1, connections)
         self._observe = observe
         self._on_wait = on_wait
-        self._gate = Gate(connections)
-        self._gated = GatedTransport(self._connect, self._gate)
+        self._throttle = Throttle(connections)
+        self._throttled = ThrottledTransport(self._connect, self._throttle)
         self._client: httpx.Client | None = None
         self._opening = threading.Lock()
         self._discovering = threading.Lock()
@@ -102,11 +104,11 @@ class Connection:
 
     @property
     def requests(self) -> int:
-        """How many requests were sent so far, repetitions included."""
-        return self._gated.requests
+        """How many requests were sent so far, retries included."""
+        return self._throttled.requests
 
     def close(self) -> None:
-        """Close the connections, and the transport that was given."""
+        """Close the connections, and the transport that was passed in."""
         with self._opening:
             if self._client is not None:
                 self._client.close()
@@ -124,31 +126,32 @@ class Connection:
         fresh: bool = False,
         before_repeat: Callable[[], None] | None = None,
     ) -> Answer:
-        """Do ``operation`` by the first of its routes that the registry knows, and return its 2xx answer.
+        """Send ``operation`` by the first of its routes that the registry has, and return its 2xx response.
 
-        ``path`` fills the route's placeholders; ``body`` may be a function of the route's shape; ``fresh``
-        asks caches on the way to step aside; ``before_repeat`` is called before the request is sent again,
-        and raises where that would be wrong by now. Raises the errors of ``registry.errors``; when several
-        routes were turned down, one that names all the reasons.
+        ``path`` fills the route's placeholders. ``body`` can be a function of the route's shape. ``fresh``
+        bypasses caches on the way. ``before_repeat`` is called before the request is sent again, and raises
+        if that would be wrong by then. Raises the errors of ``registry.errors``; if several routes were
+        rejected, the error names all the reasons.
         """
         request = _Request(path or {}, query, body, fresh, before_repeat)
         if operation in self._routes or len(operation.routes) == 1:
             return self._by_some_route(operation, request)
-        # whoever comes first finds out for all the others
+        # The first thread finds the route for all the others.
         with self._discovering:
             return self._by_some_route(operation, request)
 
     def knows_route(self, operation: Operation) -> bool:
-        """Whether ``operation`` has worked in this session."""
+        """Whether ``operation`` has succeeded on this connection."""
         return operation in self._routes
 
     def scrub(self, text: str) -> str:
-        """``text`` without the API key."""
+        """Return a text without the API key."""
         if len(self.key) < _SHORTEST_SCRUBBED:
             return text
         return text.replace(self.key, "***").replace(segment(self.key), "***")
 
     def _by_some_route(self, operation: Operation, request: _Request) -> Answer:
+        # A registry does not change its routes, so the one that worked is used from then on.
         known = self._routes.get(operation)
         refused: list[Answer] = []
         for route in (known,) if known else operation.routes:
@@ -159,7 +162,7 @@ class Connection:
             refused.append(answer)
             if answer.status not in operation.next_route_on:
                 break
-        raise failures.turned_down(operation, refused)
+        raise failures.rejected(operation, refused)
 
     def _send(self, operation: Operation, route: Route, request: _Request) -> Answer:
         client = self._connect()
@@ -181,23 +184,23 @@ class Connection:
     ) -> httpx.Response:
         if self._observe is not None:
             began = time.monotonic()
-            response = self._gated.handle_request(request)
+            response = self._throttled.handle_request(request)
             self._observe(response, time.monotonic() - began)
             return response
         first: httpx.Response | Exception
         try:
-            first = self._gated.handle_request(request)
+            first = self._throttled.handle_request(request)
         except httpx.TransportError as error:
             first = error
         else:
             if first.status_code != TOO_MANY and first.status_code < 500:
                 return first
-        # most runs never get here, and the library takes longer to load than a request
+        # Most runs never get here, and loading the library takes longer than a request.
         from promptsync.registry.promptlayer.retry import policy, resume
 
         backoff = policy(operation.repeatable, waits=self.waits, on_wait=self._about_to_wait)
         backoff.before_repeat = before_repeat
-        return resume(request, first, self._gated, backoff)
+        return resume(request, first, self._throttled, backoff)
 
     def _connect(self) -> httpx.Client:
         if self._client is not None:
@@ -222,38 +225,45 @@ class Connection:
                 transport=self._given_transport,
                 timeout=httpx.Timeout(waits.answer, connect=min(waits.answer, connect)),
                 limits=limits,
-                # a proxy between us and this very machine would see the key
+                # For requests to this machine, a proxy would only see the key.
                 trust_env=not self._address.is_loopback,
-                # plain http needs no certificates, and loading them takes longer than a request
+                # Plain http needs no certificates, and loading them takes longer than a request.
                 verify=self._address.scheme == "https",
             )
         except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
             raise NotSent(
-                f"cannot prepare a connection to {self.url}: {shown(self.scrub(str(error)))}",
-                hint="check SSL_CERT_FILE, SSL_CERT_DIR and the proxy variables of the environment",
+                f"cannot set up a connection to {self.url}: {shown(self.scrub(str(error)))}",
+                hint="check SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY and ALL_PROXY in your environment",
             ) from None
 
     def _about_to_wait(self, seconds: float, status: int | None) -> None:
-        is_news = self._gate.close_for(seconds) if status == TOO_MANY else True
+        is_news = self._throttle.close_for(seconds) if status == TOO_MANY else True
         if self._on_wait is None or seconds < 1 or not is_news:
             return
-        why = (
-            "asks us to slow down" if status == TOO_MANY else "does not answer" if status is None else "fails"
-        )
-        told = f" ({status})" if status else ""
-        self._on_wait(f"{self.url} {why}{told}: trying again in {seconds:.0f} s")
+        why = "did not respond"
+        if status is not None:
+            why = "limits the rate of requests (429)" if status == TOO_MANY else f"failed ({status})"
+        self._on_wait(f"{self.url} {why}: trying again in {seconds:.0f} s")
+
+
+def given(**values: object) -> dict[str, Any]:
+    """Return the values that are not ``None``, as a query or a body."""
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def checked_key(api_key: str | None, url: str, *, is_needed: bool = True) -> str:
-    """Return the key as it is sent. Raises ``MissingKey`` for none, and for what cannot be one."""
+    """Return the key as it is sent. Raises ``MissingKey`` if there is none, or if it cannot be a key."""
     key = (api_key or "").strip()
     if not key and is_needed:
-        is_ours = url.startswith("http:")  # which is refused but for this machine
-        hint = "a key of the workspace" + (", to any word for `promptsync serve`" if is_ours else "")
-        raise MissingKey(f"there is no API key for {url}", hint=f"set PROMPTLAYER_API_KEY to {hint}")
+        is_this_machine = url.startswith("http:")  # all other http URLs are refused
+        serve = " (`promptsync serve` accepts any value)" if is_this_machine else ""
+        raise MissingKey(
+            f"there is no API key for {url}",
+            hint=f"set PROMPTLAYER_API_KEY to an API key of your workspace{serve}",
+        )
     if not (key.isascii() and key.isprintable()) or set(key) & set(" '\""):
         raise MissingKey(
-            "the API key in PROMPTLAYER_API_KEY holds blanks, quotes or other characters that no key has",
-            hint="copy it again, without quotes and line ends",
+            "PROMPTLAYER_API_KEY is not an API key: it has blanks, quotes or characters that no key has",
+            hint="set PROMPTLAYER_API_KEY to the key alone, without quotes or line breaks",
         )
     return key

@@ -1,8 +1,8 @@
-"""The one table that maps each operation to its paths and body shapes. Nothing else knows them.
+"""The table of all operations with their paths and bodies. No other module knows these.
 
-Routes are tried in order: the customer's API document first, the vendor's current API after it. Which
-answers allow a second try is part of the operation, for a request that may have been executed must never
-be sent again in another form.
+Routes are tried in order: first that of the customer's API document, then that of the vendor's current API.
+Each operation says which responses allow the next route, because a request that may have been executed must
+never be sent again in another form.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.fill import format_of
+from promptsync.prompt.prompt import Prompt, kind_of
 from promptsync.prompt.template import message_variables, template_variables
 
 NO_ROUTE: Final = frozenset({404, 405})
 """A route that the registry does not have."""
 
 NO_SHAPE: Final = frozenset({400, 404, 405, 422})
-"""A route or a body that the registry does not understand."""
+"""A route or a body that the registry does not accept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """``path`` holds ``{placeholders}``; ``shape`` names the form of the body where there are several."""
+    """``path`` has ``{placeholders}``. ``shape`` names the form of the body if there are several."""
 
     method: str
     path: str
@@ -34,9 +35,9 @@ class Route:
 class Operation:
     """One thing that a registry can do.
 
-    ``name`` completes "cannot …" in messages. ``repeatable`` operations have the same end state when they are
-    sent twice. ``next_route_on`` are the statuses after which the next route may be tried. ``item`` says what
-    a 404 is about: the word for the thing that the path names, or nothing when only the route can be missing.
+    ``name`` completes "cannot …" in messages. Sending a ``repeatable`` operation twice has the same effect as
+    sending it once. After the statuses in ``next_route_on``, the next route is tried. ``item`` is the word
+    for what the path names and a 404 can be about; it is empty if only the route can be missing.
     """
 
     name: str
@@ -121,16 +122,14 @@ AGENT_RESULT: Final = _one(
 
 
 def wire_template(template: Mapping[str, Any]) -> dict[str, Any]:
-    """The template as it is sent: with ``type``, and with its variables named on both levels, sorted.
+    """Return the template as it is sent: with its ``type``, and with the names of its variables, sorted.
 
-    Registries may or may not derive the variables from the text themselves, so they are always sent.
+    The template and each message have their variables, because not every registry finds them in the text.
     """
     sent = dict(template)
-    sent.setdefault("type", "completion" if "content" in sent and "messages" not in sent else "chat")
-    own_format = sent.get("template_format")
-    default = own_format if isinstance(own_format, str) else "f-string"
+    sent.setdefault("type", kind_of(sent))
     if isinstance(sent.get("messages"), list):
-        sent["messages"] = [_wire_message(message, default) for message in sent["messages"]]
+        sent["messages"] = [_wire_message(message, format_of(sent)) for message in sent["messages"]]
     sent["input_variables"] = sorted(template_variables(sent))
     return sent
 
@@ -142,9 +141,9 @@ def _wire_message(message: Any, template_format: str) -> Any:
 
 
 def publish_body(prompt: Prompt, message: str, labels: Sequence[str], shape: str) -> dict[str, Any]:
-    """The body that publishes ``prompt``: ``flat`` in the customer's document, ``nested`` in the vendor's.
+    """Return the body of a publish: ``flat`` in the customer's document, ``nested`` in the vendor's.
 
-    Tags are always there, since leaving them out may clear them or not.
+    Tags are always included, because it is undefined whether leaving them out clears them.
     """
     version = {**prompt.extra, "prompt_template": wire_template(prompt.template), "commit_message": message}
     if prompt.metadata:

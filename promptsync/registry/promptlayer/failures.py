@@ -1,4 +1,4 @@
-"""Why there is no connection, in words that tell what to do."""
+"""The errors for requests that failed: what happened, and what fixes it."""
 
 from __future__ import annotations
 
@@ -30,43 +30,19 @@ _NO_NAME: Final = re.compile(
 NO_TLS: Final = re.compile(
     r"WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|HTTP_REQUEST|record layer|handshake.*timed out"
 )
-"""What a client of https says to a server that speaks http; some servers just wait for more."""
+"""How https fails if a server speaks http. Some servers only wait for more."""
 
 _CLOCK: Final = re.compile(r"certificate (has expired|is not yet valid)")
 _OTHER_HOST: Final = re.compile(r"(hostname|IP address) mismatch|not valid for", re.IGNORECASE)
 _UNTRUSTED: Final = re.compile(r"CERTIFICATE_VERIFY_FAILED|unable to get|self.signed")
 
-
-def explained(address: Address, why: str) -> tuple[str, str]:
-    """Return a reason and a hint for what the network said."""
-    place = f"{address.host}:{address.port}"
-    if _NO_NAME.search(why):
-        return f"nobody knows the name {address.host} ({why})", "check the url of the remote, and the network"
-    if NO_TLS.search(why):
-        hint = "check the url of the remote: its host, its port"
-        if address.is_loopback:
-            hint = f"write http://{place} if that is `promptsync serve`, or another registry of this machine"
-        return f"{place} does not speak https ({why})", hint
-    if _CLOCK.search(why):
-        return why, "set this machine's clock; if it is right, the certificate has to be renewed"
-    if _OTHER_HOST.search(why):
-        return why, "check the host in the url of the remote; the certificate is another host's"
-    if _UNTRUSTED.search(why):
-        return (
-            why,
-            "if your network has an authority of its own: export SSL_CERT_FILE=/path/of/its/certificates.pem",
-        )
-    if address.is_loopback:
-        return why, f"is a registry running there? `promptsync serve --port {address.port}` starts one"
-    return why, "check the url of the remote, the network and any proxy"
-
-
+_TRY_AGAIN: Final = "try again; if it keeps happening, check your network and any proxy"
 _NO_SUCH_OPERATION: Final = frozenset({404, 405, 501})
 _REAL_CAUSE: Final = re.compile(r"snippet|@@@|commit.?message.*(72|long|length|char)|72.char", re.IGNORECASE)
-"""What only a registry says that has understood the body."""
+"""What a registry says only if it has understood the body."""
 
 _NO_ROWS: Final = re.compile(r"request|dataset|row", re.IGNORECASE)
-"""Running an evaluation answers 401 also when no requests match; then the key is not to blame."""
+"""Running an evaluation returns 401 also if no requests match. Then the key is not the cause."""
 
 _STATUS_WORDS: Final = {
     400: "Bad Request",
@@ -82,8 +58,30 @@ _STATUS_WORDS: Final = {
 }
 
 
-def turned_down(operation: Operation, answers: Sequence[Answer]) -> RemoteError:
-    """The error for a request that all the routes tried, at least one, turned down."""
+def explained(address: Address, why: str) -> tuple[str, str]:
+    """Return a reason and a hint for an error of the network."""
+    place = f"{address.host}:{address.port}"
+    if _NO_NAME.search(why):
+        return f"the host {address.host} was not found ({why})", "check the remote's url, and your network"
+    if NO_TLS.search(why):
+        hint = "check the host and the port in the remote's url"
+        if address.is_loopback:
+            hint = f"use http://{place} if that is `promptsync serve` or another registry on this machine"
+        return f"{place} does not speak https ({why})", hint
+    if _CLOCK.search(why):
+        return why, "set this machine's clock; if it is right, the registry must renew its certificate"
+    if _OTHER_HOST.search(why):
+        return why, "check the host in the remote's url: the certificate is for another host"
+    if _UNTRUSTED.search(why):
+        hint = "export SSL_CERT_FILE=/path/to/certificates.pem, if your network has its own authority"
+        return why, hint
+    if address.is_loopback:
+        return why, f"promptsync serve --port {address.port} starts a registry there"
+    return why, "check the remote's url, your network and any proxy"
+
+
+def rejected(operation: Operation, answers: Sequence[Answer]) -> RemoteError:
+    """Return the error for a request that was rejected by every route that was tried, at least one."""
     answer, is_cause = _telling(answers)
     others = [other for other in answers if _outcome(other) != _outcome(answer)]
     said = answer.reason()
@@ -92,12 +90,12 @@ def turned_down(operation: Operation, answers: Sequence[Answer]) -> RemoteError:
             return NotFound(f"{answer.asked}: {_outcome(answer)}", status=404, reason=said)
         tried = "; ".join(f"{one.request}: {_outcome(one)}" for one in answers)
         return Unsupported(
-            f"{answer.url} has no operation to {operation.name} ({tried})",
-            hint="check the url of the remote; if it is right, this registry cannot do what was asked",
+            f"{answer.url} cannot {operation.name}: it has no such operation ({tried})",
+            hint="check the remote's url; if it is right, this registry does not support that",
         )
     hint, code = _advice(answer, operation)
     message = f"{answer.asked}: {_outcome(answer)}"
-    noise = [f"asked in another form: {_outcome(other)}" for other in others]
+    noise = [f"sent in another form: {_outcome(other)}" for other in others]
     if not is_cause:
         message, noise = "; ".join([message, *noise]), []
     return Rejected(message, status=answer.status, reason=said, hint=hint, details=noise, code=code)
@@ -106,8 +104,8 @@ def turned_down(operation: Operation, answers: Sequence[Answer]) -> RemoteError:
 def redirected(answer: Answer, target: str) -> Redirected:
     return Redirected(
         f"{answer.asked}: it redirects to {shown(target) or 'nowhere'} (status {answer.status}), "
-        "and the API key is not sent along",
-        hint="if you trust that address, make it the url of the remote",
+        "and promptsync does not send your API key there",
+        hint="set that address as the remote's url if you trust it",
     )
 
 
@@ -123,34 +121,35 @@ def failed(answer: Answer) -> ServerFailed:
 def transport(
     address: Address, url: str, operation: Operation, error: httpx.HTTPError, scrub: Callable[[str], str]
 ) -> RemoteError:
-    """The error for a request that got no whole answer."""
+    """Return the error for a request that got no complete response."""
     place = f"{address.host}:{address.port}"
     why = shown(scrub(str(error))) or type(error).__name__
     if isinstance(error, UNSENT):
         if isinstance(error, httpx.TimeoutException) and not NO_TLS.search(why):
-            why = "no connection in time"
+            why = "timed out"
         reason, hint = explained(address, why)
-        return NotSent(f"cannot connect to {place} to {operation.name}: {reason}", hint=hint)
+        return NotSent(f"cannot {operation.name}: no connection to {place}: {reason}", hint=hint)
     if isinstance(error, httpx.TimeoutException):
         return TimedOut(
-            f"{url} did not answer in time when asked to {operation.name} (allowed: {_allowed(error)})",
-            hint="try again; if it stays so, check the network and any proxy",
+            f"{url} did not respond {_in_time(error)} to the request to {operation.name}",
+            hint=_TRY_AGAIN,
         )
     if isinstance(error, httpx.TransportError | httpx.DecodingError):
         return ConnectionLost(
-            f"the connection to {place} ended without a whole answer when asked to {operation.name}: {why}",
-            hint="try again; if it stays so, check the network and any proxy",
+            f"the connection to {place} was lost during the request to {operation.name}: {why}",
+            hint=_TRY_AGAIN,
         )
     return RemoteError(f"cannot {operation.name} at {url}: {why}")
 
 
-def _allowed(error: httpx.HTTPError) -> str:
+def _in_time(error: httpx.HTTPError) -> str:
     seconds = error.request.extensions.get("timeout", {}).get("read")
-    return f"{seconds:g} s" if isinstance(seconds, int | float) else "not stated"
+    return f"within {seconds:g} s" if isinstance(seconds, int | float) else "in time"
 
 
 def _telling(answers: Sequence[Answer]) -> tuple[Answer, bool]:
-    """The answer to go by when several routes were turned down, and whether the others are mere noise."""
+    """Return the response that tells the reason, and whether the other ones are noise."""
+    # Only a registry that understood the body can complain about a snippet or the message in it.
     causes = [
         answer for answer in answers if answer.status in {400, 422} and _REAL_CAUSE.search(answer.reason())
     ]
@@ -168,11 +167,14 @@ def _outcome(answer: Answer) -> str:
 
 
 def _advice(answer: Answer, operation: Operation) -> tuple[str, str]:
-    """What to do about a refusal, and its machine-readable word."""
+    """Return the hint for a rejection, and its machine-readable code."""
     if answer.status == 401 and not (operation is RUN_EVALUATION and _NO_ROWS.search(answer.reason())):
-        return f"set PROMPTLAYER_API_KEY to a valid key for {answer.url}", "unauthorized"
+        return f"set PROMPTLAYER_API_KEY to a valid API key for {answer.url}", "unauthorized"
     if answer.status == 403:
-        return "the key lacks the permission; ask an administrator of the workspace", "forbidden"
+        return (
+            "ask an administrator of the workspace for the permission, which the API key lacks",
+            "forbidden",
+        )
     if answer.status == 429:
-        return "the registry limits how often it may be asked; try again later", "rate-limited"
+        return "try again later: the registry limits the rate of requests", "rate-limited"
     return "", ""

@@ -7,7 +7,7 @@ from promptsync.registry.errors import FateUnknown, Rejected, Unsupported
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.answers import Answer, listed_in
 from promptsync.registry.promptlayer.connection import Connection
-from promptsync.registry.promptlayer.listing import Listing
+from promptsync.registry.promptlayer.listing import PromptList
 from promptsync.registry.promptlayer.parse import number
 
 _KEYS = ("release_labels", "labels", "items")
@@ -17,7 +17,7 @@ _NO_SUCH_LIST = frozenset({400, 404, 405, 422})
 class PromptLayerLabels:
     """See ``promptsync.registry.protocol.Labels``."""
 
-    def __init__(self, connection: Connection, listing: Listing) -> None:
+    def __init__(self, connection: Connection, listing: PromptList) -> None:
         self._connection = connection
         self._call = connection.call
         self._listing = listing
@@ -53,7 +53,7 @@ class PromptLayerLabels:
         try:
             self._call(endpoints.CREATE_LABEL, path={"template_id": template_id}, body=body).acknowledge()
         except FateUnknown:
-            # unlike a version, a label can be looked for before it is made again
+            # Unlike a version, a label can be looked up before it is created again.
             made = next((one for one in self.of(template_id, name) if one.name == label), None)
             if made is None:
                 self._call(endpoints.CREATE_LABEL, path={"template_id": template_id}, body=body).acknowledge()
@@ -69,11 +69,14 @@ class PromptLayerLabels:
 
     def _move(self, template_id: int, name: str, label: Label, version: int) -> None:
         def check() -> None:
-            # somebody may have moved it while we waited to ask once more
+            # Somebody may have moved it during the wait before the retry.
             found = next((one for one in self.of(template_id, name) if one.name == label.name), None)
             if found is not None and found.version not in (label.version, version):
-                told = f"somebody else moved {label.name!r} of {name!r} meanwhile, to v{found.version}"
-                raise Rejected(told, status=409)
+                raise Rejected(
+                    f"somebody else moved {label.name!r} of {name!r} to v{found.version} in the meantime",
+                    status=409,
+                    hint="run the command again",
+                )
 
         self._call(
             endpoints.MOVE_LABEL,
@@ -84,9 +87,9 @@ class PromptLayerLabels:
 
 
 def _all_labels(answer: Answer) -> list[Label] | None:
-    """The labels in ``answer``, ``None`` when it is something else or leaves open whose they are."""
+    """Return the labels in a response, ``None`` if it is anything else or does not name their prompts."""
     body = answer.json()
-    # the vendor's registry reads this path as the prompt named "labels"
+    # The vendor's registry takes this path for the prompt named "labels".
     is_template = isinstance(body, dict) and "prompt_template" in body
     items = listed_in(body, _KEYS)
     if is_template or items is None or not all(isinstance(item, dict) for item in items):

@@ -1,4 +1,4 @@
-"""The list of prompts, as the registry gives it."""
+"""The registry's list of prompts."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import Rejected
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.answers import Answer
-from promptsync.registry.promptlayer.connection import Connection
+from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
 from promptsync.registry.protocol import OnPage
 
 RESERVED: Final = frozenset({"labels"})
-"""Names that stand for something else in the paths of some registries."""
+"""Names that mean something else in the paths of some registries."""
 
 NOT_UNDERSTOOD: Final = frozenset({400, 422})
-"""Answers to a parameter that a registry does not know."""
+"""Statuses for a parameter that a registry does not know."""
 
 
-class Listing:
-    """Reads list items, and remembers what they say about how prompts can be addressed."""
+class PromptList:
+    """Reads the list of prompts, and remembers what it shows about how to address a prompt."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -33,16 +33,16 @@ class Listing:
         self._known: list[Listed] | None = None
         self.has_listed = False
         self.first: tuple[int, str] | None = None
-        """Id and name of some prompt that was listed."""
+        """Id and name of the first prompt that was listed."""
         self.tags: dict[int, tuple[str, ...]] = {}
-        """The tags of each prompt, by id, as the last list told them."""
+        """The tags of each prompt, by id, in the last list."""
         self._knowing = threading.Lock()
 
     def items(
         self, filters: Mapping[str, str | None], on_page: OnPage | None = None
     ) -> tuple[Answer, Sequence[Any]]:
-        """The last answer, for complaints, and the items of all answers."""
-        query = {key: value for key, value in filters.items() if value is not None}
+        """Return the last response, for errors about it, and the items of all pages."""
+        query = given(**filters)
         answers: dict[str, Answer] = {}
 
         def fetch(page: int) -> Answer:
@@ -72,6 +72,7 @@ class Listing:
     def _list_page(self, query: Mapping[str, Any]) -> Answer:
         if not self._sorts:
             return self._call(endpoints.LIST, query=query)
+        # Sorted by id, a list that changes while it is read shifts only at its end.
         try:
             return self._call(endpoints.LIST, query={**query, "sort_by": "id", "sort_order": "asc"})
         except Rejected as error:
@@ -82,12 +83,12 @@ class Listing:
             return answer
 
     def identifier(self, template_id: int, name: str) -> int | str:
-        """What to put in a path: the id, unless some prompt is named like it."""
+        """Return what identifies a prompt in a path: its id, unless that is the name of another prompt."""
         is_taken = str(template_id) in self._digit_names and not name.isdigit()
         return name if is_taken and name not in RESERVED else template_id
 
     def known(self) -> list[Listed]:
-        """The list, archived prompts included, read once until something is published."""
+        """Return all prompts, archived ones included. Read once, and again after a publish."""
         with self._knowing:
             if self._known is None:
                 answer, items = self.items({"status": "all"})

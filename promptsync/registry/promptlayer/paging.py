@@ -1,4 +1,4 @@
-"""Reading a list that comes in pages, all of it or nothing."""
+"""Reads a list that comes in pages: all of it, or nothing."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from promptsync.registry.protocol import OnPage
 PER_PAGE: Final = 100
 READINGS: Final = 3
 MOST_PAGES: Final = 100_000
-"""More than that is taken for a mistake, before it is asked for."""
+"""A higher number of pages counts as an error of the registry."""
 
 Fetch = Callable[[int], Answer]
-"""Page number, from 1, to answer."""
+"""Returns the response for a page number, which starts at 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """``pages`` and ``total`` are ``None`` where the registry does not say."""
+class _Page:
+    """One page. What the registry leaves out is ``None``."""
 
     items: list[Any]
     pages: int | None
@@ -35,7 +35,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A whole list; ``pages`` is how many pages the registry says it has, ``None`` where it does not say."""
+    """A whole list, and its number of pages, ``None`` if the registry leaves it out."""
 
     items: list[Any]
     pages: int | None
@@ -44,7 +44,7 @@ class Whole:
 def read_all(
     fetch: Fetch, keys: Sequence[str], *, connections: int, on_page: OnPage | None = None
 ) -> list[Any]:
-    """All items, each once; see ``read_whole``."""
+    """Return all items of a list; see ``read_whole``."""
     return read_whole(fetch, keys, connections=connections, on_page=on_page).items
 
 
@@ -56,12 +56,12 @@ def read_whole(
     on_page: OnPage | None = None,
     expected: int | None = None,
 ) -> Whole:
-    """All items, each once; the list is read again when its pages did not belong together.
+    """Return all items, each once. Reads the list again if its pages do not belong together.
 
-    The list stands under one of ``keys``. Its items are objects, or lists (rows). As many pages as are
-    ``expected`` are asked for at once; when there are more or fewer, that costs requests.
+    The list is under one of ``keys`` in each response. Its items are objects, or lists (rows). The
+    ``expected`` number of pages is requested at once; a wrong number costs further requests.
 
-    Raises ``ListKeptChanging`` when that never succeeds, and whatever ``fetch`` raises.
+    Raises ``ListKeptChanging`` if no attempt succeeds, and whatever ``fetch`` raises.
     """
     for reading in range(READINGS):
         pages = None
@@ -74,28 +74,28 @@ def read_whole(
         if items is not None:
             return Whole(items, pages[0].pages)
     raise ListKeptChanging(
-        f"the list kept changing: {READINGS} readings in a row did not fit together from page to page",
-        hint="try again when nobody else is writing to the registry",
+        f"the list kept changing while it was read, in {READINGS} attempts in a row",
+        hint="try again when nobody else is changing the registry",
     )
 
 
-def _as_expected(fetch: Fetch, keys: Sequence[str], expected: int, connections: int) -> list[Page] | None:
-    """All pages, or ``None`` when there are not as many as expected."""
+def _as_expected(fetch: Fetch, keys: Sequence[str], expected: int, connections: int) -> list[_Page] | None:
+    """Return all pages, or ``None`` if there are more or fewer than expected."""
     try:
         read = mapped(lambda page: _page(fetch(page), keys), range(1, expected + 1), connections=connections)
     except (NotFound, Unsupported):
-        return None  # some registries answer 404 beyond the end
+        return None  # some registries return 404 beyond the last page
     return read if {page.pages for page in read} == {expected} else None
 
 
-def _page(answer: Answer, keys: Sequence[str]) -> Page:
+def _page(answer: Answer, keys: Sequence[str]) -> _Page:
     body = answer.json()
     items = listed_in(body, keys)
     if items is None or not all(isinstance(item, dict | list) for item in items):
         answer.fail(f"a list of objects under {keys[0]!r}")
     envelope: Mapping[str, Any] = body if isinstance(body, dict) else {}
     has_next = envelope.get("has_next")
-    return Page(
+    return _Page(
         items,
         _count(answer, envelope, "pages"),
         _count(answer, envelope, "total"),
@@ -113,9 +113,10 @@ def _count(answer: Answer, envelope: Mapping[str, Any], key: str) -> int | None:
 
 
 def _rest(
-    fetch: Fetch, keys: Sequence[str], first: Page, connections: int, on_page: OnPage | None
-) -> list[Page]:
+    fetch: Fetch, keys: Sequence[str], first: _Page, connections: int, on_page: OnPage | None
+) -> list[_Page]:
     pages = first.pages
+    # Without a number of pages, the total and the size of the first page give it.
     if pages is None and first.total is not None:
         pages = math.ceil(first.total / len(first.items)) if first.items else 1
     if pages is None:
@@ -125,28 +126,28 @@ def _rest(
 
 def _at_once(
     fetch: Fetch, keys: Sequence[str], pages: int, connections: int, on_page: OnPage | None
-) -> list[Page]:
+) -> list[_Page]:
     lock = threading.Lock()
     done = 0
 
-    def tell() -> None:
+    def report() -> None:
         nonlocal done
         with lock:
             done += 1
             if on_page is not None:
                 on_page(done, pages)
 
-    def read(page: int) -> Page:
+    def read(page: int) -> _Page:
         found = _page(fetch(page), keys)
-        tell()
+        report()
         return found
 
-    tell()
+    report()
     return mapped(read, range(2, pages + 1), connections=connections)
 
 
-def _one_by_one(fetch: Fetch, keys: Sequence[str], first: Page, on_page: OnPage | None) -> list[Page]:
-    """The other pages of a list that does not say how many there are."""
+def _one_by_one(fetch: Fetch, keys: Sequence[str], first: _Page, on_page: OnPage | None) -> list[_Page]:
+    """Return the other pages of a list with an unknown number of pages."""
     read = [first]
     while read[-1].items and read[-1].has_next is not False:
         if on_page is not None:
@@ -156,19 +157,19 @@ def _one_by_one(fetch: Fetch, keys: Sequence[str], first: Page, on_page: OnPage 
         except (NotFound, Unsupported):
             if read[-1].has_next:
                 raise
-            break  # some registries answer 404 beyond the end
+            break  # some registries return 404 beyond the last page
         if (
             page.has_next is None
             and _ids(page)
             and _ids(page) <= {one for other in read for one in _ids(other)}
         ):
-            break  # a registry that takes no page numbers answers the same again
+            break  # a registry without page numbers returns the same page again
         read.append(page)
     return read[1:]
 
 
-def _unless_torn(pages: Sequence[Page]) -> list[Any] | None:
-    """The items of all pages, or ``None`` when an item is missing or there twice."""
+def _unless_torn(pages: Sequence[_Page]) -> list[Any] | None:
+    """Return the items of all pages, or ``None`` if an item is missing or repeated."""
     items = [item for page in pages for item in page.items]
     distinct = {_identity(item) for item in items}
     totals = {page.total for page in pages if page.total is not None}
@@ -177,11 +178,11 @@ def _unless_torn(pages: Sequence[Page]) -> list[Any] | None:
     return items
 
 
-def _ids(page: Page) -> set[object]:
+def _ids(page: _Page) -> set[object]:
     return {_identity(item) for item in page.items}
 
 
 def _identity(item: Any) -> object:
-    """What tells items apart; those that have no id, such as rows, all count as different."""
+    """Return what identifies an item. Items without an id, such as rows, are all different."""
     found = number(item, "id") if isinstance(item, dict) else None
     return id(item) if found is None else found

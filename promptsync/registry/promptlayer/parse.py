@@ -1,4 +1,4 @@
-"""From the registry's JSON to the types that both sides share. Raises ``ValueError`` saying what is wrong."""
+"""Turns the registry's JSON into our types. All functions raise ``ValueError`` with what is wrong."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from promptsync.prompt.defaults import ENVELOPE
-from promptsync.prompt.prompt import Label, Listed, Prompt, RemoteVersion
+from promptsync.prompt.prompt import Label, Listed, Prompt, RemoteVersion, as_blocks, kind_of
 
 T = TypeVar("T")
 
 _NOT_CONTENT: Final = ENVELOPE | {"prompt_template", "metadata", "error"}
 
-# The customer's document does not describe labels; the vendor's names come first in each of these.
+# The customer's document does not describe labels. The vendor's names come first in each of these.
 _LABEL_NAMES: Final = ("release_label", "name", "label")
 _LABEL_IDS: Final = ("release_label_id", "id", "label_id")
 _LABEL_VERSIONS: Final = ("prompt_version_number", "version_number", "version")
@@ -20,7 +20,7 @@ _LABEL_PROMPT_IDS: Final = ("prompt_id", "prompt_template_id", "template_id")
 
 
 def number(raw: Mapping[str, Any], *keys: str) -> int | None:
-    """The first whole number under ``keys``; booleans and texts are none."""
+    """Return the first integer under ``keys``; booleans and strings do not count."""
     for key in keys:
         value = raw.get(key)
         if isinstance(value, int) and not isinstance(value, bool):
@@ -29,12 +29,12 @@ def number(raw: Mapping[str, Any], *keys: str) -> int | None:
 
 
 def text(raw: Mapping[str, Any], *keys: str) -> str | None:
-    """The first text under ``keys``."""
+    """Return the first string under ``keys``."""
     return next((raw[key] for key in keys if isinstance(raw.get(key), str)), None)
 
 
 def remote_version(raw: Mapping[str, Any]) -> RemoteVersion:
-    """One version from a raw (or unrendered) answer."""
+    """Return the version in a response."""
     return RemoteVersion(
         template_id=_needed(number(raw, "id"), "id"),
         version=_needed(number(raw, "version", "version_number"), "version"),
@@ -46,7 +46,7 @@ def remote_version(raw: Mapping[str, Any]) -> RemoteVersion:
 
 
 def listed(raw: Mapping[str, Any]) -> Listed:
-    """One item of the list, which must hold a version and a template."""
+    """Return one item of the list, which must have a version and a template."""
     return Listed(
         template_id=_needed(number(raw, "id"), "id"),
         version=_needed(number(raw, "version", "version_number"), "version"),
@@ -57,26 +57,26 @@ def listed(raw: Mapping[str, Any]) -> Listed:
 
 
 def is_whole(raw: Mapping[str, Any]) -> bool:
-    """Whether a list item holds what the vendor's document leaves optional: a version and a body."""
+    """Whether a list item has a version and a body, which the vendor's document leaves optional."""
     return number(raw, "version", "version_number") is not None and isinstance(
         raw.get("prompt_template"), dict
     )
 
 
 def identity(raw: Mapping[str, Any]) -> tuple[int, str]:
-    """Id and name, which every list item has."""
+    """Return the id and the name of a list item."""
     if not isinstance(raw, dict):
-        raise ValueError("an item is no object")
+        raise ValueError("an item is not an object")
     return _needed(number(raw, "id"), "id"), _needed(text(raw, "prompt_name"), "prompt_name")
 
 
 def prompt(raw: Mapping[str, Any]) -> Prompt:
-    """The content of one version; unknown fields that hold something are kept in ``extra``."""
+    """Return the content of one version. Unknown fields that have a value go to ``extra``."""
     metadata, tags = raw.get("metadata"), raw.get("tags")
     if not isinstance(metadata, dict | None):
-        raise ValueError("metadata is no object")
+        raise ValueError("metadata is not an object")
     if not isinstance(tags, list | None) or not all(isinstance(tag, str) for tag in tags or ()):
-        raise ValueError("tags is no list of texts")
+        raise ValueError("tags is not a list of strings")
     return Prompt(
         name=_needed(text(raw, "prompt_name"), "prompt_name"),
         template=_template(raw.get("prompt_template")),
@@ -87,7 +87,7 @@ def prompt(raw: Mapping[str, Any]) -> Prompt:
 
 
 def label(raw: Mapping[str, Any], template_id: int | None = None, prompt_name: str | None = None) -> Label:
-    """One release label; ``template_id`` and ``prompt_name`` fill in what the answer does not say."""
+    """Return one release label. ``template_id`` and ``prompt_name`` fill in what the response leaves out."""
     said_id = number(raw, *_LABEL_PROMPT_IDS)
     return Label(
         name=_needed(text(raw, *_LABEL_NAMES), "release_label"),
@@ -100,22 +100,22 @@ def label(raw: Mapping[str, Any], template_id: int | None = None, prompt_name: s
 
 def _template(found: Any) -> dict[str, Any]:
     if not isinstance(found, dict):
-        raise ValueError("prompt_template is missing or no object")
+        raise ValueError("prompt_template is missing or not an object")
     template = dict(found)
     if not isinstance(template.get("type"), str):
-        template["type"] = "completion" if "content" in template and "messages" not in template else "chat"
+        template["type"] = kind_of(template)
     if isinstance(template.get("messages"), list):
         template["messages"] = [_with_blocks(message) for message in template["messages"]]
     elif template["type"] == "chat":
-        raise ValueError("prompt_template.messages is missing or no list")
+        raise ValueError("prompt_template.messages is missing or not a list")
     blocks: dict[str, Any] = _with_blocks(template)
     return blocks
 
 
 def _with_blocks(part: Any) -> Any:
-    """A plain text as content means one text block; registries keep what they were given."""
-    if isinstance(part, dict) and isinstance(part.get("content"), str):
-        return {**part, "content": [{"type": "text", "text": part["content"]}]}
+    """Return a message or a template with a list of blocks: some registries store a string as it was sent."""
+    if isinstance(part, dict) and "content" in part:
+        return {**part, "content": as_blocks(part["content"])}
     return part
 
 

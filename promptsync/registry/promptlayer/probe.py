@@ -1,4 +1,4 @@
-"""A client that finds out what a registry is like: it asks once, does not wait, and keeps nothing."""
+"""Finds out what a registry supports. Sends each request once, without retries, and caches nothing."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.protocol import Waits
 
 TIMEOUT = 10.0
-"""Seconds that the registry has for an answer."""
+"""Seconds that the registry has for a response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """How a registry speaks. ``raw`` is ``None`` where there is no prompt to find it out with.
+    """What a registry supports.
 
-    ``labels`` are those of all prompts, or of the first one where there is no list of all; ``None`` where
-    they cannot be read.
+    ``raw`` says whether it returns prompts with unexpanded snippets, ``None`` if there is no prompt to try.
+    ``labels`` are the labels of all prompts, or of the first one if there is no list of all; ``None`` if they
+    cannot be read.
     """
 
     raw: bool | None
@@ -35,7 +36,7 @@ class Speech:
 
 
 class Probe:
-    """A registry that is looked at. Raises what a registry does, without trying anything again."""
+    """A registry to examine. Raises the errors of ``registry.errors``, and retries nothing."""
 
     def __init__(
         self, url: str, api_key: str | None, *, transport: httpx.BaseTransport | None = None
@@ -44,9 +45,9 @@ class Probe:
             url, api_key, transport=transport, waits=Waits(answer=TIMEOUT), observe=self._observe
         )
         self.seconds: float | None = None
-        """How long the last answer took."""
+        """How long the last response took."""
         self.skew: float | None = None
-        """Seconds that our clock is ahead of the registry's, as far as the last answer tells."""
+        """Seconds that our clock is ahead of the registry's, going by the last response."""
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +60,7 @@ class Probe:
         self.skew = _skew(response.headers.get("Date"))
 
     def speech(self, prompts: Sequence[Listed]) -> Speech:
-        """Find out how the registry speaks, with the first of its prompts."""
+        """Find out what the registry supports, with the first of its prompts."""
         first = prompts[0] if prompts else None
         everything = self.registry.labels.all()
         names = None if everything is None else {one.name for one in everything}

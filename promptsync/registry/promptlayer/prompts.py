@@ -1,4 +1,4 @@
-"""The prompts of a registry: listing, reading, publishing, archiving, rendering them."""
+"""Lists, publishes, archives and renders prompts; ``reading`` reads their versions."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.answers import Answer
-from promptsync.registry.promptlayer.connection import Connection
+from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.endpoints import publish_body
-from promptsync.registry.promptlayer.listing import Listing
+from promptsync.registry.promptlayer.listing import PromptList
 from promptsync.registry.promptlayer.parse import number
-from promptsync.registry.promptlayer.reading import Reading
+from promptsync.registry.promptlayer.reading import Reading, one_version
 from promptsync.registry.protocol import NewVersion, OnPage
 
 
 class PromptLayerPrompts:
     """See ``promptsync.registry.protocol.Prompts``."""
 
-    def __init__(self, connection: Connection, listing: Listing, reading: Reading) -> None:
+    def __init__(self, connection: Connection, listing: PromptList, reading: Reading) -> None:
         self._connection = connection
         self._call = connection.call
         self._url = connection.url
@@ -66,7 +66,7 @@ class PromptLayerPrompts:
         return found
 
     def _whole(self, item: Mapping[str, Any], label: str | None) -> Listed:
-        """Return a list item; its version and body are read singly where the list leaves them out."""
+        """Return a list item, with a version and body read on their own if the list leaves them out."""
         if parse.is_whole(item):
             return parse.listed(item)
         template_id, name = parse.identity(item)
@@ -76,7 +76,7 @@ class PromptLayerPrompts:
         )
 
     def _with_tags(self, prompts: builtins.list[Listed]) -> builtins.list[Listed]:
-        """Return the prompts with the tags that raw reads tell; one request where these tell none."""
+        """Return the prompts with the tags of raw reads; a single request if raw reads have no tags."""
         if not prompts or not self._reads_tags:
             return prompts
         first = self._reading.tags(prompts[0].template_id, prompts[0].name)
@@ -109,7 +109,7 @@ class PromptLayerPrompts:
                 answer.fail(f"the prompt {prompt.name!r}")
         except BadAnswer as error:
             raise ConnectionLost(
-                f"{prompt.name!r} may be published or not: {error.message}", hint=error.hint
+                f"{prompt.name!r} may or may not have been published: {error.message}", hint=error.hint
             ) from None
         return self._published(prompt.name, raw)
 
@@ -120,46 +120,41 @@ class PromptLayerPrompts:
                 template_id, version = self._newest(template_id, name)
             except RemoteError as error:
                 raise ConnectionLost(
-                    f"{name!r} is published, but not as which version: {error.message}", hint=error.hint
+                    f"{name!r} was published, but its version is unknown: {error.message}", hint=error.hint
                 ) from None
         return NewVersion(template_id, version)
 
     def _newest(self, template_id: int | None, name: str) -> tuple[int, int]:
         try:
             found: RemoteVersion | Listed | None = self.get(template_id, name)
-        except NotReadableRaw:  # what it is numbered can be known all the same
+        except NotReadableRaw:  # the list has its number all the same
             found = next((one for one in self.list(name=name) if one.name == name), None)
         if found is None:
             raise NotFound(f"{self._url} does not list {name!r}", status=404)
         return found.template_id, found.version
 
     def archive(self, template_id: int, is_snippet: bool) -> None:
-        """Archive a prompt with all its versions, as the registry's own pages do. Raises ``NotFound``."""
         kinds = ("SNIPPET", "PROMPT") if is_snippet else ("PROMPT", "SNIPPET")
-        # registries disagree on what a snippet is, and count nothing when they are told the wrong kind
+        # Registries disagree on what a snippet is, and archive nothing if the kind is wrong.
         for kind in kinds:
             answer = self._archived(template_id, kind)
             if not answer.content.strip() or number(answer.object(), "moved_count") != 0:
                 return
-        raise NotFound(
-            f"{self._url} archived nothing: it has no prompt with the id {template_id}", status=404
-        )
+        raise NotFound(f"{self._url} has no prompt with the id {template_id} to archive", status=404)
 
     def _archived(self, template_id: int, kind: str) -> Answer:
-        workspace = (
-            {"workspace_id": self._reading.workspace_id} if self._reading.workspace_id is not None else {}
+        body = given(
+            entities=[{"id": template_id, "type": kind}],
+            cascade=False,
+            workspace_id=self._reading.workspace_id,
         )
-        entities = [{"id": template_id, "type": kind}]
-        return self._call(endpoints.ARCHIVE, body={"entities": entities, "cascade": False, **workspace})
+        return self._call(endpoints.ARCHIVE, body=body)
 
     def snippet_usage(self, template_id: int, name: str, *, version: int | None = None) -> dict[str, Any]:
-        """Who uses a snippet: ``snippet_usage[]`` with ``prompt_registry_id, prompt_name, version_numbers``,
-        and ``label_usage[]``.
-        """
         answer = self._call(
             endpoints.SNIPPET_USAGE,
             path={"identifier": self._listing.identifier(template_id, name)},
-            query={"prompt_version_number": version} if version is not None else None,
+            query=given(prompt_version_number=version),
             fresh=True,
         )
         found = answer.object()
@@ -176,16 +171,8 @@ class PromptLayerPrompts:
         provider: str | None = None,
         variables: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """What a model would be sent, as the registry renders it: ``prompt_template``, ``llm_kwargs``, …
-
-        The latest version without ``version`` and ``label``, of which at most one may be given. Never a
-        source to store: snippets are expanded in it.
-        """
-        if version is not None and label is not None:
-            raise ValueError("a version and a label exclude each other")
-        given = {"version": version, "label": label, "provider": provider}
-        body: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-        body["input_variables"] = dict(variables or {})
+        query = one_version(version, label)
+        body = given(**query, provider=provider, input_variables=dict(variables or {}))
         answer = self._call(endpoints.RENDER, path={"identifier": name}, body=body)
         found = answer.object()
         if not isinstance(found.get("prompt_template"), dict):

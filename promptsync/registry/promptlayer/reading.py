@@ -1,25 +1,34 @@
-"""Reading single versions of prompts, as they were published."""
+"""Reads single versions of prompts, as they were published.
+
+A registry that follows the customer's document has only a read that expands snippets and may fill in
+variables. Taking that for the source would copy a snippet into its parent, so a prompt is refused if that may
+have happened.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from promptsync.prompt.canonical import canonical
+from promptsync.prompt.fill import F_STRING, format_of, mappings
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
+from promptsync.prompt.snippets import snippet_text, strings
+from promptsync.prompt.template import template_variables
 from promptsync.registry.errors import NotFound, NotReadableRaw, Rejected, RenamedRemotely, Unsupported
-from promptsync.registry.promptlayer import endpoints, parse, rendered
+from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.answers import Answer
-from promptsync.registry.promptlayer.connection import Connection
-from promptsync.registry.promptlayer.listing import NOT_UNDERSTOOD, RESERVED, Listing
+from promptsync.registry.promptlayer.connection import Connection, given
+from promptsync.registry.promptlayer.listing import NOT_UNDERSTOOD, RESERVED, PromptList
 from promptsync.registry.protocol import VersionCache
 
 
 class Reading:
-    """Reads versions raw, or rendered where a registry has no raw read. ``cache`` keeps what was read."""
+    """Reads versions raw, or rendered if the registry has no raw read. ``cache`` keeps what was read."""
 
-    def __init__(self, connection: Connection, listing: Listing, cache: VersionCache | None) -> None:
+    def __init__(self, connection: Connection, listing: PromptList, cache: VersionCache | None) -> None:
         self._connection = connection
         self._call = connection.call
         self._url = connection.url
@@ -30,22 +39,23 @@ class Reading:
         self._learning = threading.Lock()
         self.has_answered = False
         self.workspace_id: int | None = None
-        """The workspace of the answers so far, ``None`` where they do not say."""
+        """The workspace in the responses so far, ``None`` if they do not name it."""
 
     def get(
         self, template_id: int | None, name: str, *, version: int | None = None, label: str | None = None
     ) -> RemoteVersion:
         """Return a version; see ``Prompts.get``."""
-        query = _one_of(version, label)
+        query = one_version(version, label)
+        # The cache's keys include the workspace, which only a response names.
         if self._cache is not None and version is not None and not self.has_answered:
-            with self._learning:  # the first answer tells the workspace; then the cache serves the others
+            with self._learning:
                 if not self.has_answered:
                     return self._with_tags(self._fresh(template_id, name, query))
         found = self._cached(template_id, name, version) or self._fresh(template_id, name, query)
         return self._with_tags(found)
 
     def tags(self, template_id: int, name: str) -> tuple[str, ...] | None:
-        """Return the tags that a raw read tells, ``None`` where it tells none."""
+        """Return the tags in a raw read, ``None`` if it has none."""
         try:
             answer = self._raw_answer(self._listing.identifier(template_id, name), name, {})
         except NotFound:
@@ -56,11 +66,12 @@ class Reading:
         return _parsed(answer, raw, {}).prompt.tags
 
     def _with_tags(self, found: RemoteVersion) -> RemoteVersion:
-        """Return a version with the tags that its prompt has today: an old answer has those of its day."""
+        """Return a version with its prompt's present tags: a cached response may have older ones."""
         tags = self._listing.tags.get(found.template_id, found.prompt.tags)
         return found if tags == found.prompt.tags else replace(found, prompt=replace(found.prompt, tags=tags))
 
     def _fresh(self, template_id: int | None, name: str, query: Mapping[str, Any]) -> RemoteVersion:
+        # Such a name in a path means something else to the registry, so the list gives its id.
         if template_id is None and name in RESERVED:
             template_id = self._listed_id(name)
         identifier = name if template_id is None else self._listing.identifier(template_id, name)
@@ -72,13 +83,13 @@ class Reading:
                 f"the prompt {name!r} (id {template_id}) is now named {found.prompt.name!r} in {self._url}",
                 old=name,
                 new=found.prompt.name,
-                hint="rename it in its file as well, or back in the registry",
+                hint="rename it in its file too, or back in the PromptLayer dashboard",
             )
-        # an id in a path that is also somebody's name may mean that other prompt, and the other way round
+        # An id that is also a name may mean that other prompt in a path, and the other way round.
         return self._read_otherwise(name, query, is_name=identifier == name)
 
     def _read_otherwise(self, name: str, query: Mapping[str, Any], *, is_name: bool) -> RemoteVersion:
-        """Read by the other identifier: the name after the id, the id after the name."""
+        """Read by the other identifier: by name if that was the id, by id if that was the name."""
         identifier = self._listed_id(name) if is_name else name
         found = None if identifier is None else self._read(identifier, name, query)
         if found is None or found.prompt.name != name:
@@ -115,7 +126,7 @@ class Reading:
         return found
 
     def _raw_answer(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> Answer | None:
-        """The answer of the raw read; ``None`` when there may be no such operation."""
+        """Return the response of the raw read, ``None`` if the registry may have no such operation."""
         if not self._has_raw_read:
             return None
         try:
@@ -141,19 +152,19 @@ class Reading:
         self._has_raw_read = self._connection.knows_route(endpoints.READ)
         self.has_answered = True
         prompts = self._listing.known()
-        raw = rendered.completed(answer.object(), prompts)
+        raw = _completed(answer.object(), prompts)
         found = _parsed(answer, raw, query)
-        variables = rendered.placeholders(found.prompt)
+        variables = _placeholders(found.prompt)
         if variables:
             answer = self._rendered_answer(identifier, name, {**query, "input_variables": variables})
-            raw = rendered.completed(answer.object(), prompts)
+            raw = _completed(answer.object(), prompts)
             found = _parsed(answer, raw, query)
-        why = rendered.doubt(raw, found.prompt, prompts, self._rendered_versions)
+        why = _doubt(raw, found.prompt, prompts, self._rendered_versions)
         if why is not None:
             raise NotReadableRaw(
-                f"{self._url} gives prompts with their snippets filled in only, and what was published as "
-                f"{found.prompt.name!r} cannot be told from that: {why}",
-                hint="leave this prompt out with include:, or use a registry that gives raw prompts",
+                f"{self._url} returns prompts only with expanded snippets, and the source of "
+                f"{found.prompt.name!r} cannot be recovered from that: {why}",
+                hint="leave this prompt out of include: in promptsync.yaml",
             )
         return found
 
@@ -183,10 +194,11 @@ class Reading:
             yield _parsed(answer, {"id": item.template_id, **answer.object()}, query).prompt
 
 
-def _one_of(version: int | None, label: str | None) -> dict[str, Any]:
+def one_version(version: int | None, label: str | None) -> dict[str, Any]:
+    """Return the parameters that select a version. Raises ``ValueError`` for both a version and a label."""
     if version is not None and label is not None:
-        raise ValueError("a version and a label exclude each other")
-    return {"version": version} if version is not None else {"label": label} if label is not None else {}
+        raise ValueError("pass a version or a label, not both")
+    return given(version=version, label=label)
 
 
 def _parsed(answer: Answer, raw: Mapping[str, Any], query: Mapping[str, Any]) -> RemoteVersion:
@@ -197,3 +209,82 @@ def _parsed(answer: Answer, raw: Mapping[str, Any], query: Mapping[str, Any]) ->
     if found.version != query.get("version", found.version):
         answer.fail(f"version {query['version']} and not {found.version}")
     return found
+
+
+# -- may a rendered prompt be taken for its source? ----------------------------------------------------------
+
+_Versions = Callable[[Listed], Iterable[Prompt]]
+"""Returns all versions of a prompt up to the listed one, as this registry returns them."""
+
+
+def _completed(raw: Mapping[str, Any], listing: Iterable[Listed]) -> dict[str, Any]:
+    """Return a response with the fields that the list has and this response lacks."""
+    item = next((one for one in listing if one.name == raw.get("prompt_name")), None)
+    if item is None:
+        return dict(raw)
+    known: dict[str, Any] = {"id": item.template_id, "tags": list(item.prompt.tags)}
+    if item.version == raw.get("version"):
+        known["commit_message"] = item.message
+    return {**known, **raw}
+
+
+def _placeholders(prompt: Prompt) -> dict[str, str]:
+    """Return a value for each variable that was filled in although nobody passed one: ``{name}`` itself.
+
+    Rendered with these values, an f-string becomes its own source again. A jinja2 text does not.
+    """
+    template = prompt.template
+    if any(format_of(part) != F_STRING for part in _parts(template)):
+        return {}
+    missing = _named_variables(template) - template_variables(template)
+    return {name: f"{{{name}}}" for name in sorted(missing)}
+
+
+def _doubt(raw: Mapping[str, Any], prompt: Prompt, listing: list[Listed], versions: _Versions) -> str | None:
+    """Return why a prompt, read from the response ``raw``, may not be its source; ``None`` if it is."""
+    if raw.get("snippets"):
+        return f"its references to the snippets {_names(raw['snippets'])} are expanded"
+    named, used = _named_variables(prompt.template), template_variables(prompt.template)
+    if unnamed := named - used:
+        return f"its variables {', '.join(sorted(unnamed))} are already filled in"
+    if named and used - named:
+        return f"the braces around {', '.join(sorted(used - named))} may have been doubled"
+    twin = next(
+        (one for one in listing if one.name == prompt.name and one.version == raw.get("version")), None
+    )
+    if twin is not None and canonical(twin.prompt) != canonical(prompt):
+        return "the registry returns it in two forms, and at most one of them is its source"
+    if "snippets" not in raw:
+        found = _contained(prompt, listing, versions)
+        if found is not None:
+            return f"it contains the text of {found!r}, which may be an expanded snippet"
+    return None
+
+
+def _parts(template: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the template and its messages."""
+    return [template, *mappings(template.get("messages"))]
+
+
+def _names(snippets: Any) -> str:
+    items = snippets if isinstance(snippets, list) else [snippets]
+    return ", ".join(repr(item.get("prompt_name") if isinstance(item, dict) else item) for item in items)
+
+
+def _named_variables(template: Mapping[str, Any]) -> set[str]:
+    """Return the variables that the template has according to the registry."""
+    lists = (part.get("input_variables") for part in _parts(template))
+    return {name for names in lists if isinstance(names, list) for name in names if isinstance(name, str)}
+
+
+def _contained(prompt: Prompt, listing: Iterable[Listed], versions: _Versions) -> str | None:
+    """Return the name of another completion prompt of which ``prompt`` contains any version."""
+    haystack = list(strings(prompt.template))
+    for item in listing:
+        if item.prompt.template.get("type") != "completion" or item.name == prompt.name:
+            continue
+        for version in versions(item):
+            needle = snippet_text(version.template).strip()
+            if needle and any(needle in text for text in haystack):
+                return item.name
+    return None

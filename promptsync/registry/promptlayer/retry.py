@@ -1,9 +1,9 @@
-"""When a request is sent again, and how long to wait before.
+"""Which requests are sent again, and how long to wait before that.
 
-Repeatable requests are sent up to four times: after 5xx, after a lost connection, and once more after a
-timeout or a refused connection. After 429 all are sent up to six times: a crowd that thins out takes turns. A
-write whose repetition would create something twice is otherwise sent again only when no connection was made:
-in both cases it was certainly not executed.
+Repeatable requests are sent up to four times: after a 5xx or a lost connection, and once more after a timeout
+or a refused connection. After a 429, every request is sent up to six times, because many clients may be
+taking turns. A write that would create something twice is otherwise sent again only if there was no
+connection. In both cases it was certainly not executed.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from promptsync.registry.protocol import Waits
 
 ATTEMPTS: Final = 4
 ATTEMPTS_IN_A_CROWD: Final = 6
-"""How often a request is sent at most that the registry has no time for (429)."""
+"""How often a request is sent at most if the registry limits the rate of requests (429)."""
 
 LONGEST_WAIT: Final = 60.0
-"""Seconds; also the most that a ``Retry-After`` is honoured for."""
+"""Seconds. A longer ``Retry-After`` counts as this much."""
 
 _FAILED: Final = (500, 502, 503, 504)
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _JITTER: Final = 0.25
 
 OnWait = Callable[[float, "int | None"], None]
-"""Called before each wait with its seconds and the status that caused it, ``None`` for a lost connection."""
+"""Called before each wait with its seconds and the status before it, ``None`` for a lost connection."""
 
 
 class _Resumed(httpx.BaseTransport):
-    """A transport whose first request has been sent already, with the outcome ``first``."""
+    """A transport that returns or raises ``first`` for its first request, which was sent already."""
 
     def __init__(self, first: httpx.Response | Exception, transport: httpx.BaseTransport) -> None:
         self._first: httpx.Response | Exception | None = first
@@ -57,13 +57,13 @@ def resume(
     transport: httpx.BaseTransport,
     backoff: Backoff,
 ) -> httpx.Response:
-    """Go on after the first outcome of a request: wait and repeat as ``backoff`` says, or be content."""
+    """Continue after the first attempt of a request: wait and retry as ``backoff`` says."""
     resumed = _Resumed(first, transport)
     return RetryTransport(transport=resumed, retry=backoff).handle_request(request)
 
 
 class Backoff(Retry):
-    """``httpx_retries.Retry`` that tells somebody before it waits."""
+    """``httpx_retries.Retry`` that calls ``on_wait`` before it waits, and ``before_repeat`` after that."""
 
     on_wait: OnWait | None = None
     before_repeat: Callable[[], None] | None = None
@@ -82,12 +82,12 @@ class Backoff(Retry):
         if self.attempts_made >= ATTEMPTS - 1 or not super().is_retryable_exception(exception):
             return False
         if NO_TLS.search(str(exception)):
-            return False  # that server will not speak another language in a second
+            return False  # a retry does not change the protocol that the server speaks
         is_slow = isinstance(exception, httpx.TimeoutException | httpx.ConnectError)
         return not is_slow or self.attempts_made == 0
 
     def parse_retry_after(self, retry_after: str) -> float:
-        """Seconds or an HTTP date as seconds from now; 0 for what is neither, so that the backoff counts."""
+        """Return seconds or an HTTP date as seconds from now, 0 for anything else."""
         try:
             seconds = float(retry_after)
         except ValueError:
@@ -106,14 +106,14 @@ class Backoff(Retry):
             self.before_repeat()
 
     def wait_after(self, response: httpx.Response | Exception) -> float:
-        """Seconds to wait: what ``Retry-After`` asks for, within reason, else more with each attempt."""
+        """Return the seconds to wait: ``Retry-After``, up to a limit, or longer with each attempt."""
         header = response.headers.get("Retry-After", "") if isinstance(response, httpx.Response) else ""
         asked = self.parse_retry_after(header)
         return min(asked or self.backoff_strategy(), self.max_backoff_wait)
 
 
 def policy(repeatable: bool, *, waits: Waits | None = None, on_wait: OnWait | None = None) -> Backoff:
-    """The policy for one kind of request."""
+    """Return the rules for requests that are repeatable, or for those that are not."""
     rules: dict[str, Any] = (
         {"status_forcelist": (TOO_MANY, *_FAILED), "retry_on_exceptions": (httpx.TransportError,)}
         if repeatable
@@ -122,7 +122,7 @@ def policy(repeatable: bool, *, waits: Waits | None = None, on_wait: OnWait | No
     backoff = Backoff(
         total=ATTEMPTS_IN_A_CROWD - 1,
         allowed_methods=_METHODS,
-        # the library doubles before the first wait already
+        # The library doubles the factor before the first wait already.
         backoff_factor=(waits or Waits()).first_retry / 2,
         backoff_jitter=_JITTER,
         max_backoff_wait=LONGEST_WAIT,

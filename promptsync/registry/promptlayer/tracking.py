@@ -1,4 +1,4 @@
-"""Requests that applications made, and what is noted about them."""
+"""Requests that applications made, and what is recorded about them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptsync.registry.promptlayer import endpoints
-from promptsync.registry.promptlayer.connection import Connection
+from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.parse import number
 
 
@@ -32,27 +32,28 @@ class PromptLayerTracking:
         label: str | None = None,
         variables: Mapping[str, Any] | None = None,
     ) -> None:
-        body: dict[str, Any] = {"request_id": request_id, "prompt_name": prompt_name}
-        given = {"version": version, "label": label, "prompt_input_variables": variables}
-        body.update({key: value for key, value in given.items() if value is not None})
+        body = given(
+            request_id=request_id,
+            prompt_name=prompt_name,
+            version=version,
+            label=label,
+            prompt_input_variables=variables,
+        )
         self._call(endpoints.TRACK_PROMPT, body=body).acknowledge()
 
     def track_score(self, request_id: int | str, score: int, *, name: str | None = None) -> None:
-        named = {"name": name} if name is not None else {}
-        self._call(
-            endpoints.TRACK_SCORE, body={"request_id": request_id, "score": score, **named}
-        ).acknowledge()
+        body = given(request_id=request_id, score=score, name=name)
+        self._call(endpoints.TRACK_SCORE, body=body).acknowledge()
 
     def track_metadata(self, request_id: int | str, metadata: Mapping[str, str]) -> None:
-        self._call(
-            endpoints.TRACK_METADATA, body={"request_id": request_id, "metadata": dict(metadata)}
-        ).acknowledge()
+        body = {"request_id": request_id, "metadata": dict(metadata)}
+        self._call(endpoints.TRACK_METADATA, body=body).acknowledge()
 
     def track_group(self, request_id: int | str, group_id: int) -> None:
         self._call(endpoints.TRACK_GROUP, body={"request_id": request_id, "group_id": group_id}).acknowledge()
 
     def create_group(self) -> int:
-        # the vendor's SDK carries the key in the body here, and only there
+        # The vendor's SDK sends the key in the body of this request, and of no other.
         answer = self._call(
             endpoints.CREATE_GROUP, body={"api_key": self._connection.key} if self._connection.key else {}
         )

@@ -1,4 +1,4 @@
-"""How requests travel: a gate that adapts to the registry's limits, and calls into an embedded registry."""
+"""Sends requests: with a throttle that adapts to the registry's limits, or into an embedded registry."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-"""Failures after which nothing can have been executed."""
+"""Failures after which the registry cannot have executed anything."""
 
 TOO_MANY: Final = 429
-"""The status of a registry that is asked too much."""
+"""The status of a registry that limits the rate of requests."""
 
 
-class Gate:
-    """Lets at most ``width`` requests through at once; halves that when told so, and recovers slowly."""
+class Throttle:
+    """Limits how many requests are under way at once: halves that number after a 429, and recovers slowly."""
 
     def __init__(self, width: int) -> None:
         self._widest = float(max(1, width))
@@ -34,13 +34,14 @@ class Gate:
 
     @property
     def width(self) -> int:
-        """How many requests may be under way at present."""
+        """How many requests may be under way now."""
         return int(self._width)
 
     @contextmanager
     def passage(self) -> Iterator[int]:
-        """Wait for a place and hold it. The value goes back to ``narrow``."""
+        """Wait for a place and keep it. Pass the value to ``narrow``."""
         with self._changed:
+            # A wait ends early when a place becomes free, so both conditions are checked again.
             while (pause := self._closed_until - time.monotonic()) > 0 or self._inside >= int(self._width):
                 self._changed.wait(pause if pause > 0 else None)
             self._inside += 1
@@ -53,20 +54,20 @@ class Gate:
                 self._changed.notify_all()
 
     def narrow(self, entered: int) -> None:
-        """Halve the width, once for all the requests that were under way together."""
+        """Halve the width, only once for all requests that were under way together."""
         with self._changed:
             if entered == self._narrowings:
                 self._narrowings += 1
                 self._width = max(1.0, self._width / 2)
 
     def widen(self) -> None:
-        """One request went well: about ``width`` of these add one place."""
+        """Count a success. About ``width`` of them add one place."""
         with self._changed:
             self._width = min(self._widest, self._width + 1 / self._width)
             self._changed.notify()
 
     def close_for(self, seconds: float) -> bool:
-        """Let nobody in for so long. False when it was closed for about as long already."""
+        """Start no request for so long. Returns false if that was about to be so anyway."""
         with self._changed:
             until = time.monotonic() + seconds
             is_news = until > self._closed_until + seconds / 2
@@ -74,33 +75,32 @@ class Gate:
             return is_news
 
 
-class GatedTransport(httpx.BaseTransport):
-    """Sends through ``client`` under a gate and counts what is sent.
+class ThrottledTransport(httpx.BaseTransport):
+    """Sends requests through a client and a throttle, and counts them.
 
-    The body is read before the gate opens again, so that a connection lost in the middle of it is an error
-    here, below the retries, and not somewhere above them.
+    It reads each body to its end, so that a connection lost in the middle raises here, where it is retried.
     """
 
-    def __init__(self, client: Callable[[], httpx.Client], gate: Gate) -> None:
+    def __init__(self, client: Callable[[], httpx.Client], throttle: Throttle) -> None:
         self._client = client
-        self._gate = gate
+        self._throttle = throttle
         self._count = threading.Lock()
         self.requests = 0
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        with self._gate.passage() as entered:
+        with self._throttle.passage() as entered:
             with self._count:
                 self.requests += 1
             response = self._client().send(request, follow_redirects=False)
         if response.status_code == TOO_MANY:
-            self._gate.narrow(entered)
+            self._throttle.narrow(entered)
         elif response.status_code < 500:
-            self._gate.widen()
+            self._throttle.widen()
         return response
 
 
 class _WsgiTransport(httpx.BaseTransport):
-    """httpx's own WSGI transport, with the path as it was sent: an encoded slash is no separator."""
+    """httpx's WSGI transport, which keeps the path as it was sent: an encoded slash separates nothing."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
@@ -122,10 +122,10 @@ class _WsgiTransport(httpx.BaseTransport):
 
 
 def wsgi_transport(app: WSGIApplication) -> httpx.BaseTransport:
-    """A transport that calls ``app`` in this process, from many threads at once.
+    """Return a transport that calls ``app`` in this process, from many threads at once.
 
-    ``REQUEST_URI`` and ``RAW_URI`` hold the undecoded path and query, as servers such as waitress pass them.
-    Closing the transport calls ``app.close()`` where there is one.
+    ``REQUEST_URI`` and ``RAW_URI`` are the undecoded path and query, which servers such as waitress set too.
+    Closing the transport calls ``app.close()`` if it exists.
     """
     return _WsgiTransport(app)
 
@@ -133,10 +133,10 @@ def wsgi_transport(app: WSGIApplication) -> httpx.BaseTransport:
 def local_transport(
     path: str, *, fixtures: str | None = None, model: Any = None, latency: float = 0.0
 ) -> httpx.BaseTransport:
-    """A transport to the embedded registry in the database file ``path``.
+    """Return a transport to the embedded registry in the database file ``path``.
 
-    ``fixtures`` is the path of a ``registry.yaml``; ``model`` answers in evaluations and agents, an echo if
-    ``None``; ``latency`` is added to each answer, in seconds.
+    ``fixtures`` is the path of a ``registry.yaml``. ``model`` responds in evaluations and agents, which get
+    an echo without one. ``latency`` is added to each response, in seconds.
     """
     from promptsync.server.app import create_app
 

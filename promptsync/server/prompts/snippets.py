@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from promptsync.prompt.fill import texts
-from promptsync.prompt.snippets import Reference, SnippetError, expand, references
+from promptsync.prompt.snippets import Reference, SnippetError, expand, references, unresolved
 from promptsync.server.http.answer import ApiError, Response, invalid
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find
@@ -73,8 +73,12 @@ def direct(db: Database, template: Mapping[str, Any]) -> Used:
 
 
 def _expand(template: Mapping[str, Any], resolve: Resolve) -> dict[str, Any]:
+    found: dict[Reference, Mapping[str, Any]] = {}
     try:
-        return expand(template, resolve)
+        # One at a time, so that they are listed in the order of the text.
+        while missing := unresolved(template, found):
+            found[missing[0]] = resolve(missing[0])
+        return expand(template, found)
     except SnippetError as error:
         raise _refusal(error.message) from error
 

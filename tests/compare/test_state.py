@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from promptsync.compare.state import State, here_only, there_only, with_tags
+from promptsync.prompt.merge import merged_tags
+
+NO: frozenset[str] = frozenset()
+A, B, AB = frozenset("a"), frozenset("b"), frozenset("ab")
+ALL = [NO, A, B, AB]
+
+
+def test_a_prompt_that_the_registry_does_not_list_is_new_or_archived() -> None:
+    assert here_only(archived=False) is State.NEW
+    assert here_only(archived=True) is State.DELETED_REMOTELY
+
+
+@pytest.mark.parametrize(
+    ("known", "included", "state"),
+    [
+        (False, False, State.REMOTE_ONLY),
+        (True, True, State.DELETED_LOCALLY),
+        (True, False, State.DIVERGED),
+    ],
+)
+def test_a_prompt_without_a_file_was_deleted_only_if_the_version_was_included(
+    known: bool, included: bool, state: State
+) -> None:
+    assert there_only(known=known, included=included) is state
+
+
+@pytest.mark.parametrize(
+    ("text", "base", "ours", "theirs", "state"),
+    [
+        pytest.param(State.IN_SYNC, A, A, A, State.IN_SYNC, id="nothing changed"),
+        pytest.param(State.IN_SYNC, A, AB, A, State.AHEAD, id="added here"),
+        pytest.param(State.IN_SYNC, A, A, AB, State.BEHIND, id="added there"),
+        pytest.param(State.IN_SYNC, A, NO, AB, State.DIVERGED, id="removed here, added there"),
+        pytest.param(State.IN_SYNC, None, A, B, State.DIVERGED, id="nobody knows the base"),
+        pytest.param(State.IN_SYNC, None, A, A, State.IN_SYNC, id="nobody knows, and they are the same"),
+        pytest.param(State.AHEAD, A, A, AB, State.DIVERGED, id="text here, tags there"),
+        pytest.param(State.AHEAD, A, AB, A, State.AHEAD, id="text and tags here"),
+        pytest.param(State.BEHIND, A, AB, A, State.DIVERGED, id="tags here, text there"),
+        pytest.param(State.BEHIND, A, A, AB, State.BEHIND, id="text and tags there"),
+        pytest.param(State.DIVERGED, A, A, AB, State.DIVERGED, id="texts diverged"),
+        pytest.param(State.ALTERED, A, AB, A, State.AHEAD, id="altered, then tags here"),
+        pytest.param(State.ALTERED, A, A, A, State.ALTERED, id="altered"),
+        pytest.param(State.IN_SYNC, A, A, None, State.ALTERED, id="the registry stores no tags"),
+        pytest.param(State.IN_SYNC, A, NO, None, State.IN_SYNC, id="no tags to store"),
+        pytest.param(State.AHEAD, A, A, None, State.AHEAD, id="text here, and no tags are stored"),
+    ],
+)
+def test_tags_are_compared_beside_the_text(
+    text: State,
+    base: frozenset[str] | None,
+    ours: frozenset[str],
+    theirs: frozenset[str] | None,
+    state: State,
+) -> None:
+    assert with_tags(text, base, ours, theirs) is state
+
+
+@pytest.mark.parametrize("text", [State.IN_SYNC, State.AHEAD, State.BEHIND])
+def test_tags_of_one_side_are_never_replaced_unseen(text: State) -> None:
+    for base, ours, theirs in itertools.product(ALL, ALL, ALL):
+        state = with_tags(text, base, ours, theirs)
+        merged = merged_tags(base, ours, theirs)
+        if state is State.AHEAD and ours != theirs:
+            assert merged == ours
+        if state is State.BEHIND and ours != theirs:
+            assert merged == theirs

@@ -1,0 +1,326 @@
+from __future__ import annotations
+
+import copy
+import json
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from registry_filler import filled, reordered
+from templates import prompts
+
+from promptsync.prompt.canonical import canonical, comparable, digest, kept_references, tag_set
+from promptsync.prompt.prompt import Prompt, plain
+
+
+def chat(*messages: dict[str, Any], **more: Any) -> Prompt:
+    template = {"type": "chat", "messages": list(messages)}
+    fields = {key: more.pop(key) for key in ("metadata", "tags", "extra") if key in more}
+    return Prompt("greet", {**template, **more}, **fields)
+
+
+def user(content: Any = "Hello", **more: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content, **more}
+
+
+def text(value: str, **more: Any) -> dict[str, Any]:
+    return {"type": "text", "text": value, **more}
+
+
+def model(**more: Any) -> Prompt:
+    return chat(user(), metadata={"model": {"provider": "openai", "name": "gpt-4o", **more}})
+
+
+def tool(**function: Any) -> Prompt:
+    return chat(user(), tools=[{"type": "function", "function": {"name": "f", **function}}])
+
+
+SAME = {
+    "one text block is a string": (chat(user("Hi")), chat(user([text("Hi")]))),
+    "a block without a type but a text": (chat(user([{"text": "Hi"}])), chat(user("Hi"))),
+    "G2 text block": (chat(user([text("Hi", id=None, annotations=None)])), chat(user("Hi"))),
+    "empty annotations": (chat(user([text("Hi", annotations=[])])), chat(user("Hi"))),
+    "N2 filled template": (
+        chat(user()),
+        chat(
+            user(),
+            functions=None,
+            tools=None,
+            function_call=None,
+            tool_choice=None,
+            input_variables=[],
+            dataset_examples=[],
+        ),
+    ),
+    "N6 empty lists": (chat(user(), functions=[], tools=[]), chat(user())),
+    "N6 no call without functions": (chat(user(), function_call="none", functions=[]), chat(user())),
+    "N11 assistant nulls": (
+        chat({"role": "assistant", "content": [], "function_call": None, "tool_calls": None}),
+        chat({"role": "assistant"}),
+    ),
+    "N12 variables": (chat(user(input_variables=["b", "a"]), input_variables=["a"]), chat(user())),
+    "N13 display role": (chat(user(raw_request_display_role="user", dataset_examples=[])), chat(user())),
+    "f-string is the default": (chat(user(template_format="f-string")), chat(user())),
+    "N9 model": (
+        model(
+            parameters={}, display_params={"temperature": "1"}, base_model=None, api_type="chat-completions"
+        ),
+        model(),
+    ),
+    "no metadata": (chat(user(), metadata={"model": None}), chat(user())),
+    "numbers": (model(parameters={"n": 1.0}), model(parameters={"n": 1})),
+    "function defaults": (
+        tool(description="", strict=False, parameters={"properties": {}, "type": "object"}),
+        tool(),
+    ),
+    "tool type": (chat(tools=[{"function": {"name": "f"}}]), chat(tools=tool().template["tools"])),
+    "write-only version fields": (
+        chat(user(), extra={"provider_id": 3, "report_id": None, "inference_client_name": "x"}),
+        chat(user()),
+    ),
+    "envelope": (
+        chat(user(), extra={"id": 3, "workspace_id": 1, "snippets": [], "llm_kwargs": {}}),
+        chat(user()),
+    ),
+    "tags are compared beside it": (chat(user(), tags=("a",)), chat(user())),
+    "a null that a future server adds": (chat(user([text("Hi", sparkle=None)], glow=None)), chat(user("Hi"))),
+    "media defaults": (
+        chat(
+            user([{"type": "media", "media": {"title": "media", "type": "image/jpeg", "format": "neither"}}])
+        ),
+        chat(user([{"type": "media", "media": {}}])),
+    ),
+    "search result defaults": (
+        chat(
+            user(
+                [
+                    {
+                        "type": "web_search_tool_result",
+                        "tool_use_id": "t",
+                        "content": [{"url": "", "title": ""}],
+                    }
+                ]
+            )
+        ),
+        chat(user([{"type": "web_search_tool_result", "tool_use_id": "t", "content": [{}]}])),
+    ),
+    "tool call type": (
+        chat(
+            {"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f"}}]}
+        ),
+        chat({"role": "assistant", "tool_calls": [{"id": "1", "tool_id": None, "function": {"name": "f"}}]}),
+    ),
+    "registry tool": (
+        chat(tools=[{"type": "registry", "tool_registry_id": 4, "label": None, "version_number": None}]),
+        chat(tools=[{"type": "registry", "tool_registry_id": 4}]),
+    ),
+    "tuples are lists": (Prompt("a", {"type": "chat", "messages": (user(),)}), chat(user())),
+}
+
+DIFFERENT = {
+    "text": (chat(user("Hi")), chat(user("Hi "))),
+    "line break at the end": (chat(user("Hi")), chat(user("Hi\n"))),
+    "composed accents": (chat(user("\u00e9")), chat(user("e\u0301"))),
+    "empty text block": (chat(user("")), chat(user([]))),
+    "two blocks": (chat(user("ab")), chat(user([text("a"), text("b")]))),
+    "role": (chat({"role": "system", "content": "a"}), chat({"role": "user", "content": "a"})),
+    "order of messages": (chat(user("a"), user("b")), chat(user("b"), user("a"))),
+    "kind": (
+        Prompt("a", {"type": "completion", "content": []}),
+        Prompt("a", {"type": "chat", "messages": []}),
+    ),
+    "number": (model(parameters={"t": 0.2}), model(parameters={"t": 0.3})),
+    "boolean beside number": (model(parameters={"t": True}), model(parameters={"t": 1})),
+    "text beside number": (model(parameters={"t": "1"}), model(parameters={"t": 1})),
+    "null in parameters": (model(parameters={"stop": None}), model(parameters={})),
+    "null in tool parameters": (tool(parameters={"default": None}), tool(parameters={})),
+    "null in metadata": (chat(user(), metadata={"owner": None}), chat(user())),
+    "zero is not false": (tool(strict=0), tool()),
+    "strict": (tool(strict=True), tool()),
+    "format": (chat(user(template_format="jinja2")), chat(user())),
+    "api type of another provider": (
+        chat(metadata={"model": {"provider": "openrouter", "name": "m", "api_type": "chat-completions"}}),
+        chat(metadata={"model": {"provider": "openrouter", "name": "m"}}),
+    ),
+    "other api type": (model(api_type="responses"), model()),
+    "a call is forbidden": (
+        chat(user(), functions=[{"name": "f"}], function_call="none"),
+        chat(user(), functions=[{"name": "f"}]),
+    ),
+    "tool choice without tools": (chat(user(), tool_choice="auto"), chat(user())),
+    "unknown keys": (chat(user(mood="calm")), chat(user())),
+    "unknown version fields": (chat(user(), extra={"rank": 1}), chat(user())),
+    "media type": (
+        chat(user([{"type": "media", "media": {"type": "image/png"}}])),
+        chat(user([{"type": "media", "media": {}}])),
+    ),
+    "config of a built-in tool": (
+        chat(tools=[{"type": "mcp", "config": {"headers": None}}]),
+        chat(tools=[{"type": "mcp", "config": {}}]),
+    ),
+}
+
+
+@pytest.mark.parametrize(("left", "right"), SAME.values(), ids=SAME)
+def test_values_that_the_registry_fills_in_do_not_change_the_digest(left: Prompt, right: Prompt) -> None:
+    assert canonical(left) == canonical(right)
+    assert digest(left) == digest(right)
+
+
+@pytest.mark.parametrize(("left", "right"), DIFFERENT.values(), ids=DIFFERENT)
+def test_changes_of_an_author_change_the_digest(left: Prompt, right: Prompt) -> None:
+    assert digest(left) != digest(right)
+
+
+def test_the_form_is_minimal_and_has_no_name_and_tags() -> None:
+    prompt = chat(
+        user([text("{q}", id=None)], template_format="f-string", input_variables=["q"]),
+        tools=[],
+        tags=("b", "a"),
+        metadata={"owner": None, "model": {"provider": "openai", "name": "gpt-4o", "parameters": {"n": 2.0}}},
+        extra={"provider_id": 4},
+    )
+    assert canonical(prompt) == {
+        "template": {"type": "chat", "messages": [{"role": "user", "content": "{q}"}]},
+        "metadata": {
+            "owner": None,
+            "model": {"provider": "openai", "name": "gpt-4o", "parameters": {"n": 2}},
+        },
+    }
+    assert tag_set(prompt) == {"a", "b"}
+
+
+def test_the_digest_is_stable_across_releases() -> None:
+    # It is kept in caches and in fingerprints of approved plans.
+    prompt = chat(user("Grüße {name}"), metadata={"model": {"provider": "openai", "name": "gpt-4o"}})
+    assert digest(prompt) == "sha256:98cdee4b230a5169aa5d0c8efe0cb9e553618d82077cdc26162bc8b21d7e403b"
+
+
+def test_lone_surrogates_have_a_digest() -> None:
+    assert digest(chat(user("\ud800"))) != digest(chat(user("\ud801")))
+
+
+@pytest.mark.parametrize("value", [{"model": "gpt-4o"}, {"model": ["x"]}, {"model": {}}])
+def test_metadata_of_an_unexpected_shape_is_kept(value: dict[str, Any]) -> None:
+    assert canonical(chat(metadata=value))["metadata"] == value
+
+
+@pytest.mark.parametrize("content", [{"odd": None}, [1, None, "x", {"type": 3}], 7])
+def test_content_of_an_unexpected_shape_does_not_fail(content: Any) -> None:
+    assert digest(chat(user(content))) != digest(chat(user("x")))
+
+
+def test_an_expanded_registry_tool_cannot_be_compared() -> None:
+    reference = {"type": "registry", "tool_registry_id": 4, "label": "prod"}
+    other = {"type": "function", "function": {"name": "other"}}
+    definition = {"type": "function", "function": {"name": "lookup", "parameters": {}}}
+    local = chat(user(), tools=[other, reference])
+    remote = chat(user(), tools=[other, definition])
+    assert kept_references(local, remote) == {1: 1}
+    assert digest(comparable(local, remote)) == digest(local)
+    assert remote.template["tools"][1] == definition
+
+
+def test_a_tool_before_an_expanded_one_is_not_mistaken_for_it() -> None:
+    reference = {"type": "registry", "tool_registry_id": 4}
+    other, inserted, definition = (
+        {"type": "function", "function": {"name": name}} for name in ("other", "inserted", "lookup")
+    )
+    local = chat(user(), tools=[other, reference])
+    moved = chat(user(), tools=[definition, other])
+    assert comparable(local, moved).template["tools"] == [reference, other]
+    # two definitions for one reference: nobody can tell which is which
+    assert kept_references(local, chat(user(), tools=[other, inserted, definition])) == {}
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [None, [], [{"type": "registry", "tool_registry_id": 4}], [{"type": "registry", "tool_registry_id": 5}]],
+)
+def test_registry_tools_are_compared_with_registry_tools(tools: Any) -> None:
+    local = chat(user(), tools=[{"type": "registry", "tool_registry_id": 4}])
+    remote = chat(user(), tools=tools)
+    assert kept_references(local, remote) == {}
+    assert comparable(local, remote) is remote
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(1.0, 1), (-0.0, 0), (1.5, 1.5), (True, True), ([2.0, None], [2, None]), (float("inf"), float("inf"))],
+)
+def test_plain_makes_integral_floats_integers(value: Any, expected: Any) -> None:
+    assert repr(plain(value)) == repr(expected)
+
+
+@given(prompts)
+def test_canonical_form_is_idempotent_and_does_not_change_its_input(prompt: Prompt) -> None:
+    before = copy.deepcopy(prompt)
+    form = canonical(prompt)
+    again = Prompt(prompt.name, form["template"], form.get("metadata", {}), (), form.get("extra", {}))
+    assert prompt == before
+    assert json.dumps(canonical(again), sort_keys=True) == json.dumps(form, sort_keys=True)
+
+
+@given(prompts, st.randoms(use_true_random=False))
+def test_the_digest_survives_everything_that_a_registry_does(prompt: Prompt, random: Random) -> None:
+    returned = filled(prompt, random)
+    assert canonical(returned) == canonical(prompt)
+    assert digest(returned) == digest(prompt)
+    assert tag_set(returned) == tag_set(prompt)
+
+
+@given(prompts, st.randoms(use_true_random=False), st.data())
+def test_the_digest_differs_when_any_value_of_the_form_changes(
+    prompt: Prompt, random: Random, data: Any
+) -> None:
+    form = canonical(prompt)
+    changed = copy.deepcopy(form)
+    places = list(_places(changed))
+    assume(places)
+    holder, key = data.draw(st.sampled_from(places))
+    holder[key] = _another(holder[key])
+    altered = Prompt("n", changed["template"], changed.get("metadata", {}), (), changed.get("extra", {}))
+    assert digest(reordered_prompt(altered, random)) != digest(prompt)
+
+
+@given(prompts, st.data())
+def test_the_digest_differs_when_two_different_neighbours_swap(prompt: Prompt, data: Any) -> None:
+    messages = canonical(prompt)["template"].get("messages", [])
+    pairs = [i for i in range(len(messages) - 1) if messages[i] != messages[i + 1]]
+    assume(pairs)
+    index = data.draw(st.sampled_from(pairs))
+    swapped = list(prompt.template["messages"])
+    swapped[index], swapped[index + 1] = swapped[index + 1], swapped[index]
+    assert digest(Prompt("n", {**prompt.template, "messages": swapped}, prompt.metadata)) != digest(
+        Prompt("n", prompt.template, prompt.metadata)
+    )
+
+
+def reordered_prompt(prompt: Prompt, random: Random) -> Prompt:
+    return Prompt(
+        "n",
+        reordered(dict(prompt.template), random),
+        reordered(dict(prompt.metadata), random),
+        (),
+        reordered(dict(prompt.extra), random),
+    )
+
+
+def _places(value: Any) -> Any:
+    """Every holder and key of a scalar that an author can write: not the names of types."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in pairs:
+        if isinstance(item, dict | list):
+            yield from _places(item)
+        elif key not in ("type", "provider", "api_type", "function_call"):
+            yield value, key
+
+
+def _another(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value if value else 1
+    if isinstance(value, int | float):
+        return 0.5 if value != 0.5 else True
+    return "other" if value != "other" else "one"

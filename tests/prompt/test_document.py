@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from seeds import examples
+from strategies import locals_, prompts
+
+from promptsync.prompt.canonical import canonical
+from promptsync.prompt.document import KEYS, to_document, to_prompt
+from promptsync.prompt.prompt import Local, Prompt
+
+
+def text(value: str) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": value}]
+
+
+def document(template: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    written = to_document(Prompt("p", template, **fields), Local())
+    assert written.pop("name") == "p"
+    return written
+
+
+@given(prompts(), locals_())
+@settings(max_examples=examples(300))
+def test_a_document_round_trips_to_an_equal_prompt(prompt: Prompt, local: Local) -> None:
+    back, local_back = to_prompt(to_document(prompt, local), "default")
+    assert canonical(back) == canonical(prompt)
+    assert (back.name, back.tags, local_back) == (prompt.name, prompt.tags, local)
+
+
+@given(prompts())
+def test_a_document_is_stable_and_has_ordered_keys(prompt: Prompt) -> None:
+    once = to_document(prompt, Local())
+    assert to_document(*to_prompt(once, "x")) == once
+    assert list(once) == [key for key in KEYS if key in once]
+
+
+@pytest.mark.parametrize(
+    ("said", "template"),
+    [
+        ({"content": "Hi {x}"}, {"type": "completion", "content": text("Hi {x}")}),
+        ({"content": ""}, {"type": "completion", "content": text("")}),
+        (
+            {"content": "Hi", "template_format": "jinja2"},
+            {"type": "completion", "content": text("Hi"), "template_format": "jinja2"},
+        ),
+        (
+            {"messages": [{"role": "assistant"}, {"role": "user", "content": None}]},
+            {"type": "chat", "messages": [{"role": "assistant"}, {"role": "user"}]},
+        ),
+        (
+            {
+                "template_format": "jinja2",
+                "messages": [{"role": "user"}, {"role": "user", "template_format": "f-string"}],
+            },
+            {
+                "type": "chat",
+                "messages": [
+                    {"role": "user", "template_format": "jinja2"},
+                    {"role": "user", "template_format": "f-string"},
+                ],
+            },
+        ),
+        (
+            {"messages": [], "extra": {"template": {"mood": "calm"}}, "tools": [{"type": "registry"}]},
+            {"type": "chat", "messages": [], "mood": "calm", "tools": [{"type": "registry"}]},
+        ),
+    ],
+)
+def test_a_file_is_read_as_the_wire_template(said: dict[str, Any], template: dict[str, Any]) -> None:
+    assert to_prompt(said, "n")[0] == Prompt("n", template)
+
+
+def test_local_keys_and_metadata_are_read() -> None:
+    prompt, local = to_prompt(
+        {
+            "content": "x",
+            "tags": ["b", "a"],
+            "model": {"provider": "openai", "name": "gpt-4o"},
+            "metadata": {"owner": None},
+            "extra": {"version": {"provider_id": 3}},
+            "evaluations": ["e"],
+            "agents": ["bot", {"name": "other"}],
+            "examples": [{"q": None}],
+            "synced": "7-3fa9c1a",
+        },
+        "folder/n",
+    )
+    assert prompt.name == "folder/n"
+    assert prompt.tags == ("b", "a")
+    assert prompt.metadata == {"owner": None, "model": {"provider": "openai", "name": "gpt-4o"}}
+    assert prompt.extra == {"provider_id": 3}
+    assert local == Local(("e",), ({"name": "bot"}, {"name": "other"}), ({"q": None},), {"": ("7-3fa9c1a",)})
+
+
+@pytest.mark.parametrize(
+    "synced",
+    [
+        "7-3fa9c1a",
+        ["7-3fa9c1a", "6-0c4e1f2"],
+        {"local": "2-3fa9c1a", "production": ["3-0c4e1f2", "2-3fa9c1a"]},
+    ],
+)
+def test_synced_is_one_key_or_several_or_a_map(synced: Any) -> None:
+    said = {"name": "n", "content": "x", "synced": synced}
+    assert to_document(*to_prompt(said, "n")) == said
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        pytest.param(
+            {
+                "type": "chat",
+                "messages": [
+                    {
+                        "input_variables": ["x"],
+                        "template_format": "f-string",
+                        "content": [{"type": "text", "text": "{x}", "id": None, "annotations": None}],
+                        "raw_request_display_role": "user",
+                        "dataset_examples": [],
+                        "role": "user",
+                        "name": None,
+                    }
+                ],
+                "functions": None,
+                "tools": [],
+                "function_call": "none",
+                "tool_choice": None,
+                "input_variables": ["x"],
+                "dataset_examples": [],
+            },
+            {"messages": [{"role": "user", "content": "{x}"}]},
+            id="what the server fills in",
+        ),
+        pytest.param(
+            {
+                "type": "chat",
+                "messages": [
+                    {"role": "user", "content": text("a"), "template_format": "jinja2"},
+                    {"role": "user", "content": text("b"), "template_format": "jinja2"},
+                    {"role": "user", "content": text("c")},
+                ],
+            },
+            {
+                "template_format": "jinja2",
+                "messages": [
+                    {"role": "user", "content": "a"},
+                    {"role": "user", "content": "b"},
+                    {"role": "user", "template_format": "f-string", "content": "c"},
+                ],
+            },
+            id="the format of most messages is said once",
+        ),
+        pytest.param(
+            {
+                "type": "chat",
+                "messages": [{"role": "user", "content": [{"type": "text", "text": "a", "id": "b1"}]}],
+            },
+            {"messages": [{"role": "user", "content": [{"type": "text", "id": "b1", "text": "a"}]}]},
+            id="a block with an id is no plain text",
+        ),
+        pytest.param(
+            {"type": "chat", "messages": [], "dataset_examples": [1], "raw_request": {"a": None, "b": 0}},
+            {"messages": [], "extra": {"template": {"dataset_examples": [1], "raw_request": {"b": 0}}}},
+            id="unknown template keys",
+        ),
+        pytest.param(
+            {
+                "type": "chat",
+                "messages": [],
+                "functions": [{"name": "f", "description": ""}],
+                "function_call": "none",
+            },
+            {"messages": [], "functions": [{"name": "f"}], "function_call": "none"},
+            id="none forbids to call the functions that there are",
+        ),
+        pytest.param(
+            {
+                "type": "chat",
+                "messages": [],
+                "tools": [
+                    {
+                        "type": "function",
+                        "function": {"name": "f", "strict": False, "parameters": {"default": None}},
+                    }
+                ],
+            },
+            {
+                "messages": [],
+                "tools": [{"type": "function", "function": {"name": "f", "parameters": {"default": None}}}],
+            },
+            id="nulls in the parameters of a tool have a meaning",
+        ),
+        pytest.param({"type": "completion", "content": []}, {"content": []}, id="empty content"),
+        pytest.param(
+            {"type": "haiku", "content": []},
+            {"content": [], "extra": {"template": {"type": "haiku"}}},
+            id="kind",
+        ),
+    ],
+)
+def test_a_file_leaves_out_what_the_registry_fills_in(template: dict[str, Any], said: dict[str, Any]) -> None:
+    assert document(template) == said
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        (
+            {
+                "model": {
+                    "name": "m",
+                    "provider": "openai",
+                    "parameters": {},
+                    "display_params": {},
+                    "api_type": None,
+                }
+            },
+            {"model": {"provider": "openai", "name": "m"}},
+        ),
+        (
+            {"model": {"provider": "openai", "name": "m", "api_type": "chat-completions"}},
+            {"model": {"provider": "openai", "name": "m"}},
+        ),
+        (
+            {
+                "model": {
+                    "provider": "x",
+                    "name": "m",
+                    "parameters": {"stop": None},
+                    "display_params": {"a": "1"},
+                }
+            },
+            {
+                "model": {
+                    "provider": "x",
+                    "name": "m",
+                    "parameters": {"stop": None},
+                    "display_params": {"a": "1"},
+                }
+            },
+        ),
+        ({"model": "gpt", "owner": None}, {"metadata": {"owner": None, "model": "gpt"}}),
+        ({"model": None}, {}),
+    ],
+)
+def test_model_settings_are_a_top_level_key(metadata: dict[str, Any], said: dict[str, Any]) -> None:
+    assert document({"type": "completion", "content": text("x")}, metadata=metadata) == {
+        **said,
+        "content": "x",
+    }

@@ -1,0 +1,414 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from seeds import examples
+from strategies import prompts
+
+from promptsync.prompt.canonical import canonical, encode, tag_set
+from promptsync.prompt.merge import TOOL_REFERENCES, Merge, merge
+from promptsync.prompt.merge_fields import BOTH_ADDED, BOTH_CHANGED, BOTH_MOVED, REMOVED_HERE, REMOVED_THERE
+from promptsync.prompt.prompt import Prompt
+
+MODEL = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2, "top_p": 1}}
+
+
+def say(role: str, content: Any, **more: Any) -> dict[str, Any]:
+    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return {"role": role, "content": blocks, **more}
+
+
+SYSTEM, USER = say("system", "You are kind.\nYou are brief."), say("user", "Question: {question}")
+SHOT = [say("user", "Where is my parcel?"), say("assistant", "On its way.")]
+
+
+def chat(*messages: dict[str, Any], model: Any = MODEL, tags: Sequence[str] = (), **more: Any) -> Prompt:
+    metadata = {"model": model} if model is not None else {}
+    return Prompt("p", {"type": "chat", "messages": list(messages), **more}, metadata, tuple(tags))
+
+
+def tool(name: str, description: str = "", **parameters: Any) -> dict[str, Any]:
+    function = {"name": name, "description": description, "parameters": parameters}
+    return {"type": "function", "function": function}
+
+
+def texts(found: Merge) -> list[str]:
+    return [message["content"][0]["text"] for message in found.prompt.template["messages"]]
+
+
+BASE = chat(SYSTEM, USER)
+
+
+def test_edits_in_two_messages_merge() -> None:
+    found = merge(
+        BASE, chat(say("system", "You are very kind."), USER), chat(SYSTEM, say("user", "{question}!"))
+    )
+    assert not found.conflicts
+    assert texts(found) == ["You are very kind.", "{question}!"]
+
+
+def test_an_edit_of_the_text_and_one_of_the_parameters_merge() -> None:
+    warmer = {**MODEL, "parameters": {**MODEL["parameters"], "temperature": 0.9}}  # type: ignore[dict-item]
+    found = merge(BASE, chat(say("system", "Be kind."), USER), chat(SYSTEM, USER, model=warmer))
+    assert not found.conflicts
+    assert texts(found)[0] == "Be kind."
+    assert found.prompt.metadata["model"]["parameters"] == {"temperature": 0.9, "top_p": 1}
+
+
+def test_values_that_the_registry_fills_in_are_no_change() -> None:
+    filled = [
+        {**message, "input_variables": [], "template_format": "f-string", "name": None}
+        for message in (SYSTEM, USER)
+    ]
+    theirs = chat(*filled, say("user", "More."), tools=None, functions=[], function_call="none")
+    found = merge(BASE, chat(say("system", "Be kind."), USER), theirs)
+    assert not found.conflicts
+    assert texts(found) == ["Be kind.", "Question: {question}", "More."]
+
+
+def test_inserted_messages_are_aligned_and_not_compared_by_index() -> None:
+    found = merge(BASE, chat(SYSTEM, *SHOT, USER), chat(SYSTEM, say("user", "Their question: {question}")))
+    assert not found.conflicts
+    assert texts(found) == [
+        "You are kind.\nYou are brief.",
+        "Where is my parcel?",
+        "On its way.",
+        "Their question: {question}",
+    ]
+
+
+def test_a_message_removed_on_one_side_and_unchanged_on_the_other_is_removed() -> None:
+    base = chat(SYSTEM, *SHOT, USER)
+    found = merge(base, chat(SYSTEM, USER), chat(SYSTEM, *SHOT, say("user", "Q: {question}")))
+    assert not found.conflicts
+    assert texts(found)[1:] == ["Q: {question}"]
+
+
+COMPLETION = Prompt("p", {"type": "completion", "content": [{"type": "text", "text": "x"}]})
+OTHERWISE = "changed on one side, and {} on the other"
+
+
+def model(**changed: Any) -> dict[str, Any]:
+    return {**MODEL, **changed}
+
+
+CONFLICTS: list[Any] = [
+    pytest.param(
+        BASE, chat(SYSTEM, USER, say("assistant", "Mine.")), chat(SYSTEM, USER, say("assistant", "Theirs.")),
+        [("messages[2]", BOTH_ADDED)], id="both inserted at one place",
+    ),
+    pytest.param(
+        BASE, chat(USER), chat(say("system", "You are rude.\nYou are brief."), USER),
+        [("messages[0]", REMOVED_HERE)], id="removed here, edited there",
+    ),
+    pytest.param(
+        BASE, chat(say("system", "You are rude.\nYou are brief."), USER), chat(USER),
+        [("messages[0]", REMOVED_THERE)], id="edited here, removed there",
+    ),
+    pytest.param(
+        BASE, chat(SYSTEM, USER, model=model(name="a")), chat(SYSTEM, USER, model=model(name="b")),
+        [("model.name", BOTH_CHANGED)], id="one value, two ways",
+    ),
+    pytest.param(
+        BASE, chat(SYSTEM, USER, model=None), chat(SYSTEM, USER, model=model(name="b")),
+        [("model", REMOVED_HERE)], id="model removed and changed",
+    ),
+    pytest.param(
+        BASE, COMPLETION, chat(SYSTEM, *SHOT),
+        [("type", BOTH_CHANGED)], id="chat became completion",
+    ),
+    pytest.param(
+        chat(SYSTEM, *SHOT, USER), chat(*SHOT, SYSTEM, USER), chat(*SHOT, USER, SYSTEM),
+        [("messages[2]", BOTH_MOVED)], id="moved to two places",
+    ),
+    pytest.param(
+        BASE, chat(SYSTEM, say("user", "{{q}}", template_format="jinja2")), chat(SYSTEM, say("user", "q")),
+        [("messages[1].content", OTHERWISE.format("template_format"))], id="format and text",
+    ),
+    pytest.param(
+        BASE, chat(SYSTEM, USER, model=model(provider="x")), chat(SYSTEM, USER, model=model(name="o3")),
+        [("model.name", OTHERWISE.format("provider"))], id="provider and model",
+    ),
+    pytest.param(
+        *(chat(SYSTEM, tools=[tool(name) for name in names]) for names in ("abc", "bac", "acb")),
+        [("tools", BOTH_MOVED)], id="tools in two orders",
+    ),
+    pytest.param(
+        chat(SYSTEM, tools=[tool("a")]), chat(SYSTEM, tools=[]), chat(SYSTEM, tools=[tool("a", "changed")]),
+        [("tools[0]", REMOVED_HERE)], id="tool removed and changed",
+    ),
+    pytest.param(
+        None, chat(SYSTEM), chat(say("system", "Other.")), [("messages[0]", BOTH_ADDED)], id="no base",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("base", "ours", "theirs", "told"), CONFLICTS)
+def test_a_conflict_names_its_field(
+    base: Prompt | None, ours: Prompt, theirs: Prompt, told: list[tuple[str, str]]
+) -> None:
+    found = merge(base, ours, theirs)
+    assert [(one.path, one.reason) for one in found.conflicts] == told
+    assert not found.is_markable or "content" in told[0][0]
+    turned = merge(base, theirs, ours)
+    assert len(turned.conflicts) == len(told)
+
+
+A, B, C = (say("user", f"Example {name}.") for name in "ABC")
+
+RUNS: list[Any] = [
+    pytest.param([A, B], [A], [A, B], id="one more at the end"),
+    pytest.param([A, B], [B], [A, B], id="one more at the start"),
+    pytest.param([A, B, C], [B], [A, B, C], id="one more on either side"),
+    pytest.param([A, B, C], [A, C], [A, B, C], id="one more in between"),
+    pytest.param([A, A], [A], [A, A], id="the same twice"),
+    pytest.param([A, B], [B, A], None, id="another order"),
+    pytest.param([A, B], [A, C], None, id="each has one more"),
+    pytest.param([A, B], [A, A], None, id="one and the same twice"),
+    pytest.param([A, B], [say("assistant", "Example A.")], None, id="another role"),
+]
+
+
+@pytest.mark.parametrize(("longer", "shorter", "merged"), RUNS)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_inserted_run_that_contains_the_other_one_is_the_result(
+    longer: list[Any], shorter: list[Any], merged: list[Any] | None, place: int
+) -> None:
+    one, other = (chat(*[SYSTEM, USER][:place], *run, *[SYSTEM, USER][place:]) for run in (longer, shorter))
+    for found in (merge(BASE, one, other), merge(BASE, other, one)):
+        assert [conflict.reason for conflict in found.conflicts] == ([] if merged else [BOTH_ADDED])
+        if merged:
+            assert says(found.prompt) == says(one)
+
+
+def test_inserted_blocks_merge_like_messages() -> None:
+    text, first, second = ({"type": "text", "text": text} for text in ("Look:", "one", "two"))
+    base, shorter, longer = (
+        chat(say("user", blocks)) for blocks in ([text], [text, first], [text, first, second])
+    )
+    for found in (merge(base, longer, shorter), merge(base, shorter, longer)):
+        assert (says(found.prompt), found.conflicts) == (says(longer), ())
+
+
+NEW_TOOLS = [
+    pytest.param("", "ab", "ba", "ab", "ba", id="the same in another order"),
+    pytest.param("x", "xab", "bxa", "xab", "bxa", id="around one that was there"),
+    pytest.param("", "ba", "b", "ba", "ba", id="all on one side"),
+    pytest.param("x", "xcab", "xac", "xcab", "xcab", id="all on one side, in another order"),
+    pytest.param("xy", "yxba", "xyab", "yxba", "yxba", id="one side also moved an old one"),
+    pytest.param("xy", "xyba", "yab", "yab", "yab", id="one side also removed an old one"),
+    pytest.param("x", "xca", "xab", "xabc", "xabc", id="neither side has all: by name"),
+    pytest.param("xy", "yxa", "xyab", "yxab", "yxab", id="neither side has all: one moved an old one"),
+]
+
+
+@pytest.mark.parametrize("field", ["tools", "functions"])
+@pytest.mark.parametrize(("base", "ours", "theirs", "merged", "turned"), NEW_TOOLS)
+def test_the_order_of_new_tools_does_not_matter(
+    base: str, ours: str, theirs: str, merged: str, turned: str, field: str
+) -> None:
+    def version(names: str) -> Prompt:
+        made = [tool(name) for name in names]
+        return chat(SYSTEM, **{field: made if field == "tools" else [one["function"] for one in made]})
+
+    three = version(base), version(ours), version(theirs)
+    for found, names in ((merge(*three), merged), (merge(three[0], three[2], three[1]), turned)):
+        assert (says(found.prompt), found.conflicts) == (says(version(names)), ())
+
+
+def test_a_text_that_clashes_is_reported_by_line_and_marked() -> None:
+    ours, theirs = (
+        chat(say("system", f"You are kind.\nYou are {word}."), USER) for word in ("curt", "terse")
+    )
+    found = merge(BASE, ours, theirs, names=("yours", "registry v7"))
+    (conflict,) = found.conflicts
+    assert (conflict.path, conflict.base) == ("messages[0].content", "You are brief.")
+    assert (conflict.ours, conflict.theirs) == ("You are curt.", "You are terse.")
+    assert found.is_markable
+    assert texts(found)[0] == (
+        "You are kind.\n<<<<<<< yours\nYou are curt.\n=======\nYou are terse.\n>>>>>>> registry v7"
+    )
+
+
+def test_blocks_of_one_message_merge_by_their_kind() -> None:
+    image = {"type": "image_url", "image_url": {"url": "{picture}"}}
+    ours = chat(SYSTEM, say("user", [{"type": "text", "text": "Question: {question}"}, image]))
+    found = merge(BASE, ours, chat(SYSTEM, say("user", "Their question: {question}")))
+    assert not found.conflicts
+    assert found.prompt.template["messages"][1]["content"] == [
+        {"type": "text", "text": "Their question: {question}"},
+        image,
+    ]
+
+
+def test_tools_merge_by_name() -> None:
+    base = chat(SYSTEM, tools=[tool("look_up", "Finds.", order="string"), tool("old")])
+    ours = chat(SYSTEM, tools=[tool("mine"), tool("look_up", "Finds an order.", order="string")])
+    theirs = chat(SYSTEM, tools=[tool("look_up", "Finds.", order="number"), tool("old"), tool("yours")])
+    found = merge(base, ours, theirs)
+    assert not found.conflicts
+    merged = found.prompt.template["tools"]
+    assert [one["function"]["name"] for one in merged] == ["look_up", "mine", "yours"]
+    assert merged[0]["function"] == {
+        "name": "look_up", "description": "Finds an order.", "parameters": {"order": "number"},
+    }  # fmt: skip
+
+
+def test_tags_merge_as_sets_and_ours_keep_their_order() -> None:
+    base = chat(SYSTEM, tags=["a", "b", "c"])
+    found = merge(base, chat(SYSTEM, tags=["z", "c", "a"]), chat(SYSTEM, tags=["b", "c", "new"]))
+    assert found.prompt.tags == ("z", "c", "new")
+    assert not found.conflicts
+
+
+def test_metadata_and_unknown_fields_merge_key_by_key() -> None:
+    def prompt(metadata: dict[str, Any], extra: dict[str, Any]) -> Prompt:
+        return replace(BASE, metadata=metadata, extra=extra)
+
+    found = merge(
+        prompt({"owner": "a", "deep": {"x": 1, "y": 1}}, {"beta": {"on": True}}),
+        prompt({"deep": {"x": 2, "y": 1}}, {"beta": {"on": False}}),
+        prompt({"owner": "a", "deep": {"x": 1, "y": 2}}, {"beta": {"on": True}, "more": 1}),
+    )
+    assert not found.conflicts
+    assert found.prompt.metadata == {"deep": {"x": 2, "y": 2}}
+    assert found.prompt.extra == {"beta": {"on": False}, "more": 1}
+
+
+REFERENCE = {"type": "registry", "tool_registry_id": 5}
+
+
+def test_a_reference_to_a_tool_of_the_registry_is_kept() -> None:
+    base = chat(SYSTEM, tools=[tool("shared", "As expanded.")])
+    ours = chat(say("system", "Mine."), tools=[REFERENCE])
+    theirs = chat(SYSTEM, tools=[tool("shared", "As expanded."), tool("added", "Adds.")])
+    found = merge(base, ours, theirs)
+    assert not found.conflicts
+    assert found.prompt.template["tools"] == [REFERENCE, tool("added", "Adds.")]
+    before = chat(SYSTEM, tools=[tool("added", "Adds."), tool("shared", "As expanded.")])
+    assert merge(base, ours, before).prompt.template["tools"] == [tool("added", "Adds."), REFERENCE]
+
+
+def test_a_reference_that_may_stand_for_several_tools_is_a_conflict() -> None:
+    base = chat(SYSTEM, tools=[tool("shared")])
+    found = merge(
+        base,
+        chat(say("system", "Mine."), tools=[REFERENCE]),
+        chat(USER, tools=[tool("added"), tool("shared", "Edited in its own place.")]),
+    )
+    assert ("tools", TOOL_REFERENCES) in [(one.path, one.reason) for one in found.conflicts]
+    assert found.prompt.template["tools"] == [REFERENCE]
+
+
+def test_a_side_with_unchanged_references_gets_all_other_changes() -> None:
+    base = chat(SYSTEM, tools=[tool("shared")])
+    found = merge(base, chat(SYSTEM, tools=[REFERENCE]), chat(USER, tools=[tool("shared")]))
+    assert not found.conflicts
+    assert found.prompt.template["tools"] == [REFERENCE]
+    assert texts(found) == ["Question: {question}"]
+
+
+def says(prompt: Prompt) -> object:
+    # what a registry tool stands for is not known here, so that only the reference counts
+    return encode(canonical(prompt)), tag_set(prompt)
+
+
+some = settings(
+    max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+@some
+@given(prompts(), prompts())
+def test_the_only_side_with_a_change_is_the_result(base: Prompt, other: Prompt) -> None:
+    other = replace(other, name=base.name)
+    for found in (merge(base, other, other), merge(base, other, base)):
+        assert (says(found.prompt), found.conflicts) == (says(other), ())
+    found = merge(base, base, other)
+    if not found.conflicts and not _has_reference(base):
+        assert says(found.prompt) == says(other)
+    assert all(conflict.path == "tools" for conflict in found.conflicts)
+
+
+def _has_reference(prompt: Prompt) -> bool:
+    return any(tool.get("type") == "registry" for tool in prompt.template.get("tools") or ())
+
+
+@st.composite
+def three_versions(draw: st.DrawFn) -> tuple[Prompt, Prompt, Prompt]:
+    """A base and two versions of it, each made by edits of random messages and fields."""
+    lines = st.lists(st.sampled_from(["Be kind.", "Be brief.", "Ask first.", "{x}"]), min_size=1, max_size=3)
+    message = st.builds(say, st.sampled_from(["system", "user", "assistant"]), lines.map("\n".join))
+    base = draw(st.lists(message, max_size=4))
+
+    def version(number: int) -> Prompt:
+        messages = list(base)
+        for _ in range(draw(st.integers(0, 3))):
+            place = draw(st.integers(0, len(messages)))
+            messages[place : place + draw(st.integers(0, 1))] = draw(st.lists(message, max_size=1))
+        model = {
+            **MODEL,
+            "parameters": draw(st.fixed_dictionaries({}, optional={"a": st.integers(0, 2), "b": st.none()})),
+        }
+        named = draw(st.lists(st.sampled_from("abc"), unique=True, max_size=3))
+        return chat(*messages, model=model, tags=named, tools=[tool(name, str(number % 2)) for name in named])
+
+    return chat(*base), version(1), version(2)
+
+
+@some
+@given(three_versions())
+def test_both_sides_get_the_same_merge_and_mirrored_conflicts(three: tuple[Prompt, Prompt, Prompt]) -> None:
+    base, ours, theirs = three
+    one, other = merge(base, ours, theirs), merge(base, theirs, ours)
+    assert len(one.conflicts) == len(other.conflicts)
+    assert encode(_values(one)) == encode(_values(other, turned=True))
+    if not one.conflicts:
+        assert says(one.prompt) == says(other.prompt)
+
+
+def _values(found: Merge, *, turned: bool = False) -> list[Any]:
+    sides = [(one.theirs, one.ours) if turned else (one.ours, one.theirs) for one in found.conflicts]
+    return sorted(([one.base, *pair] for one, pair in zip(found.conflicts, sides, strict=True)), key=encode)
+
+
+@some
+@given(three_versions())
+def test_every_line_that_a_side_added_is_in_the_result_or_in_a_conflict(
+    three: tuple[Prompt, Prompt, Prompt],
+) -> None:
+    base, ours, theirs = three
+    found = merge(base, ours, theirs)
+    held = _lines(found.prompt.template) | {
+        line for one in found.conflicts for value in (one.ours, one.theirs) for line in _lines(value)
+    }
+    for side in (ours, theirs):
+        assert _lines(side.template) - _lines(base.template) <= held
+
+
+def _lines(value: Any) -> set[str]:
+    if isinstance(value, str):
+        return set(value.split("\n"))
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return {line for item in items for line in _lines(item)}
+
+
+@some
+@given(st.lists(st.sampled_from(["ours", "theirs", ""]), min_size=1, max_size=6))
+def test_edits_of_different_messages_never_conflict(editors: list[str]) -> None:
+    def version(side: str) -> Prompt:
+        said = (
+            f"Message {at}.{' Edited.' if side and side == editor else ''}"
+            for at, editor in enumerate(editors)
+        )
+        return chat(*(say("user", text) for text in said))
+
+    found = merge(version(""), version("ours"), version("theirs"))
+    assert not found.conflicts
+    edited = [f"Message {at}.{' Edited.' if editor else ''}" for at, editor in enumerate(editors)]
+    assert texts(found) == edited

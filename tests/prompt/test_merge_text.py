@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import texts
+
+from promptsync.prompt.merge_text import Clash, MergedText, merge_text
+
+LONG = (
+    "You answer questions about refunds for customers of the shop. Be kind and brief to them. "
+    "Never promise money that the policy does not allow. Ask for the order number first. End politely."
+)
+
+
+def swapped(merged: MergedText) -> tuple[str | Clash, ...]:
+    return tuple(part if isinstance(part, str) else turned(part) for part in merged.parts)
+
+
+def turned(clash: Clash) -> Clash:
+    return Clash(clash.base, clash.theirs, clash.ours, tuple(turned(one) for one in clash.narrow))
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "merged"),
+    [
+        pytest.param("a\nb\nc", "A\nb\nc", "a\nb\nC", "A\nb\nC", id="two lines apart"),
+        pytest.param("a\nb\nc\n", "b\nc\n", "a\nb\nc\nd\n", "b\nc\nd\n", id="removed first, appended last"),
+        pytest.param("a\nb", "a\nx\nb", "a\nx\nb", "a\nx\nb", id="the same on both sides"),
+        pytest.param("a\nb", "a\nb\nc", "A\nb", "A\nb\nc", id="appended behind a last line without break"),
+        pytest.param("a\nb", "a\nb\n", "A\nb", "A\nb\n", id="a last line break is a change of its own"),
+        pytest.param("b\n", "b", "a\nb\n", "a\nb", id="the last line break was taken away"),
+        pytest.param("b\n", "b", "b\nc\n", "b\nc\n", id="a line break that is needed"),
+        pytest.param("a\r\nb\r\nc\r\n", "A\r\nb\r\nc\r\n", "a\r\nb\r\nC", "A\r\nb\r\nC", id="CRLF"),
+        pytest.param("a\x85b\nd\ne", "\x85b\nd\ne", "a\x85b\nd\n", "\x85b\nd\n", id="NEL"),
+    ],
+)  # fmt: skip
+def test_changes_apart_merge_by_lines(base: str, ours: str, theirs: str, merged: str) -> None:
+    assert merge_text(base, ours, theirs).text == merged
+    assert merge_text(base, theirs, ours).text == merged
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "clash"),
+    [
+        pytest.param("a\nb\nc", "a\nX\nc", "a\nY\nc", ("b\n", "X\n", "Y\n"), id="one line"),
+        pytest.param("a\nb\nc", "a\nX\nc", "a\nc", ("b\n", "X\n", ""), id="changed and removed"),
+        pytest.param("a\nb", "a\nX\nb", "a\nY\nb", ("", "X\n", "Y\n"), id="inserted at one place"),
+        pytest.param("a\nb\nc", "A\nb\nc", "a\nB\nc", ("a\nb\n", "A\nb\n", "a\nB\n"), id="adjacent"),
+        pytest.param("", "x", "y", ("", "x", "y"), id="out of nothing"),
+        pytest.param("a\nb\n", "a\r\nb\r\n", "a\nB\n", ("a\nb\n", "a\r\nb\r\n", "a\nB\n"), id="line ends"),
+    ],
+)  # fmt: skip
+def test_changes_of_the_same_lines_clash(
+    base: str, ours: str, theirs: str, clash: tuple[str, str, str]
+) -> None:
+    merged = merge_text(base, ours, theirs)
+    assert merged.text is None
+    assert merged.clashes == (Clash(*clash),)
+
+
+def test_sentences_of_one_long_line_merge() -> None:
+    ours = LONG.replace("Be kind and brief", "Be very kind")
+    theirs = LONG.replace("End politely.", "End politely. Thank them.")
+    merged = merge_text(LONG, ours, theirs).text
+    assert merged == ours.replace("End politely.", "End politely. Thank them.")
+
+
+def test_removing_the_last_sentence_leaves_no_blank_and_joins_no_words() -> None:
+    shorter = LONG.removesuffix(" End politely.")
+    theirs = LONG.replace("You answer", "You ask")
+    assert merge_text(LONG, shorter, theirs).text == theirs.removesuffix(" End politely.")
+    longer = LONG + " Thank them."
+    assert merge_text(shorter, longer, theirs.removesuffix(" End politely.")).text == theirs + " Thank them."
+
+
+def test_only_the_sentence_that_clashes_is_reported_and_both_sides_include_what_merged() -> None:
+    ours = LONG.replace("brief", "short").replace("order number", "number")
+    theirs = LONG.replace("brief", "curt")
+    merged = merge_text(LONG, ours, theirs)
+    (clash,) = merged.clashes
+    assert (clash.ours, clash.theirs) == ("Be kind and short to them. ", "Be kind and curt to them. ")
+    (whole,) = merged.parts
+    assert isinstance(whole, Clash)
+    assert whole.ours == ours
+    assert whole.theirs == theirs.replace("order number", "number")
+
+
+BY_WORDS = [
+    pytest.param(
+        "Be kind and brief.", "Be nice and brief.", "Be kind and short.", "Be nice and short.",
+        id="two words of a line",
+    ),
+    pytest.param(
+        "Be kind, brief.", "Be nice, brief.", "Be kind, short.", "Be nice, short.",
+        id="only a sign between",
+    ),
+    pytest.param(
+        "Be kind.\nBe brief.\n", "Be very kind.\nBe brief.\n", "Be kind.\nBe very brief.\n",
+        "Be very kind.\nBe very brief.\n", id="adjacent lines",
+    ),
+    pytest.param(
+        "Be kind.", "Be very kind.", "Be kind. Be brief.", "Be very kind. Be brief.",
+        id="a word, and a sentence behind it",
+    ),
+    pytest.param(
+        "Be kind.", "Be nice.\nAsk.", "Be nice.", "Be nice.\nAsk.", id="the same edit, and a line below it",
+    ),
+    pytest.param(
+        LONG, LONG.replace("kind", "nice"), LONG.replace("to them", "to all"),
+        LONG.replace("kind", "nice").replace("to them", "to all"), id="two words of a long line",
+    ),
+    pytest.param(
+        "短く答えてください。", "長く答えてください。", "短く書いてください。", "長く書いてください。",
+        id="no blanks between words",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("base", "ours", "theirs", "merged"), BY_WORDS)
+def test_clashes_merge_by_words_only_on_request(base: str, ours: str, theirs: str, merged: str) -> None:
+    assert merge_text(base, ours, theirs, by_words=True).text == merged
+    assert merge_text(base, theirs, ours, by_words=True).text == merged
+    assert merge_text(base, ours, theirs).text is None
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs"),
+    [
+        pytest.param("Be kind.", "Be nice.", "Be good.", id="one word"),
+        pytest.param("Be kind.", "Be nice.", "Be kind!", id="a word and the sign behind it"),
+        pytest.param("Be kind.", "Be very kind.", "Be so kind.", id="inserted at one place"),
+        pytest.param("Be kind.", "Be kind, ever.", "Be nice.", id="inserted behind a changed word"),
+        pytest.param("Be kind.", "", "Be nice.", id="removed and changed"),
+        pytest.param(
+            "Ask.\nBe kind.\nEnd.", "Ask.\nEnd.", "Ask.\nBe nice.\nEnd.", id="line removed, changed"
+        ),
+        pytest.param("Do not lie.", "Do lie.", "Do never lie.", id="word removed and changed"),
+        pytest.param("", "Be kind.", "Be kind. Be brief.", id="out of nothing"),
+        pytest.param("Be kind.", "Never lie, ever.", "Be nice.", id="rewritten and changed"),
+        pytest.param(
+            LONG, LONG.replace("kind", "nice"), LONG.replace("kind", "good"), id="one word of a long line"
+        ),
+    ],
+)
+def test_a_clash_of_words_stays_a_clash(base: str, ours: str, theirs: str) -> None:
+    for one, other in ((ours, theirs), (theirs, ours)):
+        assert merge_text(base, one, other, by_words=True).text is None
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "marked"),
+    [
+        ("a\nb\nc\n", "a\nX\nc\n", "a\nY\nc\n", "a\n<<<<<<< me\nX\n=======\nY\n>>>>>>> v7\nc\n"),
+        ("a\nb", "a\nX", "a\nY", "a\n<<<<<<< me\nX\n=======\nY\n>>>>>>> v7"),
+        ("a\nb\n", "a\nX\n", "a\nY", "a\n<<<<<<< me\nX\n=======\nY\n>>>>>>> v7\n"),
+        ("a\nb\nc", "a\nc", "a\nY\nc", "a\n<<<<<<< me\n=======\nY\n>>>>>>> v7\nc"),
+    ],
+)
+def test_conflict_markers_are_on_their_own_lines(base: str, ours: str, theirs: str, marked: str) -> None:
+    assert merge_text(base, ours, theirs).marked("me", "v7") == marked
+
+
+lines = st.lists(st.sampled_from(["a", "b", "c", "", "d "]), max_size=8)
+ended = st.tuples(lines, st.sampled_from(["", "\n"])).map(lambda drawn: "\n".join(drawn[0]) + drawn[1])
+sentences = st.lists(st.sampled_from([f"{'word ' * 14}{name}. " for name in "ABCDE"]), max_size=8).map(
+    "".join
+)
+versions = st.one_of(st.tuples(ended, ended, ended), st.tuples(sentences, sentences, sentences))
+any_text = st.one_of(ended, sentences, texts())
+
+
+@given(any_text, any_text)
+def test_a_change_on_one_side_alone_is_the_result(base: str, other: str) -> None:
+    assert merge_text(base, other, other).text == other
+    assert merge_text(base, base, other).text == other
+    assert merge_text(base, other, base).text == other
+
+
+@given(versions)
+def test_both_sides_get_the_same_merge(three: tuple[str, str, str]) -> None:
+    base, ours, theirs = three
+    assert merge_text(base, theirs, ours).parts == swapped(merge_text(base, ours, theirs))
+
+
+def told(merged: MergedText) -> str:
+    """All that a merge says: both sides of each clash on lines of their own."""
+    parts = [part if isinstance(part, str) else f"{part.ours}\n{part.theirs}\n" for part in merged.parts]
+    return "".join(parts)
+
+
+@given(ended, ended, ended)
+def test_every_line_that_a_side_added_is_in_the_result_or_in_a_clash(
+    base: str, ours: str, theirs: str
+) -> None:
+    held = Counter(told(merge_text(base, ours, theirs)).split("\n"))
+    for side in (ours, theirs):
+        added = Counter(side.split("\n")) - Counter(base.split("\n"))
+        assert not [line for line in added if line and line not in held]
+
+
+@given(ended, ended, ended)
+def test_no_line_is_made_of_two_lines(base: str, ours: str, theirs: str) -> None:
+    known = {line for text in (base, ours, theirs) for line in text.split("\n")}
+    assert set(told(merge_text(base, ours, theirs)).split("\n")) <= known | {""}
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.booleans())
+def test_edits_with_a_line_between_never_clash(before: int, after: int, ends: bool) -> None:
+    text = [f"line {number}" for number in range(before + after + 1)]
+    end = "\n" if ends else ""
+    ours = ["ours" if at < before else line for at, line in enumerate(text)]
+    theirs = ["theirs" if at > before else line for at, line in enumerate(text)]
+    both = ["ours"] * before + [text[before]] + ["theirs"] * after
+    merged = merge_text(*("\n".join(one) + end for one in (text, ours, theirs)))
+    assert merged.text == "\n".join(both) + end
+
+
+def test_a_megabyte_merges_quickly() -> None:
+    text = [f"This is the line with the number {number}." for number in range(25_000)]
+    ours, theirs = [*text, "ours"], ["theirs", *text]
+    merged = merge_text("\n".join(text), "\n".join(ours), "\n".join(theirs)).text
+    assert merged == "\n".join(["theirs", *text, "ours"])

@@ -1,0 +1,59 @@
+"""Which way back is remembered beside a label that moves."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptsync.errors import UsageError
+from promptsync.prompt.labels import check_label, previous_after, previous_name
+
+WAYS = [
+    # old, new, previous -> previous afterwards
+    (None, 3, None, None),  # a new label left nothing
+    (3, 5, None, 3),
+    (5, 7, 3, 5),
+    (7, 5, 5, 5),  # a rollback stays at what it went to
+    (7, 3, 5, 5),  # --to below it: the label is below, so everybody sees that a release was taken back
+    (7, 6, 5, 6),  # --to above it: never below the label
+    (7, 6, None, 6),
+    (5, 7, 9, 5),  # released again after it was taken back
+    (5, 5, 3, 3),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "previous", "after"), WAYS)
+def test_where_a_rollback_goes_after_a_move(
+    old: int | None, new: int, previous: int | None, after: int | None
+) -> None:
+    assert previous_after(old, new, previous) == after
+
+
+_numbers = st.integers(1, 9)
+
+
+@given(_numbers, _numbers, st.none() | _numbers)
+def test_a_label_is_above_its_previous_one_exactly_after_a_release(
+    old: int, new: int, previous: int | None
+) -> None:
+    after = previous_after(old, new, previous)
+    if old != new:
+        assert after is not None
+        assert (new > after) == (new > old)
+
+
+def test_a_previous_label_has_no_previous_label() -> None:
+    assert previous_name("prod") == "prod.previous"
+    assert previous_name("prod.previous") is None
+
+
+@pytest.mark.parametrize("label", ["", " ", " prod", "prod ", "a\nb", "a\x1bb", "a\u202eb", "x" * 250])
+def test_labels_that_nobody_can_type_are_refused(label: str) -> None:
+    with pytest.raises(UsageError):
+        check_label(label)
+
+
+@pytest.mark.parametrize("label", ["prod", "prod.previous", "eu west", "größe", "発売", "a:b@c"])
+def test_all_other_labels_are_accepted(label: str) -> None:
+    check_label(label)

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptsync.prompt.snippet_graph import find_cycle, publish_order
+from promptsync.prompt.snippets import (
+    MAX_DEPTH,
+    Malformed,
+    Reference,
+    SnippetCycle,
+    SnippetError,
+    expand,
+    map_texts,
+    of_prompt,
+    references,
+    rendered_in,
+    scan,
+    strings,
+    unresolved,
+)
+
+
+def completion(text: str) -> dict:
+    return {"type": "completion", "content": [{"type": "text", "text": text}]}
+
+
+def chat(*texts: str) -> dict:
+    return {
+        "type": "chat",
+        "messages": [{"role": "user", "content": [{"type": "text", "text": t}]} for t in texts],
+    }
+
+
+def expanded(text: str, **bodies: str) -> dict:
+    """The template of a text, expanded with the bodies of snippets by name."""
+    template, found = completion(text), {}
+    while missing := unresolved(template, found):
+        found.update({one: completion(bodies[one.name]) for one in missing})
+    return expand(template, found)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("nothing here", []),
+        ("@@@tone@@@", [Reference("tone")]),
+        ("a @@@house tone@@@ b", [Reference("house tone")]),
+        ("@@@a@version_number:3@@@", [Reference("a", version=3)]),
+        ("@@@a@label:prod@@@", [Reference("a", label="prod")]),
+        ("@@@b@label:prod@@@ and @@@c@@@", [Reference("b", label="prod"), Reference("c")]),
+        ("@@@a@@@@@@b@@@", [Reference("a"), Reference("b")]),
+        ("@@@me@example.com@@@", [Reference("me@example.com")]),
+        ("@@@a/b:c@label:x@y@@@", [Reference("a/b:c", label="x@y")]),
+        ("@@@名前@@@", [Reference("名前")]),
+        ("@@@a", [Malformed("@@@ without a closing @@@", 0)]),
+        ("x @@@@@@", [Malformed("a reference without a name", 2)]),
+        ("@@@ @@@", [Malformed("a reference without a name", 0)]),
+        ("@@@@label:prod@@@", [Malformed("a reference without a name", 0)]),
+        ("@@@a@version_number:x@@@", [Malformed("'x' after @version_number: is not a version number", 0)]),
+        ("@@@a@version_number:@@@", [Malformed("'' after @version_number: is not a version number", 0)]),
+        ("@@@a@version_number:0@@@", [Malformed("'0' after @version_number: is not a version number", 0)]),
+        ("@@@a@version_number:٣@@@", [Malformed("'٣' after @version_number: is not a version number", 0)]),
+        ("@@@a@label:@@@", [Malformed("nothing after @label:", 0)]),
+        (
+            "@@@a@label:x@version_number:1@@@",
+            [Malformed("a reference takes a version or a label, not both", 0)],
+        ),
+        ("@@@a@@@ @@@", [Reference("a"), Malformed("@@@ without a closing @@@", 8)]),
+    ],
+)
+def test_each_pair_of_fences_is_a_reference(text, found):
+    assert scan(text) == found
+    assert references(text) == [item for item in found if isinstance(item, Reference)]
+
+
+def test_a_version_too_long_for_a_number_is_malformed_and_not_an_error():
+    assert isinstance(scan(f"@@@a@version_number:{'9' * 5000}@@@")[0], Malformed)
+
+
+@given(
+    st.lists(st.one_of(st.text(), st.just("@@@"), st.just("@label:"), st.just("@version_number:1"))).map(
+        "".join
+    )
+)
+def test_references_print_as_the_text_they_were_read_from(text):
+    for reference in references(text):
+        token = text[reference.start : reference.end]
+        assert references(str(reference)) == [reference]
+        assert reference.version is not None or str(reference) == token
+
+
+def test_the_references_in_all_strings_of_a_template_are_listed_once_and_in_order():
+    template = chat("@@@b@@@ @@@a@@@", "@@@b@@@") | {
+        "tools": [{"function": {"description": "@@@c@label:x@@@"}}]
+    }
+    assert of_prompt(template) == [Reference("b"), Reference("a"), Reference("c", label="x")]
+    assert rendered_in(template) == [Reference("b"), Reference("a")]
+
+
+def test_strings_survive_any_depth():
+    value: list = ["deep"]
+    for _ in range(50_000):
+        value = [value]
+    assert list(strings(value)) == ["deep"]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "levels"),
+    [
+        ({}, []),
+        ({"a": set()}, [["a"]]),
+        ({"parent": {"child"}, "child": set()}, [["child"], ["parent"]]),
+        ({"parent": {"elsewhere"}}, [["parent"]]),
+        ({"a": {"b", "c"}, "b": {"c"}, "c": set(), "d": set()}, [["c", "d"], ["b"], ["a"]]),
+    ],
+)
+def test_prompts_are_published_after_what_they_reference(prompts, levels):
+    assert publish_order(prompts) == levels
+
+
+def test_a_cycle_is_reported_as_a_path():
+    with pytest.raises(SnippetCycle, match="b -> c -> b") as caught:
+        publish_order({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()})
+    assert caught.value.path == ("b", "c", "b")
+
+
+@pytest.mark.parametrize(
+    ("graph", "path"),
+    [
+        ({}, None),
+        ({"a": {"b"}, "b": {"x"}}, None),
+        ({"a": {"b", "c"}, "b": {"c"}, "c": set()}, None),
+        ({"a": {"a"}}, ["a", "a"]),
+        ({"a": {"b"}, "b": {"a"}}, ["a", "b", "a"]),
+    ],
+)
+def test_cycles_are_found(graph, path):
+    assert find_cycle(graph) == path
+
+
+def test_long_chains_need_no_recursion():
+    graph = {str(number): {str(number + 1)} for number in range(20_000)}
+    assert find_cycle(graph) is None
+    assert len(publish_order(graph)) == 20_000
+
+
+def test_text_blocks_are_expanded_recursively_and_nothing_else():
+    template = chat("Hello. @@@outer@@@!") | {"tools": [{"description": "@@@outer@@@"}]}
+    snippets = {
+        Reference("outer"): completion("[@@@inner@@@|@@@inner@@@]"),
+        Reference("inner"): completion("x"),
+    }
+    found = expand(template, snippets)
+    assert found["messages"][0]["content"][0]["text"] == "Hello. [x|x]!"
+    assert found["tools"] == template["tools"]
+    assert template["messages"][0]["content"][0]["text"] == "Hello. @@@outer@@@!"
+
+
+def test_malformed_references_stay_as_they_are():
+    assert expanded("@@@a") == completion("@@@a")
+
+
+def test_missing_snippets_are_listed_level_by_level_in_the_order_of_the_text():
+    template = completion("@@@a@@@ @@@b@label:prod@@@ @@@a@@@")
+    a, b, c = Reference("a"), Reference("b", label="prod"), Reference("c", version=2)
+    assert unresolved(template, {}) == [a, b]
+    assert unresolved(template, {a: completion(str(c))}) == [c, b]
+    assert unresolved(template, {a: completion(str(c)), b: completion("b"), c: completion("c")}) == []
+
+
+def test_snippets_that_contain_themselves_are_refused_by_path():
+    with pytest.raises(SnippetCycle, match="a -> b -> a"):
+        expanded("@@@a@@@", a="@@@b@@@", b="@@@a@@@")
+
+
+def test_deep_and_exponential_nesting_is_refused():
+    deep = {f"s{n}": f"@@@s{n + 1}@@@" for n in range(MAX_DEPTH + 1)}
+    with pytest.raises(SnippetError, match="deeper than 32"):
+        expanded("@@@s0@@@", **deep)
+    bomb = {f"s{n}": f"@@@s{n + 1}@@@" * 10 for n in range(20)} | {"s20": "boom"}
+    with pytest.raises(SnippetError, match="characters"):
+        expanded("@@@s0@@@", **bomb)
+
+
+@pytest.mark.parametrize("odd", [None, 3, "text", [], [None], [{"content": None}], {"a": 1}])
+def test_odd_shapes_pass_through(odd):
+    template = {"type": "chat", "messages": odd, "content": odd}
+    assert map_texts(template, str) == template

@@ -1,0 +1,315 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptsync.prompt.template import (
+    message_variables,
+    render,
+    render_template,
+    render_text,
+    syntax_error,
+    template_variables,
+    variables,
+)
+
+F, J = "f-string", "jinja2"
+
+
+def text(value: str) -> dict:
+    return {"type": "text", "text": value}
+
+
+@pytest.mark.parametrize(
+    ("template", "written", "names"),
+    [
+        ("plain", F, set()),
+        ("{b} {a} {a}", F, {"a", "b"}),
+        ("{{literal}} {x!r:>5}", F, {"x"}),
+        ("{ x }", F, {" x "}),
+        ("{a.b} {c[0]}", F, {"a.b", "c[0]"}),
+        ("{} {0}", F, {"0"}),
+        ('{"a": 1}', F, {'"a"'}),
+        ("{a} {", F, set()),
+        ("{{ a }}", J, {"a"}),
+        ("{a}", J, set()),
+        ("{{ a.b.c|upper }} {% for x in xs %}{{ x }}{{ loop.index }}{% endfor %}", J, {"a", "xs"}),
+        ("{% set y = z %}{{ y }}{{ range(3) }}", J, {"z"}),
+        ("{% macro m(p) %}{{ p }}{{ q }}{% endmacro %}{{ m(1) }}", J, {"q"}),
+        ("{{ broken", J, set()),
+        ("{{ x }", "unheard-of", set()),
+    ],
+)
+def test_variables_are_read_from_the_text(template, written, names):
+    assert variables(template, written) == names
+
+
+def test_messages_have_placeholder_image_and_media_variables():
+    template = {
+        "type": "chat",
+        "messages": [
+            {"role": "system", "content": [text("{tone}")]},
+            {"role": "user", "template_format": J, "content": [text("{{ question }} {not_me}")]},
+            {"role": "placeholder", "name": "history"},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "image_url", "image_url": {"url": ""}, "image_variable": "picture"},
+                    {"type": "media_variable", "name": "files"},
+                    {"type": "thinking", "thinking": "{no}"},
+                ],
+            },
+        ],
+        "tools": [
+            {"type": "variable", "name": "more_tools"},
+            {"type": "function", "function": {"name": "f"}},
+        ],
+    }
+    assert template_variables(template) == {"tone", "question", "history", "picture", "files", "more_tools"}
+    assert message_variables({"content": "{plain}"}) == {"plain"}
+
+
+@pytest.mark.parametrize(
+    "odd", [{}, {"messages": None}, {"messages": [None, 3]}, {"content": {"a": 1}}, {"tools": 3}]
+)
+def test_templates_of_odd_shapes_have_no_variables(odd):
+    assert template_variables(odd) == set()
+    assert render_template(odd, {}) == (odd, [])
+
+
+@pytest.mark.parametrize(
+    ("template", "written", "error"),
+    [
+        ("fine {a} {{b}}", F, None),
+        ("{a:>{b}}", F, None),
+        ("one }", F, ("Single '}' encountered in format string", 1, 5)),
+        ("{{ok}}\n  {never", F, ("expected '}' before end of string", 2, 3)),
+        (
+            "a\n{x.y} {",
+            F,
+            ("the field {x.y} reaches into a value; f-string templates allow plain names only", 2, 1),
+        ),
+        ("{}", F, ("a positional field, {} or {0}, names no variable", 1, 1)),
+        ("ab {x!z}", F, ("unknown conversion !z", 1, 4)),
+        ("fine {{ a }}", J, None),
+        ("}} %} #}", J, None),
+        ("\n{{ a ", J, ("unexpected end of template, expected 'end of print statement'.", 2, None)),
+        ("{% if a %}", J, None.__class__),
+        ("{{ a|nope }}", J, ("no filter named 'nope'", 1, None)),
+        ("{{ a is nope }}", J, ("no test named 'nope'", 1, None)),
+        ("{{ " + "(" * 5000, J, ("it nests too deeply", 1, None)),
+        ("{{ " + "9" * 5000 + " }}", J, None.__class__),
+    ],
+)
+def test_syntax_errors_have_a_place(template, written, error):
+    found = syntax_error(template, written)
+    if error is type(None):
+        assert found is not None
+    else:
+        assert found == error
+
+
+@pytest.mark.parametrize(
+    ("template", "written", "values", "rendered", "missing"),
+    [
+        ("Hi {name}", F, {"name": "Ana"}, "Hi Ana", set()),
+        ("Hi {name}!", F, {}, "Hi !", {"name"}),
+        ("Hi {name}!", F, {"name": None}, "Hi !", set()),
+        ("{{json}} {n:.2f} {s!r:>5}", F, {"n": 1, "s": "x"}, "{json} 1.00   'x'", set()),
+        ("{ x }", F, {" x ": 1}, "1", set()),
+        ("{n:.2f}", F, {}, "{n:.2f}", set()),
+        ('{"a": 1} {b}', F, {"b": 2}, '{"a": 1} {b}', set()),
+        ("{a.b}", F, {"a": 1, "a.b": 2}, "{a.b}", set()),
+        ("{a[0]} {0} {}", F, {"a": [1]}, "{a[0]} {0} {}", set()),
+        ("{a}{a.__class__}", F, {"a": "x"}, "{a}{a.__class__}", set()),
+        ("open {", F, {}, "open {", set()),
+        ("{x:>{w}}", F, {"x": 1, "w": 3}, "{x:>{w}}", set()),
+        ("{w} {x:>{w}}", F, {"x": 1, "w": 3}, "3   1", set()),
+        ("no markup\r\nhere\n", J, {}, "no markup\nhere", set()),
+        ("{{ a }}{{ b.c.d }}", J, {"a": None}, "None", {"b"}),
+        ("{{ a|default('x') }}{% if b %}{% endif %}", J, {}, "x", set()),
+        ("{% for x in xs %}{{ x }}{% endfor %}", J, {}, "", {"xs"}),
+        ("{% for x in xs %}{{ loop.index }}{{ x }} {% endfor %}", J, {"xs": "ab"}, "1a 2b ", set()),
+        ("{% set l = [] %}{% set _ = l.append(1) %}{{ l }}", J, {}, "[1]", set()),
+        ("{{ a ~ 1 ~ '<&>' }}", J, {"a": 2}, "21<&>", set()),
+        ("{{ '{:,}'.format(n) }}", J, {"n": 1234567}, "1,234,567", set()),
+        ("{{ '%d' % n }} {{ n + 1 }}", J, {"n": 1234567}, "1234567 1234568", set()),
+        ("{{ a|default(10000000) }}", J, {}, "10000000", set()),
+        ("{{ broken", J, {"broken": 1}, "{{ broken", set()),
+        ("{{ a|nope }}", J, {"a": 1}, "{{ a|nope }}", set()),
+        ("{{ 1 / 0 }}", J, {}, "{{ 1 / 0 }}", set()),
+        ("{% include 'x' %}", J, {}, "{% include 'x' %}", set()),
+        ("{{ ''.__class__.__mro__ }}", J, {}, "", set()),
+        ("{{ a.__init__.__globals__ }}", J, {"a": "x"}, "", set()),
+        ("{{ '{0.__class__}'.format(1) }}", J, {}, "", set()),
+    ],
+)
+def test_text_renders_as_in_the_registry(template, written, values, rendered, missing):
+    assert render_text(template, written, values) == (rendered, missing)
+
+
+RUNAWAYS = [
+    (F, "{x:>999999999}"),
+    (F, "{w}{x:>{w}}"),
+    (J, "{{ 'x' * 999999999 }}"),
+    (J, "{{ [1] * w }}"),
+    (J, "{{ 2 ** w }}"),
+    (J, "{{ '%999999999d' % 1 }}"),
+    (J, "{{ '%*d' % (w, 1) }}"),
+    (J, "{{ '%*d'|format(w, 1) }}"),
+    (J, "{{ '{:>999999999}'.format(1) }}"),
+    (J, "{{ '{:>{w}}'.format(1, w=w) }}"),
+    (J, "{{ '{:>{w}}'.format_map({'w': w}) }}"),
+    (J, "{{ 'x'|center(w) }}"),
+    (J, "{{ 'x'.ljust(w) }}"),
+    (J, "{{ 'x'|indent(w, true) }}"),
+    (J, "{{ {'a': 1}|tojson(indent=w) }}"),
+    (J, "{{ range(w)|list }}"),
+    (J, "{{ ('a' * 99999).replace('a', 'b' * 99999) }}"),
+    (J, "{{ ('a' * 99999)|replace('a', 'b' * 99999) }}"),
+    (J, "{{ (['a'] * 99999)|join('b' * 99999) }}"),
+    (J, "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"),
+    (J, "{% for i in range(99999) %}{{ 'long' * 9999 }}{% endfor %}"),
+    (J, "{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}"),
+    (J, "{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}"),
+    (J, "{% set n = [1] %}{% for i in range(99) %}{% set _ = n.extend(n) %}{% endfor %}"),
+    (J, "{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}"),
+    (J, "{% set z %}{% for i in range(99999) %}{{ 'long' * 999 }}{% endfor %}{% endset %}"),
+]
+
+
+@pytest.mark.parametrize(("written", "template"), RUNAWAYS)
+def test_runaway_templates_stay_unrendered_at_little_cost(written, template):
+    began = time.process_time()
+    rendered = render(template, written, {"x": 1, "w": 999_999_999})
+    assert rendered.text == template
+    assert rendered.error
+    assert time.process_time() - began < 20
+
+
+@given(st.text(), st.sampled_from([F, J]), st.dictionaries(st.text(max_size=3), st.text(max_size=3)))
+def test_no_text_raises(template, written, values):
+    variables(template, written)
+    syntax_error(template, written)
+    render_text(template, written, values)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["{", "}", "{{", "}}", "a", "!", "r", ":", "%", "\n", "{%", "if", ".", "[", "]"])
+    )
+)
+def test_what_has_a_syntax_error_is_never_rendered(parts):
+    template = "".join(parts)
+    error = syntax_error(template, F)
+    rendered = render(template, F, {"a": "value", "r": "value"})
+    if error is not None:
+        assert rendered.text == template
+        line, column = error[1], error[2]
+        assert column is not None
+        assert 1 <= column <= len(template.split("\n")[line - 1]) + 1
+
+
+def chat(*messages: dict) -> dict:
+    return {"type": "chat", "messages": list(messages)}
+
+
+def test_a_template_renders_with_one_warning_per_missing_variable():
+    template = chat(
+        {"role": "system", "content": [text("{tone} {tone}"), text("{tone}")]},
+        {"role": "user", "template_format": J, "content": [text("{{ q }}")]},
+        {"role": "assistant", "content": None, "tool_calls": []},
+        {"role": "user", "content": [text("{broken"), {"type": "thinking", "thinking": "{q}"}]},
+    )
+    rendered, warnings = render_template(template, {"q": "Why?"})
+    assert [message["content"] for message in rendered["messages"]] == [
+        [text(" "), text("")],
+        [text("Why?")],
+        None,
+        [text("{broken"), {"type": "thinking", "thinking": "{q}"}],
+    ]
+    assert warnings == [
+        "Missing value for the input variable 'tone'.",
+        "The text of message 4 was left unrendered: expected '}' before end of string.",
+    ]
+    assert template["messages"][0]["content"][0] == text("{tone} {tone}")
+
+
+def test_placeholders_become_the_messages_in_their_variable():
+    template = chat(
+        {"role": "placeholder", "name": "history"}, {"role": "user", "content": [text("now {x}")]}
+    )
+    history = [{"role": "user", "content": "{x} literally"}, {"role": "assistant", "content": [text("b")]}]
+    rendered, warnings = render_template(template, {"history": history, "x": 1})
+    assert rendered["messages"] == [
+        {"role": "user", "content": [text("{x} literally")]},
+        {"role": "assistant", "content": [text("b")]},
+        {"role": "user", "content": [text("now 1")]},
+    ]
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("values", "roles", "warning"),
+    [
+        ({}, [], "Missing value for the placeholder 'history'."),
+        ({"history": []}, [], None),
+        ({"history": {"role": "user", "content": "x"}}, ["user"], None),
+        (
+            {"history": "text"},
+            [],
+            "The placeholder 'history' takes a list of messages; other values were dropped.",
+        ),
+    ],
+)
+def test_placeholders_without_messages_are_removed(values, roles, warning):
+    rendered, warnings = render_template(chat({"role": "placeholder", "name": "history"}), values)
+    assert [message["role"] for message in rendered["messages"]] == roles
+    assert warnings == ([warning] if warning else [])
+
+
+def test_image_and_media_variables_become_their_urls():
+    image = {"type": "image_url", "image_url": {"url": "", "detail": "low"}, "image_variable": "pics"}
+    template = {"type": "completion", "content": [image, {"type": "media_variable", "name": "docs"}]}
+    rendered, warnings = render_template(template, {"pics": ["http://a", "http://b"], "docs": "aGk="})
+    assert rendered["content"] == [
+        {"type": "image_url", "image_url": {"url": "http://a", "detail": "low"}, "image_variable": None},
+        {"type": "image_url", "image_url": {"url": "http://b", "detail": "low"}, "image_variable": None},
+        {
+            "type": "media",
+            "media": {"title": "media", "type": "image/jpeg", "url": "aGk=", "format": "base64"},
+        },
+    ]
+    assert warnings == []
+    unfilled, warnings = render_template(template, {"pics": 3})
+    assert unfilled == template
+    assert len(warnings) == 2
+
+
+def test_string_content_is_rendered_as_one_text():
+    rendered, _ = render_template(
+        {"type": "completion", "template_format": J, "content": "{{ a }}"}, {"a": 1}
+    )
+    assert rendered["content"] == "1"
+
+
+def test_many_threads_can_render_the_first_jinja2_template_at_once():
+    code = (
+        "import sys; sys.setswitchinterval(1e-6)\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from promptsync.prompt.template import render, syntax_error, variables\n"
+        "work = [lambda: render('{{ a }}', 'jinja2', {'a': 1}).text,\n"
+        "        lambda: variables('{{ a }}', 'jinja2'),\n"
+        "        lambda: syntax_error('{{ a', 'jinja2')] * 8\n"
+        "with ThreadPoolExecutor(24) as pool: results = list(pool.map(lambda job: job(), work))\n"
+        "assert results[0] == '1' and results[1] == {'a'} and results[2], results\n"
+    )
+    root = str(Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": root})

@@ -1,0 +1,121 @@
+"""Plans, fingerprints, limits and the exit codes of receipts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from promptsync.push.actions import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
+from promptsync.push.receipt import Failed, Moved, Published, PushReceipt
+
+ACTION = Action("a", Kind.UPDATE, "prompts/a.yaml", 3, "l" * 64, "r" * 64, message="Say so (1a2b3c4 v4)")
+PLAN = PushPlan((ACTION, replace(ACTION, name="b")), options={"force": []}, workspace="https://x 1")
+
+DONE = Published("a", 1, "m")
+MOVED = Moved("a", "prod", 1, 2, True)
+HELD = replace(MOVED, moved=False)
+UNKNOWN = Failed("b", "no answer", unknown=True)
+TURNED_AWAY = Failed("b", "wrong key", of_registry=True)
+REFUSED = Failed("b", "422")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(PLAN, workspace="https://x 2"),
+        replace(PLAN, options={"force": ["a"]}),
+        replace(PLAN, actions=PLAN.actions[:1]),
+        replace(PLAN, left=(Left("c", "diverged", "both", blocks=True),)),
+        *(
+            replace(PLAN, actions=(replace(ACTION, **{field: value}), PLAN.actions[1]))
+            for field, value in (
+                ("name", "c"),
+                ("kind", Kind.FORCE),
+                ("current", 4),
+                ("local", "x" * 64),
+                ("remote", "x" * 64),
+                ("tags", frozenset({"t"})),
+                ("remote_tags", frozenset({"t"})),
+                ("labels", ("prod",)),
+            )
+        ),
+    ],
+)
+def test_different_plans_have_different_fingerprints(other: PushPlan) -> None:
+    assert other.fingerprint != PLAN.fingerprint
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        replace(PLAN, actions=PLAN.actions[::-1]),
+        replace(PLAN, total=99),
+        replace(PLAN, left=(Left("c", "behind", "theirs"),)),
+        replace(PLAN, actions=(replace(ACTION, message="Other words", level=3), PLAN.actions[1])),
+        replace(PLAN, actions=(replace(ACTION, path="prompts/moved.yaml"), PLAN.actions[1])),
+    ],
+)
+def test_a_fingerprint_ignores_what_does_not_change_the_outcome(same: PushPlan) -> None:
+    assert same.fingerprint == PLAN.fingerprint
+
+
+def test_levels_order_what_publishes() -> None:
+    actions = [replace(ACTION, name=name) for name in "cab"] + [replace(ACTION, name="z", kind=Kind.ARCHIVE)]
+    plan = PushPlan(with_levels(actions, [["b"], ["a", "c"]]))
+    assert [[action.name for action in level] for level in plan.levels] == [["b"], ["a", "c"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "current", "after"),
+    [
+        (Kind.CREATE, None, 1),
+        (Kind.UPDATE, 3, 4),
+        (Kind.FORCE, 3, 4),
+        (Kind.RESTORE, 3, 4),
+        (Kind.ARCHIVE, 3, 3),
+        (Kind.LABEL, 3, 3),
+    ],
+)
+def test_an_action_knows_the_version_that_it_creates(kind: Kind, current: int | None, after: int) -> None:
+    assert replace(ACTION, kind=kind, current=current).next == after
+
+
+@pytest.mark.parametrize(
+    ("changed", "total", "limit", "over"),
+    [(5, 10, 0.5, False), (6, 10, 0.5, True), (9, 9, 0.5, False), (10, 10, 1.0, False), (1, 10, 0.0, True)],
+)
+def test_a_limit_counts_shares_of_ten_or_more(changed: int, total: int, limit: float, over: bool) -> None:
+    assert over_limit(changed, total, limit) is over
+
+
+def test_creations_restores_and_labels_do_not_count_as_changes() -> None:
+    assert counted(replace(ACTION, kind=kind) for kind in Kind) == 3
+
+
+@pytest.mark.parametrize(
+    ("receipt", "code"),
+    [
+        ({}, 0),
+        ({"published": [DONE], "labels": [MOVED]}, 0),
+        ({"skipped": [Left("a", "behind", "theirs")]}, 0),
+        ({"skipped": [Left("a", "diverged", "both", blocks=True)]}, 3),
+        ({"raced": {"a": "v2"}}, 3),
+        ({"published": [DONE], "labels": [MOVED, HELD]}, 3),
+        ({"published": [DONE], "labels": [replace(HELD, failed=True)]}, 5),
+        ({"published": [DONE], "failed": [REFUSED]}, 5),
+        ({"failed": [REFUSED]}, 5),
+        ({"failed": [UNKNOWN]}, 5),
+        ({"failed": [TURNED_AWAY]}, 4),
+        ({"failed": [TURNED_AWAY, REFUSED]}, 5),
+        ({"failed": [TURNED_AWAY], "published": [DONE]}, 5),
+        ({"failed": [TURNED_AWAY], "archived": ["c"]}, 5),
+        ({"failed": [REFUSED], "raced": {"a": "v2"}}, 5),
+        ({"altered": {"a": ("tags",)}, "raced": {"a": "v2"}}, 5),
+        ({"unverified": {"a": "500"}}, 5),
+        ({"interrupted": True, "failed": [UNKNOWN]}, 130),
+    ],
+)
+def test_a_receipt_has_the_worst_of_its_exit_codes(receipt: dict[str, Any], code: int) -> None:
+    assert PushReceipt(**receipt).exit_code == code

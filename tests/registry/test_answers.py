@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptsync.registry.errors import BadAnswer, Rejected
+from promptsync.registry.promptlayer.answers import EXCERPT, Answer, listed_in, shown
+
+
+def answer(body: Any, status: int = 200) -> Answer:
+    content = (
+        body
+        if isinstance(body, bytes)
+        else body.encode()
+        if isinstance(body, str)
+        else json.dumps(body).encode()
+    )
+    return Answer("https://registry.example", "read the prompt", "GET /prompt-templates/7", status, content)
+
+
+ABOUT_THE_ROUTE = [
+    "",
+    "{}",
+    {"detail": "Not Found"},
+    {"success": False, "message": "Not found."},
+    {"message": "404 Not Found: The requested URL was not found on the server."},
+    {"error": "No such route: /prompts/7/label"},
+    {"error": "unknown endpoint /x"},
+    {"message": "Cannot POST /prompts/7/label"},
+    "<html><title>404</title></html>",
+    "404 page not found",
+]
+ABOUT_THE_ITEM = [
+    {"message": "Prompt template not found"},
+    {"success": False, "message": "There is no prompt template with the id 99."},
+    {"error": "Report or dataset not found"},
+    {"detail": "version 9 does not exist"},
+]
+
+
+@pytest.mark.parametrize("body", ABOUT_THE_ROUTE)
+def test_a_404_in_general_words_means_that_the_route_is_missing(body: Any) -> None:
+    assert answer(body, 404).is_about_route()
+
+
+@pytest.mark.parametrize("body", ABOUT_THE_ITEM)
+def test_a_404_that_names_an_item_means_that_the_item_is_missing(body: Any) -> None:
+    assert not answer(body, 404).is_about_route()
+    assert answer(body, 405).is_about_route()
+
+
+@pytest.mark.parametrize("body", ["", "{}", "[]", '{"success": true}', "null", "done"])
+def test_nearly_any_response_acknowledges_a_write(body: str) -> None:
+    answer(body).acknowledge()
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("<!DOCTYPE html><p>Sign in", BadAnswer),
+        ('{"success": false}', Rejected),
+        ('{"success": tr', BadAnswer),
+    ],
+)
+def test_a_web_page_or_a_failure_does_not_acknowledge_a_write(body: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        answer(body).acknowledge()
+
+
+def test_a_wrong_shape_is_reported_with_what_was_expected_and_what_was_returned() -> None:
+    with pytest.raises(BadAnswer) as caught:
+        answer("<html>\n  <body>Sign in\x1b[2J</body>").object()
+    assert caught.value.message == (
+        "https://registry.example cannot read the prompt (GET /prompt-templates/7): expected JSON, "
+        "but the registry returned an HTML page (status 200): <html> <body>Sign in\\x1b[2J</body>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ([1], [1]),
+        ({"items": [2]}, [2]),
+        ({"rows": [3]}, [3]),
+        ({"rows": {}}, None),
+        ({}, None),
+        ("x", None),
+        (None, None),
+    ],
+)
+def test_a_list_is_found_alone_or_under_a_key(body: Any, found: Any) -> None:
+    assert listed_in(body, ("items", "rows")) == found
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_shown_text_is_one_short_printable_line(text: str) -> None:
+    found = shown(text)
+    assert found.isprintable()
+    assert len(found) <= EXCERPT * len("\\U0001f600")
+
+
+@given(st.binary(max_size=300), st.sampled_from([200, 404, 422]))
+def test_any_bytes_can_be_read_as_an_error(content: bytes, status: int) -> None:
+    found = answer(content, status)
+    assert found.reason().isprintable() and found.excerpt().isprintable()
+    found.is_about_route()

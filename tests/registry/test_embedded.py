@@ -1,0 +1,172 @@
+"""The client against the embedded registry: in this process, and over a socket."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from scripted_registry import KEY, template
+
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.errors import NotFound, Rejected
+from promptsync.registry.promptlayer.client import PromptLayer
+from promptsync.registry.promptlayer.transport import local_transport, wsgi_transport
+from promptsync.server.app import create_app
+from promptsync.server.serve import listening, stop
+
+TONE = Prompt("house/tone", {"type": "completion", "content": [{"type": "text", "text": "Be {how}."}]})
+PARENT = Prompt(
+    "support/refund: ü @#",
+    template("@@@house/tone@@@ Hi {name}"),
+    {"model": {"provider": "openai", "name": "gpt-4o"}, "owner": "support"},
+    ("billing", "support"),
+)
+
+
+@pytest.fixture(params=["in-process", "socket"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PromptLayer]:
+    app = create_app(str(tmp_path / "registry.db"))
+    if request.param == "in-process":
+        with PromptLayer("local:", None, transport=wsgi_transport(app)) as registry:
+            yield registry
+        return
+    try:
+        with listening(app, "127.0.0.1", 0) as server:
+            thread = threading.Thread(target=server.run)
+            thread.start()
+            with PromptLayer(f"http://127.0.0.1:{server.effective_port}/", KEY) as registry:
+                yield registry
+            stop(server)
+            thread.join(5)
+    finally:
+        app.close()
+
+
+def test_what_is_published_is_what_is_read_and_costs_one_request(registry: PromptLayer) -> None:
+    for number, prompt in enumerate((TONE, PARENT), start=1):
+        made = registry.prompts.publish(prompt, message=f"m (v{number})", labels=["prod"])
+        assert made.version == 1
+        found = registry.prompts.get(made.template_id, prompt.name)
+        assert digest(found.prompt) == digest(prompt)
+        assert set(found.prompt.tags) == set(prompt.tags)
+        assert found.message == f"m (v{number})"
+        assert found.prompt.extra == {}
+    assert registry.requests == 4
+    assert isinstance(registry.workspace_id, int)
+
+
+def test_a_list_shows_every_prompt_with_its_raw_body(registry: PromptLayer) -> None:
+    registry.prompts.publish(TONE, message="m")
+    registry.prompts.publish(PARENT, message="m")
+    listed = {one.name: one for one in registry.prompts.list()}
+    assert digest(listed[PARENT.name].prompt) == digest(PARENT)
+    assert listed[TONE.name].is_snippet and not listed[PARENT.name].is_snippet
+    assert [one.name for one in registry.prompts.list(tag="billing")] == [PARENT.name]
+    assert [one.name for one in registry.prompts.list(name="TONE")] == [TONE.name]
+
+
+def test_moved_labels_are_read_in_both_ways(registry: PromptLayer) -> None:
+    registry.prompts.publish(TONE, message="m", labels=["prod"])
+    made = registry.prompts.publish(TONE, message="m")
+    (prod,) = registry.labels.of(made.template_id, TONE.name)
+    assert (prod.name, prod.version) == ("prod", 1)
+    registry.labels.set(made.template_id, TONE.name, "prod", 2, prod)
+    registry.labels.set(made.template_id, TONE.name, "dev", 1, None)
+    every = registry.labels.all()
+    assert every is not None
+    assert {(one.name, one.version, one.prompt_name) for one in every} == {
+        ("prod", 2, TONE.name),
+        ("dev", 1, TONE.name),
+    }
+    assert [one.version for one in registry.prompts.list(label="prod")] == [2]
+    assert registry.prompts.get(None, TONE.name, label="dev").version == 1
+    registry.labels.delete(prod)
+    assert [one.name for one in registry.labels.of(made.template_id, TONE.name)] == ["dev"]
+
+
+def test_an_archived_prompt_is_gone_from_the_active_list(registry: PromptLayer) -> None:
+    made = registry.prompts.publish(PARENT.__class__(PARENT.name, template()), message="m")
+    registry.prompts.archive(made.template_id, False)
+    assert registry.prompts.list() == []
+    assert [one.name for one in registry.prompts.list(status="deleted")] == [PARENT.name]
+
+
+def test_unknown_items_are_not_found(registry: PromptLayer) -> None:
+    made = registry.prompts.publish(TONE, message="m")
+    for template_id, name, number in (
+        (made.template_id, TONE.name, 9),
+        (99, "gone", None),
+        (None, "gone", None),
+    ):
+        with pytest.raises(NotFound):
+            registry.prompts.get(template_id, name, version=number)
+
+
+def test_a_missing_snippet_is_named(registry: PromptLayer) -> None:
+    with pytest.raises(Rejected, match="house/tone"):
+        registry.prompts.publish(PARENT, message="m")
+    assert registry.prompts.list() == []
+
+
+def test_the_users_of_a_snippet_are_listed_and_prompts_rendered(registry: PromptLayer) -> None:
+    tone = registry.prompts.publish(TONE, message="m")
+    registry.prompts.publish(PARENT, message="m")
+    usage = registry.prompts.snippet_usage(tone.template_id, TONE.name)
+    assert [one["prompt_name"] for one in usage["snippet_usage"]] == [PARENT.name]
+    rendered = registry.prompts.render(PARENT.name, variables={"how": "kind", "name": "Ana"})
+    assert "Be kind. Hi Ana" in str(rendered["prompt_template"])
+
+
+def test_an_all_digit_name_is_not_mistaken_for_an_id(registry: PromptLayer) -> None:
+    first = registry.prompts.publish(Prompt("greet", template("one")), message="m")
+    digits = registry.prompts.publish(Prompt(str(first.template_id), template("two")), message="m")
+    for made, name in ((first, "greet"), (digits, str(first.template_id))):
+        assert registry.prompts.get(made.template_id, name).template_id == made.template_id
+
+
+def test_a_prompt_named_like_a_part_of_a_path_is_a_prompt(registry: PromptLayer) -> None:
+    for name in ("labels", "a/labels", "..", "a?b", "%2F", " "):
+        made = registry.prompts.publish(Prompt(name, template(name)), message="m")
+        assert registry.prompts.get(made.template_id, name).template_id == made.template_id
+        assert registry.prompts.get(None, name).prompt.template["messages"][0]["content"][0]["text"] == name
+
+
+def test_many_threads_publish_and_read_at_once(registry: PromptLayer) -> None:
+    names = [f"p{number}" for number in range(120)]
+    with ThreadPoolExecutor(8) as pool:
+        made = [
+            *pool.map(lambda name: registry.prompts.publish(Prompt(name, template()), message="m"), names)
+        ]
+        read = [
+            *pool.map(
+                lambda one: registry.prompts.get(one[0].template_id, one[1]), zip(made, names, strict=True)
+            )
+        ]
+    assert [one.prompt.name for one in read] == names
+    assert sorted(one.name for one in registry.prompts.list()) == sorted(names)
+    assert registry.requests == 242
+
+
+def test_a_wrong_key_is_rejected(tmp_path: Path) -> None:
+    app = create_app(str(tmp_path / "registry.db"), api_key="pl_right_key")
+    transport = wsgi_transport(app)
+    with (
+        PromptLayer("local:", "pl_wrong_key", transport=transport) as registry,
+        pytest.raises(Rejected) as caught,
+    ):
+        registry.prompts.list()
+    assert caught.value.status == 401
+    assert "pl_wrong_key" not in caught.value.message
+
+
+def test_a_local_remote_opens_its_database_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "registry.db"
+    for count in (1, 2):
+        with PromptLayer("local:", None, transport=local_transport(str(path))) as registry:
+            registry.prompts.publish(TONE, message="m")
+            assert [one.version for one in registry.prompts.list()] == [count]
+    assert path.exists()

@@ -1,0 +1,318 @@
+"""What fails on the way, over real sockets: what is repeated, and what a caller may conclude."""
+
+from __future__ import annotations
+
+import socket
+from email.utils import formatdate
+from time import time
+from typing import Any
+
+import httpx
+import pytest
+from scripted_registry import (
+    DROPPED,
+    EMPTY_LIST,
+    HTML,
+    KEY,
+    Reply,
+    Scripted,
+    client,
+    serving,
+    template,
+    version,
+)
+
+from promptsync.errors import RemoteError
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.errors import (
+    BadAnswer,
+    ConnectionLost,
+    FateUnknown,
+    NotSent,
+    Redirected,
+    Rejected,
+    ServerFailed,
+    TimedOut,
+)
+from promptsync.registry.promptlayer.client import PromptLayer
+from promptsync.registry.promptlayer.retry import policy
+from promptsync.registry.protocol import Waits
+
+PROMPT = Prompt("greet", template())
+CREATED = Reply({"id": 7, "prompt_name": "greet", "version_number": 1}, status=201)
+SLOW = Reply(delay=0.4)
+
+
+def failed(status: int, message: str = "", **headers: str) -> Reply:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply({"success": False, "message": message}, status=status, headers=given)
+
+
+@pytest.mark.parametrize("fault", [failed(429), failed(500), failed(502), failed(503), failed(504), DROPPED])
+def test_a_read_is_retried_until_it_succeeds(fault: Reply) -> None:
+    script = Scripted(fault, fault, fault, EMPTY_LIST)
+    with client(script) as registry:
+        assert registry.prompts.list() == []
+        assert registry.requests == 4
+
+
+CUT = Reply({"items": []}, cut=3)
+
+GIVEN_UP: list[tuple[Reply, type[RemoteError], int]] = [
+    (failed(500), ServerFailed, 4),
+    (failed(503), ServerFailed, 4),
+    (DROPPED, ConnectionLost, 4),
+    (CUT, ConnectionLost, 4),
+    (failed(429), Rejected, 6),
+    (failed(401), Rejected, 1),
+    (failed(403), Rejected, 1),
+    (Reply("", status=302, headers={"Location": "https://evil.example/"}), Redirected, 1),
+    (HTML, BadAnswer, 1),
+    (Reply('{"items": ['), BadAnswer, 1),
+    (Reply(""), BadAnswer, 1),
+    (Reply({"things": []}), BadAnswer, 1),
+    (Reply({"items": {}}), BadAnswer, 1),
+    (Reply({"items": ["x"]}), BadAnswer, 1),
+    (Reply({"items": [{"id": 1}], "pages": 1}), BadAnswer, 1),
+    (Reply({"items": [{"id": "1", "prompt_name": "a"}], "pages": 1}), BadAnswer, 1),
+    (Reply({"items": [], "pages": "many"}), BadAnswer, 1),
+    (Reply({"items": [], "pages": 10**9}), BadAnswer, 1),
+    (Reply({"items": [], "total": -1}), BadAnswer, 1),
+    (Reply("[" * 100_000), BadAnswer, 1),
+    (Reply(b"\xff\xfe\xfa".decode("latin-1")), BadAnswer, 1),
+]
+
+
+@pytest.mark.parametrize(("fault", "error", "attempts"), GIVEN_UP)
+def test_a_read_that_never_succeeds_has_exit_code_four(
+    fault: Reply, error: type[RemoteError], attempts: int
+) -> None:
+    with client(Scripted(fault)) as registry:
+        with pytest.raises(error) as caught:
+            registry.prompts.list()
+        assert type(caught.value) is error
+        assert caught.value.exit_code == 4
+        assert registry.requests == attempts
+        assert registry.url in caught.value.message or "127.0.0.1" in caught.value.message
+
+
+FATES: list[tuple[Reply, type[RemoteError], bool]] = [
+    (DROPPED, ConnectionLost, False),
+    (Reply(CREATED.body, status=201, cut=4), ConnectionLost, False),
+    (Reply('{"id": 7', status=201), ConnectionLost, False),
+    (HTML, ConnectionLost, False),
+    (failed(500), ServerFailed, False),
+    (failed(502), ServerFailed, False),
+    (failed(503), ServerFailed, False),
+    (SLOW, TimedOut, False),
+    (failed(401), Rejected, True),
+    (failed(403), Rejected, True),
+    (failed(409), Rejected, True),
+    (failed(413), Rejected, True),
+    (Reply("", status=307, headers={"Location": "/"}), Redirected, True),
+]
+
+
+@pytest.mark.parametrize(("fault", "error", "is_certain"), FATES)
+def test_a_publish_is_sent_once_and_its_error_says_whether_it_may_have_happened(
+    fault: Reply, error: type[RemoteError], is_certain: bool
+) -> None:
+    script = Scripted(fault)
+    with client(script, waits=Waits(answer=0.2, first_retry=0.001)) as registry:
+        with pytest.raises(error) as caught:
+            registry.prompts.publish(PROMPT, message="m")
+        assert len(script.seen) == 1
+        assert isinstance(caught.value, NotSent) is is_certain
+        assert isinstance(caught.value, FateUnknown) is not is_certain
+
+
+def test_a_publish_is_retried_after_a_rate_limit() -> None:
+    script = Scripted(failed(429), failed(429), CREATED)
+    with client(script) as registry:
+        assert registry.prompts.publish(PROMPT, message="m").version == 1
+    assert len(script.seen) == 3
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_a_closed_port_is_named_and_nothing_was_sent() -> None:
+    port = free_port()
+    with PromptLayer(f"http://127.0.0.1:{port}", KEY, waits=Waits(first_retry=0.001)) as registry:
+        with pytest.raises(NotSent) as caught:
+            registry.prompts.publish(PROMPT, message="m")
+        assert f"127.0.0.1:{port}" in caught.value.message
+        assert f"serve --port {port}" in caught.value.hint
+        assert registry.requests == 2
+
+
+def test_a_read_that_timed_out_is_retried_once() -> None:
+    script = Scripted(SLOW)
+    with client(script, waits=Waits(answer=0.1, first_retry=0.001)) as registry:
+        with pytest.raises(TimedOut, match=r"did not respond within 0\.1 s"):
+            registry.prompts.list()
+        assert registry.requests == 2
+
+
+# -- waiting ---------------------------------------------------------------------------------------------
+
+WAITS = [
+    ("1", 1.0),
+    (" 2 ", 2.0),
+    ("1.5", 1.5),
+    ("3600", 60.0),
+    ("9" * 400, 0.5),
+    ("-5", 0.5),
+    ("soon", 0.5),
+    ("nan", 0.5),
+    ("0", 0.5),
+    ("", 0.5),
+    ("Fri, 01 Jan 99999 00:00:00 GMT", 0.5),
+    ("Fri, 01 Jan 2100 00:00:00 GMT", 60.0),
+    ("Thu, 01 Jan 1970 00:00:00 GMT", 0.5),
+]
+
+
+@pytest.mark.parametrize(("header", "seconds"), WAITS)
+def test_retry_after_is_honoured_up_to_a_limit(header: str, seconds: float) -> None:
+    answer = httpx.Response(429, headers={"Retry-After": header})
+    wait = policy(repeatable=False).increment().wait_after(answer)
+    assert seconds * 0.75 <= wait <= seconds
+
+
+def test_waits_double_up_to_a_minute() -> None:
+    waiting, waits = policy(repeatable=True), []
+    for _ in range(10):
+        waiting = waiting.increment()
+        waits.append(waiting.wait_after(httpx.ConnectError("no")))
+    assert all(0.75 * 0.5 * 2**n <= wait <= 0.5 * 2**n for n, wait in enumerate(waits[:7]))
+    assert waits[-1] == 60.0
+
+
+def test_a_long_wait_is_reported_and_stops_other_requests() -> None:
+    told: list[str] = []
+    in_a_second = formatdate(time() + 2, usegmt=True)
+    script = Scripted(failed(429, "", Retry_After=in_a_second), EMPTY_LIST)
+    with client(script, on_wait=told.append) as registry:
+        started = time()
+        assert registry.prompts.list() == []
+        assert time() - started > 0.5
+    assert len(told) == 1
+    assert "429" in told[0] and "trying again in" in told[0]
+
+
+# -- what is said ----------------------------------------------------------------------------------------
+
+
+def test_a_rejected_key_names_the_variable_and_the_url_and_never_the_key() -> None:
+    with client(Scripted(failed(401, f"Invalid API key {KEY}"))) as registry:
+        with pytest.raises(Rejected) as caught:
+            registry.prompts.list()
+        assert registry.url in caught.value.message
+        assert "PROMPTLAYER_API_KEY" in caught.value.hint
+        assert caught.value.code == "unauthorized"
+    assert KEY not in repr(vars(caught.value))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(f"<html>{KEY}</html>"),
+        Reply({"error": f"key={KEY}"}, status=422),
+        Reply({"detail": [{"loc": ["header", KEY], "msg": KEY}]}, status=422),
+        Reply(f"oops {KEY}", status=500),
+        Reply("", status=302, headers={"Location": f"https://x.example/?k={KEY}"}),
+        Reply("x" * 150 + KEY),
+    ],
+)
+def test_a_key_that_the_registry_echoes_is_not_shown(reply: Reply) -> None:
+    with client(Scripted(reply)) as registry, pytest.raises(RemoteError) as caught:
+        registry.prompts.list()
+    shown = repr(vars(caught.value))
+    assert KEY not in shown and KEY[:8] not in shown
+
+
+def test_a_redirect_is_not_followed_and_its_target_is_named() -> None:
+    other = Scripted(EMPTY_LIST)
+    with serving(other) as elsewhere:
+        script = Scripted(Reply("", status=301, headers={"Location": f"{elsewhere}/prompt-templates"}))
+        with client(script) as registry, pytest.raises(Redirected) as caught:
+            registry.prompts.list()
+        assert elsewhere in caught.value.message
+    assert other.seen == []
+
+
+def test_control_characters_of_a_registry_are_escaped() -> None:
+    coloured = failed(422, "bad \x1b[31mred\x07\u202e text")
+    with client(Scripted(coloured)) as registry, pytest.raises(Rejected) as caught:
+        registry.prompts.list()
+    assert "bad \\x1b[31mred\\x07\\u202e text" in caught.value.message
+
+
+REASONS: list[tuple[Any, str]] = [
+    ({"success": False, "message": "", "error": "no such label"}, "no such label"),
+    ({"detail": "plain"}, "plain"),
+    (
+        {"detail": [{"loc": ["body", "tags", 0], "msg": "not a string"}, "odd"]},
+        "body.tags.0: not a string; odd",
+    ),
+    ({"message": {"why": "nested"}}, '{"why": "nested"}'),
+    ('"a JSON string"', "a JSON string"),
+    ("plain text", "plain text"),
+    ("<html><head><title>Bad\n gateway</title></head></html>", "Bad gateway"),
+]
+
+
+@pytest.mark.parametrize(("body", "reason"), REASONS)
+def test_the_reason_is_found_in_every_known_error_body(body: Any, reason: str) -> None:
+    with client(Scripted(Reply(body, status=409))) as registry, pytest.raises(Rejected) as caught:
+        registry.prompts.list()
+    assert caught.value.reason == reason
+    assert reason in caught.value.message
+
+
+def test_a_response_with_success_false_is_an_error() -> None:
+    with client(Scripted(Reply({"success": False, "message": "quota"}))) as registry:
+        with pytest.raises(Rejected, match="quota"):
+            registry.tracking.track_score(1, 50)
+        with pytest.raises(Rejected, match="quota"):
+            registry.prompts.publish(PROMPT, message="m")
+
+
+def test_a_text_that_is_not_valid_in_json_is_refused_before_it_is_sent() -> None:
+    script = Scripted(CREATED)
+    with client(script) as registry:
+        for value in (float("nan"), "\ud800", {1, 2}):
+            with pytest.raises(RemoteError, match="not valid in JSON") as caught:
+                registry.prompts.publish(Prompt("greet", template(), metadata={"x": value}), message="m")
+            assert caught.value.code == "not-json"
+    assert script.seen == []
+
+
+def test_the_key_and_our_name_are_in_each_request() -> None:
+    script = Scripted(Reply(version()))
+    with client(script) as registry:
+        registry.prompts.get(7, "greet")
+    headers = script.seen[0].headers
+    assert headers["X-API-KEY"] == KEY
+    assert headers["User-Agent"].startswith("promptsync/")
+
+
+def test_requests_to_this_machine_bypass_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    with client(Scripted(EMPTY_LIST)) as registry:
+        assert registry.prompts.list() == []
+
+
+def test_a_broken_proxy_setting_is_an_error_without_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "nonsense://proxy")
+    with (
+        PromptLayer("https://registry.invalid", KEY) as registry,
+        pytest.raises(NotSent, match="cannot set up"),
+    ):
+        registry.prompts.list()

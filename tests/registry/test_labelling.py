@@ -1,0 +1,120 @@
+"""Release labels, in every form in which registries answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scripted_registry import DROPPED, Reply, Scripted, Seen, client, template, version
+from strict_registries import Vendor
+
+from promptsync.errors import RemoteError
+from promptsync.prompt.prompt import Label, Prompt
+from promptsync.registry.errors import Rejected
+
+MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}}
+PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing", "x"))
+
+
+def test_labels_are_created_moved_and_deleted() -> None:
+    vendor = Vendor()
+    with client(vendor) as registry:
+        registry.prompts.publish(PROMPT, message="m")
+        registry.prompts.publish(PROMPT, message="m")
+        registry.labels.set(1, PROMPT.name, "prod", 1, None)
+        (prod,) = registry.labels.of(1, PROMPT.name)
+        assert prod == Label("prod", 1, 1, 1, PROMPT.name)
+        registry.labels.set(1, PROMPT.name, "prod", 2, prod)
+        assert registry.labels.of(1, PROMPT.name)[0].version == 2
+        registry.labels.delete(prod)
+        registry.labels.delete(prod)
+        assert registry.labels.of(1, PROMPT.name) == []
+
+
+PROD = {"release_label": "prod", "release_label_id": 12, "prompt_version_number": 3}
+OWNED = {**PROD, "prompt_id": 71, "prompt_name": "greet"}
+LABEL = Label("prod", 3, 12, 71, "greet")
+
+LABEL_LISTS: list[tuple[Any, list[Label] | None]] = [
+    ([OWNED], [LABEL]),
+    ({"success": True, "release_labels": [OWNED]}, [LABEL]),
+    ({"labels": [OWNED]}, [LABEL]),
+    ({"items": [OWNED]}, [LABEL]),
+    (
+        [{"name": "prod", "version": 3, "id": 12, "prompt_name": "greet"}],
+        [Label("prod", 3, 12, None, "greet")],
+    ),
+    ([], []),
+    ([PROD], None),
+    ([{**OWNED, "prompt_version_number": None}], None),
+    (["prod"], None),
+    ({"names": ["prod"]}, None),
+    ({"items": [OWNED], "pages": 2}, None),
+    ({**version("labels"), "labels": []}, None),
+]
+
+
+@pytest.mark.parametrize(("body", "labels"), LABEL_LISTS)
+def test_a_list_of_all_labels_is_used_only_if_it_is_complete(body: Any, labels: list[Label] | None) -> None:
+    with client(Scripted(Reply(body))) as registry:
+        assert registry.labels.all() == labels
+        asked = registry.requests
+        assert registry.labels.all() == labels
+        assert registry.requests == (asked if labels is None else asked + 1)
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 422])
+def test_without_a_list_of_all_labels_they_are_read_per_prompt(status: int) -> None:
+    with client(Scripted(Reply({"message": "'labels' is not an id"}, status=status))) as registry:
+        assert registry.labels.all() is None
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_rejected_list_of_labels_is_an_error(status: int) -> None:
+    with client(Scripted(Reply("", status=status))) as registry, pytest.raises(Rejected):
+        registry.labels.all()
+
+
+@pytest.mark.parametrize("body", [[PROD], {"release_labels": [PROD]}])
+def test_the_labels_of_a_prompt_are_a_list_or_in_an_object(body: Any) -> None:
+    with client(Scripted(Reply(body))) as registry:
+        assert registry.labels.of(71, "greet") == [LABEL]
+
+
+@pytest.mark.parametrize("body", [{}, {"release_labels": {}}, [{"release_label": "prod"}], "<html>"])
+def test_labels_of_another_shape_are_refused(body: Any) -> None:
+    with client(Scripted(Reply(body))) as registry, pytest.raises(RemoteError, match="expected"):
+        registry.labels.of(71, "greet")
+
+
+def test_a_forbidden_label_names_the_missing_permission() -> None:
+    with client(Scripted(Reply("", status=403))) as registry, pytest.raises(Rejected) as caught:
+        registry.labels.set(71, "greet", "prod", 3, LABEL)
+    assert "permission" in caught.value.hint
+    assert caught.value.code == "forbidden"
+
+
+class LosesAnswers(Vendor):
+    """The first answer to each label that is created gets lost, before or after the label is there."""
+
+    def __init__(self, *, is_made: bool, version: int | None = None) -> None:
+        super().__init__()
+        self.is_made, self.version, self.lost = is_made, version, False
+
+    def create_label(self, seen: Seen, number: str) -> Reply:
+        if self.lost:
+            return super().create_label(seen, number)
+        self.lost = True
+        if self.is_made:
+            super().create_label(seen, number)
+            if self.version is not None:
+                self.pointers[1]["prompt_version_number"] = self.version
+        return DROPPED
+
+
+@pytest.mark.parametrize(("is_made", "elsewhere"), [(True, None), (False, None), (True, 1)])
+def test_a_label_is_looked_up_before_it_is_created_again(is_made: bool, elsewhere: int | None) -> None:
+    with client(LosesAnswers(is_made=is_made, version=elsewhere)) as registry:
+        registry.prompts.publish(PROMPT, message="m")
+        registry.labels.set(1, PROMPT.name, "prod", 2, None)
+        assert [(one.name, one.version) for one in registry.labels.of(1, PROMPT.name)] == [("prod", 2)]

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from scripted_registry import HTML, Reply, Scripted, Seen, client, item, template, version
+
+from promptsync.registry.errors import BadAnswer, ListKeptChanging, Rejected, ServerFailed
+
+
+def asked(seen: Seen) -> dict[str, str]:
+    return {key: values[0] for key, values in parse_qs(seen.target.partition("?")[2]).items()}
+
+
+def pages_of(items: list[dict[str, Any]], *, cap: int = 100, keys: str = "pages total has_next") -> Any:
+    """A reaction that answers with pages of ``items``, saying no more about them than ``keys``."""
+
+    def react(seen: Seen) -> Reply:
+        query = asked(seen)
+        size, number = min(int(query["per_page"]), cap), int(query["page"])
+        pages = math.ceil(len(items) / size)
+        if number > max(pages, 1):
+            return Reply({"success": False, "message": "no such page"}, status=404)
+        envelope = {"pages": pages, "total": len(items), "has_next": number < pages}
+        told = {key: value for key, value in envelope.items() if key in keys.split()}
+        return Reply({"items": items[(number - 1) * size : number * size], "page": number, **told})
+
+    return react
+
+
+def ids(registry: Any) -> list[int]:
+    return [one.template_id for one in registry.prompts.list()]
+
+
+@pytest.mark.parametrize("keys", ["pages total has_next", "pages", "total", "has_next", ""])
+@pytest.mark.parametrize(
+    ("count", "cap"), [(0, 100), (1, 100), (100, 100), (101, 100), (250, 100), (75, 30), (60, 30)]
+)
+def test_every_item_is_read_once_whatever_the_registry_says_about_pages(
+    keys: str, count: int, cap: int
+) -> None:
+    script = Scripted(react=pages_of([item(n) for n in range(1, count + 1)], cap=cap, keys=keys))
+    with client(script) as registry:
+        assert sorted(ids(registry)) == [*range(1, count + 1)]
+        pages = max(math.ceil(count / cap), 1)
+        assert registry.requests == pages if keys else registry.requests <= pages + 1
+
+
+def test_a_second_reading_requests_all_pages_at_once() -> None:
+    together = threading.Barrier(3, timeout=5)
+    answer = pages_of([item(n) for n in range(1, 251)])
+
+    def react(seen: Seen) -> Reply:
+        if len(script.seen) > 3:
+            together.wait()
+        reply: Reply = answer(seen)
+        return reply
+
+    script = Scripted(react=react)
+    with client(script) as registry:
+        assert ids(registry) == ids(registry) == [*range(1, 251)]
+        assert registry.requests == 6
+
+
+@pytest.mark.parametrize("count", [1, 100, 101, 200, 301, 500])
+def test_a_list_that_became_longer_or_shorter_is_read_whole(count: int) -> None:
+    items = [item(n) for n in range(1, 251)]
+    script = Scripted(react=lambda seen: pages_of(items)(seen))
+    with client(script) as registry:
+        assert len(ids(registry)) == 250
+        items[:] = [item(n) for n in range(1, count + 1)]
+        assert sorted(ids(registry)) == [*range(1, count + 1)]
+
+
+def test_a_list_without_page_numbers_is_read_once() -> None:
+    with client(Scripted(Reply({"items": [item(1), item(2)]}))) as registry:
+        assert ids(registry) == [1, 2]
+    with client(Scripted(Reply([item(1), item(2)]))) as registry:
+        assert ids(registry) == [1, 2]
+
+
+def test_pages_are_read_in_parallel_and_in_order_with_progress() -> None:
+    together = threading.Barrier(4, timeout=5)
+    answer = pages_of([item(n) for n in range(1, 501)])
+
+    def react(seen: Seen) -> Reply:
+        if asked(seen)["page"] != "1":
+            together.wait()
+        reply: Reply = answer(seen)
+        return reply
+
+    told: list[tuple[int, int]] = []
+    with client(react) as registry:
+        found = registry.prompts.list(on_page=lambda done, pages: told.append((done, pages)))
+    assert [one.template_id for one in found] == [*range(1, 501)]
+    assert told == [(n, 5) for n in range(1, 6)]
+
+
+def test_only_the_filters_that_are_set_are_sent() -> None:
+    script = Scripted(react=pages_of([]))
+    with client(script) as registry:
+        registry.prompts.list()
+        registry.prompts.list(status="all", label="prod", name="a b/c", tag="x")
+    plain = {"page": "1", "per_page": "100", "sort_by": "id", "sort_order": "asc"}
+    assert asked(script.seen[0]) == plain
+    assert asked(script.seen[1]) == {**plain, "status": "all", "label": "prod", "name": "a b/c", "tags": "x"}
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_registry_that_cannot_sort_gets_no_sorting_after_the_first_rejection(status: int) -> None:
+    plain = pages_of([item(n) for n in range(1, 251)])
+
+    def react(seen: Seen) -> Reply:
+        if "sort_by" in asked(seen):
+            return Reply({"success": False, "message": "unknown parameter sort_by"}, status=status)
+        reply: Reply = plain(seen)
+        return reply
+
+    with client(react) as registry:
+        assert len(ids(registry)) == 250
+        assert registry.requests == 4
+        assert len(ids(registry)) == 250
+        assert registry.requests == 7
+
+
+def test_a_rejection_without_sorting_is_an_error() -> None:
+    refused = Reply({"message": "no such status"}, status=422)
+    with client(Scripted(refused)) as registry, pytest.raises(Rejected, match="no such status"):
+        registry.prompts.list(status="odd")
+
+
+def shifting(times: int) -> Callable[[Seen], Reply]:
+    """Newest first, and a new prompt between the first and the second page, ``times`` times over."""
+    items = [item(n) for n in range(150, 0, -1)]
+    inserted = [0]
+
+    def react(seen: Seen) -> Reply:
+        reply: Reply = pages_of(list(items))(seen)
+        if asked(seen)["page"] == "1" and inserted[0] < times:
+            inserted[0] += 1
+            items.insert(0, item(150 + inserted[0]))
+        return reply
+
+    return react
+
+
+def test_a_list_that_shifts_while_it_is_read_is_read_again() -> None:
+    with client(shifting(2)) as registry:
+        assert sorted(ids(registry)) == [*range(1, 153)]
+        assert registry.requests == 6
+
+
+def test_a_list_that_keeps_changing_is_an_error() -> None:
+    with client(shifting(99)) as registry:
+        with pytest.raises(ListKeptChanging, match="kept changing") as caught:
+            registry.prompts.list()
+        assert caught.value.exit_code == 4
+        assert registry.requests == 6
+
+
+@pytest.mark.parametrize("total", [1, 3])
+def test_a_wrong_total_is_an_error(total: int) -> None:
+    wrong = Reply({"items": [item(1), item(2)], "pages": 1, "total": total})
+    with client(Scripted(wrong)) as registry, pytest.raises(ListKeptChanging):
+        registry.prompts.list()
+
+
+def test_an_item_that_vanishes_while_another_appears_is_noticed() -> None:
+    first = Reply({"items": [item(1), item(2)], "pages": 2, "total": 4})
+    torn = Reply({"items": [item(2), item(4)], "pages": 2, "total": 4})
+    whole = Reply({"items": [item(3), item(4)], "pages": 2, "total": 4})
+    with client(Scripted(first, torn, first, whole)) as registry:
+        assert ids(registry) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Reply({}, status=500), ServerFailed),
+        (HTML, BadAnswer),
+        (Reply('{"items": ['), BadAnswer),
+        (Reply({"items": [{"id": 3}], "pages": 3, "total": 250}), BadAnswer),
+    ],
+)
+def test_one_failed_page_fails_the_whole_list(fault: Reply, error: type[Exception]) -> None:
+    plain = pages_of([item(n) for n in range(1, 251)])
+
+    def react(seen: Seen) -> Reply:
+        reply: Reply = fault if asked(seen)["page"] == "3" else plain(seen)
+        return reply
+
+    with client(react) as registry, pytest.raises((error, ListKeptChanging)):
+        registry.prompts.list()
+
+
+def test_a_list_item_has_everything_that_the_registry_returns() -> None:
+    raw = item(
+        5,
+        "a/b",
+        version=4,
+        commit_message="m (v4)",
+        tags=["x"],
+        is_snippet=True,
+        metadata={"model": {"provider": "openai", "name": "gpt-4o"}},
+        external_ids=[],
+        temperament="sunny",
+        provider_base_url=None,
+    )
+    with client(Scripted(Reply({"items": [raw], "pages": 1, "total": 1}))) as registry:
+        (found,) = registry.prompts.list()
+    assert (found.template_id, found.name, found.version, found.message) == (5, "a/b", 4, "m (v4)")
+    assert found.is_snippet
+    assert found.prompt.tags == ("x",)
+    assert found.prompt.metadata == {"model": {"provider": "openai", "name": "gpt-4o"}}
+    assert found.prompt.extra == {"temperament": "sunny"}
+
+
+@pytest.mark.parametrize(
+    ("given", "template_type", "content"),
+    [
+        ({"messages": [{"role": "user", "content": "Hi"}]}, "chat", [{"type": "text", "text": "Hi"}]),
+        ({"content": "Hi"}, "completion", [{"type": "text", "text": "Hi"}]),
+        ({"type": "chat", "messages": [{"role": "user", "content": None}]}, "chat", None),
+    ],
+)
+def test_a_template_has_a_type_and_blocks_whatever_was_stored(
+    given: dict[str, Any], template_type: str, content: Any
+) -> None:
+    with client(Scripted(Reply({"items": [{**item(1), "prompt_template": given}], "pages": 1}))) as registry:
+        (found,) = registry.prompts.list()
+    assert found.prompt.template["type"] == template_type
+    part = found.prompt.template["messages"][0] if template_type == "chat" else found.prompt.template
+    assert part["content"] == content
+
+
+def test_a_version_or_body_that_the_list_leaves_out_is_read_on_its_own() -> None:
+    bare = [
+        {"id": 1, "prompt_name": "one"},
+        {"id": 2, "prompt_name": "two", "prompt_template": template()},
+        item(3),
+    ]
+
+    def react(seen: Seen) -> Reply:
+        if seen.path == "/prompt-templates":
+            return Reply({"items": bare, "pages": 1, "total": 3})
+        number = int(seen.path.rpartition("/")[2])
+        return Reply(version(bare[number - 1]["prompt_name"], 4, number))
+
+    with client(react) as registry:
+        assert [(one.name, one.version) for one in registry.prompts.list()] == [
+            ("one", 4),
+            ("two", 4),
+            ("p3", 1),
+        ]
+        assert registry.requests == 3

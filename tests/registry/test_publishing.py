@@ -1,0 +1,166 @@
+"""The two body shapes, and what a publish that fails says about what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from scripted_registry import DROPPED, Reply, Scripted, Seen, client, template, version
+from strict_registries import Customer, Strict, Vendor
+
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.errors import ConnectionLost, FateUnknown, Rejected
+
+MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}}
+PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing", "x"))
+
+
+@pytest.mark.parametrize(("kind", "first_costs"), [(Customer, 1), (Vendor, 2)])
+def test_a_prompt_comes_back_as_it_was_published(kind: Callable[[], Strict], first_costs: int) -> None:
+    with client(kind()) as registry:
+        registry.prompts.publish(PROMPT, message="first")
+        made = registry.prompts.publish(PROMPT, message="second")
+        assert (made.template_id, made.version) == (1, 2)
+        for number, message in ((1, "first"), (2, "second")):
+            found = registry.prompts.get(1, PROMPT.name, version=number)
+            assert digest(found.prompt) == digest(PROMPT)
+            assert found.prompt.tags == PROMPT.tags
+            assert found.message in {message, None}
+        assert [one.name for one in registry.prompts.list()] == [PROMPT.name]
+
+
+def publishes(registry: Strict) -> list[dict[str, Any]]:
+    return [one.body for one in registry.seen if one.path == "/rest/prompt-templates"]
+
+
+def test_the_flat_body_comes_first_and_the_nested_one_after_it() -> None:
+    vendor = Vendor()
+    with client(vendor) as registry:
+        registry.prompts.publish(
+            Prompt(PROMPT.name, PROMPT.template, MODEL, ("t",), {"provider_base_url_name": "eu"}),
+            message="m",
+            labels=["dev"],
+        )
+    flat, nested = publishes(vendor)
+    sent = {
+        "type": "chat",
+        "messages": [{**template("Hi {b} and {a}")["messages"][0], "input_variables": ["a", "b"]}],
+        "input_variables": ["a", "b"],
+    }
+    content = {
+        "prompt_template": sent,
+        "commit_message": "m",
+        "metadata": MODEL,
+        "provider_base_url_name": "eu",
+    }
+    assert flat == {**content, "prompt_name": PROMPT.name, "tags": ["t"], "release_labels": ["dev"]}
+    assert nested == {
+        "prompt_template": {"prompt_name": PROMPT.name, "tags": ["t"]},
+        "prompt_version": content,
+        "release_labels": ["dev"],
+    }
+
+
+def test_the_shape_that_works_is_found_once_even_by_many_publishers_at_once() -> None:
+    vendor = Vendor()
+    with client(vendor) as registry, ThreadPoolExecutor(8) as pool:
+        made = pool.map(
+            lambda n: registry.prompts.publish(Prompt(f"p{n}", template()), message="m"), range(24)
+        )
+        assert [one.version for one in made] == [1] * 24
+    assert len(publishes(vendor)) == 25
+
+
+def test_tags_and_type_are_always_sent_and_variables_sorted() -> None:
+    customer = Customer()
+    jinja = {
+        "messages": [
+            {
+                "role": "user",
+                "template_format": "jinja2",
+                "content": [{"type": "text", "text": "{{ z }}{{ y }}"}],
+            },
+            {"role": "placeholder", "name": "history"},
+        ]
+    }
+    with client(customer) as registry:
+        registry.prompts.publish(Prompt("p", jinja), message="m")
+        registry.prompts.publish(Prompt("c", {"content": [{"type": "text", "text": "{q}"}]}), message="m")
+    chat, text = publishes(customer)
+    assert chat["tags"] == [] and "metadata" not in chat and "release_labels" not in chat
+    assert chat["prompt_template"]["type"] == "chat"
+    assert chat["prompt_template"]["input_variables"] == ["history", "y", "z"]
+    assert [one["input_variables"] for one in chat["prompt_template"]["messages"]] == [
+        ["y", "z"],
+        ["history"],
+    ]
+    assert text["prompt_template"]["type"] == "completion"
+    assert text["prompt_template"]["input_variables"] == ["q"]
+
+
+def test_a_snippet_that_does_not_exist_is_reported_as_the_cause() -> None:
+    with client(Vendor()) as registry, pytest.raises(Rejected) as caught:
+        registry.prompts.publish(Prompt("p", template("@@@gone@@@")), message="m")
+    assert (caught.value.status, caught.value.code) == (422, "rejected")
+    assert "The snippet gone does not exist" in caught.value.message
+    assert "Field required" not in caught.value.message
+    assert "Field required" in caught.value.details[0]
+
+
+def test_a_commit_message_that_is_too_long_is_reported_as_the_cause() -> None:
+    with client(Customer()) as registry, pytest.raises(Rejected) as caught:
+        registry.prompts.publish(PROMPT, message="m" * 73)
+    assert "72 characters" in caught.value.message and "prompt_name" not in caught.value.message
+
+
+def test_both_rejections_are_shown_if_neither_names_the_cause() -> None:
+    script = Scripted(Reply({"message": "flat is wrong"}, 400), Reply({"message": "nested is wrong"}, 422))
+    with client(script) as registry, pytest.raises(Rejected, match=r"flat is wrong.*nested is wrong"):
+        registry.prompts.publish(PROMPT, message="m")
+
+
+@pytest.mark.parametrize("first", [400, 404, 405, 422])
+@pytest.mark.parametrize("second", [500, None])
+def test_a_second_rejection_ends_the_attempts(first: int, second: int | None) -> None:
+    script = Scripted(
+        Reply({"message": "no"}, status=first), DROPPED if second is None else Reply("", second)
+    )
+    with client(script) as registry, pytest.raises(FateUnknown):
+        registry.prompts.publish(PROMPT, message="m")
+    assert len(script.seen) == 2
+
+
+def test_a_version_that_the_response_leaves_out_is_read_back() -> None:
+    def react(seen: Seen) -> Reply:
+        if seen.method == "POST":
+            return Reply({"id": 7, "prompt_name": "greet", "prompt_template": {}}, status=201)
+        return Reply(version("greet", 12))
+
+    with client(react) as registry:
+        made = registry.prompts.publish(Prompt("greet", template()), message="m")
+        assert (made.template_id, made.version) == (7, 12)
+        assert registry.requests == 2
+
+
+@pytest.mark.parametrize("read", [Reply("", status=404), Reply("", status=500), Reply(version("other", 1))])
+def test_a_publish_whose_version_cannot_be_read_back_has_an_unknown_outcome(read: Reply) -> None:
+    def react(seen: Seen) -> Reply:
+        return Reply({"id": 7}, status=201) if seen.path == "/rest/prompt-templates" else read
+
+    with (
+        client(react) as registry,
+        pytest.raises(ConnectionLost, match="was published, but its version is unknown"),
+    ):
+        registry.prompts.publish(Prompt("greet", template()), message="m")
+
+
+def test_a_response_for_another_prompt_has_an_unknown_outcome() -> None:
+    script = Scripted(Reply({"id": 7, "prompt_name": "other", "version": 1}, status=201))
+    with (
+        client(script) as registry,
+        pytest.raises(ConnectionLost, match="may or may not have been published"),
+    ):
+        registry.prompts.publish(Prompt("greet", template()), message="m")

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from scripted_registry import Reply, Scripted, Seen, client, item, version
+
+from promptsync.registry.errors import BadAnswer, NotFound, RenamedRemotely
+
+NOT_FOUND = Reply({"success": False, "message": "no prompt of that name"}, status=404)
+
+
+class Shelf:
+    """A cache in a dictionary."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, int, int, int], dict[str, Any]] = {}
+
+    def get(self, url: str, workspace_id: int, template_id: int, version: int) -> dict[str, Any] | None:
+        return self.kept.get((url, workspace_id, template_id, version))
+
+    def put(
+        self, url: str, workspace_id: int, template_id: int, version: int, raw: Mapping[str, Any]
+    ) -> None:
+        self.kept[url, workspace_id, template_id, version] = dict(raw)
+
+
+def test_a_raw_read_is_fresh_unresolved_and_addressed_by_id() -> None:
+    script = Scripted(Reply(version("a/b", 3, created_at="2026-02-01T08:00:00Z", tags=["t"])))
+    with client(script) as registry:
+        found = registry.prompts.get(7, "a/b", version=3)
+        assert registry.workspace_id == 9
+    assert script.seen[0].target == "/prompt-templates/7?version=3&resolve_snippets=false"
+    assert script.seen[0].headers["Cache-Control"] == "no-cache"
+    assert (found.template_id, found.version, found.workspace_id) == (7, 3, 9)
+    assert (found.message, found.created_at) == ("first (v1)", "2026-02-01T08:00:00Z")
+    assert found.prompt.tags == ("t",)
+    assert found.prompt.extra == {}
+
+
+@pytest.mark.parametrize("name", ["a/b", "a:b", "ä 50%", ".."])
+def test_a_prompt_without_an_id_is_addressed_by_its_encoded_name(name: str) -> None:
+    from promptsync.registry.address import segment
+
+    script = Scripted(Reply(version(name)))
+    with client(script) as registry:
+        assert registry.prompts.get(None, name, label="prod").prompt.name == name
+    assert script.seen[0].target == f"/prompt-templates/{segment(name)}?label=prod&resolve_snippets=false"
+
+
+def test_a_version_and_a_label_together_are_refused() -> None:
+    with client(Scripted(Reply(version()))) as registry:
+        with pytest.raises(ValueError, match="not both"):
+            registry.prompts.get(7, "greet", version=1, label="prod")
+        with pytest.raises(ValueError, match="not both"):
+            registry.prompts.render("greet", version=1, label="prod")
+
+
+BROKEN = [
+    {"id": None},
+    {"id": True},
+    {"prompt_name": None},
+    {"version": None},
+    {"version": "3"},
+    {"prompt_template": None},
+    {"prompt_template": []},
+    {"prompt_template": {"type": "chat"}},
+    {"metadata": []},
+    {"tags": "x"},
+    {"tags": [1]},
+    {"version": 2},
+]
+
+
+@pytest.mark.parametrize("change", BROKEN)
+def test_a_response_of_another_shape_is_refused(change: dict[str, Any]) -> None:
+    with client(Scripted(Reply({**version(), **change}))) as registry, pytest.raises(BadAnswer) as caught:
+        registry.prompts.get(7, "greet", version=1)
+    assert "GET /prompt-templates/7" in caught.value.message
+
+
+def test_a_prompt_is_missing_only_if_both_ways_of_reading_agree() -> None:
+    script = Scripted(NOT_FOUND)
+    with client(script) as registry, pytest.raises(NotFound, match=r"no prompt 'greet' with the version 3"):
+        registry.prompts.get(7, "greet", version=3)
+    assert [one.method for one in script.seen] == ["GET", "POST"]
+
+
+def test_once_the_raw_read_is_known_a_missing_prompt_costs_one_request() -> None:
+    script = Scripted(Reply(version()), NOT_FOUND)
+    with client(script) as registry:
+        registry.prompts.get(7, "greet")
+        with pytest.raises(NotFound):
+            registry.prompts.get(8, "gone")
+        assert registry.requests == 2
+
+
+def test_a_renamed_prompt_is_refused_with_exit_code_three() -> None:
+    with client(Scripted(Reply(version("new")))) as registry, pytest.raises(RenamedRemotely) as caught:
+        registry.prompts.get(7, "old")
+    assert (caught.value.exit_code, caught.value.code) == (3, "renamed-remotely")
+    assert (caught.value.old, caught.value.new) == ("old", "new")
+
+
+def name_first(prompts: dict[str, int]) -> Any:
+    """A registry that takes what it is given for a name before it takes it for an id."""
+
+    def react(seen: Seen) -> Reply:
+        if seen.path == "/prompt-templates":
+            return Reply({"items": [item(number, name) for name, number in prompts.items()], "pages": 1})
+        given = seen.path.rpartition("/")[2]
+        name = given if given in prompts else next((n for n in prompts if str(prompts[n]) == given), None)
+        return NOT_FOUND if name is None else Reply(version(name, 1, prompts[name]))
+
+    return react
+
+
+def id_first(prompts: dict[str, int]) -> Any:
+    by_id = {str(number): name for name, number in prompts.items()}
+
+    def react(seen: Seen) -> Reply:
+        if seen.path == "/prompt-templates":
+            return Reply({"items": [item(number, name) for name, number in prompts.items()], "pages": 1})
+        given = seen.path.rpartition("/")[2]
+        name = by_id.get(given, given)
+        return NOT_FOUND if name not in prompts else Reply(version(name, 1, prompts[name]))
+
+    return react
+
+
+@pytest.mark.parametrize("registry_kind", [name_first, id_first])
+@pytest.mark.parametrize("is_listed_before", [False, True])
+def test_an_all_digit_name_and_an_equal_id_are_different_prompts(
+    registry_kind: Any, is_listed_before: bool
+) -> None:
+    prompts = {"71": 5, "greet": 71}
+    with client(registry_kind(prompts)) as registry:
+        if is_listed_before:
+            registry.prompts.list()
+        for name, number in prompts.items():
+            assert registry.prompts.get(number, name).template_id == number
+            assert registry.prompts.get(None, name).template_id == number
+        with pytest.raises(NotFound):
+            registry.prompts.get(None, "5")
+
+
+# -- the cache -------------------------------------------------------------------------------------------
+
+
+def test_a_known_version_comes_from_the_cache_once_the_workspace_is_known() -> None:
+    shelf = Shelf()
+    script = Scripted(Reply(version("greet", 1)))
+    with client(script, cache=shelf) as registry:
+        first = registry.prompts.get(7, "greet", version=1)
+        assert registry.prompts.get(7, "greet", version=1) == first
+        assert registry.requests == 1
+        assert [*shelf.kept] == [(registry.url, 9, 7, 1)]
+
+
+def test_the_cache_is_not_used_before_the_workspace_is_known() -> None:
+    shelf = Shelf()
+    with client(Scripted(Reply(version("greet", 1))), cache=shelf) as registry:
+        shelf.put(registry.url, 9, 7, 1, version("greet", 1, commit_message="stale"))
+        assert registry.prompts.get(7, "greet", version=1).message == "first (v1)"
+
+
+def test_the_latest_and_a_label_always_come_from_the_registry() -> None:
+    script = Scripted(Reply(version("greet", 1)), Reply(version("greet", 2)), Reply(version("greet", 1)))
+    with client(script, cache=Shelf()) as registry:
+        assert registry.prompts.get(7, "greet").version == 1
+        assert registry.prompts.get(7, "greet").version == 2
+        assert registry.prompts.get(7, "greet", label="prod").version == 1
+        assert registry.requests == 3
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {},
+        {"id": 7},
+        version("other", 2),
+        version("greet", 3),
+        version("greet", 2, 8),
+        version(prompt_template=1),
+    ],
+)
+def test_an_invalid_cache_entry_is_ignored(kept: dict[str, Any]) -> None:
+    shelf = Shelf()
+    script = Scripted(Reply(version("greet", 1)), Reply(version("greet", 2)))
+    with client(script, cache=shelf) as registry:
+        registry.prompts.get(7, "greet")
+        shelf.kept[registry.url, 9, 7, 2] = kept
+        assert registry.prompts.get(7, "greet", version=2).version == 2
+        assert registry.requests == 2

@@ -1,0 +1,72 @@
+"""Why there is no connection: what the network says becomes what to do, at once."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from scripted_registry import EMPTY_LIST, KEY, serving
+
+from promptsync.registry.address import address
+from promptsync.registry.errors import NotSent
+from promptsync.registry.promptlayer.client import PromptLayer
+from promptsync.registry.promptlayer.failures import explained
+from promptsync.registry.protocol import Waits
+
+HERE, THERE = "http://127.0.0.1:8470", "https://registry.example"
+
+SAID = [
+    (THERE, "[Errno -2] Name or service not known", "the host registry.example was not found", "network"),
+    (THERE, "[Errno 8] nodename nor servname provided, or not known", "was not found", "network"),
+    (THERE, "[Errno 11001] getaddrinfo failed", "was not found", "network"),
+    (THERE, "[SSL: WRONG_VERSION_NUMBER] wrong version number", "does not speak https", "the remote's url"),
+    (
+        HERE,
+        "_ssl.c:989: The handshake operation timed out",
+        "does not speak https",
+        "use http://127.0.0.1:8470",
+    ),
+    (THERE, "certificate verify failed: certificate has expired", "expired", "clock"),
+    (THERE, "CERTIFICATE_VERIFY_FAILED: certificate is not yet valid", "not yet valid", "clock"),
+    (
+        THERE,
+        "CERTIFICATE_VERIFY_FAILED: Hostname mismatch, certificate is not valid for 'x'",
+        "mismatch",
+        "host",
+    ),
+    (THERE, "CERTIFICATE_VERIFY_FAILED: self-signed certificate in chain", "self-signed", "SSL_CERT_FILE"),
+    (THERE, "CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate", "issuer", "SSL_CERT_FILE"),
+    (HERE, "[Errno 111] Connection refused", "refused", "promptsync serve --port 8470"),
+    (THERE, "[Errno 111] Connection refused", "refused", "any proxy"),
+]
+
+
+@pytest.mark.parametrize(("url", "said", "reason", "hint"), SAID, ids=[row[1][:40] for row in SAID])
+def test_network_errors_have_a_reason_and_a_fix(url, said, reason, hint):
+    found = explained(address(url), said)
+    assert reason in found[0]
+    assert hint in found[1]
+
+
+def test_https_to_a_server_that_speaks_http_is_recognized():
+    with serving(lambda seen: EMPTY_LIST) as url:
+        https = url.replace("http:", "https:")
+        with (
+            PromptLayer(https, KEY) as registry,
+            pytest.raises(NotSent, match="does not speak https") as raised,
+        ):
+            registry.prompts.list()
+        assert f"use {url} if" in raised.value.hint
+        assert registry.requests == 1
+
+
+def test_https_to_an_http_server_that_waits_for_more_is_recognized_without_a_retry():
+    waits = Waits(connect_loopback=0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        with (
+            PromptLayer(url, KEY, waits=waits) as registry,
+            pytest.raises(NotSent, match="does not speak https"),
+        ):
+            registry.prompts.list()
+        assert registry.requests == 1
