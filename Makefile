@@ -1,15 +1,18 @@
-# make demo: the main job on a copy of example-repo, with the embedded registry.
-# make test: everything that is tested. make quick: without what takes long. make lint: style and types.
-# make bench: the budgets, measured.
-# make fuzz: the same tests with examples that were not tried before.
-# make docs: build the manual into build/docs; a dead link fails the build.
-# make manual: run the commands of the manual again and put their real output, tables and pictures into it.
-# make screens: only the pictures.
+# make demo: shows the main job on a copy of example-repo, with the embedded registry.
+# make test: runs all tests. make quick: skips the slow ones. make lint: checks style and types.
+# make fuzz: runs all tests with fresh random examples.
+# make bench: measures the performance budgets.
+# make docs: builds the manual into build/docs; a dead link fails the build.
+# make manual: runs the commands of the manual again and updates their output, tables and screenshots.
+# make screens: renders only the screenshots.
 
 PYTHON ?= python3
+# Some containers set this. Each process would then compile promptsync again.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV ?= .venv
 BIN := $(VENV)/bin
-# many tests wait for a process or a socket, so one more at a time than there are processors
+# Many tests wait for a process or a socket, so run one more worker than there are processors.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 .PHONY: demo test quick fuzz lint bench docs manual screens clean
@@ -21,7 +24,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 quick: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 fuzz: $(VENV)/.installed-test
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
@@ -47,7 +50,7 @@ screens: $(VENV)/.installed
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "promptsync needs Python 3.11 or later; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	  || { echo "promptsync requires Python 3.11 or later. Pass one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 

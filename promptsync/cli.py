@@ -1,21 +1,20 @@
-"""The entry point: finds the verb, reads the environment, maps every error to its exit code, and exits."""
+"""The entry point: reads the environment, runs the verb, prints its outcome and exits with its code."""
 
 from __future__ import annotations
 
 import importlib
 import os
-import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from promptsync import __version__
-from promptsync.commands.shared.groups import VerbGroup, close_word
-from promptsync.commands.shared.session import Environment, Session, shared_options
-from promptsync.errors import PromptsyncError, UsageError
+from promptsync.commands.shared.groups import VerbGroup, shared_options, usage_error
+from promptsync.commands.shared.session import Environment, Session
+from promptsync.errors import Bug, Interrupted, PromptsyncError, UsageError
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output, streams
 
@@ -24,49 +23,46 @@ if TYPE_CHECKING:
 
 GROUPS = {
     "Start": {
-        "init": "Start keeping prompts in this directory.",
-        "doctor": "Tell what is wrong with this set-up, and how to mend it.",
-        "completion": "Print the script that completes words in a shell.",
+        "init": "Set up prompt files in this directory.",
+        "doctor": "Check your setup and print the commands that fix it.",
+        "completion": "Print the completion script of a shell.",
         "schema": "Print the JSON Schema of a file format.",
+        "help": "Show the help of a verb.",
     },
     "Files and registry": {
-        "status": "Show who changed what.",
-        "diff": "Show what differs, field by field.",
+        "status": "Show what changed in your files and in the registry.",
+        "diff": "Show differences field by field.",
         "push": "Publish changed prompts as new versions.",
-        "pull": "Bring the registry's changes into the files.",
-        "lint": "Check prompt files, offline.",
+        "pull": "Bring the registry's changes into your files.",
+        "lint": "Check prompt files offline.",
         "render": "Show what the model would see.",
     },
-    "What the registry holds": {
-        "ls-remote": "List what the registry holds.",
+    "Registry": {
+        "ls-remote": "List the prompts of the registry.",
         "log": "List the versions of a prompt.",
         "show": "Print one version of a prompt as YAML.",
     },
-    "Releases": {
-        "deploy": "Publish, prove and release what git holds.",
+    "Release": {
+        "deploy": "Publish, check and release what is committed.",
         "label": "List, set, move and delete release labels.",
-        "promote": "Point one label at what another points at.",
+        "promote": "Point one label at the version of another.",
         "rollback": "Move a label back to an earlier version.",
     },
-    "Proof": {
+    "Check": {
         "eval": "List, run and show evaluations.",
         "agent": "List and run agents.",
         "dataset": "List datasets.",
-        "track": "Log requests, and note things about them.",
+        "track": "Log requests, and add scores and metadata.",
     },
     "Embedded registry": {
         "serve": "Run the embedded registry over HTTP.",
     },
 }
-"""Every verb with its line in the help, by what it is for. Its module is loaded when it is used."""
+"""Every verb with its line in the help, by purpose. Its module is loaded when it is used."""
 
 VERBS = {name: line for verbs in GROUPS.values() for name, line in verbs.items()}
 
-_GIVEN = re.compile(r"'([^']*)' is not one of")
-
 UNWRITTEN = 5
-BUG = 70
-INTERRUPTED = 130
 
 
 class LazyGroup(VerbGroup):
@@ -80,7 +76,7 @@ class LazyGroup(VerbGroup):
             return None
         module = importlib.import_module(f"promptsync.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
-        if ctx.resilient_parsing:  # for completion in a shell
+        if ctx.resilient_parsing:  # a shell completes a word
             from promptsync.commands.shared.completion import teach
 
             teach(command, cmd_name)
@@ -104,46 +100,48 @@ class LazyGroup(VerbGroup):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="promptsync VERB --help tells the options of a verb.",
+    epilog="promptsync help VERB shows the options of a verb.",
 )
 @click.version_option(__version__, "--version", prog_name="promptsync")
 @shared_options
 def group() -> None:
-    """Keep prompt files in git and the PromptLayer prompt registry aligned."""
+    """Keep prompt files in git and the PromptLayer prompt registry in sync."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit. What a supervisor sends to end it is taken as Ctrl-C."""
+    """Run the command line and exit. The signals of a supervisor count as Ctrl-C."""
     streams.open_closed()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it is ignored in the background
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background it is ignored
         for number in filter(None, (signal.SIGTERM, getattr(signal, "SIGHUP", None))):
-            if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores the closing of the terminal
+            if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP
                 signal.signal(number, lambda number, frame: signal.raise_signal(signal.SIGINT))
     sys.exit(run(arguments, os.environ))
 
 
-def run(arguments: Sequence[str], environ: Any, *, waits: Waits | None = None) -> int:
-    """Run one command line and return its exit code; everything is printed.
+def run(arguments: Sequence[str], environ: Mapping[str, str], *, waits: Waits | None = None) -> int:
+    """Run one command line, print its output and return its exit code.
 
     ``waits`` says how long to wait for a registry.
     """
     session = Session(_environment(environ), waits=waits)
+    if instruction := environ.get("_PROMPTSYNC_COMPLETE"):  # a shell completes a word
+        from promptsync.commands.shared.completion import complete
+
+        return complete(group, session, instruction)
     wants_json = "--json" in arguments
     try:
         outcome = group.main(list(arguments), prog_name="promptsync", standalone_mode=False, obj=session)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.UsageError as error:
-        return _fail(session, _usage(error), wants_json)
+        return _fail(session, usage_error(error), wants_json)
     except click.ClickException as error:
         return _fail(session, UsageError(error.format_message()), wants_json)
     except PromptsyncError as error:
         return _fail(session, error, wants_json)
     except (KeyboardInterrupt, click.Abort):
-        interrupted = PromptsyncError("interrupted", code="interrupted")
-        interrupted.exit_code = INTERRUPTED
-        return _fail(session, interrupted, wants_json)
+        return _fail(session, Interrupted("interrupted"), wants_json)
     except Exception as error:
         if not session.verb and streams.is_full(error):  # --help and --version print by themselves
             return _unwritten(error)
@@ -154,13 +152,13 @@ def run(arguments: Sequence[str], environ: Any, *, waits: Waits | None = None) -
 
 
 def _show(session: Session, outcome: Outcome) -> int:
-    """Print an outcome and return its exit code, which stands also when nobody reads on."""
+    """Print an outcome and return its exit code, also when the reader closes the pipe early."""
     try:
-        _tell_github(session, outcome)
+        _write_github_files(session, outcome)
         _print(session, outcome)
     except KeyboardInterrupt:
         streams.close_stdout()
-        return outcome.exit_code or INTERRUPTED
+        return outcome.exit_code or Interrupted.exit_code
     except BrokenPipeError:
         streams.close_stdout()
     except OSError as error:
@@ -170,20 +168,20 @@ def _show(session: Session, outcome: Outcome) -> int:
 
 
 def _unwritten(error: Exception) -> int:
-    """Tell that stdout takes no answer, and return the exit code for that."""
+    """Print that stdout cannot be written, and return the exit code for that."""
     streams.close_stdout()
     why = getattr(error, "strerror", None) or error
-    click.echo(f"error: the answer could not be written: {why}", err=True)
+    click.echo(f"error: the output could not be written: {why}", err=True)
     return UNWRITTEN
 
 
-def _tell_github(session: Session, outcome: Outcome) -> None:
+def _write_github_files(session: Session, outcome: Outcome) -> None:
     variables = session.environment.variables
     if not variables:
         return
-    from promptsync.show.github import tell_github
+    from promptsync.show.github import write_github_files
 
-    problem = tell_github(variables, outcome.summary, outcome.outputs, outcome.error)
+    problem = write_github_files(variables, outcome.summary, outcome.outputs, outcome.error)
     if problem is not None:
         session.say(f"warning: {problem}")
 
@@ -202,14 +200,23 @@ def _print(session: Session, outcome: Outcome) -> None:
     lines = session.shown(lines)
     if lines:
         is_log = session.form != "github" and not streams.is_file(sys.stdout)
-        click.echo("\n".join(_disarmed(session, lines) if is_log else lines), color=session.use_colour)
+        _print_result(session, "\n".join(_disarmed(session, lines) if is_log else lines))
     if error is not None:
         lines = _disarmed(session, output.error_lines(error))
         click.echo("\n".join(lines), err=True, color=session.use_colour)
 
 
+def _print_result(session: Session, text: str) -> None:
+    pager = session.environment.pager
+    if pager is not None and session.uses_pager and not session.no_pager:
+        shown = click.unstyle(text) if session.use_colour is False else text
+        if streams.page(f"{shown}\n", pager):
+            return
+    click.echo(text, color=session.use_colour)
+
+
 def _disarmed(session: Session, lines: Sequence[str]) -> Sequence[str]:
-    """Return lines that give no orders to a GitHub workflow, whatever the texts in them say."""
+    """Return lines of which a GitHub workflow takes none for a command, whatever text they contain."""
     if not session.environment.variables.get("GITHUB_ACTIONS"):
         return lines
     from promptsync.show.github import disarmed
@@ -221,7 +228,7 @@ def _fail(session: Session, error: PromptsyncError, wants_json: bool) -> int:
     body = getattr(error, "body", None) or session.blank
     session.json = session.json or wants_json
     if isinstance(error, UsageError) and not error.hint and session.verb:
-        error.hint = f"promptsync {session.verb} --help tells more"
+        error = error.replaced(hint=f"promptsync {session.verb} --help")
     lines: list[str] = []
     if session.form == "markdown":
         from promptsync.show.markdown import error_markdown
@@ -230,29 +237,7 @@ def _fail(session: Session, error: PromptsyncError, wants_json: bool) -> int:
     return _show(session, Outcome(lines, body, error.exit_code, error))
 
 
-def _usage(error: click.UsageError) -> UsageError:
-    path = error.ctx.command_path if error.ctx is not None else "promptsync"
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.format_message())
-        hint = (
-            "promptsync status shows where you stand" if path == "promptsync" else f"{path} --help tells more"
-        )
-        return UsageError("no verb given", hint=hint)
-    said = " ".join(error.format_message().split())  # click puts choices on lines of their own
-    return UsageError(f"{said}{_meant(error)}", hint=f"{path} --help tells more")
-
-
-def _meant(error: click.UsageError) -> str:
-    """Suggest one of the choices of an option, which click merely lists."""
-    choice = error.param.type if isinstance(error, click.BadParameter) and error.param else None
-    given = _GIVEN.match(error.message)
-    if not isinstance(choice, click.Choice) or given is None:
-        return ""
-    close = close_word(given[1], map(str, choice.choices))
-    return f" Did you mean {close!r}?" if close else ""
-
-
-def _bug(error: Exception, arguments: Sequence[str]) -> PromptsyncError:
+def _bug(error: Exception, arguments: Sequence[str]) -> Bug:
     import platform
     import tempfile
     import traceback
@@ -278,16 +263,13 @@ def _bug(error: Exception, arguments: Sequence[str]) -> PromptsyncError:
             where = file.name
     except OSError:
         pass
-    found = PromptsyncError(
+    return Bug(
         f"a bug in promptsync: {type(error).__name__}; report: {where}",
-        hint="please send that report; check with promptsync status what was done",
-        code="bug",
+        hint="promptsync status shows what was done; please send us the report",
     )
-    found.exit_code = BUG
-    return found
 
 
-def _environment(environ: Any) -> Environment:
+def _environment(environ: Mapping[str, str]) -> Environment:
     ci = environ.get("CI", "").lower() not in ("", "0", "false", "no")
     interactive = sys.stderr.isatty() and not ci
     return Environment(
@@ -301,5 +283,16 @@ def _environment(environ: Any) -> Environment:
         colour=False if environ.get("NO_COLOR") else None,
         interactive=interactive,
         columns=streams.columns(environ.get("COLUMNS", "")),
+        pager=None if ci else _pager(environ),
         variables={key: value for key, value in environ.items() if key.startswith("GITHUB_")},
     )
+
+
+def _pager(environ: Mapping[str, str]) -> str | None:
+    """Return the pager that git would use, ``None`` where stdout is not a terminal that can show one."""
+    import shutil
+
+    if not sys.stdout.isatty() or environ.get("TERM", "dumb") == "dumb":
+        return None
+    pager = environ.get("GIT_PAGER", environ.get("PAGER", shutil.which("less") or ""))
+    return pager if pager.strip() not in ("", "cat") else None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,19 +15,44 @@ from hypothesis import HealthCheck, settings
 
 sys.path += [str(Path(__file__).parent / room) for room in ("registry", "prompt")]
 
+from slow_files import SLOW_FILES
 from worlds import World, made
 
 # How long an example takes says more about the machine than about what is tested. The suite decides what
 # lands, so it tries the same examples each time; make fuzz tries others.
 settings.register_profile("fuzz", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("suite", settings.get_profile("fuzz"), derandomize=True)
+settings.register_profile("quick", settings.get_profile("suite"), max_examples=20)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 # What somebody configured for their own git is no part of a test.
 os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
+# The tests make hundreds of repositories and databases, which is much faster in memory than on a disk.
+MEMORY = Path("/dev/shm")
+
+
+def is_roomy(directory: Path) -> bool:
+    """Whether the suite, which needs half a gigabyte, fits into a directory and may run programs there."""
+    return (
+        os.access(directory, os.W_OK | os.X_OK)
+        and shutil.disk_usage(directory).free > 4 << 30
+        and not os.statvfs(directory).f_flag & os.ST_NOEXEC
+    )
+
+
+if "TMPDIR" not in os.environ and is_roomy(MEMORY):
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
 # What a shell runs in the background ignores Ctrl-C, and every program that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).as_posix() in SLOW_FILES:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -97,6 +98,7 @@ _LOOKALIKES = [
 ]
 
 
+@cache
 def texts() -> st.SearchStrategy[str]:
     """Texts as users write them and as they should not: blanks at line ends, control characters, markers."""
     pieces = st.lists(st.sampled_from(_ODD_PIECES), max_size=12).map("".join)
@@ -107,6 +109,7 @@ def texts() -> st.SearchStrategy[str]:
     return st.one_of(st.sampled_from(_LOOKALIKES), pieces, lines.map("\n".join), anything)
 
 
+@cache
 def names() -> st.SearchStrategy[str]:
     """Names of prompts: mostly plain, some hostile."""
     plain = st.from_regex(r"[a-z]{1,6}(/[a-z-]{1,6}){0,2}", fullmatch=True)
@@ -142,6 +145,7 @@ def names() -> st.SearchStrategy[str]:
     return st.one_of(plain, plain, hostile, anything)
 
 
+@cache
 def json_values() -> st.SearchStrategy[Any]:
     """User JSON: nulls, numbers, texts and their nesting."""
     numbers = st.one_of(st.integers(-(2**63), 2**63), st.floats(allow_nan=False, allow_infinity=False))
@@ -154,6 +158,7 @@ def json_values() -> st.SearchStrategy[Any]:
     )
 
 
+@cache
 def json_objects() -> st.SearchStrategy[dict[str, Any]]:
     """Objects of user JSON."""
     return st.dictionaries(texts(), json_values(), max_size=3)
@@ -167,6 +172,7 @@ def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(st.none(), strategy)
 
 
+@cache
 def blocks() -> st.SearchStrategy[dict[str, Any]]:
     """Content blocks of all twenty types, and of one that nobody knows."""
     text, obj = texts(), json_objects()
@@ -222,12 +228,14 @@ def blocks() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@cache
 def _content() -> st.SearchStrategy[list[dict[str, Any]]]:
     plain = texts().map(lambda text: [{"type": "text", "text": text}])
     filled_in = texts().map(lambda text: [{"type": "text", "text": text, "id": None, "annotations": None}])
     return st.one_of(plain, plain, filled_in, st.lists(blocks(), max_size=3))
 
 
+@cache
 def messages() -> st.SearchStrategy[dict[str, Any]]:
     """Messages of all roles, with and without what a server fills in."""
     common: dict[str, Any] = {
@@ -262,6 +270,7 @@ def messages() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@cache
 def _tools() -> st.SearchStrategy[dict[str, Any]]:
     text = texts()
     function = _fields({"name": text}, description=text, strict=st.booleans(), parameters=json_objects())
@@ -273,6 +282,7 @@ def _tools() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@cache
 def templates() -> st.SearchStrategy[dict[str, Any]]:
     """Chat and completion templates."""
     function = _fields({"name": texts()}, description=texts(), parameters=json_objects())
@@ -297,6 +307,7 @@ def templates() -> st.SearchStrategy[dict[str, Any]]:
     return st.one_of(chat, chat, completion)
 
 
+@cache
 def _metadata() -> st.SearchStrategy[dict[str, Any]]:
     model = _fields(
         {"provider": st.sampled_from(["openai", "anthropic"]), "name": texts()},
@@ -308,6 +319,7 @@ def _metadata() -> st.SearchStrategy[dict[str, Any]]:
     return st.one_of(st.just({}), _fields({"model": model}, owner=texts()), json_objects())
 
 
+@cache
 def prompts() -> st.SearchStrategy[Prompt]:
     """Prompts with everything that the registry can hold."""
     return st.builds(
@@ -320,6 +332,7 @@ def prompts() -> st.SearchStrategy[Prompt]:
     )
 
 
+@cache
 def locals_() -> st.SearchStrategy[Local]:
     """What a file says beside the content."""
     return st.builds(

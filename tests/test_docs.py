@@ -17,7 +17,7 @@ import yaml
 from walkthrough_shell import MANUAL, name_of
 
 from promptsync import __version__, errors
-from promptsync.cli import BUG, INTERRUPTED, VERBS, group, run
+from promptsync.cli import VERBS, group, run
 from promptsync.compare.state import State
 
 ROOT = Path(__file__).parents[1]
@@ -132,7 +132,7 @@ def test_every_state_is_in_the_manual_and_no_other() -> None:
 
 
 def test_every_exit_code_is_in_the_manual_and_no_other() -> None:
-    known = {0, BUG, INTERRUPTED, *(kind.exit_code for kind in subclasses(errors.PromptsyncError))}
+    known = {0, *(kind.exit_code for kind in subclasses(errors.PromptsyncError))}
     assert [int(cell) for cell in first_cells(DOCS / "states.md", "## Exit codes")] == sorted(known)
 
 

@@ -152,7 +152,7 @@ def test_the_evaluation_of_triage_fails_without_the_line_that_asks_for_its_field
     assert (by_name["refund quality"]["passed"], by_name["refund quality"]["score"]) == (True, 100)
     triaged = by_name["triage accuracy"]
     assert (triaged["passed"], triaged["score"], triaged["version"]) == (False, 50, 2)
-    assert triaged["reason"] == "scored 50, under the minimum of 90"
+    assert triaged["reason"] == "score 50 is below the minimum of 90"
     missed = {(cell["row"], cell["column"]) for cell in triaged["missed_cells"]}
     assert missed == {(row, "all fields") for row in (1, 2, 3)}
 

@@ -21,7 +21,6 @@ EXAMPLE = ROOT / "example-repo"
 REPOSITORY = "https://github.com/promptsync/promptsync"
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(not (ROOT / ".git").exists(), reason="pre-commit clones this repository"),
 ]
 

@@ -1,1 +1,1 @@
-"""Running what proves a prompt, and noting what became of it: evaluations, agents, datasets, requests."""
+"""Checking prompts with evaluations and agents: select, run, bind to versions, results; and tracking."""

@@ -1,55 +1,98 @@
-"""Runs that go on at the same time: started, looked at until they have ended, and judged."""
+"""Runs in the registry: started together, polled until they have ended, then completed with their results."""
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final, Generic, TypeVar
 
-from promptsync.checks.outcome import Interrupted
-from promptsync.checks.wait import Patience, Progress, wait
+from promptsync.errors import RemoteError
 from promptsync.parallel import for_each, mapped
+from promptsync.registry.errors import FateUnknown
+
+_GROWTH: Final = 1.5
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done, and how many there are (0: not known yet)."""
 
 
-class Run(Protocol):
-    """One run of an evaluation or an agent."""
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait in total, and between two polls: a little longer each time. All in seconds."""
+
+    timeout: float = 1800.0
+    first: float = 0.1
+    longest: float = 5.0
+
+
+class Status(StrEnum):
+    """The state of a run.
+
+    ``FAILED`` ended without completing. ``TIMED_OUT`` was still running when we stopped waiting.
+    ``UNREADABLE`` was started, but the registry did not say how it went. ``MAYBE_STARTED`` may or may not
+    have been started.
+    """
+
+    NOT_STARTED = "not-started"
+    MAYBE_STARTED = "maybe-started"
+    RUNNING = "running"
+    TIMED_OUT = "timed-out"
+    UNREADABLE = "unreadable"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Run(ABC):
+    """One run of an evaluation or an agent. ``error`` is what the registry failed at."""
+
+    name: str
+    status: Status = field(default=Status.NOT_STARTED, kw_only=True)
+    error: RemoteError | None = field(default=None, kw_only=True)
 
     @property
-    def is_under_way(self) -> bool: ...
+    def is_under_way(self) -> bool:
+        return self.status is Status.RUNNING
+
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """Where to find it in the registry, such as ``report 5``."""
 
 
 RunT = TypeVar("RunT", bound=Run)
 
 
+def start_failed(run: RunT, error: RemoteError) -> RunT:
+    """Return a run whose start raised ``error``."""
+    status = Status.MAYBE_STARTED if isinstance(error, FateUnknown) else Status.NOT_STARTED
+    return replace(run, status=status, error=error)
+
+
 class Batch(ABC, Generic[RunT]):
-    """Runs of one kind; ``runs`` is how far they are, at every moment."""
+    """Runs of one kind. ``runs`` is their state at every moment, also after Ctrl-C."""
 
     def __init__(self, runs: Sequence[RunT]) -> None:
         self.runs = list(runs)
 
     @abstractmethod
-    def started(self, index: int) -> RunT:
-        """Start a run."""
+    def start(self, index: int) -> RunT:
+        """Start a run, and return its new state."""
 
     @abstractmethod
-    def looked_at(self, run: RunT) -> RunT:
-        """Ask the registry how far a run is."""
+    def poll(self, run: RunT) -> RunT:
+        """Return the state of a run that was under way."""
 
-    @abstractmethod
-    def given_up(self, run: RunT) -> RunT:
-        """A run that nobody waits for any longer."""
-
-    def judged(self, run: RunT) -> RunT:
-        """A run with what is only asked for once it has ended."""
+    def complete(self, run: RunT) -> RunT:
+        """Return an ended run with what can only be fetched then."""
         return run
 
     @abstractmethod
     def progress(self) -> tuple[int, int]:
         """How much is done, and how much there is."""
-
-    def indexes(self) -> list[int]:
-        return list(range(len(self.runs)))
 
     def under_way(self) -> list[int]:
         return [index for index, run in enumerate(self.runs) if run.is_under_way]
@@ -59,66 +102,71 @@ class Batch(ABC, Generic[RunT]):
 
 
 Batches = Sequence[Batch[Any]]
-_Place = tuple[Batch[Any], int]
 
 
-def run_together(batches: Batches, *, patience: Patience | None, progress: Progress, what: str) -> None:
-    """Start all runs of all batches at the same time, wait until they have ended, and judge them.
+def run_together(batches: Batches, *, patience: Patience | None, progress: Progress, what: str) -> bool:
+    """Start the runs of all batches, and wait until they have ended; without ``patience`` only start them.
 
-    Without ``patience`` they are only started. Raises ``Interrupted`` with the runs as they are.
+    Returns false if Ctrl-C cut it short.
     """
-    with interruptible(batches):
-        for_each(_keeping(lambda batch, index: batch.started(index)), _places(batches, Batch.indexes))
-        if patience is not None:
-            finish(batches, patience=patience, progress=progress, what=what)
+    everything = [(batch, index) for batch in batches for index in range(len(batch.runs))]
+    try:
+        for_each(_updating(lambda batch, index: batch.start(index)), everything)
+    except KeyboardInterrupt:
+        return False
+    return patience is None or finish(batches, patience=patience, progress=progress, what=what)
 
 
-def finish(batches: Batches, *, patience: Patience, progress: Progress, what: str) -> None:
-    """Wait until runs that were started have ended, and judge those that have when the time is up."""
+def finish(batches: Batches, *, patience: Patience, progress: Progress, what: str) -> bool:
+    """Wait until runs that were started have ended. Returns false if Ctrl-C cut it short."""
 
-    def over() -> bool:
-        look(batches)
+    def all_ended() -> bool:
+        poll(batches)
         counts = [batch.progress() for batch in batches]
         progress(what, sum(done for done, _ in counts), sum(total for _, total in counts))
         return not any(batch.under_way() for batch in batches)
 
-    if not wait(over, patience):
-        for batch in batches:
-            for index in batch.under_way():
-                batch.runs[index] = batch.given_up(batch.runs[index])
-    judge(batches)
-
-
-def look(batches: Batches) -> None:
-    """Ask once how far the runs under way are."""
-    step = _keeping(lambda batch, index: batch.looked_at(batch.runs[index]))
-    mapped(step, _places(batches, Batch.under_way))
-
-
-def judge(batches: Batches) -> None:
-    """Ask for what is only known about runs that have ended."""
-    step = _keeping(lambda batch, index: batch.judged(batch.runs[index]))
-    mapped(step, _places(batches, Batch.ended))
-
-
-@contextmanager
-def interruptible(batches: Batches) -> Iterator[None]:
-    """Turn Ctrl-C into ``Interrupted`` with the runs of the batches as they are."""
     try:
-        yield
+        if not wait(all_ended, patience):
+            for batch in batches:
+                for index in batch.under_way():
+                    batch.runs[index] = replace(batch.runs[index], status=Status.TIMED_OUT)
+        complete(batches)
     except KeyboardInterrupt:
-        raise Interrupted([run for batch in batches for run in batch.runs]) from None
+        return False
+    return True
 
 
-def _keeping(step: Callable[[Batch[Any], int], Any]) -> Callable[[_Place], None]:
-    """What replaces a run by what a step makes of it: kept at once, for an interruption in between."""
+def poll(batches: Batches) -> None:
+    """Update the runs that are under way, once."""
+    running = [(batch, index) for batch in batches for index in batch.under_way()]
+    mapped(_updating(lambda batch, index: batch.poll(batch.runs[index])), running)
 
-    def keep(place: _Place) -> None:
+
+def complete(batches: Batches) -> None:
+    """Fetch what is available only for ended runs."""
+    ended = [(batch, index) for batch in batches for index in batch.ended()]
+    mapped(_updating(lambda batch, index: batch.complete(batch.runs[index])), ended)
+
+
+def _updating(step: Callable[[Batch[Any], int], Any]) -> Callable[[tuple[Batch[Any], int]], None]:
+    """Store each new state at once, so that Ctrl-C between two runs loses none of them."""
+
+    def update(place: tuple[Batch[Any], int]) -> None:
         batch, index = place
         batch.runs[index] = step(batch, index)
 
-    return keep
+    return update
 
 
-def _places(batches: Batches, indexes: Callable[[Batch[Any]], list[int]]) -> list[_Place]:
-    return [(batch, index) for batch in batches for index in indexes(batch)]
+def wait(is_over: Callable[[], bool], patience: Patience) -> bool:
+    """Call ``is_over`` until it returns true; false when patience runs out first."""
+    deadline = time.monotonic() + patience.timeout
+    pause = patience.first
+    while not is_over():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(pause, left))
+        pause = min(pause * _GROWTH, patience.longest)
+    return True

@@ -1,15 +1,17 @@
-"""Of which versions a run is a proof: it may have passed on another text than the one in question."""
+"""Which versions a run checked: a run can pass and still have run another text than the one in question."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
-from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from promptsync.checks.reports import EvaluationRun
-from promptsync.checks.uses import Use
+from promptsync.checks.agents import AgentOrder
+from promptsync.checks.catalogue import Use, uses_of_agent
+from promptsync.checks.evaluations import EvaluationRun
+from promptsync.checks.receipt import AgentResult, CheckResult, CheckResults, EvaluationResult, Unbound
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import Listed
@@ -18,128 +20,165 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
 _FEW: Final = 5
-"""As many prompts are read one by one, for the whole list has a page for every hundred."""
+"""Up to this many prompts are fetched one by one; the whole list has a page for every hundred."""
 
 
 class Bond(Enum):
-    """``SILENT`` is a run about another prompt, which says neither yes nor no about this one."""
+    """Whether a run checked a version: ``UNRELATED`` is a run of another prompt."""
 
-    PROOF = "proof"
-    DOUBT = "doubt"
-    SILENT = "silent"
+    BOUND = "bound"
+    UNBOUND = "unbound"
+    UNRELATED = "unrelated"
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """Why a run is no proof of a version of a prompt, or of its file where no version says the same."""
-
-    prompt: str
-    version: int | None
-    reason: str
-
-    @property
-    def what(self) -> str:
-        """What is not proven, for people."""
-        return self.prompt if self.version is None else f"{self.prompt} v{self.version}"
-
-    def __str__(self) -> str:
-        return f"no proof of {self.what}: {self.reason}"
-
+_RANKS: Final = {bond: rank for rank, bond in enumerate(Bond)}
+"""Of several findings about one prompt, the first kind counts."""
 
 Finding = tuple[Bond, str]
-"""What a run is for a prompt, and why it is no proof."""
+"""Whether a run checked a prompt's version, and why not."""
 
-_PROOF: Final[Finding] = (Bond.PROOF, "")
+_BOUND: Final[Finding] = (Bond.BOUND, "")
+_ResultT = TypeVar("_ResultT", EvaluationResult, AgentResult)
 
 
 class Binder:
-    """Tells what runs prove. Make it before they start: it reads which versions are the latest then.
+    """Finds out which versions runs checked. Create it before they start: it fetches the latest versions.
 
-    ``versions`` are those to be proven, by prompt. What is the latest afterwards, and which snippets a
-    version contains, is only asked where a run does not say what it ran.
+    ``versions`` are the versions to check, by prompt. ``unpublished`` are prompts whose files differ from
+    the registry, and why: no run can check them. The latest versions after the runs, and the
+    snippets in a version, are fetched only if a run does not say what it ran.
     """
 
-    def __init__(self, registry: Registry, versions: Mapping[str, int]) -> None:
+    def __init__(
+        self, registry: Registry, versions: Mapping[str, int], unpublished: Mapping[str, str]
+    ) -> None:
         self.versions = versions
+        self._unpublished = unpublished
         self._registry = registry
         self._before = _latest(registry, versions)
-        self._known: dict[Use, Mapping[str, object]] = {}
+        self._rendered: dict[Use, Mapping[str, object]] = {}
+
+    def bind(
+        self, results: CheckResults, orders: Sequence[AgentOrder], *, allow_unbound: bool
+    ) -> CheckResults:
+        """Return results with the versions that they did not check, which they fail for unless allowed.
+
+        ``orders`` are those of the agents. A run of another prompt is no failure for a prompt that some
+        other run checked.
+        """
+        if not self.versions and not self._unpublished:
+            return results
+        uses = mapped(partial(_uses_of, self._registry), orders)
+        evaluations = [self._findings(one, self._of_evaluation(one)) for one in results.evaluations]
+        agents = [
+            self._findings(one, partial(self.of_uses, uses=found))
+            for one, found in zip(results.agents, uses, strict=True)
+        ]
+        findings = [item for found in (*evaluations, *agents) for item in found.items()]
+        checked = {prompt for prompt, (bond, _) in findings if bond is Bond.BOUND}
+        with_unbound = partial(self._with_unbound, checked=checked, allowed=allow_unbound)
+        return replace(
+            results,
+            evaluations=tuple(map(with_unbound, results.evaluations, evaluations)),
+            agents=tuple(map(with_unbound, results.agents, agents)),
+        )
+
+    def _of_evaluation(self, one: EvaluationResult) -> Callable[[str], Finding]:
+        return lambda prompt: self.of_evaluation(prompt, one.check.prompts, one.run)
+
+    def _findings(self, one: CheckResult, find: Callable[[str], Finding]) -> Mapping[str, Finding]:
+        """Return which of its prompts a check that passed has checked."""
+        found = {}
+        for prompt in one.check.prompts if one.passed else ():
+            if prompt in self._unpublished:
+                found[prompt] = Bond.UNBOUND, self._unpublished[prompt]
+            elif prompt in self.versions:
+                found[prompt] = find(prompt)
+        return found
+
+    def _with_unbound(
+        self, one: _ResultT, findings: Mapping[str, Finding], *, checked: Collection[str], allowed: bool
+    ) -> _ResultT:
+        unbound = tuple(
+            Unbound(prompt, self.versions.get(prompt), why)
+            for prompt, (bond, why) in findings.items()
+            if bond is Bond.UNBOUND or (bond is Bond.UNRELATED and prompt not in checked)
+        )
+        reason = one.reason if allowed or not unbound else "; ".join(map(str, unbound))
+        return replace(one, unbound=unbound, reason=reason)
 
     def of_evaluation(self, prompt: str, prompts: Sequence[str], run: EvaluationRun) -> Finding:
-        """What a run of an evaluation that is to prove ``prompts`` is for one of them."""
+        """Return whether a run of an evaluation for ``prompts`` checked one of them."""
         if run.version is not None and run.prompt_id is None and len(prompts) > 1:
-            return Bond.DOUBT, f"its report names v{run.version}, and not of which prompt"
-        if run.version is not None and run.prompt_id in (None, self._id(prompt)):
-            wanted = self.versions[prompt]
-            return _PROOF if run.version == wanted else (Bond.DOUBT, f"its report names v{run.version}")
+            return Bond.UNBOUND, f"the report names v{run.version}, but not of which prompt"
         if run.prompt_id in (None, self._id(prompt)):
-            return self.of_uses(prompt, run.uses)
+            if run.version is None:
+                return self.of_uses(prompt, run.uses)
+            is_wanted = run.version == self.versions[prompt]
+            return _BOUND if is_wanted else (Bond.UNBOUND, f"the report names v{run.version}")
         if any(use.prompt == prompt for use in run.uses):
             return self.of_uses(prompt, run.uses)
         parent = self._name(run.prompt_id)
         return self._as_snippet(prompt, [] if parent is None else [Use("", parent, run.version)])
 
     def of_uses(self, prompt: str, uses: Iterable[Use]) -> Finding:
-        """What a run is for a prompt when all that is known is what its steps use, if that."""
+        """Return whether a run checked a prompt, if only the prompts in its steps are known."""
         uses = tuple(uses)
         own = [use for use in uses if use.prompt == prompt]
-        wanted = self.versions[prompt]
         for use in own:
             if use.label is not None:
-                return Bond.DOUBT, f"its step {use.step} uses whatever is under the label {use.label}"
-            if use.version not in (None, wanted):
-                return Bond.DOUBT, f"its step {use.step} uses v{use.version}"
+                return Bond.UNBOUND, f"step {use.step} uses the label {use.label}"
+            if use.version not in (None, self.versions[prompt]):
+                return Bond.UNBOUND, f"step {use.step} uses v{use.version}"
         if own and all(use.version is not None for use in own):
-            return _PROOF
+            return _BOUND
         if not own and uses:
             return self._as_snippet(prompt, uses)
         return self._was_latest(prompt)
 
     def _was_latest(self, prompt: str) -> Finding:
-        wanted = self.versions[prompt]
+        """Without a version in the report, the run used the latest; it must not have changed meanwhile."""
         try:
             after = self._after
         except RemoteError as error:
-            return (
-                Bond.DOUBT,
-                f"it does not say what it ran, and which version is the latest: {error.message}",
-            )
+            reason = f"the run names no version, and the latest could not be read: {error.message}"
+            return Bond.UNBOUND, reason
         for found in (self._before.get(prompt), after.get(prompt)):
-            if found is None or found.version != wanted:
-                other = (
-                    "the registry has no such prompt" if found is None else f"the latest was v{found.version}"
-                )
-                return Bond.DOUBT, f"it does not say what it ran, and {other}"
-        return _PROOF
+            if found is None:
+                return Bond.UNBOUND, "the run names no version, and the registry has no such prompt"
+            if found.version != self.versions[prompt]:
+                return Bond.UNBOUND, f"the run names no version, and the latest was v{found.version}"
+        return _BOUND
 
     def _as_snippet(self, prompt: str, parents: Iterable[Use]) -> Finding:
-        """A run of other prompts is a proof of a snippet that they contained in that version."""
+        """A run of other prompts checks a snippet that they contained in the wanted version."""
         findings = [self._contained(prompt, parent) for parent in parents]
         first = {bond: (bond, why) for bond, why in reversed(findings)}
-        silent = Bond.SILENT, "it ran another prompt"
-        return next((first[bond] for bond in (Bond.PROOF, Bond.DOUBT, Bond.SILENT) if bond in first), silent)
+        return next(
+            (first[bond] for bond in Bond if bond in first), (Bond.UNRELATED, "it ran another prompt")
+        )
 
     def _contained(self, prompt: str, parent: Use) -> Finding:
         pin = f" v{parent.version}" if parent.version is not None else ""
-        shown = f"it ran {parent.prompt}{pin}"
+        ran = f"it ran {parent.prompt}{pin}"
         try:
-            found = self._rendered(parent)
+            found = self._render(parent)
         except RemoteError as error:
-            return Bond.DOUBT, f"{shown}, and what that contains cannot be read: {error.message}"
+            return Bond.UNBOUND, f"{ran}, whose snippets could not be read: {error.message}"
         contained = _snippets(found, prompt)
         if self.versions[prompt] in contained:
-            return _PROOF
+            return _BOUND
         if contained:
-            return Bond.DOUBT, f"{shown}, which contains v{contained[0]}"
-        return Bond.SILENT, f"{shown}, which does not contain it"
+            return Bond.UNBOUND, f"{ran}, which contains v{contained[0]}"
+        return Bond.UNRELATED, f"{ran}, which does not contain it"
 
-    def _rendered(self, parent: Use) -> Mapping[str, object]:
+    def _render(self, parent: Use) -> Mapping[str, object]:
         key = replace(parent, step="")
-        if key not in self._known:
-            self._known[key] = self._registry.prompts.render(
+        if key not in self._rendered:
+            self._rendered[key] = self._registry.prompts.render(
                 parent.prompt, version=parent.version, label=parent.label
             )
-        return self._known[key]
+        return self._rendered[key]
 
     @cached_property
     def _after(self) -> Mapping[str, Listed]:
@@ -163,6 +202,10 @@ class Binder:
             return None
 
 
+def _uses_of(registry: Registry, order: AgentOrder) -> tuple[Use, ...]:
+    return uses_of_agent(registry, order.agent.id, label=order.label, version=order.version)
+
+
 def _latest(registry: Registry, names: Iterable[str]) -> Mapping[str, Listed]:
     wanted = set(names)
     if len(wanted) > _FEW:
@@ -172,7 +215,7 @@ def _latest(registry: Registry, names: Iterable[str]) -> Mapping[str, Listed]:
 
 
 def _snippets(raw: Mapping[str, object], prompt: str) -> list[int]:
-    """The versions of ``prompt`` in the snippets that a rendered prompt says it contains."""
+    """Return the versions of ``prompt`` among the snippets that a rendered prompt contains."""
     listed = raw.get("snippets")
     items = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
     found = (one.get("version") for one in items if one.get("prompt_name") == prompt)

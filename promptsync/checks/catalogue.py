@@ -1,26 +1,27 @@
-"""What a registry can run, and what it runs it on: found by name or id."""
+"""The evaluations, agents and datasets of a registry, and the prompts that their steps use."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from promptsync.errors import RemoteError, UsageError
+from promptsync.registry.promptlayer.parse import number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
 
 class NoSuchItem(UsageError):
-    """The registry has no evaluation, agent or run of that name or id."""
+    """The registry has no evaluation, agent or run with that name or id."""
 
     code = "not-found"
 
 
 class Item(Protocol):
-    """What has a name and an id."""
+    """Anything with a name and an id."""
 
     @property
     def id(self) -> int: ...
@@ -31,10 +32,16 @@ class Item(Protocol):
 
 ItemT = TypeVar("ItemT", bound=Item)
 
+_PROMPT_STEP: Final = "PROMPT_TEMPLATE"
+_HOLDERS: Final = ("template", "prompt_template", "prompt")
+_NAMES: Final = ("name", "prompt_name")
+_VERSIONS: Final = ("version_number", "prompt_version_number", "version")
+_LABELS: Final = ("label", "release_label", "prompt_label")
+
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A run of an evaluation, as its list tells it. ``score`` is ``None`` where the list has none."""
+    """A run of an evaluation, as listed. ``score`` is ``None`` if the list has none."""
 
     id: int
     name: str
@@ -44,7 +51,7 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A pipeline. ``runs`` are those so far, newest first; ``None`` where the registry does not list them."""
+    """A pipeline. ``runs`` are newest first; ``None`` if the registry does not list them."""
 
     id: int
     name: str
@@ -54,13 +61,13 @@ class Evaluation:
 
     @property
     def last(self) -> PastRun | None:
-        """The newest run that has ended."""
+        """The newest run that completed."""
         return next((run for run in self.runs or () if run.status.upper() == "COMPLETED"), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A workflow. ``version`` is its latest one."""
+    """A workflow. ``version`` is its latest."""
 
     id: int
     name: str
@@ -70,7 +77,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One version of a dataset; ``name`` is that of the group which all its versions share."""
+    """One version of a dataset. ``name`` is the name of the group that holds its versions."""
 
     id: int
     name: str
@@ -81,18 +88,18 @@ class Dataset:
 
 
 def list_evaluations(registry: Registry, *, runs: bool = False, **filters: object) -> list[Evaluation]:
-    """Every evaluation that the filters leave, with its ``runs`` if asked for."""
+    """Return the evaluations that match the filters; with ``runs``, each with its runs."""
     found = registry.checks.list_evaluations(include_runs=runs, **filters)
     return [_evaluation(raw) for raw in found if raw.get("is_blueprint") is not False]
 
 
 def list_agents(registry: Registry, **filters: object) -> list[Agent]:
-    """Every agent that the filters leave."""
+    """Return the agents that match the filters."""
     return [
         Agent(
             _id(raw),
             str(raw.get("name") or ""),
-            _whole(raw.get("latest_version_number")),
+            number(raw, "latest_version_number"),
             tuple(map(str, raw.get("release_labels") or ())),
         )
         for raw in registry.checks.list_agents(**filters)
@@ -100,38 +107,38 @@ def list_agents(registry: Registry, **filters: object) -> list[Agent]:
 
 
 def list_datasets(registry: Registry, **filters: object) -> list[Dataset]:
-    """Every version of every dataset that the filters leave."""
+    """Return the dataset versions that match the filters."""
     return [_dataset(raw) for raw in registry.checks.list_datasets(**filters)]
 
 
 def pick(items: Sequence[ItemT], wanted: Iterable[str], kind: str, url: str) -> list[ItemT]:
-    """The items of those names or ids, each once, in that order; ``kind`` is the word for one of them.
+    """Return the items with those names or ids, each once, in that order; ``kind`` says what they are.
 
-    A name beats an id that reads the same. Raises ``NoSuchItem``, and ``UsageError`` for a name that
-    several share.
+    A name takes precedence over an equal id. Raises ``NoSuchItem``, and ``UsageError`` for a name that
+    several items share.
     """
-    return list(dict.fromkeys(_one(items, text, kind, url) for text in wanted))
+    return list(dict.fromkeys(_pick_one(items, text, kind, url) for text in wanted))
 
 
-def _one(items: Sequence[ItemT], wanted: str, kind: str, url: str) -> ItemT:
+def _pick_one(items: Sequence[ItemT], wanted: str, kind: str, url: str) -> ItemT:
     found = [item for item in items if item.name == wanted] or [
         item for item in items if str(item.id) == wanted
     ]
     if len(found) > 1:
         ids = ", ".join(str(item.id) for item in found)
-        raise UsageError(f"{url} has several {kind}s called {wanted!r}: {ids}", hint="give the id instead")
+        raise UsageError(
+            f"{url} has several {kind}s named {wanted!r}, with the ids {ids}", hint="use the id instead"
+        )
     if not found:
         close = difflib.get_close_matches(wanted, [item.name for item in items], 1)
-        verb = {"evaluation": "eval"}.get(kind, kind)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise NoSuchItem(
-            f"{url} has no {kind} {wanted!r}", hint=f"{hint}promptsync {verb} list shows what it has"
-        )
+        verb = "eval" if kind == "evaluation" else kind
+        hint = f"did you mean {close[0]!r}?" if close else f"promptsync {verb} list"
+        raise NoSuchItem(f"{url} has no {kind} {wanted!r}", hint=hint)
     return found[0]
 
 
 def score_of(raw: object) -> float | None:
-    """The number in a score as the registry gives it: bare, or under ``overall_score`` or ``score``."""
+    """Return the number in a registry's score: bare, or under ``overall_score`` or ``score``."""
     if isinstance(raw, Mapping):
         values = (raw.get(key) for key in ("overall_score", "score"))
         return next((found for value in values if (found := score_of(value)) is not None), None)
@@ -140,22 +147,22 @@ def score_of(raw: object) -> float | None:
 
 def _evaluation(raw: Mapping[str, Any]) -> Evaluation:
     listed = raw.get("runs")
-    runs = [run for run in listed if isinstance(run, dict)] if isinstance(listed, list) else None
-    past = None
-    if runs is not None:
-        made = [
-            PastRun(
-                _id(run), str(run.get("name") or ""), str(run.get("status") or ""), score_of(run.get("score"))
-            )
-            for run in runs
-        ]
-        past = tuple(sorted(made, key=lambda run: -run.id))
+    runs = None
+    if isinstance(listed, list):
+        past = [_past_run(run) for run in listed if isinstance(run, dict)]
+        runs = tuple(sorted(past, key=lambda run: -run.id))
     return Evaluation(
         _id(raw),
         str(raw.get("name") or ""),
-        _whole(raw.get("dataset_id")),
-        _text(raw.get("created_at")),
-        past,
+        number(raw, "dataset_id"),
+        text(raw, "created_at"),
+        runs,
+    )
+
+
+def _past_run(raw: Mapping[str, Any]) -> PastRun:
+    return PastRun(
+        _id(raw), str(raw.get("name") or ""), str(raw.get("status") or ""), score_of(raw.get("score"))
     )
 
 
@@ -165,25 +172,59 @@ def _dataset(raw: Mapping[str, Any]) -> Dataset:
     return Dataset(
         _id(raw),
         str(group.get("name") or raw.get("name") or ""),
-        _whole(raw.get("dataset_group_id")) or _whole(group.get("id")),
-        _whole(raw.get("version_number")),
+        number(raw, "dataset_group_id") or number(group, "id"),
+        number(raw, "version_number"),
         tuple(map(str, raw.get("column_names") or ())),
         raw.get("is_deleted") is True,
     )
 
 
 def _id(raw: Mapping[str, Any]) -> int:
-    found = _whole(raw.get("id"))
+    found = number(raw, "id")
     if found is None:
         raise RemoteError(
-            f"the registry lists something without an id: {str(dict(raw))[:80]}", code="bad-answer"
+            f"the registry listed something without an id: {str(dict(raw))[:80]}", code="bad-answer"
         )
     return found
 
 
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A prompt that a step uses: its latest version unless ``version`` or ``label`` pins it."""
+
+    step: str
+    prompt: str
+    version: int | None = None
+    label: str | None = None
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+def uses_in(steps: object, type_key: str) -> tuple[Use, ...]:
+    """Return the prompts in a list of columns or nodes, whose type is under ``type_key``.
+
+    PromptLayer does not document how a step holds its prompt; steps that we do not understand are skipped.
+    """
+    return tuple(_uses(steps, type_key))
+
+
+def uses_of_agent(
+    registry: Registry, agent_id: int, *, label: str | None = None, version: int | None = None
+) -> tuple[Use, ...]:
+    """Return the prompts in the nodes of one version of an agent; none if the registry does not say."""
+    try:
+        found = registry.checks.agent(agent_id, label=label, version=version)
+    except RemoteError:
+        return ()
+    return uses_in(found.get("nodes"), "node_type")
+
+
+def _uses(steps: object, type_key: str) -> Iterator[Use]:
+    for step in steps if isinstance(steps, list) else ():
+        if not isinstance(step, Mapping) or step.get(type_key) != _PROMPT_STEP:
+            continue
+        configuration: Any = step.get("configuration")
+        for key in _HOLDERS:
+            prompt = configuration.get(key) if isinstance(configuration, Mapping) else None
+            if isinstance(prompt, Mapping) and (name := text(prompt, *_NAMES)) is not None:
+                label = text(prompt, *_LABELS) or None
+                yield Use(text(step, "name") or "", name, number(prompt, *_VERSIONS), label)
+                break

@@ -1,168 +1,204 @@
-"""Running evaluations: start, wait, and judge what came of them."""
+"""Running evaluations: start them, read their reports, fetch scores and failed cells."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from promptsync.checks.batch import Batch, finish, interruptible, judge, look
-from promptsync.checks.catalogue import Evaluation, pick
-from promptsync.checks.outcome import Status, start_failed
-from promptsync.checks.reports import (
-    EvaluationRun,
-    as_reported,
-    failed_cells,
-    previous_score,
-    with_score,
-)
-from promptsync.checks.wait import Patience, Progress
-from promptsync.errors import AnswerIsNo, RemoteError
+from promptsync.checks.batch import Batch, Run, Status, start_failed
+from promptsync.checks.catalogue import Evaluation, Use, score_of, uses_in
+from promptsync.errors import RemoteError
+from promptsync.registry.errors import NotFound, Unsupported
+from promptsync.registry.promptlayer.parse import number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
-_WHAT: Final = "running evaluations"
+_UNFINISHED: Final = frozenset(
+    {"RUNNING", "QUEUED", "PENDING", "CREATED", "STARTED", "PROCESSING", "IN_PROGRESS"}
+)
+_COMPLETED: Final = frozenset({"COMPLETED", "SUCCESS", "SUCCEEDED", "FINISHED"})
+_FAILED: Final = "FAILED"
+_DATASET: Final = "dataset"
+_RETURNED_FALSE: Final = "check returned false"
+_MODEL: Final = "model: "
 
 
 @dataclass(frozen=True, slots=True)
-class Standard:
-    """What a run has to reach. ``min_score`` is 0 to 100."""
+class FailedCell:
+    """``row`` counts from 1. All fields are ``None`` if the registry says only that some cell failed."""
 
-    min_score: float | None = None
-    allow_unscored: bool = False
-
-    def at_least(self, min_score: float | None) -> Standard:
-        """This standard with another minimum besides its own: the stricter one counts."""
-        given = [one for one in (self.min_score, min_score) if one is not None]
-        return replace(self, min_score=max(given, default=None))
-
-    def is_missed_by(self, run: EvaluationRun) -> bool:
-        """Whether its score is all that keeps a run from passing."""
-        is_low = run.score is not None and self.min_score is not None and run.score < self.min_score
-        return is_low and run.status is Status.COMPLETED and run.error is None and not run.failed_cells
-
-    def verdict(self, run: EvaluationRun) -> str:
-        """Why ``run`` does not pass; empty when it does."""
-        if run.error is not None:
-            return run.error.message
-        if run.status is Status.TIMED_OUT:
-            return f"still running when the time was up; report {run.report_id}"
-        if run.status is not Status.COMPLETED:
-            return f"did not complete: {run.status}"
-        if run.failed_cells:
-            number_of = len(run.failed_cells)
-            return f"{number_of} failed {'cell' if number_of == 1 else 'cells'}"
-        if run.score is None:
-            return "" if self.allow_unscored else "it has no score"
-        if self.min_score is not None and run.score < self.min_score:
-            return f"scored {run.score:g}, under the minimum of {self.min_score:g}"
-        return ""
+    row: int | None = None
+    column: str | None = None
+    reason: str | None = None
 
 
-def fault_of(run: EvaluationRun, standard: Standard) -> tuple[RemoteError | None, str]:
-    """What the registry failed at in a run, and why it does not pass; ``None`` and empty when it does."""
-    verdict = standard.verdict(run)
-    error = run.error
-    if error is None and verdict and run.score is None and run.no_score is not None:
-        is_unscored = run.status is Status.COMPLETED and not run.failed_cells
-        error = _unscored(run.no_score) if is_unscored else None
-    return error, verdict
+@dataclass(frozen=True, slots=True)
+class EvaluationRun(Run):
+    """One run of an evaluation.
 
-
-def _unscored(error: RemoteError) -> RemoteError:
-    return RemoteError(
-        error.message, hint="--allow-unscored takes an evaluation without a score for passed", code=error.code
-    )
-
-
-def run_to_show(evaluations: Sequence[Evaluation], wanted: str, url: str) -> EvaluationRun:
-    """The run that ``wanted`` means: a report id, or the last run of the evaluation of that name or id.
-
-    Where the registry does not list runs, the evaluation itself is what can be read. Raises ``NoSuchItem``,
-    and ``AnswerIsNo`` for an evaluation that was never run.
+    ``report_id`` is the id to read it by; ``evaluation_id`` is ``None`` if only the report is known.
+    ``done`` and ``cells`` count cells. ``score`` is 0 to 100; if it is ``None`` because the registry has no
+    such operation, ``no_score`` says so. ``version`` is the prompt version that the report names,
+    ``prompt_id`` the id of that prompt, and ``uses`` the prompts in its columns. ``missed_cells`` are the
+    checks that returned false, fetched if the score is below the minimum. ``model`` is what answered, if an
+    embedded registry ran it.
     """
-    for one in evaluations:
-        run = next((run for run in one.runs or () if str(run.id) == wanted), None)
-        if run is not None and wanted not in {other.name for other in evaluations}:
-            return EvaluationRun(one.name, one.id, run.id)
-    is_known = any(wanted in (one.name, str(one.id)) for one in evaluations)
-    if not is_known and wanted.isascii() and wanted.isdigit():
-        return EvaluationRun(f"report {wanted}", None, int(wanted))
-    (one,) = pick(evaluations, [wanted], "evaluation", url)
-    if one.runs is None:
-        return EvaluationRun(one.name, one.id, one.id)
-    if not one.runs:
-        raise AnswerIsNo(
-            f"{one.name} has not been run yet", hint=f"promptsync eval run {one.id} runs it", code="never-run"
-        )
-    return EvaluationRun(one.name, one.id, one.runs[0].id)
 
+    evaluation_id: int | None = None
+    report_id: int | None = None
+    done: int = 0
+    cells: int = 0
+    score: float | None = None
+    previous_score: float | None = None
+    failed_cells: tuple[FailedCell, ...] = ()
+    missed_cells: tuple[FailedCell, ...] = ()
+    version: int | None = None
+    prompt_id: int | None = None
+    uses: tuple[Use, ...] = ()
+    model: str | None = None
+    no_score: RemoteError | None = field(default=None, compare=False)
 
-def await_report(
-    registry: Registry,
-    run: EvaluationRun,
-    *,
-    known: Sequence[Evaluation] = (),
-    patience: Patience | None,
-    progress: Progress,
-) -> EvaluationRun:
-    """How a run that was started before is by now, or, with ``patience``, how it ends.
+    @property
+    def location(self) -> str:
+        return f"report {self.report_id}"
 
-    ``known`` are evaluations with their runs, of which the one before this tells the score before.
-    """
-    batch = EvaluationBatch(registry, [_until(one, run) for one in known if one.id == run.evaluation_id])
-    batch.runs = [replace(run, status=Status.RUNNING)]
-    with interruptible([batch]):
-        if patience is None:
-            look([batch])
-            judge([batch])
-        else:
-            finish([batch], patience=patience, progress=progress, what=_WHAT)
-    return batch.runs[0]
-
-
-def _until(evaluation: Evaluation, run: EvaluationRun) -> Evaluation:
-    """Return an evaluation as it was before one of its runs: newer ones have larger ids."""
-    runs = tuple(one for one in evaluation.runs or () if run.report_id is None or one.id < run.report_id)
-    return replace(evaluation, runs=runs)
+    @property
+    def located_cells(self) -> tuple[FailedCell, ...]:
+        """The failed and missed cells whose rows are known."""
+        return tuple(cell for cell in (*self.failed_cells, *self.missed_cells) if cell.row is not None)
 
 
 class EvaluationBatch(Batch[EvaluationRun]):
-    """Runs of evaluations, each of which says what it scored before."""
+    """Runs of evaluations, each with the score of the run before it."""
 
     def __init__(self, registry: Registry, evaluations: Sequence[Evaluation]) -> None:
         super().__init__([EvaluationRun(one.name, one.id) for one in evaluations])
         self._registry = registry
         self._before = {one.id: one for one in evaluations}
 
-    def started(self, index: int) -> EvaluationRun:
+    def start(self, index: int) -> EvaluationRun:
         run = self.runs[index]
         name = f"promptsync {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         try:
             report = self._registry.checks.run_evaluation(run.evaluation_id or 0, name)
         except RemoteError as error:
-            return replace(run, status=start_failed(error), error=error)
+            return start_failed(run, error)
         return replace(run, report_id=report, status=Status.RUNNING)
 
-    def looked_at(self, run: EvaluationRun) -> EvaluationRun:
+    def poll(self, run: EvaluationRun) -> EvaluationRun:
         assert run.report_id is not None
         try:
             return as_reported(run, self._registry.checks.evaluation(run.report_id))
         except RemoteError as error:
             return replace(run, error=error, status=Status.UNREADABLE)
 
-    def given_up(self, run: EvaluationRun) -> EvaluationRun:
-        return replace(run, status=Status.TIMED_OUT)
-
-    def judged(self, run: EvaluationRun) -> EvaluationRun:
-        """The run with its score, its failed cells, and the score of the run before."""
+    def complete(self, run: EvaluationRun) -> EvaluationRun:
+        """Return a completed run with its score, its failed cells and the previous score."""
         if run.status is not Status.COMPLETED:
             return run
-        run = replace(with_score(self._registry, run), failed_cells=failed_cells(self._registry, run))
-        previous = previous_score(self._registry, self._before.get(run.evaluation_id or 0))
+        run = replace(with_score(self._registry, run), failed_cells=_failed_cells(self._registry, run))
+        previous = _previous_score(self._registry, self._before.get(run.evaluation_id or 0))
         return replace(run, previous_score=previous)
 
     def progress(self) -> tuple[int, int]:
         return sum(run.done for run in self.runs), sum(run.cells for run in self.runs)
+
+
+def as_reported(run: EvaluationRun, raw: Mapping[str, Any]) -> EvaluationRun:
+    """Return a run with what the registry returned for its report."""
+    given = raw.get("report")
+    report: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    counts = _counts(raw)
+    score = score_of(report.get("score"))
+    comment = text(report, "comment") or ""
+    return replace(
+        run,
+        status=_status(str(raw["status"]).upper()),
+        done=counts.get("COMPLETED", 0) + counts.get(_FAILED, 0),
+        cells=sum(counts.values()),
+        score=score_of(raw.get("score")) if score is None else score,
+        failed_cells=(FailedCell(),) * counts.get(_FAILED, 0),
+        version=number(report, "prompt_version_number"),
+        prompt_id=number(report, "prompt_registry_id"),
+        uses=uses_in(raw.get("report_columns"), "column_type"),
+        model=comment.removeprefix(_MODEL) if comment.startswith(_MODEL) else None,
+    )
+
+
+def _status(word: str) -> Status:
+    if word in _UNFINISHED:
+        return Status.RUNNING
+    return Status.COMPLETED if word in _COMPLETED else Status.FAILED
+
+
+def _counts(raw: Mapping[str, Any]) -> dict[str, int]:
+    stats = raw.get("stats")
+    counts = stats.get("status_counts") if isinstance(stats, dict) else None
+    if not isinstance(counts, dict):
+        return {}
+    return {key: found for key in counts if (found := number(counts, key)) is not None}
+
+
+def with_score(registry: Registry, run: EvaluationRun) -> EvaluationRun:
+    """Return a run with its score, which is fetched if the report did not hold it."""
+    if run.score is not None or run.report_id is None:
+        return run
+    try:
+        return replace(run, score=score_of(registry.checks.evaluation_score(run.report_id)))
+    except (Unsupported, NotFound) as error:
+        return replace(run, no_score=error)
+    except RemoteError as error:
+        return replace(run, error=error)
+
+
+def _failed_cells(registry: Registry, run: EvaluationRun) -> tuple[FailedCell, ...]:
+    if not run.failed_cells or run.report_id is None:
+        return ()
+    try:
+        cells = list(_cells(registry, run.report_id))
+    except RemoteError:
+        return run.failed_cells  # at least their number is known
+    failed = [
+        FailedCell(row, column, text(cell, "error_message"))
+        for row, column, cell in cells
+        if cell.get("status") == _FAILED
+    ]
+    return tuple(failed) or run.failed_cells
+
+
+def missed_cells(registry: Registry, run: EvaluationRun) -> tuple[FailedCell, ...]:
+    """Return the checks that returned false; none if the registry does not return rows."""
+    if run.report_id is None:
+        return ()
+    try:
+        return tuple(
+            FailedCell(row, column, _RETURNED_FALSE)
+            for row, column, cell in _cells(registry, run.report_id)
+            if cell.get("value") is False and cell.get("type") != _DATASET
+        )
+    except RemoteError:
+        return ()  # they only explain a score that is known to be too low
+
+
+def _cells(registry: Registry, report_id: int) -> Iterator[tuple[int, str | None, Mapping[str, Any]]]:
+    """Yield the cells of a report, each with its row, from 1, and the name of its column."""
+    found = registry.checks.evaluation_rows(report_id)
+    columns = [str(one) for one in found["columns"]]
+    for row, line in enumerate(found["rows"], start=1):
+        for place, cell in enumerate(line):
+            if isinstance(cell, dict):
+                yield row, columns[place] if place < len(columns) else None, cell
+
+
+def _previous_score(registry: Registry, evaluation: Evaluation | None) -> float | None:
+    """Return the score of the last run that had ended when ``evaluation`` was listed."""
+    last = evaluation.last if evaluation is not None else None
+    if last is None or last.score is not None:
+        return last.score if last is not None else None
+    try:
+        return score_of(registry.checks.evaluation_score(last.id))
+    except RemoteError:
+        return None  # a run can be judged without it

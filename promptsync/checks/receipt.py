@@ -1,127 +1,237 @@
-"""What became of checks: each with its verdict, and all of them in one."""
+"""The results of checks: each with the reason why it failed, and the error that they amount to together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from promptsync.checks.agents import AgentRun
-from promptsync.checks.bind import Doubt
-from promptsync.checks.evaluations import Standard, fault_of
-from promptsync.checks.outcome import Fault, Status, failure
-from promptsync.checks.reports import EvaluationRun
-from promptsync.checks.select import AgentCheck, EvaluationCheck
-from promptsync.errors import AnswerIsNo, PromptsyncError
+from promptsync.checks.batch import Run, Status
+from promptsync.checks.evaluations import EvaluationRun
+from promptsync.checks.select import AgentCheck, Check, EvaluationCheck
+from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, RemoteError
+
+ALLOW_UNSCORED = "--allow-unscored accepts evaluations without a score"
 
 
 @dataclass(frozen=True, slots=True)
-class ProvenEvaluation:
-    """An evaluation that was run. ``verdict`` says why it does not pass, empty when it does.
+class Standard:
+    """What runs must reach to pass. ``min_score`` is 0 to 100."""
 
-    ``doubts`` are the versions that it is no proof of, although it may have passed. ``standard`` is what it
-    had to reach, the minimum of its check included.
+    min_score: float | None = None
+    allow_unscored: bool = False
+    allow_unbound: bool = False
+
+    def at_least(self, min_score: float | None) -> Standard:
+        """Return this standard with the higher of two minimums."""
+        given = [one for one in (self.min_score, min_score) if one is not None]
+        return replace(self, min_score=max(given, default=None))
+
+    def evaluation_failure(self, run: EvaluationRun) -> str:
+        """Return why a run of an evaluation failed; empty if it passed or is under way."""
+        if run.is_under_way or (reason := _stopped(run)):
+            return "" if run.is_under_way else reason
+        if run.failed_cells:
+            return f"{len(run.failed_cells)} failed {'cell' if len(run.failed_cells) == 1 else 'cells'}"
+        if run.score is None:
+            return "" if self.allow_unscored else "no score"
+        if self.is_above(run.score):
+            return f"score {run.score:g} is below the minimum of {self.min_score:g}"
+        return ""
+
+    def agent_failure(self, run: AgentRun) -> str:
+        """Return why a run of an agent failed; empty if it passed or is under way."""
+        if run.error is None and run.status is not Status.TIMED_OUT:
+            for name, node in run.failed_nodes.items():
+                return f"node {name} failed: {node.error or node.status}"
+        return _stopped(run)
+
+    def is_above(self, score: float) -> bool:
+        return self.min_score is not None and score < self.min_score
+
+
+def _stopped(run: Run) -> str:
+    """Return why a run did not complete; empty if it did, or is under way."""
+    if run.error is not None:
+        return run.error.message
+    if run.status is Status.TIMED_OUT:
+        return f"timed out; {run.location} is still running"
+    return "" if run.status in (Status.COMPLETED, Status.RUNNING) else f"did not complete: {run.status}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unbound:
+    """A version that a run should have checked, and why it may have run another one.
+
+    ``version`` is ``None`` if no version matches the prompt's file.
     """
+
+    prompt: str
+    version: int | None
+    reason: str
+
+    @property
+    def target(self) -> str:
+        """The prompt and its version, for people."""
+        return self.prompt if self.version is None else f"{self.prompt} v{self.version}"
+
+    def __str__(self) -> str:
+        return f"{self.target} was not checked: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The result of one check. ``reason`` is why it failed, empty if it passed or is under way.
+
+    ``unbound`` are the versions that it did not check, although the run itself passed.
+    """
+
+    check: Check
+    run: Run
+    reason: str = field(default="", kw_only=True)
+    unbound: tuple[Unbound, ...] = field(default=(), kw_only=True)
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether it passed, ``None`` while it is under way."""
+        return None if self.run.is_under_way else not self.reason
+
+    @property
+    def error(self) -> RemoteError | None:
+        """What the registry failed at, if that is why it did not pass."""
+        return self.run.error
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationResult(CheckResult):
+    """The result of an evaluation. ``standard`` includes the minimum of its check."""
 
     check: EvaluationCheck
     run: EvaluationRun
-    verdict: str
-    standard: Standard
-    doubts: tuple[Doubt, ...] = ()
+    standard: Standard = Standard()
 
     @property
-    def unbound(self) -> tuple[str, ...]:
-        """The prompts that the run proves nothing about."""
-        return tuple(doubt.prompt for doubt in self.doubts)
+    def is_unscored(self) -> bool:
+        """Whether a missing score is why it failed."""
+        run = self.run
+        is_whole = run.status is Status.COMPLETED and run.error is None and not run.failed_cells
+        return is_whole and run.score is None and not self.standard.allow_unscored
 
     @property
-    def fault(self) -> Fault:
-        error, _ = fault_of(self.run, self.standard)
-        return Fault(self.run.evaluation, self.run.status, error, self.verdict)
+    def is_below_minimum(self) -> bool:
+        """Whether its score is why it failed."""
+        run = self.run
+        is_whole = run.status is Status.COMPLETED and run.error is None and not run.failed_cells
+        return is_whole and run.score is not None and self.standard.is_above(run.score)
+
+    @property
+    def change(self) -> float | None:
+        """The score less the previous one."""
+        run = self.run
+        if run.score is None or run.previous_score is None:
+            return None
+        return round(run.score - run.previous_score, 2)
+
+    @property
+    def error(self) -> RemoteError | None:
+        missing = self.run.no_score if self.is_unscored else None
+        if missing is None:
+            return self.run.error
+        return RemoteError(missing.message, hint=ALLOW_UNSCORED, code=missing.code)
 
 
 @dataclass(frozen=True, slots=True)
-class ProvenAgent:
-    """An agent that was run. ``verdict`` says why it does not pass, empty when it does."""
+class AgentResult(CheckResult):
+    """The result of one run of an agent."""
 
     check: AgentCheck
     run: AgentRun
-    verdict: str
-    doubts: tuple[Doubt, ...] = ()
-
-    @property
-    def unbound(self) -> tuple[str, ...]:
-        """The prompts that the run proves nothing about."""
-        return tuple(doubt.prompt for doubt in self.doubts)
-
-    @property
-    def fault(self) -> Fault:
-        return Fault(self.run.agent, self.run.status, self.run.error, self.verdict)
-
-
-Proven = ProvenEvaluation | ProvenAgent
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """What became of all checks."""
+class CheckResults:
+    """The results of all checks. ``interrupted`` says that Ctrl-C came before all had ended."""
 
-    evaluations: tuple[ProvenEvaluation, ...] = ()
-    agents: tuple[ProvenAgent, ...] = ()
+    evaluations: tuple[EvaluationResult, ...] = ()
+    agents: tuple[AgentResult, ...] = ()
+    interrupted: bool = False
 
     @property
-    def all(self) -> tuple[Proven, ...]:
+    def all(self) -> tuple[EvaluationResult | AgentResult, ...]:
         return (*self.evaluations, *self.agents)
 
     @property
-    def under_way(self) -> tuple[Proven, ...]:
-        """What was started and not waited for."""
+    def under_way(self) -> tuple[EvaluationResult | AgentResult, ...]:
+        """Those that were started and have not ended."""
         return tuple(one for one in self.all if one.run.is_under_way)
 
     @property
     def error(self) -> PromptsyncError | None:
-        """The error in which what has ended does so, ``None`` when all of it passes."""
-        ended = [one for one in self.all if not one.run.is_under_way]
-        kinds = {
-            "evaluation" if isinstance(one, ProvenEvaluation) else "agent" for one in ended if one.verdict
-        }
-        error = failure([one.fault for one in ended], kinds.pop() if len(kinds) == 1 else "check")
-        if isinstance(error, AnswerIsNo):
-            error.hint = _hint(ended)
-        return error
+        """The one error of all results, ``None`` if none failed.
+
+        A start with an unknown outcome takes precedence, then what the registry failed at.
+        """
+        if self.interrupted:
+            return self._interruption
+        failed = [one for one in self.all if one.passed is False]
+        unknown = [one for one in failed if one.run.status is Status.MAYBE_STARTED]
+        if unknown:
+            return Incomplete(
+                f"{', '.join(one.run.name for one in unknown)} may or may not have been started",
+                hint="check the PromptLayer dashboard before you run it again",
+                details=_reasons(failed),
+                code="unknown-outcome",
+            )
+        errors = [one.error for one in failed if one.error is not None]
+        if errors:
+            return _remote_error(errors[0], failed)
+        return _failure(failed) if failed else None
 
     @property
     def passed(self) -> bool:
-        """Whether everything has ended well."""
+        """Whether everything has ended and passed."""
         return not self.under_way and self.error is None
 
     @property
-    def failed_prompts(self) -> frozenset[str]:
-        """The prompts that are not proven: a check of theirs did not pass, or is no proof of them."""
-        failed: set[str] = set()
-        for one in self.all:
-            if one.run.is_under_way or (one.verdict and not _only_unbound(one)):
-                failed.update(one.check.prompts)
-            elif one.verdict:
-                failed.update(one.unbound)
-        return frozenset(failed)
+    def _interruption(self) -> Interrupted:
+        running = self.under_way
+        reports = [one.run.report_id for one in running if isinstance(one, EvaluationResult)]
+        return Interrupted(
+            "interrupted; the registry continues what was started" if running else "interrupted",
+            hint=f"promptsync eval show {reports[0]} --wait" if reports else "",
+            details=[f"{one.run.name}: {one.run.location}" for one in running],
+        )
 
 
-def _only_unbound(one: Proven) -> bool:
-    """Whether doubts are all that stands against a run."""
-    return bool(one.doubts) and one.verdict == "; ".join(map(str, one.doubts))
+def _reasons(failed: Sequence[CheckResult]) -> list[str]:
+    """Return a line for each failure, with what the registry failed at first."""
+    lines = [(one, one.error.message if one.error is not None else one.reason) for one in failed]
+    lines.sort(key=lambda line: line[0].error is None)
+    return [f"{one.run.name}: {reason}" for one, reason in lines]
 
 
-def _hint(ended: Iterable[Proven]) -> str:
-    failed = [one for one in ended if one.verdict]
-    if failed and all(map(_only_unbound, failed)):
-        push = any(doubt.version is None for one in failed for doubt in one.doubts)
-        first = "promptsync push publishes what the files say; " if push else ""
-        return f"{first}--allow-unbound takes a run for passed that is no proof of the version"
-    is_unscored = [one.run.status is Status.COMPLETED and _has_no_score(one) for one in failed]
-    if failed and all(is_unscored):
-        return "--allow-unscored takes an evaluation without a score for passed"
+def _remote_error(error: RemoteError, failed: Sequence[CheckResult]) -> RemoteError:
+    others = _reasons(failed)[1:]
+    return RemoteError(error.message, hint=error.hint, details=others or error.details, code=error.code)
+
+
+def _failure(failed: Sequence[EvaluationResult | AgentResult]) -> AnswerIsNo:
+    reasons = _reasons(failed)
+    kinds = {"evaluation" if isinstance(one, EvaluationResult) else "agent" for one in failed}
+    noun = kinds.pop() if len(kinds) == 1 else "check"
+    return AnswerIsNo(
+        reasons[0] if len(reasons) == 1 else f"{len(reasons)} {noun}s failed",
+        hint=_hint(failed),
+        details=reasons if len(reasons) > 1 else (),
+        code="not-passed",
+    )
+
+
+def _hint(failed: Sequence[EvaluationResult | AgentResult]) -> str:
+    if all(one.unbound for one in failed):
+        is_unpublished = any(unbound.version is None for one in failed for unbound in one.unbound)
+        accept = "--allow-unbound accepts runs that did not check the version"
+        return f"promptsync push\n{accept}" if is_unpublished else accept
+    if all(isinstance(one, EvaluationResult) and one.is_unscored for one in failed):
+        return ALLOW_UNSCORED
     return ""
-
-
-def _has_no_score(one: Proven) -> bool:
-    return isinstance(one, ProvenEvaluation) and one.run.score is None and not one.run.failed_cells

@@ -1,150 +1,142 @@
-"""Proving versions of prompts: all their evaluations and agents at once, and what these are a proof of."""
+"""Running checks: all evaluations and agents at once, judged, and bound to the versions that they checked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
-from promptsync.checks.agents import AgentBatch, AgentOrder, AgentRun
-from promptsync.checks.batch import run_together
-from promptsync.checks.bind import Binder, Bond, Doubt, Finding
-from promptsync.checks.evaluations import EvaluationBatch, Standard
-from promptsync.checks.find import Found, find_checks
-from promptsync.checks.receipt import Proof, Proven, ProvenAgent, ProvenEvaluation
-from promptsync.checks.reports import EvaluationRun, missed_cells
-from promptsync.checks.select import AgentCheck, EvaluationCheck, Selection
-from promptsync.checks.uses import Use, uses_of_agent
-from promptsync.checks.wait import Patience, Progress
-from promptsync.parallel import mapped
+from promptsync.checks.agents import AgentBatch, AgentOrder
+from promptsync.checks.batch import Patience, Progress, Status, complete, finish, poll, run_together
+from promptsync.checks.bind import Binder
+from promptsync.checks.catalogue import Evaluation, NoSuchItem, list_evaluations, pick
+from promptsync.checks.evaluations import EvaluationBatch, EvaluationRun, missed_cells
+from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard
+from promptsync.checks.select import EvaluationCheck, Found
+from promptsync.errors import AnswerIsNo, PromptsyncError, RemoteError
+from promptsync.registry.errors import NotFound
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
 
-def prove(
+def run_checks(
     registry: Registry,
-    selection: Selection,
+    found: Found,
     *,
-    versions: Mapping[str, int] | None,
     standard: Standard,
-    allow_unbound: bool = False,
     patience: Patience | None,
     progress: Progress,
-    found: Found | None = None,
-    orders: Sequence[AgentOrder] | None = None,
+    versions: Mapping[str, int] | None = None,
     unpublished: Mapping[str, str] | None = None,
-) -> Proof:
-    """Run all checks of a selection at the same time, wait until they have ended, and judge them.
+    orders: Sequence[AgentOrder] | None = None,
+) -> CheckResults:
+    """Run checks at the same time, wait until they have ended, and judge them.
 
-    ``versions`` are the versions to be proven, by prompt: a check that is no proof of them does not pass,
-    unless ``allow_unbound``. Without them, and for prompts that they leave out, a check that passes will do.
-    The minimum of ``standard`` and that of a check both count. Without ``patience`` checks are only started.
-    ``found`` is what ``find_checks`` said about the selection, if it was asked before, and ``orders`` are the
-    runs of its agents, if they are to be run with more than their input variables. ``unpublished`` are
-    prompts that say something in their files and something else in the registry, and why: whatever runs is
-    no proof of them.
+    Without ``patience`` they are only started. The minimum of ``standard`` and that of a check both apply.
+    ``versions`` are the versions to check, by prompt; for prompts without one, any version will do.
+    ``unpublished`` are prompts whose files differ from the registry, and why. ``orders`` replace
+    the plain runs of the agents in ``found``.
 
-    Raises what ``find_checks`` does, before anything is started, and ``Interrupted`` with the runs as they
-    are. What the registry fails at later is in the run that it concerns.
+    What the registry fails at is in the result that it concerns. Ctrl-C ends it early, and the results say
+    so; ``RemoteError`` is raised only before anything is started.
     """
-    found = find_checks(registry, selection) if found is None else found
-    wanted = {name: number for name, number in (versions or {}).items() if name in found.prompts}
-    binder = Binder(registry, wanted) if wanted else None
-    evaluations = EvaluationBatch(registry, [item for _, item in found.evaluations])
+    checked = {name for check in (*found.evaluations, *found.agents) for name in check[0].prompts}
+    wanted = {name: number for name, number in (versions or {}).items() if name in checked}
+    binder = Binder(registry, wanted, unpublished or {})
     if orders is None:
-        orders = [AgentOrder(item, check.input_variables) for check, item in found.agents]
+        orders = [AgentOrder(agent, check.input_variables) for check, agent in found.agents]
+    evaluations = EvaluationBatch(registry, [item for _, item in found.evaluations])
     agents = AgentBatch(registry, orders)
-    run_together([evaluations, agents], patience=patience, progress=progress, what="running checks")
-    checks = [check for check, _ in found.evaluations]
-    proof = Proof(
+    finished = run_together(
+        [evaluations, agents], patience=patience, progress=progress, what="running checks"
+    )
+    results = CheckResults(
         tuple(
-            _explained(registry, _evaluation(check, run, standard.at_least(check.min_score)))
-            for check, run in zip(checks, evaluations.runs, strict=True)
+            judge(check, run, standard)
+            for (check, _), run in zip(found.evaluations, evaluations.runs, strict=True)
         ),
         tuple(
-            ProvenAgent(check, run, run.verdict)
+            AgentResult(check, run, reason=standard.agent_failure(run))
             for (check, _), run in zip(found.agents, agents.runs, strict=True)
         ),
+        interrupted=not finished,
     )
-    if binder is None and not unpublished:
-        return proof
-    uses = mapped(partial(_uses, registry), orders)
-    findings = _findings(proof, binder, [()] * len(checks) + uses, unpublished or {})
-    return _bound(proof, findings, wanted, allow_unbound=allow_unbound)
+    if results.interrupted:
+        return results
+    explained = tuple(_explained(registry, one) for one in results.evaluations)
+    return binder.bind(replace(results, evaluations=explained), orders, allow_unbound=standard.allow_unbound)
 
 
-def _uses(registry: Registry, order: AgentOrder) -> tuple[Use, ...]:
-    return uses_of_agent(registry, order.agent.id, label=order.label, version=order.version)
+def judge(check: EvaluationCheck, run: EvaluationRun, standard: Standard) -> EvaluationResult:
+    """Return the result of a run that was to reach a standard, and the minimum of its check."""
+    standard = standard.at_least(check.min_score)
+    return EvaluationResult(check, run, standard, reason=standard.evaluation_failure(run))
 
 
-def proof_of(runs: Iterable[object], standard: Standard) -> Proof:
-    """What runs come to that are to prove no prompt, such as those that Ctrl-C left as they are."""
-    known = list(runs)
-    evaluations = [run for run in known if isinstance(run, EvaluationRun)]
-    agents = [run for run in known if isinstance(run, AgentRun)]
-    return Proof(
-        tuple(_evaluation(EvaluationCheck(run.evaluation, ()), run, standard) for run in evaluations),
-        tuple(ProvenAgent(AgentCheck(run.agent, ()), run, run.verdict) for run in agents),
-    )
-
-
-def _evaluation(check: EvaluationCheck, run: EvaluationRun, standard: Standard) -> ProvenEvaluation:
-    return ProvenEvaluation(check, run, standard.verdict(run), standard)
-
-
-def _explained(registry: Registry, one: ProvenEvaluation) -> ProvenEvaluation:
-    """An evaluation with the checks that said no, where these are what keeps it under its minimum."""
-    if not one.standard.is_missed_by(one.run):
+def _explained(registry: Registry, one: EvaluationResult) -> EvaluationResult:
+    """Add the checks that returned false to a result whose score is below its minimum."""
+    if not one.is_below_minimum:
         return one
     return replace(one, run=replace(one.run, missed_cells=missed_cells(registry, one.run)))
 
 
-_Findings = Mapping[tuple[int, str], Finding]
-"""What a check, by its place among all of a proof, is for a prompt."""
+def show_run(
+    registry: Registry, wanted: str, *, patience: Patience | None, progress: Progress
+) -> CheckResults:
+    """Return the result of a run that was started before; with ``patience``, wait until it has ended.
+
+    ``wanted`` is what ``find_run`` takes. Raises what that raises, and ``RemoteError`` if the report cannot
+    be read.
+    """
+    evaluations = list_evaluations(registry, runs=True)
+    known = find_run(evaluations, wanted, registry.url)
+    before = [_before(one, known) for one in evaluations if one.id == known.evaluation_id]
+    batch = EvaluationBatch(registry, before)
+    batch.runs = [replace(known, status=Status.RUNNING)]
+    finished = True
+    if patience is None:
+        poll([batch])
+        complete([batch])
+    else:
+        finished = finish([batch], patience=patience, progress=progress, what="running evaluations")
+    (run,) = batch.runs
+    if run.status is Status.UNREADABLE and run.error is not None:
+        raise _unreadable(run.error, registry.url, wanted)
+    result = judge(EvaluationCheck(run.name, ()), run, Standard(allow_unscored=True))
+    return CheckResults((result,), interrupted=not finished)
 
 
-def _findings(
-    proof: Proof, binder: Binder | None, uses: Sequence[tuple[Use, ...]], unpublished: Mapping[str, str]
-) -> _Findings:
-    """What the checks that passed are for their prompts; ``uses`` is what each sends, if that is known."""
-    found: dict[tuple[int, str], Finding] = {}
-    for place, one in enumerate(proof.all):
-        if one.verdict or one.run.is_under_way:
-            continue
-        for prompt in one.check.prompts:
-            if prompt in unpublished:
-                found[place, prompt] = Bond.DOUBT, unpublished[prompt]
-            elif binder is not None and prompt in binder.versions:
-                found[place, prompt] = _finding(binder, one, prompt, uses[place])
-    return found
+def _unreadable(error: RemoteError, url: str, wanted: str) -> PromptsyncError:
+    if not isinstance(error, NotFound):
+        return error
+    return NoSuchItem(f"{url} has no evaluation and no run {wanted!r}", hint="promptsync eval list")
 
 
-def _bound(proof: Proof, findings: _Findings, versions: Mapping[str, int], *, allow_unbound: bool) -> Proof:
-    """The proof with its doubts. A check of another prompt does no harm to one that some check proves."""
-    proven = {prompt for (_, prompt), (bond, _) in findings.items() if bond is Bond.PROOF}
+def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> EvaluationRun:
+    """Return the run that ``wanted`` names: a report id, or the last run of an evaluation's name or id.
 
-    def doubts(wanted: int) -> tuple[Doubt, ...]:
-        return tuple(
-            Doubt(prompt, versions.get(prompt), why)
-            for (place, prompt), (bond, why) in findings.items()
-            if place == wanted and (bond is Bond.DOUBT or (bond is Bond.SILENT and prompt not in proven))
+    If the registry does not list runs, the evaluation's own id is the report to read. Raises ``NoSuchItem``,
+    and ``AnswerIsNo`` for an evaluation that was never run.
+    """
+    for one in evaluations:
+        run = next((run for run in one.runs or () if str(run.id) == wanted), None)
+        if run is not None and wanted not in {other.name for other in evaluations}:
+            return EvaluationRun(one.name, one.id, run.id)
+    is_known = any(wanted in (one.name, str(one.id)) for one in evaluations)
+    if not is_known and wanted.isascii() and wanted.isdigit():
+        return EvaluationRun(f"report {wanted}", None, int(wanted))
+    (one,) = pick(evaluations, [wanted], "evaluation", url)
+    if one.runs is None:
+        return EvaluationRun(one.name, one.id, one.id)
+    if not one.runs:
+        raise AnswerIsNo(
+            f"{one.name} has never been run", hint=f"promptsync eval run {one.id}", code="never-run"
         )
-
-    def verdict(one: Proven, why: tuple[Doubt, ...]) -> str:
-        return one.verdict or ("" if allow_unbound else "; ".join(map(str, why)))
-
-    found = [(one, doubts(place)) for place, one in enumerate(proof.all)]
-    judged = [replace(one, doubts=why, verdict=verdict(one, why)) for one, why in found]
-    split = len(proof.evaluations)
-    return Proof(
-        tuple(one for one in judged[:split] if isinstance(one, ProvenEvaluation)),
-        tuple(one for one in judged[split:] if isinstance(one, ProvenAgent)),
-    )
+    return EvaluationRun(one.name, one.id, one.runs[0].id)
 
 
-def _finding(binder: Binder, one: Proven, prompt: str, uses: tuple[Use, ...]) -> Finding:
-    if isinstance(one, ProvenEvaluation):
-        return binder.of_evaluation(prompt, one.check.prompts, one.run)
-    return binder.of_uses(prompt, uses)
+def _before(evaluation: Evaluation, run: EvaluationRun) -> Evaluation:
+    """Return an evaluation as it was before one of its runs: newer runs have larger ids."""
+    runs = tuple(one for one in evaluation.runs or () if run.report_id is None or one.id < run.report_id)
+    return replace(evaluation, runs=runs)

@@ -1,20 +1,21 @@
-"""What the versions of a prompt scored: the past runs of its evaluations, tied to what they ran."""
+"""The scores of a prompt's versions, from past runs of its evaluations."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptsync.checks.catalogue import Evaluation, PastRun, list_evaluations
-from promptsync.checks.reports import EvaluationRun, as_reported, with_score
+from promptsync.checks.evaluations import EvaluationRun, as_reported, with_score
 from promptsync.checks.select import select_checks
 from promptsync.compare.select import NoSuchPrompt, find_prompt
 from promptsync.errors import RemoteError
 from promptsync.files.worktree import scan
 from promptsync.inspect.log import LoggedVersion, read_log
 from promptsync.parallel import mapped
+from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import NotFound
 from promptsync.registry.promptlayer.parse import text
 
@@ -23,17 +24,17 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
 NEWEST = 50
-"""How many runs of each evaluation are read unless somebody wants more."""
+"""How many runs of each evaluation are read by default."""
 
 _ENDED = "COMPLETED"
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredRun:
-    """A run that has ended, and the score that it gave; ``version`` is what it ran of the prompt.
+    """A completed run and its score. ``version`` is the version of the prompt that it ran.
 
-    ``reason`` says why that is not known. ``change`` is from the run that counts for the version before;
-    only the newest run of a version counts.
+    ``reason`` is why the version or the score is unknown. Only the newest run of a version ``counts``;
+    ``change`` is the difference from the run that counts for the version before.
     """
 
     evaluation: str
@@ -50,7 +51,7 @@ class ScoredRun:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One evaluation of the prompt: ``runs`` of known versions, by version and then by age, oldest first."""
+    """One evaluation of the prompt, with its runs of known versions, by version and then oldest first."""
 
     evaluation: str
     min_score: float | None
@@ -58,17 +59,17 @@ class Series:
 
     @property
     def points(self) -> tuple[ScoredRun, ...]:
-        """The run that counts for each version."""
+        """The runs that count, one for each version."""
         return tuple(run for run in self.runs if run.counts)
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The scores of one prompt. ``apart`` are runs that do not tell a version of it, or have no score.
+    """The scores of one prompt. ``apart`` are runs without a version of it or without a score.
 
-    ``versions`` are those that a run names, where the registry still has them. ``missing`` are evaluations
-    that files name and the registry does not have; ``unread`` counts older runs, ``unfinished`` those that
-    have not ended.
+    ``versions`` are those that a run names, if the registry still has them. ``missing`` are evaluations that
+    the files name and the registry does not have. ``unread`` counts older runs, ``unfinished`` those that
+    have not completed.
     """
 
     name: str
@@ -82,19 +83,19 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Evaluations whose runs are read, with their minima; ``named`` are those that files name for it."""
+    """Evaluations whose runs are read, with their minimums. ``named`` are those that the files name."""
 
     evaluations: tuple[Evaluation, ...]
-    minima: Mapping[int, float | None]
+    minimums: Mapping[int, float | None]
     named: frozenset[int]
     missing: tuple[str, ...]
 
 
 def score_history(project: Project, name: str, *, newest: int = NEWEST) -> History:
-    """Read what the ``newest`` runs of each evaluation of a prompt scored. Starts nothing.
+    """Return the scores of the ``newest`` runs of each evaluation of a prompt. Starts nothing.
 
-    Its evaluations are those that its file and the configuration name, else all that ran it. Raises
-    ``NoSuchPrompt``, and ``RemoteError`` where the registry does not list runs.
+    Its evaluations are those that its file and the configuration name; if there are none, all whose last run
+    used it. Raises ``NoSuchPrompt``, and ``RemoteError`` if the registry does not list runs.
     """
     registry = project.registry
     listed = _find(project, name)
@@ -105,12 +106,12 @@ def score_history(project: Project, name: str, *, newest: int = NEWEST) -> Histo
     chosen = [(one, run) for one in wanted.evaluations for run in past[one.id][:newest]]
     read = mapped(lambda pair: _read(registry, *pair, name, listed.template_id), chosen)
     runs = [run for run in read if run.version is not None or run.evaluation_id in wanted.named]
-    told = [run for run in runs if run.version is not None and run.score is not None]
-    series = [_series(one, wanted.minima.get(one.id), told) for one in wanted.evaluations]
+    scored = [run for run in runs if run.version is not None and run.score is not None]
+    series = [_series(one, wanted.minimums.get(one.id), scored) for one in wanted.evaluations]
     return History(
         name,
         tuple(one for one in series if one.runs),
-        _versions(project, name, listed.version, told),
+        _versions(project, listed, scored),
         tuple(run for run in runs if run.version is None or run.score is None),
         wanted.missing,
         unread=sum(max(0, len(ended) - newest) for ended in past.values()),
@@ -118,42 +119,42 @@ def score_history(project: Project, name: str, *, newest: int = NEWEST) -> Histo
     )
 
 
-def _find(project: Project, name: str) -> Any:
+def _find(project: Project, name: str) -> Listed:
     try:
         return find_prompt(project, name)
     except NoSuchPrompt as error:
         if any(one.name == name for one in list_evaluations(project.registry)):
-            hint = "that is an evaluation; --history wants the name of a prompt that it proves"
+            hint = "that is an evaluation; --history takes the name of a prompt that it checks"
             raise NoSuchPrompt(error.message, hint=hint) from None
         raise
 
 
 def _wanted(project: Project, name: str, template_id: int) -> _Wanted:
     files = scan(project.root, project.config.prompts).files
-    checks = {one.evaluation: one for one in select_checks([name], files, project.config).evaluations}
+    checks = {one.name: one for one in select_checks([name], files, project.config).evaluations}
     known = list_evaluations(project.registry, runs=True)
     if known and all(one.runs is None for one in known):
         raise RemoteError(
             f"{project.registry.url} does not list the runs of its evaluations", code="unsupported"
         )
-    named = {key: _called(key, known) for key in checks}
+    named = {key: _matching(key, known) for key in checks}
     found = tuple(dict.fromkeys(one for ones in named.values() for one in ones))
-    minima = {one.id: checks[key].min_score for key, ones in named.items() for one in ones}
+    minimums = {one.id: checks[key].min_score for key, ones in named.items() for one in ones}
     missing = tuple(key for key, ones in named.items() if not ones)
     if found:
-        return _Wanted(found, minima, frozenset(one.id for one in found), missing)
+        return _Wanted(found, minimums, frozenset(one.id for one in found), missing)
     return _Wanted(_that_ran(project.registry, known, name, template_id), {}, frozenset(), missing)
 
 
-def _called(wanted: str, known: Iterable[Evaluation]) -> list[Evaluation]:
-    """Return the evaluations of a name, else that of an id."""
+def _matching(wanted: str, known: Iterable[Evaluation]) -> list[Evaluation]:
+    """Return the evaluations with a name; if there are none, the one with that id."""
     return [one for one in known if one.name == wanted] or [one for one in known if str(one.id) == wanted]
 
 
 def _that_ran(
     registry: Registry, known: Sequence[Evaluation], name: str, template_id: int
 ) -> tuple[Evaluation, ...]:
-    """Return the evaluations whose last run was of a prompt."""
+    """Return the evaluations whose last run used a prompt."""
     lasts = [(one, one.last) for one in known if one.last is not None]
     read = mapped(lambda pair: _read(registry, *pair, name, template_id), lasts)
     return tuple(one for (one, _), run in zip(lasts, read, strict=True) if run.version is not None)
@@ -164,13 +165,13 @@ def _read(registry: Registry, one: Evaluation, past: PastRun, name: str, templat
     try:
         raw = registry.checks.evaluation(past.id)
     except NotFound:
-        return replace(found, reason="its report is gone")
+        return replace(found, reason="its report no longer exists")
     run = as_reported(EvaluationRun(one.name, one.id, past.id), raw)
     run = with_score(registry, run if run.score is not None else replace(run, score=past.score))
     if run.error is not None:
         raise run.error
     report = raw.get("report")
-    version, reason = _ran(run, name, template_id)
+    version, reason = _named_version(run, name, template_id)
     score = run.score if run.score is not None and math.isfinite(run.score) else None
     return replace(
         found,
@@ -178,27 +179,27 @@ def _read(registry: Registry, one: Evaluation, past: PastRun, name: str, templat
         score=score,
         failed_cells=len(run.failed_cells),
         version=version,
-        reason=reason if version is None or score is not None else "it has no score",
+        reason=reason if version is None or score is not None else "no score",
     )
 
 
-def _ran(run: EvaluationRun, name: str, template_id: int) -> tuple[int | None, str]:
-    """Return the version of a prompt that a run says it ran, or why it does not say so."""
+def _named_version(run: EvaluationRun, name: str, template_id: int) -> tuple[int | None, str]:
+    """Return the version of a prompt that a run names, or why it names none."""
     if run.version is not None and run.prompt_id == template_id:
         return run.version, ""
     pinned = {use.version for use in run.uses if use.prompt == name and use.label is None}
     if len(pinned) == 1 and None not in pinned:
         return pinned.pop(), ""
     if run.version is not None and run.prompt_id is None:
-        return None, f"its report names v{run.version}, and not of which prompt"
+        return None, f"its report names v{run.version}, but not of which prompt"
     if run.prompt_id not in (None, template_id):
         return None, "it ran another prompt"
-    return None, "its report does not say which version it ran"
+    return None, "its report names no version"
 
 
-def _series(one: Evaluation, min_score: float | None, told: Iterable[ScoredRun]) -> Series:
+def _series(one: Evaluation, min_score: float | None, scored: Iterable[ScoredRun]) -> Series:
     runs = sorted(
-        (run for run in told if run.evaluation_id == one.id),
+        (run for run in scored if run.evaluation_id == one.id),
         key=lambda run: (run.version or 0, run.report_id),
     )
     newest = {run.version: run.report_id for run in runs}
@@ -212,11 +213,9 @@ def _series(one: Evaluation, min_score: float | None, told: Iterable[ScoredRun])
     return Series(one.name, min_score, tuple(judged))
 
 
-def _versions(
-    project: Project, name: str, latest: int, told: Iterable[ScoredRun]
-) -> Mapping[int, LoggedVersion]:
-    numbers = {run.version for run in told if run.version is not None}
+def _versions(project: Project, listed: Listed, scored: Iterable[ScoredRun]) -> Mapping[int, LoggedVersion]:
+    numbers = {run.version for run in scored if run.version is not None}
     if not numbers:
         return {}
-    found = read_log(project, name, limit=latest - min(numbers) + 1).versions
+    found = read_log(project, listed, limit=listed.version - min(numbers) + 1).versions
     return {one.version: one for one in found if one.version in numbers}

@@ -1,20 +1,25 @@
-"""Which evaluations and agents prove which prompts: those that files name, and those of ``checks:``."""
+"""The checks of prompts, named in files and in ``checks:``, and what the registry has by those names."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from promptsync.checks.catalogue import Agent, Evaluation, ItemT, list_agents, list_evaluations, pick
+from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
+
+if TYPE_CHECKING:
+    from promptsync.registry.protocol import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a check is named: a key in a file, with its line where the file is at hand."""
+    """Where a check is named: a key in a file, with its line if the file was read."""
 
     path: str
     keypath: tuple[str | int, ...]
@@ -27,35 +32,52 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluationCheck:
-    """An evaluation, by name or id, and the prompts that it is to prove.
+class Check:
+    """An evaluation or an agent, by name or id, and the prompts that it checks."""
 
-    ``min_score`` is the highest of those that apply to them, ``None`` without any.
-    """
-
-    evaluation: str
+    name: str
     prompts: tuple[str, ...]
-    min_score: float | None = None
-    named_in: tuple[Place, ...] = field(default=(), compare=False, repr=False)
+    named_in: tuple[Place, ...] = field(default=(), compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class AgentCheck:
-    """One run of an agent, by name or id, and the prompts that it is to prove."""
+class EvaluationCheck(Check):
+    """``min_score`` is the highest minimum that applies to the prompts, ``None`` without any."""
 
-    agent: str
-    prompts: tuple[str, ...]
+    min_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCheck(Check):
+    """One run of an agent."""
+
     input_variables: Mapping[str, Any] = field(default_factory=dict)
-    named_in: tuple[Place, ...] = field(default=(), compare=False, repr=False)
+
+
+CheckT = TypeVar("CheckT", EvaluationCheck, AgentCheck)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What has to run. ``unproven`` are the prompts that neither an evaluation nor an agent is named for."""
+    """The checks to run. ``unchecked`` are the prompts that have none."""
 
     evaluations: tuple[EvaluationCheck, ...] = ()
     agents: tuple[AgentCheck, ...] = ()
-    unproven: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+
+    @property
+    def prompts(self) -> frozenset[str]:
+        """The prompts that have checks."""
+        checks: tuple[Check, ...] = (*self.evaluations, *self.agents)
+        return frozenset(prompt for check in checks for prompt in check.prompts)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Checks, each with the evaluation or agent that it names."""
+
+    evaluations: tuple[tuple[EvaluationCheck, Evaluation], ...] = ()
+    agents: tuple[tuple[AgentCheck, Agent], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +91,11 @@ class _Named:
 def select_checks(names: Iterable[str], files: Mapping[str, PromptFile], config: Config) -> Selection:
     """Return the checks of the named prompts: each evaluation once, each agent once for the same inputs.
 
-    A prompt without a file has the checks of the configuration alone.
+    A prompt without a file has only the checks of the configuration.
     """
     evaluations: dict[str, list[_Named]] = {}
     agents: dict[tuple[str, str], list[_Named]] = {}
-    unproven = []
+    unchecked = []
     for name in sorted(set(names)):
         checks = [*_of_file(name, files.get(name)), *_of_config(name, config)]
         for kind, check, named in checks:
@@ -82,26 +104,36 @@ def select_checks(names: Iterable[str], files: Mapping[str, PromptFile], config:
             else:
                 agents.setdefault((check, _key(named.inputs)), []).append(named)
         if not checks:
-            unproven.append(name)
+            unchecked.append(name)
     return Selection(
         tuple(
-            EvaluationCheck(one, _prompts(by), _strictest(by), _places(by)) for one, by in evaluations.items()
+            EvaluationCheck(one, _prompts(by), _strictest(by), named_in=_places(by))
+            for one, by in evaluations.items()
         ),
-        tuple(AgentCheck(one, _prompts(by), by[0].inputs, _places(by)) for (one, _), by in agents.items()),
-        tuple(unproven),
+        tuple(
+            AgentCheck(one, _prompts(by), by[0].inputs, named_in=_places(by))
+            for (one, _), by in agents.items()
+        ),
+        tuple(unchecked),
     )
 
 
 def with_variables(agents: Iterable[AgentCheck], values: Mapping[str, Any]) -> tuple[AgentCheck, ...]:
-    """The checks with some input variables replaced; those that become the same one are one."""
+    """Return the checks with some input variables replaced; those that become equal are merged."""
     merged: dict[tuple[str, str], AgentCheck] = {}
     for one in agents:
         inputs = {**one.input_variables, **values}
-        key = (one.agent, _key(inputs))
-        before = merged.get(key, AgentCheck(one.agent, ()))
+        key = (one.name, _key(inputs))
+        before = merged.get(key, AgentCheck(one.name, ()))
         prompts = tuple(dict.fromkeys([*before.prompts, *one.prompts]))
-        merged[key] = AgentCheck(one.agent, prompts, inputs, before.named_in + one.named_in)
+        merged[key] = AgentCheck(one.name, prompts, inputs, named_in=before.named_in + one.named_in)
     return tuple(merged.values())
+
+
+def minimum_of(evaluation: str, config: Config) -> float | None:
+    """Return the highest minimum that ``checks:`` sets for an evaluation, for any prompts."""
+    given = (check.get("min_score") for check in config.checks if check.get("evaluation") == evaluation)
+    return max((one for one in given if one is not None), default=None)
 
 
 def _of_file(name: str, file: PromptFile | None) -> Iterator[tuple[str, str, _Named]]:
@@ -125,12 +157,6 @@ def _of_config(name: str, config: Config) -> Iterator[tuple[str, str, _Named]]:
             yield "agent", check["agent"], _Named(name, place, inputs=check.get("input_variables") or {})
 
 
-def minimum_of(evaluation: str, config: Config) -> float | None:
-    """Return the highest minimum that ``checks:`` give an evaluation, whatever prompts it is for."""
-    given = (check.get("min_score") for check in config.checks if check.get("evaluation") == evaluation)
-    return max((one for one in given if one is not None), default=None)
-
-
 def _key(inputs: Mapping[str, Any]) -> str:
     return json.dumps(inputs, sort_keys=True, default=str)
 
@@ -145,3 +171,79 @@ def _places(named: Iterable[_Named]) -> tuple[Place, ...]:
 
 def _strictest(named: Iterable[_Named]) -> float | None:
     return max((one.min_score for one in named if one.min_score is not None), default=None)
+
+
+def find_checks(registry: Registry, selection: Selection) -> Found:
+    """Return the evaluations and agents that the checks of a selection name. Starts nothing.
+
+    Two checks that mean one evaluation, by its name and by its id, are merged. Raises ``NoSuchItem``, with
+    the places in the files, for what the registry does not have, and ``UsageError`` for an ambiguous name.
+    """
+    problems: list[PromptsyncError] = []
+    evaluations: list[tuple[EvaluationCheck, Evaluation]] = []
+    agents: list[tuple[AgentCheck, Agent]] = []
+    if selection.evaluations:
+        known = list_evaluations(registry, runs=True)
+        evaluations = _find_each(selection.evaluations, known, "evaluation", registry.url, problems)
+    if selection.agents:
+        agents = _find_each(selection.agents, list_agents(registry), "agent", registry.url, problems)
+    if problems:
+        raise _error(problems, registry.url)
+    return Found(_merged(evaluations), tuple(agents))
+
+
+def _find_each(
+    checks: Sequence[CheckT],
+    known: Sequence[ItemT],
+    kind: str,
+    url: str,
+    problems: list[PromptsyncError],
+) -> list[tuple[CheckT, ItemT]]:
+    found = []
+    for check in checks:
+        try:
+            (item,) = pick(known, [check.name], kind, url)
+        except UsageError as error:
+            problems.append(_placed(error, check))
+        else:
+            found.append((check, item))
+    return found
+
+
+def _placed(error: PromptsyncError, check: Check) -> PromptsyncError:
+    places = [str(place) for place in check.named_in]
+    if not places:
+        return error
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    return type(error)(f"{places[0]}{more}: {error.message}", hint=error.hint, code=error.code)
+
+
+def _error(problems: Sequence[PromptsyncError], url: str) -> PromptsyncError:
+    first = problems[0]
+    if len(problems) == 1:
+        return first
+    return type(first)(
+        f"{url} does not have {len(problems)} evaluations and agents that your files name",
+        details=[f"{one.message} ({one.hint})" for one in problems],
+        code=first.code,
+    )
+
+
+def _merged(
+    found: Sequence[tuple[EvaluationCheck, Evaluation]],
+) -> tuple[tuple[EvaluationCheck, Evaluation], ...]:
+    merged: dict[int, tuple[EvaluationCheck, Evaluation]] = {}
+    for check, item in found:
+        before = merged.get(item.id)
+        merged[item.id] = (check if before is None else _both(before[0], check), item)
+    return tuple(merged.values())
+
+
+def _both(one: EvaluationCheck, other: EvaluationCheck) -> EvaluationCheck:
+    minima = [check.min_score for check in (one, other) if check.min_score is not None]
+    return replace(
+        one,
+        prompts=tuple(dict.fromkeys([*one.prompts, *other.prompts])),
+        min_score=max(minima, default=None),
+        named_in=one.named_in + other.named_in,
+    )

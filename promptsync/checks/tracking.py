@@ -1,4 +1,4 @@
-"""Requests as applications log them: read and checked before they are sent."""
+"""Requests that applications log: read and validated before they are sent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ONLY_ERROR: Final = frozenset(
 def read_request(data: bytes, path: str) -> dict[str, Any]:
     """Return the request in a JSON document, ready to be sent.
 
-    Raises ``InvalidFile`` with everything that is wrong with it and where.
+    Raises ``InvalidFile`` with every problem and its position.
     """
     if len(data) > load.MAX_BYTES:
         raise load.too_large(len(data), path)
@@ -54,18 +54,18 @@ def _loaded(data: bytes, path: str) -> Loaded:
         raise _invalid(path, error.lineno, error.colno, f"This is not JSON: {error.msg}.") from None
     except (ValueError, RecursionError) as error:
         raise _invalid(path, 1, 1, f"This is not JSON: {error or 'it nests too deeply'}.") from None
-    # Its places are found by reading it as YAML, which JSON is but for the tabs between its parts.
+    # Positions are found by reading it as YAML, which does not allow the tabs that JSON may have.
     return Loaded(value, text.replace("\t", " "))
 
 
 def _with_hint(problem: Problem) -> Problem:
     if ".content must be a list" in problem.message:
-        return replace(problem, hint='Write a text as [{"type": "text", "text": "…"}].')
+        return replace(problem, hint='Write text as [{"type": "text", "text": "…"}].')
     return problem
 
 
 def _refused(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number that JSON has")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} is given twice")
+        raise ValueError(f"the key {twice!r} is set twice")
     return found
 
 
@@ -82,7 +82,7 @@ def _invalid(path: str, line: int, column: int, message: str) -> InvalidFile:
 
 
 def _contradictions(loaded: Loaded, path: str) -> list[Problem]:
-    """What the schema cannot say."""
+    """Return the problems that the schema cannot express."""
     request = loaded.value
     found = [(key, why) for key in _TIMES if (why := _moment_problem(request[key]))]
     if not found and _ends_first(*(_seconds(request[key]) for key in _TIMES)):
@@ -104,14 +104,14 @@ def _status_problems(request: dict[str, Any]) -> list[tuple[str, str]]:
     )
     if status in allowed:
         return []
-    return [("error_type", f"{kind} goes with the status {' or '.join(allowed)}, not with {status}.")]
+    return [("error_type", f"{kind} needs the status {' or '.join(allowed)}, not {status}.")]
 
 
 def _moment_problem(value: Any) -> str:
     try:
         _seconds(value)
     except (ValueError, OverflowError):
-        return f"{value!r} is no ISO 8601 date-time, such as 2026-01-31T12:00:00Z."
+        return f"{value!r} is not an ISO 8601 date-time such as 2026-01-31T12:00:00Z."
     return ""
 
 
@@ -120,7 +120,7 @@ def _ends_first(start: float | None, end: float | None) -> bool:
 
 
 def _seconds(value: Any) -> float | None:
-    """Seconds since 1970; ``None`` for a time of day in no known zone, which cannot be compared."""
+    """Return seconds since 1970; ``None`` without a time zone, because that cannot be compared."""
     if not isinstance(value, str):
         return float(value)
     moment = datetime.fromisoformat(value)
@@ -131,28 +131,28 @@ T = TypeVar("T")
 
 
 def log_request(registry: Registry, request: Mapping[str, Any]) -> int:
-    """Log a request that ``read_request`` accepted; return its id.
+    """Log a request that ``read_request`` returned; return its id.
 
-    Raises ``Incomplete`` when nobody knows whether it was logged, here and in the functions below.
+    Raises ``Incomplete`` if the outcome is unknown, as the functions below do.
     """
-    with _told("the request may be logged or not", "logging it again may log it twice"):
+    with _incomplete("the request may or may not have been logged", "logging it again may log it twice"):
         return registry.tracking.log_request(request)
 
 
 def create_group(registry: Registry) -> int:
-    """Make a group of requests; return its id."""
-    with _told("the group may be made or not", "making another one does no harm"):
+    """Create a group of requests; return its id."""
+    with _incomplete("the group may or may not have been created", "creating another one does no harm"):
         return registry.tracking.create_group()
 
 
-def note(action: Callable[[], T], what: str) -> T:
-    """Do what notes ``what`` about a request. Noting it again puts the same in its place."""
-    with _told(f"the {what} may be noted or not", "run this again: it replaces what is there"):
+def annotate(action: Callable[[], T], what: str) -> T:
+    """Run ``action``, which sets the ``what`` of a request. Running it again sets the same."""
+    with _incomplete(f"the {what} may or may not have been set", "run this again; it sets the same"):
         return action()
 
 
 @contextmanager
-def _told(what: str, hint: str) -> Iterator[None]:
+def _incomplete(what: str, hint: str) -> Iterator[None]:
     try:
         yield
     except FateUnknown as error:

@@ -2,18 +2,59 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptsync.commands.agent_run import BLANK, agent_run
-from promptsync.commands.shared.options import checked_filters, list_filters
+import click
+
+from promptsync.checks.agents import AgentOrder
+from promptsync.checks.catalogue import list_agents
+from promptsync.checks.choose import Choice, choose_agents
+from promptsync.checks.receipt import CheckResults, Standard
+from promptsync.checks.run import run_checks
+from promptsync.checks.select import Found, find_checks
+from promptsync.checks.trace import Traced, attach_traces, git_trace, with_trace
+from promptsync.commands.shared.checks import (
+    BLANK,
+    ResultFile,
+    changed_checks,
+    check_choice,
+    checks_outcome,
+    choosing_options,
+    errors_written_to,
+    junit_option,
+    result_file,
+)
+from promptsync.commands.shared.options import (
+    checked_filters,
+    choose_format,
+    format_option,
+    list_filters,
+    patience_of,
+    variable_option,
+    variables,
+    variables_option,
+    waiting_options,
+)
 from promptsync.commands.shared.session import Session, verb, verb_group
+from promptsync.compare.project import Project
+from promptsync.errors import UsageError
+from promptsync.show import catalogue
+from promptsync.show.checks import agent_notes, agents_body, output_lines, results_lines
+from promptsync.show.junit import junit
 from promptsync.show.outcome import Outcome
-from promptsync.terminal import output
+
+_BRANCHES = ("GITHUB_HEAD_REF", "GITHUB_REF_NAME")
+"""Where GitHub names the branch if none is checked out; the first is set for pull requests only."""
+
+_WRITTEN = ("agent", "prompts", "input_variables", "execution_id", "status", "passed", "outputs")
+"""The keys of each run in the file of ``--output``."""
 
 
 @verb_group("agent", short_help="List and run agents.")
 def command() -> None:
-    """Agents, which the registry also calls workflows, send several prompts one after the other.
+    """Agents, which PromptLayer also calls workflows, run several prompts one after the other.
 
     \b
     promptsync agent list
@@ -30,25 +71,132 @@ def list_command(session: Session, **filters: Any) -> Outcome:
     promptsync agent list
     promptsync agent list --sort-by name --sort-order asc
     """
-    from promptsync.checks.catalogue import list_agents
-
     with session.project(needs_config=False) as project:
         found = list_agents(project.registry, **checked_filters(filters))
     if not found:
         session.say("no agents")
-    rows = [("ID", "NAME", "VERSION", "LABELS")] + [
-        (
-            str(one.id),
-            output.name(one.name),
-            "-" if one.version is None else f"v{one.version}",
-            output.name(" ".join(one.labels)),
+    return Outcome(catalogue.agent_lines(found), catalogue.agents_body(found))
+
+
+@verb("run", parent=command, short_help="Run agents and show the output of each node.", blank=BLANK)
+@click.argument("names", nargs=-1, metavar="[NAME|ID...]")
+@choosing_options
+@variable_option
+@variables_option
+@click.option("--label", metavar="LABEL", help="Run the version of the agent with this label.")
+@click.option("--version", metavar="N", type=click.IntRange(1), help="Run this version of the agent.")
+@click.option("--output", "output_file", metavar="FILE", help="Write the outputs of all nodes as JSON.")
+@click.option(
+    "--track",
+    is_flag=True,
+    help="Attach the git commit, branch and prompt versions to the requests of the run, as metadata.",
+)
+@junit_option
+@format_option("markdown")
+@waiting_options
+def run_command(
+    session: Session,
+    names: tuple[str, ...],
+    changed: bool,
+    since: str | None,
+    allow_unbound: bool,
+    given: tuple[str, ...],
+    source: str | None,
+    label: str | None,
+    version: int | None,
+    output_file: str | None,
+    track: bool,
+    junit_file: str | None,
+    form: str | None,
+    no_wait: bool,
+    timeout: float | None,
+) -> Outcome:
+    """Run agents together, and wait for the outputs of their nodes.
+
+    Name them, or use --changed for the agents of changed prompts, as named in their files and in checks:,
+    each once for the same input variables; --var and --vars replace some of these.
+
+    The exit code is 1 if a node failed or a run timed out.
+
+    \b
+    promptsync agent run refund-agent --var order=A-17 --label prod
+    promptsync agent run --changed --output outputs.json --track
+    promptsync agent run refund-agent --vars cases.yaml --timeout 60 --json
+    """
+    choose_format(session, form)
+    check_choice("agent", names, changed=changed, since=since, allow_unbound=allow_unbound)
+    if label is not None and version is not None:
+        raise UsageError("--label and --version cannot be combined", hint="drop one of them")
+    patience = patience_of(no_wait, timeout)
+    values = variables(session, given, source)
+    outputs = result_file(session, "--output", output_file)
+    report = result_file(session, "--junit", junit_file)
+    with errors_written_to(report, "agent run"), session.project() as project:
+        if changed:
+            choice = changed_checks(session, project, "agent", since, values)
+        else:
+            choice = choose_agents(names, values)
+        found = find_checks(project.registry, choice.selection)
+        orders = [AgentOrder(agent, check.input_variables, label, version) for check, agent in found.agents]
+        if track:
+            orders = _tracked(session, project, found, orders)
+        results = run_checks(
+            project.registry,
+            found,
+            standard=Standard(allow_unbound=allow_unbound),
+            patience=patience,
+            progress=session.bar,
+            versions=choice.versions,
+            unpublished=choice.unpublished,
+            orders=orders,
         )
-        for one in found
-    ]
-    agents = [
-        {"id": one.id, "name": one.name, "version": one.version, "labels": list(one.labels)} for one in found
-    ]
-    return Outcome(output.table(rows, headed=True) if found else [], {"agents": agents})
+        traces = _traces(project, results, orders) if track else []
+    return _outcome(session, choice, results, traces, outputs, report)
 
 
-verb("run", parent=command, short_help="Run agents, and show what each node put out.", blank=BLANK)(agent_run)
+def _tracked(
+    session: Session, project: Project, found: Found, orders: Sequence[AgentOrder]
+) -> list[AgentOrder]:
+    environment = session.environment.variables
+    branch = next((environment[key] for key in _BRANCHES if environment.get(key)), None)
+    git = git_trace(project, branch)
+    return [
+        with_trace(project.registry, order, check.prompts, git)
+        for order, (check, _) in zip(orders, found.agents, strict=True)
+    ]
+
+
+def _traces(project: Project, results: CheckResults, orders: Sequence[AgentOrder]) -> list[Traced]:
+    runs = [one.run for one in results.agents]
+    return [] if results.interrupted else attach_traces(project.registry, runs, orders)
+
+
+def _outcome(
+    session: Session,
+    choice: Choice,
+    results: CheckResults,
+    traces: Sequence[Traced],
+    outputs: ResultFile,
+    report: ResultFile,
+) -> Outcome:
+    for note in agent_notes(results, traces):
+        session.say(note)
+    runs = agents_body(results, traces)
+    return checks_outcome(
+        "agent",
+        choice,
+        results,
+        lines=[*results_lines(results), *output_lines(one.run for one in results.agents)],
+        runs=runs,
+        errors=[
+            results.error,
+            *(trace.error for trace in traces),
+            outputs.write(lambda: _json(runs)),
+            report.write(lambda: junit(results)),
+        ],
+    )
+
+
+def _json(runs: Sequence[Mapping[str, Any]]) -> str:
+    written = [{key: run[key] for key in _WRITTEN} for run in runs]
+    return json.dumps({"runs": written}, indent=2, default=str) + "\n"

@@ -1,4 +1,4 @@
-"""``promptsync dataset``: what evaluations run on."""
+"""``promptsync dataset``: list the datasets that evaluations run on."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from typing import Any
 
 import click
 
+from promptsync.checks.catalogue import list_datasets
 from promptsync.commands.shared.options import checked_filters, list_filters
 from promptsync.commands.shared.session import Session, verb, verb_group
+from promptsync.show import catalogue
 from promptsync.show.outcome import Outcome
-from promptsync.terminal import output
 
 
 @verb_group("dataset", short_help="List datasets.")
 def command() -> None:
-    """Datasets are made in the registry, from its own pages or its fixtures file.
+    """Datasets are created in the PromptLayer dashboard, or in the fixtures of the embedded registry.
 
     \b
     promptsync dataset list --name "refund cases"
@@ -23,11 +24,11 @@ def command() -> None:
 
 @verb("list", parent=command, short_help="List datasets.", blank={"datasets": []})
 @list_filters(named=True)
-@click.option("--dataset-group-id", metavar="ID", type=click.IntRange(1), help="Versions of this group.")
-@click.option("--prompt-id", metavar="ID", type=click.IntRange(1), help="Made from requests of this prompt.")
-@click.option("--prompt-version-id", metavar="ID", type=click.IntRange(1), help="Of this version of one.")
-@click.option("--prompt-label-id", metavar="ID", type=click.IntRange(1), help="Of this release label.")
-@click.option("--report-id", metavar="ID", type=click.IntRange(1), help="That this evaluation ran on.")
+@click.option("--dataset-group-id", metavar="ID", type=click.IntRange(1), help="Versions in this group.")
+@click.option("--prompt-id", metavar="ID", type=click.IntRange(1), help="Created from requests of a prompt.")
+@click.option("--prompt-version-id", metavar="ID", type=click.IntRange(1), help="From this version of it.")
+@click.option("--prompt-label-id", metavar="ID", type=click.IntRange(1), help="From this label of it.")
+@click.option("--report-id", metavar="ID", type=click.IntRange(1), help="Used by this report.")
 def list_command(session: Session, **filters: Any) -> Outcome:
     """List every version of every dataset, newest first.
 
@@ -35,33 +36,8 @@ def list_command(session: Session, **filters: Any) -> Outcome:
     promptsync dataset list
     promptsync dataset list --name refund --status all --sort-by name --sort-order asc
     """
-    from promptsync.checks.catalogue import list_datasets
-
     with session.project(needs_config=False) as project:
         found = list_datasets(project.registry, **checked_filters(filters))
-    rows = [("ID", "NAME", "VERSION", "COLUMNS")] + [
-        (
-            str(one.id),
-            output.name(one.name) + (" (deleted)" if one.deleted else ""),
-            # a draft is numbered -1
-            "draft" if one.version == -1 else "-" if one.version is None else f"v{one.version}",
-            output.name(", ".join(one.columns)),
-        )
-        for one in found
-    ]
-    body = {
-        "datasets": [
-            {
-                "id": one.id,
-                "name": one.name,
-                "dataset_group_id": one.group_id,
-                "version": one.version,
-                "columns": list(one.columns),
-                "deleted": one.deleted,
-            }
-            for one in found
-        ]
-    }
     if not found:
         session.say("no datasets")
-    return Outcome(output.table(rows, headed=True) if found else [], body)
+    return Outcome(catalogue.dataset_lines(found), catalogue.datasets_body(found))

@@ -1,12 +1,15 @@
-"""``promptsync deploy``: publish, prove and release what git holds."""
+"""``promptsync deploy``: publish, check and release what is committed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.commands.shared.checks import ResultFile, first_result, junit_option, result_file, told_in
+from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
+from promptsync.commands.shared.checks import errors_written_to, first_result, junit_option, result_file
 from promptsync.commands.shared.labels import label_of_branch
 from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
@@ -16,42 +19,41 @@ from promptsync.deploy.apply import Gate, apply_deploy
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.survey import InTheWay
-from promptsync.errors import AnswerIsNo, PromptsyncError, Refused
-from promptsync.files.state.private import locked
+from promptsync.errors import PromptsyncError
 from promptsync.prompt.labels import check_label
 from promptsync.show import deploy as show_deploy
-from promptsync.show import deploy_documents, diff
-from promptsync.show.deploy_errors import failure, rehearsal_failure
+from promptsync.show import diff
+from promptsync.show.deploy_json import blank_body
 from promptsync.show.outcome import Outcome
-from promptsync.terminal import output
 
 if TYPE_CHECKING:
+    from promptsync.compare.difference import Difference
     from promptsync.compare.project import Project
     from promptsync.deploy.rehearse import Rehearsal
 
 
-@verb("deploy", short_help="Publish, prove and release what git holds.", blank=deploy_documents.blank())
-@click.option("--label", metavar="LABEL", help="The release label (default: that of the branch, by labels:).")
-@click.option("-m", "--message", metavar="TEXT", help="Commit message; the default is git's subject.")
+@verb("deploy", short_help="Publish, check and release what is committed.", blank=blank_body())
+@click.option("--label", metavar="LABEL", help="The release label (default: the branch's, from labels:).")
+@click.option("-m", "--message", metavar="TEXT", help="Commit message (default: the subject of git's).")
 @click.option(
-    "--min-score", metavar="N", type=click.FloatRange(0, 100), help="The score that all must reach."
+    "--min-score", metavar="N", type=click.FloatRange(0, 100), help="The score that every evaluation needs."
 )
-@click.option("--allow-unscored", is_flag=True, help="Take an evaluation without a score for passed.")
-@click.option("--allow-unbound", is_flag=True, help="Take a run that names no version for a proof.")
-@click.option("--require-proof", is_flag=True, help="Refuse prompts that no evaluation and no agent proves.")
-@click.option("--live-snippets", is_flag=True, help="Make snippets live first; take them back on failure.")
-@click.option("--again", multiple=True, metavar="NAME", help="Release NAME, whose release was taken back.")
-@click.option("--rehearse", is_flag=True, help="Do all of it in a throw-away registry first.")
+@click.option("--allow-unscored", is_flag=True, help="Accept evaluations without a score.")
+@click.option("--allow-unbound", is_flag=True, help="Accept runs that may have used another version.")
+@click.option("--require-checks", is_flag=True, help="Refuse prompts without an evaluation or an agent.")
+@click.option("--live-snippets", is_flag=True, help="Allow snippets to be live before they are checked.")
+@click.option("--again", multiple=True, metavar="NAME", help="Release NAME although it was rolled back.")
+@click.option("--rehearse", is_flag=True, help="Rehearse the deploy in a temporary registry first.")
 @click.option(
-    "--timeout", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), help="Stop waiting."
+    "--timeout", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), help="Stop waiting then."
 )
 @junit_option
 @since_option
-@click.option("--allow-dirty", is_flag=True, help="Release changes that are not committed.")
-@click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan of N changes.")
-@click.option("-n", "--dry-run", is_flag=True, help="Show the plan; publish, run and move nothing.")
-@click.option("--expect", metavar="FINGERPRINT", help="Refuse any other plan than the one reviewed.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--allow-dirty", is_flag=True, help="Release uncommitted changes.")
+@click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan with N changes.")
+@dry_run_option
+@expect_option
+@yes_option
 @format_option("markdown")
 def command(
     session: Session,
@@ -60,13 +62,14 @@ def command(
     expect: str | None,
     yes: bool,
     form: str | None,
-    **asked: Any,
+    junit_file: str | None,
+    **given: Any,
 ) -> Outcome:
-    """Make a release label say what git says, for every prompt where it says something else.
+    """Point the release label at what is committed, for every prompt where it points elsewhere.
 
-    What is new is published, everything is proven by the evaluations and agents that the files and checks:
-    name, and only then does the label move to exactly the versions that were proven, all or none. A gate that
-    fails leaves the label where it is; running it again continues, and publishes nothing twice.
+    New texts are published, the evaluations and agents of the files and of checks: run, and only if all pass
+    the label moves to exactly the versions that were checked, on all prompts or none. If checks fail, the
+    label stays where it is. Running the command again continues, and publishes nothing twice.
 
     \b
     promptsync deploy
@@ -76,24 +79,101 @@ def command(
     """
     choose_format(session, form)
     session.blank = {**session.blank, "dry_run": dry_run}
-    results = result_file(session, "--junit", asked["junit_file"])
-    with session.project() as project, told_in(results, "deploy"):
+    results = result_file(session, "--junit", junit_file)
+    with session.project() as project, errors_written_to(results, "deploy"):
         wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
-        options = _options(session, project, wanted, asked)
-        if dry_run:
-            return _dry_run(session, project, options, expect, asked)
-        with locked(project.root):
-            plan = _plan(project, options, expect)
-            if asked["rehearse"] and not plan.is_empty:
-                _, error = _rehearse(session, project, options, plan, asked)
-                if error is not None:
-                    raise error
-            return _deploy(session, project, plan, asked, yes=yes, results=results)
+        options = _options(session, project, wanted, given)
+        deploying = _Deploying(session, project, options, _gate(given), rehearse=given["rehearse"])
+        outcome = carry_out(
+            session,
+            project,
+            plan=deploying.plan,
+            apply=deploying.apply,
+            show_plan=lambda made: deploying.show_plan(made, rehearse=dry_run),
+            show_receipt=show_deploy.show_receipt,
+            headline=lambda made: show_deploy.headline(made, project.title),
+            asks=lambda made: not made.is_empty,
+            unchanged="nothing was released",
+            dry_run=dry_run,
+            yes=yes,
+            expect=expect,
+        )
+        code, error = first_result(outcome.error, None if dry_run else results.write(deploying.junit))
+        return replace(outcome, exit_code=code, error=error)
 
 
-def _options(session: Session, project: Project, label: str, asked: dict[str, Any]) -> DeployOptions:
-    since = resolve_since(session, asked["since"], required=False)
+class _Deploying:
+    """One deploy with its options. ``rehearse`` says that a rehearsal comes first."""
+
+    def __init__(
+        self, session: Session, project: Project, options: DeployOptions, gate: Gate, *, rehearse: bool
+    ) -> None:
+        self._session = session
+        self._project = project
+        self._options = options
+        self._gate = gate
+        self._rehearse = rehearse
+        self._receipt: DeployReceipt | None = None
+
+    def plan(self) -> DeployPlan:
+        try:
+            return plan_deploy(self._project, self._options)
+        except InTheWay as refusal:
+            raise diff.explained(self._project, refusal) from None
+
+    def show_plan(self, plan: DeployPlan, *, rehearse: bool) -> Outcome:
+        """Return the plan, and with ``rehearse`` how its rehearsal went."""
+        wanted = rehearse and self._rehearse and not plan.is_empty and plan.refusal is None
+        # what this change does not touch is for those to fix who left it pending
+        is_idle = wanted and plan.is_pending
+        rehearsal = self._rehearsed(plan) if wanted and not is_idle else None
+        return show_deploy.show_plan(
+            plan, lambda: self._differences(plan), rehearsal, is_rehearsed=not is_idle
+        )
+
+    def apply(self, plan: DeployPlan) -> DeployReceipt:
+        """Rehearse if that was requested, and deploy. Raises the error of a rehearsal that failed."""
+        if self._rehearse:
+            rehearsal = self._rehearsed(plan)
+            for line in show_deploy.rehearsal_lines(rehearsal):
+                self._session.say(line)
+            if rehearsal.error is not None:
+                raise self._failed(rehearsal.error)
+        self._receipt = apply_deploy(self._project, plan, self._gate)
+        return self._receipt
+
+    def junit(self) -> str:
+        """Return the results of the checks as JUnit XML."""
+        from promptsync.checks.receipt import CheckResults
+        from promptsync.show.junit import junit
+
+        done = self._receipt.results if self._receipt is not None else None
+        return junit(done or CheckResults())
+
+    def _rehearsed(self, plan: DeployPlan) -> Rehearsal:
+        from promptsync.deploy.rehearse import rehearse
+
+        return rehearse(self._project, self._options, plan.selection, self._gate)
+
+    def _failed(self, error: PromptsyncError) -> PromptsyncError:
+        url = self._project.registry.url
+        return type(error)(
+            f"the rehearsal failed, and nothing was done in {url}: {error.message}",
+            hint=error.hint,
+            details=error.details,
+            code=error.code,
+        )
+
+    def _differences(self, plan: DeployPlan) -> Sequence[Difference]:
+        from promptsync.compare.difference import differences
+
+        releases = [member.name for member in plan.survey.releases]
+        return differences(self._project, plan.survey.under.only(releases)) if releases else ()
+
+
+def _options(session: Session, project: Project, label: str, given: dict[str, Any]) -> DeployOptions:
+    since = resolve_since(session, given["since"], required=False)
     touched = None
     if since is not None:
         from promptsync.compare.changed import changed_since
@@ -103,154 +183,19 @@ def _options(session: Session, project: Project, label: str, asked: dict[str, An
         touched = frozenset(one.name for one in changed_since(project, worktree, since).prompts)
     return DeployOptions(
         label=label,
-        message=asked["message"],
+        message=given["message"],
         touched=touched,
-        require_proof=asked["require_proof"],
-        live_snippets=asked["live_snippets"],
-        allow_dirty=asked["allow_dirty"],
-        again=named_by(project, session.directory, asked["again"]),
-        max_changes=asked["max_changes"],
+        require_checks=given["require_checks"],
+        live_snippets=given["live_snippets"],
+        allow_dirty=given["allow_dirty"],
+        again=named_by(project, session.directory, given["again"]),
+        max_changes=given["max_changes"],
     )
 
 
-def _plan(project: Project, options: DeployOptions, expect: str | None) -> DeployPlan:
-    try:
-        plan = plan_deploy(project, options)
-    except InTheWay as refusal:
-        raise diff.explained(project, refusal) from None
-    if expect is not None and plan.fingerprint != expect:
-        raise Refused(
-            f"the plan is not the one that was reviewed: {plan.fingerprint}, not {expect}",
-            hint="review this plan: promptsync deploy --dry-run",
-            details=[click.unstyle(line) for line in show_deploy.plan_lines(plan)],
-            code="plan-changed",
-        )
-    return plan
+def _gate(given: dict[str, Any]) -> Gate:
+    from promptsync.checks.batch import Patience
+    from promptsync.checks.receipt import Standard
 
-
-def _dry_run(
-    session: Session, project: Project, options: DeployOptions, expect: str | None, asked: dict[str, Any]
-) -> Outcome:
-    plan = _plan(project, options, expect)
-    rehearsal, error = None, None
-    # what a change leaves alone is for those to mend who left it over
-    is_idle = asked["rehearse"] and plan.is_left_over
-    if asked["rehearse"] and not plan.is_empty and not is_idle:
-        rehearsal, error = _rehearse(session, project, options, plan, asked)
-    elif is_idle and session.form != "markdown":
-        session.say(show_deploy.NOT_REHEARSED)
-    lines = [
-        show_deploy.DRY,
-        "",
-        *show_deploy.plan_lines(plan),
-        "",
-        f"fingerprint {plan.fingerprint}",
-        show_deploy.DRY,
-    ]
-    if plan.is_empty:
-        lines[2:-3] = show_deploy.nothing_lines(plan)
-    summary: list[str] = []
-    if session.form == "markdown" or session.environment.in_github:
-        from promptsync.compare.difference import differences
-        from promptsync.show.deploy import deploy_plan_markdown
-
-        releases = [member.name for member in plan.survey.releases]
-        found = differences(project, plan.survey.under.only(releases)) if releases else []
-        summary = deploy_plan_markdown(plan, found, rehearsal, is_rehearsed=not is_idle)
-    shown = summary if session.form == "markdown" else lines
-    receipt = DeployReceipt(plan)
-    body = deploy_documents.body(receipt, passed=False, dry_run=True)
-    outputs = deploy_documents.outputs(receipt, passed=error is None)
-    return Outcome(shown, body, error.exit_code if error is not None else 0, error, summary, outputs)
-
-
-def _rehearse(
-    session: Session, project: Project, options: DeployOptions, plan: DeployPlan, asked: dict[str, Any]
-) -> tuple[Rehearsal, PromptsyncError | None]:
-    """Rehearse, tell how it went, and return it with the error that it means for the deploy."""
-    from promptsync.deploy.rehearse import rehearse
-
-    rehearsal = rehearse(project, options, plan.selection, _gate(asked))
-    error = rehearsal_failure(rehearsal)
-    if session.form == "markdown":
-        return rehearsal, _rehearsed(project, error)
-    for name in rehearsal.without:
-        session.say(f"rehearsal: the fixtures declare no {output.name(name)}, which was left out")
-    if error is not None:
-        for line in show_deploy.receipt_lines(rehearsal.receipt):
-            session.say(line)
-    else:
-        count = output.count(len(rehearsal.receipt.labels), "prompt")
-        proof = rehearsal.receipt.proof
-        ran = "" if proof is not None and proof.all else "; nothing was proven in it"
-        session.say(f"rehearsal passed: {count} released in a throw-away registry{ran}")
-    return rehearsal, _rehearsed(project, error)
-
-
-def _rehearsed(project: Project, error: PromptsyncError | None) -> PromptsyncError | None:
-    if error is None:
-        return None
-    return type(error)(
-        f"the rehearsal failed, and nothing was done in {project.registry.url}: {error.message}",
-        hint=error.hint,
-        details=error.details,
-        code=error.code,
-    )
-
-
-def _gate(asked: dict[str, Any]) -> Gate:
-    from promptsync.checks.evaluations import Standard
-    from promptsync.checks.wait import Patience
-
-    standard = Standard(asked["min_score"], asked["allow_unscored"])
-    patience = Patience() if asked["timeout"] is None else Patience(asked["timeout"])
-    return Gate(standard, asked["allow_unbound"], patience)
-
-
-def _deploy(
-    session: Session,
-    project: Project,
-    plan: DeployPlan,
-    asked: dict[str, Any],
-    *,
-    yes: bool,
-    results: ResultFile,
-) -> Outcome:
-    if not plan.is_empty:
-        _confirm(session, plan, yes)
-    receipt = apply_deploy(project, plan, _gate(asked))
-    return _outcome(session, receipt, results.write(lambda: _junit(receipt)))
-
-
-def _junit(receipt: DeployReceipt) -> str:
-    from promptsync.checks.receipt import Proof
-    from promptsync.show.junit import junit
-
-    return junit(receipt.proof or Proof())
-
-
-def _confirm(session: Session, plan: DeployPlan, yes: bool) -> None:
-    if yes or not session.environment.interactive or session.json:
-        return
-    question = f"Deploy to {output.name(plan.label)} of {output.name(session.remote_name or '')}?"
-    if not session.confirm(question, show_deploy.plan_lines(plan)):
-        raise AnswerIsNo("not confirmed; nothing was released", code="declined")
-
-
-def _outcome(session: Session, receipt: DeployReceipt, unwritten: PromptsyncError | None) -> Outcome:
-    failed = failure(receipt)
-    code, error = first_result(failed, unwritten)
-    lines = show_deploy.receipt_lines(receipt)
-    summary: list[str] = []
-    if session.form == "markdown" or session.environment.in_github:
-        from promptsync.show.deploy import deploy_markdown
-
-        summary = deploy_markdown(receipt)
-    return Outcome(
-        summary if session.form == "markdown" else lines,
-        deploy_documents.body(receipt, passed=failed is None, dry_run=False),
-        code,
-        error,
-        summary,
-        deploy_documents.outputs(receipt, passed=failed is None),
-    )
+    standard = Standard(given["min_score"], given["allow_unscored"], given["allow_unbound"])
+    return Gate(standard, Patience() if given["timeout"] is None else Patience(given["timeout"]))

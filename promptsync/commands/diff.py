@@ -1,17 +1,18 @@
-"""``promptsync diff``: what differs, field by field."""
+"""``promptsync diff``: differences field by field."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from promptsync.commands.shared.options import choose_format, format_option
+from promptsync.commands.shared.options import choose_format, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.difference import Difference, differences
 from promptsync.compare.gather import gather
-from promptsync.compare.select import expanded, matching, named_by
+from promptsync.compare.select import At, expanded, matching, may_have_version, named_by
 from promptsync.compare.state import State
 from promptsync.errors import UsageError
 from promptsync.show import diff
@@ -25,52 +26,57 @@ if TYPE_CHECKING:
     Problems = Sequence[Problem]
 
 
-@verb("diff", short_help="Show what differs, field by field.", blank={"changes": []})
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--label", metavar="LABEL", help="Compare with the versions under LABEL, not with the latest.")
+@verb("diff", short_help="Show differences field by field.", blank={"changes": []}, is_long=True)
+@click.argument("names", nargs=-1, metavar="[NAME[@N|:LABEL]]...")
+@version_options
 @click.option(
     "--since",
     metavar="REF",
-    help="Compare the files with a git state instead, offline: origin/main, a commit, or origin/main... for "
-    "where this branch left it.",
+    help="Compare the files with a git state instead: origin/main, a commit, or origin/main... for the "
+    "commit where this branch began. Sends no request.",
 )
-@click.option("--stat", is_flag=True, help="One line a prompt.")
-@click.option("--name-only", is_flag=True, help="Only the names.")
+@click.option("--stat", is_flag=True, help="Print one line per prompt.")
+@click.option("--name-only", is_flag=True, help="Print only the names.")
 @format_option("markdown", "github")
-@click.option("--exit-code", is_flag=True, help="Exit with 1 when anything differs.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if anything differs.")
 def command(
     session: Session,
     names: tuple[str, ...],
-    label: str | None,
+    at: At,
     since: str | None,
     stat: bool,
     name_only: bool,
     form: str | None,
     exit_code: bool,
 ) -> Outcome:
-    """Show what a push or a pull would change: fields that differ, texts line by line.
+    """Show what a push or a pull would change: the fields that differ, texts line by line.
 
-    Of a prompt that changed on both sides it shows both changes since they last agreed. Prompts that only
-    the registry has are shown when they are named. With --since it shows what changed in git, and asks no
-    registry.
+    For a prompt that changed on both sides, both changes since the last common text are shown. Prompts
+    without a file are shown only if they are named.
 
-    \b
+    A version, as in NAME@N or NAME:LABEL, is compared with the file instead. Two versions of the same prompts
+    are compared with each other. NAME is a name, a pattern, a file or a directory.
+
+    
     promptsync diff
+    promptsync diff support/refund@1 support/refund@3
+    promptsync diff support/refund:prod
+    promptsync diff 'support/*:staging' 'support/*:prod'
     promptsync diff --since origin/main...
-    promptsync diff support/refund --label prod
-    promptsync diff --format markdown > plan.md
     """
     form = choose_format(session, form)
     if stat and name_only:
-        raise UsageError("--stat and --name-only exclude each other", hint="leave one of them out")
-    if since is not None and label is not None:
-        raise UsageError(
-            "--since compares with git and --label with the registry", hint="leave out one of the two"
-        )
+        raise UsageError("--stat and --name-only cannot be combined", hint="remove one of the two")
+    if since is not None and at:
+        raise UsageError("--since cannot be combined with --label or --version", hint="remove one of the two")
+    if at.number is not None and not names:
+        raise UsageError("--version requires a NAME", hint=f"promptsync diff NAME@{at.number}")
     with session.project() as project:
-        names = named_by(project, session.directory, names)
-        found, problems = _since(project, names, since) if since is not None else _now(project, names, label)
-    body = {"changes": [_body(one) for one in found]}
+        if since is not None:
+            found, problems = _since(project, named_by(project, session.directory, names), since)
+        else:
+            found, problems = _differences(project, session.directory, names, at)
+    body: dict[str, object] = {"changes": [_body(one) for one in found]}
     if problems:
         body["problems"] = [
             {"path": one.path, "line": one.line, "column": one.column, "message": one.message}
@@ -84,10 +90,20 @@ def command(
     return Outcome(lines, body, code)
 
 
-def _now(project: Project, names: Sequence[str], label: str | None) -> tuple[list[Difference], Problems]:
-    snapshot = gather(project, label=label)
-    names = matching(snapshot, names)
-    items = [item for item in snapshot.only(names) if names or item.state is not State.REMOTE_ONLY]
+def _differences(
+    project: Project, directory: Path, names: Sequence[str], at: At
+) -> tuple[list[Difference], Problems]:
+    if at or any(map(may_have_version, names)):
+        from promptsync.compare.between import differences_between
+        from promptsync.files.worktree import scan
+
+        worktree = scan(project.root, project.config.prompts)
+        found = differences_between(project, worktree, directory, names, at)
+        if found is not None:
+            return found, worktree.problems
+    snapshot = gather(project)
+    wanted = matching(snapshot, named_by(project, directory, names))
+    items = [item for item in snapshot.only(wanted) if wanted or item.state is not State.REMOTE_ONLY]
     return differences(project, items), snapshot.problems
 
 
@@ -127,8 +143,7 @@ def _body(found: Difference) -> dict[str, object]:
         "renamed_from": found.was,
         "renamed_to": found.became,
         "title": first.title,
-        "fields": diff.fields_body(first.fields),
-        "variables": {"added": list(first.added), "removed": list(first.removed)},
+        **diff.step_body(first),
     }
     if len(found.steps) > 1:
         body["remote_fields"] = diff.fields_body(found.steps[1].fields)

@@ -7,46 +7,76 @@ from typing import Any
 
 import click
 
+from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb
+from promptsync.compare.select import At
+from promptsync.compare.versions import choose
 from promptsync.inspect.log import Log, LoggedVersion, read_log
+from promptsync.show import diff
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 _SHA256, _DIGEST = "sha256:", 12
 
 
-@verb("log", short_help="List the versions of a prompt.", blank={"versions": []})
-@click.argument("name")
+@verb("log", short_help="List the versions of a prompt.", blank={"versions": []}, is_long=True)
+@click.argument("names", nargs=-1, required=True, metavar="NAME[@N|:LABEL]...")
 @click.option(
-    "-n",
     "--max-count",
     type=click.IntRange(1),
     default=20,
     show_default=True,
     metavar="N",
-    help="The newest N versions.",
+    help="List the newest N versions.",
 )
-@click.option("--all", "every", is_flag=True, help="All versions.")
-@click.option("--oneline", is_flag=True, help="One line a version.")
-def command(session: Session, name: str, max_count: int, every: bool, oneline: bool) -> Outcome:
+@click.option("--all", "every", is_flag=True, help="List all versions.")
+@click.option("--oneline", is_flag=True, help="Print one line per version.")
+@click.option("-p", "--patch", is_flag=True, help="Show what each version changed from the one before.")
+@version_options
+def command(
+    session: Session,
+    names: tuple[str, ...],
+    max_count: int,
+    every: bool,
+    oneline: bool,
+    patch: bool,
+    at: At,
+) -> Outcome:
     """List the versions of a prompt, newest first, with labels, dates and messages.
 
-    The commit is the one whose file holds the same content. "base" marks the newest version that your file
-    includes, "passed over" one that the latest version does not. "From" names the versions that one was made
-    from, where that is not the version before it.
+    NAME is a name, a pattern, a file or a directory. The list begins at the version that is specified, by
+    default the latest. The commit is the one whose file has the same content. "base" marks the newest version
+    that your file includes, "passed over" one that the latest version does not include. "From" lists the
+    versions that a version was made from, unless that is the one before.
 
     \b
     promptsync log support/refund --oneline
+    promptsync log support/refund:prod -p
     """
+    limit = None if every else max_count
     with session.project() as project:
-        found = read_log(project, name, limit=None if every else max_count)
-    if not found.is_whole and not session.json:
+        logs = [
+            read_log(project, one.listed, one.at, limit=limit, patches=patch)
+            for one in choose(project, session.directory, names, at)
+        ]
+    if not all(one.is_whole for one in logs) and not session.json:
         session.say("older versions are not listed; --all lists them")
-    lines = _short(found) if oneline else _long(found)
-    return Outcome(lines, {"name": found.name, "versions": [_body(one) for one in found.versions]})
+    body = {
+        "name": logs[0].name if len(logs) == 1 else None,
+        "versions": [_body(log, one) for log in logs for one in log.versions],
+    }
+    return Outcome([*_lines(logs, oneline=oneline)], body)
 
 
-def _short(found: Log) -> list[str]:
+def _lines(logs: list[Log], *, oneline: bool) -> Iterator[str]:
+    for number, log in enumerate(logs):
+        if len(logs) > 1:
+            yield from ([""] if number else [])
+            yield output.style(output.name(log.name), "strong")
+        yield from _short(log) if oneline else _long(log)
+
+
+def _short(found: Log) -> Iterator[str]:
     rows = [
         (
             output.style(f"v{one.version}", "remote"),
@@ -55,14 +85,15 @@ def _short(found: Log) -> list[str]:
         )
         for one in found.versions
     ]
-    return output.table(rows, free=True)
+    for one, line in zip(found.versions, output.table(rows, free=True), strict=True):
+        yield line
+        yield from _patch(one)
 
 
-def _long(found: Log) -> list[str]:
-    lines: list[str] = []
-    for one in found.versions:
-        lines += ["", *_paragraph(one)] if lines else _paragraph(one)
-    return lines
+def _long(found: Log) -> Iterator[str]:
+    for number, one in enumerate(found.versions):
+        yield from ([""] if number else [])
+        yield from _paragraph(one)
 
 
 def _paragraph(one: LoggedVersion) -> Iterator[str]:
@@ -76,6 +107,13 @@ def _paragraph(one: LoggedVersion) -> Iterator[str]:
     yield f"Digest: {one.digest.removeprefix(_SHA256)[:_DIGEST]}"
     if message := _message(one):
         yield output.hanging(f"    {message}", 4)
+    if one.patch is not None:
+        yield ""
+        yield from _patch(one)
+
+
+def _patch(one: LoggedVersion) -> list[str]:
+    return diff.step_lines(one.patch) if one.patch is not None else []
 
 
 def _words(one: LoggedVersion) -> Iterator[str]:
@@ -90,8 +128,9 @@ def _message(one: LoggedVersion) -> str:
     return output.safe(one.message, newlines=False)
 
 
-def _body(one: LoggedVersion) -> dict[str, Any]:
-    return {
+def _body(log: Log, one: LoggedVersion) -> dict[str, Any]:
+    body = {
+        "name": log.name,
         "version": one.version,
         "labels": None if one.labels is None else list(one.labels),
         "message": one.message,
@@ -102,3 +141,4 @@ def _body(one: LoggedVersion) -> dict[str, Any]:
         "parents": list(one.parents),
         "passed_over": one.is_passed_over,
     }
+    return body if one.patch is None else {**body, **diff.step_body(one.patch)}

@@ -1,4 +1,4 @@
-"""``promptsync ls-remote``: what the registry holds."""
+"""``promptsync ls-remote``: the prompts of the registry."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 
-@verb("ls-remote", short_help="List what the registry holds.", blank={"prompts": []})
-@click.argument("pattern", required=False)
-@click.option("--label", metavar="LABEL", help="Only prompts that have LABEL, each at the version under it.")
+@verb("ls-remote", short_help="List the prompts of the registry.", blank={"prompts": []}, is_long=True)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--label", metavar="LABEL", help="Only prompts with LABEL, each at the version under it.")
 @click.option(
     "--status",
     type=click.Choice(["active", "deleted", "all"]),
     default="active",
     show_default=True,
-    help="Which prompts; deleted ones are archived.",
+    help="Only prompts with this status; deleted ones are archived.",
 )
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only prompts with TAG; may be repeated.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only prompts with TAG. Repeatable.")
 def command(
-    session: Session, pattern: str | None, label: str | None, status: str, tags: tuple[str, ...]
+    session: Session, names: tuple[str, ...], label: str | None, status: str, tags: tuple[str, ...]
 ) -> Outcome:
-    """List the prompts of the registry whose names match PATTERN; * matches any text, / included.
+    """List the prompts of the registry: all, or those that NAME means.
 
-    A star before the name tells that a file here holds the prompt. With the URL of a registry no
-    promptsync.yaml is needed.
+    NAME is a name, a pattern whose * crosses /, a file or a directory. A star marks the prompts that have a
+    file. With the URL of a registry no promptsync.yaml is required.
 
-    \b
+    
     promptsync ls-remote 'support/*' --label prod
     promptsync ls-remote --remote https://api.promptlayer.com
     """
-    filters = Filters(pattern, label, status, tags)
+    filters = Filters(names, label, status, tags)
     with session.project(needs_config=False) as project:
-        found = list_remote(project, filters, labels_singly=session.verbose > 0)
+        found = list_remote(project, filters, session.directory, labels_singly=session.verbose > 0)
     lines = _lines(found)
-    _tell(session, found)
+    _say_total(session, found)
     return Outcome(lines, {"prompts": [_body(one) for one in found]})
 
 
-def _tell(session: Session, found: Sequence[Held]) -> None:
+def _say_total(session: Session, found: Sequence[Held]) -> None:
     if session.json:
         return
-    here = sum(one.is_adopted is True for one in found)
-    adopted = f", {here} with a file here (*)" if any(one.is_adopted is not None for one in found) else ""
-    session.say(f"{output.count(len(found), 'prompt')}{adopted}")
+    with_file = sum(one.has_file is True for one in found)
+    files = f", {with_file} with a file (*)" if with_file else ""
+    session.say(f"{output.count(len(found), 'prompt')}{files}")
     if any(one.labels is None and not one.is_archived for one in found):
-        asked = (
-            "the registry cannot tell them" if session.verbose else "-v reads them, with a request for each"
+        why = (
+            "the registry cannot list them" if session.verbose else "-v fetches them, one request per prompt"
         )
-        session.say(f"labels are not shown: {asked}")
+        session.say(f"labels are not shown: {why}")
 
 
 def _lines(found: Sequence[Held]) -> list[str]:
@@ -68,7 +68,7 @@ def _row(one: Held) -> tuple[str, ...]:
     labels = [(name, version) for name, version in one.labels or () if not name.endswith(SUFFIX)]
     tags = ", ".join(output.name(tag) for tag in listed.prompt.tags)
     return (
-        "*" if one.is_adopted else "",
+        "*" if one.has_file else "",
         output.name(listed.name),
         f"v{listed.version}",
         output.style("archived", "warn") if one.is_archived else "",
@@ -90,5 +90,5 @@ def _body(one: Held) -> dict[str, Any]:
         "message": listed.message,
         "is_snippet": listed.is_snippet,
         "archived": one.is_archived,
-        "adopted": one.is_adopted,
+        "adopted": one.has_file,
     }

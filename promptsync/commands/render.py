@@ -3,128 +3,116 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
-from promptsync.commands.shared.options import variable_option, variables, variables_option
+from promptsync.commands.shared.options import (
+    variable_option,
+    variables,
+    variables_option,
+    version_options,
+)
 from promptsync.commands.shared.session import Session, verb
+from promptsync.compare.select import At
 from promptsync.errors import AnswerIsNo, UsageError
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.worktree import scan
-from promptsync.inspect.render import Rendering, find_file, render_file, render_remote
+from promptsync.inspect.render import Rendering, RenderOptions, render_prompts
 from promptsync.prompt.fill import mappings
 from promptsync.prompt.snippets import is_text_block
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 
-@verb("render", short_help="Show what the model would see.")
-@click.argument("name")
+@verb("render", short_help="Show what the model would see.", is_long=True)
+@click.argument("names", nargs=-1, required=True, metavar="NAME[@N|:LABEL]...")
 @variable_option
 @variables_option
 @click.option(
-    "--example", metavar="N", type=int, help="Values of the file's Nth example, from 1; the others beat it."
+    "--example",
+    metavar="N",
+    type=int,
+    help="Use the variables of the file's Nth example, from 1; --var and --vars take precedence.",
 )
-@click.option("--offline", is_flag=True, help="Take pinned snippets from the files, too: ask no registry.")
-@click.option("--from-registry", is_flag=True, help="Let the registry render, instead of the file.")
-@click.option("--label", metavar="LABEL", help="With --from-registry: the version under LABEL.")
-@click.option("--version", metavar="N", type=click.IntRange(1), help="With --from-registry: version N.")
+@click.option("--offline", is_flag=True, help="Use the files for pinned snippets, too; send no request.")
+@click.option("--from-registry", is_flag=True, help="Let the registry render the prompt, not the file.")
+@version_options
 @click.option(
-    "--provider",
-    metavar="PROVIDER",
-    help="With --from-registry: for this provider when the prompt has no model.",
+    "--provider", metavar="PROVIDER", help="With --from-registry: the provider, if the prompt has no model."
 )
 @click.option(
-    "--llm-kwargs", is_flag=True, help="With --from-registry: print the provider's arguments as JSON."
+    "--llm-kwargs", is_flag=True, help="With --from-registry: print the arguments for the provider as JSON."
 )
 def command(
     session: Session,
-    name: str,
+    names: tuple[str, ...],
     given: tuple[str, ...],
     source: str | None,
     example: int | None,
     offline: bool,
     from_registry: bool,
-    label: str | None,
-    version: int | None,
+    at: At,
     provider: str | None,
     llm_kwargs: bool,
 ) -> Outcome:
-    """Show the prompt NAME as a model would see it: snippets put in, variables filled in.
+    """Show a prompt as a model would see it: with its snippets inserted and its variables filled in.
 
-    NAME may be the path of a prompt file. A variable without a value becomes empty, with a warning.
+    NAME is a name, a pattern, a file or a directory. A version, as in NAME@N or NAME:LABEL, is rendered by
+    the registry. A variable without a value is left empty, with a warning.
 
-    \b
+    
     promptsync render support/refund --example 1
     promptsync render support/refund --var question="Where is my money?" --var days:=30
-    promptsync render support/refund --from-registry --label prod --llm-kwargs
+    promptsync render support/refund:prod --llm-kwargs
     """
-    if not from_registry:
-        _refuse({"--label": label, "--version": version, "--provider": provider, "--llm-kwargs": llm_kwargs})
-    if label is not None and version is not None:
-        raise UsageError("--label and --version exclude each other", hint="leave one of them out")
-    values = variables(session, given, source)
+    options = RenderOptions(
+        values=variables(session, given, source),
+        named=tuple(variables(session, given)),
+        example=example,
+        at=at,
+        from_registry=from_registry,
+        offline=offline,
+        provider=provider,
+    )
     with session.project() as project:
-        if from_registry and example is None:
-            found = render_remote(project, name, values, version=version, label=label, provider=provider)
-            return _outcome(session, found, llm_kwargs)
-        worktree = scan(project.root, project.config.prompts)
-        file = find_file(worktree, name, session.directory)
-        values = {**_example(file, example), **values}
-        if from_registry:
-            name = file.prompt.name
-            found = render_remote(project, name, values, version=version, label=label, provider=provider)
-        else:
-            named = variables(session, given)
-            found = render_file(project, worktree, file, values, named=named, offline=offline)
-        outcome = _outcome(session, found, llm_kwargs)
-        if found.warnings and not values and file.local.examples:
-            hint = output.style("hint:", "remote")
-            session.say(f"{hint} --example 1 takes the values of an example in the file")
-        return outcome
+        found = render_prompts(project, session.directory, names, options)
+    registry_only = "--llm-kwargs" if llm_kwargs else "--provider" if provider else None
+    if registry_only is not None and any(one.path is not None for one in found):
+        raise UsageError(f"{registry_only} requires the registry to render", hint="add --from-registry")
+    for one in found:
+        _say_warnings(session, one)
+    lines = _arguments(found) if llm_kwargs else _templates(found)
+    bodies = [_body(one) for one in found]
+    return Outcome(
+        [output.safe(line) for line in lines], bodies[0] if len(bodies) == 1 else {"prompts": bodies}
+    )
 
 
-def _refuse(options: Mapping[str, object]) -> None:
-    for option, value in options.items():
-        if value:
-            raise UsageError(
-                f"{option} asks the registry", hint=f"add --from-registry, or leave {option} out"
-            )
-
-
-# -- values --------------------------------------------------------------------------------------------
-
-
-def _example(file: PromptFile, number: int | None) -> Mapping[str, Any]:
-    if number is None:
-        return {}
-    examples = file.local.examples
-    if not 1 <= number <= len(examples):
-        raise UsageError(
-            f"{file.path} has {output.count(len(examples), 'example')}, and none has the number {number}",
-            hint="examples are counted from 1; add one under examples: in the file",
-        )
-    return examples[number - 1]
-
-
-# -- output --------------------------------------------------------------------------------------------
-
-
-def _outcome(session: Session, found: Rendering, only_arguments: bool) -> Outcome:
+def _say_warnings(session: Session, found: Rendering) -> None:
     for warning in found.warnings:
         session.say(f"{output.style('warning:', 'warn')} {output.safe(warning)}")
-    if only_arguments and found.arguments is None:
-        raise AnswerIsNo(
-            f"{found.name} has no llm_kwargs: the registry knows no model for it",
-            hint="give --provider, or a model: in the prompt file",
+    if found.warnings and found.has_unused_examples:
+        session.say(
+            f"{output.style('hint:', 'remote')} --example 1 uses the variables of an example in the file"
         )
-    if only_arguments:
-        lines = json.dumps(found.arguments, ensure_ascii=False, indent=2).split("\n")
-    else:
-        lines = [line for block in _blocks(found.template) for line in block.split("\n")]
-    return Outcome([output.safe(line) for line in lines], _body(found))
+
+
+def _arguments(found: Sequence[Rendering]) -> Iterator[str]:
+    for one in found:
+        if one.arguments is None:
+            raise AnswerIsNo(
+                f"{one.name} has no llm_kwargs, because the registry knows no model for it",
+                hint="add --provider PROVIDER, or model: to the prompt file",
+            )
+        yield from json.dumps(one.arguments, ensure_ascii=False, indent=2).split("\n")
+
+
+def _templates(found: Sequence[Rendering]) -> Iterator[str]:
+    for one in found:
+        if len(found) > 1:
+            yield f"=== {one.name} ==="
+        for block in _blocks(one.template):
+            yield from block.split("\n")
 
 
 def _body(found: Rendering) -> dict[str, Any]:
@@ -141,7 +129,7 @@ def _body(found: Rendering) -> dict[str, Any]:
 
 
 def _blocks(template: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a person reads: each message under its role; a completion is its text and nothing else."""
+    """Yield each message under its role; of a completion, only its text."""
     if template.get("type") == "completion":
         yield _content(template.get("content"))
         return

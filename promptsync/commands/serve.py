@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.server.model import Model
+    from promptsync.server.checks.model import Model
 
 PORT = 8470
 DATABASE = "registry.db"
@@ -30,52 +31,52 @@ LOCAL = "local:"
     show_default=True,
     metavar="PORT",
     type=click.IntRange(0, 65535),
-    help="Port to listen on; 0 takes a free one.",
+    help="Port to listen on; 0 picks a free one.",
 )
 @click.option(
     "--db",
     "database",
     metavar="PATH",
     type=click.Path(path_type=Path),
-    help="The database (default: that of the local: remote, or registry.db where there is no configuration).",
+    help="Database file (default: that of the local: remote, or registry.db without a configuration).",
 )
 @click.option(
     "--api-key",
     metavar="KEY",
-    help="Accept this key only. Without it any key is accepted, on loopback addresses alone.",
+    help="Accept only this key. Without it, any key is accepted, and only on loopback addresses.",
 )
 @click.option(
     "--fixtures",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Datasets, evaluations and agents (default: those of the local: remote).",
+    help="File with datasets, evaluations and agents (default: that of the local: remote).",
 )
 @click.option(
     "--latency",
     metavar="SECONDS",
     type=click.FloatRange(min=0),
     default=0.0,
-    help="Wait before each answer, to try out a registry that is far away.",
+    help="Delay each response, to simulate a distant registry.",
 )
 @click.option(
     "--model-url",
     metavar="URL",
-    help="Base URL of an OpenAI-compatible endpoint that answers in evaluations and agents, instead of an "
-    "echo (default: PROMPTSYNC_MODEL_URL).",
+    help="Base URL of an OpenAI-compatible endpoint for evaluations and agents, instead of an echo "
+    "(default: PROMPTSYNC_MODEL_URL).",
 )
 @click.option(
     "--model-key-env",
     metavar="VARIABLE",
-    help="Environment variable that holds its key (default: PROMPTSYNC_MODEL_KEY).",
+    help="Environment variable with its key (default: PROMPTSYNC_MODEL_KEY).",
 )
 @click.option(
-    "--model-name", metavar="NAME", help="Model to ask (default: PROMPTSYNC_MODEL_NAME, else the prompt's)."
+    "--model-name", metavar="NAME", help="Model to use (default: PROMPTSYNC_MODEL_NAME, or the prompt's)."
 )
 @click.option(
     "--model-timeout",
     metavar="SECONDS",
     type=click.FloatRange(min=0, min_open=True),
-    help="Longest wait for it; what takes longer is a failed cell (default: 60).",
+    help="Time limit of one request to the model; a slower one is a failed cell (default: 60).",
 )
 def command(
     session: Session,
@@ -99,15 +100,15 @@ def command(
     """
     if api_key is None and not _is_loopback(host):
         raise UsageError(
-            f"{host or 'an empty host'} can be reached from other machines, so --api-key is needed",
-            hint="give --api-key KEY, or leave --host out to serve this machine alone",
+            f"{host or 'an empty host'} can be reached from other machines, which requires --api-key",
+            hint="add --api-key KEY, or remove --host to serve this machine only",
         )
     if api_key is not None and not api_key.strip():
-        raise UsageError("--api-key is empty", hint="leave it out, or give a key")
+        raise UsageError("--api-key is empty", hint="pass a key, or remove the option")
     path, fixtures = _places(session, database, fixtures)
     model = _model(session, model_url, model_key_env, model_name, model_timeout)
     _serve(session, path, fixtures, host, port, api_key, latency, model)
-    if session.json:  # the document was printed when the registry was ready
+    if session.json:  # the document was printed once the registry was ready
         click.get_current_context().exit(0)
     return Outcome()
 
@@ -124,7 +125,10 @@ def _model(
     wanted = url or session.environment.model_url
     if wanted is None:
         if key_variable or name or timeout:
-            raise UsageError("there is no model to ask", hint="add --model-url, or set PROMPTSYNC_MODEL_URL")
+            raise UsageError(
+                "the other --model options require --model-url",
+                hint="add --model-url URL, or set PROMPTSYNC_MODEL_URL",
+            )
         return None
     from promptsync.commands.shared.models import endpoint
 
@@ -132,7 +136,7 @@ def _model(
 
 
 def _places(session: Session, database: Path | None, fixtures: Path | None) -> tuple[Path, Path | None]:
-    """Return the database and the fixtures: those that were given, else those of the local remote."""
+    """Return the database and the fixtures that were passed, by default those of the local remote."""
     from promptsync.files.config import find
 
     given = session.directory / fixtures if fixtures is not None else None
@@ -146,7 +150,7 @@ def _places(session: Session, database: Path | None, fixtures: Path | None) -> t
 
 
 def _embedded(configuration: Path) -> tuple[Path, Path | None]:
-    """Return where a working copy keeps its embedded registry, whether or not that is its default remote."""
+    """Return the database and fixtures of a working copy's embedded registry, the default remote first."""
     from promptsync.files.config import load
     from promptsync.files.state.private import private_directory
 
@@ -180,10 +184,10 @@ def _serve(
         else:
             click.echo(url)
         sys.stdout.flush()
-        keys = "any API key" if api_key is None else "the given API key only"
-        session.say(f"embedded registry in {output.name(str(path))}, takes {keys}; Ctrl-C stops it")
+        keys = "any API key" if api_key is None else "only the API key that was passed"
+        session.say(f"embedded registry in {output.name(str(path))} accepts {keys}; Ctrl-C stops it")
         if model is not None:
-            session.say(f"evaluations and agents are answered by {output.name(model.name)}")
+            session.say(f"evaluations and agents use {output.name(model.name)}")
 
     _check(path, fixtures)
     with create_app(path, api_key=api_key, fixtures=fixtures, latency=latency, model=model) as app:
@@ -193,7 +197,9 @@ def _serve(
 
 def _check(path: Path, fixtures: Path | None) -> None:
     if not path.parent.is_dir():
-        message = f"there is no directory {path.parent} for the database"
-        raise UsageError(message, hint="make it, or give another place with --db")
+        message = f"the directory of the database does not exist: {path.parent}"
+        raise UsageError(message, hint=f"mkdir -p {shlex.quote(str(path.parent))}")
     if fixtures is not None and not fixtures.is_file():
-        raise UsageError(f"there is no fixtures file {fixtures}", hint="correct the path, or leave it out")
+        raise UsageError(
+            f"the fixtures file does not exist: {fixtures}", hint="correct the path, or remove it"
+        )

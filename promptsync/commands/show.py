@@ -4,39 +4,53 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
+from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.versions import Shown, show
+from promptsync.compare.select import At
+from promptsync.compare.versions import FoundVersion, choose, find_versions
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Local
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 
-@verb("show", short_help="Print one version of a prompt as YAML.")
-@click.argument("wanted", metavar="NAME[@N|:LABEL]")
-@click.option("--raw", is_flag=True, help="Print the template as the registry holds it, as JSON.")
-def command(session: Session, wanted: str, raw: bool) -> Outcome:
+@verb("show", short_help="Print one version of a prompt as YAML.", is_long=True)
+@click.argument("names", nargs=-1, required=True, metavar="NAME[@N|:LABEL]...")
+@click.option("--raw", is_flag=True, help="Print the template as the registry returned it, as JSON.")
+@version_options
+def command(session: Session, names: tuple[str, ...], raw: bool, at: At) -> Outcome:
     """Print one version of a prompt as a prompt file: the latest, version N, or the one under LABEL.
+
+    NAME is a name, a pattern, a file or a directory. Several prompts are printed as several YAML documents.
 
     \b
     promptsync show support/refund@3
-    promptsync show support/refund:prod
+    promptsync show 'support/*:prod'
     """
     with session.project() as project:
-        found = show(project, wanted)
+        found = find_versions(project, choose(project, session.directory, names, at))
     if session.json:
-        return Outcome(body={"prompt": _body(found)})
-    session.say(_heading(found))
-    text = _json(found.remote.prompt.template) if raw else _yaml(found)
+        bodies = [_body(one) for one in found]
+        return Outcome(body={"prompts": bodies, **({"prompt": bodies[0]} if len(bodies) == 1 else {})})
+    return Outcome([*_lines(session, found, raw=raw)])
+
+
+def _lines(session: Session, found: Sequence[FoundVersion], *, raw: bool) -> Iterator[str]:
     is_terminal = sys.stdout.isatty()
-    return Outcome([output.safe(text) if is_terminal else text])
+    for number, one in enumerate(found):
+        if number and not raw:
+            yield "---"
+        session.say(_heading(one))
+        text = _json(one.remote.prompt.template) if raw else _yaml(one)
+        yield output.safe(text) if is_terminal else text
 
 
-def _yaml(found: Shown) -> str:
+def _yaml(found: FoundVersion) -> str:
     from promptsync.files.yaml.layout import render_new
 
     return render_new(found.remote.prompt, Local()).removesuffix("\n")
@@ -56,7 +70,7 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _heading(found: Shown) -> str:
+def _heading(found: FoundVersion) -> str:
     remote = found.remote
     labels = ", ".join(output.name(label) for label in found.labels or ())
     parts = [
@@ -67,7 +81,7 @@ def _heading(found: Shown) -> str:
     return output.style(" ".join(part for part in parts if part), "faint")
 
 
-def _body(found: Shown) -> dict[str, Any]:
+def _body(found: FoundVersion) -> dict[str, Any]:
     remote, prompt = found.remote, found.remote.prompt
     return {
         "name": prompt.name,

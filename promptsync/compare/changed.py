@@ -1,4 +1,4 @@
-"""What the prompt files said in a commit and say now, read only where git does not know them for the same."""
+"""What changed in the prompt files since a git state. Reads only what git cannot tell to be equal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from promptsync.prompt.snippets import rendered_in
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What one file says of a prompt. ``digest`` is ``None`` for a file of old that cannot be read."""
+    """The content of one file. ``digest`` is ``None`` for an old file that cannot be read."""
 
     name: str
     digest: str | None
@@ -34,13 +34,13 @@ class Text:
 
     @property
     def content(self) -> tuple[str | None, Tags]:
-        """What two texts of one prompt have to share to be the same."""
+        """What is equal in two files with the same content."""
         return self.digest, self.tags
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The texts that may differ, by path below the prompts directory. ``files`` are all of now, by name."""
+    """The texts that may differ, by path below the prompts directory; ``files`` are all of now, by name."""
 
     before: Mapping[str, Text]
     after: Mapping[str, Text]
@@ -48,9 +48,9 @@ class Texts:
 
 
 def read_texts(history: History, worktree: Worktree, commit: str | None) -> Texts:
-    """Return what may differ between a commit, or nothing at all, and the working tree.
+    """Return what may differ between a commit, or the empty state, and the working tree.
 
-    What a sparse checkout hides is as ``HEAD`` has it.
+    A file that a sparse checkout hides counts as ``HEAD`` has it.
     """
     now = _files_now(history, worktree)
     tree = tree_at(history, commit, worktree.prompts) if commit is not None else Tree({})
@@ -66,12 +66,12 @@ def read_texts(history: History, worktree: Worktree, commit: str | None) -> Text
 
 
 def text_of(file: PromptFile) -> Text:
-    """Return what a file says."""
+    """Return the content of a file."""
     return Text(file.prompt.name, digest(file.prompt), tag_set(file.prompt))
 
 
 def hidden_away(path: str, why: str) -> Refused:
-    """The refusal of a question about a file that a sparse checkout hides."""
+    """Return the refusal of a question about a file that a sparse checkout hides."""
     folder = path.rpartition("/")[0]
     return Refused(
         f"{path} is hidden by a sparse checkout, and {why}",
@@ -99,11 +99,11 @@ def _files_now(history: History, worktree: Worktree) -> dict[str, PromptFile]:
 def _suspects(
     history: History, commit: str | None, tree: Tree, now: Mapping[str, PromptFile], prompts: str
 ) -> set[str]:
-    """Return the paths whose files may say something else: the others are not even opened."""
+    """Return the paths whose files may differ; the others are not opened."""
     if commit is None or not tree.in_place:
         return {*tree.files, *now}
-    told: Iterable[str] = history.differing(commit) | history.unwatched
-    known = {path.removeprefix(f"{prompts}/") for path in told} | tree.linked
+    reported: Iterable[str] = history.differing(commit) | history.unwatched
+    known = {path.removeprefix(f"{prompts}/") for path in reported} | tree.linked
     return (known & {*tree.files, *now}) | (tree.files.keys() ^ now.keys())
 
 
@@ -112,7 +112,7 @@ def _blob(history: History, file: PromptFile) -> str:
 
 
 def _says_name(file: PromptFile) -> bool:
-    """Whether a file has its name of itself, and not of its path."""
+    """Whether a file sets its ``name:`` itself."""
     return name_in(file.text.encode("utf-8", "surrogatepass")) == file.prompt.name
 
 
@@ -140,9 +140,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChangedPrompt:
-    """One prompt that differs. ``path`` is its file now, ``None`` when it was deleted.
+    """One prompt that differs. ``path`` is its present file, ``None`` if it was deleted.
 
-    ``old_name`` is what a renamed prompt was called before. ``through`` are the snippets from a dependant
+    ``old_name`` is the name before a rename. ``through`` are the snippets from a dependant
     down to the one that changed.
     """
 
@@ -155,9 +155,9 @@ class ChangedPrompt:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What differs from ``since``, sorted by name. ``commit`` is the full id of what it names.
+    """What differs from ``since``, sorted by name.
 
-    It is ``None`` for the state before the first commit.
+    ``commit`` is its full id, ``None`` for the state before the first commit.
     """
 
     since: str
@@ -166,25 +166,24 @@ class Changed:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names that exist now, sorted: all but the deleted ones."""
+        """The names that still exist, sorted."""
         return tuple(sorted(one.name for one in self.prompts if one.kind is not Kind.DELETED))
 
 
 def changed_since(project: Project, worktree: Worktree, since: str | None) -> Changed:
     """Return what differs between ``since`` and the working tree; ``None`` stands for ``HEAD``.
 
-    ``since`` is what git takes for a commit, or ``REF...`` for the last commit that REF and ``HEAD`` share.
-    Prompts differ by their content and tags: not by comments, layout, place or what is local in their files.
-    Asks the registry nothing. Raises ``PromptsyncError`` when the state cannot be found, never takes it for
-    an empty one, and ``InvalidFile`` when a file cannot be read now.
+    ``since`` is anything that git resolves to a commit, or ``REF...`` for the last commit that REF and
+    ``HEAD`` share. Content and tags count; comments, layout, path and local keys do not. Sends no request.
+    Raises ``PromptsyncError`` when the state cannot be found, and ``InvalidFile`` for an unreadable file.
     """
     if worktree.problems:
         raise InvalidFile(worktree.problems)
     history = project.history
     if history is None:
         raise UsageError(
-            f"{project.root} is in no git repository: nobody can tell what changed",
-            hint="name the prompts instead; or git init, and commit",
+            f"{project.root} is not in a git repository, so there is nothing to compare with",
+            hint="git init",
             code="no-repository",
         )
     wanted = "HEAD" if since is None else since
@@ -204,13 +203,13 @@ def _differences(texts: Texts, in_scope: Callable[[str], bool]) -> Iterator[Chan
     for text in texts.before.values():
         before.setdefault(text.name, []).append(text)
     after = {text.name: text for text in texts.after.values()}
-    # A name that had two files, which is an error, may have kept the one that git did not see change.
+    # A name that had two files, which is an error, may have kept the file that did not change.
     after |= {
         name: text_of(texts.files[name]) for name in before if name in texts.files and name not in after
     }
     added = {name: text for name, text in after.items() if name not in before}
     deleted = {name: found[-1] for name, found in before.items() if name not in after}
-    # Under a name that is none of ours, one of ours is gone.
+    # A prompt renamed to a name outside of include: counts as deleted.
     renamed = _renamed({name: text for name, text in added.items() if in_scope(name)}, deleted)
     for name, text in after.items():
         path = texts.files[name].path
@@ -225,7 +224,7 @@ def _differences(texts: Texts, in_scope: Callable[[str], bool]) -> Iterator[Chan
 
 
 def _renamed(added: Mapping[str, Text], deleted: Mapping[str, Text]) -> dict[str, str]:
-    """Return the old names of prompts that have the content of one that is gone."""
+    """Return the old names of new prompts that have the content of a deleted one."""
     gone: dict[str | None, list[str]] = {}
     for name in sorted(deleted, reverse=True):
         gone.setdefault(deleted[name].digest, []).append(name)
@@ -245,18 +244,18 @@ def _dependants(files: Mapping[str, PromptFile], own: Iterable[ChangedPrompt]) -
 def differences_since(
     project: Project, worktree: Worktree, since: str | None, names: Iterable[str] = ()
 ) -> list[Difference]:
-    """Return how prompts differ from a git state, those with these names or all.
+    """Return how the named prompts, or all, differ from a git state.
 
-    ``since`` is as for ``changed_since``, which says what else is raised. Raises ``UsageError`` for a name
-    that no file has, neither then nor now.
+    Takes ``since`` and raises as ``changed_since`` does; also ``UsageError`` for a name without a file in
+    either state.
     """
     found = changed_since(project, worktree, since)
     wanted = set(names)
     unknown = wanted - worktree.files.keys() - {one.name for one in found.prompts}
     if unknown:
         raise UsageError(
-            f"there is no prompt {min(unknown)!r}, neither in the files nor in {found.since}",
-            hint="promptsync status --offline lists the prompts that have a file",
+            f"there is no prompt {min(unknown)!r} in your files or in {found.since}",
+            hint="promptsync status --offline -v",
         )
     chosen = [one for one in found.prompts if not wanted or one.name in wanted]
     history = project.history
@@ -280,7 +279,7 @@ def _difference(
 def _prompts_then(
     history: History, project: Project, found: Changed, chosen: Iterable[ChangedPrompt]
 ) -> dict[str, Prompt]:
-    """Return the prompts of the state by their names then; a file that could not be read is left out."""
+    """Return the prompts of the state by their names in it, without unreadable files."""
     if found.commit is None:
         return {}
     wanted = {one.old_name or one.name for one in chosen if one.kind not in (Kind.ADDED, Kind.DEPENDANT)}

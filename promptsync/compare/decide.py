@@ -1,10 +1,10 @@
-"""Decides about the prompts that the list cannot settle: raw reads, git history, versions, the state."""
+"""Decides the states of the prompts that the list cannot prove equal: raw reads, git history, versions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from promptsync.compare.equal import Proof, digest_beside
+from promptsync.compare.equal import ListComparison, digest_beside
 from promptsync.compare.histories import Histories, History
 from promptsync.compare.origin import keys_in, origin_of
 from promptsync.compare.project import Project
@@ -30,11 +30,11 @@ TEXT_STATES = {
     Relation.ALTERED: State.ALTERED,
 }
 _CERTAIN = (State.IN_SYNC, State.NEW, State.REMOTE_ONLY, State.DELETED_REMOTELY, State.RENAMED_REMOTELY)
-"""States that no older history could change."""
+"""States that the history that a shallow clone lacks could not change."""
 
 
 class Decider:
-    """Works through the names that differ, or that only one side has.
+    """Finds the state of each prompt that differs, or that only one side has.
 
     ``latest`` are the newest versions where ``listing`` holds those under a label.
     """
@@ -44,7 +44,7 @@ class Decider:
         project: Project,
         worktree: Worktree,
         listing: Mapping[str, Listed],
-        proof: Proof,
+        proof: ListComparison,
         *,
         label: str | None,
         latest: Mapping[str, int] | None = None,
@@ -60,7 +60,7 @@ class Decider:
         self.hidden: tuple[str, ...] = ()
 
     def decide(self, names: Sequence[str]) -> list[Item]:
-        """Return an item for each name, in any order; names that a sparse checkout hides are left out."""
+        """Return an item for each name, in any order, without those that a sparse checkout hides."""
         self._read_lineages(names)
         shown = [name for name in names if name not in self.hidden]
         remote = self._read_remote(shown)
@@ -99,7 +99,7 @@ class Decider:
         revisions.save()
 
     def _read_remote(self, names: Sequence[str]) -> dict[str, RemoteVersion]:
-        """Read the tracked versions raw, but for those whose digest is known already."""
+        """Read the tracked versions raw, except those whose digest is known already."""
         wanted = [name for name in names if self._has_both(name) and self._known_digest(name) is None]
         if not wanted:
             return {}
@@ -117,14 +117,14 @@ class Decider:
         return dict(zip(wanted, mapped(read, wanted), strict=True))
 
     def _has_both(self, name: str) -> bool:
-        """Whether the registry has a prompt that has a file, or had one."""
+        """Whether the registry has the prompt, and the working tree or ``HEAD`` has its file."""
         return name in self._listing and (name in self._files or self._lineage(name).head is not None)
 
     def _lineage(self, name: str) -> Lineage:
         return self._lineages.get(name) or Lineage()
 
     def _known_digest(self, name: str) -> str | None:
-        """Return the digest of the tracked version where the list's body is known to be its source."""
+        """Return the digest of the tracked version if the list is known to have its source."""
         listed, file = self._listing[name], self._files.get(name)
         if file is None:
             return None
@@ -134,7 +134,7 @@ class Decider:
         return body if self._proof.recorded(listed, body) else None
 
     def _history(self, name: str, remote: RemoteVersion | None) -> History:
-        """Return what is known so far of a prompt that both sides have."""
+        """Return what is known so far about a prompt that both sides have."""
         listed = self._listing[name]
         latest = max(self._latest.get(name, 0), listed.version)
         file = self._files.get(name)
@@ -151,13 +151,13 @@ class Decider:
         return {item.name: item.template_id for item in found if item.name not in self._listing}
 
     def _renamed(self, absent: Sequence[str]) -> dict[str, str]:
-        """Return the present names of prompts that have another one in the registry now.
+        """Return the new names of prompts that were renamed in the registry.
 
-        Such a prompt has the id that this working copy knew, or was published from a revision of the file.
+        Such a prompt has the id that this working copy recorded, or was published from one of our revisions.
         """
         others = [one for one in self._listing.values() if one.name not in self._files] if absent else []
         registry = self._project.registry
-        # ids of another workspace mean nothing
+        # ids of another workspace mean other prompts
         known = self._project.record().entries(registry.url, registry.workspace_id) if others else {}
         found = (
             (name, other) for name in absent for other in others if self._is_same_prompt(name, other, known)
@@ -169,7 +169,7 @@ class Decider:
         if entry is not None:
             return entry.template_id == other.template_id
         if self._lineage(other.name).head is not None or other.name in known:
-            return False  # it had that name here, so it was renamed here
+            return False  # the files had that name, so the files renamed it
         content = digest(other.prompt)
         prompt = identity(self._project.registry.workspace_id, other.template_id)
         keys = keys_in(self._files[name].local.synced, self._project)
@@ -243,9 +243,9 @@ class Decider:
 
 
 def too_shallow(question: str) -> Refused:
-    """The refusal of a question that the visible history cannot settle."""
+    """Return the refusal of a question that the visible history cannot settle."""
     return Refused(
         f"this clone is too shallow to tell {question}",
-        hint="fetch the whole history: git fetch --unshallow, or fetch-depth: 0 in actions/checkout",
+        hint="git fetch --unshallow\nin GitHub Actions, set fetch-depth: 0 for actions/checkout",
         code="shallow-clone",
     )

@@ -17,7 +17,7 @@ from promptsync.prompt.prompt import Prompt
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From one text to another: ``title`` says which."""
+    """What changed from one text to another; ``title`` names the two."""
 
     title: str
     fields: tuple[FieldChange, ...]
@@ -27,10 +27,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The steps that tell how the two sides of a prompt differ: one, or two from the base when both moved.
+    """How the two sides of a prompt differ: in one step, or in two from the base if both sides changed.
 
-    ``state`` is a ``State``, or how a prompt differs from a git state. ``was`` and ``became`` are as in
-    ``Item``: somebody changed the name.
+    ``state`` is a ``State``, or how two specified states differ. ``was`` and ``became`` are the old and the
+    new name of a prompt that looks renamed, as in ``Item``.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Difference:
 
 
 def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
-    """Return how the sides of each item differ; in-sync and unreadable ones are left out."""
+    """Return how the sides of each item differ, without those in sync and those that cannot be read."""
     wanted = [item for item in items if item.state not in (State.IN_SYNC, State.INVALID)]
     done = 0
 
@@ -58,7 +58,7 @@ def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
 
 
 def step(title: str, old: Prompt | None, new: Prompt | None) -> Step:
-    """Return the step between two prompts; ``None`` is a prompt that is not there."""
+    """Return the step between two prompts; ``None`` is a prompt that does not exist."""
     return Step(title, tuple(changes(old, new)), *variables_change(old, new))
 
 

@@ -1,4 +1,4 @@
-"""What the registry's list can prove: only equality, for its bodies may hold expanded snippets."""
+"""What the registry's list can prove: only equality, because its bodies may have expanded snippets."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.prompt.snippets import of_prompt
 
 
-class Proof:
+class ListComparison:
     """Compares files with list items. Digests are computed once.
 
-    ``whole`` says that the list holds every active prompt, so that what is not in it does not exist.
+    ``whole`` says that the list has every active prompt, so that what it lacks does not exist.
     """
 
     def __init__(self, project: Project, listing: Sequence[Listed], *, whole: bool) -> None:
@@ -35,7 +35,7 @@ class Proof:
         return self._digests[name]
 
     def equal(self, file: PromptFile, listed: Listed) -> bool:
-        """Whether the list alone proves that a file and the tracked version are the same."""
+        """Whether the list alone proves that a file equals the tracked version."""
         if tag_set(file.prompt) != tag_set(listed.prompt):
             return False
         body = digest_beside(file.prompt, listed.prompt)
@@ -44,7 +44,7 @@ class Proof:
         return self.is_raw or self.recorded(listed, body)
 
     def recorded(self, listed: Listed, body: str) -> bool:
-        """Whether this working copy has read or written this very version, with this content, itself."""
+        """Whether this working copy has read or written this version with this content itself."""
         entry = self.entries.get(listed.name)
         return (
             entry is not None
@@ -55,20 +55,20 @@ class Proof:
 
     @property
     def entries(self) -> dict[str, Entry]:
-        """The record of the remote, by name."""
+        """What this working copy recorded about the remote, by name."""
         registry = self._project.registry
         if self._record is None or registry.workspace_seen != self._workspace_id:
-            # before the first raw read that of the last workspace is taken; afterwards the record of another
-            # one at the same URL must not be used
+            # before the first raw read we assume the last workspace at this URL; the record of another one
+            # must not be used
             self._workspace_id = registry.workspace_seen
             self._record = self._project.record().entries(registry.url, registry.workspace_seen)
         return self._record
 
     @cached_property
     def is_raw(self) -> bool:
-        """Whether no body of this list can hold an expanded snippet.
+        """Whether no body of this list can have an expanded snippet.
 
-        Only completion prompts can be snippets. A list that shows a single reference does not expand them.
+        Only completion prompts can be snippets. A list that has a single reference does not expand them.
         """
         if self._whole and not any(_may_be_snippet(item) for item in self._listing):
             return True
@@ -78,7 +78,7 @@ class Proof:
 def digest_beside(local: Prompt, remote: Prompt) -> str:
     """Return the digest of the remote side as far as it can be compared with the local one.
 
-    The registry expands references to its tools when it is read; there the local reference is kept.
+    A registry expands references to its tools when it is read; the local reference counts instead.
     """
     return digest(comparable(local, remote))
 

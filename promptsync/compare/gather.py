@@ -1,8 +1,4 @@
-"""Prompts whose ``name:`` was changed: a new one that says what one without a file said.
-
-A name is a prompt's identity, so the two stay what they are, ``new`` and ``deleted-locally``; this only tells
-somebody who changed a name what the registry will make of it.
-"""
+"""Gathers both sides and decides the state of each prompt. Reads only."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from promptsync.compare.equal import Proof
+from promptsync.compare.equal import ListComparison
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
@@ -23,9 +19,11 @@ from promptsync.prompt.prompt import Label, Listed
 
 
 def with_renames(items: Sequence[Item]) -> list[Item]:
-    """Return the items with ``was`` and ``became`` filled in. Only the same content counts.
+    """Return the items with ``was`` and ``became`` set where a changed ``name:`` is likely.
 
-    Of several that say the same, the one in the same file is taken first. No prompt is taken twice.
+    A name is a prompt's identity, so the two prompts stay ``new`` and ``deleted-locally``; the note tells
+    what the registry will make of them. Only equal content counts. Of several candidates the one in the same
+    file comes first, and none is used twice.
     """
     gone: dict[str, list[Item]] = defaultdict(list)
     for item in items:
@@ -50,12 +48,9 @@ def with_renames(items: Sequence[Item]) -> list[Item]:
 
 
 def _contents(item: Item) -> set[str]:
-    """What a prompt without a file said: in git, where both sides last agreed, in the registry."""
+    """The digests of a prompt without a file: in git, in the base, in the registry."""
     base = item.base.digest if item.base is not None else None
     return {one for one in (item.last_digest, base, item.remote_digest) if one}
-
-
-_HEAD = 65536  # bytes of a broken file that are searched for its name
 
 
 def gather(
@@ -67,11 +62,11 @@ def gather(
 ) -> Snapshot:
     """Return what both sides hold, and the state of every prompt in scope.
 
-    ``label`` makes the version under that label the tracked one; ``latest`` is the list without it, where it
-    was read already. Raises ``RemoteError`` when any part of the
-    registry cannot be read, ``Refused`` when the visible git history cannot settle who changed what.
+    ``label`` tracks the versions under that label; ``latest`` is the list without it, if it was read already.
+    Raises ``RemoteError`` if any part of the registry cannot be read, and ``Refused`` if the visible git
+    history cannot settle who changed what.
     """
-    # Files are read while the registry is waited for; that stays in this thread, where Ctrl-C ends it.
+    # Files are read in another thread; the registry is read in this one, where Ctrl-C ends it.
     scanned = in_background(lambda: scan(project.root, project.config.prompts))
     listed = list_all(project, label=label)
     worktree = scanned()
@@ -81,13 +76,13 @@ def gather(
     if label is None:
         _remember(project, listed, labels)
     names = sorted(name for name in {*worktree.files, *listing} if project.config.in_scope(name))
-    proof = Proof(project, listed, whole=label is None)
+    proof = ListComparison(project, listed, whole=label is None)
     equal, open_names = _prove(proof, worktree.files, listing, names)
     items = [_equal(worktree.files[name], listing[name], proof) for name in equal]
     hidden: tuple[str, ...] = ()
     has_history = True
     if open_names:
-        # an aligned tree needs neither git nor any notion of a base
+        # a tree in sync needs neither git nor a base
         from promptsync.compare.decide import Decider
 
         if label is not None and latest is None:
@@ -96,7 +91,7 @@ def gather(
         decider = Decider(project, worktree, listing, proof, label=label, latest=numbers)
         items += with_renames(decider.decide(open_names))
         hidden, has_history = decider.hidden, decider.has_git
-    # A file that cannot be read must never look like a deletion or like a prompt to pull.
+    # An unreadable file must never look like a deletion or like a prompt to pull.
     broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in broken_names(worktree)]
     names_of_broken = {item.name for item in broken}
     kept = [*broken, *(item for item in items if item.name not in names_of_broken)]
@@ -114,28 +109,28 @@ def gather(
 def _remember(
     project: Project, listed: Iterable[Listed], labels: Mapping[str, Sequence[tuple[str, int]]] | None
 ) -> None:
-    """Keep the names for completion in shells."""
+    """Keep the names for shell completion."""
     names = None if labels is None else {name for pairs in labels.values() for name, _ in pairs}
     remember_names(project.root, project.record_url, {item.name: item.version for item in listed}, names)
 
 
 def _check_directory(project: Project, worktree: Worktree) -> None:
-    """Refuse a prompts directory that is not there and never was, although this working copy had prompts."""
+    """Raise ``UsageError`` if the prompts directory never existed although this working copy had prompts."""
     if worktree.files or (project.root / project.config.prompts).exists():
         return
     history = project.history
     if history is None or history.commits:
-        return  # it was there, or may have been: a pull brings back what was deleted
+        return  # it existed, or may have: a pull restores what was deleted
     if project.record().entries(project.record_url, None):
         raise UsageError(
-            f"there is no directory {project.config.prompts!r} in {project.root}, but prompts were kept here",
-            hint=f"mend the line prompts: in {project.config.path.name}, or make the directory",
+            f"there is no directory {project.config.prompts!r} in {project.root}",
+            hint=f"fix the line prompts: in {project.config.path.name}, or create the directory",
             code="prompts-directory",
         )
 
 
 def list_all(project: Project, *, label: str | None = None, status: str = "active") -> list[Listed]:
-    """Return everything that the registry lists, with tags where it stores any."""
+    """Return every prompt in the registry's list, with tags if it stores any."""
 
     def on_page(done: int, pages: int) -> None:
         project.progress("Listing the registry", done, pages)
@@ -146,7 +141,7 @@ def list_all(project: Project, *, label: str | None = None, status: str = "activ
 def labels_by_prompt(
     project: Project, listing: Sequence[Listed]
 ) -> dict[str, tuple[tuple[str, int], ...]] | None:
-    """Return name and version of the labels of each prompt, ``None`` when that takes a request per prompt."""
+    """Return the labels of each prompt with their versions, ``None`` if each prompt costs a request."""
     found = project.registry.labels.all()
     if found is None:
         return None
@@ -160,7 +155,7 @@ def labels_by_prompt(
 
 
 def labels_of(project: Project, items: Iterable[Listed]) -> dict[str, list[Label]]:
-    """Return the labels of some prompts, asked for one by one, several at a time."""
+    """Return the labels of some prompts; one request each, several at a time."""
     wanted = list(items)
 
     def read(item: Listed) -> tuple[str, list[Label]]:
@@ -170,7 +165,10 @@ def labels_of(project: Project, items: Iterable[Listed]) -> dict[str, list[Label
 
 
 def _prove(
-    proof: Proof, files: Mapping[str, PromptFile], listing: Mapping[str, Listed], names: Sequence[str]
+    proof: ListComparison,
+    files: Mapping[str, PromptFile],
+    listing: Mapping[str, Listed],
+    names: Sequence[str],
 ) -> tuple[list[str], list[str]]:
     equal: list[str] = []
     doubtful: list[str] = []
@@ -181,6 +179,6 @@ def _prove(
     return equal, doubtful
 
 
-def _equal(file: PromptFile, listed: Listed, proof: Proof) -> Item:
+def _equal(file: PromptFile, listed: Listed, proof: ListComparison) -> Item:
     digest = proof.digest(file)
     return Item(file.prompt.name, State.IN_SYNC, file, listed, digest=digest, remote_digest=digest)

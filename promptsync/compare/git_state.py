@@ -1,4 +1,4 @@
-"""The git state that something is compared with: finding the commit, or saying what has to be fetched."""
+"""Finds the git state to compare with, or says what has to be fetched."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 def find_state(history: History, since: str) -> str | None:
     """Return the full id of the commit that ``since`` names, ``None`` for the state before the first one.
 
-    ``REF...`` is the last commit that REF and ``HEAD`` share. Raises ``PromptsyncError`` that says what to
-    fetch when this clone does not hold it.
+    ``REF...`` is the last commit that REF and ``HEAD`` share. Raises a ``PromptsyncError`` that says what to
+    fetch if this clone lacks it.
     """
     if _ZEROS.fullmatch(since):
         return None
     if not history.born:
         raise UsageError(
-            "there is no commit yet, so nothing can have changed since one",
-            hint="git commit first, or name the prompts",
+            "there is no commit yet to compare with",
+            hint="git commit",
             code="no-commit",
         )
     revision, shared = _read(since)
@@ -44,19 +44,19 @@ def find_state(history: History, since: str) -> str | None:
 
 
 def _read(since: str) -> tuple[str, bool]:
-    """Return the revision in ``since``, and whether the last shared commit is meant."""
+    """Return the revision in ``since``, and whether it means the last shared commit."""
     revision, dots, end = since.partition("..")
     shared = dots != "" and end.startswith(".")
     if dots and end.removeprefix(".") not in ("", "HEAD"):
         raise UsageError(
             f"--since {since}: the other side is always the working tree",
-            hint=f"give the first commit only: --since {shlex.quote(revision)}",
+            hint=f"--since {shlex.quote(revision)}",
             code="revision",
         )
     if not revision.strip() or revision.startswith("-") or not revision.isprintable():
         raise UsageError(
-            f"--since {since!r} names no commit",
-            hint="give what git takes for one, such as origin/main or HEAD~1",
+            f"--since {since!r} is not a commit",
+            hint="use a revision such as origin/main or HEAD~1",
             code="revision",
         )
     return revision, shared
@@ -66,11 +66,9 @@ def _missing(history: History, revision: str) -> PromptsyncError:
     if history.shallow:
         return too_shallow(f"what changed since {revision}, which is not in it")
     branch = revision.removeprefix("origin/")
-    hint = f"git fetch origin {shlex.quote(branch)}; in GitHub Actions: fetch-depth: 0 in actions/checkout"
-    if _ID.fullmatch(revision):
-        hint += "; a commit that a force push took away can be fetched by its id as well"
-    elif branch == revision and history.commit(f"origin/{revision}") is not None:
-        hint = f"there is origin/{revision}: --since {shlex.quote(f'origin/{revision}')}"
+    hint = f"git fetch origin {shlex.quote(branch)}\nin GitHub Actions, set fetch-depth: 0"
+    if branch == revision and history.commit(f"origin/{revision}") is not None:
+        hint = f"--since {shlex.quote(f'origin/{revision}')}"
     return UsageError(f"this clone has no commit {revision}", hint=hint, code="unknown-revision")
 
 
@@ -79,6 +77,6 @@ def _no_base(history: History, revision: str) -> PromptsyncError:
         return too_shallow(f"where {revision} and HEAD parted")
     return UsageError(
         f"{revision} and HEAD share no commit",
-        hint=f"compare with {revision} itself: --since {shlex.quote(revision)}",
+        hint=f"--since {shlex.quote(revision)}",
         code="no-merge-base",
     )

@@ -1,6 +1,6 @@
-"""Answers questions about the histories of many prompts, and reads for all of them what that needs.
+"""Answers questions about the histories of many prompts.
 
-``promptsync.history`` says what is missing; it is read for all prompts together, round by round.
+``promptsync.history`` is pure: it says what is missing, and that is read for all prompts at once, in rounds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _Answer = TypeVar("_Answer")
 
 @dataclass
 class History:
-    """What is known so far of the history of one prompt: its file, its revisions, its versions.
+    """What is known so far about the history of one prompt: its file, its revisions, its versions.
 
     ``digest`` is that of the file. ``latest`` is the number of its newest version, which is not the listed
     one where a label is tracked. ``commits`` are the full ids of commits that marks name and ``HEAD`` does
@@ -49,7 +49,7 @@ class History:
     decision: Decision | None = None
 
     def add(self, number: int, found: RemoteVersion | None) -> None:
-        """Keep a version that was read, ``None`` for one that the registry no longer has."""
+        """Add a version that was read, ``None`` for one that the registry does not have any more."""
         if found is None:
             self.versions[number] = Version(number, None)
             return
@@ -58,7 +58,7 @@ class History:
         self._add_text(number, prompt, found.message)
 
     def add_listed(self) -> None:
-        """Keep the listed version, whose body is known to be its source."""
+        """Add the listed version, whose body is known to be its source."""
         prompt = self.listed.prompt
         prompt = comparable(self.file.prompt, prompt) if self.file is not None else prompt
         self._add_text(self.listed.version, prompt, self.listed.message)
@@ -69,31 +69,31 @@ class History:
         self.versions[number] = Version(number, content, message)
 
     def keys(self, numbers: Iterable[int], workspace_id: int | None) -> tuple[Key, ...]:
-        """Return the keys of those versions that were read."""
+        """Return the keys of those of the versions that were read."""
         prompt = identity(workspace_id, self.listed.template_id)
         known = ((number, self.versions[number].digest) for number in numbers if number in self.versions)
         return tuple(make_key(prompt, number, one) for number, one in known if one is not None)
 
     def text(self, content: str) -> Prompt | None:
-        """Return the prompt with a digest, as far as it was read."""
+        """Return the prompt with this digest, ``None`` if it was not read."""
         found: Prompt | None = self.texts.contents.get(content)
         return found
 
 
 class Histories:
-    """The histories of some prompts that both sides have, or had."""
+    """The histories of the prompts that both sides have or had."""
 
     def __init__(self, project: Project, found: Mapping[str, History]) -> None:
         self._project = project
         self.by_name = found
 
     def decide(self) -> None:
-        """Find out who changed what; the answers are in the histories."""
+        """Decide who changed what; each history gets its decision."""
         for name, decision in self._answers(list(self.by_name), _decision).items():
             self.by_name[name].decision = decision
 
     def passed_over(self, names: Sequence[str]) -> dict[str, tuple[tuple[PassedOver, ...], tuple[int, ...]]]:
-        """Return by name what the latest versions and the files passed over, where there is something."""
+        """Return by name what the latest version and the file passed over, if anything."""
         found = self._answers(names, passed_over)
         return {name: answer for name, answer in found.items() if answer[0]}
 
@@ -137,12 +137,12 @@ class Histories:
         mapped(read, pairs)
 
     def _find_commits(self, wanted: Mapping[str, Iterable[str]]) -> None:
-        """Find commits that marks name, which may be on other branches, and the revisions that they have."""
+        """Find the commits that marks name, maybe on other branches, and the revisions that they reach."""
         history = self._project.history
         full = history.existing({one for commits in wanted.values() for one in commits}) if history else {}
         for name, commits in wanted.items():
             self.by_name[name].commits |= {short: full.get(short) for short in commits}
-        # those that were found before stay tips, too: places count in one and the same lineage
+        # tips that were found before stay: all places must count in the same lineage
         found = {one for name in wanted for one in self.by_name[name].commits.values() if one is not None}
         if history is None or not found:
             return
@@ -159,7 +159,7 @@ class Histories:
         return one.file.path if one.file is not None else newest.path if newest is not None else ""
 
     def _read_texts(self, names: Sequence[str]) -> None:
-        """Read what all revisions of some prompts said."""
+        """Read the texts of all revisions of some prompts."""
         revisions = self._project.revisions() if names else None
         if revisions is None:
             return
@@ -184,7 +184,7 @@ class Histories:
             {short: one.lineage.tips.get(full or "") for short, full in one.commits.items()},
         )
         has_keys = any(revision.keys for revision in graph.all) or bool(self._keys(one))
-        # which prompt a key means shows in its workspace, and that may cost a request
+        # a key names a prompt by its workspace, which may cost a request
         registry = self._project.registry
         workspace = registry.workspace_id if has_keys else registry.workspace_seen
         prompt = identity(workspace, one.listed.template_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from promptsync.compare.gather import list_all
 from promptsync.compare.project import Project
-from promptsync.compare.select import find_prompt, in_listing
+from promptsync.compare.select import find_in, find_prompt
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import Label, Listed
 from promptsync.registry.errors import Unsupported
@@ -39,7 +39,7 @@ def labelled(project: Project, names: Sequence[str] = ()) -> list[Labelled]:
         return [Labelled(found, labels_of_prompt(project, found))]
     listing = {item.name: item for item in list_all(project)}
     wanted = sorted(set(names)) or sorted(name for name in listing if project.config.in_scope(name))
-    items = [in_listing(project, name, listing) for name in wanted]
+    items = [find_in(project, name, listing) for name in wanted]
     return _labelled(project, items)
 
 

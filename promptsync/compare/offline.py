@@ -1,4 +1,4 @@
-"""What changed since this working copy last pushed or pulled, without asking anybody."""
+"""What changed since this working copy last pushed or pulled. Sends no request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from promptsync.prompt.canonical import digest, tag_set
 def offline_snapshot(project: Project) -> Snapshot:
     """Return a snapshot that compares the files with the record of the last pushes and pulls.
 
-    A prompt without an entry counts as ``new``: nobody can tell more without the registry.
+    A prompt without an entry counts as ``new``: only the registry could tell more.
     """
     worktree = scan(project.root, project.config.prompts)
     entries = project.record().entries(project.record_url, None)

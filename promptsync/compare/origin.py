@@ -1,4 +1,4 @@
-"""``synced:``, the versions of the project's remote that a file says it includes."""
+"""Where a text comes from: the versions in ``synced:``, and the commit that it was made in."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from promptsync.prompt.prompt import Local
 
 
 def keys_in(synced: Mapping[str, Sequence[str]], project: Project) -> tuple[Key, ...]:
-    """Return what a file says of the project's remote."""
+    """Return the versions of the project's remote that a file includes, by its ``synced:``."""
     plain = synced.get("", ()) if project.is_default_remote else ()
     spelled = synced.get(project.remote, plain)
     return tuple(key for one in spelled if (key := parse_key(one)) is not None)
 
 
 def with_keys(local: Local, project: Project, keys: Sequence[Key]) -> Local:
-    """Return the local part of a file whose text includes versions of the project's remote."""
+    """Return the local part of a file, with ``keys`` for the project's remote."""
     synced = dict(local.synced)
     spelled = tuple(str(key) for key in sorted(keys, key=lambda key: -key.version))
     if project.is_default_remote and set(synced) <= {""}:
@@ -35,9 +35,9 @@ def with_keys(local: Local, project: Project, keys: Sequence[Key]) -> Local:
 
 
 def origin_of(project: Project, file: PromptFile | None, content: str | None, lineage: Lineage) -> Origin:
-    """Return the commit that a text was made in; one that is not committed was made on top of it.
+    """Return the commit that a text was made in, or the newest one below an uncommitted text.
 
-    ``content`` is the digest of the file. Of several commits in a row that say the same, the first counts.
+    ``content`` is the digest of the file. Of several commits in a row with the same text, the first counts.
     """
     history, newest = project.history, lineage.newest
     if history is None:
@@ -54,12 +54,12 @@ def origin_of(project: Project, file: PromptFile | None, content: str | None, li
 
 
 def is_uncommitted(project: Project, file: PromptFile) -> bool:
-    """Whether no commit holds a file as it is, comments and local keys included."""
+    """Whether ``HEAD`` has the file differently, comments and local keys included."""
     history = project.history
     return history is None or history.head.get(file.path) != history.blob_of(file.text.encode())
 
 
 def _says(project: Project, revision: FileRevision, file: PromptFile, content: str | None) -> bool:
-    """Whether a revision has the text, the tags and the keys of a file."""
-    told = (revision.digest, revision.tags, keys_in(revision.synced, project))
-    return told == (content, tag_set(file.prompt), keys_in(file.local.synced, project))
+    """Whether a revision has the text, tags and keys of a file."""
+    then = (revision.digest, revision.tags, keys_in(revision.synced, project))
+    return then == (content, tag_set(file.prompt), keys_in(file.local.synced, project))

@@ -1,4 +1,4 @@
-"""A working copy and the registry that it is compared with: what every verb of the library starts from."""
+"""A working copy and its registry: what every action of the library starts from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry, Waits
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, and how many there are (0: not known yet)."""
+"""Called with what is being done, how many are done, and how many there are (0: unknown)."""
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -31,7 +31,7 @@ def no_progress(what: str, done: int, total: int) -> None:
 class Project:
     """One working copy with one remote. ``remote`` is the remote's name in the config, or its URL.
 
-    Use it as a context manager: the connection is made when it is first needed, and closed at the end.
+    Use it as a context manager: it connects when the registry is first needed, and closes at the end.
     """
 
     config: Config
@@ -53,14 +53,14 @@ class Project:
 
     @property
     def registry(self) -> Registry:
-        """The client of the remote. Raises ``UsageError`` or ``RemoteError`` when there can be none."""
+        """The registry of the remote. Raises ``UsageError`` or ``RemoteError`` if it cannot be opened."""
         if self._registry is None:
             self._registry = connect(self)
         return self._registry
 
     @property
     def history(self) -> History | None:
-        """The git history around the working copy, ``None`` without one. Loads git when first asked for."""
+        """The git history of the working copy, ``None`` outside of git. Loads git on first use."""
         if not self._looked_for_history:
             from promptsync.files.git.history import History
 
@@ -69,7 +69,7 @@ class Project:
         return self._history
 
     def revisions(self) -> Revisions | None:
-        """The git revisions of the prompts, ``None`` without a repository."""
+        """The git revisions of the prompts, ``None`` outside of git."""
         from promptsync.files.git.revisions import Revisions
 
         history = self.history
@@ -77,17 +77,17 @@ class Project:
 
     @property
     def database(self) -> Path:
-        """The file of the embedded registry that a ``local:`` remote means."""
+        """The database of the embedded registry, for a ``local:`` remote."""
         path = self.url.removeprefix(LOCAL)
         return (self.root / path).resolve() if path else self.root.resolve() / DIRECTORY / "registry.db"
 
     @property
     def record_url(self) -> str:
-        """The URL under which cache and record know the remote."""
+        """The URL by which cache and record identify the remote."""
         return f"{LOCAL}{self.database}" if self.url.startswith(LOCAL) else address(self.url).base
 
     def record(self) -> Record:
-        """What this working copy remembers."""
+        """What this working copy recorded of its own pushes and pulls."""
         return Record(self.root)
 
     @property
@@ -141,7 +141,7 @@ def open_project(
         names = ", ".join(sorted(config.remotes)) or "none"
         raise UsageError(
             f"there is no remote {wanted!r} in {config.path.name}",
-            hint=f"remotes there: {names}; or give a URL",
+            hint=f"use one of its remotes ({names}) or a URL",
         )
     named = next((item.name for item in config.remotes.values() if item.url == wanted), wanted)
     return Project(config, named, wanted, api_key, None, model, progress, on_wait, waits)
@@ -160,7 +160,7 @@ def connect(project: Project) -> Registry:
     if database.parent == project.root.resolve() / DIRECTORY:
         private_directory(project.root)
     elif not database.parent.is_dir():
-        raise UsageError(f"{project.url}: there is no directory {database.parent}")
+        raise UsageError(f"{project.url}: the directory {database.parent} does not exist")
     fixtures = str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None
     return open_embedded(
         str(database),

@@ -1,108 +1,236 @@
-"""Finds prompts of the registry by the names that somebody typed."""
+"""What arguments mean: names, patterns, paths of files and directories, and one version of a prompt."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from promptsync.compare.gather import list_all
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
+from promptsync.compare.suggest import close_name, is_pattern, matches, suggestion
 from promptsync.errors import UsageError
 from promptsync.files.worktree import load_paths
-from promptsync.prompt.names import SUFFIXES, name_for
+from promptsync.prompt.names import SUFFIXES, name_for, path_for
 from promptsync.prompt.prompt import Listed
+
+_LONGEST_NUMBER = 18
 
 
 class NoSuchPrompt(UsageError):
-    """There is no prompt of a name that somebody typed, in the registry or on either side."""
+    """A prompt that somebody named does not exist."""
 
     code = "not-found"
 
 
-def find_prompt(project: Project, name: str) -> Listed:
-    """Return the active prompt of a name at its latest version. Raises ``NoSuchPrompt``."""
-    found = peek_prompt(project, name)
-    if found is not None:
+@dataclass(frozen=True, slots=True)
+class At:
+    """One version of a prompt: a number, the one under a label, or the latest where both are ``None``."""
+
+    number: int | None = None
+    label: str | None = None
+
+    def __bool__(self) -> bool:
+        return self != LATEST
+
+    def __str__(self) -> str:
+        return f"v{self.number}" if self.number is not None else self.label or "latest"
+
+
+LATEST: Final = At()
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What one argument means: prompts that exist, and which version of them.
+
+    ``is_exact`` says that it names each of them. A pattern or a directory means only those prompts that have
+    the version or the label, where one is specified.
+    """
+
+    names: tuple[str, ...]
+    at: At = LATEST
+    is_exact: bool = True
+
+
+class Catalog(Mapping[str, Listed]):
+    """The active prompts of the registry by name.
+
+    A name costs one search. The whole list is read when somebody iterates, and then only once.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._found: dict[str, Listed | None] = {}
+        self._all: dict[str, Listed] | None = None
+
+    def __getitem__(self, name: str) -> Listed:
+        found = self._all.get(name) if self._all is not None else self._searched(name)
+        if found is None:
+            raise KeyError(name)
         return found
-    # some registries match names in ways of their own, and a hint needs the other names anyhow
-    return in_listing(project, name, {item.name: item for item in list_all(project)})
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._listing())
+
+    def __len__(self) -> int:
+        return len(self._listing())
+
+    def _searched(self, name: str) -> Listed | None:
+        if name not in self._found:
+            self._found[name] = _search(self._project, name)
+        return self._found[name]
+
+    def _listing(self) -> dict[str, Listed]:
+        if self._all is None:
+            self._all = {item.name: item for item in list_all(self._project)}
+        return self._all
 
 
-def peek_prompt(project: Project, name: str) -> Listed | None:
-    """Return the active prompt of a name, ``None`` when a search for it does not find it."""
+def _search(project: Project, name: str) -> Listed | None:
     registry = project.registry
     found = next((item for item in registry.prompts.list(name=name) if item.name == name), None)
     if found is not None:
-        # A prompt that is named like this one's id would be taken for it: the client has to have seen it.
+        # Where another prompt is named like this one's id, the client must have seen that name.
         registry.prompts.list(name=str(found.template_id))
     return found
 
 
-def in_listing(project: Project, name: str, listing: Mapping[str, Listed]) -> Listed:
-    """Return the prompt of a name from the list of all. Raises ``NoSuchPrompt``."""
-    found = listing.get(name)
-    if found is None:
-        raise no_such_prompt(project, name, listing)
-    return found
+def find_prompt(project: Project, name: str) -> Listed:
+    """Return the active prompt of a name at its latest version. Raises ``NoSuchPrompt``."""
+    return find_in(project, name, Catalog(project))
 
 
-def close_name(name: str, names: Iterable[str]) -> str | None:
-    """Return the name that somebody may have meant, ``None`` when nothing comes near."""
-    import difflib  # most names are right
-
-    return next(iter(difflib.get_close_matches(name, list(names), 1)), None)
-
-
-def unknown(name: str, names: Iterable[str]) -> NoSuchPrompt:
-    """Return the error for a name that neither side has, with the nearest one that there is."""
-    close = close_name(name, names)
-    hint = f"did you mean {close!r}? " if close is not None else ""
-    return NoSuchPrompt(
-        f"there is no prompt {name!r} in scope, here or in the registry",
-        hint=f"{hint}promptsync status -v lists the prompts",
-    )
+def find_in(project: Project, name: str, listing: Mapping[str, Listed]) -> Listed:
+    """Return the prompt of a name from the registry's list. Raises ``NoSuchPrompt``."""
+    # Some registries match names in their own ways, so a failed search alone proves nothing.
+    if name in listing or name in list(listing):
+        return listing[name]
+    raise no_such_prompt(project, name, listing)
 
 
-def no_such_prompt(project: Project, name: str, names: Iterable[str]) -> NoSuchPrompt:
-    """Return the error for a name, with the nearest one that there is, or that it is archived."""
-    close = close_name(name, names)
-    hint = f"did you mean {close!r}? " if close is not None else ""
-    if any(item.name == name for item in project.registry.prompts.list(status="deleted", name=name)):
-        hint = f"it is archived: promptsync push --restore {name} publishes the file again; "
-    return NoSuchPrompt(
-        f"there is no prompt {name!r} in {project.registry.url}",
-        hint=f"{hint}promptsync ls-remote lists what the registry holds",
-    )
+# -- arguments ----------------------------------------------------------------------------------------------
 
 
-_WILD = frozenset("*?[")
+def select(
+    project: Project,
+    directory: Path,
+    arguments: Iterable[str],
+    known: Collection[str],
+    *,
+    at: At = LATEST,
+    where: str = "",
+) -> list[Selected]:
+    """Return what arguments mean, where ``known`` are the names of all prompts that they may mean.
+
+    An argument is a name, a pattern whose ``*`` crosses ``/``, or the path of a file or directory relative
+    to ``directory``, each followed by ``@N`` or ``:LABEL`` if one version is meant. ``at`` is the version
+    that an option specifies for all of them. A name may itself contain ``@`` and ``:``, and the longest name
+    that exists wins. ``where`` says in an error whose names are known, by default the registry's.
+
+    Raises ``NoSuchPrompt``, and ``UsageError`` for a prompt at two versions.
+    """
+    chosen = [_selected(project, directory, one, known, where) for one in arguments]
+    if not at:
+        return chosen
+    twice = next((one for one in chosen if one.at and one.at != at), None)
+    if twice is not None:
+        raise UsageError(
+            f"{twice.names[0]} is specified at {twice.at} and by an option at {at}",
+            hint="remove one of the two",
+        )
+    return [Selected(one.names, at, one.is_exact) for one in chosen]
 
 
-def named_by(project: Project, directory: Path, given: Iterable[str]) -> tuple[str, ...]:
-    """Return what was given, with the names of prompts in the place of paths of files and directories.
+def _selected(
+    project: Project, directory: Path, argument: str, known: Collection[str], where: str
+) -> Selected:
+    readings = list(_readings(argument))
+    # Paths first, then single names, then the list of all names: in the order of what they cost.
+    for text, at in readings:
+        if names := _names_at(project, directory, text):
+            return _at_path(project, names, at, known, where)
+    for text, at in readings:
+        if not is_pattern(text) and text in known:
+            return Selected((text,), at)
+    everything = list(known)
+    for text, at in readings:
+        if text in everything:
+            return Selected((text,), at)
+        if found := matches(text, everything):
+            return Selected(tuple(found), at, is_exact=False)
+    # Of all readings, the one whose name comes closest is the one that was probably meant.
+    texts = [text for text, _ in reversed(readings)]
+    meant = next((text for text in texts if close_name(text, everything) is not None), argument)
+    raise _unknown(project, meant, everything, where)
 
-    Paths are relative to ``directory`` and lead into the prompts directory; that of a file which is gone
-    stands for the prompt that it held by default.
+
+def _at_path(project: Project, names: list[str], at: At, known: Collection[str], where: str) -> Selected:
+    if len(names) == 1 and not is_pattern(names[0]) and names[0] in known:
+        return Selected((names[0],), at)
+    everything = list(known)
+    found = [name for name in expanded(everything, names) if name in everything]
+    if not found:
+        raise _unknown(project, names[0], everything, where)
+    return Selected(tuple(found), at, is_exact=len(found) == len(names) == 1)
+
+
+def _unknown(project: Project, name: str, known: Collection[str], where: str) -> NoSuchPrompt:
+    if where:
+        return unknown(name, known, project.config.prompts, where=where)
+    return no_such_prompt(project, name, known)
+
+
+def may_have_version(argument: str) -> bool:
+    """Whether an argument may specify a version; names may contain the same characters."""
+    return "@" in argument or ":" in argument
+
+
+def _readings(argument: str) -> Iterator[tuple[str, At]]:
+    """Yield every way to read an argument as a name and a version, the longest name first."""
+    yield argument, LATEST
+    for place in range(len(argument) - 1, 0, -1):
+        rest = argument[place + 1 :]
+        if argument[place] == "@" and (number := version_number(rest)) is not None:
+            yield argument[:place], At(number=number)
+        elif argument[place] == ":" and rest:
+            yield argument[:place], At(label=rest)
+
+
+def version_number(text: str) -> int | None:
+    """Return the number in ``7`` or ``v7``, ``None`` for any other text."""
+    digits = text.removeprefix("v")
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER
+    return int(digits) if is_number else None
+
+
+def named_by(project: Project, directory: Path, arguments: Iterable[str]) -> tuple[str, ...]:
+    """Return arguments with the names of prompts in place of the paths of files and directories.
+
+    Paths are relative to ``directory`` and lead into the prompts directory. The path of a deleted file means
+    the prompt that has this path by default. Give the result to ``matching``.
     """
     names: dict[str, None] = {}
-    for one in given:
-        names |= dict.fromkeys(_names_at(project, directory / one) or [one])
+    for one in arguments:
+        names |= dict.fromkeys(_names_at(project, directory, one) or [one])
     return tuple(names)
 
 
-def _names_at(project: Project, path: Path) -> list[str]:
+def _names_at(project: Project, directory: Path, argument: str) -> list[str]:
+    """Return the prompts at a path, a pattern for a directory without files, ``[]`` for what is no path."""
     prompts = project.config.prompts
     top = Path(os.path.abspath(project.root / prompts))  # noqa: PTH100 -- resolve() would follow links
-    place = Path(os.path.abspath(path))  # noqa: PTH100
-    if not place.is_relative_to(top):
+    place = Path(os.path.abspath(directory / argument))  # noqa: PTH100
+    if not argument or not place.is_relative_to(top):
         return []
     inside = place.relative_to(top).as_posix()
     if place.is_dir() and not any(place.with_name(place.name + suffix).exists() for suffix in SUFFIXES):
         found = load_paths(project.root, prompts, [place])
-        return sorted(found.files) or [f"{inside}/*"]
+        return sorted(found.files) or ["*" if place == top else f"{inside}/*"]
     if not place.name.endswith(SUFFIXES):
         return []
     read = load_paths(project.root, prompts, [place]).files if place.exists() else {}
@@ -110,26 +238,56 @@ def _names_at(project: Project, path: Path) -> list[str]:
 
 
 def matching(snapshot: Snapshot, given: Iterable[str]) -> tuple[str, ...]:
-    """Return the names that are meant. Raises ``NoSuchPrompt`` for what stands for nothing on either side."""
-    names = expanded((item.name for item in snapshot.items), given)
+    """Return the names that names and patterns mean. Raises ``NoSuchPrompt`` for one that means nothing."""
+    names = expanded([item.name for item in snapshot.items], given)
     check_names(snapshot, names)
     return names
 
 
 def expanded(known: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
-    """Return what was given, with names in the place of patterns: ``*`` is any part of a name, ``/`` too."""
+    """Return names in place of patterns, whose ``*`` crosses ``/``. What matches nothing stays as it is."""
     known = list(known)
     names: dict[str, None] = {}
     for one in given:
-        is_pattern = one not in known and bool(_WILD & set(one))
-        found = [name for name in known if fnmatchcase(name, one)] if is_pattern else []
+        found = matches(one, known) if one not in known else []
         names |= dict.fromkeys(found or [one])
     return tuple(names)
 
 
 def check_names(snapshot: Snapshot, names: Iterable[str]) -> None:
-    """Refuse names that neither side has, with what was probably meant. Raises ``NoSuchPrompt``."""
+    """Refuse names that exist neither in the files nor in the registry. Raises ``NoSuchPrompt``."""
     known = [item.name for item in snapshot.items]
     for name in names:
         if name not in known:
-            raise unknown(name, known)
+            raise unknown(name, known, snapshot.worktree.prompts)
+
+
+# -- names that do not exist --------------------------------------------------------------------------------
+
+
+def unknown(
+    given: str, known: Collection[str], prompts: str = "", *, where: str = "your files or the registry"
+) -> NoSuchPrompt:
+    """Return the error for an argument that means no prompt, with what was probably meant.
+
+    ``prompts`` is the prompts directory, with which a path begins. ``where`` says which prompts are known.
+    """
+    if is_pattern(given):
+        message = f"no prompt matches {given!r}"
+    else:
+        message = f"there is no prompt {given!r} in {where}"
+    close = suggestion(given, known, prompts)
+    return NoSuchPrompt(message, hint=f"did you mean {close!r}?" if close else "promptsync status -v")
+
+
+def no_such_prompt(project: Project, name: str, names: Collection[str]) -> NoSuchPrompt:
+    """Return the error for a name that the registry does not have, or has archived."""
+    if any(item.name == name for item in project.registry.prompts.list(status="deleted", name=name)):
+        return NoSuchPrompt(
+            f"there is no prompt {name!r} in {project.registry.url}: it is archived",
+            hint=f"promptsync push --restore {shlex.quote(name)}",
+        )
+    found = unknown(name, names, where=project.registry.url)
+    if (project.config.prompts_path / path_for(name)).is_file():
+        return found.replaced(hint=f"promptsync push {shlex.quote(name)}")
+    return found if "did you mean" in found.hint else found.replaced(hint="promptsync ls-remote")

@@ -1,4 +1,4 @@
-"""What both sides hold at one moment, prompt by prompt, and who changed what."""
+"""Both sides at one moment, prompt by prompt, and who changed what."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The git commit that a working text comes from; ``dirty`` when the text itself is not committed."""
+    """The git commit that a text comes from; ``dirty`` if the text itself is not committed."""
 
     commit: str | None = None
     dirty: bool = True
@@ -28,15 +28,14 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One prompt. ``listed`` is its tracked version, ``remote`` the same read raw where that was needed.
+    """One prompt. ``listed`` is its tracked version, ``remote`` the same read raw, if that was needed.
 
-    ``history`` is that of a prompt that both sides have, or had, and that differs. ``digest`` and
-    ``remote_digest`` are those of the two sides, where they were worked out. ``newest`` is the newest git
-    revision that the file had (full commit id). ``deletion_committed`` tells of a prompt without a file
-    whether ``HEAD`` has no file either;
-    ``last_path``, ``last_digest`` and ``last_blob`` are those of the last text that git had of it. ``was`` is
-    the prompt without a file whose content this new one has, ``became`` the new one that has this one's:
-    somebody changed the name.
+    ``history`` is set for a prompt that both sides have or had, and that differs. ``digest`` and
+    ``remote_digest`` are those of the two sides, if they were computed. ``newest`` is the newest git revision
+    of the file (full commit id). Without a file, ``deletion_committed`` says that ``HEAD`` has none
+    either, and ``last_path``, ``last_digest`` and ``last_blob`` describe the last text in git. ``was`` is the
+    prompt without a file whose content this new one has, ``became`` the new one that has this one's: the
+    name was probably changed.
     """
 
     name: str
@@ -60,7 +59,7 @@ class Item:
 
     @property
     def version(self) -> int | None:
-        """The tracked version, ``None`` when the registry has none."""
+        """The tracked version, ``None`` if the registry has none."""
         return self.listed.version if self.listed is not None else None
 
     @property
@@ -71,7 +70,7 @@ class Item:
 
     @property
     def base_prompt(self) -> Prompt | None:
-        """What the base says, with the tags of then; where nobody knows those, none counts as removed."""
+        """The text of the base with the tags of that time; if those are unknown, none counts as removed."""
         found = self.history.text(self.base.digest) if self.history is not None and self.base else None
         if found is None or self.base is None:
             return None
@@ -89,8 +88,8 @@ class Item:
 class Snapshot:
     """All prompts in scope, sorted by name. ``label`` is the label that was tracked, if any.
 
-    ``listing`` holds everything the registry listed, in scope or not. ``labels`` gives the labels of each
-    prompt, ``None`` where the registry cannot be asked for all at once.
+    ``listing`` is everything that the registry listed, in scope or not. ``labels`` are those of each prompt,
+    ``None`` if the registry cannot list all at once.
     """
 
     items: tuple[Item, ...]
@@ -103,7 +102,7 @@ class Snapshot:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with files that cannot be read."""
+        """The problems of unreadable files."""
         return self.worktree.problems
 
     def of(self, *states: State) -> tuple[Item, ...]:
@@ -111,14 +110,14 @@ class Snapshot:
         return tuple(item for item in self.items if item.state in states)
 
     def get(self, name: str) -> Item | None:
-        """Return the item of a name."""
+        """Return the item with a name."""
         return next((item for item in self.items if item.name == name), None)
 
     def foreign(self, config: Config) -> int:
-        """Return how many of the listed prompts belong to others, by ``include``."""
+        """Return how many of the listed prompts ``include:`` does not match."""
         return sum(not config.in_scope(name) for name in self.listing) if config.include else 0
 
     def only(self, names: Iterable[str]) -> tuple[Item, ...]:
-        """Return the items with these names, all of them when there are none given."""
+        """Return the items with these names, or all without any names."""
         wanted = set(names)
         return tuple(item for item in self.items if not wanted or item.name in wanted)

@@ -1,4 +1,4 @@
-"""The states of a prompt, and how those of its text, its tags and its two sides make one."""
+"""The states of a prompt: of its text, its tags and its two sides together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Tags = frozenset[str]
 
 
 class State(StrEnum):
-    """How the two sides of one prompt stand to each other."""
+    """How the two sides of one prompt relate."""
 
     IN_SYNC = "in-sync"
     AHEAD = "ahead"
@@ -24,7 +24,7 @@ class State(StrEnum):
 
 
 def here_only(*, archived: bool) -> State:
-    """Return the state of a prompt that has a file, and that the registry does not list."""
+    """Return the state of a prompt with a file that the registry does not list."""
     return State.DELETED_REMOTELY if archived else State.NEW
 
 
@@ -41,9 +41,9 @@ def there_only(*, known: bool, included: bool) -> State:
 def with_tags(text: State, base: Tags | None, ours: Tags, theirs: Tags | None) -> State:
     """Return the state of a prompt whose texts alone are in the state ``text``.
 
-    Tags belong to the prompt and have no versions. ``base`` are those of the base, ``None`` where nobody
-    knows them: tags that differ count as changed on both sides then. ``theirs`` are ``None`` where the
-    registry does not store tags.
+    Tags belong to the prompt and have no versions. ``base`` are those of the base, ``None`` if they are
+    unknown: then tags that differ count as changed on both sides. ``theirs`` are ``None`` if the registry
+    does not store tags.
     """
     if theirs is None:
         return State.ALTERED if text is State.IN_SYNC and ours else text

@@ -1,38 +1,119 @@
-"""The versions of one prompt, as the registry holds them."""
+"""The versions of prompts, as the registry holds them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from promptsync.compare.gather import list_all
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import Pointers, labels_of_prompt
 from promptsync.compare.project import Project
-from promptsync.compare.select import close_name, no_such_prompt, peek_prompt
-from promptsync.errors import AnswerIsNo
+from promptsync.compare.select import LATEST, At, Catalog, select
+from promptsync.compare.suggest import close_name
+from promptsync.errors import UsageError
 from promptsync.parallel import CONNECTIONS, mapped
 from promptsync.prompt.prompt import Listed, RemoteVersion
-from promptsync.registry.errors import Unsupported
+from promptsync.registry.errors import NotFound, Unsupported
 
 _BATCH = 4 * CONNECTIONS
-"""How many versions are asked for before it is seen how many are gone."""
+"""How many versions are requested before it is known how many of them exist."""
 
-_LONGEST_NUMBER = 18
+
+class NoSuchVersion(UsageError):
+    """A prompt does not have the version or the label that somebody specified."""
+
+    code = "not-found"
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Chosen:
+    """One prompt of the registry, and the version of it that somebody specified.
+
+    ``is_exact`` says that it was named, and did not only match a pattern.
+    """
+
+    listed: Listed
+    at: At = LATEST
+    is_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FoundVersion:
     """One version with the labels that point at it, ``None`` where they cannot be read."""
 
     remote: RemoteVersion
     labels: tuple[str, ...] | None
 
 
-def read_versions(project: Project, listed: Listed, limit: int | None = None) -> list[RemoteVersion]:
-    """Return the newest ``limit`` versions of a prompt, newest first, without those that are gone."""
+def choose(project: Project, directory: Path, arguments: Iterable[str], at: At = LATEST) -> list[Chosen]:
+    """Return the prompts of the registry that arguments mean; see ``select``."""
+    catalog = Catalog(project)
+    selected = select(project, directory, arguments, catalog, at=at)
+    return [Chosen(catalog[name], one.at, one.is_exact) for one in selected for name in one.names]
+
+
+def find_versions(project: Project, chosen: Sequence[Chosen]) -> list[FoundVersion]:
+    """Return the version of each prompt, without those that match a pattern and do not have it.
+
+    Raises ``NoSuchVersion`` where a named prompt does not have it, or none of them has.
+    """
+    missing: dict[str, NoSuchVersion] = {}
+
+    def find(one: Chosen) -> FoundVersion | None:
+        try:
+            return find_version(project, one.listed, one.at)
+        except NoSuchVersion as error:
+            if one.is_exact:
+                raise
+            missing[one.listed.name] = error
+            return None
+
+    found = [one for one in mapped(find, chosen) if one is not None]
+    if missing and not found:
+        raise missing[min(missing)]
+    return found
+
+
+def find_version(project: Project, listed: Listed, at: At) -> FoundVersion:
+    """Return one version of a prompt. Raises ``NoSuchVersion``."""
+    labels = read_labels(project, listed)
+    number = find_number(project, listed, at, labels)
+    found = read_version(project, listed, number)
+    if found is None:
+        raise no_such_version(listed, At(number))
+    return FoundVersion(found, labels_at(labels, number))
+
+
+def find_number(project: Project, listed: Listed, at: At, labels: Pointers | None) -> int:
+    """Return the number of a version, ``labels`` being those of the prompt. Raises ``NoSuchVersion``.
+
+    A version that the registry has lost since counts as one that it has.
+    """
+    if at.label is not None and labels is not None:
+        if at.label not in labels:
+            raise no_such_version(listed, at, list(labels))
+        return labels[at.label].version
+    if at.label is not None:
+        try:
+            return project.registry.prompts.get(listed.template_id, listed.name, label=at.label).version
+        except NotFound:
+            raise no_such_version(listed, at) from None
+    if at.number is not None and not 1 <= at.number <= listed.version:
+        raise no_such_version(listed, at)
+    return listed.version if at.number is None else at.number
+
+
+def read_versions(
+    project: Project, listed: Listed, limit: int | None = None, *, newest: int | None = None
+) -> list[RemoteVersion]:
+    """Return ``limit`` versions of a prompt from ``newest`` (default: the latest) down.
+
+    Versions that the registry has lost are left out.
+    """
     found: list[RemoteVersion] = []
-    number = listed.version
+    number = listed.version if newest is None else newest
     count = _BATCH if limit is None else min(_BATCH, limit)
     while number > 0 and count > 0:
         numbers = range(number, max(number - count, 0), -1)
@@ -45,7 +126,7 @@ def read_versions(project: Project, listed: Listed, limit: int | None = None) ->
 
 
 def read_labels(project: Project, listed: Listed) -> Pointers | None:
-    """Return the labels of a prompt, ``None`` where the registry cannot be asked for them."""
+    """Return the labels of a prompt, ``None`` where the registry cannot list them."""
     try:
         return labels_of_prompt(project, listed)
     except Unsupported:
@@ -59,59 +140,16 @@ def labels_at(labels: Pointers | None, version: int) -> tuple[str, ...] | None:
     return tuple(sorted(name for name, one in labels.items() if one.version == version))
 
 
-def show(project: Project, wanted: str) -> Shown:
-    """Return the version that ``NAME``, ``NAME@N`` or ``NAME:label`` means; ``NAME`` alone is the latest.
-
-    A name may hold ``@`` and ``:`` itself: a prompt that is named like the whole comes first, then the
-    longest name that leaves a version or a label. Raises ``NoSuchPrompt``, and ``AnswerIsNo`` for a version
-    or a label that the prompt does not have.
-    """
-    readings = list(_readings(wanted))
-    for name, version, label in readings:
-        listed = peek_prompt(project, name)
-        if listed is not None:
-            return _shown(project, listed, version, label)
-    listing = {item.name: item for item in list_all(project)}
-    for name, version, label in readings:
-        if name in listing:
-            return _shown(project, listing[name], version, label)
-    names = [name for name, _, _ in reversed(readings)]
-    meant = next((name for name in names if close_name(name, listing) is not None), names[0])
-    raise no_such_prompt(project, meant, listing)
-
-
-def _readings(wanted: str) -> Iterator[tuple[str, int | None, str | None]]:
-    yield wanted, None, None
-    for at in range(len(wanted) - 1, 0, -1):
-        rest = wanted[at + 1 :]
-        if wanted[at] == "@" and rest.isascii() and rest.isdigit() and len(rest) <= _LONGEST_NUMBER:
-            yield wanted[:at], int(rest), None
-        elif wanted[at] == ":" and rest:
-            yield wanted[:at], None, rest
-
-
-def _shown(project: Project, listed: Listed, version: int | None, label: str | None) -> Shown:
-    labels = read_labels(project, listed)
-    if label is not None:
-        version = _version_under(project, listed, labels, label)
-    number = listed.version if version is None else version
-    found = read_version(project, listed, number) if 0 < number <= listed.version else None
-    if found is None:
-        raise AnswerIsNo(
-            f"{listed.name!r} has no version {number}; its latest is v{listed.version}",
-            hint=f"promptsync log {listed.name} lists the versions",
-            code="not-found",
+def no_such_version(listed: Listed, at: At, labels: Sequence[str] = ()) -> NoSuchVersion:
+    """Return the error for a version or a label that a prompt does not have."""
+    name = shlex.quote(listed.name)
+    if at.label is None:
+        return NoSuchVersion(
+            f"{listed.name!r} has no version {at.number}; its latest is v{listed.version}",
+            hint=f"promptsync log {name}",
         )
-    return Shown(found, labels_at(labels, number))
-
-
-def _version_under(project: Project, listed: Listed, labels: Pointers | None, label: str) -> int:
-    if labels is None:
-        return project.registry.prompts.get(listed.template_id, listed.name, label=label).version
-    if label not in labels:
-        raise AnswerIsNo(
-            f"{listed.name!r} has no label {label!r}",
-            hint=f"its labels: {', '.join(sorted(labels)) or 'none'}",
-            code="not-found",
-        )
-    return labels[label].version
+    close = close_name(at.label, labels)
+    return NoSuchVersion(
+        f"{listed.name!r} has no label {at.label!r}",
+        hint=f"did you mean {close!r}?" if close else f"promptsync label list {name}",
+    )

@@ -1,4 +1,4 @@
-"""Carries out the plan of a deploy: publish, prove, then move the label, all or none."""
+"""Carries out the plan of a deploy: publish, check, then move the label, all or none."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from promptsync.checks.evaluations import Standard
-from promptsync.checks.outcome import Interrupted
-from promptsync.checks.run import prove
-from promptsync.checks.wait import Patience
+from promptsync.checks.batch import Patience
+from promptsync.checks.receipt import Standard
+from promptsync.checks.run import run_checks
 from promptsync.compare.project import Project
 from promptsync.deploy.labels import Moves
 from promptsync.deploy.members import Member
@@ -28,7 +27,6 @@ class Gate:
     """What a release has to pass."""
 
     standard: Standard
-    allow_unbound: bool = False
     patience: Patience = field(default_factory=Patience)
 
 
@@ -57,15 +55,12 @@ class _Deploy:
     def run(self) -> DeployReceipt:
         try:
             self.receipt.is_released = self._release()
-        except Interrupted as stop:
-            self.receipt.interrupted = True
-            self.receipt.running = stop.runs
         except KeyboardInterrupt:
             self.receipt.interrupted = True
         except PromptsyncError as error:
             if not (self._moves.told or self._forgotten) and self.receipt.push.did_nothing:
                 raise
-            self.receipt.error = error
+            self.receipt.stopped = error
         finally:
             self._settle()
         return self.receipt
@@ -78,11 +73,11 @@ class _Deploy:
             and self._label_beforehand()
             and self._publish()
             and self._make_live()
-            and self._prove()
+            and self._check()
             and self._move_the_rest()
         )
 
-    # -- before the proof -------------------------------------------------------------------------------
+    # -- before the checks ------------------------------------------------------------------------------
 
     def _forget_rollbacks(self) -> bool:
         """Forget what was taken back where something new is released.
@@ -98,14 +93,14 @@ class _Deploy:
         ]
         done = apply_changes(self._project, changes, together=True) if changes else []
         self._forgotten = [one.change for one in done if one.moved]
-        self.receipt.error = failure(self._project, done)
-        return self.receipt.error is None
+        self.receipt.stopped = failure(self._project, done)
+        return self.receipt.stopped is None
 
     def _label_beforehand(self) -> bool:
         """Give a snippet its label at what is there: who refers to it by that cannot be published else."""
         new = [member for member in self._plan.beforehand if member.released is None]
-        self.receipt.error = self._moves.create(new)
-        return self.receipt.error is None
+        self.receipt.stopped = self._moves.create(new)
+        return self.receipt.stopped is None
 
     def _publish(self) -> bool:
         if not self._plan.push.actions:
@@ -126,31 +121,30 @@ class _Deploy:
         return self.receipt.push.exit_code == 0
 
     def _make_live(self) -> bool:
-        """Move the labels of snippets that cannot be proven, or referred to, before they are there."""
+        """Move the labels of snippets that cannot be checked, or referred to, before they are there."""
         names = {one.name for one in self._plan.live if one.by_label and not one.already}
         self._live.begin(by_label=True)
         names |= {member.name for member in self._plan.beforehand}
         releases = self._plan.survey.releases
         early = names | self._moves.told.keys()
-        self.receipt.error = self._moves.mark_unproven([one for one in releases if one.name in early])
-        return self.receipt.error is None and self._move([one for one in releases if one.name in names])
+        self.receipt.stopped = self._moves.mark_unchecked([one for one in releases if one.name in early])
+        return self.receipt.stopped is None and self._move([one for one in releases if one.name in names])
 
-    def _prove(self) -> bool:
+    def _check(self) -> bool:
         selection = self._plan.selection
         if not (selection.evaluations or selection.agents):
             return True
         dependants = {member.name: member.version for member in self._plan.survey.dependants}
-        self.receipt.proof = prove(
+        results = run_checks(
             self._project.registry,
-            selection,
+            self._plan.found,
             versions={**dependants, **self._moves.versions},
             standard=self._gate.standard,
-            allow_unbound=self._gate.allow_unbound,
             patience=self._gate.patience,
             progress=self._project.progress,
-            found=self._plan.found,
         )
-        return self.receipt.proof.passed
+        self.receipt.results, self.receipt.interrupted = results, results.interrupted
+        return results.passed
 
     # -- labels -----------------------------------------------------------------------------------------
 
@@ -159,15 +153,15 @@ class _Deploy:
         return self._move([one for one in self._plan.survey.releases if one.name not in there])
 
     def _move(self, members: Sequence[Member]) -> bool:
-        self.receipt.error = self._moves.release(members)
-        return self.receipt.error is None
+        self.receipt.stopped = self._moves.release(members)
+        return self.receipt.stopped is None
 
     def _settle(self) -> None:
-        """Take back what moved or was live before it was proven, unless all of it is released."""
+        """Take back what moved or was live before it was checked, unless all of it is released."""
         receipt = self.receipt
         try:
             if receipt.is_released:
-                self._moves.mark_proven()
+                self._moves.mark_checked()
             else:
                 self._try(self._moves.take_back)
                 self._try(self._remember_rollbacks)

@@ -11,7 +11,7 @@ from promptsync.deploy.members import Member
 from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.labels.apply import Changed, Stopped, apply_changes, failure
 from promptsync.labels.plan import Change
-from promptsync.prompt.labels import previous_after, previous_name, unproven_name
+from promptsync.prompt.labels import previous_after, previous_name, unchecked_name
 
 
 class Moves:
@@ -61,8 +61,8 @@ class Moves:
         """Take note of a label that a new prompt got with its first version."""
         self._note(Changed(Change(name, self.ids[name], self._label, None, version), True))
 
-    def mark_unproven(self, members: Sequence[Member]) -> PromptsyncError | None:
-        """Mark what gets the label before it is proven: the next deploy proves it, if this one is killed."""
+    def mark_unchecked(self, members: Sequence[Member]) -> PromptsyncError | None:
+        """Mark what gets the label before it is checked: the next deploy checks it, if this one is killed."""
         if not members:
             return None
         there = self._marks()
@@ -71,8 +71,8 @@ class Moves:
         self._marked |= {one.change.name for one in done if one.moved}
         return failure(self._project, done)
 
-    def mark_proven(self) -> None:
-        """Take away the marks, for all is proven."""
+    def mark_checked(self) -> None:
+        """Take away the marks, for all is checked."""
         self._unmark(self._marked)
 
     def _unmark(self, names: Collection[str]) -> None:
@@ -85,11 +85,11 @@ class Moves:
                 )
 
     def _marks(self) -> dict[str, int]:
-        found = self._project.registry.prompts.list(label=unproven_name(self._label))
+        found = self._project.registry.prompts.list(label=unchecked_name(self._label))
         return {one.name: one.version for one in found}
 
     def _mark(self, name: str, old: int | None, new: int | None) -> Change:
-        return Change(name, self.ids[name], unproven_name(self._label), old, new)
+        return Change(name, self.ids[name], unchecked_name(self._label), old, new)
 
     def take_back(self) -> None:
         """Move everything back to where it was before the deploy, as far as that goes."""

@@ -61,14 +61,14 @@ def dependants(
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One prompt that this deploy proves, and releases unless it is a ``dependant``.
+    """One prompt that this deploy checks, and releases unless it is a ``dependant``.
 
     ``released`` is the version under the label (``None``: no label yet), ``latest`` the newest one (``None``:
     not in the registry). ``publishes`` says that a version is published first; ``forced`` that the file does
-    not include the latest one: the new one is made from ``parents``, and passes over ``passed_over``.
-    ``left_over`` says that no commit of this push touched it. ``through`` are the snippets by which it says
-    something new. ``previous`` is where the label that remembers the way back points. ``again`` says that its
-    release was taken back, and that somebody wants it all the same.
+    not include the latest one: the new one is made from ``parents`` and passes over ``passed_over``.
+    ``pending`` says that it waits since an earlier deploy: no commit of this push touched it. ``through`` are
+    the changed snippets that it renders. ``previous`` is where ``LABEL.previous`` points. ``again`` says that
+    it was rolled back and that somebody wants to release it all the same.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Member:
     forced: bool = False
     parents: tuple[int, ...] = ()
     passed_over: tuple[int, ...] = ()
-    left_over: bool = False
+    pending: bool = False
     dependant: bool = False
     through: tuple[str, ...] = ()
     previous: int | None = None
@@ -88,31 +88,32 @@ class Member:
 
     @property
     def was_taken_back(self) -> bool:
-        """Whether the label was moved back from a release: the one that remembers it is not below it."""
+        """Whether the release was rolled back: ``LABEL.previous`` is not below the label."""
         return None not in (self.previous, self.released) and (self.previous or 0) >= (self.released or 0)
 
     @property
     def forgets(self) -> bool:
-        """Whether what was taken back before counts no more: this is something new, or is wanted again."""
+        """Whether an earlier rollback no longer counts: this is a new text, or it is wanted again."""
         return (self.publishes or self.again) and self.was_taken_back
 
     @property
     def is_moved(self) -> bool:
-        """Whether the label is there already: a deploy that was stopped moved it before the proof."""
+        """Whether the label points there already: a deploy that was stopped moved it before the checks."""
         return not self.publishes and self.released == self.latest
 
     @property
     def version(self) -> int:
-        """The version that is proven, and that the label will point at."""
+        """The version that is checked, and that the label will point at."""
         if self.dependant:
             return self.released or self.latest or 0
         return (self.latest or 0) + 1 if self.publishes else self.latest or 0
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A prompt whose release was taken back: ``version`` says what the file says, and was live or could have
-    been, above ``released``, where the label is now. ``touched`` says that this push changed it.
+class OnHold:
+    """A prompt that was rolled back: ``version`` has the text of the file and is above ``released``.
+
+    The label is at ``released`` now. ``touched`` says that this push changed the prompt.
     """
 
     name: str
@@ -122,10 +123,10 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
-    """A prompt that is left although its label says something else than its file, and why.
+class Skipped:
+    """A prompt that is skipped although its label and its file differ, and why.
 
-    ``touched`` says that this push changed it, so that leaving it is not what was asked for.
+    ``touched`` says that this push changed it, so that skipping it is a refusal.
     """
 
     name: str
@@ -136,11 +137,11 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the label says and what git says, compared.
+    """The label compared with git.
 
     ``latest`` compares with the newest versions, ``under`` with those under the label. ``deleted`` are
-    prompts whose files were deleted in git: they keep their label; ``newly_deleted`` those of them that this
-    push deleted.
+    prompts whose files were deleted in git: they keep their label. ``newly_deleted`` are those of them that
+    this push deleted.
     """
 
     label: str
@@ -148,20 +149,20 @@ class Survey:
     under: Snapshot
     releases: tuple[Member, ...] = ()
     dependants: tuple[Member, ...] = ()
-    held: tuple[Held, ...] = ()
-    passed: tuple[Passed, ...] = ()
+    on_hold: tuple[OnHold, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     deleted: tuple[str, ...] = ()
     newly_deleted: tuple[str, ...] = ()
 
     @property
     def touched(self) -> tuple[str, ...]:
-        """The names of what this push changed, as far as a deploy has to say something of it."""
-        releases = [member.name for member in self.releases if not member.left_over]
-        held = [one.name for one in self.held if one.touched]
-        passed = [one.name for one in self.passed if one.touched]
-        return (*releases, *held, *passed, *self.newly_deleted)
+        """The names that this push changed and that the deploy releases, skips or mentions."""
+        releases = [member.name for member in self.releases if not member.pending]
+        on_hold = [one.name for one in self.on_hold if one.touched]
+        skipped = [one.name for one in self.skipped if one.touched]
+        return (*releases, *on_hold, *skipped, *self.newly_deleted)
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """Everything that is proven."""
+        """Everything that is checked."""
         return tuple(sorted((*self.releases, *self.dependants), key=lambda member: member.name))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from promptsync.checks.find import Found, find_checks
-from promptsync.checks.select import Selection, select_checks
+from promptsync.checks.select import Found, Selection, find_checks, select_checks
+from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.deploy.live_snippets import LiveSnippet, beforehand, check_live, live_snippets
 from promptsync.deploy.members import Member, Survey
@@ -32,7 +30,7 @@ class DeployOptions:
     label: str
     message: str | None = None
     touched: frozenset[str] | None = None
-    require_proof: bool = False
+    require_checks: bool = False
     live_snippets: bool = False
     allow_dirty: bool = False
     again: tuple[str, ...] = ()
@@ -43,20 +41,29 @@ class DeployOptions:
 class DeployPlan:
     """Everything a deploy will do, in order.
 
-    ``push`` publishes, ``selection`` proves (``found`` is what the registry has under those names), then the
-    label of the releases moves. ``live`` are snippets that are live before they are proven, ``beforehand``
-    those whose label moves first although nobody is served with them by it yet. ``unproven`` are members that
-    nothing proves.
+    ``push`` publishes, ``selection`` checks (``found`` is what the registry has under those names), then the
+    label of the releases moves. ``live`` are snippets that are live before they are checked, ``beforehand``
+    those whose label moves first although nobody is served with them by it yet. ``unchecked`` are members
+    that have no checks.
     """
 
     survey: Survey
     push: PushPlan
     selection: Selection
     found: Found
-    unproven: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
     live: tuple[LiveSnippet, ...] = ()
     beforehand: tuple[Member, ...] = ()
     workspace: str = ""
+
+    @property
+    def refusal(self) -> Refused | None:
+        """A safety limit that the push of the deploy exceeds."""
+        return self.push.refusal
+
+    @property
+    def destructive(self) -> tuple[str, ...]:
+        return ()
 
     @property
     def label(self) -> str:
@@ -64,39 +71,38 @@ class DeployPlan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the label says all that it can say already."""
+        """Whether there is nothing to release."""
         return not self.survey.releases
 
     @property
-    def is_left_over(self) -> bool:
-        """Whether there is something to release, and this push touched none of it."""
-        return bool(self.survey.releases) and all(member.left_over for member in self.survey.releases)
+    def is_pending(self) -> bool:
+        """Whether everything to release waits since an earlier deploy: this push touched none of it."""
+        return bool(self.survey.releases) and all(member.pending for member in self.survey.releases)
 
     @property
     def is_new_label(self) -> bool:
-        """Whether no prompt has the label, although there are prompts: it may be a typing error."""
+        """Whether no prompt has the label yet, although there are prompts: it may be a typo."""
         return not self.survey.under.listing and bool(self.survey.latest.listing)
 
     @property
     def fingerprint(self) -> str:
-        """A short word for exactly this plan: what is published, what is proven by what, and every move."""
+        """A short word for exactly this plan: what is published, what is checked by what, and every move."""
         moves = [
             [member.name, member.released, None if member.publishes else member.version]
             for member in self.survey.releases
         ]
-        proofs = [[one.evaluation, one.min_score] for one in self.selection.evaluations]
-        agents = [[one.agent, dict(one.input_variables)] for one in self.selection.agents]
+        evaluations = [[one.name, one.min_score] for one in self.selection.evaluations]
+        agents = [[one.name, dict(one.input_variables)] for one in self.selection.agents]
         whole = [
             self.label,
             self.workspace,
             self.push.fingerprint,
             moves,
-            proofs,
+            evaluations,
             agents,
             any(not one.already for one in self.live),
         ]
-        text = json.dumps(whole, sort_keys=True, ensure_ascii=True, default=str)
-        return sha256(text.encode()).hexdigest()[:16]
+        return fingerprint(whole)
 
 
 def plan_deploy(
@@ -108,14 +114,14 @@ def plan_deploy(
     """Return the plan of a deploy.
 
     Raises what ``survey``, ``plan_push`` and ``find_checks`` raise, and ``Refused`` for snippets that would
-    be live unproven and, where proof is required, for members that nothing proves. Nothing has been written
+    be live unchecked and, where checks are required, for members that have none. Nothing has been written
     then. ``find`` looks the checks up.
     """
     check_options(PushOptions(message=options.message))
     if previous_name(options.label) is None:
         raise UsageError(
-            f"{options.label!r} is kept for another label, and moves along with that",
-            hint="name that one: promptsync deploy --label prod",
+            f"{options.label!r} is kept beside another label and moves with it",
+            hint=f"promptsync deploy --label {options.label.rpartition('.')[0] or 'prod'}",
         )
     found = survey(
         project, options.label, options.touched, allow_dirty=options.allow_dirty, again=options.again
@@ -123,12 +129,12 @@ def plan_deploy(
     push = _plan_push(project, found, options)
     names = [member.name for member in found.members]
     selection = select_checks(names, found.latest.worktree.files, project.config)
-    unproven = _unproven(found, selection.unproven)
-    if options.require_proof and unproven:
+    unchecked = _unchecked(found, selection.unchecked)
+    if options.require_checks and unchecked:
         raise Refused(
-            f"nothing proves {', '.join(map(repr, unproven[:10]))}; nothing was released",
+            f"no checks are named for {', '.join(map(repr, unchecked[:10]))}; nothing was released",
             hint="name an evaluation in the file (evaluations: [...]) or in checks: of promptsync.yaml",
-            code="unproven",
+            code="unchecked",
         )
     live = live_snippets(project, found)
     if not options.live_snippets:
@@ -136,7 +142,7 @@ def plan_deploy(
     checks = find(project.registry, selection)
     first = beforehand(found, live)
     workspace = workspace_of(project) if found.releases else ""
-    return DeployPlan(found, push, selection, checks, unproven, live, first, workspace)
+    return DeployPlan(found, push, selection, checks, unchecked, live, first, workspace)
 
 
 def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushPlan:
@@ -154,7 +160,8 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
     return plan_push(project, found.latest, asked)
 
 
-def _unproven(found: Survey, without: Collection[str]) -> tuple[str, ...]:
-    """Return the members that nothing proves: a snippet is proven by the prompts that render it."""
-    proven = {snippet for member in found.members if member.name not in without for snippet in member.through}
-    return tuple(name for name in sorted(without) if name not in proven)
+def _unchecked(found: Survey, without: Collection[str]) -> tuple[str, ...]:
+    """Return the members without checks: a snippet is checked by the prompts that render it."""
+    members = [member for member in found.members if member.name not in without]
+    checked = {snippet for member in members for snippet in member.through}
+    return tuple(name for name in sorted(without) if name not in checked)

@@ -1,25 +1,35 @@
-"""What a deploy did, in full, also when it was stopped in between."""
+"""What a deploy did, in full, also when it was stopped in between; and the error that it ends in."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from promptsync.deploy.members import OnHold
 from promptsync.deploy.plan import DeployPlan
-from promptsync.errors import PromptsyncError
+from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, Refused
 from promptsync.labels.apply import Changed
 from promptsync.push.receipt import PushReceipt
 
 if TYPE_CHECKING:
-    from promptsync.checks.receipt import Proof
+    from promptsync.checks.receipt import CheckResults
+
+_HINTS = {
+    "unknown-outcome": "promptsync status\npromptsync deploy  never publishes a text twice",
+    "partial": "promptsync deploy  continues once that is fixed",
+    "raced": "promptsync pull --merge\npromptsync deploy",
+    "remote": "promptsync doctor",
+}
+"""What to type after a push that failed within a deploy."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveTime:
-    """How long a snippet was live before it was proven, in seconds, and what became of it.
+    """How long a snippet was live before it was checked, in seconds, and what became of it.
 
-    ``taken_back`` says that what was there before is live again; ``note`` says why not, if it should be.
+    ``taken_back`` says that the text before it is live again; ``note`` says why not, if it should be.
     """
 
     name: str
@@ -30,21 +40,114 @@ class LiveTime:
 
 @dataclass
 class DeployReceipt:
-    """``is_released`` says that all was proven and that every label points where it should.
+    """``is_released`` says that everything passed and that every label points where it should.
 
-    ``labels`` has what became of the label of each release; it is empty while nothing was tried.
-    ``unsettled`` tells what could not be taken back beside those.
-    ``interrupted`` is Ctrl-C, ``running`` are the runs of checks that went on then. ``error`` is what stopped
-    it half-way otherwise.
+    ``labels`` is what became of the label of each release; it is empty if none was to move yet. ``unsettled``
+    is what could not be taken back beside those. ``stopped`` is what stopped the deploy half-way.
     """
 
     plan: DeployPlan
     push: PushReceipt = field(default_factory=PushReceipt)
-    proof: Proof | None = None
+    results: CheckResults | None = None
     labels: Sequence[Changed] = ()
     live: Sequence[LiveTime] = ()
     unsettled: list[str] = field(default_factory=list)
-    running: Sequence[Any] = ()
     is_released: bool = False
     interrupted: bool = False
-    error: PromptsyncError | None = None
+    stopped: PromptsyncError | None = None
+
+    @property
+    def error(self) -> PromptsyncError | None:
+        """The error that the deploy ends in: what is unfinished comes before what failed its checks."""
+        if self.interrupted or self.push.interrupted:
+            return self._interruption()
+        return self._unfinished() or self._failure() or _skipped(self.plan)
+
+    @property
+    def exit_code(self) -> int:
+        return self.error.exit_code if self.error is not None else 0
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is left undone, unchecked or skipped."""
+        return self.error is None
+
+    def _interruption(self) -> Interrupted:
+        label = self.plan.label
+        is_safe = not any(one.moved or one.is_unknown for one in self.labels)
+        where = f"{label} did not move" if is_safe else f"{label} moved on some prompts"
+        published = f"{len(self.push.published)} published, " if self.push.published else ""
+        under_way = self.results.under_way if self.results is not None else ()
+        runs = [f"{one.run.name}: {one.run.location} is still running" for one in under_way]
+        hint = "promptsync deploy" if is_safe else "promptsync deploy\npromptsync label list"
+        return Interrupted(
+            f"interrupted: {published}{where}", hint=hint, details=[*self._not_taken_back(), *runs]
+        )
+
+    def _unfinished(self) -> PromptsyncError | None:
+        notes = self._not_taken_back()
+        if not notes:
+            return None
+        names = [one.name for one in self.live if one.note] or [one.change.name for one in self.labels]
+        names = names or [member.name for member in self.plan.survey.releases]
+        return Incomplete(
+            f"not released, and not everything could be taken back: {notes[0]}",
+            hint=f"promptsync log {shlex.quote(names[0])}\npromptsync deploy",
+            details=notes if len(notes) > 1 else (),
+            code="not-taken-back",
+        )
+
+    def _not_taken_back(self) -> list[str]:
+        if self.is_released:
+            return []
+        notes = [f"{one.name}: {one.note}" for one in self.live if one.note]
+        notes += [f"{one.change.name}: {one.note}" for one in self.labels if one.moved and one.note]
+        return list(dict.fromkeys([*notes, *self.unsettled]))
+
+    def _failure(self) -> PromptsyncError | None:
+        """Return the error of the step that stopped the deploy."""
+        if self.stopped is not None:
+            return self.stopped
+        error = self.push.error
+        if error is not None:
+            return error.replaced(hint=_HINTS.get(error.code, error.hint))
+        error = self.results.error if self.results is not None else None
+        if error is None or error.hint:
+            return error
+        return error.replaced(hint=self._after_failed_checks(error))
+
+    def _after_failed_checks(self, error: PromptsyncError) -> str:
+        from promptsync.checks.batch import Status
+
+        failed = [one.run for one in self.results.all if one.reason] if self.results is not None else []
+        if failed and all(run.status is Status.TIMED_OUT for run in failed):
+            return "promptsync deploy --timeout SECONDS"
+        if isinstance(error, AnswerIsNo):
+            return "fix the prompt and commit it, then: promptsync deploy"
+        return "promptsync deploy"
+
+
+def _skipped(plan: DeployPlan) -> Refused | None:
+    """Return the refusal of a prompt that this push changed and that is not released."""
+    survey = plan.survey
+    held = next((one for one in survey.on_hold if one.touched), None)
+    if held is not None:
+        return Refused(
+            f"{held.name!r} is on hold: {plan.label} was rolled back to v{held.released}, "
+            f"and v{held.version} has the text of the file",
+            hint=release_on_hold(held, plan.label),
+            code="on-hold",
+        )
+    skipped = next((one for one in survey.skipped if one.touched), None)
+    if skipped is None:
+        return None
+    return Refused(
+        f"{skipped.name!r} was skipped: {skipped.reason}",
+        hint=f"promptsync diff {shlex.quote(skipped.name)} --label {shlex.quote(plan.label)}",
+        code="skipped",
+    )
+
+
+def release_on_hold(held: OnHold, label: str) -> str:
+    """Return the command that releases what is on hold."""
+    return f"promptsync deploy --label {shlex.quote(label)} --again {shlex.quote(held.name)}"

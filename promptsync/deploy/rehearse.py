@@ -1,4 +1,4 @@
-"""Does a whole deploy in a throw-away embedded registry first."""
+"""Rehearses a whole deploy in a temporary embedded registry."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptsync.checks.catalogue import list_agents, list_evaluations
-from promptsync.checks.find import Found, find_checks
-from promptsync.checks.select import Selection
+from promptsync.checks.select import Found, Selection, find_checks
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import labels_of_prompt
 from promptsync.compare.project import Project
 from promptsync.deploy.apply import Gate, apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
+from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
 from promptsync.files.config import Config
 from promptsync.files.state.record import Record
 from promptsync.files.worktree import scan
@@ -29,13 +29,30 @@ _WAY = "rehearsal"
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What became of it, in the registry at ``url``. ``without`` are the checks that the fixtures do not
-    declare, which were left out.
+    """What became of it, in the registry at ``url``. ``without`` are the checks that were skipped because the
+    fixtures do not declare them.
     """
 
     receipt: DeployReceipt
     url: str
     without: tuple[str, ...] = ()
+
+    @property
+    def error(self) -> PromptsyncError | None:
+        """The error that the rehearsal ends in, with what to do before there is a deploy."""
+        error = self.receipt.error
+        if error is None:
+            return None
+        failed = isinstance(error, AnswerIsNo | Incomplete)
+        return (AnswerIsNo if failed else type(error))(
+            self._renamed(error.message),
+            hint="fix the prompt and commit it" if failed else self._renamed(error.hint),
+            details=[self._renamed(line) for line in error.details],
+            code=error.code,
+        )
+
+    def _renamed(self, text: str) -> str:
+        return text.replace(self.url, "the temporary registry")
 
 
 @dataclass
@@ -52,7 +69,7 @@ class _Copy(Project):
 def rehearse(project: Project, options: DeployOptions, wanted: Selection, gate: Gate) -> Rehearsal:
     """Deploy to an empty registry that is thrown away, and return what became of it.
 
-    All files are published there, and proven by the checks that are ``wanted``, those of the deploy itself.
+    All files are published there, and checked by the checks that are ``wanted``, those of the deploy itself.
     The registry has the evaluations and agents of the fixtures, those of the project's remote or of any other
     one, and the snippets that the files refer to by version, or that are of other repositories, with all
     their versions as they are in the project's registry. Raises what planning a deploy raises.
@@ -74,7 +91,7 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, gate: 
         with copy:
             _seed(project, copy)
             asked = replace(
-                options, touched=None, again=(), require_proof=False, live_snippets=True, max_changes=_ALL
+                options, touched=None, again=(), require_checks=False, live_snippets=True, max_changes=_ALL
             )
             plan = plan_deploy(copy, asked, find=lambda registry, selection: Found())
             selection, without = _declared(copy, wanted)
@@ -130,12 +147,12 @@ def _declared(copy: Project, selection: Selection) -> tuple[Selection, tuple[str
     evaluations = _names(list_evaluations(copy.registry))
     agents = _names(list_agents(copy.registry))
     kept = Selection(
-        tuple(one for one in selection.evaluations if one.evaluation in evaluations),
-        tuple(one for one in selection.agents if one.agent in agents),
-        selection.unproven,
+        tuple(one for one in selection.evaluations if one.name in evaluations),
+        tuple(one for one in selection.agents if one.name in agents),
+        selection.unchecked,
     )
-    without = [one.evaluation for one in selection.evaluations if one not in kept.evaluations]
-    without += [one.agent for one in selection.agents if one not in kept.agents]
+    without = [one.name for one in selection.evaluations if one not in kept.evaluations]
+    without += [one.name for one in selection.agents if one not in kept.agents]
     return kept, tuple(dict.fromkeys(without))
 
 

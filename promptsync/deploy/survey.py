@@ -14,17 +14,17 @@ from promptsync.compare.project import Project
 from promptsync.compare.select import check_names
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
-from promptsync.deploy.members import Held, Member, Passed, Survey, affected, dependants
+from promptsync.deploy.members import Member, OnHold, Skipped, Survey, affected, dependants
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
-from promptsync.prompt.labels import previous_name, unproven_name
+from promptsync.prompt.labels import previous_name, unchecked_name
 
 _IN_WAY = {
     State.DIVERGED: "was changed here, and under the label",
     State.RENAMED_REMOTELY: "has another name in the registry now",
     State.DELETED_REMOTELY: "was archived in the registry",
 }
-_PASSED = {
+_SKIPPED = {
     State.BEHIND: "the label is at a version that this commit does not include; "
     "git pull or promptsync pull brings it",
     State.ALTERED: "the registry keeps it differently from what it was given; promptsync diff shows how",
@@ -73,8 +73,8 @@ def survey(
         under,
         tuple(replace(member, through=ways.get(member.name, ())) for member in found.releases),
         dependants(ways, latest, under, found.releases),
-        tuple(found.held),
-        tuple(found.passed),
+        tuple(found.on_hold),
+        tuple(found.skipped),
         tuple(found.deleted),
         tuple(name for name in found.deleted if touched is None or name in touched),
     )
@@ -96,15 +96,15 @@ class _Survey:
         self._latest = {item.name: item for item in latest.items}
         self._touched = touched
         self._again = again
-        self._unproven = {
+        self._unchecked = {
             one.name
-            for one in project.registry.prompts.list(label=unproven_name(label))
+            for one in project.registry.prompts.list(label=unchecked_name(label))
             if (item := self._under.get(one.name)) is not None and item.version == one.version
         }
         self._in_way: list[tuple[Item, str]] = []
         self.releases: list[Member] = []
-        self.held: list[Held] = []
-        self.passed: list[Passed] = []
+        self.on_hold: list[OnHold] = []
+        self.skipped: list[Skipped] = []
         self.deleted: list[str] = []
 
     def look(self) -> None:
@@ -116,7 +116,7 @@ class _Survey:
             if item.file is None:
                 if under.state in (State.DELETED_LOCALLY, State.DIVERGED):
                     self.deleted.append(name)
-            elif under.state is not State.IN_SYNC or _has_other_tags(item) or name in self._unproven:
+            elif under.state is not State.IN_SYNC or _has_other_tags(item) or name in self._unchecked:
                 self._place(under, item)
         self._refuse()
         self._hold()
@@ -132,7 +132,7 @@ class _Survey:
             self._in_way.append((under, _IN_WAY[State.DIVERGED]))
         elif not has_label and item.state is State.DIVERGED and item.base is None:
             self._in_way.append((item, "changed here and in the registry, and nobody knows since when"))
-        elif has_label and under.state in _PASSED:
+        elif has_label and under.state in _SKIPPED:
             self._pass(item.name, under.state)
         elif item.state is State.ALTERED:
             self._pass(item.name, item.state)
@@ -140,7 +140,7 @@ class _Survey:
             self.releases.append(self._member(under, item))
 
     def _pass(self, name: str, state: State) -> None:
-        self.passed.append(Passed(name, str(state), _PASSED[state], self._is_touched(name)))
+        self.skipped.append(Skipped(name, str(state), _SKIPPED[state], self._is_touched(name)))
 
     def _member(self, under: Item, item: Item) -> Member:
         publishes = item.state is not State.IN_SYNC
@@ -156,7 +156,7 @@ class _Survey:
             forced=forced,
             parents=parents,
             passed_over=_passed_over(item, parents) if forced else (),
-            left_over=self._touched is not None and item.name not in self._touched,
+            pending=self._touched is not None and item.name not in self._touched,
         )
 
     def _is_touched(self, name: str) -> bool:
@@ -208,7 +208,7 @@ class _Survey:
                 released.append(member)
             else:
                 touched = self._is_touched(member.name)
-                self.held.append(Held(member.name, version, member.released or 0, touched))
+                self.on_hold.append(OnHold(member.name, version, member.released or 0, touched))
         self.releases = released
 
     def _released_before(self, member: Member) -> int | None:

@@ -1,13 +1,15 @@
-"""What a registry holds, whether or not it is kept in files here."""
+"""The prompts of a registry, with or without a file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from pathlib import Path
 
 from promptsync.compare.gather import labels_by_prompt, labels_of
 from promptsync.compare.project import Project
+from promptsync.compare.select import expanded, named_by, no_such_prompt
+from promptsync.compare.suggest import is_pattern
 from promptsync.files.worktree import scan
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import Unsupported
@@ -17,12 +19,13 @@ LabelsByName = dict[str, tuple[tuple[str, int], ...]]
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """``pattern`` is matched with ``*`` crossing ``/``; ``status`` is ``active``, ``deleted`` or ``all``.
+    """Which prompts to list. ``names`` are names, patterns and paths; without any, all match.
 
-    With ``label`` only prompts that have it, each at that label's version; of ``tags`` a prompt has all.
+    ``status`` is ``active``, ``deleted`` or ``all``. With ``label`` a prompt must have it, and is listed at
+    that label's version. A prompt must have all of ``tags``.
     """
 
-    pattern: str | None = None
+    names: tuple[str, ...] = ()
     label: str | None = None
     status: str = "active"
     tags: tuple[str, ...] = ()
@@ -32,29 +35,34 @@ class Filters:
 class Held:
     """One prompt of the registry.
 
-    ``labels`` are names and versions, ``None`` where they were not read. ``is_adopted`` tells whether a file
-    here holds it, ``None`` where there is no working copy.
+    ``labels`` are names and versions, ``None`` where they were not read. ``has_file`` says whether a file of
+    the working copy has it, ``None`` without a working copy.
     """
 
     listed: Listed
     labels: tuple[tuple[str, int], ...] | None
     is_archived: bool = False
-    is_adopted: bool | None = None
+    has_file: bool | None = None
 
 
-def list_remote(project: Project, filters: Filters, *, labels_singly: bool = False) -> list[Held]:
-    """Return the prompts of the registry, sorted by name.
+def list_remote(
+    project: Project, filters: Filters, directory: Path, *, labels_singly: bool = False
+) -> list[Held]:
+    """Return the prompts of the registry, sorted by name. Paths are relative to ``directory``.
 
-    Labels are read where one request is enough for all; ``labels_singly`` allows one for each prompt.
+    Labels are read where one request is enough for all of them; ``labels_singly`` allows one for each prompt.
+    Raises ``NoSuchPrompt`` for a name that does not exist; a pattern may match nothing.
     """
     active = _listed(project, filters, "active") if filters.status != "deleted" else []
     archived = _listed(project, filters, "deleted") if filters.status != "active" else []
+    wanted = _wanted(project, filters, directory, {item.name for item in (*active, *archived)})
+    active, archived = ([item for item in items if item.name in wanted] for items in (active, archived))
     labels = _labels(project, active, labels_singly)
-    names = _names_here(project)
+    files = _names_of_files(project)
 
     def held(item: Listed, *, is_archived: bool) -> Held:
         own = None if labels is None or is_archived else labels.get(item.name, ())
-        return Held(item, own, is_archived, None if names is None else item.name in names)
+        return Held(item, own, is_archived, None if files is None else item.name in files)
 
     found = [held(item, is_archived=False) for item in active]
     found += [held(item, is_archived=True) for item in archived]
@@ -65,15 +73,23 @@ def _listed(project: Project, filters: Filters, status: str) -> list[Listed]:
     def on_page(done: int, pages: int) -> None:
         project.progress("Listing the registry", done, pages)
 
-    # Registries filter by one tag in the same way, by several in ways of their own.
+    # All registries filter by one tag in the same way, and by several in different ways.
     tag = next(iter(filters.tags), None)
     found = project.registry.prompts.list(status=status, label=filters.label, tag=tag, on_page=on_page)
-    return [item for item in found if _matches(item, filters)]
+    return [item for item in found if set(filters.tags) <= set(item.prompt.tags)]
 
 
-def _matches(item: Listed, filters: Filters) -> bool:
-    is_named = filters.pattern is None or fnmatchcase(item.name, filters.pattern)
-    return is_named and set(filters.tags) <= set(item.prompt.tags)
+def _wanted(project: Project, filters: Filters, directory: Path, known: set[str]) -> set[str]:
+    """Return the names that match. Under other filters, a name that they exclude is no error."""
+    if not filters.names:
+        return known
+    given = named_by(project, directory, filters.names)
+    names = set(expanded(sorted(known), given))
+    is_filtered = filters.status != "active" or filters.label is not None or bool(filters.tags)
+    unknown = sorted(name for name in names - known if not is_pattern(name))
+    if unknown and not is_filtered:
+        raise no_such_prompt(project, unknown[0], sorted(known))
+    return names & known
 
 
 def _labels(project: Project, items: Sequence[Listed], singly: bool) -> LabelsByName | None:
@@ -89,7 +105,7 @@ def _labels(project: Project, items: Sequence[Listed], singly: bool) -> LabelsBy
     return {name: tuple(sorted((one.name, one.version) for one in labels)) for name, labels in read.items()}
 
 
-def _names_here(project: Project) -> frozenset[str] | None:
+def _names_of_files(project: Project) -> frozenset[str] | None:
     if not project.config.path.is_file():
         return None
     return frozenset(scan(project.root, project.config.prompts).files)

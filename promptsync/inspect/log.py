@@ -1,32 +1,34 @@
-"""The history of one prompt in the registry, tied to that in git."""
+"""The versions of a prompt, with the git commits that hold the same content."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from promptsync.compare.difference import Step, step
 from promptsync.compare.equal import digest_beside
 from promptsync.compare.histories import Histories, History
 from promptsync.compare.project import Project
-from promptsync.compare.select import find_prompt
-from promptsync.compare.versions import labels_at, read_labels, read_versions
+from promptsync.compare.select import LATEST, At
+from promptsync.compare.versions import find_number, labels_at, read_labels, read_versions
 from promptsync.files.git.revisions import Lineage
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import load_paths, scan
 from promptsync.history.message import parse_mark, without_mark
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import path_for
-from promptsync.prompt.prompt import RemoteVersion
+from promptsync.prompt.prompt import Listed, RemoteVersion
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedVersion:
     """A version; ``message`` is without its mark.
 
-    ``commit`` is the full id of the git commit whose file holds the same content, ``abbreviated`` the same in
-    short. ``is_base`` marks the newest version that the working file includes. ``parents`` are the versions
-    that this one was made from, ``is_passed_over`` says that the latest one does not include it. ``labels``
-    is ``None`` where the registry cannot be asked for them.
+    ``commit`` is the full id of the git commit whose file holds the same content, ``abbreviated`` its short
+    form. ``is_base`` marks the newest version that the working file includes. ``parents`` are the versions
+    that this one was made from; ``is_passed_over`` says that the latest version does not include it.
+    ``labels`` is ``None`` where the registry cannot list them. ``patch`` is the difference to the version
+    before, where it was requested.
     """
 
     version: int
@@ -39,6 +41,7 @@ class LoggedVersion:
     is_base: bool = False
     parents: tuple[int, ...] = ()
     is_passed_over: bool = False
+    patch: Step | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,20 @@ class Log:
     is_whole: bool
 
 
-def read_log(project: Project, name: str, *, limit: int | None = 20) -> Log:
-    """Return the newest ``limit`` versions of a prompt, all with ``None``. Raises ``NoSuchPrompt``.
+def read_log(
+    project: Project, listed: Listed, at: At = LATEST, *, limit: int | None = 20, patches: bool = False
+) -> Log:
+    """Return ``limit`` versions of a prompt (all with ``None``) from a chosen one down.
 
-    A version that the registry no longer has is left out.
+    Versions that the registry has lost are left out. Raises ``NoSuchVersion``.
     """
-    listed = find_prompt(project, name)
+    name = listed.name
     labels = read_labels(project, listed)
-    found = read_versions(project, listed, limit)
+    newest = find_number(project, listed, at, labels)
+    # the oldest one that is shown needs the version before it, too
+    wanted = limit + 1 if patches and limit is not None else limit
+    found = read_versions(project, listed, wanted, newest=newest)
+    shown = found[:limit]
     file = _file(project, name)
     lineage = _lineage(project, name, file)
     content = digest(file.prompt) if file is not None else None
@@ -65,11 +74,12 @@ def read_log(project: Project, name: str, *, limit: int | None = 20) -> Log:
     for one in found:
         history.add(one.version, one)
     histories = Histories(project, {name: history})
-    outline = histories.outline(name, min((one.version for one in found), default=1))
-    digests = {one.version: _digest(one, file) for one in found}
-    commits = {one.version: _commit(one, digests[one.version], lineage) for one in found}
+    outline = histories.outline(name, min((one.version for one in shown), default=1))
+    digests = {one.version: _digest(one, file) for one in shown}
+    commits = {one.version: _commit(one, digests[one.version], lineage) for one in shown}
     short = _abbreviated(project, commits.values())
     base = _base(histories, name)
+    before = dict(zip((one.version for one in found), [*found[1:], None], strict=True))
     versions = tuple(
         LoggedVersion(
             version=one.version,
@@ -82,10 +92,18 @@ def read_log(project: Project, name: str, *, limit: int | None = 20) -> Log:
             is_base=one.version == base,
             parents=tuple(parent for parent in outline.parents[one.version] if parent > 0),
             is_passed_over=one.version in outline.passed_over,
+            patch=_patch(before[one.version], one) if patches else None,
         )
-        for one in found
+        for one in shown
     )
     return Log(name, versions, is_whole=not versions or versions[-1].version == 1)
+
+
+def _patch(old: RemoteVersion | None, new: RemoteVersion) -> Step:
+    """Return what a version changed; tags belong to the prompt and not to a version."""
+    title = f"v{old.version} -> v{new.version}" if old is not None else f"nothing -> v{new.version}"
+    before = replace(old.prompt, tags=()) if old is not None else None
+    return step(title, before, replace(new.prompt, tags=()))
 
 
 def _digest(version: RemoteVersion, file: PromptFile | None) -> str:
@@ -93,7 +111,7 @@ def _digest(version: RemoteVersion, file: PromptFile | None) -> str:
 
 
 def _file(project: Project, name: str) -> PromptFile | None:
-    """Return the file of a prompt; where it is at its usual place, no other file is read."""
+    """Return the file of a prompt. Where it has its default path, no other file is read."""
     root, prompts = project.root, project.config.prompts
     usual = project.config.prompts_path / path_for(name)
     if usual.is_file():
@@ -114,7 +132,7 @@ def _lineage(project: Project, name: str, file: PromptFile | None) -> Lineage:
 
 
 def _commit(version: RemoteVersion, content: str, lineage: Lineage) -> str | None:
-    """Return the commit that a version's mark names, else the newest one whose file holds the same."""
+    """Return the commit that a version's mark names, or the newest one whose file has its content."""
     mark = parse_mark(version.message)
     if mark is not None and mark.commit is not None and not mark.dirty and mark.version == version.version:
         marked = [one.commit for one in lineage.back() if one.commit.startswith(mark.commit)]

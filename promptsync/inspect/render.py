@@ -1,31 +1,60 @@
-"""Render: a prompt as a model would see it, from the files, or as the registry renders it."""
+"""Renders a prompt as a model would see it: from its file, or by the registry."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from promptsync.compare.project import Project
+from promptsync.compare.select import (
+    LATEST,
+    At,
+    NoSuchPrompt,
+    may_have_version,
+    select,
+)
+from promptsync.compare.versions import Chosen, choose, no_such_version, read_labels
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
-from promptsync.files.worktree import Worktree, load_paths
+from promptsync.files.worktree import Worktree, load_paths, scan
 from promptsync.lint.subject import Subject, texts_of
 from promptsync.prompt.fill import Filling, Rendered, Values
 from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, unresolved
 from promptsync.prompt.template import JINJA2, render, syntax_error, template_variables
+from promptsync.registry.errors import NotFound
 
 Template = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Rendering:
-    """A rendered prompt. ``version`` is that of the registry, ``None`` for a file's text.
+class RenderOptions:
+    """How to render. ``values`` are the variables; ``named`` are those of them that were passed one by one.
 
-    ``arguments`` are those of the provider's client (``llm_kwargs``), which only a registry makes.
+    ``example`` is the number of an example in the file, from 1, whose values are the defaults. The registry
+    renders with ``from_registry``, or if ``at`` specifies a version; ``provider`` is for prompts without a
+    model. ``offline`` renders pinned snippets from the files.
+    """
+
+    values: Values = field(default_factory=dict)
+    named: tuple[str, ...] = ()
+    example: int | None = None
+    at: At = LATEST
+    from_registry: bool = False
+    offline: bool = False
+    provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A rendered prompt: ``path`` is its file, or ``version`` the version that the registry rendered.
+
+    ``arguments`` are for the provider's client (``llm_kwargs``); only a registry makes them.
+    ``has_unused_examples`` says that no variable was passed, although the file has examples.
     """
 
     name: str
@@ -35,62 +64,73 @@ class Rendering:
     path: str | None = None
     version: int | None = None
     arguments: Mapping[str, Any] | None = None
+    has_unused_examples: bool = False
 
 
 class Unrenderable(AnswerIsNo):
-    """A jinja2 text fails; the message says where in the file."""
+    """A jinja2 text fails. The message has its place in the file."""
 
     code = "unrenderable"
 
 
-def find_file(worktree: Worktree, wanted: str, directory: Path) -> PromptFile:
-    """Return the file of a prompt, given by its name or by a path relative to ``directory``.
+def render_prompts(
+    project: Project, directory: Path, arguments: Iterable[str], options: RenderOptions
+) -> list[Rendering]:
+    """Return the prompts that arguments mean, rendered; see ``select``.
 
-    Raises ``InvalidFile`` when it cannot be read, ``UsageError`` when there is none.
+    The path of a draft outside the prompts directory is an argument, too. Raises ``NoSuchPrompt``,
+    ``NoSuchVersion``, ``InvalidFile`` for a file that cannot be read, ``Unrenderable`` for a jinja2 text that
+    fails, ``SnippetError`` for a snippet that does not exist, and ``RemoteError``.
     """
-    found = worktree.files.get(wanted)
-    if found is not None:
-        return found
-    path = directory / wanted
-    if path.is_file():
-        drafts = load_paths(worktree.root, worktree.prompts, [path])
-        if drafts.problems:
-            raise InvalidFile(drafts.problems)
-        return next(iter(drafts.files.values()))
-    broken = [one for one in worktree.problems if one.path.startswith(f"{worktree.prompts}/{wanted}.")]
-    if broken:
+    worktree = scan(project.root, project.config.prompts)
+    found: list[Rendering] = []
+    for argument in arguments:
+        files = None
+        if not options.from_registry and not options.at:
+            files = _files(project, worktree, directory, argument)
+        if files is not None:
+            found += [_render_file(project, worktree, file, options) for file in files]
+            continue
+        for one in choose(project, directory, [argument], options.at):
+            found.append(_render_remote(project, one, worktree.files.get(one.listed.name), options))
+    return found
+
+
+def _files(
+    project: Project, worktree: Worktree, directory: Path, argument: str
+) -> Collection[PromptFile] | None:
+    """Return the files that an argument means, ``None`` if it may mean a version of a prompt."""
+    draft = directory / argument
+    if argument not in worktree.files and draft.is_file():
+        read = load_paths(worktree.root, worktree.prompts, [draft])
+        if read.problems:
+            raise InvalidFile(read.problems)
+        return read.files.values()
+    broken = [one for one in worktree.problems if one.path.startswith(f"{worktree.prompts}/{argument}.")]
+    if argument not in worktree.files and broken:
         raise InvalidFile(broken)
-    close = difflib.get_close_matches(wanted, worktree.files, 1)
-    hint = f"did you mean {close[0]}?" if close else "promptsync status lists the prompts"
-    raise UsageError(
-        f"there is no prompt {wanted!r} in {worktree.prompts}/",
-        hint=f"{hint}; --from-registry asks the registry instead",
-        code="unknown-prompt",
-    )
+    try:
+        where = f"{worktree.prompts}/"
+        (selected,) = select(project, directory, [argument], worktree.files, where=where)
+    except NoSuchPrompt:
+        if may_have_version(argument):
+            return None
+        raise
+    return None if selected.at else [worktree.files[name] for name in selected.names]
 
 
-def render_file(
-    project: Project,
-    worktree: Worktree,
-    file: PromptFile,
-    values: Values,
-    *,
-    named: Iterable[str] = (),
-    offline: bool = False,
-) -> Rendering:
+def _render_file(project: Project, worktree: Worktree, file: PromptFile, options: RenderOptions) -> Rendering:
     """Return a file's prompt rendered, its snippets taken from the files first.
 
-    Pinned versions and labels, and snippets without a file, are read from the registry, unless ``offline``
-    says that the files have to do. ``named`` are the variables that somebody gave one by one: a warning
-    tells which of them the prompt does not use. Raises ``Unrenderable`` for a jinja2 text that fails,
-    ``SnippetError`` for a snippet that is nowhere, and ``RemoteError``.
+    Pinned versions and labels, and snippets without a file, are read from the registry unless ``offline``.
     """
-    snippets = _Snippets(project, worktree.files, file, offline)
+    snippets = _Snippets(project, worktree.files, file, options.offline)
     found: dict[Reference, Template] = {}
     while missing := unresolved(file.prompt.template, found):
         found.update({reference: snippets.read(reference) for reference in missing})
     template = expand(file.prompt.template, found)
     failed: dict[str, str] = {}
+    values = {**_example(file, options.example), **options.values}
     rendered, warnings = _fill(template, values, failed)
     for text, reason in failed.items():
         raise _unrenderable(file, template, text, reason)
@@ -98,9 +138,23 @@ def render_file(
         file.prompt.name,
         rendered,
         file.prompt.metadata.get("model"),
-        (*snippets.warnings, *warnings, *_unused(template, named)),
+        (*snippets.warnings, *warnings, *_unused(template, options.named)),
         path=file.path,
+        has_unused_examples=bool(file.local.examples) and not values,
     )
+
+
+def _example(file: PromptFile, number: int | None) -> Mapping[str, Any]:
+    if number is None:
+        return {}
+    examples = file.local.examples
+    if not 1 <= number <= len(examples):
+        count = f"{len(examples)} example{'' if len(examples) == 1 else 's'}"
+        raise UsageError(
+            f"{file.path} has {count}, so there is no example {number}",
+            hint="add one under examples: in the file" if not examples else "--example 1",
+        )
+    return examples[number - 1]
 
 
 def _unused(template: Template, named: Iterable[str]) -> Iterator[str]:
@@ -112,19 +166,27 @@ def _unused(template: Template, named: Iterable[str]) -> Iterator[str]:
             yield f"The prompt does not use the variable {name!r}.{meant}"
 
 
-def render_remote(
-    project: Project,
-    name: str,
-    values: Values,
-    *,
-    version: int | None = None,
-    label: str | None = None,
-    provider: str | None = None,
+def _render_remote(
+    project: Project, chosen: Chosen, file: PromptFile | None, options: RenderOptions
 ) -> Rendering:
-    """Return a prompt as the registry renders it: the latest version, or that of a number or a label."""
-    answer = project.registry.prompts.render(
-        name, version=version, label=label, provider=provider, variables=values
-    )
+    """Return one version of a prompt as the registry renders it. Raises ``NoSuchVersion``."""
+    listed, at, name = chosen.listed, chosen.at, chosen.listed.name
+    if options.example is not None and file is None:
+        raise UsageError(f"{name} has no file with examples", hint=f"promptsync pull {shlex.quote(name)}")
+    example = _example(file, options.example) if file is not None else {}
+    try:
+        answer = project.registry.prompts.render(
+            name,
+            version=at.number,
+            label=at.label,
+            provider=options.provider,
+            variables={**example, **options.values},
+        )
+    except NotFound:
+        if not at:
+            raise
+        labels = read_labels(project, listed) if at.label is not None else None
+        raise no_such_version(listed, at, list(labels or ())) from None
     metadata = answer.get("metadata")
     number = answer.get("version")
     arguments = answer.get("llm_kwargs")
@@ -140,7 +202,7 @@ def render_remote(
 
 @dataclass(slots=True)
 class _Snippets:
-    """Where snippets come from. ``warnings`` says where a file had to stand in for the registry."""
+    """Finds the texts of snippets. ``warnings`` name those that a file had to replace."""
 
     project: Project
     files: Mapping[str, PromptFile]
@@ -152,21 +214,19 @@ class _Snippets:
         file = self.files.get(reference.name)
         if file is not None and (self.offline or not reference.pinned):
             if reference.pinned:
-                self._warn(f"{reference} is shown as {file.path} has it, not as it is pinned.")
+                self._warn(f"{reference} is rendered from {file.path}, not from the pinned version.")
             return _completion(reference, file.prompt.template)
         if self.offline:
-            raise SnippetError(f"{reference} in {self.parent.path} names no prompt of the files.")
+            raise SnippetError(f"{reference} in {self.parent.path} has no file.")
         found = self._from_registry(reference)
         if found is not None:
             return _completion(reference, found)
         if file is None:
             raise self._missing(reference)
-        self._warn(f"{reference} is not in {self.project.remote} yet: it is shown as {file.path} has it.")
+        self._warn(f"{reference} is not in {self.project.remote} yet, so it is rendered from {file.path}.")
         return _completion(reference, file.prompt.template)
 
     def _from_registry(self, reference: Reference) -> Template | None:
-        from promptsync.registry.errors import NotFound
-
         try:
             found = self.project.registry.prompts.get(
                 None, reference.name, version=reference.version, label=reference.label
@@ -174,15 +234,15 @@ class _Snippets:
         except NotFound:
             return None
         except RemoteError as error:
-            error.hint = f"{error.hint}; render --offline shows what the files have".removeprefix("; ")
-            raise
+            command = f"promptsync render {shlex.quote(self.parent.prompt.name)} --offline"
+            raise error.replaced(hint="\n".join(filter(None, (error.hint, command)))) from None
         return found.prompt.template
 
     def _missing(self, reference: Reference) -> SnippetError:
         close = difflib.get_close_matches(reference.name, self.files, 1)
         return SnippetError(
-            f"{reference} in {self.parent.path} is neither in the files nor in {self.project.remote}.",
-            hint=f"did you mean {close[0]}?" if close else "check the name: case counts",
+            f"{reference} in {self.parent.path} exists neither in your files nor in {self.project.remote}.",
+            hint=f"did you mean {close[0]!r}?" if close else "promptsync ls-remote",
         )
 
     def _warn(self, warning: str) -> None:
@@ -195,12 +255,12 @@ def _completion(reference: Reference, template: Template) -> Template:
         return template
     raise SnippetError(
         f"{reference} refers to a chat prompt; only completion prompts can be snippets.",
-        hint="move the text to a completion prompt",
+        hint="move the text to a completion prompt: content: instead of messages:",
     )
 
 
 def _fill(template: Template, values: Values, failed: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """Render a template; ``failed`` gets the jinja2 texts that had to stay unrendered, with the reason."""
+    """Render a template; ``failed`` gets each jinja2 text that could not be rendered, with the reason."""
     filling = Filling(values, _noting(failed))
     return filling.template(template), list(filling.warnings)
 
@@ -224,11 +284,11 @@ def _unrenderable(file: PromptFile, expanded: Template, text: str, reason: str) 
     if found is not None:
         reason, line, _ = found
         if any(one.path == path and FENCE in one.text for one in subject.texts):
-            # With a snippet put in, the lines of the text are no longer those of the file.
+            # After a snippet is inserted, the lines of the text are no longer those of the file.
             where = f" (line {line} of the text with its snippets)"
         else:
             row, column = subject.place(path, (line, None))
     return Unrenderable(
         f"{file.path}:{row}:{column}: jinja2: {reason.rstrip('.')}{where}.",
-        hint="the registry leaves such a text unrendered: a model would see the template itself",
+        hint="fix it: the registry does not render such a text, so a model would see the template itself",
     )

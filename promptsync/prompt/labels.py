@@ -12,7 +12,7 @@ from promptsync.errors import UsageError
 
 SUFFIX = ".previous"
 
-UNPROVEN = ".unproven"
+UNCHECKED = ".unchecked"
 """Suffix of the label that marks a version released before its checks passed, until they pass."""
 
 MAX_LABEL = 255
@@ -21,12 +21,12 @@ MAX_LABEL = 255
 
 def previous_name(label: str) -> str | None:
     """Return the label that remembers where a rollback of ``label`` goes; such a label itself has none."""
-    return None if label.endswith((SUFFIX, UNPROVEN)) else label + SUFFIX
+    return None if label.endswith((SUFFIX, UNCHECKED)) else label + SUFFIX
 
 
-def unproven_name(label: str) -> str:
+def unchecked_name(label: str) -> str:
     """Return the label that marks a release under ``label`` as unchecked."""
-    return label + UNPROVEN
+    return label + UNCHECKED
 
 
 def previous_after(old: int | None, new: int, previous: int | None) -> int | None:

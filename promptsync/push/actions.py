@@ -1,4 +1,4 @@
-"""Plans and receipts: what will be done, what was done. Values that know nothing of files and registries."""
+"""What a push does with each prompt, and the plan of all of it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ PUBLISHING = (Kind.CREATE, Kind.UPDATE, Kind.FORCE, Kind.RESTORE)
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One prompt in a push. ``current`` is the latest version in the registry, ``None`` when there is none.
+    """One prompt in a push. ``current`` is the latest version in the registry, ``None`` without one.
 
-    To ``RESTORE`` it is the latest version in the archive. ``local`` and ``remote`` are the digests of both
-    sides, ``tags`` and ``remote_tags`` what stands beside them. ``message`` is what the new version will
-    carry, with its mark. ``labels`` will point at the result; ``level`` orders snippets before their users.
-    ``was`` is a prompt without a file that said the same: what is created looks like that one renamed.
-    ``parents`` are the versions that the new one is made from, ``None`` for the one before it.
-    ``is_committed`` says that ``HEAD`` has the text.
+    For ``RESTORE`` it is the latest version in the archive. ``local`` and ``remote`` are the digests of both
+    sides, ``tags`` and ``remote_tags`` the tags beside them. ``message`` is that of the new version, with its
+    mark. ``labels`` will point at the result. ``level`` orders snippets before their users. ``was`` is a
+    prompt without a file that had the same content: this one looks like that one renamed. ``parents`` are the
+    versions that the new one is made from, ``None`` for the one before it. ``is_committed`` says that
+    ``HEAD`` has the text.
     """
 
     name: str
@@ -57,25 +57,25 @@ class Action:
 
     @property
     def passed_over(self) -> tuple[int, ...]:
-        """The versions that the new one will pass over: those right below it that it does not include."""
+        """The versions right below the new one that it does not include."""
         return self.passed_over_by(self.next or 0)
 
     def passed_over_by(self, version: int) -> tuple[int, ...]:
-        """Return the versions that the new one passed over where ``version`` is the number that it got."""
+        """Return what the new one passed over, given the number that it got."""
         if self.kind not in (Kind.CREATE, Kind.UPDATE, Kind.FORCE):
-            return ()  # how registries number what they restore is their own
+            return ()  # registries number restored versions in their own ways
         above = max(self.parents, default=0) if self.parents is not None else self.current or 0
         return tuple(range(above + 1, version))
 
     @property
     def next(self) -> int | None:
-        """The number of the version that will be there afterwards."""
+        """The number that the latest version will have."""
         return (self.current or 0) + 1 if self.kind in PUBLISHING else self.current
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A prompt that is left as it is, and why."""
+    """A prompt that a push skips, and why. ``blocks`` says that it stops a push that is not ``--partial``."""
 
     name: str
     state: str
@@ -142,12 +142,12 @@ def _facts(action: Action) -> list[Any]:
 
 
 def over_limit(changed: int, total: int, limit: float) -> bool:
-    """Whether a plan changes or archives more of ``total`` prompts than may happen by accident."""
+    """Whether a plan changes or archives a larger share of ``total`` prompts than ``limit``; ten at least."""
     return total >= 10 and limit < 1.0 and changed > limit * total
 
 
 def counted(actions: Iterable[Action]) -> int:
-    """Return how many actions change or archive a prompt that is there; creations do not count."""
+    """Return how many actions change or archive an existing prompt; creations do not count."""
     return sum(action.kind in (Kind.UPDATE, Kind.FORCE, Kind.ARCHIVE) for action in actions)
 
 

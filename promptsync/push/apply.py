@@ -1,4 +1,4 @@
-"""What a push writes into files: which version a text became that no commit holds."""
+"""Carries out the plan of a push: checks that it is still true, publishes, verifies, labels, records."""
 
 from __future__ import annotations
 
@@ -7,61 +7,33 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from promptsync.compare.gather import list_all
-from promptsync.compare.origin import with_keys
 from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError, Refused, RemoteError
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.state.atomic import write
 from promptsync.files.state.record import Entry
-from promptsync.files.yaml.edit import render_edit
-from promptsync.history.key import identity, make_key
 from promptsync.parallel import for_each
-from promptsync.prompt.canonical import digest, tag_set
+from promptsync.prompt.canonical import tag_set
 from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
 from promptsync.push.actions import Action, Kind, Left, PushPlan
 from promptsync.push.labels import check_pointing, labels_in_publish, point
 from promptsync.push.publish import Attempt, Landed, Lost, publish_one
 from promptsync.push.receipt import Moved, PushReceipt, came_first
+from promptsync.push.synced import write_keys
 from promptsync.push.verify import alike, verify
 from promptsync.registry.errors import Unsupported
 
 
-def write_keys(
-    project: Project, files: Mapping[str, PromptFile], landed: Mapping[str, Landed], receipt: PushReceipt
-) -> None:
-    """Write ``synced:`` into files; ``receipt`` gets the names, and why it could not be done."""
-    for name, file in sorted(files.items()):
-        try:
-            prompt = identity(project.registry.workspace_id, landed[name].template_id)
-            key = make_key(prompt, landed[name].version, digest(file.prompt))
-            _write(
-                project,
-                file,
-                render_edit(file.text, file.prompt, with_keys(file.local, project, [key]), file.path),
-            )
-            receipt.synced.append(name)
-        except (OSError, PromptsyncError) as error:
-            receipt.unsynced[name] = str(error)
-
-
-def _write(project: Project, file: PromptFile, text: str) -> None:
-    if (project.root / file.path).read_bytes() != file.text.encode():
-        raise PromptsyncError(f"{file.path} changed while it was published")
-    write(project.root, file.path, text, within=project.config.prompts)
-
-
 def apply_push(project: Project, plan: PushPlan) -> PushReceipt:
-    """Do what ``plan`` says and return what was done; the receipt tells the truth also after Ctrl-C.
+    """Do what ``plan`` says and return what was done; the receipt is complete also after Ctrl-C.
 
-    Raises ``Refused`` when the registry moved since the plan was made, and ``RemoteError`` while nothing is
+    Raises ``Refused`` when the registry changed since the plan was made, and ``RemoteError`` while nothing is
     written yet. The caller holds the lock of the working copy.
     """
     return _Push(project, plan).run()
 
 
 class _Push:
-    """What happened is kept where it happens: ``outcomes`` by the threads that publish."""
+    """Collects what happens: the threads that publish write into ``_outcomes``."""
 
     def __init__(self, project: Project, plan: PushPlan) -> None:
         snapshot = plan.snapshot
@@ -121,8 +93,8 @@ class _Push:
         ]
         if moved:
             raise Refused(
-                f"the registry moved while the plan was made ({moved[0]}); nothing was published",
-                hint="run promptsync status, then push again",
+                f"the registry changed while the plan was made ({moved[0]}); nothing was published",
+                hint="promptsync push",
                 details=moved,
                 code="remote-moved",
             )
@@ -138,7 +110,7 @@ class _Push:
                 needs = sorted(self._references(action.name) & missing)
                 if needs:
                     held.add(action.name)
-                    self._skip(action, f"needs {needs[0]!r}, which was not published")
+                    self._skip(action, f"requires {needs[0]!r}, which was not published")
                 else:
                     ready.append(action)
             for_each(self._publish, ready)
@@ -163,7 +135,7 @@ class _Push:
         self._project.progress("Publishing", len(self._outcomes), len(self._plan.publishing))
 
     def _label_snippets(self, actions: Iterable[Action]) -> None:
-        """Give new snippets the labels that their users in this push refer to them by."""
+        """Create the labels of new snippets by which their users in this push refer to them."""
         if self._inline_labels:
             return
         for action in actions:
@@ -179,7 +151,7 @@ class _Push:
 
     @cached_property
     def _referred_labels(self) -> Mapping[str, set[str]]:
-        """The labels by which what is published refers to each snippet."""
+        """The labels of each snippet that the published prompts refer to."""
         labels: dict[str, set[str]] = {}
         for action in self._plan.publishing:
             for reference in of_prompt(self._files[action.name].prompt.template):
@@ -188,7 +160,7 @@ class _Push:
         return labels
 
     def _archive_all(self) -> None:
-        """Archive, if all was published: a user that was not published may still need what goes."""
+        """Archive if everything was published: a prompt that was not may still use what would go."""
         landed = self._landed
         unpublished = [one.name for one in self._plan.publishing if one.name not in landed]
         for action in self._plan.actions:
@@ -229,7 +201,7 @@ class _Push:
             verify(self._project, self._landed, prompts, listing, self.receipt, self._alike)
 
     def _came_first(self, name: str) -> frozenset[int]:
-        """Return the versions that somebody else published after the plan was made and before ours."""
+        """Return the versions that somebody else published between the plan and ours."""
         (action,) = (one for one in self._plan.publishing if one.name == name)
         return came_first(action, self._landed[name])
 
@@ -243,7 +215,7 @@ class _Push:
             point(self._project, present, label, self.receipt.labels, is_new=False)
 
     def _targets(self, label: str) -> tuple[dict[str, Landed], dict[str, Landed]]:
-        """Return where ``label`` should point: at what was just published, and at what was there before."""
+        """Return where ``label`` should point: at new versions, and at existing ones."""
         published: dict[str, Landed] = {}
         present: dict[str, Landed] = {}
         for action in self._plan.actions:
@@ -263,9 +235,9 @@ class _Push:
         return published, present
 
     def _doubt(self, action: Action, landed: Landed) -> str:
-        """Why a label should not point at what was published; empty when it should."""
+        """Why a label should not point at a new version; empty when it should."""
         if action.name in self.receipt.altered:
-            return "the registry altered what it was given"
+            return "the registry returned it differently from what was sent"
         if action.name in self.receipt.unverified:
             return "the version could not be read back"
         others = came_first(action, landed) - self._alike.get(action.name, frozenset())
@@ -283,12 +255,12 @@ class _Push:
         try:
             registry = self._registry
             workspace = registry.workspace_id if entries else registry.workspace_seen
-            self._project.record().update(registry.url, workspace, entries)
+            self._project.record().update(registry.url, workspace, entries, gone=self.receipt.archived)
         except (OSError, PromptsyncError) as error:
             self.receipt.unrecorded = str(error)
 
     def _write_keys(self) -> None:
-        """Let the files whose text is in no commit say which version it became."""
+        """Write into files with uncommitted text which version it became."""
         landed = {name: one for name, one in self._landed.items() if self._items[name].origin.dirty}
         landed |= self._unfinished
         write_keys(self._project, {name: self._files[name] for name in landed}, landed, self.receipt)
@@ -309,4 +281,4 @@ def _is_same(planned: Listed | None, now: Listed | None) -> bool:
 
 
 def _shown(listed: Listed | None) -> str:
-    return f"v{listed.version}" if listed is not None else "not there"
+    return f"v{listed.version}" if listed is not None else "missing"

@@ -15,15 +15,13 @@ from promptsync.push.publish import Landed
 from promptsync.push.receipt import Moved
 from promptsync.registry.errors import Unsupported
 
-_TAKEN_BACK = (
-    "it was moved back to v{old}; promptsync deploy --again NAME proves and releases it, label move moves it"
-)
+_TAKEN_BACK = "it was rolled back to v{old}; promptsync deploy --again NAME checks and releases it"
 
 
 def labels_in_publish(project: Project, listing: Mapping[str, Listed]) -> bool:
-    """Whether labels are set while publishing: this registry has no operation for labels alone.
+    """Whether labels are set while publishing because this registry has no operation for labels alone.
 
-    An empty registry cannot be asked. There it is done so, for there is no label that could be moved back.
+    An empty registry has no prompt to find that out with; it has no label that could move back either.
     """
     if project.registry.labels.all() is not None:
         return False
@@ -42,9 +40,8 @@ def point(
 ) -> None:
     """Point ``label`` of each prompt at its version, never at a lower one.
 
-    A version that was there before is not made live again where the label was moved back; ``is_new`` says
-    that these were published just now. What became of each is added to ``found`` as soon as it is known, so
-    that it is there after Ctrl-C too.
+    An existing version that was rolled back is not made live again; ``is_new`` says that these were published
+    just now. What became of each is added to ``found`` as soon as it is known, so that Ctrl-C loses nothing.
     """
     total = len(found) + len(targets)
 
@@ -56,7 +53,7 @@ def point(
 
 
 def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved]) -> None:
-    """Add to ``found`` whether ``label``, which went along with the publish, is where it should be."""
+    """Add to ``found`` whether ``label``, which was part of the publish, points where it should."""
     try:
         under = {one.name: one.version for one in project.registry.prompts.list(label=label)}
     except RemoteError as error:
@@ -82,7 +79,14 @@ def _point(project: Project, name: str, label: str, landed: Landed, is_new: bool
         if old == version:
             return Moved(name, label, old, version, True)
         if old is not None and old > version:
-            return Moved(name, label, old, version, False, f"it is at v{old} already, and never moves back")
+            return Moved(
+                name,
+                label,
+                old,
+                version,
+                False,
+                f"it is at v{old} already, and a push never moves a label back",
+            )
         remembered = previous_name(label)
         kept = there[remembered].version if remembered in there else None
         if old is not None and kept is not None and kept >= old and not is_new:
@@ -113,5 +117,5 @@ def _failed(name: str, label: str, old: int | None, version: int, error: RemoteE
 def _why(now: int | None, wanted: int) -> str:
     if now == wanted:
         return ""
-    where = f"still at v{now}" if now is not None else "not there"
-    return f"{where} although the registry said yes: pending approval, or overridden"
+    where = f"still at v{now}" if now is not None else "missing"
+    return f"{where}, although the registry accepted the change: pending approval, or overridden"

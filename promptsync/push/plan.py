@@ -1,11 +1,9 @@
-"""Which snippets a push needs, and in which order it publishes."""
+"""Makes the plan of a push from a snapshot, or refuses. Writes nothing."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from promptsync.compare.conflict import BLOCKING, LEFT, Conflict, reason
 from promptsync.compare.origin import is_uncommitted, keys_in
@@ -17,73 +15,16 @@ from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
 from promptsync.prompt.canonical import tag_set
-from promptsync.prompt.snippet_graph import publish_order
-from promptsync.prompt.snippets import Reference, SnippetCycle, of_prompt, rendered_in
 from promptsync.push.actions import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
+from promptsync.push.order import check_snippets, levels
 from promptsync.registry.address import LOCAL
-
-_Find = Callable[[Mapping[str, Any]], Iterable[Reference]]
-
-
-def _references(snapshot: Snapshot, name: str, find: _Find) -> set[str]:
-    return {reference.name for reference in find(snapshot.worktree.files[name].prompt.template)}
-
-
-def levels(snapshot: Snapshot, chosen: set[str]) -> list[list[str]]:
-    """Return the names in groups, each of which only uses snippets of those before it."""
-
-    def order(find: _Find) -> list[list[str]]:
-        return publish_order({name: _references(snapshot, name, find) & chosen for name in chosen})
-
-    try:
-        return order(of_prompt)
-    except SnippetCycle:
-        # where nothing is expanded a prompt may well mention itself
-        return order(rendered_in)
-
-
-def check_snippets(snapshot: Snapshot, chosen: set[str]) -> None:
-    """Refuse to publish a prompt without a snippet that it uses, or without the version that it pins."""
-    _check_published(snapshot, chosen)
-    _check_pins(snapshot, chosen)
-
-
-def _check_published(snapshot: Snapshot, chosen: set[str]) -> None:
-    for name in sorted(chosen):
-        for other in sorted(_references(snapshot, name, rendered_in) - chosen - set(snapshot.listing)):
-            item = snapshot.get(other)
-            known = item is not None and item.file is not None
-            restore = "--restore " if item is not None and item.state is State.DELETED_REMOTELY else ""
-            raise Refused(
-                f"{name!r} uses the snippet {other!r}, which is not published",
-                hint=f"promptsync push {restore}{shlex.quote(other)} {shlex.quote(name)}"
-                if known
-                else f"create {other!r}, or take the reference out",
-                code="snippet-unpublished",
-            )
-
-
-def _check_pins(snapshot: Snapshot, chosen: set[str]) -> None:
-    """Refuse to publish a prompt that pins a version which no snippet will have by then."""
-    for name in sorted(chosen):
-        for reference in rendered_in(snapshot.worktree.files[name].prompt.template):
-            listed = snapshot.listing.get(reference.name)
-            last = (listed.version if listed is not None else 0) + (reference.name in chosen)
-            if reference.version is not None and reference.version > last:
-                raise Refused(
-                    f"{name!r} uses version {reference.version} of the snippet {reference.name!r}, which "
-                    f"{'has' if reference.name not in chosen else 'will have'} no version after {last}",
-                    hint=f"pin one that is there: promptsync log {shlex.quote(reference.name)}",
-                    code="snippet-version",
-                )
-
 
 _LONGEST_MARK = "(1234567890+ v99999)"
 
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """What the user asked for. ``names`` empty means every prompt in scope.
+    """What was requested. Empty ``names`` mean every prompt in scope.
 
     ``parents`` gives those of versions that a deploy makes from the version under its label.
     """
@@ -136,7 +77,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
 
 
 def _is_unfinished(project: Project, item: Item) -> bool:
-    """Whether a push published a text and was stopped before it wrote so into the file."""
+    """Whether an earlier push published the text and was stopped before it wrote ``synced:``."""
     listed, file = item.listed, item.file
     mark = parse_mark(listed.message) if listed is not None else None
     if item.state is not State.IN_SYNC or listed is None or file is None or mark is None:
@@ -148,9 +89,11 @@ def _is_unfinished(project: Project, item: Item) -> bool:
 
 
 def check_options(options: PushOptions) -> str | None:
-    """Return the message as it will be used. Raises ``UsageError`` without asking the registry anything."""
+    """Return the message as it will be used. Raises ``UsageError``; sends no request."""
     if any(not label.strip() or not label.isprintable() for label in options.labels):
-        raise UsageError("--label is empty, or holds control characters", hint="promptsync push --label prod")
+        raise UsageError(
+            "--label is empty or contains control characters", hint="promptsync push --label prod"
+        )
     return check_message(options.message, _LONGEST_MARK) if options.message is not None else None
 
 
@@ -158,7 +101,7 @@ _PUBLISHED = (Kind.CREATE, Kind.UPDATE, Kind.FORCE, Kind.RESTORE)
 
 
 def _archived_versions(project: Project, items: Sequence[Item], options: PushOptions) -> dict[str, int]:
-    """Return the latest versions of what will be restored: its next version counts on from there."""
+    """Return the latest versions of archived prompts, from which a restored one is numbered on."""
     if not any(_kind(item, options) is Kind.RESTORE for item in items):
         return {}
     return {one.name: one.version for one in project.registry.prompts.list(status="deleted")}
@@ -173,7 +116,7 @@ def _action(item: Item, options: PushOptions, archived: Mapping[str, int]) -> Ac
 
 
 def _parents(item: Item, kind: Kind, options: PushOptions) -> tuple[int, ...] | None:
-    """Return the versions that a new one is made from: a forced one includes what the file includes."""
+    """Return the versions that a new one is made from; a forced one includes what the file includes."""
     decision = item.history.decision if item.history is not None else None
     if item.name in options.parents:
         return options.parents[item.name]
@@ -250,7 +193,7 @@ def _with_labels(
     actions: Sequence[Action],
     options: PushOptions,
 ) -> Iterable[Action]:
-    """Give the labels to what is published, and to what is there already but for the label."""
+    """Yield the actions with their labels, and one for each prompt that only lacks a label."""
     if not options.labels:
         yield from actions
         return
@@ -271,7 +214,7 @@ def _with_labels(
 def _over_limit(
     project: Project, actions: Sequence[Action], total: int, options: PushOptions
 ) -> Refused | None:
-    """Return the refusal of a plan that changes more prompts than may happen by accident."""
+    """Return the refusal of a plan that changes too many prompts."""
     changed, most = counted(actions), options.max_changes
     if most is None:
         limit = project.config.limits_changes
@@ -331,6 +274,6 @@ def _options(options: PushOptions) -> dict[str, object]:
 
 def workspace_of(project: Project) -> str:
     """Return what tells a workspace from others, for the fingerprint of a plan."""
-    # where a local database lies is not what it is
+    # the path of an embedded registry does not identify it
     url = LOCAL if project.url.startswith(LOCAL) else project.registry.url
     return f"{url} {project.registry.workspace_id}"

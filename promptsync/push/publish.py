@@ -1,4 +1,4 @@
-"""Publishes one prompt. That is not idempotent, so what is in doubt is read back before it is decided."""
+"""Publishes one prompt. Publishing is not idempotent, so after a lost answer the registry is read first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # completion loads this module, and must not wait for an HTTP
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A version that is in the registry because of us."""
+    """A version that we published."""
 
     template_id: int
     version: int
@@ -27,9 +27,9 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Nothing was published, or nobody knows (``unknown``).
+    """Nothing was published, or the outcome is ``unknown``.
 
-    ``raced`` says that it was held back because somebody else published meanwhile.
+    ``raced`` says that it was not sent again because somebody else published in the meantime.
     """
 
     reason: str
@@ -56,9 +56,9 @@ class Attempt:
 def publish_one(attempt: Attempt) -> Landed | Lost:
     """Publish once.
 
-    A connection that ended without an answer is read back twice, then the publish is repeated once, unless
-    somebody else published meanwhile: their text must not be covered unseen. After a time-out it is read back
-    for as long again and never repeated.
+    After a connection that ended without an answer the registry is read twice, then the publish is repeated
+    once, unless somebody else published in the meantime: their text must not be passed over unseen. After a
+    time-out the registry is read for as long again and the publish is never repeated.
     """
     registry, message = attempt.registry, attempt.action.message or ""
     for last in (False, True):
@@ -66,7 +66,7 @@ def publish_one(attempt: Attempt) -> Landed | Lost:
             done = registry.prompts.publish(attempt.prompt, message=message, labels=attempt.labels)
         except TimedOut as error:
             found = _look(attempt, registry.waits.answer)
-            reason = f"no answer in time, and no new version to see: {error.message}"
+            reason = f"no answer in time, and no new version appeared: {error.message}"
             return found if isinstance(found, Landed) else Lost(reason, unknown=True, error=error)
         except FateUnknown as error:
             found = _look(attempt, registry.waits.read_back)
@@ -103,7 +103,9 @@ def _look(attempt: Attempt, seconds: float) -> Landed | Lost | None:
             return ours
     if isinstance(found, RemoteError):
         return Lost(
-            f"the registry cannot be asked what became of it: {found.message}", unknown=True, error=found
+            f"the registry cannot be read to see what became of it: {found.message}",
+            unknown=True,
+            error=found,
         )
     if found is None or found.version <= (action.current or 0):
         return None
@@ -111,7 +113,7 @@ def _look(attempt: Attempt, seconds: float) -> Landed | Lost | None:
 
 
 def _ours(attempt: Attempt, latest: RemoteVersion) -> Landed | None:
-    """Return our version: the latest, or one below it that somebody else covered right away."""
+    """Return our version: the latest, or one below it if somebody else published right after us."""
     found = latest
     for number in range(latest.version, attempt.action.current or 0, -1):
         if number != latest.version:
@@ -126,10 +128,10 @@ def _ours(attempt: Attempt, latest: RemoteVersion) -> Landed | None:
 
 def _theirs(attempt: Attempt, latest: RemoteVersion) -> Lost:
     if latest.message == attempt.action.message:
-        # two pushes of uncommitted text may share a message, and a registry may alter what it is given
-        return Lost(f"v{latest.version} has the message of this push, but another content", unknown=True)
+        # two pushes of uncommitted text may share a message, and a registry may alter what it gets
+        return Lost(f"v{latest.version} has the message of this push but another text", unknown=True)
     return Lost(
-        f"somebody else published v{latest.version} meanwhile, so this was not sent again", raced=True
+        f"somebody else published v{latest.version} in the meantime, so this was not sent again", raced=True
     )
 
 

@@ -1,4 +1,4 @@
-"""Reads back what was published: that it is the latest version, and kept as it was given."""
+"""Reads back what was published: whether it is the latest version, and what the registry made of it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def verify(
     receipt: PushReceipt,
     same: Mapping[str, frozenset[int]],
 ) -> None:
-    """Compare ``landed`` with a list read afterwards; what is not as it should be goes into ``receipt``.
+    """Compare ``landed`` with a list that was read afterwards, and add what differs to ``receipt``.
 
-    The list proves equality. A difference is confirmed with a raw read, because the list may hold expanded
-    snippets. ``same`` are the versions of others that say the same.
+    The list can only prove equality; a difference is confirmed with a raw read, because the list may have
+    expanded snippets. ``same`` are versions of others with the same text.
     """
     doubtful = []
     for name, version in sorted(landed.items()):
@@ -52,9 +52,9 @@ def alike(
     listing: Mapping[str, Listed],
     came_first: Mapping[str, frozenset[int]],
 ) -> dict[str, frozenset[int]]:
-    """Return by name the versions that others published meanwhile with the very same text.
+    """Return by name the versions that others published in the meantime with the very same text.
 
-    One request is sent for each version that came first. What cannot be read counts as another text.
+    Costs one request for each version that came first. What cannot be read counts as another text.
     """
     found: dict[str, frozenset[int]] = {}
     for name, version in landed.items():
@@ -93,5 +93,5 @@ def _is_kept(prompt: Prompt, kept: Prompt) -> bool:
 
 def _raced(landed: Landed, listed: Listed | None) -> str:
     if listed is None:
-        return f"published as v{landed.version}, but it is not listed: somebody archived or renamed it"
+        return f"published as v{landed.version}, but not listed: somebody archived or renamed the prompt"
     return f"published as v{landed.version}, but the latest is v{listed.version}: somebody else published too"

@@ -1,4 +1,4 @@
-"""The embedded registry as one WSGI application: authorisation, limits, answers; the routes do the rest."""
+"""The embedded registry as one WSGI application: authorisation, limits and errors; the routes do the rest."""
 
 from __future__ import annotations
 
@@ -6,38 +6,29 @@ import hmac
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
-from http import HTTPStatus
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from promptsync.server.answering import Answering
-from promptsync.server.catalogue import load_fixtures
-from promptsync.server.context import Context
-from promptsync.server.errors import ApiError, StoreError
-from promptsync.server.http import (
-    NO_CONTENT,
-    Request,
-    Response,
-    parse_json,
-    read_body,
-    read_query,
-    split_target,
-)
-from promptsync.server.model import Echo, Model
+from promptsync.server.checks.catalogue import load_fixtures
+from promptsync.server.checks.model import Echo, Model
+from promptsync.server.checks.runner import Runner
+from promptsync.server.checks.steps import Steps
+from promptsync.server.http.answer import ApiError, Response
+from promptsync.server.http.fields import Query
+from promptsync.server.http.request import Request, parse_json, read_body, split_target
 from promptsync.server.routes import match
-from promptsync.server.runner import Runner
-from promptsync.server.store import Store
+from promptsync.server.store.database import Store, StoreError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 MAX_BODY = 32 * 1024 * 1024
-"""Longest request body, in bytes, unless ``create_app`` is told otherwise."""
+"""Longest request body, in bytes, unless ``create_app`` is given another limit."""
 
 LEASE_SECONDS = 4.0
-"""How long after a killed process, beside the longest answer of the model, its runs are taken over."""
+"""How long the runs of a killed process wait to be taken over, besides the longest answer of the model."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,34 +45,37 @@ def create_app(
     """Open or create the registry database ``path`` and return the application over it.
 
     Without ``api_key`` any key that is not empty is accepted. ``fixtures`` is the path of a
-    ``registry.yaml``. ``model`` answers in evaluations and agents, an ``Echo`` unless given. ``latency``
-    seconds are waited before each answer. Raises ``StoreError`` and ``FixtureError``. Close the application
-    when it is no longer needed.
+    ``registry.yaml``. ``model`` answers in evaluations and agents, by default an ``Echo``. Each answer is
+    delayed by ``latency`` seconds. Raises ``StoreError`` and ``FixtureError``. Close the application when it
+    is no longer needed.
     """
     store = Store(path)
+    model = model or Echo()
     try:
         if fixtures is not None:
             load_fixtures(store, fixtures)
-        runner = _runner(store, model or Echo())
+        steps = Steps(store, model)
+        runner = Runner(
+            store,
+            {"report": steps.next_row, "execution": steps.next_node},
+            threads=model.parallel,
+            lease=model.patience + LEASE_SECONDS,
+        )
+        runner.resume()
     except BaseException:
         store.close()
         raise
-    return Application(Context(store, runner), api_key=api_key, latency=latency, max_body=max_body)
-
-
-def _runner(store: Store, model: Model) -> Runner:
-    answering = Answering(store, model)
-    steps = {"report": answering.next_row, "execution": answering.next_node}
-    runner = Runner(store, steps, threads=model.parallel, lease=model.patience + LEASE_SECONDS)
-    runner.wake_if_needed()
-    return runner
+    return Application(store, runner, api_key=api_key, latency=latency, max_body=max_body)
 
 
 class Application:
     """A WSGI callable; any number of threads may call it at once."""
 
-    def __init__(self, context: Context, *, api_key: str | None, latency: float, max_body: int) -> None:
-        self.context = context
+    def __init__(
+        self, store: Store, runner: Runner, *, api_key: str | None, latency: float, max_body: int
+    ) -> None:
+        self.store = store
+        self.runner = runner
         self._key = None if api_key is None else api_key.encode()
         self._latency = latency
         self._max_body = max_body
@@ -89,19 +83,12 @@ class Application:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if self._latency:
             time.sleep(self._latency)
-        response = self._answer(environ)
-        body = response.encoded()
-        headers = [("Content-Length", str(len(body))), *response.headers.items()]
-        if response.body is not NO_CONTENT:
-            headers.append(("Content-Type", "application/json"))
-        status = f"{response.status} {HTTPStatus(response.status).phrase}"
-        start_response(status, headers)
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+        return self._answer(environ)(environ, start_response)
 
     def close(self) -> None:
-        """Stop what runs and release the database; requests after this fail with 503."""
-        self.context.runner.close()
-        self.context.store.close()
+        """Stop running jobs and close the database; later requests fail with 503."""
+        self.runner.close()
+        self.store.close()
 
     def __enter__(self) -> Application:
         return self
@@ -115,57 +102,52 @@ class Application:
         try:
             return self._handle(environ)
         except ApiError as error:
-            return Response(error.body(), error.status, error.headers)
+            return error.response()
         except (sqlite3.OperationalError, StoreError) as error:
-            # Locked for longer than the timeout, the disk full, or closing: nothing was written.
-            failed = ApiError(503, f"The registry database cannot be used now: {error}.")
-            return Response(failed.body(), 503, {"Retry-After": "1"})
+            # Locked for longer than the timeout, the disk full, or closed: nothing was written.
+            message = f"The registry database cannot be used now: {error}."
+            return ApiError(503, message, headers={"Retry-After": "1"}).response()
         except Exception:
             _log.exception("%s %s failed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
-            return Response(ApiError(500, "The registry failed; its log says why.").body(), 500)
+            return ApiError(500, "The registry failed; see its log.").response()
 
     def _handle(self, environ: WSGIEnvironment) -> Response:
         method = environ["REQUEST_METHOD"]
         path, query = split_target(environ)
         if method == "OPTIONS":
             return _options(path)
-        handler, args = match(method, path)
-        raw = read_body(environ, self._max_body)
-        body = self._authorised_body(environ, raw)
-        return handler(Request(self.context, method, args, read_query(query), body))
+        handler, values = match(method, path)
+        body = self._authorised_body(environ, read_body(environ, self._max_body))
+        return handler(Request(self.store, self.runner, values, Query(query), body))
 
     def _authorised_body(self, environ: WSGIEnvironment, raw: bytes) -> Any:
-        """The parsed body without its ``api_key``, which some of the SDK's calls send instead of a header."""
+        """Return the parsed body without the ``api_key`` that some calls of the SDK send in it."""
         key = environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace")
         if key:
             self._check_key(key)
-            return _without_key(parse_json(raw))
         try:
             body = parse_json(raw)
         except ApiError:
+            if key:
+                raise
             body = None
-        given = body.get("api_key") if isinstance(body, Mapping) else None
-        self._check_key(given.encode() if isinstance(given, str) else b"")
-        return _without_key(body)
+        sent = body.pop("api_key", None) if isinstance(body, dict) else None
+        if not key:
+            self._check_key(sent.encode() if isinstance(sent, str) else b"")
+        return body
 
     def _check_key(self, key: bytes) -> None:
         if not key:
-            raise ApiError(401, "An API key is missing: send it in the X-API-KEY header.")
+            raise ApiError(401, "The API key is missing; send it in the X-API-KEY header.")
         if self._key is not None and not hmac.compare_digest(key, self._key):
-            raise ApiError(401, "This API key is not valid here.")
-
-
-def _without_key(body: Any) -> Any:
-    if isinstance(body, dict):
-        body.pop("api_key", None)
-    return body
+            raise ApiError(401, "The API key is not valid for this registry.")
 
 
 def _options(path: str) -> Response:
     try:
         match("OPTIONS", path)
     except ApiError as error:
-        if error.status == 405:
-            return Response(NO_CONTENT, 204, error.headers)
-        raise
-    return Response(NO_CONTENT, 204)
+        if error.status != 405:
+            raise
+        return Response(status=204, headers=error.headers)
+    return Response(status=204)

@@ -1,4 +1,4 @@
-"""Which function answers which method and path.
+"""Which function answers which method and path. A new endpoint is a function and a line here.
 
 Paths are matched as they arrive, percent-encoded: a template called ``a/labels`` is ``a%2Flabels``.
 """
@@ -11,21 +11,11 @@ from collections.abc import Callable, Mapping
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
-from promptsync.server import (
-    datasets,
-    entities,
-    evaluations,
-    folders,
-    labels,
-    patch,
-    publish,
-    relations,
-    templates,
-    tracking,
-    workflows,
-)
-from promptsync.server.errors import ApiError
-from promptsync.server.http import Request, Response
+from promptsync.server.checks import agents, catalogue, evaluations
+from promptsync.server.http.answer import ApiError, Response
+from promptsync.server.http.request import Request
+from promptsync.server.prompts import external_ids, folders, labels, publish, read, snippets
+from promptsync.server.tracking import log, notes
 
 Handler = Callable[[Request], Response]
 
@@ -35,43 +25,43 @@ FOLDERS = "/api/public/v2/folders"
 EVALUATIONS = "/api/public/v2/evaluations"
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "/prompt-templates", templates.list_templates),
+    ("GET", "/prompt-templates", read.list_templates),
     ("GET", "/prompt-templates/labels", labels.all_labels),
-    ("GET", TEMPLATE, templates.get_raw),
-    ("POST", TEMPLATE, templates.get_rendered),
+    ("GET", TEMPLATE, read.get_raw),
+    ("POST", TEMPLATE, read.get_rendered),
     ("GET", f"{TEMPLATE}/labels", labels.template_labels),
-    ("GET", f"{TEMPLATE}/snippet-usage", relations.snippet_usage),
+    ("GET", f"{TEMPLATE}/snippet-usage", snippets.snippet_usage),
     ("POST", "/rest/prompt-templates", publish.publish),
-    ("PATCH", "/rest/prompt-templates/<identifier>", patch.patch),
+    ("PATCH", "/rest/prompt-templates/<identifier>", publish.patch),
     ("PUT", "/prompt-templates/by-external-id/<source>/<external_id>", publish.upsert),
-    ("GET", EXTERNAL_IDS, relations.list_external_ids),
-    ("POST", EXTERNAL_IDS, relations.attach),
-    ("DELETE", f"{EXTERNAL_IDS}/<source>/<external_id>", relations.detach),
-    # The SDK for JavaScript does not encode names; what is a route of its own is matched before.
-    ("GET", "/prompt-templates/<path:identifier>", templates.get_raw),
-    ("POST", "/prompt-templates/<path:identifier>", templates.get_rendered),
+    ("GET", EXTERNAL_IDS, external_ids.list_external_ids),
+    ("POST", EXTERNAL_IDS, external_ids.attach),
+    ("DELETE", f"{EXTERNAL_IDS}/<source>/<external_id>", external_ids.detach),
+    # The SDK for JavaScript does not encode names. The routes above are matched first.
+    ("GET", "/prompt-templates/<path:identifier>", read.get_raw),
+    ("POST", "/prompt-templates/<path:identifier>", read.get_rendered),
     ("POST", "/prompts/<prompt_id>/label", labels.create_label),
     ("PATCH", "/prompt-labels/<prompt_label_id>", labels.move_label),
     ("DELETE", "/prompt-labels/<prompt_label_id>", labels.delete_label),
     ("POST", FOLDERS, folders.create_folder),
     ("GET", f"{FOLDERS}/resolve-id", folders.resolve_folder),
-    ("GET", f"{FOLDERS}/entities", entities.list_entities),
+    ("GET", f"{FOLDERS}/entities", folders.list_entities),
     ("POST", f"{FOLDERS}/entities", folders.move_entities),
     ("DELETE", f"{FOLDERS}/entities", folders.delete_entities),
-    # The customer's document and the vendor's, then the aliases that the official SDK calls.
-    ("POST", "/rest/log-request", tracking.log_request),
-    ("POST", "/log-request", tracking.log_request),
-    ("POST", "/track-request", tracking.track_request),
-    ("POST", "/rest/track-prompt", tracking.track_prompt),
-    ("POST", "/library-track-prompt", tracking.track_prompt),
-    ("POST", "/rest/track-score", tracking.track_score),
-    ("POST", "/library-track-score", tracking.track_score),
-    ("POST", "/rest/track-metadata", tracking.track_metadata),
-    ("POST", "/library-track-metadata", tracking.track_metadata),
-    ("POST", "/rest/track-group", tracking.track_group),
-    ("POST", "/track-group", tracking.track_group),
-    ("POST", "/create-group", tracking.create_group),
-    ("GET", "/api/public/v2/datasets", datasets.list_datasets),
+    # The paths of the customer's and the vendor's documents, each with the alias that the official SDK calls.
+    ("POST", "/rest/log-request", log.log_request),
+    ("POST", "/log-request", log.log_request),
+    ("POST", "/track-request", log.track_request),
+    ("POST", "/rest/track-prompt", notes.track_prompt),
+    ("POST", "/library-track-prompt", notes.track_prompt),
+    ("POST", "/rest/track-score", notes.track_score),
+    ("POST", "/library-track-score", notes.track_score),
+    ("POST", "/rest/track-metadata", notes.track_metadata),
+    ("POST", "/library-track-metadata", notes.track_metadata),
+    ("POST", "/rest/track-group", notes.track_group),
+    ("POST", "/track-group", notes.track_group),
+    ("POST", "/create-group", notes.create_group),
+    ("GET", "/api/public/v2/datasets", catalogue.list_datasets),
     ("GET", EVALUATIONS, evaluations.list_evaluations),
     ("GET", f"{EVALUATIONS}/<evaluation_id>", evaluations.get_evaluation),
     ("POST", f"{EVALUATIONS}/<evaluation_id>/run", evaluations.run_evaluation),
@@ -79,12 +69,12 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/reports/<report_id>", evaluations.get_evaluation),
     ("POST", "/reports/<report_id>/run", evaluations.run_report),
     ("GET", "/reports/<report_id>/score", evaluations.get_score),
-    ("GET", "/workflows", workflows.list_workflows),
-    ("GET", "/workflows/<identifier>", workflows.get_workflow),
-    ("GET", "/workflows/<identifier>/labels", workflows.workflow_labels),
-    ("POST", "/workflows/<identifier>/run", workflows.run_workflow),
-    ("GET", "/workflow-version-execution-results", workflows.execution_results),
-    ("POST", "/ws-token-request-library", workflows.no_websocket),
+    ("GET", "/workflows", agents.list_workflows),
+    ("GET", "/workflows/<identifier>", agents.get_workflow),
+    ("GET", "/workflows/<identifier>/labels", agents.workflow_labels),
+    ("POST", "/workflows/<identifier>/run", agents.run_workflow),
+    ("GET", "/workflow-version-execution-results", agents.execution_results),
+    ("POST", "/ws-token-request-library", agents.no_websocket),
 )
 
 # Redirects would lose the body of a POST, so a trailing slash is simply accepted.
@@ -97,9 +87,9 @@ _MAP = Map(
 
 
 def match(method: str, path: str) -> tuple[Handler, Mapping[str, str]]:
-    """The handler of a raw path, and its decoded parameters.
+    """Return the handler of a raw path, and its decoded parameters.
 
-    404 for an unknown path, 405 with ``Allow`` for a method that it lacks.
+    404 for an unknown path, 405 with ``Allow`` for a method that it does not have.
     """
     try:
         handler, raw = _MAP.bind("").match(path, method=method)

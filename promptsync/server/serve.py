@@ -1,4 +1,4 @@
-"""The application over HTTP."""
+"""Serving the registry over HTTP."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 MAX_BUFFERED = 2**30
-"""Bytes of a request body that are buffered before the application, whose own limit is lower, sees it."""
+"""Longest request body that waitress buffers, in bytes; the application's own limit is lower."""
 
 
 def run_server(
@@ -25,10 +25,10 @@ def run_server(
     on_ready: Callable[[str], None],
     threads: int = 8,
 ) -> None:
-    """Serve ``app`` and return when interrupted; ``on_ready`` gets the base URL once it accepts connections.
+    """Serve ``app`` until interrupted; ``on_ready`` gets the base URL once it accepts connections.
 
-    Port 0 takes a free one. Raises ``UsageError`` when the address cannot be bound. Closing the application
-    is the caller's business.
+    Port 0 picks a free one. Raises ``UsageError`` if the address cannot be bound. The caller closes the
+    application.
     """
     with listening(app, host, port, threads) as server:
         on_ready(base_url(host, server.effective_port))
@@ -37,13 +37,13 @@ def run_server(
 
 @contextmanager
 def listening(app: WSGIApplication, host: str, port: int, threads: int = 8) -> Iterator[Any]:
-    """A waitress server for ``app`` that accepts connections; everything it opened is closed at the end.
+    """Yield a waitress server for ``app`` that accepts connections; close all that it opened at the end.
 
     ``server.run()`` blocks until interrupted; ``stop(server)`` ends it from another thread.
     """
     from waitress.server import create_server
 
-    # It would warn whenever more requests wait than there are threads, which is what its queue is for.
+    # It would warn whenever requests wait for a thread, which is what its queue is for.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     bound = _bind(host, port)
     try:
@@ -59,8 +59,8 @@ def listening(app: WSGIApplication, host: str, port: int, threads: int = 8) -> I
 
 def stop(server: Any) -> None:
     """Make ``server.run()`` in another thread return."""
-    # Done by its own loop, which would otherwise wait on descriptors that are gone. The loop may wake by
-    # itself and close them between being told and being woken.
+    # The server's own loop closes it, because it would otherwise wait on closed descriptors. The loop may
+    # wake up by itself and close the trigger before the byte that wakes it is written.
     with contextlib.suppress(OSError):
         server.trigger.pull_trigger(lambda: _close(server))
 
@@ -70,7 +70,7 @@ def _close(server: Any) -> None:
 
     server.task_dispatcher.shutdown()
     server.close()
-    # Clients that keep their connections alive would keep the loop alive, too.
+    # Clients that keep their connections open would keep the loop running, too.
     wasyncore.close_all(server._map)
 
 
@@ -82,10 +82,10 @@ def _bind(host: str, port: int) -> socket.socket:
         why = getattr(error, "strerror", None) or error
         raise UsageError(
             f"cannot listen on {host} port {port}: {why}",
-            hint="choose another --host or --port; --port 0 takes a free one",
+            hint="choose another --host or --port; --port 0 picks a free one",
         ) from error
 
 
 def base_url(host: str, port: int) -> str:
-    """``http://host:port``, with an IPv6 address in brackets."""
+    """Return ``http://host:port``, with an IPv6 address in brackets."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

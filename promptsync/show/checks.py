@@ -1,219 +1,277 @@
-"""How a proof looks: tables for people, bodies for programs."""
+"""Results of checks: one view of tables and notes, rendered as text or Markdown, and the JSON beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from promptsync.checks.receipt import Proof, Proven, ProvenAgent, ProvenEvaluation
-from promptsync.show.markdown import MOST, Page, cell
-from promptsync.show.runs import (
-    MOST_CELLS,
-    agent_run_body,
-    cell_lines,
-    cut,
-    evaluation_run_body,
-    id_text,
-    model_lines,
-    score_text,
-)
+from promptsync.checks.agents import AgentRun, NodeOutput
+from promptsync.checks.choose import Choice
+from promptsync.checks.evaluations import FailedCell
+from promptsync.checks.receipt import AgentResult, CheckResult, CheckResults, EvaluationResult
+from promptsync.checks.trace import Traced
+from promptsync.show import markdown
+from promptsync.show.view import Phrase, Quote, Table, cut, number_text
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
+MOST_CELLS: Final = 10
+"""Failed cells of a run that text and Markdown show; JSON has all."""
+
+_MOST_UNBOUND: Final = 5
+_MOST_NAMES: Final = 10
 _LONG_NAME: Final = 40
-_LONG_VERDICT: Final = 80
-_MOST_DOUBTS: Final = 5
+_LONG_REASON: Final = 80
 
 
-def proof_lines(proof: Proof) -> list[str]:
-    """A table of the evaluations with their failed cells, and one of the agents."""
-    lines = _evaluation_lines(proof.evaluations) if proof.evaluations else []
-    if proof.agents:
-        lines += ([""] if lines else []) + _agent_lines(proof.agents)
-    return lines + _doubt_lines(proof)
-
-
-def change_text(one: ProvenEvaluation) -> str:
-    """How a score differs from the one before, with its sign."""
-    change = _change(one)
-    return "-" if change is None else "0" if change == 0 else f"{change:+g}"
-
-
-def verdict_text(one: Proven) -> str:
-    """``passed``, or why not, as one line that fits a table."""
-    if one.run.is_under_way:
-        return "running"
-    # what the registry said is told before which request it said it to, which the error below tells as well
-    said = getattr(one.run.error, "reason", "")
-    return cut(said or one.verdict, _LONG_VERDICT) if one.verdict else "passed"
-
-
-def _verdict(one: Proven) -> str:
-    meaning = "remote" if one.run.is_under_way else "bad" if one.verdict else "good"
-    return output.style(verdict_text(one), meaning)
-
-
-def _evaluation_lines(proven: Sequence[ProvenEvaluation]) -> list[str]:
-    rows = [("EVALUATION", "PROMPTS", "REPORT", "SCORE", "LAST", "CHANGE", "MINIMUM", "VERDICT")]
-    for one in proven:
-        run = one.run
-        rows.append(
-            (
-                cut(run.evaluation, _LONG_NAME),
-                _prompts(one),
-                id_text(run.report_id),
-                output.style(score_text(run.score), "bad" if one.verdict else "good"),
-                score_text(run.previous_score),
-                change_text(one),
-                score_text(one.standard.min_score),
-                _verdict(one),
-            )
-        )
-    lines = output.table(rows, headed=True)
-    for one in proven:
-        lines += cell_lines(one.run)
-    return lines + model_lines(one.run for one in proven)
-
-
-def _agent_lines(proven: Sequence[ProvenAgent]) -> list[str]:
-    rows = [("AGENT", "PROMPTS", "EXECUTION", "NODES", "VERDICT")]
-    rows += [
-        (
-            cut(one.run.agent, _LONG_NAME),
-            _prompts(one),
-            id_text(one.run.execution_id),
-            str(len(one.run.outputs)),
-            _verdict(one),
-        )
-        for one in proven
-    ]
-    return output.table(rows, headed=True)
-
-
-def _doubt_lines(proof: Proof) -> list[str]:
-    """The doubts that were allowed; the others are verdicts."""
-    allowed = [(one, doubt) for one in proof.all if not one.verdict for doubt in one.doubts]
-    lines = [
-        output.style(f"{cut(_name(one), _LONG_NAME)}: {cut(str(doubt))}", "warn")
-        for one, doubt in allowed[:_MOST_DOUBTS]
-    ]
-    if len(allowed) > _MOST_DOUBTS:
-        lines.append(
-            output.style(f"and {len(allowed) - _MOST_DOUBTS} more are no proof; --json has all", "warn")
-        )
+def results_lines(results: CheckResults) -> list[str]:
+    """Return results as text: a table of the evaluations and one of the agents, each with its notes."""
+    lines: list[str] = []
+    for table in _tables(results):
+        lines += [*([""] if lines else []), *table.lines]
     return lines
 
 
-def _name(one: Proven) -> str:
-    return one.run.evaluation if isinstance(one, ProvenEvaluation) else one.run.agent
-
-
-def _prompts(one: Proven) -> str:
-    """The prompts of a check; for one that was named on the command line, the version in its report."""
-    if not one.check.prompts:
-        version = one.run.version if isinstance(one, ProvenEvaluation) else None
-        return "-" if version is None else f"v{version}"
-    first, *others = one.check.prompts
-    return cut(first, _LONG_NAME) + (f" +{len(others)}" if others else "")
-
-
-def _change(one: ProvenEvaluation) -> float | None:
-    run = one.run
-    if run.score is None or run.previous_score is None:
-        return None
-    return round(run.score - run.previous_score, 2)
-
-
-def evaluations_body(proof: Proof) -> list[dict[str, Any]]:
-    """The evaluations of a proof for programs."""
-    return [
-        {
-            **evaluation_run_body(one.run, one.verdict),
-            "prompts": list(one.check.prompts),
-            "change": _change(one),
-            "minimum": one.standard.min_score,
-            "unbound": _unbound(one),
-        }
-        for one in proof.evaluations
-    ]
-
-
-def agents_body(proof: Proof) -> list[dict[str, Any]]:
-    """The agents of a proof for programs."""
-    return [
-        {
-            **agent_run_body(one.run, one.verdict),
-            "prompts": list(one.check.prompts),
-            "input_variables": dict(one.check.input_variables),
-            "unbound": _unbound(one),
-        }
-        for one in proof.agents
-    ]
-
-
-def _unbound(one: Proven) -> list[dict[str, Any]]:
-    return [
-        {"prompt": doubt.prompt, "version": doubt.version, "reason": doubt.reason} for doubt in one.doubts
-    ]
-
-
-def proof_markdown(proof: Proof, *, most: int = MOST) -> list[str]:
-    """Return the evaluations with their scores, failed cells and models, and the agents."""
-    page = Page(most)
-    if proof.evaluations:
-        page.table(_EVALUATIONS, [_evaluation(one) for one in proof.evaluations])
-        page.items(_cells(proof.evaluations))
-    models = sorted({one.run.model for one in proof.evaluations if one.run.model is not None})
-    if models:
-        page.say(f"Answered by {', '.join(map(cell, models[:_MOST_MODELS]))}")
-    if proof.agents:
-        page.table(_AGENTS, [_agent(one) for one in proof.agents])
+def results_markdown(results: CheckResults, *, most: int = markdown.MOST) -> list[str]:
+    """Return results as Markdown of at most ``most`` characters: what ``results_lines`` returns as text."""
+    page = markdown.Page(most)
+    for table in _tables(results):
+        table.add_to(page)
     return page.lines
 
 
-_EVALUATIONS: Final = ("Evaluation", "Prompts", "Score", "Last", "Change", "Minimum", "Verdict")
-_AGENTS: Final = ("Agent", "Prompts", "Verdict")
-_MOST_MODELS: Final = 3
+def _tables(results: CheckResults) -> Iterator[Table]:
+    if results.evaluations:
+        notes = [note for one in results.evaluations for note in (*_cells(one), *_model(one))]
+        notes += _unbound(results.evaluations)
+        yield Table(_EVALUATIONS, [_evaluation(one) for one in results.evaluations], notes)
+    if results.agents:
+        yield Table(_AGENTS, [_agent(one) for one in results.agents], _unbound(results.agents))
 
 
-def _evaluation(one: Proven) -> list[str]:
-    assert isinstance(one, ProvenEvaluation)
+_EVALUATIONS: Final = ("Evaluation", "Prompts", "Report", "Score", "Last", "Change", "Minimum", "Result")
+_AGENTS: Final = ("Agent", "Prompts", "Execution", "Nodes", "Result")
+
+
+def _evaluation(one: EvaluationResult) -> list[Phrase]:
     run = one.run
-    numbers = [score_text(run.score), score_text(run.previous_score), change_text(one)]
+    change = "-" if one.change is None else f"{one.change:+g}" if one.change else "0"
     return [
-        cell(run.evaluation),
-        _names(one),
-        *numbers,
-        score_text(one.standard.min_score),
-        _verdict_cell(one),
+        _name(one),
+        _prompts(one, "-" if run.version is None else f"v{run.version}"),
+        _number(run.report_id),
+        _number(run.score, "bad" if one.passed is False else "good"),
+        _number(run.previous_score),
+        Phrase((change,)),
+        _number(one.standard.min_score),
+        _result(one),
     ]
 
 
-def _agent(one: Proven) -> list[str]:
-    assert not isinstance(one, ProvenEvaluation)
-    return [cell(one.run.agent), _names(one), _verdict_cell(one)]
+def _agent(one: AgentResult) -> list[Phrase]:
+    run = one.run
+    return [
+        _name(one),
+        _prompts(one, "-"),
+        _number(run.execution_id),
+        _number(len(run.outputs)),
+        _result(one),
+    ]
 
 
-def _verdict_cell(one: Proven) -> str:
-    if one.run.is_under_way or not one.verdict:
-        return verdict_text(one)
-    return f"**failed**: {cell(one.verdict)}"
+def _name(one: CheckResult) -> Phrase:
+    return Phrase((Quote(one.run.name),), most=_LONG_NAME)
 
 
-def _names(one: Proven) -> str:
+def _prompts(one: CheckResult, otherwise: str) -> Phrase:
+    """Return the prompts of a check, ``otherwise`` for one that was named on the command line."""
     if not one.check.prompts:
-        return "-"
+        return Phrase((otherwise,))
     first, *others = one.check.prompts
-    return cell(first) + (f" and {len(others)} more" if others else "")
+    return Phrase((Quote(first), f" and {len(others)} more" if others else ""), most=_LONG_NAME)
 
 
-def _cells(proven: Iterable[ProvenEvaluation]) -> list[str]:
-    lines = []
-    for one in proven:
-        told = one.run.told_cells
-        for failed in told[:MOST_CELLS]:
-            where = f"row {failed.row}" + (f", {cell(failed.column)}" if failed.column else "")
-            lines.append(f"{cell(one.run.evaluation)}, {where}: {cell(failed.reason or 'no reason given')}")
-        if len(told) > MOST_CELLS:
-            lines.append(f"and {count(len(told) - MOST_CELLS, 'more failed cell')}")
+def _number(number: float | None, meaning: str = "") -> Phrase:
+    return Phrase((number_text(number),), meaning)
+
+
+def _result(one: CheckResult) -> Phrase:
+    if one.passed is not False:
+        return Phrase(("running",), "remote") if one.passed is None else Phrase(("passed",), "good")
+    # the registry's own words come first; the error below the table names the request as well
+    reason = getattr(one.run.error, "reason", "") or one.reason
+    return Phrase(("failed", ": ", Quote(reason)), "bad", _LONG_REASON)
+
+
+def _cells(one: EvaluationResult) -> Iterator[Phrase]:
+    cells, name = one.run.located_cells, Quote(one.run.name)
+    for cell in cells[:MOST_CELLS]:
+        column = () if cell.column is None else (", ", Quote(cell.column))
+        reason = Quote(cell.reason or "no reason given")
+        yield Phrase((name, f": row {cell.row}", *column, ": ", reason))
+    if len(cells) > MOST_CELLS:
+        yield Phrase((name, f": {count(len(cells) - MOST_CELLS, 'more failed cell')}; --json has all"))
+
+
+def _model(one: EvaluationResult) -> Iterator[Phrase]:
+    if one.run.model is not None:
+        yield Phrase((Quote(one.run.name), ": answered by ", Quote(one.run.model)), "faint")
+
+
+def _unbound(results: Iterable[CheckResult]) -> list[Phrase]:
+    """Return notes on unchecked versions that are allowed; those that are not are reasons of failure."""
+    allowed = [(one.run.name, unbound) for one in results if one.passed for unbound in one.unbound]
+    notes = [Phrase((Quote(name), ": ", Quote(unbound)), "warn") for name, unbound in allowed[:_MOST_UNBOUND]]
+    if len(allowed) > _MOST_UNBOUND:
+        more = count(len(allowed) - _MOST_UNBOUND, "more version")
+        notes.append(Phrase((f"{more} not checked; --json has all",), "warn"))
+    return notes
+
+
+def output_lines(runs: Iterable[AgentRun]) -> list[str]:
+    """Return the output of each node of each run."""
+    lines: list[str] = []
+    for run in runs:
+        for name, node in run.outputs.items():
+            lines += ["", output.style(f"--- {output.name(run.name)}: {output.name(name)} ---", "strong")]
+            lines += _node_lines(node)
     return lines
+
+
+def _node_lines(node: NodeOutput) -> list[str]:
+    if node.failed:
+        return [output.style(f"{node.status.lower()}: {output.safe(node.error or 'no reason given')}", "bad")]
+    text = node.value if isinstance(node.value, str) else json.dumps(node.value, ensure_ascii=False, indent=2)
+    return output.safe(text).split("\n")
+
+
+def follow_notes(results: CheckResults) -> Iterator[str]:
+    """Yield how to follow each evaluation that is under way."""
+    for one in results.evaluations:
+        if one.run.is_under_way:
+            yield output.style(
+                f"{cut(one.run.name)}: promptsync eval show {one.run.report_id} --wait", "faint"
+            )
+
+
+def agent_notes(results: CheckResults, traces: Iterable[Traced]) -> Iterator[str]:
+    """Yield where the traces of runs are, and the warnings of the registry."""
+    warning = output.style("warning:", "warn")
+    for trace in traces:
+        name = output.name(trace.agent)
+        if trace.requests:
+            ids = ", ".join(output.name(str(one)) for one in trace.requests)
+            yield f"{name}: commit, branch and versions attached to request {ids}"
+        elif trace.is_lost:
+            yield f"{warning} {name}: not tracked: the registry rejected metadata and returned no request id"
+        elif trace.error is None:
+            yield f"{name}: commit, branch and versions sent as metadata; the registry returned no request id"
+    for one in results.agents:
+        if one.run.warning:
+            yield f"{warning} {output.name(f'{one.run.name}: {one.run.warning}')}"
+
+
+def choice_notes(choice: Choice, kind: str) -> Iterator[str]:
+    """Yield what changed, what of it is not checked, and what the runs cannot check."""
+    since = output.name(choice.since)
+    if not choice.changed:
+        yield f"no prompt changed since {since}: no {kind} was run"
+        return
+    yield f"{count(len(choice.changed), 'prompt')} changed since {since}: {_listed(choice.changed)}"
+    if choice.without:
+        rest = f"; no {kind} was run" if len(choice.without) == len(choice.changed) else ""
+        yield f"no {kind} is named for {_listed(choice.without)}{rest}"
+    if choice.unpublished:
+        warning, names = output.style("warning:", "warn"), _listed(tuple(choice.unpublished))
+        yield f"{warning} the registry has another text than your files, and runs that: {names}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(map(output.name, names[:_MOST_NAMES]))
+    return shown + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
+
+
+def nothing_run(choice: Choice, kind: str) -> str:
+    """Return why no check was run, as a sentence."""
+    if not choice.changed:
+        return f"No {kind} was run: no prompt changed since {markdown.code(choice.since)}."
+    return f"No {kind} was run: none is named for what changed since {markdown.code(choice.since)}."
+
+
+def choice_body(choice: Choice) -> dict[str, Any]:
+    """Return what an ``eval run`` or ``agent run`` document says about the choice of checks."""
+    return {
+        "changed": list(choice.changed),
+        "since": choice.since or None,
+        "without": list(choice.without),
+        "unpublished": list(choice.unpublished),
+    }
+
+
+def evaluations_body(results: CheckResults) -> list[dict[str, Any]]:
+    """Return the ``runs`` of an ``eval run`` document."""
+    return [
+        {
+            "evaluation": one.run.name,
+            "evaluation_id": one.run.evaluation_id,
+            "report_id": one.run.report_id,
+            "score": one.run.score,
+            "previous_score": one.run.previous_score,
+            "change": one.change,
+            "minimum": one.standard.min_score,
+            **_common_body(one),
+            "failed_cells": [_cell_body(cell) for cell in one.run.failed_cells],
+            "missed_cells": [_cell_body(cell) for cell in one.run.missed_cells],
+            "version": one.run.version,
+            "model": one.run.model,
+        }
+        for one in results.evaluations
+    ]
+
+
+def agents_body(results: CheckResults, traces: Sequence[Traced] = ()) -> list[dict[str, Any]]:
+    """Return the ``runs`` of an ``agent run`` document; ``traces``, if any, are those of the runs."""
+    tracked = [{"tracked": _trace_body(one)} for one in traces] or [{} for _ in results.agents]
+    return [
+        {
+            "agent": one.run.name,
+            "agent_id": one.run.agent_id,
+            "execution_id": one.run.execution_id,
+            "input_variables": dict(one.check.input_variables),
+            **_common_body(one),
+            "outputs": {
+                name: {"value": node.value, "status": node.status, "error": node.error or None}
+                for name, node in one.run.outputs.items()
+            },
+            "warning": one.run.warning or None,
+            "request_ids": list(one.run.request_ids),
+            **trace,
+        }
+        for one, trace in zip(results.agents, tracked, strict=True)
+    ]
+
+
+def _trace_body(trace: Traced) -> dict[str, Any]:
+    return {
+        "metadata": dict(trace.metadata),
+        "requests": list(trace.requests),
+        "with_run": trace.with_run,
+    }
+
+
+def _common_body(one: CheckResult) -> dict[str, Any]:
+    return {
+        "status": str(one.run.status),
+        "passed": one.passed,
+        "reason": one.reason or None,
+        "prompts": list(one.check.prompts),
+        "unbound": [
+            {"prompt": unbound.prompt, "version": unbound.version, "reason": unbound.reason}
+            for unbound in one.unbound
+        ],
+    }
+
+
+def _cell_body(cell: FailedCell) -> dict[str, Any]:
+    return {"row": cell.row, "column": cell.column, "reason": cell.reason}

@@ -1,22 +1,25 @@
-"""Plans and receipts of a deploy, as text for people."""
+"""A deploy: its plan, its rehearsal and its receipt, as text and Markdown; ``deploy_json`` has the JSON."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from promptsync.deploy.live_snippets import LiveSnippet
+from promptsync.deploy.members import Member
 from promptsync.deploy.plan import DeployPlan
-from promptsync.deploy.receipt import DeployReceipt
+from promptsync.deploy.receipt import DeployReceipt, release_on_hold
 from promptsync.labels.apply import Changed
 from promptsync.show import push
-from promptsync.show.checks import proof_lines
-from promptsync.show.deploy_errors import failure, rehearsal_failure, release_held
-from promptsync.show.diff_markdown import add_differences
+from promptsync.show.checks import results_lines
+from promptsync.show.deploy_json import deploy_body, deploy_outputs
+from promptsync.show.labels import way
+from promptsync.show.lines import noted, will_pass_over_line
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -24,48 +27,95 @@ if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
     from promptsync.deploy.rehearse import Rehearsal
 
-DRY = output.Aside("DRY RUN: nothing is published, run or moved")
-
 _LISTED = 10
+_LONG_LABEL = 100
+_NOT_REHEARSED = "not rehearsed, because this change touches none of these prompts"
+_REHEARSED_WITH = (
+    "with these texts in a temporary registry, by the evaluations and agents of the fixtures. The deploy "
+    "itself runs those of the registry before a label moves."
+)
+
+
+# -- the plan -----------------------------------------------------------------------------------------------
+
+
+def show_plan(
+    plan: DeployPlan,
+    differences: Callable[[], Sequence[Difference]] = tuple,
+    rehearsal: Rehearsal | None = None,
+    *,
+    is_rehearsed: bool = True,
+) -> Outcome:
+    """Return the plan of a deploy, and how its rehearsal went.
+
+    ``differences`` finds those to the released versions, for Markdown. Without ``is_rehearsed`` a rehearsal
+    was requested and there was nothing to rehearse.
+    """
+    receipt = DeployReceipt(plan)
+    error = rehearsal.error if rehearsal is not None else None
+    lines = nothing_lines(plan) if plan.is_empty else plan_lines(plan)
+    if rehearsal is not None:
+        lines += ["", *rehearsal_lines(rehearsal)]
+    elif not is_rehearsed:
+        lines += ["", output.Aside(_NOT_REHEARSED)]
+    return Outcome(
+        lines,
+        deploy_body(receipt, dry_run=True),
+        error.exit_code if error is not None else 0,
+        error,
+        outputs=deploy_outputs(receipt, passed=error is None),
+        markdown=lambda: plan_markdown(plan, differences(), rehearsal, is_rehearsed=is_rehearsed),
+    )
+
+
+def headline(plan: DeployPlan, where: str = "") -> str:
+    """Return how many prompts a deploy releases, under which label, and where."""
+    label = output.name(plan.label)
+    if plan.is_empty:
+        return f"nothing to release to {label}"
+    place = f" in {output.safe(where)}" if where else ""
+    return f"{count(len(plan.survey.releases), 'prompt')} to release to {label}{place}"
 
 
 def plan_lines(plan: DeployPlan) -> list[str]:
-    """Return what will be done, in order, and what will be left."""
+    """Return what will be released and checked, and what will not."""
     label = output.name(plan.label)
-    rows: list[tuple[str, ...]] = []
-    for action in plan.push.actions:
-        rows.append((*push.action_row(action)[:3], push.action_row(action)[-1]))
-    for member in plan.survey.releases:
-        if not member.publishes:
-            rows.append((f"  {output.style('use', 'good')}", output.name(member.name), f"v{member.version}"))
-    lines = [] if plan.is_empty else [f"Deploy to {output.style(label, 'strong')}:", *output.table(rows)]
+    lines = output.table((_release_row(plan, member) for member in plan.survey.releases), free=True)
     if plan.is_new_label:
-        lines.insert(1, f"  {output.style('new label', 'warn')}  no prompt here has {label} yet")
-    lines += _table(_proof_rows(plan))
-    lines += _table(_move_rows(plan))
-    lines += [
-        push.will_pass_over_line(one.name, one.passed_over) for one in plan.push.actions if one.passed_over
-    ]
+        lines.insert(0, f"  {output.style('new label', 'warn')}  no prompt has {label} yet")
+    lines += output.table(_check_rows(plan))
+    lines += [will_pass_over_line(one.name, one.passed_over) for one in plan.push.actions if one.passed_over]
     lines += _live_lines(plan)
-    return lines + left_lines(plan)
+    return lines + skipped_lines(plan)
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    return output.table(rows) if rows else []
+def _release_row(plan: DeployPlan, member: Member) -> tuple[str, ...]:
+    """Return one row about a prompt: what is published, and how its label moves."""
+    action = next((one for one in plan.push.actions if one.name == member.name), None)
+    label = output.style(output.name(plan.label), "strong")
+    moves = f"{label} {way(member.released, member.version)}"
+    pending = output.style("pending from an earlier deploy", "warn") if member.pending else ""
+    if action is None:
+        return (f"  {output.style('release', 'good')}", output.name(member.name), "", moves, pending)
+    word, name, version, _, message = push.action_row(action)
+    return (word, name, version, moves, pending or message)
 
 
-def _proof_rows(plan: DeployPlan) -> list[tuple[str, ...]]:
-    word = f"  {output.style('prove', 'good')}"
-    rows: list[tuple[str, ...]] = [
-        (word, output.name(one.evaluation), _names(one.prompts), _minimum(one.min_score))
-        for one in plan.selection.evaluations
-    ]
-    rows += [(word, output.name(one.agent), _names(one.prompts), "agent") for one in plan.selection.agents]
-    return rows
+def _check_rows(plan: DeployPlan) -> Iterator[tuple[str, ...]]:
+    word = f"  {output.style('check', 'good')}"
+    for one in plan.selection.evaluations:
+        minimum = "" if one.min_score is None else f"at least {one.min_score:g}"
+        yield (word, output.name(one.name), count(len(one.prompts), "prompt"), minimum)
+    for agent in plan.selection.agents:
+        yield (word, output.name(agent.name), count(len(agent.prompts), "prompt"), "agent")
 
 
-def _minimum(score: float | None) -> str:
-    return "" if score is None else f"at least {score:g}"
+def _live_lines(plan: DeployPlan) -> Iterator[str]:
+    for one in plan.live:
+        if not one.already:
+            how = "when its label moves" if one.by_label else "when it is published"
+            text = f"live {how}, before {_names(one.parents)} is checked; taken back if that fails"
+            yield noted("live", "warn", one.name, text)
 
 
 def _names(names: Sequence[str]) -> str:
@@ -73,115 +123,110 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(map(output.name, names[:3])) + more
 
 
-def _move_rows(plan: DeployPlan) -> list[tuple[str, ...]]:
-    return [
-        (
-            f"  {output.style('move', 'good')}",
-            output.name(member.name),
-            output.style(output.name(plan.label), "strong"),
-            _way(member.released, member.version),
-            output.style("left over", "warn") if member.left_over else "",
-        )
-        for member in plan.survey.releases
-    ]
-
-
-def _way(old: int | None, new: int | None) -> str:
-    if old == new:
-        return f"v{new}"
-    return f"{_version(old)} -> {_version(new)}"
-
-
-def _version(version: int | None) -> str:
-    return "-" if version is None else f"v{version}"
-
-
-def _live_lines(plan: DeployPlan) -> Iterator[str]:
-    for one in plan.live:
-        if one.already:
-            continue
-        how = "when its label moves" if one.by_label else "when it is published"
-        text = f"live {how}, before its users are proven ({_names(one.parents)}); taken back on failure"
-        yield _line("live", "warn", one.name, text)
-
-
 def nothing_lines(plan: DeployPlan) -> list[str]:
-    """Return why there is nothing to do."""
-    label, left = output.name(plan.label), left_lines(plan)
-    if left:
-        return [*left, output.Aside(f"nothing else to deploy to {label}")]
-    return [*left, output.Aside(f"nothing to deploy: {label} says what git says")]
+    """Return why there is nothing to release."""
+    skipped = skipped_lines(plan)
+    if skipped:
+        return skipped
+    latest = plan.survey.latest
+    if not latest.has_history:
+        return [output.Aside(f"{output.name(plan.label)} points at what your files have")]
+    return [output.Aside(f"{output.name(plan.label)} points at what is committed")]
 
 
-def _unproven_lines(names: Sequence[str]) -> list[str]:
-    shown = names if len(names) <= _LISTED + 1 else names[:_LISTED]
-    lines = [_line("unproven", "warn", name, "no evaluation and no agent") for name in shown]
-    if len(shown) < len(names):
-        lines.append(
-            f"  {output.style('unproven', 'warn')}  and {len(names) - len(shown)} more; --json has all"
-        )
-    return lines
-
-
-def left_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
-    """Return what a deploy leaves, passes over or cannot prove, and why; ``released``: the labels moved."""
+def skipped_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
+    """Return what is unchecked, on hold or skipped, and why. ``released`` says that the labels moved."""
     survey = plan.survey
     label = output.name(plan.label)
     lines = []
     for one in plan.live:
         if one.already and not released:
-            text = f"v{one.before} is live already, and not proven: {_names(one.parents)} renders it; "
-            lines.append(_line("live", "warn", one.name, f"{text}{_way_back(plan, one)} takes it back"))
-    lines += _unproven_lines(plan.unproven)
-    for held in survey.held:
+            text = f"v{one.before} is live unchecked in {_names(one.parents)}; {_way_back(plan, one)}"
+            lines.append(noted("live", "warn", one.name, text))
+    lines += _unchecked_lines(plan.unchecked)
+    for held in survey.on_hold:
         text = (
-            f"v{held.version} says what the file says, and {label} was moved back to v{held.released}; "
-            f"{release_held(held, plan.label)} proves and releases it all the same"
+            f"v{held.version} has the text of the file, but {label} was rolled back to v{held.released}; "
+            f"{release_on_hold(held, plan.label)}"
         )
-        lines.append(_line("held", "warn", held.name, text))
-    lines += [_line("left", "warn", one.name, f"{one.state}, {one.reason}") for one in survey.passed]
-    lines += [_line("left", "warn", name, f"deleted in git; it keeps {label}") for name in survey.deleted]
+        lines.append(noted("on hold", "warn", held.name, text))
+    lines += [noted("skipped", "warn", one.name, f"{one.state}, {one.reason}") for one in survey.skipped]
+    lines += [noted("skipped", "warn", name, f"deleted in git; keeps {label}") for name in survey.deleted]
     return lines
 
 
+def _unchecked_lines(names: Sequence[str]) -> Iterator[str]:
+    shown = names if len(names) <= _LISTED + 1 else names[:_LISTED]
+    for name in shown:
+        yield noted("unchecked", "warn", name, "no evaluation and no agent")
+    if len(shown) < len(names):
+        yield f"  {output.style('unchecked', 'warn')}  and {len(names) - len(shown)} more; --json has all"
+
+
 def _way_back(plan: DeployPlan, one: LiveSnippet) -> str:
-    name = shlex.quote(one.name)
     if one.by_label:
-        return f"promptsync rollback {name} --label {shlex.quote(plan.label)}"
-    return "git revert of its change, and a deploy,"
+        return f"promptsync rollback {shlex.quote(one.name)} --label {shlex.quote(plan.label)}"
+    return "to undo it, git revert the change and deploy"
 
 
-def _line(word: str, meaning: str, name: str, text: str) -> str:
-    line = f"  {output.style(word, meaning)}  {output.name(name)}: {output.safe(text, newlines=False)}"
-    return output.hanging(line, 6)
+# -- the rehearsal ------------------------------------------------------------------------------------------
 
 
-NOT_REHEARSED = "not rehearsed: this change touches none of these prompts"
+def rehearsal_lines(rehearsal: Rehearsal) -> list[str]:
+    """Return how a rehearsal went."""
+    receipt = rehearsal.receipt
+    lines = [
+        f"rehearsal: {output.name(name)} was skipped, because the fixtures do not declare it"
+        for name in rehearsal.without
+    ]
+    if rehearsal.error is not None:
+        return [*lines, *receipt_lines(receipt)]
+    ran = receipt.results is not None and receipt.results.all
+    checks = "" if ran else ", without any checks"
+    released = count(len(receipt.labels), "prompt")
+    return [*lines, f"rehearsal passed: {released} released in a temporary registry{checks}"]
 
 
-def receipt_lines(receipt: DeployReceipt) -> list[str]:
+# -- the receipt --------------------------------------------------------------------------------------------
+
+
+def show_receipt(
+    plan: DeployPlan,
+    receipt: DeployReceipt | None,
+    was_shown: bool = False,
+) -> Outcome:
+    """Return what a deploy did; after ``was_shown`` without the rows that went as planned."""
+    done = receipt if receipt is not None else DeployReceipt(plan, is_released=True)
+    return Outcome(
+        receipt_lines(done, was_shown=was_shown),
+        deploy_body(done, dry_run=False),
+        done.exit_code,
+        done.error,
+        outputs=deploy_outputs(done, passed=done.passed),
+        markdown=lambda: receipt_markdown(done),
+    )
+
+
+def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[str]:
     """Return what was done, and then what was not."""
     plan = receipt.plan
     if plan.is_empty:
-        return nothing_lines(plan)
-    lines = [
-        _line(
-            "left over", "warn", member.name, "no commit of this push touched it, and no deploy released it"
-        )
-        for member in plan.survey.releases
-        if member.left_over
-    ]
+        return [*nothing_lines(plan), output.Aside(headline(plan))]
+    lines = []
+    if not was_shown:
+        waited = [member.name for member in plan.survey.releases if member.pending]
+        lines += [noted("pending", "warn", name, "from an earlier deploy") for name in waited]
     if plan.push.actions:
-        lines += push.receipt_lines(receipt.push)
-    if receipt.proof is not None:
-        lines += proof_lines(receipt.proof)
-    lines += _table([_label_row(one) for one in receipt.labels])
+        lines += push.receipt_lines(receipt.push, plan.push if was_shown else None)
+    if receipt.results is not None:
+        lines += results_lines(receipt.results)
+    lines += output.table(_label_row(one) for one in receipt.labels if not (was_shown and one.moved))
     for live in receipt.live:
         after = live.note or ("taken back" if live.taken_back else "")
-        how = f"and was not proven; {after}" if after else "before it was proven"
-        lines.append(_line("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
-    lines += left_lines(plan, released=receipt.is_released)
-    return [*lines, output.Aside(_summary(receipt))]
+        how = f"unchecked; {after}" if after else "before it was checked"
+        lines.append(noted("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
+    lines += [] if was_shown else skipped_lines(plan, released=receipt.is_released)
+    return [*lines, output.Aside(summary(receipt))]
 
 
 def _label_row(done: Changed) -> tuple[str, ...]:
@@ -189,24 +234,27 @@ def _label_row(done: Changed) -> tuple[str, ...]:
     word = output.style("released", "good") if done.moved else output.style("not released", "bad")
     why = output.safe(done.reason or done.note, newlines=False)
     label = output.style(output.name(change.label), "strong")
-    return (f"  {word}", output.name(change.name), label, _way(change.old, change.new), why)
+    return (f"  {word}", output.name(change.name), label, way(change.old, change.new), why)
 
 
-def _summary(receipt: DeployReceipt) -> str:
+def summary(receipt: DeployReceipt) -> str:
+    """Return how many prompts were released, or where the label is."""
     label = output.name(receipt.plan.label)
+    if receipt.plan.is_empty:
+        return headline(receipt.plan)
     if receipt.is_released:
-        return f"{output.count(len(receipt.labels), 'prompt')} released to {label}"
+        return f"{count(len(receipt.labels), 'prompt')} released to {label}"
     if any(one.is_unknown for one in receipt.labels):
-        return f"not released; nobody knows where {label} is now"
+        return f"not released; the position of {label} is unknown"
     if any(one.moved for one in receipt.labels):
-        return f"not released; {label} is partly moved"
-    return f"nothing was released; {label} is where it was"
+        return f"not released; {label} moved on some prompts"
+    return f"nothing was released; {label} did not move"
 
 
-_LONG_LABEL = 100
+# -- Markdown -----------------------------------------------------------------------------------------------
 
 
-def deploy_markdown(receipt: DeployReceipt, *, most: int = MOST) -> list[str]:
+def receipt_markdown(receipt: DeployReceipt, *, most: int = MOST) -> list[str]:
     """Return what a deploy did: versions, scores and labels, and the error that it ended in."""
     page = Page(most)
     label = _label(receipt.plan)
@@ -216,57 +264,51 @@ def deploy_markdown(receipt: DeployReceipt, *, most: int = MOST) -> list[str]:
     elif receipt.is_released:
         page.say(f"**{count(moved, 'prompt')} released to {label}**")
     else:
-        page.say(f"**{label} is only partly moved**" if moved else f"**Nothing was released to {label}**")
+        page.say(f"**{label} moved on some prompts**" if moved else f"**Nothing was released to {label}**")
     page.fence(map(click.unstyle, receipt_lines(receipt)))
-    error = failure(receipt)
-    if error is not None:
-        add_error(page, error)
+    if receipt.error is not None:
+        add_error(page, receipt.error)
     return page.lines
 
 
-def deploy_plan_markdown(
+def plan_markdown(
     plan: DeployPlan,
-    found: Sequence[Difference] = (),
+    differences: Sequence[Difference] = (),
     rehearsal: Rehearsal | None = None,
     *,
     is_rehearsed: bool = True,
     most: int = MOST,
 ) -> list[str]:
-    """Return what a deploy will do: the plan, how its rehearsal went, and what differs from the label.
-
-    Without ``is_rehearsed`` a rehearsal was asked for, and there was no reason for it.
-    """
+    """Return what a deploy will do: the plan, how its rehearsal went, and what differs from the label."""
     page = Page(most)
     label = _label(plan)
     if plan.is_empty:
         page.say(f"**Nothing to release to {label}**")
         page.fence(map(click.unstyle, nothing_lines(plan)))
         return page.lines
-    told = count(len(plan.survey.releases), "prompt")
-    page.say(f"**To release to {label}: {told}** · fingerprint {code(plan.fingerprint)}")
+    releases = count(len(plan.survey.releases), "prompt")
+    page.say(f"**{releases} to release to {label}** · fingerprint {code(plan.fingerprint)}")
     page.fence(map(click.unstyle, plan_lines(plan)))
     if rehearsal is not None:
         _add_rehearsal(page, rehearsal)
     if not is_rehearsed:
-        page.say(f"{NOT_REHEARSED[0].upper()}{NOT_REHEARSED[1:]}.")
-    if found:
-        add_differences(page, found)
+        page.say(f"{_NOT_REHEARSED[0].upper()}{_NOT_REHEARSED[1:]}.")
+    if differences:
+        from promptsync.show.diff_markdown import add_differences
+
+        add_differences(page, differences)
     return page.lines
 
 
 def _add_rehearsal(page: Page, rehearsal: Rehearsal) -> None:
-    receipt = rehearsal.receipt
-    error = rehearsal_failure(rehearsal)
-    ran = receipt.proof is not None and bool(receipt.proof.all)
-    word = "failed" if error is not None else "passed" if ran else "passed, and nothing was proven in it"
-    page.say(
-        f"**Rehearsal {word}**: these texts in a throw-away registry, with the evaluations and agents of the "
-        "fixtures. Those of the registry itself run in the deploy, before a label moves."
-    )
-    lines = proof_lines(receipt.proof) if receipt.proof is not None and ran else []
+    receipt, error = rehearsal.receipt, rehearsal.error
+    ran = receipt.results is not None and bool(receipt.results.all)
+    word = "failed" if error is not None else "passed" if ran else "passed, without any checks"
+    page.say(f"**Rehearsal {word}**, {_REHEARSED_WITH}")
+    lines = results_lines(receipt.results) if receipt.results is not None and ran else []
     if error is not None and not ran:
         lines = receipt_lines(receipt)
-    lines += [f"not in the fixtures, and so not run: {name}" for name in rehearsal.without]
+    lines += [f"skipped, because the fixtures do not declare it: {name}" for name in rehearsal.without]
     if lines:
         page.fence(map(click.unstyle, lines))
     if error is not None:

@@ -1,16 +1,17 @@
-"""Differences as text for people: changed fields only, texts as unified diffs with the changed words."""
+"""Differences as text: changed fields only, texts as unified diffs with the changed words marked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from promptsync.errors import PromptsyncError, RemoteError
+from promptsync.errors import RemoteError
 from promptsync.terminal import output
 
-if TYPE_CHECKING:  # most runs have no difference to show, and do without what finds them
+if TYPE_CHECKING:  # most runs have no differences to show
     from promptsync.compare.conflict import Conflict
     from promptsync.compare.difference import Difference, Step
     from promptsync.compare.project import Project
@@ -45,7 +46,7 @@ _TEXT = 6
 
 
 def state(word: str) -> str:
-    """Return a state in its colour."""
+    """Return a state in its color."""
     return output.style(word, _STATE_COLOURS.get(word, "strong"))
 
 
@@ -75,14 +76,16 @@ def stat(found: Difference) -> str:
     return f"{output.name(found.name)}  {state(found.state)}  {'  |  '.join(parts)}"
 
 
+_Blocked = TypeVar("_Blocked", "Conflict", "InTheWay")
+
 _OTHER_WAYS = (
     "Other ways: pull --theirs takes the registry's text and backs yours up; pull --ours keeps yours as the",
     "next version; push --force publishes yours over the registry's.",
 )
 
 
-def explained(project: Project, conflict: Conflict | InTheWay) -> PromptsyncError:
-    """Return a conflict with what differs as lines below its message."""
+def explained(project: Project, conflict: _Blocked) -> _Blocked:
+    """Return a conflict with the differences as its details."""
     from promptsync.compare.difference import differences
 
     try:
@@ -91,11 +94,13 @@ def explained(project: Project, conflict: Conflict | InTheWay) -> PromptsyncErro
         return conflict.replaced(details=[f"the differences cannot be shown: {error.message}"])
     lines = [line for one in found for line in difference(one)]
     if any(item.file is not None and item.listed is not None for item in conflict.items):
-        lines += [
-            "Other ways: pull --theirs takes the registry's text (yours is kept in .promptsync/backup),"
-        ]
-        lines += ["pull --ours keeps yours as the next version, push --force publishes yours over it."]
+        lines += _OTHER_WAYS
     return conflict.replaced(details=[click.unstyle(line) for line in lines])
+
+
+def step_lines(one: Step) -> list[str]:
+    """Return what a step changed as lines, without its title."""
+    return [*_step(one)]
 
 
 def _step(one: Step) -> Iterable[str]:
@@ -130,9 +135,7 @@ def _field(change: FieldChange) -> Iterable[str]:
 
 
 def _whole(change: FieldChange) -> Iterable[str]:
-    """Show what is new or gone as a whole, such as a message or a tool, line by line."""
-    from promptsync.show.runs import outline
-
+    """Show an added or removed value, such as a message or a tool, line by line."""
     sign = _SIGNS[change.kind]
     for line in outline(change.new if change.kind == "added" else change.old):
         text = output.style(f"{sign} {output.safe(line, newlines=False)}", change.kind)
@@ -162,7 +165,7 @@ def _emphasised(line: DiffLine) -> str:
 
 
 def unmerged(found: Unmerged) -> list[str]:
-    """Return what does not merge in a prompt as lines: each field, its values cut to what differs."""
+    """Return the conflicts of a prompt as lines: each field, with its values cut to what differs."""
     lines = [f"{output.name(found.name)}  {output.safe(found.path)}"]
     for one in found.conflicts:
         lines.append(f"  {output.safe(one.path)}: {one.reason}")
@@ -173,7 +176,7 @@ def unmerged(found: Unmerged) -> list[str]:
 
 
 def _excerpts(values: Sequence[Any]) -> list[str]:
-    """Return values as short lines that start a little before the first place where they differ."""
+    """Return values as short lines that begin shortly before the first difference."""
     import json
 
     texts = [json.dumps(one, ensure_ascii=False, default=str) for one in values if one not in (None, "")]
@@ -219,7 +222,7 @@ def _value(value: Any) -> str:
 
 
 def conflicts_body(found: Iterable[Unmerged]) -> list[dict[str, Any]]:
-    """Return what does not merge for a JSON document."""
+    """Return conflicts for a JSON document."""
     return [
         {
             "name": prompt.name,
@@ -236,6 +239,37 @@ def conflicts_body(found: Iterable[Unmerged]) -> list[dict[str, Any]]:
     ]
 
 
+def step_body(one: Step) -> dict[str, Any]:
+    """Return what a step changed for a JSON document."""
+    return {
+        "fields": fields_body(one.fields),
+        "variables": {"added": list(one.added), "removed": list(one.removed)},
+    }
+
+
 def fields_body(fields: Sequence[FieldChange]) -> list[dict[str, Any]]:
     """Return fields for a JSON document."""
     return [{"path": one.path, "old": one.old, "new": one.new} for one in fields]
+
+
+def outline(value: Any) -> Iterator[str]:
+    """Yield the lines of a value, key by key and item by item; multi-line text keeps its lines."""
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _entry(f"{key}:", item)
+    elif isinstance(value, list) and value:
+        for item in value:
+            yield from _entry("-", item)
+    else:
+        yield json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _entry(head: str, item: Any) -> Iterator[str]:
+    if isinstance(item, str) and "\n" in item:
+        yield f"{head} |" if item.endswith("\n") else f"{head} |-"  # as in YAML
+        yield from (f"  {line}" for line in item.removesuffix("\n").split("\n"))
+    elif item and isinstance(item, Mapping | list):
+        yield head
+        yield from (f"  {line}" for line in outline(item))
+    else:
+        yield f"{head} {json.dumps(item, ensure_ascii=False, default=str)}"

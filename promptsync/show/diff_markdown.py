@@ -1,4 +1,4 @@
-"""Differences as Markdown: one folded fence a prompt."""
+"""Differences as Markdown: one collapsed block per prompt."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptsync.prompt.text_diff import plain, unified
+from promptsync.show.diff import outline
 from promptsync.show.markdown import MOST, Page, html
-from promptsync.show.runs import outline
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def differences_markdown(found: Sequence[Difference], *, most: int = MOST) -> list[str]:
-    """Return differences as Markdown, cut with counts of what was left out."""
+    """Return differences as Markdown; if it is cut, it says how much is missing."""
     page = Page(most)
     add_differences(page, found)
     return page.lines
 
 
 def add_differences(page: Page, found: Sequence[Difference]) -> None:
-    """Add differences to a page, as many as it has room for."""
+    """Add as many differences to a page as fit."""
     if not found:
         page.say("No prompt differs.")
         return
@@ -38,7 +38,7 @@ def add_differences(page: Page, found: Sequence[Difference]) -> None:
 
 
 def step_lines(steps: Iterable[Step]) -> list[str]:
-    """Return steps as the lines of a fence in the language ``diff``: each field with what changed in it."""
+    """Return steps as lines of a ``diff`` code block: each field with what changed in it."""
     lines: list[str] = []
     for step in steps:
         lines.append(f"# {step.title}")
@@ -53,7 +53,7 @@ def step_lines(steps: Iterable[Step]) -> list[str]:
 def _field(change: FieldChange) -> list[str]:
     old, new = _text(change.old), _text(change.new)
     lines = plain(unified(old, new))
-    # where is said by the field itself, unless the text has several lines
+    # the field itself is the place, unless the text has several lines
     return [f"@ {change.path}", *(lines if "\n" in old and "\n" in new else lines[1:])]
 
 

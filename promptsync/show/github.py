@@ -1,4 +1,4 @@
-"""Annotations of a GitHub workflow: lines of text that GitHub shows at a line of a file."""
+"""GitHub workflows: annotations, summary and outputs of a step, and log lines that are no commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
 
 MOST_ANNOTATIONS: Final = 10
-"""How many annotations of one severity GitHub shows for a step."""
+"""Most annotations of one severity that GitHub shows for a step."""
 
 
 def annotation(
@@ -29,16 +29,16 @@ def annotation(
 
 
 def differences_github(found: Sequence[Difference]) -> list[str]:
-    """Return differences as annotations, at most as many as GitHub shows."""
+    """Return differences as annotations, and those that GitHub would not show as log lines."""
     lines = []
     for one in found[:MOST_ANNOTATIONS]:
         paths = ", ".join(change.path for part in one.steps for change in part.fields)
         title = f"{one.name}: {one.state}"
         lines.append(annotation("notice", paths or one.state, title=title, path=one.path))
     left = found[MOST_ANNOTATIONS:]
-    if left:  # a line that begins with a name could be an instruction to GitHub
+    if left:  # a line that begins with a name could be a command to GitHub
         lines += [f"{one.state}: {name(one.name)}" for one in left]
-        lines.append(f"{len(left)} more prompts differ: GitHub shows {MOST_ANNOTATIONS} notices of a step")
+        lines.append(f"{len(left)} more prompts differ; GitHub shows {MOST_ANNOTATIONS} notices per step")
     return lines
 
 
@@ -54,19 +54,19 @@ SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 OUTPUT: Final = "GITHUB_OUTPUT"
 
 MOST_SUMMARY: Final = 1_000_000
-"""Bytes that a summary may have; GitHub takes 1 MiB from one step."""
+"""Most bytes of a summary; GitHub accepts 1 MiB per step."""
 
 
-def tell_github(
+def write_github_files(
     variables: Mapping[str, str],
     summary: Sequence[str],
     outputs: Mapping[str, str],
     error: PromptsyncError | None,
 ) -> str | None:
-    """Append to the files that ``variables`` name, where there are any; return what went wrong with it.
+    """Append to the files that ``variables`` name, if any, and return a problem with them.
 
-    ``summary`` is Markdown, ``outputs`` are read by later steps as ``steps.ID.outputs.NAME``. An ``error``
-    that no summary tells of becomes one.
+    ``summary`` is Markdown; later steps read ``outputs`` as ``steps.ID.outputs.NAME``. Without a summary,
+    ``error`` becomes one.
     """
     lines = list(summary)
     if not lines and error is not None:
@@ -84,15 +84,15 @@ def tell_github(
 
 
 def disarmed(lines: Sequence[str]) -> list[str]:
-    """Return lines of which none is taken for a workflow command, such as ``::add-mask::``.
+    """Return lines that contain no workflow command, such as ``::add-mask::``.
 
-    GitHub reads the log of a step for them, and a text of a prompt that is shown there may say anything.
+    GitHub executes those in the log of a step, and the text of a prompt there could contain one.
     """
     return ["\n".join(map(_disarmed, line.split("\n"))) for line in lines]
 
 
 def _disarmed(line: str) -> str:
-    line = line.replace("##[", "\\x23#[")  # GitHub takes this one for a command anywhere in a line
+    line = line.replace("##[", "\\x23#[")  # GitHub accepts this one anywhere in a line
     if not unstyle(line).lstrip().startswith("::"):
         return line
     at = line.index(":", len(line) - len(line.lstrip()))
@@ -103,7 +103,7 @@ def _append(path: str, text: str, most: int | None = None) -> None:
     data = text.encode("utf-8", "backslashreplace")
     place = Path(path)
     if most is not None and (place.stat().st_size if place.exists() else 0) + len(data) > most:
-        data = b"The summary of this step is too large to be shown.\n\n"
+        data = b"The summary of this step is too long to show.\n\n"
     with place.open("ab") as file:
         file.write(data)
 
@@ -111,6 +111,6 @@ def _append(path: str, text: str, most: int | None = None) -> None:
 def _output(name: str, value: str) -> str:
     if "\n" not in value and "\r" not in value:
         return f"{name}={value}\n"
-    # nobody who writes a value can know the delimiter, and so none ends it early
+    # a value cannot contain a random delimiter, so none ends it early
     delimiter = f"end-{secrets.token_hex(16)}"
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"

@@ -1,7 +1,7 @@
-"""Proofs as JUnit XML, the form of test results that CI systems read.
+"""Results of checks as JUnit XML, the test results format that CI systems read.
 
-A check is a suite. What a check asked for and did not get is a failure; what nobody could find out, because
-the registry failed or the time was up, is an error.
+Each check is a test suite. A check that failed has a failure; if it is unknown whether it would have passed,
+because the registry failed or the run timed out, it has an error.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from itertools import count
 from typing import Any, Final, Literal
 from xml.etree import ElementTree
 
-from promptsync.checks.outcome import Status
-from promptsync.checks.receipt import Proof, ProvenAgent, ProvenEvaluation
+from promptsync.checks.batch import Status
+from promptsync.checks.receipt import AgentResult, CheckResult, CheckResults, EvaluationResult
 from promptsync.errors import PromptsyncError
 from promptsync.terminal.output import safe
 
@@ -24,7 +24,7 @@ _NO_XML: Final = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One test. ``result`` is empty when it passed; ``kind`` is a word for programs."""
+    """One test. ``result`` is empty if it passed; ``kind`` is the type of the failure."""
 
     name: str
     result: Literal["", "failure", "error", "skipped"] = ""
@@ -33,20 +33,22 @@ class _Case:
     text: str = ""
 
 
-def junit(proof: Proof) -> str:
-    """Return the XML document of a proof."""
+def junit(results: CheckResults) -> str:
+    """Return the XML document of results; after Ctrl-C, one with an error."""
+    if results.interrupted and results.error is not None:
+        return junit_of_error(results.error, "checks")
     root = ElementTree.Element("testsuites", name="promptsync")
     names: set[str] = set()
-    for evaluation in proof.evaluations:
-        name = _unique(evaluation.run.evaluation, names)
-        _suite(root, name, _about_evaluation(evaluation), list(_evaluation_cases(evaluation)))
-    for agent in proof.agents:
-        _suite(root, _unique(agent.run.agent, names), _about_agent(agent), list(_agent_cases(agent)))
+    for evaluation in results.evaluations:
+        name = _unique(evaluation.run.name, names)
+        _suite(root, name, _evaluation_properties(evaluation), list(_evaluation_cases(evaluation)))
+    for agent in results.agents:
+        _suite(root, _unique(agent.run.name, names), _agent_properties(agent), list(_agent_cases(agent)))
     return _document(root)
 
 
 def junit_of_error(error: PromptsyncError, what: str) -> str:
-    """Return the XML document of a run that came to nothing; ``what`` is the word for it."""
+    """Return the XML document of a command without results; ``what`` is the name of its suite."""
     text = "\n".join(filter(None, [error.message, *error.details, error.hint]))
     root = ElementTree.Element("testsuites", name="promptsync")
     _suite(root, what, {}, [_Case("run", "error", error.message, error.code, text)])
@@ -61,7 +63,7 @@ def _document(root: ElementTree.Element) -> str:
 
 
 def _unique(name: str, taken: set[str]) -> str:
-    """Readers of the results take two tests of one name for one test."""
+    """Return a name that is not taken yet, because CI systems merge tests of the same name."""
     shown = _xml(name)
     found = next(
         one for number in count(1) if (one := shown if number == 1 else f"{shown} #{number}") not in taken
@@ -70,7 +72,7 @@ def _unique(name: str, taken: set[str]) -> str:
     return found
 
 
-def _evaluation_cases(one: ProvenEvaluation) -> Iterator[_Case]:
+def _evaluation_cases(one: EvaluationResult) -> Iterator[_Case]:
     run = one.run
     if run.status is not Status.COMPLETED or run.error is not None:
         yield _not_completed(one)
@@ -80,22 +82,22 @@ def _evaluation_cases(one: ProvenEvaluation) -> Iterator[_Case]:
         where = [f"row {cell.row}"] if cell.row is not None else [f"failed cell {number}"]
         where += [cell.column] if cell.column is not None else []
         yield _Case(", ".join(where), "failure", cell.reason or "no reason given", "failed-cell")
-    yield from _doubts(one)
+    yield from _unbound(one)
 
 
-def _score(one: ProvenEvaluation) -> _Case:
-    score, least = one.run.score, one.standard.min_score
+def _score(one: EvaluationResult) -> _Case:
+    score = one.run.score
     if score is None:
         result: Literal["failure", "skipped"] = "skipped" if one.standard.allow_unscored else "failure"
-        return _Case("score", result, "it has no score", "unscored")
-    if least is not None and score < least:
-        said = f"scored {score:g}, under the minimum of {least:g}"
+        return _Case("score", result, "no score", "unscored")
+    if one.standard.is_above(score):
+        message = f"score {score:g} is below the minimum of {one.standard.min_score:g}"
         rows = [f"row {cell.row}, {cell.column}: {cell.reason}" for cell in one.run.missed_cells]
-        return _Case("score", "failure", said, "min-score", "\n".join([said, *rows]))
+        return _Case("score", "failure", message, "min-score", "\n".join([message, *rows]))
     return _Case("score")
 
 
-def _agent_cases(one: ProvenAgent) -> Iterator[_Case]:
+def _agent_cases(one: AgentResult) -> Iterator[_Case]:
     run = one.run
     if run.status not in (Status.COMPLETED, Status.FAILED) or run.error is not None:
         yield _not_completed(one)
@@ -106,26 +108,25 @@ def _agent_cases(one: ProvenAgent) -> Iterator[_Case]:
         else:
             yield _Case(name)
     if not run.outputs:
-        yield _Case("run", "failure" if one.verdict else "", one.verdict, str(run.status))
-    yield from _doubts(one)
+        yield _Case("run", "failure" if one.reason else "", one.reason, str(run.status))
+    yield from _unbound(one)
 
 
-def _not_completed(one: ProvenEvaluation | ProvenAgent) -> _Case:
+def _not_completed(one: CheckResult) -> _Case:
     run = one.run
     if run.is_under_way:
-        return _Case("run", "skipped", "it was started and not waited for", str(run.status))
+        return _Case("run", "skipped", "started; its result was not awaited", str(run.status))
     details = [run.error.message, *run.error.details, run.error.hint] if run.error is not None else []
-    return _Case("run", "error", one.verdict, str(run.status), "\n".join(filter(None, details)))
+    return _Case("run", "error", one.reason, str(run.status), "\n".join(filter(None, details)))
 
 
-def _doubts(one: ProvenEvaluation | ProvenAgent) -> Iterator[_Case]:
-    for doubt in one.doubts:
-        yield _Case(
-            f"proof of {doubt.what}", "failure" if one.verdict else "skipped", doubt.reason, "unbound"
-        )
+def _unbound(one: CheckResult) -> Iterator[_Case]:
+    for unbound in one.unbound:
+        result: Literal["failure", "skipped"] = "failure" if one.reason else "skipped"
+        yield _Case(f"checks {unbound.target}", result, unbound.reason, "unbound")
 
 
-def _about_evaluation(one: ProvenEvaluation) -> dict[str, Any]:
+def _evaluation_properties(one: EvaluationResult) -> dict[str, Any]:
     run = one.run
     return {
         "prompts": list(one.check.prompts),
@@ -137,7 +138,7 @@ def _about_evaluation(one: ProvenEvaluation) -> dict[str, Any]:
     }
 
 
-def _about_agent(one: ProvenAgent) -> dict[str, Any]:
+def _agent_properties(one: AgentResult) -> dict[str, Any]:
     return {
         "prompts": list(one.check.prompts),
         "execution": one.run.execution_id,
@@ -145,9 +146,7 @@ def _about_agent(one: ProvenAgent) -> dict[str, Any]:
     }
 
 
-def _suite(
-    root: ElementTree.Element, name: str, about: dict[str, Any], cases: list[_Case]
-) -> ElementTree.Element:
+def _suite(root: ElementTree.Element, name: str, properties: dict[str, Any], cases: list[_Case]) -> None:
     counts = Counter(case.result for case in cases)
     suite = ElementTree.SubElement(
         root,
@@ -158,20 +157,19 @@ def _suite(
         errors=str(counts["error"]),
         skipped=str(counts["skipped"]),
     )
-    properties = ElementTree.SubElement(suite, "properties")
-    for key, value in about.items():
+    holder = ElementTree.SubElement(suite, "properties")
+    for key, value in properties.items():
         if value not in (None, [], {}):
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-            ElementTree.SubElement(properties, "property", name=key, value=_xml(text))
+            ElementTree.SubElement(holder, "property", name=key, value=_xml(text))
     for case in cases:
         element = ElementTree.SubElement(suite, "testcase", classname=name, name=_xml(case.name))
         if case.result:
             attributes = {"message": _xml(case.message)} | ({"type": case.kind} if case.kind else {})
             found = ElementTree.SubElement(element, case.result, attributes)
             found.text = _xml(case.text or case.message) if case.result != "skipped" else None
-    return suite
 
 
 def _xml(text: str) -> str:
-    """Text without what XML cannot hold: control characters and lone surrogates, shown escaped."""
+    """Return text with the characters that XML does not allow escaped."""
     return safe(text).translate(_NO_XML)

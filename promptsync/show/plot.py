@@ -1,6 +1,6 @@
-"""A picture of a prompt's scores, for a pull request: SVG or PNG, drawn by matplotlib where it is installed.
+"""A chart of a prompt's scores, as SVG or PNG, drawn by matplotlib if it is installed.
 
-Its background is opaque, so that the same picture reads on a light page and on a dark one.
+Its background is opaque, so that it is readable on light and dark pages alike.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FORMATS: Final = {".svg": "svg", ".png": "png"}
 
 _INK, _FAINT, _PAPER = "#24292f", "#d0d7de", "#ffffff"
-# Told apart by people who see few colours, and by the shape of the points.
+# Distinguishable for colour-blind people, and by the shape of the points.
 _COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#5b5ea6")
 _SHAPES: Final = "osD^vP"
 _MOST_TICKS: Final = 12
@@ -51,12 +51,10 @@ _NOT_IN_XML: Final = re.compile("[\ufffe\uffff]")
 
 
 def picture_format(path: Path) -> str:
-    """Return the format that a file's name asks for, when it can be drawn. Raises ``PromptsyncError``."""
+    """Return the format for the suffix of a file. Raises ``PromptsyncError`` if it cannot be drawn."""
     found = FORMATS.get(path.suffix.lower())
     if found is None:
-        raise UsageError(
-            f"{path.name} is neither a .svg nor a .png", hint="give --plot a file such as scores.svg"
-        )
+        raise UsageError(f"--plot cannot draw {path.name}: use a .svg or .png file", hint="--plot scores.svg")
     if importlib.util.find_spec("matplotlib") is None:
         raise _not_installed()
     return found
@@ -64,14 +62,14 @@ def picture_format(path: Path) -> str:
 
 def _not_installed() -> PromptsyncError:
     return PromptsyncError(
-        "--plot draws with matplotlib, which is not installed",
+        "--plot needs matplotlib, which is not installed",
         hint="pip install matplotlib",
         code="missing-library",
     )
 
 
 def picture(history: History, kind: str) -> bytes:
-    """Draw the scores of each evaluation over the versions, as ``svg`` or ``png``."""
+    """Return a chart of the scores of each evaluation by version; ``kind`` is ``svg`` or ``png``."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -90,11 +88,11 @@ def picture(history: History, kind: str) -> bytes:
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    """Draw alike on every machine, whatever its matplotlibrc says."""
+    """Draw the same on every machine, regardless of its matplotlibrc."""
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of letters that the font lacks; the picture shows a box
+        warnings.simplefilter("ignore")  # about letters that the font lacks; they are drawn as boxes
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
         yield
@@ -144,7 +142,7 @@ def _scores(history: History) -> list[float]:
 
 
 def _ticks(history: History, versions: list[int]) -> list[int]:
-    """Return the versions to name below the axis: some at even distances, the last, and the labelled ones."""
+    """Return the versions to name below the axis: the last, some at even distances, and those with labels."""
     step = -(-len(versions) // _MOST_TICKS) or 1
     return [
         version
@@ -163,6 +161,6 @@ def _labels(history: History, version: int) -> tuple[str, ...]:
 
 
 def _label(text: str) -> str:
-    """Return a name as one line that is no longer than a picture can hold."""
+    """Return a name as one line that is short enough for the chart."""
     line = _NOT_IN_XML.sub("?", output.name(text))
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import click
 from promptsync.compare.project import Project
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan
 from promptsync.push.receipt import Moved, PushReceipt
+from promptsync.show.lines import noted, passed_over_line, rename_note, will_pass_over_line
 from promptsync.show.markdown import MOST, Page, code
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -86,24 +86,7 @@ def action_row(action: Action) -> tuple[str, ...]:
 
 def skipped_lines(plan: PushPlan) -> list[str]:
     """Return which prompts will be skipped, and why."""
-    return [_line("skipped", "warn", left.name, f"{left.state}, {left.reason}") for left in plan.left]
-
-
-def will_pass_over_line(name: str, numbers: Sequence[int]) -> str:
-    """Return which versions a new one will pass over, and how to include them."""
-    return _line(
-        "passes over", "warn", name, f"{_versions(numbers)}; promptsync pull --merge {shlex.quote(name)}"
-    )
-
-
-def passed_over_line(name: str, numbers: Sequence[int]) -> str:
-    """Return which versions a new one passed over, and how to bring them back."""
-    hint = f"promptsync pull --passed-over {shlex.quote(name)}"
-    return _line("passed over", "warn", name, f"{_versions(numbers)}; {hint}")
-
-
-def _versions(numbers: Sequence[int]) -> str:
-    return ", ".join(f"v{number}" for number in numbers)
+    return [noted("skipped", "warn", left.name, f"{left.state}, {left.reason}") for left in plan.left]
 
 
 def _rename_lines(plan: PushPlan, *, done: bool = False) -> list[str]:
@@ -114,15 +97,6 @@ def _rename_lines(plan: PushPlan, *, done: bool = False) -> list[str]:
         if action.was is not None
     ]
     return [f"  {output.style('note:', 'warn')} {note}" for note in notes]
-
-
-def rename_note(name: str, was: str, *, is_archived: bool = False, done: bool = False) -> str:
-    """Return what a push makes of a changed name, and how to keep the history instead."""
-    new, old = output.name(name), output.name(was)
-    stays = "is archived" if is_archived else "stays until push --prune"
-    note = f"{new} looks like {old} renamed; the registry gets a new prompt, and {old} {stays}"
-    keeps = "Rename it in the PromptLayer dashboard first to keep its versions and labels"
-    return note if done else f"{note}. {keeps}"
 
 
 # -- the receipt --------------------------------------------------------------------------------------------
@@ -166,12 +140,12 @@ def receipt_lines(receipt: PushReceipt, shown: PushPlan | None = None) -> list[s
         for one in sorted(published, key=lambda one: one.name)
     ]
     lines = output.table(rows, free=True)
-    lines += [_line("archived", "warn", name, "") for name in receipt.archived if shown is None]
+    lines += [noted("archived", "warn", name, "") for name in receipt.archived if shown is None]
     lines += output.table(_label_row(moved) for moved in receipt.labels if shown is None or not moved.moved)
     lines += _trouble(receipt)
     lines += [passed_over_line(one.name, one.passed_over) for one in receipt.published if one.passed_over]
     if shown is None:
-        lines += [_line("skipped", "warn", left.name, left.reason) for left in receipt.skipped]
+        lines += [noted("skipped", "warn", left.name, left.reason) for left in receipt.skipped]
     lines += _synced_lines(receipt)
     lines.append(output.Aside(summary(receipt)))
     if receipt.unrecorded:
@@ -202,13 +176,7 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
         files = count(len(receipt.synced), "file")
         yield f"  synced: was written to {files} because the text is not committed; commit first to avoid it"
     for name, reason in receipt.unsynced.items():
-        yield _line("note", "warn", name, f"synced: was not written: {reason}")
-
-
-def _line(word: str, meaning: str, name: str, text: str) -> str:
-    colon = ": " if text else ""
-    line = f"  {output.style(word, meaning)}  {output.name(name)}{colon}{output.safe(text, newlines=False)}"
-    return output.hanging(line, 6)
+        yield noted("note", "warn", name, f"synced: was not written: {reason}")
 
 
 def _label_row(moved: Moved) -> tuple[str, ...]:
@@ -220,15 +188,15 @@ def _label_row(moved: Moved) -> tuple[str, ...]:
 
 def _trouble(receipt: PushReceipt) -> Iterator[str]:
     for failed in receipt.failed:
-        yield _line("unknown" if failed.unknown else "failed", "bad", failed.name, failed.reason)
+        yield noted("unknown" if failed.unknown else "failed", "bad", failed.name, failed.reason)
     for name, paths in receipt.altered.items():
-        yield _line("altered", "bad", name, f"the registry returned {', '.join(paths)} differently")
+        yield noted("altered", "bad", name, f"the registry returned {', '.join(paths)} differently")
     for name, why in receipt.unverified.items():
-        yield _line("unverified", "bad", name, why)
+        yield noted("unverified", "bad", name, why)
     skipped = {left.name for left in receipt.skipped}
     for name, what in receipt.raced.items():
         if name not in skipped:
-            yield _line("raced", "bad", name, what)
+            yield noted("raced", "bad", name, what)
 
 
 # -- JSON ---------------------------------------------------------------------------------------------------

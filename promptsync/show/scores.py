@@ -1,4 +1,4 @@
-"""Bars for a terminal: numbers from 0 to 100 as text, in blocks or in ASCII."""
+"""The scores of a prompt's versions, as a table with bars and as JSON."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from promptsync.checks.scores import History, ScoredRun, Series
 from promptsync.inspect.log import LoggedVersion
-from promptsync.show.runs import cut, score_text
+from promptsync.show.view import cut, number_text
 from promptsync.terminal import output
 
 WIDTH = 20
-"""Characters of a whole bar."""
+"""Width of a full bar, in characters."""
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _FULL = "█"
@@ -19,7 +19,7 @@ _MARK, _ASCII_MARK = "│", "|"
 
 
 def can_show(encoding: str | None) -> bool:
-    """Whether text in this encoding can hold blocks."""
+    """Return whether text in an encoding can contain blocks."""
     try:
         f"{_EIGHTHS}{_FULL}{_MARK}".encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -28,16 +28,16 @@ def can_show(encoding: str | None) -> bool:
 
 
 def bar(value: float, *, mark: float | None = None, blocks: bool = True, width: int = WIDTH) -> str:
-    """Return a bar of ``width`` characters; ``mark`` stands where the bar has to reach, unless it does.
+    """Return a bar of ``width`` characters for a value from 0 to 100; others are clamped.
 
-    Values beyond 0 and 100 are drawn as these.
+    ``mark`` is the value to reach, which is marked if the bar falls short of it.
     """
     eighths = round(_share(value) * width * 8)
     full, rest = divmod(eighths, 8)
     drawn = _FULL * full + _EIGHTHS[rest] * (rest > 0) if blocks else "#" * (full + (rest >= 4))
     cells = list(drawn.ljust(width, " " if blocks else "."))
     if mark is not None and value < mark:
-        # never on the bar itself: a bar that falls short must look like one
+        # never on the bar itself, or the bar would look as if it reached the mark
         place = min(width - 1, max(len(drawn), round(_share(mark) * width) - 1))
         cells[place] = _MARK if blocks else _ASCII_MARK
     return "".join(cells)
@@ -52,7 +52,7 @@ _LONG_NAME = 40
 
 
 def history_lines(history: History, *, blocks: bool) -> list[str]:
-    """Return a table with a bar for each version, by evaluation; bars are ASCII unless ``blocks``."""
+    """Return a table of the versions by evaluation, with bars of ``blocks`` or of ASCII characters."""
     rows = [row for series in history.series for row in _rows(history, series, blocks)]
     lines = output.table([_HEADINGS, *rows], free=True, headed=True) if rows else []
     place = 1
@@ -97,7 +97,7 @@ def _date(run: ScoredRun) -> str:
 
 
 def _words(version: LoggedVersion | None, run: ScoredRun) -> str:
-    """Return the labels of a version, its message, and what was amiss with the run."""
+    """Return the labels of a version, the failed cells of the run, and the message of the version."""
     labels = [output.style(output.name(label), "strong") for label in (version and version.labels) or ()]
     parts = [f"({', '.join(labels)})"] if labels else []
     if run.failed_cells:
@@ -114,37 +114,36 @@ def _apart(history: History) -> list[str]:
             f"  report {run.report_id}",
             cut(run.evaluation, _LONG_NAME),
             _date(run),
-            score_text(run.score),
+            number_text(run.score),
             run.reason,
         )
         for run in history.apart
     ]
-    heading = f"runs that are not told as scores of a version of {output.name(history.name)}"
+    heading = f"runs without a score for a version of {output.name(history.name)}"
     blank = [""] if history.series else []
     return [*blank, output.style(heading, "warn"), *output.table(rows, free=True)]
 
 
 def history_notes(history: History) -> Iterator[str]:
-    """Yield what the table does not show."""
+    """Yield notes about what the table leaves out."""
     for name in history.missing:
         yield f"the registry has no evaluation {output.name(name)}"
     if history.unread:
-        yield f"{output.count(history.unread, 'older run')} not read; --max-count N reads more"
+        yield f"{output.count(history.unread, 'older run')} not shown; --max-count N shows more"
     if history.unfinished:
-        count = output.count(history.unfinished, "run")
-        yield f"{count} not shown: {'it has' if history.unfinished == 1 else 'they have'} not ended"
+        yield f"{output.count(history.unfinished, 'unfinished run')} not shown"
     if not history.series and not history.apart:
         yield f"no run of an evaluation names a version of {output.name(history.name)}"
 
 
 def history_body(history: History) -> list[dict[str, Any]]:
-    """Return every run that was read, by evaluation and version, then those that tell no version."""
-    told = [
+    """Return the runs by evaluation and version, then those without a version or a score."""
+    scored = [
         _run_body(run, series.min_score, history.versions.get(run.version or 0))
         for series in history.series
         for run in series.runs
     ]
-    return told + [_run_body(run, None, None) for run in history.apart]
+    return scored + [_run_body(run, None, None) for run in history.apart]
 
 
 def _run_body(run: ScoredRun, min_score: float | None, version: LoggedVersion | None) -> dict[str, Any]:

@@ -1,95 +1,221 @@
-"""What a changed set looks like, for people and programs."""
+"""Who changed what: as text, JSON and Markdown."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from promptsync.compare.changed import Changed, ChangedPrompt, Kind
 from promptsync.compare.state import State
 from promptsync.files.errors import text_of
-from promptsync.show.markdown import MOST, Page
+from promptsync.show.diff import state as state_text
+from promptsync.show.lines import passed_over_line, rename_note
+from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
-from promptsync.terminal.output import count, table
+from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
+    from promptsync.compare.project import Project
     from promptsync.compare.snapshot import Item, Snapshot
 
-_COLOURS = {
-    Kind.ADDED: "added",
-    Kind.CHANGED: "warn",
-    Kind.RENAMED: "warn",
-    Kind.DELETED: "removed",
-    Kind.DEPENDANT: "remote",
+PassedOver = Mapping[str, Sequence[int]]
+"""By prompt, the versions that the latest one does not include."""
+
+_NONE: PassedOver = MappingProxyType({})
+
+_ADVICE = {
+    State.NEW: "promptsync push",
+    State.AHEAD: "promptsync push",
+    State.BEHIND: "promptsync pull",
+    State.REMOTE_ONLY: "promptsync pull",
+    State.DIVERGED: "promptsync pull --merge",
+    State.ALTERED: "promptsync diff",
+    State.DELETED_LOCALLY: "promptsync push --prune",
+    State.DELETED_REMOTELY: "promptsync push --restore NAME, or promptsync pull --prune",
+    State.RENAMED_REMOTELY: "set the new name: in the file",
+    State.INVALID: "promptsync lint",
 }
-_ID = re.compile(r"[0-9a-f]{40,64}")
+"""What settles each state."""
+
+_MANY = 20
+"""More prompts than that which only the registry has are counted, not listed."""
 
 
-def since_text(changed: Changed) -> str:
-    """Return what was compared with, as ``origin/main (1a2b3c4)``."""
-    if changed.commit is None:
-        return "the first commit"
-    commit = changed.commit[:7]
-    if _ID.fullmatch(changed.since):
-        return commit
-    since = _ID.sub(lambda found: found[0][:7], output.name(changed.since))
-    return f"{since} ({commit})"
-
-
-def changed_lines(changed: Changed) -> list[str]:
-    """Return the set as lines."""
-    if not changed.prompts:
-        return [f"no prompt changed since {since_text(changed)}"]
-    return [
-        f"changed since {since_text(changed)}:",
-        *output.table(
-            (f"  {output.style(one.kind, _COLOURS[one.kind])}", output.name(one.name), _remark(one))
-            for one in changed.prompts
-        ),
-    ]
-
-
-def changed_body(changed: Changed) -> dict[str, object]:
-    """Return the set as keys of a JSON document."""
-    return {
-        "since": changed.since,
-        "since_commit": changed.commit,
-        "changed": [_body(one) for one in changed.prompts],
+def show_status(
+    project: Project,
+    snapshot: Snapshot,
+    passed_over: PassedOver = _NONE,
+    *,
+    offline: bool = False,
+    verbose: bool = False,
+    counted: frozenset[State] = frozenset(),
+) -> Outcome:
+    """Return the state of each prompt. The exit code is 1 if a prompt is in one of the states ``counted``."""
+    body: dict[str, Any] = {
+        "prompts": [_body(item, snapshot, passed_over.get(item.name, ())) for item in snapshot.items]
     }
+    if not offline:
+        body["not_included"] = snapshot.foreign(project.config)
+    if snapshot.problems:
+        body["problems"] = [
+            {"path": one.path, "line": one.line, "column": one.column, "message": one.message}
+            for one in snapshot.problems
+        ]
+    return Outcome(
+        [
+            *_lines(project, snapshot, offline=offline, verbose=verbose),
+            *_passed_over_lines(snapshot, passed_over),
+        ],
+        body,
+        1 if snapshot.problems or snapshot.of(*counted) else 0,
+        markdown=lambda: status_markdown(snapshot, passed_over),
+    )
 
 
-def _remark(one: ChangedPrompt) -> str:
-    if one.old_name is not None:
-        return f"was {output.name(one.old_name)}"
-    if one.through:
-        return f"through {', '.join(map(output.name, one.through))}"
-    return output.safe(one.path or "")
+# -- text ---------------------------------------------------------------------------------------------------
 
 
-def _body(one: ChangedPrompt) -> dict[str, object]:
+def _lines(project: Project, snapshot: Snapshot, *, offline: bool, verbose: bool) -> list[str]:
+    label = f", label {output.name(snapshot.label)}" if snapshot.label else ""
+    how = ", offline: as of the last push or pull" if offline else ""
+    lines: list[str] = [output.Aside(f"remote {output.safe(project.title)}{label}{how}")]
+    foreign = 0 if offline else snapshot.foreign(project.config)
+    if not snapshot.items and not snapshot.problems:
+        return [*lines, output.Aside(_nothing(foreign))]
+    counts = Counter(item.state for item in snapshot.items)
+    lines += _rows(snapshot, counts, verbose=verbose)
+    if snapshot.problems:
+        lines += ["", *(f"  {_problem(problem)}" for problem in snapshot.problems)]
+    if snapshot.hidden:
+        lines += ["", f"  {count(len(snapshot.hidden), 'prompt')} hidden by a sparse checkout"]
+    if counts:
+        lines += ["", output.Aside(totals(counts))]
+    if foreign:
+        note = f"  {count(foreign, 'prompt')} of the registry not matched by include:"
+        lines.append(output.Aside(output.style(note, "faint")))
+    return [*lines, *_advice(project, snapshot, counts, offline)]
+
+
+def _rows(snapshot: Snapshot, counts: Counter[State], *, verbose: bool) -> Iterator[str]:
+    # what is wrong with the files that cannot be read is listed below, file by file
+    items = [item for item in snapshot.items if item.state is not State.INVALID]
+    shown = [item for item in items if item.state is not State.IN_SYNC or verbose]
+    many = counts[State.REMOTE_ONLY] > _MANY and not verbose
+    if many:
+        shown = [item for item in shown if item.state is not State.REMOTE_ONLY]
+    if shown:
+        yield from ("", *output.table((_row(item, snapshot) for item in shown), free=True))
+    if many:
+        yield ""
+        yield f"  {counts[State.REMOTE_ONLY]} prompts exist only in the registry; -v lists them"
+
+
+def _row(item: Item, snapshot: Snapshot) -> tuple[str, ...]:
+    labels = (snapshot.labels or {}).get(item.name, ())
+    shown = " ".join(f"{output.name(name)}=v{number}" for name, number in labels)
+    now = item.renamed_to or item.became
+    where = f"now {now}" if now else f"{item.path}, was {item.was}" if item.was else (item.path or "")
+    return (f"  {state_text(item.state)}", output.name(item.name), _versions(item), shown, output.safe(where))
+
+
+def _versions(item: Item) -> str:
+    """Return the tracked version, after the one that both sides include where that is another."""
+    version = f"v{item.version}" if item.version is not None else "-"
+    base = item.base.version if item.base is not None else None
+    if base is None or item.version is None or base == item.version:
+        return version
+    return f"v{base} -> {version}"
+
+
+def totals(counts: Counter[State]) -> str:
+    """Return how many prompts are in which state."""
+    if set(counts) == {State.IN_SYNC}:
+        return output.style(f"{count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
+    return ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+
+
+def _nothing(foreign: int) -> str:
+    if foreign:
+        return f"no prompts: include: matches none of the {count(foreign, 'prompt')} of the registry"
+    return "no prompts yet: add a file to prompts/, then promptsync push"
+
+
+def _problem(problem: object) -> str:
+    return output.style("invalid", "bad") + "  " + output.safe(text_of(problem))  # type: ignore[arg-type]
+
+
+def _passed_over_lines(snapshot: Snapshot, passed_over: PassedOver) -> list[str]:
+    lines = []
+    for name, numbers in passed_over.items():
+        item = snapshot.get(name)
+        spelled = item.file.local.synced.values() if item is not None and item.file is not None else ()
+        included = {key.split("-")[0] for keys in spelled for key in keys}
+        if not included.issuperset(map(str, numbers)):  # otherwise a push is all that is left to do
+            lines.append(passed_over_line(name, numbers))
+    return lines
+
+
+def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offline: bool) -> list[str]:
+    """Return the commands that settle what differs, each with the states that it settles."""
+    states: dict[str, list[str]] = {}
+    for state, command in _ADVICE.items():
+        if counts[state]:
+            states.setdefault(command, []).append(state)
+    if counts[State.DELETED_LOCALLY] and not _is_committed(snapshot):
+        states.pop(_ADVICE[State.DELETED_LOCALLY], None)
+        states.setdefault("promptsync pull", []).append(f"{State.DELETED_LOCALLY}, to restore the files")
+    if snapshot.label is not None and not snapshot.listing:
+        states = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}
+    elif snapshot.label is not None and (counts[State.NEW] or counts[State.AHEAD]):
+        moved = states.pop(_ADVICE[State.NEW])
+        states[f"promptsync push --label {output.name(snapshot.label)}"] = moved
+    rows = [(f"  {command}", ", ".join(settled)) for command, settled in states.items()]
+    lines = [output.style(line, "faint") for line in output.table(rows)]
+    notes = [rename_note(item.name, item.was) for item in snapshot.items if item.was is not None]
+    if counts[State.REMOTE_ONLY] and not project.config.include and not offline:
+        notes.append("set include: in promptsync.yaml if some of them belong to another repository")
+    lines += [output.hanging(output.style(f"  {note}", "faint"), 4) for note in notes]
+    return [output.Aside(line) for line in lines]
+
+
+def _is_committed(snapshot: Snapshot) -> bool:
+    return any(item.deletion_committed for item in snapshot.of(State.DELETED_LOCALLY))
+
+
+# -- JSON and Markdown --------------------------------------------------------------------------------------
+
+
+def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int]) -> dict[str, object]:
+    labels = None if snapshot.labels is None else [name for name, _ in snapshot.labels.get(item.name, ())]
     return {
-        "name": one.name,
-        "kind": str(one.kind),
-        "path": one.path,
-        "old_name": one.old_name,
-        "through": list(one.through),
+        "name": item.name,
+        "state": str(item.state),
+        "path": item.path,
+        "version": item.version,
+        "base": item.base.version if item.base is not None else None,
+        "labels": labels,
+        "passed_over": list(passed_over),
+        "renamed_from": item.was,
+        "renamed_to": item.became or item.renamed_to,
     }
 
 
 def status_markdown(
-    snapshot: Snapshot, passed_over: Mapping[str, Sequence[int]] = MappingProxyType({}), *, most: int = MOST
+    snapshot: Snapshot, passed_over: PassedOver = _NONE, *, most: int | None = None
 ) -> list[str]:
     """Return the prompts that are not in sync, one line each, what was passed over, and unreadable files."""
-    page = Page(most)
+    from promptsync.show.markdown import MOST, Page
+
+    page = Page(MOST if most is None else most)
     counts = Counter(item.state for item in snapshot.items)
-    told = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
-    page.say(f"**{told}**")
+    shown = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
+    page.say(f"**{shown}**")
     changed = [item for item in snapshot.items if item.state is not State.IN_SYNC]
     if changed:
-        page.fence(table([_row(item) for item in changed]))
+        page.fence(
+            output.table((str(item.state), item.name, _versions(item), item.path or "") for item in changed)
+        )
     if passed_over:
         page.say(f"**{count(len(passed_over), 'prompt')} with versions that were passed over**")
         page.fence(f"{name}  {', '.join(f'v{one}' for one in found)}" for name, found in passed_over.items())
@@ -97,11 +223,3 @@ def status_markdown(
         page.say(f"**{count(len(snapshot.problems), 'problem')} in files that cannot be read**")
         page.fence(text_of(problem) for problem in snapshot.problems)
     return page.lines
-
-
-def _row(item: Item) -> tuple[str, ...]:
-    version = f"v{item.version}" if item.version is not None else "-"
-    base = item.base.version if item.base is not None else None
-    if base is not None and item.version is not None and base != item.version:
-        version = f"v{base} -> v{item.version}"
-    return (str(item.state), item.name, version, item.path or "")

@@ -1,1 +1,1 @@
-"""What the process prints to and reads from: text, width, progress. Knows nothing of prompts."""
+"""Output to terminals and pipes: text, width, pager, progress. Knows nothing of prompts."""

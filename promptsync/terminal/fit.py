@@ -1,4 +1,4 @@
-"""Lays lines out for a terminal that is too narrow for them. Pipes and files get every line whole."""
+"""Fits lines to a narrow terminal. Pipes and files get every line at full width."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from promptsync.terminal.output import Hanging, Row, clusters, padded, width
 
 _GAP = 2
 _BELOW = 4
-"""How much further to the right the cells stand that go on a line of their own."""
+"""How much further cells are indented that get a line of their own."""
 
 _LEAST = 16
-"""Columns below which a text says so little that it goes on a line of its own."""
+"""Fewest columns of a text; with fewer it gets a line of its own."""
 
 _CODE = re.compile(r"(\x1b\[[0-9;]*m)")
 _PLAIN = "\x1b[0m"
 
 
 def fitted(lines: Iterable[str], room: int | None) -> list[str]:
-    """Return lines for a terminal with ``room`` columns; ``None`` is no terminal."""
+    """Return lines for a terminal with ``room`` columns, ``None`` for no terminal."""
     if room is None:
         return list(lines)
     return [part for line in lines for part in _parts(line, room)]
@@ -36,7 +36,7 @@ def _parts(line: str, room: int) -> Iterable[str]:
 
 
 def _row(row: Row, room: int) -> Iterable[str]:
-    """Cut the last cell where it is free and enough is left of it; else let cells go on below."""
+    """Cut the last cell if it is free and enough of it remains; otherwise put cells on lines below."""
     left = room - sum(row.widths[:-1]) - _GAP * (len(row.widths) - 1)
     if row.free and left >= min(_LEAST, row.widths[-1]):
         if len(row.cells) < len(row.widths):
@@ -48,7 +48,7 @@ def _row(row: Row, room: int) -> Iterable[str]:
 
 
 def _stacked(row: Row, room: int) -> Iterator[str]:
-    """Keep the columns that fit side by side, and let the others go on below, each after its heading."""
+    """Keep the columns that fit side by side, and put the others below, each after its heading."""
     below = " " * (len(row) - len(row.lstrip()) + _BELOW)
     line, is_aligned = "", True
     for column, cell in enumerate(row.cells):
@@ -73,7 +73,7 @@ def _stacked(row: Row, room: int) -> Iterator[str]:
 
 
 def shortened(text: str, room: int) -> str:
-    """Return text that takes at most ``room`` columns, with its colours; a cut is shown as ``…``."""
+    """Return text cut to ``room`` columns, with its colors; ``…`` marks the cut."""
     if width(text) <= room:
         return text
     kept, used = "", 0
@@ -85,15 +85,15 @@ def shortened(text: str, room: int) -> str:
 
 
 def _wrapped(line: str, indent: int, room: int) -> Iterator[str]:
-    """Break a line between words, or in a word that is wider than the room; colours go on."""
+    """Break a line between words, or inside a word wider than ``room``; colors continue on the next line."""
     signs = list(_signs(line))
-    start, colours = 0, ""
+    start, colors = 0, ""
     for end in [*_breaks(signs, indent, room), len(signs)]:
         text = "".join(code or cluster for code, cluster, _ in signs[start:end]).rstrip()
         begin = " " * indent if start else ""
-        yield f"{begin}{colours}{text}" + (_PLAIN if colours or _CODE.search(text) else "")
+        yield f"{begin}{colors}{text}" + (_PLAIN if colors or _CODE.search(text) else "")
         for code, _, _ in signs[start:end]:
-            colours = "" if code == _PLAIN else colours + code
+            colors = "" if code == _PLAIN else colors + code
         start = end
 
 
@@ -111,7 +111,7 @@ def _breaks(signs: Sequence[tuple[str, str, int]], indent: int, room: int) -> It
 
 
 def _signs(text: str) -> Iterator[tuple[str, str, int]]:
-    """Yield colour codes and signs one by one: a code, or a sign with its columns."""
+    """Yield color codes and signs one by one: a code, or a sign with its columns."""
     for part in _CODE.split(text):
         if _CODE.fullmatch(part):
             yield part, "", 0

@@ -1,4 +1,4 @@
-"""Everything that reaches a terminal or a pipe: colour by meaning, nothing unescaped, one JSON document."""
+"""Everything that is printed: colors by meaning, escaped text, tables, one JSON document."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from promptsync.errors import PromptsyncError
 
 SCHEMA = 1
-"""Version of the JSON documents; keys are only ever added to one."""
+"""Version of the JSON documents. Within one version, keys are only added."""
 
 _MINUTE = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)")
 
@@ -35,7 +35,7 @@ _JOINERS = {"\u200c", _JOINER, _EMOJI}
 
 
 def safe(text: str, *, newlines: bool = True) -> str:
-    """Return text that a terminal shows and does not obey: control and direction characters are escaped."""
+    """Return text with control and direction characters escaped, so that a terminal does not obey them."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_shown(character, newlines=newlines) for character in text)
@@ -53,7 +53,7 @@ def _shown(character: str, *, newlines: bool) -> str:
 
 
 def style(text: str, meaning: str) -> str:
-    """Return text in the colour of a meaning; ``click.echo`` takes it out again where there is no colour."""
+    """Return text in the color of a meaning; ``click.echo`` removes it where there are no colors."""
     return click.style(text, **_COLOURS[meaning])  # type: ignore[arg-type]
 
 
@@ -63,10 +63,10 @@ def name(text: str) -> str:
 
 
 class Row(str):
-    """A line of a table, whole. ``promptsync.fitting`` lays its cells out anew where it is too wide.
+    """A line of a table at full width, which ``terminal.fit`` rearranges for a narrow terminal.
 
-    ``widths`` are those of the table's columns, ``heads`` their headings if any; the last cell is ``free``
-    when it may be cut.
+    ``widths`` are those of the table's columns, ``heads`` their headings if any. The last cell may be cut if
+    it is ``free``.
     """
 
     cells: tuple[str, ...]
@@ -76,17 +76,17 @@ class Row(str):
 
 
 class Hanging(str):
-    """A line of text that goes on ``indent`` columns from the left where it is too wide."""
+    """A line of text that is wrapped ``indent`` columns from the left where it is too wide."""
 
     indent: int
 
 
 class Aside(str):
-    """A line that says about the answer what the answer says itself; ``-q`` leaves it out."""
+    """A line about the result, such as a total, which ``-q`` leaves out."""
 
 
-def answer_alone(lines: Iterable[str]) -> list[str]:
-    """Return lines without asides, and without the blank lines that parted them from the rest."""
+def without_asides(lines: Iterable[str]) -> list[str]:
+    """Return lines without asides, and without the blank lines around them."""
     kept: list[str] = []
     for line in lines:
         if not isinstance(line, Aside) and (line or (kept and kept[-1])):
@@ -97,10 +97,10 @@ def answer_alone(lines: Iterable[str]) -> list[str]:
 
 
 def table(rows: Iterable[tuple[str, ...]], *, free: bool = False, headed: bool = False) -> list[str]:
-    """Return rows as lines with aligned columns, without those that are empty.
+    """Return rows as lines with aligned columns, without empty columns.
 
-    ``free`` says that the last column holds text that may be cut on a narrow terminal, since it tells
-    nothing that cannot be looked up; ``headed`` says that the first row is the headings.
+    ``free`` says that the last column may be cut on a narrow terminal; ``headed`` says that the first row
+    has the headings.
     """
     rows = list(rows)
     longest = max(map(len, rows), default=0)
@@ -118,25 +118,25 @@ def _row(cells: tuple[str, ...], widths: tuple[int, ...], heads: tuple[str, ...]
 
 
 def hanging(text: str, indent: int) -> Hanging:
-    """Return a line of text that goes on below itself on a narrow terminal."""
+    """Return a line of text that is wrapped and indented on a narrow terminal."""
     line = Hanging(text)
     line.indent = indent
     return line
 
 
 def padded(text: str, columns: int) -> str:
-    """Return text with blanks up to a width; wide characters count twice, as terminals show them."""
+    """Return text padded with spaces; wide characters count twice, as terminals show them."""
     return text + " " * (columns - width(text))
 
 
 def width(text: str) -> int:
-    """Return how many columns a text takes on a terminal."""
+    """Return how many columns a text takes up on a terminal."""
     plain = click.unstyle(text)
     return len(plain) if plain.isascii() else sum(columns for _, columns in clusters(plain))
 
 
 def clusters(plain: str) -> Iterator[tuple[str, int]]:
-    """Yield what a terminal shows as one sign, with its columns: a letter with its accents, a whole emoji."""
+    """Yield each sign with its columns: a letter with its accents, a whole emoji."""
     cluster, columns = "", 0
     for character in plain:
         if cluster and (_joins(character) or cluster.endswith(_JOINER)):
@@ -168,7 +168,7 @@ def count(number: int, singular: str, plural: str = "") -> str:
 
 
 def moment(text: str) -> str:
-    """Return a point in time to the minute, and whatever else a registry may say as it is."""
+    """Return a point in time to the minute, any other text of a registry unchanged."""
     found = _MINUTE.match(text)
     if found is None:
         return text
@@ -184,7 +184,7 @@ def document(
     whole: dict[str, Any] = {"schema": SCHEMA, "remote": remote, "exit_code": exit_code, **body}
     if error is not None:
         whole["error"] = dict(error)
-    # Escaped: the document is text for programs, and must not carry what a terminal would obey.
+    # ASCII only, so that the document contains nothing that a terminal would obey.
     return json.dumps(whole, ensure_ascii=True, indent=2)
 
 

@@ -1,4 +1,4 @@
-"""A progress bar on stderr, for work that takes long enough to wonder about it."""
+"""A progress bar on stderr, for work that takes a while."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PATIENCE = 0.6
 
 
 class Bar:
-    """Shows how far the present work is. Silent unless ``shown``; may be called from many threads."""
+    """Shows how much of the current work is done, if ``shown``. May be called from several threads."""
 
     def __init__(self, *, shown: bool, plain: bool = False) -> None:
         self._shown = shown
@@ -23,7 +23,7 @@ class Bar:
         self._lock = threading.Lock()
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Tell what is being done, how much of it is done, and how much there is (0: nobody knows)."""
+        """Show what is being done, how much of it is done, and how much there is (0: unknown)."""
         if not self._shown:
             return
         with self._lock:
@@ -40,7 +40,7 @@ class Bar:
             self._progress.update(self._task, completed=done, total=total or None)
 
     def wait(self, message: str) -> None:
-        """Say that the registry asked to wait."""
+        """Print that the registry asked the client to wait."""
         if self._shown:
             with self._lock:
                 if self._progress is None:
@@ -48,7 +48,7 @@ class Bar:
                 self._progress.console.print(message, markup=False, highlight=False)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         with self._lock:
             if self._progress is not None:
                 self._progress.stop()

@@ -1,9 +1,11 @@
-"""What the process was given to read from and to print to."""
+"""The standard streams of the process, and the pager."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import signal
 import stat
 import sys
 from typing import TextIO
@@ -12,10 +14,9 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def open_closed() -> None:
-    """Put the null device where the caller closed stdin, stdout or stderr.
+    """Open the null device in place of a stdin, stdout or stderr that the caller closed.
 
-    Else the next file that is opened, such as a database, would get the number of one of them, and what is
-    printed.
+    Otherwise the next file that is opened, such as a database, would get its number, and all output.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
@@ -26,17 +27,17 @@ def open_closed() -> None:
 
 
 def close_stdout() -> None:
-    """Keep Python from complaining once more while it closes stdout."""
+    """Discard the rest of stdout, so that Python does not fail again when it closes it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def is_full(error: Exception) -> bool:
-    """Whether a device took no more, so that what was to be written is lost."""
+    """Whether a device is full, so that output is lost."""
     return isinstance(error, OSError) and error.errno in _FULL
 
 
 def is_file(stream: TextIO) -> bool:
-    """Whether a stream goes into a file, for somebody to read later, and not to a terminal or a log."""
+    """Whether a stream is redirected to a file, and not a terminal or a log."""
     try:
         return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     except (OSError, ValueError):
@@ -44,7 +45,7 @@ def is_file(stream: TextIO) -> bool:
 
 
 def columns(given: str) -> int | None:
-    """How wide the terminal is to which stdout goes, ``None`` when it goes elsewhere or does not tell."""
+    """Return the width of the terminal that stdout is, ``None`` for anything else or an unknown width."""
     if not sys.stdout.isatty():
         return None
     if given.isdecimal() and int(given):
@@ -53,3 +54,22 @@ def columns(given: str) -> int | None:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
     except OSError:
         return None
+
+
+def page(text: str, command: str) -> bool:
+    """Show a text in a pager, a shell command as in ``PAGER``. Return whether it worked."""
+    import subprocess
+
+    # the same defaults as git's: quit if it fits on one screen, keep colors, keep the text on the screen
+    script = f'export LESS="${{LESS-FRX}}" LV="${{LV--c}}"; {command}'
+    try:
+        pager = subprocess.Popen(script, shell=True, stdin=subprocess.PIPE)
+    except OSError:
+        return False
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the pager
+    try:
+        with contextlib.suppress(BrokenPipeError):  # somebody quit before the end
+            pager.communicate(text.encode("utf-8", "backslashreplace"))
+        return pager.wait() in (0, -signal.SIGINT, 128 + signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)

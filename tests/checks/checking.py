@@ -1,4 +1,4 @@
-"""A registry with evaluations and agents whose model a test commands."""
+"""A registry with evaluations and agents, whose model a test controls."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.checks.agents import AgentBatch, AgentOrder, AgentRun
-from promptsync.checks.batch import run_together
+from promptsync.checks.batch import Patience, Progress, run_together
 from promptsync.checks.catalogue import Evaluation
-from promptsync.checks.evaluations import EvaluationBatch, Standard
-from promptsync.checks.reports import EvaluationRun
-from promptsync.checks.run import proof_of
-from promptsync.checks.wait import Patience, Progress
+from promptsync.checks.evaluations import EvaluationBatch, EvaluationRun
+from promptsync.checks.receipt import AgentResult, CheckResults, Standard
+from promptsync.checks.run import judge
+from promptsync.checks.select import AgentCheck, EvaluationCheck
 from promptsync.errors import PromptsyncError
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import wsgi_transport
 from promptsync.registry.protocol import Waits
 from promptsync.server.app import create_app
-from promptsync.server.model import ModelError
+from promptsync.server.checks.model import ModelError
 
 FIXTURES = """
 datasets:
@@ -41,7 +41,7 @@ SOON = Patience(timeout=20, first=0.01, longest=0.05)
 
 @dataclass
 class Commanded:
-    """Echoes, unless it is told to wait or to fail at a text."""
+    """A model that echoes, waits, or fails for a text."""
 
     go_on: threading.Event = field(default_factory=threading.Event)
     fail_at: str = "\0"
@@ -80,7 +80,7 @@ def run_evaluations(
     patience: Patience | None,
     progress: Progress = lambda what, done, total: None,
 ) -> list[EvaluationRun]:
-    """Run evaluations that are to prove nothing."""
+    """Run evaluations that check no prompt."""
     batch = EvaluationBatch(registry, evaluations)
     run_together([batch], patience=patience, progress=progress, what="running")
     return batch.runs
@@ -93,7 +93,7 @@ def run_agents(
     patience: Patience | None,
     progress: Progress = lambda what, done, total: None,
 ) -> list[AgentRun]:
-    """Run agents that are to prove nothing."""
+    """Run agents that check no prompt."""
     batch = AgentBatch(registry, orders)
     run_together([batch], patience=patience, progress=progress, what="running")
     return batch.runs
@@ -102,8 +102,16 @@ def run_agents(
 def failure_of(
     runs: Sequence[EvaluationRun | AgentRun], standard: Standard | None = None
 ) -> PromptsyncError | None:
-    """The error in which runs end."""
-    return proof_of(runs, standard or Standard()).error
+    """Return the error that runs amount to."""
+    standard = standard or Standard()
+    evaluations = [one for one in runs if isinstance(one, EvaluationRun)]
+    agents = [one for one in runs if isinstance(one, AgentRun)]
+    return CheckResults(
+        tuple(judge(EvaluationCheck(one.name, ()), one, standard) for one in evaluations),
+        tuple(
+            AgentResult(AgentCheck(one.name, ()), one, reason=standard.agent_failure(one)) for one in agents
+        ),
+    ).error
 
 
 def silent(what: str, done: int, total: int) -> None:

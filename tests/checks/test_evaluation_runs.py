@@ -7,15 +7,11 @@ from pathlib import Path
 import pytest
 from checking import SOON, Commanded, failure_of, registry_with, run_evaluations, silent
 
+from promptsync.checks.batch import Patience, Status
 from promptsync.checks.catalogue import NoSuchItem, list_evaluations, pick
-from promptsync.checks.evaluations import (
-    Standard,
-    await_report,
-    run_to_show,
-)
-from promptsync.checks.outcome import Interrupted, Status
-from promptsync.checks.reports import EvaluationRun, FailedCell
-from promptsync.checks.wait import Patience
+from promptsync.checks.evaluations import EvaluationRun, FailedCell
+from promptsync.checks.receipt import Standard
+from promptsync.checks.run import find_run, show_run
 from promptsync.errors import AnswerIsNo, Incomplete, RemoteError, UsageError
 from promptsync.registry.errors import ServerFailed
 from promptsync.registry.protocol import Registry
@@ -40,7 +36,7 @@ def run(registry: Registry, *names: str, patience: Patience | None = SOON) -> li
     return run_evaluations(registry, wanted, patience=patience, progress=silent)
 
 
-def test_a_run_says_score_version_and_who_answered(registry: Registry) -> None:
+def test_a_run_has_its_score_version_and_model(registry: Registry) -> None:
     (found,) = run(registry, "quality")
     assert (found.status, round(found.score or 0, 1), found.version) == (Status.COMPLETED, 66.7, 1)
     assert (found.model, found.failed_cells, found.previous_score) == ("commanded", (), None)
@@ -60,12 +56,12 @@ def test_failed_cells_say_row_column_and_reason(registry: Registry, model: Comma
     (found,) = run(registry, "quality")
     assert [(cell.row, cell.column) for cell in found.failed_cells] == [(2, "output"), (2, "contains")]
     assert {cell.reason for cell in found.failed_cells} == {"the model is out of order"}
-    assert Standard().verdict(found) == "2 failed cells"
+    assert Standard().evaluation_failure(found) == "2 failed cells"
 
 
 def test_several_run_at_the_same_time_each_once_and_in_order(registry: Registry) -> None:
     found = run(registry, "unscored", "quality", "unscored")
-    assert [one.evaluation for one in found] == ["unscored", "quality"]
+    assert [one.name for one in found] == ["unscored", "quality"]
     assert len({one.report_id for one in found}) == 2
     assert [one.score is None for one in found] == [True, False]
 
@@ -86,27 +82,25 @@ def test_when_the_time_is_up_the_report_is_named(registry: Registry, model: Comm
     assert error is not None and error.exit_code == 1
     assert f"report {found.report_id}" in error.message
     model.go_on.set()
-    ended = await_report(registry, found, patience=SOON, progress=silent)
-    assert ended.status is Status.COMPLETED
+    (ended,) = show_run(registry, str(found.report_id), patience=SOON, progress=silent).evaluations
+    assert ended.run.status is Status.COMPLETED
 
 
 def test_without_patience_runs_are_only_started(registry: Registry, model: Commanded) -> None:
     model.go_on.clear()
     (found,) = run(registry, "quality", patience=None)
     assert found.is_under_way and found.report_id is not None
-    now = await_report(registry, found, patience=None, progress=silent)
-    assert (now.status, now.score) == (Status.RUNNING, None)
+    (now,) = show_run(registry, str(found.report_id), patience=None, progress=silent).evaluations
+    assert (now.run.status, now.run.score) == (Status.RUNNING, None)
 
 
-def test_an_interruption_tells_what_goes_on(registry: Registry, model: Commanded) -> None:
+def test_an_interruption_leaves_the_runs_as_they_are(registry: Registry, model: Commanded) -> None:
     def interrupt(what: str, done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     model.go_on.clear()
     wanted = list_evaluations(registry)[:2]
-    with pytest.raises(Interrupted) as caught:
-        run_evaluations(registry, wanted, patience=SOON, progress=interrupt)
-    known = [one for one in caught.value.runs if isinstance(one, EvaluationRun)]
+    known = run_evaluations(registry, wanted, patience=SOON, progress=interrupt)
     assert sorted(one.status for one in known) == [Status.NOT_STARTED, Status.RUNNING]
 
 
@@ -120,35 +114,33 @@ def test_progress_counts_the_cells_of_all_runs(registry: Registry) -> None:
     assert told == sorted(told)
 
 
-DONE = EvaluationRun("e", 1, 2, Status.COMPLETED, score=80)
-VERDICTS = [
+DONE = EvaluationRun("e", 1, 2, status=Status.COMPLETED, score=80)
+FAILURES = [
     (DONE, Standard(), ""),
     (DONE, Standard(80), ""),
-    (DONE, Standard(80.5), "scored 80, under the minimum of 80.5"),
+    (DONE, Standard(80.5), "score 80 is below the minimum of 80.5"),
     (replace(DONE, score=0), Standard(0), ""),
-    (replace(DONE, score=None), Standard(), "it has no score"),
-    (replace(DONE, score=None), Standard(80), "it has no score"),
+    (replace(DONE, score=None), Standard(), "no score"),
+    (replace(DONE, score=None), Standard(80), "no score"),
     (replace(DONE, score=None), Standard(80, allow_unscored=True), ""),
     (replace(DONE, failed_cells=(FailedCell(),)), Standard(allow_unscored=True), "1 failed cell"),
     (replace(DONE, status=Status.FAILED), Standard(), "did not complete: failed"),
-    (replace(DONE, status=Status.TIMED_OUT), Standard(), "still running when the time was up; report 2"),
+    (replace(DONE, status=Status.TIMED_OUT), Standard(), "timed out; report 2 is still running"),
 ]
 
 
-@pytest.mark.parametrize(("found", "standard", "verdict"), VERDICTS)
-def test_a_run_passes_by_its_score_and_cells(found: EvaluationRun, standard: Standard, verdict: str) -> None:
-    assert standard.verdict(found) == verdict
+@pytest.mark.parametrize(("found", "standard", "reason"), FAILURES)
+def test_a_run_passes_by_its_score_and_cells(found: EvaluationRun, standard: Standard, reason: str) -> None:
+    assert standard.evaluation_failure(found) == reason
     error = failure_of([found], standard)
-    assert (error is None) == (not verdict)
+    assert (error is None) == (not reason)
     assert error is None or isinstance(error, AnswerIsNo)
 
 
 def test_what_may_have_started_weighs_more_than_what_failed() -> None:
-    lost = replace(
-        DONE, evaluation="lost", status=Status.MAYBE_STARTED, error=ServerFailed("it broke", status=500)
-    )
-    down = replace(DONE, evaluation="down", status=Status.UNREADABLE, error=RemoteError("it cannot be read"))
-    low = replace(DONE, evaluation="low", score=1)
+    lost = replace(DONE, name="lost", status=Status.MAYBE_STARTED, error=ServerFailed("it broke", status=500))
+    down = replace(DONE, name="down", status=Status.UNREADABLE, error=RemoteError("it cannot be read"))
+    low = replace(DONE, name="low", score=1)
     for runs, kind in (
         ([low, down, lost], Incomplete),
         ([low, down], RemoteError),
@@ -172,7 +164,7 @@ def test_an_unknown_name_gets_the_one_that_comes_near(registry: Registry) -> Non
     assert "did you mean 'quality'" in caught.value.hint
 
 
-def test_a_name_that_several_share_asks_for_the_id(registry: Registry) -> None:
+def test_an_ambiguous_name_needs_the_id(registry: Registry) -> None:
     one, *_ = list_evaluations(registry)
     with pytest.raises(UsageError, match=f"{one.id}, 99"):
         pick([one, replace(one, id=99)], [one.name], "evaluation", "url")
@@ -183,7 +175,7 @@ def test_a_report_is_shown_by_its_id_or_as_the_last_of_its_evaluation(registry: 
     (last,) = run(registry, "quality")
     known = list_evaluations(registry, runs=True)
     for wanted in ("quality", "1", str(last.report_id)):
-        assert run_to_show(known, wanted, "url").report_id == last.report_id
-    assert run_to_show(known, "77", "url").report_id == 77
-    with pytest.raises(AnswerIsNo, match="unscored has not been run yet"):
-        run_to_show(known, "unscored", "url")
+        assert find_run(known, wanted, "url").report_id == last.report_id
+    assert find_run(known, "77", "url").report_id == 77
+    with pytest.raises(AnswerIsNo, match="unscored has never been run"):
+        find_run(known, "unscored", "url")

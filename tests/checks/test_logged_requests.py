@@ -35,10 +35,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"input": {"type": "chat", "messages": [{"content": []}]}}, "input.messages[0] lacks the key role."),
     (
         {"input": {"type": "chat", "messages": [{"role": "user", "content": "Hi"}]}},
-        'input.messages[0].content must be a list, but it is text. Write a text as [{"type"',
+        'input.messages[0].content must be a list, but it is text. Write text as [{"type"',
     ),
     ({"output": {"type": "completion", "content": "Hi"}}, "output.content must be a list"),
-    ({"request_start_time": "yesterday"}, "'yesterday' is no ISO 8601 date-time"),
+    ({"request_start_time": "yesterday"}, "'yesterday' is not an ISO 8601 date-time"),
     ({"request_end_time": "2025-12-31T00:00:00Z"}, "request_end_time is before request_start_time."),
     ({"score": 101}, "score: 101 is greater than the maximum of 100."),
     ({"score": 1.5}, "score must be a whole number"),
@@ -47,7 +47,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"price": -1}, "price: -1 is less than the minimum of 0."),
     ({"prompt_version_number": 0}, "prompt_version_number: 0 is less than the minimum of 1."),
     ({"status": "FINE"}, 'status: "FINE" is not one of'),
-    ({"error_type": "PROVIDER_TIMEOUT"}, "PROVIDER_TIMEOUT goes with the status ERROR, not with SUCCESS."),
+    ({"error_type": "PROVIDER_TIMEOUT"}, "PROVIDER_TIMEOUT needs the status ERROR, not SUCCESS."),
     ({"error_message": "x" * 1025}, "error_message"),
 ]
 
@@ -57,7 +57,7 @@ def encoded(value: object) -> bytes:
 
 
 @pytest.mark.parametrize("change", GOOD)
-def test_what_is_accepted_is_sent_as_it_is_and_taken_by_the_registry(
+def test_a_valid_request_is_sent_unchanged_and_accepted_by_the_registry(
     change: dict[str, Any], tmp_path: Any
 ) -> None:
     request = {**REQUEST, **change}
@@ -67,7 +67,7 @@ def test_what_is_accepted_is_sent_as_it_is_and_taken_by_the_registry(
 
 
 @pytest.mark.parametrize(("change", "said"), BAD, ids=[said for _, said in BAD])
-def test_what_is_wrong_is_told_with_its_place(change: dict[str, Any], said: str) -> None:
+def test_a_problem_is_reported_with_its_position(change: dict[str, Any], said: str) -> None:
     data = encoded({**REQUEST, **change})
     with pytest.raises(InvalidFile) as caught:
         read_request(data, "r.json")
@@ -84,7 +84,7 @@ def test_every_missing_key_is_named(key: str) -> None:
         read_request(data, "r.json")
 
 
-def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
+def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
     with pytest.raises(InvalidFile) as caught:
         read_request(encoded({**REQUEST, "provider": 1, "model": 2, "score": "3"}), "r.json")
     assert [problem.line for problem in caught.value.problems] == sorted(
@@ -99,8 +99,8 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
         (b"", "This is not JSON"),
         (b"{", "r.json:1:2: This is not JSON"),
         (b'{"a": 1,\n "b" 2}', "r.json:2:6: This is not JSON"),
-        (b'{"a": 1, "a": 2}', "the key 'a' is given twice"),
-        (b'{"a": NaN}', "NaN is no number"),
+        (b'{"a": 1, "a": 2}', "the key 'a' is set twice"),
+        (b'{"a": NaN}', "NaN is not a JSON number"),
         (b"\xff\xfe", "not UTF-8"),
         (b"[" * 100_000, "This is not JSON"),
         (b"[]", "The file must be a mapping, but it is a list."),
@@ -109,7 +109,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
     ],
     ids=range(10),
 )
-def test_what_is_no_json_object_is_told_as_that(data: bytes, said: str) -> None:
+def test_a_file_without_a_json_object_is_refused(data: bytes, said: str) -> None:
     with pytest.raises(InvalidFile) as caught:
         read_request(data, "r.json")
     assert said in caught.value.message

@@ -35,7 +35,7 @@ C = file("c")
 def test_an_evaluation_is_run_once_with_all_prompts_that_name_it() -> None:
     found = select(["b", "a", "a"], [A, B])
     assert found.evaluations == (EvaluationCheck("quality", ("a", "b")), EvaluationCheck("tone", ("a",)))
-    assert found.unproven == ()
+    assert found.unchecked == ()
 
 
 def test_an_agent_is_run_once_for_the_same_inputs() -> None:
@@ -49,8 +49,8 @@ def test_only_the_named_prompts_count() -> None:
     assert select([], [A, B]) == Selection()
 
 
-def test_a_prompt_that_nothing_is_named_for_is_unproven() -> None:
-    assert select(["a", "c", "gone"], [A, C]).unproven == ("c", "gone")
+def test_a_prompt_without_checks_is_unchecked() -> None:
+    assert select(["a", "c", "gone"], [A, C]).unchecked == ("c", "gone")
 
 
 def test_checks_of_the_configuration_count_for_the_names_that_they_match() -> None:
@@ -62,7 +62,7 @@ def test_checks_of_the_configuration_count_for_the_names_that_they_match() -> No
     found = select(["support/deep/one", "support/two", "Support/three"], [], *checks)
     assert found.evaluations == (EvaluationCheck("quality", ("support/deep/one", "support/two")),)
     assert found.agents == (AgentCheck("bot", ("support/deep/one",), {"x": 2}),)
-    assert found.unproven == ("Support/three",)
+    assert found.unchecked == ("Support/three",)
 
 
 MINIMA = [

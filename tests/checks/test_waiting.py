@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from promptsync.checks import wait as checks_wait
-from promptsync.checks.wait import Patience, wait
+from promptsync.checks import batch
+from promptsync.checks.batch import Patience, wait
 
 
 class Clock:
-    """A clock that goes on only while somebody sleeps."""
+    """A clock that advances only in ``sleep``."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -25,7 +25,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(checks_wait, "time", clock)
+    monkeypatch.setattr(batch, "time", clock)
     return clock
 
 

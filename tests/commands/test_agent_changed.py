@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proving_copy import document, edited, proving_copy, started, suites
+from checked_copy import checked_copy, document, edited, started, suites
 from worlds import World, asking, failing, fault
 
 BOT = {"name": "bot", "input_variables": {"name": "Ada"}}
@@ -16,7 +16,7 @@ BOT = {"name": "bot", "input_variables": {"name": "Ada"}}
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with proving_copy(tmp_path) as world:
+    with checked_copy(tmp_path) as world:
         yield world
 
 
@@ -32,7 +32,7 @@ def runs(done: Any) -> list[dict[str, Any]]:
     return found
 
 
-def test_nothing_changed_is_exit_0_says_so_and_asks_the_registry_nothing(world: World) -> None:
+def test_without_changes_it_exits_0_says_so_and_sends_nothing(world: World) -> None:
     done = world.run("agent", "run", "--changed")
     assert (done.code, done.out, world.seen) == (0, "", [])
     assert "no prompt changed since HEAD: no agent was run" in done.err
@@ -85,7 +85,7 @@ def test_when_the_time_is_up_it_is_exit_1_and_an_error_in_the_file(world: World)
     running = fault(asking("GET", "execution-results"), lambda seen, forward: failing(202, "running"))
     world.faults.append(running)
     done = world.run("agent", "run", "--changed", "--timeout", "0.05", "--junit", "report.xml")
-    assert (done.code, "still running when the time was up; execution 1" in done.err) == (1, True)
+    assert (done.code, "timed out; execution 1 is still running" in done.err) == (1, True)
     assert suites(world.root / "report.xml") == {"bot": {"run": "error"}}
 
 
@@ -100,7 +100,7 @@ def test_an_agent_that_pins_another_version_is_no_pass(world: World) -> None:
     change(world, "a", "Hi, {name}", agents=[{"name": "old bot", "input_variables": {"name": "Ada"}}])
     done = world.run("agent", "run", "--changed", "--json")
     (one,) = runs(done)
-    assert (done.code, one["reason"]) == (1, "no proof of a v2: its step only uses v1")
+    assert (done.code, one["reason"]) == (1, "a v2 was not checked: step only uses v1")
     assert world.run("agent", "run", "--changed", "--allow-unbound").code == 0
 
 
@@ -121,7 +121,7 @@ def sent(world: World) -> list[dict[str, str]]:
     return [one.body.get("metadata") for one in world.seen if one.path.endswith("/run")]
 
 
-def test_a_trace_goes_along_and_where_no_request_id_comes_back_that_is_said(world: World) -> None:
+def test_a_trace_is_sent_with_the_run_and_a_missing_request_id_is_reported(world: World) -> None:
     change(world, "a", "Hi, {name}", agents=[BOT])
     world.commit("Change a")
     done = world.run("agent", "run", "bot", "--var", "name=Ada", "--track", "--json")
@@ -166,14 +166,14 @@ def log_request(world: World) -> int:
     return int(world.call("POST", "/log-request", body).body["id"])
 
 
-def test_a_registry_that_takes_no_metadata_is_asked_again_without_and_that_is_said(world: World) -> None:
+def test_a_run_is_started_again_without_rejected_metadata_and_that_is_reported(world: World) -> None:
     def has_metadata(seen: Any) -> bool:
         return seen.path.endswith("/run") and "metadata" in seen.body
 
     world.faults.append(fault(has_metadata, failing(422, "extra fields not permitted")))
     done = world.run("agent", "run", "bot", "--track", "--var", "name=Ada", "--json")
     assert (done.code, len(started(world))) == (0, 2)
-    assert "took no metadata; nothing is noted" in done.err
+    assert "not tracked: the registry rejected metadata" in done.err
     assert runs(done)[0]["tracked"]["with_run"] is False
 
 
@@ -190,14 +190,14 @@ def test_a_detached_head_takes_the_branch_from_the_workflow(world: World) -> Non
 
 
 WRONG = [
-    ([], "no agent is named"),
-    (["bot", "--changed"], "exclude each other"),
+    ([], "no agent named"),
+    (["bot", "--changed"], "cannot be combined"),
     (["bot", "--since", "HEAD"], "--since needs --changed"),
-    (["bot", "--output", "prompts"], "--output prompts cannot be written"),
+    (["bot", "--output", "prompts"], "--output: cannot write prompts"),
 ]
 
 
 @pytest.mark.parametrize(("options", "said"), WRONG)
-def test_wrong_usage_is_exit_2_and_asks_nothing(world: World, options: list[str], said: str) -> None:
+def test_a_usage_error_is_exit_2_and_sends_nothing(world: World, options: list[str], said: str) -> None:
     done = world.run("agent", "run", *options)
     assert (done.code, said in done.err, world.seen) == (2, True, [])

@@ -96,9 +96,9 @@ def test_lint_tells_where_and_what_to_do(
     case: tuple[Path, int, list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     root, line, words = case
-    began = time.monotonic()
+    began = time.process_time()
     assert run(["-C", str(root), "--json", "lint"], {}) == 1
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
     problems = [
         problem
         for problem in json.loads(capsys.readouterr().out)["problems"]

@@ -13,16 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from click.shell_completion import split_arg_string
 
 from promptsync.cli import VERBS, run
-from promptsync.commands.completion import Word, quoted, split
+from promptsync.commands.shared.completion import VARIABLE
 
 ROOT = Path(__file__).parents[2]
-BREAKS = " \t\n\"'@><=;|&(:"
-"""Where bash begins a new word, as it is installed."""
-
 ODD_NAMES = [
     "a:b:c",
     "back\\slash",
@@ -62,20 +58,22 @@ def copy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def offered(copy: Path, capsys: pytest.CaptureFixture[str]):
-    """Asks what is offered for a line, as a shell that replaces whole words."""
+def offered(copy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """Returns what is offered for a line, as to a shell that replaces whole words."""
 
-    def ask(line: str, *before: str, shell: str = "zsh") -> list[str]:
+    def complete(line: str) -> list[str]:
         capsys.readouterr()
-        assert run([*before, "-C", str(copy), "completion", shell, "--line", line], {}) == 0
+        line = line.replace("promptsync", f"promptsync -C {shlex.quote(str(copy))}", 1)
+        monkeypatch.setenv("COMP_WORDS", line)
+        monkeypatch.setenv("COMP_CWORD", str(len(split_arg_string(f"{line}.")) - 1))
+        assert run([], {VARIABLE: "zsh_complete"}) == 0
         out, err = capsys.readouterr()
         assert err == ""
-        return [row.split("\t")[1] if row.startswith("word\t") else row for row in out.splitlines()]
+        rows = out.splitlines()
+        triples = zip(rows[::3], rows[1::3], strict=False)
+        return [value if kind == "plain" else kind for kind, value in triples]
 
-    def there(line: str) -> list[str]:
-        return ask(line.replace("promptsync", f"promptsync -C {shlex.quote(str(copy))}", 1))
-
-    return there
+    return complete
 
 
 def test_every_verb_is_offered_in_the_order_of_the_help(offered):
@@ -97,7 +95,9 @@ def test_every_verb_is_offered_in_the_order_of_the_help(offered):
         ("promptsync label move a:", ["a:b:c"]),
         ("promptsync label move a:b:c ", ["pre prod", "prod"]),
         ("promptsync push --label p", ["pre prod", "prod"]),
-        ("promptsync push --label=p", ["--label=pre prod", "--label=prod"]),
+        ("promptsync push --label=p", ["pre prod", "prod"]),
+        ("promptsync help st", ["status"]),
+        ("promptsync diff support/r", ["support/refund"]),
         ("promptsync promote pre", ["pre prod"]),
         ("promptsync rollback user@home --label ", ["pre prod", "prod"]),
         ("promptsync --remote ", ["local", "my team"]),
@@ -152,54 +152,33 @@ def test_nothing_is_written_and_nothing_is_asked(copy, offered):
 
 
 def test_a_directory_without_anything_offers_nothing(tmp_path, capsys):
-    assert run(["completion", "bash", "--line", f"promptsync -C {tmp_path} push "], {}) == 0
-    assert run(["completion", "bash", "--line", f"promptsync -C {tmp_path}/gone push "], {}) == 0
-    assert run(["completion", "bash", "--line", "promptsync push 'x"], {}) == 0
-    assert capsys.readouterr().err == ""
+    for line in (f"-C {tmp_path} push ", f"-C {tmp_path}/gone push ", f"-C {tmp_path} push 'x"):
+        environ = {VARIABLE: "bash_complete", "COMP_LINE": f"promptsync {line}", "COMP_WORD": ""}
+        assert run([], environ) == 0
+    assert capsys.readouterr() == ("\n\n\n", "")
 
 
-# -- words --------------------------------------------------------------------------------------------------
+# -- bash, which splits words ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("line", "texts"),
+    ("line", "word", "replies"),
     [
-        ("", [""]),
-        ("p", ["p"]),
-        ("p ", ["p", ""]),
-        ("p 'a b", ["p", "a b"]),
-        ('p "a \\" b', ["p", 'a " b']),
-        ("p 'a b' ", ["p", "a b", ""]),
-        ("p a\\ b", ["p", "a b"]),
-        ("p '' ", ["p", "", ""]),
-        ('p x"y z"w', ["p", "xy zw"]),
-        ("p a\\", ["p", "a"]),
+        ("promptsync push 'it", "it", ["it's mine"]),
+        ("promptsync push it", "it", ["'it'\"'\"'s mine'"]),
+        ("promptsync push a:b", "b", ["b:c"]),
+        ("promptsync push a:", "", ["b:c"]),
+        ('promptsync push "a:b', "a:b", ["a:b:c"]),
+        ("promptsync push user@", "@", ["@home"]),
+        ("promptsync push --label=prod", "prod", ["prod"]),
+        ("promptsync push --label=", "", ["'pre prod'", "prod"]),
+        ("promptsync push --dry", "--dry", ["--dry-run"]),
     ],
 )
-def test_a_line_is_split_as_shells_do(line, texts):
-    assert [word.text for word in split(line)] == texts
-
-
-@given(
-    st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1), min_size=1)
-)
-def test_words_that_are_quoted_come_back(texts):
-    line = " ".join(shlex.quote(text) for text in texts) + " "
-    assert [word.text for word in split(line)] == [*texts, ""]
-
-
-@given(
-    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1),
-    st.sampled_from(["", '"', "'"]),
-    st.integers(0, 10),
-)
-def test_a_reply_completes_the_word_in_bash(name, quote, typed):
-    """What bash keeps of the line and what replaces the rest together are the whole name again."""
-    begun = quote + quoted(name[:typed], Word(quote=quote))
-    word = split(f"p {begun}", BREAKS)[-1]
-    assert word.text == name[:typed]
-    kept = begun.removesuffix(quoted(word.text, word)) if word.text[word.kept :] else begun
-    assert split(f"p {kept}{quoted(name, word)}{word.quote}")[-1].text == name
+def test_bash_gets_what_replaces_its_last_word(copy, capsys, line, word, replies):
+    line = line.replace("promptsync", f"promptsync -C {copy}", 1)
+    assert run([], {VARIABLE: "bash_complete", "COMP_LINE": line, "COMP_WORD": word}) == 0
+    assert capsys.readouterr().out.splitlines() == [f"plain,{reply}" for reply in replies]
 
 
 # -- real shells --------------------------------------------------------------------------------------------
@@ -230,29 +209,6 @@ def in_shell(arguments: Sequence[str], directory: Path, environ: dict[str, str])
     return done.stdout.splitlines()
 
 
-_BASH = """
-eval "$(promptsync completion bash)"
-COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDS=($1) COMP_CWORD=1
-_promptsync_completion promptsync
-printf '%s\\n' "${COMPREPLY[@]}"
-"""
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
-@pytest.mark.parametrize(
-    ("line", "replies"),
-    [
-        ("promptsync push 'it", ["it'\\''s mine"]),
-        ('promptsync push "my \\"', ['my \\"quoted\\" one']),
-        ("promptsync push a:b", ["b:c"]),
-        ("promptsync push user@", ["home"]),
-        ("promptsync push --label=prod", ["prod"]),
-    ],
-)
-def test_bash_gets_what_it_has_to_insert(copy, program, line, replies):
-    assert in_shell(["bash", "--norc", "-c", _BASH, "bash", line], copy, program) == replies
-
-
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_a_tab_in_bash_completes_the_line(copy, program):
     master, slave = pytest.importorskip("pty").openpty()
@@ -271,7 +227,7 @@ def test_a_tab_in_bash_completes_the_line(copy, program):
             os.write(master, b'eval "$(promptsync completion bash)"\recho ready-$((1+1))\r')
             read_until(master, b"ready-2")
             os.write(master, b"promptsync push it\t")
-            read_until(master, b"it\\'s\\ mine ")
+            read_until(master, b"'it'\"'\"'s mine' ")
             os.write(master, b"\x15promptsync show a:\t")
             read_until(master, b"a:b:c ")
         finally:
@@ -300,8 +256,8 @@ _promptsync_completion
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("promptsync sta", ["status:Show who changed what."]),
-        ("promptsync push --label=prod", ["--label=prod"]),
+        ("promptsync sta", ["status:Show what changed in your files and in the registry."]),
+        ("promptsync push --label=prod", ["prod"]),
         ("promptsync log 日", ["日本 語"]),
     ],
 )
@@ -313,8 +269,8 @@ def test_zsh_gets_whole_words(copy, program, line, words):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("promptsync sta", ["status\tShow who changed what."]),
-        ("promptsync push --label=prod", ["--label=prod"]),
+        ("promptsync sta", ["status\tShow what changed in your files and in the registry."]),
+        ("promptsync push --label=prod", ["prod"]),
         ("promptsync log 日", ["日本 語"]),
     ],
 )

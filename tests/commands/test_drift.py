@@ -42,4 +42,4 @@ def test_what_belongs_to_others_is_no_drift(world: World) -> None:
 def test_the_last_push_alone_cannot_tell_of_drift(world: World) -> None:
     done = world.run("status", "--drift", "--offline")
     assert done.code == 2
-    assert "--offline cannot tell what the registry holds now" in done.err
+    assert "--drift needs the registry" in done.err

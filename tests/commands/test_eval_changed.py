@@ -1,4 +1,4 @@
-"""``eval run --changed``: exactly the evaluations of what changed, and what their runs prove."""
+"""``eval run --changed``: exactly the evaluations of what changed, and which versions they check."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proving_copy import document, edited, proving_copy, started, suites
+from checked_copy import checked_copy, document, edited, started, suites
 from worlds import KEY, World, asking, failing, fault
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with proving_copy(tmp_path) as world:
+    with checked_copy(tmp_path) as world:
         yield world
 
 
@@ -34,7 +34,7 @@ def ran(done: Any) -> list[str]:
     return [one["evaluation"] for one in document(done, "eval run")["runs"]]
 
 
-def test_nothing_changed_is_exit_0_says_so_and_asks_the_registry_nothing(world: World) -> None:
+def test_without_changes_it_exits_0_says_so_and_sends_nothing(world: World) -> None:
     done = world.run("eval", "run", "--changed", "--junit", "out/report.xml")
     assert (done.code, done.out) == (0, "")
     assert "no prompt changed since HEAD: no evaluation was run" in done.err
@@ -44,7 +44,7 @@ def test_nothing_changed_is_exit_0_says_so_and_asks_the_registry_nothing(world: 
     assert (body["changed"], body["runs"], body["since"]) == ([], [], "HEAD")
 
 
-def test_what_names_no_evaluation_is_named_and_runs_nothing(world: World) -> None:
+def test_a_prompt_without_an_evaluation_is_listed_and_runs_nothing(world: World) -> None:
     world.write("c", "Still nobody")
     done = world.run("eval", "run", "--changed")
     assert done.code == 0
@@ -102,7 +102,7 @@ def test_a_score_shows_what_was_before_and_how_it_changed(world: World) -> None:
     done = world.run("eval", "run", "--changed", "--json")
     (one,) = document(done, "eval run")["runs"]
     assert (one["score"], one["previous_score"], one["change"], one["minimum"]) == (0, 100, -100, 50)
-    assert (done.code, one["reason"]) == (1, "scored 0, under the minimum of 50")
+    assert (done.code, one["reason"]) == (1, "score 0 is below the minimum of 50")
 
 
 MINIMA = [([], 50), (["--min-score", "10"], 50), (["--min-score", "60"], 60)]
@@ -119,29 +119,29 @@ def test_a_run_of_another_version_is_no_pass(world: World) -> None:
     change(world, "a", "A polite hi, {name}", evaluations=["a once"])
     done = world.run("eval", "run", "--changed", "--junit", "report.xml")
     assert done.code == 1
-    assert "a once: no proof of a v2: its report names v1" in done.err
+    assert "a once: a v2 was not checked: the report names v1" in done.err
     assert "--allow-unbound" in done.err
-    assert suites(world.root / "report.xml") == {"a once": {"score": "passed", "proof of a v2": "failure"}}
+    assert suites(world.root / "report.xml") == {"a once": {"score": "passed", "checks a v2": "failure"}}
     allowed = world.run("eval", "run", "--changed", "--allow-unbound", "--junit", "report.xml")
-    assert (allowed.code, "no proof of a v2" in allowed.out) == (0, True)
-    assert suites(world.root / "report.xml")["a once"]["proof of a v2"] == "skipped"
+    assert (allowed.code, "a v2 was not checked" in allowed.out) == (0, True)
+    assert suites(world.root / "report.xml")["a once"]["checks a v2"] == "skipped"
 
 
-def test_a_run_is_no_proof_of_a_file_that_is_not_published(world: World) -> None:
+def test_a_run_does_not_check_a_file_that_is_not_published(world: World) -> None:
     world.write("a", "An edit, {name}", evaluations=["a is polite"])
     done = world.run("eval", "run", "--changed", "--json")
     body = document(done, "eval run")
     assert (done.code, body["unpublished"], len(started(world))) == (1, ["a"], 1)
     assert body["runs"][0]["unbound"][0]["version"] is None
-    assert body["error"]["hint"].startswith("promptsync push publishes")
+    assert body["error"]["hint"].startswith("promptsync push\n")
     assert world.run("eval", "run", "--changed", "--allow-unbound").code == 0
 
 
-def test_a_run_is_no_proof_of_a_parent_whose_snippet_is_not_published(world: World) -> None:
+def test_a_run_does_not_check_a_parent_whose_snippet_is_not_published(world: World) -> None:
     world.write("tone", content="as polite as can be")
     done = world.run("eval", "run", "--changed")
     assert done.code == 1
-    assert "no proof of b: it contains tone, whose file is not the registry's latest version" in done.err
+    assert "b was not checked: it contains tone, whose file is not the registry's latest version" in done.err
 
 
 def test_a_name_that_the_registry_does_not_have_stops_everything_before_it_starts(world: World) -> None:
@@ -166,11 +166,11 @@ def test_what_the_registry_fails_at_in_the_middle_is_exit_4_and_an_error_in_the_
     assert sorted(map(str, results.values())) == ["{'run': 'error'}", "{'score': 'passed'}"]
 
 
-def test_a_start_that_nobody_knows_about_is_exit_5(world: World) -> None:
+def test_a_start_with_an_unknown_outcome_is_exit_5(world: World) -> None:
     change(world, "a", "A polite hi, {name}", evaluations=["a is polite"])
     world.faults.append(fault(asking("POST", "/run"), failing(500)))
     done = world.run("eval", "run", "--changed")
-    assert (done.code, "nobody knows whether" in done.err, len(started(world))) == (5, True, 1)
+    assert (done.code, "may or may not have been started" in done.err, len(started(world))) == (5, True, 1)
 
 
 def test_when_the_time_is_up_it_is_exit_1_and_an_error_in_the_file(world: World) -> None:
@@ -180,7 +180,7 @@ def test_when_the_time_is_up_it_is_exit_1_and_an_error_in_the_file(world: World)
     change(world, "a", "A polite hi, {name}", evaluations=["a is polite"])
     world.faults.append(edited(busy, "/evaluations/5"))
     done = world.run("eval", "run", "--changed", "--timeout", "0.05", "--junit", "report.xml")
-    assert (done.code, "still running when the time was up; report 5" in done.err) == (1, True)
+    assert (done.code, "timed out; report 5 is still running" in done.err) == (1, True)
     assert suites(world.root / "report.xml") == {"a is polite": {"run": "error"}}
 
 
@@ -211,19 +211,19 @@ def test_a_file_that_cannot_be_written_is_found_before_anything_runs(world: Worl
     done = world.run("eval", "run", "a is polite", "--junit", place, "--json")
     error = document(done, "eval run")["error"]
     assert (done.code, error["code"], world.seen) == (2, "usage", [])
-    assert f"--junit {place} cannot be written: " in error["message"]
+    assert f"--junit: cannot write {place}: " in error["message"]
 
 
 WRONG = [
-    ([], "no evaluation is named"),
-    (["a is polite", "--changed"], "exclude each other"),
+    ([], "no evaluation named"),
+    (["a is polite", "--changed"], "cannot be combined"),
     (["a is polite", "--since", "HEAD"], "--since needs --changed"),
     (["a is polite", "--allow-unbound"], "--allow-unbound needs --changed"),
 ]
 
 
 @pytest.mark.parametrize(("options", "said"), WRONG)
-def test_wrong_usage_is_exit_2_and_asks_nothing(world: World, options: list[str], said: str) -> None:
+def test_a_usage_error_is_exit_2_and_sends_nothing(world: World, options: list[str], said: str) -> None:
     done = world.run("eval", "run", *options)
     assert (done.code, said in done.err, world.seen) == (2, True, [])
 
@@ -234,8 +234,9 @@ def test_a_workflow_gets_a_table_and_outputs(world: World, tmp_path: Path) -> No
     environ = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_OUTPUT": str(outputs)}
     done = world.run("eval", "run", "--changed", "--min-score", "50", **environ)
     assert done.code == 1
-    assert "| Evaluation | Prompts | Score | Last | Change | Minimum | Verdict |" in summary.read_text()
-    assert "| `a is polite` | `a` | 0 | - | - | 50 | **failed**" in summary.read_text()
+    text = summary.read_text()
+    assert "| Evaluation | Prompts | Report | Score | Last | Change | Minimum | Result |" in text
+    assert "| `a is polite` | `a` | 5 | **0** | - | - | 50 | **failed**: `score 0 is below" in text
     found = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
     assert (found["passed"], json.loads(found["scores"])) == ("false", {"a is polite": 0})
     assert json.loads(found["changed"]) == ["a"]
@@ -246,10 +247,10 @@ def test_without_waiting_it_only_starts(world: World) -> None:
     done = world.run("eval", "run", "--changed", "--no-wait", "--json")
     (one,) = document(done, "eval run")["runs"]
     assert (done.code, one["status"], one["passed"]) == (0, "running", None)
-    assert "promptsync eval show 5 tells how it ends" in done.err
+    assert "promptsync eval show 5 --wait" in done.err
 
 
-def test_ctrl_c_leaves_a_note_of_what_goes_on(world: World) -> None:
+def test_ctrl_c_reports_what_is_still_running(world: World) -> None:
     change(world, "a", "A polite hi, {name}", evaluations=["a is polite"])
     world.faults.append(edited(lambda body: body.update(status="RUNNING"), "/evaluations/5"))
     command = [
@@ -275,5 +276,5 @@ def test_ctrl_c_leaves_a_note_of_what_goes_on(world: World) -> None:
     body = json.loads(out)
     assert process.returncode == body["exit_code"] == 130, err
     assert [(one["status"], one["passed"]) for one in body["runs"]] == [("running", None)]
-    assert "promptsync eval show 5 --wait" in body["error"]["details"][0]
+    assert "promptsync eval show 5 --wait" in body["error"]["hint"]
     assert "Traceback" not in err

@@ -73,17 +73,17 @@ def test_a_score_under_the_minimum_is_exit_1(here: Copy) -> None:
     assert here.run("eval", "run", "quality", "--min-score", "50").code == 0
     ran = here.run("eval", "run", "quality", "--min-score", "50.5")
     assert ran.code == 1
-    assert ran.rows[1][:8] == ["quality", "v1", "4", "50", "50", "0", "50.5", "scored"]
-    assert "quality: scored 50, under the minimum of 50.5" in ran.err
-    assert "quality: row 2, contains: the check said no" in ran.out
+    assert ran.rows[1][:9] == ["quality", "v1", "4", "50", "50", "0", "50.5", "failed:", "score"]
+    assert "quality: score 50 is below the minimum of 50.5" in ran.err
+    assert "quality: row 2, contains: check returned false" in ran.out
     (found,) = here.run("eval", "run", "quality", "--min-score", "50.5", "--json").document["runs"]
-    assert found["missed_cells"] == [{"row": 2, "column": "contains", "reason": "the check said no"}]
+    assert found["missed_cells"] == [{"row": 2, "column": "contains", "reason": "check returned false"}]
     assert "answered by echo" in ran.out
 
 
 def test_without_a_score_it_is_exit_1_unless_that_is_allowed(here: Copy) -> None:
     ran = here.run("eval", "run", "unscored")
-    assert (ran.code, "it has no score" in ran.err) == (1, True)
+    assert (ran.code, "unscored: no score" in ran.err) == (1, True)
     assert here.run("eval", "run", "unscored", "--allow-unscored", "--min-score", "90").code == 0
 
 
@@ -98,7 +98,7 @@ def test_failed_cells_are_exit_1_with_row_and_reason(here: Copy, tmp_path: Path)
     assert [(cell["row"], cell["column"]) for cell in found["failed_cells"]] == [
         (row, column) for row in (1, 2) for column in ("output", "contains")
     ]
-    assert "gave no answer" in found["failed_cells"][0]["reason"]
+    assert "did not answer" in found["failed_cells"][0]["reason"]
     assert (found["passed"], found["model"], found["reason"]) == (False, "m", "4 failed cells")
     assert "quality: row 2, output: " in here.run("eval", "run", "quality").out
 
@@ -156,7 +156,7 @@ def test_a_run_by_name_has_to_reach_the_minimum_that_checks_name(here: Copy) -> 
     config.write_text(text + "checks: [{match: '*', evaluation: quality, min_score: 80}]\n", "utf-8")
     ran = here.run("eval", "run", "quality", "--min-score", "10")
     assert ran.code == 1
-    assert "under the minimum of 80" in ran.out and "the check said no" in ran.out
+    assert "below the minimum of 80" in ran.out and "check returned false" in ran.out
 
 
 def test_a_run_is_shown_with_the_score_before_it(here: Copy) -> None:
@@ -222,15 +222,15 @@ def test_all_pages_of_a_list_are_read(here: Copy) -> None:
 
 
 WRONG = [
-    (["eval", "run"], "no evaluation is named"),
+    (["eval", "run"], "no evaluation named"),
     (["eval", "run", "quality", "--min-score", "101"], "--min-score"),
     (["eval", "run", "quality", "--timeout", "0"], "--timeout"),
-    (["eval", "run", "quality", "--no-wait", "--timeout", "1"], "exclude each other"),
+    (["eval", "run", "quality", "--no-wait", "--timeout", "1"], "cannot be combined"),
     (["eval", "show", "quality", "--timeout", "1"], "--timeout needs --wait"),
-    (["agent", "run", "bot", "--label", "a", "--version", "1"], "exclude each other"),
+    (["agent", "run", "bot", "--label", "a", "--version", "1"], "cannot be combined"),
     (["agent", "run", "bot", "--var", "x"], "not of the form NAME=TEXT"),
-    (["dataset", "list", "--created-after", "soon"], "is no date"),
-    (["dataset", "list", "--external-id", "1"], "only given together"),
+    (["dataset", "list", "--created-after", "soon"], "is not a date"),
+    (["dataset", "list", "--external-id", "1"], "require each other"),
     (["dataset", "list", "--status", "gone"], "--status"),
     (["eval"], "no verb given"),
     (["eval", "walk"], "walk"),
@@ -238,7 +238,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "said"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
-def test_wrong_usage_is_exit_2_and_asks_nothing(here: Copy, arguments: list[str], said: str) -> None:
+def test_a_usage_error_is_exit_2_and_sends_nothing(here: Copy, arguments: list[str], said: str) -> None:
     ran = here.run(*arguments)
     assert ran.code == 2
     assert said in ran.err
@@ -249,14 +249,14 @@ def test_wrong_usage_is_exit_2_and_asks_nothing(here: Copy, arguments: list[str]
     "arguments",
     [["eval", "run", "qualty"], ["eval", "show", "nobody"], ["agent", "run", "bt"], ["eval", "show", "99"]],
 )
-def test_what_the_registry_does_not_have_is_named(here: Copy, arguments: list[str]) -> None:
+def test_an_unknown_name_is_reported(here: Copy, arguments: list[str]) -> None:
     ran = here.run(*arguments, "--json")
     assert ran.code == 2
     assert ran.document["error"]["code"] == "not-found"
     assert ran.document["runs"] == []
 
 
-def test_the_table_tells_what_the_registry_said_and_the_error_the_request_too(here: Copy) -> None:
+def test_the_table_has_the_message_of_the_registry_and_the_error_names_the_request(here: Copy) -> None:
     (here.root / "registry.yaml").write_text(FIXTURES.replace("prompt: ask, scores", "prompt: gone, scores"))
     ran = here.run("eval", "run", "quality")
     assert ran.code == 4
@@ -275,7 +275,7 @@ def test_control_characters_of_a_registry_never_reach_the_terminal(here: Copy) -
         assert "\u202e" not in ran.out + ran.err
 
 
-def test_ctrl_c_leaves_a_note_of_what_goes_on(here: Copy) -> None:
+def test_ctrl_c_reports_what_is_still_running(here: Copy) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         command = [
@@ -308,7 +308,7 @@ def test_ctrl_c_leaves_a_note_of_what_goes_on(here: Copy) -> None:
     (found,) = body["runs"]
     assert (found["status"], found["passed"]) == ("running", None)
     assert body["error"]["code"] == "interrupted"
-    assert f"promptsync eval show {found['report_id']} --wait" in body["error"]["details"][0]
+    assert f"promptsync eval show {found['report_id']} --wait" in body["error"]["hint"]
     assert "Traceback" not in err
     shown = here.run("eval", "show", str(found["report_id"]), "--wait", "--timeout", "20", "--json")
     assert [one["status"] for one in shown.document["runs"]] == ["completed"]

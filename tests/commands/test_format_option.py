@@ -26,14 +26,14 @@ def edited(world: World) -> World:
 
 def test_the_plan_of_a_push_comes_with_its_differences(edited: World) -> None:
     out = edited.ok("push", "--dry-run", "--format", "markdown").out
-    assert out.startswith("**1 prompt: 1 to update** · fingerprint `")
-    assert "  update  a  v1 -> v2" in out and "  left  b: behind, changed in the registry" in out
+    assert out.startswith("**1 prompt to publish** · `team (")
+    assert "  update  a  v1 -> v2" in out and "  skipped  b: behind, changed in the registry" in out
     assert "+Good morning {name}" in out and "Theirs" not in out
 
 
 def test_a_push_tells_what_it_did(edited: World) -> None:
     out = edited.ok("push", "--format", "markdown").out
-    assert out.startswith("**1 version published**") and "  published  a  v2" in out
+    assert out.startswith("**1 prompt published, 1 skipped**") and "  published  a  v2" in out
     assert edited.ok("push", "--format", "markdown").out.startswith("**Nothing to publish**")
 
 
@@ -73,7 +73,7 @@ def test_runs_and_deploys_come_as_markdown(tmp_path: Path, capsys: pytest.Captur
         return capsys.readouterr().out
 
     planned = markdown("deploy", "--label", "prod", "--allow-dirty", "--dry-run", "--rehearse")
-    assert planned.startswith("**To release to `prod`: 7 prompts**")
+    assert planned.startswith("**7 prompts to release to `prod`**")
     assert "**Rehearsal passed**" in planned and "<code>support/refund</code>: new" in planned
     deployed = markdown("deploy", "--label", "prod", "--allow-dirty")
     assert deployed.startswith("**7 prompts released to `prod`**")

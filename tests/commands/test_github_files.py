@@ -13,7 +13,7 @@ from worlds import KEY, World
 
 from promptsync.cli import run
 from promptsync.errors import Refused
-from promptsync.show.github import disarmed, tell_github
+from promptsync.show.github import disarmed, write_github_files
 
 
 def test_a_failure_becomes_the_summary_of_the_step(
@@ -36,7 +36,7 @@ def test_a_summary_that_cannot_be_written_is_said_and_changes_no_exit_code(
 
 def test_outputs_of_several_lines_cannot_be_ended_by_what_is_in_them(tmp_path: Path) -> None:
     place = tmp_path / "output"
-    tell_github({"GITHUB_OUTPUT": str(place)}, (), {"released": "a=1", "body": "one\nEOF\ntwo"}, None)
+    write_github_files({"GITHUB_OUTPUT": str(place)}, (), {"released": "a=1", "body": "one\nEOF\ntwo"}, None)
     first, opening, *rest = place.read_text().splitlines()
     assert first == "released=a=1"
     assert opening.startswith("body<<end-")
@@ -45,7 +45,9 @@ def test_outputs_of_several_lines_cannot_be_ended_by_what_is_in_them(tmp_path: P
 
 def test_hostile_text_cannot_leave_the_fence_of_an_error(tmp_path: Path) -> None:
     place = tmp_path / "summary"
-    tell_github({"GITHUB_STEP_SUMMARY": str(place)}, (), {}, Refused("```\n# @everybody", hint="``` x"))
+    write_github_files(
+        {"GITHUB_STEP_SUMMARY": str(place)}, (), {}, Refused("```\n# @everybody", hint="``` x")
+    )
     lines = place.read_text().splitlines()
     assert lines.count("````text") == lines.count("````") == 2
 
@@ -96,7 +98,7 @@ def test_a_text_that_goes_into_a_file_stays_as_it_is(world: World) -> None:
 def test_a_summary_beyond_what_github_takes_is_left_out_and_said(tmp_path: Path) -> None:
     place = tmp_path / "summary"
     for _ in range(3):
-        tell_github({"GITHUB_STEP_SUMMARY": str(place)}, ["x" * 600_000], {}, None)
+        write_github_files({"GITHUB_STEP_SUMMARY": str(place)}, ["x" * 600_000], {}, None)
     text = place.read_text()
     assert len(text) < 700_000
-    assert "too large" in text
+    assert "too long" in text

@@ -52,8 +52,10 @@ def test_what_belongs_here_comes_in_one_go_and_is_ready_to_be_committed(full: Wo
     assert "30 prompts adopted" in done.out
     assert "13 not adopted: outside of include" in done.out
     assert full.states() == dict.fromkeys(OURS, "in-sync")
-    assert full.run("status", "--json").document["not_adopted"] == 13
-    assert full.run("status").out.endswith("30 prompts, all in sync\n  13 not adopted: outside of include\n")
+    assert full.run("status", "--json").document["not_included"] == 13
+    assert full.run("status").out.endswith(
+        "30 prompts, all in sync\n  13 prompts of the registry not matched by include:\n"
+    )
     commands = re.findall(r"^  (git .*)$", done.out, re.MULTILINE)
     assert [command.split()[3] for command in commands] == ["add", "commit"]
     for command in commands:
@@ -67,7 +69,7 @@ def test_what_belongs_here_comes_in_one_go_and_is_ready_to_be_committed(full: Wo
 def test_all_of_it_comes_when_that_is_what_is_meant(full: World) -> None:
     found = adopt(full, "--include", "*", "--json").document
     assert {one["name"] for one in found["adopted"]} == OURS | THEIRS
-    assert found["not_adopted"] == 0
+    assert found["not_included"] == 0
     assert found["created"] == ["promptsync.yaml", "prompts/", ".gitignore"]
     assert [step["do"].split()[0] for step in found["next"]] == ["promptsync", "git", "git"]
     assert full.run("status", "--exit-code").code == 0
@@ -297,9 +299,12 @@ def test_a_plain_init_takes_the_registry_and_what_belongs_here_as_well(full: Wor
 
 def test_who_includes_nothing_of_the_registry_is_told_so(full: World) -> None:
     assert full.run("init", "--url", full.url, "--include", "accounts/*").code == 0
-    assert "include matches none of the 43 prompts of the registry" in full.run("status").out
+    assert "include: matches none of the 43 prompts of the registry" in full.run("status").out
 
 
 def test_who_includes_all_is_told_how_to_leave_others_alone(full: World) -> None:
     assert full.run("init", "--url", full.url).code == 0
-    assert "if another repository keeps them, say which are yours: include:" in full.run("status").out
+    assert (
+        "set include: in promptsync.yaml if some of them belong to another repository"
+        in full.run("status").out
+    )

@@ -110,7 +110,7 @@ REFUSALS: list[tuple[tuple[str, ...], int, str]] = [
     (("label", "set", "refund", "new", "--version", "0"), 2, "--help"),
     (("label", "set", "refund", " "), 2, "a word, such as prod"),
     (("label", "set", "refund"), 2, "--help"),
-    (("label", "mve", "refund", "prod"), 2, "did you mean promptsync label move?"),
+    (("label", "mve", "refund", "prod"), 2, "did you mean 'promptsync label move'?"),
     (("rollback", "refund"), 2, "--help"),
     (("rollback", "refund", "--label", "prod"), 3, "--label prod --to N"),
     (("rollback", "refund", "--label", "staging"), 2, "label set refund staging"),

@@ -205,15 +205,17 @@ def test_quiet_leaves_the_answer_alone(busy: World) -> None:
 
 
 MEANT = [
-    (["statsu"], "did you mean promptsync status?"),
-    (["STATUS"], "did you mean promptsync status?"),
-    (["publish"], "did you mean promptsync push?"),
-    (["ls"], "did you mean promptsync ls-remote?"),
-    (["help"], "promptsync VERB --help"),
-    (["qqqqqq"], "promptsync --help lists the verbs"),
-    (["eval", "rn"], "did you mean promptsync eval run?"),
-    (["label", "mvoe"], "did you mean promptsync label move?"),
-    (["label", "qqqqqq"], "its verbs are list, set, move, delete"),
+    (["statsu"], "did you mean 'promptsync status'?"),
+    (["STATUS"], "did you mean 'promptsync status'?"),
+    (["publish"], "did you mean 'promptsync push'?"),
+    (["ls"], "did you mean 'promptsync ls-remote'?"),
+    (["help", "statsu"], "did you mean 'promptsync status'?"),
+    (["help", "eval", "rn"], "did you mean 'promptsync eval run'?"),
+    (["help", "diff", "more"], "promptsync diff has no verb 'more'"),
+    (["qqqqqq"], "hint: promptsync help\n"),
+    (["eval", "rn"], "did you mean 'promptsync eval run'?"),
+    (["label", "mvoe"], "did you mean 'promptsync label move'?"),
+    (["label", "qqqqqq"], "hint: promptsync label --help"),
     (["ls-remote", "--status", "activ"], "Did you mean 'active'?"),
     (["--color", "alwys", "status"], "Did you mean 'always'?"),
     (["push", "--dryrun"], "'--dry-run'"),
@@ -222,7 +224,7 @@ MEANT = [
 
 
 @pytest.mark.parametrize(("arguments", "told"), MEANT, ids=[" ".join(row[0]) for row in MEANT])
-def test_who_mistypes_is_told_what_there_is(arguments, told, capsys):
+def test_a_mistyped_word_gets_a_suggestion(arguments, told, capsys):
     assert run(arguments, {}) == 2
     out, err = capsys.readouterr()
     assert told in err
@@ -234,7 +236,7 @@ def test_promptsync_alone_prints_the_verbs_by_what_they_are_for(capsys):
     out, err = capsys.readouterr()
     heads = [line for line in out.splitlines() if line and not line.startswith(" ")]
     assert heads[1:-2] == [f"{group}:" for group in GROUPS]
-    assert "hint: promptsync status shows where you stand" in err
+    assert "hint: promptsync status\n" in err
 
 
 def test_every_option_says_what_it_does():
@@ -269,3 +271,24 @@ def commands(command: click.Command, path: str) -> list[tuple[str, click.Command
             assert below is not None
             found += commands(below, f"{path} {name}".strip())
     return found
+
+
+# -- help ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [[], ["diff"], ["label"], ["eval", "run"]], ids=" ".join)
+def test_help_shows_the_same_as_the_help_option(words, capsys):
+    assert run(["help", *words], {}) == 0
+    shown = capsys.readouterr().out
+    assert run([*words, "--help"], {}) == 0
+    assert capsys.readouterr().out == shown
+    assert "Usage: promptsync" in shown
+    assert "\n  [" not in shown  # arguments are described in the text
+
+
+def test_n_means_a_dry_run_wherever_it_exists():
+    names = [
+        option.name for _, command in commands(group, "") for option in command.params if "-n" in option.opts
+    ]
+    assert len(names) >= 3
+    assert set(names) == {"dry_run"}

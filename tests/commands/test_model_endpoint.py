@@ -16,7 +16,7 @@ from promptsync.commands import serve
 from promptsync.commands.shared.models import endpoint
 from promptsync.commands.shared.session import Environment
 from promptsync.errors import UsageError
-from promptsync.server.model import Endpoint
+from promptsync.server.checks.model import Endpoint
 
 FIXTURES = """
 datasets: [{name: cases, rows: [{question: one}]}]
@@ -47,7 +47,7 @@ def model() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         server.shutdown()
 
 
-def test_a_local_remote_asks_the_model_of_the_environment(
+def test_a_local_remote_uses_the_model_of_the_environment(
     model: tuple[str, list[dict[str, Any]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url, seen = model
@@ -96,8 +96,8 @@ def test_flags_beat_the_environment(
 
 
 REFUSED = [
-    ({}, "llama", {}, "is no URL of a model"),
-    ({}, "http://127.0.0.1:1/v1", {"key_variable": "MINE"}, "the environment has no MINE"),
+    ({}, "llama", {}, "is not the URL of a model"),
+    ({}, "http://127.0.0.1:1/v1", {"key_variable": "MINE"}, "MINE is not set"),
     ({"PROMPTSYNC_MODEL_KEY": "k"}, "http://192.0.2.1/v1", {}, "refusing plain http"),
 ]
 

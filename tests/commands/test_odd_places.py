@@ -44,7 +44,7 @@ def test_a_full_device_is_one_line_and_an_exit_code_of_its_own(tmp_path):
     with Path("/dev/full").open("w") as full:
         done = started("-C", str(tmp_path), "status", stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 5
-    assert done.stderr.splitlines() == ["error: the answer could not be written: No space left on device"]
+    assert done.stderr.splitlines() == ["error: the output could not be written: No space left on device"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
@@ -53,7 +53,7 @@ def test_help_that_finds_no_room_is_no_bug(arguments):
     with Path("/dev/full").open("w") as full:
         done = started(*arguments, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 5
-    assert done.stderr.splitlines() == ["error: the answer could not be written: No space left on device"]
+    assert done.stderr.splitlines() == ["error: the output could not be written: No space left on device"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="closes descriptors as a POSIX shell does")
@@ -139,4 +139,4 @@ def test_ci_that_is_off_is_off(world: World, ci: str, asks: bool) -> None:
     world.commit()
     done = world.on_terminal("push", "-q", answer="n\n", CI=ci)
     assert done.code == (1 if asks else 0)
-    assert ("create" in done.err and "Publish to" in done.err) is asks
+    assert ("create" in done.err and "1 prompt to publish to" in done.err) is asks

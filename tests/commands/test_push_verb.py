@@ -60,7 +60,7 @@ def test_somebody_who_publishes_while_the_question_waits_is_noticed(ahead: World
     ahead.faults.append(meanwhile)
     done = ahead.on_terminal("push", answer="y\n")
     assert (done.code, ahead.writes) == (3, [])
-    assert "the registry moved while the plan was made (a: v1 -> v2)" in done.err
+    assert "the registry changed while the plan was made (a: v1 -> v2)" in done.err
 
 
 def test_the_receipt_lists_versions_messages_and_labels(ahead: World) -> None:

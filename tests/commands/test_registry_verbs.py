@@ -34,7 +34,7 @@ def here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[World]:
 # -- ls-remote -----------------------------------------------------------------------------------------
 
 
-def test_the_list_shows_what_there_is_and_what_is_adopted(here: World) -> None:
+def test_the_list_shows_every_prompt_and_marks_those_with_a_file(here: World) -> None:
     here.write("prompts/tone.yaml", "content: Be kind.\n")
     ran = here.run("ls-remote")
     assert ran.code == 0
@@ -42,7 +42,7 @@ def test_the_list_shows_what_there_is_and_what_is_adopted(here: World) -> None:
         ["support/refund", "v2", "prod=v1", "[billing]", "two"],
         ["*", "tone", "v1", "Be", "kind."],
     ]
-    assert ran.err == "2 prompts, 1 with a file here (*)\n"
+    assert ran.err == "2 prompts, 1 with a file (*)\n"
 
 
 def test_a_pattern_crosses_slashes_and_quiet_gives_only_the_answer(here: World) -> None:
@@ -87,7 +87,7 @@ def test_where_labels_cost_a_request_each_the_list_says_how_to_get_them(
         sound.label("greet", prod=1)
         ran = broken.run("ls-remote")
         assert ran.lines == [["greet", "v1", "one"]]
-        assert "-v reads them" in ran.err
+        assert "-v fetches them" in ran.err
         assert broken.run("ls-remote", "--json").document["prompts"][0]["labels"] is None
         assert broken.run("ls-remote", "-v").lines == [["greet", "v1", "prod=v1", "one"]]
 
@@ -134,11 +134,11 @@ def test_the_log_as_json_has_whole_digests(here: World) -> None:
 
 
 def test_the_log_is_cut_and_says_so(here: World) -> None:
-    cut = here.run("log", "support/refund", "-n", "1")
+    cut = here.run("log", "support/refund", "--max-count", "1")
     assert cut.out.startswith("version 2")
     assert "version 1" not in cut.out
     assert "--all" in cut.err
-    assert here.run("log", "support/refund", "-n", "1", "--all").err == ""
+    assert here.run("log", "support/refund", "--max-count", "1", "--all").err == ""
 
 
 def test_the_file_here_tells_the_base(here: World) -> None:
@@ -149,7 +149,7 @@ def test_the_file_here_tells_the_base(here: World) -> None:
 
 
 @pytest.mark.parametrize("verb", ["log", "show"])
-def test_an_unknown_prompt_is_wrong_usage(here: World, verb: str) -> None:
+def test_an_unknown_prompt_is_a_usage_error(here: World, verb: str) -> None:
     ran = here.run(verb, "support/refnd", "--json")
     assert ran.code == 2
     assert ran.document["error"]["code"] == "not-found"

@@ -97,7 +97,7 @@ def test_a_missing_variable_is_empty_and_named_on_stderr(
 def test_examples_are_offered_where_values_are_missing(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
     root = tree(tmp_path, one='content: "Hello {name}."\nexamples: [{name: Ana}]\n')
     _, err = shown(root, capsys, "one")
-    assert err.splitlines()[1:] == ["hint: --example 1 takes the values of an example in the file"]
+    assert err.splitlines()[1:] == ["hint: --example 1 uses the variables of an example in the file"]
     assert shown(root, capsys, "one", "--example", "1") == ("Hello Ana.\n", "")
 
 
@@ -152,18 +152,20 @@ def test_values_come_from_yaml_json_or_stdin(
     ("arguments", "message"),
     [
         (["nope"], "there is no prompt 'nope'"),
-        (["oen"], "did you mean one?"),
+        (["oen"], "did you mean 'one'?"),
         (["one", "--var", "x"], "not of the form NAME=TEXT"),
         (["one", "--var", "x:={"], "is not JSON"),
         (["one", "--vars", "none.yaml"], "cannot be read"),
-        (["one", "--vars", "list.yaml"], "holds no mapping"),
-        (["one", "--example", "1"], "has 0 examples, and none has the number 1"),
-        (["one", "--label", "prod"], "add --from-registry"),
+        (["one", "--vars", "list.yaml"], "is not a mapping"),
+        (["one", "--example", "1"], "has 0 examples, so there is no example 1"),
+        (["one", "--provider", "openai"], "add --from-registry"),
+        (["one", "--label", "prod"], "promptsync push one"),
+        (["nope", "--from-registry"], "promptsync ls-remote"),
         (["one", "--llm-kwargs"], "add --from-registry"),
-        (["one", "--from-registry", "--label", "a", "--version", "1"], "exclude each other"),
+        (["one", "--from-registry", "--label", "a", "--version", "1"], "cannot be combined"),
     ],
 )
-def test_wrong_usage_is_explained(
+def test_a_usage_error_has_a_hint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     root = tree(tmp_path, one="content: x\n")
@@ -249,7 +251,7 @@ def test_offline_shows_the_files_and_says_what_that_hides(
     (root / "promptsync.yaml").write_text("remotes:\n  far: {url: 'http://127.0.0.1:9'}\n")
     out, err = shown(root, capsys, "one", "--offline")
     assert out == "file\n"
-    assert "not as it is pinned" in err
+    assert "not from the pinned version" in err
 
 
 def test_a_registry_that_cannot_be_asked_is_an_error_that_names_offline(
@@ -266,7 +268,7 @@ def test_a_registry_that_cannot_be_asked_is_an_error_that_names_offline(
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"one": "content: '@@@none@@@'\n"}, "neither in the files nor in local"),
+        ({"one": "content: '@@@none@@@'\n"}, "neither in your files nor in local"),
         ({"one": "content: '@@@chat@@@'\n", "chat": "messages: []\n"}, "only completion prompts"),
         ({"one": "content: '@@@two@@@'\n", "two": "content: '@@@one@@@'\n"}, "Snippet cycle: "),
     ],
@@ -314,8 +316,8 @@ def test_the_registry_renders_a_label_or_a_version_without_a_file(
     assert shown(root, capsys, *asked, "--label", "prod")[0] == "one y\n"
     assert shown(root, capsys, *asked, "--version", "1")[0] == "one y\n"
     assert as_json(root, capsys, *asked)["version"] == 2
-    assert render(root, "none", "--from-registry") == 4
-    assert "none" in capsys.readouterr().err
+    assert render(root, "none", "--from-registry") == 2
+    assert "there is no prompt 'none'" in capsys.readouterr().err
 
 
 def test_the_registry_gives_the_arguments_of_a_provider(

@@ -1,13 +1,13 @@
-"""Files for results: writable before anything runs, and never an old answer to a new question."""
+"""Result files: writable before anything runs, and never left with old results."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from proving_copy import suites
+from checked_copy import suites
 
-from promptsync.commands.shared.checks import first_result, result_file, told_in
+from promptsync.commands.shared.checks import errors_written_to, first_result, result_file
 from promptsync.commands.shared.session import Environment, Session
 from promptsync.errors import AnswerIsNo, PromptsyncError, UsageError
 
@@ -20,7 +20,7 @@ def test_without_a_path_nothing_is_written(tmp_path: Path) -> None:
     assert result_file(session(tmp_path), "--junit", None).write(lambda: 1 / 0 and "") is None
 
 
-def test_directories_are_made_and_nothing_else_before_there_is_a_result(tmp_path: Path) -> None:
+def test_only_directories_are_created_before_there_is_a_result(tmp_path: Path) -> None:
     results = result_file(session(tmp_path), "--junit", "new/deep/report.xml")
     assert list((tmp_path / "new/deep").iterdir()) == []
     assert results.write(lambda: "text\n") is None
@@ -36,21 +36,21 @@ def test_an_older_result_stays_until_there_is_a_new_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", ["", ".", "file/report.xml"])
-def test_what_cannot_be_written_is_wrong_usage(tmp_path: Path, given: str) -> None:
+def test_a_file_that_cannot_be_written_is_a_usage_error(tmp_path: Path, given: str) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(UsageError, match="cannot write"):
         result_file(session(tmp_path), "--junit", given)
 
 
 @pytest.mark.parametrize("error", [AnswerIsNo("no\x00 \ufffe\ud800 <&>"), KeyboardInterrupt()])
-def test_what_ends_a_verb_is_told_in_its_file(tmp_path: Path, error: BaseException) -> None:
+def test_an_error_that_ends_a_command_is_in_its_file(tmp_path: Path, error: BaseException) -> None:
     results = result_file(session(tmp_path), "--junit", "report.xml")
-    with pytest.raises(type(error)), told_in(results, "eval run"):
+    with pytest.raises(type(error)), errors_written_to(results, "eval run"):
         raise error
     assert suites(tmp_path / "report.xml") == {"eval run": {"run": "error"}}
 
 
-def test_what_the_system_has_against_it_is_an_error_of_its_own(tmp_path: Path) -> None:
+def test_a_failed_write_is_an_error_of_its_own(tmp_path: Path) -> None:
     results = result_file(session(tmp_path), "--output", "out/file")
     (tmp_path / "out").rmdir()
     found = results.write(lambda: "text")

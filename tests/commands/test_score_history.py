@@ -137,7 +137,7 @@ def test_each_version_has_a_line_with_its_score_and_change(here: Copy) -> None:
     assert ran.out.isascii()
 
 
-def test_the_document_holds_every_run_and_says_which_count(here: Copy) -> None:
+def test_the_document_holds_every_run_and_marks_those_that_count(here: Copy) -> None:
     here.done("eval", "run", "tone")
     ran = show(here, "--json")
     assert ran.scores == [
@@ -175,11 +175,11 @@ def name_in_file(here: Copy, *names: str) -> None:
         file.write(f"evaluations: [{', '.join(names)}]\n")
 
 
-def test_a_run_of_another_prompt_and_a_missing_evaluation_are_told_apart(here: Copy) -> None:
+def test_a_run_of_another_prompt_and_a_missing_evaluation_are_reported_separately(here: Copy) -> None:
     name_in_file(here, "other", "nobody")
     here.done("eval", "run", "other")
     ran = show(here)
-    assert "runs that are not told as scores of a version of ask\n  report" in ran.out
+    assert "runs without a score for a version of ask\n  report" in ran.out
     assert "it ran another prompt" in ran.out
     assert "the registry has no evaluation nobody" in ran.err
     (apart,) = [one for one in show(here, "--json").history if one["version"] is None]
@@ -189,7 +189,7 @@ def test_a_run_of_another_prompt_and_a_missing_evaluation_are_told_apart(here: C
 def test_older_runs_are_counted_and_not_read(here: Copy) -> None:
     ran = show(here, "--max-count", "1")
     assert [line.split()[0] for line in ran.out.splitlines() if line.startswith("v")] == ["v3", "v3"]
-    assert "4 older runs not read; --max-count N reads more" in ran.err
+    assert "4 older runs not shown; --max-count N shows more" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_names_and_messages_of_the_registry_are_escaped(here: Copy) -> None:
     assert "\x1b" not in ran.out + ran.err
 
 
-# -- registries that tell less -----------------------------------------------------------------------------
+# -- registries that return less -----------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -269,12 +269,12 @@ def without(*keys: str) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (without("prompt_version_number", "report_columns"), "its report does not say which version it ran"),
-        (without("prompt_registry_id", "report_columns"), "its report names v1, and not of which prompt"),
+        (without("prompt_version_number", "report_columns"), "its report names no version"),
+        (without("prompt_registry_id", "report_columns"), "its report names v1, but not of which prompt"),
     ],
     ids=["no version", "no prompt"],
 )
-def test_a_run_that_does_not_tell_its_version_is_not_guessed(
+def test_the_version_of_a_run_is_not_guessed(
     here: Copy, change: Callable[[dict[str, Any]], None], reason: str
 ) -> None:
     with served(here, change):
@@ -286,7 +286,7 @@ def test_a_run_that_does_not_tell_its_version_is_not_guessed(
         assert not (here.root / "scores.svg").exists()
 
 
-def test_a_registry_that_lists_no_runs_is_named(here: Copy) -> None:
+def test_a_registry_that_lists_no_runs_is_reported(here: Copy) -> None:
     with served(here, without("runs")):
         ran = show(here, "--json")
     assert (ran.code, json.loads(ran.out)["error"]["code"]) == (4, "unsupported")
@@ -298,7 +298,7 @@ def test_a_registry_that_lists_no_runs_is_named(here: Copy) -> None:
 def test_an_svg_names_what_it_shows(here: Copy) -> None:
     here.done("label", "set", "ask", "prod", "--version", "2")
     ran = show(here, "--plot", "scores.svg")
-    assert (ran.code, "drawn into scores.svg" in ran.err) == (0, True)
+    assert (ran.code, "chart written to scores.svg" in ran.err) == (0, True)
     root = ElementTree.fromstring((here.root / "scores.svg").read_bytes())
     shown = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     for wanted in ("ask: scores by version", "version", "score", "v1", "v2", "v3", "prod"):
@@ -382,19 +382,21 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--history", "ask", "--plot", "scores.pdf"], 2, "neither a .svg nor a .png"),
-        (["--history", "ask", "--plot", "scores"], 2, "neither a .svg nor a .png"),
+        (["--history", "ask", "--plot", "scores.pdf"], 2, "use a .svg or .png file"),
+        (["--history", "ask", "--plot", "scores"], 2, "use a .svg or .png file"),
         (["--history", "ask", "--plot", "nowhere/scores.svg"], 2, "could not be written"),
         (["--history", "ask", "--plot", "folder.svg"], 2, "it is a directory"),
         (["--history", "ask", "--max-count", "0"], 2, "--max-count"),
-        (["--history", "ask", "--wait"], 2, "takes no --wait"),
-        (["ask", "--plot", "scores.svg"], 2, "belong to --history"),
+        (["--history", "ask", "--wait"], 2, "cannot be combined with --wait"),
+        (["ask", "--plot", "scores.svg"], 2, "need --history"),
         (["--history", "aks"], 2, "did you mean 'ask'?"),
         (["--history", "tone"], 2, "that is an evaluation"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_shown_is_said(here: Copy, arguments: list[str], code: int, said: str) -> None:
+def test_what_cannot_be_shown_is_a_clear_error(
+    here: Copy, arguments: list[str], code: int, said: str
+) -> None:
     (here.root / "folder.svg").mkdir()
     ran = here.run("eval", "show", *arguments)
     assert (ran.code, said in ran.err) == (code, True), ran.err
@@ -406,7 +408,7 @@ def test_a_place_that_cannot_be_written_is_an_error_before_the_registry_is_asked
     assert (ran.code, "could not be written" in ran.err) == (2, True)
 
 
-def test_without_matplotlib_a_picture_says_what_to_install_and_the_table_needs_none(
+def test_without_matplotlib_a_chart_names_what_to_install_and_the_table_works(
     here: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)

@@ -41,7 +41,7 @@ def _stream(process: subprocess.Popen[str]) -> IO[str]:
 
 def get(url: str, path: str, key: str | None = "pl_any") -> httpx.Response:
     with httpx.Client(transport=httpx.HTTPTransport()) as client:
-        return client.prompts.get(url + path, headers={"X-API-KEY": key} if key else {})
+        return client.get(url + path, headers={"X-API-KEY": key} if key else {})
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
@@ -106,12 +106,12 @@ def test_a_database_fixtures_a_key_and_a_latency_can_be_given(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--host", "0.0.0.0"], "can be reached from other machines, so --api-key is needed"),
-        (["--host", "::"], "--api-key is needed"),
-        (["--host", ""], "--api-key is needed"),
+        (["--host", "0.0.0.0"], "can be reached from other machines, which requires --api-key"),
+        (["--host", "::"], "which requires --api-key"),
+        (["--host", ""], "which requires --api-key"),
         (["--api-key", " "], "--api-key is empty"),
-        (["--db", "none/a.db"], "there is no directory"),
-        (["--fixtures", "none.yaml"], "there is no fixtures file"),
+        (["--db", "none/a.db"], "the directory of the database does not exist"),
+        (["--fixtures", "none.yaml"], "the fixtures file does not exist"),
         (["--port", "70000"], "70000 is not in the range"),
         (["--port", "0", "--latency", "-1"], "-1.0 is not in the range"),
     ],

@@ -168,7 +168,9 @@ def test_a_shallow_clone_with_the_base_is_enough(hub: Hub) -> None:
 def test_the_base_checked_out_for_a_pull_request_is_an_error(hub: Hub, depth: int) -> None:
     hub.origin.git("branch", "-q", "-D", "feature")
     clone = hub.checkout(hub.base, depth)
-    with pytest.raises(PromptsyncError, match="does not hold the pull request") as caught:
+    with pytest.raises(
+        PromptsyncError, match="does not include the last commit of the pull request"
+    ) as caught:
         resolved(clone, "pull_request_target", hub.pull_request(fork=True))
     assert "github.event.pull_request.head.sha" in caught.value.hint
 
@@ -299,15 +301,19 @@ def test_a_manual_run_on_a_branch_is_compared_with_where_it_left_the_default_bra
         ("push", "\udcff", "it is not JSON"),
         ("push", "[]", "it is not a JSON object"),
         ("push", "null", "it is not a JSON object"),
-        ("push", "{}", "a push event has before, and this one does not"),
-        ("push", '{"before": null}', "a push event has before"),
-        ("push", '{"before": "--all"}', "before is '--all' and no commit"),
-        ("push", f'{{"before": "{ZEROS}"}}', "a push event has ref"),
-        ("push", f'{{"before": "{ZEROS}", "ref": "refs/heads/x"}}', "has repository.default_branch"),
-        ("pull_request", '{"pull_request": 7}', "a pull_request event has pull_request.base.sha"),
-        ("pull_request", '{"pull_request": {"base": {"sha": 7}}}', "has pull_request.base.sha"),
-        ("pull_request_target", "{}", "has pull_request.head.sha"),
-        ("merge_group", "{}", "a merge_group event has merge_group.base_sha"),
+        ("push", "{}", "it has no before, which a push event requires"),
+        ("push", '{"before": null}', "has no before, which"),
+        ("push", '{"before": "--all"}', "before is '--all', which is not a commit"),
+        ("push", f'{{"before": "{ZEROS}"}}', "has no ref, which"),
+        (
+            "push",
+            f'{{"before": "{ZEROS}", "ref": "refs/heads/x"}}',
+            "has no repository.default_branch, which",
+        ),
+        ("pull_request", '{"pull_request": 7}', "has no pull_request.base.sha, which"),
+        ("pull_request", '{"pull_request": {"base": {"sha": 7}}}', "has no pull_request.base.sha, which"),
+        ("pull_request_target", "{}", "has no pull_request.head.sha, which"),
+        ("merge_group", "{}", "has no merge_group.base_sha, which"),
     ],
 )
 def test_an_event_that_is_not_as_github_writes_it_is_an_error(
@@ -353,7 +359,7 @@ def test_the_flag_beats_the_event_even_when_it_is_empty(hub: Hub) -> None:
     clone = hub.checkout(hub.base)
     assert resolved(clone, "push", hub.push(hub.first), since="HEAD") == "HEAD"
     since = resolved(clone, "push", hub.push(hub.first), since="")
-    with pytest.raises(PromptsyncError, match="names no commit"):
+    with pytest.raises(PromptsyncError, match="is not a commit"):
         clone.changed(since)
 
 

@@ -83,7 +83,7 @@ def test_a_request_comes_from_stdin(here: Copy, monkeypatch: pytest.MonkeyPatch)
     assert here.run("track", "request", "-") == (0, "1\n", "")
 
 
-def test_a_bad_request_is_told_and_never_sent(here: Copy) -> None:
+def test_an_invalid_request_is_reported_and_never_sent(here: Copy) -> None:
     (here.root / "bad.json").write_text(json.dumps({**REQUEST, "score": 101, "model": 3}, indent=1))
     code, out, err = here.run("track", "request", "bad.json")
     assert (code, out) == (1, "")
@@ -126,16 +126,16 @@ def test_a_request_goes_into_a_group_that_is_made_for_it(here: Copy) -> None:
 
 
 WRONG = [
-    (["request", "nowhere.json"], "nowhere.json cannot be read"),
+    (["request", "nowhere.json"], "cannot read nowhere.json"),
     (["score", "1", "101"], "101"),
     (["score", "1", "good"], "good"),
-    (["score", "0", "1"], "is no id of a request"),
+    (["score", "0", "1"], "is not a request id"),
     (["score", "-1", "1"], "-1"),
     (["score", "1", "1", "--name", " "], "--name is empty"),
     (["metadata", "1", "user"], "not of the form KEY=VALUE"),
     (["metadata", "1", "=x"], "not of the form KEY=VALUE"),
     (["metadata", "1"], "Missing argument"),
-    (["prompt", "1", "ask", "--label", "a", "--version", "1"], "exclude each other"),
+    (["prompt", "1", "ask", "--label", "a", "--version", "1"], "cannot be combined"),
     (["group"], "--new"),
     (["group", "1"], "--new"),
     (["group", "1", "2", "--new"], "--new"),
@@ -143,7 +143,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "said"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
-def test_wrong_usage_is_exit_2(here: Copy, arguments: list[str], said: str) -> None:
+def test_a_usage_error_is_exit_2(here: Copy, arguments: list[str], said: str) -> None:
     code, out, err = here.run("track", *arguments)
     assert (code, out) == (2, "")
     assert said in err
@@ -158,6 +158,6 @@ def test_wrong_usage_is_exit_2(here: Copy, arguments: list[str], said: str) -> N
         (["metadata", "7", "a=b"], "no request with the id 7"),
     ],
 )
-def test_what_the_registry_refuses_is_told_in_its_words(here: Copy, arguments: list[str], said: str) -> None:
+def test_a_rejection_has_the_message_of_the_registry(here: Copy, arguments: list[str], said: str) -> None:
     code, _, err = here.run("track", *arguments)
     assert (code, said in err) == (4, True)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from located import File, found, lint
+from seeds import examples
 from templates import prompts
 
 from promptsync.lint.check import check
@@ -255,7 +256,7 @@ def has_reference(value: Any) -> bool:
     return "@@@" in str(value)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(prompts)
 def test_no_legal_template_is_an_error(prompt: Prompt) -> None:
     problems = check([Bare(prompt)])
@@ -283,6 +284,6 @@ def test_a_large_file_is_checked_quickly() -> None:
     )
     file = File("a.yaml", text)
     assert file.prompt
-    start = time.perf_counter()
+    start = time.process_time()
     assert check([file]) == []
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10

@@ -1,33 +1,38 @@
-"""Edits one prompt over HTTP, as the registry's own pages would: URL NAME OLD NEW."""
+"""Edits one prompt over HTTP, as somebody would in the dashboard: URL NAME OLD NEW."""
 
 from __future__ import annotations
 
 import json
 import sys
 import urllib.request
+from typing import Any
 from urllib.parse import quote
+
+# The registry runs on this machine, so a proxy from the environment must not be used.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+HEADERS = {"X-API-KEY": "demo", "Content-Type": "application/json"}
+
+
+def fetch(url: str, body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    with OPENER.open(urllib.request.Request(url, data, HEADERS)) as response:
+        return json.load(response)
 
 
 def main() -> None:
     url, name, old, new = sys.argv[1:]
-    headers = {"X-API-KEY": "demo", "Content-Type": "application/json"}
-    path = f"{url.rstrip('/')}/prompt-templates/{quote(name, safe='')}?resolve_snippets=false"
-    with urllib.request.urlopen(urllib.request.Request(path, headers=headers)) as answer:
-        held = json.load(answer)
-    template = json.loads(json.dumps(held["prompt_template"]).replace(old, new))
+    url = url.rstrip("/")
+    current = fetch(f"{url}/prompt-templates/{quote(name, safe='')}?resolve_snippets=false")
     body = {
-        "prompt_template": {"prompt_name": name, "tags": held["tags"]},
+        "prompt_template": {"prompt_name": name, "tags": current["tags"]},
         "prompt_version": {
-            "prompt_template": template,
-            "metadata": held["metadata"],
+            "prompt_template": json.loads(json.dumps(current["prompt_template"]).replace(old, new)),
+            "metadata": current["metadata"],
             "commit_message": "Edited in the dashboard",
         },
     }
-    request = urllib.request.Request(
-        f"{url.rstrip('/')}/rest/prompt-templates", json.dumps(body).encode(), headers
-    )
-    with urllib.request.urlopen(request) as answer:
-        print(f"(somebody published v{json.load(answer)['version_number']} of {name})")
+    version = fetch(f"{url}/rest/prompt-templates", body)["version_number"]
+    print(f'\n(in the dashboard: "{old}" becomes "{new}", saved as v{version})')
 
 
 if __name__ == "__main__":

@@ -1,99 +1,180 @@
 #!/bin/sh
-# The main job from an empty registry to a release, with the commands as a user would type them.
-# Works on a copy of example-repo and leaves the checkout as it was.
+# Shows the main job, from an empty registry to a release, with the commands that a user would type.
+# Works on a copy of example-repo. Asks nothing, so it also runs in a pipe and in CI.
 set -eu
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
+promptsync=$(command -v promptsync) || { echo "promptsync is not on your PATH. Run: make demo" >&2; exit 1; }
+bin=$(dirname "$promptsync")
+python=$bin/python
+[ -x "$python" ] || python=python3
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/promptsync-demo.XXXXXX")
 server=""
+finished=""
+stop_server() {
+  [ -n "$server" ] || return 0
+  kill "$server" 2>/dev/null || true
+  wait "$server" 2>/dev/null || true
+  server=""
+}
 cleanup() {
-  [ -z "$server" ] || kill "$server" 2>/dev/null || true
-  rm -rf "$work"
+  code=$?
+  stop_server
+  cd /
+  [ -n "$finished" ] || rm -rf "$work"
+  exit "$code"
+}
+stopped() {
+  printf '\nStopped. Nothing is left running.\n' >&2
+  exit "$1"
 }
 trap cleanup EXIT
-trap 'exit 130' INT TERM
+trap 'stopped 130' INT
+trap 'stopped 143' TERM
+trap 'stopped 129' HUP
 
-unset PROMPTLAYER_API_KEY PROMPTLAYER_BASE_URL PROMPTSYNC_REMOTE GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
-export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
-export GIT_AUTHOR_NAME=Ada GIT_AUTHOR_EMAIL=ada@example.com
-export GIT_COMMITTER_NAME=Ada GIT_COMMITTER_EMAIL=ada@example.com
+# The settings of the person who runs this must not change what it shows.
+unset PROMPTLAYER_API_KEY PROMPTLAYER_BASE_URL PROMPTSYNC_REMOTE
+unset PROMPTSYNC_MODEL_URL PROMPTSYNC_MODEL_NAME PROMPTSYNC_MODEL_KEY
+unset GITHUB_ACTIONS GITHUB_OUTPUT GITHUB_STEP_SUMMARY
+# shellcheck disable=SC2046
+unset $(git rev-parse --local-env-vars) GIT_EXTERNAL_DIFF
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_PAGER=cat GIT_EDITOR=true
 
-if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); else bold="" plain=""; fi
-say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
-show() { printf '\n$ %s\n' "$1"; eval "$1"; }
-# A command whose answer is no on purpose: its exit code is shown, and must be the one that is expected.
-show_code() {
+width=${COLUMNS:-}
+bold="" plain=""
+exec 3>&1
+if [ -t 1 ]; then
+  case ${TERM:-dumb} in dumb | unknown) export TERM=dumb NO_COLOR=1 ;; esac
+  [ -n "${NO_COLOR:-}" ] || bold=$(printf '\033[1m') plain=$(printf '\033[0m')
+  [ -n "$width" ] || width=$(stty size <&3 2>/dev/null | cut -d ' ' -f 2)
+fi
+case $width in "" | *[!0-9]*) width=80 ;; esac
+[ "$width" -ge 20 ] && [ "$width" -le 100 ] || width=80
+# Nothing may wait for an answer.
+exec </dev/null 3>&-
+
+step=0
+step() {
+  step=$((step + 1))
+  printf '\n%s%s%s\n' "$bold" "$(wrap "$step. $*")" "$plain"
+}
+# One line that says what the step showed.
+seen() { printf '\n%s\n' "$(wrap "=> $*")"; }
+wrap() { printf '%s\n' "$*" | fold -s -w "$width" | sed 's/ *$//'; }
+run() { printf '\n$ %s\n' "$1"; eval "$1"; }
+# For a command that fails on purpose: shows its exit code, and stops the demo at any other.
+run_failing() {
   printf '\n$ %s\n' "$2"
   code=0
   eval "$2" || code=$?
   printf '(exit code %s)\n' "$code"
-  [ "$code" = "$1" ] || { echo "expected exit code $1"; exit 1; }
+  [ "$code" = "$1" ] || { echo "The demo expected exit code $1." >&2; exit 1; }
 }
-edit() { sed "$2" "$1" > "$1.new" && mv "$1.new" "$1"; }
+# Edits a file as an editor would, and shows the edit.
+edit() {
+  printf '\n(edit %s)\n' "$1"
+  sed "$2" "$1" > "$1.new" && mv "$1.new" "$1"
+  if git diff --quiet; then echo "The demo could not edit $1." >&2; exit 1; fi
+  run "git diff -U1"
+}
+quoted() {
+  case $1 in
+    *[!A-Za-z0-9/._-]*) printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")" ;;
+    *) printf '%s' "$1" ;;
+  esac
+}
 
-cp -R "$here/example-repo" "$work/prompts-repo"
-rm -rf "$work/prompts-repo/.promptsync"
-cd "$work/prompts-repo"
+cp -R "$here/example-repo/." "$work"
+rm -rf "$work/.promptsync"
+cd "$work"
 git init --quiet --initial-branch=main .
+git config user.name Ada
+git config user.email ada@example.com
+[ -z "${NO_COLOR:-}" ] || git config color.ui never
 git add --all
 git commit --quiet --message "Add the support team's prompts"
 
-say "A repository with prompts, and an empty registry"
-show "promptsync status"
+step "Start with a git repository of prompt files and an empty registry"
+run "promptsync status"
+seen "All seven prompts are new, because nothing has been published yet."
 
-say "Publish them"
-show "promptsync push -m 'First version'"
-show "promptsync status"
+step "Publish the prompts"
+run "promptsync push --yes -m 'First version'"
+run "promptsync status"
+seen "Each prompt is now at v1 in the registry, and your files match it."
 
-say "Edit a prompt, look at the difference, commit and push"
+step "Edit a prompt, commit, and push"
 edit prompts/support/refund.yaml 's/You answer refund questions/You kindly answer refund questions/'
-show "promptsync diff"
-show "git commit --quiet --all --message 'Answer refund questions kindly'"
-show "promptsync push"
+run "git commit --quiet --all -m 'Answer refund questions kindly'"
+run "promptsync push --yes"
+seen "Only the edited prompt got a new version, with your commit message."
 
-say "Release it: a label that applications read"
-show "promptsync label set support/refund prod"
-show "promptsync ls-remote 'support/refund'"
+step "Release it: point the label that your application reads at v2"
+run "promptsync label set support/refund prod"
+run "promptsync ls-remote support/refund"
+seen "prod is at v2. An application that asks for prod gets this text."
 
-say "Meanwhile somebody edits the same prompt in the registry's own pages"
-promptsync serve --port 0 > "$work/url" 2>"$work/serve.log" &
+step "A colleague edits the same prompt in the dashboard"
+: > "$work/.git/url"
+promptsync serve --port 0 > "$work/.git/url" 2> "$work/.git/serve.log" &
 server=$!
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-  [ -s "$work/url" ] && break
-  sleep 0.25
+while ! grep -q http "$work/.git/url"; do
+  kill -0 "$server" 2>/dev/null || { cat "$work/.git/serve.log" >&2; exit 1; }
+  sleep 0.1
 done
-python3 "$here/tests/demo/colleague.py" "$(grep -o 'http://[^ ]*' "$work/url" | head -n 1)" \
+"$python" "$here/tests/demo/colleague.py" "$(grep -o 'http://[^ ]*' "$work/.git/url" | head -n 1)" \
   support/refund "You kindly answer" "You kindly and briefly answer"
-kill "$server"
-wait "$server" 2>/dev/null || true
-server=""
-show "promptsync status"
-show_code 1 "promptsync status --exit-code --quiet"
+stop_server
+run "promptsync status"
+run "promptsync diff support/refund"
+run_failing 1 "promptsync status --exit-code --quiet"
+seen "promptsync noticed the edit, and a scheduled job can do so by the exit code."
 
-say "Bring the edit here; comments and layout of the file survive"
-show "promptsync pull"
-show "git diff --stat"
-show "git commit --quiet --all --message 'Take the edit made in the registry'"
-show "promptsync push"
-show "promptsync status"
+step "Pull the edit into your file"
+run "promptsync pull"
+run "git diff -U1"
+run "git commit --quiet --all -m 'Take the edit made in the dashboard'"
+run "promptsync status"
+seen "The file has the edit and kept its comments; 'synced' records the version."
 
-say "Release the new text too: move the label"
-show "promptsync label move support/refund prod"
-show "promptsync log support/refund"
+step "Release the new text: move the label"
+run "promptsync label move support/refund prod"
+run "promptsync log support/refund"
+seen "prod moved to v3. prod.previous stays at v2, so that you can roll back."
 
-say "Let a gate release it: deploy proves what changed before the label moves"
+step "Let checks decide: deploy publishes, runs evaluations, then moves prod"
 edit prompts/support/triage.yaml 's/Choose exactly one category/Choose the one category that fits best/'
-show "git commit --quiet --all --message 'Ask for the category that fits best'"
-show "promptsync deploy"
+run "git commit --quiet --all -m 'Ask for the category that fits best'"
+run "promptsync deploy --yes"
+seen "The evaluation passed, so triage was released, and so were unchecked prompts."
 
-say "A change that its evaluation does not pass is published, and not released"
+step "Try to deploy a change that breaks its evaluation"
 edit prompts/support/triage.yaml 's/ Answer with a JSON object.*$//'
-show "git commit --quiet --all --message 'Shorten the request'"
-show_code 1 "promptsync deploy"
-show "promptsync label list support/triage"
-show "git revert --no-edit HEAD"
-show "promptsync deploy"
+run "git commit --quiet --all -m 'Shorten the request'"
+run_failing 1 "promptsync deploy --yes"
+run "promptsync label list support/triage"
+seen "The score fell below the minimum, so prod did not move."
 
-published=$(promptsync ls-remote --json | python3 -c \
-  'import json, sys; prompts = json.load(sys.stdin)["prompts"]; print(len(prompts), "prompts,", sum(p["version"] for p in prompts), "versions")')
-printf '\nDone: %s in the registry; support/refund is at v3, and prod points at it; support/triage was stopped at its gate.\n' "$published"
+step "Undo the change"
+run "git revert --no-edit HEAD"
+run "git show --format= -U1"
+run "promptsync deploy --yes"
+seen "git and prod agree again, and there is nothing left to release."
+
+finished=yes
+activate=""
+[ ! -f "$bin/activate" ] || activate="  . $(quoted "$bin/activate")
+"
+printf '\n%s%s%s\n\n' "$bold" "$(wrap "Done. Try these next, in the repository that the demo left for you:")" "$plain"
+printf '  cd %s\n%s' "$(quoted "$work")" "$activate"
+cat <<'END'
+  promptsync render support/refund --example 1
+  promptsync diff support/refund --label prod.previous
+  promptsync rollback support/refund --label prod --yes
+  promptsync doctor
+
+END
+wrap "To start with prompts of your own, follow the quick start in README.md. When you no longer need the demo repository, delete it:"
+printf '\n  rm -rf %s\n' "$(quoted "$work")"

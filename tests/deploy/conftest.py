@@ -1,4 +1,4 @@
-"""A working copy whose registry proves prompts: an evaluation for each of four, and an agent."""
+"""A working copy whose registry checks prompts: an evaluation for each of four, and an agent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worlds import World, made
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """Evaluations prove ``a``, ``b``, ``c`` with a minimum of 100, an agent ``d``; nothing is published."""
+    """Evaluations check ``a``, ``b``, ``c`` with a minimum of 100, an agent ``d``; nothing is published."""
     with made(tmp_path, fixtures=FIXTURES) as world:
         config = world.root / "promptsync.yaml"
         gates = "".join(

@@ -35,7 +35,7 @@ def test_a_first_deploy_publishes_proves_and_releases_everything(world: World) -
 def test_a_second_deploy_has_nothing_to_do_and_says_so(released: World) -> None:
     done = released.run("deploy")
     assert done.code == 0
-    assert "nothing to deploy: prod says what git says" in done.out
+    assert "prod points at what is committed" in done.out
     assert released.writes == []
 
 
@@ -68,8 +68,8 @@ def test_what_a_failed_gate_left_over_is_proven_again_before_it_is_released(rele
     commit(released, "b", "hello", "welcome")
     done = released.run("deploy", "--since", "HEAD~1", "--json")
     assert done.code == 1
-    assert done.document["left_over"] == ["a"]
-    assert "left over  a: " in released.run("deploy", "--since", "HEAD~1").out
+    assert done.document["pending"] == ["a"]
+    assert "pending  a: " in released.run("deploy", "--since", "HEAD~1").out
     assert sorted(one["evaluation"] for one in done.document["eval"]["runs"]) == [
         "a is polite",
         "b is polite",
@@ -78,7 +78,7 @@ def test_what_a_failed_gate_left_over_is_proven_again_before_it_is_released(rele
     commit(released, "a", "rude", "polite and brief")
     done = released.run("deploy", "--since", "HEAD~1", "--json")
     assert done.code == 0, str(done)
-    assert done.document["left_over"] == ["b"]
+    assert done.document["pending"] == ["b"]
     assert labels(released) == {"a": 3, "b": 2, "c": 1, "d": 1}
 
 
@@ -120,11 +120,14 @@ def test_a_dry_run_sends_nothing_that_writes_and_prints_the_whole_sequence(relea
     done = released.run("deploy", "--dry-run")
     assert done.code == 0, str(done)
     assert released.writes == []
-    assert done.out.startswith("DRY RUN") and done.out.rstrip().endswith(
-        "DRY RUN: nothing is published, run or moved"
-    )
-    for word in ("update", "prove", "a is polite", "move", "v1 -> v2", "fingerprint"):
+    lines = done.out.splitlines()
+    assert lines[:2] == [
+        "DRY RUN: nothing was released",
+        f"1 prompt to release to prod in team ({released.url})",
+    ]
+    for word in ("update", "check", "a is polite", "prod v1 -> v2", "fingerprint"):
         assert word in done.out
+    assert sum("  a  " in line for line in lines) == 1  # one row a prompt
 
 
 def test_a_plan_that_was_not_reviewed_is_refused(released: World) -> None:
@@ -163,15 +166,15 @@ def test_uncommitted_text_is_not_released(released: World) -> None:
     assert labels(released)["a"] == 2
 
 
-def test_a_prompt_that_nothing_proves_is_named_and_refused_when_proof_is_required(world: World) -> None:
+def test_a_prompt_without_checks_is_named_and_refused_when_checks_are_required(world: World) -> None:
     world.write("e", "Nobody looks at {this}")
     world.commit()
-    done = world.run("deploy", "--require-proof", "--json")
+    done = world.run("deploy", "--require-checks", "--json")
     assert done.code == 3
     assert world.writes == []
     done = world.run("deploy", "--json")
     assert done.code == 0
-    assert done.document["unproven"] == ["e"]
+    assert done.document["unchecked"] == ["e"]
     assert world.label("e", "prod") == 1
 
 
@@ -186,7 +189,7 @@ def test_an_evaluation_that_the_registry_does_not_have_is_found_before_anything_
     assert released.writes == []
 
 
-def test_a_run_on_another_version_is_no_proof(released: World) -> None:
+def test_a_run_on_another_version_does_not_count(released: World) -> None:
     released.write("a", "Another polite text, {name}", evaluations=["a under prod"])
     released.commit()
     done = released.run("deploy", "--json")
@@ -282,7 +285,7 @@ def test_when_one_label_stays_all_of_them_do(released: World) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 403])
-def test_a_publish_that_fails_stops_before_the_proof(released: World, status: int) -> None:
+def test_a_publish_that_fails_stops_before_the_checks(released: World, status: int) -> None:
     commit(released, "a", "hello", "welcome")
     commit(released, "b", "hello", "welcome")
     released.faults.append(fault(publishing("b"), failing(status)))
@@ -332,9 +335,9 @@ def test_many_prompts_that_nothing_proves_are_counted_and_all_in_json(world: Wor
     for number in range(15):
         world.write(f"e{number:02}")
     world.commit()
-    shown = [line for line in world.run("deploy", "--dry-run").out.splitlines() if "unproven" in line]
+    shown = [line for line in world.run("deploy", "--dry-run").out.splitlines() if "unchecked" in line]
     assert len(shown) == 11 and "and 5 more" in shown[-1]
-    assert len(world.run("deploy", "--dry-run", "--json").document["unproven"]) == 15
+    assert len(world.run("deploy", "--dry-run", "--json").document["unchecked"]) == 15
 
 
 def test_without_git_there_is_no_branch_to_release_for(world: World) -> None:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from seeds import numbers, seed_of
 from worlds import KEY, Reply, Seen, World, fault, published_name
 
 NAMES = "abc"
@@ -42,11 +43,9 @@ def wait_for(world: World, count: int, process: subprocess.Popen[str]) -> None:
         time.sleep(0.002)
 
 
-@pytest.mark.parametrize(
-    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 24))]
-)
-def test_a_killed_deploy_is_completed_by_the_next(released: World, seed: int) -> None:
-    choose = random.Random(seed)
+@pytest.mark.parametrize("number", numbers(quick=1, count=10, fuzz=24))
+def test_a_killed_deploy_is_completed_by_the_next(released: World, number: int) -> None:
+    choose = random.Random(seed_of(number))
     change_all(released)
     with start(released.root, "deploy") as process:
         # 3 publishes, 3 runs of evaluations, 3 x 2 labels
@@ -105,11 +104,11 @@ def test_ctrl_c_while_labels_move_moves_them_back_and_says_so(released: World) -
     assert {name: released.label(name, "prod") for name in NAMES} == dict.fromkeys(NAMES, 2)
 
 
-@pytest.mark.parametrize(
-    "seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
-)
-def test_two_deploys_at_once_release_nothing_unproven_and_tell_the_truth(released: World, seed: int) -> None:
-    choose = random.Random(seed)
+@pytest.mark.parametrize("number", numbers(quick=0, count=6, fuzz=12))
+def test_two_deploys_at_once_release_nothing_unchecked_and_tell_the_truth(
+    released: World, number: int
+) -> None:
+    choose = random.Random(seed_of(number))
     other = released.root.parent / "other"
     shutil.copytree(released.root, other)
     change_all(released)

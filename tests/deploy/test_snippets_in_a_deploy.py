@@ -1,4 +1,4 @@
-"""A gate proves only what the registry renders: snippets that are live before they are proven are refused."""
+"""Checks see only what the registry renders: snippets that would be live unchecked are refused."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_snippet_that_has_no_label_yet_gets_it_before_its_first_user(released:
 
 
 @pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@label:prod@@@"])
-def test_a_snippet_that_would_be_live_unproven_is_refused_with_its_users(
+def test_a_snippet_that_would_be_live_unchecked_is_refused_with_its_users(
     released: World, reference: str
 ) -> None:
     uses(released, reference)
@@ -67,7 +67,7 @@ def test_live_snippets_are_proven_by_their_users(released: World, reference: str
     done = released.run("deploy", "--live-snippets", "--json")
     assert done.code == 0, str(done)
     assert [one["evaluation"] for one in done.document["eval"]["runs"]] == ["a is polite"]
-    assert done.document["unproven"] == []
+    assert done.document["unchecked"] == []
     (told,) = done.document["live"]
     assert told["name"] == "tone" and told["seconds"] > 0 and told["taken_back"] is False
     assert released.label("tone", "prod") == 2
@@ -98,7 +98,7 @@ def test_a_pinned_snippet_is_released_without_its_users(released: World) -> None
     done = released.run("deploy", "--json")
     assert done.code == 0, str(done)
     assert done.document["eval"]["runs"] == []
-    assert done.document["unproven"] == ["tone"]
+    assert done.document["unchecked"] == ["tone"]
     assert released.label("tone", "prod") == 2
     assert live(released) == "A polite text. Hello Ada"
 
@@ -198,7 +198,7 @@ def dead_after(world: World, count: int) -> None:
 
 
 @pytest.mark.parametrize("writes", range(8))
-def test_a_label_that_was_live_unproven_when_a_deploy_was_killed_is_not_taken_for_proven(
+def test_a_label_that_was_live_unchecked_when_a_deploy_was_killed_is_not_taken_for_checked(
     released: World, writes: int
 ) -> None:
     uses(released, "@@@tone@label:prod@@@")
@@ -211,11 +211,11 @@ def test_a_label_that_was_live_unproven_when_a_deploy_was_killed_is_not_taken_fo
     change(released, "A very polite text.")
     assert released.run("deploy", "--live-snippets").code == 0
     assert live(released) == "A very polite text. Hello Ada"
-    assert released.label("tone", "prod.unproven") is None
+    assert released.label("tone", "prod.unchecked") is None
     assert released.run("deploy", "--json").document["members"] == []
 
 
-def test_a_label_that_could_not_be_moved_back_is_told_by_every_deploy_until_it_is_proven(
+def test_a_label_that_could_not_be_moved_back_is_told_by_every_deploy_until_it_is_checked(
     released: World,
 ) -> None:
     uses(released, "@@@tone@label:prod@@@")
@@ -231,7 +231,7 @@ def test_a_label_that_could_not_be_moved_back_is_told_by_every_deploy_until_it_i
     released.faults.clear()
     again = released.run("deploy")
     assert again.code == 1, str(again)
-    assert "v2 is live already, and not proven" in again.out
+    assert "v2 is live unchecked" in again.out
     assert "promptsync rollback tone --label prod" in again.out
     released.ok("rollback", "tone", "--label", "prod", "-y")
     assert live(released) == "A polite text. Hello Ada"

@@ -27,7 +27,7 @@ def test_an_unrelated_merge_holds_it_and_goes_on_with_the_rest(taken_back: World
     taken_back.commit("Change b")
     done = taken_back.run("deploy", "--since", "HEAD~1", "--json")
     assert done.code == 0, str(done)
-    assert done.document["held"] == [{"name": "a", "version": 2, "released": 1, "touched": False}]
+    assert done.document["on_hold"] == [{"name": "a", "version": 2, "released": 1, "touched": False}]
     assert (taken_back.label("a", "prod"), taken_back.label("b", "prod")) == (1, 2)
 
 
@@ -52,7 +52,7 @@ def test_what_is_wanted_again_is_proven_first_and_held_as_before_when_that_fails
     done = released.run("deploy", "--again", "prompts/a.yaml")
     assert done.code == 1, str(done)
     assert released.label("a", "prod") == released.label("a", "prod.previous") == 1
-    assert [one["name"] for one in released.run("deploy", "--json").document["held"]] == ["a"]
+    assert [one["name"] for one in released.run("deploy", "--json").document["on_hold"]] == ["a"]
 
 
 def test_a_name_that_is_wanted_again_has_to_exist(taken_back: World) -> None:
@@ -76,7 +76,7 @@ def test_a_rollback_in_the_registrys_own_pages_counts_as_well(released: World) -
     )
     assert moved.status == 200
     done = released.run("deploy", "--since", "HEAD", "--json")
-    assert [one["name"] for one in done.document["held"]] == ["a"]
+    assert [one["name"] for one in done.document["on_hold"]] == ["a"]
     assert released.label("a", "prod") == 1
 
 
@@ -90,7 +90,7 @@ def test_a_git_revert_of_what_was_taken_back_brings_peace(taken_back: World) -> 
     taken_back.git("revert", "--no-edit", "HEAD")
     done = taken_back.run("deploy", "--json")
     assert done.code == 0
-    assert done.document["held"] == []
+    assert done.document["on_hold"] == []
     assert taken_back.label("a", "prod") == 1
 
 
@@ -100,7 +100,7 @@ def test_new_text_whose_gate_failed_is_left_over_and_not_held(taken_back: World)
     assert taken_back.run("deploy").code == 1
     done = taken_back.run("deploy", "--json")
     assert done.code == 1
-    assert done.document["held"] == []
+    assert done.document["on_hold"] == []
     assert taken_back.version("a") == 3
     release(taken_back, "a", "rude", "very polite")
     assert taken_back.label("a", "prod") == 4
@@ -109,7 +109,7 @@ def test_new_text_whose_gate_failed_is_left_over_and_not_held(taken_back: World)
 def test_a_push_with_the_label_does_not_bring_it_back_either(taken_back: World) -> None:
     done = taken_back.run("push", "--label", "prod")
     assert done.code == 3
-    assert "was moved back to v1; promptsync deploy --again NAME" in done.out + done.err
+    assert "was rolled back to v1; promptsync deploy --again NAME" in done.out + done.err
     assert taken_back.label("a", "prod") == 1
     taken_back.edit("a", "welcome", "good day")
     taken_back.commit("Say it otherwise")
@@ -141,7 +141,7 @@ def test_what_fails_while_it_is_tidied_up_costs_no_receipt(released: World) -> N
     released.commit("Change a")
     asked = iter(range(100))
     released.faults.append(
-        lambda seen, forward: failing(503) if "prod.unproven" in seen.target and next(asked) >= 1 else None
+        lambda seen, forward: failing(503) if "prod.unchecked" in seen.target and next(asked) >= 1 else None
     )
     done = released.run("deploy", "--json")
     released.faults.clear()

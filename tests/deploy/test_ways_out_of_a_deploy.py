@@ -21,7 +21,7 @@ FIX = TEXT.replace("end", "end, mended there")
 def commands(done: Run) -> list[list[str]]:
     """The commands of promptsync that an error names."""
     lines = [line.removeprefix("hint: ") for line in done.err.splitlines() if line.startswith("hint: ")]
-    words = (re.split(r" (?:shows|brings|releases|publishes|takes|proves)\b", line)[0] for line in lines)
+    words = (re.split(r" (?:shows|brings|releases|publishes|takes|checks)\b", line)[0] for line in lines)
     return [shlex.split(one.removeprefix("promptsync ")) for one in words if one.startswith("promptsync ")]
 
 
@@ -116,7 +116,7 @@ def test_an_empty_label_is_refused_and_not_taken_for_that_of_the_branch(released
     assert released.seen == []
 
 
-@pytest.mark.parametrize("label", ["prod.previous", "prod.unproven"])
+@pytest.mark.parametrize("label", ["prod.previous", "prod.unchecked"])
 def test_a_label_that_is_kept_for_another_is_not_deployed_to(released: World, label: str) -> None:
     done = released.run("deploy", "--label", label)
     assert done.code == 2
@@ -132,7 +132,8 @@ def test_a_push_that_fails_in_a_deploy_advises_to_deploy_again(
     released.faults.append(fault(publishing("a"), failing(status)))
     done = released.run("deploy")
     assert done.code == code, str(done)
-    assert "promptsync deploy again" in done.err and "push again" not in done.err
+    hint = "promptsync doctor" if code == 4 else "promptsync deploy"
+    assert f"hint: {hint}" in done.err and "promptsync push" not in done.err
 
 
 def test_a_label_that_moves_while_the_registry_is_read_never_goes_down(released: World) -> None:
@@ -165,7 +166,7 @@ def test_what_was_taken_back_is_remembered_when_nothing_new_could_be_published(r
     assert released.label("a", "prod.previous") == 1
     released.git("revert", "--no-edit", "HEAD")
     done = released.run("deploy", "--json")
-    assert [one["name"] for one in done.document["held"]] == ["a"]
+    assert [one["name"] for one in done.document["on_hold"]] == ["a"]
 
 
 def test_a_result_file_that_cannot_be_written_does_not_unsay_a_release(released: World) -> None:
@@ -196,7 +197,7 @@ def test_a_gate_whose_time_was_up_advises_to_wait_and_not_to_mend_the_prompt(rel
     released.faults.append(fault(asking("GET", "/evaluations/"), running))
     done = released.run("deploy", "--timeout", "0.2")
     assert done.code == 1, str(done)
-    assert "--timeout SECONDS waits longer" in done.err
+    assert "hint: promptsync deploy --timeout SECONDS" in done.err
 
 
 def test_a_registry_that_cannot_run_a_gate_is_not_told_as_a_fault_of_the_prompt(released: World) -> None:
@@ -205,7 +206,7 @@ def test_a_registry_that_cannot_run_a_gate_is_not_told_as_a_fault_of_the_prompt(
     released.faults.append(fault(asking("POST", "/run"), failing(400)))
     done = released.run("deploy")
     assert done.code == 4, str(done)
-    assert "mend the prompt" not in done.err and "promptsync deploy again" in done.err
+    assert "fix the prompt" not in done.err and "hint: promptsync deploy\n" in done.err
 
 
 @pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@label:prod@@@"])

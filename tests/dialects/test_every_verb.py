@@ -20,7 +20,7 @@ KINDS: dict[str, Callable[[Any], Dialect]] = {
     "customer": customer,
     "vendor": partial(vendor, check=JUDGE),
 }
-OFFLINE = {"completion", "init", "lint", "schema", "serve"}
+OFFLINE = {"help", "completion", "init", "lint", "schema", "serve"}
 
 
 @pytest.fixture(params=KINDS)

@@ -72,11 +72,11 @@ class Broken(Dialect):
 
 
 WRITES = [
-    ("track request request.json", "/rest/log-request", "logged or not"),
-    ("track score 1 90", "/rest/track-score", "may be noted or not"),
-    ("track group --new", "/create-group", "may be made or not"),
-    ("eval run 1", RUN, "nobody knows whether the evaluation was started"),
-    ("agent run 1", "/workflows/1/run", "nobody knows whether the agent was started"),
+    ("track request request.json", "/rest/log-request", "may or may not have been logged"),
+    ("track score 1 90", "/rest/track-score", "may or may not have been set"),
+    ("track group --new", "/create-group", "may or may not have been created"),
+    ("eval run 1", RUN, "may or may not have been started"),
+    ("agent run 1", "/workflows/1/run", "may or may not have been started"),
 ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from seeds import examples
 from strategies import locals_, prompts, texts
 
 from promptsync.errors import Refused
@@ -33,7 +34,7 @@ def read(text: str) -> str:
 
 
 @given(prompts(), locals_())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_new_file_reads_back_as_what_was_written(prompt: Prompt, local: Local) -> None:
     file = parse(render_new(prompt, local).encode(), "p.yaml", "other")
     assert canonical(file.prompt) == canonical(prompt)
@@ -41,7 +42,7 @@ def test_a_new_file_reads_back_as_what_was_written(prompt: Prompt, local: Local)
 
 
 @given(texts())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_no_character_of_a_text_is_lost(text: str) -> None:
     assert read(render_new(completion(text), Local())) == text
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seeds import examples
 from strategies import locals_, prompts, texts
 
 from promptsync.files.prompt_file import parse
@@ -347,7 +348,7 @@ def test_odd_layouts_are_edited_too(text: str, change: Any) -> None:
 
 
 @given(prompts(), locals_(), prompts(), locals_())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_file_can_become_any_other(old: Prompt, old_local: Local, new: Prompt, new_local: Local) -> None:
     new = replace(new, name=old.name)
     existing = render_new(old, old_local)
@@ -360,7 +361,7 @@ def test_any_file_can_become_any_other(old: Prompt, old_local: Local, new: Promp
 
 
 @given(prompts(), locals_(), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_one_changed_text_leaves_the_other_lines_alone(
     prompt: Prompt, local: Local, data: st.DataObject
 ) -> None:
@@ -375,7 +376,7 @@ def test_one_changed_text_leaves_the_other_lines_alone(
 
 
 @given(prompts(), st.sampled_from([True, False, None]), st.integers(2, 6), prompts())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_files_of_other_emitters_are_edited_too(
     old: Prompt, flow: bool | None, indent: int, new: Prompt
 ) -> None:

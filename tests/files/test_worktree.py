@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seeds import examples
 from strategies import names
 
 from promptsync.errors import UsageError
@@ -180,7 +181,7 @@ def test_a_new_prompt_gets_a_path_of_its_own(tmp_path: Path) -> None:
 
 
 @given(st.lists(names(), unique=True, max_size=6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_whatever_is_written_is_found_again_under_its_name(found: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

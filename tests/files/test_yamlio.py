@@ -165,9 +165,9 @@ def test_positions_are_those_of_keys_and_items() -> None:
 
 def test_a_large_file_is_refused_without_reading_it() -> None:
     data = b"a: " + b"[" * (30_000_000)
-    start = time.perf_counter()
+    start = time.process_time()
     assert problems(data) == [(1, 1, "file-size")]
-    assert time.perf_counter() - start < 2  # to read it takes many times as long
+    assert time.process_time() - start < 2  # to read it takes many times as long
     assert len(data) > MAX_BYTES
 
 
@@ -178,10 +178,10 @@ def test_reading_costs_no_more_than_the_c_loader() -> None:
     def cost(read: Any) -> float:
         times = []
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.process_time()
             for _ in range(20):
                 read()
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         return min(times)
 
     assert cost(lambda: yaml_load.load(data, "p")) < 3 * cost(lambda: yaml.load(data, yaml.CSafeLoader))

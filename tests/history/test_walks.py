@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from random import Random
 
 import pytest
+from seeds import FUZZ
 from walk_model import (
     ASKS,
     EQUAL_DIFFER,
@@ -30,7 +30,6 @@ from promptsync.history.decide import Relation
 from promptsync.history.graph import Contents
 from promptsync.history.includes import LocalSide, RemoteSide, Sides
 
-FUZZ = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
 WALKS, STEPS = 400, 20
 FUZZ_WALKS = 5000
 

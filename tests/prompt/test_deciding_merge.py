@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from seeds import examples
 from strategies import prompts
 
 from promptsync.prompt.canonical import canonical, encode
@@ -15,7 +16,9 @@ from promptsync.prompt.merge import deciding, merge
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.text_diff import words
 
-some = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+some = settings(
+    max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 def prompt(*texts: str, **more: Any) -> Prompt:

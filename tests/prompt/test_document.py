@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from seeds import examples
 from strategies import locals_, prompts
 
 from promptsync.prompt.canonical import canonical
@@ -22,7 +23,7 @@ def document(template: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 
 @given(prompts(), locals_())
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_document_round_trips_to_an_equal_prompt(prompt: Prompt, local: Local) -> None:
     back, local_back = to_prompt(to_document(prompt, local), "default")
     assert canonical(back) == canonical(prompt)

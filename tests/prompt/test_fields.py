@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry_filler import filled
+from seeds import examples
 from templates import prompts
 
 from promptsync.prompt.canonical import digest, tag_set
@@ -214,13 +215,13 @@ def test_paths_are_readable(path: tuple[str | int, ...], text: str) -> None:
     assert readable(path) == text
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(prompts, st.randoms(use_true_random=False))
 def test_values_that_a_registry_fills_in_are_not_shown(prompt: Prompt, random: Random) -> None:
     assert changes(prompt, filled(prompt, random)) == []
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(prompts, prompts)
 def test_a_change_is_shown_exactly_if_content_or_tags_differ(old: Prompt, new: Prompt) -> None:
     differ = digest(old) != digest(new) or tag_set(old) != tag_set(new)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from seeds import examples
 from strategies import prompts
 
 from promptsync.prompt.canonical import canonical, encode, tag_set
@@ -317,7 +318,9 @@ def says(prompt: Prompt) -> object:
     return encode(canonical(prompt)), tag_set(prompt)
 
 
-some = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+some = settings(
+    max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 @some

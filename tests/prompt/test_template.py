@@ -187,11 +187,11 @@ RUNAWAYS = [
 
 @pytest.mark.parametrize(("written", "template"), RUNAWAYS)
 def test_runaway_templates_stay_unrendered_at_little_cost(written, template):
-    began = time.perf_counter()
+    began = time.process_time()
     rendered = render(template, written, {"x": 1, "w": 999_999_999})
     assert rendered.text == template
     assert rendered.error
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
 
 
 @given(st.text(), st.sampled_from([F, J]), st.dictionaries(st.text(max_size=3), st.text(max_size=3)))

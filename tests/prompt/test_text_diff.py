@@ -108,9 +108,9 @@ def test_an_inserted_line_does_not_shift_the_pairs() -> None:
     ],
 )
 def test_large_repetitive_texts_do_not_take_quadratic_time(old: str, new: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert unified(old, new)
-    assert time.perf_counter() - start < 15
+    assert time.process_time() - start < 15
 
 
 texts = st.lists(

@@ -157,6 +157,13 @@ class Mirror:
         self.is_closed = True
 
 
+def test_an_application_is_closed_even_if_nothing_was_sent_to_it() -> None:
+    mirror = Mirror()
+    with PromptLayer("local:", None, transport=wsgi_transport(mirror)):
+        pass
+    assert mirror.is_closed
+
+
 def test_an_application_in_this_process_sees_the_path_as_it_was_sent() -> None:
     mirror = Mirror()
     with PromptLayer("local:", None, transport=wsgi_transport(mirror)) as registry:

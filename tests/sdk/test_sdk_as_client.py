@@ -1,4 +1,4 @@
-"""The official SDK, unmodified, both of its clients: what each method asks is answered as it expects."""
+"""Both clients of the official SDK, unmodified: each method gets the answer that it expects."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def url(app: Application) -> Iterator[str]:
 
 
 class Sdk:
-    """One of the SDK's clients; ``do`` calls a method by its dotted name and waits where it has to."""
+    """One of the SDK's clients; ``do`` calls a method by its dotted name and awaits it if necessary."""
 
     def __init__(self, kind: str, url: str, **options: Any) -> None:
         self.kind = kind
@@ -68,7 +68,7 @@ def sdk(request: pytest.FixtureRequest, url: str) -> Sdk:
 
 @pytest.fixture
 def publish(url: str) -> Any:
-    """Publishes as the SDK does, which has this method on its synchronous client alone."""
+    """Publish as the SDK does; only its synchronous client has this method."""
     return Sdk("sync", url).client.templates.publish
 
 
@@ -96,7 +96,7 @@ def test_all_templates_are_listed_by_page_and_label(sdk: Sdk, publish: Any) -> N
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_the_cache_asks_once_and_renders_by_itself(
+def test_the_cache_requests_once_and_renders_locally(
     kind: str, url: str, app: Application, publish: Any
 ) -> None:
     publish({"prompt_name": "a", "prompt_template": chat("Hi {name}"), "metadata": OPENAI})
@@ -167,7 +167,7 @@ def test_a_request_is_logged_and_annotated(sdk: Sdk, publish: Any, app: Applicat
     )
     group_id = sdk.do("group.create")
     assert sdk.do("track.group", request_id=request_id, group_id=group_id)
-    with app.context.store.read() as db:
+    with app.store.read() as db:
         scores = db.execute("SELECT name, score FROM request_scores ORDER BY name").fetchall()
         metadata = dict(map(tuple, db.execute("SELECT key, value FROM request_metadata").fetchall()))
         kept = db.execute("SELECT version_id, group_id, variables FROM requests").fetchone()
@@ -233,7 +233,7 @@ def test_what_promptsync_publishes_the_sdk_reads(url: str, sdk: Sdk) -> None:
         "templates.get", "rich", {"label": "prod", "input_variables": {"question": "Why?", "y": "z"}}
     )
     assert (found["version"], found["tags"], found["commit_message"]) == (1, ["t"], "m (v1)")
-    system, user = found["prompt_template"]["messages"]  # the placeholder was given nothing to hold
+    system, user = found["prompt_template"]["messages"]  # the placeholder got no value
     assert system["content"][0]["text"] == "Be kind. ü 🙂\n  end "
     assert user["content"][0]["text"] == "Why?"
     assert found["llm_kwargs"]["model"] == "gpt-4o"

@@ -1,4 +1,4 @@
-"""Evaluations run while somebody publishes with the official SDK: a report is about the version it names."""
+"""Evaluations while somebody publishes with the official SDK: a report is about the version that it names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EVALUATIONS = "/api/public/v2/evaluations"
 
 
 class Waiting:
-    """An echo that waits until it is told to answer."""
+    """An echo that does not answer until its gate is open."""
 
     name, parallel, patience = "waiting", 1, 20.0
 
@@ -95,7 +95,7 @@ def test_a_run_keeps_the_version_that_it_started_with(
     assert publish("first {question}") == 1
     report = started(call, name)
     assert model.asked.wait(10)
-    # The label goes along with the publish, in the middle of the run.
+    # The publish moves the label in the middle of the run.
     assert publish("second {question}") == 2
     said = call("GET", f"{EVALUATIONS}/{report}").body
     assert (said["status"], said["report"]["prompt_version_number"]) == ("RUNNING", 1)
@@ -110,7 +110,7 @@ def test_a_run_keeps_the_version_that_it_started_with(
 @pytest.mark.parametrize(
     ("name", "version", "score"), [("latest", 2, 0), ("labelled", 2, 0), ("pinned", 1, 100)]
 )
-def test_the_next_run_is_about_what_its_pipeline_means_then(
+def test_the_next_run_resolves_its_prompt_again(
     call: Caller, publish: Any, model: Waiting, name: str, version: int, score: float
 ) -> None:
     model.go_on.set()

@@ -19,7 +19,7 @@ def call(app):
 
 @pytest.fixture
 def publish(call):
-    """Publish a flat body that has to be accepted, and return the answer."""
+    """Publish a flat body that must be accepted, and return the answer."""
 
     def published(name, template=None, **more):
         from registry_server import flat

@@ -8,8 +8,8 @@ from registry_server import Caller
 
 from promptsync.files.schema import schema
 from promptsync.server.app import create_app
-from promptsync.server.fixtures import FixtureError, parse_fixtures
-from promptsync.server.scoring import KINDS, passes, text_problem
+from promptsync.server.checks.fixtures import FixtureError, parse_fixtures
+from promptsync.server.checks.scoring import KINDS, passes, text_problem
 
 EXAMPLE = """
 datasets:
@@ -95,7 +95,7 @@ AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
         ("datasets: {}\nagents: 3", "agents must be a list"),
         ("datasets: [{rows: []}]", "datasets[0] lacks the key name"),
         ("datasets: [{name: 3}]", 'Quote it: "3"'),
-        ("datasets: [{name: a}, {name: a}]", "name 'a' is taken"),
+        ("datasets: [{name: a}, {name: a}]", "name 'a' is used twice"),
         ("datasets: [{name: a, name: b}]", "given twice"),
         ("datasets: [{name: a, rows: [x]}]", "rows[0] must be a mapping"),
         ("datasets: [{name: a, row: []}]", "Unknown key datasets[0].row"),
@@ -125,7 +125,10 @@ AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
         (EVALUATION.format("{json_valid: maybe}"), "true or false"),
         ("agents: [{name: a}]", "lacks the key nodes"),
         ("agents: [{name: a, nodes: []}]", "needs at least one node"),
-        ("agents: [{name: a, nodes: [{name: n, prompt: p}, {name: n, prompt: p}]}]", "name 'n' is taken"),
+        (
+            "agents: [{name: a, nodes: [{name: n, prompt: p}, {name: n, prompt: p}]}]",
+            "name 'n' is used twice",
+        ),
         ("agents: [{name: a, nodes: [{name: n, prompt: p}], labels: prod}]", "labels must be a list"),
         (AGENT.format("prompt: 3"), "must be text or a mapping"),
         (AGENT.format("prompt: p, output: 1"), "must be true or false"),
@@ -135,7 +138,7 @@ AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
         ("protected_labels: [{name: prod, answer: maybe}]", '"pending", "forbidden" or "conflict"'),
     ],
 )
-def test_faults_are_named(text, says):
+def test_problems_are_named(text, says):
     with pytest.raises(FixtureError) as caught:
         parse_fixtures(text.encode(), "registry.yaml")
     assert "registry.yaml" in caught.value.message
@@ -165,7 +168,7 @@ colour: red
 """
 
 
-def test_every_fault_has_its_line_and_column():
+def test_every_problem_has_its_line_and_column():
     with pytest.raises(FixtureError) as caught:
         parse_fixtures(PLACED.encode(), "r.yaml")
     places = {detail.partition(": ")[0] for detail in caught.value.details}
@@ -175,13 +178,13 @@ def test_every_fault_has_its_line_and_column():
 
 
 @pytest.mark.parametrize("text", ["3", "a: 2026-01-01", "datasets: [&a [*a]]"])
-def test_a_fault_of_the_whole_file_has_a_place_too(text):
+def test_a_problem_with_the_whole_file_has_a_place_too(text):
     with pytest.raises(FixtureError) as caught:
         parse_fixtures(text.encode(), "r.yaml")
     assert caught.value.details
 
 
-def test_all_faults_come_at_once():
+def test_all_problems_are_reported_together():
     with pytest.raises(FixtureError) as caught:
         parse_fixtures(b"x: 1\ndatasets: [{}]\nagents: [{name: a}]", "r.yaml")
     assert len(caught.value.details) == 3
@@ -270,7 +273,7 @@ def test_the_database_follows_the_file(tmp_path):
         assert again["id"] == first["id"]
 
 
-def test_a_faulty_or_missing_file_is_an_error_that_leaves_nothing_open(tmp_path):
+def test_an_invalid_or_missing_file_leaves_nothing_open(tmp_path):
     with pytest.raises(FixtureError, match="Cannot read the fixtures file"):
         create_app(tmp_path / "r.db", fixtures=tmp_path / "none.yaml")
     for content in (b"\xff", b"x: 1"):

@@ -27,7 +27,7 @@ def listed(call, query=""):
 def test_a_folder_knows_where_it_is(call, make, app):
     outer = make("outer")
     folder = call(
-        "POST", FOLDERS, {"name": "inner", "parent_id": outer, "workspace_id": app.context.store.workspace_id}
+        "POST", FOLDERS, {"name": "inner", "parent_id": outer, "workspace_id": app.store.workspace_id}
     ).body["folder"]
     assert folder["path"] == [{"id": outer, "name": "outer"}]
     assert (folder["parent_id"], folder["external_ids"]) == (outer, [])
@@ -49,7 +49,7 @@ def test_a_folder_knows_where_it_is(call, make, app):
         ({"name": "x", "external_ids": [{}]}, 400),
     ],
 )
-def test_folders_refuse_what_cannot_be(call, make, body, status):
+def test_invalid_folders_are_refused(call, make, body, status):
     make("taken")
     assert call("POST", FOLDERS, body).status == status
 
@@ -125,7 +125,7 @@ def test_entities_carry_paths_and_metadata_when_asked(call, make, publish):
         ("sort_by=x", 422),
     ],
 )
-def test_entities_refuse_what_cannot_be(call, query, status):
+def test_invalid_entity_lists_are_refused(call, query, status):
     assert call("GET", f"{ENTITIES}?{query}").status == status
 
 
@@ -159,7 +159,7 @@ def test_entities_are_moved(call, make, publish):
         ("x", None, 400),
     ],
 )
-def test_moves_refuse_what_cannot_be(call, make, entities, folder, status):
+def test_invalid_moves_are_refused(call, make, entities, folder, status):
     outer = make("outer")
     make("inner", outer)
     make("inner")

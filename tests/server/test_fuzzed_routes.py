@@ -1,4 +1,4 @@
-"""Whatever is sent, the registry answers in JSON and never with a server error."""
+"""The registry answers any input in JSON and never with a server error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from registry_server import Caller, completion, flat
+from seeds import examples
 
 from promptsync.server.app import create_app
 from promptsync.server.routes import ROUTES
@@ -95,7 +96,9 @@ def target(data, path):
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route[0]} {route[1]}")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_no_input_is_a_server_error(call, route, data):
     method, path, _ = route
@@ -108,7 +111,9 @@ def test_no_input_is_a_server_error(call, route, data):
         assert isinstance(answer.body["message"], str)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     message=st.fixed_dictionaries(
         {"role": st.sampled_from(["user", "assistant", "tool", "placeholder"])},
@@ -166,7 +171,9 @@ def test_whatever_is_accepted_can_be_read_rendered_and_published_again(
     assert again.body["metadata"] == raw["metadata"]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "", "options", "\0"]),
     path=st.text(max_size=30),

@@ -77,11 +77,11 @@ def test_an_existing_label_is_a_conflict_that_names_the_move(call, prompt):
         ("GET", "/prompt-templates/nobody/labels", None, 404),
     ],
 )
-def test_labels_refuse_what_cannot_be(call, prompt, method, path, body, status):
+def test_invalid_label_changes_are_refused(call, prompt, method, path, body, status):
     assert call(method, path, body).status == status
 
 
-def test_an_archived_prompt_keeps_its_labels_out_of_sight(call, publish, prompt):
+def test_labels_of_an_archived_prompt_are_hidden_and_kept(call, publish, prompt):
     call(
         "DELETE", "/api/public/v2/folders/entities", {"entities": [{"id": prompt[0]["id"], "type": "PROMPT"}]}
     )
@@ -122,7 +122,7 @@ def test_external_ids_are_attached_listed_and_detached(call, prompt):
         ("DELETE", f"/prompt-templates/1/external-ids/{'x' * 129}/y", None, 400),
     ],
 )
-def test_external_ids_refuse_what_cannot_be(call, prompt, method, path, body, status):
+def test_invalid_external_ids_are_refused(call, prompt, method, path, body, status):
     assert call(method, path, body).status == status
 
 

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from registry_server import chat, completion
 
-from promptsync.server.normalise import normalised_metadata, normalised_template
-from promptsync.server.validate import check_template
+from promptsync.server.prompts.template import check_template, normalised_metadata, normalised_template
 
 
 def message(**more):

@@ -151,5 +151,5 @@ def test_tracking(sdk, app):
     assert sdk.track.metadata(request_id=request_id, metadata={"user": "1"})
     assert sdk.track.prompt(request_id=request_id, prompt_name="a", prompt_input_variables={"name": "Ana"})
     assert sdk.track.group(request_id=request_id, group_id=sdk.group.create())
-    with app.context.store.read() as db:
+    with app.store.read() as db:
         assert db.execute("SELECT count(*) FROM request_scores").fetchone()[0] == 2

@@ -1,4 +1,4 @@
-"""Labels that the fixtures protect: a change of one is answered, and has no effect until it is approved."""
+"""Labels that the fixtures protect: a change is accepted, and has no effect until it is approved."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def labels(call: Caller, name: str) -> dict[str, tuple[int, int]]:
     return {one["release_label"]: (one["release_label_id"], one["prompt_version_number"]) for one in found}
 
 
-def test_a_move_that_waits_is_answered_with_200_and_the_label_as_it_is(opened: Opened) -> None:
+def test_a_pending_move_returns_200_and_the_unchanged_label(opened: Opened) -> None:
     call = opened("protected_labels: [prod]")
     label_id, _ = labels(call, "a")["prod"]
     before = call("GET", "/prompt-templates/labels").body
@@ -60,7 +60,7 @@ def test_a_move_that_waits_is_answered_with_200_and_the_label_as_it_is(opened: O
     assert call("GET", "/prompt-templates/labels").body == before
 
 
-def test_creating_waits_too_and_other_labels_do_not(opened: Opened) -> None:
+def test_creation_is_pending_too_and_other_labels_are_free(opened: Opened) -> None:
     call = opened("protected_labels: [stable]")
     template_id = _id(call, "a")
     assert call("POST", f"/prompts/{template_id}/label", label(2, "stable")).status == 200
@@ -84,14 +84,14 @@ def test_changes_can_be_refused_instead(opened: Opened, answer: str, status: int
     assert labels(call, "a")["prod"] == (label_id, 1)
 
 
-def test_a_publish_makes_its_version_and_leaves_the_protected_label(opened: Opened) -> None:
+def test_a_publish_adds_its_version_and_leaves_the_protected_label(opened: Opened) -> None:
     call = opened("protected_labels: [prod]")
     answer = call("POST", "/rest/prompt-templates", flat("a", release_labels=["prod", "dev"]))
     assert (answer.status, answer.body["version_number"], answer.body["release_labels"]) == (201, 3, ["dev"])
     assert {name: version for name, (_, version) in labels(call, "a").items()} == {"prod": 1, "dev": 3}
 
 
-def test_one_prompt_alone_can_be_protected_and_taking_the_label_out_approves(opened: Opened) -> None:
+def test_protection_can_cover_one_prompt_and_removing_it_approves(opened: Opened) -> None:
     protected = "protected_labels: [{name: prod, prompts: ['team/*']}]"
     for fixtures, there in ((protected, 1), ("", 2)):
         call = opened(fixtures)

@@ -80,7 +80,7 @@ MESSAGE = {"role": "user", "content": []}
         (flat("a", tags="t"), "tags"),
         (flat("a", tags=[1]), "tags"),
         (flat("a", release_labels="prod"), "release_labels"),
-        (flat("a", release_labels=[""]), "release label"),
+        (flat("a", release_labels=[""]), "release_labels"),
         (flat("a", folder_id=7), "folder"),
         (flat("a", folder_id="7"), "folder_id"),
         (flat("a", folder_id=True), "folder_id"),
@@ -188,7 +188,7 @@ def test_an_archived_name_comes_back_under_its_id_with_its_versions(call, publis
         ("@@@gone@@@", "'gone' does not exist"),
     ],
 )
-def test_a_reference_to_nothing_is_a_422(call, publish, reference, says):
+def test_a_reference_to_a_missing_snippet_is_a_422(call, publish, reference, says):
     publish("tone", completion("kind"))
     publish("talk")
     gone = publish("gone", completion("x"))
@@ -201,7 +201,7 @@ def test_a_reference_to_nothing_is_a_422(call, publish, reference, says):
 
 
 @pytest.mark.parametrize("text", ["@@@tone@@@", "@@@tone@version_number:1@@@", "@@@tone@label:prod@@@"])
-def test_references_to_what_exists_are_kept_as_written(call, publish, text):
+def test_valid_references_are_kept_as_written(call, publish, text):
     publish("tone", completion("kind"), release_labels=["prod"])
     assert publish("parent", chat(text))["prompt_template"]["messages"][0]["content"][0]["text"] == text
 
@@ -216,7 +216,7 @@ def test_references_outside_text_blocks_are_not_expanded_and_not_checked(publish
     publish("a", chat(tools=[tool]))
 
 
-def test_cycles_are_refused_by_path(call, publish):
+def test_cycles_are_refused_with_their_path(call, publish):
     publish("a", completion("end"))
     publish("b", completion("@@@a@@@"))
     publish("c", completion("@@@b@@@"))
@@ -226,7 +226,7 @@ def test_cycles_are_refused_by_path(call, publish):
     assert call("POST", PUBLISH, flat("a", completion("@@@a@@@"))).status == 422
 
 
-def test_an_older_version_of_oneself_is_no_cycle(call, publish):
+def test_a_reference_to_an_older_version_of_itself_is_not_a_cycle(call, publish):
     publish("a", completion("one"))
     publish("a", completion("@@@a@version_number:1@@@ two"))
     assert call("GET", "/prompt-templates/a").body["prompt_template"]["content"][0]["text"] == "one two"
@@ -267,7 +267,7 @@ def test_upsert_creates_attaches_and_then_adds_versions(call):
     assert (again.status, again.body["version_number"]) == (200, 2)
 
 
-def test_upsert_adopts_a_template_that_has_the_name(call, publish):
+def test_upsert_attaches_to_a_template_of_that_name(call, publish):
     first = publish("a")
     answer = call("PUT", UPSERT, flat("a"))
     assert (answer.status, answer.body["id"], answer.body["version_number"]) == (201, first["id"], 2)
@@ -310,7 +310,7 @@ def test_patch_replaces_messages_by_index_or_all(patched):
     assert texts(patched({"version": 2})) == ["latest"]
 
 
-def test_patch_tells_absent_from_null(patched):
+def test_patch_distinguishes_absent_from_null(patched):
     kept = patched({"version": 1}).body["prompt_template"]
     assert kept["tools"] and kept["tool_choice"] == "auto"
     gone = patched({"version": 1, "tools": None, "tool_choice": None}).body["prompt_template"]
@@ -355,7 +355,7 @@ def test_patch_merges_model_parameters(patched):
         ({"messages": [{"role": "user", "content": "@@@nobody@@@"}]}, 422),
     ],
 )
-def test_patch_refuses_what_cannot_be(patched, body, status):
+def test_invalid_patches_are_refused(patched, body, status):
     assert patched(body).status == status
 
 

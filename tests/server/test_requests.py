@@ -6,9 +6,9 @@ import time
 import pytest
 from registry_server import Caller, chat, flat
 
-from promptsync.server import clock
 from promptsync.server.app import create_app
-from promptsync.server.http import split_target
+from promptsync.server.http.request import split_target
+from promptsync.server.store import clock
 
 
 def test_every_answer_is_json_that_ends_in_a_newline(call):
@@ -165,7 +165,7 @@ def test_without_a_key_a_broken_body_is_still_a_missing_key(app):
         b"3",
     ],
 )
-def test_what_is_no_json_object_is_refused(call, raw):
+def test_a_body_that_is_not_a_json_object_is_refused(call, raw):
     for path in ("/rest/prompt-templates", "/prompt-templates/x"):
         answer = call("POST", path, raw=raw)
         assert answer.status == 400
@@ -224,7 +224,7 @@ def test_a_body_without_a_length_is_read_when_the_server_ends_it(app):
     assert seen == [200]
 
 
-def test_latency_is_waited_before_each_answer(tmp_path):
+def test_each_answer_is_delayed_by_the_latency(tmp_path):
     with create_app(tmp_path / "r.db", latency=0.05) as app:
         began = time.perf_counter()
         Caller(app)("GET", "/prompt-templates")
@@ -281,11 +281,11 @@ def test_query_parameters_are_checked(call, query, status):
         (1.5, "1970-01-01T00:00:01.500000Z"),
     ],
 )
-def test_moments_are_read_in_every_form_that_clients_send(value, stamp):
+def test_date_times_are_read_in_every_form_that_clients_send(value, stamp):
     assert clock.parse(value) == stamp
 
 
 @pytest.mark.parametrize("value", ["never", "", 1e300, "0001-01-01T00:00:00+10:00"])
-def test_what_is_no_moment_is_a_value_error(value):
+def test_anything_but_a_date_time_is_a_value_error(value):
     with pytest.raises(ValueError, match=r"."):
         clock.parse(value)

@@ -14,7 +14,7 @@ import pytest
 from registry_server import Caller, chat, completion, flat
 
 from promptsync.server.app import create_app
-from promptsync.server.model import Echo, Endpoint, ModelError
+from promptsync.server.checks.model import Echo, Endpoint, ModelError
 
 FIXTURES = """
 datasets:
@@ -229,7 +229,7 @@ def test_a_prompt_that_breaks_later_fails_its_cells(call):
     assert "no label 'prod'" in cell["error_message"]
 
 
-def test_runs_are_listed_newest_first_when_asked_for(call):
+def test_runs_are_listed_newest_first_on_request(call):
     first, second = run(call, "quality"), run(call, "quality")
     finished_report(call, second)
     listed = call("GET", f"{EVALUATIONS}?include_runs=true&name=quality").body["evaluations"][0]
@@ -269,7 +269,7 @@ def test_a_run_takes_another_dataset(call):
         ("GET", EVALUATIONS + "?workspace_id=1", None, 400),
     ],
 )
-def test_what_evaluations_answer_to_odd_requests(call, method, path, body, status):
+def test_how_evaluations_answer_unusual_requests(call, method, path, body, status):
     assert call(method, path, body).status == status
 
 
@@ -299,7 +299,7 @@ def finished_run(call, agent, body=None, *, everything=False):
 
 
 @pytest.mark.parametrize("agent", ["refund%20agent", "1"])
-def test_an_agent_is_run_by_name_or_id_and_answers_with_its_bare_output(call, agent):
+def test_an_agent_runs_by_name_or_id_and_returns_its_bare_output(call, agent):
     assert finished_run(call, agent).body == "Q: Where?! Q: WHERE?"
 
 
@@ -383,7 +383,7 @@ def test_agents_are_listed(call):
         ("POST", "/ws-token-request-library?capability=x", {}, 404),
     ],
 )
-def test_what_agents_answer_to_odd_requests(call, method, path, body, status):
+def test_how_agents_answer_unusual_requests(call, method, path, body, status):
     assert call(method, path, body).status == status
 
 
@@ -392,7 +392,7 @@ def test_what_agents_answer_to_odd_requests(call, method, path, body, status):
 
 @pytest.fixture
 def endpoint():
-    """An HTTP endpoint that keeps what it is sent and answers with the next of its answers."""
+    """An HTTP endpoint that records requests and returns the next of its prepared answers."""
     seen: list[dict] = []
     answers: list[tuple[int, bytes]] = []
 
@@ -425,11 +425,11 @@ def endpoint():
         ({"type": "chat", "messages": [{"role": "assistant", "content": None}]}, ""),
     ],
 )
-def test_the_echo_gives_back_the_last_message(template, answer):
+def test_the_echo_returns_the_last_message(template, answer):
     assert Echo().answer(template, None) == answer
 
 
-def test_an_endpoint_is_asked_in_the_openai_way(endpoint):
+def test_an_endpoint_gets_openai_requests(endpoint):
     url, seen, _ = endpoint
     assert Endpoint(url, api_key="sk").answer(chat("Hi"), OPENAI) == "an answer"
     assert seen[0]["path"] == "/v1/chat/completions"
@@ -449,11 +449,11 @@ def test_an_endpoint_is_asked_in_the_openai_way(endpoint):
 @pytest.mark.parametrize(
     ("status", "content", "says"),
     [
-        (500, b"overloaded", "answered 500: overloaded"),
-        (200, b"<html>", "gave no answer"),
-        (200, b"[]", "without a message"),
-        (200, b'{"choices": []}', "without a message"),
-        (200, b'{"choices": [{"message": null}]}', "without a message"),
+        (500, b"overloaded", "returned 500: overloaded"),
+        (200, b"<html>", "did not answer"),
+        (200, b"[]", "returned no message"),
+        (200, b'{"choices": []}', "returned no message"),
+        (200, b'{"choices": [{"message": null}]}', "returned no message"),
     ],
 )
 def test_an_endpoint_that_fails_says_why(endpoint, status, content, says):
@@ -463,7 +463,7 @@ def test_an_endpoint_that_fails_says_why(endpoint, status, content, says):
         Endpoint(url).answer(chat("Hi"), OPENAI)
 
 
-def test_an_endpoint_that_calls_a_tool_answers_with_the_call(endpoint):
+def test_a_tool_call_of_an_endpoint_is_the_answer(endpoint):
     url, _, answers = endpoint
     answers.append(
         (200, json.dumps({"choices": [{"message": {"content": None, "tool_calls": [{"id": "1"}]}}]}).encode())
@@ -472,7 +472,7 @@ def test_an_endpoint_that_calls_a_tool_answers_with_the_call(endpoint):
 
 
 def test_an_unreachable_endpoint_and_a_prompt_without_a_model():
-    with pytest.raises(ModelError, match="gave no answer"):
+    with pytest.raises(ModelError, match="did not answer"):
         Endpoint("http://127.0.0.1:9/v1", timeout=2).answer(chat("Hi"), OPENAI)
     with pytest.raises(ModelError, match="names no model"):
         Endpoint("http://127.0.0.1:9/v1").answer(chat("Hi"), None)
@@ -500,7 +500,7 @@ def test_a_callback_is_called_when_the_agent_is_done(call, endpoint):
 
 
 class Gate:
-    """A model that waits until it is told to answer."""
+    """A model that does not answer until its gate is open."""
 
     name, parallel, patience = "gate", 1, 1.0
 
@@ -532,9 +532,9 @@ def test_progress_can_be_seen_while_it_runs(tmp_path, fixtures):
         finished_report(call, run_id)
 
 
-def test_a_run_that_was_closed_in_the_middle_is_finished_at_once_after_reopening(tmp_path, fixtures):
+def test_a_run_interrupted_by_close_finishes_at_once_after_reopening(tmp_path, fixtures):
     gate = Gate()
-    gate.patience = 600.0  # so long would it take until somebody took it for abandoned
+    gate.patience = 600.0  # how long another process would wait before it took the run over
     app = create_app(tmp_path / "g.db", fixtures=fixtures, model=gate)
     call = Caller(app)
     publish_prompts(call)
@@ -551,11 +551,11 @@ def test_a_run_that_was_closed_in_the_middle_is_finished_at_once_after_reopening
         assert values == ["answered", "Q: Hello"]
 
 
-def test_a_run_that_was_closed_over_a_model_that_does_not_answer_need_not_wait(tmp_path, fixtures):
+def test_a_run_closed_while_its_model_hangs_resumes_without_waiting(tmp_path, fixtures):
     gate = Gate()
     gate.patience = 600.0
     app = create_app(tmp_path / "g.db", fixtures=fixtures, model=gate)
-    app.context.runner.close_seconds = 0.1
+    app.runner.close_seconds = 0.1
     call = Caller(app)
     publish_prompts(call)
     run_id = run(call, "one score")
@@ -569,7 +569,7 @@ def test_a_run_that_was_closed_over_a_model_that_does_not_answer_need_not_wait(t
 def test_an_endpoint_that_redirects_is_not_followed_with_the_key(endpoint):
     url, seen, answers = endpoint
     answers.append((307, b"elsewhere"))
-    with pytest.raises(ModelError, match="answered 307"):
+    with pytest.raises(ModelError, match="returned 307"):
         Endpoint(url, api_key="sk").answer(chat("Hi"), OPENAI)
     assert len(seen) == 1
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -7,9 +8,8 @@ import threading
 
 import pytest
 
-from promptsync.server.errors import StoreError
-from promptsync.server.schema import APPLICATION_ID, MIGRATIONS
-from promptsync.server.store import Store
+from promptsync.server.store.database import Store, StoreError
+from promptsync.server.store.schema import APPLICATION_ID, MIGRATIONS
 
 
 def test_a_new_database_draws_a_workspace_that_it_keeps(tmp_path):
@@ -22,7 +22,7 @@ def test_a_new_database_draws_a_workspace_that_it_keeps(tmp_path):
     other.close()
 
 
-def test_the_file_says_what_it_is(tmp_path):
+def test_the_file_is_marked_as_a_registry(tmp_path):
     store = Store(tmp_path / "registry.db")
     with store.read() as db:
         assert db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
@@ -39,7 +39,7 @@ def test_an_empty_file_becomes_a_registry(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"prompts: prompts\n" * 100, b"SQLite format 3\0" + b"\xff" * 2000])
-def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path, content):
+def test_a_file_that_is_not_a_database_is_refused_and_left_alone(tmp_path, content):
     path = tmp_path / "registry.db"
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"registry\.db: file is not a database") as caught:
@@ -69,6 +69,22 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path):
     db.close()
     with pytest.raises(StoreError, match=r"newer promptsync .* this one knows"):
         Store(path)
+
+
+def test_a_database_of_an_older_version_is_migrated_and_keeps_its_content(tmp_path):
+    path = tmp_path / "registry.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        for statement in (statement for migration in MIGRATIONS[:1] for statement in migration):
+            db.execute(statement)
+        db.execute("INSERT INTO folders (name, created_at, updated_at) VALUES ('kept', '', '')")
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 1")
+        db.commit()
+    store = Store(path)
+    with store.read() as db:
+        assert db.execute("SELECT slashed FROM folder_paths").fetchone()[0] == "kept"
+        assert db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
+    store.close()
 
 
 def test_a_directory_or_an_unreachable_path_is_refused(tmp_path):
@@ -108,7 +124,7 @@ def test_a_reader_sees_one_state_while_others_write(tmp_path):
     store.close()
 
 
-def test_a_closed_store_says_so_and_closes_what_is_given_back(tmp_path):
+def test_a_closed_store_says_so_and_closes_what_is_returned(tmp_path):
     store = Store(tmp_path / "registry.db")
     with store.read() as db:
         store.close()

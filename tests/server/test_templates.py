@@ -139,7 +139,7 @@ def test_a_name_wins_over_an_id(call, publish):
 
 @pytest.mark.parametrize("identifier", ["nobody", "999", "0", "-1", "9" * 40, "٣", "x" * 5000])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_does_not_exist_is_a_404_with_a_message(call, method, identifier):
+def test_an_unknown_template_is_a_404_with_a_message(call, method, identifier):
     import urllib.parse
 
     answer = call(method, f"/prompt-templates/{urllib.parse.quote(identifier)}")
@@ -163,7 +163,7 @@ def test_what_does_not_exist_is_a_404_with_a_message(call, method, identifier):
         ("POST", "", {"version": 1}, 200, 1),
         ("POST", "", {"version": None, "label": None}, 200, 2),
         ("POST", "", {"version": 2, "label": "prod"}, 200, 1),
-        ("POST", "", {"version": 10**30}, 404, None),
+        ("POST", "", {"version": 10**30}, 422, None),
         ("POST", "", {"version": 0}, 422, None),
         ("POST", "", {"version": True}, 422, None),
         ("POST", "", {"version": "1"}, 422, None),
@@ -235,7 +235,7 @@ def test_a_rendered_answer_has_the_recorded_keys(call, publish, app):
         "warning",
         "request_id",
     }
-    assert answer["workspace_id"] == app.context.store.workspace_id
+    assert answer["workspace_id"] == app.store.workspace_id
     assert len(answer["request_id"]) == 32
 
 
@@ -280,7 +280,7 @@ def test_a_new_snippet_version_changes_unpinned_parents_without_a_new_version(ca
     assert raw["prompt_template"]["messages"][0]["content"][0]["text"].startswith("changed ")
 
 
-def test_a_snippet_whose_label_is_gone_is_a_422_when_read_resolved(call, nested_snippets):
+def test_expanding_a_snippet_whose_label_was_deleted_is_a_422(call, nested_snippets):
     label = call("GET", "/prompt-templates/inner/labels").body["release_labels"][0]
     call("DELETE", f"/prompt-labels/{label['release_label_id']}")
     assert call("GET", "/prompt-templates/parent").status == 422
@@ -295,7 +295,7 @@ def test_an_archived_snippet_still_renders_in_its_parents(call, nested_snippets)
     assert rendered_text(call("GET", "/prompt-templates/parent")).startswith("[")
 
 
-def test_llm_kwargs_come_with_a_raw_read_when_asked_for(call, publish):
+def test_llm_kwargs_come_with_a_raw_read_on_request(call, publish):
     publish("a", metadata=OPENAI)
     assert "llm_kwargs" not in call("GET", "/prompt-templates/a").body
     asked = call("GET", "/prompt-templates/a?include_llm_kwargs=true").body
@@ -303,8 +303,8 @@ def test_llm_kwargs_come_with_a_raw_read_when_asked_for(call, publish):
 
 
 @pytest.mark.parametrize("name", ["a/b", "a/b c/d", "a/labels/x"])
-def test_a_name_whose_slashes_are_not_encoded_is_found_all_the_same(call, publish, name):
-    """As the SDK for JavaScript asks for it."""
+def test_a_name_with_unencoded_slashes_is_found(call, publish, name):
+    """The SDK for JavaScript requests it like this."""
     publish(name, chat("Hi {x}"))
     path = f"/prompt-templates/{name.replace(' ', '%20')}"
     assert call("GET", path).body["prompt_name"] == name

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from registry_server import Caller, chat, completion
 
-from promptsync.server.clock import parse
+from promptsync.server.store.clock import parse
 
 LOG = {
     "provider": "openai",
@@ -24,7 +24,7 @@ def logged(call):
 
 
 def rows(app, sql, *values):
-    with app.context.store.read() as db:
+    with app.store.read() as db:
         return [tuple(row) for row in db.execute(sql, values)]
 
 
@@ -200,7 +200,7 @@ def test_the_blueprint_is_the_conversation_with_its_answer(call, response, texts
     }
 
 
-def test_a_tracked_request_is_kept_even_when_its_prompt_is_gone(app, call, publish):
+def test_a_tracked_request_is_kept_even_if_its_prompt_does_not_exist(app, call, publish):
     prompt = publish("a")
     call("POST", "/create-group")
     body = TRACKED | {"prompt_id": prompt["id"], "prompt_version": 1, "group_id": 1}
@@ -213,7 +213,7 @@ def test_a_tracked_request_is_kept_even_when_its_prompt_is_gone(app, call, publi
 
 
 def test_a_body_whose_values_are_one_place_off_is_understood(call, publish, app, logged):
-    """As the SDK's asynchronous client sends it."""
+    """The SDK's asynchronous client sends it like this."""
     publish("a")
     shifted = {"request_id": True, "prompt_name": 1, "prompt_input_variables": "a", "version": {"x": "y"}}
     assert call("POST", "/library-track-prompt", {**shifted, "label": None}).status == 200
@@ -221,6 +221,6 @@ def test_a_body_whose_values_are_one_place_off_is_understood(call, publish, app,
     assert rows(app, "SELECT version_id, variables FROM requests") == [(1, '{"x":"y"}')]
 
 
-def test_a_time_in_milliseconds_is_one_of_javascript(call):
+def test_large_times_count_milliseconds(call):
     assert call("POST", "/log-request", LOG | {"request_start_time": 1767225600000}).status == 201
     assert parse(1767225600000) == parse(1767225600)

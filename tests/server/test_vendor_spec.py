@@ -1,4 +1,4 @@
-"""Real answers against the vendor's own schemas, wherever its specification is at hand."""
+"""Real answers against the vendor's own schemas, if its specification is available."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from vendor_spec import SPEC, validate
 from promptsync.server.app import create_app
 
 if not SPEC.exists():
-    pytest.skip("the vendor's specification is not at hand", allow_module_level=True)
+    pytest.skip("the vendor's specification is not available", allow_module_level=True)
 
 
 @pytest.fixture
 def check(call):
-    """Call, and validate the answer by the schema that the specification declares for its status."""
+    """Call, and validate the answer against the schema that the specification declares for its status."""
 
     def checked(method, target, body=None, *, path, status=None):
         answer = call(method, target, body)

@@ -8,14 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.checks.agents import AgentRun, NodeOutput
-from promptsync.checks.bind import Doubt
-from promptsync.checks.evaluations import Standard
-from promptsync.checks.outcome import Status
-from promptsync.checks.receipt import Proof, ProvenAgent, ProvenEvaluation
-from promptsync.checks.reports import EvaluationRun, FailedCell
+from promptsync.checks.batch import Status
+from promptsync.checks.evaluations import EvaluationRun, FailedCell
+from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard, Unbound
 from promptsync.checks.select import AgentCheck, EvaluationCheck
 from promptsync.errors import RemoteError
-from promptsync.show.checks import proof_lines
+from promptsync.show.checks import results_lines
 from promptsync.show.junit import junit, junit_of_error
 
 any_text = st.text(max_size=6) | st.sampled_from(
@@ -23,44 +21,53 @@ any_text = st.text(max_size=6) | st.sampled_from(
 )
 errors = st.none() | st.builds(RemoteError, any_text, hint=any_text, details=st.lists(any_text, max_size=2))
 cells = st.builds(FailedCell, st.none() | st.integers(1, 9), st.none() | any_text, st.none() | any_text)
-doubts = st.lists(st.builds(Doubt, any_text, st.none() | st.integers(1), any_text), max_size=2).map(tuple)
+unbound = st.lists(st.builds(Unbound, any_text, st.none() | st.integers(1), any_text), max_size=2).map(tuple)
 evaluations = st.builds(
-    ProvenEvaluation,
+    EvaluationResult,
     st.builds(EvaluationCheck, any_text, st.lists(any_text, max_size=2).map(tuple)),
     st.builds(
         EvaluationRun,
         any_text,
         st.none() | st.integers(1),
         st.none() | st.integers(1),
-        st.sampled_from(Status),
+        status=st.sampled_from(Status),
         score=st.none() | st.floats(0, 100),
         failed_cells=st.lists(cells, max_size=3).map(tuple),
         missed_cells=st.lists(cells, max_size=2).map(tuple),
         error=errors,
     ),
-    any_text,
     st.builds(Standard, st.none() | st.floats(0, 100), st.booleans()),
-    doubts,
+    reason=any_text,
+    unbound=unbound,
 )
 outputs = st.dictionaries(any_text, st.builds(NodeOutput, any_text, any_text, any_text), max_size=3)
 agents = st.builds(
-    ProvenAgent,
+    AgentResult,
     st.builds(AgentCheck, any_text, st.just(()), st.dictionaries(any_text, any_text, max_size=2)),
-    st.builds(AgentRun, any_text, st.just(1), st.none(), st.sampled_from(Status), outputs, any_text, errors),
-    any_text,
-    doubts,
+    st.builds(
+        AgentRun,
+        any_text,
+        st.just(1),
+        st.none(),
+        outputs,
+        any_text,
+        status=st.sampled_from(Status),
+        error=errors,
+    ),
+    reason=any_text,
+    unbound=unbound,
 )
-proofs = st.builds(
-    Proof, st.lists(evaluations, max_size=2).map(tuple), st.lists(agents, max_size=2).map(tuple)
+check_results = st.builds(
+    CheckResults, st.lists(evaluations, max_size=2).map(tuple), st.lists(agents, max_size=2).map(tuple)
 )
 
 
-@given(proofs)
-def test_any_proof_is_well_formed_and_counts_right(proof: Proof) -> None:
-    text = junit(proof)
+@given(check_results)
+def test_any_results_are_well_formed_and_counted_right(results: CheckResults) -> None:
+    text = junit(results)
     root = ElementTree.fromstring(text.encode())
-    assert [suite.tag for suite in root] == ["testsuite"] * len(proof.all)
-    assert len({suite.attrib["name"] for suite in root}) == len(proof.all)
+    assert [suite.tag for suite in root] == ["testsuite"] * len(results.all)
+    assert len({suite.attrib["name"] for suite in root}) == len(results.all)
     for one in (root, *root):
         found = {tag: len(one.findall(f".//{tag}")) for tag in ("testcase", "failure", "error", "skipped")}
         told = [int(one.attrib[key]) for key in ("tests", "failures", "errors", "skipped")]
@@ -68,17 +75,17 @@ def test_any_proof_is_well_formed_and_counts_right(proof: Proof) -> None:
     assert all(len(case) <= 1 for case in root.iter("testcase"))
 
 
-@given(proofs)
-def test_what_does_not_pass_is_a_failure_or_an_error_in_the_file(proof: Proof) -> None:
-    root = ElementTree.fromstring(junit(proof).encode())
-    for one, suite in zip(proof.all, root, strict=True):
+@given(check_results)
+def test_what_does_not_pass_is_a_failure_or_an_error_in_the_file(results: CheckResults) -> None:
+    root = ElementTree.fromstring(junit(results).encode())
+    for one, suite in zip(results.all, root, strict=True):
         if one.run.error is not None and not one.run.is_under_way:
             assert suite.attrib["errors"] == "1"
 
 
-@given(proofs)
-def test_any_proof_is_lines_that_a_terminal_only_shows(proof: Proof) -> None:
-    for line in proof_lines(proof):
+@given(check_results)
+def test_any_results_are_lines_that_a_terminal_only_shows(results: CheckResults) -> None:
+    for line in results_lines(results):
         assert "\n" not in line and "\r" not in line and "\x00" not in line and "\x1b[31m\x00" not in line
 
 

@@ -1,17 +1,24 @@
-"""Runs promptsync and ends the process at a write, as ``kill -9`` does: ``killed_process.py N ARGUMENTS``.
+"""Runs promptsync and ends it at a write, as ``kill -9`` does.
 
 A write is a file that is replaced, or a request that changes the registry. The process ends right before or
 right after one of them. Where there are fewer, the verb ends by itself.
+
+Each line on stdin is a JSON list: the number of the write, then the arguments. For each, promptsync runs in a
+fork of this process, which has loaded it once, and a line on stdout has the exit code.
 """
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
+import pkgutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import promptsync
 from promptsync.cli import run
 from promptsync.registry.promptlayer.connection import Connection
 
@@ -38,19 +45,42 @@ class Killer:
         return done
 
 
-def main() -> int:
-    killer = Killer(int(sys.argv[1]))
+def killed_at(write: int, arguments: list[str]) -> int:
+    """Run a verb in this process, which ends at the write with this number."""
+    killer = Killer(write)
     Path.replace = killer.around(Path.replace)  # type: ignore[method-assign]
     call = Connection.call
-    write = killer.around(call)
+    killing = killer.around(call)
 
     def chosen(connection: Connection, operation: Any, **options: Any) -> Any:
         is_read = all(route.method in _READING for route in operation.routes)
-        return (call if is_read else write)(connection, operation, **options)
+        return (call if is_read else killing)(connection, operation, **options)
 
     Connection.call = chosen  # type: ignore[method-assign]
-    return run(sys.argv[2:], dict(os.environ))
+    return run(arguments, dict(os.environ))
+
+
+def forked(write: int, arguments: list[str]) -> int:
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = 70
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = killed_at(write, arguments)
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def main() -> None:
+    for module in pkgutil.walk_packages(promptsync.__path__, "promptsync."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    for line in sys.stdin:
+        write, *arguments = json.loads(line)
+        print(forked(write, arguments), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

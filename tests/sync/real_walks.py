@@ -611,7 +611,7 @@ class RealWalk:
         if code == 0 and (released is None or released.text != text):
             told = f"{document['skipped']} {document['held']}"
             self.count("deploy exits 0 and prod does not say what main says", told)
-            if released is not None and not (document["skipped"] or document["held"]):
+            if released is not None and not (document["skipped"] or document["on_hold"]):
                 self.lose(SAID_YES, f"deploy: prod is at v{released.number} {sorted(released.text)}")
         return code
 

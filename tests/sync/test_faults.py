@@ -205,7 +205,7 @@ def test_what_a_registry_drops_is_named_and_not_pushed_for_ever(
     three.forget()
     again = three.run("push")
     assert again.code == 0
-    assert f"left  b: {state}, " in again.out
+    assert f"skipped  b: {state}, " in again.out
     assert three.writes == []
 
 

@@ -1,4 +1,4 @@
-"""``kill -9`` at random moments of a push of 60 prompts and of a pull of 60, fifty times each.
+"""``kill -9`` at random moments of a push of 60 prompts and of a pull of 60.
 
 Every file parses, no version is there twice, the next run finishes the job, and ``status`` is clean.
 """
@@ -20,18 +20,15 @@ from pathlib import Path
 import pytest
 import yaml
 from registry_server import Caller
+from seeds import numbers, seed_of
 from worlds import KEY, Reply, Seen, World, asking, fault, made, publishing
 
 from promptsync.server.app import create_app
 
 COUNT = 60
-KILLS = 50
-QUICK = 2
-"""How many of them are in the quick part of the suite."""
-
 NAMES = [f"p{number:02}" for number in range(COUNT)]
 OWN = ["mine1", "mine2"]
-SEEDS = [*range(QUICK), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(QUICK, KILLS))]
+KILLS = numbers(quick=1, count=10, fuzz=50)
 LONG = 60
 """Seconds that a step may take on a busy machine before something is wrong."""
 
@@ -152,8 +149,9 @@ def pulling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     yield from stage(tmp_path_factory.mktemp("pulling"), prepare)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_push_that_is_killed_anywhere_is_finished_by_the_next(pushing: Stage, seed: int) -> None:
+@pytest.mark.parametrize("number", KILLS)
+def test_a_push_that_is_killed_anywhere_is_finished_by_the_next(pushing: Stage, number: int) -> None:
+    seed = seed_of(number)
     world = pushing.put_back()
     files = world.files()
     world.faults.append(fault(publishing(), pushing.slowly(seed)))
@@ -167,15 +165,16 @@ def test_a_push_that_is_killed_anywhere_is_finished_by_the_next(pushing: Stage, 
     assert set(world.states().values()) == {"in-sync"}
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("number", KILLS)
 def test_a_pull_that_is_killed_anywhere_leaves_whole_files_and_is_finished_by_the_next(
-    pulling: Stage, seed: int
+    pulling: Stage, number: int
 ) -> None:
+    seed = seed_of(number)
     world = pulling.put_back()
     before = world.files()
     world.faults.append(fault(asking("GET", "resolve_snippets=false"), pulling.slowly(seed)))
     # most of them at the end, when the files are written
-    most = COUNT if seed % 3 == 0 else 0
+    most = COUNT if number % 3 == 0 else 0
     written = world.root / "prompts"
 
     def sent() -> int:

@@ -5,10 +5,11 @@ The next run does the rest: every file parses, nothing is published twice, and n
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,17 +54,40 @@ def edited_there(copy: Copy) -> None:
         copy.publish(f"Good day, {name}", name)
 
 
-def killed(copy: Copy, at: int, *verb: str) -> bool:
-    """Run a verb that is killed at a write; whether it was."""
-    command = [sys.executable, str(SCRIPT), str(at), "-C", str(copy.project), *verb]
-    environ = {
-        "HOME": str(copy.registry.parent),
-        "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": str(SCRIPT.parents[2]),
-    }
-    done = subprocess.run(command, env=environ, capture_output=True, timeout=60, check=False)
-    assert done.returncode in (0, KILLED), done.stderr.decode()
-    return done.returncode == KILLED
+class Runner:
+    """Runs verbs that are killed at a write."""
+
+    def __init__(self, home: Path) -> None:
+        environ = {"HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(SCRIPT.parents[2])}
+        self._errors = home / "errors"
+        with self._errors.open("w") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, str(SCRIPT)],
+                env=environ,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+
+    def killed(self, copy: Copy, at: int, *verb: str) -> bool:
+        """Run a verb that is killed at a write; whether it was."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps([at, "-C", str(copy.project), *verb]) + "\n")
+        self._process.stdin.flush()
+        code = self._process.stdout.readline().strip()
+        assert code in ("0", str(KILLED)), f"{code}: {self._errors.read_text()}"
+        return code == str(KILLED)
+
+    def close(self) -> None:
+        self._process.communicate(timeout=60)
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[Runner]:
+    made = Runner(tmp_path)
+    yield made
+    made.close()
 
 
 def text(copy: Copy, name: str) -> str:
@@ -81,7 +105,11 @@ def text(copy: Copy, name: str) -> str:
     ],
 )
 def test_the_next_run_finishes_what_a_kill_at_any_write_left(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], prepare: Callable[[Copy], None], verb: tuple[str, ...]
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    runner: Runner,
+    prepare: Callable[[Copy], None],
+    verb: tuple[str, ...],
 ) -> None:
     prepare(begun(tmp_path / "kept", capsys))
     for at in range(1, MOST):
@@ -90,7 +118,7 @@ def test_the_next_run_finishes_what_a_kill_at_any_write_left(
         copy = Copy(tmp_path / "try/work", tmp_path / "try/registry.db", capsys)
         config = copy.project / "promptsync.yaml"
         config.write_text(config.read_text().replace("/kept/", "/try/"))
-        was_killed = killed(copy, at, *verb)
+        was_killed = runner.killed(copy, at, *verb)
         texts = {
             name: yaml.safe_load(copy.path(name).read_text())["messages"][0]["content"] for name in NAMES
         }

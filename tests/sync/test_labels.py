@@ -80,7 +80,7 @@ def test_an_archived_prompt_is_called_archived(here: World) -> None:
     here.project.registry.prompts.archive(one(here).listed.template_id, is_snippet=False)
     with pytest.raises(NoSuchPrompt) as caught:
         one(here)
-    assert "archived" in caught.value.hint
+    assert "archived" in caught.value.message
 
 
 def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) -> None:

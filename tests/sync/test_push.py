@@ -480,4 +480,4 @@ def test_a_label_never_moves_down(three: World) -> None:
     found = three.run("push", "a", "--label", "prod", "--json")
     assert found.code == 3
     assert three.label("a", "prod") == 3
-    assert "never moves back" in found.document["labels"][0]["reason"]
+    assert "never moves a label back" in found.document["labels"][0]["reason"]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 from real_walks import RealWalk, happening
+from seeds import FUZZ, numbers, seed_of
 from working_copy import NAME, Copy
 
-FUZZ = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
-WALKS, STEPS = (60, 20) if FUZZ else (6, 12)
+STEPS = 20 if FUZZ else 12
 
 MINE, OURS, THEIRS = "Say good day.", "Be friendly.", "Ask for the date."
 FROM_W, FROM_MAIN = MINE, THEIRS
@@ -81,9 +79,9 @@ def follow(clone: Copy, hint: str) -> None:
 # -- walks ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", range(WALKS))
+@pytest.mark.parametrize("number", numbers(quick=1, count=6, fuzz=60))
 def test_nothing_is_lost_on_a_random_walk(tmp_path: Path, number: int) -> None:
-    seed = Random().randrange(1 << 30) if FUZZ else number
+    seed = seed_of(number)
     walk = RealWalk(tmp_path / "walk", seed, STEPS).walk()
     assert not walk.failures, "\n".join([f"seed {seed}, {STEPS} steps", *walk.log])
 

@@ -63,7 +63,7 @@ def test_both_at_once_takes_prune_and_a_commit(renamed: World) -> None:
     renamed.commit("Rename")
     planned = renamed.run("push", "-n", "--prune", "--json").document["plan"]
     assert sorted(one["action"] for one in planned) == ["archive", "create"]
-    assert f"where {OLD} is archived" in renamed.ok("push", "--prune", "-y").out
+    assert f"and {OLD} is archived" in renamed.ok("push", "--prune", "-y").out
     assert names(renamed) == {NEW: ("in-sync", None, None), "other": ("in-sync", None, None)}
 
 

@@ -1,7 +1,7 @@
 """Push after pull, and pull after push, change nothing, whatever a prompt holds.
 
 Each example is a registry with many prompts, so that the database and the working copy are made seldom:
-together the examples are 875 prompts, nine tenths of which the registry takes.
+together the examples are 350 prompts (875 in ``make fuzz``), nine tenths of which the registry takes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pytest
 import strategies
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from seeds import FUZZ
 
 from promptsync.compare.gather import gather
 from promptsync.compare.project import Project, open_project
@@ -126,7 +127,7 @@ def _states(project: Project) -> set[State]:
     return {item.state for item in gather(project).items}
 
 
-@_batched(25)
+@_batched(25 if FUZZ else 10)
 @given(_batches)
 def test_what_was_pulled_is_in_sync_and_pushes_nothing(prompts: list[Prompt]) -> None:
     with _working_copies("registry.db") as (project,):
@@ -137,7 +138,7 @@ def test_what_was_pulled_is_in_sync_and_pushes_nothing(prompts: list[Prompt]) ->
         assert _contents(_files(project), held) == _contents(held, held)
 
 
-@_batched(10)
+@_batched(10 if FUZZ else 4)
 @given(_batches, st.lists(strategies.locals_(), min_size=PROMPTS, max_size=PROMPTS))
 def test_what_was_pushed_is_in_sync_and_comes_back_as_it_was(
     prompts: list[Prompt], local_parts: list[Local]

@@ -90,7 +90,7 @@ def test_a_state_may_be_the_beginning_of_an_id(branch: Copy) -> None:
         ("HEAD:prompts", "unknown-revision", "git fetch origin"),
         ("nowhere", "unknown-revision", "git fetch origin nowhere"),
         ("nowhere...", "unknown-revision", "git fetch origin nowhere"),
-        ("origin/nowhere", "unknown-revision", "git fetch origin nowhere;"),
+        ("origin/nowhere", "unknown-revision", "git fetch origin nowhere\n"),
         ("a;b", "unknown-revision", "git fetch origin 'a;b'"),
         (GONE, "unknown-revision", f"git fetch origin {GONE}"),
         ("HEAD~9", "unknown-revision", "fetch-depth: 0"),
@@ -108,7 +108,7 @@ def test_a_branch_that_only_the_origin_has_is_named(branch: Copy, tmp_path: Path
     clone = Copy(tmp_path / "clone", tmp_path / "clone")
     with pytest.raises(PromptsyncError) as caught:
         clone.changed("main")
-    assert caught.value.hint == "there is origin/main: --since origin/main"
+    assert caught.value.hint == "--since origin/main"
     assert clone.changed("origin/main...").names == ("b",)
 
 

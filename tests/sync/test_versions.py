@@ -11,13 +11,13 @@ import pytest
 from release_world import World, faulty, world
 
 from promptsync.compare.gather import gather
-from promptsync.compare.project import open_project
+from promptsync.compare.project import Project, open_project
 from promptsync.compare.select import NoSuchPrompt, find_prompt
-from promptsync.compare.versions import read_versions, show
+from promptsync.compare.versions import FoundVersion, choose, find_versions, read_versions
 from promptsync.errors import PromptsyncError
 from promptsync.files.config import load
 from promptsync.inspect.listing import Filters, list_remote
-from promptsync.inspect.log import read_log
+from promptsync.inspect.log import Log, read_log
 from promptsync.push.apply import apply_push
 from promptsync.push.plan import PushOptions, plan_push
 
@@ -41,6 +41,15 @@ def commit(here: World, text: str, message: str, path: str = "prompts/greet.yaml
     return git(here.root, "rev-parse", "HEAD")
 
 
+def log(project: Project, name: str) -> Log:
+    return read_log(project, find_prompt(project, name))
+
+
+def show(project: Project, *wanted: str) -> FoundVersion:
+    (found,) = find_versions(project, choose(project, project.root, wanted))
+    return found
+
+
 def push_all(here: World) -> None:
     with open_project(here.project.config) as fresh:  # a project looks at git once
         snapshot = gather(fresh)
@@ -53,7 +62,7 @@ def push_all(here: World) -> None:
 def test_versions_are_listed_newest_first_with_labels_and_plain_messages(here: World) -> None:
     here.publish("greet", "one", "two (v2)", "three")
     here.label("greet", prod=2, staging=3, live=2)
-    found = read_log(here.project, "greet")
+    found = log(here.project, "greet")
     assert [(one.version, one.message, one.labels) for one in found.versions] == [
         (3, "three", ("staging",)),
         (2, "two", ("live", "prod")),
@@ -75,9 +84,9 @@ def test_no_more_versions_are_read_than_asked_for(here: World, limit: int | None
 
 def test_a_second_look_reads_the_newest_version_only(here: World) -> None:
     here.publish("greet", *(f"text {number}" for number in range(20)))
-    read_log(here.project, "greet")
+    log(here.project, "greet")
     with open_project(here.project.config) as fresh:
-        read_log(fresh, "greet")
+        log(fresh, "greet")
         # two lists, the labels, the newest version; the others are in the cache
         assert fresh.registry.requests == 4
 
@@ -109,7 +118,7 @@ def test_a_mark_names_the_commit_and_content_finds_the_others(here: World) -> No
     first = commit(here, "Hello {name}", "Say hello")
     push_all(here)
     here.publish("greet", "edited in the registry")
-    found = read_log(here.project, "greet").versions
+    found = log(here.project, "greet").versions
     assert [(one.version, one.commit, one.message) for one in found] == [
         (2, None, "edited in the registry"),
         (1, first, "Say hello"),
@@ -125,7 +134,7 @@ def test_a_restored_version_carries_a_mark_that_is_not_its_own(here: World) -> N
     push_all(here)
     old = show(here.project, "greet@1").remote
     here.project.registry.prompts.publish(old.prompt, message=old.message or "")
-    found = read_log(here.project, "greet").versions
+    found = log(here.project, "greet").versions
     # the message says v1, so the content decides
     assert [(one.version, one.commit) for one in found] == [(3, first), (2, second), (1, first)]
     assert [one.version for one in found if one.is_base] == [2]
@@ -134,7 +143,7 @@ def test_a_restored_version_carries_a_mark_that_is_not_its_own(here: World) -> N
 def test_the_file_is_found_wherever_it_is(here: World) -> None:
     commit(here, "Hello\nname: greet", "Elsewhere", "prompts/deep/other.yaml")
     push_all(here)
-    (only,) = read_log(here.project, "greet").versions
+    (only,) = log(here.project, "greet").versions
     assert only.is_base
     assert only.commit is not None
 
@@ -143,7 +152,7 @@ def test_a_deleted_file_still_has_its_commits(here: World) -> None:
     first = commit(here, "Hello", "Say hello")
     push_all(here)
     (here.root / "prompts/greet.yaml").unlink()
-    (only,) = read_log(here.project, "greet").versions
+    (only,) = log(here.project, "greet").versions
     assert (only.commit, only.is_base) == (first, False)
 
 
@@ -158,7 +167,7 @@ def test_a_shallow_clone_lists_versions_without_a_base(here: World, tmp_path: Pa
         'remotes: {local: {url: "local:../.promptsync/registry.db"}}\n', "utf-8"
     )
     with open_project(load(clone / "promptsync.yaml")) as project:
-        found = read_log(project, "greet").versions
+        found = log(project, "greet").versions
     assert [one.version for one in found] == [2, 1]
     assert not any(one.is_base for one in found)
 
@@ -166,7 +175,7 @@ def test_a_shallow_clone_lists_versions_without_a_base(here: World, tmp_path: Pa
 def test_an_unknown_prompt_has_no_versions(here: World) -> None:
     here.publish("greet", "one")
     with pytest.raises(NoSuchPrompt, match="no prompt 'gret'") as caught:
-        read_log(here.project, "gret")
+        log(here.project, "gret")
     assert "did you mean 'greet'" in caught.value.hint
 
 
@@ -218,13 +227,14 @@ MISSING = [
 
 
 @pytest.mark.parametrize(("wanted", "words"), MISSING)
-def test_what_is_not_there_is_answered_with_no(here: World, wanted: str, words: str) -> None:
+def test_what_does_not_exist_is_a_usage_error(here: World, wanted: str, words: str) -> None:
     here.publish("greet", "one", "two")
     here.label("greet", prod=1)
     with pytest.raises(PromptsyncError, match=words) as caught:
         show(here.project, wanted)
     assert caught.value.hint
-    assert caught.value.exit_code == (2 if "no prompt" in words else 1)
+    assert caught.value.exit_code == 2
+    assert caught.value.code == "not-found"
 
 
 def test_a_version_is_shown_with_its_labels_and_the_tags_of_today(here: World) -> None:
@@ -246,7 +256,7 @@ def test_a_registry_without_labels_still_resolves_one(tmp_path: Path) -> None:
         sound.label("greet", prod=1)
         found = show(broken.project, "greet:prod")
         assert (found.remote.version, found.labels) == (1, None)
-        assert [one.labels for one in read_log(broken.project, "greet").versions] == [None, None]
+        assert [one.labels for one in log(broken.project, "greet").versions] == [None, None]
 
 
 # -- the list ------------------------------------------------------------------------------------------
@@ -263,10 +273,10 @@ def stocked(here: World) -> None:
 
 FILTERS = [
     (Filters(), ["greet", "support/refund", "support/tone"]),
-    (Filters("*r*e*"), ["greet", "support/refund", "support/tone"]),
-    (Filters("support/*"), ["support/refund", "support/tone"]),
-    (Filters("GREET"), []),
-    (Filters("gr?et"), ["greet"]),
+    (Filters(("*r*e*",)), ["greet", "support/refund", "support/tone"]),
+    (Filters(("support/*",)), ["support/refund", "support/tone"]),
+    (Filters(("GREET*",)), []),
+    (Filters(("gr?et",)), ["greet"]),
     (Filters(label="prod"), ["support/refund"]),
     (Filters(label="nowhere"), []),
     (Filters(tags=("a",)), ["greet", "support/refund"]),
@@ -280,22 +290,22 @@ FILTERS = [
 @pytest.mark.parametrize(("filters", "names"), FILTERS)
 def test_the_list_is_filtered(here: World, filters: Filters, names: list[str]) -> None:
     stocked(here)
-    assert [one.listed.name for one in list_remote(here.project, filters)] == names
+    assert [one.listed.name for one in list_remote(here.project, filters, here.root)] == names
 
 
-def test_the_list_tells_labels_archive_and_what_is_adopted(here: World) -> None:
+def test_the_list_has_labels_archived_prompts_and_files(here: World) -> None:
     stocked(here)
     here.write("prompts/elsewhere.yaml", "name: greet\ncontent: x\n")
-    found = {one.listed.name: one for one in list_remote(here.project, Filters(status="all"))}
+    found = {one.listed.name: one for one in list_remote(here.project, Filters(status="all"), here.root)}
     assert found["support/refund"].labels == (("prod", 1), ("staging", 2))
     assert found["greet"].labels == ()
     assert (found["old"].is_archived, found["old"].labels) == (True, None)
-    assert [name for name, one in found.items() if one.is_adopted] == ["greet"]
+    assert [name for name, one in found.items() if one.has_file] == ["greet"]
 
 
 def test_under_a_label_each_prompt_is_at_that_labels_version(here: World) -> None:
     stocked(here)
-    (only,) = list_remote(here.project, Filters(label="prod"))
+    (only,) = list_remote(here.project, Filters(label="prod"), here.root)
     assert only.listed.version == 1
 
 
@@ -305,13 +315,13 @@ def test_labels_are_read_singly_only_when_that_is_wanted(tmp_path: Path) -> None
 
     with faulty(tmp_path, answers) as (sound, broken, _):
         stocked(sound)
-        filters = Filters("support/*")
-        assert [one.labels for one in list_remote(broken.project, filters)] == [None, None]
-        found = list_remote(broken.project, filters, labels_singly=True)
+        filters = Filters(("support/*",))
+        assert [one.labels for one in list_remote(broken.project, filters, broken.root)] == [None, None]
+        found = list_remote(broken.project, filters, broken.root, labels_singly=True)
         assert [one.labels for one in found] == [(("prod", 1), ("staging", 2)), ()]
 
 
 def test_many_pages_are_one_list(here: World) -> None:
     for number in range(120):
         here.publish(f"p{number:03}", "one")
-    assert [one.listed.name for one in list_remote(here.project, Filters())][-1] == "p119"
+    assert [one.listed.name for one in list_remote(here.project, Filters(), here.root)][-1] == "p119"

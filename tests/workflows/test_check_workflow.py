@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from markdown_reader import active
 from team import NUMBER, Team
 
 MARKER = "<!-- promptsync check -->"
 SOFTER = ("You answer refund questions", "You answer questions about refunds")
 PLAN = "Plan and rehearsal"
-pytestmark = pytest.mark.slow
 
 
 def body(team: Team) -> str:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from actions import Event
 from team import Team
 
-pytestmark = pytest.mark.slow
 SOFTER = ("You answer refund questions", "You answer questions about refunds")
 
 
@@ -34,7 +32,7 @@ def test_a_gate_that_fails_leaves_the_label_and_fails_the_run(team: Team) -> Non
     assert team.world.label("support/triage", "prod") == 1 and team.world.version("support/triage") == 2
     assert done.job_outputs["count"] == "0"
     assert "**Nothing was released to `prod`**" in done.summary
-    assert "triage accuracy" in done.summary and "under the minimum" in done.summary
+    assert "triage accuracy" in done.summary and "below the minimum" in done.summary
 
 
 def test_a_second_run_has_nothing_to_do(team: Team) -> None:

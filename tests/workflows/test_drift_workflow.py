@@ -8,7 +8,6 @@ import pytest
 from markdown_reader import active
 from team import Team
 
-pytestmark = pytest.mark.slow
 BRANCH = "promptsync/drift-main"
 REFUND = ("You answer refund questions", "You settle refunds")
 

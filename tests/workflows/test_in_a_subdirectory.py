@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from team import Team
 
-pytestmark = pytest.mark.slow
 REFUND = "app/prompts/support/refund.yaml"
 
 

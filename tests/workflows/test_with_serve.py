@@ -18,8 +18,6 @@ from actions import GitHub
 from team import NUMBER, Team, example
 from worlds import KEY, World
 
-pytestmark = pytest.mark.slow
-
 
 @dataclass
 class Caller:

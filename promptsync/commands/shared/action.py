@@ -51,25 +51,23 @@ def carry_out(
     Nothing is carried out with ``dry_run``, or when the plan is not the one that ``expect`` names, or when it
     refuses itself. ``lock`` keeps other runs out of the working copy.
     """
-    with_markdown = session.form == "markdown" or session.environment.in_github
     with locked(project.root) if lock and not dry_run else nullcontext():
         made = plan()
         refusal = _unexpected(session, made, expect) or made.refusal
         if dry_run or refusal is not None:
-            shown = show_plan(made).rendered(with_markdown=with_markdown)
-            lines = [headline(made), *shown.lines]
+            shown = session.rendered(show_plan(made))
+            lines = [output.Aside(headline(made)), *shown.lines]
             if dry_run:
                 lines.insert(0, output.Aside(f"DRY RUN: {unchanged}"))
                 lines += [] if made.is_empty else ["", f"fingerprint {made.fingerprint}"]
             code = shown.exit_code if refusal is None else refusal.exit_code
             return replace(shown, lines=lines, exit_code=code, error=refusal or shown.error)
         if made.is_empty:
-            return show_receipt(made, None, False).rendered(with_markdown=with_markdown)
+            return session.rendered(show_receipt(made, None, False))
         was_shown = False
         if not yes and _can_ask(session, made, unchanged) and asks(made):
             was_shown = _confirm(session, headline(made), show_plan(made).lines, unchanged)
-        done = apply(made)
-        return show_receipt(made, done, was_shown).rendered(with_markdown=with_markdown)
+        return session.rendered(show_receipt(made, apply(made), was_shown))
 
 
 def _unexpected(session: Session, made: Plan, expect: str | None) -> Refused | None:

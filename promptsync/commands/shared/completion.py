@@ -1,12 +1,25 @@
-"""What completion in shells may offer for a parameter, from files alone: no request, no message, ever."""
+"""Completion in shells: click completes verbs and options, this module the values, from files alone.
+
+Nothing here sends a request, prints a message or imports what takes long to load.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    ShellComplete,
+    add_completion_class,
+    get_completion_class,
+    shell_complete,
+    split_arg_string,
+)
 
 from promptsync.commands.shared.session import Session
 from promptsync.prompt.labels import SUFFIX
@@ -15,28 +28,92 @@ if TYPE_CHECKING:
     from promptsync.files.config import Config
     from promptsync.files.names import SeenNames
 
+SHELLS: Final = ("bash", "zsh", "fish")
+VARIABLE: Final = "_PROMPTSYNC_COMPLETE"
+"""The environment variable with which the scripts of click call the program."""
+
 Offer = Callable[[Session, str], Iterable[str]]
-"""Returns what somebody may mean who has typed so much."""
+"""Returns the values that may begin with what was typed."""
+
+
+@add_completion_class
+class Bash(BashComplete):
+    """Completes words that bash splits at ``:``, ``@`` and ``=``, which names and versions contain."""
+
+    source_template = r"""# completion of promptsync for bash
+%(complete_func)s() {
+    local type value
+    COMPREPLY=()
+    while IFS=, read -r type value; do
+        case $type in
+            plain) COMPREPLY+=("$value") ;;
+            file) compopt -o default ;;
+            dir) compopt -o dirnames ;;
+        esac
+    done < <(env COMP_LINE="${COMP_LINE:0:COMP_POINT}" COMP_WORD="$2" \
+        %(complete_var)s=bash_complete "$1" 2>/dev/null)
+}
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+    _kept = 0
+    _is_quoted = False
+
+    def source(self) -> str:
+        return ShellComplete.source(self)  # without starting bash for its version
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        variable = self.ctx_args["obj"].environment.secret
+        line, word = variable("COMP_LINE") or "", variable("COMP_WORD") or ""
+        words = split_arg_string(f"{line}.")  # so that the last word is the one being typed, even if empty
+        incomplete = words.pop()[:-1]
+        option, _, value = incomplete.partition("=") if incomplete.startswith("-") else ("", "", incomplete)
+        self._kept = len(value) - len(word) if value.endswith(word) and option != incomplete else 0
+        self._is_quoted = line.removesuffix(word)[-1:] in ("'", '"')
+        return words[1:], incomplete
+
+    def format_completion(self, item: CompletionItem[Any]) -> str:
+        value = item.value[self._kept :]  # bash replaces only what it takes for the last word
+        return f"{item.type},{value if self._is_quoted else shlex.quote(value)}"
+
+
+def complete(root: click.Command, session: Session, instruction: str) -> int:
+    """Print completions for the script of a shell; ``instruction`` is the value of ``VARIABLE``."""
+    # a message would end up in the line that is being typed
+    with contextlib.suppress(Exception):
+        teach(root, "")
+        return shell_complete(root, {"obj": session}, "promptsync", VARIABLE, instruction)
+    return 1
+
+
+def script(root: click.Command, shell: str) -> str:
+    """Return the script that makes a shell complete the words of ``root``."""
+    found = get_completion_class(shell)
+    assert found is not None
+    return found(root, {}, "promptsync", VARIABLE).source()
+
+
+# -- values -------------------------------------------------------------------------------------------------
 
 
 class Known(click.types.StringParamType):
-    """Text of which some values are known here."""
+    """Text with some known values."""
 
     def __init__(self, offer: Offer) -> None:
         self._offer = offer
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[Any]]:
         values = dict.fromkeys(self._offer(ctx.find_root().obj, incomplete))
         return [CompletionItem(value) for value in sorted(values) if value.startswith(incomplete)]
 
 
 def teach(command: click.Command, path: str) -> None:
-    """Let the parameters of a verb, and of the verbs below it, know what to offer. ``path`` is the verb."""
+    """Give the parameters of a verb, and of the verbs below it, their known values. ``path`` is the verb."""
     for parameter in command.params:
         if type(parameter.type) is not click.types.StringParamType:
             continue
-        word = str(parameter.metavar or parameter.name).upper()
-        named = word if "@" in word else word.strip("[].")
+        named = str(parameter.metavar or parameter.name).upper().strip("[].")
         offer = _offer_for(path, named, parameter)
         if named in _PATHS:
             parameter.type = click.Path(file_okay=named != "DIR")
@@ -47,15 +124,17 @@ def teach(command: click.Command, path: str) -> None:
 
 
 def _offer_for(path: str, named: str, parameter: click.Parameter) -> Offer | None:
+    if "@" in named:
+        return versions
     if named in ("NAME", "NAME|ID"):
-        # an option that takes one NAME gives it to something
+        # an option with one NAME names something new
         is_given = isinstance(parameter, click.Option) and not parameter.multiple
         return None if is_given else _NAMES.get(path, prompts)
     return _OFFERS.get(named)
 
 
 def prompts(session: Session, incomplete: str) -> Iterator[str]:
-    """The prompts that have a file here, and those that the registry had."""
+    """The prompts with a file, and those that the registry had when it was last read."""
     from promptsync.files.names import prompt_names
 
     config = _config(session)
@@ -64,7 +143,7 @@ def prompts(session: Session, incomplete: str) -> Iterator[str]:
 
 
 def versions(session: Session, incomplete: str) -> Iterator[str]:
-    """The prompts, and after a whole name its versions and labels."""
+    """The prompts, and after a whole name its versions or labels."""
     config = _config(session)
     known = _seen(session, config)
     yield from prompts(session, incomplete)
@@ -76,10 +155,10 @@ def versions(session: Session, incomplete: str) -> Iterator[str]:
 
 
 def labels(session: Session, incomplete: str) -> Iterator[str]:
-    """The labels that the configuration names, and those that the registry had."""
+    """The labels in the configuration, and those that the registry had when it was last read."""
     config = _config(session)
     yield from config.labels.values()
-    # what rollback keeps is offered to those who ask for it
+    # prod.previous and the like only if somebody types it
     yield from (one for one in _seen(session, config).labels if SUFFIX in incomplete or SUFFIX not in one)
 
 
@@ -89,12 +168,12 @@ def remotes(session: Session, incomplete: str) -> Iterable[str]:
 
 
 def evaluations(session: Session, incomplete: str) -> Iterator[str]:
-    """The evaluations that files name."""
+    """The evaluations that files mention."""
     return _checks(session, "evaluations")
 
 
 def agents(session: Session, incomplete: str) -> Iterator[str]:
-    """The agents that files name."""
+    """The agents that files mention."""
     return _checks(session, "agents")
 
 
@@ -110,7 +189,7 @@ def _checks(session: Session, kind: str) -> Iterator[str]:
 
 
 def _config(session: Session) -> Config:
-    """The configuration, with defaults where it is broken or missing."""
+    """Return the configuration, or the default one if it is broken or missing."""
     from promptsync.errors import PromptsyncError
     from promptsync.files.config import FILE_NAME, Config, find
 
@@ -144,13 +223,12 @@ _OFFERS: dict[str, Offer] = {
     "FROM": labels,
     "TO": labels,
     "NAME|URL": remotes,
-    "NAME[@N|:LABEL]": versions,
 }
-"""By what the help calls a parameter."""
+"""The values of a parameter by what the help calls it."""
 
 _NAMES: dict[str, Offer] = {
     "eval run": evaluations,
     "eval show": evaluations,
     "agent run": agents,
 }
-"""What a ``NAME`` is after these verbs; after the others it is a prompt."""
+"""The values of ``NAME`` after these verbs; after the others it is a prompt."""

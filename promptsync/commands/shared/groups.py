@@ -1,8 +1,11 @@
-"""Groups of verbs that tell what somebody meant who typed something else."""
+"""The options of every verb, groups of verbs, and suggestions for mistyped words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -25,21 +28,78 @@ _OTHER_WORDS: Mapping[str, str] = {
     "validate": "lint",
     "versions": "log",
 }
-"""Words of other programs for what a verb does."""
+"""What other programs call our verbs."""
+
+_GIVEN = re.compile(r"'([^']*)' is not one of")
 
 
-EVERYWHERE = frozenset({"-C", "--remote", "--json", "-q", "-v", "--color"})
-"""The options that every verb takes, by their first names."""
+def _set_directory(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        before = context.obj.given_directory
+        context.obj.given_directory = os.path.join(before, value)  # noqa: PTH118 -- quick to start
+
+
+def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value not in (None, False, 0) and parameter.name is not None:
+        setattr(context.obj, parameter.name, value)
+
+
+class _Shared(click.Option):
+    """An option that every verb takes. Its value goes to the session, not to the function."""
+
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        super().__init__(*arguments, **{"callback": _set, **attributes, "expose_value": False})
+
+
+_option = functools.partial(click.option, cls=_Shared)
+
+_SHARED: tuple[Callable[[Any], Any], ...] = (
+    _option(
+        "-C",
+        "directory",
+        metavar="DIR",
+        type=click.Path(exists=True, file_okay=False),
+        callback=_set_directory,
+        help="Run as if started in DIR.",
+    ),
+    _option(
+        "--remote",
+        metavar="NAME|URL",
+        help="Use this registry: a remote from promptsync.yaml, or a URL.",
+    ),
+    _option("--json", is_flag=True, help="Print one JSON document."),
+    _option("-q", "--quiet", is_flag=True, help="Print only the result."),
+    _option("-v", "--verbose", count=True, help="Print more."),
+    _option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        help="Use colors (default: on a terminal).",
+    ),
+    _option(
+        "--no-pager",
+        is_flag=True,
+        help="Do not show long output in a pager.",
+    ),
+)
+
+
+def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that every verb takes. Their values go to the session, not to the function."""
+    for option in reversed(_SHARED):
+        function = option(function)
+    return function
 
 
 def format_options(command: click.Command, context: click.Context, formatter: click.HelpFormatter) -> None:
-    """Write the options that are a verb's own, and then those of every verb."""
+    """Write the verb's own options, then those of every verb."""
     own: list[tuple[str, str]] = []
     shared: list[tuple[str, str]] = []
     for parameter in command.get_params(context):
+        if isinstance(parameter, click.Argument):
+            continue  # the text of the help describes it
         record = parameter.get_help_record(context)
         if record is not None:
-            (shared if parameter.opts[0] in EVERYWHERE else own).append(record)
+            (shared if isinstance(parameter, _Shared) else own).append(record)
     with formatter.section("Options"):
         formatter.write_dl(own)
     if shared:
@@ -48,7 +108,7 @@ def format_options(command: click.Command, context: click.Context, formatter: cl
 
 
 class VerbGroup(click.Group):
-    """A verb that is followed by a verb of its own."""
+    """A verb that has verbs of its own."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         super().__init__(*arguments, **{"subcommand_metavar": "VERB [ARGS]...", **attributes})
@@ -79,15 +139,35 @@ def _meant(context: click.Context, name: str, known: Sequence[str]) -> str:
     other = _OTHER_WORDS.get(name) if context.parent is None else None
     close = other or close_word(name, known)
     if close in known:
-        return f"did you mean {path} {close}?"
+        return f"did you mean '{path} {close}'?"
     if context.parent is None:
-        return f"{path} --help lists the verbs, {path} VERB --help tells the options of one"
-    return f"its verbs are {', '.join(known)}; {path} VERB --help tells the options of one"
+        return f"{path} help"
+    return f"{path} --help"
 
 
 def close_word(word: str, known: Iterable[str]) -> str | None:
-    """Return the one of ``known`` words that looks most like ``word``, ``None`` when none does."""
+    """Return the known word that is most like ``word``, ``None`` if none is close."""
     import difflib
 
     by_folded = {one.casefold(): one for one in known}
     return next((by_folded[one] for one in difflib.get_close_matches(word.casefold(), by_folded, 1)), None)
+
+
+def usage_error(error: click.UsageError) -> UsageError:
+    """Return click's error as ours, with a hint; click's help for a missing verb is printed."""
+    path = error.ctx.command_path if error.ctx is not None else "promptsync"
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message())
+        return UsageError("no verb given", hint=f"{path} {'status' if path == 'promptsync' else '--help'}")
+    message = " ".join(error.format_message().split())  # click puts choices on lines of their own
+    return UsageError(f"{message}{_meant_choice(error)}", hint=f"{path} --help")
+
+
+def _meant_choice(error: click.UsageError) -> str:
+    """Suggest one of an option's choices, which click only lists."""
+    choice = error.param.type if isinstance(error, click.BadParameter) and error.param else None
+    given = _GIVEN.match(error.message)
+    if not isinstance(choice, click.Choice) or given is None:
+        return ""
+    close = close_word(given[1], map(str, choice.choices))
+    return f" Did you mean {close!r}?" if close else ""

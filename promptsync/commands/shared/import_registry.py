@@ -197,5 +197,5 @@ def body(done: Adopted) -> dict[str, Any]:
         "conflicts": [item.name for item in plan.apart],
         "newer": list(plan.newer),
         "unlabelled": list(plan.unlabelled),
-        "not_adopted": plan.foreign,
+        "not_included": plan.foreign,
     }

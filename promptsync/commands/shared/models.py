@@ -1,4 +1,4 @@
-"""The endpoint that answers in evaluations and agents of an embedded registry."""
+"""The model endpoint for evaluations and agents of an embedded registry."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Final
 from promptsync.commands.shared.session import Environment
 from promptsync.errors import UsageError
 from promptsync.registry.address import address
-from promptsync.server.model import Endpoint
+from promptsync.server.checks.model import Endpoint
 
 KEY: Final = "PROMPTSYNC_MODEL_KEY"
-"""The variable that holds the endpoint's key, unless another one is named."""
+"""The environment variable with the endpoint's key, unless another one is specified."""
 
 
 def endpoint(
@@ -21,17 +21,17 @@ def endpoint(
     key_variable: str | None = None,
     timeout: float | None = None,
 ) -> Endpoint:
-    """Return the endpoint at ``url``; its key is read from the environment's ``key_variable``.
+    """Return the endpoint at ``url``; its key is read from the environment variable ``key_variable``.
 
-    ``timeout`` is in seconds. Raises ``UsageError`` for what is no URL, for a variable that was named and is
-    not set, and for a key that would cross a network unencrypted.
+    ``timeout`` is in seconds. Raises ``UsageError`` for a malformed URL, a ``key_variable`` that is not set,
+    and a key that would cross a network unencrypted.
     """
     key = environment.secret(key_variable or KEY) or ""
     if key_variable is not None and not key:
-        raise UsageError(f"the environment has no {key_variable}", hint="set it to the key of the model")
+        raise UsageError(f"{key_variable} is not set", hint=f"export {key_variable}=…")
     if not url.startswith(("http://", "https://")):
         raise UsageError(
-            f"{url!r} is no URL of a model", hint="write its base URL, such as http://127.0.0.1:11434/v1"
+            f"{url!r} is not the URL of a model", hint="pass its base URL, such as http://127.0.0.1:11434/v1"
         )
     if key:
         try:

@@ -1,42 +1,71 @@
-"""``--format``: the other forms of an answer."""
+"""Options that several verbs share."""
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import click
 
-from promptsync.checks.outcome import INTERRUPTED
-from promptsync.checks.wait import Patience
+from promptsync.checks.batch import Patience
 from promptsync.commands.shared.session import Session
-from promptsync.errors import PromptsyncError, UsageError
-from promptsync.show.outcome import Outcome
+from promptsync.errors import UsageError
 
 
 def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add ``--format`` with text, json and these forms; give its value to ``choose_format``."""
+    """Add ``--format`` with text, json and these forms; pass its value to ``choose_format``."""
     return click.option(
         "--format",
         "form",
         type=click.Choice(["text", "json", *forms]),
-        help="How to show it (default: text).",
+        help="Output format (default: text).",
     )
 
 
 def choose_format(session: Session, form: str | None) -> str:
-    """Return the form to show the answer in. Raises ``UsageError`` where ``--json`` says otherwise.
-
-    A verb that fails then says so in that form, too.
-    """
+    """Return the output format; errors use it, too. Raises ``UsageError`` if ``--json`` is also set."""
     if session.json and form not in (None, "json"):
-        raise UsageError(f"--json and --format {form} exclude each other", hint="leave one of them out")
+        raise UsageError(f"--json and --format {form} cannot be combined", hint="remove one of the two")
     session.json = session.json or form == "json"
     session.form = form or "text"
     return session.form
+
+
+class VersionNumber(click.ParamType[int]):
+    """The number of a version, as ``7`` or ``v7``."""
+
+    name = "version"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from promptsync.compare.select import version_number
+
+        number = value if isinstance(value, int) else version_number(value)
+        if not number:
+            self.fail(f"{value!r} is not the number of a version, such as 7", param, ctx)
+        return number
+
+
+def version_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--version`` (or ``--to``) and ``--label``; they arrive as the argument ``at``."""
+
+    @functools.wraps(function)
+    def run(*arguments: Any, version: int | None, label: str | None, **options: Any) -> Any:
+        from promptsync.compare.select import At
+
+        if version is not None and label is not None:
+            raise UsageError("--version and --label cannot be combined", hint="remove one of the two")
+        return function(*arguments, at=At(version, label), **options)
+
+    numbered = click.option(
+        "--version", "--to", metavar="N", type=VersionNumber(), help="Version N, as in NAME@N."
+    )
+    labelled = click.option("--label", metavar="LABEL", help="The version under LABEL, as in NAME:LABEL.")
+    found: Callable[..., Any] = numbered(labelled(run))
+    return found
 
 
 _MOMENTS = ("created_after", "created_before", "updated_after", "updated_before")
@@ -49,8 +78,8 @@ def _moment(_: click.Context, parameter: click.Parameter, value: str | None) -> 
         datetime.fromisoformat(value)
     except ValueError:
         raise UsageError(
-            f"{parameter.opts[0]} {value} is no date",
-            hint="write it as 2026-01-31 or 2026-01-31T12:00:00Z",
+            f"{parameter.opts[0]} {value} is not a date",
+            hint=f"{parameter.opts[0]} 2026-01-31, or {parameter.opts[0]} 2026-01-31T12:00:00Z",
         ) from None
     return value
 
@@ -58,35 +87,42 @@ def _moment(_: click.Context, parameter: click.Parameter, value: str | None) -> 
 def _moments() -> list[Callable[[Any], Any]]:
     return [
         click.option(
-            f"--{name.replace('_', '-')}", metavar="DATE", callback=_moment, help=f"{name.replace('_', ' ')}."
+            f"--{name.replace('_', '-')}",
+            metavar="DATE",
+            callback=_moment,
+            help=f"Only those {name.replace('_', ' ')} DATE.",
         )
         for name in _MOMENTS
     ]
 
 
 _COMMON: tuple[Callable[[Any], Any], ...] = (
-    click.option("--created-by-email", metavar="EMAIL", help="Of this creator."),
+    click.option("--created-by-email", metavar="EMAIL", help="Only those of this creator."),
     *_moments(),
-    click.option("--external-source", metavar="SOURCE", help="With --external-id: what the id belongs to."),
-    click.option("--external-id", metavar="ID", help="With --external-source."),
+    click.option("--external-source", metavar="SOURCE", help="System of the --external-id."),
+    click.option("--external-id", metavar="ID", help="Id in the --external-source."),
     click.option(
         "--sort-by",
         type=click.Choice(["created_at", "updated_at", "name", "id"]),
-        help="Order (default: created_at).",
+        help="Sort by this field (default: created_at).",
     ),
-    click.option("--sort-order", type=click.Choice(["asc", "desc"]), help="Direction (default: desc)."),
+    click.option("--sort-order", type=click.Choice(["asc", "desc"]), help="Sort direction (default: desc)."),
 )
 _NAMED: tuple[Callable[[Any], Any], ...] = (
-    click.option("--name", metavar="TEXT", help="Names that contain TEXT."),
+    click.option("--name", metavar="TEXT", help="Only names that contain TEXT."),
     click.option(
-        "--status", type=click.Choice(["active", "deleted", "all"]), help="Which (default: active)."
+        "--status",
+        type=click.Choice(["active", "deleted", "all"]),
+        help="Only those with this status (default: active).",
     ),
-    click.option("--workspace-id", metavar="ID", type=click.IntRange(1), help="Of this workspace."),
+    click.option(
+        "--workspace-id", metavar="ID", type=click.IntRange(1), help="Only those of this workspace."
+    ),
 )
 
 
 def list_filters(*, named: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the documented filters as options; ``named`` adds those of lists that take a name and a status."""
+    """Add the API's filters as options; ``named`` adds those of lists that take a name and a status."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed((*(_NAMED if named else ()), *_COMMON)):
@@ -97,53 +133,51 @@ def list_filters(*, named: bool) -> Callable[[Callable[..., Any]], Callable[...,
 
 
 def checked_filters(filters: Mapping[str, object]) -> Mapping[str, object]:
-    """The filters, which must not contradict one another."""
+    """Return the filters. Raises ``UsageError`` where one is missing that another one requires."""
     if (filters.get("external_source") is None) != (filters.get("external_id") is None):
-        raise UsageError(
-            "--external-source and --external-id are only given together", hint="add the other one"
-        )
+        raise UsageError("--external-source and --external-id require each other", hint="add the other one")
     return filters
 
 
 def variable_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--var``, whose values come as the argument ``given``."""
+    """Add ``--var``, whose values arrive as the argument ``given``."""
     found: Callable[..., Any] = click.option(
         "--var",
         "given",
         metavar="NAME=TEXT",
         multiple=True,
-        help="Value of a variable, as text; NAME:=JSON for a number, a list or an object. Repeatable.",
+        help="Set a variable to a text, or to JSON with NAME:=JSON. Repeatable.",
     )(function)
     return found
 
 
 def variables_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--vars``, whose value comes as the argument ``source``."""
+    """Add ``--vars``, whose value arrives as the argument ``source``."""
     found: Callable[..., Any] = click.option(
         "--vars",
         "source",
         metavar="FILE",
-        help="Values from a YAML or JSON file, - for stdin; --var beats it.",
+        help="Read variables from a YAML or JSON file (- is stdin); --var takes precedence.",
     )(function)
     return found
 
 
 def variables(session: Session, given: tuple[str, ...], source: str | None = None) -> dict[str, Any]:
-    """Return the values that ``--vars`` and ``--var`` give. Raises ``UsageError`` for what is no value."""
+    """Return the values from ``--vars`` and ``--var``. Raises ``UsageError`` for a malformed one."""
     return {**_from_file(session, source), **dict(map(_assignment, given))}
 
 
 def _assignment(text: str) -> tuple[str, Any]:
     name, sign, value = text.partition("=")
     if not sign or not name.removesuffix(":"):
-        raise UsageError(f"--var {text} is not of the form NAME=TEXT", hint="write --var question='Hello'")
+        raise UsageError(f"--var {text} is not of the form NAME=TEXT", hint="--var question='Hello'")
     if not name.endswith(":"):
         return name, value
     try:
         return name.removesuffix(":"), json.loads(value)
     except (ValueError, RecursionError):
         raise UsageError(
-            f"--var {text}: what follows := is not JSON", hint="write NAME=TEXT to give the text itself"
+            f"--var {text}: the value after := is not JSON", hint="write NAME=TEXT to pass it as text"
         ) from None
 
 
@@ -156,14 +190,14 @@ def _from_file(session: Session, source: str | None) -> Mapping[str, Any]:
     try:
         data = sys.stdin.buffer.read() if source == "-" else (session.directory / source).read_bytes()
     except OSError as error:
-        raise UsageError(f"--vars {source} cannot be read: {error.strerror}") from None
+        raise UsageError(f"--vars {source} cannot be read: {error.strerror}", hint="check the path") from None
     try:
-        values = json.loads(data)  # JSON may hold tabs, which YAML refuses
+        values = json.loads(data)  # JSON may contain tabs, which YAML rejects
     except (ValueError, RecursionError):
         values = load.load(data, shown).value
     if values is not None and not isinstance(values, dict):
         raise UsageError(
-            f"--vars {source} holds no mapping", hint="write one variable a line: question: Hello"
+            f"--vars {source} is not a mapping", hint="write one variable per line: question: Hello"
         )
     return values or {}
 
@@ -176,26 +210,17 @@ def waiting_options(function: Callable[..., Any]) -> Callable[..., Any]:
         type=click.FloatRange(min=0, min_open=True),
         help=f"Stop waiting after SECONDS, with exit code 1 (default: {Patience().timeout:g}).",
     )
-    no_wait = click.option("--no-wait", is_flag=True, help="Start only; do not wait for the result.")
+    no_wait = click.option(
+        "--no-wait", is_flag=True, help="Start it and exit without waiting for the result."
+    )
     found: Callable[..., Any] = no_wait(timeout(function))
     return found
 
 
 def patience_of(no_wait: bool, timeout: float | None) -> Patience | None:
-    """How long to wait, ``None`` for not at all."""
+    """Return how long to wait, ``None`` for not at all."""
     if no_wait and timeout is not None:
-        raise UsageError("--no-wait and --timeout exclude each other", hint="leave one of them out")
+        raise UsageError("--no-wait and --timeout cannot be combined", hint="remove one of the two")
     if no_wait:
         return None
     return Patience() if timeout is None else Patience(timeout)
-
-
-def interrupted(lines: Sequence[str], body: Mapping[str, Any], still_running: Sequence[str]) -> Outcome:
-    """The outcome of a run that Ctrl-C cut short; ``still_running`` says what goes on, and how to see it."""
-    error = PromptsyncError(
-        "interrupted; what was started goes on in the registry" if still_running else "interrupted",
-        details=still_running,
-        code="interrupted",
-    )
-    error.exit_code = INTERRUPTED
-    return Outcome(lines, body, INTERRUPTED, error)

@@ -1,9 +1,8 @@
-"""What the command line took from the environment of its process."""
+"""One run of a verb: its settings, its outcome, and how verbs are declared."""
 
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.commands.shared.groups import VerbGroup, format_options
+from promptsync.commands.shared.groups import VerbGroup, format_options, shared_options
 from promptsync.errors import Refused, UsageError
 from promptsync.show.outcome import Outcome
 from promptsync.terminal.progress import Bar
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the command line took from the process's environment; nothing below it looks there."""
+    """The values of the process's environment; nothing below the command line reads it."""
 
     api_key: str | None = None
     base_url: str | None = None
@@ -34,23 +33,25 @@ class Environment:
     model_url: str | None = None
     model_name: str | None = None
     secret: Callable[[str], str | None] = field(default=lambda _: None, repr=False)
-    """Reads one more variable, whose name was given on the command line, such as that of a key."""
+    """Reads any other variable, such as a key whose name was passed on the command line."""
     ci: bool = False
     colour: bool | None = None
     interactive: bool = False
     columns: int | None = None
-    """How wide the terminal is to which the answer goes, ``None`` when it goes elsewhere."""
+    """Width of the terminal that stdout is, ``None`` if it is none."""
+    pager: str | None = None
+    """The command that shows long output, ``None`` where there must be none."""
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def in_github(self) -> bool:
-        """Whether a step of a GitHub workflow has a summary to be written."""
+        """Whether this is a step of a GitHub workflow, which has a summary."""
         return bool(self.variables.get("GITHUB_STEP_SUMMARY"))
 
 
 @dataclass(slots=True)
 class Session:
-    """The settings of one run. ``given_directory`` is what ``-C`` says."""
+    """The settings of one run. ``given_directory`` is the value of ``-C``."""
 
     environment: Environment
     waits: Waits | None = None
@@ -61,44 +62,47 @@ class Session:
     quiet: bool = False
     verbose: int = 0
     color: str = "auto"
+    no_pager: bool = False
     form: str = "text"
-    """What ``--format`` says."""
+    """The value of ``--format``."""
     verb: str = ""
+    uses_pager: bool = False
+    """Whether the verb's output may be long."""
     remote_name: str | None = None
     blank: Mapping[str, Any] = field(default_factory=dict)
-    """The body of the verb's JSON document while nothing was done: for a failure before it has an outcome."""
+    """The keys that the verb's JSON document always has, for a failure before there is an outcome."""
     bar: Bar = field(default_factory=lambda: Bar(shown=False))
 
     @property
     def directory(self) -> Path:
-        """Where ``-C`` points, absolute."""
+        """The absolute path of the directory that ``-C`` names."""
         from pathlib import Path
 
         return Path.cwd() / self.given_directory
 
     @property
     def use_colour(self) -> bool | None:
-        """Whether to colour; ``None`` leaves it to what stdout is."""
+        """Whether to colour; ``None`` means on a terminal."""
         if self.color != "auto":
             return self.color == "always"
         return self.environment.colour
 
     def config(self) -> Config:
-        """Return the configuration of the working copy. Raises ``UsageError`` when there is none."""
+        """Return the configuration of the working copy. Raises ``UsageError`` if there is none."""
         from promptsync.files.config import find, load
 
         path = find(self.directory)
         if path is None:
             raise UsageError(
                 f"no promptsync.yaml in {self.directory} or any directory above it",
-                hint="run promptsync init to start one here, or give the directory with -C",
+                hint="promptsync init",
             )
         return load(path)
 
     def project(self, *, needs_config: bool = True) -> Project:
         """Return the working copy with the remote of this run; use it as a context manager.
 
-        Where none is needed, a directory without a configuration will do as long as the remote is a URL.
+        Without ``needs_config``, a directory without a configuration is enough if the remote is a URL.
         """
         remote = self.remote or self.environment.remote
         is_url = ":" in (remote or self.environment.base_url or "")
@@ -106,7 +110,7 @@ class Session:
         return self.project_of(config, remote)
 
     def project_of(self, config: Config, remote: str | None) -> Project:
-        """Return the working copy of a configuration that may have no file yet; like ``project``."""
+        """Return the working copy of a configuration, which may not have a file yet; see ``project``."""
         from promptsync.compare.project import open_project
 
         project = open_project(
@@ -130,29 +134,33 @@ class Session:
         return Config(self.directory, self.directory / FILE_NAME)
 
     def _model(self) -> Any:
-        """What answers in evaluations and agents of an embedded registry, ``None`` for its echo."""
+        """Return the model for evaluations and agents of an embedded registry, ``None`` for its echo."""
         if self.environment.model_url is None:
             return None
         from promptsync.commands.shared.models import endpoint
 
         return endpoint(self.environment, self.environment.model_url)
 
+    def rendered(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with its Markdown, where somebody reads that."""
+        return outcome.rendered(with_markdown=self.form == "markdown" or self.environment.in_github)
+
     def say(self, message: str) -> None:
-        """Say something on stderr, unless told to be quiet."""
+        """Print a message on stderr, unless ``-q`` is set."""
         if not self.quiet:
             self.bar.close()
             click.echo("\n".join(self.fitted([message])), err=True, color=self.use_colour)
 
     def shown(self, lines: Sequence[str]) -> Sequence[str]:
-        """Return the lines of an answer, without the asides where ``-q`` asks for the answer alone."""
+        """Return the lines of a result as they are printed, without asides if ``-q`` is set."""
         if self.quiet:
-            from promptsync.terminal.output import answer_alone
+            from promptsync.terminal.output import without_asides
 
-            lines = answer_alone(lines)
+            lines = without_asides(lines)
         return self.fitted(lines)
 
     def fitted(self, lines: Sequence[str]) -> Sequence[str]:
-        """Return lines as the terminal has room for them."""
+        """Return lines that fit the width of the terminal."""
         if self.environment.columns is None:
             return lines
         from promptsync.terminal.fit import fitted
@@ -160,9 +168,9 @@ class Session:
         return fitted(lines, self.environment.columns)
 
     def confirm(self, question: str, lines: Iterable[str] = (), *, default: bool = False) -> bool:
-        """Ask on a terminal, after what it is about, which ``-q`` does not leave out.
+        """Ask a question on a terminal, after ``lines`` about it, which ``-q`` does not suppress.
 
-        Raises ``Refused`` where nobody can answer. Must not be called without a terminal to ask on.
+        Raises ``Refused`` if stdin is not a terminal. Must not be called unless stderr is one.
         """
         self._check_answerable()
         for line in lines:
@@ -170,7 +178,7 @@ class Session:
         return click.confirm(question, default=default, err=True)
 
     def ask(self, question: str, *, default: str) -> str:
-        """Ask for a line of text on a terminal. Raises as ``confirm`` does."""
+        """Ask for a line of text on a terminal. Raises ``Refused`` as ``confirm`` does."""
         self._check_answerable()
         answer: str = click.prompt(question, default=default, err=True)
         return answer
@@ -179,8 +187,8 @@ class Session:
         self.bar.close()
         if not sys.stdin.isatty():
             raise Refused(
-                "there is a question, and its answer cannot be read from here; nothing was done",
-                hint=f"promptsync {self.verb} --help tells how to say yes beforehand, mostly -y",
+                "confirmation is required, but stdin is not a terminal; nothing was done",
+                hint="add -y",
                 code="not-confirmed",
             )
 
@@ -188,58 +196,8 @@ class Session:
 Verb = Callable[..., Outcome]
 
 
-def _set_directory(context: click.Context, _: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        session: Session = context.obj
-        session.given_directory = os.path.join(session.given_directory, value)  # noqa: PTH118 -- quick to start
-
-
-def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-    if value not in (None, False, 0) and parameter.name is not None:
-        setattr(context.obj, parameter.name, value)
-
-
-_SHARED: tuple[Callable[[Any], Any], ...] = (
-    click.option(
-        "-C",
-        "directory",
-        metavar="DIR",
-        type=click.Path(exists=True, file_okay=False),
-        expose_value=False,
-        callback=_set_directory,
-        help="Work as if started in DIR.",
-    ),
-    click.option(
-        "--remote",
-        metavar="NAME|URL",
-        expose_value=False,
-        callback=_set,
-        help="The registry to talk to: a remote of promptsync.yaml, or a URL.",
-    ),
-    click.option(
-        "--json", is_flag=True, expose_value=False, callback=_set, help="Print exactly one JSON document."
-    ),
-    click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=_set, help="Only the answer."),
-    click.option("-v", "--verbose", count=True, expose_value=False, callback=_set, help="Say more."),
-    click.option(
-        "--color",
-        type=click.Choice(["auto", "always", "never"]),
-        expose_value=False,
-        callback=_set,
-        help="When to use colour (default: on a terminal).",
-    ),
-)
-
-
-def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that every verb takes. They are in the session, not among the arguments."""
-    for option in reversed(_SHARED):
-        function = option(function)
-    return function
-
-
 def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], click.Group]:
-    """Declare a verb that is followed by a verb of its own; ``verb(…, parent=group)`` declares those."""
+    """Declare a verb that has verbs of its own, which ``verb(…, parent=group)`` declares."""
 
     def declare(function: Callable[[], None]) -> click.Group:
         group = click.group(name, cls=VerbGroup, **attributes)(shared_options(function))
@@ -249,7 +207,7 @@ def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], c
 
 
 class _Verb(click.Command):
-    """Tells the session what its document holds in any case, before an argument can be wrong."""
+    """Gives the session the keys of its document before an argument can turn out wrong."""
 
     blank: Mapping[str, Any] = {}
 
@@ -267,11 +225,13 @@ def verb(
     *,
     parent: click.Group | None = None,
     blank: Mapping[str, Any] | None = None,
+    is_long: bool = False,
     **attributes: Any,
 ) -> Callable[[Verb], click.Command]:
     """Declare a verb. The function gets the ``Session`` first and returns an ``Outcome``.
 
-    ``blank`` are the keys that its JSON document has in any case, also when it fails.
+    ``blank`` are the keys that its JSON document always has, also when it fails. ``is_long`` shows its lines
+    in a pager on a terminal; such a verb must not ask questions.
     """
 
     def declare(function: Verb) -> click.Command:
@@ -279,10 +239,11 @@ def verb(
         def run(*arguments: Any, **options: Any) -> Outcome:
             session: Session = click.get_current_context().obj
             session.verb = name if parent is None else f"{parent.name} {name}"
+            session.uses_pager = is_long
             is_shown = session.environment.interactive and not session.quiet
             session.bar = Bar(shown=is_shown, plain=session.use_colour is False)
             try:
-                return function(session, *arguments, **options)
+                return session.rendered(function(session, *arguments, **options))
             finally:
                 session.bar.close()
 

@@ -1,4 +1,4 @@
-"""``--since REF``, and what it is when nobody gives it: what the event of a GitHub workflow says."""
+"""``--since REF``, by default the base of the GitHub event that started the workflow."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _BRANCH: Final = "refs/heads/"
 since_option = click.option(
     "--since",
     metavar="REF",
-    help="Compare the files with REF: origin/main, a commit, or origin/main... for where this branch "
-    "left it (default: in GitHub Actions the base of the pull request or what was there before the push, "
-    "elsewhere HEAD).",
+    help="Compare the files with REF: origin/main, a commit, or origin/main... for the commit where this "
+    "branch began (default: in GitHub Actions the base of the pull request or the commit before the push, "
+    "otherwise HEAD).",
 )
-"""Adds ``--since REF``; give its value to ``resolve_since``."""
+"""Adds ``--since REF``; pass its value to ``resolve_since``."""
 
 
 def resolve_since(session: Session, since: str | None, *, required: bool = True) -> str | None:
-    """Return what ``changed_since`` takes: the flag, else what GitHub's event says, else ``None``.
+    """Return the argument of ``changed_since``: the option, or the base of GitHub's event, or ``None``.
 
-    Raises ``UsageError`` where an event cannot be read, and where it has no state before it, such as a
-    scheduled run: without ``required`` that is ``None`` too.
+    Raises ``UsageError`` for an event that cannot be read. An event without a base, such as a scheduled run,
+    is an error if ``required``, and otherwise ``None``.
     """
     variables = session.environment.variables
     if since is not None or not variables.get(EVENT_NAME):
@@ -44,8 +44,8 @@ def resolve_since(session: Session, since: str | None, *, required: bool = True)
     found = _before(event)
     if found is None and required:
         raise UsageError(
-            f"a {event.name} event does not say what was there before",
-            hint="add --since REF, such as --since HEAD~1; --since HEAD compares with what was checked out",
+            f"a {event.name} event has no commit to compare with",
+            hint="add --since HEAD~1 or another commit; --since HEAD compares with the commit checked out",
             code="nothing-before",
         )
     return found
@@ -53,7 +53,7 @@ def resolve_since(session: Session, since: str | None, *, required: bool = True)
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """The event that started a workflow. ``ref`` is what it runs for, such as ``refs/heads/main``."""
+    """The event that started a workflow. ``ref`` is the ref it runs for, such as ``refs/heads/main``."""
 
     name: str
     path: str
@@ -61,17 +61,17 @@ class _Event:
     ref: str
 
     def text(self, *keys: str) -> str:
-        """Return the text at a place of the payload."""
+        """Return the text under nested keys of the payload."""
         value = self.get(*keys)
         if not isinstance(value, str) or not value:
-            raise _malformed(self.path, f"a {self.name} event has {'.'.join(keys)}, and this one does not")
+            raise _malformed(self.path, f"it has no {'.'.join(keys)}, which a {self.name} event requires")
         return value
 
     def sha(self, *keys: str) -> str:
-        """Return the commit at a place of the payload."""
+        """Return the commit under nested keys of the payload."""
         value = self.text(*keys)
         if not _SHA.fullmatch(value):
-            raise _malformed(self.path, f"{'.'.join(keys)} is {value!r} and no commit")
+            raise _malformed(self.path, f"{'.'.join(keys)} is {value!r}, which is not a commit")
         return value
 
     def get(self, *keys: str) -> Any:
@@ -102,13 +102,13 @@ def _read(variables: Mapping[str, str]) -> _Event:
 def _malformed(path: str, why: str) -> UsageError:
     return UsageError(
         f"the event of this workflow cannot be read{f' from {path}' if path else ''}: {why}",
-        hint=f"GitHub writes the file that {EVENT_PATH} names; or add --since REF",
+        hint=f"add --since REF, or set {EVENT_PATH} to the file that GitHub wrote",
         code="event-file",
     )
 
 
 def _before(event: _Event) -> str | None:
-    """Return the state before an event, ``None`` when it has none."""
+    """Return the state before an event, ``None`` if it has none."""
     if event.name.startswith("pull_request"):
         return f"{event.sha('pull_request', 'base', 'sha')}..."
     if event.name == "merge_group":
@@ -120,12 +120,12 @@ def _before(event: _Event) -> str | None:
         return before
     ref = event.text("ref")
     if ref == _BRANCH + event.text("repository", "default_branch"):
-        return before  # the first push of all: everything in it is new
+        return before  # the very first push: everything in it is new
     return _other_branch(event, ref)
 
 
 def _other_branch(event: _Event, ref: str) -> str | None:
-    """Return where a branch left the default branch; ``None`` for that one, a tag, or an unknown one."""
+    """Return where a branch began; ``None`` for the default branch, a tag, or an unknown branch."""
     default = event.get("repository", "default_branch")
     if not isinstance(default, str) or not default or not ref.startswith(_BRANCH):
         return None
@@ -133,19 +133,20 @@ def _other_branch(event: _Event, ref: str) -> str | None:
 
 
 def _check_head(session: Session, event: _Event) -> None:
-    """Refuse a pull request whose commits were not checked out: there would be nothing that changed."""
+    """Refuse a pull request whose commits are not checked out, because then nothing would have changed."""
     from promptsync.files.git.history import History
 
     config = session.config()
     history = History.find(config.root, config.prompts)
     if history is None or not history.born:
-        return  # nothing can be told there at all, which is said later
+        return  # a later step reports that there is no history
     head = event.sha("pull_request", "head", "sha")
     commit = history.commit(head)
     if commit is None or history.merge_base(commit) != commit:
         raise UsageError(
-            f"HEAD does not hold the pull request, whose last commit is {head}",
-            hint="a pull_request_target event checks out the base: give actions/checkout "
-            "ref: ${{ github.event.pull_request.head.sha }} and fetch-depth: 0, or use pull_request",
+            f"HEAD does not include the last commit of the pull request, {head}: "
+            "a pull_request_target event checks out the base",
+            hint="set ref: ${{ github.event.pull_request.head.sha }} and fetch-depth: 0 for "
+            "actions/checkout, or use the pull_request event",
             code="not-checked-out",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -53,12 +53,23 @@ class Record:
         found = remote.get("workspace") if isinstance(remote, dict) else None
         return found if isinstance(found, int) else None
 
-    def update(self, url: str, workspace_id: int | None, entries: Mapping[str, Entry]) -> None:
-        """Remember ``entries`` and write the file. Entries of another workspace at this URL are forgotten."""
-        if not entries:
+    def update(
+        self,
+        url: str,
+        workspace_id: int | None,
+        entries: Mapping[str, Entry],
+        *,
+        gone: Iterable[str] = (),
+    ) -> None:
+        """Record ``entries``, forget ``gone``, and write the file.
+
+        Entries of another workspace at this URL are forgotten.
+        """
+        gone = set(gone)
+        if not entries and not gone:
             return
-        kept = self.entries(url, workspace_id)
-        kept.update(entries)
+        known = {**self.entries(url, workspace_id), **entries}
+        kept = {name: entry for name, entry in known.items() if name not in gone}
         self._remotes[url] = {
             "workspace": workspace_id,
             "prompts": {name: _raw(entry) for name, entry in sorted(kept.items())},

@@ -109,6 +109,8 @@ class Connection:
             if self._client is not None:
                 self._client.close()
                 self._client = None
+            elif self._given_transport is not None:
+                self._given_transport.close()  # no client owns it before the first request
 
     def call(
         self,

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptsync.checks.find import find_checks
-from promptsync.checks.select import Selection, select_checks
+from promptsync.checks.select import Selection, find_checks, select_checks
 from promptsync.compare.project import Project, open_project
 from promptsync.errors import PromptsyncError, RemoteError, UsageError
 from promptsync.files.config import Config
@@ -238,13 +237,13 @@ def _checks(registry: Registry, project: Project, worktree: Worktree) -> Iterato
         fix = "promptsync eval list and promptsync agent list tell the names that there are"
         yield error("proof", problem.message, problem.hint or fix, problem.details)
     else:
-        yield ok("proof", _proof(selection), selection.unproven)
+        yield ok("proof", _proof(selection), selection.unchecked)
 
 
 def _proof(selection: Selection) -> str:
-    agents = {check.agent for check in selection.agents}
+    agents = {check.name for check in selection.agents}
     named = f"{counted(len(selection.evaluations), 'evaluation')} and {counted(len(agents), 'agent')}"
     text = f"the registry has what files name: {named}"
-    if selection.unproven:
-        return f"{text}; none for {counted(len(selection.unproven), 'prompt')}"
+    if selection.unchecked:
+        return f"{text}; none for {counted(len(selection.unchecked), 'prompt')}"
     return text

@@ -1,0 +1,38 @@
+"""``promptsync help``: the help of the program or of a verb."""
+
+from __future__ import annotations
+
+import click
+
+from promptsync.commands.shared.session import Session, verb
+from promptsync.errors import UsageError
+from promptsync.show.outcome import Outcome
+
+
+def _verbs(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    root = context.find_root()
+    names = root.command.list_commands(root) if isinstance(root.command, click.Group) else []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+@verb("help", short_help="Show the help of a verb.", is_long=True)
+@click.argument("words", nargs=-1, metavar="[VERB]...", shell_complete=_verbs)
+def command(session: Session, words: tuple[str, ...]) -> Outcome:
+    """Show what a verb does and its options, as VERB --help does. Without a verb, list the verbs.
+
+    \b
+    promptsync help
+    promptsync help diff
+    promptsync help eval run
+    """
+    context = click.get_current_context().find_root()
+    for word in words:
+        if not isinstance(context.command, click.Group):
+            raise UsageError(
+                f"{context.command_path} has no verb {word!r}", hint=f"{context.command_path} --help"
+            )
+        _, found, _ = context.command.resolve_command(context, [word])
+        assert found is not None  # an unknown verb is an error
+        context = click.Context(found, parent=context, info_name=word, **found.context_settings)
+    text = context.get_help()
+    return Outcome(text.split("\n"), {"help": text})

@@ -1,0 +1,125 @@
+"""What differs between two versions of a prompt, or between a version and the prompt's file."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from promptsync.compare.changed import Kind
+from promptsync.compare.difference import Difference, step
+from promptsync.compare.project import Project
+from promptsync.compare.select import At, Catalog, Selected, find_in, may_have_version, select
+from promptsync.compare.versions import NoSuchVersion, find_version
+from promptsync.files.prompt_file import PromptFile
+from promptsync.files.worktree import Worktree
+from promptsync.parallel import mapped
+from promptsync.prompt.canonical import comparable
+from promptsync.prompt.prompt import Listed, Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One prompt and the two states of it to compare; ``None`` is its file.
+
+    ``is_exact`` says that a version which does not exist is an error, and not an absent prompt.
+    """
+
+    name: str
+    old: At | None
+    new: At | None
+    is_exact: bool = True
+
+
+def differences_between(
+    project: Project, worktree: Worktree, directory: Path, arguments: Sequence[str], at: At
+) -> list[Difference] | None:
+    """Return how specified versions differ from the files or from each other, ``None`` if none is specified.
+
+    Two arguments that mean the same prompts are compared with each other. Any other argument is compared
+    with its file, at ``at`` where it specifies no version. Without arguments, every file is compared with
+    ``at``. Raises ``NoSuchPrompt``, ``NoSuchVersion``, and ``UsageError`` for a prompt at two versions.
+    """
+    if not at and not any(map(may_have_version, arguments)):
+        return None
+    catalog = Catalog(project)
+    selected = _selected(project, worktree, directory, arguments, catalog, at)
+    if not any(one.at for one in selected):
+        return None
+    comparisons = list(_comparisons(selected))
+    listing = dict(catalog) if len(comparisons) > 1 else catalog
+    done = 0
+
+    def one(comparison: Comparison) -> Difference | None:
+        nonlocal done
+        found = _difference(project, worktree.files.get(comparison.name), listing, comparison)
+        done += 1
+        project.progress("Comparing", done, len(comparisons))
+        return found
+
+    return [found for found in mapped(one, comparisons) if found is not None]
+
+
+def _selected(
+    project: Project,
+    worktree: Worktree,
+    directory: Path,
+    arguments: Sequence[str],
+    catalog: Catalog,
+    at: At,
+) -> list[Selected]:
+    if not arguments:
+        names = tuple(name for name in sorted(worktree.files) if project.config.in_scope(name))
+        return [Selected(names, at, is_exact=False)]
+    known: Mapping[str, object] = ChainMap(dict(worktree.files), catalog)  # type: ignore[arg-type]
+    where = f"{worktree.prompts}/ or {project.registry.url}"
+    return select(project, directory, arguments, known, at=at, where=where)
+
+
+def _comparisons(selected: Sequence[Selected]) -> Iterator[Comparison]:
+    if len(selected) == 2 and set(selected[0].names) == set(selected[1].names):
+        old, new = selected
+        for name in old.names:
+            yield Comparison(name, old.at or None, new.at or None, old.is_exact and new.is_exact)
+        return
+    for one in selected:
+        for name in one.names:
+            yield Comparison(name, one.at, None, one.is_exact)
+
+
+def _difference(
+    project: Project, file: PromptFile | None, listing: Mapping[str, Listed], comparison: Comparison
+) -> Difference | None:
+    sides = [_side(project, file, listing, comparison, at) for at in (comparison.old, comparison.new)]
+    (old_title, old), (new_title, new) = sides
+    if file is not None and old is not None and comparison.new is None:
+        old = comparable(file.prompt, old)
+    if file is not None and new is not None and comparison.old is None:
+        new = comparable(file.prompt, new)
+    found = step(f"{old_title} -> {new_title}", old, new)
+    if not found.fields:
+        return None
+    kind = Kind.ADDED if old is None else Kind.DELETED if new is None else Kind.CHANGED
+    return Difference(comparison.name, kind, file.path if file is not None else None, (found,))
+
+
+def _side(
+    project: Project,
+    file: PromptFile | None,
+    listing: Mapping[str, Listed],
+    comparison: Comparison,
+    at: At | None,
+) -> tuple[str, Prompt | None]:
+    """Return what a state is called, and what it says; ``None`` is a prompt that it does not have."""
+    if at is None:
+        return (file.path, file.prompt) if file is not None else ("no file", None)
+    if not comparison.is_exact and comparison.name not in listing:
+        return "nothing", None
+    try:
+        found = find_version(project, find_in(project, comparison.name, listing), at).remote
+    except NoSuchVersion:
+        if comparison.is_exact:
+            raise
+        return "nothing", None
+    return f"v{found.version}{f' ({at.label})' if at.label else ''}", found.prompt

@@ -1,0 +1,68 @@
+"""In which order snippets and their users are published, and whether every snippet will exist by then."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from promptsync.compare.snapshot import Snapshot
+from promptsync.compare.state import State
+from promptsync.errors import Refused
+from promptsync.prompt.snippet_graph import publish_order
+from promptsync.prompt.snippets import Reference, SnippetCycle, of_prompt, rendered_in
+
+_Find = Callable[[Mapping[str, Any]], Iterable[Reference]]
+
+
+def _references(snapshot: Snapshot, name: str, find: _Find) -> set[str]:
+    return {reference.name for reference in find(snapshot.worktree.files[name].prompt.template)}
+
+
+def levels(snapshot: Snapshot, chosen: set[str]) -> list[list[str]]:
+    """Return the names in groups, each of which only uses snippets of those before it."""
+
+    def order(find: _Find) -> list[list[str]]:
+        return publish_order({name: _references(snapshot, name, find) & chosen for name in chosen})
+
+    try:
+        return order(of_prompt)
+    except SnippetCycle:
+        # a prompt may mention itself where snippets are not expanded
+        return order(rendered_in)
+
+
+def check_snippets(snapshot: Snapshot, chosen: set[str]) -> None:
+    """Raise ``Refused`` for a prompt that uses a snippet, or a version of one, that will not exist."""
+    _check_published(snapshot, chosen)
+    _check_pins(snapshot, chosen)
+
+
+def _check_published(snapshot: Snapshot, chosen: set[str]) -> None:
+    for name in sorted(chosen):
+        for other in sorted(_references(snapshot, name, rendered_in) - chosen - set(snapshot.listing)):
+            item = snapshot.get(other)
+            known = item is not None and item.file is not None
+            restore = "--restore " if item is not None and item.state is State.DELETED_REMOTELY else ""
+            raise Refused(
+                f"{name!r} uses the snippet {other!r}, which is not published",
+                hint=f"promptsync push {restore}{shlex.quote(other)} {shlex.quote(name)}"
+                if known
+                else f"create {other!r} or remove the reference",
+                code="snippet-unpublished",
+            )
+
+
+def _check_pins(snapshot: Snapshot, chosen: set[str]) -> None:
+    """Raise ``Refused`` for a prompt that pins a version that its snippet will not have."""
+    for name in sorted(chosen):
+        for reference in rendered_in(snapshot.worktree.files[name].prompt.template):
+            listed = snapshot.listing.get(reference.name)
+            last = (listed.version if listed is not None else 0) + (reference.name in chosen)
+            if reference.version is not None and reference.version > last:
+                raise Refused(
+                    f"{name!r} uses version {reference.version} of the snippet {reference.name!r}, which "
+                    f"{'has' if reference.name not in chosen else 'will have'} no version after {last}",
+                    hint=f"promptsync log {shlex.quote(reference.name)}",
+                    code="snippet-version",
+                )

@@ -1,0 +1,1 @@
+"""Evaluations and agents: what the fixtures file declares, and running it."""

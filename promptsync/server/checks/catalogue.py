@@ -1,0 +1,157 @@
+"""Bringing the database in line with a fixtures file, and listing its datasets.
+
+A changed item gets a new version; an item that is no longer in the file is marked as deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from promptsync.server.checks.fixtures import FixtureError, Fixtures, Spec, parse_fixtures
+from promptsync.server.http.answer import Response
+from promptsync.server.http.listing import Listing
+from promptsync.server.http.request import Request
+from promptsync.server.store.clock import now
+from promptsync.server.store.database import Database, Row, Store, encoded, insert
+
+
+def load_fixtures(store: Store, path: str | Path) -> None:
+    """Apply what the file at ``path`` declares, unless the database has done so already.
+
+    Raises ``FixtureError`` if the file cannot be read or is invalid.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise FixtureError(
+            f"Cannot read the fixtures file {path}: {error.strerror}.",
+            hint="Create it, or remove `fixtures` from the remote in promptsync.yaml.",
+        ) from error
+    digest = hashlib.sha256(data).hexdigest()
+    with store.read() as db:
+        known = db.execute("SELECT digest FROM catalogue").fetchone()
+    if known is None or known["digest"] != digest:
+        fixtures = parse_fixtures(data, path)
+        with store.write() as db:
+            apply_fixtures(db, fixtures)
+            db.execute("DELETE FROM catalogue")
+            insert(db, "catalogue", digest=digest)
+
+
+def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
+    """Make the active datasets, evaluations, agents and protected labels exactly those of ``fixtures``."""
+    for dataset in fixtures.datasets:
+        content = {"columns": encoded(dataset["columns"]), "rows": encoded(dataset["rows"])}
+        _version(db, "datasets", "group_id", _named(db, "dataset_groups", dataset), content)
+    for evaluation in fixtures.evaluations:
+        db.execute(
+            "UPDATE reports SET spec = :spec, updated_at = CASE spec WHEN :spec THEN updated_at ELSE :now END"
+            " WHERE id = :id",
+            {"spec": encoded(evaluation), "now": now(), "id": _named(db, "reports", evaluation, _PIPELINE)},
+        )
+    for agent in fixtures.agents:
+        _agent(db, agent)
+    _retire(db, "dataset_groups", fixtures.datasets)
+    _retire(db, "reports", fixtures.evaluations, _PIPELINE)
+    _retire(db, "workflows", fixtures.agents)
+    db.execute("DELETE FROM protected_labels")
+    for spec in fixtures.protected_labels:
+        insert(db, "protected_labels", **{**spec, "prompts": encoded(spec["prompts"])})
+
+
+_PIPELINE = "AND parent_id IS NULL"
+"""Tells an evaluation from its runs, which are in the same table."""
+
+
+def _named(db: Database, table: str, spec: Spec, condition: str = "") -> int:
+    """Return the id of the item with the name of ``spec``, created or restored if necessary."""
+    moment = now()
+    row = db.execute(f"SELECT * FROM {table} WHERE name = ? {condition}", (spec["name"],)).fetchone()
+    if row is None:
+        return insert(db, table, name=spec["name"], created_at=moment, updated_at=moment)
+    if row["deleted"]:
+        db.execute(f"UPDATE {table} SET deleted = 0, updated_at = ? WHERE id = ?", (moment, row["id"]))
+    return int(row["id"])
+
+
+def _version(db: Database, table: str, key: str, owner_id: int, content: dict[str, str]) -> int:
+    """Return the id of the newest version in ``table``, after adding one if ``content`` is different."""
+    latest: Row | None = db.execute(
+        f"SELECT * FROM {table} WHERE {key} = ? ORDER BY number DESC LIMIT 1", (owner_id,)
+    ).fetchone()
+    if latest is not None and all(latest[column] == value for column, value in content.items()):
+        return int(latest["id"])
+    number = 1 if latest is None else latest["number"] + 1
+    return insert(db, table, **{key: owner_id}, number=number, **content, created_at=now())
+
+
+def _retire(db: Database, table: str, kept: Sequence[Spec], condition: str = "") -> None:
+    db.execute(
+        f"UPDATE {table} SET deleted = 1, updated_at = ?"
+        f" WHERE NOT deleted AND name NOT IN (SELECT value FROM json_each(?)) {condition}",
+        (now(), encoded([spec["name"] for spec in kept])),
+    )
+
+
+def _agent(db: Database, spec: Spec) -> None:
+    workflow_id = _named(db, "workflows", spec)
+    content = {"spec": encoded({"nodes": spec["nodes"]})}
+    version_id = _version(db, "workflow_versions", "workflow_id", workflow_id, content)
+    db.execute(
+        "DELETE FROM workflow_labels WHERE workflow_id = ? AND name NOT IN (SELECT value FROM json_each(?))",
+        (workflow_id, encoded(spec["labels"])),
+    )
+    db.executemany(
+        "INSERT INTO workflow_labels (workflow_id, name, version_id) VALUES (?, ?, ?)"
+        " ON CONFLICT (workflow_id, name) DO UPDATE SET version_id = excluded.version_id",
+        [(workflow_id, name, version_id) for name in spec["labels"]],
+    )
+
+
+# -- the list of datasets -----------------------------------------------------------------------------------
+
+
+def list_datasets(request: Request) -> Response:
+    """List every version of every dataset, newest first; ``name`` is that of the group."""
+    query = request.query
+    request.check_workspace(query.integer("workspace_id"))
+    listing = Listing(query, created_at="d.created_at", updated_at="d.created_at", key="d.id")
+    listing.by_fixture()
+    group, report = query.integer("dataset_group_id"), query.integer("report_id")
+    if group is not None:
+        listing.where("d.group_id = :group", group=group)
+    if report is not None:
+        listing.where("d.id = (SELECT dataset_id FROM reports WHERE id = :report)", report=report)
+    if any(query.integer(key) for key in ("prompt_id", "prompt_version_id", "prompt_label_id")):
+        # These select datasets that were made from logged requests; a fixtures file has none.
+        listing.where("0")
+    columns = (
+        'd.id, d.group_id, d.number, d."columns" AS "columns [json]", i.name, i.deleted AS "deleted [flag]"'
+    )
+    source = "datasets d JOIN dataset_groups i ON i.id = d.group_id"
+    with request.store.read() as db:
+        page, rows = listing.page(db, columns, source, per_page=10)
+    datasets = [_dataset(row, request.store.workspace_id) for row in rows]
+    return Response({"success": True, "message": "success", "datasets": datasets, **page.counts})
+
+
+def _dataset(row: Row, workspace_id: int) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "dataset_group_id": row["group_id"],
+        "version_number": row["number"],
+        "column_names": row["columns"],
+        "filter_params": None,
+        "is_deleted": row["deleted"],
+        "user_id": 1,
+        "dataset_group": {
+            "id": row["group_id"],
+            "name": row["name"],
+            "workspace_id": workspace_id,
+            "is_deleted": row["deleted"],
+        },
+        "external_ids": [],
+    }

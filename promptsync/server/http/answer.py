@@ -1,0 +1,67 @@
+"""Answers: JSON with a status, and the errors that turn into one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import werkzeug
+
+
+class Response(werkzeug.Response):
+    """A JSON value as an HTTP answer that ends in a newline; with status 204, an answer without a body."""
+
+    def __init__(
+        self, value: Any = None, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        empty = status == 204
+        text = "" if empty else json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
+        super().__init__(text, status, headers, content_type=None if empty else "application/json")
+
+    default_mimetype = None
+
+
+class ApiError(Exception):
+    """An answer other than success: ``status``, ``message``, and ``detail`` for validation errors."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        detail: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.detail = list(detail)
+        self.headers = dict(headers or {})
+
+    def response(self) -> Response:
+        """Return the answer, in the one shape that satisfies every error body of the vendor's document."""
+        body: dict[str, Any] = {"success": False, "message": self.message, "error": self.message}
+        if self.detail:
+            body["detail"] = self.detail
+        return Response(body, self.status, self.headers)
+
+
+def malformed(message: str) -> ApiError:
+    """400: the one status for which the official SDK raises on a publish."""
+    return ApiError(400, message)
+
+
+def not_found(message: str) -> ApiError:
+    """404."""
+    return ApiError(404, message)
+
+
+def conflict(message: str) -> ApiError:
+    """409."""
+    return ApiError(409, message)
+
+
+def invalid(message: str, *where: str, kind: str = "value_error") -> ApiError:
+    """422 with a ``detail`` list whose location is ``where``, for example ``"body", "version"``."""
+    return ApiError(422, message, detail=[{"loc": list(where), "msg": message, "type": kind}])

@@ -1,0 +1,1 @@
+"""Prompt templates: publishing, reading, labels, folders and everything else that belongs to one."""

@@ -1,0 +1,168 @@
+"""Snippets in stored templates: checking them on publish, expanding them on read, listing who uses one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from promptsync.prompt.fill import texts
+from promptsync.prompt.snippets import Reference, SnippetError, expand, references, unresolved
+from promptsync.server.http.answer import ApiError, Response, invalid
+from promptsync.server.http.request import Request
+from promptsync.server.prompts import find
+from promptsync.server.prompts.template import normalised_template
+from promptsync.server.store.database import Database, Row, decoded
+
+IS_SNIPPET = (
+    "(v.type = 'completion' AND EXISTS (SELECT 1 FROM snippet_uses u JOIN versions p ON p.id = u.version_id"
+    " JOIN templates pt ON pt.id = p.template_id WHERE u.name = i.name AND NOT pt.deleted))"
+)
+"""SQL: whether the completion version ``v`` of template ``i`` is referenced by an active template."""
+
+Used = list[dict[str, Any]]
+"""``snippets`` of an answer: ``prompt_name``, ``version`` and, if the reference has one, ``label``."""
+
+Resolve = Callable[[Reference], Mapping[str, Any]]
+
+
+def used_by(template: Mapping[str, Any]) -> list[Reference]:
+    """Return the distinct references that are expanded, which are those in text blocks."""
+    parts = template["messages"] if template["type"] == "chat" else [template]
+    found = (reference for part in parts for text, _ in texts(part) for reference in references(text))
+    return list(dict.fromkeys(found))
+
+
+def check(db: Database, name: str, template: Mapping[str, Any], labels: Collection[str] = ()) -> None:
+    """Raise a 422 for a template that references something missing or, through others, itself.
+
+    ``labels`` are those that the new version of ``name`` is about to get.
+    """
+    resolve = _resolver(db, [], archived=False)
+
+    def resolve_new(reference: Reference) -> Mapping[str, Any]:
+        renews = reference.version is None and (reference.label is None or reference.label in labels)
+        if reference.name != name or not renews:
+            return resolve(reference)
+        _check_completion(reference, template["type"])
+        return template
+
+    _expand(template, resolve_new)
+
+
+def expanded(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any], Used]:
+    """Return the template with all snippets in place, and the versions used, nested ones included.
+
+    The variables of the snippets join those of the template.
+    """
+    used: Used = []
+    whole = _expand(template, _resolver(db, used, archived=True))
+    return (normalised_template(whole) if used else whole), used
+
+
+def direct(db: Database, template: Mapping[str, Any]) -> Used:
+    """Return the snippets that the template itself references, each at the version that it would use now."""
+    used: Used = []
+    resolve = _resolver(db, used, archived=True)
+    for reference in used_by(template):
+        try:
+            resolve(reference)
+        except ApiError:
+            # Nothing is expanded here, so a missing snippet is left out instead of being an error.
+            continue
+    return used
+
+
+def _expand(template: Mapping[str, Any], resolve: Resolve) -> dict[str, Any]:
+    found: dict[Reference, Mapping[str, Any]] = {}
+    try:
+        # One at a time, so that ``used`` has the order of the text.
+        while missing := unresolved(template, found):
+            found[missing[0]] = resolve(missing[0])
+        return expand(template, found)
+    except SnippetError as error:
+        raise _refusal(error.message) from error
+
+
+def _resolver(db: Database, used: Used, *, archived: bool) -> Resolve:
+    """Return a function that reads a referenced snippet and notes it in ``used``."""
+
+    def resolve(reference: Reference) -> Mapping[str, Any]:
+        row = find.by_name(db, reference.name, archived=archived)
+        if row is None:
+            raise _unusable(reference, "does not exist")
+        try:
+            version = find.version(db, row, reference.version, reference.label)
+        except ApiError as error:
+            pin = f"version {reference.version}" if reference.label is None else f"label {reference.label!r}"
+            raise _unusable(reference, f"has no {pin}") from error
+        _check_completion(reference, version["type"])
+        entry = {"prompt_name": reference.name, "version": version["number"]}
+        entry |= {"label": reference.label} if reference.label is not None else {}
+        if entry not in used:
+            used.append(entry)
+        template: Mapping[str, Any] = decoded(version["template"])
+        return template
+
+    return resolve
+
+
+def _check_completion(reference: Reference, kind: str) -> None:
+    if kind != "completion":
+        raise _unusable(reference, "is a chat template; only completion templates can be snippets")
+
+
+def _unusable(reference: Reference, why: str) -> ApiError:
+    return _refusal(f"The snippet {reference.name!r} {why}.")
+
+
+def _refusal(message: str) -> ApiError:
+    return invalid(message, "body", "prompt_version", "prompt_template", kind="value_error.snippet")
+
+
+# -- who uses a snippet -------------------------------------------------------------------------------------
+
+_USES = (
+    "SELECT DISTINCT t.id, t.name, p.number, u.label FROM snippet_uses u"
+    " JOIN versions p ON p.id = u.version_id JOIN templates t ON t.id = p.template_id"
+    " WHERE u.name = :name AND NOT t.deleted AND (:number IS NULL OR coalesce(u.number, ("
+    "  SELECT v.number FROM labels l JOIN versions v ON v.id = l.version_id"
+    "  WHERE l.template_id = :id AND l.name = u.label), :latest) = :number)"
+    " ORDER BY t.id, p.number"
+)
+
+
+def snippet_usage(request: Request) -> Response:
+    """List the prompt versions that reference a template, or one version of it.
+
+    ``label_usage`` lists the labels of this snippet through which a prompt references it.
+    """
+    number = request.query.integer("prompt_version_number")
+    with request.store.read() as db:
+        template = find.find(db, request.path["identifier"])
+        if number is not None:
+            find.version(db, template, number)
+        rows = db.execute(_USES, {**dict(template), "number": number}).fetchall()
+    prompts: dict[int, dict[str, Any]] = {}
+    labels: dict[tuple[int, str], dict[str, Any]] = {}
+    for row in rows:
+        prompt = prompts.setdefault(row["id"], {**_prompt(row), "version_numbers": []})
+        # One version can reference the snippet through several pins.
+        if row["number"] not in prompt["version_numbers"]:
+            prompt["version_numbers"].append(row["number"])
+        if row["label"] is not None:
+            labels[row["id"], row["label"]] = {**_prompt(row), "label_name": row["label"]}
+    return Response(
+        {
+            "success": True,
+            "message": "Snippet usage read.",
+            "snippet_name": template["name"],
+            "snippet_usage": list(prompts.values()),
+            "total_prompts_using_snippet": len(prompts),
+            "label_usage": list(labels.values()),
+            "total_labels_using_snippet": len(labels),
+        }
+    )
+
+
+def _prompt(row: Row) -> dict[str, Any]:
+    return {"prompt_registry_id": row["id"], "prompt_name": row["name"]}

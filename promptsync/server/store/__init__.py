@@ -1,0 +1,1 @@
+"""The registry's database: its schema, its transactions, its timestamps."""

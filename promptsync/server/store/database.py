@@ -1,0 +1,212 @@
+"""The registry's database: one SQLite file that threads and processes share."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from promptsync.errors import RemoteError
+from promptsync.server.store.schema import APPLICATION_ID, MIGRATIONS
+
+Database = sqlite3.Connection
+Row = sqlite3.Row
+
+BUSY_SECONDS = 30.0
+"""How long a transaction waits for another process before it fails."""
+
+MAX_INTEGER = 2**63 - 1
+"""The largest integer that SQLite stores."""
+
+
+class StoreError(RemoteError):
+    """The database file cannot be used; the message names the file and the reason."""
+
+    code = "registry"
+
+
+def decoded(text: str | bytes) -> Any:
+    """Return the value of a JSON column."""
+    return json.loads(text)
+
+
+def encoded(value: Any) -> str:
+    """Return ``value`` as the text of a JSON column."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def insert(db: Database, table: str, **values: Any) -> int:
+    """Insert a row whose columns are the keywords, and return its id."""
+    columns = ", ".join(f'"{column}"' for column in values)
+    marks = ", ".join(f":{column}" for column in values)
+    return int(db.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", values).lastrowid or 0)
+
+
+# A query that names a column "tags [json]" or "is_deleted [flag]" gets a Python value, ready to answer with.
+sqlite3.register_converter("json", decoded)
+sqlite3.register_converter("flag", lambda value: value != b"0")
+
+
+class Store:
+    """An open registry database. Safe to use from many threads; other processes may open it too.
+
+    Raises ``StoreError`` if the file cannot be opened, is not a registry, or was written by a newer
+    version. ``workspace_id`` is drawn at random when the database is created.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = self._connect()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"Cannot open the registry database {self.path}: {error}.", hint=_hint(error)
+            ) from error
+        try:
+            _prepare(connection)
+            self.workspace_id: int = connection.execute("SELECT id FROM workspace").fetchone()[0]
+        except sqlite3.Error as error:
+            connection.close()
+            raise StoreError(
+                f"{self.path} cannot be used as a registry: {error}.", hint=_hint(error)
+            ) from error
+        except StoreError as error:
+            connection.close()
+            raise StoreError(f"{self.path}: {error.message}", hint=error.hint) from error
+        self._idle.append(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[Database]:
+        """Yield a connection that sees one consistent state of the database."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Database]:
+        """Yield the only connection that can write now; commit at the end, roll back on an exception."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection; those in use are closed when they are returned."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        connection = self._take()
+        try:
+            connection.execute(begin)
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+        finally:
+            self._give_back(connection)
+
+    def _take(self) -> sqlite3.Connection:
+        with self._lock:
+            if self._closed:
+                raise StoreError(f"The registry {self.path} is closed.")
+            if self._idle:
+                return self._idle.pop()
+        return self._connect()
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        # A connection is used by one thread at a time, but not always by the one that opened it.
+        connection = sqlite3.connect(
+            self.path,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            detect_types=sqlite3.PARSE_COLNAMES,
+        )
+        connection.row_factory = sqlite3.Row
+        try:
+            connection.create_function("casefold", 1, str.casefold, deterministic=True)
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = NORMAL")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Check that the database is a registry, and bring its schema up to date."""
+    # In one transaction, so that another process's first migration is seen in full or not at all.
+    connection.execute("BEGIN")
+    try:
+        _check_owner(connection)
+    finally:
+        connection.rollback()
+    _write_ahead(connection)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Read again: another process may have migrated the file while this one waited for the lock.
+        version = _check_owner(connection)
+        for statement in (statement for migration in MIGRATIONS[version:] for statement in migration):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _check_owner(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if owner != APPLICATION_ID and (owner or version or tables):
+        raise StoreError(
+            "this database belongs to another program.", hint="Give the registry a file of its own."
+        )
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"written by a newer promptsync (schema {version}, this one knows {len(MIGRATIONS)}).",
+            hint="Upgrade promptsync, or use another file.",
+        )
+    return version
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log, so that readers never wait for a writer."""
+    # The switch needs exclusive access, and SQLite does not wait here for other processes opening the file.
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _hint(error: Exception) -> str:
+    if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
+        return "The file is not a SQLite database; give the registry a file of its own."
+    return "Check that the path is a writable file on a local disk."

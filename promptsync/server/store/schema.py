@@ -1,0 +1,180 @@
+"""The database schema as numbered migrations; ``PRAGMA user_version`` says how many have run."""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x70737263
+"""Marks the file as a promptsync registry, so that no other database is migrated by mistake."""
+
+_TEMPLATES = (
+    """CREATE TABLE workspace (id INTEGER PRIMARY KEY, created_at TEXT NOT NULL)""",
+    # Drawn at random, so that a cache keyed by workspace never mistakes one registry for another.
+    """INSERT INTO workspace
+        SELECT 1000000 + abs(random() % 2146483648), strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')""",
+    """CREATE TABLE folders (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        parent_id INTEGER REFERENCES folders (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE UNIQUE INDEX folders_by_name ON folders (coalesce(parent_id, 0), name)""",
+    """CREATE TABLE templates (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        tags TEXT NOT NULL DEFAULT '[]',
+        folder_id INTEGER REFERENCES folders (id) ON DELETE SET NULL,
+        latest INTEGER NOT NULL DEFAULT 0,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE INDEX templates_by_creation ON templates (deleted, created_at, id)""",
+    """CREATE INDEX templates_by_folder ON templates (folder_id)""",
+    """CREATE TABLE versions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        template_id INTEGER NOT NULL REFERENCES templates (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        type TEXT NOT NULL,
+        template TEXT NOT NULL,
+        metadata TEXT NOT NULL,
+        message TEXT,
+        created_at TEXT NOT NULL,
+        UNIQUE (template_id, number))""",
+    """CREATE TABLE labels (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        template_id INTEGER NOT NULL REFERENCES templates (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        version_id INTEGER NOT NULL REFERENCES versions (id) ON DELETE CASCADE,
+        created_at TEXT NOT NULL,
+        UNIQUE (template_id, name))""",
+    """CREATE INDEX labels_by_name ON labels (name)""",
+    """CREATE INDEX labels_by_version ON labels (version_id)""",
+    """CREATE TABLE snippet_uses (
+        version_id INTEGER NOT NULL REFERENCES versions (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        number INTEGER,
+        label TEXT)""",
+    """CREATE INDEX snippet_uses_by_name ON snippet_uses (name)""",
+    """CREATE INDEX snippet_uses_by_version ON snippet_uses (version_id)""",
+    """CREATE TABLE external_ids (
+        source TEXT NOT NULL,
+        external_id TEXT NOT NULL,
+        template_id INTEGER NOT NULL REFERENCES templates (id) ON DELETE CASCADE,
+        PRIMARY KEY (source, external_id)) WITHOUT ROWID""",
+    """CREATE INDEX external_ids_by_template ON external_ids (template_id)""",
+)
+
+_REQUESTS = (
+    """CREATE TABLE request_groups (id INTEGER PRIMARY KEY AUTOINCREMENT, created_at TEXT NOT NULL)""",
+    """CREATE TABLE requests (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        body TEXT NOT NULL,
+        version_id INTEGER REFERENCES versions (id) ON DELETE SET NULL,
+        variables TEXT NOT NULL DEFAULT '{}',
+        group_id INTEGER REFERENCES request_groups (id) ON DELETE SET NULL,
+        created_at TEXT NOT NULL)""",
+    """CREATE TABLE request_metadata (
+        request_id INTEGER NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (request_id, key)) WITHOUT ROWID""",
+    """CREATE TABLE request_scores (
+        request_id INTEGER NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        score INTEGER NOT NULL,
+        PRIMARY KEY (request_id, name)) WITHOUT ROWID""",
+)
+
+_RUNS = (
+    """CREATE TABLE catalogue (digest TEXT NOT NULL)""",
+    """CREATE TABLE dataset_groups (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE TABLE datasets (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        group_id INTEGER NOT NULL REFERENCES dataset_groups (id),
+        number INTEGER NOT NULL,
+        "columns" TEXT NOT NULL,
+        "rows" TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        UNIQUE (group_id, number))""",
+    # Evaluations and their runs share one sequence of ids, as in the real service; a run has a parent.
+    """CREATE TABLE reports (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        parent_id INTEGER REFERENCES reports (id),
+        dataset_id INTEGER REFERENCES datasets (id),
+        version_id INTEGER REFERENCES versions (id) ON DELETE SET NULL,
+        spec TEXT NOT NULL DEFAULT '{}',
+        model TEXT,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE UNIQUE INDEX evaluations_by_name ON reports (name) WHERE parent_id IS NULL""",
+    """CREATE INDEX reports_by_parent ON reports (parent_id)""",
+    """CREATE TABLE report_rows (
+        report_id INTEGER NOT NULL REFERENCES reports (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        inputs TEXT NOT NULL,
+        cells TEXT,
+        PRIMARY KEY (report_id, position)) WITHOUT ROWID""",
+    """CREATE TABLE workflows (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE TABLE workflow_versions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        workflow_id INTEGER NOT NULL REFERENCES workflows (id),
+        number INTEGER NOT NULL,
+        spec TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        UNIQUE (workflow_id, number))""",
+    """CREATE TABLE workflow_labels (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        workflow_id INTEGER NOT NULL REFERENCES workflows (id),
+        name TEXT NOT NULL,
+        version_id INTEGER NOT NULL REFERENCES workflow_versions (id),
+        UNIQUE (workflow_id, name))""",
+    """CREATE TABLE executions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        version_id INTEGER NOT NULL REFERENCES workflow_versions (id),
+        inputs TEXT NOT NULL,
+        metadata TEXT NOT NULL,
+        results TEXT NOT NULL DEFAULT '{}',
+        callback_url TEXT,
+        created_at TEXT NOT NULL)""",
+    # Unfinished work. The process that does it holds a lease, so that another one takes over if it dies.
+    """CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        target_id INTEGER NOT NULL,
+        owner TEXT,
+        leased_until REAL NOT NULL DEFAULT 0)""",
+)
+
+_PROTECTION = (
+    """CREATE TABLE protected_labels (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        prompts TEXT NOT NULL,
+        answer TEXT NOT NULL)""",
+)
+
+_FOLDER_PATHS = (
+    # The join is written as the unique index on folders is, so that it uses that index.
+    """CREATE VIEW folder_paths (id, ids, names, slashed, dotted) AS
+        WITH RECURSIVE walk (id, ids, names, slashed, dotted) AS (
+            SELECT id, json_array(id), json_array(name), name, name
+            FROM folders WHERE coalesce(parent_id, 0) = 0
+            UNION ALL
+            SELECT f.id, json_insert(w.ids, '$[#]', f.id), json_insert(w.names, '$[#]', f.name),
+                w.slashed || '/' || f.name, w.dotted || '.' || f.name
+            FROM walk w JOIN folders f ON coalesce(f.parent_id, 0) = w.id)
+        SELECT id, ids, names, slashed, dotted FROM walk""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_TEMPLATES, _REQUESTS, _RUNS, _PROTECTION, _FOLDER_PATHS)
+"""The statements that turn each version of the schema, the index, into the next; run in one transaction."""

@@ -1,0 +1,1 @@
+"""Logged requests and the notes on them."""

@@ -1,0 +1,208 @@
+"""Logging requests. The API cannot read a log back; whoever opens the database can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from promptsync.prompt.fill import mappings
+from promptsync.server.http.answer import ApiError, Response, malformed
+from promptsync.server.http.fields import Fields, read_id
+from promptsync.server.http.request import Request
+from promptsync.server.prompts import find
+from promptsync.server.prompts.template import check_template, normalised_template
+from promptsync.server.store import clock
+from promptsync.server.store.database import Database, encoded, insert
+from promptsync.server.tracking.notes import id_in, note_score
+
+STATUSES = ("SUCCESS", "WARNING", "ERROR")
+ERROR_TYPES = (
+    "PROVIDER_TIMEOUT",
+    "PROVIDER_QUOTA_LIMIT",
+    "PROVIDER_RATE_LIMIT",
+    "PROVIDER_PARTIAL_RESPONSE",
+    "PROVIDER_AUTH_ERROR",
+    "PROVIDER_ERROR",
+    "TEMPLATE_RENDER_ERROR",
+    "VARIABLE_MISSING_OR_EMPTY",
+    "UNKNOWN_ERROR",
+)
+
+
+def log_request(request: Request) -> Response:
+    """Log a request: 201 with its id under both names in use."""
+    body = request.body()
+    _check_log(body)
+    with request.store.write() as db:
+        request_id = _save(db, body, _used_version(db, body))
+        if body.get("score"):
+            note_score(db, request_id, body.optional_text("score_name") or "default", body.get("score"))
+    model = {
+        "provider": body.get("provider"),
+        "name": body.get("model"),
+        "parameters": body.get("parameters") or {},
+    }
+    return Response(
+        {
+            "success": True,
+            "request_id": request_id,
+            "id": request_id,
+            "prompt_version": {
+                "prompt_template": _conversation(body.get("input"), body.get("output")),
+                "commit_message": None,
+                "metadata": {"model": model},
+            },
+            "status": body.get("status") or "SUCCESS",
+            "error_type": body.get("error_type"),
+            "error_message": body.get("error_message"),
+        },
+        201,
+    )
+
+
+def track_request(request: Request) -> Response:
+    """Log a request as the SDK's ``run`` and its provider proxies send it."""
+    body = request.body()
+    wanted = Fields({"prompt_id": body.get("prompt_id"), "prompt_version_number": body.get("prompt_version")})
+    with request.store.write() as db:
+        try:
+            version_id = _used_version(db, wanted)
+        except ApiError:
+            # The request was made; that its prompt no longer exists is no reason to lose the log.
+            version_id = None
+        request_id = _save(db, body, version_id)
+        if isinstance(body.get("group_id"), int):
+            db.execute(
+                "UPDATE requests SET group_id = (SELECT id FROM request_groups WHERE id = ?) WHERE id = ?",
+                (read_id(str(body.get("group_id"))), request_id),
+            )
+    return Response(
+        {
+            "success": True,
+            "request_id": request_id,
+            "prompt_blueprint": _blueprint(body) if body.get("return_prompt_blueprint") else None,
+            "message": "Request tracked.",
+        }
+    )
+
+
+def _save(db: Database, body: Fields, version_id: int | None) -> int:
+    return insert(
+        db,
+        "requests",
+        body=encoded(body.values),
+        version_id=version_id,
+        variables=encoded(body.get("prompt_input_variables") or {}),
+        created_at=clock.now(),
+    )
+
+
+def _used_version(db: Database, body: Fields) -> int | None:
+    """Return the id of the version that the request names by prompt name or id; 404 if it does not exist."""
+    name, prompt_id = body.get("prompt_name"), body.get("prompt_id")
+    if name is None and prompt_id is None:
+        return None
+    number = body.get("prompt_version_number")
+    if number is not None:
+        number = id_in(body, "prompt_version_number")
+    template = find.by_id(db, id_in(body, "prompt_id")) if name is None else find.find(db, name)
+    return int(find.version(db, template, number)["id"])
+
+
+def _check_log(body: Fields) -> None:
+    for key in ("provider", "model"):
+        body.text(key)
+    for key in ("input", "output"):
+        _check_turns(body.get(key), key)
+    for key in ("request_start_time", "request_end_time"):
+        _check_moment(body, key)
+    for key in ("parameters", "prompt_input_variables"):
+        body.object(key)
+    for key in ("input_tokens", "output_tokens", "price"):
+        amount = body.values.get(key, 0)
+        if not isinstance(amount, int | float) or isinstance(amount, bool) or amount < 0:
+            raise body.fault(key, "must be a number of at least 0")
+    for key in ("prompt_name", "function_name", "api_type", "score_name"):
+        body.optional_text(key)
+    body.optional_text("error_message", most=1024)
+    body.choice("status", STATUSES)
+    body.choice("error_type", ERROR_TYPES)
+    body.texts("tags", most=512)
+    body.string_map("metadata", longest_key=1024)
+    if body.get("score") is not None:
+        body.integer("score", 0, 100)
+
+
+def _check_turns(template: Any, where: str) -> None:
+    if not isinstance(template, Mapping) or template.get("type") not in ("chat", "completion"):
+        raise malformed(f"{where} must be a template of the type chat or completion.")
+    check_template(template)
+    parts = template["messages"] if template["type"] == "chat" else [template]
+    if any(isinstance(part.get("content"), str) for part in parts):
+        raise malformed(f"{where}: content must be a list of content blocks, not a string.")
+
+
+def _check_moment(body: Fields, name: str) -> None:
+    value = body.get(name)
+    try:
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            clock.parse(value)
+            return
+    except ValueError:
+        pass
+    raise body.fault(name, "must be an ISO 8601 date-time or seconds since 1970")
+
+
+# -- the logged call as a template --------------------------------------------------------------------------
+
+
+def _conversation(given: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return input and output, both checked, as one template: the conversation with the answer at its end."""
+    if given["type"] == "completion" or answer["type"] == "completion":
+        return normalised_template(answer)
+    return normalised_template({**given, "messages": [*given["messages"], *answer["messages"]]})
+
+
+def _blueprint(body: Fields) -> dict[str, Any]:
+    """Return the OpenAI or Anthropic call in ``body`` as a prompt version."""
+    given = body.get("kwargs")
+    arguments: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+    messages = [*_turns(mappings(arguments.get("messages"))), *_turns(_answer(body.get("request_response")))]
+    try:
+        template = normalised_template(check_template({"type": "chat", "messages": messages}))
+    except ApiError:
+        template = normalised_template({"type": "chat", "messages": []})
+    model = {
+        "provider": body.get("provider_type"),
+        "name": arguments.get("model"),
+        "parameters": {key: value for key, value in arguments.items() if key not in ("messages", "model")},
+    }
+    return {
+        "prompt_template": template,
+        "commit_message": None,
+        "metadata": {"model": model},
+        "provider_base_url_name": None,
+        "report_id": None,
+        "inference_client_name": None,
+        "provider_id": None,
+    }
+
+
+def _turns(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    contents = ((message, message.get("content")) for message in messages)
+    return [
+        {**message, "content": content if isinstance(content, str | list) else []}
+        for message, content in contents
+    ]
+
+
+def _answer(response: Any) -> list[Mapping[str, Any]]:
+    """Return the assistant's turn in an OpenAI chat completion or an Anthropic message."""
+    if not isinstance(response, Mapping):
+        return []
+    choice = next(mappings(response.get("choices")), {})
+    if isinstance(choice.get("message"), Mapping):
+        return [{"role": "assistant", **choice["message"]}]
+    if isinstance(response.get("content"), list):
+        return [{"role": "assistant", "content": list(mappings(response["content"]))}]
+    return []

@@ -1,0 +1,89 @@
+"""What changed in the files since a git state: as text and JSON, and below a status as Markdown."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from promptsync.compare.changed import Changed, ChangedPrompt, Kind
+from promptsync.show.markdown import MOST, Page
+from promptsync.show.outcome import Outcome
+from promptsync.terminal import output
+
+_COLOURS = {
+    Kind.ADDED: "added",
+    Kind.CHANGED: "warn",
+    Kind.RENAMED: "warn",
+    Kind.DELETED: "removed",
+    Kind.DEPENDANT: "remote",
+}
+_ID = re.compile(r"[0-9a-f]{40,64}")
+
+
+def with_changed(outcome: Outcome, changed: Changed) -> Outcome:
+    """Return the outcome of a status with what changed in the files since a git state."""
+    lines = changed_lines(changed)
+
+    def markdown() -> list[str]:
+        above = outcome.markdown() if outcome.markdown is not None else ()
+        page = Page(MOST - sum(len(line) + 1 for line in above))
+        page.fence(map(click.unstyle, lines))
+        return [*above, "", *page.lines]
+
+    return Outcome(
+        [*outcome.lines, "", *lines],
+        {**outcome.body, **changed_body(changed)},
+        outcome.exit_code,
+        markdown=markdown,
+    )
+
+
+def since_text(changed: Changed) -> str:
+    """Return what was compared with, as ``origin/main (1a2b3c4)``."""
+    if changed.commit is None:
+        return "the first commit"
+    commit = changed.commit[:7]
+    if _ID.fullmatch(changed.since):
+        return commit
+    since = _ID.sub(lambda found: found[0][:7], output.name(changed.since))
+    return f"{since} ({commit})"
+
+
+def changed_lines(changed: Changed) -> list[str]:
+    """Return the prompts that changed as lines."""
+    if not changed.prompts:
+        return [f"no prompt changed since {since_text(changed)}"]
+    return [
+        f"changed since {since_text(changed)}:",
+        *output.table(
+            (f"  {output.style(one.kind, _COLOURS[one.kind])}", output.name(one.name), _remark(one))
+            for one in changed.prompts
+        ),
+    ]
+
+
+def changed_body(changed: Changed) -> dict[str, object]:
+    """Return the prompts that changed as keys of a JSON document."""
+    return {
+        "since": changed.since,
+        "since_commit": changed.commit,
+        "changed": [
+            {
+                "name": one.name,
+                "kind": str(one.kind),
+                "path": one.path,
+                "old_name": one.old_name,
+                "through": list(one.through),
+            }
+            for one in changed.prompts
+        ],
+    }
+
+
+def _remark(one: ChangedPrompt) -> str:
+    if one.old_name is not None:
+        return f"was {output.name(one.old_name)}"
+    if one.through:
+        return f"through {', '.join(map(output.name, one.through))}"
+    return output.safe(one.path or "")

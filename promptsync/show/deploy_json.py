@@ -1,0 +1,129 @@
+"""A deploy as JSON, and as outputs for the later steps of a workflow."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from promptsync.deploy.members import Member, Survey
+from promptsync.deploy.plan import DeployPlan
+from promptsync.deploy.receipt import DeployReceipt
+from promptsync.labels.apply import Changed
+from promptsync.push.actions import PushPlan
+from promptsync.push.receipt import PushReceipt
+from promptsync.show import push
+from promptsync.show.checks import agents_body, evaluations_body
+from promptsync.show.labels import change_body
+
+
+def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
+    """Return the body of the JSON document; ``passed`` says that nothing is left undone or unchecked."""
+    plan = receipt.plan
+    survey, results = plan.survey, receipt.results
+    changed = [member.name for member in survey.members]
+    return {
+        "label": plan.label,
+        "members": [_member_body(member) for member in survey.members],
+        "push": push.push_body(plan.push, receipt.push, dry_run=dry_run),
+        "eval": {"changed": changed, "runs": evaluations_body(results) if results is not None else []},
+        "agents": {"changed": changed, "runs": agents_body(results) if results is not None else []},
+        "labels": [_label_body(one) for one in receipt.labels] or _unmoved(plan),
+        "live": [
+            {
+                "name": one.name,
+                "seconds": round(one.seconds, 3),
+                "taken_back": one.taken_back,
+                "note": one.note,
+            }
+            for one in receipt.live
+        ],
+        **_left_body(plan, survey),
+        "fingerprint": plan.fingerprint,
+        "passed": receipt.passed and not dry_run,
+        "dry_run": dry_run,
+    }
+
+
+def _member_body(member: Member) -> dict[str, Any]:
+    return {
+        "name": member.name,
+        "path": member.path,
+        "released": member.released,
+        "version": member.version,
+        "publishes": member.publishes,
+        "dependant": member.dependant,
+        "through": list(member.through),
+    }
+
+
+def _left_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
+    return {
+        "pending": [member.name for member in survey.releases if member.pending],
+        "passed_over": [
+            {"name": member.name, "versions": list(member.passed_over)}
+            for member in survey.releases
+            if member.passed_over
+        ],
+        "unchecked": list(plan.unchecked),
+        "on_hold": [
+            {"name": one.name, "version": one.version, "released": one.released, "touched": one.touched}
+            for one in survey.on_hold
+        ],
+        "skipped": [
+            {"name": one.name, "state": one.state, "reason": one.reason, "touched": one.touched}
+            for one in survey.skipped
+        ],
+        "deleted": list(survey.deleted),
+    }
+
+
+def _unmoved(plan: DeployPlan) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": member.name,
+            "label": plan.label,
+            "from": member.released,
+            "to": member.version,
+            "moved": False,
+            "reason": "",
+        }
+        for member in plan.survey.releases
+    ]
+
+
+def _label_body(done: Changed) -> dict[str, Any]:
+    return change_body(done.change, done.moved, done.reason or done.note)
+
+
+def blank_body() -> dict[str, Any]:
+    """Return the body of a deploy that failed before it had a plan."""
+    nothing: dict[str, Any] = {"changed": [], "runs": []}
+    return {
+        "label": None,
+        "members": [],
+        "push": push.push_body(PushPlan(()), PushReceipt(), dry_run=False),
+        "eval": nothing,
+        "agents": nothing,
+        "labels": [],
+        "live": [],
+        "pending": [],
+        "passed_over": [],
+        "unchecked": [],
+        "on_hold": [],
+        "skipped": [],
+        "deleted": [],
+        "passed": False,
+        "dry_run": False,
+    }
+
+
+def deploy_outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
+    """Return what later steps of a workflow can read."""
+    released = {one.change.name: one.change.new for one in receipt.labels if one.moved}
+    return {
+        "label": receipt.plan.label,
+        "planned": str(len(receipt.plan.survey.touched)),
+        "released": json.dumps(released, sort_keys=True),
+        "count": str(len(released)),
+        "passed": "true" if passed else "false",
+    }

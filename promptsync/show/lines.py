@@ -1,0 +1,42 @@
+"""Lines about one prompt that several commands show."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from promptsync.terminal import output
+
+
+def noted(word: str, meaning: str, name: str, text: str) -> str:
+    """Return a line about one prompt: a word in the colour of its meaning, the name, the text."""
+    colon = ": " if text else ""
+    line = f"  {output.style(word, meaning)}  {output.name(name)}{colon}{output.safe(text, newlines=False)}"
+    return output.hanging(line, 6)
+
+
+def will_pass_over_line(name: str, numbers: Sequence[int]) -> str:
+    """Return which versions a new one will pass over, and how to include them."""
+    return noted(
+        "passes over", "warn", name, f"{version_list(numbers)}; promptsync pull --merge {shlex.quote(name)}"
+    )
+
+
+def passed_over_line(name: str, numbers: Sequence[int]) -> str:
+    """Return which versions a new one passed over, and how to bring them back."""
+    hint = f"promptsync pull --passed-over {shlex.quote(name)}"
+    return noted("passed over", "warn", name, f"{version_list(numbers)}; {hint}")
+
+
+def version_list(numbers: Sequence[int]) -> str:
+    """Return versions as ``v2, v3``."""
+    return ", ".join(f"v{number}" for number in numbers)
+
+
+def rename_note(name: str, was: str, *, is_archived: bool = False, done: bool = False) -> str:
+    """Return what a push makes of a changed name, and how to keep the history instead."""
+    new, old = output.name(name), output.name(was)
+    stays = "is archived" if is_archived else "stays until push --prune"
+    note = f"{new} looks like {old} renamed; the registry gets a new prompt, and {old} {stays}"
+    keeps = "Rename it in the PromptLayer dashboard first to keep its versions and labels"
+    return note if done else f"{note}. {keeps}"

@@ -1,0 +1,158 @@
+"""``diff`` between any two states of a prompt, and ``log -p``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from worlds import World
+
+
+@pytest.fixture
+def versions(world: World) -> World:
+    """``support/refund`` at v1 to v3, prod on v1 and staging on v2; ``support/tone`` at v1 under prod."""
+    for text in ("One {name}", "Two {name} {mood}", "Three {name}"):
+        world.publish("support/refund", text)
+    world.publish("support/tone", "Kind {name}")
+    world.ok("pull")
+    world.commit("Pull")
+    world.ok("label", "set", "support/refund", "prod", "--version", "1")
+    world.ok("label", "set", "support/refund", "staging", "--version", "2")
+    world.ok("label", "set", "support/tone", "prod")
+    return world
+
+
+FILE = "prompts/support/refund.yaml"
+
+COMPARED = [
+    (("support/refund@1", "support/refund@3"), "v1 -> v3", "One", "Three"),
+    (("support/refund@3", "support/refund@v1"), "v3 -> v1", "Three", "One"),
+    (("support/refund:prod", "support/refund@2"), "v1 (prod) -> v2", "One", "Two"),
+    (("support/refund:prod", "support/refund:staging"), "v1 (prod) -> v2 (staging)", "One", "Two"),
+    ((f"{FILE}@1", "support/refund@2"), "v1 -> v2", "One", "Two"),
+    (("support/refund@2",), f"v2 -> {FILE}", "Two", "Three"),
+    (("support/refund:prod",), f"v1 (prod) -> {FILE}", "One", "Three"),
+    ((f"{FILE}:prod",), f"v1 (prod) -> {FILE}", "One", "Three"),
+    (("support/refund", "--label", "prod"), f"v1 (prod) -> {FILE}", "One", "Three"),
+    (("support/refund", "--version", "2"), f"v2 -> {FILE}", "Two", "Three"),
+    (("support/refund", "--to", "v2"), f"v2 -> {FILE}", "Two", "Three"),
+    (("support/refund", "support/refund@1"), f"{FILE} -> v1", "Three", "One"),
+    (("support/refund@1", "support/refund"), f"v1 -> {FILE}", "One", "Three"),
+    (("--label", "prod"), f"v1 (prod) -> {FILE}", "One", "Three"),
+    (("support/*:prod",), f"v1 (prod) -> {FILE}", "One", "Three"),
+    (("prompts/support:prod",), f"v1 (prod) -> {FILE}", "One", "Three"),
+    (("prompts/support:staging", "support/*@3"), "v2 (staging) -> v3", "Two", "Three"),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "title", "old", "new"), COMPARED, ids=[" ".join(row[0]) for row in COMPARED]
+)
+def test_any_two_states_of_a_prompt_are_compared(
+    versions: World, given: tuple[str, ...], title: str, old: str, new: str
+) -> None:
+    (change,) = versions.ok("diff", *given, "--json").document["changes"]
+    assert (change["name"], change["title"], change["state"]) == ("support/refund", title, "changed")
+    fields = {one["path"]: (one["old"], one["new"]) for one in change["fields"]}
+    (text,) = fields.values()
+    assert (text[0].split()[0], text[1].split()[0]) == (old, new)
+    assert title in versions.ok("diff", *given).out
+
+
+def test_the_same_version_has_no_differences(versions: World) -> None:
+    assert versions.ok("diff", "support/refund@3").out == "no differences\n"
+    assert versions.ok("diff", "support/refund@1", "support/refund:prod", "--exit-code").out
+    assert versions.run("diff", "support/refund@1", "--exit-code").code == 1
+
+
+def test_arguments_that_mean_different_prompts_are_each_compared_with_their_file(versions: World) -> None:
+    versions.edit("support/tone", "Kind", "Brief")
+    found = versions.ok("diff", "support/refund@1", "support/tone@1", "--json").document["changes"]
+    assert [one["title"] for one in found] == [f"v1 -> {FILE}", "v1 -> prompts/support/tone.yaml"]
+
+
+def test_a_pattern_compares_only_what_exists(versions: World) -> None:
+    found = versions.ok("diff", "support/*:prod", "support/*:staging", "--json").document["changes"]
+    assert [(one["name"], one["state"]) for one in found] == [
+        ("support/refund", "changed"),
+        ("support/tone", "deleted"),
+    ]
+
+
+def test_a_version_of_a_prompt_without_a_file_is_compared(versions: World) -> None:
+    versions.path("support/refund").unlink()
+    (change,) = versions.ok("diff", "support/refund@1", "--json").document["changes"]
+    assert (change["state"], change["title"]) == ("deleted", "v1 -> no file")
+
+
+def test_a_name_may_contain_what_separates_versions(versions: World) -> None:
+    versions.publish("mail@example.org", "Hello {name}")
+    versions.ok("pull")
+    versions.edit("mail@example.org", "Hello", "Ciao")
+    (change,) = versions.ok("diff", "mail@example.org", "--json").document["changes"]
+    assert change["state"] == "ahead"
+
+
+MISSING = ["support/refund@9", "support/refund:nowhere", "support/nothing@1"]
+
+
+@pytest.mark.parametrize("verb", ["diff", "show", "log", "render"])
+@pytest.mark.parametrize("given", MISSING)
+def test_a_version_that_does_not_exist_is_a_usage_error_in_every_verb(
+    versions: World, verb: str, given: str
+) -> None:
+    done = versions.run(verb, given, "--json")
+    error = json.loads(done.out)["error"]
+    assert (done.code, error["code"]) == (2, "not-found")
+    assert error["hint"]
+
+
+@pytest.mark.parametrize("verb", ["diff", "show", "log", "render"])
+def test_a_prompt_cannot_be_specified_at_two_versions(versions: World, verb: str) -> None:
+    assert versions.run(verb, "support/refund@1", "--version", "2").code == 2
+    assert versions.run(verb, "support/refund", "--version", "2", "--label", "prod").code == 2
+    assert versions.run(verb, "support/refund@1", "--version", "1").code == 0
+
+
+SAME = [["support/refund@2"], ["support/refund", "--version", "2"], ["support/refund", "--to", "2"]]
+SAME += [["support/refund:staging"], ["support/refund", "--label", "staging"], [f"{FILE}@2"]]
+
+
+@pytest.mark.parametrize("verb", ["show", "log", "render"])
+def test_every_way_to_specify_a_version_means_the_same(versions: World, verb: str) -> None:
+    texts = {versions.ok(verb, *given, "-q").out for given in SAME}
+    assert len(texts) == 1
+    assert "Two" in texts.pop() or verb == "log"
+
+
+@pytest.mark.parametrize("given", ["support/*", "prompts/support", "prompts/support/"])
+def test_patterns_and_directories_mean_several_prompts(versions: World, given: str) -> None:
+    names = ["support/refund", "support/tone"]
+    for verb in ("show", "render", "ls-remote"):
+        document = json.loads(versions.ok(verb, given, "--json").out)
+        assert [one["name"] for one in document["prompts"]] == names
+    assert {one["name"] for one in versions.ok("log", given, "--json").document["versions"]} == set(names)
+    assert versions.ok("show", given).out.count("\n---\n") == 1
+    assert versions.ok("log", given, "--oneline").out.splitlines()[0] == names[0]
+    assert f"=== {names[1]} ===" in versions.ok("render", given).out
+
+
+# -- log -p -------------------------------------------------------------------------------------------------
+
+
+def test_the_log_shows_what_each_version_changed(versions: World) -> None:
+    found = versions.ok("log", "support/refund", "-p", "--json").document["versions"]
+    changes = [(one["version"], one["fields"][0]["new"]) for one in found[:2]]
+    assert changes == [(3, "Three {name}"), (2, "Two {name} {mood}")]
+    assert found[1]["variables"] == {"added": ["mood"], "removed": []}
+    assert found[2]["fields"]  # the first version as a whole
+    out = versions.ok("log", "support/refund", "-p").out
+    assert "Two {name} {mood} -> Three {name}" in out
+    assert "input variables: -mood" in out
+
+
+def test_the_oldest_version_of_a_cut_log_is_compared_with_the_one_before(versions: World) -> None:
+    (one,) = versions.ok("log", "support/refund", "-p", "--max-count", "1", "--json").document["versions"]
+    assert (one["version"], one["fields"][0]["old"]) == (3, "Two {name} {mood}")
+    (one,) = versions.ok("log", "support/refund@2", "-p", "--max-count", "1", "--json").document["versions"]
+    assert (one["version"], one["fields"][0]["old"]) == (2, "One {name}")

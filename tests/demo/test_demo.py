@@ -1,0 +1,167 @@
+"""``make demo`` runs by itself, in a terminal and in a pipe, and cleans up when it is interrupted."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DEMO = Path(__file__).parent / "demo.sh"
+BIN = Path(sys.executable).parent
+# Only a demo that hangs takes this long.
+TIMEOUT = 300
+STEPS = 10
+
+
+def environment(tmp_path: Path, **changes: str | None) -> dict[str, str]:
+    values: dict[str, str | None] = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    values |= {"TMPDIR": str(tmp_path), "COLUMNS": None, "NO_COLOR": None, "TERM": "xterm", **changes}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+class Terminal:
+    """A demo under a pseudo-terminal where nobody types. ``text`` grows while it runs."""
+
+    def __init__(self, columns: int, env: dict[str, str]) -> None:
+        self._master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.process = subprocess.Popen(
+            ["sh", str(DEMO)], stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True
+        )
+        os.close(slave)
+        self.text = ""
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:  # Linux reports the end of a pseudo-terminal as an error
+                data = b""
+            if not data:
+                return
+            with self._changed:
+                self.text += data.decode(errors="replace").replace("\r\n", "\n")
+                self._changed.notify_all()
+
+    def wait_for(self, text: str) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: text in self.text, TIMEOUT), self.text
+
+    def finish(self) -> int:
+        code = self.process.wait(TIMEOUT)
+        # The end of the terminal: no process of the demo holds it any more.
+        self._reader.join(TIMEOUT)
+        assert not self._reader.is_alive(), "a process was left running"
+        return code
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self._reader.join(TIMEOUT)
+        os.close(self._master)
+
+
+@contextmanager
+def terminal(tmp_path: Path, columns: int = 80, **changes: str | None) -> Iterator[Terminal]:
+    opened = Terminal(columns, environment(tmp_path, **changes))
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def narration(text: str) -> list[str]:
+    return [line for line in text.splitlines() if re.match(r"=> |\d+\. ", line)]
+
+
+def check_narration(text: str) -> None:
+    titles = re.findall(r"^(?:\x1b\[1m)?(\d+)\. ", text, re.MULTILINE)
+    assert titles == [str(number) for number in range(1, STEPS + 1)]
+    assert len(re.findall(r"^=> .*\w", text, re.MULTILINE)) == STEPS
+    assert "[y/N]" not in text
+    for edit in (
+        "+      You kindly answer refund questions",
+        "+      You kindly and briefly answer",
+        "+      You sort the mail of an outdoor shop's customers. Choose the one category",
+        "-      That was the mail. Answer with a JSON object",
+        "+      That was the mail. Answer with a JSON object",
+    ):
+        assert edit in text
+
+
+def test_the_demo_runs_by_itself_in_a_terminal(tmp_path: Path) -> None:
+    with terminal(tmp_path) as demo:
+        code = demo.finish()
+
+    assert code == 0, demo.text
+    assert "\x1b[32m+" in demo.text
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", demo.text)
+    check_narration(plain)
+    assert max(map(len, narration(plain))) <= 80
+    # Each remark fits on one line.
+    assert not re.search(r"^=> .*\n.+", plain, re.MULTILINE)
+
+
+def test_the_demo_runs_in_a_pipe_and_its_suggestions_work_as_pasted(tmp_path: Path) -> None:
+    # A python3 that is not the one with promptsync comes first, and there is no terminal at all.
+    shadow = tmp_path / "other python"
+    shadow.mkdir()
+    (shadow / "python3").write_text("#!/bin/sh\necho wrong python >&2; exit 1\n")
+    (shadow / "python3").chmod(0o755)
+    place = tmp_path / "it's here"
+    place.mkdir()
+    env = environment(place, TERM=None, PATH=f"{shadow}:{BIN}:{os.environ['PATH']}", CI="true")
+
+    done = subprocess.run(
+        ["sh", DEMO], env=env, stdin=subprocess.PIPE, capture_output=True, text=True, timeout=TIMEOUT
+    )
+
+    assert (done.returncode, done.stdout.count("\x1b")) == (0, 0), done.stdout + done.stderr
+    check_narration(done.stdout)
+    _, _, ending = done.stdout.partition("Try these next")
+    commands = [line.strip() for line in ending.splitlines() if line.startswith("  ")]
+    (left,) = place.iterdir()
+    # What the narration says about the releases.
+    labels = subprocess.run(
+        ["promptsync", "-C", left, "label", "list", "--json"], env=env, capture_output=True, text=True
+    )
+    at = {(entry["name"], entry["label"]): entry["version"] for entry in json.loads(labels.stdout)["labels"]}
+    assert at["support/refund", "prod"] == 3
+    assert at["support/triage", "prod"] == 2
+    assert at["support/subject-line", "prod"] == 1
+
+    pasted = subprocess.run(
+        ["sh", "-e", "-c", "\n".join(commands)], env=env, capture_output=True, text=True, timeout=TIMEOUT
+    )
+
+    assert pasted.returncode == 0, pasted.stdout + pasted.stderr
+    assert len(commands) >= 6
+    assert not any(place.iterdir())
+
+
+def test_ctrl_c_stops_the_server_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with terminal(tmp_path, columns=60, NO_COLOR="1", TERM=None) as demo:
+        # From here on the server is starting, running or stopping.
+        demo.wait_for("A colleague edits")
+        os.killpg(demo.process.pid, signal.SIGINT)
+        code = demo.finish()
+
+    assert code == 130, demo.text
+    assert "Stopped. Nothing is left running." in demo.text
+    assert "\x1b" not in demo.text
+    assert max(map(len, narration(demo.text))) <= 60
+    assert not any(tmp_path.iterdir())

@@ -1,0 +1,137 @@
+"""Results of checks and deploys as Markdown: scores, labels and reasons, none of which is more than code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_reader import active, hidden, names
+
+from promptsync.checks.agents import AgentRun
+from promptsync.checks.batch import Status
+from promptsync.checks.evaluations import EvaluationRun, FailedCell
+from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard
+from promptsync.checks.select import AgentCheck, EvaluationCheck, Found, Selection
+from promptsync.compare.snapshot import Snapshot
+from promptsync.deploy.members import Member, OnHold, Skipped, Survey
+from promptsync.deploy.plan import DeployPlan
+from promptsync.deploy.receipt import DeployReceipt
+from promptsync.deploy.rehearse import Rehearsal
+from promptsync.errors import RemoteError
+from promptsync.files.worktree import Worktree
+from promptsync.labels.apply import Changed
+from promptsync.labels.plan import Change
+from promptsync.push.actions import Action, Kind, PushPlan
+from promptsync.show.checks import results_markdown
+from promptsync.show.deploy import plan_markdown, receipt_markdown
+from promptsync.show.markdown import MOST
+
+limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
+reasons = st.just("") | names
+prompts = st.lists(names, max_size=2).map(tuple)
+cells = st.lists(st.builds(FailedCell, st.integers(1, 9), names, names), max_size=7).map(tuple)
+evaluation_runs = st.builds(
+    EvaluationRun,
+    names,
+    status=st.sampled_from(Status),
+    score=st.none() | st.floats(0, 100),
+    failed_cells=cells,
+    model=st.none() | names,
+)
+evaluations = st.builds(
+    EvaluationResult,
+    st.builds(EvaluationCheck, names, prompts),
+    evaluation_runs,
+    reason=reasons,
+)
+agents = st.builds(
+    AgentResult,
+    st.builds(AgentCheck, names, prompts, st.just({})),
+    st.builds(AgentRun, names, st.just(1), status=st.sampled_from(Status)),
+    reason=reasons,
+)
+check_results = st.builds(
+    CheckResults, st.lists(evaluations, max_size=3).map(tuple), st.lists(agents, max_size=2).map(tuple)
+)
+
+
+def size(lines: list[str]) -> int:
+    return sum(len(line) + 1 for line in lines)
+
+
+@given(check_results, limits)
+def test_no_text_in_results_is_more_than_code(results: CheckResults, most: int) -> None:
+    lines = results_markdown(results, most=most)
+    assert active(lines, tables=True) == []
+    assert not hidden(lines)
+    assert size(lines) <= most
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> DeployPlan:
+    """Plans that release, hold, pass and leave prompts with hostile names, to a label with one."""
+    empty = Snapshot((), Worktree(Path("/"), "prompts"), {})
+    text = draw(names)
+    releases = [
+        Member(name, f"{name}.yaml", 1, 1, 2, publishes=draw(st.booleans()), passed_over=(2,), pending=True)
+        for name in draw(st.lists(names, max_size=2, unique=True))
+    ]
+    survey = Survey(
+        text,
+        empty,
+        empty,
+        tuple(releases),
+        on_hold=(OnHold(text, 2, 1, touched=True),) if draw(st.booleans()) else (),
+        skipped=(Skipped(text, "behind", text, touched=False),) if draw(st.booleans()) else (),
+        deleted=(text,),
+    )
+    push = PushPlan(tuple(Action(one.name, Kind.UPDATE, one.path, 1, message=text) for one in releases))
+    selection = Selection((EvaluationCheck(text, (text,), 80.0),), (AgentCheck(text, (text,), {}),))
+    return DeployPlan(survey, push, selection, Found(), unchecked=(text,))
+
+
+@st.composite
+def receipts(draw: st.DrawFn) -> DeployReceipt:
+    plan, text = draw(plans()), draw(names)
+    labels = [
+        Changed(Change(one.name, 1, plan.label, 1, 2), draw(st.booleans()), text, text)
+        for one in plan.survey.releases
+    ]
+    error = RemoteError(text, hint=text) if draw(st.booleans()) else None
+    return DeployReceipt(plan, results=draw(st.none() | check_results), labels=labels, stopped=error)
+
+
+@given(receipts(), limits)
+def test_no_text_in_a_deploy_is_more_than_code(receipt: DeployReceipt, most: int) -> None:
+    lines = receipt_markdown(receipt, most=most)
+    assert active(lines) == []
+    assert not hidden(lines)
+    assert size(lines) <= most
+
+
+@given(plans(), st.none() | st.builds(Rehearsal, receipts(), st.just("local:x"), prompts), limits)
+def test_no_text_in_the_plan_of_a_deploy_is_more_than_code(
+    plan: DeployPlan, rehearsal: Rehearsal | None, most: int
+) -> None:
+    lines = plan_markdown(plan, (), rehearsal, most=most)
+    assert active(lines) == []
+    assert not hidden(lines)
+    assert size(lines) <= most
+
+
+def test_results_have_a_row_for_each_check_and_name_the_model() -> None:
+    check = EvaluationCheck("refund quality", ("support/refund",), 80.0)
+    run = EvaluationRun("refund quality", status=Status.COMPLETED, score=100.0, model="echo")
+    lines = results_markdown(CheckResults((EvaluationResult(check, run, Standard(80.0)),)))
+    assert lines[2] == "| `refund quality` | `support/refund` | - | 100 | - | - | 80 | passed |"
+    assert "- `refund quality`: answered by `echo`" in lines
+
+
+def test_rows_that_do_not_fit_are_counted() -> None:
+    check = EvaluationCheck("e", ("p",))
+    run = EvaluationRun("e", status=Status.COMPLETED, score=1.0)
+    lines = results_markdown(CheckResults((EvaluationResult(check, run),) * 3_000))
+    rows = sum(line.startswith("| `e` |") for line in lines)
+    assert f"… {3_000 - rows} more rows, too much to show here" in lines
+    assert size(lines) <= MOST

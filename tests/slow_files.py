@@ -1,0 +1,62 @@
+"""The files that ``make quick`` skips: they play whole stories with git, registries and processes.
+
+Together they are a quarter of the tests and take most of the time. Elsewhere, single tests have the mark.
+"""
+
+from __future__ import annotations
+
+SLOW_FILES = frozenset(
+    [
+        "commands/test_agent_changed.py",
+        "commands/test_diff_verb.py",
+        "commands/test_doctor.py",
+        "commands/test_documents.py",
+        "commands/test_eval_changed.py",
+        "commands/test_init_from_remote.py",
+        "commands/test_label_verbs.py",
+        "commands/test_names_given.py",
+        "commands/test_odd_places.py",
+        "commands/test_score_history.py",
+        "commands/test_serve.py",
+        "demo/test_demo.py",
+        "deploy/test_deploy.py",
+        "deploy/test_deploys_interrupted.py",
+        "deploy/test_drift_round_trip.py",
+        "deploy/test_snippets_in_a_deploy.py",
+        "deploy/test_taken_back.py",
+        "deploy/test_ways_out_of_a_deploy.py",
+        "dialects/test_every_verb.py",
+        "server/test_fuzzed_routes.py",
+        "server/test_official_sdk.py",
+        "server/test_vendor_spec.py",
+        "showing/test_junit.py",
+        "showing/test_markdown.py",
+        "showing/test_proofs_and_deploys.py",
+        "sync/test_changed_places.py",
+        "sync/test_faults.py",
+        "sync/test_included.py",
+        "sync/test_killed.py",
+        "sync/test_killed_at_each_write.py",
+        "sync/test_odd_registries.py",
+        "sync/test_passed_over.py",
+        "sync/test_pull.py",
+        "sync/test_push_interrupted.py",
+        "sync/test_real_walks.py",
+        "sync/test_renamed_here.py",
+        "sync/test_request_counts.py",
+        "sync/test_roundtrip.py",
+        "sync/test_situation_table.py",
+        "sync/test_situations.py",
+        "sync/test_stopped_reading.py",
+        "test_docs.py",
+        "test_pre_commit.py",
+        "test_real_prompts.py",
+        "test_screens.py",
+        "test_walkthroughs.py",
+        "workflows/test_check_workflow.py",
+        "workflows/test_deploy_workflow.py",
+        "workflows/test_drift_workflow.py",
+        "workflows/test_in_a_subdirectory.py",
+        "workflows/test_with_serve.py",
+    ]
+)
