@@ -2,136 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
-from promptsync.commands.shared.action import yes_option
-from promptsync.commands.shared.labels import change_labels
+from promptsync.commands.shared.action import dry_run_option, yes_option
+from promptsync.commands.shared.labels import change_labels, chosen_labels
+from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
-from promptsync.compare.labels import Labelled, labelled
-from promptsync.labels.plan import LabelPlan, check_unused, plan_delete, plan_move, plan_set
-from promptsync.prompt.labels import SUFFIX, check_label
+from promptsync.compare.labels import labelled
+from promptsync.compare.select import At
+from promptsync.errors import UsageError
+from promptsync.labels.plan import (
+    LabelPlan,
+    check_unused,
+    existing,
+    plan_delete,
+    plan_move,
+    plan_set,
+    version_at,
+)
+from promptsync.prompt.labels import check_label
+from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
-from promptsync.terminal import output
-
-_version = click.IntRange(1)
 
 
 @verb_group("label", short_help="List, set, move and delete release labels.")
 def command() -> None:
-    """Point names such as prod at versions; the running application asks the registry for a name.
+    """Point names such as prod at versions; your application asks the registry for a name.
 
-    Each change is read back: it counts once the registry shows it. Beside a label that moves, LABEL.previous
-    is kept on the version that it left, for promptsync rollback.
+    Each change is read back: it counts once the registry shows it. LABEL.previous stays on the version that
+    a label left, for promptsync rollback.
 
     \b
     promptsync label list --label prod
     promptsync label set support/refund staging
-    promptsync label move support/refund prod --version 7
+    promptsync label move support/refund@7 prod
     """
 
 
 @verb("list", parent=command, short_help="List where labels point.", blank={"labels": []})
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--label", metavar="LABEL", help="This label only.")
+@click.argument("names", nargs=-1, metavar="[NAME[:LABEL]]...")
+@click.option("--label", metavar="LABEL", help="List only LABEL.")
 def list_command(session: Session, names: tuple[str, ...], label: str | None) -> Outcome:
-    """List the labels of the prompts in scope, or of those that are named.
+    """List the labels of the named prompts, or of all in scope.
 
-    The labels that remember the way back are listed with -v, or when they are asked for.
+    The labels that record the previous version are listed with -v, or when they are named.
 
     \b
     promptsync label list
-    promptsync label list support/refund -v
+    promptsync label list 'support/*' -v
     """
     with session.project() as project:
-        prompts = labelled(project, names)
-    shown = [(one, name) for one in prompts for name in sorted(one.labels) if label in (None, name)]
-    body = {
-        "labels": [
-            {
-                "name": one.listed.name,
-                "label": name,
-                "version": one.version(name),
-                "latest": one.listed.version,
-            }
-            for one, name in shown
-        ]
-    }
-    return Outcome(_lines(session, shown, label), body)
-
-
-def _lines(session: Session, shown: Sequence[tuple[Labelled, str]], label: str | None) -> list[str]:
-    kept = [pair for pair in shown if session.verbose or label or not pair[1].endswith(SUFFIX)]
-    if not kept and not session.quiet:
-        session.say("no labels" if label is None else f"no prompt has the label {output.name(label)}")
-    return output.table(_row(one, name) for one, name in kept)
-
-
-def _row(one: Labelled, label: str) -> tuple[str, ...]:
-    version, latest = one.version(label), one.listed.version
-    behind = output.style(f"latest v{latest}", "faint") if version != latest else ""
-    return output.name(one.listed.name), output.style(output.name(label), "strong"), f"v{version}", behind
+        if names:
+            chosen = chosen_labels(session, project, names)
+            shown = [(one, at.at.label or label) for one, at in chosen]
+        else:
+            shown = [(one, label) for one in labelled(project)]
+    rows = [(one, name) for one, only in shown for name in sorted(one.labels) if only in (None, name)]
+    outcome = show_labels.show_labels(rows, with_previous=session.verbose > 0 or label is not None)
+    if not outcome.lines and not session.quiet:
+        session.say("no labels" if label is None else f"no prompt has the label {label}")
+    return outcome
 
 
 @verb("set", parent=command, short_help="Create a label.", blank={"labels": []})
-@click.argument("name")
-@click.argument("label")
-@click.option("--version", type=_version, metavar="N", help="The version to point at (default: the latest).")
-def set_command(session: Session, name: str, label: str, version: int | None) -> Outcome:
-    """Create LABEL on a prompt. One that points elsewhere already is moved with promptsync label move.
+@click.argument("name", metavar="NAME[@N|:LABEL]")
+@click.argument("target", metavar="LABEL")
+@version_options
+@dry_run_option
+@yes_option
+def set_command(session: Session, name: str, target: str, at: At, dry_run: bool, yes: bool) -> Outcome:
+    """Create LABEL on a prompt, or on all that a pattern or a directory names.
+
+    It points at the specified version, by default the latest. To move a label that exists, use promptsync
+    label move.
 
     \b
     promptsync label set support/refund staging --version 7
+    promptsync label set 'support/*' staging
     """
-    check_label(label)
+    check_label(target)
     with session.project() as project:
-        (one,) = labelled(project, [name])
-        return change_labels(session, project, lambda: LabelPlan((plan_set(one, label, version),)))
+        chosen = chosen_labels(session, project, [name], at)
+        changes = [plan_set(one, target, version_at(project, one, found.at)) for one, found in chosen]
+        plan = LabelPlan(tuple(changes), together=True)
+        many = not all(found.is_exact for _, found in chosen)
+        return change_labels(session, project, lambda: plan, asks=many, dry_run=dry_run, yes=yes)
 
 
 @verb("move", parent=command, short_help="Move a label to another version.", blank={"labels": []})
-@click.argument("name")
-@click.argument("label")
-@click.option(
-    "--version", "--to", type=_version, metavar="N", help="The version to point at (default: the latest)."
-)
-@click.option("--force", is_flag=True, help="Move it to a lower version as well.")
+@click.argument("name", metavar="NAME[@N|:LABEL]")
+@click.argument("target", metavar="LABEL")
+@version_options
+@click.option("--force", is_flag=True, help="Also move it to a lower version.")
+@dry_run_option
 @yes_option
 def move_command(
-    session: Session, name: str, label: str, version: int | None, force: bool, yes: bool
+    session: Session, name: str, target: str, at: At, force: bool, dry_run: bool, yes: bool
 ) -> Outcome:
-    """Move LABEL of a prompt to another version, which promptsync rollback can take back.
+    """Move LABEL of a prompt, or of all that a pattern or a directory names, to another version.
 
-    A lower version is refused: promptsync rollback is for that.
+    It moves to the specified version, by default the latest. A lower version is refused: use promptsync
+    rollback. --force needs an exact name.
 
     \b
     promptsync label move support/refund prod --version 7
+    promptsync label move support/refund:staging prod
     """
     with session.project() as project:
-        (one,) = labelled(project, [name])
-        change = plan_move(one, label, version, force=force)
-        plan = LabelPlan((change,), destructive=("--force",) if change.is_lower else ())
-        return change_labels(session, project, lambda: plan, yes=yes)
+        chosen = chosen_labels(session, project, [name], at)
+        many = not all(found.is_exact for _, found in chosen)
+        if many and force:
+            raise UsageError("--force needs an exact name", hint="promptsync label list")
+        # of a pattern, only those that have the label are meant
+        having = [(one, found) for one, found in chosen if found.is_exact or target in one.labels]
+        if not having:
+            existing(chosen[0][0], target)
+        changes = [
+            plan_move(one, target, version_at(project, one, found.at), force=force) for one, found in having
+        ]
+        destructive = ("--force",) if any(change.is_lower for change in changes) else ()
+        plan = LabelPlan(tuple(changes), together=True, destructive=destructive)
+        return change_labels(session, project, lambda: plan, asks=many, dry_run=dry_run, yes=yes)
 
 
 @verb("delete", parent=command, short_help="Delete a label.", blank={"labels": []})
 @click.argument("name")
 @click.argument("label")
-@click.option("--force", is_flag=True, help="Delete it although other prompts refer to a snippet by it.")
+@click.option("--force", is_flag=True, help="Delete it although prompts refer to a snippet by it.")
+@dry_run_option
 @yes_option
-def delete_command(session: Session, name: str, label: str, force: bool, yes: bool) -> Outcome:
-    """Delete LABEL of a prompt, and LABEL.previous with it. Who asks the registry for it will get nothing.
+def delete_command(session: Session, name: str, label: str, force: bool, dry_run: bool, yes: bool) -> Outcome:
+    """Delete LABEL of a prompt, and LABEL.previous with it. Applications that ask for it get nothing.
 
-    Without a terminal to ask on it takes -y, for nothing brings a label back.
+    It needs an exact name, and without a terminal also --yes, because nothing brings a label back.
 
     \b
     promptsync label delete support/refund staging
-    promptsync label delete support/refund staging -y
     """
     with session.project() as project:
-        (one,) = labelled(project, [name])
+        ((one, found), *others) = chosen_labels(session, project, [name])
+        if others or not found.is_exact:
+            raise UsageError("label delete needs an exact name", hint="promptsync label list")
         plan = LabelPlan((plan_delete(one, label),), destructive=("deleting a label",))
         if not force:
             check_unused(project, one.listed, label)
-        return change_labels(session, project, lambda: plan, yes=yes)
+        return change_labels(session, project, lambda: plan, dry_run=dry_run, yes=yes)

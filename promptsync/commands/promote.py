@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from promptsync.commands.shared.action import dry_run_option, expect_option, yes_option
-from promptsync.commands.shared.labels import change_labels
+from promptsync.commands.shared.labels import change_labels, chosen_labels
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.labels import labelled
 from promptsync.errors import UsageError
@@ -19,7 +19,7 @@ from promptsync.show.outcome import Outcome
 @click.argument("target", metavar="TO")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @dry_run_option
-@click.option("--force", multiple=True, metavar="NAME", help="Move TO of NAME to a lower version as well.")
+@click.option("--force", multiple=True, metavar="NAME", help="Also move TO of NAME to a lower version.")
 @yes_option
 @expect_option
 def command(
@@ -34,19 +34,24 @@ def command(
 ) -> Outcome:
     """Point the label TO at the version that FROM points at, for every prompt in scope that has FROM.
 
-    All or none: TO never goes to a lower version, nothing is changed before the whole plan is sound, and when
-    one label stays where it is, for instance because it needs an approval, the others are moved back.
+    All labels move, or none: TO never moves to a lower version, and if one label stays where it is, for
+    instance because it needs an approval, the others move back.
 
     \b
     promptsync promote staging prod
-    promptsync promote staging prod support/refund --dry-run
+    promptsync promote staging prod 'support/*' --dry-run
     """
     check_label(target)
     if source == target:
         raise UsageError(f"{source!r} is both FROM and TO", hint="promptsync promote staging prod")
     with session.project() as project:
-        prompts = labelled(project, sorted({*names, *force} if names else ()))
-        plan = plan_promotion(prompts, source, target, named=bool(names), force=force)
+        if names:
+            chosen = chosen_labels(session, project, (*names, *force))
+            prompts = [one for one, _ in chosen]
+            named = [found.listed.name for _, found in chosen if found.is_exact]
+        else:
+            prompts, named = labelled(project), []
+        plan = plan_promotion(prompts, source, target, named=named, force=force)
         return change_labels(
             session, project, lambda: plan, asks=True, dry_run=dry_run, yes=yes, expect=expect
         )

@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
-from promptsync.commands.shared.options import choose_format, format_option
+from promptsync.commands.shared.options import choose_format, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
 from promptsync.compare.project import Project
-from promptsync.compare.select import named_by
+from promptsync.compare.select import At, NoSuchPrompt, may_have_version, named_by
+from promptsync.compare.versions import choose
 from promptsync.errors import RemoteError, UsageError
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.materialise import export, plan_materialise
@@ -32,7 +33,7 @@ from promptsync.terminal import output
     short_help="Write the registry's changes into the files.",
     blank={"written": [], "merged": [], "conflicts": [], "deleted": []},
 )
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME[@N|:LABEL]]...")
 @click.option("--merge", is_flag=True, help="Merge prompts that changed on both sides, field by field.")
 @click.option("--markers", is_flag=True, help="Merge, and write conflict markers where texts do not merge.")
 @click.option(
@@ -63,8 +64,7 @@ from promptsync.terminal import output
 @dry_run_option
 @yes_option
 @expect_option
-@click.option("--label", metavar="LABEL", help="Write the versions under LABEL into the files.")
-@click.option("--version", type=click.IntRange(1), metavar="N", help="Write version N into the file of NAME.")
+@version_options
 @click.option(
     "--output",
     "target",
@@ -86,8 +86,7 @@ def command(
     dry_run: bool,
     yes: bool,
     expect: str | None,
-    label: str | None,
-    version: int | None,
+    at: At,
     target: Path | None,
     form: str | None,
 ) -> Outcome:
@@ -101,23 +100,26 @@ def command(
     promptsync pull
     promptsync pull --merge
     promptsync pull --merge --passed-over --partial --format markdown > drift.md
+    promptsync pull support/refund@3
     promptsync pull --label prod --output build/prompts
     promptsync pull support/refund --theirs
     """
     choose_format(session, form)
     theirs, ours = _named("--theirs", theirs, names), _named("--ours", ours, names)
     options = PullOptions(names, theirs, ours, prune, merge or markers, markers, passed_over, partial)
-    _check_together(options, label, version, target)
+    _check_together(options, at, target)
     with session.project() as project:
+        names, at = _at_version(session, project, names, at)
         names, theirs, ours = (named_by(project, session.directory, one) for one in (names, theirs, ours))
         options = replace(options, names=names, theirs=theirs, ours=ours)
+        _check_together(options, at, target)
         if target is not None:
-            return _export(session, project, names, label, version, target, dry_run)
+            return _export(session, project, names, at, target, dry_run)
         try:
             return carry_out(
                 session,
                 project,
-                plan=lambda: _plan(project, options, label, version),
+                plan=lambda: _plan(project, options, at),
                 apply=lambda made: apply_pull(project, made),
                 show_plan=lambda made: show_pull.show_plan(made, lambda: _taken(project, made)),
                 show_receipt=lambda made, done, shown: show_pull.show_receipt(
@@ -141,14 +143,26 @@ def _named(option: str, given: tuple[str, ...], names: tuple[str, ...]) -> tuple
     return tuple(dict.fromkeys([*(name for name in given if name), *(names if "" in given else ())]))
 
 
-def _check_together(
-    options: PullOptions, label: str | None, version: int | None, directory: Path | None
-) -> None:
-    if label is not None and version is not None:
-        raise UsageError("--label and --version cannot be combined")
-    if version is not None and len(options.names) != 1:
+def _at_version(
+    session: Session, project: Project, names: tuple[str, ...], at: At
+) -> tuple[tuple[str, ...], At]:
+    """Return the names without ``@N`` and ``:LABEL``, and the one version that these specify."""
+    if not any(map(may_have_version, names)):
+        return names, at
+    try:
+        chosen = choose(project, session.directory, names, at)
+    except NoSuchPrompt:
+        return names, at  # a name that only the files have
+    versions = {one.at for one in chosen}
+    if len(versions) > 1:
+        raise UsageError("pull writes one version at a time", hint="run it once for each version")
+    return tuple(one.listed.name for one in chosen), versions.pop()
+
+
+def _check_together(options: PullOptions, at: At, directory: Path | None) -> None:
+    if at.number is not None and len(options.names) != 1:
         raise UsageError("--version needs exactly one NAME", hint="promptsync pull NAME --version N")
-    is_version = (label, version) != (None, None)
+    is_version = bool(at)
     if (options.merge or options.passed_over is not None) and (is_version or directory is not None):
         passed_over = "--passed-over" if options.passed_over else "--no-passed-over"
         flag = "--merge" if options.merge else passed_over
@@ -162,10 +176,11 @@ def _check_together(
         raise UsageError("--output cannot be combined with --theirs, --ours, --prune or --partial")
 
 
-def _plan(project: Project, options: PullOptions, label: str | None, version: int | None) -> PullPlan:
-    if label is not None or version is not None:
-        names, theirs = options.names, options.theirs
-        return plan_materialise(project, names, label=label, version=version, theirs=theirs)
+def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:
+    if at:
+        return plan_materialise(
+            project, options.names, label=at.label, version=at.number, theirs=options.theirs
+        )
     snapshot = gather(project)
     try:
         return plan_pull(project, snapshot, options)
@@ -185,13 +200,12 @@ def _export(
     session: Session,
     project: Project,
     names: tuple[str, ...],
-    label: str | None,
-    version: int | None,
+    at: At,
     directory: Path,
     dry_run: bool,
 ) -> Outcome:
     target = session.directory / directory
-    written = export(project, names, target, label=label, version=version, dry_run=dry_run)
+    written = export(project, names, target, label=at.label, version=at.number, dry_run=dry_run)
     rows = [
         (f"  {output.safe(path)}", output.name(one.prompt.name), f"v{one.version}") for path, one in written
     ]

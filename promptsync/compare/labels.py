@@ -35,15 +35,17 @@ def labelled(project: Project, names: Sequence[str] = ()) -> list[Labelled]:
     ``NoSuchPrompt``, and ``Unsupported`` where labels cannot be read.
     """
     if len(names) == 1:
-        found = find_prompt(project, names[0])
-        return [Labelled(found, labels_of_prompt(project, found))]
+        return with_labels(project, [find_prompt(project, names[0])])
     listing = {item.name: item for item in list_all(project)}
     wanted = sorted(set(names)) or sorted(name for name in listing if project.config.in_scope(name))
     items = [find_in(project, name, listing) for name in wanted]
-    return _labelled(project, items)
+    return with_labels(project, items)
 
 
-def _labelled(project: Project, items: Sequence[Listed]) -> list[Labelled]:
+def with_labels(project: Project, items: Sequence[Listed]) -> list[Labelled]:
+    """Return prompts of the registry with their labels, read now. Raises ``Unsupported``."""
+    if len(items) == 1:
+        return [Labelled(items[0], labels_of_prompt(project, items[0]))]
     everything = project.registry.labels.all()
     if everything is not None:
         return [Labelled(item, _pointers(everything, item)) for item in items]

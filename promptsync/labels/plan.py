@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from promptsync.compare.labels import Labelled
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
-from promptsync.compare.versions import read_versions
+from promptsync.compare.select import At
+from promptsync.compare.versions import find_number, no_such_version, read_versions
 from promptsync.errors import Refused, UsageError
 from promptsync.history.message import without_mark
 from promptsync.prompt.labels import previous_after, previous_name
@@ -68,9 +69,9 @@ class LabelPlan:
         return fingerprint([[one.name, one.label, one.old, one.new] for one in self.changes])
 
 
-def plan_set(one: Labelled, label: str, version: int | None) -> Change:
+def plan_set(one: Labelled, label: str, version: int) -> Change:
     """Plan a new label. Raises ``Refused`` when it exists and points elsewhere."""
-    change = change_to(one, label, checked_version(one, version))
+    change = change_to(one, label, version)
     if change.old is not None and change.old != change.new:
         raise Refused(
             f"{change.name!r} already has the label {label!r}, at v{change.old}",
@@ -80,10 +81,10 @@ def plan_set(one: Labelled, label: str, version: int | None) -> Change:
     return change
 
 
-def plan_move(one: Labelled, label: str, version: int | None, *, force: bool = False) -> Change:
+def plan_move(one: Labelled, label: str, version: int, *, force: bool = False) -> Change:
     """Plan to move a label. Raises ``Refused`` for a lower version without ``force``."""
     existing(one, label)
-    change = change_to(one, label, checked_version(one, version))
+    change = change_to(one, label, version)
     if change.is_lower and not force:
         where = f"{shlex.quote(change.name)} --label {shlex.quote(label)}"
         raise Refused(
@@ -103,34 +104,34 @@ def plan_delete(one: Labelled, label: str) -> Change:
 
 
 def plan_promotion(
-    prompts: Sequence[Labelled], source: str, target: str, *, named: bool, force: Iterable[str] = ()
+    prompts: Sequence[Labelled],
+    source: str,
+    target: str,
+    *,
+    named: Collection[str] = (),
+    force: Iterable[str] = (),
 ) -> LabelPlan:
     """Plan to point ``target`` at what ``source`` points at, for each of the prompts that has ``source``.
 
-    ``named`` says that somebody specified these very prompts. ``force`` allows a lower version by name.
-    Raises ``UsageError`` where no prompt has ``source``, and for a name in ``force`` that does not have it.
+    ``named`` are the prompts that must have it. ``force`` allows a lower version by name. Raises
+    ``NoSuchVersion`` for one without it, ``UsageError`` if none has it, and for a name in ``force`` that is
+    not promoted.
     """
-    changes = tuple(
-        change_to(one, target, one.labels[source].version) for one in prompts if source in one.labels
-    )
-    without = [one.listed.name for one in prompts if source not in one.labels] if named else []
-    refusal = _lacking(without, source) or _lower(changes, source, target, set(force))
-    if not changes and refusal is None:
+    for one in prompts:
+        if one.listed.name in named:
+            existing(one, source)
+    having = [one for one in prompts if source in one.labels]
+    if not having:
         raise UsageError(f"no prompt in scope has the label {source!r}", hint="promptsync label list")
+    changes = tuple(change_to(one, target, one.labels[source].version) for one in having)
     unknown = sorted(set(force) - {one.name for one in changes})
-    if unknown and refusal is None:
+    if unknown:
         raise UsageError(f"--force {unknown[0]}: that prompt is not part of this promotion")
-    destructive = ("--force",) if any(one.is_lower for one in changes) else ()
-    return LabelPlan(changes, together=True, destructive=destructive, refusal=refusal)
-
-
-def _lacking(names: Sequence[str], source: str) -> Refused | None:
-    if not names:
-        return None
-    return Refused(
-        f"no label {source!r}: {', '.join(map(repr, names))}; no label was changed",
-        hint=f"promptsync label set {shlex.quote(names[0])} {shlex.quote(source)}",
-        code="no-such-label",
+    return LabelPlan(
+        changes,
+        together=True,
+        destructive=("--force",) if any(one.is_lower for one in changes) else (),
+        refusal=_lower(changes, source, target, set(force)),
     )
 
 
@@ -158,27 +159,16 @@ def change_to(one: Labelled, label: str, version: int) -> Change:
 
 
 def existing(one: Labelled, label: str) -> int:
-    """Return the version under a label. Raises ``UsageError`` for an unknown one."""
+    """Return the version under a label. Raises ``NoSuchVersion`` for an unknown one."""
     version = one.version(label)
     if version is None:
-        there = ", ".join(sorted(one.labels)) or "none"
-        raise UsageError(
-            f"{one.listed.name!r} has no label {label!r}; its labels: {there}",
-            hint=f"promptsync label set {shlex.join([one.listed.name, label])}",
-            code="not-found",
-        )
+        raise no_such_version(one.listed, At(label=label), list(one.labels))
     return version
 
 
-def checked_version(one: Labelled, version: int | None) -> int:
-    """Return ``version``, by default the latest. Raises ``UsageError`` for one that was never published."""
-    latest = one.listed.version
-    if version is not None and not 1 <= version <= latest:
-        raise UsageError(
-            f"{one.listed.name!r} has no version {version}; its latest is v{latest}",
-            hint=f"promptsync log {one.listed.name} lists the versions",
-        )
-    return latest if version is None else version
+def version_at(project: Project, one: Labelled, at: At) -> int:
+    """Return the version that ``at`` means. Raises ``NoSuchVersion``."""
+    return find_number(project, one.listed, at, one.labels)
 
 
 def check_unused(project: Project, listed: Listed, label: str) -> None:
@@ -215,7 +205,7 @@ def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -
     """
     now = existing(one, label)
     if to is not None:
-        version = checked_version(one, to)
+        version = version_at(project, one, At(to))
         if version > now:
             raise Refused(
                 f"{label!r} of {one.listed.name!r} is at v{now}; v{version} is higher",

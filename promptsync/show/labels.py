@@ -6,11 +6,34 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from promptsync.compare.labels import Labelled
 from promptsync.labels.apply import Changed, LabelReceipt
 from promptsync.labels.plan import Change, LabelPlan
+from promptsync.prompt.labels import SUFFIX
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 from promptsync.terminal.output import count
+
+
+def show_labels(rows: Sequence[tuple[Labelled, str]], *, with_previous: bool) -> Outcome:
+    """Return where labels point; text has those that record the previous version ``with_previous`` only."""
+    body = [
+        {
+            "name": one.listed.name,
+            "label": name,
+            "version": one.version(name),
+            "latest": one.listed.version,
+        }
+        for one, name in rows
+    ]
+    shown = [(one, name) for one, name in rows if with_previous or not name.endswith(SUFFIX)]
+    return Outcome(output.table(_listed_row(one, name) for one, name in shown), {"labels": body})
+
+
+def _listed_row(one: Labelled, label: str) -> tuple[str, ...]:
+    version, latest = one.version(label), one.listed.version
+    behind = output.style(f"latest v{latest}", "faint") if version != latest else ""
+    return output.name(one.listed.name), output.style(output.name(label), "strong"), f"v{version}", behind
 
 
 def show_plan(plan: LabelPlan, *, with_dry_run: bool = False) -> Outcome:

@@ -11,7 +11,7 @@ import pytest
 from release_world import World, faulty, world
 
 from promptsync.compare.labels import labelled
-from promptsync.compare.select import NoSuchPrompt
+from promptsync.compare.select import At, NoSuchPrompt
 from promptsync.errors import Incomplete, PromptsyncError, Refused, RemoteError, UsageError
 from promptsync.files.config import load
 from promptsync.labels.apply import Changed, apply_changes, failure
@@ -23,6 +23,7 @@ from promptsync.labels.plan import (
     plan_promotion,
     plan_rollback,
     plan_set,
+    version_at,
 )
 from promptsync.registry.errors import Unsupported
 
@@ -97,17 +98,18 @@ def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) 
 # -- plans ---------------------------------------------------------------------------------------------
 
 
-def test_a_label_is_set_to_the_latest_version_unless_told_otherwise(here: World) -> None:
-    assert plan_set(one(here), "prod", None).new == 4
-    assert plan_set(one(here), "prod", 2).new == 2
+@pytest.mark.parametrize(
+    ("at", "version"), [(At(), 4), (At(2), 2), (At(label="prod"), 3)], ids=["latest", "number", "label"]
+)
+def test_a_version_is_specified_by_number_or_by_label(here: World, at: At, version: int) -> None:
+    here.label("refund", prod=3)
+    assert version_at(here.project, one(here), at) == version
 
 
 @pytest.mark.parametrize("version", [5, 99])
 def test_a_version_that_was_never_published_is_refused(here: World, version: int) -> None:
-    here.label("refund", prod=2)
-    for plan in (plan_set, plan_move):
-        with pytest.raises(UsageError, match=f"no version {version}; its latest is v4"):
-            plan(one(here), "prod", version)
+    with pytest.raises(UsageError, match=f"no version {version}; its latest is v4"):
+        version_at(here.project, one(here), At(version))
 
 
 def test_a_label_that_points_elsewhere_is_not_set(here: World) -> None:
@@ -120,7 +122,7 @@ def test_a_label_that_points_elsewhere_is_not_set(here: World) -> None:
 
 def test_a_label_goes_up_and_down_only_when_forced(here: World) -> None:
     here.label("refund", prod=2)
-    assert plan_move(one(here), "prod", None).new == 4
+    assert plan_move(one(here), "prod", 4).new == 4
     with pytest.raises(Refused, match="v1 is lower") as caught:
         plan_move(one(here), "prod", 1)
     assert "rollback refund --label prod --to 1" in caught.value.hint
@@ -130,25 +132,25 @@ def test_a_label_goes_up_and_down_only_when_forced(here: World) -> None:
 def test_a_missing_label_is_neither_moved_nor_deleted(here: World) -> None:
     here.label("refund", staging=2)
     for plan in (lambda: plan_move(one(here), "prod", 3), lambda: plan_delete(one(here), "prod")):
-        with pytest.raises(UsageError, match="its labels: staging"):
+        with pytest.raises(UsageError, match="no label 'prod'"):
             plan()
 
 
 def test_a_promotion_covers_the_prompts_that_have_the_label(here: World) -> None:
     here.label("refund", staging=4, prod=2)
     here.publish("other", "one")
-    plan = plan_promotion(labelled(here.project), "staging", "prod", named=False)
+    plan = plan_promotion(labelled(here.project), "staging", "prod")
     assert [(each.name, each.old, each.new) for each in plan.changes] == [("refund", 2, 4)]
-    named = plan_promotion(labelled(here.project), "staging", "prod", named=True)
-    assert named.refusal is not None and "'greet', 'other'" in named.refusal.message
+    with pytest.raises(UsageError, match="'greet' has no label 'staging'"):
+        plan_promotion(labelled(here.project), "staging", "prod", named=["greet", "refund"])
 
 
 def test_a_promotion_tells_what_would_go_to_a_lower_version(here: World) -> None:
     here.label("refund", staging=2, prod=4)
     here.label("greet", staging=2)
-    plan = plan_promotion(labelled(here.project), "staging", "prod", named=False)
+    plan = plan_promotion(labelled(here.project), "staging", "prod")
     assert plan.refusal is not None and plan.refusal.details == ("refund  prod  v4 -> v2",)
-    forced = plan_promotion(labelled(here.project), "staging", "prod", named=False, force=["refund"])
+    forced = plan_promotion(labelled(here.project), "staging", "prod", force=["refund"])
     assert forced.refusal is None and forced.destructive == ("--force",)
 
 
@@ -242,7 +244,7 @@ def test_together_all_move_or_none(here: World) -> None:
     here.label("greet", staging=2, prod=1)
     here.publish("new", "one")
     here.label("new", staging=1)
-    planned = plan_promotion(labelled(here.project), "staging", "prod", named=False).changes
+    planned = plan_promotion(labelled(here.project), "staging", "prod").changes
     here.label("greet", prod=2)
     found = done(here, *planned, together=True)
     assert [each.moved for each in found] == [False, False, False]
@@ -362,7 +364,7 @@ def test_a_release_that_cannot_be_taken_back_is_told(tmp_path: Path) -> None:
         sound.publish("b", "one", "two")
         sound.label("a", staging=2)  # a gets prod by a creation, which cannot be deleted again
         sound.label("b", prod=1, staging=2)  # the label with the id 2
-        planned = plan_promotion(labelled(broken.project), "staging", "prod", named=False).changes
+        planned = plan_promotion(labelled(broken.project), "staging", "prod").changes
         found = apply_changes(broken.project, planned, together=True)
         assert [each.moved for each in found] == [True, False]
         assert "could not be moved back" in found[0].note
@@ -409,7 +411,7 @@ def test_an_interrupted_promotion_takes_back_what_it_did(tmp_path: Path) -> None
     with world(tmp_path) as here:
         here.publish("refund", "one", "two")
         here.label("refund", staging=2, prod=1)
-        planned = plan_promotion(labelled(here.project), "staging", "prod", named=False).changes
+        planned = plan_promotion(labelled(here.project), "staging", "prod").changes
         here.project.progress = Impatient()
         with suppress(KeyboardInterrupt):
             apply_changes(here.project, planned, together=True)

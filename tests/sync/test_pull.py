@@ -501,3 +501,17 @@ def test_a_summary_that_cannot_be_told_in_full_costs_no_receipt(three: World, tm
     assert done.code == 0, str(done)
     assert [one["name"] for one in done.document["written"]] == ["a"]
     assert "a" in (tmp_path / "summary").read_text("utf-8")
+
+
+def test_a_version_is_named_as_in_every_other_command(three: World) -> None:
+    three.publish("b", "Theirs {name}")
+    three.ok("pull")
+    three.commit("Pull")
+    three.ok("label", "set", "b@1", "prod")
+    for name in ("b@1", "b@v1", "b:prod", "prompts/b.yaml"):
+        three.ok("pull", *((name,) if name[1] != "r" else (str(three.path("b")), "--version", "1")))
+        assert "Hello" in three.path("b").read_text("utf-8")
+        three.ok("pull")
+    assert three.run("pull", "b@9").code == 2
+    assert three.run("pull", "b:nowhere").code == 2
+    assert three.run("pull", "a@1", "b:prod").code == 2

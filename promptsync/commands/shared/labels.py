@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from promptsync.commands.shared.action import carry_out
 from promptsync.commands.shared.session import Session
+from promptsync.compare.labels import Labelled, with_labels
 from promptsync.compare.project import Project
+from promptsync.compare.select import LATEST, At
+from promptsync.compare.versions import Chosen, choose
 from promptsync.errors import UsageError
 from promptsync.labels.apply import apply_labels
 from promptsync.labels.plan import LabelPlan
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
+
+
+def chosen_labels(
+    session: Session, project: Project, names: Sequence[str], at: At = LATEST
+) -> list[tuple[Labelled, Chosen]]:
+    """Return the prompts that arguments mean, with their labels and the version that is meant of each."""
+    chosen = {one.listed.name: one for one in choose(project, session.directory, names, at)}
+    prompts = with_labels(project, [one.listed for one in chosen.values()])
+    return [(one, chosen[one.listed.name]) for one in prompts]
 
 
 def change_labels(
@@ -48,10 +60,10 @@ def change_labels(
 
 
 def label_of_branch(session: Session, project: Project, *, merged: bool = False) -> str:
-    """Return the label that ``labels:`` gives to the branch that is checked out, or that GitHub runs for.
+    """Return the label that ``labels:`` maps the branch to: the current one, or the workflow's.
 
-    With ``merged`` a pull request counts as the branch that it would be merged into.
-    Raises ``UsageError`` when there is no branch, or no label for it.
+    With ``merged`` a pull request counts as the branch that it will be merged into. Raises ``UsageError``
+    without a branch, or without a label for it.
     """
     labels = project.config.labels
     branch = _branch(session, project, merged)
@@ -59,18 +71,17 @@ def label_of_branch(session: Session, project: Project, *, merged: bool = False)
         return labels[branch]
     if not labels:
         raise UsageError(
-            f"no label is given, and {project.config.path.name} has no labels:",
-            hint=f"promptsync deploy --label prod, or add the line  labels: {{{branch or 'main'}: prod}}",
+            f"no label to release to: {project.config.path.name} has no labels:",
+            hint=f"promptsync deploy --label prod\nadd to {project.config.path.name}: "
+            f"labels: {{{branch or 'main'}: prod}}",
             code="no-label",
         )
     known = ", ".join(f"{name}: {label}" for name, label in labels.items())
-    nowhere = "a commit that is on no branch" if project.history is not None else "a directory without git"
+    nowhere = "a commit without a branch" if project.history is not None else "a directory outside of git"
     what = f"the branch {branch!r}" if branch is not None else nowhere
     raise UsageError(
         f"there is no release label for {what}; labels: {{{known}}}",
-        hint=f"name one with --label, or add {branch}: LABEL to labels:"
-        if branch
-        else "name one with --label",
+        hint="promptsync deploy --label LABEL" + (f"\nadd {branch}: LABEL to labels:" if branch else ""),
         code="no-label",
     )
 
