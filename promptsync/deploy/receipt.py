@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from promptsync.deploy.members import OnHold
 from promptsync.deploy.plan import DeployPlan
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, Refused
 from promptsync.labels.apply import Changed
@@ -130,12 +129,17 @@ class DeployReceipt:
 def _skipped(plan: DeployPlan) -> Refused | None:
     """Return the refusal of a prompt that this push changed and that is not released."""
     survey = plan.survey
-    held = next((one for one in survey.on_hold if one.touched), None)
-    if held is not None:
+    held = [one for one in survey.on_hold if one.touched]
+    if held:
+        first, *others = held
+        what = f"{first.name!r} is on hold: {plan.label} was rolled back to v{first.released}, "
+        if others:
+            what = (
+                f"{len(held)} prompts are on hold; first: {first.name!r}: rolled back to v{first.released}, "
+            )
         return Refused(
-            f"{held.name!r} is on hold: {plan.label} was rolled back to v{held.released}, "
-            f"and v{held.version} has the text of the file",
-            hint=release_on_hold(held, plan.label),
+            f"{what}and v{first.version} has the text of the file",
+            hint=release_on_hold([one.name for one in held], plan.label),
             code="on-hold",
         )
     skipped = next((one for one in survey.skipped if one.touched), None)
@@ -148,6 +152,7 @@ def _skipped(plan: DeployPlan) -> Refused | None:
     )
 
 
-def release_on_hold(held: OnHold, label: str) -> str:
+def release_on_hold(names: Sequence[str], label: str) -> str:
     """Return the command that releases what is on hold."""
-    return f"promptsync deploy --label {shlex.quote(label)} --again {shlex.quote(held.name)}"
+    again = " ".join(f"--again {shlex.quote(name)}" for name in names)
+    return f"promptsync deploy --label {shlex.quote(label)} {again}"

@@ -147,7 +147,7 @@ def skipped_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
     for held in survey.on_hold:
         text = (
             f"v{held.version} has the text of the file, but {label} was rolled back to v{held.released}; "
-            f"{release_on_hold(held, plan.label)}"
+            f"{release_on_hold([held.name], plan.label)}"
         )
         lines.append(noted("on hold", "warn", held.name, text))
     lines += [noted("skipped", "warn", one.name, f"{one.state}, {one.reason}") for one in survey.skipped]

@@ -12,7 +12,7 @@ import click
 from promptsync.commands.shared.session import Session
 from promptsync.compare.plan import Plan
 from promptsync.compare.project import Project
-from promptsync.errors import AnswerIsNo, Refused
+from promptsync.errors import AnswerIsNo, Interrupted, Refused
 from promptsync.files.state.disk import locked
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -95,6 +95,10 @@ def _can_ask(session: Session, made: Plan, unchanged: str) -> bool:
 
 
 def _confirm(session: Session, headline: str, lines: Sequence[str], unchanged: str) -> bool:
-    if not session.confirm(f"{headline}. Continue?", lines):
+    try:
+        confirmed = session.confirm(f"{headline}. Continue?", lines)
+    except (click.Abort, KeyboardInterrupt):
+        raise Interrupted(f"interrupted; {unchanged}") from None
+    if not confirmed:
         raise AnswerIsNo(f"not confirmed; {unchanged}", code="declined")
     return True

@@ -23,7 +23,7 @@ def chosen_labels(
 ) -> list[tuple[Labelled, Chosen]]:
     """Return the prompts that arguments mean, with their labels and the version that is meant of each."""
     chosen = {one.listed.name: one for one in choose(project, session.directory, names, at)}
-    prompts = with_labels(project, [one.listed for one in chosen.values()])
+    prompts = with_labels(project, [chosen[name].listed for name in sorted(chosen)])
     return [(one, chosen[one.listed.name]) for one in prompts]
 
 
