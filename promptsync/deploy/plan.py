@@ -55,6 +55,7 @@ class DeployPlan:
     live: tuple[LiveSnippet, ...] = ()
     beforehand: tuple[Member, ...] = ()
     workspace: str = ""
+    in_git: bool = True
 
     @property
     def refusal(self) -> Refused | None:
@@ -142,7 +143,8 @@ def plan_deploy(
     checks = find(project.registry, selection)
     first = beforehand(found, live)
     workspace = workspace_of(project) if found.releases else ""
-    return DeployPlan(found, push, selection, checks, unchecked, live, first, workspace)
+    in_git = project.history is not None
+    return DeployPlan(found, push, selection, checks, unchecked, live, first, workspace, in_git)
 
 
 def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushPlan:

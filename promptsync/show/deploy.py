@@ -128,10 +128,10 @@ def nothing_lines(plan: DeployPlan) -> list[str]:
     skipped = skipped_lines(plan)
     if skipped:
         return skipped
-    latest = plan.survey.latest
-    if not latest.has_history:
-        return [output.Aside(f"{output.name(plan.label)} points at what your files have")]
-    return [output.Aside(f"{output.name(plan.label)} points at what is committed")]
+    if not plan.survey.latest.items:
+        return [output.Aside("no prompts to deploy")]
+    where = "what is committed" if plan.in_git else "what your files have"
+    return [output.Aside(f"{output.name(plan.label)} points at {where}")]
 
 
 def skipped_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:

@@ -344,4 +344,5 @@ def test_without_git_there_is_no_branch_to_release_for(world: World) -> None:
     shutil.rmtree(world.root / ".git")
     done = world.run("deploy")
     assert done.code == 2
-    assert "a directory without git" in done.err and "--label" in done.err
+    assert "a directory outside of git" in done.err and "--label" in done.err
+    assert "no prompts to deploy" in world.run("deploy", "--label", "prod").out
