@@ -187,31 +187,13 @@ def test_pure_rooms_do_no_input_and_no_output() -> None:
     assert [path for path, tree in MODULES.items() if layer(path) in PURE and "open" in _calls(tree)] == []
 
 
-SHARED_NAMES = {
-    "Change",
-    "Changed",
-    "Draft",
-    "Entry",
-    "History",
-    "Item",
-    "Kind",
-    "Known",
-    "Page",
-    "Place",
-    "Status",
-    "Text",
-}
-"""Class names that still mean two things. Do not add to them."""
-
-
 def test_a_public_class_name_means_one_thing() -> None:
     places: dict[str, list[str]] = {}
     for path, tree in MODULES.items():
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(path)
-    shared = {name: paths for name, paths in places.items() if len(paths) > 1}
-    assert {name: paths for name, paths in shared.items() if name not in SHARED_NAMES} == {}
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
 
 
 # -- what is loaded ------------------------------------------------------------------------------------------

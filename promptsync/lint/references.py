@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from promptsync.lint.rules import Severity
-from promptsync.lint.subject import KeyPath, Known, Subject, leaves, texts_of
+from promptsync.lint.subject import KeyPath, KnownPrompts, Subject, leaves, texts_of
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.snippet_graph import find_cycle
 from promptsync.prompt.snippets import (
@@ -28,7 +28,7 @@ _MOST_CYCLES = 100
 class Snippets:
     """The prompts that references can name, and the references between them."""
 
-    def __init__(self, subjects: Sequence[Subject], known: Known) -> None:
+    def __init__(self, subjects: Sequence[Subject], known: KnownPrompts) -> None:
         self.known = known
         self.templates: dict[str, Mapping[str, Any]] = dict(known.templates)
         self.templates.update({subject.prompt.name: subject.template for subject in subjects})
@@ -160,7 +160,7 @@ def _malformed(subject: Subject, path: KeyPath, found: Malformed) -> Problem:
     return subject.problem(rule, path, f"This is not a snippet reference: {found.reason}.", hint=hint)
 
 
-def _missing(subject: Subject, path: KeyPath, found: Reference, known: Known) -> Iterator[Problem]:
+def _missing(subject: Subject, path: KeyPath, found: Reference, known: KnownPrompts) -> Iterator[Problem]:
     if known.registry is not None:
         if found.name not in known.registry:
             message = f"{found}: neither the files nor the registry have a prompt with this name."
