@@ -522,7 +522,7 @@ HISTORIES: tuple[History, ...] = (
     ),
     History("the same, committed", (old_version_committed,), "ahead", publishes_as("v3"), LEAVES),
     History(
-        "a key of another prompt or registry (void)",
+        "`synced:` names a version of another prompt or registry, so it is ignored",
         (key_of_other_prompt, key_of_other_registry),
         "diverged",
         REFUSES,
