@@ -106,11 +106,9 @@ def _was_sent_as(sides: Sides, text: str | None, version: int) -> bool:
     """Whether exactly this text was published as a version that the registry then stored differently."""
     if text is None or text == sides.graph.digest(version):
         return False
-    mark = sides.graph.own_mark(version)
-    if mark is not None and mark.commit is not None and not mark.dirty:
-        place = sides.revisions.place(mark.commit)
-        if place is not None and sides.revisions.all[place].digest == text:
-            return True
+    place = sides.published_from(version)
+    if place is not None and sides.revisions.all[place].digest == text:
+        return True
     keys = (key for key in sides.local.keys if key.version == version)
     return any(key.names(sides.local.identity, text) for key in keys)
 
@@ -146,11 +144,9 @@ def _base_at(sides: Sides, version: int) -> Base:
 
 def _tags_at(sides: Sides, version: int) -> Tags | None:
     """Return the tags at the time when a version was published, or pulled into the file."""
-    mark = sides.graph.own_mark(version)
-    if mark is not None and mark.commit is not None and not mark.dirty:
-        place = sides.revisions.place(mark.commit)
-        if place is not None:
-            return sides.revisions.all[place].tags
+    published = sides.published_from(version)
+    if published is not None:
+        return sides.revisions.all[published].tags
     for place in sorted(sides.revisions.of_head):
         revision = sides.revisions.all[place]
         if any(key.version == version for key in revision.keys):

@@ -178,10 +178,7 @@ class Sides:
         """The versions that were published from each revision."""
         found: dict[int, list[int]] = {}
         for number in self.graph.window:
-            mark = self.graph.own_mark(number)
-            if mark is None or mark.commit is None or mark.dirty:
-                continue
-            place = self.revisions.place(mark.commit)
+            place = self.published_from(number)
             if place is not None:
                 found.setdefault(place, []).append(number)
         return found
@@ -215,6 +212,13 @@ class Sides:
                     continue
             found |= self.graph.includes(key.version)
         return found
+
+    def published_from(self, number: int) -> int | None:
+        """Return the place of the revision that a version was published from, if it was committed."""
+        mark = self.graph.own_mark(number)
+        if mark is None or mark.commit is None or mark.dirty:
+            return None
+        return self.revisions.place(mark.commit)
 
     def place(self, commit: str) -> int | None:
         """Return the place of the file's revision at a commit, whether ``HEAD`` reaches it or not."""

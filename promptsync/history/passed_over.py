@@ -75,9 +75,7 @@ def listed_as_passed_over(version: Version, versions: Mapping[int, Version]) -> 
     mark = version.mark
     if mark is None or (mark.version == version.number and not mark.parents):
         return ()
-    graph = Graph({**versions, version.number: version}, version.number, version.number, Contents(_no_merge))
+    # Only messages matter here, so nothing is merged.
+    texts = Contents(lambda *_: None)
+    graph = Graph({**versions, version.number: version}, version.number, version.number, texts)
     return tuple(range(version.number - 1, max(graph.parents(version.number)), -1))
-
-
-def _no_merge(*_: object) -> None:
-    raise AssertionError("only messages matter here, so nothing is merged")

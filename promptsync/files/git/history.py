@@ -18,9 +18,6 @@ from promptsync.errors import PromptsyncError
 _RAW: Final = ("--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "-z")
 """Changes as blob ids and paths, whatever the user configured."""
 
-_COMMIT: Final = b"\x01"
-"""Marks the lines of commits in the output of ``git log --raw``."""
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -128,15 +125,9 @@ class History:
 
         Their parents are commits that are returned too, as git's history simplification rewrites them.
         """
-        simplified = (
-            "--full-history",
-            "--parents",
-            "--date-order",
-            "-m",
-            "--relative",
-            "--no-show-signature",
-        )
-        out = self._run("log", *simplified, *_RAW, "--format=%x01%H %P", *tips, "--", self._pathspec)
+        simplified = ("--full-history", "--parents", "--date-order", "-m", "--relative")
+        shown = (*_RAW, "--no-show-signature", "--format=%x01%H %P")
+        out = self._run("log", *simplified, *shown, *tips, "--", self._pathspec)
         return tuple(_commits(out))
 
     def newest_of(self, commit: str) -> str | None:
@@ -181,7 +172,18 @@ class History:
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of blobs by id; missing ones are left out."""
         wanted = sorted(set(ids))
-        return dict(_contents(self._run_with("cat-file", "--batch", lines=wanted))) if wanted else {}
+        out = self._run_with("cat-file", "--batch", lines=wanted) if wanted else b""
+        found: dict[str, bytes] = {}
+        at = 0
+        while at < len(out):
+            end = out.index(b"\n", at)
+            facts = out[at:end].split()
+            at = end + 1
+            if len(facts) == 3:
+                size = int(facts[2])
+                found[facts[0].decode()] = out[at : at + size]
+                at += size + 1
+        return found
 
     def blob_of(self, data: bytes) -> str:
         """Return the id that git gives to the contents of a file."""
@@ -279,13 +281,13 @@ def _entries(out: bytes) -> Iterator[Entry]:
 
 
 def _commits(out: bytes) -> Iterator[Commit]:
-    """Read ``git log --raw -z``: a commit with its parents, then ids and path of each file."""
+    """Read ``git log --raw -z --format=%x01…``: a commit with its parents, then ids and path of each file."""
     found: dict[str, tuple[tuple[str, ...], dict[str, Change]]] = {}
     commit = ""
     tokens = iter(out.split(b"\0"))
     for token in tokens:
         token = token.lstrip(b"\n")
-        if token.startswith(_COMMIT):
+        if token.startswith(b"\x01"):
             commit, *parents = token[1:].decode().split()
             # A merge is listed once for each parent, with the same new contents each time.
             found.setdefault(commit, (tuple(parents), {}))
@@ -296,16 +298,3 @@ def _commits(out: bytes) -> Iterator[Commit]:
             found[commit][1].setdefault(path, change)
     for commit, (parents_of, changes) in found.items():
         yield Commit(commit, parents_of, tuple(changes.values()))
-
-
-def _contents(out: bytes) -> Iterator[tuple[str, bytes]]:
-    """Read ``git cat-file --batch``: id and contents of each blob that exists."""
-    at = 0
-    while at < len(out):
-        end = out.index(b"\n", at)
-        facts = out[at:end].split()
-        at = end + 1
-        if len(facts) == 3:
-            size = int(facts[2])
-            yield facts[0].decode(), out[at : at + size]
-            at += size + 1

@@ -169,16 +169,14 @@ class Revisions:
         self._read_texts((c.new, c.path) for found in picked.values() for c in found if c.new)
         head = self._history.commits[0].id if self._history.commits else None
         tips = {tip: self._history.newest_of(tip) for tip in self._tips}
-        return {name: self._lineage(self._of_name(name, found), head, tips) for name, found in picked.items()}
-
-    def _lineage(
-        self, made: Mapping[str, FileRevision], head: str | None, tips: Mapping[str, str | None]
-    ) -> Lineage:
-        """Return the revisions at commits, linked to one another as parents."""
-        found: list[FileRevision] = []
-        nearest = self._chains.nearest(made, found)
-        places = {one: next(iter(nearest(one)), None) if one else None for one in {head, *tips.values()}}
-        return Lineage(tuple(found), places[head], {tip: places[one] for tip, one in tips.items()})
+        lineages = {}
+        for name, changes in picked.items():
+            revisions: list[FileRevision] = []
+            nearest = self._chains.nearest(self._of_name(name, changes), revisions)
+            places = {one: next(iter(nearest(one)), None) if one else None for one in {head, *tips.values()}}
+            by_tip = {tip: places[one] for tip, one in tips.items()}
+            lineages[name] = Lineage(tuple(revisions), places[head], by_tip)
+        return lineages
 
     def _of_name(self, name: str, changes: Iterable[Change]) -> dict[str, FileRevision]:
         by_commit: dict[str, FileRevision] = {}
@@ -217,7 +215,13 @@ class Revisions:
         missing = {blob: path for blob, path in blobs if blob not in self._texts}
         for blob, data in self._history.blobs(missing).items():
             path = missing[blob]
-            self._texts[blob] = _read_text(data, path, self._name(blob, path) or "")
+            try:
+                file = parse(data, path, self._name(blob, path) or "")
+            except InvalidFile:
+                self._texts[blob] = _BlobText(None, frozenset(), {})
+            else:
+                tags, synced = tag_set(file.prompt), dict(file.local.synced)
+                self._texts[blob] = _BlobText(digest(file.prompt), tags, synced)
             self._dirty = True
 
 
@@ -289,11 +293,3 @@ def _load_cache(path: Path) -> tuple[dict[str, str], dict[str, _BlobText]]:
         return dict(data["names"]), texts
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}, {}
-
-
-def _read_text(data: bytes, path: str, name: str) -> _BlobText:
-    try:
-        file = parse(data, path, name)
-    except InvalidFile:
-        return _BlobText(None, frozenset(), {})
-    return _BlobText(digest(file.prompt), tag_set(file.prompt), dict(file.local.synced))
