@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -80,7 +81,7 @@ def _problems(error: Any, loaded: Loaded, path: str, kind: Kind) -> Iterator[Pro
     details = error.kind.as_dict()
     name = error.kind.name
     if name == "additionalProperties":
-        known = _known_keys(kind, error.schema_path)
+        known = list(_around(kind, error.schema_path).get("properties", ()))
         for key in details["unexpected"]:
             message = f"Unknown key {shown([*where, key])}."
             hint = _FORMER.get((kind, key)) or suggestion(key, known)
@@ -123,7 +124,7 @@ def _words(name: str, error: Any, where: list[str | int]) -> tuple[str, str, str
 
 def _wrong_type(loaded: Loaded, path: str, where: list[str | int], types: list[str]) -> Problem:
     expected = " or ".join(_TYPES[name] for name in types if name in _TYPES)
-    value = _value_at(loaded.value, where)
+    value: Any = reduce(getitem, where, loaded.value)
     spelled = loaded.spelling(where)
     what = shown(where) or "The file"
     if value is None:
@@ -147,10 +148,6 @@ def _type_of(value: Any) -> str:
     return names[type(value)]
 
 
-def _known_keys(kind: Kind, schema_path: Iterable[str | int]) -> Iterable[str]:
-    return list(_around(kind, schema_path).get("properties", ()))
-
-
 def _own_words(kind: Kind, schema_path: Iterable[str | int]) -> str:
     """Return the schema's own message for a broken rule, which editors show too; ``""`` if it has none."""
     words = _around(kind, schema_path).get("errorMessage", {})
@@ -167,14 +164,7 @@ def _around(kind: Kind, schema_path: Iterable[str | int]) -> Mapping[str, Any]:
     return part if isinstance(part, Mapping) else {}
 
 
-def _value_at(value: Any, where: list[str | int]) -> Any:
-    for part in where:
-        value = value[part]
-    return value
-
-
 def _problem(
     loaded: Loaded, path: str, where: list[str | int], rule: str, message: str, hint: str = ""
 ) -> Problem:
-    line, column = loaded.position(where)
-    return Problem(path, line, column, rule, message, hint=hint)
+    return Problem(path, *loaded.position(where), rule, message, hint=hint)

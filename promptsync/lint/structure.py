@@ -15,11 +15,6 @@ from promptsync.prompt.template import FORMATS, template_variables
 
 def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     """Check the parts of one prompt, and its examples."""
-    yield from _template(subject)
-    yield from _examples(subject, snippets)
-
-
-def _template(subject: Subject) -> Iterator[Problem]:
     yield from _keys(subject)
     yield from _formats(subject)
     for index, item in messages_of(subject.template):
@@ -31,6 +26,7 @@ def _template(subject: Subject) -> Iterator[Problem]:
     if _depth_over(subject.template) or _depth_over(subject.prompt.metadata):
         message = f"The template nests deeper than {MAX_DEPTH} levels; deeper levels are not checked."
         yield subject.problem("nesting", (), message)
+    yield from _examples(subject, snippets)
 
 
 def _keys(subject: Subject) -> Iterator[Problem]:
@@ -119,18 +115,11 @@ def _has_substance(content: Any) -> bool:
 def _depth_over(value: Any) -> bool:
     level = [value]
     for _ in range(MAX_DEPTH):
-        level = [child for item in level for child in _children(item)]
+        inner = (item.values() if isinstance(item, Mapping) else item for item in level)
+        level = [one for items in inner for one in items if isinstance(one, Mapping | list | tuple)]
         if not level:
             return False
     return True
-
-
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, Mapping):
-        value = value.values()
-    elif not isinstance(value, list | tuple):
-        return []
-    return [child for child in value if isinstance(child, Mapping | list | tuple)]
 
 
 def _examples(subject: Subject, snippets: Snippets) -> Iterator[Problem]:

@@ -83,18 +83,17 @@ class Record:
         kept = {name: entry for name, entry in known.items() if name not in gone}
         self._remotes.values[url] = {
             "workspace": workspace_id,
-            "prompts": {name: _raw(entry) for name, entry in sorted(kept.items())},
+            "prompts": {
+                name: {
+                    "id": entry.template_id,
+                    "version": entry.version,
+                    "digest": entry.digest,
+                    "tags": sorted(entry.tags),
+                }
+                for name, entry in sorted(kept.items())
+            },
         }
         self._remotes.save()
-
-
-def _raw(entry: Entry) -> dict[str, Any]:
-    return {
-        "id": entry.template_id,
-        "version": entry.version,
-        "digest": entry.digest,
-        "tags": sorted(entry.tags),
-    }
 
 
 def _entry(raw: Any) -> Entry | None:
