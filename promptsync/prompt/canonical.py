@@ -43,7 +43,7 @@ def canonical(prompt: Prompt) -> dict[str, Any]:
         if metadata:
             form["metadata"] = metadata
     if prompt.extra:
-        extra = {key: clean(value) for key, value in prompt.extra.items() if _is_content(key, value)}
+        extra = clean({key: value for key, value in prompt.extra.items() if key not in _NOT_CONTENT})
         if extra:
             form["extra"] = extra
     return form
@@ -51,12 +51,8 @@ def canonical(prompt: Prompt) -> dict[str, Any]:
 
 def digest(prompt: Prompt) -> str:
     """Return ``sha256:`` and the hash of the canonical form."""
-    return digest_of(canonical(prompt))
-
-
-def digest_of(form: Mapping[str, Any]) -> str:
-    """Return the digest for a result of ``canonical``."""
-    return "sha256:" + sha256(encode(form).encode("utf-8", "surrogatepass")).hexdigest()
+    form = encode(canonical(prompt)).encode("utf-8", "surrogatepass")
+    return "sha256:" + sha256(form).hexdigest()
 
 
 def tag_set(prompt: Prompt) -> frozenset[str]:
@@ -153,10 +149,6 @@ def _block(value: Mapping[str, Any]) -> dict[str, Any]:
     if value.get("type") is None and "text" in value:
         value = {**value, "type": "text"}
     return _object(value, block_shape(value))
-
-
-def _is_content(key: str, value: Any) -> bool:
-    return value is not None and key not in _NOT_CONTENT
 
 
 def _is_reference(tool: Any) -> bool:

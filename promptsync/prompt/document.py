@@ -7,7 +7,7 @@ ones with anything else in them, stay: a file may lose noise, never content.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from promptsync.prompt.defaults import (
@@ -41,6 +41,8 @@ _LEADING_KEYS: Final = (
     *("function", "arguments", "parameters"),
 )
 """The keys that come first in each object below the top level."""
+
+_RANKS: Final = {key: rank for rank, key in enumerate(_LEADING_KEYS)}
 
 _NO_SHAPE: Final = Shape()
 
@@ -81,7 +83,7 @@ def _block(block: Any) -> Any:
 
 def _object(value: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
     tidied: dict[str, Any] = {}
-    for key in _ordered(value):
+    for key in sorted(value, key=lambda key: _RANKS.get(key, len(_RANKS))):
         item = value[key]
         if item is None or (key == "input_variables" and key in shape.ignored):
             continue
@@ -106,11 +108,6 @@ def _shaped(value: Any, shape: Shape) -> Any:
     if isinstance(value, list | tuple):
         return [_object(item, shape) if isinstance(item, Mapping) else copied(item) for item in value]
     return value
-
-
-def _ordered(keys: Iterable[str]) -> list[str]:
-    given = list(keys)
-    return [key for key in _LEADING_KEYS if key in given] + [key for key in given if key not in _LEADING_KEYS]
 
 
 def to_prompt(document: Mapping[str, Any], default_name: str) -> tuple[Prompt, Local]:

@@ -66,8 +66,7 @@ def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
         # Of a whole prompt, messages or content show the type well enough.
         before.pop("type", None)
         after.pop("type", None)
-    found = list(_items(before, after))
-    return [_change(path, kind, *values) for path, kind, values in found]
+    return [FieldChange(readable(path), *values, kind) for path, kind, values in _items(before, after)]
 
 
 def variables_change(old: Prompt | None, new: Prompt | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -187,24 +186,15 @@ def _mappings(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> Ite
         kind: Kind = _REPORTS.get(report, "changed")
         for level in levels:
             place = (*path, *level.path(output_format="list"))
-            found.append((place, kind, _values(kind, level)))
+            before = None if kind == "added" else level.t1
+            after = None if kind == "removed" else level.t2
+            found.append((place, kind, (before, after)))
     order = {key: index for index, key in enumerate([*new, *(key for key in old if key not in new)])}
     found.sort(key=lambda item: order.get(str(item[0][len(path)]), 0))
     yield from found
 
 
 _REPORTS: Mapping[str, Kind] = {"dictionary_item_added": "added", "dictionary_item_removed": "removed"}
-
-
-def _values(kind: Kind, level: Any) -> tuple[Any, Any]:
-    return (
-        None if kind == "added" else level.t1,
-        None if kind == "removed" else level.t2,
-    )
-
-
-def _change(path: Path, kind: Kind, old: Any, new: Any) -> FieldChange:
-    return FieldChange(readable(path), old, new, kind)
 
 
 def readable(path: Path) -> str:

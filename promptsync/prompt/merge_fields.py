@@ -216,13 +216,10 @@ def _misread(objects: ThreeWay, path: Path) -> tuple[str, str]:
     rules, values = _under(objects, ruler).or_(default), _under(objects, key)
     if not objects.base or rules.ours == rules.theirs or _same(values.ours, values.theirs):
         return "", ""
-    ours_misread = rules.ours == rules.base and not _same(values.ours, values.base)
-    theirs_misread = rules.theirs == rules.base and not _same(values.theirs, values.base)
-    return (
-        (key, f"changed on one side, and {ruler} on the other")
-        if ours_misread or theirs_misread
-        else ("", "")
-    )
+    for rule, value in ((rules.ours, values.ours), (rules.theirs, values.theirs)):
+        if rule == rules.base and not _same(value, values.base):
+            return key, f"changed on one side, and {ruler} on the other"
+    return "", ""
 
 
 def _is_prompt_text(path: Path) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import accumulate
 from typing import Literal
 
 Kind = Literal["hunk", "context", "removed", "added", "note"]
@@ -65,7 +66,9 @@ def unified(old: str, new: str, context: int = 3) -> list[DiffLine]:
     lines: list[DiffLine] = []
     if old != new:
         for group in matcher.get_grouped_opcodes(context):
-            lines.append(_hunk(before[group[0][1] : group[-1][2]], after[group[0][3] : group[-1][4]]))
+            first, last = group[0], group[-1]
+            old_range, new_range = _range(before[first[1] : last[2]]), _range(after[first[3] : last[4]])
+            lines.append(DiffLine("hunk", f"@@ -{old_range} +{new_range} @@"))
             for tag, low, high, new_low, new_high in group:
                 block = before[low:high], after[new_low:new_high]
                 lines += _context(*block) if tag == "equal" else _changed(*block)
@@ -112,10 +115,6 @@ def sentences(line: str) -> list[str]:
     """Return the sentences of a line with the spaces after them. Joined, they are the line."""
     ends = [found.end() for found in _SENTENCE_END.finditer(line) if found.end() < len(line)]
     return [line[start:end] for start, end in zip([0, *ends], [*ends, len(line)], strict=True)]
-
-
-def _hunk(before: Sequence[_Piece], after: Sequence[_Piece]) -> DiffLine:
-    return DiffLine("hunk", f"@@ -{_range(before)} +{_range(after)} @@")
 
 
 def _range(pieces: Sequence[_Piece]) -> str:
@@ -177,7 +176,7 @@ def emphasis(old: str, new: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
     matcher = SequenceMatcher(None, before, after, autojunk=len(before) + len(after) > _BIG)
     removed: list[Span] = []
     added: list[Span] = []
-    starts, new_starts = _starts(before), _starts(after)
+    starts, new_starts = (list(accumulate(map(len, side), initial=0)) for side in (before, after))
     for tag, low, high, new_low, new_high in matcher.get_opcodes():
         if tag != "equal":
             removed.append((starts[low], starts[high]))
@@ -193,13 +192,6 @@ def words(text: str) -> list[str]:
 def _ratio(before: Sequence[str], after: Sequence[str]) -> float:
     ours, theirs = ([word for word in side if not word.isspace()] for side in (before, after))
     return SequenceMatcher(None, ours, theirs, autojunk=False).quick_ratio() if ours or theirs else 1.0
-
-
-def _starts(tokens: Sequence[str]) -> list[int]:
-    starts = [0]
-    for word in tokens:
-        starts.append(starts[-1] + len(word))
-    return starts
 
 
 def _joined(spans: Sequence[Span], text: str) -> tuple[Span, ...]:

@@ -51,23 +51,19 @@ def _git(config: Config, worktree: Worktree | None, variables: Mapping[str, str]
                 "git init && git add --all && git commit",
             )
             return
-        yield _repository(history)
-        yield from _depth(history)
+        yield from _repository(history)
         yield from _tracked(config, history, worktree)
-        yield from _untracked_private(history)
         yield from _label(config, history, variables)
     except PromptsyncError as problem:
         yield failed("git", problem)
 
 
-def _repository(history: History) -> Finding:
-    if not history.born:
-        return warning("git", "the repository has no commit yet", "git add --all && git commit")
-    where = f"branch {history.branch}" if history.branch else "no branch checked out"
-    return ok("git", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.version}")
-
-
-def _depth(history: History) -> Iterator[Finding]:
+def _repository(history: History) -> Iterator[Finding]:
+    if history.born:
+        where = f"branch {history.branch}" if history.branch else "no branch checked out"
+        yield ok("git", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.version}")
+    else:
+        yield warning("git", "the repository has no commit yet", "git add --all && git commit")
     if history.shallow:
         yield warning(
             "git-history",
@@ -95,14 +91,10 @@ def _tracked(config: Config, history: History, worktree: Worktree | None) -> Ite
             "git-sparse",
             f"a sparse checkout hides {counted(len(history.hidden), 'prompt file')}; they are skipped",
         )
-
-
-def _untracked_private(history: History) -> Iterator[Finding]:
     if history.has(DIRECTORY):
         message = f"git tracks {DIRECTORY}/, which is private to a working copy"
-        yield error(
-            "git-ignored", message, f"git rm -r --cached {DIRECTORY} && echo {DIRECTORY}/ >> .gitignore"
-        )
+        fix = f"git rm -r --cached {DIRECTORY} && echo {DIRECTORY}/ >> .gitignore"
+        yield error("git-ignored", message, fix)
 
 
 def _label(config: Config, history: History, variables: Mapping[str, str]) -> Iterator[Finding]:
@@ -127,9 +119,8 @@ def _config(directory: Path) -> tuple[Config | None, Finding]:
         config = load(path)
     except UsageError as problem:
         return None, failed("config", problem)
-    remotes = ", ".join(config.remotes) or "none"
     details = [
-        f"remotes: {remotes}",
+        f"remotes: {', '.join(config.remotes) or 'none'}",
         f"prompts in {config.prompts}/",
         f"include: {', '.join(config.include) or 'all'}",
     ]
@@ -142,7 +133,7 @@ def _prompts(config: Config) -> tuple[Worktree | None, list[Finding]]:
         worktree = scan(config.root, config.prompts)
     except PromptsyncError as problem:
         return None, [failed("prompts", problem)]
-    return worktree, [_files(config, worktree), *_scope(config, worktree), *_patterns(config, worktree)]
+    return worktree, [_files(config, worktree), *_scope(config, worktree)]
 
 
 def _files(config: Config, worktree: Worktree) -> Finding:
@@ -167,9 +158,6 @@ def _scope(config: Config, worktree: Worktree) -> Iterator[Finding]:
         message = f"include: does not match {counted(len(outside), 'prompt file')}, which are skipped"
         fix = f"add a pattern to include: in {config.path.name}, or rename the prompts"
         yield warning("include", message, fix, outside)
-
-
-def _patterns(config: Config, worktree: Worktree) -> Iterator[Finding]:
     unused = [
         str(check["match"])
         for check in config.checks
