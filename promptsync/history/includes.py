@@ -128,18 +128,13 @@ class Sides:
         if self.local.committed or self.local.digest is None:
             return head
         keys = self._of_keys(self.local.keys, self.local.digest)
-        if self._is_put_back(keys, head):
-            return keys
-        return self.graph.grow(head | keys, self.local.digest)
+        return keys if self.is_put_back else self.graph.grow(head | keys, self.local.digest)
 
     @property
     def is_put_back(self) -> bool:
         """Whether an old version was put into the file, to look at it."""
         keys = self._of_keys(self.local.keys, self.local.digest)
-        return not self.local.committed and self._is_put_back(keys, self.at(self.revisions.head))
-
-    def _is_put_back(self, keys: Includes, head: Includes) -> bool:
-        if not keys or not keys <= head:
+        if self.local.committed or not keys or not keys <= self.at(self.revisions.head):
             return False
         newest = self.revisions.all[self.revisions.head] if self.revisions.head is not None else None
         if newest is None or newest.keys != self.local.keys:

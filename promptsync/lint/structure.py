@@ -20,7 +20,12 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     for index, item in messages_of(subject.template):
         yield from _message(subject, item, ("messages", index))
     yield from _blocks(subject, subject.template.get("content"), ("content",))
-    yield from _model(subject)
+    model = subject.prompt.metadata.get("model")
+    if isinstance(model, Mapping):
+        missing = [key for key in ("provider", "name") if not model.get(key)]
+        if missing:
+            message = f"The registry rejects a model that has no {' and no '.join(missing)}."
+            yield subject.problem("model-incomplete", ("model",), message, hint=f"Add {', '.join(missing)}.")
     if _is_empty(subject):
         yield subject.problem("empty-prompt", (), "The prompt has no text.", hint="Write its messages.")
     if _depth_over(subject.template) or _depth_over(subject.prompt.metadata):
@@ -82,15 +87,6 @@ def _blocks(subject: Subject, content: Any, path: KeyPath) -> Iterator[Problem]:
         if not isinstance(kind, str) or kind not in BLOCKS:
             message = f"The block type {kind!r} is unknown; it is published unchanged."
             yield subject.problem("unknown-block", (*path, index, "type"), message)
-
-
-def _model(subject: Subject) -> Iterator[Problem]:
-    model = subject.prompt.metadata.get("model")
-    if isinstance(model, Mapping):
-        missing = [key for key in ("provider", "name") if not model.get(key)]
-        if missing:
-            message = f"The registry rejects a model that has no {' and no '.join(missing)}."
-            yield subject.problem("model-incomplete", ("model",), message, hint=f"Add {', '.join(missing)}.")
 
 
 def _is_empty(subject: Subject) -> bool:

@@ -37,16 +37,12 @@ def canonical(prompt: Prompt) -> dict[str, Any]:
     text block becomes a string, and ``1.0`` becomes ``1``. Texts and the order of lists stay as they are. The
     result may share values with the prompt: do not change it in place.
     """
-    form: dict[str, Any] = {"template": _template(prompt.template)}
-    if prompt.metadata:
-        metadata = _metadata(prompt.metadata)
-        if metadata:
-            form["metadata"] = metadata
-    if prompt.extra:
-        extra = clean({key: value for key, value in prompt.extra.items() if key not in _NOT_CONTENT})
-        if extra:
-            form["extra"] = extra
-    return form
+    template = _object(prompt.template, TEMPLATE)
+    template.setdefault("type", kind_of(prompt.template))
+    drop_needless_function_call(template)
+    extra = clean({key: value for key, value in prompt.extra.items() if key not in _NOT_CONTENT})
+    parts = {"metadata": _metadata(prompt.metadata), "extra": extra}
+    return {"template": template} | {key: value for key, value in parts.items() if value}
 
 
 def digest(prompt: Prompt) -> str:
@@ -91,14 +87,6 @@ def comparable(local: Prompt, remote: Prompt) -> Prompt:
     for there, here in kept.items():
         tools[there] = local.template["tools"][here]
     return dataclasses.replace(remote, template={**remote.template, "tools": tools})
-
-
-def _template(template: Mapping[str, Any]) -> dict[str, Any]:
-    form = _object(template, TEMPLATE)
-    if "type" not in form:
-        form["type"] = kind_of(template)
-    drop_needless_function_call(form)
-    return form
 
 
 def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -139,7 +139,11 @@ def to_document(prompt: Prompt, local: Local) -> dict[str, Any]:
     is_chat = kind_of(template) == "chat"
     document: dict[str, Any] = {"name": prompt.name}
     messages = [tidy_message(message) for message in template.get("messages") or ()] if is_chat else []
-    format_ = _shared_format(messages) if is_chat else template.get("template_format")
+    format_ = template.get("template_format")
+    if is_chat:
+        # The format that most messages have, so that few of them need to state their own.
+        formats = Counter(message.get("template_format", DEFAULT_FORMAT) for message in messages)
+        format_ = next((name for name, _ in formats.most_common(1)), None)
     if format_ not in (None, DEFAULT_FORMAT):
         document["template_format"] = format_
     if prompt.tags:
@@ -196,12 +200,6 @@ def _local(document: Mapping[str, Any]) -> Local:
             remote: (keys,) if isinstance(keys, str) else tuple(keys) for remote, keys in by_remote.items()
         },
     )
-
-
-def _shared_format(messages: list[dict[str, Any]]) -> str | None:
-    """Return the format that most messages have, so that few of them need to state their own."""
-    formats = Counter(message.get("template_format", DEFAULT_FORMAT) for message in messages)
-    return formats.most_common(1)[0][0] if formats else None
 
 
 def _with_format(message: dict[str, Any], shared: str | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from promptsync.prompt.canonical import canonical, encode
 from promptsync.prompt.defaults import DEFAULT_FORMAT, TEMPLATE
+from promptsync.prompt.fill import format_of, mappings
 from promptsync.prompt.lists import align
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.template import template_variables
@@ -21,20 +22,10 @@ Kind = Literal["added", "removed", "changed"]
 Path = tuple[str | int, ...]
 
 _ORDER = (
-    "type",
-    "tags",
-    "template_format",
-    "model",
-    "metadata",
-    "content",
-    "messages",
-    "functions",
-    "function_call",
-    "tools",
-    "tool_choice",
-    "extra",
+    *("type", "tags", "template_format", "model", "metadata", "content", "messages"),
+    *("functions", "function_call", "tools", "tool_choice", "extra"),
 )
-_KNOWN = frozenset(_ORDER) | TEMPLATE.fields.keys() | {"function_call"}
+_KNOWN = frozenset(_ORDER) | TEMPLATE.fields.keys()
 _PLAIN_KEY = re.compile(r"[^\W\d][\w-]*")
 
 
@@ -96,17 +87,13 @@ def view(prompt: Prompt) -> dict[str, Any]:
 def _share_format(*views: dict[str, Any]) -> None:
     """Show one format for all messages, as a prompt file does, unless a version mixes formats."""
     chats = [shown for shown in views if isinstance(shown.get("messages"), list)]
-    formats = [{_format(message) for message in shown["messages"]} for shown in chats]
+    formats = [{format_of(message) for message in mappings(shown["messages"])} for shown in chats]
     if any(len(found) > 1 for found in formats):
         return
     for shown, found in zip(chats, formats, strict=True):
         shown["messages"] = [_without_format(message) for message in shown["messages"]]
         if found - {DEFAULT_FORMAT}:
             shown["template_format"] = found.pop()
-
-
-def _format(message: Any) -> Any:
-    return message.get("template_format", DEFAULT_FORMAT) if isinstance(message, Mapping) else DEFAULT_FORMAT
 
 
 def _without_format(message: Any) -> Any:

@@ -142,7 +142,7 @@ class History:
         if not wanted:
             return {}
         lines = [f"{one}^{{commit}}" for one in wanted]
-        out = self._run_with("cat-file", "--batch-check=%(objectname)", lines=lines)
+        out = self._cat_file("--batch-check=%(objectname)", lines)
         rows = zip(wanted, out.decode("utf-8", "replace").splitlines(), strict=True)
         return {short: row for short, row in rows if len(row.split()) == 1}
 
@@ -172,7 +172,7 @@ class History:
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of blobs by id; missing ones are left out."""
         wanted = sorted(set(ids))
-        out = self._run_with("cat-file", "--batch", lines=wanted) if wanted else b""
+        out = self._cat_file("--batch", wanted) if wanted else b""
         found: dict[str, bytes] = {}
         at = 0
         while at < len(out):
@@ -230,12 +230,11 @@ class History:
         """Whether git ignores a path."""
         return self._line("check-ignore", "--quiet", "--", path) is not None
 
-    def _run_with(self, command: str, *arguments: str, lines: Sequence[str]) -> bytes:
-        """Run a command that reads lines from stdin."""
+    def _cat_file(self, option: str, lines: Sequence[str]) -> bytes:
         with tempfile.TemporaryFile() as names:
             names.write("\n".join([*lines, ""]).encode())
             names.seek(0)
-            return self._run(command, *arguments, istream=names)
+            return self._run("cat-file", option, istream=names)
 
     def _line(self, command: str, *arguments: str) -> str | None:
         """Return the line that git prints, ``None`` when git fails."""

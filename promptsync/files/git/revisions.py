@@ -106,10 +106,9 @@ class Revisions:
 
     def of_names(self, names: Collection[str]) -> dict[str, Lineage]:
         """Return the revisions of the prompts with these names, wherever their files were."""
-        changes = self._changes
-        self._read_names(blob for change in changes for blob in (change.old, change.new) if blob)
+        self._read_names(blob for change in self._changes for blob in (change.old, change.new) if blob)
         indexes: dict[str, list[int]] = defaultdict(list)
-        for index, change in enumerate(changes):
+        for index, change in enumerate(self._changes):
             for name in {self._name(change.old, change.path), self._name(change.new, change.path)}:
                 if name is not None and name in names:
                     indexes[name].append(index)

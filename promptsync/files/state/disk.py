@@ -160,12 +160,8 @@ def read_json(path: Path) -> Any:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a private JSON file, all of it or nothing. Raises ``OSError``."""
-    data = json.dumps(value, separators=(",", ":")).encode()
-    try:
-        _replace(path, data, sync=False)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, data, sync=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, json.dumps(value, separators=(",", ":")).encode(), sync=False)
 
 
 def is_locked(root: Path) -> bool:

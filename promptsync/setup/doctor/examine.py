@@ -33,8 +33,13 @@ def examine(place: Place) -> Iterator[Finding]:
     yield finding
     worktree: Worktree | None = None
     if config is not None:
-        worktree, findings = _prompts(config)
-        yield from findings
+        try:
+            worktree = scan(config.root, config.prompts)
+        except PromptsyncError as problem:
+            yield failed("prompts", problem)
+        else:
+            yield _files(config, worktree)
+            yield from _scope(config, worktree)
         yield from _git(config, worktree, place.variables)
         yield from _private(config)
     yield from check_registry(config, worktree, place)
@@ -125,15 +130,6 @@ def _config(directory: Path) -> tuple[Config | None, Finding]:
         f"include: {', '.join(config.include) or 'all'}",
     ]
     return config, ok("config", f"{path}, default remote {config.default_remote}", details)
-
-
-def _prompts(config: Config) -> tuple[Worktree | None, list[Finding]]:
-    """Return the prompt files, as far as they can be read."""
-    try:
-        worktree = scan(config.root, config.prompts)
-    except PromptsyncError as problem:
-        return None, [failed("prompts", problem)]
-    return worktree, [_files(config, worktree), *_scope(config, worktree)]
 
 
 def _files(config: Config, worktree: Worktree) -> Finding:

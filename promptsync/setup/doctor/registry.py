@@ -36,7 +36,6 @@ _KEY_NAME = "PROMPTLAYER_API_KEY"
 _VENDOR = "promptlayer.com"
 _PREFIX = "pl_"
 
-
 _SLOW = 3.0
 """Seconds from which an answer counts as slow."""
 
@@ -50,27 +49,20 @@ def check_registry(config: Config | None, worktree: Worktree | None, place: Plac
         if ":" not in (place.remote or place.base_url or ""):
             return
         config = Config(place.directory, place.directory / FILE_NAME)
-    project, finding = _remote(config, place)
-    yield finding
-    if project is None:
-        return
-    way = list(_way(project, place))
-    yield from way
-    if not place.offline and all(one.status is not Status.ERROR for one in way):
-        yield from _requests(project, worktree)
-
-
-def _remote(config: Config, place: Place) -> tuple[Project | None, Finding]:
-    """Return the working copy with its remote, which is not connected yet."""
     try:
         project = open_project(config, remote=place.remote, api_key=place.api_key, base_url=place.base_url)
         if not project.url.startswith(LOCAL):
             address(project.url)
     except UsageError as problem:
-        return None, failed("remote", problem)
+        yield failed("remote", problem)
+        return
     named = project.url if project.remote == project.url else f"{project.remote}, {project.url}"
     why = " (PROMPTLAYER_BASE_URL)" if place.base_url and not place.remote else ""
-    return project, ok("remote", f"{named}{why}")
+    yield ok("remote", f"{named}{why}")
+    way = list(_way(project, place))
+    yield from way
+    if not place.offline and all(one.status is not Status.ERROR for one in way):
+        yield from _requests(project, worktree)
 
 
 def _way(project: Project, place: Place) -> Iterator[Finding]:
