@@ -107,19 +107,8 @@ def parse(path: Path, data: bytes) -> Config:
     problems += _keys_in(loaded.text, path.name)
     if problems:
         raise InvalidConfig(path, problems)
-    return _config(path, loaded.value or {})
-
-
-def is_below(directory: str) -> bool:
-    """Whether a path, as it may stand in ``prompts:``, is below the directory of the configuration."""
-    parts = PurePosixPath(directory).parts
-    is_absolute = directory.startswith("/") or re.search(r"^[A-Za-z]:|\\", directory) is not None
-    return bool(parts) and ".." not in parts and not is_absolute
-
-
-def _config(path: Path, value: Mapping[str, Any]) -> Config:
+    value = loaded.value or {}
     remotes = _remotes(value)
-    limits = value.get("limits") or {}
     return Config(
         root=path.parent,
         path=path,
@@ -129,8 +118,15 @@ def _config(path: Path, value: Mapping[str, Any]) -> Config:
         include=tuple(value.get("include") or ()),
         labels=dict(value.get("labels") or {}),
         checks=tuple(value.get("checks") or ()),
-        limits_changes=float(limits.get("changes", 0.5)),
+        limits_changes=float((value.get("limits") or {}).get("changes", 0.5)),
     )
+
+
+def is_below(directory: str) -> bool:
+    """Whether a path, as it may stand in ``prompts:``, is below the directory of the configuration."""
+    parts = PurePosixPath(directory).parts
+    is_absolute = directory.startswith("/") or re.search(r"^[A-Za-z]:|\\", directory) is not None
+    return bool(parts) and ".." not in parts and not is_absolute
 
 
 def _remotes(value: Mapping[str, Any]) -> dict[str, RemoteConfig]:

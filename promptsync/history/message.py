@@ -24,6 +24,7 @@ _MARK = re.compile(
     r"(?:^|(?<=\s))\((?:([0-9a-f]{7,40})(\+)? )?v([1-9][0-9]{0,9})((?:\^(?:0|[1-9][0-9]{0,9})){0,3})\)\s*\Z"
 )
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_FLAG_HALVES = re.compile("[\U0001f1e6-\U0001f1ff]+\\Z")
 _ZERO_WIDTH_JOINER = "\u200d"
 
 
@@ -140,11 +141,5 @@ def _is_boundary(text: str, at: int) -> bool:
         return False
     if "\U0001f3fb" <= after <= "\U0001f3ff" or "\U000e0020" <= after <= "\U000e007f":
         return False
-    if _is_flag_half(before) and _is_flag_half(after):
-        halves = len(text[:at]) - len(text[:at].rstrip("".join(map(chr, range(0x1F1E6, 0x1F200)))))
-        return halves % 2 == 0
-    return True
-
-
-def _is_flag_half(character: str) -> bool:
-    return "\U0001f1e6" <= character <= "\U0001f1ff"
+    halves = _FLAG_HALVES.search(text[:at])
+    return halves is None or not _FLAG_HALVES.match(after) or len(halves[0]) % 2 == 0

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from promptsync.prompt.canonical import encode
 from promptsync.prompt.defaults import DEFAULT_FORMAT
 from promptsync.prompt.fields import readable
-from promptsync.prompt.lists import Inserted, Kept, keys_of, merged_order, moved_apart, slots
+from promptsync.prompt.lists import Inserted, keys_of, merged_order, moved_apart, slots
 from promptsync.prompt.merge_text import Clash, MergedText, merge_text
 from promptsync.prompt.prompt import as_blocks, plain
 
@@ -160,8 +160,13 @@ class FieldMerger:
         for place in places:
             if isinstance(place, Inserted):
                 merged += self._inserted(place, lists, path)
-            else:
-                merged += self._kept(place, lists, path)
+                continue
+            at = (place.base, place.ours, place.theirs)
+            items = (ABSENT if one is None else side[one] for side, one in zip(lists, at, strict=True))
+            index = next(one for one in (place.ours, place.theirs, place.base) if one is not None)
+            value = self._value(ThreeWay(*items), (*path, index))
+            if value is not ABSENT:
+                merged.append(value)
         return merged
 
     def _inserted(self, place: Inserted, lists: ThreeWay, path: Path) -> list[Any]:
@@ -174,13 +179,6 @@ class FieldMerger:
         values = ThreeWay(ABSENT, ours[0], theirs[0]) if single else ThreeWay(ABSENT, ours, theirs)
         self.conflict((*path, place.ours[0]), BOTH_ADDED, values)
         return ours
-
-    def _kept(self, place: Kept, lists: ThreeWay, path: Path) -> list[Any]:
-        places = (place.base, place.ours, place.theirs)
-        items = (ABSENT if at is None else side[at] for side, at in zip(lists, places, strict=True))
-        index = next(at for at in (place.ours, place.theirs, place.base) if at is not None)
-        value = self._value(ThreeWay(*items), (*path, index))
-        return [] if value is ABSENT else [value]
 
     def _named(self, lists: ThreeWay, path: Path) -> Any:
         """Merge a list of named items. The order of new items means nothing, but is kept."""

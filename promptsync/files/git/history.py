@@ -238,12 +238,9 @@ class History:
 
     def _line(self, command: str, *arguments: str) -> str | None:
         """Return the line that git prints, ``None`` when git fails."""
-        from git.exc import GitCommandError
-
-        try:
-            return str(self._git.execute(["git", command, *arguments]))
-        except GitCommandError:
-            return None
+        line = ["git", command, *arguments]
+        status, out, _ = self._git.execute(line, with_extended_output=True, with_exceptions=False)
+        return None if status else str(out)
 
     def _run(self, command: str, *arguments: str, **options: Any) -> bytes:
         from git.exc import GitCommandError
