@@ -95,19 +95,6 @@ class Subject:
     ) -> Problem:
         """Return a problem at a path, or at a line and column ``within`` the text at that path."""
         line, column = self.place(path, within) if within else self.position(path)
-        return self.problem_at(rule, line, column, message, hint=hint, severity=severity)
-
-    def problem_at(
-        self,
-        rule: str,
-        line: int,
-        column: int,
-        message: str,
-        *,
-        hint: str = "",
-        severity: Severity | None = None,
-    ) -> Problem:
-        """Return a problem at a line and column of the file."""
         level = severity or RULES[rule].severity
         return Problem(str(self.file.path), line, column, rule, message, level, hint)
 

@@ -115,7 +115,8 @@ def _secrets(subject: Subject) -> Iterator[Problem]:
         issuer = next(name for prefix, name in _ISSUERS.items() if key.startswith(prefix))
         message = f"This looks like a secret key of {issuer} ({key[:6]}…)."
         hint = "Remove it, and revoke it if it was committed."
-        yield subject.problem_at("api-key", *_line(source, found.start()), message, hint=hint)
+        place = _line(source, found.start())
+        yield Problem(str(subject.file.path), *place, "api-key", message, hint=hint)
 
 
 def _is_random(key: str) -> bool:

@@ -71,7 +71,11 @@ def unified(old: str, new: str, context: int = 3) -> list[DiffLine]:
             lines.append(DiffLine("hunk", f"@@ -{old_range} +{new_range} @@"))
             for tag, low, high, new_low, new_high in group:
                 block = before[low:high], after[new_low:new_high]
-                lines += _context(*block) if tag == "equal" else _changed(*block)
+                if tag == "equal":
+                    pairs = zip(*block, strict=True)
+                    lines += [DiffLine("context", our.text, our.number, their.number) for our, their in pairs]
+                else:
+                    lines += _changed(*block)
     return lines
 
 
@@ -122,11 +126,6 @@ def _range(pieces: Sequence[_Piece]) -> str:
         return "0,0"
     first, last = pieces[0].number, pieces[-1].number
     return str(first) if first == last else f"{first},{last - first + 1}"
-
-
-def _context(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[DiffLine]:
-    pairs = zip(before, after, strict=True)
-    return [DiffLine("context", our.text, our.number, their.number) for our, their in pairs]
 
 
 def _changed(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[DiffLine]:

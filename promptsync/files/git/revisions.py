@@ -139,11 +139,7 @@ class Revisions:
             write_json(self._cache_path, value)
 
     def _follow(
-        self,
-        name: str,
-        path: str,
-        by_path: Mapping[str, Sequence[int]],
-        removed: Mapping[str, Sequence[int]],
+        self, name: str, path: str, by_path: Mapping[str, Sequence[int]], removed: Mapping[str, Sequence[int]]
     ) -> list[int]:
         changes = self._changes
         found: set[int] = set()

@@ -67,12 +67,7 @@ class Record:
         return found if isinstance(found, int) else None
 
     def update(
-        self,
-        url: str,
-        workspace_id: int | None,
-        entries: Mapping[str, Entry],
-        *,
-        gone: Iterable[str] = (),
+        self, url: str, workspace_id: int | None, entries: Mapping[str, Entry], *, gone: Iterable[str] = ()
     ) -> None:
         """Remember ``entries``, forget ``gone``, and write the file.
 
