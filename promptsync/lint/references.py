@@ -30,8 +30,8 @@ class Snippets:
 
     def __init__(self, subjects: Sequence[Subject], known: Known) -> None:
         self.known = known
-        self.templates: dict[str, Mapping[str, Any]] = dict(known.templates)
-        self.templates.update({subject.prompt.name: subject.template for subject in subjects})
+        own = {subject.prompt.name: subject.template for subject in subjects}
+        self.templates: dict[str, Mapping[str, Any]] = {**known.templates, **own}
         self._used: dict[str, list[Reference]] = {}
 
     @cached_property

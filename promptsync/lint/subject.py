@@ -134,11 +134,7 @@ def texts_of(template: Mapping[str, Any]) -> Iterator[Text]:
 
 def messages_of(template: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield the messages that are objects, with their indexes."""
-    messages = template.get("messages")
-    if isinstance(messages, list | tuple):
-        for index, message in enumerate(messages):
-            if isinstance(message, Mapping):
-                yield index, message
+    return blocks_of(template.get("messages"))
 
 
 def blocks_of(content: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -10,12 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
-from promptsync.prompt.text_diff import LONG_LINE, sentences, words
-
-_BIG = 2_000
-"""Number of lines from which difflib may skip frequent lines, because pairing them takes quadratic time."""
+from promptsync.prompt.text_diff import LONG_LINE, matcher_of, sentences, words
 
 Pieces = Sequence[str]
 
@@ -152,9 +148,8 @@ def _settled(base: str, ours: str, theirs: str) -> str | Clash:
 
 
 def _matches(old: Pieces, new: Pieces) -> dict[int, int]:
-    matcher = SequenceMatcher(None, old, new, autojunk=len(old) + len(new) > _BIG)
     return {
         block.a + offset: block.b + offset
-        for block in matcher.get_matching_blocks()
+        for block in matcher_of(old, new).get_matching_blocks()
         for offset in range(block.size)
     }

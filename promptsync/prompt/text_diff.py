@@ -7,7 +7,7 @@ end in ``\\n`` alone, as in git: other line separators are part of the text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import accumulate
@@ -57,12 +57,7 @@ class _Piece:
 def unified(old: str, new: str, context: int = 3) -> list[DiffLine]:
     """Return the hunks of the difference, none if the texts are equal."""
     before, after = _pieces(old, new)
-    matcher = SequenceMatcher(
-        None,
-        [(piece.text, piece.end) for piece in before],
-        [(piece.text, piece.end) for piece in after],
-        autojunk=len(before) + len(after) > _BIG,
-    )
+    matcher = matcher_of(*([(piece.text, piece.end) for piece in side] for side in (before, after)))
     lines: list[DiffLine] = []
     if old != new:
         for group in matcher.get_grouped_opcodes(context):
@@ -91,10 +86,9 @@ def _pieces(old: str, new: str) -> tuple[list[_Piece], list[_Piece]]:
     if not (before and after) or before[-1][1] == after[-1][1]:
         # Most prompts do not end in a line break, so that is worth a note only if the two sides differ.
         before, after = ([(line, "\n") for line, _ in lines] for lines in (before, after))
-    big = len(before) + len(after) > _BIG
     left: list[_Piece] = []
     right: list[_Piece] = []
-    for tag, low, high, new_low, new_high in SequenceMatcher(None, before, after, big).get_opcodes():
+    for tag, low, high, new_low, new_high in matcher_of(before, after).get_opcodes():
         block = [*before[low:high], *after[new_low:new_high]]
         cut = tag != "equal" and any(len(text) > LONG_LINE for text, _ in block)
         for index in range(low, high):
@@ -171,16 +165,19 @@ def emphasis(old: str, new: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
     before, after = words(old), words(new)
     if not old or not new or len(before) + len(after) > _MOST_WORDS or _ratio(before, after) < _ALIKE:
         return (), ()
-    # Without difflib's heuristic, a text that repeats its words takes quadratic time.
-    matcher = SequenceMatcher(None, before, after, autojunk=len(before) + len(after) > _BIG)
     removed: list[Span] = []
     added: list[Span] = []
     starts, new_starts = (list(accumulate(map(len, side), initial=0)) for side in (before, after))
-    for tag, low, high, new_low, new_high in matcher.get_opcodes():
+    for tag, low, high, new_low, new_high in matcher_of(before, after).get_opcodes():
         if tag != "equal":
             removed.append((starts[low], starts[high]))
             added.append((new_starts[new_low], new_starts[new_high]))
     return _joined(removed, old), _joined(added, new)
+
+
+def matcher_of(old: Sequence[Hashable], new: Sequence[Hashable]) -> SequenceMatcher[Hashable]:
+    """Return a matcher. In big sequences it skips frequent items, because pairing them takes quadratic time."""
+    return SequenceMatcher(None, old, new, autojunk=len(old) + len(new) > _BIG)
 
 
 def words(text: str) -> list[str]:

@@ -62,13 +62,11 @@ def delete(root: Path, path: str, *, within: str = "") -> None:
         target = _inside(root, path, within)
         target.unlink(missing_ok=True)
         top = (root / within).resolve()
-        for folder in target.parents:
-            if folder == top or not folder.is_relative_to(top):
-                break
-            try:
+        with contextlib.suppress(OSError):
+            for folder in target.parents:
+                if folder == top or not folder.is_relative_to(top):
+                    break
                 folder.rmdir()
-            except OSError:
-                break
 
 
 def backup(root: Path, path: str, stamp: str) -> Path:
