@@ -176,7 +176,7 @@ def emphasis(old: str, new: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
 
 
 def matcher_of(old: Sequence[Hashable], new: Sequence[Hashable]) -> SequenceMatcher[Hashable]:
-    """Return a matcher. In big sequences it skips frequent items, because pairing them takes quadratic time."""
+    """Return a matcher. In big sequences it skips frequent items, whose pairing takes quadratic time."""
     return SequenceMatcher(None, old, new, autojunk=len(old) + len(new) > _BIG)
 
 
