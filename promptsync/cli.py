@@ -19,7 +19,7 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output, streams
 
 if TYPE_CHECKING:
-    from promptsync.registry.protocol import Waits
+    from promptsync.registry.timeouts import Timeouts
 
 GROUPS = {
     "Start": {
@@ -121,12 +121,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(run(arguments, os.environ))
 
 
-def run(arguments: Sequence[str], environ: Mapping[str, str], *, waits: Waits | None = None) -> int:
+def run(arguments: Sequence[str], environ: Mapping[str, str], *, timeouts: Timeouts | None = None) -> int:
     """Run one command line, print its output and return its exit code.
 
     ``waits`` says how long to wait for a registry.
     """
-    session = Session(_environment(environ), waits=waits)
+    session = Session(_environment(environ), timeouts=timeouts)
     if instruction := environ.get("_PROMPTSYNC_COMPLETE"):  # a shell completes a word
         from promptsync.commands.shared.completion import complete
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptsync.compare.changed import Changed, changed_since
+from promptsync.compare.changes_since import ChangedPrompts, changed_since
 from promptsync.compare.project import open_project
 from promptsync.files.config import load
 from promptsync.files.worktree import scan
@@ -63,7 +63,7 @@ class Copy:
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
 
-    def changed(self, since: str | None = None) -> Changed:
+    def changed(self, since: str | None = None) -> ChangedPrompts:
         config = load(self.root / "promptsync.yaml")
         with open_project(config) as project:
             return changed_since(project, scan(config.root, config.prompts), since)

@@ -29,7 +29,7 @@ from promptsync.compare.project import Project, open_project
 from promptsync.files.config import load
 from promptsync.files.schema import schema
 from promptsync.registry.promptlayer import parse
-from promptsync.registry.protocol import Waits
+from promptsync.registry.timeouts import Timeouts
 from promptsync.server.app import create_app
 
 Fault = Callable[[Seen, Callable[[Seen], Reply]], Reply | None]
@@ -77,7 +77,7 @@ class _Terminal(io.StringIO):
         return True
 
 
-SHORT_WAITS = Waits(first_retry=0.001, read_back=0.02)
+SHORT_WAITS = Timeouts(first_retry=0.001, read_back=0.02)
 """Next to nothing between attempts."""
 
 
@@ -91,7 +91,7 @@ class World:
     faults: list[Fault] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    waits: Waits = SHORT_WAITS
+    timeouts: Timeouts = SHORT_WAITS
 
     # -- the working copy -------------------------------------------------------------------------------
 
@@ -111,7 +111,7 @@ class World:
         out = io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             environ = {"PROMPTLAYER_API_KEY": KEY, **environ}
-            code = run(["-C", str(self.root), *arguments], environ, waits=self.waits)
+            code = run(["-C", str(self.root), *arguments], environ, timeouts=self.timeouts)
         assert "Traceback" not in err.getvalue()
         return Run(code, out.getvalue(), err.getvalue(), arguments[0])
 

@@ -20,7 +20,7 @@ class NoSuchItem(UsageError):
     code = "not-found"
 
 
-class Item(Protocol):
+class CatalogueItem(Protocol):
     """Anything with a name and an id."""
 
     @property
@@ -30,7 +30,7 @@ class Item(Protocol):
     def name(self) -> str: ...
 
 
-ItemT = TypeVar("ItemT", bound=Item)
+ItemT = TypeVar("ItemT", bound=CatalogueItem)
 
 _PROMPT_STEP: Final = "PROMPT_TEMPLATE"
 _HOLDERS: Final = ("template", "prompt_template", "prompt")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from promptsync.checks.select import (
+from promptsync.checks.assignment import (
     AgentCheck,
     EvaluationCheck,
     Selection,
@@ -14,9 +14,9 @@ from promptsync.checks.select import (
     select_checks,
     with_variables,
 )
-from promptsync.compare.changed import Changed, changed_since
-from promptsync.compare.equal import ListComparison, digest_beside
+from promptsync.compare.changes_since import ChangedPrompts, changed_since
 from promptsync.compare.gather import list_all
+from promptsync.compare.list_equality import ListComparison, digest_beside
 from promptsync.compare.project import Project
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
@@ -81,7 +81,7 @@ def choose_changed(
     return Choice(selection, changed.names, changed.since, without, unpublished, bound)
 
 
-def _unpublished(changed: Changed, versions: Mapping[str, int]) -> dict[str, str]:
+def _unpublished(changed: ChangedPrompts, versions: Mapping[str, int]) -> dict[str, str]:
     found = {}
     for one in changed.prompts:
         if one.name in changed.names and one.name not in versions:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from promptsync.checks.agents import AgentRun
+from promptsync.checks.assignment import AgentCheck, Check, EvaluationCheck
 from promptsync.checks.batch import Run, Status
 from promptsync.checks.evaluations import EvaluationRun
-from promptsync.checks.select import AgentCheck, Check, EvaluationCheck
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, RemoteError
 
 ALLOW_UNSCORED = "--allow-unscored accepts evaluations without a score"

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptsync.checks.agents import AgentBatch, AgentOrder
+from promptsync.checks.assignment import EvaluationCheck, Found
 from promptsync.checks.batch import Patience, Progress, Status, complete, finish, poll, run_together
-from promptsync.checks.bind import Binder
 from promptsync.checks.catalogue import Evaluation, NoSuchItem, list_evaluations, pick
 from promptsync.checks.evaluations import EvaluationBatch, EvaluationRun, missed_cells
 from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard
-from promptsync.checks.select import EvaluationCheck, Found
+from promptsync.checks.run_versions import Binder
 from promptsync.errors import AnswerIsNo, PromptsyncError, RemoteError
 from promptsync.registry.errors import NotFound
 

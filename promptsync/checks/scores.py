@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from promptsync.checks.assignment import select_checks
 from promptsync.checks.catalogue import Evaluation, PastRun, list_evaluations
 from promptsync.checks.evaluations import EvaluationRun, as_reported, with_score
-from promptsync.checks.select import select_checks
 from promptsync.compare.select import NoSuchPrompt, find_prompt
 from promptsync.errors import RemoteError
 from promptsync.files.worktree import scan
@@ -64,7 +64,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class ScoreHistory:
     """The scores of one prompt. ``apart`` are runs without a version of it or without a score.
 
     ``versions`` are those that a run names, if the registry still has them. ``missing`` are evaluations that
@@ -91,7 +91,7 @@ class _Wanted:
     missing: tuple[str, ...]
 
 
-def score_history(project: Project, name: str, *, newest: int = NEWEST) -> History:
+def score_history(project: Project, name: str, *, newest: int = NEWEST) -> ScoreHistory:
     """Return the scores of the ``newest`` runs of each evaluation of a prompt. Starts nothing.
 
     Its evaluations are those that its file and the configuration name; if there are none, all whose last run
@@ -108,7 +108,7 @@ def score_history(project: Project, name: str, *, newest: int = NEWEST) -> Histo
     runs = [run for run in read if run.version is not None or run.evaluation_id in wanted.named]
     scored = [run for run in runs if run.version is not None and run.score is not None]
     series = [_series(one, wanted.minimums.get(one.id), scored) for one in wanted.evaluations]
-    return History(
+    return ScoreHistory(
         name,
         tuple(one for one in series if one.runs),
         _versions(project, listed, scored),

@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from promptsync.checks.agents import AgentOrder
+from promptsync.checks.assignment import Found, find_checks
 from promptsync.checks.catalogue import list_agents
 from promptsync.checks.choose import Choice, choose_agents
 from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.checks.run import run_checks
-from promptsync.checks.select import Found, find_checks
 from promptsync.checks.trace import Traced, attach_traces, git_trace, with_trace
 from promptsync.commands.shared.checks import (
     BLANK,

@@ -176,7 +176,7 @@ def _options(session: Session, project: Project, label: str, given: dict[str, An
     since = resolve_since(session, given["since"], required=False)
     touched = None
     if since is not None:
-        from promptsync.compare.changed import changed_since
+        from promptsync.compare.changes_since import changed_since
         from promptsync.files.worktree import scan
 
         worktree = scan(project.root, project.config.prompts)

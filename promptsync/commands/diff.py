@@ -94,7 +94,7 @@ def _differences(
     project: Project, directory: Path, names: Sequence[str], at: At
 ) -> tuple[list[Difference], Problems]:
     if at or any(map(may_have_version, names)):
-        from promptsync.compare.between import differences_between
+        from promptsync.compare.two_states import differences_between
         from promptsync.files.worktree import scan
 
         worktree = scan(project.root, project.config.prompts)
@@ -108,7 +108,7 @@ def _differences(
 
 
 def _since(project: Project, names: Sequence[str], since: str) -> tuple[list[Difference], Problems]:
-    from promptsync.compare.changed import differences_since
+    from promptsync.compare.changes_since import differences_since
     from promptsync.files.worktree import scan
 
     worktree = scan(project.root, project.config.prompts)

@@ -11,7 +11,7 @@ from promptsync import __version__
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import PromptsyncError
 from promptsync.setup.doctor.examine import examine
-from promptsync.setup.doctor.finding import Finding, Place, ok
+from promptsync.setup.doctor.finding import Finding, FindingPlace, ok
 from promptsync.setup.doctor.registry import VARIABLES
 from promptsync.show.doctor import show_findings
 from promptsync.show.outcome import Outcome
@@ -38,11 +38,11 @@ def command(session: Session, offline: bool) -> Outcome:
     return show_findings(findings, quiet=session.quiet, verbose=bool(session.verbose))
 
 
-def _place(session: Session, offline: bool) -> Place:
+def _place(session: Session, offline: bool) -> FindingPlace:
     environment = session.environment
     given = {name: environment.secret(name) for name in VARIABLES}
     known = {name: environment.variables[name] for name in _GITHUB if name in environment.variables}
-    return Place(
+    return FindingPlace(
         directory=session.directory.resolve(),
         remote=session.remote or environment.remote,
         base_url=environment.base_url,

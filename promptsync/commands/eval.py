@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptsync.checks.assignment import find_checks
 from promptsync.checks.catalogue import list_evaluations
 from promptsync.checks.choose import choose_evaluations
 from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.checks.run import run_checks, show_run
-from promptsync.checks.select import find_checks
 from promptsync.commands.shared.checks import (
     BLANK,
     changed_checks,
@@ -42,7 +42,7 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.checks.scores import History
+    from promptsync.checks.scores import ScoreHistory
 
 
 @verb_group("eval", short_help="List, run and show evaluations.")
@@ -234,7 +234,7 @@ def _show_history(session: Session, name: str, plot: Path | None, max_count: int
     return Outcome(lines, {**BLANK, "history": history_body(history)})
 
 
-def _drawing_to(path: Path) -> Callable[[History], None]:
+def _drawing_to(path: Path) -> Callable[[ScoreHistory], None]:
     """Return a function that draws a history to a file. Raises ``PromptsyncError`` if that is impossible."""
     from promptsync.files.state.disk import check_place, replace
     from promptsync.show.plot import picture, picture_format
@@ -242,7 +242,7 @@ def _drawing_to(path: Path) -> Callable[[History], None]:
     kind = picture_format(path)
     check_place(path)
 
-    def draw(history: History) -> None:
+    def draw(history: ScoreHistory) -> None:
         if not history.series:
             raise AnswerIsNo(
                 f"nothing to draw: no run has a score for a version of {history.name!r}",

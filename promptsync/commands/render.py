@@ -18,8 +18,8 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.select import At
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.inspect.render import Rendering, RenderOptions, render_prompts
-from promptsync.prompt.fill import mappings
 from promptsync.prompt.snippets import is_text_block
+from promptsync.prompt.variables import mappings
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 

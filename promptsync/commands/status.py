@@ -105,7 +105,7 @@ def _with_changed(project: Project, snapshot: Snapshot, outcome: Outcome, since:
             code="invalid-file",
         )
         return replace(outcome, error=error)
-    from promptsync.compare.changed import changed_since
-    from promptsync.show.changed import with_changed
+    from promptsync.compare.changes_since import changed_since
+    from promptsync.show.changes_since import with_changed
 
     return with_changed(outcome, changed_since(project, snapshot.worktree, since))

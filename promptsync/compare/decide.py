@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from promptsync.compare.equal import ListComparison, digest_beside
 from promptsync.compare.histories import Histories, History
+from promptsync.compare.list_equality import ListComparison, digest_beside
 from promptsync.compare.origin import keys_in, origin_of
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
@@ -16,11 +16,12 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.record import Entry
 from promptsync.files.worktree import Worktree
 from promptsync.history.decide import Relation
-from promptsync.history.key import identity
 from promptsync.history.message import parse_mark
+from promptsync.history.synced_key import identity
 from promptsync.parallel import mapped
-from promptsync.prompt.canonical import digest, tag_set
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, RemoteVersion
+from promptsync.prompt.tags import tag_set
 
 TEXT_STATES = {
     Relation.EQUAL: State.IN_SYNC,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from promptsync.compare.equal import ListComparison
+from promptsync.compare.list_equality import ListComparison
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State

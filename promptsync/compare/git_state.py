@@ -8,7 +8,7 @@ from typing import Final
 
 from promptsync.compare.decide import too_shallow
 from promptsync.errors import PromptsyncError, UsageError
-from promptsync.files.git.history import History
+from promptsync.files.git.history import GitHistory
 
 NOTHING: Final = "0" * 40
 """Git's name for no commit at all: the state before the first one."""
@@ -17,7 +17,7 @@ _ZEROS: Final = re.compile(r"0{40}|0{64}")
 _ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-def find_state(history: History, since: str) -> str | None:
+def find_state(history: GitHistory, since: str) -> str | None:
     """Return the full id of the commit that ``since`` names, ``None`` for the state before the first one.
 
     ``REF...`` is the last commit that REF and ``HEAD`` share. Raises a ``PromptsyncError`` that says what to
@@ -62,7 +62,7 @@ def _read(since: str) -> tuple[str, bool]:
     return revision, shared
 
 
-def _missing(history: History, revision: str) -> PromptsyncError:
+def _missing(history: GitHistory, revision: str) -> PromptsyncError:
     if history.shallow:
         return too_shallow(f"what changed since {revision}, which is not in it")
     branch = revision.removeprefix("origin/")
@@ -72,7 +72,7 @@ def _missing(history: History, revision: str) -> PromptsyncError:
     return UsageError(f"this clone has no commit {revision}", hint=hint, code="unknown-revision")
 
 
-def _no_base(history: History, revision: str) -> PromptsyncError:
+def _no_base(history: GitHistory, revision: str) -> PromptsyncError:
     if history.shallow:
         return too_shallow(f"where {revision} and HEAD parted")
     return UsageError(

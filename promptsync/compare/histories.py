@@ -16,12 +16,13 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, decide
 from promptsync.history.graph import Contents, Missing, Version
 from promptsync.history.includes import LocalSide, RemoteSide
-from promptsync.history.key import Key, identity, make_key
 from promptsync.history.passed_over import Outline, PassedOver, outline, passed_over
 from promptsync.history.revisions import Revision, RevisionGraph
+from promptsync.history.synced_key import Key, identity, make_key
 from promptsync.parallel import mapped
-from promptsync.prompt.canonical import comparable, digest, tag_set
+from promptsync.prompt.canonical import comparable, digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
+from promptsync.prompt.tags import tag_set
 from promptsync.registry.errors import NotFound
 
 _Answer = TypeVar("_Answer")

@@ -7,7 +7,8 @@ from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.files.names import broken_names
 from promptsync.files.worktree import scan
-from promptsync.prompt.canonical import digest, tag_set
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.tags import tag_set
 
 
 def offline_snapshot(project: Project) -> Snapshot:

@@ -9,9 +9,9 @@ from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Origin
 from promptsync.files.git.revisions import FileRevision, Lineage
 from promptsync.files.prompt_file import PromptFile
-from promptsync.history.key import Key, parse_key
-from promptsync.prompt.canonical import tag_set
+from promptsync.history.synced_key import Key, parse_key
 from promptsync.prompt.prompt import Local
+from promptsync.prompt.tags import tag_set
 
 
 def keys_in(synced: Mapping[str, Sequence[str]], project: Project) -> tuple[Key, ...]:

@@ -15,9 +15,10 @@ from promptsync.files.state.record import FileCache, Record
 from promptsync.registry.address import LOCAL, address
 
 if TYPE_CHECKING:
-    from promptsync.files.git.history import History
+    from promptsync.files.git.history import GitHistory
     from promptsync.files.git.revisions import Revisions
-    from promptsync.registry.protocol import Registry, Waits
+    from promptsync.registry.protocol import Registry
+    from promptsync.registry.timeouts import Timeouts
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are (0: unknown)."""
@@ -42,9 +43,9 @@ class Project:
     model: Any = None
     progress: Progress = no_progress
     on_wait: Callable[[str], None] | None = None
-    waits: Waits | None = None
+    timeouts: Timeouts | None = None
     _registry: Registry | None = field(default=None, init=False, repr=False)
-    _history: History | None = field(default=None, init=False, repr=False)
+    _history: GitHistory | None = field(default=None, init=False, repr=False)
     _looked_for_history: bool = field(default=False, init=False, repr=False)
 
     @property
@@ -59,12 +60,12 @@ class Project:
         return self._registry
 
     @property
-    def history(self) -> History | None:
+    def history(self) -> GitHistory | None:
         """The git history of the working copy, ``None`` outside of git. Loads git on first use."""
         if not self._looked_for_history:
-            from promptsync.files.git.history import History
+            from promptsync.files.git.history import GitHistory
 
-            self._history = History.find(self.root, self.config.prompts)
+            self._history = GitHistory.find(self.root, self.config.prompts)
             self._looked_for_history = True
         return self._history
 
@@ -124,7 +125,7 @@ def open_project(
     model: Any = None,
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] | None = None,
-    waits: Waits | None = None,
+    timeouts: Timeouts | None = None,
 ) -> Project:
     """Return the project for a remote, given by its name in the config or by its URL.
 
@@ -136,7 +137,7 @@ def open_project(
     known = config.remotes.get(wanted)
     if known is not None:
         fixtures = config.root / known.fixtures if known.fixtures else None
-        return Project(config, wanted, known.url, api_key, fixtures, model, progress, on_wait, waits)
+        return Project(config, wanted, known.url, api_key, fixtures, model, progress, on_wait, timeouts)
     if ":" not in wanted:
         names = ", ".join(sorted(config.remotes)) or "none"
         raise UsageError(
@@ -144,7 +145,7 @@ def open_project(
             hint=f"use one of its remotes ({names}) or a URL",
         )
     named = next((item.name for item in config.remotes.values() if item.url == wanted), wanted)
-    return Project(config, named, wanted, api_key, None, model, progress, on_wait, waits)
+    return Project(config, named, wanted, api_key, None, model, progress, on_wait, timeouts)
 
 
 def connect(project: Project) -> Registry:
@@ -154,7 +155,7 @@ def connect(project: Project) -> Registry:
     cache = FileCache(project.root)
     if not project.url.startswith(LOCAL):
         return open_remote(
-            project.url, project.api_key, cache=cache, waits=project.waits, on_wait=project.on_wait
+            project.url, project.api_key, cache=cache, timeouts=project.timeouts, on_wait=project.on_wait
         )
     database = project.database
     if database.parent == project.root.resolve() / DIRECTORY:
@@ -167,6 +168,6 @@ def connect(project: Project) -> Registry:
         fixtures=fixtures,
         model=project.model,
         cache=cache,
-        waits=project.waits,
+        timeouts=project.timeouts,
         on_wait=project.on_wait,
     )

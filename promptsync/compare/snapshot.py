@@ -10,8 +10,8 @@ from promptsync.compare.state import State
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
-from promptsync.prompt.canonical import tag_set
 from promptsync.prompt.prompt import Listed, Problem, Prompt, RemoteVersion
+from promptsync.prompt.tags import tag_set
 
 if TYPE_CHECKING:
     from promptsync.compare.histories import History

@@ -49,7 +49,7 @@ def with_tags(text: State, base: Tags | None, ours: Tags, theirs: Tags | None) -
         return State.ALTERED if text is State.IN_SYNC and ours else text
     if ours == theirs or text is State.DIVERGED:
         return text
-    from promptsync.prompt.merge import merged_tags  # which the usual case of equal tags does without
+    from promptsync.prompt.tags import merged_tags
 
     merged = merged_tags(base, ours, theirs) if base is not None else None
     if merged == ours and text in (State.IN_SYNC, State.AHEAD, State.ALTERED):

@@ -17,7 +17,7 @@ from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.take_back import LiveSnippets
 from promptsync.errors import PromptsyncError, Refused
 from promptsync.labels.apply import apply_changes, failure
-from promptsync.labels.plan import Change
+from promptsync.labels.plan import LabelChange
 from promptsync.prompt.labels import previous_name
 from promptsync.push.apply import apply_push
 
@@ -49,7 +49,7 @@ class _Deploy:
         self._gate = gate
         self._moves = Moves(project, plan.label, plan.survey.releases)
         self._live = LiveSnippets(project, plan.live, clock)
-        self._forgotten: list[Change] = []
+        self._forgotten: list[LabelChange] = []
         self.receipt = DeployReceipt(plan)
 
     def run(self) -> DeployReceipt:
@@ -87,7 +87,7 @@ class _Deploy:
         """
         remembered = previous_name(self._plan.label)
         changes = [
-            Change(member.name, member.template_id, remembered, member.previous, None)
+            LabelChange(member.name, member.template_id, remembered, member.previous, None)
             for member in self._plan.survey.releases
             if remembered is not None and member.forgets and member.template_id is not None
         ]

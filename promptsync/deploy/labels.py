@@ -9,8 +9,8 @@ from dataclasses import replace
 from promptsync.compare.project import Project
 from promptsync.deploy.members import Member
 from promptsync.errors import PromptsyncError, RemoteError
-from promptsync.labels.apply import Changed, Stopped, apply_changes, failure
-from promptsync.labels.plan import Change
+from promptsync.labels.apply import ChangedLabel, Stopped, apply_changes, failure
+from promptsync.labels.plan import LabelChange
 from promptsync.prompt.labels import previous_after, previous_name, unchecked_name
 
 
@@ -25,23 +25,23 @@ class Moves:
         self._project = project
         self._label = label
         self._releases = releases
-        self._moved: dict[str, Change] = {}
-        self._told: dict[str, Changed] = {}
+        self._moved: dict[str, LabelChange] = {}
+        self._told: dict[str, ChangedLabel] = {}
         self._marked = {member.name for member in releases if member.is_moved}
         self.versions = {member.name: member.version for member in releases}
         self.ids = {member.name: member.template_id for member in releases if member.template_id is not None}
 
     @property
-    def told(self) -> Mapping[str, Changed]:
+    def told(self) -> Mapping[str, ChangedLabel]:
         """What became of the label of each prompt for which something was tried."""
         return self._told
 
     @property
-    def all_told(self) -> list[Changed]:
+    def all_told(self) -> list[ChangedLabel]:
         """What became of the label of every release; empty while nothing was tried."""
         if not self._told:
             return []
-        return [self._told.get(one.name) or Changed(self._planned(one), False) for one in self._releases]
+        return [self._told.get(one.name) or ChangedLabel(self._planned(one), False) for one in self._releases]
 
     def release(self, members: Sequence[Member]) -> PromptsyncError | None:
         """Move the label of each to the version that it is to have: all, or none and why."""
@@ -51,7 +51,7 @@ class Moves:
     def create(self, members: Sequence[Member]) -> PromptsyncError | None:
         """Give prompts without the label the label, at what is there: all, or none and why."""
         changes = [
-            Change(one.name, one.template_id, self._label, None, one.latest)
+            LabelChange(one.name, one.template_id, self._label, None, one.latest)
             for one in members
             if one.template_id is not None
         ]
@@ -59,7 +59,7 @@ class Moves:
 
     def was_created(self, name: str, version: int) -> None:
         """Take note of a label that a new prompt got with its first version."""
-        self._note(Changed(Change(name, self.ids[name], self._label, None, version), True))
+        self._note(ChangedLabel(LabelChange(name, self.ids[name], self._label, None, version), True))
 
     def mark_unchecked(self, members: Sequence[Member]) -> PromptsyncError | None:
         """Mark what gets the label before it is checked: the next deploy checks it, if this one is killed."""
@@ -88,8 +88,8 @@ class Moves:
         found = self._project.registry.prompts.list(label=unchecked_name(self._label))
         return {one.name: one.version for one in found}
 
-    def _mark(self, name: str, old: int | None, new: int | None) -> Change:
-        return Change(name, self.ids[name], unchecked_name(self._label), old, new)
+    def _mark(self, name: str, old: int | None, new: int | None) -> LabelChange:
+        return LabelChange(name, self.ids[name], unchecked_name(self._label), old, new)
 
     def take_back(self) -> None:
         """Move everything back to where it was before the deploy, as far as that goes."""
@@ -104,7 +104,7 @@ class Moves:
             self._note_back(one)
         self._unmark({name for name in self._marked & self._told.keys() if not self._told[name].moved})
 
-    def _make(self, changes: Sequence[Change]) -> PromptsyncError | None:
+    def _make(self, changes: Sequence[LabelChange]) -> PromptsyncError | None:
         if not changes:
             return None
         try:
@@ -117,28 +117,28 @@ class Moves:
             self._note(one)
         return failure(self._project, done)
 
-    def _note(self, done: Changed) -> None:
+    def _note(self, done: ChangedLabel) -> None:
         """Remember a move: from where the label was at first to where it is now."""
         change = done.change
         first = self._moved.get(change.name)
         if first is not None:
             ways = (first.previous[0], change.previous[1])
-            change = Change(change.name, change.template_id, change.label, first.old, change.new, ways)
+            change = LabelChange(change.name, change.template_id, change.label, first.old, change.new, ways)
         if done.moved and change.old != change.new:
             self._moved[change.name] = change
         self._told[change.name] = replace(done, change=change)
 
-    def _note_back(self, undone: Changed) -> None:
+    def _note_back(self, undone: ChangedLabel) -> None:
         name = undone.change.name
         change = self._moved[name]
         if undone.moved:
             del self._moved[name]
             reason = self._told[name].reason or "moved back"
-            self._told[name] = Changed(change, False, reason, is_undone=True)
+            self._told[name] = ChangedLabel(change, False, reason, is_undone=True)
         else:
-            self._told[name] = Changed(change, True, note=f"could not be moved back: {undone.reason}")
+            self._told[name] = ChangedLabel(change, True, note=f"could not be moved back: {undone.reason}")
 
-    def _change(self, member: Member, moved: Change | None) -> Change:
+    def _change(self, member: Member, moved: LabelChange | None) -> LabelChange:
         old = moved.new if moved is not None else member.released
         kept = None if member.forgets else member.previous
         now = moved.previous[1] if moved is not None else kept
@@ -146,8 +146,8 @@ class Moves:
         # where the label was before the deploy is the way back, not where it was put for the proof
         has_way_back = previous_name(self._label) is not None
         after = previous_after(member.released, new, kept) if has_way_back else None
-        return Change(member.name, self.ids[member.name], self._label, old, new, (now, after))
+        return LabelChange(member.name, self.ids[member.name], self._label, old, new, (now, after))
 
-    def _planned(self, member: Member) -> Change:
+    def _planned(self, member: Member) -> LabelChange:
         new = self.versions[member.name]
-        return Change(member.name, self.ids.get(member.name, 0), self._label, member.released, new)
+        return LabelChange(member.name, self.ids.get(member.name, 0), self._label, member.released, new)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptsync.checks.select import Found, Selection, find_checks, select_checks
+from promptsync.checks.assignment import Found, Selection, find_checks, select_checks
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.deploy.live_snippets import LiveSnippet, beforehand, check_live, live_snippets

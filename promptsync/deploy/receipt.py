@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from promptsync.deploy.members import OnHold
 from promptsync.deploy.plan import DeployPlan
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, Refused
-from promptsync.labels.apply import Changed
+from promptsync.labels.apply import ChangedLabel
 from promptsync.push.receipt import PushReceipt
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class DeployReceipt:
     plan: DeployPlan
     push: PushReceipt = field(default_factory=PushReceipt)
     results: CheckResults | None = None
-    labels: Sequence[Changed] = ()
+    labels: Sequence[ChangedLabel] = ()
     live: Sequence[LiveTime] = ()
     unsettled: list[str] = field(default_factory=list)
     is_released: bool = False

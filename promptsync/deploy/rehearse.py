@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from promptsync.checks.assignment import Found, Selection, find_checks
 from promptsync.checks.catalogue import list_agents, list_evaluations
-from promptsync.checks.select import Found, Selection, find_checks
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import labels_of_prompt
 from promptsync.compare.project import Project

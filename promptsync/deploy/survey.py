@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from promptsync.compare.decide import TEXT_STATES
-from promptsync.compare.equal import digest_beside
 from promptsync.compare.gather import gather
 from promptsync.compare.histories import read_version
+from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.project import Project
 from promptsync.compare.select import check_names
 from promptsync.compare.snapshot import Item, Snapshot

@@ -10,7 +10,7 @@ from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.receipt import LiveTime
 from promptsync.errors import RemoteError
 from promptsync.history.message import make_mark, with_mark
-from promptsync.labels.apply import Changed
+from promptsync.labels.apply import ChangedLabel
 from promptsync.prompt.canonical import digest
 from promptsync.push.actions import Action, Kind
 from promptsync.push.publish import Attempt, Lost, publish_one
@@ -39,7 +39,9 @@ class LiveSnippets:
             version = published.get(one.name)
             self._lost[one.name] = _taken_back(self._project, one, version) if version is not None else ""
 
-    def times(self, push: PushReceipt, labels: Mapping[str, Changed], *, released: bool) -> list[LiveTime]:
+    def times(
+        self, push: PushReceipt, labels: Mapping[str, ChangedLabel], *, released: bool
+    ) -> list[LiveTime]:
         """Return of each snippet that was live, or may have been, for how long, and what became of it."""
         told: dict[str, LiveTime] = {}
         for one in self._snippets:
@@ -63,7 +65,7 @@ class LiveSnippets:
         return self._lost[one.name] if is_published else None
 
 
-def _label_note(label: Changed | None) -> str | None:
+def _label_note(label: ChangedLabel | None) -> str | None:
     """What is wrong with a label that made a snippet live and should be back, ``None`` when it never did."""
     if label is None or not (label.moved or label.is_undone):
         return None

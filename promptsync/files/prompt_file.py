@@ -13,10 +13,11 @@ from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
 from promptsync.files.yaml import layout, load
 from promptsync.files.yaml.edit import edits, same
-from promptsync.prompt.canonical import canonical, tag_set
+from promptsync.prompt.canonical import canonical
 from promptsync.prompt.document import to_document, to_prompt
 from promptsync.prompt.lists import align
 from promptsync.prompt.prompt import Local, Prompt
+from promptsync.prompt.tags import tag_set
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _LEADING_COMMENTS: Final = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*")

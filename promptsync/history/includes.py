@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from promptsync.history.graph import Contents, Graph, Includes, Missing, Version
-from promptsync.history.key import Key
 from promptsync.history.message import Mark
 from promptsync.history.revisions import Revision, RevisionGraph, Tags
+from promptsync.history.synced_key import Key
 
 _ROUNDS = (1, 2, 4, 8, 16)
 """How many versions each round reads until a common one is found. The last number repeats."""

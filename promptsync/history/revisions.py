@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from promptsync.history.key import Key
+from promptsync.history.synced_key import Key
 
 Tags = frozenset[str]
 

@@ -16,7 +16,7 @@ from promptsync.files.schema import suggestion
 from promptsync.files.worktree import Worktree, scan
 from promptsync.files.yaml import load as yaml_load
 from promptsync.lint.check import check
-from promptsync.lint.subject import Known
+from promptsync.lint.subject import KnownPrompts
 from promptsync.prompt.names import SUFFIXES
 from promptsync.prompt.prompt import Problem
 
@@ -98,7 +98,7 @@ def _of_prompts(config: Config, worktree: Worktree, paths: set[str] | None) -> I
     judged = [file for file in files.values() if paths is None or file.path in paths]
     names = {file.prompt.name for file in judged}
     others = {name: file.prompt.template for name, file in files.items() if name not in names}
-    known = Known(others, partial=bool(config.include), unreadable=frozenset(broken_names(worktree)))
+    known = KnownPrompts(others, partial=bool(config.include), unreadable=frozenset(broken_names(worktree)))
     yield from check(judged, known)
     yield from (_not_included(file) for file in judged if not config.in_scope(file.prompt.name))
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from promptsync.compare.difference import Step, step
-from promptsync.compare.equal import digest_beside
 from promptsync.compare.histories import Histories, History
+from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At
 from promptsync.compare.versions import find_number, labels_at, read_labels, read_versions

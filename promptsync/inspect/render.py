@@ -23,9 +23,9 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths, scan
 from promptsync.lint.subject import Subject, texts_of
-from promptsync.prompt.fill import Filling, Rendered, Values
 from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, unresolved
 from promptsync.prompt.template import JINJA2, render, syntax_error, template_variables
+from promptsync.prompt.variables import Filling, Rendered, Values
 from promptsync.registry.errors import NotFound
 
 Template = Mapping[str, Any]

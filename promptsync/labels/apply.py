@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from promptsync.compare.labels import Pointers, labels_of_prompt
 from promptsync.compare.project import Project
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
-from promptsync.labels.plan import Change, LabelPlan
+from promptsync.labels.plan import LabelChange, LabelPlan
 from promptsync.parallel import for_each
 from promptsync.prompt.labels import previous_name
 from promptsync.prompt.prompt import Listed, Prompt
@@ -17,14 +17,14 @@ from promptsync.registry.errors import FateUnknown, Rejected, TimedOut, Unsuppor
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangedLabel:
     """What became of a change. ``moved`` says that the label is where it should be.
 
     ``note`` is something that went wrong beside it. ``is_unknown`` says that it may be there or not.
     ``is_undone`` says that it was there, and was moved back on account of another.
     """
 
-    change: Change
+    change: LabelChange
     moved: bool
     reason: str = ""
     note: str = ""
@@ -36,7 +36,7 @@ class Changed:
 class Stopped(KeyboardInterrupt):
     """Ctrl-C while labels were moved; ``changed`` is what became of each of them."""
 
-    def __init__(self, changed: Sequence[Changed]) -> None:
+    def __init__(self, changed: Sequence[ChangedLabel]) -> None:
         super().__init__()
         self.changed = tuple(changed)
 
@@ -45,7 +45,7 @@ class Stopped(KeyboardInterrupt):
 class LabelReceipt:
     """What became of each change of a plan, in its order, and the error that this ends in."""
 
-    changed: tuple[Changed, ...] = ()
+    changed: tuple[ChangedLabel, ...] = ()
     error: PromptsyncError | None = None
 
 
@@ -62,7 +62,9 @@ def apply_labels(project: Project, plan: LabelPlan) -> LabelReceipt:
     return LabelReceipt(tuple(done), failure(project, done))
 
 
-def apply_changes(project: Project, changes: Sequence[Change], *, together: bool = False) -> list[Changed]:
+def apply_changes(
+    project: Project, changes: Sequence[LabelChange], *, together: bool = False
+) -> list[ChangedLabel]:
     """Make each change, and return what became of it; a registry's yes counts only once it is read back.
 
     A label that is no longer where the plan saw it stays there. The label that remembers the way back is gone
@@ -72,17 +74,17 @@ def apply_changes(project: Project, changes: Sequence[Change], *, together: bool
     then), and ``Stopped`` on Ctrl-C, once what was under way is done, and with ``together`` moved back.
     """
     begun: set[int] = set()
-    done: dict[int, Changed] = {}
+    done: dict[int, ChangedLabel] = {}
 
     def one(number: int) -> None:
         begun.add(number)
         done[number] = _change(project, changes[number])
         project.progress("Moving labels", len(done), len(changes))
 
-    def stopped(number: int) -> Changed:
+    def stopped(number: int) -> ChangedLabel:
         is_unknown = number in begun and changes[number].old != changes[number].new
         reason = "interrupted: it may have moved or not" if is_unknown else "interrupted before it was moved"
-        return done.get(number) or Changed(changes[number], False, reason, is_unknown=is_unknown)
+        return done.get(number) or ChangedLabel(changes[number], False, reason, is_unknown=is_unknown)
 
     try:
         for_each(one, range(len(changes)))
@@ -100,7 +102,7 @@ def apply_changes(project: Project, changes: Sequence[Change], *, together: bool
     return found
 
 
-def failure(project: Project, changed: Sequence[Changed]) -> PromptsyncError | None:
+def failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncError | None:
     """Return the error that a receipt ends in, ``None`` when every label is where it should be.
 
     A key that may not move labels is a failure of the registry's side (exit code 4) as long as nothing was
@@ -131,22 +133,22 @@ def is_held_back(error: RemoteError) -> bool:
     return isinstance(error, Rejected) and error.status in (403, 409)
 
 
-def _change(project: Project, change: Change) -> Changed:
+def _change(project: Project, change: LabelChange) -> ChangedLabel:
     if change.old == change.new:
-        return Changed(change, True)
+        return ChangedLabel(change, True)
     try:
         before = _labels(project, change)
     except Unsupported:
         raise
     except RemoteError as error:
-        return Changed(change, False, error.message, error=error)
+        return ChangedLabel(change, False, error.message, error=error)
     now = before[change.label].version if change.label in before else None
     if now != change.old:
-        return Changed(change, False, f"somebody else moved it to {_shown(now)} in the meantime")
+        return ChangedLabel(change, False, f"somebody else moved it to {_shown(now)} in the meantime")
     return relabel_from(project, change, before)
 
 
-def relabel_from(project: Project, change: Change, before: Pointers) -> Changed:
+def relabel_from(project: Project, change: LabelChange, before: Pointers) -> ChangedLabel:
     """Make one change to labels that were read right before it. Raises ``Unsupported``."""
     found = _read_back(project, change, _write(project, change, before))
     if isinstance(found.error, Unsupported):
@@ -154,7 +156,7 @@ def relabel_from(project: Project, change: Change, before: Pointers) -> Changed:
     return found
 
 
-def _write(project: Project, change: Change, before: Pointers) -> RemoteError | None:
+def _write(project: Project, change: LabelChange, before: Pointers) -> RemoteError | None:
     """Set both labels; the error is returned, for what it means is seen by reading back."""
     remembered = previous_name(change.label)
     if remembered is None:
@@ -184,40 +186,40 @@ def _write(project: Project, change: Change, before: Pointers) -> RemoteError | 
     return None
 
 
-def _read_back(project: Project, change: Change, error: RemoteError | None) -> Changed:
+def _read_back(project: Project, change: LabelChange, error: RemoteError | None) -> ChangedLabel:
     try:
         after = _labels(project, change)
     except RemoteError as unread:
         reason = error.message if error is not None else f"it could not be read back: {unread.message}"
         is_unknown = error is None or isinstance(error, FateUnknown)
-        return Changed(change, False, reason, error=error or unread, is_unknown=is_unknown)
+        return ChangedLabel(change, False, reason, error=error or unread, is_unknown=is_unknown)
     now = after[change.label].version if change.label in after else None
     remembered = previous_name(change.label)
     kept = after[remembered].version if remembered is not None and remembered in after else None
     if now == change.new:
         lost = remembered is not None and kept != change.previous[1]
         note = f"{remembered} is at {_shown(kept)}, not at {_shown(change.previous[1])}" if lost else ""
-        return Changed(change, True, note=note)
+        return ChangedLabel(change, True, note=note)
     # where somebody else moved the label, what remembers the way back is theirs as well
     if remembered is not None and kept != change.previous[0] and now == change.old:
         _restore(project, change, remembered, after)
     if error is not None:
         # what timed out may still arrive
-        return Changed(change, False, error.message, error=error, is_unknown=isinstance(error, TimedOut))
-    return Changed(
+        return ChangedLabel(change, False, error.message, error=error, is_unknown=isinstance(error, TimedOut))
+    return ChangedLabel(
         change,
         False,
         f"it is at {_shown(now)} although the registry accepted the change: pending approval, or overridden",
     )
 
 
-def _restore(project: Project, change: Change, remembered: str, after: Pointers) -> None:
+def _restore(project: Project, change: LabelChange, remembered: str, after: Pointers) -> None:
     # Where that fails too, the label itself stayed, which is told; a rollback that meets it is refused.
     with suppress(RemoteError):
         _point(project, change, remembered, change.previous[0], after)
 
 
-def _undo(project: Project, found: list[Changed], why: str) -> list[Changed]:
+def _undo(project: Project, found: list[ChangedLabel], why: str) -> list[ChangedLabel]:
     """Move back what moved, and return all of it as it is then. Raises ``Stopped`` on a further Ctrl-C."""
     after = list(found)
 
@@ -238,13 +240,13 @@ def _undo(project: Project, found: list[Changed], why: str) -> list[Changed]:
     return after
 
 
-def _labels(project: Project, change: Change) -> Pointers:
+def _labels(project: Project, change: LabelChange) -> Pointers:
     # only the identity counts here
     item = Listed(change.template_id, 0, Prompt(change.name, {}))
     return labels_of_prompt(project, item)
 
 
-def _point(project: Project, change: Change, label: str, version: int | None, before: Pointers) -> None:
+def _point(project: Project, change: LabelChange, label: str, version: int | None, before: Pointers) -> None:
     existing = before.get(label)
     if version is None:
         if existing is not None:

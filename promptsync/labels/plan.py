@@ -18,7 +18,7 @@ from promptsync.registry.errors import NotFound, Unsupported
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LabelChange:
     """A label of one prompt that goes from one version to another; ``None`` is no version: no label.
 
     ``previous`` are the two places of the label that remembers the way back, now and afterwards.
@@ -36,10 +36,10 @@ class Change:
         """Whether a version that is live would be taken back."""
         return self.old is not None and self.new is not None and self.new < self.old
 
-    def reversed(self) -> Change:
+    def reversed(self) -> LabelChange:
         """Return the change that undoes this one."""
         then, now = self.previous
-        return Change(self.name, self.template_id, self.label, self.new, self.old, (now, then))
+        return LabelChange(self.name, self.template_id, self.label, self.new, self.old, (now, then))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ class LabelPlan:
     ``refusal`` is why none of them may be changed. ``destructive`` are the options that need a yes.
     """
 
-    changes: tuple[Change, ...]
+    changes: tuple[LabelChange, ...]
     together: bool = False
     destructive: tuple[str, ...] = ()
     refusal: Refused | None = None
 
     @property
-    def pending(self) -> tuple[Change, ...]:
+    def pending(self) -> tuple[LabelChange, ...]:
         """The changes that are not true already."""
         return tuple(change for change in self.changes if change.old != change.new)
 
@@ -68,7 +68,7 @@ class LabelPlan:
         return fingerprint([[one.name, one.label, one.old, one.new] for one in self.changes])
 
 
-def plan_set(one: Labelled, label: str, version: int | None) -> Change:
+def plan_set(one: Labelled, label: str, version: int | None) -> LabelChange:
     """Plan a new label. Raises ``Refused`` when it exists and points elsewhere."""
     change = change_to(one, label, checked_version(one, version))
     if change.old is not None and change.old != change.new:
@@ -80,7 +80,7 @@ def plan_set(one: Labelled, label: str, version: int | None) -> Change:
     return change
 
 
-def plan_move(one: Labelled, label: str, version: int | None, *, force: bool = False) -> Change:
+def plan_move(one: Labelled, label: str, version: int | None, *, force: bool = False) -> LabelChange:
     """Plan to move a label. Raises ``Refused`` for a lower version without ``force``."""
     existing(one, label)
     change = change_to(one, label, checked_version(one, version))
@@ -94,12 +94,12 @@ def plan_move(one: Labelled, label: str, version: int | None, *, force: bool = F
     return change
 
 
-def plan_delete(one: Labelled, label: str) -> Change:
+def plan_delete(one: Labelled, label: str) -> LabelChange:
     """Plan to delete a label, and the one that remembers its way back."""
     old = existing(one, label)
     remembered = previous_name(label)
     kept = one.version(remembered) if remembered else None
-    return Change(one.listed.name, one.listed.template_id, label, old, None, (kept, None))
+    return LabelChange(one.listed.name, one.listed.template_id, label, old, None, (kept, None))
 
 
 def plan_promotion(
@@ -134,7 +134,7 @@ def _lacking(names: Sequence[str], source: str) -> Refused | None:
     )
 
 
-def _lower(changes: Sequence[Change], source: str, target: str, forced: set[str]) -> Refused | None:
+def _lower(changes: Sequence[LabelChange], source: str, target: str, forced: set[str]) -> Refused | None:
     lower = [one for one in changes if one.is_lower and one.name not in forced]
     if not lower:
         return None
@@ -148,13 +148,13 @@ def _lower(changes: Sequence[Change], source: str, target: str, forced: set[str]
     )
 
 
-def change_to(one: Labelled, label: str, version: int) -> Change:
+def change_to(one: Labelled, label: str, version: int) -> LabelChange:
     """Return the change that brings a label to a version, and keeps the way back."""
     old = one.version(label)
     remembered = previous_name(label)
     kept = one.version(remembered) if remembered else None
     after = previous_after(old, version, kept) if remembered else None
-    return Change(one.listed.name, one.listed.template_id, label, old, version, (kept, after))
+    return LabelChange(one.listed.name, one.listed.template_id, label, old, version, (kept, after))
 
 
 def existing(one: Labelled, label: str) -> int:
@@ -207,7 +207,7 @@ def check_unused(project: Project, listed: Listed, label: str) -> None:
 _LISTED = 8
 
 
-def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -> Change:
+def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -> LabelChange:
     """Plan to take a release back: to ``to``, by default to the version that the label left last.
 
     Raises ``Refused``, with the versions to choose from, when that version is not known or the label is at or

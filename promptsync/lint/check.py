@@ -7,7 +7,7 @@ from typing import Final
 
 from promptsync.lint import names, references, scalars, structure, text
 from promptsync.lint.references import Snippets
-from promptsync.lint.subject import Known, Located, Subject
+from promptsync.lint.subject import KnownPrompts, Located, Subject
 from promptsync.prompt.prompt import Problem
 
 FAMILIES: Final[tuple[Callable[[Subject, Snippets], Iterator[Problem]], ...]] = (
@@ -20,13 +20,13 @@ FAMILIES: Final[tuple[Callable[[Subject, Snippets], Iterator[Problem]], ...]] = 
 """Each checks one file, and knows the snippets of all of them."""
 
 
-def check(files: Iterable[Located], known: Known | None = None) -> list[Problem]:
+def check(files: Iterable[Located], known: KnownPrompts | None = None) -> list[Problem]:
     """Return the problems of ``files`` by path, line and column; an empty list when there are none.
 
     Names and references are judged among all the files and ``known`` together, so a caller that checks only a
     few files passes the other prompts of the repository as ``known.templates``.
     """
-    known = known or Known()
+    known = known or KnownPrompts()
     subjects = [Subject(file) for file in files]
     snippets = Snippets(subjects, known)
     problems = [

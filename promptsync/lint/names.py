@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from promptsync.lint.references import Snippets
-from promptsync.lint.subject import Known, Subject
+from promptsync.lint.subject import KnownPrompts, Subject
 from promptsync.prompt.prompt import MAX_NAME, Problem
 from promptsync.prompt.snippets import FENCE, LABEL_PIN, VERSION_PIN
 
@@ -35,7 +35,7 @@ def check(subject: Subject, _: Snippets) -> Iterator[Problem]:
         yield subject.problem("name-blank", _AT, message, hint="Rename the prompt, unless this is intended.")
 
 
-def among(subjects: Sequence[Subject], known: Known) -> Iterator[Problem]:
+def among(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem]:
     """Check the names of all files against one another."""
     owners: dict[str, Subject] = {}
     looks: dict[str, str] = {_look(name): name for name in known.templates}

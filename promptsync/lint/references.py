@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from promptsync.lint.rules import Severity
-from promptsync.lint.subject import KeyPath, Known, Subject, leaves, texts_of
+from promptsync.lint.subject import KeyPath, KnownPrompts, Subject, leaves, texts_of
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.snippet_graph import find_cycle
 from promptsync.prompt.snippets import (
@@ -28,7 +28,7 @@ _MOST_CYCLES = 100
 class Snippets:
     """The prompts that references can name, and the references between them."""
 
-    def __init__(self, subjects: Sequence[Subject], known: Known) -> None:
+    def __init__(self, subjects: Sequence[Subject], known: KnownPrompts) -> None:
         self.known = known
         own = {subject.prompt.name: subject.template for subject in subjects}
         self.templates: dict[str, Mapping[str, Any]] = {**known.templates, **own}
@@ -155,7 +155,7 @@ def _scanned(subject: Subject) -> Iterator[tuple[KeyPath, Reference | Malformed]
                 yield text.path, found
 
 
-def _missing(subject: Subject, path: KeyPath, found: Reference, known: Known) -> Iterator[Problem]:
+def _missing(subject: Subject, path: KeyPath, found: Reference, known: KnownPrompts) -> Iterator[Problem]:
     if known.registry is not None:
         if found.name not in known.registry:
             message = f"{found}: neither the files nor the registry have a prompt with this name."

@@ -7,10 +7,11 @@ from typing import Any
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.subject import MAX_DEPTH, KeyPath, Subject, blocks_of, messages_of
-from promptsync.prompt.defaults import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, ROLES, WRITE_ONLY
-from promptsync.prompt.fill import format_of
+from promptsync.prompt.defaults import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, WRITE_ONLY
 from promptsync.prompt.prompt import Problem
+from promptsync.prompt.roles import ROLES
 from promptsync.prompt.template import FORMATS, template_variables
+from promptsync.prompt.variables import format_of
 
 
 def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:

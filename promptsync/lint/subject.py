@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from promptsync.lint.rules import RULES, Severity
-from promptsync.prompt.fill import format_of
 from promptsync.prompt.prompt import Local, Problem, Prompt
 from promptsync.prompt.snippets import is_text_block
+from promptsync.prompt.variables import format_of
 
 KeyPath = tuple[str | int, ...]
 
@@ -43,7 +43,7 @@ class Located(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownPrompts:
     """What is known beside the files under check.
 
     ``templates`` are the other prompts of the repository by name. ``registry`` are the names in the registry,

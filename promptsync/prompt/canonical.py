@@ -51,11 +51,6 @@ def digest(prompt: Prompt) -> str:
     return "sha256:" + sha256(form).hexdigest()
 
 
-def tag_set(prompt: Prompt) -> frozenset[str]:
-    """Return the tags as a set: their order means nothing. The digest does not cover them."""
-    return frozenset(prompt.tags)
-
-
 def kept_references(local: Prompt, remote: Prompt) -> dict[int, int]:
     """Return the indexes of remote tools that a local reference stands for, each with the reference's index.
 

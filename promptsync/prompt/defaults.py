@@ -153,32 +153,6 @@ BLOCKS: Final[Mapping[str, Shape]] = MappingProxyType(
 """The types of content blocks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
-    """What a message of one role is like.
-
-    ``required`` are the keys that it needs beside ``role``. ``needs_content`` says whether it must have
-    content, ``instructs`` whether a provider with a separate system prompt gets it there.
-    """
-
-    required: tuple[str, ...] = ()
-    needs_content: bool = True
-    instructs: bool = False
-
-
-ROLES: Final[Mapping[str, Role]] = MappingProxyType(
-    {
-        "system": Role(instructs=True),
-        "user": Role(),
-        "developer": Role(instructs=True),
-        "assistant": Role(needs_content=False),
-        "tool": Role(required=("tool_call_id",)),
-        "function": Role(required=("name",), needs_content=False),
-        "placeholder": Role(required=("name",), needs_content=False),
-    }
-)
-"""The roles of messages, in the order in which they are listed for people."""
-
 CHAT_KEYS: Final = frozenset(
     [
         *("type", "messages", "functions", "function_call", "tools", "tool_choice"),

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from promptsync.prompt.defaults import (
     DEFAULT_FORMAT,
-    ROLES,
     SHAPES,
     Shape,
     block_shape,
@@ -21,6 +20,7 @@ from promptsync.prompt.defaults import (
     is_omitted,
 )
 from promptsync.prompt.prompt import Local, Prompt, as_blocks, as_text, copied, kind_of, without_nulls
+from promptsync.prompt.roles import ROLES
 
 TEMPLATE_KEYS: Final = ("tools", "functions", "function_call", "tool_choice")
 """Keys of the template that are top-level keys of a file as they are."""

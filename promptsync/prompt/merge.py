@@ -12,6 +12,7 @@ from promptsync.prompt.canonical import canonical, comparable, digest, kept_refe
 from promptsync.prompt.document import to_document, to_prompt
 from promptsync.prompt.merge_fields import FieldConflict, FieldMerger, ThreeWay
 from promptsync.prompt.prompt import Local, Prompt
+from promptsync.prompt.tags import merged_tags
 
 TOOL_REFERENCES = "changed on both sides, and the registry shows its own tools expanded"
 
@@ -42,11 +43,6 @@ def merge(
     kept = merged_tags(frozenset(base.tags) if base is not None else our & their, our, their)
     tags = tuple(dict.fromkeys(tag for tag in (*ours.tags, *theirs.tags) if tag in kept))
     return replace(found, prompt=replace(found.prompt, tags=tags))
-
-
-def merged_tags(base: frozenset[str], ours: frozenset[str], theirs: frozenset[str]) -> frozenset[str]:
-    """Return the tags that both sides kept or that either side added. Tags never conflict."""
-    return ((ours | theirs) - base) | (base & ours & theirs)
 
 
 def deciding(base: Prompt, ours: Prompt, theirs: Prompt) -> Prompt | None:

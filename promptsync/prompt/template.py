@@ -13,7 +13,7 @@ from string import Formatter
 from typing import Any
 
 from promptsync.prompt import jinja, limits
-from promptsync.prompt.fill import (
+from promptsync.prompt.variables import (
     F_STRING,
     Filling,
     Rendered,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from promptsync.compare.equal import digest_beside
+from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.origin import is_uncommitted, with_keys
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
@@ -13,10 +13,11 @@ from promptsync.compare.state import State
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_new
 from promptsync.files.state.record import Entry
-from promptsync.history.key import identity, make_key
+from promptsync.history.synced_key import identity, make_key
 from promptsync.parallel import CONNECTIONS, mapped
-from promptsync.prompt.canonical import comparable, digest, tag_set
+from promptsync.prompt.canonical import comparable, digest
 from promptsync.prompt.prompt import Listed, Local, Prompt, RemoteVersion
+from promptsync.prompt.tags import tag_set
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError, Refused, RemoteError
 from promptsync.files.state.record import Entry
 from promptsync.parallel import for_each
-from promptsync.prompt.canonical import tag_set
 from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
+from promptsync.prompt.tags import tag_set
 from promptsync.push.actions import Action, Kind, Left, PushPlan
 from promptsync.push.labels import check_pointing, labels_in_publish, point
 from promptsync.push.publish import Attempt, Landed, Lost, publish_one
 from promptsync.push.receipt import Moved, PushReceipt, came_first
-from promptsync.push.synced import write_keys
+from promptsync.push.synced_keys import write_keys
 from promptsync.push.verify import alike, verify
 from promptsync.registry.errors import Unsupported
 

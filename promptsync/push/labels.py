@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from promptsync.compare.project import Project
 from promptsync.errors import RemoteError
 from promptsync.labels.apply import is_held_back, relabel_from
-from promptsync.labels.plan import Change
+from promptsync.labels.plan import LabelChange
 from promptsync.parallel import for_each
 from promptsync.prompt.labels import previous_after, previous_name
 from promptsync.prompt.prompt import Listed
@@ -92,7 +92,7 @@ def _point(project: Project, name: str, label: str, landed: Landed, is_new: bool
         if old is not None and kept is not None and kept >= old and not is_new:
             return Moved(name, label, old, version, False, _TAKEN_BACK.format(old=old))
         after = previous_after(old, version, kept) if remembered is not None else None
-        change = Change(name, landed.template_id, label, old, version, (kept, after))
+        change = LabelChange(name, landed.template_id, label, old, version, (kept, after))
         changed = relabel_from(project, change, there)
     except RemoteError as error:
         return _failed(name, label, old, version, error)

@@ -14,7 +14,7 @@ from promptsync.compare.state import State
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
-from promptsync.prompt.canonical import tag_set
+from promptsync.prompt.tags import tag_set
 from promptsync.push.actions import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
 from promptsync.push.order import check_snippets, levels
 from promptsync.registry.address import LOCAL
@@ -178,9 +178,9 @@ def _check_files(project: Project, snapshot: Snapshot, chosen: set[str]) -> None
         return
     templates = {name: file.prompt.template for name, file in snapshot.worktree.files.items()}
     from promptsync.lint.check import check  # most pushes have nothing to check
-    from promptsync.lint.subject import Known
+    from promptsync.lint.subject import KnownPrompts
 
-    known = Known(templates=templates, registry=frozenset(snapshot.listing))
+    known = KnownPrompts(templates=templates, registry=frozenset(snapshot.listing))
     errors = [problem for problem in check(files, known) if problem.severity == "error"]
     if errors:
         raise InvalidFile(errors)

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptsync.compare.equal import digest_beside
+from promptsync.compare.list_equality import digest_beside
 from promptsync.errors import RemoteError
 from promptsync.history.message import parse_mark
 from promptsync.prompt.prompt import Prompt, RemoteVersion
@@ -65,11 +65,11 @@ def publish_one(attempt: Attempt) -> Landed | Lost:
         try:
             done = registry.prompts.publish(attempt.prompt, message=message, labels=attempt.labels)
         except TimedOut as error:
-            found = _look(attempt, registry.waits.answer)
+            found = _look(attempt, registry.timeouts.answer)
             reason = f"no answer in time, and no new version appeared: {error.message}"
             return found if isinstance(found, Landed) else Lost(reason, unknown=True, error=error)
         except FateUnknown as error:
-            found = _look(attempt, registry.waits.read_back)
+            found = _look(attempt, registry.timeouts.read_back)
             if found is not None:
                 return found
             if last or attempt.stop.is_set():
@@ -86,7 +86,7 @@ def _look(attempt: Attempt, seconds: float) -> Landed | Lost | None:
     """Look for our version: at least twice, for ``seconds``. ``None`` when there is no new version at all."""
     action = attempt.action
     found: RemoteVersion | RemoteError | None = None
-    pause = attempt.registry.waits.read_back
+    pause = attempt.registry.timeouts.read_back
     for look in range(max(2, int(seconds / pause) + 1)):
         if look and attempt.stop.wait(pause):
             break

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 
-from promptsync.compare.equal import digest_beside
+from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.project import Project
 from promptsync.errors import RemoteError
 from promptsync.parallel import for_each
-from promptsync.prompt.canonical import digest, tag_set
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.fields import changes
 from promptsync.prompt.prompt import Listed, Prompt
+from promptsync.prompt.tags import tag_set
 from promptsync.push.publish import Landed
 from promptsync.push.receipt import PushReceipt
 

@@ -8,7 +8,8 @@ from typing import Any
 from promptsync.registry.address import LOCAL
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import local_transport
-from promptsync.registry.protocol import Registry, VersionCache, Waits
+from promptsync.registry.protocol import Registry, VersionCache
+from promptsync.registry.timeouts import Timeouts
 
 
 def open_remote(
@@ -16,11 +17,11 @@ def open_remote(
     api_key: str | None,
     *,
     cache: VersionCache | None = None,
-    waits: Waits | None = None,
+    timeouts: Timeouts | None = None,
     on_wait: Callable[[str], None] | None = None,
 ) -> Registry:
     """Return the registry at an http(s) URL. Raises ``UsageError`` and ``MissingKey``."""
-    return PromptLayer(url, api_key, cache=cache, waits=waits, on_wait=on_wait)
+    return PromptLayer(url, api_key, cache=cache, timeouts=timeouts, on_wait=on_wait)
 
 
 def open_embedded(
@@ -29,7 +30,7 @@ def open_embedded(
     fixtures: str | None = None,
     model: Any = None,
     cache: VersionCache | None = None,
-    waits: Waits | None = None,
+    timeouts: Timeouts | None = None,
     on_wait: Callable[[str], None] | None = None,
 ) -> Registry:
     """Return the embedded registry in a database file, in this process.
@@ -39,5 +40,5 @@ def open_embedded(
     """
     transport = local_transport(database, fixtures=fixtures, model=model)
     return PromptLayer(
-        f"{LOCAL}{database}", None, transport=transport, cache=cache, waits=waits, on_wait=on_wait
+        f"{LOCAL}{database}", None, transport=transport, cache=cache, timeouts=timeouts, on_wait=on_wait
     )

@@ -11,24 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from promptsync.prompt.prompt import Label, Listed, Prompt, RemoteVersion
+from promptsync.registry.timeouts import Timeouts
 
 OnPage = Callable[[int, int], None]
 """Called with the number of pages read so far, and the number of all pages as far as it is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """How long to wait for a registry, in seconds."""
-
-    answer: float = 30.0
-    """For the response to each attempt of a request."""
-    connect: float = 10.0
-    connect_loopback: float = 3.0
-    """A server on this machine accepts at once, or something else is listening."""
-    first_retry: float = 0.5
-    """Before the first retry of a request; doubled for each further one."""
-    read_back: float = 1.0
-    """Between two attempts to find out whether a publish without a response succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +267,7 @@ class Registry(Protocol):
     @property
     def url(self) -> str: ...
     @property
-    def waits(self) -> Waits: ...
+    def timeouts(self) -> Timeouts: ...
     @property
     def prompts(self) -> Prompts: ...
     @property

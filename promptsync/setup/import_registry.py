@@ -27,7 +27,7 @@ from promptsync.pull.apply import PullReceipt, apply_pull
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Write, read_all, render
 from promptsync.registry.address import LOCAL
-from promptsync.setup.init import VENDOR, Draft, Started, start
+from promptsync.setup.init import VENDOR, ConfigDraft, Started, start
 
 _SHOWN = 8
 
@@ -186,7 +186,9 @@ def check_include(project: Project, include: Sequence[str], names: Sequence[str]
         )
 
 
-def import_prompts(project: Project, root: Path, drafted: Draft, *, label: str | None = None) -> Imported:
+def import_prompts(
+    project: Project, root: Path, drafted: ConfigDraft, *, label: str | None = None
+) -> Imported:
     """Write a configuration and a file for each prompt in scope; nothing before all of them are read.
 
     Raises what ``plan_import``, ``init.start`` and ``apply_pull`` raise.

@@ -76,7 +76,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ConfigDraft:
     """A configuration, and the text that its file will get: ``None`` where the file exists and has it.
 
     ``is_new`` says that there is no file yet.
@@ -89,7 +89,7 @@ class Draft:
 
 def draft(
     root: Path, *, prompts: str | None = None, url: str | None = None, include: Sequence[str] = ()
-) -> Draft:
+) -> ConfigDraft:
     """Return the configuration that a directory has or will be given. Writes nothing.
 
     ``prompts`` and ``url``, the registry to use instead of the embedded one, are for a new configuration.
@@ -99,10 +99,10 @@ def draft(
     path = root / FILE_NAME
     if not (path.exists() or path.is_symlink()):
         text = _configuration(prompts or "prompts", url, include)
-        return Draft(parse(path, text.encode()), text, is_new=True)
+        return ConfigDraft(parse(path, text.encode()), text, is_new=True)
     config = load(path)
     if not include or set(include) == set(config.include):
-        return Draft(config, None)
+        return ConfigDraft(config, None)
     if config.include:
         raise UsageError(
             f"{path} exists and includes other prompts: {', '.join(config.include)}",
@@ -111,7 +111,7 @@ def draft(
     return _with_include(config, include)
 
 
-def _with_include(config: Config, include: Sequence[str]) -> Draft:
+def _with_include(config: Config, include: Sequence[str]) -> ConfigDraft:
     """Return a configuration with ``include`` added; everything else in its file stays."""
     present = config.path.read_bytes().decode()
     end = "\r\n" if "\r\n" in present else "\n"
@@ -127,10 +127,10 @@ def _with_include(config: Config, include: Sequence[str]) -> Draft:
             f"{config.path} has no include:, and its layout does not allow adding a line",
             hint=f"add it yourself: {_include(include)}",
         )
-    return Draft(wanted, text)
+    return ConfigDraft(wanted, text)
 
 
-def start(root: Path, drafted: Draft, *, example: bool | None = None) -> Started:
+def start(root: Path, drafted: ConfigDraft, *, example: bool | None = None) -> Started:
     """Make a directory a working copy; doing so again changes nothing.
 
     ``example`` says whether to write a first prompt; by default a new working copy of the embedded registry

@@ -12,7 +12,7 @@ from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.members import Member
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt, release_on_hold
-from promptsync.labels.apply import Changed
+from promptsync.labels.apply import ChangedLabel
 from promptsync.show import push
 from promptsync.show.checks import results_lines
 from promptsync.show.deploy_json import deploy_body, deploy_outputs
@@ -229,7 +229,7 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     return [*lines, output.Aside(summary(receipt))]
 
 
-def _label_row(done: Changed) -> tuple[str, ...]:
+def _label_row(done: ChangedLabel) -> tuple[str, ...]:
     change = done.change
     word = output.style("released", "good") if done.moved else output.style("not released", "bad")
     why = output.safe(done.reason or done.note, newlines=False)

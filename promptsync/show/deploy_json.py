@@ -8,7 +8,7 @@ from typing import Any
 from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
-from promptsync.labels.apply import Changed
+from promptsync.labels.apply import ChangedLabel
 from promptsync.push.actions import PushPlan
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import push
@@ -91,7 +91,7 @@ def _unmoved(plan: DeployPlan) -> list[dict[str, Any]]:
     ]
 
 
-def _label_body(done: Changed) -> dict[str, Any]:
+def _label_body(done: ChangedLabel) -> dict[str, Any]:
     return change_body(done.change, done.moved, done.reason or done.note)
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from promptsync.labels.apply import Changed, LabelReceipt
-from promptsync.labels.plan import Change, LabelPlan
+from promptsync.labels.apply import ChangedLabel, LabelReceipt
+from promptsync.labels.plan import LabelChange, LabelPlan
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 from promptsync.terminal.output import count
@@ -15,7 +15,7 @@ from promptsync.terminal.output import count
 
 def show_plan(plan: LabelPlan, *, with_dry_run: bool = False) -> Outcome:
     """Return a plan; ``with_dry_run`` says so in the document."""
-    done = [Changed(one, one.old == one.new) for one in plan.changes]
+    done = [ChangedLabel(one, one.old == one.new) for one in plan.changes]
     body: dict[str, Any] = {"labels": [_body(one) for one in done]}
     if with_dry_run:
         body |= {"dry_run": True, "fingerprint": plan.fingerprint}
@@ -35,7 +35,7 @@ def headline(plan: LabelPlan) -> str:
 def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool = False) -> Outcome:
     """Return what became of each change; after ``was_shown`` only the counts and what failed."""
     if receipt is None:
-        receipt = LabelReceipt(tuple(Changed(one, True) for one in plan.changes))
+        receipt = LabelReceipt(tuple(ChangedLabel(one, True) for one in plan.changes))
     error = receipt.error
     rows = [one for one in receipt.changed if not (was_shown and one.moved and not one.note)]
     lines = output.table(_row(one) for one in rows)
@@ -49,7 +49,7 @@ def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool 
     )
 
 
-def summary(changed: Sequence[Changed]) -> str:
+def summary(changed: Sequence[ChangedLabel]) -> str:
     """Return on how many prompts each label moved, and how many did not."""
     moved = Counter(one.change.label for one in changed if one.moved and one.change.old != one.change.new)
     parts = [f"{output.name(label)} moved on {count(number, 'prompt')}" for label, number in moved.items()]
@@ -59,7 +59,7 @@ def summary(changed: Sequence[Changed]) -> str:
     return ", ".join(parts) or "no label was changed"
 
 
-def change_body(change: Change, moved: bool, reason: str = "") -> dict[str, Any]:
+def change_body(change: LabelChange, moved: bool, reason: str = "") -> dict[str, Any]:
     """Return a change for a JSON document."""
     return {
         "name": change.name,
@@ -80,11 +80,11 @@ def way(old: int | None, new: int | None) -> str:
     return f"{f'v{old}' if old is not None else 'new'} -> {shown}{lower}"
 
 
-def _body(done: Changed) -> dict[str, Any]:
+def _body(done: ChangedLabel) -> dict[str, Any]:
     return change_body(done.change, done.moved, done.reason or done.note)
 
 
-def _row(done: Changed) -> tuple[str, ...]:
+def _row(done: ChangedLabel) -> tuple[str, ...]:
     one = done.change
     if not done.moved:
         word = output.style("not moved", "bad")
@@ -98,9 +98,9 @@ def _row(done: Changed) -> tuple[str, ...]:
     return (f"  {word}", _name(one), _label(one), way(one.old, one.new), why)
 
 
-def _name(one: Change) -> str:
+def _name(one: LabelChange) -> str:
     return output.name(one.name)
 
 
-def _label(one: Change) -> str:
+def _label(one: LabelChange) -> str:
     return output.style(output.name(one.label), "strong")

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from promptsync.checks.scores import History, Series
+from promptsync.checks.scores import ScoreHistory, Series
 from promptsync.errors import PromptsyncError, UsageError
 from promptsync.terminal import output
 
@@ -68,7 +68,7 @@ def _not_installed() -> PromptsyncError:
     )
 
 
-def picture(history: History, kind: str) -> bytes:
+def picture(history: ScoreHistory, kind: str) -> bytes:
     """Return a chart of the scores of each evaluation by version; ``kind`` is ``svg`` or ``png``."""
     try:
         from matplotlib.figure import Figure
@@ -98,7 +98,7 @@ def _settings() -> Iterator[None]:
         yield
 
 
-def _draw(axes: Axes, history: History) -> None:
+def _draw(axes: Axes, history: ScoreHistory) -> None:
     versions = sorted({run.version for one in history.series for run in one.runs if run.version is not None})
     places = {version: place for place, version in enumerate(versions)}
     for index, series in enumerate(history.series):
@@ -137,11 +137,11 @@ def _columns(points: list[tuple[int, float | None]]) -> tuple[list[int], list[fl
     return [place for place, _ in points], [score or 0.0 for _, score in points]
 
 
-def _scores(history: History) -> list[float]:
+def _scores(history: ScoreHistory) -> list[float]:
     return [run.score for one in history.series for run in one.runs if run.score is not None]
 
 
-def _ticks(history: History, versions: list[int]) -> list[int]:
+def _ticks(history: ScoreHistory, versions: list[int]) -> list[int]:
     """Return the versions to name below the axis: the last, some at even distances, and those with labels."""
     step = -(-len(versions) // _MOST_TICKS) or 1
     return [
@@ -151,11 +151,11 @@ def _ticks(history: History, versions: list[int]) -> list[int]:
     ][::-1]
 
 
-def _tick(history: History, version: int) -> str:
+def _tick(history: ScoreHistory, version: int) -> str:
     return "\n".join([f"v{version}", *(_label(label) for label in _labels(history, version))])
 
 
-def _labels(history: History, version: int) -> tuple[str, ...]:
+def _labels(history: ScoreHistory, version: int) -> tuple[str, ...]:
     found = history.versions.get(version)
     return (found.labels or ()) if found is not None else ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from promptsync.checks.scores import History, ScoredRun, Series
+from promptsync.checks.scores import ScoredRun, ScoreHistory, Series
 from promptsync.inspect.log import LoggedVersion
 from promptsync.show.view import cut, number_text
 from promptsync.terminal import output
@@ -51,7 +51,7 @@ _DATE = len("2026-01-31")
 _LONG_NAME = 40
 
 
-def history_lines(history: History, *, blocks: bool) -> list[str]:
+def history_lines(history: ScoreHistory, *, blocks: bool) -> list[str]:
     """Return a table of the versions by evaluation, with bars of ``blocks`` or of ASCII characters."""
     rows = [row for series in history.series for row in _rows(history, series, blocks)]
     lines = output.table([_HEADINGS, *rows], free=True, headed=True) if rows else []
@@ -70,7 +70,7 @@ def _heading(series: Series) -> str:
     return output.style(f"{cut(series.evaluation)}{minimum}", "strong")
 
 
-def _rows(history: History, series: Series, blocks: bool) -> Iterator[tuple[str, ...]]:
+def _rows(history: ScoreHistory, series: Series, blocks: bool) -> Iterator[tuple[str, ...]]:
     for run in series.points:
         version = history.versions.get(run.version or 0)
         score = run.score or 0.0
@@ -106,7 +106,7 @@ def _words(version: LoggedVersion | None, run: ScoredRun) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _apart(history: History) -> list[str]:
+def _apart(history: ScoreHistory) -> list[str]:
     if not history.apart:
         return []
     rows = [
@@ -124,7 +124,7 @@ def _apart(history: History) -> list[str]:
     return [*blank, output.style(heading, "warn"), *output.table(rows, free=True)]
 
 
-def history_notes(history: History) -> Iterator[str]:
+def history_notes(history: ScoreHistory) -> Iterator[str]:
     """Yield notes about what the table leaves out."""
     for name in history.missing:
         yield f"the registry has no evaluation {output.name(name)}"
@@ -136,7 +136,7 @@ def history_notes(history: History) -> Iterator[str]:
         yield f"no run of an evaluation names a version of {output.name(history.name)}"
 
 
-def history_body(history: History) -> list[dict[str, Any]]:
+def history_body(history: ScoreHistory) -> list[dict[str, Any]]:
     """Return the runs by evaluation and version, then those without a version or a score."""
     scored = [
         _run_body(run, series.min_score, history.versions.get(run.version or 0))

@@ -14,16 +14,16 @@ import httpx
 import pytest
 from checking import SOON, Commanded, silent
 
+from promptsync.checks.assignment import AgentCheck, EvaluationCheck, Place, Selection, find_checks
 from promptsync.checks.batch import Patience, Progress, Status
 from promptsync.checks.catalogue import NoSuchItem
 from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.checks.run import run_checks
-from promptsync.checks.select import AgentCheck, EvaluationCheck, Place, Selection, find_checks
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, RemoteError
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import wsgi_transport
-from promptsync.registry.protocol import Waits
+from promptsync.registry.timeouts import Timeouts
 from promptsync.server.app import create_app
 
 FIXTURES = """
@@ -144,7 +144,7 @@ def made(directory: Path) -> Iterator[Bench]:
     model.go_on.set()
     app = create_app(directory / "registry.db", fixtures=directory / "registry.yaml", model=model)
     line = Line(wsgi_transport(app))
-    with PromptLayer("local:", None, transport=line, waits=Waits(first_retry=0.001)) as registry:
+    with PromptLayer("local:", None, transport=line, timeouts=Timeouts(first_retry=0.001)) as registry:
         bench = Bench(registry, line, model)
         bench.publish("ask")
         bench.publish("ask", "So: {question}")

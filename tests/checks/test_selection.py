@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from promptsync.checks.select import AgentCheck, EvaluationCheck, Selection, select_checks
+from promptsync.checks.assignment import AgentCheck, EvaluationCheck, Selection, select_checks
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile, parse
 

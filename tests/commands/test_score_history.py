@@ -21,7 +21,7 @@ import pytest
 from registry_server import running
 from worlds import SYNCED
 
-from promptsync.checks.scores import History, ScoredRun, Series
+from promptsync.checks.scores import ScoredRun, ScoreHistory, Series
 from promptsync.cli import run
 from promptsync.files.schema import schema
 from promptsync.inspect.log import LoggedVersion
@@ -325,7 +325,7 @@ NAMES = ["$x^{$", "_hidden", "漢字 😀", "a<b>&c", "\uffff\ud800", "e\x1b[31m
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_any_name_can_be_drawn(name: str) -> None:
     label = LoggedVersion(1, "m", None, "sha256:0", labels=(name,))
-    history = History(name, (series(name, {1: 80.0}, minimum=50),), {1: label})
+    history = ScoreHistory(name, (series(name, {1: 80.0}, minimum=50),), {1: label})
     ElementTree.fromstring(picture(history, "svg"))
     assert picture(history, "png").startswith(b"\x89PNG")
 
@@ -338,14 +338,16 @@ def series(name: str, scores: dict[int, float], minimum: float | None = None) ->
     return Series(name, minimum, tuple(runs))
 
 
-def texts(history: History) -> list[str]:
+def texts(history: ScoreHistory) -> list[str]:
     root = ElementTree.fromstring(picture(history, "svg"))
     return [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
 def test_many_versions_name_some_on_the_axis_and_every_labelled_one() -> None:
     labelled = {3: LoggedVersion(3, "m", None, "sha256:0", labels=("prod",))}
-    history = History("ask", (series("tone", {number: number % 100 for number in range(1, 101)}),), labelled)
+    history = ScoreHistory(
+        "ask", (series("tone", {number: number % 100 for number in range(1, 101)}),), labelled
+    )
     named = [text for text in texts(history) if text.startswith("v") and text != "version"]
     assert "v3" in named and "v100" in named
     assert len(named) <= 14
@@ -353,11 +355,11 @@ def test_many_versions_name_some_on_the_axis_and_every_labelled_one() -> None:
 
 @pytest.mark.parametrize("score", [-20.0, 250.0])
 def test_scores_of_other_scales_are_drawn_inside(score: float) -> None:
-    assert f"{score:g}" in texts(History("ask", (series("tone", {1: score}),), {}))
+    assert f"{score:g}" in texts(ScoreHistory("ask", (series("tone", {1: score}),), {}))
 
 
 def test_the_ink_reads_on_the_paper_which_is_opaque() -> None:
-    drawn = picture(History("ask", (series("tone", {1: 80.0}),), {}), "svg").decode()
+    drawn = picture(ScoreHistory("ask", (series("tone", {1: 80.0}),), {}), "svg").decode()
     assert "fill: #ffffff" in drawn
     assert {found for found in re.findall(r"fill: (#[0-9a-f]{6})\"", drawn.split("<text", 1)[1])} <= {
         "#24292f"

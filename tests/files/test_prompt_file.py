@@ -10,9 +10,10 @@ from strategies import locals_, prompts
 from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import parse
-from promptsync.prompt.defaults import BLOCKS, ROLES
+from promptsync.prompt.defaults import BLOCKS
 from promptsync.prompt.document import KEYS, to_document
 from promptsync.prompt.prompt import Local, Prompt
+from promptsync.prompt.roles import ROLES
 
 
 def problems(text: str) -> list[tuple[int, int, str, str]]:

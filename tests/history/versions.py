@@ -9,8 +9,8 @@ from typing import Any
 from promptsync.history.decide import Decision, decide
 from promptsync.history.graph import Contents, Missing, Version
 from promptsync.history.includes import LocalSide, RemoteSide
-from promptsync.history.key import Key, make_key
 from promptsync.history.revisions import Revision, RevisionGraph
+from promptsync.history.synced_key import Key, make_key
 
 PROMPT = "9 1"
 C1, C2, C3, C4 = "1111111", "2222222", "3333333", "4444444"

@@ -23,9 +23,9 @@ from promptsync.history import passed_over as passing
 from promptsync.history.decide import Decision, Relation
 from promptsync.history.graph import Contents, Graph, Missing, Version
 from promptsync.history.includes import LocalSide, RemoteSide, Sides
-from promptsync.history.key import Key, make_key
 from promptsync.history.message import make_mark, with_mark
 from promptsync.history.revisions import Revision, RevisionGraph
+from promptsync.history.synced_key import Key, make_key
 
 Text = frozenset[int]
 Seen = int

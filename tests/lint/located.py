@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from promptsync.lint.check import check
-from promptsync.lint.subject import Known
+from promptsync.lint.subject import KnownPrompts
 from promptsync.prompt.prompt import Local, Problem, Prompt
 
 LOCAL = ("evaluations", "agents", "examples", "synced")
@@ -61,7 +61,7 @@ class File:
         return mark.line + 1, mark.column + 1
 
 
-def lint(*texts: str, known: Known | None = None, **named: str) -> list[Problem]:
+def lint(*texts: str, known: KnownPrompts | None = None, **named: str) -> list[Problem]:
     """Return the problems of texts, which become the files a.yaml, b.yaml and so on."""
     files = {chr(ord("a") + index): text for index, text in enumerate(texts)} | named
     return check([File(f"{name}.yaml", text) for name, text in files.items()], known)

@@ -16,7 +16,7 @@ from templates import prompts
 import promptsync
 from promptsync.lint.check import check
 from promptsync.lint.rules import RULES
-from promptsync.lint.subject import Known
+from promptsync.lint.subject import KnownPrompts
 from promptsync.prompt.prompt import Local, Prompt
 
 GOOD = """\
@@ -219,8 +219,8 @@ def test_files_are_judged_together() -> None:
 
 
 def test_a_twin_among_the_other_prompts_of_the_repository_counts() -> None:
-    known = Known(templates={"GREET": {"type": "chat"}, "greet": {"type": "chat"}})
-    assert found(lint("name: greet\ncontent: a\n", known=Known(templates={"greet": {}}))) == []
+    known = KnownPrompts(templates={"GREET": {"type": "chat"}, "greet": {"type": "chat"}})
+    assert found(lint("name: greet\ncontent: a\n", known=KnownPrompts(templates={"greet": {}}))) == []
     assert [problem.rule for problem in lint("name: Greet\ncontent: a\n", known=known)] == ["name-twin"]
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from located import found, lint
 
-from promptsync.lint.subject import Known
+from promptsync.lint.subject import KnownPrompts
 
 TONE = "name: tone\ncontent: Stay calm.\n"
 PINNED = "@label:prod"
@@ -26,15 +26,15 @@ def test_a_reference_that_is_not_pinned_is_a_warning_once() -> None:
 @pytest.mark.parametrize(
     ("known", "severity"),
     [
-        (Known(), "error"),
-        (Known(partial=True), "warning"),
-        (Known(registry=frozenset({"other"})), "error"),
-        (Known(registry=frozenset({"other"}), partial=True), "error"),
-        (Known(registry=frozenset({"tone"})), None),
-        (Known(templates={"tone": {"type": "completion", "content": []}}), None),
+        (KnownPrompts(), "error"),
+        (KnownPrompts(partial=True), "warning"),
+        (KnownPrompts(registry=frozenset({"other"})), "error"),
+        (KnownPrompts(registry=frozenset({"other"}), partial=True), "error"),
+        (KnownPrompts(registry=frozenset({"tone"})), None),
+        (KnownPrompts(templates={"tone": {"type": "completion", "content": []}}), None),
     ],
 )
-def test_a_reference_to_nothing_is_judged_by_what_is_known(known: Known, severity: str | None) -> None:
+def test_a_reference_to_nothing_is_judged_by_what_is_known(known: KnownPrompts, severity: str | None) -> None:
     expected = [("snippet-missing", severity, 2, 1, "a.yaml")] if severity else []
     assert found(lint(uses("a", "tone@label:prod"), known=known)) == expected
 
@@ -95,7 +95,7 @@ def test_a_circle_through_a_pin_may_be_none_and_is_a_warning() -> None:
 
 
 def test_a_circle_through_prompts_that_are_not_checked_is_found() -> None:
-    known = Known(templates={"b": {"type": "completion", "content": "@@@c@@@"}})
+    known = KnownPrompts(templates={"b": {"type": "completion", "content": "@@@c@@@"}})
     problems = lint(c=uses("c", "b"), known=known)
     assert found(problems, "snippet-unpinned") == [("snippet-cycle", "error", 2, 1, "c.yaml")]
 
@@ -117,7 +117,7 @@ def test_examples_count_the_variables_of_snippets() -> None:
 
 def test_examples_are_not_judged_as_unused_when_a_snippet_is_out_of_sight() -> None:
     text = uses("a", "far@label:prod") + "examples: [{mood: calm}]\n"
-    assert lint(text, known=Known(registry=frozenset({"far"}))) == []
+    assert lint(text, known=KnownPrompts(registry=frozenset({"far"}))) == []
 
 
 JINJA = "template_format: jinja2\ncontent: |\n  {}\n"
@@ -136,5 +136,5 @@ def test_a_broken_text_with_snippets_stays_an_error() -> None:
 
 def test_a_broken_text_whose_snippets_are_out_of_sight_is_a_warning() -> None:
     text = uses("a", "far@label:prod", form=JINJA + "  quick {{% endif %}}\n")
-    known = Known(registry=frozenset({"far"}))
+    known = KnownPrompts(registry=frozenset({"far"}))
     assert found(lint(text, known=known)) == [("jinja-syntax", "warning", 5, 3, "a.yaml")]

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from registry_filler import filled, reordered
 from templates import prompts
 
-from promptsync.prompt.canonical import canonical, comparable, digest, kept_references, tag_set
+from promptsync.prompt.canonical import canonical, comparable, digest, kept_references
 from promptsync.prompt.prompt import Prompt, plain
+from promptsync.prompt.tags import tag_set
 
 
 def chat(*messages: dict[str, Any], **more: Any) -> Prompt:

@@ -12,10 +12,11 @@ from registry_filler import filled
 from seeds import examples
 from templates import prompts
 
-from promptsync.prompt.canonical import digest, tag_set
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.fields import FieldChange, changes, readable, variables_change
 from promptsync.prompt.lists import align
 from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.tags import tag_set
 
 
 def said(role: str, content: Any, **more: Any) -> dict[str, Any]:

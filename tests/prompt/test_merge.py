@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from seeds import examples
 from strategies import prompts
 
-from promptsync.prompt.canonical import canonical, encode, tag_set
+from promptsync.prompt.canonical import canonical, encode
 from promptsync.prompt.merge import TOOL_REFERENCES, Merge, merge
 from promptsync.prompt.merge_fields import BOTH_ADDED, BOTH_CHANGED, BOTH_MOVED, REMOVED_HERE, REMOVED_THERE
 from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.tags import tag_set
 
 MODEL = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2, "top_p": 1}}
 

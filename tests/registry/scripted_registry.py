@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.protocol import Waits
+from promptsync.registry.timeouts import Timeouts
 
 KEY = "pl_4f9a1c77d0"
 
@@ -131,7 +131,7 @@ def serving(react: React) -> Iterator[str]:
 @contextmanager
 def client(react: React, **options: Any) -> Iterator[PromptLayer]:
     """A client of such a registry that waits next to nothing between attempts."""
-    settings: dict[str, Any] = {"waits": Waits(answer=5.0, first_retry=0.001), **options}
+    settings: dict[str, Any] = {"timeouts": Timeouts(answer=5.0, first_retry=0.001), **options}
     with serving(react) as url, PromptLayer(url, KEY, **settings) as registry:
         yield registry
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.registry.errors import BadAnswer, Rejected
-from promptsync.registry.promptlayer.answers import EXCERPT, Answer, listed_in, shown
+from promptsync.registry.promptlayer.responses import EXCERPT, Answer, listed_in, shown
 
 
 def answer(body: Any, status: int = 200) -> Answer:

@@ -36,7 +36,7 @@ from promptsync.registry.errors import (
 )
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.retry import policy
-from promptsync.registry.protocol import Waits
+from promptsync.registry.timeouts import Timeouts
 
 PROMPT = Prompt("greet", template())
 CREATED = Reply({"id": 7, "prompt_name": "greet", "version_number": 1}, status=201)
@@ -118,7 +118,7 @@ def test_a_publish_is_sent_once_and_its_error_says_whether_it_may_have_happened(
     fault: Reply, error: type[RemoteError], is_certain: bool
 ) -> None:
     script = Scripted(fault)
-    with client(script, waits=Waits(answer=0.2, first_retry=0.001)) as registry:
+    with client(script, timeouts=Timeouts(answer=0.2, first_retry=0.001)) as registry:
         with pytest.raises(error) as caught:
             registry.prompts.publish(PROMPT, message="m")
         assert len(script.seen) == 1
@@ -142,7 +142,7 @@ def free_port() -> int:
 
 def test_a_closed_port_is_named_and_nothing_was_sent() -> None:
     port = free_port()
-    with PromptLayer(f"http://127.0.0.1:{port}", KEY, waits=Waits(first_retry=0.001)) as registry:
+    with PromptLayer(f"http://127.0.0.1:{port}", KEY, timeouts=Timeouts(first_retry=0.001)) as registry:
         with pytest.raises(NotSent) as caught:
             registry.prompts.publish(PROMPT, message="m")
         assert f"127.0.0.1:{port}" in caught.value.message
@@ -152,7 +152,7 @@ def test_a_closed_port_is_named_and_nothing_was_sent() -> None:
 
 def test_a_read_that_timed_out_is_retried_once() -> None:
     script = Scripted(SLOW)
-    with client(script, waits=Waits(answer=0.1, first_retry=0.001)) as registry:
+    with client(script, timeouts=Timeouts(answer=0.1, first_retry=0.001)) as registry:
         with pytest.raises(TimedOut, match=r"did not respond within 0\.1 s"):
             registry.prompts.list()
         assert registry.requests == 2
@@ -185,12 +185,12 @@ def test_retry_after_is_honoured_up_to_a_limit(header: str, seconds: float) -> N
 
 
 def test_waits_double_up_to_a_minute() -> None:
-    waiting, waits = policy(repeatable=True), []
+    waiting, timeouts = policy(repeatable=True), []
     for _ in range(10):
         waiting = waiting.increment()
-        waits.append(waiting.wait_after(httpx.ConnectError("no")))
-    assert all(0.75 * 0.5 * 2**n <= wait <= 0.5 * 2**n for n, wait in enumerate(waits[:7]))
-    assert waits[-1] == 60.0
+        timeouts.append(waiting.wait_after(httpx.ConnectError("no")))
+    assert all(0.75 * 0.5 * 2**n <= wait <= 0.5 * 2**n for n, wait in enumerate(timeouts[:7]))
+    assert timeouts[-1] == 60.0
 
 
 def test_a_long_wait_is_reported_and_stops_other_requests() -> None:

@@ -13,7 +13,7 @@ from scripted_registry import Reply, Scripted, Seen, client, item, version
 from promptsync.registry.errors import Rejected
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import Throttle, wsgi_transport
-from promptsync.registry.protocol import Waits
+from promptsync.registry.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -108,7 +108,7 @@ def test_a_rate_limit_reduces_the_requests_at_once_and_nothing_fails() -> None:
     # loaded when first needed, which takes longer than the waits of this test
     importlib.import_module("promptsync.registry.promptlayer.retry")
     crowd = Crowd(3, limit=2)
-    with client(crowd, waits=Waits(first_retry=0.02)) as registry:
+    with client(crowd, timeouts=Timeouts(first_retry=0.02)) as registry:
         assert read_all(registry, 60, threads=16) == [*range(1, 61)]
     assert 0 < crowd.refused < 40
 

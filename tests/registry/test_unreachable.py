@@ -11,7 +11,7 @@ from promptsync.registry.address import address
 from promptsync.registry.errors import NotSent
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.failures import explained
-from promptsync.registry.protocol import Waits
+from promptsync.registry.timeouts import Timeouts
 
 HERE, THERE = "http://127.0.0.1:8470", "https://registry.example"
 
@@ -61,11 +61,11 @@ def test_https_to_a_server_that_speaks_http_is_recognized():
 
 
 def test_https_to_an_http_server_that_waits_for_more_is_recognized_without_a_retry():
-    waits = Waits(connect_loopback=0.2)
+    timeouts = Timeouts(connect_loopback=0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"
         with (
-            PromptLayer(url, KEY, waits=waits) as registry,
+            PromptLayer(url, KEY, timeouts=timeouts) as registry,
             pytest.raises(NotSent, match="does not speak https"),
         ):
             registry.prompts.list()

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.checks.agents import AgentRun, NodeOutput
+from promptsync.checks.assignment import AgentCheck, EvaluationCheck
 from promptsync.checks.batch import Status
 from promptsync.checks.evaluations import EvaluationRun, FailedCell
 from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard, Unbound
-from promptsync.checks.select import AgentCheck, EvaluationCheck
 from promptsync.errors import RemoteError
 from promptsync.show.checks import results_lines
 from promptsync.show.junit import junit, junit_of_error

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from markdown_reader import active, hidden, names
 
 from promptsync.checks.agents import AgentRun
+from promptsync.checks.assignment import AgentCheck, EvaluationCheck, Found, Selection
 from promptsync.checks.batch import Status
 from promptsync.checks.evaluations import EvaluationRun, FailedCell
 from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard
-from promptsync.checks.select import AgentCheck, EvaluationCheck, Found, Selection
 from promptsync.compare.snapshot import Snapshot
 from promptsync.deploy.members import Member, OnHold, Skipped, Survey
 from promptsync.deploy.plan import DeployPlan
@@ -20,8 +20,8 @@ from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.rehearse import Rehearsal
 from promptsync.errors import RemoteError
 from promptsync.files.worktree import Worktree
-from promptsync.labels.apply import Changed
-from promptsync.labels.plan import Change
+from promptsync.labels.apply import ChangedLabel
+from promptsync.labels.plan import LabelChange
 from promptsync.push.actions import Action, Kind, PushPlan
 from promptsync.show.checks import results_markdown
 from promptsync.show.deploy import plan_markdown, receipt_markdown
@@ -95,7 +95,7 @@ def plans(draw: st.DrawFn) -> DeployPlan:
 def receipts(draw: st.DrawFn) -> DeployReceipt:
     plan, text = draw(plans()), draw(names)
     labels = [
-        Changed(Change(one.name, 1, plan.label, 1, 2), draw(st.booleans()), text, text)
+        ChangedLabel(LabelChange(one.name, 1, plan.label, 1, 2), draw(st.booleans()), text, text)
         for one in plan.survey.releases
     ]
     error = RemoteError(text, hint=text) if draw(st.booleans()) else None

@@ -40,8 +40,8 @@ def three(world: World) -> World:
 @pytest.fixture
 def impatient(world: World) -> float:
     """Answers must come within this many seconds."""
-    world.waits = replace(world.waits, answer=0.3)
-    return world.waits.answer
+    world.timeouts = replace(world.timeouts, answer=0.3)
+    return world.timeouts.answer
 
 
 def told(done: Run) -> dict[str, int]:

@@ -14,9 +14,9 @@ from promptsync.compare.labels import labelled
 from promptsync.compare.select import NoSuchPrompt
 from promptsync.errors import Incomplete, PromptsyncError, Refused, RemoteError, UsageError
 from promptsync.files.config import load
-from promptsync.labels.apply import Changed, apply_changes, failure
+from promptsync.labels.apply import ChangedLabel, apply_changes, failure
 from promptsync.labels.plan import (
-    Change,
+    LabelChange,
     check_unused,
     plan_delete,
     plan_move,
@@ -40,7 +40,7 @@ def one(here: World, name: str = "refund") -> Any:
     return found
 
 
-def done(here: World, *changes: Change, **options: bool) -> list[Changed]:
+def done(here: World, *changes: LabelChange, **options: bool) -> list[ChangedLabel]:
     return apply_changes(here.project, changes, **options)
 
 
@@ -268,7 +268,7 @@ def released(sound: World) -> None:
     sound.label("refund", prod=1)
 
 
-def moved_in(view: World) -> Changed:
+def moved_in(view: World) -> ChangedLabel:
     (changed,) = apply_changes(view.project, [plan_move(one(view), "prod", 3)])
     return changed
 

@@ -27,9 +27,10 @@ from promptsync.files.prompt_file import parse, render_new
 from promptsync.files.state.disk import write
 from promptsync.files.worktree import paths_for_new, scan
 from promptsync.lint.check import check
-from promptsync.lint.subject import Known
-from promptsync.prompt.canonical import canonical, tag_set
+from promptsync.lint.subject import KnownPrompts
+from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Local, Prompt
+from promptsync.prompt.tags import tag_set
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.plan import plan_pull
 from promptsync.pull.write import PullOptions
@@ -183,7 +184,7 @@ def _write(project: Project, parts: Iterable[tuple[Prompt, Local]]) -> set[str]:
         for name, (prompt, local) in given.items()
     ]
     snippets = {name: file.prompt.template for name, file in worktree.files.items()}
-    known = Known(snippets, registry=frozenset(snippets))
+    known = KnownPrompts(snippets, registry=frozenset(snippets))
     refused = {problem.path for problem in check(files, known) if problem.severity == "error"}
     kept = [file for file in files if file.path not in refused]
     for file in kept:

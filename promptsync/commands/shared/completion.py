@@ -95,7 +95,7 @@ def script(root: click.Command, shell: str) -> str:
 # -- values -------------------------------------------------------------------------------------------------
 
 
-class Known(click.types.StringParamType):
+class Completions(click.types.StringParamType):
     """Text with some known values."""
 
     def __init__(self, offer: Offer) -> None:
@@ -118,7 +118,7 @@ def teach(command: click.Command, path: str) -> None:
         if named in _PATHS:
             parameter.type = click.Path(file_okay=named != "DIR")
         elif offer is not None:
-            parameter.type = Known(offer)
+            parameter.type = Completions(offer)
     for name, below in getattr(command, "commands", {}).items():
         teach(below, f"{path} {name}")
 

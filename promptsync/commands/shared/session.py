@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from promptsync.compare.project import Project
     from promptsync.files.config import Config
-    from promptsync.registry.protocol import Waits
+    from promptsync.registry.timeouts import Timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Session:
     """The settings of one run. ``given_directory`` is the value of ``-C``."""
 
     environment: Environment
-    waits: Waits | None = None
+    timeouts: Timeouts | None = None
     """How long to wait for a registry."""
     given_directory: str = ""
     remote: str | None = None
@@ -121,7 +121,7 @@ class Session:
             model=self._model(),
             progress=self.bar,
             on_wait=self.say,
-            waits=self.waits,
+            timeouts=self.timeouts,
         )
         self.remote_name = project.remote
         return project

@@ -134,10 +134,10 @@ def _other_branch(event: _Event, ref: str) -> str | None:
 
 def _check_head(session: Session, event: _Event) -> None:
     """Refuse a pull request whose commits are not checked out, because then nothing would have changed."""
-    from promptsync.files.git.history import History
+    from promptsync.files.git.history import GitHistory
 
     config = session.config()
-    history = History.find(config.root, config.prompts)
+    history = GitHistory.find(config.root, config.prompts)
     if history is None or not history.born:
         return  # a later step reports that there is no history
     head = event.sha("pull_request", "head", "sha")

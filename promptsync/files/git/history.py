@@ -20,7 +20,7 @@ _RAW: Final = ("--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "-z")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FileChange:
     """One path in one commit. ``old`` and ``new`` are blob ids, ``None`` where there was or is no file."""
 
     commit: str
@@ -35,11 +35,11 @@ class Commit:
 
     id: str
     parents: tuple[str, ...]
-    changes: tuple[Change, ...] = ()
+    changes: tuple[FileChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TreeEntry:
     """One path of a commit. ``mode`` is ``120000`` for a symbolic link, ``160000`` for a submodule."""
 
     path: str
@@ -47,7 +47,7 @@ class Entry:
     object: str
 
 
-class History:
+class GitHistory:
     """The repository around a directory of prompts. Paths are relative to ``root``, with ``/``.
 
     Unless a method says otherwise it raises ``PromptsyncError`` when git fails.
@@ -59,7 +59,7 @@ class History:
         self._pathspec = f":(literal){prompts}"
 
     @classmethod
-    def find(cls, root: Path, prompts: str) -> History | None:
+    def find(cls, root: Path, prompts: str) -> GitHistory | None:
         """Return the history around ``root``, ``None`` outside of a repository.
 
         Raises ``PromptsyncError`` when git cannot be run or refuses to read the repository.
@@ -164,7 +164,7 @@ class History:
         out = self._run("ls-tree", "-r", "-z", "HEAD", "--", self._pathspec)
         return {entry.path: entry.object for entry in _entries(out)}
 
-    def entries(self, commit: str, path: str) -> Sequence[Entry]:
+    def entries(self, commit: str, path: str) -> Sequence[TreeEntry]:
         """Return what a commit has at a path, or below it; here paths are from the top of the repository."""
         out = self._run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
         return tuple(_entries(out))
@@ -268,17 +268,17 @@ def _path(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def _entries(out: bytes) -> Iterator[Entry]:
+def _entries(out: bytes) -> Iterator[TreeEntry]:
     """Read ``git ls-tree -z``."""
     for line in filter(None, out.split(b"\0")):
         facts, path = line.split(b"\t", 1)
         mode, _, id_ = facts.decode().split()[:3]
-        yield Entry(_path(path), mode, id_)
+        yield TreeEntry(_path(path), mode, id_)
 
 
 def _commits(out: bytes) -> Iterator[Commit]:
     """Read ``git log --raw -z --format=%x01…``: a commit with its parents, then ids and path of each file."""
-    found: dict[str, tuple[tuple[str, ...], dict[str, Change]]] = {}
+    found: dict[str, tuple[tuple[str, ...], dict[str, FileChange]]] = {}
     commit = ""
     tokens = iter(out.split(b"\0"))
     for token in tokens:
@@ -290,7 +290,9 @@ def _commits(out: bytes) -> Iterator[Commit]:
         elif token.startswith(b":"):
             path = _path(next(tokens))
             _, _, old, new, _ = token[1:].decode().split(" ", 4)
-            change = Change(commit, path, old if old.strip("0") else None, new if new.strip("0") else None)
+            change = FileChange(
+                commit, path, old if old.strip("0") else None, new if new.strip("0") else None
+            )
             found[commit][1].setdefault(path, change)
     for commit, (parents_of, changes) in found.items():
         yield Commit(commit, parents_of, tuple(changes.values()))

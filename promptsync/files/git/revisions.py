@@ -11,13 +11,14 @@ from pathlib import Path
 
 from promptsync.errors import PromptsyncError
 from promptsync.files.errors import InvalidFile
-from promptsync.files.git.history import Change, Commit, History
+from promptsync.files.git.history import Commit, FileChange, GitHistory
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import parse
 from promptsync.files.state.disk import DIRECTORY, private_directory, read_json, write_json
-from promptsync.prompt.canonical import digest, tag_set
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.tags import tag_set
 
 _CACHE_FORMAT = 3
 
@@ -78,14 +79,14 @@ class Revisions:
     ``tips`` are the full ids of commits whose history counts beside that of ``HEAD``.
     """
 
-    def __init__(self, history: History, root: Path, prompts: str, tips: Sequence[str] = ()) -> None:
+    def __init__(self, history: GitHistory, root: Path, prompts: str, tips: Sequence[str] = ()) -> None:
         self._history = history
         self._root = root
         self._prompts = prompts
         self._tips = tips
         commits = history.commits_of(["HEAD", *tips]) if tips and history.born else history.commits
         self._chains = _Chains(commits[::-1])
-        self._changes: Sequence[Change] = [change for commit in commits for change in commit.changes]
+        self._changes: Sequence[FileChange] = [change for commit in commits for change in commit.changes]
         self._cache_path = root / DIRECTORY / "cache" / "blobs.json"
         self._names, self._texts = _load_cache(self._cache_path)
         self._dirty = False
@@ -173,7 +174,7 @@ class Revisions:
             lineages[name] = Lineage(tuple(revisions), places[head], by_tip)
         return lineages
 
-    def _of_name(self, name: str, changes: Iterable[Change]) -> dict[str, FileRevision]:
+    def _of_name(self, name: str, changes: Iterable[FileChange]) -> dict[str, FileRevision]:
         by_commit: dict[str, FileRevision] = {}
         for change in changes:
             revision = self._revision(name, change)
@@ -185,7 +186,7 @@ class Revisions:
                 by_commit[change.commit] = revision
         return by_commit
 
-    def _revision(self, name: str, change: Change) -> FileRevision | None:
+    def _revision(self, name: str, change: FileChange) -> FileRevision | None:
         if change.new is not None and self._name(change.new, change.path) == name:
             text = self._texts.get(change.new)
             if text is None or text.digest is None:

@@ -10,7 +10,7 @@ from typing import Final
 from promptsync.errors import PromptsyncError
 from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile
-from promptsync.files.git.history import Entry, History
+from promptsync.files.git.history import GitHistory, TreeEntry
 from promptsync.files.worktree import is_skipped
 from promptsync.files.yaml import load
 from promptsync.prompt.names import SUFFIXES
@@ -32,7 +32,7 @@ class Tree:
     linked: frozenset[str] = frozenset()
 
 
-def tree_at(history: History, commit: str, prompts: str) -> Tree:
+def tree_at(history: GitHistory, commit: str, prompts: str) -> Tree:
     """Return the prompt files of a commit; ``prompts`` is the current prompts directory.
 
     Raises ``PromptsyncError`` for a submodule, which has a history of its own.
@@ -59,7 +59,7 @@ def tree_at(history: History, commit: str, prompts: str) -> Tree:
     )
 
 
-def _place(history: History, commit: str, prompts: str) -> str:
+def _place(history: GitHistory, commit: str, prompts: str) -> str:
     """Return the prompts directory of a commit, from the top of the repository."""
     found = history.entries(commit, history.prefix + FILE_NAME)
     if not found:
@@ -78,7 +78,7 @@ def _place(history: History, commit: str, prompts: str) -> str:
     return posixpath.join(posixpath.dirname(entry.path), below)
 
 
-def _targets(history: History, links: Iterable[Entry]) -> dict[str, str]:
+def _targets(history: GitHistory, links: Iterable[TreeEntry]) -> dict[str, str]:
     """Return the targets of symbolic links; both are paths from the top of the repository."""
     wanted = {link.path: link.object for link in links}
     texts = history.blobs(wanted.values())

@@ -7,11 +7,11 @@ from typing import Any
 
 from promptsync.registry.errors import Rejected
 from promptsync.registry.promptlayer import endpoints
-from promptsync.registry.promptlayer.answers import Answer
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.endpoints import Operation
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_all
 from promptsync.registry.promptlayer.parse import number
+from promptsync.registry.promptlayer.responses import Answer
 from promptsync.registry.protocol import StartedAgent
 
 _STILL_RUNNING = 202

@@ -12,11 +12,12 @@ from promptsync.registry.errors import NotFound, NotReadableRaw
 from promptsync.registry.promptlayer.checks import PromptLayerChecks
 from promptsync.registry.promptlayer.connection import Connection, Observe
 from promptsync.registry.promptlayer.labels import PromptLayerLabels
-from promptsync.registry.promptlayer.listing import PromptList
+from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
-from promptsync.registry.promptlayer.reading import Reading
 from promptsync.registry.promptlayer.tracking import PromptLayerTracking
-from promptsync.registry.protocol import VersionCache, Waits
+from promptsync.registry.promptlayer.versions import Reading
+from promptsync.registry.protocol import VersionCache
+from promptsync.registry.timeouts import Timeouts
 
 
 class PromptLayer:
@@ -32,7 +33,7 @@ class PromptLayer:
         *,
         cache: VersionCache | None = None,
         transport: httpx.BaseTransport | None = None,
-        waits: Waits | None = None,
+        timeouts: Timeouts | None = None,
         connections: int = 8,
         on_wait: Callable[[str], None] | None = None,
         observe: Observe | None = None,
@@ -41,13 +42,13 @@ class PromptLayer:
             url,
             api_key,
             transport=transport,
-            waits=waits,
+            timeouts=timeouts,
             connections=connections,
             on_wait=on_wait,
             observe=observe,
         )
         self.url = self.connection.url
-        self.waits = self.connection.waits
+        self.timeouts = self.connection.timeouts
         self._listing = PromptList(self.connection)
         self._reading = Reading(self.connection, self._listing, cache)
         self.prompts = PromptLayerPrompts(self.connection, self._listing, self._reading)

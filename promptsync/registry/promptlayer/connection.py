@@ -18,10 +18,10 @@ from promptsync.errors import RemoteError, UsageError
 from promptsync.registry.address import LOCAL, address, segment
 from promptsync.registry.errors import MissingKey, NotSent
 from promptsync.registry.promptlayer import failures
-from promptsync.registry.promptlayer.answers import Answer, shown
 from promptsync.registry.promptlayer.endpoints import Operation, Route
+from promptsync.registry.promptlayer.responses import Answer, shown
 from promptsync.registry.promptlayer.transport import TOO_MANY, Throttle, ThrottledTransport
-from promptsync.registry.protocol import Waits
+from promptsync.registry.timeouts import Timeouts
 
 Observe = Callable[[httpx.Response, float], None]
 """Called with each response and the seconds that it took."""
@@ -80,7 +80,7 @@ class Connection:
         api_key: str | None,
         *,
         transport: httpx.BaseTransport | None = None,
-        waits: Waits | None = None,
+        timeouts: Timeouts | None = None,
         connections: int = 8,
         on_wait: Callable[[str], None] | None = None,
         observe: Observe | None = None,
@@ -91,7 +91,7 @@ class Connection:
         self.url = url if url.startswith(LOCAL) else self._address.base
         self.key = checked_key(api_key, self.url, is_needed=transport is None)
         self._given_transport = transport
-        self.waits = waits or Waits()
+        self.timeouts = timeouts or Timeouts()
         self.connections = max(1, connections)
         self._observe = observe
         self._on_wait = on_wait
@@ -198,7 +198,7 @@ class Connection:
         # Most runs never get here, and loading the library takes longer than a request.
         from promptsync.registry.promptlayer.retry import policy, resume
 
-        backoff = policy(operation.repeatable, waits=self.waits, on_wait=self._about_to_wait)
+        backoff = policy(operation.repeatable, timeouts=self.timeouts, on_wait=self._about_to_wait)
         backoff.before_repeat = before_repeat
         return resume(request, first, self._throttled, backoff)
 
@@ -216,14 +216,14 @@ class Connection:
             "Accept": "application/json",
             "X-API-KEY": self.key or _NO_KEY,
         }
-        waits = self.waits
-        connect = waits.connect_loopback if self._address.is_loopback else waits.connect
+        timeouts = self.timeouts
+        connect = timeouts.connect_loopback if self._address.is_loopback else timeouts.connect
         limits = httpx.Limits(max_connections=self.connections, max_keepalive_connections=self.connections)
         try:
             return httpx.Client(
                 headers=headers,
                 transport=self._given_transport,
-                timeout=httpx.Timeout(waits.answer, connect=min(waits.answer, connect)),
+                timeout=httpx.Timeout(timeouts.answer, connect=min(timeouts.answer, connect)),
                 limits=limits,
                 # For requests to this machine, a proxy would only see the key.
                 trust_env=not self._address.is_loopback,

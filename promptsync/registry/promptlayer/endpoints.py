@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from promptsync.prompt.fill import format_of
 from promptsync.prompt.prompt import Prompt, kind_of
 from promptsync.prompt.template import message_variables, template_variables
+from promptsync.prompt.variables import format_of
 
 NO_ROUTE: Final = frozenset({404, 405})
 """A route that the registry does not have."""

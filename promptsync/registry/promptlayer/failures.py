@@ -20,8 +20,8 @@ from promptsync.registry.errors import (
     TimedOut,
     Unsupported,
 )
-from promptsync.registry.promptlayer.answers import Answer, shown
 from promptsync.registry.promptlayer.endpoints import RUN_EVALUATION, Operation
+from promptsync.registry.promptlayer.responses import Answer, shown
 from promptsync.registry.promptlayer.transport import UNSENT
 
 _NO_NAME: Final = re.compile(

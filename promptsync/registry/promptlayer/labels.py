@@ -5,10 +5,10 @@ from __future__ import annotations
 from promptsync.prompt.prompt import Label
 from promptsync.registry.errors import FateUnknown, Rejected, Unsupported
 from promptsync.registry.promptlayer import endpoints, parse
-from promptsync.registry.promptlayer.answers import Answer, listed_in
 from promptsync.registry.promptlayer.connection import Connection
-from promptsync.registry.promptlayer.listing import PromptList
 from promptsync.registry.promptlayer.parse import number
+from promptsync.registry.promptlayer.prompt_list import PromptList
+from promptsync.registry.promptlayer.responses import Answer, listed_in
 
 _KEYS = ("release_labels", "labels", "items")
 _NO_SUCH_LIST = frozenset({400, 404, 405, 422})

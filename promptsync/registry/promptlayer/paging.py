@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from promptsync.parallel import mapped
 from promptsync.registry.errors import ListKeptChanging, NotFound, Unsupported
-from promptsync.registry.promptlayer.answers import Answer, listed_in
 from promptsync.registry.promptlayer.parse import number
+from promptsync.registry.promptlayer.responses import Answer, listed_in
 from promptsync.registry.protocol import OnPage
 
 PER_PAGE: Final = 100

@@ -15,7 +15,7 @@ from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.protocol import Waits
+from promptsync.registry.timeouts import Timeouts
 
 TIMEOUT = 10.0
 """Seconds that the registry has for a response."""
@@ -42,7 +42,7 @@ class Probe:
         self, url: str, api_key: str | None, *, transport: httpx.BaseTransport | None = None
     ) -> None:
         self.registry = PromptLayer(
-            url, api_key, transport=transport, waits=Waits(answer=TIMEOUT), observe=self._observe
+            url, api_key, transport=transport, timeouts=Timeouts(answer=TIMEOUT), observe=self._observe
         )
         self.seconds: float | None = None
         """How long the last response took."""

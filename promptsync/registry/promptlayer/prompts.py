@@ -12,12 +12,12 @@ from promptsync.parallel import mapped
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw
 from promptsync.registry.promptlayer import endpoints, parse
-from promptsync.registry.promptlayer.answers import Answer
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.endpoints import publish_body
-from promptsync.registry.promptlayer.listing import PromptList
 from promptsync.registry.promptlayer.parse import number
-from promptsync.registry.promptlayer.reading import Reading, one_version
+from promptsync.registry.promptlayer.prompt_list import PromptList
+from promptsync.registry.promptlayer.responses import Answer
+from promptsync.registry.promptlayer.versions import Reading, one_version
 from promptsync.registry.protocol import NewVersion, OnPage
 
 

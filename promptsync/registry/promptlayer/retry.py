@@ -18,7 +18,7 @@ from httpx_retries import Retry, RetryTransport
 
 from promptsync.registry.promptlayer.failures import NO_TLS
 from promptsync.registry.promptlayer.transport import TOO_MANY, UNSENT
-from promptsync.registry.protocol import Waits
+from promptsync.registry.timeouts import Timeouts
 
 ATTEMPTS: Final = 4
 ATTEMPTS_IN_A_CROWD: Final = 6
@@ -112,7 +112,7 @@ class Backoff(Retry):
         return min(asked or self.backoff_strategy(), self.max_backoff_wait)
 
 
-def policy(repeatable: bool, *, waits: Waits | None = None, on_wait: OnWait | None = None) -> Backoff:
+def policy(repeatable: bool, *, timeouts: Timeouts | None = None, on_wait: OnWait | None = None) -> Backoff:
     """Return the rules for requests that are repeatable, or for those that are not."""
     rules: dict[str, Any] = (
         {"status_forcelist": (TOO_MANY, *_FAILED), "retry_on_exceptions": (httpx.TransportError,)}
@@ -123,7 +123,7 @@ def policy(repeatable: bool, *, waits: Waits | None = None, on_wait: OnWait | No
         total=ATTEMPTS_IN_A_CROWD - 1,
         allowed_methods=_METHODS,
         # The library doubles the factor before the first wait already.
-        backoff_factor=(waits or Waits()).first_retry / 2,
+        backoff_factor=(timeouts or Timeouts()).first_retry / 2,
         backoff_jitter=_JITTER,
         max_backoff_wait=LONGEST_WAIT,
         **rules,

@@ -12,7 +12,7 @@ from typing import Any
 from promptsync.server.checks.runner import enqueue, is_queued
 from promptsync.server.checks.steps import QUEUED, cell
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
-from promptsync.server.http.listing import MAX_PER_PAGE, Listing, Page, read_page
+from promptsync.server.http.listing import MAX_PER_PAGE, Listing, ListPage, read_page
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find
 from promptsync.server.store.clock import now
@@ -255,7 +255,7 @@ def _score(report: Report) -> dict[str, Any]:
     return answer | {"score_type": "multi_column", "details": {"columns": columns}}
 
 
-def _rows(db: Database, report: Report, page: Page) -> list[list[Cell]]:
+def _rows(db: Database, report: Report, page: ListPage) -> list[list[Cell]]:
     width = len(report.scores) + 1
     found = db.execute(
         'SELECT inputs AS "inputs [json]", cells AS "cells [json]" FROM report_rows WHERE report_id = ?'

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-from promptsync.prompt.fill import mappings, texts
+from promptsync.prompt.variables import mappings, texts
 from promptsync.server.prompts.llm_kwargs import llm_kwargs
 
 _MAX_ANSWER = 10_000_000

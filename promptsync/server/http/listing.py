@@ -14,7 +14,7 @@ _STATUS = {"active": "NOT i.deleted", "deleted": "i.deleted", "all": "1"}
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListPage:
     """One slice of a list that has ``total`` items; pages count from 1."""
 
     number: int
@@ -44,10 +44,10 @@ class Page:
         }
 
 
-def read_page(query: Query, per_page: int, total: int) -> Page:
+def read_page(query: Query, per_page: int, total: int) -> ListPage:
     """Return the page that the request names, ``per_page`` items long by default and never over 100."""
     size = query.integer("per_page") or per_page
-    return Page(query.integer("page") or 1, min(size, MAX_PER_PAGE), total)
+    return ListPage(query.integer("page") or 1, min(size, MAX_PER_PAGE), total)
 
 
 class Listing:
@@ -119,7 +119,7 @@ class Listing:
 
     def page(
         self, db: Database, columns: str, source: str, *, join: str = "", per_page: int
-    ) -> tuple[Page, list[Row]]:
+    ) -> tuple[ListPage, list[Row]]:
         """Return the page that the request names, and its rows. ``join`` adds what only the columns need."""
         selected = f"FROM {source} WHERE {' AND '.join(self._conditions)}"
         total: int = db.execute(f"SELECT count(*) {selected}", self._values).fetchone()[0]

@@ -10,7 +10,7 @@ from promptsync.server.store.database import MAX_INTEGER, Database, Row
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class StoredKind:
     """A kind of item that has versions and labels, by its tables; ``key`` is the column that refers to it."""
 
     noun: str
@@ -20,11 +20,11 @@ class Kind:
     key: str
 
 
-TEMPLATE = Kind("prompt template", "templates", "versions", "labels", "template_id")
-WORKFLOW = Kind("workflow", "workflows", "workflow_versions", "workflow_labels", "workflow_id")
+TEMPLATE = StoredKind("prompt template", "templates", "versions", "labels", "template_id")
+WORKFLOW = StoredKind("workflow", "workflows", "workflow_versions", "workflow_labels", "workflow_id")
 
 
-def find(db: Database, identifier: str, kind: Kind = TEMPLATE) -> Row:
+def find(db: Database, identifier: str, kind: StoredKind = TEMPLATE) -> Row:
     """Return the active item with this name or, failing that, this id; 404 otherwise."""
     row: Row | None = db.execute(
         f"SELECT * FROM {kind.table} WHERE NOT deleted AND (name = :name OR id = :id)"
@@ -55,7 +55,7 @@ def by_name(db: Database, name: str, *, archived: bool = False) -> Row | None:
 
 
 def version(
-    db: Database, item: Row, number: int | None = None, label: str | None = None, kind: Kind = TEMPLATE
+    db: Database, item: Row, number: int | None = None, label: str | None = None, kind: StoredKind = TEMPLATE
 ) -> Row:
     """Return one version of an item: the one under ``label``, or ``number``, or the latest; 404 otherwise."""
     found = f"SELECT v.* FROM {kind.versions} v WHERE v.{kind.key} = :item"

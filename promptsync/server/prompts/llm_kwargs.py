@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.prompt.defaults import ROLES
-from promptsync.prompt.fill import mappings
+from promptsync.prompt.roles import ROLES
 from promptsync.prompt.snippets import is_text_block, snippet_text
+from promptsync.prompt.variables import mappings
 
 _ANTHROPIC = frozenset(("anthropic", "anthropic.bedrock"))
 _OPENAI_LIKE = frozenset(("openai", "openai.azure", "mistral", "openrouter"))

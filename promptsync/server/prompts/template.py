@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from promptsync.prompt.defaults import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS, ROLES
-from promptsync.prompt.fill import F_STRING, format_of
+from promptsync.prompt.defaults import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
+from promptsync.prompt.roles import ROLES
 from promptsync.prompt.template import FORMATS, message_variables, template_variables
+from promptsync.prompt.variables import F_STRING, format_of
 from promptsync.server.http.answer import malformed
 from promptsync.server.http.fields import Fields
 

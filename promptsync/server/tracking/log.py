@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from promptsync.prompt.fill import mappings
+from promptsync.prompt.variables import mappings
 from promptsync.server.http.answer import ApiError, Response, malformed
 from promptsync.server.http.fields import Fields, read_id
 from promptsync.server.http.request import Request

@@ -12,10 +12,10 @@ from pathlib import Path
 from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, load
 from promptsync.files.errors import text_of
-from promptsync.files.git.history import History
+from promptsync.files.git.history import GitHistory
 from promptsync.files.state.disk import DIRECTORY, is_locked, read_json
 from promptsync.files.worktree import Worktree, scan
-from promptsync.setup.doctor.finding import Finding, Place, counted, error, failed, ok, warning
+from promptsync.setup.doctor.finding import Finding, FindingPlace, counted, error, failed, ok, warning
 from promptsync.setup.doctor.registry import check_registry
 
 _LITTLE_SPACE = 100_000_000
@@ -24,7 +24,7 @@ _LITTLE_SPACE = 100_000_000
 _KEPT = ("record.json", "cache/blobs.json", "cache/seen.json")
 
 
-def examine(place: Place) -> Iterator[Finding]:
+def examine(place: FindingPlace) -> Iterator[Finding]:
     """Yield what is found, local things first; what depends on something broken is left out.
 
     Raises no ``PromptsyncError``.
@@ -48,7 +48,7 @@ def examine(place: Place) -> Iterator[Finding]:
 def _git(config: Config, worktree: Worktree | None, variables: Mapping[str, str]) -> Iterator[Finding]:
     """Check the repository, what it tracks and ignores, and the label of its branch."""
     try:
-        history = History.find(config.root, config.prompts)
+        history = GitHistory.find(config.root, config.prompts)
         if history is None:
             yield warning(
                 "git",
@@ -63,7 +63,7 @@ def _git(config: Config, worktree: Worktree | None, variables: Mapping[str, str]
         yield failed("git", problem)
 
 
-def _repository(history: History) -> Iterator[Finding]:
+def _repository(history: GitHistory) -> Iterator[Finding]:
     if history.born:
         where = f"branch {history.branch}" if history.branch else "no branch checked out"
         yield ok("git", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.version}")
@@ -77,7 +77,7 @@ def _repository(history: History) -> Iterator[Finding]:
         )
 
 
-def _tracked(config: Config, history: History, worktree: Worktree | None) -> Iterator[Finding]:
+def _tracked(config: Config, history: GitHistory, worktree: Worktree | None) -> Iterator[Finding]:
     paths = [file.path for file in worktree.files.values()] if worktree else []
     new = [path for path in paths if path not in history.tracked]
     ignored = [path for path in new if history.ignores(path)]
@@ -102,7 +102,7 @@ def _tracked(config: Config, history: History, worktree: Worktree | None) -> Ite
         yield error("git-ignored", message, fix)
 
 
-def _label(config: Config, history: History, variables: Mapping[str, str]) -> Iterator[Finding]:
+def _label(config: Config, history: GitHistory, variables: Mapping[str, str]) -> Iterator[Finding]:
     in_workflow = variables.get("GITHUB_REF_NAME") if variables.get("GITHUB_ACTIONS") else None
     branch = in_workflow or history.branch or ""
     if not config.labels:

@@ -10,7 +10,7 @@ from pathlib import Path
 from promptsync.errors import PromptsyncError
 
 
-class Status(StrEnum):
+class FindingStatus(StrEnum):
     """OK, in need of attention, or in the way of all work."""
 
     OK = "ok"
@@ -23,14 +23,14 @@ class Finding:
     """``name`` is a stable word; ``fix`` is the command or change that fixes it, ``""`` if none is needed."""
 
     name: str
-    status: Status
+    status: FindingStatus
     message: str
     fix: str = ""
     details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FindingPlace:
     """What to examine; ``variables`` are those of the environment for connections and for the branch."""
 
     directory: Path
@@ -42,15 +42,15 @@ class Place:
 
 
 def ok(name: str, message: str, details: Sequence[str] = ()) -> Finding:
-    return Finding(name, Status.OK, message, "", tuple(details))
+    return Finding(name, FindingStatus.OK, message, "", tuple(details))
 
 
 def warning(name: str, message: str, fix: str, details: Sequence[str] = ()) -> Finding:
-    return Finding(name, Status.WARNING, message, fix, tuple(details))
+    return Finding(name, FindingStatus.WARNING, message, fix, tuple(details))
 
 
 def error(name: str, message: str, fix: str, details: Sequence[str] = ()) -> Finding:
-    return Finding(name, Status.ERROR, message, fix, tuple(details))
+    return Finding(name, FindingStatus.ERROR, message, fix, tuple(details))
 
 
 def counted(number: int, noun: str) -> str:
@@ -60,4 +60,4 @@ def counted(number: int, noun: str) -> str:
 
 def failed(name: str, problem: PromptsyncError) -> Finding:
     """Return the finding for an error of the library."""
-    return Finding(name, Status.ERROR, problem.message, problem.hint, problem.details)
+    return Finding(name, FindingStatus.ERROR, problem.message, problem.hint, problem.details)

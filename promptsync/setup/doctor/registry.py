@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptsync.checks.select import find_checks, select_checks
+from promptsync.checks.assignment import find_checks, select_checks
 from promptsync.compare.project import Project, open_project
 from promptsync.errors import PromptsyncError, RemoteError, UsageError
 from promptsync.files.config import FILE_NAME, Config
@@ -18,7 +18,16 @@ from promptsync.files.worktree import Worktree
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.address import LOCAL, Address, address
 from promptsync.registry.errors import MissingKey, Unsupported
-from promptsync.setup.doctor.finding import Finding, Place, Status, counted, error, failed, ok, warning
+from promptsync.setup.doctor.finding import (
+    Finding,
+    FindingPlace,
+    FindingStatus,
+    counted,
+    error,
+    failed,
+    ok,
+    warning,
+)
 
 if TYPE_CHECKING:
     from promptsync.registry.promptlayer.probe import Probe, Speech
@@ -43,7 +52,9 @@ _SKEWED = 120.0
 """Seconds between two clocks from which certificates and dates may be misjudged."""
 
 
-def check_registry(config: Config | None, worktree: Worktree | None, place: Place) -> Iterator[Finding]:
+def check_registry(
+    config: Config | None, worktree: Worktree | None, place: FindingPlace
+) -> Iterator[Finding]:
     """Yield what is found about the registry; without a configuration only if ``place`` has its URL."""
     if config is None:
         if ":" not in (place.remote or place.base_url or ""):
@@ -61,11 +72,11 @@ def check_registry(config: Config | None, worktree: Worktree | None, place: Plac
     yield ok("remote", f"{named}{why}")
     way = list(_way(project, place))
     yield from way
-    if not place.offline and all(one.status is not Status.ERROR for one in way):
+    if not place.offline and all(one.status is not FindingStatus.ERROR for one in way):
         yield from _requests(project, worktree)
 
 
-def _way(project: Project, place: Place) -> Iterator[Finding]:
+def _way(project: Project, place: FindingPlace) -> Iterator[Finding]:
     """Check what a connection needs beside the registry."""
     if project.url.startswith(LOCAL):
         return

@@ -9,7 +9,7 @@ from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError
 from promptsync.files.prompt_file import PromptFile, render_edit
 from promptsync.files.state.disk import write
-from promptsync.history.key import identity, make_key
+from promptsync.history.synced_key import identity, make_key
 from promptsync.prompt.canonical import digest
 from promptsync.push.publish import Landed
 from promptsync.push.receipt import PushReceipt

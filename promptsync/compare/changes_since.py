@@ -12,20 +12,21 @@ from promptsync.compare.project import Project
 from promptsync.compare.state import Tags
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
-from promptsync.files.git.history import History
+from promptsync.files.git.history import GitHistory
 from promptsync.files.git.tree import Tree, tree_at
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.worktree import Worktree
-from promptsync.prompt.canonical import digest, tag_set
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippet_graph import follows_text, parents
 from promptsync.prompt.snippets import rendered_in
+from promptsync.prompt.tags import tag_set
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class FileText:
     """The content of one file. ``digest`` is ``None`` for an old file that cannot be read."""
 
     name: str
@@ -42,12 +43,12 @@ class Text:
 class Texts:
     """The texts that may differ, by path below the prompts directory; ``files`` are all of now, by name."""
 
-    before: Mapping[str, Text]
-    after: Mapping[str, Text]
+    before: Mapping[str, FileText]
+    after: Mapping[str, FileText]
     files: Mapping[str, PromptFile]
 
 
-def read_texts(history: History, worktree: Worktree, commit: str | None) -> Texts:
+def read_texts(history: GitHistory, worktree: Worktree, commit: str | None) -> Texts:
     """Return what may differ between a commit, or the empty state, and the working tree.
 
     A file that a sparse checkout hides counts as ``HEAD`` has it.
@@ -65,9 +66,9 @@ def read_texts(history: History, worktree: Worktree, commit: str | None) -> Text
     return Texts(before, after, {file.prompt.name: file for file in now.values()})
 
 
-def text_of(file: PromptFile) -> Text:
+def text_of(file: PromptFile) -> FileText:
     """Return the content of a file."""
-    return Text(file.prompt.name, digest(file.prompt), tag_set(file.prompt))
+    return FileText(file.prompt.name, digest(file.prompt), tag_set(file.prompt))
 
 
 def hidden_away(path: str, why: str) -> Refused:
@@ -80,7 +81,7 @@ def hidden_away(path: str, why: str) -> Refused:
     )
 
 
-def _files_now(history: History, worktree: Worktree) -> dict[str, PromptFile]:
+def _files_now(history: GitHistory, worktree: Worktree) -> dict[str, PromptFile]:
     prefix = f"{worktree.prompts}/"
     found = {file.path.removeprefix(prefix): file for file in worktree.files.values()}
     hidden = [path for path in history.hidden if path.endswith(SUFFIXES) and path not in worktree.paths]
@@ -97,7 +98,7 @@ def _files_now(history: History, worktree: Worktree) -> dict[str, PromptFile]:
 
 
 def _suspects(
-    history: History, commit: str | None, tree: Tree, now: Mapping[str, PromptFile], prompts: str
+    history: GitHistory, commit: str | None, tree: Tree, now: Mapping[str, PromptFile], prompts: str
 ) -> set[str]:
     """Return the paths whose files may differ; the others are not opened."""
     if commit is None or not tree.in_place:
@@ -107,7 +108,7 @@ def _suspects(
     return (known & {*tree.files, *now}) | (tree.files.keys() ^ now.keys())
 
 
-def _blob(history: History, file: PromptFile) -> str:
+def _blob(history: GitHistory, file: PromptFile) -> str:
     return history.blob_of(file.text.encode("utf-8", "surrogatepass"))
 
 
@@ -116,19 +117,19 @@ def _says_name(file: PromptFile) -> bool:
     return name_in(file.text.encode("utf-8", "surrogatepass")) == file.prompt.name
 
 
-def _read(history: History, blobs: Mapping[str, str]) -> dict[str, Text]:
+def _read(history: GitHistory, blobs: Mapping[str, str]) -> dict[str, FileText]:
     contents = history.blobs(blobs.values())
     return {path: _text(contents.get(blob, b""), path) for path, blob in blobs.items()}
 
 
-def _text(data: bytes, path: str) -> Text:
+def _text(data: bytes, path: str) -> FileText:
     try:
         return text_of(parse(data, path, name_for(path)))
     except InvalidFile:
-        return Text(name_in(data) or name_for(path), None)
+        return FileText(name_in(data) or name_for(path), None)
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """How a prompt differs."""
 
     ADDED = "added"
@@ -147,14 +148,14 @@ class ChangedPrompt:
     """
 
     name: str
-    kind: Kind
+    kind: ChangeKind
     path: str | None
     old_name: str | None = None
     through: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangedPrompts:
     """What differs from ``since``, sorted by name.
 
     ``commit`` is its full id, ``None`` for the state before the first commit.
@@ -167,10 +168,10 @@ class Changed:
     @property
     def names(self) -> tuple[str, ...]:
         """The names that still exist, sorted."""
-        return tuple(sorted(one.name for one in self.prompts if one.kind is not Kind.DELETED))
+        return tuple(sorted(one.name for one in self.prompts if one.kind is not ChangeKind.DELETED))
 
 
-def changed_since(project: Project, worktree: Worktree, since: str | None) -> Changed:
+def changed_since(project: Project, worktree: Worktree, since: str | None) -> ChangedPrompts:
     """Return what differs between ``since`` and the working tree; ``None`` stands for ``HEAD``.
 
     ``since`` is anything that git resolves to a commit, or ``REF...`` for the last commit that REF and
@@ -195,11 +196,13 @@ def changed_since(project: Project, worktree: Worktree, since: str | None) -> Ch
     for one in (*own, *others):
         if one.path is not None and one.path not in worktree.paths:
             raise hidden_away(one.path, f"what {one.name} says differs from {wanted}")
-    return Changed(wanted, commit, tuple(sorted((*own, *others), key=lambda one: (one.name, one.kind))))
+    return ChangedPrompts(
+        wanted, commit, tuple(sorted((*own, *others), key=lambda one: (one.name, one.kind)))
+    )
 
 
 def _differences(texts: Texts, in_scope: Callable[[str], bool]) -> Iterator[ChangedPrompt]:
-    before: dict[str, list[Text]] = {}
+    before: dict[str, list[FileText]] = {}
     for text in texts.before.values():
         before.setdefault(text.name, []).append(text)
     after = {text.name: text for text in texts.after.values()}
@@ -214,16 +217,16 @@ def _differences(texts: Texts, in_scope: Callable[[str], bool]) -> Iterator[Chan
     for name, text in after.items():
         path = texts.files[name].path
         if name in renamed:
-            yield ChangedPrompt(name, Kind.RENAMED, path, old_name=renamed[name])
+            yield ChangedPrompt(name, ChangeKind.RENAMED, path, old_name=renamed[name])
         elif name in added:
-            yield ChangedPrompt(name, Kind.ADDED, path)
+            yield ChangedPrompt(name, ChangeKind.ADDED, path)
         elif any(old.content != text.content for old in before[name]):
-            yield ChangedPrompt(name, Kind.CHANGED, path)
+            yield ChangedPrompt(name, ChangeKind.CHANGED, path)
     for name in deleted.keys() - set(renamed.values()):
-        yield ChangedPrompt(name, Kind.DELETED, None)
+        yield ChangedPrompt(name, ChangeKind.DELETED, None)
 
 
-def _renamed(added: Mapping[str, Text], deleted: Mapping[str, Text]) -> dict[str, str]:
+def _renamed(added: Mapping[str, FileText], deleted: Mapping[str, FileText]) -> dict[str, str]:
     """Return the old names of new prompts that have the content of a deleted one."""
     gone: dict[str | None, list[str]] = {}
     for name in sorted(deleted, reverse=True):
@@ -238,7 +241,7 @@ def _dependants(files: Mapping[str, PromptFile], own: Iterable[ChangedPrompt]) -
     references = {name: rendered_in(file.prompt.template) for name, file in files.items()}
     for name, way in parents(references, dict.fromkeys(names, follows_text)).items():
         if name not in names:
-            yield ChangedPrompt(name, Kind.DEPENDANT, files[name].path, through=way)
+            yield ChangedPrompt(name, ChangeKind.DEPENDANT, files[name].path, through=way)
 
 
 def differences_since(
@@ -264,10 +267,10 @@ def differences_since(
 
 
 def _difference(
-    worktree: Worktree, found: Changed, one: ChangedPrompt, before: Mapping[str, Prompt]
+    worktree: Worktree, found: ChangedPrompts, one: ChangedPrompt, before: Mapping[str, Prompt]
 ) -> Difference:
     now = worktree.files[one.name].prompt if one.name in worktree.files else None
-    if one.kind is Kind.DEPENDANT:
+    if one.kind is ChangeKind.DEPENDANT:
         title = f"renders {', which renders '.join(one.through)}"
         return Difference(one.name, one.kind, one.path, (Step(title, ()),))
     then = before.get(one.old_name or one.name)
@@ -277,12 +280,14 @@ def _difference(
 
 
 def _prompts_then(
-    history: History, project: Project, found: Changed, chosen: Iterable[ChangedPrompt]
+    history: GitHistory, project: Project, found: ChangedPrompts, chosen: Iterable[ChangedPrompt]
 ) -> dict[str, Prompt]:
     """Return the prompts of the state by their names in it, without unreadable files."""
     if found.commit is None:
         return {}
-    wanted = {one.old_name or one.name for one in chosen if one.kind not in (Kind.ADDED, Kind.DEPENDANT)}
+    wanted = {
+        one.old_name or one.name for one in chosen if one.kind not in (ChangeKind.ADDED, ChangeKind.DEPENDANT)
+    }
     if not wanted:
         return {}
     files = tree_at(history, found.commit, project.config.prompts).files

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptsync.compare.changed import Kind
+from promptsync.compare.changes_since import ChangeKind
 from promptsync.compare.difference import Difference, step
 from promptsync.compare.project import Project
 from promptsync.compare.select import At, Catalog, Selected, find_in, may_have_version, select
@@ -100,7 +100,7 @@ def _difference(
     found = step(f"{old_title} -> {new_title}", old, new)
     if not found.fields:
         return None
-    kind = Kind.ADDED if old is None else Kind.DELETED if new is None else Kind.CHANGED
+    kind = ChangeKind.ADDED if old is None else ChangeKind.DELETED if new is None else ChangeKind.CHANGED
     return Difference(comparison.name, kind, file.path if file is not None else None, (found,))
 
 

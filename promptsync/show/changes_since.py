@@ -6,22 +6,22 @@ import re
 
 import click
 
-from promptsync.compare.changed import Changed, ChangedPrompt, Kind
+from promptsync.compare.changes_since import ChangedPrompt, ChangedPrompts, ChangeKind
 from promptsync.show.markdown import MOST, Page
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 _COLOURS = {
-    Kind.ADDED: "added",
-    Kind.CHANGED: "warn",
-    Kind.RENAMED: "warn",
-    Kind.DELETED: "removed",
-    Kind.DEPENDANT: "remote",
+    ChangeKind.ADDED: "added",
+    ChangeKind.CHANGED: "warn",
+    ChangeKind.RENAMED: "warn",
+    ChangeKind.DELETED: "removed",
+    ChangeKind.DEPENDANT: "remote",
 }
 _ID = re.compile(r"[0-9a-f]{40,64}")
 
 
-def with_changed(outcome: Outcome, changed: Changed) -> Outcome:
+def with_changed(outcome: Outcome, changed: ChangedPrompts) -> Outcome:
     """Return the outcome of a status with what changed in the files since a git state."""
     lines = changed_lines(changed)
 
@@ -39,7 +39,7 @@ def with_changed(outcome: Outcome, changed: Changed) -> Outcome:
     )
 
 
-def since_text(changed: Changed) -> str:
+def since_text(changed: ChangedPrompts) -> str:
     """Return what was compared with, as ``origin/main (1a2b3c4)``."""
     if changed.commit is None:
         return "the first commit"
@@ -50,7 +50,7 @@ def since_text(changed: Changed) -> str:
     return f"{since} ({commit})"
 
 
-def changed_lines(changed: Changed) -> list[str]:
+def changed_lines(changed: ChangedPrompts) -> list[str]:
     """Return the prompts that changed as lines."""
     if not changed.prompts:
         return [f"no prompt changed since {since_text(changed)}"]
@@ -63,7 +63,7 @@ def changed_lines(changed: Changed) -> list[str]:
     ]
 
 
-def changed_body(changed: Changed) -> dict[str, object]:
+def changed_body(changed: ChangedPrompts) -> dict[str, object]:
     """Return the prompts that changed as keys of a JSON document."""
     return {
         "since": changed.since,

@@ -8,9 +8,10 @@ from functools import cached_property
 from promptsync.compare.project import Project
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.record import Entry
-from promptsync.prompt.canonical import comparable, digest, tag_set
+from promptsync.prompt.canonical import comparable, digest
 from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.prompt.snippets import of_prompt
+from promptsync.prompt.tags import tag_set
 
 
 class ListComparison:

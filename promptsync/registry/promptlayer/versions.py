@@ -13,15 +13,15 @@ from dataclasses import replace
 from typing import Any
 
 from promptsync.prompt.canonical import canonical
-from promptsync.prompt.fill import F_STRING, format_of, mappings
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.prompt.snippets import snippet_text, strings
 from promptsync.prompt.template import template_variables
+from promptsync.prompt.variables import F_STRING, format_of, mappings
 from promptsync.registry.errors import NotFound, NotReadableRaw, Rejected, RenamedRemotely, Unsupported
 from promptsync.registry.promptlayer import endpoints, parse
-from promptsync.registry.promptlayer.answers import Answer
 from promptsync.registry.promptlayer.connection import Connection, given
-from promptsync.registry.promptlayer.listing import NOT_UNDERSTOOD, RESERVED, PromptList
+from promptsync.registry.promptlayer.prompt_list import NOT_UNDERSTOOD, RESERVED, PromptList
+from promptsync.registry.promptlayer.responses import Answer
 from promptsync.registry.protocol import VersionCache
 
 

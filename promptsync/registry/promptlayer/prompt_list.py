@@ -9,9 +9,9 @@ from typing import Any, Final
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import Rejected
 from promptsync.registry.promptlayer import endpoints, parse
-from promptsync.registry.promptlayer.answers import Answer
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
+from promptsync.registry.promptlayer.responses import Answer
 from promptsync.registry.protocol import OnPage
 
 RESERVED: Final = frozenset({"labels"})
