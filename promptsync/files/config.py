@@ -107,7 +107,19 @@ def parse(path: Path, data: bytes) -> Config:
     problems += _keys_in(loaded.text, path.name)
     if problems:
         raise InvalidConfig(path, problems)
-    return _config(path, loaded.value or {})
+    value = loaded.value or {}
+    remotes = _remotes(value)
+    return Config(
+        root=path.parent,
+        path=path,
+        prompts=PurePosixPath(value.get("prompts", "prompts")).as_posix(),
+        default_remote=value.get("remote", LOCAL if LOCAL in remotes else next(iter(remotes))),
+        remotes=remotes,
+        include=tuple(value.get("include") or ()),
+        labels=dict(value.get("labels") or {}),
+        checks=tuple(value.get("checks") or ()),
+        limits_changes=float((value.get("limits") or {}).get("changes", 0.5)),
+    )
 
 
 def is_below(directory: str) -> bool:
@@ -117,31 +129,9 @@ def is_below(directory: str) -> bool:
     return bool(parts) and ".." not in parts and not is_absolute
 
 
-def _config(path: Path, value: Mapping[str, Any]) -> Config:
-    remotes = _remotes(value)
-    limits = value.get("limits") or {}
-    return Config(
-        root=path.parent,
-        path=path,
-        prompts=PurePosixPath(value.get("prompts", "prompts")).as_posix(),
-        default_remote=_default_remote(value, remotes),
-        remotes=remotes,
-        include=tuple(value.get("include") or ()),
-        labels=dict(value.get("labels") or {}),
-        checks=tuple(value.get("checks") or ()),
-        limits_changes=float(limits.get("changes", 0.5)),
-    )
-
-
 def _remotes(value: Mapping[str, Any]) -> dict[str, RemoteConfig]:
     given = value.get("remotes") or {LOCAL: {"url": "local:"}}
     return {name: RemoteConfig(name, remote["url"], remote.get("fixtures")) for name, remote in given.items()}
-
-
-def _default_remote(value: Mapping[str, Any], remotes: Mapping[str, RemoteConfig]) -> str:
-    if "remote" in value:
-        return str(value["remote"])
-    return LOCAL if LOCAL in remotes else next(iter(remotes))
 
 
 def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
@@ -150,12 +140,14 @@ def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
     prompts = value.get("prompts", "prompts")
     if not is_below(prompts):
         message = f"prompts: {prompts} is not below the directory of this file."
-        yield _problem(loaded, path, ("prompts",), message, "Write a relative path such as prompts.")
+        hint = "Write a relative path such as prompts."
+        yield Problem(path, *loaded.position(("prompts",)), "config", message, hint=hint)
     remotes = _remotes(value)
     default = value.get("remote")
     if default is not None and default not in remotes:
         message = f"remote: {default} is not one of the remotes: {', '.join(sorted(remotes))}."
-        yield _problem(loaded, path, ("remote",), message, schema.suggestion(default, remotes))
+        hint = schema.suggestion(default, remotes)
+        yield Problem(path, *loaded.position(("remote",)), "config", message, hint=hint)
 
 
 def _keys_in(text: str, path: str) -> Iterator[Problem]:
@@ -172,13 +164,3 @@ def _without_keys(problem: Problem) -> Problem:
         return problem
     message = f"{problem.message} API keys are never read from this file."
     return Problem(problem.path, problem.line, problem.column, "api-key", message, hint=_KEY_HINT)
-
-
-def _problem(
-    loaded: yaml_load.Loaded,
-    path: str,
-    where: tuple[str | int, ...],
-    message: str,
-    hint: str = "",
-) -> Problem:
-    return Problem(path, *loaded.position(where), "config", message, hint=hint)

@@ -62,7 +62,9 @@ def _name(events: Iterator[Any]) -> str:
             return ""
         if depth == 1 and isinstance(event, yaml.ScalarEvent):
             if key == "name" and not is_key:
-                return event.value if _is_text(event) else ""
+                is_plain = event.implicit[0]
+                is_text = event.tag is None and not (is_plain and kind_of(event.value) != STR)
+                return event.value if is_text else ""
             key = event.value if is_key else ""
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
@@ -71,11 +73,6 @@ def _name(events: Iterator[Any]) -> str:
         if depth == 1 and isinstance(event, yaml.ScalarEvent | yaml.AliasEvent | yaml.CollectionEndEvent):
             is_key = not is_key
     return ""
-
-
-def _is_text(event: yaml.ScalarEvent) -> bool:
-    is_unquoted = event.implicit[0]
-    return event.tag is None and not (is_unquoted and kind_of(event.value) != STR)
 
 
 def _loaded(data: bytes) -> Any:

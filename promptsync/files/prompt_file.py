@@ -96,7 +96,10 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
         for text in edits(file.text, target):
             if _holds(text, document):
                 return text
-    text = _rewritten(file.text, document)
+    # In the house style, below the comments that the file starts with.
+    comments = _LEADING_COMMENTS.match(file.text.replace("\r\n", "\n"))
+    text = (comments[0] if comments else "") + "\n".join([*layout.mapping(document, 0), ""])
+    text = text.replace("\n", "\r\n") if "\r\n" in file.text else text
     if not _holds(text, document):
         raise RoundTripError(f"{file.path} does not read back as it was edited.")
     return text
@@ -201,10 +204,3 @@ def _reworded_mapping(raw: dict[str, Any], old: dict[str, Any], new: dict[str, A
         if key in result:
             previous = key
     return {key: result[key] for key in order}
-
-
-def _rewritten(existing: str, document: dict[str, Any]) -> str:
-    """Return the document in the house style, below the comments that the file starts with."""
-    comments = _LEADING_COMMENTS.match(existing.replace("\r\n", "\n"))
-    text = (comments[0] if comments else "") + "\n".join([*layout.mapping(document, 0), ""])
-    return text.replace("\n", "\r\n") if "\r\n" in existing else text

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -52,7 +53,11 @@ def check(loaded: Loaded, path: str, kind: Kind) -> list[Problem]:
     # A value of the wrong type breaks all the other rules for it as well.
     mistyped = {tuple(error.instance_path) for error in errors if error.kind.name == "type"}
     errors = [one for one in errors if one.kind.name == "type" or tuple(one.instance_path) not in mistyped]
-    problems = (problem for error in errors for problem in _problems(error, loaded, path, kind))
+    problems = (
+        Problem(path, *loaded.position(where), rule, message, hint=hint)
+        for error in errors
+        for where, rule, message, hint in _reasons(error, loaded, kind)
+    )
     return list(dict.fromkeys(problems))
 
 
@@ -75,26 +80,25 @@ def _validator(kind: Kind) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(schema(kind))
 
 
-def _problems(error: Any, loaded: Loaded, path: str, kind: Kind) -> Iterator[Problem]:
+def _reasons(error: Any, loaded: Loaded, kind: Kind) -> Iterator[tuple[list[str | int], str, str, str]]:
+    """Yield the place, the rule, the message and the hint of each problem in an error."""
     where: list[str | int] = list(error.instance_path)
     details = error.kind.as_dict()
     name = error.kind.name
     if name == "additionalProperties":
-        known = _known_keys(kind, error.schema_path)
+        known = list(_around(kind, error.schema_path).get("properties", ()))
         for key in details["unexpected"]:
-            message = f"Unknown key {shown([*where, key])}."
             hint = _FORMER.get((kind, key)) or suggestion(key, known)
-            yield _problem(loaded, path, [*where, key], "unknown-key", message, hint)
+            yield [*where, key], "unknown-key", f"Unknown key {shown([*where, key])}.", hint
     elif name == "type":
-        yield _wrong_type(loaded, path, where, details["types"])
+        yield where, "wrong-type", *_wrong_type(loaded, where, details["types"])
     elif name == "required":
         message = f"{shown(where) or 'The file'} lacks the key {details['property']}."
-        yield _problem(loaded, path, where, "missing-key", message)
+        yield where, "missing-key", message, ""
     elif said := _own_words(kind, error.schema_path):
-        yield _problem(loaded, path, where, "schema", f"{shown(where)} {said}.")
+        yield where, "schema", f"{shown(where)} {said}.", ""
     else:
-        rule, message, hint = _words(name, error, where)
-        yield _problem(loaded, path, where, rule, message, hint)
+        yield where, *_words(name, error, where)
 
 
 def _words(name: str, error: Any, where: list[str | int]) -> tuple[str, str, str]:
@@ -105,25 +109,18 @@ def _words(name: str, error: Any, where: list[str | int]) -> tuple[str, str, str
     if name == "not" and where == ["metadata"]:
         return "model-twice", "The model is given twice: in model: and in metadata.model.", "Keep model:."
     if name == "propertyNames":
-        return (
-            "unknown-key",
-            f"{shown(where)} has a key that belongs at the top of the file.",
-            "Move it there.",
-        )
+        message = f"{shown(where)} has a key that belongs at the top of the file."
+        return "unknown-key", message, "Move it there."
     if name == "oneOf":
         return "schema", f"{shown(where)} needs either evaluation: or agent:.", ""
     if name == "pattern":
-        return (
-            "schema",
-            f"{shown(where)} must be local:, local:PATH, or an http or https URL.",
-            "",
-        )
+        return "schema", f"{shown(where)} must be local:, local:PATH, or an http or https URL.", ""
     return "schema", f"{shown(where) or 'The file'}: {error.message}.", ""
 
 
-def _wrong_type(loaded: Loaded, path: str, where: list[str | int], types: list[str]) -> Problem:
+def _wrong_type(loaded: Loaded, where: list[str | int], types: list[str]) -> tuple[str, str]:
     expected = " or ".join(_TYPES[name] for name in types if name in _TYPES)
-    value = _value_at(loaded.value, where)
+    value: Any = reduce(getitem, where, loaded.value)
     spelled = loaded.spelling(where)
     what = shown(where) or "The file"
     if value is None:
@@ -137,7 +134,7 @@ def _wrong_type(loaded: Loaded, path: str, where: list[str | int], types: list[s
         hint = f'Quote it: "{spelled}".'
     elif isinstance(value, dict) and "string" in types:
         hint = "Text that starts with { or contains a colon must be quoted."
-    return _problem(loaded, path, where, "wrong-type", message, hint)
+    return message, hint
 
 
 def _type_of(value: Any) -> str:
@@ -145,10 +142,6 @@ def _type_of(value: Any) -> str:
         return f"the boolean {str(value).lower()}"
     names = {str: "text", dict: "a mapping", list: "a list", int: "a number", float: "a number"}
     return names[type(value)]
-
-
-def _known_keys(kind: Kind, schema_path: Iterable[str | int]) -> Iterable[str]:
-    return list(_around(kind, schema_path).get("properties", ()))
 
 
 def _own_words(kind: Kind, schema_path: Iterable[str | int]) -> str:
@@ -165,16 +158,3 @@ def _around(kind: Kind, schema_path: Iterable[str | int]) -> Mapping[str, Any]:
         if isinstance(part, Mapping) and "$ref" in part:
             part = schema(kind)["$defs"][part["$ref"].rsplit("/", 1)[-1]]
     return part if isinstance(part, Mapping) else {}
-
-
-def _value_at(value: Any, where: list[str | int]) -> Any:
-    for part in where:
-        value = value[part]
-    return value
-
-
-def _problem(
-    loaded: Loaded, path: str, where: list[str | int], rule: str, message: str, hint: str = ""
-) -> Problem:
-    line, column = loaded.position(where)
-    return Problem(path, line, column, rule, message, hint=hint)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from types import MappingProxyType
-from typing import Final
 
 from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
@@ -16,8 +15,6 @@ from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.yaml import load
 from promptsync.prompt.names import SUFFIXES, folded, name_for, path_for
 from promptsync.prompt.prompt import Problem
-
-_SKIPPED: Final = (".", "#")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +60,10 @@ def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:
     """
     found: dict[str, Path] = {}
     problems: list[Problem] = []
+    base = Path(os.path.abspath(root))  # noqa: PTH100 -- resolve() would follow links
     for path in paths:
-        shown = _relative(root, path)
+        absolute = Path(os.path.abspath(path))  # noqa: PTH100
+        shown = (absolute.relative_to(base) if absolute.is_relative_to(base) else path).as_posix()
         if path.is_dir():
             _walk(path, shown, path.resolve(), found, problems)
         else:
@@ -100,7 +99,7 @@ def paths_for_new(
 
 def is_skipped(name: str) -> bool:
     """Whether files and directories of this name are ignored: hidden ones, and those of editors."""
-    return name.startswith(_SKIPPED) or name.endswith("~")
+    return name.startswith((".", "#")) or name.endswith("~")
 
 
 def _walk(folder: Path, shown: str, real_top: Path, found: dict[str, Path], problems: list[Problem]) -> None:
@@ -111,7 +110,9 @@ def _walk(folder: Path, shown: str, real_top: Path, found: dict[str, Path], prob
             continue
         path = f"{shown}/{entry.name}" if shown not in ("", ".") else entry.name
         is_prompt = entry.name.lower().endswith(SUFFIXES)
-        if not is_prompt and not entry.is_dir() and not _is_cut_off(entry):
+        # A broken link without a suffix may be a directory that cannot be reached.
+        is_cut_off = entry.is_symlink() and not PurePath(path).suffix and not Path(entry.path).exists()
+        if not (is_prompt or entry.is_dir() or is_cut_off):
             continue
         reason = _refusal(entry, real_top)
         if reason:
@@ -124,11 +125,6 @@ def _walk(folder: Path, shown: str, real_top: Path, found: dict[str, Path], prob
             except OSError as error:
                 message = f"The directory cannot be read: {error.strerror}."
                 problems.append(Problem(path, 1, 1, "file-unreadable", message))
-
-
-def _is_cut_off(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry may be a directory that cannot be reached: a broken link without a suffix."""
-    return entry.is_symlink() and not PurePath(entry.name).suffix and not Path(entry.path).exists()
 
 
 def _refusal(entry: os.DirEntry[str], real_top: Path) -> str:
@@ -152,7 +148,12 @@ def _refusal(entry: os.DirEntry[str], real_top: Path) -> str:
 
 def _read(root: Path, prompts_dir: str, found: Mapping[str, Path], problems: list[Problem]) -> Worktree:
     files: dict[str, PromptFile] = {}
+    paths: dict[str, str] = {}
     for shown, path in found.items():
+        twin = paths.setdefault(folded(shown), shown)
+        if twin != shown:
+            message = f"Some file systems take this path and {twin} for the same (case, accents)."
+            problems.append(Problem(shown, 1, 1, "path-twin", message, hint="Rename one of the files."))
         try:
             file = _load(path, shown, prompts_dir)
         except InvalidFile as error:
@@ -164,7 +165,6 @@ def _read(root: Path, prompts_dir: str, found: Mapping[str, Path], problems: lis
             message = f"{other.path} also contains the prompt {file.prompt.name}."
             hint = "Rename or delete one of them."
             problems.append(Problem(shown, line, column, "name-duplicate", message, hint=hint))
-    problems += _twins(found)
     return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(found))
 
 
@@ -183,21 +183,6 @@ def _load(path: Path, shown: str, prompts_dir: str) -> PromptFile:
 
 def _unreadable(shown: str, reason: str) -> InvalidFile:
     return InvalidFile.at(_printable(shown), "file-unreadable", f"The file cannot be read: {reason}.")
-
-
-def _twins(paths: Iterable[str]) -> Iterator[Problem]:
-    seen: dict[str, str] = {}
-    for path in paths:
-        other = seen.setdefault(folded(path), path)
-        if other != path:
-            message = f"Some file systems take this path and {other} for the same (case, accents)."
-            yield Problem(path, 1, 1, "path-twin", message, hint="Rename one of the files.")
-
-
-def _relative(root: Path, path: Path) -> str:
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 -- resolve() would follow links
-    base = Path(os.path.abspath(root))  # noqa: PTH100
-    return (absolute.relative_to(base) if absolute.is_relative_to(base) else path).as_posix()
 
 
 def _printable(path: str) -> str:

@@ -5,7 +5,6 @@ Nothing is read here. ``decide`` raises ``Missing`` with what it needs: read tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -79,9 +78,13 @@ def _relation(sides: Sides) -> tuple[Relation, Base | None]:
         return (Relation.ALTERED if altered else Relation.AHEAD), _base_at(sides, sides.remote.tracked)
     if not common or ours is None or theirs is None:
         return Relation.DIVERGED, _base_at(sides, common[0]) if common else None
-    base = _base(sides, common)
+    base = _base_in_git(sides, frozenset(common))
     if base is None:
-        return Relation.DIVERGED, _base_at(sides, common[0])
+        merged = sides.merged_versions(common)
+        base = _base_at(sides, common[0])
+        if merged is None:
+            return Relation.DIVERGED, base
+        base = replace(base, digest=merged)
     is_unchanged = len(common) == 1 and _was_sent_as(sides, ours, common[0])
     return _merged(sides, base, ours, theirs, is_unchanged=is_unchanged), base
 
@@ -106,22 +109,11 @@ def _was_sent_as(sides: Sides, text: str | None, version: int) -> bool:
     """Whether exactly this text was published as a version that the registry then stored differently."""
     if text is None or text == sides.graph.digest(version):
         return False
-    mark = sides.graph.own_mark(version)
-    if mark is not None and mark.commit is not None and not mark.dirty:
-        place = sides.revisions.place(mark.commit)
-        if place is not None and sides.revisions.all[place].digest == text:
-            return True
+    place = sides.published_from(version)
+    if place is not None and sides.revisions.all[place].digest == text:
+        return True
     keys = (key for key in sides.local.keys if key.version == version)
     return any(key.names(sides.local.identity, text) for key in keys)
-
-
-def _base(sides: Sides, common: Sequence[int]) -> Base | None:
-    """Return the newest text that both sides include, ``None`` if there are several and they clash."""
-    newer = _base_in_git(sides, frozenset(common))
-    if newer is not None:
-        return newer
-    digest = sides.merged_versions(common)
-    return replace(_base_at(sides, common[0]), digest=digest) if digest is not None else None
 
 
 def _base_in_git(sides: Sides, common: Includes) -> Base | None:
@@ -141,18 +133,11 @@ def _base_in_git(sides: Sides, common: Includes) -> Base | None:
 
 
 def _base_at(sides: Sides, version: int) -> Base:
-    return Base(sides.graph.digest(version) or "", version, _tags_at(sides, version))
-
-
-def _tags_at(sides: Sides, version: int) -> Tags | None:
-    """Return the tags at the time when a version was published, or pulled into the file."""
-    mark = sides.graph.own_mark(version)
-    if mark is not None and mark.commit is not None and not mark.dirty:
-        place = sides.revisions.place(mark.commit)
-        if place is not None:
-            return sides.revisions.all[place].tags
-    for place in sorted(sides.revisions.of_head):
-        revision = sides.revisions.all[place]
-        if any(key.version == version for key in revision.keys):
-            return revision.tags
-    return None
+    """Return a version with the tags at the time when it was published, or pulled into the file."""
+    revisions = sides.revisions.all
+    place = sides.published_from(version)
+    if place is None:
+        keys = ((one, key) for one in sorted(sides.revisions.of_head) for key in revisions[one].keys)
+        place = next((one for one, key in keys if key.version == version), None)
+    tags = revisions[place].tags if place is not None else None
+    return Base(sides.graph.digest(version) or "", version, tags)

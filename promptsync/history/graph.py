@@ -110,23 +110,15 @@ class Graph:
         ``None`` if the version was saved in the dashboard, or restored there with a lower version's message.
         If another push came first, a version's own mark has a lower number than the version.
         """
-        mark = self.version(number).mark
+        version = self.version(number)
+        mark = version.mark
         if mark is None or mark.version > number:
             return None
-        if mark.version < number and self._is_restored(number, mark):
-            return None
-        return mark
-
-    def _is_restored(self, number: int, mark: Mark) -> bool:
-        """Whether a version has the message of a lower one.
-
-        Two pushes of uncommitted text may have the same message. Then the content decides.
-        """
-        version = self.version(number)
         for other in map(self.version, range(mark.version, number)):
+            # Two pushes of uncommitted text may have the same message. Then the content decides.
             if other.message == version.message and (not mark.dirty or other.digest == version.digest):
-                return True
-        return False
+                return None
+        return mark
 
     def parents(self, number: int) -> tuple[int, ...]:
         """Return the versions that one was made from, newest first."""

@@ -128,18 +128,13 @@ class Sides:
         if self.local.committed or self.local.digest is None:
             return head
         keys = self._of_keys(self.local.keys, self.local.digest)
-        if self._is_put_back(keys, head):
-            return keys
-        return self.graph.grow(head | keys, self.local.digest)
+        return keys if self.is_put_back else self.graph.grow(head | keys, self.local.digest)
 
     @property
     def is_put_back(self) -> bool:
         """Whether an old version was put into the file, to look at it."""
         keys = self._of_keys(self.local.keys, self.local.digest)
-        return not self.local.committed and self._is_put_back(keys, self.at(self.revisions.head))
-
-    def _is_put_back(self, keys: Includes, head: Includes) -> bool:
-        if not keys or not keys <= head:
+        if self.local.committed or not keys or not keys <= self.at(self.revisions.head):
             return False
         newest = self.revisions.all[self.revisions.head] if self.revisions.head is not None else None
         if newest is None or newest.keys != self.local.keys:
@@ -178,10 +173,7 @@ class Sides:
         """The versions that were published from each revision."""
         found: dict[int, list[int]] = {}
         for number in self.graph.window:
-            mark = self.graph.own_mark(number)
-            if mark is None or mark.commit is None or mark.dirty:
-                continue
-            place = self.revisions.place(mark.commit)
+            place = self.published_from(number)
             if place is not None:
                 found.setdefault(place, []).append(number)
         return found
@@ -215,6 +207,13 @@ class Sides:
                     continue
             found |= self.graph.includes(key.version)
         return found
+
+    def published_from(self, number: int) -> int | None:
+        """Return the place of the revision that a version was published from, if it was committed."""
+        mark = self.graph.own_mark(number)
+        if mark is None or mark.commit is None or mark.dirty:
+            return None
+        return self.revisions.place(mark.commit)
 
     def place(self, commit: str) -> int | None:
         """Return the place of the file's revision at a commit, whether ``HEAD`` reaches it or not."""

@@ -24,6 +24,7 @@ _MARK = re.compile(
     r"(?:^|(?<=\s))\((?:([0-9a-f]{7,40})(\+)? )?v([1-9][0-9]{0,9})((?:\^(?:0|[1-9][0-9]{0,9})){0,3})\)\s*\Z"
 )
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_FLAG_HALVES = re.compile("[\U0001f1e6-\U0001f1ff]+\\Z")
 _ZERO_WIDTH_JOINER = "\u200d"
 
 
@@ -94,8 +95,10 @@ def check_message(message: str, mark: str) -> str:
     text = message.strip()
     for character in text:
         if not _is_printable(character):
+            is_break = character in "\r\n\u2028\u2029\x85"
+            what = "a line break" if is_break else f"the character U+{ord(character):04X}"
             raise UsageError(
-                f"the commit message contains {_described(character)}; it must be one line of text",
+                f"the commit message contains {what}; it must be one line of text",
                 hint="pass -m one line without control characters",
             )
     room = MAX_MESSAGE - len(mark) - 1
@@ -128,29 +131,15 @@ def _is_printable(character: str) -> bool:
     return unicodedata.category(character) not in ("Cc", "Cs", "Zl", "Zp")
 
 
-def _described(character: str) -> str:
-    if character in "\r\n\u2028\u2029\x85":
-        return "a line break"
-    return f"the character U+{ord(character):04X}"
-
-
 def _is_boundary(text: str, at: int) -> bool:
     """Whether a text can be cut before the code point at ``at`` without splitting a grapheme.
 
     Covers combining marks, variation selectors, joined emoji, skin tones and flags, but not Hangul jamo.
     """
     before, after = text[at - 1], text[at]
-    if before == _ZERO_WIDTH_JOINER or after == _ZERO_WIDTH_JOINER:
+    if _ZERO_WIDTH_JOINER in (before, after) or unicodedata.category(after) in ("Mn", "Me", "Mc"):
         return False
-    if unicodedata.category(after) in ("Mn", "Me", "Mc") or "\U0001f3fb" <= after <= "\U0001f3ff":
+    if "\U0001f3fb" <= after <= "\U0001f3ff" or "\U000e0020" <= after <= "\U000e007f":
         return False
-    if "\U000e0020" <= after <= "\U000e007f":
-        return False
-    if _is_flag_half(before) and _is_flag_half(after):
-        halves = len(text[:at]) - len(text[:at].rstrip("".join(map(chr, range(0x1F1E6, 0x1F200)))))
-        return halves % 2 == 0
-    return True
-
-
-def _is_flag_half(character: str) -> bool:
-    return "\U0001f1e6" <= character <= "\U0001f1ff"
+    halves = _FLAG_HALVES.search(text[:at])
+    return halves is None or not _FLAG_HALVES.match(after) or len(halves[0]) % 2 == 0

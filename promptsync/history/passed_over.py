@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from promptsync.history.graph import Contents, Graph, Missing, Version
@@ -36,20 +36,15 @@ def passed_over(
     found = []
     for head in sorted(graph.heads(lost)):
         common = graph.heads(graph.includes(head) & answered)
-        base = _base(sides, head, common) if common else None
+        mark = graph.own_mark(head)
+        revision = sides.shared_in_git(mark, frozenset(common)) if common and mark is not None else None
+        base = revision.digest if revision is not None else None
+        if common and base is None:  # git has no newer text
+            base = sides.merged_versions(common)
         if base is not None and base not in texts.contents:
             raise Missing(texts=[base])
         found.append(PassedOver(head, tuple(sorted(graph.includes(head) & lost)), base))
     return tuple(found), graph.heads(answered | lost)
-
-
-def _base(sides: Sides, head: int, common: Sequence[int]) -> str | None:
-    """Return the digest of the text that a version changed, from git if git has a newer one."""
-    mark = sides.graph.own_mark(head)
-    revision = sides.shared_in_git(mark, frozenset(common)) if mark is not None else None
-    if revision is not None and revision.digest is not None:
-        return revision.digest
-    return sides.merged_versions(common)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +70,7 @@ def listed_as_passed_over(version: Version, versions: Mapping[int, Version]) -> 
     mark = version.mark
     if mark is None or (mark.version == version.number and not mark.parents):
         return ()
-    graph = Graph({**versions, version.number: version}, version.number, version.number, Contents(_no_merge))
+    # Only messages matter here, so nothing is merged.
+    texts = Contents(lambda *_: None)
+    graph = Graph({**versions, version.number: version}, version.number, version.number, texts)
     return tuple(range(version.number - 1, max(graph.parents(version.number)), -1))
-
-
-def _no_merge(*_: object) -> None:
-    raise AssertionError("only messages matter here, so nothing is merged")

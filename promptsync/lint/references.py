@@ -30,8 +30,8 @@ class Snippets:
 
     def __init__(self, subjects: Sequence[Subject], known: KnownPrompts) -> None:
         self.known = known
-        self.templates: dict[str, Mapping[str, Any]] = dict(known.templates)
-        self.templates.update({subject.prompt.name: subject.template for subject in subjects})
+        own = {subject.prompt.name: subject.template for subject in subjects}
+        self.templates: dict[str, Mapping[str, Any]] = {**known.templates, **own}
         self._used: dict[str, list[Reference]] = {}
 
     @cached_property
@@ -90,7 +90,9 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
         return
     for path, found in _scanned(subject):
         if isinstance(found, Malformed):
-            yield _malformed(subject, path, found)
+            rule = "snippet-unbalanced" if "closing" in found.reason else "snippet-malformed"
+            hint = f"Write {FENCE}name{FENCE} or {FENCE}name@label:prod{FENCE}."
+            yield subject.problem(rule, path, f"This is not a snippet reference: {found.reason}.", hint=hint)
             continue
         target = snippets.templates.get(found.name)
         if target is None and found.name not in snippets.known.unreadable:
@@ -117,8 +119,11 @@ def cycles(subjects: Sequence[Subject], snippets: Snippets) -> Iterator[Problem]
     for circle in circles or _circles(every):
         subject = next((files[name] for name in circle if name in files), None)
         if subject is not None:
-            following = circle[circle.index(subject.prompt.name) + 1 :]
-            path = next((at for at, used in _scanned(subject) if _names(used, following)), ())
+            following = circle[circle.index(subject.prompt.name) + 1]
+            uses = (
+                at for at, used in _scanned(subject) if isinstance(used, Reference) and used.name == following
+            )
+            path = next(uses, ())
             message = f"Snippets refer to one another in a circle: {' -> '.join(circle)}."
             hint = "Remove one of these references."
             yield subject.problem("snippet-cycle", path, message, hint=hint, severity=severity)
@@ -132,10 +137,6 @@ def _circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
         left[circle[0]].discard(circle[1])
         found.append(circle)
     return found
-
-
-def _names(found: Reference | Malformed, following: Sequence[str]) -> bool:
-    return isinstance(found, Reference) and found.name == following[0]
 
 
 def _may_refer(subject: Subject) -> bool:
@@ -152,12 +153,6 @@ def _scanned(subject: Subject) -> Iterator[tuple[KeyPath, Reference | Malformed]
             if found not in seen:
                 seen.add(found)
                 yield text.path, found
-
-
-def _malformed(subject: Subject, path: KeyPath, found: Malformed) -> Problem:
-    rule = "snippet-unbalanced" if "closing" in found.reason else "snippet-malformed"
-    hint = f"Write {FENCE}name{FENCE} or {FENCE}name@label:prod{FENCE}."
-    return subject.problem(rule, path, f"This is not a snippet reference: {found.reason}.", hint=hint)
 
 
 def _missing(subject: Subject, path: KeyPath, found: Reference, known: KnownPrompts) -> Iterator[Problem]:

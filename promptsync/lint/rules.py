@@ -44,11 +44,7 @@ _ABOUT_PROMPTS: Final = (
     Rule("name-digits", "warning", "A name that is all digits can be mistaken for an id."),
     Rule("name-duplicate", "error", "Two files define the same prompt."),
     Rule("name-empty", "error", "The prompt has no name."),
-    Rule(
-        "name-reserved",
-        "warning",
-        "No prompt can refer to a name that contains the syntax of references.",
-    ),
+    Rule("name-reserved", "warning", "No prompt can refer to a name that contains the syntax of references."),
     Rule("name-too-long", "error", "The name is longer than the registry allows."),
     Rule("name-twin", "warning", "Two names differ only in case or in how accents are encoded."),
     Rule("nesting", "warning", "The template nests too deeply to be checked completely."),

@@ -16,22 +16,23 @@ from promptsync.prompt.variables import format_of
 
 def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     """Check the parts of one prompt, and its examples."""
-    yield from _template(subject)
-    yield from _examples(subject, snippets)
-
-
-def _template(subject: Subject) -> Iterator[Problem]:
     yield from _keys(subject)
     yield from _formats(subject)
     for index, item in messages_of(subject.template):
         yield from _message(subject, item, ("messages", index))
     yield from _blocks(subject, subject.template.get("content"), ("content",))
-    yield from _model(subject)
+    model = subject.prompt.metadata.get("model")
+    if isinstance(model, Mapping):
+        missing = [key for key in ("provider", "name") if not model.get(key)]
+        if missing:
+            message = f"The registry rejects a model that has no {' and no '.join(missing)}."
+            yield subject.problem("model-incomplete", ("model",), message, hint=f"Add {', '.join(missing)}.")
     if _is_empty(subject):
         yield subject.problem("empty-prompt", (), "The prompt has no text.", hint="Write its messages.")
     if _depth_over(subject.template) or _depth_over(subject.prompt.metadata):
         message = f"The template nests deeper than {MAX_DEPTH} levels; deeper levels are not checked."
         yield subject.problem("nesting", (), message)
+    yield from _examples(subject, snippets)
 
 
 def _keys(subject: Subject) -> Iterator[Problem]:
@@ -89,15 +90,6 @@ def _blocks(subject: Subject, content: Any, path: KeyPath) -> Iterator[Problem]:
             yield subject.problem("unknown-block", (*path, index, "type"), message)
 
 
-def _model(subject: Subject) -> Iterator[Problem]:
-    model = subject.prompt.metadata.get("model")
-    if isinstance(model, Mapping):
-        missing = [key for key in ("provider", "name") if not model.get(key)]
-        if missing:
-            message = f"The registry rejects a model that has no {' and no '.join(missing)}."
-            yield subject.problem("model-incomplete", ("model",), message, hint=f"Add {', '.join(missing)}.")
-
-
 def _is_empty(subject: Subject) -> bool:
     template = subject.template
     if _has_substance(template.get("content")):
@@ -120,18 +112,11 @@ def _has_substance(content: Any) -> bool:
 def _depth_over(value: Any) -> bool:
     level = [value]
     for _ in range(MAX_DEPTH):
-        level = [child for item in level for child in _children(item)]
+        inner = (item.values() if isinstance(item, Mapping) else item for item in level)
+        level = [one for items in inner for one in items if isinstance(one, Mapping | list | tuple)]
         if not level:
             return False
     return True
-
-
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, Mapping):
-        value = value.values()
-    elif not isinstance(value, list | tuple):
-        return []
-    return [child for child in value if isinstance(child, Mapping | list | tuple)]
 
 
 def _examples(subject: Subject, snippets: Snippets) -> Iterator[Problem]:

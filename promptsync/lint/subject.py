@@ -95,19 +95,6 @@ class Subject:
     ) -> Problem:
         """Return a problem at a path, or at a line and column ``within`` the text at that path."""
         line, column = self.place(path, within) if within else self.position(path)
-        return self.problem_at(rule, line, column, message, hint=hint, severity=severity)
-
-    def problem_at(
-        self,
-        rule: str,
-        line: int,
-        column: int,
-        message: str,
-        *,
-        hint: str = "",
-        severity: Severity | None = None,
-    ) -> Problem:
-        """Return a problem at a line and column of the file."""
         level = severity or RULES[rule].severity
         return Problem(str(self.file.path), line, column, rule, message, level, hint)
 
@@ -147,11 +134,7 @@ def texts_of(template: Mapping[str, Any]) -> Iterator[Text]:
 
 def messages_of(template: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield the messages that are objects, with their indexes."""
-    messages = template.get("messages")
-    if isinstance(messages, list | tuple):
-        for index, message in enumerate(messages):
-            if isinstance(message, Mapping):
-                yield index, message
+    return blocks_of(template.get("messages"))
 
 
 def blocks_of(content: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -30,17 +30,13 @@ _START = "<<<<<<<"
 def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     """Check the texts of one file."""
     yield from _syntax(subject, snippets)
-    yield from _characters(subject)
-    yield from _secrets(subject)
-
-
-def _characters(subject: Subject) -> Iterator[Problem]:
     for text in subject.texts:
         # All the characters in question are unprintable, which is far quicker to test.
         if not text.text.replace("\n", "").isprintable():
             yield from _unseen(subject, text)
         if _START in text.text:
             yield from _conflict(subject, text)
+    yield from _secrets(subject)
 
 
 def _unseen(subject: Subject, text: Text) -> Iterator[Problem]:
@@ -117,11 +113,10 @@ def _secrets(subject: Subject) -> Iterator[Problem]:
         if not _is_random(key):
             continue
         issuer = next(name for prefix, name in _ISSUERS.items() if key.startswith(prefix))
-        line = source.count("\n", 0, found.start()) + 1
-        column = found.start() - source.rfind("\n", 0, found.start())
         message = f"This looks like a secret key of {issuer} ({key[:6]}…)."
         hint = "Remove it, and revoke it if it was committed."
-        yield subject.problem_at("api-key", line, column, message, hint=hint)
+        place = _line(source, found.start())
+        yield Problem(str(subject.file.path), *place, "api-key", message, hint=hint)
 
 
 def _is_random(key: str) -> bool:
@@ -169,9 +164,8 @@ def _fields(subject: Subject, text: Text) -> Iterator[Problem]:
     if places:
         start = min(places)
         message = f"The registry reads this as a variable named {places[start]!r}."
-        line = text.text.count("\n", 0, start) + 1
-        column = start - text.text.rfind("\n", 0, start)
-        yield subject.problem("fstring-field", text.path, message, hint=_BRACES, within=(line, column))
+        within = _line(text.text, start)
+        yield subject.problem("fstring-field", text.path, message, hint=_BRACES, within=within)
 
 
 def _jinja(
@@ -185,12 +179,11 @@ def _jinja(
         return
     severity = _severity(subject, text, snippets)
     if severity is not None:
-        hint = "The registry does not render a text with a syntax error."
         yield subject.problem(
             "jinja-syntax",
             text.path,
             f"jinja2: {reason}.",
-            hint=hint,
+            hint="The registry does not render a text with a syntax error.",
             severity=severity,
             within=(line, column),
         )

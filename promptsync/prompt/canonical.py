@@ -37,26 +37,18 @@ def canonical(prompt: Prompt) -> dict[str, Any]:
     text block becomes a string, and ``1.0`` becomes ``1``. Texts and the order of lists stay as they are. The
     result may share values with the prompt: do not change it in place.
     """
-    form: dict[str, Any] = {"template": _template(prompt.template)}
-    if prompt.metadata:
-        metadata = _metadata(prompt.metadata)
-        if metadata:
-            form["metadata"] = metadata
-    if prompt.extra:
-        extra = {key: clean(value) for key, value in prompt.extra.items() if _is_content(key, value)}
-        if extra:
-            form["extra"] = extra
-    return form
+    template = _object(prompt.template, TEMPLATE)
+    template.setdefault("type", kind_of(prompt.template))
+    drop_needless_function_call(template)
+    extra = clean({key: value for key, value in prompt.extra.items() if key not in _NOT_CONTENT})
+    parts = {"metadata": _metadata(prompt.metadata), "extra": extra}
+    return {"template": template} | {key: value for key, value in parts.items() if value}
 
 
 def digest(prompt: Prompt) -> str:
     """Return ``sha256:`` and the hash of the canonical form."""
-    return digest_of(canonical(prompt))
-
-
-def digest_of(form: Mapping[str, Any]) -> str:
-    """Return the digest for a result of ``canonical``."""
-    return "sha256:" + sha256(encode(form).encode("utf-8", "surrogatepass")).hexdigest()
+    form = encode(canonical(prompt)).encode("utf-8", "surrogatepass")
+    return "sha256:" + sha256(form).hexdigest()
 
 
 def kept_references(local: Prompt, remote: Prompt) -> dict[int, int]:
@@ -90,14 +82,6 @@ def comparable(local: Prompt, remote: Prompt) -> Prompt:
     for there, here in kept.items():
         tools[there] = local.template["tools"][here]
     return dataclasses.replace(remote, template={**remote.template, "tools": tools})
-
-
-def _template(template: Mapping[str, Any]) -> dict[str, Any]:
-    form = _object(template, TEMPLATE)
-    if "type" not in form:
-        form["type"] = kind_of(template)
-    drop_needless_function_call(form)
-    return form
 
 
 def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,10 +132,6 @@ def _block(value: Mapping[str, Any]) -> dict[str, Any]:
     if value.get("type") is None and "text" in value:
         value = {**value, "type": "text"}
     return _object(value, block_shape(value))
-
-
-def _is_content(key: str, value: Any) -> bool:
-    return value is not None and key not in _NOT_CONTENT
 
 
 def _is_reference(tool: Any) -> bool:

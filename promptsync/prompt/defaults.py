@@ -43,31 +43,10 @@ WRITE_ONLY: Final = frozenset({"provider_base_url_name", "provider_id", "inferen
 
 ENVELOPE: Final = frozenset(
     [
-        "id",
-        "prompt_id",
-        "prompt_name",
-        "prompt_version_id",
-        "version",
-        "version_number",
-        "workspace_id",
-        "created_at",
-        "updated_at",
-        "snippets",
-        "llm_kwargs",
-        "provider_base_url",
-        "custom_provider",
-        "warning",
-        "request_id",
-        "success",
-        "message",
-        "commit_message",
-        "release_labels",
-        "tags",
-        "folder_id",
-        "parent_folder_name",
-        "full_folder_path",
-        "external_ids",
-        "is_snippet",
+        *("id", "prompt_id", "prompt_name", "prompt_version_id", "version", "version_number", "workspace_id"),
+        *("created_at", "updated_at", "snippets", "llm_kwargs", "provider_base_url", "custom_provider"),
+        *("warning", "request_id", "success", "message", "commit_message", "release_labels", "tags"),
+        *("folder_id", "parent_folder_name", "full_folder_path", "external_ids", "is_snippet"),
     ]
 )
 """The keys of a response that are not content."""
@@ -176,14 +155,8 @@ BLOCKS: Final[Mapping[str, Shape]] = MappingProxyType(
 
 CHAT_KEYS: Final = frozenset(
     [
-        "type",
-        "messages",
-        "functions",
-        "function_call",
-        "tools",
-        "tool_choice",
-        "input_variables",
-        "dataset_examples",
+        *("type", "messages", "functions", "function_call", "tools", "tool_choice"),
+        *("input_variables", "dataset_examples"),
     ]
 )
 """Keys of a chat template. The registry drops all others."""

@@ -7,7 +7,7 @@ ones with anything else in them, stay: a file may lose noise, never content.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from promptsync.prompt.defaults import (
@@ -41,6 +41,8 @@ _LEADING_KEYS: Final = (
     *("function", "arguments", "parameters"),
 )
 """The keys that come first in each object below the top level."""
+
+_RANKS: Final = {key: rank for rank, key in enumerate(_LEADING_KEYS)}
 
 _NO_SHAPE: Final = Shape()
 
@@ -81,7 +83,7 @@ def _block(block: Any) -> Any:
 
 def _object(value: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
     tidied: dict[str, Any] = {}
-    for key in _ordered(value):
+    for key in sorted(value, key=lambda key: _RANKS.get(key, len(_RANKS))):
         item = value[key]
         if item is None or (key == "input_variables" and key in shape.ignored):
             continue
@@ -106,11 +108,6 @@ def _shaped(value: Any, shape: Shape) -> Any:
     if isinstance(value, list | tuple):
         return [_object(item, shape) if isinstance(item, Mapping) else copied(item) for item in value]
     return value
-
-
-def _ordered(keys: Iterable[str]) -> list[str]:
-    given = list(keys)
-    return [key for key in _LEADING_KEYS if key in given] + [key for key in given if key not in _LEADING_KEYS]
 
 
 def to_prompt(document: Mapping[str, Any], default_name: str) -> tuple[Prompt, Local]:
@@ -142,7 +139,11 @@ def to_document(prompt: Prompt, local: Local) -> dict[str, Any]:
     is_chat = kind_of(template) == "chat"
     document: dict[str, Any] = {"name": prompt.name}
     messages = [tidy_message(message) for message in template.get("messages") or ()] if is_chat else []
-    format_ = _shared_format(messages) if is_chat else template.get("template_format")
+    format_ = template.get("template_format")
+    if is_chat:
+        # The format that most messages have, so that few of them need to state their own.
+        formats = Counter(message.get("template_format", DEFAULT_FORMAT) for message in messages)
+        format_ = next((name for name, _ in formats.most_common(1)), None)
     if format_ not in (None, DEFAULT_FORMAT):
         document["template_format"] = format_
     if prompt.tags:
@@ -199,12 +200,6 @@ def _local(document: Mapping[str, Any]) -> Local:
             remote: (keys,) if isinstance(keys, str) else tuple(keys) for remote, keys in by_remote.items()
         },
     )
-
-
-def _shared_format(messages: list[dict[str, Any]]) -> str | None:
-    """Return the format that most messages have, so that few of them need to state their own."""
-    formats = Counter(message.get("template_format", DEFAULT_FORMAT) for message in messages)
-    return formats.most_common(1)[0][0] if formats else None
 
 
 def _with_format(message: dict[str, Any], shared: str | None) -> dict[str, Any]:

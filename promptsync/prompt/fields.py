@@ -16,25 +16,16 @@ from promptsync.prompt.defaults import DEFAULT_FORMAT, TEMPLATE
 from promptsync.prompt.lists import align
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.template import template_variables
+from promptsync.prompt.variables import format_of, mappings
 
 Kind = Literal["added", "removed", "changed"]
 Path = tuple[str | int, ...]
 
 _ORDER = (
-    "type",
-    "tags",
-    "template_format",
-    "model",
-    "metadata",
-    "content",
-    "messages",
-    "functions",
-    "function_call",
-    "tools",
-    "tool_choice",
-    "extra",
+    *("type", "tags", "template_format", "model", "metadata", "content", "messages"),
+    *("functions", "function_call", "tools", "tool_choice", "extra"),
 )
-_KNOWN = frozenset(_ORDER) | TEMPLATE.fields.keys() | {"function_call"}
+_KNOWN = frozenset(_ORDER) | TEMPLATE.fields.keys()
 _PLAIN_KEY = re.compile(r"[^\W\d][\w-]*")
 
 
@@ -66,8 +57,7 @@ def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
         # Of a whole prompt, messages or content show the type well enough.
         before.pop("type", None)
         after.pop("type", None)
-    found = list(_items(before, after))
-    return [_change(path, kind, *values) for path, kind, values in found]
+    return [FieldChange(readable(path), *values, kind) for path, kind, values in _items(before, after)]
 
 
 def variables_change(old: Prompt | None, new: Prompt | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -97,17 +87,13 @@ def view(prompt: Prompt) -> dict[str, Any]:
 def _share_format(*views: dict[str, Any]) -> None:
     """Show one format for all messages, as a prompt file does, unless a version mixes formats."""
     chats = [shown for shown in views if isinstance(shown.get("messages"), list)]
-    formats = [{_format(message) for message in shown["messages"]} for shown in chats]
+    formats = [{format_of(message) for message in mappings(shown["messages"])} for shown in chats]
     if any(len(found) > 1 for found in formats):
         return
     for shown, found in zip(chats, formats, strict=True):
         shown["messages"] = [_without_format(message) for message in shown["messages"]]
         if found - {DEFAULT_FORMAT}:
             shown["template_format"] = found.pop()
-
-
-def _format(message: Any) -> Any:
-    return message.get("template_format", DEFAULT_FORMAT) if isinstance(message, Mapping) else DEFAULT_FORMAT
 
 
 def _without_format(message: Any) -> Any:
@@ -187,24 +173,15 @@ def _mappings(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> Ite
         kind: Kind = _REPORTS.get(report, "changed")
         for level in levels:
             place = (*path, *level.path(output_format="list"))
-            found.append((place, kind, _values(kind, level)))
+            before = None if kind == "added" else level.t1
+            after = None if kind == "removed" else level.t2
+            found.append((place, kind, (before, after)))
     order = {key: index for index, key in enumerate([*new, *(key for key in old if key not in new)])}
     found.sort(key=lambda item: order.get(str(item[0][len(path)]), 0))
     yield from found
 
 
 _REPORTS: Mapping[str, Kind] = {"dictionary_item_added": "added", "dictionary_item_removed": "removed"}
-
-
-def _values(kind: Kind, level: Any) -> tuple[Any, Any]:
-    return (
-        None if kind == "added" else level.t1,
-        None if kind == "removed" else level.t2,
-    )
-
-
-def _change(path: Path, kind: Kind, old: Any, new: Any) -> FieldChange:
-    return FieldChange(readable(path), old, new, kind)
 
 
 def readable(path: Path) -> str:

@@ -109,12 +109,17 @@ class Walk:
         if kind in _LEAVES:
             return
         if kind == "Name":
-            self._name(node, bound)
+            if node.ctx != "load":
+                self.is_plain = False
+            elif node.name not in bound:
+                self.names.add(node.name)
         elif kind == "For":
             self._loop(node, bound)
         else:
             if kind == "Filter" or kind == "Test":
-                self._check(kind.lower(), node, self.filters if kind == "Filter" else self.tests)
+                known = self.filters if kind == "Filter" else self.tests
+                if node.name not in known and self.unknown is None:
+                    self.unknown = (kind.lower(), node.name, node.lineno)
             elif kind not in _PLAIN:
                 self.is_plain = False
             for name in node.fields:
@@ -124,16 +129,6 @@ class Walk:
         for item in value if isinstance(value, list | tuple) else (value,):
             if hasattr(item, "fields"):
                 self.visit(item, bound)
-
-    def _name(self, node: Any, bound: frozenset[str]) -> None:
-        if node.ctx != "load":
-            self.is_plain = False
-        elif node.name not in bound:
-            self.names.add(node.name)
-
-    def _check(self, kind: str, node: Any, known: Collection[str]) -> None:
-        if node.name not in known and self.unknown is None:
-            self.unknown = (kind, node.name, node.lineno)
 
     def _loop(self, node: Any, bound: frozenset[str]) -> None:
         targets = node.target.items if type(node.target).__name__ == "Tuple" else [node.target]
@@ -163,21 +158,6 @@ _current: ContextVar[_Rendering] = ContextVar("current")
 _loading = threading.Lock()
 
 
-def _step() -> str:
-    """Count one loop body; the text that it contributes is empty."""
-    run = _current.get()
-    run.steps += 1
-    limits.check_steps(run.steps)
-    return ""
-
-
-def _load() -> None:
-    """Import all of jinja2 at once: its modules import each other, and two threads would deadlock."""
-    with _loading:
-        import jinja2.meta
-        import jinja2.sandbox  # noqa: F401
-
-
 @functools.lru_cache(maxsize=512)
 def _compile(text: str) -> CompiledTemplate:
     return _environment().from_string(text)
@@ -185,7 +165,10 @@ def _compile(text: str) -> CompiledTemplate:
 
 @functools.lru_cache(maxsize=1)
 def _environment() -> SandboxedEnvironment:
-    _load()
+    # All of jinja2 at once: its modules import each other, and two threads would deadlock.
+    with _loading:
+        import jinja2.meta
+        import jinja2.sandbox  # noqa: F401
     environment = _sandbox()(undefined=_undefined())
     environment.filters = {
         name: limits.bounded_filter(name, function) for name, function in environment.filters.items()
@@ -201,7 +184,13 @@ def _sandbox() -> type[SandboxedEnvironment]:
         intercepted_binops = frozenset(("*", "**", "+", "%"))
         code_generator_class = _code_generator()
         concat = staticmethod(limits.join)
-        step = staticmethod(_step)
+
+        def step(self) -> str:
+            """Count one loop body; the text that it contributes is empty."""
+            run = _current.get()
+            run.steps += 1
+            limits.check_steps(run.steps)
+            return ""
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             limits.check_binary(operator, left, right)

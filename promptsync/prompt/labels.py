@@ -43,14 +43,11 @@ def previous_after(old: int | None, new: int, previous: int | None) -> int | Non
 
 def check_label(label: str) -> None:
     """Raise ``UsageError`` for a label that nobody can see or type."""
-    if not label.strip() or label != label.strip() or not all(map(_is_visible, label)):
+    unseen = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+    if not label or label != label.strip() or any(unicodedata.category(one) in unseen for one in label):
         raise UsageError(
             f"{label!r} cannot be a label: it is blank, has blanks around it or characters that do not print",
             hint="use a word, such as prod",
         )
     if len(label) + len(SUFFIX) > MAX_LABEL:
         raise UsageError(f"a label of {len(label)} characters is too long", hint="use a word, such as prod")
-
-
-def _is_visible(character: str) -> bool:
-    return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")

@@ -6,6 +6,7 @@ Every check raises ``Runaway`` before the work is done, not after.
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -97,7 +98,7 @@ def _check_product(values: Iterable[Any]) -> None:
     given = list(values)
     longest = sorted((len(value) for value in given if isinstance(value, str)), reverse=True)[:2]
     items = max((len(value) for value in given if isinstance(value, list | tuple)), default=1)
-    check_size(functools.reduce(lambda product, size: product * max(1, size), longest, max(1, items)))
+    check_size(math.prod(max(1, size) for size in (items, *longest)))
 
 
 def bounded_filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import Any
 
 from promptsync.prompt.canonical import encode
@@ -40,7 +41,7 @@ def align(old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
 def _match(rows: range, columns: range, old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
     """Pair changed items so that their total similarity is largest, as in an edit distance."""
     if len(rows) * len(columns) > _MAX_CELLS:
-        return _in_order(rows, columns)
+        return list(zip_longest(rows, columns))
     ours, theirs = [_Item(old[row]) for row in rows], [_Item(new[column]) for column in columns]
     alike = [[our.similarity(their) for their in theirs] for our in ours]
     best = [[0.0] * (len(columns) + 1) for _ in range(len(rows) + 1)]
@@ -65,12 +66,6 @@ def _trace(rows: range, columns: range, alike: list[list[float]], best: list[lis
             pairs.append((None, columns[j]))
             j += 1
     return [*pairs, *((row, None) for row in rows[i:]), *((None, column) for column in columns[j:])]
-
-
-def _in_order(rows: range, columns: range) -> list[Pair]:
-    common = min(len(rows), len(columns))
-    pairs: list[Pair] = list(zip(rows, columns, strict=False))
-    return [*pairs, *((row, None) for row in rows[common:]), *((None, column) for column in columns[common:])]
 
 
 class _Item:

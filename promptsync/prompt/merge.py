@@ -5,7 +5,6 @@ It merges documents, which have the keys of a prompt file, so that what a regist
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -115,11 +114,6 @@ def _document(prompt: Prompt) -> dict[str, Any]:
     del document["name"]
     if "messages" in document:
         shared = document.pop("template_format", None)
-        document["messages"] = [_with_format(message, shared) for message in document["messages"]]
+        first = {"template_format": shared} if shared is not None else {}
+        document["messages"] = [{**first, **message} for message in document["messages"]]
     return document
-
-
-def _with_format(message: Any, shared: str | None) -> Any:
-    if not isinstance(message, Mapping) or shared is None:
-        return message
-    return {"template_format": shared, **message}

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from promptsync.prompt.canonical import encode
 from promptsync.prompt.defaults import DEFAULT_FORMAT
 from promptsync.prompt.fields import readable
-from promptsync.prompt.lists import Inserted, Kept, keys_of, merged_order, moved_apart, slots
+from promptsync.prompt.lists import Inserted, keys_of, merged_order, moved_apart, slots
 from promptsync.prompt.merge_text import Clash, MergedText, merge_text
 from promptsync.prompt.prompt import as_blocks, plain
 
@@ -160,8 +160,13 @@ class FieldMerger:
         for place in places:
             if isinstance(place, Inserted):
                 merged += self._inserted(place, lists, path)
-            else:
-                merged += self._kept(place, lists, path)
+                continue
+            at = (place.base, place.ours, place.theirs)
+            items = (ABSENT if one is None else side[one] for side, one in zip(lists, at, strict=True))
+            index = next(one for one in (place.ours, place.theirs, place.base) if one is not None)
+            value = self._value(ThreeWay(*items), (*path, index))
+            if value is not ABSENT:
+                merged.append(value)
         return merged
 
     def _inserted(self, place: Inserted, lists: ThreeWay, path: Path) -> list[Any]:
@@ -174,13 +179,6 @@ class FieldMerger:
         values = ThreeWay(ABSENT, ours[0], theirs[0]) if single else ThreeWay(ABSENT, ours, theirs)
         self.conflict((*path, place.ours[0]), BOTH_ADDED, values)
         return ours
-
-    def _kept(self, place: Kept, lists: ThreeWay, path: Path) -> list[Any]:
-        places = (place.base, place.ours, place.theirs)
-        items = (ABSENT if at is None else side[at] for side, at in zip(lists, places, strict=True))
-        index = next(at for at in (place.ours, place.theirs, place.base) if at is not None)
-        value = self._value(ThreeWay(*items), (*path, index))
-        return [] if value is ABSENT else [value]
 
     def _named(self, lists: ThreeWay, path: Path) -> Any:
         """Merge a list of named items. The order of new items means nothing, but is kept."""
@@ -216,13 +214,10 @@ def _misread(objects: ThreeWay, path: Path) -> tuple[str, str]:
     rules, values = _under(objects, ruler).or_(default), _under(objects, key)
     if not objects.base or rules.ours == rules.theirs or _same(values.ours, values.theirs):
         return "", ""
-    ours_misread = rules.ours == rules.base and not _same(values.ours, values.base)
-    theirs_misread = rules.theirs == rules.base and not _same(values.theirs, values.base)
-    return (
-        (key, f"changed on one side, and {ruler} on the other")
-        if ours_misread or theirs_misread
-        else ("", "")
-    )
+    for rule, value in ((rules.ours, values.ours), (rules.theirs, values.theirs)):
+        if rule == rules.base and not _same(value, values.base):
+            return key, f"changed on one side, and {ruler} on the other"
+    return "", ""
 
 
 def _is_prompt_text(path: Path) -> bool:

@@ -10,12 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
-from promptsync.prompt.text_diff import LONG_LINE, sentences, words
-
-_BIG = 2_000
-"""Number of lines from which difflib may skip frequent lines, because pairing them takes quadratic time."""
+from promptsync.prompt.text_diff import LONG_LINE, matcher_of, sentences, words
 
 Pieces = Sequence[str]
 
@@ -123,7 +119,10 @@ def _ended(text: str) -> str:
 
 def _merged(base: Pieces, ours: Pieces, theirs: Pieces, key: Callable[[str], str]) -> list[str | Clash]:
     """Merge three sequences of pieces. ``key`` strips what a piece lacks if it is the last one."""
-    stable = _stable(*([key(piece) for piece in side] for side in (base, ours, theirs)))
+    was, our, their = ([key(piece) for piece in side] for side in (base, ours, theirs))
+    our_index, their_index = _matches(was, our), _matches(was, their)
+    kept_by_both = sorted(our_index.keys() & their_index.keys())
+    stable = [(at, our_index[at], their_index[at]) for at in kept_by_both]
     parts: list[str | Clash] = []
     held: str | Clash = ""
     longest = ""
@@ -148,16 +147,9 @@ def _settled(base: str, ours: str, theirs: str) -> str | Clash:
     return Clash(base, ours, theirs)
 
 
-def _stable(base: Pieces, ours: Pieces, theirs: Pieces) -> list[tuple[int, int, int]]:
-    """Return the indexes, in base, ours and theirs, of the pieces that both sides kept."""
-    our_index, their_index = _matches(base, ours), _matches(base, theirs)
-    return [(at, our_index[at], their_index[at]) for at in sorted(our_index.keys() & their_index.keys())]
-
-
 def _matches(old: Pieces, new: Pieces) -> dict[int, int]:
-    matcher = SequenceMatcher(None, old, new, autojunk=len(old) + len(new) > _BIG)
     return {
         block.a + offset: block.b + offset
-        for block in matcher.get_matching_blocks()
+        for block in matcher_of(old, new).get_matching_blocks()
         for offset in range(block.size)
     }

@@ -35,8 +35,10 @@ def path_for(name: str, taken: Collection[str] = ()) -> str:
     The path never leaves the directory that it is relative to. ``taken`` are the paths of other prompts: the
     result never equals one of them, even if case and Unicode normalization do not count.
     """
-    stem = _escaped(name)
-    if _too_long(stem):
+    *folders, last = _SEPARATOR.split(name)
+    stem = "/".join([*(_segment(folder, is_folder=True) for folder in folders), _segment(last)])
+    sizes = [_size(part) for part in stem.split("/")]
+    if max(sizes) > MAX_SEGMENT or sum(sizes) + len(sizes) > MAX_PATH:
         stem = _cut(stem, name)
     path = stem + SUFFIXES[0]
     if taken and folded(path) in {folded(other) for other in taken}:
@@ -60,11 +62,6 @@ def name_for(path: str) -> str:
 def folded(path: str) -> str:
     """Return a form that is equal for paths which some file system takes for the same file."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
-
-
-def _escaped(name: str) -> str:
-    *folders, last = _SEPARATOR.split(name)
-    return "/".join([*(_segment(folder, is_folder=True) for folder in folders), _segment(last)])
 
 
 def _segment(segment: str, is_folder: bool = False) -> str:
@@ -93,11 +90,6 @@ def _is_unsafe(char: str) -> bool:
 
 def _percent(char: str) -> str:
     return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
-
-
-def _too_long(stem: str) -> bool:
-    sizes = [_size(part) for part in stem.split("/")]
-    return max(sizes) > MAX_SEGMENT or sum(sizes) + len(sizes) > MAX_PATH
 
 
 def _cut(stem: str, name: str) -> str:

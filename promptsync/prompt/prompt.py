@@ -130,8 +130,8 @@ SCALARS: Final = frozenset({str, int, bool, type(None)})
 """The types of values that need no copy. A float does: it may stand for an integer."""
 
 
-def _copier(other: Callable[[Any], Any], *, nulls: bool) -> Callable[[Any], Any]:
-    """Return a function that copies JSON and applies ``other`` to everything that has no items."""
+def _copier(*, nulls: bool, integral: bool) -> Callable[[Any], Any]:
+    """Return a function that copies JSON; ``integral`` makes ``1.0`` a ``1``."""
 
     def copy(value: Any) -> Any:
         if type(value) in SCALARS:
@@ -140,24 +140,16 @@ def _copier(other: Callable[[Any], Any], *, nulls: bool) -> Callable[[Any], Any]
             return {key: copy(item) for key, item in value.items() if nulls or item is not None}
         if isinstance(value, list | tuple):
             return [copy(item) for item in value]
-        return other(value)
+        return int(value) if integral and type(value) is float and value.is_integer() else value
 
     return copy
 
 
-def _unchanged(value: Any) -> Any:
-    return value
-
-
-def _integral(value: Any) -> Any:
-    return int(value) if type(value) is float and value.is_integer() else value
-
-
-copied: Final = _copier(_unchanged, nulls=True)
+copied: Final = _copier(nulls=True, integral=False)
 """Copies user JSON, nulls included."""
-without_nulls: Final = _copier(_unchanged, nulls=False)
+without_nulls: Final = _copier(nulls=False, integral=False)
 """Copies JSON without the keys whose value is null."""
-plain: Final = _copier(_integral, nulls=True)
+plain: Final = _copier(nulls=True, integral=True)
 """Copies user JSON for a comparison: ``1.0`` becomes ``1``."""
-clean: Final = _copier(_integral, nulls=False)
+clean: Final = _copier(nulls=False, integral=True)
 """Copies JSON for a comparison: ``1.0`` becomes ``1``, and keys whose value is null are dropped."""

@@ -6,6 +6,7 @@ regular expression for references, which is not used because it finds none with 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,8 +20,8 @@ MAX_DEPTH = 32
 MAX_EXPANDED = 10_000_000
 """Longest text, in code points, of one expanded block: nested snippets grow exponentially."""
 
-_MAX_VERSION_DIGITS = 9
-"""Python refuses to convert thousands of digits, and no version number has more than these."""
+_VERSION = re.compile(r"(?!0+\Z)[0-9]{1,9}")
+"""Python refuses to convert thousands of digits, and no version number has more than nine."""
 
 Template = Mapping[str, Any]
 
@@ -92,32 +93,18 @@ def scan(text: str) -> list[Reference | Malformed]:
 
 
 def _token(inner: str, start: int, end: int) -> Reference | Malformed:
-    version_at, label_at = inner.find(VERSION_PIN), inner.find(LABEL_PIN)
-    if version_at >= 0 and label_at >= 0:
+    if VERSION_PIN in inner and LABEL_PIN in inner:
         return Malformed("a reference takes a version or a label, not both", start)
-    if version_at >= 0:
-        name, digits = inner[:version_at], inner[version_at + len(VERSION_PIN) :]
-        if not _is_version(digits):
-            return Malformed(f"{digits!r} after {VERSION_PIN} is not a version number", start)
-        return _named(name, start, end, version=int(digits))
-    if label_at >= 0:
-        label = inner[label_at + len(LABEL_PIN) :]
-        if not label:
-            return Malformed(f"nothing after {LABEL_PIN}", start)
-        return _named(inner[:label_at], start, end, label=label)
-    return _named(inner, start, end)
-
-
-def _is_version(digits: str) -> bool:
-    return digits.isascii() and digits.isdigit() and len(digits) <= _MAX_VERSION_DIGITS and int(digits) > 0
-
-
-def _named(
-    name: str, start: int, end: int, version: int | None = None, label: str | None = None
-) -> Reference | Malformed:
+    name, pin, pinned = inner.partition(VERSION_PIN if VERSION_PIN in inner else LABEL_PIN)
+    if pin == VERSION_PIN and not _VERSION.fullmatch(pinned):
+        return Malformed(f"{pinned!r} after {VERSION_PIN} is not a version number", start)
+    if pin == LABEL_PIN and not pinned:
+        return Malformed(f"nothing after {LABEL_PIN}", start)
     if not name.strip():
         return Malformed("a reference without a name", start)
-    return Reference(name, version, label, start, end)
+    if pin == VERSION_PIN:
+        return Reference(name, version=int(pinned), start=start, end=end)
+    return Reference(name, label=pinned or None, start=start, end=end)
 
 
 def references(text: str) -> list[Reference]:

@@ -55,12 +55,8 @@ def template_variables(template: Mapping[str, Any]) -> set[str]:
     found = message_variables(template, template_format)
     for message in mappings(template.get("messages")):
         found |= message_variables(message, template_format)
-    tools = mappings(template.get("tools"))
-    return found | {tool["name"] for tool in tools if _is_tool_variable(tool)}
-
-
-def _is_tool_variable(tool: Mapping[str, Any]) -> bool:
-    return tool.get("type") == "variable" and isinstance(tool.get("name"), str)
+    named = [tool.get("name") for tool in mappings(template.get("tools")) if tool.get("type") == "variable"]
+    return found | {name for name in named if isinstance(name, str)}
 
 
 def syntax_error(text: str, template_format: str) -> tuple[str, int, int | None] | None:
@@ -69,7 +65,13 @@ def syntax_error(text: str, template_format: str) -> tuple[str, int, int | None]
     The column of a jinja2 error is unknown. Found are unbalanced braces, positional, dotted and indexed
     f-string fields, jinja2 syntax errors, and unknown filters and tests.
     """
-    return jinja.syntax_error(text) if template_format == JINJA2 else _field_error(text)
+    if template_format == JINJA2:
+        return jinja.syntax_error(text)
+    reason = _reason(text)
+    if reason is None:
+        return None
+    offset = _offset(text)
+    return reason, text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def render_text(text: str, template_format: str, values: Values) -> tuple[str, set[str]]:
@@ -148,14 +150,6 @@ def _check_name(name: str) -> None:
         raise ValueError(
             f"the field {{{name}}} reaches into a value; f-string templates allow plain names only"
         )
-
-
-def _field_error(text: str) -> tuple[str, int, int] | None:
-    reason = _reason(text)
-    if reason is None:
-        return None
-    offset = _offset(text)
-    return reason, text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def _reason(text: str) -> str | None:

@@ -7,9 +7,10 @@ end in ``\\n`` alone, as in git: other line separators are part of the text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import accumulate
 from typing import Literal
 
 Kind = Literal["hunk", "context", "removed", "added", "note"]
@@ -56,19 +57,20 @@ class _Piece:
 def unified(old: str, new: str, context: int = 3) -> list[DiffLine]:
     """Return the hunks of the difference, none if the texts are equal."""
     before, after = _pieces(old, new)
-    matcher = SequenceMatcher(
-        None,
-        [(piece.text, piece.end) for piece in before],
-        [(piece.text, piece.end) for piece in after],
-        autojunk=len(before) + len(after) > _BIG,
-    )
+    matcher = matcher_of(*([(piece.text, piece.end) for piece in side] for side in (before, after)))
     lines: list[DiffLine] = []
     if old != new:
         for group in matcher.get_grouped_opcodes(context):
-            lines.append(_hunk(before[group[0][1] : group[-1][2]], after[group[0][3] : group[-1][4]]))
+            first, last = group[0], group[-1]
+            old_range, new_range = _range(before[first[1] : last[2]]), _range(after[first[3] : last[4]])
+            lines.append(DiffLine("hunk", f"@@ -{old_range} +{new_range} @@"))
             for tag, low, high, new_low, new_high in group:
                 block = before[low:high], after[new_low:new_high]
-                lines += _context(*block) if tag == "equal" else _changed(*block)
+                if tag == "equal":
+                    pairs = zip(*block, strict=True)
+                    lines += [DiffLine("context", our.text, our.number, their.number) for our, their in pairs]
+                else:
+                    lines += _changed(*block)
     return lines
 
 
@@ -84,10 +86,9 @@ def _pieces(old: str, new: str) -> tuple[list[_Piece], list[_Piece]]:
     if not (before and after) or before[-1][1] == after[-1][1]:
         # Most prompts do not end in a line break, so that is worth a note only if the two sides differ.
         before, after = ([(line, "\n") for line, _ in lines] for lines in (before, after))
-    big = len(before) + len(after) > _BIG
     left: list[_Piece] = []
     right: list[_Piece] = []
-    for tag, low, high, new_low, new_high in SequenceMatcher(None, before, after, big).get_opcodes():
+    for tag, low, high, new_low, new_high in matcher_of(before, after).get_opcodes():
         block = [*before[low:high], *after[new_low:new_high]]
         cut = tag != "equal" and any(len(text) > LONG_LINE for text, _ in block)
         for index in range(low, high):
@@ -114,20 +115,11 @@ def sentences(line: str) -> list[str]:
     return [line[start:end] for start, end in zip([0, *ends], [*ends, len(line)], strict=True)]
 
 
-def _hunk(before: Sequence[_Piece], after: Sequence[_Piece]) -> DiffLine:
-    return DiffLine("hunk", f"@@ -{_range(before)} +{_range(after)} @@")
-
-
 def _range(pieces: Sequence[_Piece]) -> str:
     if not pieces:
         return "0,0"
     first, last = pieces[0].number, pieces[-1].number
     return str(first) if first == last else f"{first},{last - first + 1}"
-
-
-def _context(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[DiffLine]:
-    pairs = zip(before, after, strict=True)
-    return [DiffLine("context", our.text, our.number, their.number) for our, their in pairs]
 
 
 def _changed(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[DiffLine]:
@@ -173,16 +165,19 @@ def emphasis(old: str, new: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
     before, after = words(old), words(new)
     if not old or not new or len(before) + len(after) > _MOST_WORDS or _ratio(before, after) < _ALIKE:
         return (), ()
-    # Without difflib's heuristic, a text that repeats its words takes quadratic time.
-    matcher = SequenceMatcher(None, before, after, autojunk=len(before) + len(after) > _BIG)
     removed: list[Span] = []
     added: list[Span] = []
-    starts, new_starts = _starts(before), _starts(after)
-    for tag, low, high, new_low, new_high in matcher.get_opcodes():
+    starts, new_starts = (list(accumulate(map(len, side), initial=0)) for side in (before, after))
+    for tag, low, high, new_low, new_high in matcher_of(before, after).get_opcodes():
         if tag != "equal":
             removed.append((starts[low], starts[high]))
             added.append((new_starts[new_low], new_starts[new_high]))
     return _joined(removed, old), _joined(added, new)
+
+
+def matcher_of(old: Sequence[Hashable], new: Sequence[Hashable]) -> SequenceMatcher[Hashable]:
+    """Return a matcher. In big sequences it skips frequent items, whose pairing takes quadratic time."""
+    return SequenceMatcher(None, old, new, autojunk=len(old) + len(new) > _BIG)
 
 
 def words(text: str) -> list[str]:
@@ -193,13 +188,6 @@ def words(text: str) -> list[str]:
 def _ratio(before: Sequence[str], after: Sequence[str]) -> float:
     ours, theirs = ([word for word in side if not word.isspace()] for side in (before, after))
     return SequenceMatcher(None, ours, theirs, autojunk=False).quick_ratio() if ours or theirs else 1.0
-
-
-def _starts(tokens: Sequence[str]) -> list[int]:
-    starts = [0]
-    for word in tokens:
-        starts.append(starts[-1] + len(word))
-    return starts
 
 
 def _joined(spans: Sequence[Span], text: str) -> tuple[Span, ...]:

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
@@ -114,10 +115,7 @@ def check_remote(project: Project) -> None:
 
 def survey(project: Project) -> tuple[str, ...]:
     """Return the names of all prompts in the registry. Raises ``UsageError`` when there are none."""
-
-    def on_page(done: int, pages: int) -> None:
-        project.progress("Listing the registry", done, pages)
-
+    on_page = partial(project.progress, "Listing the registry")
     exists = not project.url.startswith(LOCAL) or project.database.exists()
     names = sorted(one.name for one in project.registry.prompts.list(on_page=on_page)) if exists else []
     if not names:
@@ -133,7 +131,9 @@ def groups(names: Iterable[str]) -> tuple[Group, ...]:
     """Return names by the first directory in which they differ, the largest group first."""
     ordered = sorted(names)
     parents = [name.split("/")[:-1] for name in ordered]
-    depth = min(_common(parents), max(min(map(len, parents), default=0) - 1, 0))
+    columns = takewhile(lambda column: len(set(column)) == 1, zip(*parents, strict=False))
+    common = len(list(columns))
+    depth = min(common, max(min(map(len, parents), default=0) - 1, 0))
     prefixes = ("/".join(parent[: depth + 1]) if len(parent) > depth else None for parent in parents)
     by_prefix: dict[str | None, list[str]] = {}
     for name, prefix in zip(ordered, prefixes, strict=True):
@@ -145,24 +145,17 @@ def groups(names: Iterable[str]) -> tuple[Group, ...]:
     return tuple(sorted(found, key=lambda group: (-len(group.names), group.pattern)))
 
 
-def _common(parents: Sequence[Sequence[str]]) -> int:
-    """Return how many leading directories all names share."""
-    columns = zip(*parents, strict=False)
-    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
-
-
 def group_lines(found: Sequence[Group]) -> list[str]:
     """Return the largest groups as lines, and how many prompts are in the others."""
-    lines = [f"{len(one.names):>6}  {_described(one)}" for one in found[:_SHOWN]]
+    lines = []
+    for one in found[:_SHOWN]:
+        described = one.pattern or ", ".join(one.names[:3]) + (", …" if len(one.names) > 3 else "")
+        lines.append(f"{len(one.names):>6}  {described}")
     others = found[_SHOWN:]
     if others:
         number = sum(len(one.names) for one in others)
         lines.append(f"{number:>6}  in {len(others)} smaller group{'' if len(others) == 1 else 's'}")
     return lines
-
-
-def _described(group: Group) -> str:
-    return group.pattern or ", ".join(group.names[:3]) + (", …" if len(group.names) > 3 else "")
 
 
 def unmatched(patterns: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:

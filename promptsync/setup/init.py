@@ -144,7 +144,8 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool | None = None) -> S
         write(root, FILE_NAME, drafted.text)
     done["kept" if drafted.text is None else "created" if drafted.is_new else "changed"].append(FILE_NAME)
     is_embedded = config.remotes[config.default_remote].url == LOCAL
-    wanted = example if example is not None else drafted.is_new and is_embedded and not _has_prompts(config)
+    has_prompts = any(path.suffix in SUFFIXES for path in config.prompts_path.rglob("*"))
+    wanted = example if example is not None else drafted.is_new and is_embedded and not has_prompts
     done[_make(config.prompts_path)].append(f"{config.prompts}/")
     if wanted:
         target = f"{config.prompts}/{EXAMPLE}"
@@ -174,13 +175,13 @@ def _around(root: Path) -> Path | None:
     return above
 
 
-def _configuration(prompts: str, url: str | None, include: Sequence[str] = ()) -> str:
+def _configuration(prompts: str, url: str | None, include: Sequence[str]) -> str:
     if not is_below(prompts):
         raise UsageError(
             f"--prompts {prompts} is not below this directory", hint="pass a relative path, such as prompts"
         )
     production = f"# production: {{url: {VENDOR}}}"
-    is_local = url is None or url == LOCAL
+    is_local = url in (None, LOCAL)
     if url is not None and not is_local:
         checked = url if url.startswith(LOCAL) else address(url).base
         production = f"production: {{url: {json.dumps(checked, ensure_ascii=False)}}}"
@@ -194,10 +195,6 @@ def _configuration(prompts: str, url: str | None, include: Sequence[str] = ()) -
 
 def _include(patterns: Sequence[str]) -> str:
     return f"include: {json.dumps(list(patterns), ensure_ascii=False)}"
-
-
-def _has_prompts(config: Config) -> bool:
-    return any(path.suffix in SUFFIXES for path in config.prompts_path.rglob("*"))
 
 
 def _make(folder: Path) -> str:

@@ -23,12 +23,12 @@ HOOKS: Final = ".pre-commit-config.yaml"
 WORKFLOWS: Final = ".github/workflows"
 
 _STARTER: Final = Path(__file__).parents[1] / "starter"
-_HOOKS: Final = _STARTER / "pre-commit-config.yaml"
 
 
 def source(path: str) -> Path:
     """Return the file of the package that is written to ``path`` in a repository."""
-    return _HOOKS if path == HOOKS else _STARTER / "workflows" / path.removeprefix(f"{WORKFLOWS}/")
+    below = "pre-commit-config.yaml" if path == HOOKS else f"workflows/{path.removeprefix(f'{WORKFLOWS}/')}"
+    return _STARTER / below
 
 
 def workflows() -> tuple[str, ...]:
@@ -182,11 +182,11 @@ def _hooks(text: str, below: str, config: Config) -> str:
 def _workflow(text: str, below: str, config: Config, branch: str) -> str:
     """Return a workflow adapted to the directory, the remote and the branches of a working copy."""
     if below:
-        place = f"${{{{ vars.PROMPTSYNC_DIRECTORY || {_literal(below)} }}}}"
+        place = f"${{{{ vars.PROMPTSYNC_DIRECTORY || {_quoted(below)} }}}}"
         text = _replaced(text, "working-directory", json.dumps(place, ensure_ascii=False))
     remote = remote_of(config) or _REMOTE
     if remote != _REMOTE:
-        chosen = f"${{{{ vars.PROMPTSYNC_REMOTE || {_literal(remote)} }}}}"
+        chosen = f"${{{{ vars.PROMPTSYNC_REMOTE || {_quoted(remote)} }}}}"
         text = _replaced(text, "PROMPTSYNC_REMOTE", json.dumps(chosen, ensure_ascii=False))
     return _replaced(text, "branches", f"[{', '.join(map(_scalar, config.labels or [branch]))}]")
 
@@ -202,14 +202,13 @@ def _replaced(text: str, key: str, value: str) -> str:
     return re.sub(rf"(?m)^( *{key}: ).*$", lambda found: f"{found[1]}{value}", text)
 
 
-def _literal(text: str) -> str:
-    """Return a string literal for an expression of GitHub Actions."""
+def _quoted(text: str) -> str:
+    """Return a text in single quotes, for YAML or for an expression of GitHub Actions."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _scalar(text: str) -> str:
-    is_plain = _PLAIN.fullmatch(text) and not is_ambiguous(text)
-    return text if is_plain else "'" + text.replace("'", "''") + "'"
+    return text if _PLAIN.fullmatch(text) and not is_ambiguous(text) else _quoted(text)
 
 
 def _text_of(path: Path) -> str | None:

@@ -18,9 +18,6 @@ from promptsync.errors import PromptsyncError
 _RAW: Final = ("--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "-z")
 """Changes as blob ids and paths, whatever the user configured."""
 
-_COMMIT: Final = b"\x01"
-"""Marks the lines of commits in the output of ``git log --raw``."""
-
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
@@ -128,15 +125,9 @@ class GitHistory:
 
         Their parents are commits that are returned too, as git's history simplification rewrites them.
         """
-        simplified = (
-            "--full-history",
-            "--parents",
-            "--date-order",
-            "-m",
-            "--relative",
-            "--no-show-signature",
-        )
-        out = self._run("log", *simplified, *_RAW, "--format=%x01%H %P", *tips, "--", self._pathspec)
+        simplified = ("--full-history", "--parents", "--date-order", "-m", "--relative")
+        shown = (*_RAW, "--no-show-signature", "--format=%x01%H %P")
+        out = self._run("log", *simplified, *shown, *tips, "--", self._pathspec)
         return tuple(_commits(out))
 
     def newest_of(self, commit: str) -> str | None:
@@ -151,7 +142,7 @@ class GitHistory:
         if not wanted:
             return {}
         lines = [f"{one}^{{commit}}" for one in wanted]
-        out = self._run_with("cat-file", "--batch-check=%(objectname)", lines=lines)
+        out = self._cat_file("--batch-check=%(objectname)", lines)
         rows = zip(wanted, out.decode("utf-8", "replace").splitlines(), strict=True)
         return {short: row for short, row in rows if len(row.split()) == 1}
 
@@ -181,7 +172,18 @@ class GitHistory:
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of blobs by id; missing ones are left out."""
         wanted = sorted(set(ids))
-        return dict(_contents(self._run_with("cat-file", "--batch", lines=wanted))) if wanted else {}
+        out = self._cat_file("--batch", wanted) if wanted else b""
+        found: dict[str, bytes] = {}
+        at = 0
+        while at < len(out):
+            end = out.index(b"\n", at)
+            facts = out[at:end].split()
+            at = end + 1
+            if len(facts) == 3:
+                size = int(facts[2])
+                found[facts[0].decode()] = out[at : at + size]
+                at += size + 1
+        return found
 
     def blob_of(self, data: bytes) -> str:
         """Return the id that git gives to the contents of a file."""
@@ -228,21 +230,17 @@ class GitHistory:
         """Whether git ignores a path."""
         return self._line("check-ignore", "--quiet", "--", path) is not None
 
-    def _run_with(self, command: str, *arguments: str, lines: Sequence[str]) -> bytes:
-        """Run a command that reads lines from stdin."""
+    def _cat_file(self, option: str, lines: Sequence[str]) -> bytes:
         with tempfile.TemporaryFile() as names:
             names.write("\n".join([*lines, ""]).encode())
             names.seek(0)
-            return self._run(command, *arguments, istream=names)
+            return self._run("cat-file", option, istream=names)
 
     def _line(self, command: str, *arguments: str) -> str | None:
         """Return the line that git prints, ``None`` when git fails."""
-        from git.exc import GitCommandError
-
-        try:
-            return str(self._git.execute(["git", command, *arguments]))
-        except GitCommandError:
-            return None
+        line = ["git", command, *arguments]
+        status, out, _ = self._git.execute(line, with_extended_output=True, with_exceptions=False)
+        return None if status else str(out)
 
     def _run(self, command: str, *arguments: str, **options: Any) -> bytes:
         from git.exc import GitCommandError
@@ -285,7 +283,7 @@ def _commits(out: bytes) -> Iterator[Commit]:
     tokens = iter(out.split(b"\0"))
     for token in tokens:
         token = token.lstrip(b"\n")
-        if token.startswith(_COMMIT):
+        if token.startswith(b"\x01"):
             commit, *parents = token[1:].decode().split()
             # A merge is listed once for each parent, with the same new contents each time.
             found.setdefault(commit, (tuple(parents), {}))
@@ -298,16 +296,3 @@ def _commits(out: bytes) -> Iterator[Commit]:
             found[commit][1].setdefault(path, change)
     for commit, (parents_of, changes) in found.items():
         yield Commit(commit, parents_of, tuple(changes.values()))
-
-
-def _contents(out: bytes) -> Iterator[tuple[str, bytes]]:
-    """Read ``git cat-file --batch``: id and contents of each blob that exists."""
-    at = 0
-    while at < len(out):
-        end = out.index(b"\n", at)
-        facts = out[at:end].split()
-        at = end + 1
-        if len(facts) == 3:
-            size = int(facts[2])
-            yield facts[0].decode(), out[at : at + size]
-            at += size + 1

@@ -107,10 +107,9 @@ class Revisions:
 
     def of_names(self, names: Collection[str]) -> dict[str, Lineage]:
         """Return the revisions of the prompts with these names, wherever their files were."""
-        changes = self._changes
-        self._read_names(blob for change in changes for blob in (change.old, change.new) if blob)
+        self._read_names(blob for change in self._changes for blob in (change.old, change.new) if blob)
         indexes: dict[str, list[int]] = defaultdict(list)
-        for index, change in enumerate(changes):
+        for index, change in enumerate(self._changes):
             for name in {self._name(change.old, change.path), self._name(change.new, change.path)}:
                 if name is not None and name in names:
                     indexes[name].append(index)
@@ -141,11 +140,7 @@ class Revisions:
             write_json(self._cache_path, value)
 
     def _follow(
-        self,
-        name: str,
-        path: str,
-        by_path: Mapping[str, Sequence[int]],
-        removed: Mapping[str, Sequence[int]],
+        self, name: str, path: str, by_path: Mapping[str, Sequence[int]], removed: Mapping[str, Sequence[int]]
     ) -> list[int]:
         changes = self._changes
         found: set[int] = set()
@@ -170,16 +165,14 @@ class Revisions:
         self._read_texts((c.new, c.path) for found in picked.values() for c in found if c.new)
         head = self._history.commits[0].id if self._history.commits else None
         tips = {tip: self._history.newest_of(tip) for tip in self._tips}
-        return {name: self._lineage(self._of_name(name, found), head, tips) for name, found in picked.items()}
-
-    def _lineage(
-        self, made: Mapping[str, FileRevision], head: str | None, tips: Mapping[str, str | None]
-    ) -> Lineage:
-        """Return the revisions at commits, linked to one another as parents."""
-        found: list[FileRevision] = []
-        nearest = self._chains.nearest(made, found)
-        places = {one: next(iter(nearest(one)), None) if one else None for one in {head, *tips.values()}}
-        return Lineage(tuple(found), places[head], {tip: places[one] for tip, one in tips.items()})
+        lineages = {}
+        for name, changes in picked.items():
+            revisions: list[FileRevision] = []
+            nearest = self._chains.nearest(self._of_name(name, changes), revisions)
+            places = {one: next(iter(nearest(one)), None) if one else None for one in {head, *tips.values()}}
+            by_tip = {tip: places[one] for tip, one in tips.items()}
+            lineages[name] = Lineage(tuple(revisions), places[head], by_tip)
+        return lineages
 
     def _of_name(self, name: str, changes: Iterable[FileChange]) -> dict[str, FileRevision]:
         by_commit: dict[str, FileRevision] = {}
@@ -218,7 +211,13 @@ class Revisions:
         missing = {blob: path for blob, path in blobs if blob not in self._texts}
         for blob, data in self._history.blobs(missing).items():
             path = missing[blob]
-            self._texts[blob] = _read_text(data, path, self._name(blob, path) or "")
+            try:
+                file = parse(data, path, self._name(blob, path) or "")
+            except InvalidFile:
+                self._texts[blob] = _BlobText(None, frozenset(), {})
+            else:
+                tags, synced = tag_set(file.prompt), dict(file.local.synced)
+                self._texts[blob] = _BlobText(digest(file.prompt), tags, synced)
             self._dirty = True
 
 
@@ -290,11 +289,3 @@ def _load_cache(path: Path) -> tuple[dict[str, str], dict[str, _BlobText]]:
         return dict(data["names"]), texts
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}, {}
-
-
-def _read_text(data: bytes, path: str, name: str) -> _BlobText:
-    try:
-        file = parse(data, path, name)
-    except InvalidFile:
-        return _BlobText(None, frozenset(), {})
-    return _BlobText(digest(file.prompt), tag_set(file.prompt), dict(file.local.synced))

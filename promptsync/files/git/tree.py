@@ -68,18 +68,14 @@ def _place(history: GitHistory, commit: str, prompts: str) -> str:
         if len(gone) != 1:
             return history.prefix + prompts
         found = history.entries(commit, next(iter(gone)))
-    text = history.blobs([found[0].object]).get(found[0].object, b"")
-    return posixpath.join(posixpath.dirname(found[0].path), _prompts_in(text) or prompts)
-
-
-def _prompts_in(text: bytes) -> str | None:
-    """Return the prompts directory in a configuration, ``None`` when it cannot be read."""
+    entry = found[0]
     try:
-        value = load.load(text, FILE_NAME).value
+        value = load.load(history.blobs([entry.object]).get(entry.object, b""), FILE_NAME).value
     except InvalidFile:
-        return None
-    found = value.get("prompts", "prompts") if isinstance(value, dict) else None
-    return posixpath.normpath(found) if isinstance(found, str) else None
+        value = None
+    named = value.get("prompts", "prompts") if isinstance(value, dict) else None
+    below = posixpath.normpath(named) if isinstance(named, str) else prompts
+    return posixpath.join(posixpath.dirname(entry.path), below)
 
 
 def _targets(history: GitHistory, links: Iterable[TreeEntry]) -> dict[str, str]:

@@ -62,13 +62,11 @@ def delete(root: Path, path: str, *, within: str = "") -> None:
         target = _inside(root, path, within)
         target.unlink(missing_ok=True)
         top = (root / within).resolve()
-        for folder in target.parents:
-            if folder == top or not folder.is_relative_to(top):
-                break
-            try:
+        with contextlib.suppress(OSError):
+            for folder in target.parents:
+                if folder == top or not folder.is_relative_to(top):
+                    break
                 folder.rmdir()
-            except OSError:
-                break
 
 
 def backup(root: Path, path: str, stamp: str) -> Path:
@@ -160,12 +158,8 @@ def read_json(path: Path) -> Any:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a private JSON file, all of it or nothing. Raises ``OSError``."""
-    data = json.dumps(value, separators=(",", ":")).encode()
-    try:
-        _replace(path, data, sync=False)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, data, sync=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, json.dumps(value, separators=(",", ":")).encode(), sync=False)
 
 
 def is_locked(root: Path) -> bool:

@@ -35,6 +35,11 @@ class _Remotes:
         remotes = data.get("remotes") if usable else None
         self.values: dict[str, Any] = remotes if isinstance(remotes, dict) else {}
 
+    def of(self, url: str) -> dict[str, Any]:
+        """Return the value for a registry, ``{}`` if there is none."""
+        value = self.values.get(url)
+        return value if isinstance(value, dict) else {}
+
     def save(self) -> None:
         """Write the values. Raises ``OSError`` and ``PromptsyncError``."""
         private_directory(self._root)
@@ -49,9 +54,7 @@ class Record:
 
     def entries(self, url: str, workspace_id: int | None) -> dict[str, Entry]:
         """Return the entries of a workspace by prompt name; ``None`` means the workspace seen last."""
-        remote = self._remotes.values.get(url)
-        if not isinstance(remote, dict):
-            return {}
+        remote = self._remotes.of(url)
         if workspace_id is not None and remote.get("workspace") != workspace_id:
             return {}
         prompts = remote.get("prompts")
@@ -60,17 +63,11 @@ class Record:
 
     def workspace(self, url: str) -> int | None:
         """Return the workspace seen last at a URL, if any."""
-        remote = self._remotes.values.get(url)
-        found = remote.get("workspace") if isinstance(remote, dict) else None
+        found = self._remotes.of(url).get("workspace")
         return found if isinstance(found, int) else None
 
     def update(
-        self,
-        url: str,
-        workspace_id: int | None,
-        entries: Mapping[str, Entry],
-        *,
-        gone: Iterable[str] = (),
+        self, url: str, workspace_id: int | None, entries: Mapping[str, Entry], *, gone: Iterable[str] = ()
     ) -> None:
         """Remember ``entries``, forget ``gone``, and write the file.
 
@@ -83,18 +80,17 @@ class Record:
         kept = {name: entry for name, entry in known.items() if name not in gone}
         self._remotes.values[url] = {
             "workspace": workspace_id,
-            "prompts": {name: _raw(entry) for name, entry in sorted(kept.items())},
+            "prompts": {
+                name: {
+                    "id": entry.template_id,
+                    "version": entry.version,
+                    "digest": entry.digest,
+                    "tags": sorted(entry.tags),
+                }
+                for name, entry in sorted(kept.items())
+            },
         }
         self._remotes.save()
-
-
-def _raw(entry: Entry) -> dict[str, Any]:
-    return {
-        "id": entry.template_id,
-        "version": entry.version,
-        "digest": entry.digest,
-        "tags": sorted(entry.tags),
-    }
 
 
 def _entry(raw: Any) -> Entry | None:
@@ -147,13 +143,13 @@ _SEEN: Final = ("cache/seen.json", 1)
 
 def names_seen(root: Path, url: str) -> SeenNames:
     """Return the names that a registry had when it was last listed; none when it never was."""
-    return _seen(_Remotes(root, *_SEEN).values.get(url))
+    return _seen(_Remotes(root, *_SEEN).of(url))
 
 
 def remember_names(root: Path, url: str, versions: Mapping[str, int], labels: Iterable[str] | None) -> None:
     """Keep the names in a registry if they are new; ``labels`` is ``None`` when they were not read."""
     remotes = _Remotes(root, *_SEEN)
-    known = _seen(remotes.values.get(url))
+    known = _seen(remotes.of(url))
     kept = known.labels if labels is None else tuple(sorted(set(labels)))
     if (known.versions, known.labels) == (versions, kept) and url in remotes.values:
         return
@@ -163,10 +159,9 @@ def remember_names(root: Path, url: str, versions: Mapping[str, int], labels: It
         remotes.save()
 
 
-def _seen(raw: Any) -> SeenNames:
+def _seen(raw: Mapping[str, Any]) -> SeenNames:
     """Return names from a private file, without those that promptsync cannot have written."""
-    versions = raw.get("versions") if isinstance(raw, dict) else None
-    labels = raw.get("labels") if isinstance(raw, dict) else None
+    versions, labels = raw.get("versions"), raw.get("labels")
     if not isinstance(versions, dict) or not all(isinstance(one, int) for one in versions.values()):
         versions = {}
     if not isinstance(labels, list) or not all(isinstance(one, str) for one in labels):

@@ -95,15 +95,11 @@ _Pair = tuple[int | None, Any]
 
 def _pairs(old: Any, new: Any) -> list[_Pair]:
     """Pair the entries of two mappings or two lists, in the order of the new one."""
-    if isinstance(old, list):
-        return _paired_items(old, new)
-    at = {key: index for index, key in enumerate(old)}
-    return [*((at.get(key), key) for key in new), *((at[key], None) for key in old if key not in new)]
-
-
-def _paired_items(old: list[Any], new: list[Any]) -> list[_Pair]:
-    """Pair the items of two lists; where as many were removed as added, they take each other's place."""
+    if not isinstance(old, list):
+        at = {key: index for index, key in enumerate(old)}
+        return [*((at.get(key), key) for key in new), *((at[key], None) for key in old if key not in new)]
     pairs: list[_Pair] = []
+    # Where as many items were removed as added, they take each other's place.
     for is_changed, run in groupby(align(old, new), key=lambda pair: None in pair):
         found = list(run)
         removed = [ours for ours, _ in found if ours is not None]

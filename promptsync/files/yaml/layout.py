@@ -61,9 +61,7 @@ def item(value: Any, column: int, is_open: bool = False) -> list[str]:
     return [f"{pad}- {body[0].removeprefix(inner)}", *body[1:]]
 
 
-def after(
-    value: Any, column: int, used: int, is_open: bool = False, step: int = INDENT
-) -> tuple[str, list[str]]:
+def after(value: Any, column: int, used: int, is_open: bool, step: int = INDENT) -> tuple[str, list[str]]:
     """Return what follows the colon or dash of a value: the rest of that line, and further lines.
 
     ``column`` is the indentation of the key or dash, ``used`` the length of the line so far, ``step`` how
@@ -88,7 +86,7 @@ def flow(value: Any) -> str:
         return "{" + ", ".join(flow_entry(key, part) for key, part in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(flow, value)) + "]"
-    return scalar(value, in_flow=True)
+    return scalar(value)
 
 
 def flow_entry(key: str, value: Any) -> str:
@@ -143,10 +141,10 @@ def inline(text: str, in_flow: bool = False) -> str:
     return '"' + _ESCAPED.sub(lambda match: _escape(match[0]), text) + '"'
 
 
-def scalar(value: Any, in_flow: bool = False) -> str:
+def scalar(value: Any) -> str:
     """Return null, a boolean, a finite number or a text on one line."""
     if isinstance(value, str):
-        return inline(value, in_flow)
+        return inline(value, in_flow=True)
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -104,26 +104,19 @@ def _find(text: str, keypath: KeyPath) -> tuple[Node | None, Node | None]:
     """Return the node that marks a part, or the nearest one around it, and the node of the part's value."""
     place = value = _root(text)
     for part in keypath:
-        found = _step(value, part)
+        found: tuple[Node, Node] | None = None
+        if isinstance(value, MappingNode):
+            found = next((pair for pair in value.value if pair[0].value == part), None)
+        elif isinstance(value, SequenceNode) and isinstance(part, int) and 0 <= part < len(value.value):
+            found = value.value[part], value.value[part]
         if found is None:
             return place, None
         place, value = found
     return place, value
 
 
-@lru_cache(maxsize=4)
-def _root(text: str) -> Node | None:
-    # Composed again because few files are asked for a place, and keeping the nodes of all of them is costly.
-    return compose(text)
-
-
-def _step(node: Node | None, part: str | int) -> tuple[Node, Node] | None:
-    """Return the node that marks a part of a node, its key or the item itself, and the node of its value."""
-    if isinstance(node, MappingNode):
-        return next((pair for pair in node.value if pair[0].value == part), None)
-    if isinstance(node, SequenceNode) and isinstance(part, int) and 0 <= part < len(node.value):
-        return node.value[part], node.value[part]
-    return None
+# Few files are asked for a place, and keeping the nodes of all of them is costly.
+_root: Final = lru_cache(maxsize=4)(compose)
 
 
 def _explodes(root: Node, size: int) -> bool:
@@ -158,12 +151,10 @@ class _Reader:
             if depth > MAX_DEPTH:
                 self._problem(node, "yaml-nesting", f"Values nest deeper than {MAX_DEPTH} levels.")
                 return None
-            return self._mapping(node, depth + 1) if tag == MAPPING else self._sequence(node, depth + 1)
+            if tag == MAPPING:
+                return self._mapping(node, depth + 1)
+            return [self.value(item, depth + 1) for item in node.value]
         return self._other(node)
-
-    def _sequence(self, node: Node, depth: int) -> list[Any]:
-        value = self.value
-        return [value(item, depth) for item in node.value]
 
     def _mapping(self, node: Node, depth: int) -> dict[str, Any]:
         values: dict[str, Any] = {}

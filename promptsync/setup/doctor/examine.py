@@ -33,8 +33,13 @@ def examine(place: FindingPlace) -> Iterator[Finding]:
     yield finding
     worktree: Worktree | None = None
     if config is not None:
-        worktree, findings = _prompts(config)
-        yield from findings
+        try:
+            worktree = scan(config.root, config.prompts)
+        except PromptsyncError as problem:
+            yield failed("prompts", problem)
+        else:
+            yield _files(config, worktree)
+            yield from _scope(config, worktree)
         yield from _git(config, worktree, place.variables)
         yield from _private(config)
     yield from check_registry(config, worktree, place)
@@ -51,23 +56,19 @@ def _git(config: Config, worktree: Worktree | None, variables: Mapping[str, str]
                 "git init && git add --all && git commit",
             )
             return
-        yield _repository(history)
-        yield from _depth(history)
+        yield from _repository(history)
         yield from _tracked(config, history, worktree)
-        yield from _untracked_private(history)
         yield from _label(config, history, variables)
     except PromptsyncError as problem:
         yield failed("git", problem)
 
 
-def _repository(history: GitHistory) -> Finding:
-    if not history.born:
-        return warning("git", "the repository has no commit yet", "git add --all && git commit")
-    where = f"branch {history.branch}" if history.branch else "no branch checked out"
-    return ok("git", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.version}")
-
-
-def _depth(history: GitHistory) -> Iterator[Finding]:
+def _repository(history: GitHistory) -> Iterator[Finding]:
+    if history.born:
+        where = f"branch {history.branch}" if history.branch else "no branch checked out"
+        yield ok("git", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.version}")
+    else:
+        yield warning("git", "the repository has no commit yet", "git add --all && git commit")
     if history.shallow:
         yield warning(
             "git-history",
@@ -95,14 +96,10 @@ def _tracked(config: Config, history: GitHistory, worktree: Worktree | None) -> 
             "git-sparse",
             f"a sparse checkout hides {counted(len(history.hidden), 'prompt file')}; they are skipped",
         )
-
-
-def _untracked_private(history: GitHistory) -> Iterator[Finding]:
     if history.has(DIRECTORY):
         message = f"git tracks {DIRECTORY}/, which is private to a working copy"
-        yield error(
-            "git-ignored", message, f"git rm -r --cached {DIRECTORY} && echo {DIRECTORY}/ >> .gitignore"
-        )
+        fix = f"git rm -r --cached {DIRECTORY} && echo {DIRECTORY}/ >> .gitignore"
+        yield error("git-ignored", message, fix)
 
 
 def _label(config: Config, history: GitHistory, variables: Mapping[str, str]) -> Iterator[Finding]:
@@ -127,22 +124,12 @@ def _config(directory: Path) -> tuple[Config | None, Finding]:
         config = load(path)
     except UsageError as problem:
         return None, failed("config", problem)
-    remotes = ", ".join(config.remotes) or "none"
     details = [
-        f"remotes: {remotes}",
+        f"remotes: {', '.join(config.remotes) or 'none'}",
         f"prompts in {config.prompts}/",
         f"include: {', '.join(config.include) or 'all'}",
     ]
     return config, ok("config", f"{path}, default remote {config.default_remote}", details)
-
-
-def _prompts(config: Config) -> tuple[Worktree | None, list[Finding]]:
-    """Return the prompt files, as far as they can be read."""
-    try:
-        worktree = scan(config.root, config.prompts)
-    except PromptsyncError as problem:
-        return None, [failed("prompts", problem)]
-    return worktree, [_files(config, worktree), *_scope(config, worktree), *_patterns(config, worktree)]
 
 
 def _files(config: Config, worktree: Worktree) -> Finding:
@@ -167,9 +154,6 @@ def _scope(config: Config, worktree: Worktree) -> Iterator[Finding]:
         message = f"include: does not match {counted(len(outside), 'prompt file')}, which are skipped"
         fix = f"add a pattern to include: in {config.path.name}, or rename the prompts"
         yield warning("include", message, fix, outside)
-
-
-def _patterns(config: Config, worktree: Worktree) -> Iterator[Finding]:
     unused = [
         str(check["match"])
         for check in config.checks

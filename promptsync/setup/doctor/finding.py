@@ -58,6 +58,6 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def failed(name: str, problem: PromptsyncError, fix: str = "") -> Finding:
+def failed(name: str, problem: PromptsyncError) -> Finding:
     """Return the finding for an error of the library."""
-    return Finding(name, FindingStatus.ERROR, problem.message, problem.hint or fix, problem.details)
+    return Finding(name, FindingStatus.ERROR, problem.message, problem.hint, problem.details)

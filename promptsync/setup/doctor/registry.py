@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptsync.checks.assignment import Selection, find_checks, select_checks
+from promptsync.checks.assignment import find_checks, select_checks
 from promptsync.compare.project import Project, open_project
 from promptsync.errors import PromptsyncError, RemoteError, UsageError
 from promptsync.files.config import FILE_NAME, Config
@@ -45,7 +45,6 @@ _KEY_NAME = "PROMPTLAYER_API_KEY"
 _VENDOR = "promptlayer.com"
 _PREFIX = "pl_"
 
-
 _SLOW = 3.0
 """Seconds from which an answer counts as slow."""
 
@@ -61,27 +60,20 @@ def check_registry(
         if ":" not in (place.remote or place.base_url or ""):
             return
         config = Config(place.directory, place.directory / FILE_NAME)
-    project, finding = _remote(config, place)
-    yield finding
-    if project is None:
-        return
-    way = list(_way(project, place))
-    yield from way
-    if not place.offline and all(one.status is not FindingStatus.ERROR for one in way):
-        yield from _requests(project, worktree)
-
-
-def _remote(config: Config, place: FindingPlace) -> tuple[Project | None, Finding]:
-    """Return the working copy with its remote, which is not connected yet."""
     try:
         project = open_project(config, remote=place.remote, api_key=place.api_key, base_url=place.base_url)
         if not project.url.startswith(LOCAL):
             address(project.url)
     except UsageError as problem:
-        return None, failed("remote", problem)
+        yield failed("remote", problem)
+        return
     named = project.url if project.remote == project.url else f"{project.remote}, {project.url}"
     why = " (PROMPTLAYER_BASE_URL)" if place.base_url and not place.remote else ""
-    return project, ok("remote", f"{named}{why}")
+    yield ok("remote", f"{named}{why}")
+    way = list(_way(project, place))
+    yield from way
+    if not place.offline and all(one.status is not FindingStatus.ERROR for one in way):
+        yield from _requests(project, worktree)
 
 
 def _way(project: Project, place: FindingPlace) -> Iterator[Finding]:
@@ -113,17 +105,12 @@ def _proxy(variables: Mapping[str, str], where: Address) -> Iterator[Finding]:
     if name is None:
         return
     proxy = re.sub(r"//[^/@]*@", "//…@", variables[name])
-    if _is_excluded(variables.get("NO_PROXY") or variables.get("no_proxy") or "", where.host):
+    listed = (variables.get("NO_PROXY") or variables.get("no_proxy") or "").lower().split(",")
+    excluded = [part.strip().lstrip(".") for part in listed]
+    if "*" in excluded or any(f".{where.host}".endswith(f".{one}") for one in excluded if one):
         yield ok("proxy", f"{name} is {proxy}, but NO_PROXY excludes {where.host}")
     else:
         yield ok("proxy", f"requests go through {proxy} ({name}); NO_PROXY={where.host} avoids it")
-
-
-def _is_excluded(listed: str, host: str) -> bool:
-    for one in (part.strip().lower().lstrip(".") for part in listed.split(",")):
-        if one == "*" or (one and (host == one or host.endswith(f".{one}"))):
-            return True
-    return False
 
 
 def _certificates(variables: Mapping[str, str]) -> Iterator[Finding]:
@@ -139,27 +126,19 @@ def _certificates(variables: Mapping[str, str]) -> Iterator[Finding]:
 
 def _requests(project: Project, worktree: Worktree | None) -> Iterator[Finding]:
     """Check the registry itself, with requests that only read."""
-    if project.url.startswith(LOCAL):
-        missing = _missing(project)
-        if missing is not None:
-            yield missing
-            return
+    if project.url.startswith(LOCAL) and project.fixtures is not None and not project.fixtures.is_file():
+        fix = f"fix or remove fixtures: in {project.config.path.name}"
+        yield error("registry", f"the fixtures file {project.fixtures} does not exist", fix)
+        return
+    if project.url.startswith(LOCAL) and not project.database.is_file():
+        yield ok("registry", f"there is no embedded registry yet; the first push creates {project.database}")
+        return
     try:
         with _opened(project) as probe:
             yield from _answers(probe, project, worktree)
     except PromptsyncError as problem:
         is_refused = problem.code in ("unauthorized", "forbidden")
         yield failed("key-accepted" if is_refused else "registry", problem)
-
-
-def _missing(project: Project) -> Finding | None:
-    """Return why an embedded registry cannot be opened, if it cannot."""
-    if project.fixtures is not None and not project.fixtures.is_file():
-        fix = f"fix or remove fixtures: in {project.config.path.name}"
-        return error("registry", f"the fixtures file {project.fixtures} does not exist", fix)
-    if not project.database.is_file():
-        return ok("registry", f"there is no embedded registry yet; the first push creates {project.database}")
-    return None
 
 
 @contextmanager
@@ -180,9 +159,8 @@ def _opened(project: Project) -> Iterator[Probe]:
             if source.is_file():
                 shutil.copyfile(source, f"{copy}{end}")
         fixtures = str(project.fixtures) if project.fixtures else None
-        with Probe(
-            project.record_url, None, transport=local_transport(str(copy), fixtures=fixtures)
-        ) as probe:
+        transport = local_transport(str(copy), fixtures=fixtures)
+        with Probe(project.record_url, None, transport=transport) as probe:
             yield probe
 
 
@@ -201,14 +179,12 @@ def _answers(probe: Probe, project: Project, worktree: Worktree | None) -> Itera
 
 
 def _reached(probe: Probe, prompts: Sequence[Listed], seconds: float) -> Finding:
-    workspace = (
-        f", workspace {probe.registry.workspace_seen}" if probe.registry.workspace_seen is not None else ""
-    )
+    seen = probe.registry.workspace_seen
+    workspace = f", workspace {seen}" if seen is not None else ""
     message = f"it answered in {seconds:.2f} s and has {counted(len(prompts), 'prompt')}{workspace}"
     if seconds > _SLOW:
-        return warning(
-            "registry", f"{message}; that is slow", "check the network, and the proxy if there is one"
-        )
+        fix = "check the network, and the proxy if there is one"
+        return warning("registry", f"{message}; that is slow", fix)
     return ok("registry", message)
 
 
@@ -262,13 +238,8 @@ def _checks(registry: Registry, project: Project, worktree: Worktree) -> Iterato
         fix = "promptsync eval list; promptsync agent list"
         yield error("proof", problem.message, problem.hint or fix, problem.details)
     else:
-        yield ok("proof", _proof(selection), selection.unchecked)
-
-
-def _proof(selection: Selection) -> str:
-    agents = {check.name for check in selection.agents}
-    named = f"{counted(len(selection.evaluations), 'evaluation')} and {counted(len(agents), 'agent')}"
-    text = f"the registry has all that the files name: {named}"
-    if selection.unchecked:
-        return f"{text}; {counted(len(selection.unchecked), 'prompt')} without checks"
-    return text
+        agents = {check.name for check in selection.agents}
+        named = f"{counted(len(selection.evaluations), 'evaluation')} and {counted(len(agents), 'agent')}"
+        lacking = selection.unchecked
+        without = f"; {counted(len(lacking), 'prompt')} without checks" if lacking else ""
+        yield ok("proof", f"the registry has all that the files name: {named}{without}", lacking)
