@@ -149,24 +149,22 @@ def open_project(
 
 def connect(project: Project) -> Registry:
     """Return a client of the project's remote; ``local:`` is an embedded registry in this very process."""
-    from promptsync.registry.open import open_embedded, open_remote
+    from promptsync.registry.open import open_registry
 
-    cache = FileCache(project.root)
-    if not project.url.startswith(LOCAL):
-        return open_remote(
-            project.url, project.api_key, cache=cache, waits=project.waits, on_wait=project.on_wait
-        )
-    database = project.database
-    if database.parent == project.root.resolve() / DIRECTORY:
-        private_directory(project.root)
-    elif not database.parent.is_dir():
-        raise UsageError(f"{project.url}: the directory {database.parent} does not exist")
-    fixtures = str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None
-    return open_embedded(
-        str(database),
-        fixtures=fixtures,
+    url, api_key = project.url, project.api_key
+    if url.startswith(LOCAL):
+        database = project.database
+        if database.parent == project.root.resolve() / DIRECTORY:
+            private_directory(project.root)
+        elif not database.parent.is_dir():
+            raise UsageError(f"{project.url}: the directory {database.parent} does not exist")
+        url, api_key = f"{LOCAL}{database}", None
+    return open_registry(
+        url,
+        api_key,
+        fixtures=str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None,
         model=project.model,
-        cache=cache,
+        cache=FileCache(project.root),
         waits=project.waits,
         on_wait=project.on_wait,
     )

@@ -28,7 +28,7 @@ class LiveSnippets:
         self._lost = {one.name: "interrupted before it was taken back" for one in self._snippets}
 
     def begin(self, *, by_label: bool = False) -> None:
-        """Start the clock: snippets that are referenced unpinned, or ``by_label``, may be live from now on."""
+        """Start the clock: snippets that are referenced unpinned, or ``by_label``, may be live from now."""
         self._since[by_label] = self._clock()
 
     def take_back(self, push: PushReceipt) -> None:

@@ -10,7 +10,7 @@ from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.answers import Answer
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.endpoints import Operation
-from promptsync.registry.promptlayer.paging import PER_PAGE, read_all
+from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.protocol import StartedAgent
 
@@ -74,10 +74,8 @@ class PromptLayerChecks:
                 columns[:] = answer.object().get("columns") or []
             return answer
 
-        return {
-            "rows": read_all(fetch, ("rows",), connections=self._connection.connections),
-            "columns": columns,
-        }
+        whole = read_whole(fetch, ("rows",), connections=self._connection.connections)
+        return {"rows": whole.items, "columns": columns}
 
     def list_agents(self, **filters: object) -> list[dict[str, Any]]:
         return self._objects(endpoints.LIST_AGENTS, ("items", "workflows"), filters)
@@ -122,4 +120,4 @@ class PromptLayerChecks:
         def fetch(page: int) -> Answer:
             return self._call(operation, query=given(**filters, page=page, per_page=PER_PAGE))
 
-        return read_all(fetch, keys, connections=self._connection.connections)
+        return read_whole(fetch, keys, connections=self._connection.connections).items
