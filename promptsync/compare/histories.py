@@ -19,7 +19,6 @@ from promptsync.history.includes import LocalSide, RemoteSide
 from promptsync.history.key import Key, identity, make_key
 from promptsync.history.passed_over import Outline, PassedOver, outline, passed_over
 from promptsync.history.revisions import Revision, RevisionGraph
-from promptsync.parallel import mapped
 from promptsync.prompt.canonical import comparable, digest, tag_set
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.registry.errors import NotFound
@@ -53,17 +52,16 @@ class History:
         if found is None:
             self.versions[number] = Version(number, None)
             return
-        prompt = comparable(self.file.prompt, found.prompt) if self.file is not None else found.prompt
         self.remote[number] = found
-        self._add_text(number, prompt, found.message)
+        self._add_text(number, found.prompt, found.message)
 
     def add_listed(self) -> None:
         """Add the listed version, whose body is known to be its source."""
-        prompt = self.listed.prompt
-        prompt = comparable(self.file.prompt, prompt) if self.file is not None else prompt
-        self._add_text(self.listed.version, prompt, self.listed.message)
+        self._add_text(self.listed.version, self.listed.prompt, self.listed.message)
 
     def _add_text(self, number: int, prompt: Prompt, message: str | None) -> None:
+        if self.file is not None:
+            prompt = comparable(self.file.prompt, prompt)
         content = digest(prompt)
         self.texts.contents.setdefault(content, prompt)
         self.versions[number] = Version(number, content, message)
@@ -125,16 +123,12 @@ class Histories:
 
     def _read_versions(self, wanted: Mapping[str, Iterable[int]]) -> None:
         pairs = [(self.by_name[name], number) for name, numbers in wanted.items() for number in numbers]
-        done = 0
 
         def read(pair: tuple[History, int]) -> None:
-            nonlocal done
             history, number = pair
             history.add(number, read_version(self._project, history.listed, number))
-            done += 1
-            self._project.progress("Reading versions", done, len(pairs))
 
-        mapped(read, pairs)
+        self._project.mapped("Reading versions", read, pairs)
 
     def _find_commits(self, wanted: Mapping[str, Iterable[str]]) -> None:
         """Find the commits that marks name, maybe on other branches, and the revisions that they reach."""

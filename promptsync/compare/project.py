@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from promptsync.errors import UsageError
 from promptsync.files.config import Config
 from promptsync.files.state.disk import DIRECTORY, private_directory
 from promptsync.files.state.record import FileCache, Record
+from promptsync.parallel import CONNECTIONS, mapped
 from promptsync.registry.address import LOCAL, address
 
 if TYPE_CHECKING:
     from promptsync.files.git.history import History
     from promptsync.files.git.revisions import Revisions
     from promptsync.registry.protocol import Registry, Waits
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are (0: unknown)."""
@@ -44,8 +48,6 @@ class Project:
     on_wait: Callable[[str], None] | None = None
     waits: Waits | None = None
     _registry: Registry | None = field(default=None, init=False, repr=False)
-    _history: History | None = field(default=None, init=False, repr=False)
-    _looked_for_history: bool = field(default=False, init=False, repr=False)
 
     @property
     def root(self) -> Path:
@@ -58,15 +60,12 @@ class Project:
             self._registry = connect(self)
         return self._registry
 
-    @property
+    @cached_property
     def history(self) -> History | None:
         """The git history of the working copy, ``None`` outside of git. Loads git on first use."""
-        if not self._looked_for_history:
-            from promptsync.files.git.history import History
+        from promptsync.files.git.history import History
 
-            self._history = History.find(self.root, self.config.prompts)
-            self._looked_for_history = True
-        return self._history
+        return History.find(self.root, self.config.prompts)
 
     def revisions(self) -> Revisions | None:
         """The git revisions of the prompts, ``None`` outside of git."""
@@ -101,6 +100,27 @@ class Project:
     def is_default_remote(self) -> bool:
         return self.remote == self.config.default_remote
 
+    def mapped(
+        self,
+        what: str,
+        do: Callable[[_Item], _Result],
+        items: Iterable[_Item],
+        *,
+        connections: int = CONNECTIONS,
+    ) -> list[_Result]:
+        """Return the results of ``do``, which only reads, for many items at once, and report the progress."""
+        waiting = list(items)
+        done = 0
+
+        def one(item: _Item) -> _Result:
+            nonlocal done
+            result = do(item)
+            done += 1
+            self.progress(what, done, len(waiting))
+            return result
+
+        return mapped(one, waiting, connections=connections)
+
     def close(self) -> None:
         if self._registry is not None:
             self._registry.close()
@@ -109,9 +129,7 @@ class Project:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

@@ -38,7 +38,7 @@ def listed(numbers: Iterable[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What becomes of passed-over versions: ``found`` are those that the writes bring in, or exclude for good.
+    """What becomes of passed-over versions: ``found`` are those that the writes bring in or exclude for good.
 
     ``marked`` get conflict markers, ``left`` do not merge.
     """

@@ -14,7 +14,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_new
 from promptsync.files.state.record import Entry
 from promptsync.history.key import Key, identity, make_key
-from promptsync.parallel import CONNECTIONS, mapped
+from promptsync.parallel import CONNECTIONS
 from promptsync.prompt.canonical import comparable, digest, tag_set
 from promptsync.prompt.prompt import Listed, Local, Prompt, RemoteVersion
 
@@ -80,17 +80,14 @@ def read_all(
 
     ``then`` is called with each as it arrives, in any order and thread, while others are still on their way.
     """
-    found: dict[str, RemoteVersion] = {}
 
-    def read(one: Listed) -> None:
+    def read(one: Listed) -> tuple[str, RemoteVersion]:
         version = project.registry.prompts.get(one.template_id, one.name, version=one.version)
         then(one.name, version)
-        found[one.name] = version
-        project.progress("Reading versions", len(found), len(listed))
+        return one.name, version
 
     # Two more threads than connections: they work on responses while the others wait for theirs.
-    mapped(read, listed, connections=CONNECTIONS + 2)
-    return found
+    return dict(project.mapped("Reading versions", read, listed, connections=CONNECTIONS + 2))
 
 
 def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]:
