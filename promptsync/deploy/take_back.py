@@ -25,7 +25,9 @@ class LiveSnippets:
         self._snippets = [one for one in snippets if not one.already]
         self._clock = clock
         self._since: dict[bool, float] = {}
-        self._lost = {one.name: "interrupted before it was taken back" for one in self._snippets}
+        self._lost = {
+            one.name: "interrupted before the old text was published again" for one in self._snippets
+        }
 
     def begin(self, *, by_label: bool = False) -> None:
         """Start the clock: snippets that are referenced unpinned, or ``by_label``, may be live from now."""

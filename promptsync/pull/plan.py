@@ -203,7 +203,7 @@ def _check_not_deleted(project: Project, wanted: Sequence[Item], chosen: Sequenc
     new = [item.name for item in wanted if item.state is State.REMOTE_ONLY and item.name not in chosen]
     history = project.history if new else None
     if history is not None and history.shallow:
-        raise too_shallow(f"whether {new[0]!r} is new in the registry or was deleted here")
+        raise too_shallow(f"whether {new[0]!r} is new in the registry or was deleted in your files")
 
 
 def _is_apart(item: Item, settled: set[str]) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from promptsync.compare.equal import digest_beside
 from promptsync.compare.origin import with_keys
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
@@ -13,7 +12,7 @@ from promptsync.compare.state import State
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_new
 from promptsync.files.state.record import Entry
-from promptsync.history.key import Key, identity, make_key
+from promptsync.history.key import identity, make_key
 from promptsync.parallel import CONNECTIONS
 from promptsync.prompt.canonical import comparable, digest, tag_set
 from promptsync.prompt.prompt import Listed, Local, Prompt, RemoteVersion
@@ -113,8 +112,7 @@ def restore(project: Project, item: Item, found: RemoteVersion, last: PromptFile
     """Return the write that restores a deleted file at ``path``."""
     prompt = comparable(last.prompt, found.prompt)
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
-    local = last.local if is_same else _with_heads(project, item, last.local, found, prompt, None)
-    write = _write(item, last, prompt, local, found, None)
+    write = _write(project, item, last, found, prompt, local=last.local if is_same else None)
     return replace(write, path=path, old=None, old_prompt=None, restored=True)
 
 
@@ -132,12 +130,9 @@ def render(
     The old text is backed up if neither a commit nor a version that was read has it. ``heads`` are the
     versions that the file includes afterwards, by default those of a pull.
     """
-    file = item.file
+    file, backup = item.file, keep or is_only_here(item)
     prompt = comparable(file.prompt, found.prompt) if file is not None else found.prompt
-    before = file.local if file is not None else Local()
-    local = _with_heads(project, item, before, found, prompt, heads)
-    backup = keep or is_only_here(item)
-    return _write(item, file, prompt, local, found, new_path, backup=backup)
+    return _write(project, item, file, found, prompt, new_path=new_path, heads=heads, backup=backup)
 
 
 def is_only_here(item: Item) -> bool:
@@ -146,25 +141,6 @@ def is_only_here(item: Item) -> bool:
         return False
     versions = item.history.versions.values() if item.history is not None else ()
     return all(version.digest != item.digest for version in versions)
-
-
-def _with_heads(
-    project: Project,
-    item: Item,
-    local: Local,
-    found: RemoteVersion,
-    prompt: Prompt,
-    heads: Sequence[int] | None,
-) -> Local:
-    """Return the local part of a file whose text includes ``found`` and ``heads``, by default a pull's."""
-    workspace_id = project.registry.workspace_id
-    keys: tuple[Key, ...] = ()
-    if item.history is not None:
-        decision = item.history.decision
-        pulled = decision.pull if decision is not None else ()
-        keys = item.history.keys(heads or pulled, workspace_id)
-    known = identity(workspace_id, found.template_id)
-    return with_keys(local, project, keys or (make_key(known, found.version, digest(prompt)),))
 
 
 def kept(project: Project, item: Item, heads: Sequence[int] | None = None) -> Write:
@@ -189,40 +165,41 @@ def rewritten(
     heads: Sequence[int] | None = None,
 ) -> Write:
     """Return the write of a text that includes a version; comments and layout of the file survive."""
-    assert item.file is not None
-    theirs = comparable(item.file.prompt, found.prompt)
-    local = _with_heads(project, item, item.file.local, found, theirs, heads)
-    return _write(item, item.file, prompt, local, found, None, backup=backup)
+    return _write(project, item, item.file, found, prompt, heads=heads, backup=backup)
 
 
 def _write(
+    project: Project,
     item: Item,
     file: PromptFile | None,
-    prompt: Prompt,
-    local: Local,
     found: RemoteVersion,
-    new_path: str | None,
+    prompt: Prompt,
     *,
+    new_path: str | None = None,
+    local: Local | None = None,
+    heads: Sequence[int] | None = None,
     backup: bool = False,
 ) -> Write:
-    if file is not None:
-        path, old = file.path, file.text
-        new = render_edit(file, prompt, local, named=True)
-    else:
-        path, old = new_path or "", None
-        new = render_new(prompt, local)
+    """Return the write of ``prompt``, which includes ``found``, to ``file`` or to a new one at ``new_path``."""
+    theirs = comparable(file.prompt, found.prompt) if file is not None else found.prompt
+    remote_digest = digest(theirs)
     decision = item.history.decision if item.history is not None else None
+    if local is None:
+        workspace_id = project.registry.workspace_id
+        heads = heads or (decision.pull if decision is not None else ())
+        keys = item.history.keys(heads, workspace_id) if item.history is not None else ()
+        known = make_key(identity(workspace_id, found.template_id), found.version, remote_digest)
+        local = with_keys(file.local if file is not None else Local(), project, keys or (known,))
     if decision is None or decision.is_included:
         since = item.version if item.file is not None else None
     else:
         since = max(decision.force, default=None)
-    remote_digest = digest_beside(file.prompt, found.prompt) if file is not None else digest(found.prompt)
     return Write(
         item.name,
-        path,
+        file.path if file is not None else new_path or "",
         found.version,
-        old,
-        new,
+        file.text if file is not None else None,
+        render_edit(file, prompt, local, named=True) if file is not None else render_new(prompt, local),
         file.prompt if file is not None else None,
         prompt,
         Entry(found.template_id, found.version, remote_digest, tag_set(found.prompt)),
