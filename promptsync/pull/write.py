@@ -180,7 +180,7 @@ def _write(
     heads: Sequence[int] | None = None,
     backup: bool = False,
 ) -> Write:
-    """Return the write of ``prompt``, which includes ``found``, to ``file`` or to a new one at ``new_path``."""
+    """Return the write of ``prompt``, which includes ``found``, to ``file`` or to a new file."""
     theirs = comparable(file.prompt, found.prompt) if file is not None else found.prompt
     remote_digest = digest(theirs)
     decision = item.history.decision if item.history is not None else None
