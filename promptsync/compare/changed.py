@@ -226,7 +226,7 @@ def _dependants(files: Mapping[str, PromptFile], own: Iterable[ChangedPrompt]) -
 
 
 def differences_since(
-    project: Project, worktree: Worktree, since: str | None, names: Iterable[str] = ()
+    project: Project, worktree: Worktree, since: str | None, names: Iterable[str]
 ) -> list[Difference]:
     """Return how the named prompts, or all, differ from a git state.
 

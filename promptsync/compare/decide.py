@@ -46,14 +46,14 @@ class Decider:
         proof: ListComparison,
         *,
         label: str | None,
-        latest: Mapping[str, int] | None = None,
+        latest: Mapping[str, int],
     ) -> None:
         self._project = project
         self._files = worktree.files
         self._listing = listing
         self._proof = proof
         self._label = label
-        self._latest = latest or {}
+        self._latest = latest
         self._lineages: dict[str, Lineage] = {}
         self.has_git = False
         self.hidden: tuple[str, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -29,25 +28,23 @@ class Gate:
     patience: Patience = field(default_factory=Patience)
 
 
-def apply_deploy(
-    project: Project, plan: DeployPlan, gate: Gate, *, clock: Callable[[], float] = time.monotonic
-) -> DeployReceipt:
+def apply_deploy(project: Project, plan: DeployPlan, gate: Gate) -> DeployReceipt:
     """Carry out ``plan`` and return what was done; the receipt is complete even after Ctrl-C.
 
     Raises what ``push`` raises while nothing is written. The caller holds the lock of the working copy.
     """
-    return _Deploy(project, plan, gate, clock).run()
+    return _Deploy(project, plan, gate).run()
 
 
 class _Deploy:
     """Each step returns whether the next one may start. ``_settle`` runs last, however the others end."""
 
-    def __init__(self, project: Project, plan: DeployPlan, gate: Gate, clock: Callable[[], float]) -> None:
+    def __init__(self, project: Project, plan: DeployPlan, gate: Gate) -> None:
         self._project = project
         self._plan = plan
         self._gate = gate
         self._moves = Moves(project, plan.label, plan.survey.releases)
-        self._live = LiveSnippets(project, plan.live, clock)
+        self._live = LiveSnippets(project, plan.live)
         self._forgotten: list[Change] = []
         self.receipt = DeployReceipt(plan)
 

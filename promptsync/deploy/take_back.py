@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 
 from promptsync.compare.project import Project
 from promptsync.deploy.live_snippets import LiveSnippet
@@ -20,10 +21,9 @@ from promptsync.push.receipt import PushReceipt
 class LiveSnippets:
     """The snippets of a deploy that must be live before their users can be checked."""
 
-    def __init__(self, project: Project, snippets: Sequence[LiveSnippet], clock: Callable[[], float]) -> None:
+    def __init__(self, project: Project, snippets: Sequence[LiveSnippet]) -> None:
         self._project = project
         self._snippets = [one for one in snippets if not one.already]
-        self._clock = clock
         self._since: dict[bool, float] = {}
         self._lost = {
             one.name: "interrupted before the old text was published again" for one in self._snippets
@@ -31,7 +31,7 @@ class LiveSnippets:
 
     def begin(self, *, by_label: bool = False) -> None:
         """Start the clock: snippets that are referenced unpinned, or ``by_label``, may be live from now."""
-        self._since[by_label] = self._clock()
+        self._since[by_label] = time.monotonic()
 
     def take_back(self, push: PushReceipt) -> None:
         """Publish again what was live before ``push`` published; labels are moved back elsewhere."""
@@ -57,7 +57,7 @@ class LiveSnippets:
             if note is None:
                 continue
             note = "" if released else note
-            seconds = self._clock() - self._since[one.by_label]
+            seconds = time.monotonic() - self._since[one.by_label]
             first = times.get(one.name)  # a snippet may be referenced both ways
             if first is not None:
                 seconds = max(seconds, first.seconds)

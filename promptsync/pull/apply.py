@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -49,9 +48,7 @@ class PullReceipt:
         return self.error.exit_code if self.error is not None else 0
 
 
-def apply_pull(
-    project: Project, plan: PullPlan, *, now: Callable[[], datetime] = datetime.now
-) -> PullReceipt:
+def apply_pull(project: Project, plan: PullPlan) -> PullReceipt:
     """Write the files of ``plan`` and return what was written, even after Ctrl-C or an error of the disk.
 
     The caller holds the lock of the working copy. Raises ``Refused`` if a file changed since it was read, and
@@ -62,7 +59,7 @@ def apply_pull(
         _check_unchanged(project, one)
     receipt = PullReceipt(plan)
     try:
-        _write_all(project, plan, receipt, f"{now():%Y%m%dT%H%M%S}")
+        _write_all(project, plan, receipt)
     except KeyboardInterrupt:
         receipt.interrupted = True
     except PromptsyncError as error:
@@ -74,7 +71,8 @@ def apply_pull(
     return receipt
 
 
-def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt, stamp: str) -> None:
+def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt) -> None:
+    stamp = f"{datetime.now():%Y%m%dT%H%M%S}"
     total = len(plan.writes) + len(plan.deletes)
 
     def replace(one: Write) -> None:

@@ -31,7 +31,7 @@ def plan_materialise(
     *,
     label: str | None,
     version: int | None,
-    theirs: Sequence[str] = (),
+    theirs: Sequence[str],
 ) -> PullPlan:
     """Return the writes that put the versions under ``label``, or ``version`` of one prompt, into the files.
 
@@ -113,7 +113,7 @@ def export(
     *,
     label: str | None,
     version: int | None,
-    dry_run: bool = False,
+    dry_run: bool,
 ) -> list[tuple[str, RemoteVersion]]:
     """Write prompts below another directory; nothing is recorded in the working copy, nothing is deleted.
 

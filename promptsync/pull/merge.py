@@ -88,7 +88,7 @@ def merge_all(
     remote: Mapping[str, RemoteVersion],
     *,
     markers: bool,
-    partial: bool = False,
+    partial: bool,
 ) -> Merged:
     """Merge each item's file with the registry's version.
 

@@ -53,7 +53,7 @@ def bring_passed_over(
     items: Sequence[Item],
     writes: dict[str, Write],
     options: PullOptions,
-    marked: Collection[str] = (),
+    marked: Collection[str],
 ) -> Brought:
     """Make ``writes`` include the passed-over versions of ``items``, with their text or without.
 

@@ -15,11 +15,11 @@ def open_registry(
     url: str,
     api_key: str | None,
     *,
-    fixtures: str | None = None,
-    model: Any = None,
-    cache: VersionCache | None = None,
-    waits: Waits | None = None,
-    on_wait: Callable[[str], None] | None = None,
+    fixtures: str | None,
+    model: Any,
+    cache: VersionCache | None,
+    waits: Waits | None,
+    on_wait: Callable[[str], None] | None,
 ) -> Registry:
     """Return the registry at an http(s) URL, or the embedded one of ``local:DATABASE``, in this process.
 

@@ -112,7 +112,7 @@ class Prompts(Protocol):
     def archive(self, template_id: int, is_snippet: bool) -> None:
         """Archive a prompt with all its versions, as the dashboard does. Raises ``NotFound``."""
 
-    def snippet_usage(self, template_id: int, name: str, *, version: int | None = None) -> dict[str, Any]:
+    def snippet_usage(self, template_id: int, name: str) -> dict[str, Any]:
         """Return the prompts that reference a snippet.
 
         ``snippet_usage[]`` has ``prompt_registry_id, prompt_name, version_numbers``; ``label_usage[]`` has
@@ -177,7 +177,7 @@ class Checks(Protocol):
         With ``include_runs`` each has its ``runs`` (``id, status, score``), if the registry supports that.
         """
 
-    def run_evaluation(self, evaluation_id: int, name: str, *, dataset_id: int | None = None) -> int:
+    def run_evaluation(self, evaluation_id: int, name: str) -> int:
         """Start an evaluation and return the id of the new report, which ``evaluation`` reads.
 
         ``name`` is the report's name, 1 to 255 characters.

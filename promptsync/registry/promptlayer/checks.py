@@ -38,12 +38,9 @@ class PromptLayerChecks:
                     raise
         return self._objects(endpoints.LIST_EVALUATIONS, keys, filters)
 
-    def run_evaluation(self, evaluation_id: int, name: str, *, dataset_id: int | None = None) -> int:
-        answer = self._call(
-            endpoints.RUN_EVALUATION,
-            path={"evaluation_id": evaluation_id},
-            body=given(name=name, dataset_id=dataset_id),
-        )
+    def run_evaluation(self, evaluation_id: int, name: str) -> int:
+        path = {"evaluation_id": evaluation_id}
+        answer = self._call(endpoints.RUN_EVALUATION, path=path, body={"name": name})
         return number(answer.object(), "report_id", "id") or answer.fail("a number under 'report_id'")
 
     def evaluation(self, report_id: int) -> dict[str, Any]:
