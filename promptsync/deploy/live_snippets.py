@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cached_property
 
 from promptsync.compare.histories import read_version
 from promptsync.compare.project import Project
@@ -44,19 +43,18 @@ def live_snippets(project: Project, survey: Survey) -> tuple[LiveSnippet, ...]:
     by_label = follows_label(survey.label)
     found = []
     for member in survey.releases:
-        usage = _Usage(project, survey, member)
-        if member.latest is not None:
-            users = set(parents(served, {member.name: follows_latest})) & set(survey.latest.listing)
-            users |= usage.foreign(follows_latest)
-            if users:
-                names, already = tuple(sorted(users)), not member.publishes
-                found.append(LiveSnippet(member.name, False, names, member.latest, already))
-        if member.released is not None:
-            # The label stays where it is until everything is checked, so these would render the old text.
-            users = (set(parents(served, {member.name: by_label})) & released) | usage.foreign(by_label)
-            if users:
-                names, already = tuple(sorted(users)), member.is_moved
-                found.append(LiveSnippet(member.name, True, names, member.released, already))
+        if member.latest is None:
+            continue
+        foreign = _foreign_references(project, survey, member)
+        listed = survey.latest.listing.keys()
+        users = _users(member.name, follows_latest, served, foreign, live=listed)
+        if users:
+            already = not member.publishes
+            found.append(LiveSnippet(member.name, False, users, member.latest, already))
+        # The label stays where it is until everything is checked, so these would render the old text.
+        users = _users(member.name, by_label, served, foreign, live=released)
+        if users and member.released is not None:
+            found.append(LiveSnippet(member.name, True, users, member.released, member.is_moved))
     return tuple(found)
 
 
@@ -117,39 +115,42 @@ def _served(project: Project, survey: Survey) -> dict[str, Sequence[Reference]]:
     return texts
 
 
-class _Usage:
-    """Who uses a snippet in other repositories; that is fetched at most once."""
+def _users(
+    snippet: str,
+    follows: Follows,
+    served: Mapping[str, Sequence[Reference]],
+    foreign: Mapping[str, Sequence[Reference] | None],
+    *,
+    live: Set[str],
+) -> tuple[str, ...]:
+    """Return the ``live`` and the foreign prompts that render a snippet through such references."""
+    users = set(parents(served, {snippet: follows})) & live
+    for name, references in foreign.items():
+        if references is None or any(one.name == snippet and follows(one) for one in references):
+            users.add(name)
+    return tuple(sorted(users))
 
-    def __init__(self, project: Project, survey: Survey, member: Member) -> None:
-        self._project = project
-        self._survey = survey
-        self._member = member
 
-    def foreign(self, follows: Follows) -> set[str]:
-        """Return the prompts without a file that refer to the snippet in such a way."""
-        return {name for name in self._names if self._renders(name, follows)}
-
-    @cached_property
-    def _names(self) -> list[str]:
-        member, survey = self._member, self._survey
-        files = survey.latest.worktree.files
-        if files[member.name].prompt.template.get("type") != "completion" or member.template_id is None:
-            return []  # only completion prompts can be snippets
+def _foreign_references(
+    project: Project, survey: Survey, member: Member
+) -> dict[str, Sequence[Reference] | None]:
+    """Return the references of prompts in other repositories that use a snippet, ``None`` if unknown."""
+    files, listing, prompts = survey.latest.worktree.files, survey.latest.listing, project.registry.prompts
+    if files[member.name].prompt.template.get("type") != "completion" or member.template_id is None:
+        return {}  # only completion prompts can be snippets
+    try:
+        usage = prompts.snippet_usage(member.template_id, member.name)
+    except (Unsupported, NotFound):
+        return {}
+    lists = (usage.get("snippet_usage"), usage.get("label_usage"))
+    entries = [one for found in lists if isinstance(found, list) for one in found]
+    names = {str(one.get("prompt_name")) for one in entries if isinstance(one, dict)} & listing.keys()
+    references: dict[str, Sequence[Reference] | None] = {}
+    for name in sorted(names - {item.name for item in survey.latest.items if item.file is not None}):
+        listed = listing[name]
         try:
-            usage = self._project.registry.prompts.snippet_usage(member.template_id, member.name)
-        except (Unsupported, NotFound):
-            return []
-        lists = (usage.get("snippet_usage"), usage.get("label_usage"))
-        entries = [one for found in lists if isinstance(found, list) for one in found]
-        names = {str(one.get("prompt_name")) for one in entries if isinstance(one, dict)}
-        ours = {item.name for item in survey.latest.items if item.file is not None}
-        return sorted(name for name in names if name in survey.latest.listing and name not in ours)
-
-    def _renders(self, name: str, follows: Follows) -> bool:
-        listed = self._survey.latest.listing[name]
-        try:
-            found = self._project.registry.prompts.get(listed.template_id, name, version=listed.version)
+            found = prompts.get(listed.template_id, name, version=listed.version)
+            references[name] = rendered_in(found.prompt.template)
         except RemoteError:
-            return True  # it uses the snippet in an unknown way
-        references = rendered_in(found.prompt.template)
-        return any(one.name == self._member.name and follows(one) for one in references)
+            references[name] = None
+    return references
