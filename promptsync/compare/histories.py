@@ -140,17 +140,15 @@ class Histories:
         found = {one for name in wanted for one in self.by_name[name].commits.values() if one is not None}
         if history is None or not found:
             return
-        root, prompts = self._project.root, self._project.config.prompts
-        revisions = Revisions(history, root, prompts, sorted(found))
-        lineages = revisions.of({name: self._path(name) for name in wanted})
+        paths = {}
+        for name in wanted:
+            file, newest = self.by_name[name].file, self.by_name[name].lineage.newest
+            paths[name] = file.path if file is not None else newest.path if newest is not None else ""
+        revisions = Revisions(history, self._project.root, self._project.config.prompts, sorted(found))
+        lineages = revisions.of(paths)
         revisions.save()
         for name, lineage in lineages.items():
             self.by_name[name].lineage = lineage
-
-    def _path(self, name: str) -> str:
-        one = self.by_name[name]
-        newest = one.lineage.newest
-        return one.file.path if one.file is not None else newest.path if newest is not None else ""
 
     def _read_texts(self, names: Sequence[str]) -> None:
         """Read the texts of all revisions of some prompts."""
@@ -163,20 +161,12 @@ class Histories:
     # -- the local side ---------------------------------------------------------------------------------
 
     def _local(self, one: History) -> LocalSide:
-        graph = RevisionGraph(
-            tuple(
-                Revision(
-                    revision.commit,
-                    revision.parents,
-                    revision.digest,
-                    revision.tags,
-                    keys_in(revision.synced, self._project),
-                )
-                for revision in one.lineage.revisions
-            ),
-            one.lineage.head,
-            {short: one.lineage.tips.get(full or "") for short, full in one.commits.items()},
+        revisions = tuple(
+            Revision(each.commit, each.parents, each.digest, each.tags, keys_in(each.synced, self._project))
+            for each in one.lineage.revisions
         )
+        tips = {short: one.lineage.tips.get(full or "") for short, full in one.commits.items()}
+        graph = RevisionGraph(revisions, one.lineage.head, tips)
         has_keys = any(revision.keys for revision in graph.all) or bool(self._keys(one))
         # a key names a prompt by its workspace, which may cost a request
         registry = self._project.registry

@@ -120,10 +120,10 @@ class _Deploy:
         self._live.begin(by_label=True)
         names |= {member.name for member in self._plan.beforehand}
         releases = self._plan.survey.releases
-        early = names | self._moves.outcomes.keys()
-        return self._went_well(
-            self._moves.mark_unchecked([one for one in releases if one.name in early])
-        ) and self._went_well(self._moves.release([one for one in releases if one.name in names]))
+        unchecked = [one for one in releases if one.name in names | self._moves.outcomes.keys()]
+        early = [one for one in releases if one.name in names]
+        is_marked = self._went_well(self._moves.mark_unchecked(unchecked))
+        return is_marked and self._went_well(self._moves.release(early))
 
     def _check(self) -> bool:
         selection = self._plan.selection

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from promptsync.compare.project import Project
@@ -93,28 +93,28 @@ class Moves:
     def take_back(self) -> None:
         """Move each label back to where it was before the deploy, as far as that is possible."""
         back = [change.reversed() for change in self._moved.values()]
-        try:
-            undone = apply_changes(self._project, back)
-        except Stopped as stop:
-            for one in stop.changed:
-                self._record_undone(one)
-            raise
-        for one in undone:
-            self._record_undone(one)
+        self._apply(back, self._record_undone)
         self._unmark({name for name in self._marked & self.outcomes.keys() if not self.outcomes[name].moved})
 
     def _make(self, changes: Sequence[Change]) -> PromptsyncError | None:
         if not changes:
             return None
+        return failure(self._project, self._apply(changes, self._record, together=True))
+
+    def _apply(
+        self, changes: Sequence[Change], record: Callable[[Changed], None], *, together: bool = False
+    ) -> Sequence[Changed]:
+        """Make changes, and record what became of each, even after Ctrl-C."""
+        done: Sequence[Changed] = ()
         try:
-            done = apply_changes(self._project, changes, together=True)
+            done = apply_changes(self._project, changes, together=together)
         except Stopped as stop:
-            for one in stop.changed:
-                self._record(one)
+            done = stop.changed
             raise
-        for one in done:
-            self._record(one)
-        return failure(self._project, done)
+        finally:
+            for one in done:
+                record(one)
+        return done
 
     def _record(self, done: Changed) -> None:
         """Record a move: from where the label was at first to where it is now."""

@@ -39,6 +39,7 @@ def live_snippets(project: Project, survey: Survey) -> tuple[LiveSnippet, ...]:
     Also fetches who uses each released snippet in other repositories.
     """
     served = _served(project, survey)
+    listed = survey.latest.listing.keys()
     released = {item.name for item in survey.under.items if item.listed is not None}
     by_label = follows_label(survey.label)
     found = []
@@ -46,11 +47,9 @@ def live_snippets(project: Project, survey: Survey) -> tuple[LiveSnippet, ...]:
         if member.latest is None:
             continue
         foreign = _foreign_references(project, survey, member)
-        listed = survey.latest.listing.keys()
         users = _users(member.name, follows_latest, served, foreign, live=listed)
         if users:
-            already = not member.publishes
-            found.append(LiveSnippet(member.name, False, users, member.latest, already))
+            found.append(LiveSnippet(member.name, False, users, member.latest, not member.publishes))
         # The label stays where it is until everything is checked, so these would render the old text.
         users = _users(member.name, by_label, served, foreign, live=released)
         if users and member.released is not None:
