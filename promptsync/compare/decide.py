@@ -43,7 +43,7 @@ class Decider:
         project: Project,
         worktree: Worktree,
         listing: Mapping[str, Listed],
-        proof: ListComparison,
+        comparison: ListComparison,
         *,
         label: str | None,
         latest: Mapping[str, int],
@@ -51,7 +51,7 @@ class Decider:
         self._project = project
         self._files = worktree.files
         self._listing = listing
-        self._proof = proof
+        self._comparison = comparison
         self._label = label
         self._latest = latest
         self._lineages: dict[str, Lineage] = {}
@@ -124,16 +124,16 @@ class Decider:
         if file is None:
             return None
         body = digest_beside(file.prompt, listed.prompt)
-        if self._proof.is_raw and body == self._proof.digest(file):
+        if self._comparison.is_raw and body == self._comparison.digest(file):
             return body
-        return body if self._proof.recorded(listed, body) else None
+        return body if self._comparison.recorded(listed, body) else None
 
     def _history(self, name: str, remote: RemoteVersion | None) -> History:
         """Return what is known so far about a prompt that both sides have."""
         listed = self._listing[name]
         latest = max(self._latest.get(name, 0), listed.version)
         file = self._files.get(name)
-        content = self._proof.digest(file) if file is not None else None
+        content = self._comparison.digest(file) if file is not None else None
         history = History(name, file, content, listed, latest, self._lineage(name))
         if remote is not None:
             history.add(listed.version, remote)
@@ -187,7 +187,7 @@ class Decider:
             state = State.RENAMED_REMOTELY
         included = decision is not None and decision.is_included
         self._check_settled(name, state, included)
-        content = self._proof.digest(file) if file is not None else None
+        content = self._comparison.digest(file) if file is not None else None
         last = next((one for one in lineage.back() if one.digest is not None), None) if file is None else None
         return Item(
             name=name,

@@ -72,8 +72,8 @@ def gather(
     if label is None:
         _remember(project, listed, labels)
     names = sorted(name for name in {*worktree.files, *listing} if project.config.in_scope(name))
-    proof = ListComparison(project, listed, whole=label is None)
-    items = _in_sync(proof, worktree.files, listing, names)
+    comparison = ListComparison(project, listed, whole=label is None)
+    items = _in_sync(comparison, worktree.files, listing, names)
     equal = {item.name for item in items}
     open_names = [name for name in names if name not in equal]
     hidden: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ def gather(
         if label is not None and latest is None:
             latest = {item.name: item for item in list_all(project)}
         numbers = {name: item.version for name, item in (latest or {}).items()}
-        decider = Decider(project, worktree, listing, proof, label=label, latest=numbers)
+        decider = Decider(project, worktree, listing, comparison, label=label, latest=numbers)
         items += with_renames(decider.decide(open_names))
         hidden, has_history = decider.hidden, decider.has_git
     # An unreadable file must never look like a deletion or like a prompt to pull.
@@ -162,7 +162,7 @@ def labels_of(project: Project, items: Iterable[Listed]) -> dict[str, list[Label
 
 
 def _in_sync(
-    proof: ListComparison,
+    comparison: ListComparison,
     files: Mapping[str, PromptFile],
     listing: Mapping[str, Listed],
     names: Sequence[str],
@@ -171,7 +171,7 @@ def _in_sync(
     items = []
     for name in names:
         file, listed = files.get(name), listing.get(name)
-        if file is not None and listed is not None and proof.equal(file, listed):
-            digest = proof.digest(file)
+        if file is not None and listed is not None and comparison.equal(file, listed):
+            digest = comparison.digest(file)
             items.append(Item(name, State.IN_SYNC, file, listed, digest=digest, remote_digest=digest))
     return items

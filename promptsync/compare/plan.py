@@ -23,7 +23,7 @@ class Plan(Protocol):
 
     @property
     def destructive(self) -> Sequence[str]:
-        """The options in it that discard something: they need a yes also where nobody can be asked."""
+        """The options in it that discard something, which must be confirmed even without a terminal."""
 
     @property
     def refusal(self) -> Refused | None:

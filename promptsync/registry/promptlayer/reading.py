@@ -208,7 +208,7 @@ def _parsed(answer: Answer, raw: Mapping[str, Any], query: Mapping[str, Any]) ->
     return found
 
 
-# -- may a rendered prompt be taken for its source? ----------------------------------------------------------
+# -- is a rendered prompt its source? ---------------------------------------------------------------------------
 
 _Versions = Callable[[Listed], Iterable[Prompt]]
 """Returns all versions of a prompt up to the listed one, as this registry returns them."""
@@ -226,7 +226,7 @@ def _completed(raw: Mapping[str, Any], listing: Iterable[Listed]) -> dict[str, A
 
 
 def _placeholders(prompt: Prompt) -> dict[str, str]:
-    """Return a value for each variable that was filled in although nobody passed one: ``{name}`` itself.
+    """Return a value for each variable that was filled in although none was passed: ``{name}`` itself.
 
     Rendered with these values, an f-string becomes its own source again. A jinja2 text does not.
     """
