@@ -208,7 +208,7 @@ def _parsed(answer: Answer, raw: Mapping[str, Any], query: Mapping[str, Any]) ->
     return found
 
 
-# -- is a rendered prompt its source? ---------------------------------------------------------------------------
+# -- is a rendered prompt its source? ------------------------------------------------------------------------
 
 _Versions = Callable[[Listed], Iterable[Prompt]]
 """Returns all versions of a prompt up to the listed one, as this registry returns them."""
