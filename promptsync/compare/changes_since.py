@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,11 +34,6 @@ class FileText:
     digest: str | None
     tags: Tags = frozenset()
 
-    @property
-    def content(self) -> tuple[str | None, Tags]:
-        """What is equal in two files with the same content."""
-        return self.digest, self.tags
-
 
 @dataclass(frozen=True, slots=True)
 class Texts:
@@ -56,13 +52,15 @@ def read_texts(history: GitHistory, worktree: Worktree, commit: str | None) -> T
     now = _files_now(history, worktree)
     tree = tree_at(history, commit, worktree.prompts) if commit is not None else Tree({})
     suspects = _suspects(history, commit, tree, now, worktree.prompts)
-    blobs = {path: _blob(history, now[path]) for path in suspects if path in now}
+    data = {path: now[path].text.encode("utf-8", "surrogatepass") for path in suspects if path in now}
+    blobs = {path: history.blob_of(one) for path, one in data.items()}
     suspects = {path for path in suspects if blobs.get(path) != tree.files.get(path)}
     after = {path: text_of(now[path]) for path in suspects if path in now}
-    moved = {blobs[path]: text for path, text in after.items() if _says_name(now[path])}
+    # A file that sets its ``name:`` itself is the same prompt at any path.
+    moved = {blobs[path]: text for path, text in after.items() if name_in(data[path]) == text.name}
     old = {path: tree.files[path] for path in suspects if path in tree.files}
-    before = {path: moved[blob] for path, blob in old.items() if blob in moved}
-    before |= _read(history, {path: blob for path, blob in old.items() if blob not in moved})
+    contents = history.blobs(blob for blob in old.values() if blob not in moved)
+    before = {path: moved.get(blob) or _text(contents.get(blob, b""), path) for path, blob in old.items()}
     return Texts(before, after, {file.prompt.name: file for file in now.values()})
 
 
@@ -106,20 +104,6 @@ def _suspects(
     reported: Iterable[str] = history.differing(commit) | history.unwatched
     known = {path.removeprefix(f"{prompts}/") for path in reported} | tree.linked
     return (known & {*tree.files, *now}) | (tree.files.keys() ^ now.keys())
-
-
-def _blob(history: GitHistory, file: PromptFile) -> str:
-    return history.blob_of(file.text.encode("utf-8", "surrogatepass"))
-
-
-def _says_name(file: PromptFile) -> bool:
-    """Whether a file sets its ``name:`` itself."""
-    return name_in(file.text.encode("utf-8", "surrogatepass")) == file.prompt.name
-
-
-def _read(history: GitHistory, blobs: Mapping[str, str]) -> dict[str, FileText]:
-    contents = history.blobs(blobs.values())
-    return {path: _text(contents.get(blob, b""), path) for path, blob in blobs.items()}
 
 
 def _text(data: bytes, path: str) -> FileText:
@@ -220,7 +204,7 @@ def _differences(texts: Texts, in_scope: Callable[[str], bool]) -> Iterator[Chan
             yield ChangedPrompt(name, ChangeKind.RENAMED, path, old_name=renamed[name])
         elif name in added:
             yield ChangedPrompt(name, ChangeKind.ADDED, path)
-        elif any(old.content != text.content for old in before[name]):
+        elif any((old.digest, old.tags) != (text.digest, text.tags) for old in before[name]):
             yield ChangedPrompt(name, ChangeKind.CHANGED, path)
     for name in deleted.keys() - set(renamed.values()):
         yield ChangedPrompt(name, ChangeKind.DELETED, None)
@@ -245,7 +229,7 @@ def _dependants(files: Mapping[str, PromptFile], own: Iterable[ChangedPrompt]) -
 
 
 def differences_since(
-    project: Project, worktree: Worktree, since: str | None, names: Iterable[str] = ()
+    project: Project, worktree: Worktree, since: str | None, names: Iterable[str]
 ) -> list[Difference]:
     """Return how the named prompts, or all, differ from a git state.
 
@@ -292,15 +276,11 @@ def _prompts_then(
         return {}
     files = tree_at(history, found.commit, project.config.prompts).files
     contents = history.blobs(files.values())
-    return dict(_parsed({path: contents[blob] for path, blob in files.items() if blob in contents}, wanted))
-
-
-def _parsed(contents: Mapping[str, bytes], wanted: set[str]) -> Iterator[tuple[str, Prompt]]:
-    for path, data in contents.items():
+    then = {}
+    for path, blob in files.items():
+        data = contents.get(blob, b"")
         name = name_in(data) or name_for(path)
-        if name not in wanted:
-            continue
-        try:
-            yield name, parse(data, path, name).prompt
-        except InvalidFile:
-            continue
+        if name in wanted:
+            with suppress(InvalidFile):
+                then[name] = parse(data, path, name).prompt
+    return then

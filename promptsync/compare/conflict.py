@@ -1,4 +1,4 @@
-"""Prompts that a push or a pull leaves as they are, why, and the ways out."""
+"""Prompts that a push or a pull skips, why, and the commands that help."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEFT: dict[State, str] = {
     State.DELETED_REMOTELY: "archived in the registry; --restore publishes it again",
     State.DELETED_LOCALLY: "its file was deleted; --prune archives it, promptsync pull restores it",
 }
-"""Why a push leaves a prompt in these states, unless it was told otherwise."""
+"""Why a push skips a prompt in these states, unless an option says otherwise."""
 
 _UNCOMMITTED = "its file was deleted, but the deletion is not committed; promptsync pull restores it"
 _UNKNOWN = "its file is missing and no commit deleted it; promptsync pull restores it"
@@ -28,7 +28,7 @@ _DELETED = "was deleted in your files and changed in the registry"
 
 
 def reason(item: Item) -> str:
-    """Why a prompt is left as it is."""
+    """Why a prompt is skipped."""
     if item.state is State.DELETED_LOCALLY:
         reason = LEFT[item.state] if item.deletion_committed else _UNCOMMITTED if item.newest else _UNKNOWN
         return f"looks renamed to {item.became!r}; {reason}" if item.became is not None else reason
@@ -56,7 +56,7 @@ class Conflict(Refused):
 
 
 def _ways_out(items: Sequence[Item], verb: str) -> list[str]:
-    """Return the command that settles a conflict, which keeps both texts if it can, and the next best one."""
+    """Return the command that resolves a conflict, if possible without losing a text, and the next best."""
     partial = f"promptsync {verb} --partial"
     apart = [item.name for item in items if item.state is State.DIVERGED and item.file is not None]
     if apart:

@@ -1,4 +1,4 @@
-"""Decides the states of the prompts that the list cannot prove equal: raw reads, git history, versions."""
+"""Decides the states of prompts that the list does not show to be equal: raw reads, git history, versions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from promptsync.files.worktree import Worktree
 from promptsync.history.decide import Relation
 from promptsync.history.message import parse_mark
 from promptsync.history.synced_key import identity
-from promptsync.parallel import mapped
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, RemoteVersion
 from promptsync.prompt.tags import tag_set
@@ -45,17 +44,17 @@ class Decider:
         project: Project,
         worktree: Worktree,
         listing: Mapping[str, Listed],
-        proof: ListComparison,
+        comparison: ListComparison,
         *,
         label: str | None,
-        latest: Mapping[str, int] | None = None,
+        latest: Mapping[str, int],
     ) -> None:
         self._project = project
         self._files = worktree.files
         self._listing = listing
-        self._proof = proof
+        self._comparison = comparison
         self._label = label
-        self._latest = latest or {}
+        self._latest = latest
         self._lineages: dict[str, Lineage] = {}
         self.has_git = False
         self.hidden: tuple[str, ...] = ()
@@ -71,7 +70,10 @@ class Decider:
         )
         histories.decide()
         absent = [name for name in shown if name in self._files and name not in self._listing]
-        archived = self._archived() if absent and self._label is None else {}
+        archived = {}
+        if absent and self._label is None:
+            found = self._project.registry.prompts.list(status="deleted")
+            archived = {one.name: one.template_id for one in found if one.name not in self._listing}
         renamed = self._renamed([name for name in absent if name not in archived])
         return [
             self._item(name, remote.get(name), histories.by_name.get(name), archived, renamed)
@@ -92,30 +94,23 @@ class Decider:
                 sorted(name for name in missing if (one := last.get(name)) and one.path in history.hidden)
             )
         else:
-            both = [name for name in names if name in self._listing]
-            self._lineages = revisions.of({name: self._files[name].path for name in both})
-            if len(both) < len(names):
-                only_here = [name for name in names if name not in self._listing]
-                self._lineages |= revisions.of({name: self._files[name].path for name in only_here})
+            both = {name: self._files[name].path for name in names if name in self._listing}
+            only_here = {name: self._files[name].path for name in names if name not in self._listing}
+            self._lineages = revisions.of(both)
+            if only_here:
+                self._lineages |= revisions.of(only_here)
         revisions.save()
 
     def _read_remote(self, names: Sequence[str]) -> dict[str, RemoteVersion]:
         """Read the tracked versions raw, except those whose digest is known already."""
         wanted = [name for name in names if self._has_both(name) and self._known_digest(name) is None]
-        if not wanted:
-            return {}
-        registry = self._project.registry
-        done = 0
 
-        def read(name: str) -> RemoteVersion:
-            nonlocal done
+        def read(name: str) -> tuple[str, RemoteVersion]:
             listed = self._listing[name]
-            found = registry.prompts.get(listed.template_id, name, version=listed.version)
-            done += 1
-            self._project.progress("Reading versions", done, len(wanted))
-            return found
+            prompts = self._project.registry.prompts
+            return name, prompts.get(listed.template_id, name, version=listed.version)
 
-        return dict(zip(wanted, mapped(read, wanted), strict=True))
+        return dict(self._project.mapped("Reading versions", read, wanted))
 
     def _has_both(self, name: str) -> bool:
         """Whether the registry has the prompt, and the working tree or ``HEAD`` has its file."""
@@ -130,26 +125,22 @@ class Decider:
         if file is None:
             return None
         body = digest_beside(file.prompt, listed.prompt)
-        if self._proof.is_raw and body == self._proof.digest(file):
+        if self._comparison.is_raw and body == self._comparison.digest(file):
             return body
-        return body if self._proof.recorded(listed, body) else None
+        return body if self._comparison.recorded(listed, body) else None
 
     def _history(self, name: str, remote: RemoteVersion | None) -> History:
         """Return what is known so far about a prompt that both sides have."""
         listed = self._listing[name]
         latest = max(self._latest.get(name, 0), listed.version)
         file = self._files.get(name)
-        content = self._proof.digest(file) if file is not None else None
+        content = self._comparison.digest(file) if file is not None else None
         history = History(name, file, content, listed, latest, self._lineage(name))
         if remote is not None:
             history.add(listed.version, remote)
         else:
             history.add_listed()
         return history
-
-    def _archived(self) -> dict[str, int]:
-        found = self._project.registry.prompts.list(status="deleted")
-        return {item.name: item.template_id for item in found if item.name not in self._listing}
 
     def _renamed(self, absent: Sequence[str]) -> dict[str, str]:
         """Return the new names of prompts that were renamed in the registry.
@@ -197,7 +188,7 @@ class Decider:
             state = State.RENAMED_REMOTELY
         included = decision is not None and decision.is_included
         self._check_settled(name, state, included)
-        content = self._proof.digest(file) if file is not None else None
+        content = self._comparison.digest(file) if file is not None else None
         last = next((one for one in lineage.back() if one.digest is not None), None) if file is None else None
         return Item(
             name=name,

@@ -9,7 +9,6 @@ from enum import StrEnum
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
-from promptsync.parallel import mapped
 from promptsync.prompt.canonical import comparable
 from promptsync.prompt.fields import FieldChange, changes, variables_change
 from promptsync.prompt.prompt import Prompt
@@ -44,17 +43,12 @@ class Difference:
 def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
     """Return how the sides of each item differ, without those in sync and those that cannot be read."""
     wanted = [item for item in items if item.state not in (State.IN_SYNC, State.INVALID)]
-    done = 0
 
     def one(item: Item) -> Difference:
-        nonlocal done
         steps = tuple(_steps(project, item))
-        found = Difference(item.name, item.state, item.path, steps, item.was, item.became)
-        done += 1
-        project.progress("Comparing", done, len(wanted))
-        return found
+        return Difference(item.name, item.state, item.path, steps, item.was, item.became)
 
-    return mapped(one, wanted)
+    return project.mapped("Comparing", one, wanted)
 
 
 def step(title: str, old: Prompt | None, new: Prompt | None) -> Step:
@@ -70,7 +64,7 @@ def _steps(project: Project, item: Item) -> Sequence[Step]:
     if item.state is State.BEHIND:
         return [step(f"{here} -> {version}", local, remote)]
     if item.state is State.DIVERGED and item.base is not None and local is not None:
-        base = _base(item)
+        base = item.base_prompt
         if base is not None:
             at = f"v{item.base.version}" if item.base.version is not None else "the text both sides include"
             return [step(f"{at} -> {here}", base, local), step(f"{at} -> {version}", base, remote)]
@@ -86,7 +80,3 @@ def _tracked(project: Project, item: Item, local: Prompt | None) -> Prompt | Non
     if found is None:
         found = project.registry.prompts.get(item.listed.template_id, item.name, version=item.listed.version)
     return comparable(local, found.prompt) if local is not None else found.prompt
-
-
-def _base(item: Item) -> Prompt | None:
-    return item.base_prompt if item.listed is not None else None

@@ -26,16 +26,17 @@ def with_renames(items: Sequence[Item]) -> list[Item]:
     what the registry will make of them. Only equal content counts. Of several candidates the one in the same
     file comes first, and none is used twice.
     """
-    gone: dict[str, list[Item]] = defaultdict(list)
+    gone: dict[str | None, list[Item]] = defaultdict(list)
     for item in items:
         if item.file is None and item.state in (State.DELETED_LOCALLY, State.DIVERGED):
-            for content in _contents(item):
+            base = item.base.digest if item.base is not None else None
+            for content in {item.last_digest, base, item.remote_digest} - {None}:
                 gone[content].append(item)
     was: dict[str, str] = {}
     new = [item for item in items if item.state is State.NEW and item.digest in gone]
     for same_file in (True, False):
         for item in new:
-            for old in gone[item.digest or ""]:
+            for old in gone[item.digest]:
                 is_free = item.name not in was and old.name not in was.values()
                 if is_free and (item.path == old.last_path or not same_file):
                     was[item.name] = old.name
@@ -46,12 +47,6 @@ def with_renames(items: Sequence[Item]) -> list[Item]:
         else item
         for item in items
     ]
-
-
-def _contents(item: Item) -> set[str]:
-    """The digests of a prompt without a file: in git, in the base, in the registry."""
-    base = item.base.digest if item.base is not None else None
-    return {one for one in (item.last_digest, base, item.remote_digest) if one}
 
 
 def gather(
@@ -77,9 +72,10 @@ def gather(
     if label is None:
         _remember(project, listed, labels)
     names = sorted(name for name in {*worktree.files, *listing} if project.config.in_scope(name))
-    proof = ListComparison(project, listed, whole=label is None)
-    equal, open_names = _prove(proof, worktree.files, listing, names)
-    items = [_equal(worktree.files[name], listing[name], proof) for name in equal]
+    comparison = ListComparison(project, listed, whole=label is None)
+    items = _in_sync(comparison, worktree.files, listing, names)
+    equal = {item.name for item in items}
+    open_names = [name for name in names if name not in equal]
     hidden: tuple[str, ...] = ()
     has_history = True
     if open_names:
@@ -89,7 +85,7 @@ def gather(
         if label is not None and latest is None:
             latest = {item.name: item for item in list_all(project)}
         numbers = {name: item.version for name, item in (latest or {}).items()}
-        decider = Decider(project, worktree, listing, proof, label=label, latest=numbers)
+        decider = Decider(project, worktree, listing, comparison, label=label, latest=numbers)
         items += with_renames(decider.decide(open_names))
         hidden, has_history = decider.hidden, decider.has_git
     # An unreadable file must never look like a deletion or like a prompt to pull.
@@ -130,13 +126,13 @@ def _check_directory(project: Project, worktree: Worktree) -> None:
         )
 
 
-def list_all(project: Project, *, label: str | None = None, status: str = "active") -> list[Listed]:
+def list_all(project: Project, *, label: str | None = None) -> list[Listed]:
     """Return every prompt in the registry's list, with tags if it stores any."""
 
     def on_page(done: int, pages: int) -> None:
         project.progress("Listing the registry", done, pages)
 
-    return project.registry.prompts.list(label=label, status=status, with_tags=True, on_page=on_page)
+    return project.registry.prompts.list(label=label, with_tags=True, on_page=on_page)
 
 
 def labels_by_prompt(
@@ -165,21 +161,17 @@ def labels_of(project: Project, items: Iterable[Listed]) -> dict[str, list[Label
     return dict(mapped(read, wanted))
 
 
-def _prove(
-    proof: ListComparison,
+def _in_sync(
+    comparison: ListComparison,
     files: Mapping[str, PromptFile],
     listing: Mapping[str, Listed],
     names: Sequence[str],
-) -> tuple[list[str], list[str]]:
-    equal: list[str] = []
-    doubtful: list[str] = []
+) -> list[Item]:
+    """Return the prompts that the list alone shows to be in sync."""
+    items = []
     for name in names:
         file, listed = files.get(name), listing.get(name)
-        proven = file is not None and listed is not None and proof.equal(file, listed)
-        (equal if proven else doubtful).append(name)
-    return equal, doubtful
-
-
-def _equal(file: PromptFile, listed: Listed, proof: ListComparison) -> Item:
-    digest = proof.digest(file)
-    return Item(file.prompt.name, State.IN_SYNC, file, listed, digest=digest, remote_digest=digest)
+        if file is not None and listed is not None and comparison.equal(file, listed):
+            digest = comparison.digest(file)
+            items.append(Item(name, State.IN_SYNC, file, listed, digest=digest, remote_digest=digest))
+    return items

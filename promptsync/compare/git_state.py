@@ -26,11 +26,7 @@ def find_state(history: GitHistory, since: str) -> str | None:
     if _ZEROS.fullmatch(since):
         return None
     if not history.born:
-        raise UsageError(
-            "there is no commit yet to compare with",
-            hint="git commit",
-            code="no-commit",
-        )
+        raise UsageError("there is no commit yet to compare with", hint="git commit", code="no-commit")
     revision, shared = _read(since)
     commit = history.commit(revision)
     if commit is None:

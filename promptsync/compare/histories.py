@@ -19,7 +19,6 @@ from promptsync.history.includes import LocalSide, RemoteSide
 from promptsync.history.passed_over import Outline, PassedOver, outline, passed_over
 from promptsync.history.revisions import Revision, RevisionGraph
 from promptsync.history.synced_key import Key, identity, make_key
-from promptsync.parallel import mapped
 from promptsync.prompt.canonical import comparable, digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
@@ -54,17 +53,16 @@ class History:
         if found is None:
             self.versions[number] = Version(number, None)
             return
-        prompt = comparable(self.file.prompt, found.prompt) if self.file is not None else found.prompt
         self.remote[number] = found
-        self._add_text(number, prompt, found.message)
+        self._add_text(number, found.prompt, found.message)
 
     def add_listed(self) -> None:
         """Add the listed version, whose body is known to be its source."""
-        prompt = self.listed.prompt
-        prompt = comparable(self.file.prompt, prompt) if self.file is not None else prompt
-        self._add_text(self.listed.version, prompt, self.listed.message)
+        self._add_text(self.listed.version, self.listed.prompt, self.listed.message)
 
     def _add_text(self, number: int, prompt: Prompt, message: str | None) -> None:
+        if self.file is not None:
+            prompt = comparable(self.file.prompt, prompt)
         content = digest(prompt)
         self.texts.contents.setdefault(content, prompt)
         self.versions[number] = Version(number, content, message)
@@ -126,16 +124,12 @@ class Histories:
 
     def _read_versions(self, wanted: Mapping[str, Iterable[int]]) -> None:
         pairs = [(self.by_name[name], number) for name, numbers in wanted.items() for number in numbers]
-        done = 0
 
         def read(pair: tuple[History, int]) -> None:
-            nonlocal done
             history, number = pair
             history.add(number, read_version(self._project, history.listed, number))
-            done += 1
-            self._project.progress("Reading versions", done, len(pairs))
 
-        mapped(read, pairs)
+        self._project.mapped("Reading versions", read, pairs)
 
     def _find_commits(self, wanted: Mapping[str, Iterable[str]]) -> None:
         """Find the commits that marks name, maybe on other branches, and the revisions that they reach."""
@@ -147,17 +141,15 @@ class Histories:
         found = {one for name in wanted for one in self.by_name[name].commits.values() if one is not None}
         if history is None or not found:
             return
-        root, prompts = self._project.root, self._project.config.prompts
-        revisions = Revisions(history, root, prompts, sorted(found))
-        lineages = revisions.of({name: self._path(name) for name in wanted})
+        paths = {}
+        for name in wanted:
+            file, newest = self.by_name[name].file, self.by_name[name].lineage.newest
+            paths[name] = file.path if file is not None else newest.path if newest is not None else ""
+        revisions = Revisions(history, self._project.root, self._project.config.prompts, sorted(found))
+        lineages = revisions.of(paths)
         revisions.save()
         for name, lineage in lineages.items():
             self.by_name[name].lineage = lineage
-
-    def _path(self, name: str) -> str:
-        one = self.by_name[name]
-        newest = one.lineage.newest
-        return one.file.path if one.file is not None else newest.path if newest is not None else ""
 
     def _read_texts(self, names: Sequence[str]) -> None:
         """Read the texts of all revisions of some prompts."""
@@ -170,20 +162,12 @@ class Histories:
     # -- the local side ---------------------------------------------------------------------------------
 
     def _local(self, one: History) -> LocalSide:
-        graph = RevisionGraph(
-            tuple(
-                Revision(
-                    revision.commit,
-                    revision.parents,
-                    revision.digest,
-                    revision.tags,
-                    keys_in(revision.synced, self._project),
-                )
-                for revision in one.lineage.revisions
-            ),
-            one.lineage.head,
-            {short: one.lineage.tips.get(full or "") for short, full in one.commits.items()},
+        revisions = tuple(
+            Revision(each.commit, each.parents, each.digest, each.tags, keys_in(each.synced, self._project))
+            for each in one.lineage.revisions
         )
+        tips = {short: one.lineage.tips.get(full or "") for short, full in one.commits.items()}
+        graph = RevisionGraph(revisions, one.lineage.head, tips)
         has_keys = any(revision.keys for revision in graph.all) or bool(self._keys(one))
         # a key names a prompt by its workspace, which may cost a request
         registry = self._project.registry

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from promptsync.compare.gather import list_all
 from promptsync.compare.project import Project
 from promptsync.compare.select import find_in, find_prompt
-from promptsync.parallel import mapped
 from promptsync.prompt.prompt import Label, Listed
 from promptsync.registry.errors import Unsupported
 
@@ -39,6 +38,7 @@ def labelled(project: Project, names: Sequence[str] = ()) -> list[Labelled]:
     listing = {item.name: item for item in list_all(project)}
     wanted = sorted(set(names)) or sorted(name for name in listing if project.config.in_scope(name))
     items = [find_in(project, name, listing) for name in wanted]
+<<<<<<< main
     return with_labels(project, items)
 
 
@@ -46,23 +46,20 @@ def with_labels(project: Project, items: Sequence[Listed]) -> list[Labelled]:
     """Return prompts of the registry with their labels, read now. Raises ``Unsupported``."""
     if len(items) == 1:
         return [Labelled(items[0], labels_of_prompt(project, items[0]))]
+=======
+>>>>>>> act2
     everything = project.registry.labels.all()
     if everything is not None:
         return [Labelled(item, _pointers(everything, item)) for item in items]
-    done = 0
 
     def read(item: Listed) -> Labelled:
-        nonlocal done
-        found = Labelled(item, labels_of_prompt(project, item))
-        done += 1
-        project.progress("Reading labels", done, len(items))
-        return found
+        return Labelled(item, labels_of_prompt(project, item))
 
-    return mapped(read, items)
+    return project.mapped("Reading labels", read, items)
 
 
 def labels_of_prompt(project: Project, item: Listed) -> Pointers:
-    """Return the labels of one prompt, read anew."""
+    """Return the labels of one prompt, read again."""
     registry = project.registry
     try:
         return {one.name: one for one in registry.labels.of(item.template_id, item.name)}

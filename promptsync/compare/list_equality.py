@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 from promptsync.compare.project import Project
@@ -71,9 +71,9 @@ class ListComparison:
 
         Only completion prompts can be snippets. A list that has a single reference does not expand them.
         """
-        if self._whole and not any(_may_be_snippet(item) for item in self._listing):
+        if self._whole and all(item.prompt.template.get("type") != "completion" for item in self._listing):
             return True
-        return _shows_a_reference(item.prompt for item in self._listing)
+        return any(of_prompt(item.prompt.template) for item in self._listing)
 
 
 def digest_beside(local: Prompt, remote: Prompt) -> str:
@@ -82,11 +82,3 @@ def digest_beside(local: Prompt, remote: Prompt) -> str:
     A registry expands references to its tools when it is read; the local reference counts instead.
     """
     return digest(comparable(local, remote))
-
-
-def _may_be_snippet(item: Listed) -> bool:
-    return item.prompt.template.get("type") == "completion"
-
-
-def _shows_a_reference(prompts: Iterable[Prompt]) -> bool:
-    return any(of_prompt(prompt.template) for prompt in prompts)

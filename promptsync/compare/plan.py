@@ -16,22 +16,18 @@ class Plan(Protocol):
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
-        ...
 
     @property
     def fingerprint(self) -> str:
         """A short word for exactly this plan, whoever makes it; ``--expect`` compares it."""
-        ...
 
     @property
     def destructive(self) -> Sequence[str]:
-        """The options in it that discard something: they need a yes also where nobody can be asked."""
-        ...
+        """The options in it that discard something, which must be confirmed even without a terminal."""
 
     @property
     def refusal(self) -> Refused | None:
         """Why this plan, complete as it is, must not be carried out: a safety limit."""
-        ...
 
 
 def fingerprint(facts: object) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from promptsync.errors import UsageError
 from promptsync.files.config import Config
 from promptsync.files.state.disk import DIRECTORY, private_directory
 from promptsync.files.state.record import FileCache, Record
+from promptsync.parallel import CONNECTIONS, mapped
 from promptsync.registry.address import LOCAL, address
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from promptsync.files.git.revisions import Revisions
     from promptsync.registry.protocol import Registry
     from promptsync.registry.timeouts import Timeouts
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are (0: unknown)."""
@@ -45,8 +49,6 @@ class Project:
     on_wait: Callable[[str], None] | None = None
     timeouts: Timeouts | None = None
     _registry: Registry | None = field(default=None, init=False, repr=False)
-    _history: GitHistory | None = field(default=None, init=False, repr=False)
-    _looked_for_history: bool = field(default=False, init=False, repr=False)
 
     @property
     def root(self) -> Path:
@@ -59,15 +61,12 @@ class Project:
             self._registry = connect(self)
         return self._registry
 
-    @property
+    @cached_property
     def history(self) -> GitHistory | None:
         """The git history of the working copy, ``None`` outside of git. Loads git on first use."""
-        if not self._looked_for_history:
-            from promptsync.files.git.history import GitHistory
+        from promptsync.files.git.history import GitHistory
 
-            self._history = GitHistory.find(self.root, self.config.prompts)
-            self._looked_for_history = True
-        return self._history
+        return GitHistory.find(self.root, self.config.prompts)
 
     def revisions(self) -> Revisions | None:
         """The git revisions of the prompts, ``None`` outside of git."""
@@ -102,6 +101,27 @@ class Project:
     def is_default_remote(self) -> bool:
         return self.remote == self.config.default_remote
 
+    def mapped(
+        self,
+        what: str,
+        do: Callable[[_Item], _Result],
+        items: Iterable[_Item],
+        *,
+        connections: int = CONNECTIONS,
+    ) -> list[_Result]:
+        """Return the results of ``do``, which only reads, for many items at once, and report the progress."""
+        waiting = list(items)
+        done = 0
+
+        def one(item: _Item) -> _Result:
+            nonlocal done
+            result = do(item)
+            done += 1
+            self.progress(what, done, len(waiting))
+            return result
+
+        return mapped(one, waiting, connections=connections)
+
     def close(self) -> None:
         if self._registry is not None:
             self._registry.close()
@@ -110,9 +130,7 @@ class Project:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
@@ -150,24 +168,22 @@ def open_project(
 
 def connect(project: Project) -> Registry:
     """Return a client of the project's remote; ``local:`` is an embedded registry in this very process."""
-    from promptsync.registry.open import open_embedded, open_remote
+    from promptsync.registry.open import open_registry
 
-    cache = FileCache(project.root)
-    if not project.url.startswith(LOCAL):
-        return open_remote(
-            project.url, project.api_key, cache=cache, timeouts=project.timeouts, on_wait=project.on_wait
-        )
-    database = project.database
-    if database.parent == project.root.resolve() / DIRECTORY:
-        private_directory(project.root)
-    elif not database.parent.is_dir():
-        raise UsageError(f"{project.url}: the directory {database.parent} does not exist")
-    fixtures = str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None
-    return open_embedded(
-        str(database),
-        fixtures=fixtures,
+    url, api_key = project.url, project.api_key
+    if url.startswith(LOCAL):
+        database = project.database
+        if database.parent == project.root.resolve() / DIRECTORY:
+            private_directory(project.root)
+        elif not database.parent.is_dir():
+            raise UsageError(f"{project.url}: the directory {database.parent} does not exist")
+        url, api_key = f"{LOCAL}{database}", None
+    return open_registry(
+        url,
+        api_key,
+        fixtures=str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None,
         model=project.model,
-        cache=cache,
+        cache=FileCache(project.root),
         timeouts=project.timeouts,
         on_wait=project.on_wait,
     )

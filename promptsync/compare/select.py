@@ -82,22 +82,18 @@ class Catalog(Mapping[str, Listed]):
 
     def _searched(self, name: str) -> Listed | None:
         if name not in self._found:
-            self._found[name] = _search(self._project, name)
+            prompts = self._project.registry.prompts
+            found = next((item for item in prompts.list(name=name) if item.name == name), None)
+            if found is not None:
+                # Where another prompt is named like this one's id, the client must have seen that name.
+                prompts.list(name=str(found.template_id))
+            self._found[name] = found
         return self._found[name]
 
     def _listing(self) -> dict[str, Listed]:
         if self._all is None:
             self._all = {item.name: item for item in list_all(self._project)}
         return self._all
-
-
-def _search(project: Project, name: str) -> Listed | None:
-    registry = project.registry
-    found = next((item for item in registry.prompts.list(name=name) if item.name == name), None)
-    if found is not None:
-        # Where another prompt is named like this one's id, the client must have seen that name.
-        registry.prompts.list(name=str(found.template_id))
-    return found
 
 
 def find_prompt(project: Project, name: str) -> Listed:

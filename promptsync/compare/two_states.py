@@ -14,7 +14,6 @@ from promptsync.compare.select import At, Catalog, Selected, find_in, may_have_v
 from promptsync.compare.versions import NoSuchVersion, find_version
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
-from promptsync.parallel import mapped
 from promptsync.prompt.canonical import comparable
 from promptsync.prompt.prompt import Listed, Prompt
 
@@ -44,37 +43,22 @@ def differences_between(
     if not at and not any(map(may_have_version, arguments)):
         return None
     catalog = Catalog(project)
-    selected = _selected(project, worktree, directory, arguments, catalog, at)
+    if arguments:
+        known: Mapping[str, object] = ChainMap(dict(worktree.files), catalog)  # type: ignore[arg-type]
+        where = f"{worktree.prompts}/ or {project.registry.url}"
+        selected = select(project, directory, arguments, known, at=at, where=where)
+    else:
+        names = tuple(name for name in sorted(worktree.files) if project.config.in_scope(name))
+        selected = [Selected(names, at, is_exact=False)]
     if not any(one.at for one in selected):
         return None
     comparisons = list(_comparisons(selected))
     listing = dict(catalog) if len(comparisons) > 1 else catalog
-    done = 0
 
     def one(comparison: Comparison) -> Difference | None:
-        nonlocal done
-        found = _difference(project, worktree.files.get(comparison.name), listing, comparison)
-        done += 1
-        project.progress("Comparing", done, len(comparisons))
-        return found
+        return _difference(project, worktree.files.get(comparison.name), listing, comparison)
 
-    return [found for found in mapped(one, comparisons) if found is not None]
-
-
-def _selected(
-    project: Project,
-    worktree: Worktree,
-    directory: Path,
-    arguments: Sequence[str],
-    catalog: Catalog,
-    at: At,
-) -> list[Selected]:
-    if not arguments:
-        names = tuple(name for name in sorted(worktree.files) if project.config.in_scope(name))
-        return [Selected(names, at, is_exact=False)]
-    known: Mapping[str, object] = ChainMap(dict(worktree.files), catalog)  # type: ignore[arg-type]
-    where = f"{worktree.prompts}/ or {project.registry.url}"
-    return select(project, directory, arguments, known, at=at, where=where)
+    return [found for found in project.mapped("Comparing", one, comparisons) if found is not None]
 
 
 def _comparisons(selected: Sequence[Selected]) -> Iterator[Comparison]:

@@ -1,1 +1,1 @@
-"""Releasing what git holds: what is to be published, proven and pointed at, and doing it, all or none."""
+"""Releasing what is committed: publishes, checks and moves the label, for all prompts or none."""

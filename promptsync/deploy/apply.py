@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from promptsync.checks.batch import Patience
@@ -11,7 +10,6 @@ from promptsync.checks.receipt import Standard
 from promptsync.checks.run import run_checks
 from promptsync.compare.project import Project
 from promptsync.deploy.labels import Moves
-from promptsync.deploy.members import Member
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.take_back import LiveSnippets
@@ -24,31 +22,29 @@ from promptsync.push.apply import apply_push
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What a release has to pass."""
+    """What a release must pass."""
 
     standard: Standard
     patience: Patience = field(default_factory=Patience)
 
 
-def apply_deploy(
-    project: Project, plan: DeployPlan, gate: Gate, *, clock: Callable[[], float] = time.monotonic
-) -> DeployReceipt:
-    """Do what ``plan`` says and return what was done; the receipt tells the truth also after Ctrl-C.
+def apply_deploy(project: Project, plan: DeployPlan, gate: Gate) -> DeployReceipt:
+    """Carry out ``plan`` and return what was done; the receipt is complete even after Ctrl-C.
 
     Raises what ``push`` raises while nothing is written. The caller holds the lock of the working copy.
     """
-    return _Deploy(project, plan, gate, clock).run()
+    return _Deploy(project, plan, gate).run()
 
 
 class _Deploy:
-    """Each step returns whether the next one may be taken. Whatever stops it, ``_settle`` comes last."""
+    """Each step returns whether the next one may start. ``_settle`` runs last, however the others end."""
 
-    def __init__(self, project: Project, plan: DeployPlan, gate: Gate, clock: Callable[[], float]) -> None:
+    def __init__(self, project: Project, plan: DeployPlan, gate: Gate) -> None:
         self._project = project
         self._plan = plan
         self._gate = gate
         self._moves = Moves(project, plan.label, plan.survey.releases)
-        self._live = LiveSnippets(project, plan.live, clock)
+        self._live = LiveSnippets(project, plan.live)
         self._forgotten: list[LabelChange] = []
         self.receipt = DeployReceipt(plan)
 
@@ -58,7 +54,7 @@ class _Deploy:
         except KeyboardInterrupt:
             self.receipt.interrupted = True
         except PromptsyncError as error:
-            if not (self._moves.told or self._forgotten) and self.receipt.push.did_nothing:
+            if not (self._moves.outcomes or self._forgotten) and self.receipt.push.did_nothing:
                 raise
             self.receipt.stopped = error
         finally:
@@ -68,22 +64,28 @@ class _Deploy:
     def _release(self) -> bool:
         if self._plan.is_empty:
             return True
+        # A prompt that refers to a snippet by this label cannot be published before the label exists.
+        new = [member for member in self._plan.beforehand if member.released is None]
         return (
             self._forget_rollbacks()
-            and self._label_beforehand()
+            and self._went_well(self._moves.create(new))
             and self._publish()
             and self._make_live()
             and self._check()
             and self._move_the_rest()
         )
 
+    def _went_well(self, error: PromptsyncError | None) -> bool:
+        self.receipt.stopped = error
+        return error is None
+
     # -- before the checks ------------------------------------------------------------------------------
 
     def _forget_rollbacks(self) -> bool:
-        """Forget what was taken back where something new is released.
+        """Delete the record of a rollback where a new version is released.
 
-        Otherwise what is about to be published would be taken for a release that was taken back, by whoever
-        finishes this deploy should it be stopped.
+        Otherwise, if this deploy is stopped, the next one would take the new version for the one that was
+        rolled back.
         """
         remembered = previous_name(self._plan.label)
         changes = [
@@ -93,14 +95,7 @@ class _Deploy:
         ]
         done = apply_changes(self._project, changes, together=True) if changes else []
         self._forgotten = [one.change for one in done if one.moved]
-        self.receipt.stopped = failure(self._project, done)
-        return self.receipt.stopped is None
-
-    def _label_beforehand(self) -> bool:
-        """Give a snippet its label at what is there: who refers to it by that cannot be published else."""
-        new = [member for member in self._plan.beforehand if member.released is None]
-        self.receipt.stopped = self._moves.create(new)
-        return self.receipt.stopped is None
+        return self._went_well(failure(self._project, done))
 
     def _publish(self) -> bool:
         if not self._plan.push.actions:
@@ -109,8 +104,7 @@ class _Deploy:
         try:
             self.receipt.push = apply_push(self._project, self._plan.push)
         except Refused as error:
-            hint = "run promptsync deploy again: it looks anew"
-            raise Refused(error.message, hint=hint, details=error.details, code=error.code) from None
+            raise error.replaced(hint="promptsync deploy") from None
         for published in self.receipt.push.published:
             self._moves.versions[published.name] = published.version
             self._moves.ids[published.name] = published.template_id
@@ -121,14 +115,15 @@ class _Deploy:
         return self.receipt.push.exit_code == 0
 
     def _make_live(self) -> bool:
-        """Move the labels of snippets that cannot be checked, or referred to, before they are there."""
+        """Move the labels of snippets that must move before their users can be checked or published."""
         names = {one.name for one in self._plan.live if one.by_label and not one.already}
         self._live.begin(by_label=True)
         names |= {member.name for member in self._plan.beforehand}
         releases = self._plan.survey.releases
-        early = names | self._moves.told.keys()
-        self.receipt.stopped = self._moves.mark_unchecked([one for one in releases if one.name in early])
-        return self.receipt.stopped is None and self._move([one for one in releases if one.name in names])
+        unchecked = [one for one in releases if one.name in names | self._moves.outcomes.keys()]
+        early = [one for one in releases if one.name in names]
+        is_marked = self._went_well(self._moves.mark_unchecked(unchecked))
+        return is_marked and self._went_well(self._moves.release(early))
 
     def _check(self) -> bool:
         selection = self._plan.selection
@@ -149,15 +144,12 @@ class _Deploy:
     # -- labels -----------------------------------------------------------------------------------------
 
     def _move_the_rest(self) -> bool:
-        there = {name for name, one in self._moves.told.items() if one.moved}
-        return self._move([one for one in self._plan.survey.releases if one.name not in there])
-
-    def _move(self, members: Sequence[Member]) -> bool:
-        self.receipt.stopped = self._moves.release(members)
-        return self.receipt.stopped is None
+        moved = {name for name, one in self._moves.outcomes.items() if one.moved}
+        rest = [one for one in self._plan.survey.releases if one.name not in moved]
+        return self._went_well(self._moves.release(rest))
 
     def _settle(self) -> None:
-        """Take back what moved or was live before it was checked, unless all of it is released."""
+        """Unless everything is released, undo what moved or went live before it was checked."""
         receipt = self.receipt
         try:
             if receipt.is_released:
@@ -169,22 +161,22 @@ class _Deploy:
         except KeyboardInterrupt:
             receipt.interrupted = True
         finally:
-            receipt.labels = self._moves.all_told
-            receipt.live = self._live.times(receipt.push, self._moves.told, released=receipt.is_released)
+            receipt.labels = self._moves.all_outcomes
+            receipt.live = self._live.times(receipt.push, self._moves.outcomes, released=receipt.is_released)
 
     def _try(self, step: Callable[[], None]) -> None:
-        """Take one step of what is taken back: the others are taken even when it fails."""
+        """Run one step of the undoing; the others run even if it fails."""
         try:
             step()
         except PromptsyncError as error:
             self.receipt.unsettled.append(error.message)
 
     def _remember_rollbacks(self) -> None:
-        """Remember again what was taken back, where nothing new was published after all."""
+        """Restore the record of a rollback where nothing new was published after all."""
         done = self.receipt.push
         sent = {one.name for one in done.published} | {one.name for one in done.failed if one.unknown}
         back = [change.reversed() for change in self._forgotten if change.name not in sent]
         for one in apply_changes(self._project, back) if back else ():
             if not one.moved:
-                where = f"{one.change.label} is gone, and is not back at v{one.change.new}"
+                where = f"{one.change.label} was removed and could not be restored to v{one.change.new}"
                 self.receipt.unsettled.append(f"{one.change.name}: {where}: {one.reason or one.note}")

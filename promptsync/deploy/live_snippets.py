@@ -1,10 +1,9 @@
-"""Snippets that cannot be proven before they are live: what renders them, and what has to be done first."""
+"""Snippets that cannot be checked before they are live: what renders them, and what must happen first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cached_property
 
 from promptsync.compare.histories import read_version
 from promptsync.compare.project import Project
@@ -20,11 +19,11 @@ _LISTED = 10
 
 @dataclass(frozen=True, slots=True)
 class LiveSnippet:
-    """A snippet that prompts render as soon as it is published, or as soon as its label moves.
+    """A snippet that prompts render as soon as it is published or, ``by_label``, as soon as its label moves.
 
-    ``by_label`` tells the second from the first. ``parents`` are the prompts that are served with it;
-    ``before`` is the version that they render until then. ``already`` says that they render the new one
-    since a push, or since a deploy that was stopped: that is ``before`` then.
+    ``parents`` are the live prompts that render it; ``before`` is the version that they render until then.
+    ``already`` says that they render the new one since a push, or since a deploy that was stopped: then
+    ``before`` is that new one.
     """
 
     name: str
@@ -35,35 +34,33 @@ class LiveSnippet:
 
 
 def live_snippets(project: Project, survey: Survey) -> tuple[LiveSnippet, ...]:
-    """Return the snippets that this deploy would make live before their users are proven.
+    """Return the snippets that this deploy would make live before their users are checked.
 
-    Asks the registry who uses each snippet that is released, for prompts of other repositories may.
+    Also fetches who uses each released snippet in other repositories.
     """
     served = _served(project, survey)
+    listed = survey.latest.listing.keys()
     released = {item.name for item in survey.under.items if item.listed is not None}
     by_label = follows_label(survey.label)
     found = []
     for member in survey.releases:
-        usage = _Usage(project, survey, member)
-        if member.latest is not None:
-            users = _users(served, member.name, follows_latest) & set(survey.latest.listing)
-            users |= usage.foreign(follows_latest)
-            if users:
-                names, already = tuple(sorted(users)), not member.publishes
-                found.append(LiveSnippet(member.name, False, names, member.latest, already))
-        if member.released is not None:
-            # the label is where it is until all is proven, and so these would be proven with the old text
-            users = (_users(served, member.name, by_label) & released) | usage.foreign(by_label)
-            if users:
-                names, already = tuple(sorted(users)), member.is_moved
-                found.append(LiveSnippet(member.name, True, names, member.released, already))
+        if member.latest is None:
+            continue
+        foreign = _foreign_references(project, survey, member)
+        users = _users(member.name, follows_latest, served, foreign, live=listed)
+        if users:
+            found.append(LiveSnippet(member.name, False, users, member.latest, not member.publishes))
+        # The label stays where it is until everything is checked, so these would render the old text.
+        users = _users(member.name, by_label, served, foreign, live=released)
+        if users and member.released is not None:
+            found.append(LiveSnippet(member.name, True, users, member.released, member.is_moved))
     return tuple(found)
 
 
 def beforehand(survey: Survey, live: Sequence[LiveSnippet]) -> tuple[Member, ...]:
-    """Return the snippets whose label has to be there before what refers to it is published and proven.
+    """Return the snippets whose label must exist before prompts that refer to it are published and checked.
 
-    Nobody is served with them by that label today, so it may move before the proof, and back if that fails.
+    No live prompt renders them by that label yet, so it may move before the checks, and back if those fail.
     """
     files = survey.latest.worktree.files
     wanted = {
@@ -77,26 +74,24 @@ def beforehand(survey: Survey, live: Sequence[LiveSnippet]) -> tuple[Member, ...
 
 
 def check_live(live: Sequence[LiveSnippet]) -> None:
-    """Raise ``Refused`` when a snippet would be live before it is proven."""
+    """Raise ``Refused`` if a snippet would be live before it is checked."""
     live = [one for one in live if not one.already]
     if not live:
         return
     first = live[0]
-    how = "as soon as its label moves, and not before" if first.by_label else "as soon as it is published"
+    how = "as soon as its label moves" if first.by_label else "as soon as it is published"
     raise Refused(
-        f"the snippet {first.name!r} is rendered by {_named(first.parents)} {how}: "
-        "no gate can prove that beforehand; nothing was released",
-        hint="--live-snippets makes it live first, proves its users, and takes it back if they fail\n"
-        "or refer to a version: "
-        f"@@@{first.name}@version_number:{first.before}@@@ stays as it is until you change it",
-        details=[_line(one) for one in live],
+        f"the snippet {first.name!r} is rendered by {_named(first.parents)} {how}, "
+        "so it cannot be checked beforehand; nothing was released",
+        hint="promptsync deploy --live-snippets  makes it live first, and undoes that if a check fails\n"
+        f"pin the version that renders now: @@@{first.name}@version_number:{first.before}@@@",
+        details=[
+            f"{one.name}, v{one.before}, is referenced {'by its label' if one.by_label else 'unpinned'} "
+            f"by {_named(one.parents)}"
+            for one in live
+        ],
         code="live-snippets",
     )
-
-
-def _line(one: LiveSnippet) -> str:
-    word = "by its label" if one.by_label else "unpinned"
-    return f"{one.name}, v{one.before}, is referenced {word} by {_named(one.parents)}"
 
 
 def _named(names: Sequence[str]) -> str:
@@ -105,7 +100,7 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _served(project: Project, survey: Survey) -> dict[str, Sequence[Reference]]:
-    """Return the references of what applications get: the version under the label, or else the latest."""
+    """Return the references in what applications get: the version under the label, otherwise the latest."""
     files = survey.latest.worktree.files
     under = {item.name: item for item in survey.under.items if item.listed is not None}
     texts: dict[str, Sequence[Reference]] = {}
@@ -119,43 +114,42 @@ def _served(project: Project, survey: Survey) -> dict[str, Sequence[Reference]]:
     return texts
 
 
-def _users(texts: Mapping[str, Sequence[Reference]], snippet: str, follows: Follows) -> set[str]:
-    return set(parents(texts, {snippet: follows}))
+def _users(
+    snippet: str,
+    follows: Follows,
+    served: Mapping[str, Sequence[Reference]],
+    foreign: Mapping[str, Sequence[Reference] | None],
+    *,
+    live: Set[str],
+) -> tuple[str, ...]:
+    """Return the ``live`` and the foreign prompts that render a snippet through such references."""
+    users = set(parents(served, {snippet: follows})) & live
+    for name, references in foreign.items():
+        if references is None or any(one.name == snippet and follows(one) for one in references):
+            users.add(name)
+    return tuple(sorted(users))
 
 
-class _Usage:
-    """Who uses a snippet in other repositories; the registry is asked at most once."""
-
-    def __init__(self, project: Project, survey: Survey, member: Member) -> None:
-        self._project = project
-        self._survey = survey
-        self._member = member
-
-    def foreign(self, follows: Follows) -> set[str]:
-        """Return the prompts without a file here that refer to the snippet in such a way."""
-        return {name for name in self._names if self._renders(name, follows)}
-
-    @cached_property
-    def _names(self) -> list[str]:
-        member, survey = self._member, self._survey
-        files = survey.latest.worktree.files
-        if files[member.name].prompt.template.get("type") != "completion" or member.template_id is None:
-            return []  # nothing else can be a snippet
+def _foreign_references(
+    project: Project, survey: Survey, member: Member
+) -> dict[str, Sequence[Reference] | None]:
+    """Return the references of prompts in other repositories that use a snippet, ``None`` if unknown."""
+    files, listing, prompts = survey.latest.worktree.files, survey.latest.listing, project.registry.prompts
+    if files[member.name].prompt.template.get("type") != "completion" or member.template_id is None:
+        return {}  # only completion prompts can be snippets
+    try:
+        usage = prompts.snippet_usage(member.template_id, member.name)
+    except (Unsupported, NotFound):
+        return {}
+    lists = (usage.get("snippet_usage"), usage.get("label_usage"))
+    entries = [one for found in lists if isinstance(found, list) for one in found]
+    names = {str(one.get("prompt_name")) for one in entries if isinstance(one, dict)} & listing.keys()
+    references: dict[str, Sequence[Reference] | None] = {}
+    for name in sorted(names - {item.name for item in survey.latest.items if item.file is not None}):
+        listed = listing[name]
         try:
-            usage = self._project.registry.prompts.snippet_usage(member.template_id, member.name)
-        except (Unsupported, NotFound):
-            return []
-        lists = (usage.get("snippet_usage"), usage.get("label_usage"))
-        entries = [one for found in lists if isinstance(found, list) for one in found]
-        names = {str(one.get("prompt_name")) for one in entries if isinstance(one, dict)}
-        ours = {item.name for item in survey.latest.items if item.file is not None}
-        return sorted(name for name in names if name in survey.latest.listing and name not in ours)
-
-    def _renders(self, name: str, follows: Follows) -> bool:
-        listed = self._survey.latest.listing[name]
-        try:
-            found = self._project.registry.prompts.get(listed.template_id, name, version=listed.version)
+            found = prompts.get(listed.template_id, name, version=listed.version)
+            references[name] = rendered_in(found.prompt.template)
         except RemoteError:
-            return True  # it uses the snippet, and nobody can tell how
-        references = rendered_in(found.prompt.template)
-        return any(one.name == self._member.name and follows(one) for one in references)
+            references[name] = None
+    return references

@@ -1,4 +1,4 @@
-"""Prompts that say something else because a snippet does: pinned references are what keeps a parent apart."""
+"""What a deploy checks and releases, and the prompts that render a released snippet."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ def follows_label(label: str) -> Follows:
 
 
 def affected(project: Project, label: str, latest: Snapshot, releases: Sequence[Member]) -> dict[str, Way]:
-    """Return the prompts that render a released snippet which says something new, with the way there."""
+    """Return the prompts that render a released snippet unpinned or by its label, with the way there."""
     texts = {
         name: rendered_in(file.prompt.template)
         for name, file in latest.worktree.files.items()
         if project.config.in_scope(name)
     }
-    return parents(texts, {member.name: _rule(label) for member in releases})
-
-
-def _rule(label: str) -> Follows:
-    # What was published by a deploy that was stopped is as unproven as what is published by this one.
     by_label = follows_label(label)
-    return lambda reference: by_label(reference) or follows_latest(reference)
+
+    def renders(reference: Reference) -> bool:
+        # What a stopped deploy published is as unchecked as what this one publishes.
+        return by_label(reference) or follows_latest(reference)
+
+    return parents(texts, {member.name: renders for member in releases})
 
 
 def dependants(
     found: Mapping[str, Way], latest: Snapshot, under: Snapshot, releases: Sequence[Member]
 ) -> tuple[Member, ...]:
-    """Return those of the affected that stay as they are: they are proven again, at what is live."""
+    """Return the affected prompts that are not released; they are checked again at their live version."""
     known = {member.name for member in releases}
-    there = {item.name: item for item in under.items}
+    live = {item.name: item for item in under.items}
     newest = {item.name: item.version for item in latest.items}
     return tuple(
         Member(
@@ -55,7 +55,7 @@ def dependants(
             through=found[name],
         )
         for name in sorted(found)
-        if name not in known and (item := there.get(name)) is not None and item.listed is not None
+        if name not in known and (item := live.get(name)) is not None and item.listed is not None
     )
 
 
@@ -66,9 +66,9 @@ class Member:
     ``released`` is the version under the label (``None``: no label yet), ``latest`` the newest one (``None``:
     not in the registry). ``publishes`` says that a version is published first; ``forced`` that the file does
     not include the latest one: the new one is made from ``parents`` and passes over ``passed_over``.
-    ``pending`` says that it waits since an earlier deploy: no commit of this push touched it. ``through`` are
-    the changed snippets that it renders. ``previous`` is where ``LABEL.previous`` points. ``again`` says that
-    it was rolled back and that somebody wants to release it all the same.
+    ``pending`` says that it is pending from an earlier deploy: no commit of this push touched it. ``through``
+    are the changed snippets that it renders. ``previous`` is where ``LABEL.previous`` points. ``again`` says
+    that it was rolled back and that ``--again`` names it.
     """
 
     name: str
@@ -93,12 +93,12 @@ class Member:
 
     @property
     def forgets(self) -> bool:
-        """Whether an earlier rollback no longer counts: this is a new text, or it is wanted again."""
+        """Whether an earlier rollback no longer counts: this is a new text, or ``again`` is set."""
         return (self.publishes or self.again) and self.was_taken_back
 
     @property
     def is_moved(self) -> bool:
-        """Whether the label points there already: a deploy that was stopped moved it before the checks."""
+        """Whether the label is at that version already: a stopped deploy moved it before the checks."""
         return not self.publishes and self.released == self.latest
 
     @property

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeployOptions:
-    """What the user asked for. ``touched`` are the names that this push changed, ``None`` if unknown, and
-    ``again`` those to release although their release was taken back.
+    """What was requested. ``touched`` are the names that this push changed, ``None`` if unknown, and
+    ``again`` those to release although they were rolled back.
     """
 
     label: str
@@ -43,7 +43,7 @@ class DeployPlan:
 
     ``push`` publishes, ``selection`` checks (``found`` is what the registry has under those names), then the
     label of the releases moves. ``live`` are snippets that are live before they are checked, ``beforehand``
-    those whose label moves first although nobody is served with them by it yet. ``unchecked`` are members
+    those whose label moves first because no live prompt renders them by it yet. ``unchecked`` are members
     that have no checks.
     """
 
@@ -77,7 +77,7 @@ class DeployPlan:
 
     @property
     def is_pending(self) -> bool:
-        """Whether everything to release waits since an earlier deploy: this push touched none of it."""
+        """Whether everything to release is pending from an earlier deploy: this push touched none of it."""
         return bool(self.survey.releases) and all(member.pending for member in self.survey.releases)
 
     @property
@@ -87,23 +87,16 @@ class DeployPlan:
 
     @property
     def fingerprint(self) -> str:
-        """A short word for exactly this plan: what is published, what is checked by what, and every move."""
+        """A short word for exactly this plan: what is published, the checks, and every label move."""
         moves = [
             [member.name, member.released, None if member.publishes else member.version]
             for member in self.survey.releases
         ]
         evaluations = [[one.name, one.min_score] for one in self.selection.evaluations]
         agents = [[one.name, dict(one.input_variables)] for one in self.selection.agents]
-        whole = [
-            self.label,
-            self.workspace,
-            self.push.fingerprint,
-            moves,
-            evaluations,
-            agents,
-            any(not one.already for one in self.live),
-        ]
-        return fingerprint(whole)
+        is_live_first = any(not one.already for one in self.live)
+        pushed = self.push.fingerprint
+        return fingerprint([self.label, self.workspace, pushed, moves, evaluations, agents, is_live_first])
 
 
 def plan_deploy(
@@ -151,15 +144,16 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
     publishing = [member for member in found.releases if member.publishes]
     if not publishing:
         return PushPlan(())
-    asked = PushOptions(
+    forced = [member for member in publishing if member.forced]
+    requested = PushOptions(
         names=tuple(member.name for member in publishing),
         message=options.message,
-        # the version under the label is what this covers, and that was seen
-        force=tuple(member.name for member in publishing if member.forced),
+        # These are made from the version under the label, so that nothing live is lost.
+        force=tuple(member.name for member in forced),
         max_changes=options.max_changes,
-        parents={member.name: member.parents for member in publishing if member.forced},
+        parents={member.name: member.parents for member in forced},
     )
-    return plan_push(project, found.latest, asked)
+    return plan_push(project, found.latest, requested)
 
 
 def _unchecked(found: Survey, without: Collection[str]) -> tuple[str, ...]:

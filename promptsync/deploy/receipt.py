@@ -21,14 +21,14 @@ _HINTS = {
     "raced": "promptsync pull --merge\npromptsync deploy",
     "remote": "promptsync doctor",
 }
-"""What to type after a push that failed within a deploy."""
+"""The commands that continue after a push that failed within a deploy."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveTime:
     """How long a snippet was live before it was checked, in seconds, and what became of it.
 
-    ``taken_back`` says that the text before it is live again; ``note`` says why not, if it should be.
+    ``taken_back`` says that the text before it is live again, ``note`` why it is not although it should be.
     """
 
     name: str
@@ -41,8 +41,8 @@ class LiveTime:
 class DeployReceipt:
     """``is_released`` says that everything passed and that every label points where it should.
 
-    ``labels`` is what became of the label of each release; it is empty if none was to move yet. ``unsettled``
-    is what could not be taken back beside those. ``stopped`` is what stopped the deploy half-way.
+    ``labels`` is what became of the label of each release; it is empty if none was due to move. ``unsettled``
+    is what else could not be undone. ``stopped`` is what stopped the deploy half-way.
     """
 
     plan: DeployPlan
@@ -68,7 +68,7 @@ class DeployReceipt:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is left undone, unchecked or skipped."""
+        """Whether everything was done and checked, and nothing was skipped."""
         return self.error is None
 
     def _interruption(self) -> Interrupted:
@@ -90,7 +90,7 @@ class DeployReceipt:
         names = [one.name for one in self.live if one.note] or [one.change.name for one in self.labels]
         names = names or [member.name for member in self.plan.survey.releases]
         return Incomplete(
-            f"not released, and not everything could be taken back: {notes[0]}",
+            f"not released, and not everything could be undone: {notes[0]}",
             hint=f"promptsync log {shlex.quote(names[0])}\npromptsync deploy",
             details=notes if len(notes) > 1 else (),
             code="not-taken-back",

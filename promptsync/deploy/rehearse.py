@@ -16,21 +16,18 @@ from promptsync.deploy.apply import Gate, apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
-from promptsync.files.config import Config
 from promptsync.files.state.record import Record
 from promptsync.files.worktree import scan
-from promptsync.prompt.prompt import Listed, RemoteVersion
+from promptsync.prompt.prompt import RemoteVersion
 from promptsync.prompt.snippet_graph import publish_order
 from promptsync.prompt.snippets import rendered_in
 from promptsync.registry.address import LOCAL
 
-_WAY = "rehearsal"
-
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What became of it, in the registry at ``url``. ``without`` are the checks that were skipped because the
-    fixtures do not declare them.
+    """What the rehearsal in the registry at ``url`` did. ``without`` are the checks that were skipped because
+    the fixtures do not declare them.
     """
 
     receipt: DeployReceipt
@@ -39,7 +36,7 @@ class Rehearsal:
 
     @property
     def error(self) -> PromptsyncError | None:
-        """The error that the rehearsal ends in, with what to do before there is a deploy."""
+        """The error that the rehearsal ends in, with what to do before the deploy."""
         error = self.receipt.error
         if error is None:
             return None
@@ -57,7 +54,7 @@ class Rehearsal:
 
 @dataclass
 class _Copy(Project):
-    """The working copy with a registry of its own, which it remembers nothing of."""
+    """The working copy with the temporary registry; the working copy's own record stays as it is."""
 
     private: Path | None = None
 
@@ -67,22 +64,23 @@ class _Copy(Project):
 
 
 def rehearse(project: Project, options: DeployOptions, wanted: Selection, gate: Gate) -> Rehearsal:
-    """Deploy to an empty registry that is thrown away, and return what became of it.
+    """Deploy to an empty temporary registry, and return what the deploy did.
 
-    All files are published there, and checked by the checks that are ``wanted``, those of the deploy itself.
-    The registry has the evaluations and agents of the fixtures, those of the project's remote or of any other
-    one, and the snippets that the files refer to by version, or that are of other repositories, with all
-    their versions as they are in the project's registry. Raises what planning a deploy raises.
+    All files are published there and checked by the ``wanted`` checks, those of the deploy itself. The
+    registry has the evaluations and agents of the fixtures (of the project's remote, otherwise of any other
+    remote). It also has the snippets that the files pin or that belong to other repositories, with all their
+    versions in the project's registry. Raises what planning a deploy raises.
     """
+    declared = [remote.fixtures for remote in project.config.remotes.values() if remote.fixtures]
     with tempfile.TemporaryDirectory(prefix="promptsync-") as name:
         directory = Path(name)
         url = f"{LOCAL}{directory / 'registry.db'}"
         copy = _Copy(
             project.config,
-            _WAY,
+            "rehearsal",
             url,
             None,
-            _fixtures(project),
+            project.fixtures or (project.config.root / declared[0] if declared else None),
             project.model,
             project.progress,
             project.on_wait,
@@ -90,22 +88,13 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, gate: 
         copy.private = directory
         with copy:
             _seed(project, copy)
-            asked = replace(
-                options, touched=None, again=(), require_checks=False, live_snippets=True, max_changes=_ALL
+            everything = replace(
+                options, touched=None, again=(), require_checks=False, live_snippets=True, max_changes=10**9
             )
-            plan = plan_deploy(copy, asked, find=lambda registry, selection: Found())
+            plan = plan_deploy(copy, everything, find=lambda registry, selection: Found())
             selection, without = _declared(copy, wanted)
             plan = replace(plan, selection=selection, found=find_checks(copy.registry, selection))
             return Rehearsal(apply_deploy(copy, plan, gate), url, without)
-
-
-_ALL = 10**9
-
-
-def _fixtures(project: Project) -> Path | None:
-    config: Config = project.config
-    given = [remote.fixtures for remote in config.remotes.values() if remote.fixtures]
-    return project.fixtures or (config.root / given[0] if given else None)
 
 
 def _seed(project: Project, copy: Project) -> None:
@@ -123,20 +112,14 @@ def _seed(project: Project, copy: Project) -> None:
         read = (read_version(project, listing[name], number) for number in numbers)
         versions[name] = [one for one in read if one is not None]
         waiting |= {used for one in versions[name] for used in _needs(one)}
-    for level in publish_order(
-        {name: {used for one in read for used in _needs(one)} for name, read in versions.items()}
-    ):
-        for name in level:
-            for one in versions[name]:
-                done = copy.registry.prompts.publish(one.prompt, message=one.message or f"v{one.version}")
-            if name not in files and versions[name]:
-                _seed_labels(project, copy, listing[name], done.template_id)
-
-
-def _seed_labels(project: Project, copy: Project, listed: Listed, template_id: int) -> None:
-    """Give a snippet of another repository the labels that the files may refer to it by."""
-    for label in labels_of_prompt(project, listed).values():
-        copy.registry.labels.set(template_id, listed.name, label.name, label.version, None)
+    needs = {name: {used for one in read for used in _needs(one)} for name, read in versions.items()}
+    for name in (name for level in publish_order(needs) for name in level):
+        for one in versions[name]:
+            done = copy.registry.prompts.publish(one.prompt, message=one.message or f"v{one.version}")
+        if name not in files and versions[name]:
+            # The files may refer to a snippet of another repository by its labels.
+            for label in labels_of_prompt(project, listing[name]).values():
+                copy.registry.labels.set(done.template_id, name, label.name, label.version, None)
 
 
 def _needs(one: RemoteVersion) -> set[str]:

@@ -20,19 +20,19 @@ from promptsync.files.errors import InvalidFile
 from promptsync.prompt.labels import previous_name, unchecked_name
 
 _IN_WAY = {
-    State.DIVERGED: "was changed here, and under the label",
-    State.RENAMED_REMOTELY: "has another name in the registry now",
+    State.DIVERGED: "changed in your files and in the version under the label",
+    State.RENAMED_REMOTELY: "has another name in the registry",
     State.DELETED_REMOTELY: "was archived in the registry",
 }
 _SKIPPED = {
     State.BEHIND: "the label is at a version that this commit does not include; "
     "git pull or promptsync pull brings it",
-    State.ALTERED: "the registry keeps it differently from what it was given; promptsync diff shows how",
+    State.ALTERED: "the registry returned it differently from what was sent; promptsync diff shows how",
 }
 
 
 class InTheWay(Refused):
-    """Prompts that nobody can release without losing what is live; ``items`` are theirs."""
+    """Prompts whose release would lose a version that is live; ``items`` are theirs."""
 
     code = "diverged"
 
@@ -49,13 +49,12 @@ def survey(
     allow_dirty: bool = False,
     again: Collection[str] = (),
 ) -> Survey:
-    """Return what a deploy to ``label`` has to do, and what it leaves.
+    """Return what a deploy to ``label`` has to do, and what it skips.
 
-    ``touched`` are the names that this push changed, ``None`` when nobody can tell; ``again`` those that are
-    released although their release was taken back. Raises ``InvalidFile`` for files that cannot be read,
-    ``NoSuchPrompt`` for names that nobody has, ``InTheWay`` for prompts that nobody can release without
-    losing a version that is live, ``Refused`` for uncommitted changes, and where the visible git history
-    cannot tell who changed what.
+    ``touched`` are the names that this push changed, ``None`` if unknown; ``again`` those that are released
+    although they were rolled back. Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt`` for
+    unknown names, ``InTheWay`` for prompts whose release would lose a version that is live, ``Refused`` for
+    uncommitted changes, and where the visible git history does not show who changed what.
     """
     latest = gather(project)
     if latest.problems:
@@ -108,7 +107,7 @@ class _Survey:
         self.deleted: list[str] = []
 
     def look(self) -> None:
-        """Fill the lists. Raises ``Refused`` for what is in the way."""
+        """Fill the lists. Raises ``InTheWay``."""
         for name, item in self._latest.items():
             under = self._under.get(name)
             if under is None:
@@ -116,22 +115,31 @@ class _Survey:
             if item.file is None:
                 if under.state in (State.DELETED_LOCALLY, State.DIVERGED):
                     self.deleted.append(name)
-            elif under.state is not State.IN_SYNC or _has_other_tags(item) or name in self._unchecked:
+                continue
+            has_other_tags = item.state is State.AHEAD and item.digest == item.remote_digest
+            if under.state is not State.IN_SYNC or has_other_tags or name in self._unchecked:
                 self._place(under, item)
         self._refuse()
         self._hold()
 
     def _place(self, under: Item, item: Item) -> None:
-        """Decide about a prompt whose label says something else than its file."""
+        """Decide about a prompt whose file differs from the version under its label."""
         has_label = under.listed is not None
         if has_label and (under.version or 0) > (item.version or 0) and item.listed is not None:
-            raise _moved_meanwhile(under, item)
+            raise Refused(
+                f"the registry changed while it was read ({item.name}: v{item.version} was the latest, and "
+                f"then the label was at v{under.version}); nothing was released",
+                hint="promptsync deploy",
+                code="remote-moved",
+            )
         if item.state in (State.RENAMED_REMOTELY, State.DELETED_REMOTELY):
             self._in_way.append((item, _IN_WAY[item.state]))
         elif has_label and under.state is State.DIVERGED:
             self._in_way.append((under, _IN_WAY[State.DIVERGED]))
         elif not has_label and item.state is State.DIVERGED and item.base is None:
-            self._in_way.append((item, "changed here and in the registry, and nobody knows since when"))
+            self._in_way.append(
+                (item, "changed in your files and in the registry, and it is unknown since when")
+            )
         elif has_label and under.state in _SKIPPED:
             self._pass(item.name, under.state)
         elif item.state is State.ALTERED:
@@ -155,47 +163,45 @@ class _Survey:
             publishes=publishes,
             forced=forced,
             parents=parents,
-            passed_over=_passed_over(item, parents) if forced else (),
+            passed_over=tuple(range(max(parents, default=0) + 1, (item.version or 0) + 1)) if forced else (),
             pending=self._touched is not None and item.name not in self._touched,
         )
 
     def _is_touched(self, name: str) -> bool:
-        # where nobody can tell, leaving something is told as strictly as if it had been asked for
+        # If it is unknown what this push changed, every prompt counts as touched.
         return self._touched is None or name in self._touched
 
     def _refuse(self) -> None:
         if not self._in_way:
             return
         item, why = self._in_way[0]
-        more = f" (and {len(self._in_way) - 1} more)" if len(self._in_way) > 1 else ""
-        raise InTheWay(
-            f"{item.name!r} {why}{more}; nothing was released",
-            hint=self._way_out(item),
-            details=[f"{other.name}: {reason}" for other, reason in self._in_way]
-            if len(self._in_way) > 1
-            else (),
-            items=[item for item, _ in self._in_way],
-        )
+        items = [one for one, _ in self._in_way]
+        more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
+        details = [f"{one.name}: {reason}" for one, reason in self._in_way] if more else ()
+        message = f"{item.name!r} {why}{more}; nothing was released"
+        raise InTheWay(message, hint=self._way_out(item), details=details, items=items)
 
     def _way_out(self, item: Item) -> str:
         name, latest = shlex.quote(item.name), self._latest[item.name]
         if item.state is State.DELETED_REMOTELY:
-            return f"promptsync push --restore {name} publishes it again\nor delete its file, and commit that"
+            return f"promptsync push --restore {name}  publishes it again\nor delete its file and commit that"
         if item.state is State.RENAMED_REMOTELY:
-            return f"give its file the line  name: {item.renamed_to}\nor rename it back in the registry"
+            return (
+                f"set name: {item.renamed_to} in {item.path}\nor rename it back in the PromptLayer dashboard"
+            )
         under = self._under[item.name].listed is not None
         seen = f" --label {shlex.quote(self._label)}" if under else ""
-        # what is live may lie below a version that passed it over, and that the file agrees with
+        # The live version may be one that the latest version passed over, and the file may equal the latest.
         how = "--passed-over" if latest.state in (State.IN_SYNC, State.AHEAD) else "--merge"
         return (
-            f"promptsync diff {name}{seen} shows both changes\n"
-            f"promptsync pull {how} {name} brings the registry's into the file; commit that, then deploy"
+            f"promptsync diff {name}{seen}  shows both changes\n"
+            f"promptsync pull {how} {name}  writes the registry's into the file; commit that, then deploy"
         )
 
-    # -- releases that were taken back ------------------------------------------------------------------
+    # -- releases that were rolled back -----------------------------------------------------------------
 
     def _hold(self) -> None:
-        """Part off what was released before and taken back: the label says more than the file then."""
+        """Put on hold what was released before and then rolled back."""
         remembered = previous_name(self._label)
         if remembered is None or not any(member.released is not None for member in self.releases):
             return
@@ -212,7 +218,7 @@ class _Survey:
         self.releases = released
 
     def _released_before(self, member: Member) -> int | None:
-        """Return the newest version above the label that says what the file says."""
+        """Return the newest version above the label that has the text of the file."""
         item = self._latest[member.name]
         if not member.publishes:
             return member.latest
@@ -226,7 +232,7 @@ class _Survey:
 
 
 def _without_tags(item: Item) -> Item:
-    """Return an item with the state of its text alone: tags belong to a prompt, and no label to them."""
+    """Return an item with the state of its text alone: tags belong to a prompt, not to a version."""
     decision = item.history.decision if item.history is not None else None
     if decision is None or item.file is None or item.state is State.IN_SYNC:
         return item
@@ -234,37 +240,19 @@ def _without_tags(item: Item) -> Item:
 
 
 def _parents(under: Item, item: Item) -> tuple[int, ...]:
-    """Return the versions that a release includes which was not made from the latest one."""
+    """Return the versions that a release includes if it is not made from the latest one."""
     if under.listed is not None:
-        # where the two sides agree nobody looked further
+        # There is no decision where both sides are equal.
         decision = under.history.decision if under.history is not None else None
         return decision.pull if decision is not None else (under.listed.version,)
     decision = item.history.decision if item.history is not None else None
     return decision.force if decision is not None else ()
 
 
-def _passed_over(item: Item, parents: Sequence[int]) -> tuple[int, ...]:
-    """Return the versions right below a new one that it passes over."""
-    return tuple(range(max(parents, default=0) + 1, (item.version or 0) + 1))
-
-
-def _has_other_tags(item: Item) -> bool:
-    return item.state is State.AHEAD and item.digest == item.remote_digest
-
-
-def _moved_meanwhile(under: Item, item: Item) -> Refused:
-    return Refused(
-        f"the registry moved while it was read ({item.name}: v{item.version} was the latest, and then the "
-        f"label was at v{under.version}); nothing was released",
-        hint="run promptsync deploy again: it looks anew",
-        code="remote-moved",
-    )
-
-
 def _check_committed(snapshots: Sequence[Snapshot], releases: Sequence[Member]) -> None:
     if not all(snapshot.has_history for snapshot in snapshots):
         return
-    # where the two sides agree nobody looked at git
+    # Items that are in sync were not looked up in git.
     items = {item.name: item for one in snapshots for item in one.items if item.state is not State.IN_SYNC}
     dirty = [member for member in releases if member.name in items and items[member.name].origin.dirty]
     if dirty:

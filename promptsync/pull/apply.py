@@ -1,8 +1,7 @@
-"""Carries out the plan of a pull: each file whole or not at all, and the record after the files."""
+"""Carries out the plan of a pull: writes each file whole or not at all, and the record last."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -49,20 +48,18 @@ class PullReceipt:
         return self.error.exit_code if self.error is not None else 0
 
 
-def apply_pull(
-    project: Project, plan: PullPlan, *, now: Callable[[], datetime] = datetime.now
-) -> PullReceipt:
-    """Write what ``plan`` says and return what was written, also after Ctrl-C or a disk that refused.
+def apply_pull(project: Project, plan: PullPlan) -> PullReceipt:
+    """Write the files of ``plan`` and return what was written, even after Ctrl-C or an error of the disk.
 
-    The caller holds the lock of the working copy. Raises ``Refused`` when a file changed since it was read,
-    ``PromptsyncError`` when the disk refuses: nothing was written then.
+    The caller holds the lock of the working copy. Raises ``Refused`` if a file changed since it was read, and
+    ``PromptsyncError`` if a file cannot be written, both only if nothing was written.
     """
     planned: list[Write | Delete] = [*plan.writes, *plan.deletes]
     for one in planned:
         _check_unchanged(project, one)
     receipt = PullReceipt(plan)
     try:
-        _write_all(project, plan, receipt, f"{now():%Y%m%dT%H%M%S}")
+        _write_all(project, plan, receipt)
     except KeyboardInterrupt:
         receipt.interrupted = True
     except PromptsyncError as error:
@@ -74,7 +71,8 @@ def apply_pull(
     return receipt
 
 
-def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt, stamp: str) -> None:
+def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt) -> None:
+    stamp = f"{datetime.now():%Y%m%dT%H%M%S}"
     total = len(plan.writes) + len(plan.deletes)
 
     def replace(one: Write) -> None:
@@ -86,7 +84,7 @@ def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt, stamp: st
         project.progress("Writing files", len(receipt.written), total)
 
     try:
-        # each waits until it is safe on the disk, and the disk takes several at a time
+        # Each write waits until the file is safe on the disk, so several run at a time.
         for_each(replace, plan.writes)
     finally:
         receipt.written = sorted(receipt.written, key=lambda one: one.path)
@@ -95,21 +93,17 @@ def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt, stamp: st
         _check_unchanged(project, gone)
         if gone.backup:
             receipt.backups[gone.name] = backup(project.root, gone.path, stamp)
-        _delete(project, gone, receipt)
-
-
-def _delete(project: Project, gone: Delete, receipt: PullReceipt) -> None:
-    try:
-        delete(project.root, gone.path, within=project.config.prompts)
-        receipt.deleted.append(gone)
-    except KeyboardInterrupt:
-        if gone not in receipt.deleted and _present(project, gone.path) is None:
+        try:
+            delete(project.root, gone.path, within=project.config.prompts)
             receipt.deleted.append(gone)
-        raise
+        except KeyboardInterrupt:
+            if gone not in receipt.deleted and _present(project, gone.path) is None:
+                receipt.deleted.append(gone)
+            raise
 
 
 def _present(project: Project, path: str) -> str | None:
-    """Return what a file holds now, ``None`` when there is none."""
+    """Return the present content of a file, ``None`` if it does not exist."""
     place = project.root / path
     try:
         return place.read_bytes().decode("utf-8") if place.exists() or place.is_symlink() else None

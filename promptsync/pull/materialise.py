@@ -1,4 +1,4 @@
-"""Puts given versions of prompts into files: for looking at what ``prod`` runs, or for a build."""
+"""Writes specified versions of prompts into files: to look at what ``prod`` runs, or for a build."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def plan_materialise(
     *,
     label: str | None,
     version: int | None,
-    theirs: Sequence[str] = (),
+    theirs: Sequence[str],
 ) -> PullPlan:
     """Return the writes that put the versions under ``label``, or ``version`` of one prompt, into the files.
 
-    Only files are written whose present content is committed or is a version of the registry, so that nothing
-    can be lost; others are refused unless ``theirs`` names them, which keeps a backup.
+    A file is replaced only if its present content is committed or is a version of the registry, so that
+    nothing is lost. Others are refused unless ``theirs`` names them, which keeps a backup.
     """
     snapshot = gather(project)
     if snapshot.problems:
@@ -52,28 +52,25 @@ def plan_materialise(
         raise Refused(
             f"{listed}: the text in the file is neither committed nor a version of the registry; "
             "nothing was written",
-            hint=f"commit it, or take the version all the same: --theirs {unsafe[0].name} (keeps a backup)",
+            hint=f"commit it, or replace it with --theirs {shlex.quote(unsafe[0].name)} (keeps a backup)",
             code="uncommitted",
         )
     paths = paths_for_new(snapshot.worktree, [item.name for item in items if item.file is None])
     writes = []
     for item in items:
         found = targets[item.name]
+        if item.state is State.IN_SYNC and found.version == item.version:
+            continue  # the file has this version already, and does not need ``synced:``
         one = render(
             project, item, found, paths.get(item.name), keep=item.name in theirs, heads=(found.version,)
         )
-        if one.old != one.new and not _says_so_already(item, found):
+        if one.old != one.new:
             writes.append(one)
     return PullPlan(tuple(sorted(writes, key=lambda one: one.path)))
 
 
 def _is_safe(item: Item) -> bool:
     return item.file is None or item.state in _SAFE or not item.origin.dirty
-
-
-def _says_so_already(item: Item, found: RemoteVersion) -> bool:
-    """Whether the file is the latest version already: nothing is written then, not even ``synced:``."""
-    return item.state is State.IN_SYNC and found.version == item.version
 
 
 def _targets(
@@ -91,7 +88,7 @@ def _targets(
 
 
 def _at(listed: Listed, version: int | None) -> Listed:
-    """Return a prompt at one of its versions. Raises ``UsageError`` for a version that is yet to come."""
+    """Return a prompt at one of its versions. Raises ``UsageError`` for a version after the latest one."""
     if version is None:
         return listed
     if version > listed.version:
@@ -116,42 +113,32 @@ def export(
     *,
     label: str | None,
     version: int | None,
-    dry_run: bool = False,
+    dry_run: bool,
 ) -> list[tuple[str, RemoteVersion]]:
-    """Write prompts below another directory, without any trace in the working copy; nothing is deleted.
+    """Write prompts below another directory; nothing is recorded in the working copy, nothing is deleted.
 
-    Returns the path below ``directory`` and the version of each. Raises ``UsageError`` when a name is not
-    there, nothing has the label, or the files would be among the working copy's own.
+    Returns the path below ``directory`` and the version of each. Raises ``UsageError`` if a name does not
+    exist, if no prompt has the label, or if the files would be among the working copy's own.
     """
     listed = [one for one in list_all(project, label=label) if project.config.in_scope(one.name)]
     names = expanded((one.name for one in listed), names)
     _check_listed(names, [one.name for one in listed], label)
     chosen = [one for one in listed if not names or one.name in names]
     if not chosen:
-        raise UsageError("there is nothing to write", hint="promptsync ls-remote shows what there is")
+        raise UsageError("there is no prompt to write", hint="promptsync ls-remote")
     found = read_all(project, [_at(one, version) for one in chosen])
-    paths = _paths(chosen)
-    _check_apart(project, [directory, *(directory / path for path in paths.values())])
+    paths: dict[str, str] = {}
+    for name in sorted(found):
+        paths[name] = path_for(name, list(paths.values()))
+    own = (project.root / project.config.prompts).resolve()
+    targets = [directory, *(directory / path for path in paths.values())]
+    if any(target.resolve().is_relative_to(own) for target in targets):
+        raise UsageError(
+            f"--output would write into {own}, which holds the files of this working copy",
+            hint="pass another directory, or leave out --output to pull into the working copy",
+        )
     texts = {name: render_new(one.prompt, Local()) for name, one in sorted(found.items())}
     if not dry_run:
         for name, text in texts.items():
             write(directory, paths[name], text)
     return [(paths[name], found[name]) for name in texts]
-
-
-def _check_apart(project: Project, targets: Sequence[Path]) -> None:
-    own = (project.root / project.config.prompts).resolve()
-    if any(target.resolve().is_relative_to(own) for target in targets):
-        raise UsageError(
-            f"--output would write into {own}, among the files that are synchronised",
-            hint="give another directory; without --output pull writes the files of this working copy",
-        )
-
-
-def _paths(listed: Sequence[Listed]) -> dict[str, str]:
-    taken: list[str] = []
-    paths: dict[str, str] = {}
-    for name in sorted(one.name for one in listed):
-        paths[name] = path_for(name, taken)
-        taken.append(paths[name])
-    return paths

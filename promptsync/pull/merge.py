@@ -1,4 +1,4 @@
-"""Merges prompts that changed on both sides with the version that both last agreed on. Writes nothing."""
+"""Merges prompts that changed on both sides, from the last version that both include. Writes nothing."""
 
 from __future__ import annotations
 
@@ -39,29 +39,21 @@ class MergeConflict(Refused):
     code = "merge-conflict"
 
     def __init__(self, unmerged: Sequence[Unmerged], *, marked: bool) -> None:
-        first = unmerged[0]
+        self.unmerged = tuple(unmerged)
+        fields = sum(len(one.conflicts) for one in unmerged)
+        places = f"{fields} place" if fields == 1 else f"{fields} places"
+        self.reason = f"both sides changed the same text in {places}"
+        """Why these prompts do not merge."""
+        if all(one.is_passed_over for one in unmerged):
+            self.reason = f"versions that were passed over do not merge in {places}"
         names = ", ".join(repr(one.name) for one in unmerged[:3])
         more = f" and {len(unmerged) - 3} more" if len(unmerged) > 3 else ""
-        message = f"{names}{more}: {_what(unmerged)}"
+        message = f"{names}{more}: {self.reason}"
         if marked:
-            hint = f"edit {first.path}: choose a side and delete the marker lines\npromptsync push"
+            hint = f"edit {unmerged[0].path}: choose a side and delete the marker lines\npromptsync push"
             super().__init__(f"{message}; the files have conflict markers", hint=hint)
         else:
             super().__init__(f"{message}; nothing was written", hint=_ways_out(unmerged))
-        self.unmerged = tuple(unmerged)
-
-    @property
-    def reason(self) -> str:
-        """Why these prompts do not merge."""
-        return _what(self.unmerged)
-
-
-def _what(unmerged: Sequence[Unmerged]) -> str:
-    fields = sum(len(one.conflicts) for one in unmerged)
-    places = f"{fields} place" if fields == 1 else f"{fields} places"
-    if all(one.is_passed_over for one in unmerged):
-        return f"versions that were passed over do not merge in {places}"
-    return f"both sides changed the same text in {places}"
 
 
 def _ways_out(unmerged: Sequence[Unmerged]) -> str:
@@ -96,12 +88,12 @@ def merge_all(
     remote: Mapping[str, RemoteVersion],
     *,
     markers: bool,
-    partial: bool = False,
+    partial: bool,
 ) -> Merged:
     """Merge each item's file with the registry's version.
 
-    Raises ``MergeConflict`` when one of them does not merge, unless ``markers`` are wanted and can show all
-    conflicts of all prompts. With ``partial`` those are left that do not merge.
+    Raises ``MergeConflict`` if one of them does not merge, unless ``markers`` are wanted and can show all its
+    conflicts. With ``partial``, prompts that do not merge are skipped.
     """
     merges = {item.name: _merge(item, remote[item.name]) for item in items}
     unmerged = [
@@ -124,9 +116,9 @@ def merge_all(
 def parted(
     unmerged: Sequence[Unmerged], *, markers: bool, partial: bool
 ) -> tuple[tuple[Unmerged, ...], tuple[Unmerged, ...]]:
-    """Part what does not merge into what gets conflict markers and what is left.
+    """Split what does not merge into what gets conflict markers and what is skipped.
 
-    Raises ``MergeConflict`` where something would be left, unless ``partial``.
+    Raises ``MergeConflict`` if something would be skipped, unless ``partial``.
     """
     marked = tuple(one for one in unmerged if markers and one.markable)
     left = tuple(one for one in unmerged if one not in marked)

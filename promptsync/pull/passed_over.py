@@ -1,4 +1,4 @@
-"""Brings versions that were passed over into what a pull writes. Writes nothing.
+"""Adds versions that were passed over to what a pull writes. Writes nothing.
 
 A version is passed over while neither the newest one nor the files include it.
 """
@@ -38,7 +38,7 @@ def listed(numbers: Iterable[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What became of passed-over versions: ``found`` are those that the writes answer for.
+    """What becomes of passed-over versions: ``found`` are those that the writes bring in or exclude for good.
 
     ``marked`` get conflict markers, ``left`` do not merge.
     """
@@ -53,11 +53,11 @@ def bring_passed_over(
     items: Sequence[Item],
     writes: dict[str, Write],
     options: PullOptions,
-    marked: Collection[str] = (),
+    marked: Collection[str],
 ) -> Brought:
-    """Make ``writes`` answer for the passed-over versions of ``items``: with their text, or without.
+    """Make ``writes`` include the passed-over versions of ``items``, with their text or without.
 
-    ``marked`` are the writes that hold conflict markers. Raises ``MergeConflict`` where a version does not
+    ``marked`` are the writes that hold conflict markers. Raises ``MergeConflict`` if a version does not
     merge, unless ``partial``.
     """
     if options.passed_over is None:
@@ -65,12 +65,20 @@ def bring_passed_over(
     by_name = {item.name: item for item in items}
     merged: dict[str, _Merged] = {}
     for name, found in find_passed_over(project, items).items():
-        text = _text(by_name[name], writes.get(name))
+        file, planned = by_name[name].file, writes.get(name)
+        assert file is not None
+        text = planned.prompt if planned is not None else file.prompt
         if options.passed_over:
             merged[name] = _with_versions(text, found, markable=name not in marked)
         else:
             merged[name] = _Merged(found, text)
-    unmerged = [_unmerged(by_name[name], one) for name, one in merged.items() if one.conflicts]
+    unmerged = [
+        Unmerged(
+            name, by_name[name].path or "", one.found.versions[-1].version, one.conflicts, True, one.markable
+        )
+        for name, one in merged.items()
+        if one.conflicts
+    ]
     markers, left = parted(unmerged, markers=options.markers, partial=options.partial)
     for gone in left:
         writes.pop(gone.name, None)
@@ -84,9 +92,9 @@ def bring_passed_over(
 
 @dataclass(frozen=True, slots=True)
 class PassedOverVersions:
-    """What one prompt has of them: ``versions`` are merged one after the other.
+    """The passed-over versions of one prompt: ``versions`` are merged one after the other.
 
-    ``includes`` are the versions that a text includes which has them all.
+    ``includes`` are the versions that a text with all of them includes.
     """
 
     versions: tuple[PassedOver, ...]
@@ -103,10 +111,14 @@ class PassedOverVersions:
 def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, PassedOverVersions]:
     """Return by name what was passed over, for the prompts that have a file.
 
-    The message of every version is read, once. Raises ``Refused`` where a clone is too shallow to tell what
-    the files include, ``RemoteError``.
+    Reads the message of each version, once. Raises ``RemoteError``, and ``Refused`` if the clone is too
+    shallow to show what the files include.
     """
-    wanted = {item.name: _history(project, item) for item in items if _may_have(item)}
+    wanted = {
+        item.name: _history(project, item)
+        for item in items
+        if item.file is not None and item.listed is not None and item.state not in _UNSETTLED
+    }
     histories = Histories(project, wanted)
     found = histories.passed_over(list(wanted))
     if found and project.history is not None and project.history.shallow:
@@ -118,9 +130,9 @@ def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, Passe
 
 
 def passed_over_by_latest(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
-    """Return by name the versions that the latest one passed over, as far as its own message tells.
+    """Return by name the versions that the latest one passed over, as far as its own message says.
 
-    The registry is asked only where two publishes raced. Raises ``RemoteError``.
+    Sends requests only where two publishes raced. Raises ``RemoteError``.
     """
     found = {}
     for item in items:
@@ -149,15 +161,10 @@ def _passed_over_by(project: Project, listed: Listed) -> tuple[int, ...]:
                     versions[number] = Version(number, None)
                 else:
                     versions[number] = Version(number, digest(found.prompt), found.message)
-    # what raced with the very same text was not passed over
+    # A version with the very same text was not passed over.
     return tuple(
         one for one in sorted(numbers) if one not in versions or versions[one].digest != latest.digest
     )
-
-
-def _may_have(item: Item) -> bool:
-    """Whether a prompt may have such versions: one that was never here is imported as it is."""
-    return item.file is not None and item.listed is not None and item.state not in _UNSETTLED
 
 
 def _history(project: Project, item: Item) -> History:
@@ -169,20 +176,8 @@ def _history(project: Project, item: Item) -> History:
     return History(item.name, item.file, item.digest, item.listed, item.listed.version, lineage)
 
 
-def _text(item: Item, write: Write | None) -> Prompt:
-    """Return what the file would say without what was passed over."""
-    assert item.file is not None
-    return write.prompt if write is not None else item.file.prompt
-
-
-def _unmerged(item: Item, one: _Merged) -> Unmerged:
-    return Unmerged(
-        item.name, item.path or "", one.found.versions[-1].version, one.conflicts, True, one.markable
-    )
-
-
 def _write(project: Project, item: Item, one: _Merged, write: Write | None) -> Write:
-    """Return the write of a text with passed-over versions; one that nobody else holds is backed up."""
+    """Return the write of a text with passed-over versions; a text that only the file has is backed up."""
     item = replace(item, history=one.found.history)
     includes = one.found.includes
     if write is None and digest(one.prompt) == item.digest:
@@ -202,7 +197,7 @@ class _Merged:
 
 
 def _with_versions(text: Prompt, found: PassedOverVersions, *, markable: bool) -> _Merged:
-    """Merge a text with passed-over versions: what they changed, and it does not have, comes in."""
+    """Merge what passed-over versions changed into a text."""
     from promptsync.prompt.merge import merge
 
     prompt, history = text, found.history
@@ -211,9 +206,9 @@ def _with_versions(text: Prompt, found: PassedOverVersions, *, markable: bool) -
         version = history.remote.get(lost.version)
         if version is None:
             continue
-        # markers cannot stand around markers
+        # Conflict markers cannot be nested.
         markable = markable and not conflicts
-        # tags belong to the prompt, and have no part in its versions
+        # Tags belong to the prompt, not to its versions.
         base = history.text(lost.base) if lost.base is not None else None
         base = replace(base, tags=text.tags) if base is not None else None
         one = merge(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from promptsync.compare.conflict import Conflict, reason
 from promptsync.compare.decide import too_shallow
+from promptsync.compare.origin import is_uncommitted
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.compare.select import matching
@@ -23,22 +25,22 @@ from promptsync.pull.write import (
     Delete,
     PullOptions,
     Write,
-    deletion,
+    is_only_here,
     kept,
     last_files,
-    merged_write,
     read_all,
     render,
     restore,
+    rewritten,
 )
 from promptsync.registry.errors import NotFound
 
-_TAKEN = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)
+_PULLED = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A prompt that a partial pull leaves although the registry has something for it, and why.
+    """A prompt that a partial pull skips although the registry has a change for it, and why.
 
     ``refusal`` is what a pull that is not partial ends in.
     """
@@ -54,8 +56,8 @@ class PullPlan:
     """Everything a pull will write, rendered.
 
     ``marked`` are the prompts whose files get conflict markers. ``passed_over`` are versions that were passed
-    over and that the writes bring in or, as the ``options`` say, leave out for good. ``blocked`` are left by
-    a partial pull, those of them that do not merge are ``unmerged`` as well.
+    over and that the writes bring in or, as the ``options`` say, leave out for good. ``blocked`` are skipped
+    by a partial pull, and those of them that do not merge are ``unmerged`` as well.
     """
 
     writes: tuple[Write, ...] = ()
@@ -83,7 +85,7 @@ class PullPlan:
 
     @property
     def error(self) -> PromptsyncError | None:
-        """The error that a pull ends in which does all of this: what it leaves for somebody to settle."""
+        """The error that a pull with this plan ends in, because conflicts remain."""
         if self.marked:
             return MergeConflict(self.marked, marked=True)
         if not self.blocked:
@@ -92,21 +94,16 @@ class PullPlan:
         what = f"{first.name!r} was skipped: {first.reason}"
         if len(self.blocked) > 1:
             what = f"{len(self.blocked)} prompts were skipped; first: {first.name!r}: {first.reason}"
-        return Refused(
-            what,
-            hint=first.refusal.hint,
-            code=first.refusal.code,
-        )
+        return Refused(what, hint=first.refusal.hint, code=first.refusal.code)
 
 
 def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> PullPlan:
     """Return what a pull will write.
 
-    Raises ``InvalidFile`` while a file cannot be read, ``Conflict`` while a chosen prompt changed on both
-    sides (unless ``theirs`` or ``ours`` names it, or it is merged), ``MergeConflict`` when one does not
-    merge; neither of them for a ``partial`` pull.
-    ``UsageError`` for unknown names, ``RemoteError``, ``Refused`` where a clone is too shallow to tell a
-    prompt that was deleted from one that is new.
+    Raises ``InvalidFile`` if a file cannot be read, ``UsageError`` for unknown names, ``RemoteError``, and
+    ``Refused`` if the clone is too shallow to distinguish a deleted prompt from a new one. Unless the pull is
+    ``partial``, raises ``Conflict`` for a prompt that changed on both sides and that is neither merged nor
+    named by ``theirs`` or ``ours``, and ``MergeConflict`` for one that does not merge.
     """
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
@@ -116,12 +113,19 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     items = snapshot.only(chosen)
     _check_ours(items, options)
     apart = [item for item in items if _is_apart(item, {*options.theirs, *options.ours})]
-    conflicts = [item for item in apart if not (options.merge and _is_mergeable(item))]
+    merging = [
+        item
+        for item in apart
+        if options.merge
+        and item.state is State.DIVERGED
+        and item.file is not None
+        and item.listed is not None
+    ]
+    conflicts = [item for item in apart if item not in merging]
     if conflicts and not options.partial:
         raise Conflict(conflicts, "pull")
-    wanted = [item for item in items if _is_taken(item, options)]
+    wanted = [item for item in items if _is_pulled(item, options)]
     _check_not_deleted(project, wanted, chosen)
-    merging = [item for item in apart if item not in conflicts]
     writes, marked, left = _writes(project, snapshot, wanted, merging, options)
     writes |= {
         item.name: kept(project, item)
@@ -132,7 +136,14 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     open_items = [item for item in items if item.name not in stuck]
     brought = bring_passed_over(project, open_items, writes, options, {one.name for one in marked})
     blocked = _blocked(conflicts, [*left, *brought.left])
-    deletes = [deletion(project, item) for item in items if options.prune and _is_prunable(item)]
+    deletes = [
+        Delete(item.name, item.file.path, item.file.text, backup=is_uncommitted(project, item.file))
+        for item in items
+        if options.prune
+        and item.state is State.DELETED_REMOTELY
+        and item.file is not None
+        and not item.origin.dirty
+    ]
     done = {*writes, *(one.name for one in deletes), *(one.name for one in blocked)}
     return PullPlan(
         writes=tuple(sorted(writes.values(), key=lambda one: one.path)),
@@ -153,19 +164,19 @@ def _writes(
     merging: Sequence[Item],
     options: PullOptions,
 ) -> tuple[dict[str, Write], Sequence[Unmerged], Sequence[Unmerged]]:
-    """Return the writes of what is taken and merged, what gets conflict markers, and what does not merge."""
-    taken = {item.name: item for item in wanted}
+    """Return the writes of what is pulled and merged, what gets conflict markers, and what does not merge."""
+    pulled = {item.name: item for item in wanted}
     last = last_files(project, wanted)
-    wishes = {name: file.path for name, file in last.items()}
-    paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None], wishes)
+    old_paths = {name: file.path for name, file in last.items()}
+    paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None], old_paths)
     writes: dict[str, Write] = {}
 
     def prepare(name: str, found: RemoteVersion) -> None:
         if name in last:
-            writes[name] = restore(project, taken[name], found, last[name], paths[name])
-        elif name in taken:
+            writes[name] = restore(project, pulled[name], found, last[name], paths[name])
+        elif name in pulled:
             keep = name in options.theirs
-            writes[name] = render(project, taken[name], found, paths.get(name), keep=keep)
+            writes[name] = render(project, pulled[name], found, paths.get(name), keep=keep)
 
     listed = [item.listed for item in (*wanted, *merging) if item.listed is not None]
     remote = read_all(project, listed, then=prepare)
@@ -173,8 +184,9 @@ def _writes(
     marked = {one.name for one in merged.marked}
     for item in merging:
         if item.name in merged.prompts:
-            prompt, is_clean = merged.prompts[item.name], item.name not in marked
-            writes[item.name] = merged_write(project, item, remote[item.name], prompt, merged=is_clean)
+            found, prompt = remote[item.name], merged.prompts[item.name]
+            write = rewritten(project, item, found, prompt, backup=is_only_here(item))
+            writes[item.name] = replace(write, merged=item.name not in marked)
     return writes, merged.marked, merged.left
 
 
@@ -187,15 +199,15 @@ def _blocked(conflicts: Sequence[Item], unmerged: Sequence[Unmerged]) -> tuple[B
 
 
 def _check_not_deleted(project: Project, wanted: Sequence[Item], chosen: Sequence[str]) -> None:
-    """Refuse to bring back unasked what the history that a shallow clone lacks may have deleted."""
+    """Refuse to restore a prompt that may have been deleted in history that a shallow clone lacks."""
     new = [item.name for item in wanted if item.state is State.REMOTE_ONLY and item.name not in chosen]
     history = project.history if new else None
     if history is not None and history.shallow:
-        raise too_shallow(f"whether {new[0]!r} is new in the registry or was deleted here")
+        raise too_shallow(f"whether {new[0]!r} is new in the registry or was deleted in your files")
 
 
 def _is_apart(item: Item, settled: set[str]) -> bool:
-    """Whether a prompt stops a pull; there is nothing to choose from where the name itself is in question."""
+    """Whether a prompt stops a pull; a renamed one does even if ``theirs`` or ``ours`` names it."""
     if item.state is State.RENAMED_REMOTELY:
         return True
     return item.state is State.DIVERGED and item.name not in settled
@@ -204,29 +216,20 @@ def _is_apart(item: Item, settled: set[str]) -> bool:
 def _check_ours(items: Sequence[Item], options: PullOptions) -> None:
     for item in items:
         if item.name in options.ours and (item.file is None or item.listed is None):
-            where = "has no file here" if item.file is None else "is not in the registry"
+            where = "has no file" if item.file is None else "is not in the registry"
             raise UsageError(
-                f"--ours: {item.name!r} {where}, so there are no two texts to choose from",
-                hint="promptsync status shows where it stands",
+                f"--ours: {item.name!r} {where}, so there is nothing to choose",
+                hint=f"promptsync status {shlex.quote(item.name)}",
             )
 
 
-def _is_mergeable(item: Item) -> bool:
-    return item.state is State.DIVERGED and item.file is not None and item.listed is not None
-
-
-def _is_taken(item: Item, options: PullOptions) -> bool:
+def _is_pulled(item: Item, options: PullOptions) -> bool:
     if item.name in options.ours or item.listed is None:
         return False
-    return item.state in _TAKEN or (item.name in options.theirs and item.state is not State.IN_SYNC)
+    return item.state in _PULLED or (item.name in options.theirs and item.state is not State.IN_SYNC)
 
 
-def _is_prunable(item: Item) -> bool:
-    """Whether the file of an archived prompt holds nothing that was not in the registry."""
-    return item.state is State.DELETED_REMOTELY and item.file is not None and not item.origin.dirty
-
-
-# -- what the versions say of themselves --------------------------------------------------------------------
+# -- the versions that a pull brings in ---------------------------------------------------------------------
 
 _MOST = 20
 
@@ -240,9 +243,9 @@ class Taken:
 
 
 def read_taken(project: Project, plan: PullPlan) -> dict[str, Taken]:
-    """Return the versions that each write of a plan takes, the newest ones of many, by name.
+    """Return the versions that each write of a plan brings in, the newest of many, by name.
 
-    Most were read already, to find out who changed what. Versions that do not exist any more are left out.
+    Most were read already, to find out who changed what. Versions that no longer exist are left out.
     """
     numbers = {write.name: _numbers(write) for write in plan.writes}
     ids = {write.name: write.entry.template_id for write in plan.writes}
@@ -266,6 +269,6 @@ def read_taken(project: Project, plan: PullPlan) -> dict[str, Taken]:
 
 
 def _numbers(write: Write) -> range:
-    """Return the versions that a file did not include before; the last one where nobody knows."""
+    """Return the versions that a file did not include before; only the last one if that is unknown."""
     since = write.since if write.old is not None and write.since is not None else write.version - 1
     return range(since + 1, write.version + 1)

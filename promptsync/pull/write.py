@@ -1,12 +1,11 @@
-"""What a pull does with one file: the text that it gets, whole, beside the one that it replaces."""
+"""What a pull does with one file: its whole new text, and the text that this replaces."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from promptsync.compare.list_equality import digest_beside
-from promptsync.compare.origin import is_uncommitted, with_keys
+from promptsync.compare.origin import with_keys
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
@@ -14,7 +13,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_new
 from promptsync.files.state.record import Entry
 from promptsync.history.synced_key import identity, make_key
-from promptsync.parallel import CONNECTIONS, mapped
+from promptsync.parallel import CONNECTIONS
 from promptsync.prompt.canonical import comparable, digest
 from promptsync.prompt.prompt import Listed, Local, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
@@ -22,10 +21,10 @@ from promptsync.prompt.tags import tag_set
 
 @dataclass(frozen=True, slots=True)
 class PullOptions:
-    """What the user asked for. ``names`` empty means every prompt in scope.
+    """What was requested. Empty ``names`` mean every prompt in scope.
 
-    ``passed_over`` says whether versions that were passed over are brought in or left out for good; ``None``:
-    nobody said. ``partial`` writes what can be written and leaves the rest.
+    ``passed_over`` says whether versions that were passed over are brought in or left out for good, ``None``
+    if neither. ``partial`` writes what can be written and skips the rest.
     """
 
     names: tuple[str, ...] = ()
@@ -42,9 +41,9 @@ class PullOptions:
 class Write:
     """One file to write. ``old`` is the text that it replaces, ``None`` for a new file.
 
-    ``merged`` says that it holds the changes of both sides, ``restored`` that it is made of the last text
-    that git had of a file which is gone. ``since`` is the version that the file included before, ``None``
-    where nobody knows of one.
+    ``merged`` says that it holds the changes of both sides, ``restored`` that it is made from the last text
+    that git had of a deleted file. ``since`` is the version that the file included before, ``None`` if that
+    is unknown.
     """
 
     name: str
@@ -63,18 +62,12 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """One file to delete, whose prompt is archived in the registry. ``backup`` keeps a copy first."""
+    """One file to delete because its prompt is archived in the registry. ``backup`` keeps a copy first."""
 
     name: str
     path: str
     old: str
     backup: bool = False
-
-
-def deletion(project: Project, item: Item) -> Delete:
-    """Return the deletion of the file of an archived prompt; what no commit holds of it is backed up."""
-    assert item.file is not None
-    return Delete(item.name, item.file.path, item.file.text, is_uncommitted(project, item.file))
 
 
 def read_all(
@@ -85,23 +78,20 @@ def read_all(
 ) -> dict[str, RemoteVersion]:
     """Read the tracked versions raw, several at a time, by name.
 
-    ``then`` gets each as it comes, in any order and thread: its work is done while others are waited for.
+    ``then`` is called with each as it arrives, in any order and thread, while others are still on their way.
     """
-    found: dict[str, RemoteVersion] = {}
 
-    def read(one: Listed) -> None:
+    def read(one: Listed) -> tuple[str, RemoteVersion]:
         version = project.registry.prompts.get(one.template_id, one.name, version=one.version)
         then(one.name, version)
-        found[one.name] = version
-        project.progress("Reading versions", len(found), len(listed))
+        return one.name, version
 
-    # two more than there are connections: somebody works on an answer while the others wait for theirs
-    mapped(read, listed, connections=CONNECTIONS + 2)
-    return found
+    # Two more threads than connections: they work on responses while the others wait for theirs.
+    return dict(project.mapped("Reading versions", read, listed, connections=CONNECTIONS + 2))
 
 
 def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]:
-    """Return the last files that git had of prompts without one: only there is what no registry keeps."""
+    """Return the last files that git had of prompts without one: no registry keeps their comments."""
     gone = {item.name: item for item in items if item.file is None and item.last_blob is not None}
     history = project.history
     if not gone or history is None:
@@ -120,11 +110,10 @@ def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]
 
 
 def restore(project: Project, item: Item, found: RemoteVersion, last: PromptFile, path: str) -> Write:
-    """Return the write that brings back, at ``path``, a file that is gone."""
+    """Return the write that restores a deleted file at ``path``."""
     prompt = comparable(last.prompt, found.prompt)
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
-    local = last.local if is_same else _with_heads(project, item, last.local, found, prompt, _pulled(item))
-    write = _write(item, last, prompt, local, found, None)
+    write = _write(project, item, last, found, prompt, local=last.local if is_same else None)
     return replace(write, path=path, old=None, old_prompt=None, restored=True)
 
 
@@ -139,43 +128,24 @@ def render(
 ) -> Write:
     """Return the write that brings a version into its file; comments and layout of the file survive.
 
-    The text that goes is backed up where no commit and no version that was read holds it. ``heads`` are the
+    The old text is backed up if neither a commit nor a version that was read has it. ``heads`` are the
     versions that the file includes afterwards, by default those of a pull.
     """
-    file = item.file
+    file, backup = item.file, keep or is_only_here(item)
     prompt = comparable(file.prompt, found.prompt) if file is not None else found.prompt
-    before = file.local if file is not None else Local()
-    local = _with_heads(project, item, before, found, prompt, heads or _pulled(item))
-    backup = keep or is_only_here(item)
-    return _write(item, file, prompt, local, found, new_path, backup=backup)
+    return _write(project, item, file, found, prompt, new_path=new_path, heads=heads, backup=backup)
 
 
 def is_only_here(item: Item) -> bool:
-    """Whether neither a commit nor a version that was read holds the text of a file."""
+    """Whether neither a commit nor a version that was read has the text of a file."""
     if item.file is None or not item.origin.dirty or item.state is State.IN_SYNC:
         return False
     versions = item.history.versions.values() if item.history is not None else ()
     return all(version.digest != item.digest for version in versions)
 
 
-def _pulled(item: Item) -> Sequence[int]:
-    """Return the versions that a file includes after a pull; the tracked one alone where nobody looked."""
-    decision = item.history.decision if item.history is not None else None
-    return decision.pull if decision is not None else ()
-
-
-def _with_heads(
-    project: Project, item: Item, local: Local, found: RemoteVersion, prompt: Prompt, heads: Sequence[int]
-) -> Local:
-    """Return the local part of a file whose text includes ``found`` and ``heads``."""
-    workspace_id = project.registry.workspace_id
-    keys = item.history.keys(heads, workspace_id) if item.history is not None else ()
-    known = identity(workspace_id, found.template_id)
-    return with_keys(local, project, keys or (make_key(known, found.version, digest(prompt)),))
-
-
 def kept(project: Project, item: Item, heads: Sequence[int] | None = None) -> Write:
-    """Return the write that says that a file includes the tracked version: its own text stays."""
+    """Return the write that keeps the text of a file and records that it includes the tracked version."""
     assert item.file is not None
     return rewritten(project, item, read_tracked(project, item), item.file.prompt, heads=heads)
 
@@ -196,53 +166,44 @@ def rewritten(
     heads: Sequence[int] | None = None,
 ) -> Write:
     """Return the write of a text that includes a version; comments and layout of the file survive."""
-    assert item.file is not None
-    theirs = comparable(item.file.prompt, found.prompt)
-    local = _with_heads(project, item, item.file.local, found, theirs, heads or _pulled(item))
-    return _write(item, item.file, prompt, local, found, None, backup=backup)
-
-
-def merged_write(
-    project: Project, item: Item, found: RemoteVersion, prompt: Prompt, *, merged: bool = True
-) -> Write:
-    """Return the write of a merged prompt; a text that nobody else holds is backed up."""
-    write = rewritten(project, item, found, prompt, backup=is_only_here(item))
-    return replace(write, merged=merged)
+    return _write(project, item, item.file, found, prompt, heads=heads, backup=backup)
 
 
 def _write(
+    project: Project,
     item: Item,
     file: PromptFile | None,
-    prompt: Prompt,
-    local: Local,
     found: RemoteVersion,
-    new_path: str | None,
+    prompt: Prompt,
     *,
+    new_path: str | None = None,
+    local: Local | None = None,
+    heads: Sequence[int] | None = None,
     backup: bool = False,
 ) -> Write:
-    if file is not None:
-        path, old = file.path, file.text
-        new = render_edit(file, prompt, local, named=True)
+    """Return the write of ``prompt``, which includes ``found``, to ``file`` or to a new file."""
+    theirs = comparable(file.prompt, found.prompt) if file is not None else found.prompt
+    remote_digest = digest(theirs)
+    decision = item.history.decision if item.history is not None else None
+    if local is None:
+        workspace_id = project.registry.workspace_id
+        heads = heads or (decision.pull if decision is not None else ())
+        keys = item.history.keys(heads, workspace_id) if item.history is not None else ()
+        known = make_key(identity(workspace_id, found.template_id), found.version, remote_digest)
+        local = with_keys(file.local if file is not None else Local(), project, keys or (known,))
+    if decision is None or decision.is_included:
+        since = item.version if item.file is not None else None
     else:
-        path, old = new_path or "", None
-        new = render_new(prompt, local)
-    remote_digest = digest_beside(file.prompt, found.prompt) if file is not None else digest(found.prompt)
+        since = max(decision.force, default=None)
     return Write(
         item.name,
-        path,
+        file.path if file is not None else new_path or "",
         found.version,
-        old,
-        new,
+        file.text if file is not None else None,
+        render_edit(file, prompt, local, named=True) if file is not None else render_new(prompt, local),
         file.prompt if file is not None else None,
         prompt,
         Entry(found.template_id, found.version, remote_digest, tag_set(found.prompt)),
         backup,
-        since=_since(item),
+        since=since,
     )
-
-
-def _since(item: Item) -> int | None:
-    decision = item.history.decision if item.history is not None else None
-    if decision is None or decision.is_included:
-        return item.version if item.file is not None else None
-    return max(decision.force, default=None)

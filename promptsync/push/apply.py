@@ -7,10 +7,15 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from promptsync.compare.gather import list_all
+from promptsync.compare.origin import with_keys
 from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError, Refused, RemoteError
+from promptsync.files.prompt_file import PromptFile, render_edit
+from promptsync.files.state.disk import write
 from promptsync.files.state.record import Entry
+from promptsync.history.synced_key import identity, make_key
 from promptsync.parallel import for_each
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
@@ -18,7 +23,6 @@ from promptsync.push.actions import Action, Kind, Left, PushPlan
 from promptsync.push.labels import check_pointing, labels_in_publish, point
 from promptsync.push.publish import Attempt, Landed, Lost, publish_one
 from promptsync.push.receipt import Moved, PushReceipt, came_first
-from promptsync.push.synced_keys import write_keys
 from promptsync.push.verify import alike, verify
 from promptsync.registry.errors import Unsupported
 
@@ -77,10 +81,6 @@ class _Push:
     def _landed(self) -> dict[str, Landed]:
         return {name: found for name, found in self._outcomes.items() if isinstance(found, Landed)}
 
-    @property
-    def _lost(self) -> set[str]:
-        return {name for name, found in self._outcomes.items() if isinstance(found, Lost)}
-
     # -- before -----------------------------------------------------------------------------------------
 
     def _check_unmoved(self) -> None:
@@ -104,10 +104,11 @@ class _Push:
     def _publish_all(self) -> None:
         held: set[str] = set()
         for level in self._plan.levels:
-            missing = held | self._lost
+            missing = held | {name for name, found in self._outcomes.items() if isinstance(found, Lost)}
             ready = []
             for action in level:
-                needs = sorted(self._references(action.name) & missing)
+                references = of_prompt(self._files[action.name].prompt.template)
+                needs = sorted({one.name for one in references} & missing)
                 if needs:
                     held.add(action.name)
                     self._skip(action, f"requires {needs[0]!r}, which was not published")
@@ -196,14 +197,10 @@ class _Push:
         self.receipt.add_archived(self._archiving, listing)
         if listing is not None:
             prompts = {name: self._files[name].prompt for name in self._landed}
-            meanwhile = {name: self._came_first(name) for name in self._landed}
+            actions = {action.name: action for action in self._plan.publishing}
+            meanwhile = {name: came_first(actions[name], landed) for name, landed in self._landed.items()}
             self._alike = alike(self._project, self._landed, prompts, listing, meanwhile)
             verify(self._project, self._landed, prompts, listing, self.receipt, self._alike)
-
-    def _came_first(self, name: str) -> frozenset[int]:
-        """Return the versions that somebody else published between the plan and ours."""
-        (action,) = (one for one in self._plan.publishing if one.name == name)
-        return came_first(action, self._landed[name])
 
     def _move_labels(self) -> None:
         for label in sorted({label for action in self._plan.actions for label in action.labels}):
@@ -262,16 +259,24 @@ class _Push:
     def _write_keys(self) -> None:
         """Write into files with uncommitted text which version it became."""
         landed = {name: one for name, one in self._landed.items() if self._items[name].origin.dirty}
-        landed |= self._unfinished
-        write_keys(self._project, {name: self._files[name] for name in landed}, landed, self.receipt)
+        for name in self._plan.unfinished:
+            listed = self._snapshot.listing[name]
+            landed[name] = Landed(listed.template_id, listed.version)
+        for name, one in sorted(landed.items()):
+            try:
+                _write_key(self._project, self._files[name], one)
+                self.receipt.synced.append(name)
+            except (OSError, PromptsyncError) as error:
+                self.receipt.unsynced[name] = str(error)
 
-    @property
-    def _unfinished(self) -> dict[str, Landed]:
-        listed = {name: self._snapshot.listing[name] for name in self._plan.unfinished}
-        return {name: Landed(one.template_id, one.version) for name, one in listed.items()}
 
-    def _references(self, name: str) -> set[str]:
-        return {reference.name for reference in of_prompt(self._files[name].prompt.template)}
+def _write_key(project: Project, file: PromptFile, landed: Landed) -> None:
+    prompt = identity(project.registry.workspace_id, landed.template_id)
+    key = make_key(prompt, landed.version, digest(file.prompt))
+    text = render_edit(file, file.prompt, with_keys(file.local, project, [key]))
+    if (project.root / file.path).read_bytes() != file.text.encode():
+        raise PromptsyncError(f"{file.path} changed while it was published")
+    write(project.root, file.path, text, within=project.config.prompts)
 
 
 def _is_same(planned: Listed | None, now: Listed | None) -> bool:

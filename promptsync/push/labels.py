@@ -15,7 +15,7 @@ from promptsync.push.publish import Landed
 from promptsync.push.receipt import Moved
 from promptsync.registry.errors import Unsupported
 
-_TAKEN_BACK = "it was rolled back to v{old}; promptsync deploy --again NAME checks and releases it"
+_ROLLED_BACK = "it was rolled back to v{old}; promptsync deploy --again NAME checks and releases it"
 
 
 def labels_in_publish(project: Project, listing: Mapping[str, Listed]) -> bool:
@@ -57,18 +57,15 @@ def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, 
     try:
         under = {one.name: one.version for one in project.registry.prompts.list(label=label)}
     except RemoteError as error:
-        found += (
-            Moved(
-                name, label, None, landed.version, False, f"cannot be read back: {error.message}", failed=True
-            )
-            for name, landed in sorted(targets.items())
-        )
+        why = f"cannot be read back: {error.message}"
+        for name, landed in sorted(targets.items()):
+            found.append(Moved(name, label, None, landed.version, False, why, failed=True))
         return
     for name, landed in sorted(targets.items()):
-        now = under.get(name)
-        found.append(
-            Moved(name, label, None, landed.version, now == landed.version, _why(now, landed.version))
-        )
+        now, wanted = under.get(name), landed.version
+        where = f"still at v{now}" if now is not None else "missing"
+        why = f"{where}, although the registry accepted the change: pending approval, or overridden"
+        found.append(Moved(name, label, None, wanted, now == wanted, "" if now == wanted else why))
 
 
 def _point(project: Project, name: str, label: str, landed: Landed, is_new: bool) -> Moved:
@@ -79,18 +76,12 @@ def _point(project: Project, name: str, label: str, landed: Landed, is_new: bool
         if old == version:
             return Moved(name, label, old, version, True)
         if old is not None and old > version:
-            return Moved(
-                name,
-                label,
-                old,
-                version,
-                False,
-                f"it is at v{old} already, and a push never moves a label back",
-            )
+            reason = f"it is at v{old} already, and a push never moves a label back"
+            return Moved(name, label, old, version, False, reason)
         remembered = previous_name(label)
         kept = there[remembered].version if remembered in there else None
         if old is not None and kept is not None and kept >= old and not is_new:
-            return Moved(name, label, old, version, False, _TAKEN_BACK.format(old=old))
+            return Moved(name, label, old, version, False, _ROLLED_BACK.format(old=old))
         after = previous_after(old, version, kept) if remembered is not None else None
         change = LabelChange(name, landed.template_id, label, old, version, (kept, after))
         changed = relabel_from(project, change, there)
@@ -102,20 +93,5 @@ def _point(project: Project, name: str, label: str, landed: Landed, is_new: bool
 
 
 def _failed(name: str, label: str, old: int | None, version: int, error: RemoteError) -> Moved:
-    return Moved(
-        name,
-        label,
-        old,
-        version,
-        False,
-        error.message,
-        not is_held_back(error),
-        isinstance(error, Unsupported),
-    )
-
-
-def _why(now: int | None, wanted: int) -> str:
-    if now == wanted:
-        return ""
-    where = f"still at v{now}" if now is not None else "missing"
-    return f"{where}, although the registry accepted the change: pending approval, or overridden"
+    failed, of_registry = not is_held_back(error), isinstance(error, Unsupported)
+    return Moved(name, label, old, version, False, error.message, failed, of_registry)

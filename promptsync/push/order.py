@@ -34,27 +34,18 @@ def levels(snapshot: Snapshot, chosen: set[str]) -> list[list[str]]:
 
 def check_snippets(snapshot: Snapshot, chosen: set[str]) -> None:
     """Raise ``Refused`` for a prompt that uses a snippet, or a version of one, that will not exist."""
-    _check_published(snapshot, chosen)
-    _check_pins(snapshot, chosen)
-
-
-def _check_published(snapshot: Snapshot, chosen: set[str]) -> None:
     for name in sorted(chosen):
         for other in sorted(_references(snapshot, name, rendered_in) - chosen - set(snapshot.listing)):
             item = snapshot.get(other)
-            known = item is not None and item.file is not None
-            restore = "--restore " if item is not None and item.state is State.DELETED_REMOTELY else ""
+            hint = f"create {other!r} or remove the reference"
+            if item is not None and item.file is not None:
+                restore = "--restore " if item.state is State.DELETED_REMOTELY else ""
+                hint = f"promptsync push {restore}{shlex.quote(other)} {shlex.quote(name)}"
             raise Refused(
                 f"{name!r} uses the snippet {other!r}, which is not published",
-                hint=f"promptsync push {restore}{shlex.quote(other)} {shlex.quote(name)}"
-                if known
-                else f"create {other!r} or remove the reference",
+                hint=hint,
                 code="snippet-unpublished",
             )
-
-
-def _check_pins(snapshot: Snapshot, chosen: set[str]) -> None:
-    """Raise ``Refused`` for a prompt that pins a version that its snippet will not have."""
     for name in sorted(chosen):
         for reference in rendered_in(snapshot.worktree.files[name].prompt.template):
             listed = snapshot.listing.get(reference.name)

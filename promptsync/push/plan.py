@@ -15,7 +15,16 @@ from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
 from promptsync.prompt.tags import tag_set
-from promptsync.push.actions import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
+from promptsync.push.actions import (
+    PUBLISHING,
+    Action,
+    Kind,
+    Left,
+    PushPlan,
+    counted,
+    over_limit,
+    with_levels,
+)
 from promptsync.push.order import check_snippets, levels
 from promptsync.registry.address import LOCAL
 
@@ -53,14 +62,19 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     options = replace(options, names=matching(snapshot, options.names))
     check_names(snapshot, (*options.force, *options.restore))
     items = snapshot.only((*options.names, *options.force, *options.restore) if options.names else ())
-    archived = _archived_versions(project, items, options)
-    actions = [action for item in items if (action := _action(item, options, archived)) is not None]
+    actions = _actions(project, items, options)
     chosen = {action.name for action in actions}
-    left = _left(items, chosen)
-    _refuse_conflicts(snapshot, left, options)
+    blocking = [item for item in items if item.state in BLOCKING and item.name not in chosen]
+    if blocking and not options.partial:
+        raise Conflict(blocking, "push")
+    left = tuple(
+        Left(item.name, item.state, reason(item), item.state in BLOCKING)
+        for item in items
+        if item.state in LEFT and item.name not in chosen
+    )
     _check_files(project, snapshot, chosen)
     actions = list(_with_labels(project, snapshot, items, actions, options))
-    chosen = {action.name for action in actions if action.kind in _PUBLISHED}
+    chosen = {action.name for action in actions if action.kind in PUBLISHING}
     ordered = with_levels(actions, levels(snapshot, chosen))
     check_snippets(snapshot, chosen)
     total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
@@ -97,22 +111,19 @@ def check_options(options: PushOptions) -> str | None:
     return check_message(options.message, _LONGEST_MARK) if options.message is not None else None
 
 
-_PUBLISHED = (Kind.CREATE, Kind.UPDATE, Kind.FORCE, Kind.RESTORE)
-
-
-def _archived_versions(project: Project, items: Sequence[Item], options: PushOptions) -> dict[str, int]:
-    """Return the latest versions of archived prompts, from which a restored one is numbered on."""
-    if not any(_kind(item, options) is Kind.RESTORE for item in items):
-        return {}
-    return {one.name: one.version for one in project.registry.prompts.list(status="deleted")}
-
-
-def _action(item: Item, options: PushOptions, archived: Mapping[str, int]) -> Action | None:
-    kind = _kind(item, options)
-    if kind is None:
-        return None
-    current = archived.get(item.name) if kind is Kind.RESTORE else item.version
-    return replace(_for(item, kind, current), parents=_parents(item, kind, options))
+def _actions(project: Project, items: Sequence[Item], options: PushOptions) -> list[Action]:
+    kinds = {item.name: _kind(item, options) for item in items}
+    archived = {}
+    if Kind.RESTORE in kinds.values():
+        # a restored prompt is numbered on from its latest version in the archive
+        archived = {one.name: one.version for one in project.registry.prompts.list(status="deleted")}
+    actions = []
+    for item in items:
+        kind = kinds[item.name]
+        if kind is not None:
+            current = archived.get(item.name) if kind is Kind.RESTORE else item.version
+            actions.append(replace(_for(item, kind, current), parents=_parents(item, kind, options)))
+    return actions
 
 
 def _parents(item: Item, kind: Kind, options: PushOptions) -> tuple[int, ...] | None:
@@ -156,20 +167,6 @@ def _kind(item: Item, options: PushOptions) -> Kind | None:
     if item.state is State.DELETED_LOCALLY or (item.state is State.DIVERGED and forced):
         return Kind.ARCHIVE
     return None
-
-
-def _left(items: Sequence[Item], chosen: set[str]) -> tuple[Left, ...]:
-    return tuple(
-        Left(item.name, item.state, reason(item), item.state in BLOCKING)
-        for item in items
-        if item.state in LEFT and item.name not in chosen
-    )
-
-
-def _refuse_conflicts(snapshot: Snapshot, left: Sequence[Left], options: PushOptions) -> None:
-    blocking = [one for one in left if one.blocks]
-    if blocking and not options.partial:
-        raise Conflict([item for one in blocking if (item := snapshot.get(one.name)) is not None], "push")
 
 
 def _check_files(project: Project, snapshot: Snapshot, chosen: set[str]) -> None:
@@ -234,12 +231,15 @@ def _with_messages(
     project: Project, snapshot: Snapshot, actions: Sequence[Action], message: str | None
 ) -> tuple[Action, ...]:
     items = {item.name: item for item in snapshot.items}
-    origins = {action.name: items[action.name].origin for action in actions if action.next is not None}
     history = project.history if actions else None
-    commits = {origin.commit for origin in origins.values() if origin.commit is not None}
+    commits = {
+        commit
+        for action in actions
+        if action.next is not None and (commit := items[action.name].origin.commit) is not None
+    }
     described: Mapping[str, tuple[str, str]] = history.described(commits) if history is not None else {}
     return tuple(
-        _with_message(action, items[action.name], described, message) if action.kind in _PUBLISHED else action
+        _with_message(action, items[action.name], described, message) if action.kind in PUBLISHING else action
         for action in actions
     )
 

@@ -182,8 +182,12 @@ class PushReceipt:
             found = outcomes.get(action.name)
             if isinstance(found, Landed):
                 self._add_landed(action, found, same.get(action.name, frozenset()))
+            elif isinstance(found, Lost) and found.raced:
+                self.skipped.append(Left(action.name, "diverged", found.reason, blocks=True))
+                self.raced[action.name] = f"not published: {found.reason}"
             elif isinstance(found, Lost):
-                self._add_lost(action, found)
+                of_registry = is_of_registry(found.error)
+                self.failed.append(Failed(action.name, found.reason, found.unknown, of_registry))
             elif action.name in begun:
                 reason = "interrupted before the registry answered"
                 self.failed.append(Failed(action.name, reason, unknown=True))
@@ -211,13 +215,6 @@ class PushReceipt:
             shown = ", ".join(f"v{number}" for number in sorted(others))
             reason = f"published as v{landed.version}, after somebody else had published {shown}"
             self.raced[action.name] = reason
-
-    def _add_lost(self, action: Action, lost: Lost) -> None:
-        if lost.raced:
-            self.skipped.append(Left(action.name, "diverged", lost.reason, blocks=True))
-            self.raced[action.name] = f"not published: {lost.reason}"
-            return
-        self.failed.append(Failed(action.name, lost.reason, lost.unknown, is_of_registry(lost.error)))
 
     def add_archived(
         self, archiving: Mapping[str, RemoteError | None], listing: Mapping[str, Listed] | None

@@ -27,16 +27,20 @@ def verify(
 ) -> None:
     """Compare ``landed`` with a list that was read afterwards, and add what differs to ``receipt``.
 
-    The list can only prove equality; a difference is confirmed with a raw read, because the list may have
+    The list can only confirm equality; a difference is confirmed with a raw read, because the list may have
     expanded snippets. ``same`` are versions of others with the same text.
     """
     doubtful = []
     for name, version in sorted(landed.items()):
-        listed = listing.get(name)
-        if listed is not None and listed.version in same.get(name, ()):
+        listed, done = listing.get(name), f"published as v{version.version}"
+        if listed is None:
+            reason = f"{done}, but not listed: somebody archived or renamed the prompt"
+            receipt.raced.setdefault(name, reason)
+        elif listed.version in same.get(name, ()):
             continue
-        if listed is None or listed.version != version.version:
-            receipt.raced.setdefault(name, _raced(version, listed))
+        elif listed.version != version.version:
+            reason = f"{done}, but the latest is v{listed.version}: somebody else published too"
+            receipt.raced.setdefault(name, reason)
         elif not _is_kept(prompts[name], listed.prompt):
             doubtful.append(name)
 
@@ -90,9 +94,3 @@ def _confirm(
 
 def _is_kept(prompt: Prompt, kept: Prompt) -> bool:
     return tag_set(prompt) == tag_set(kept) and digest(prompt) == digest_beside(prompt, kept)
-
-
-def _raced(landed: Landed, listed: Listed | None) -> str:
-    if listed is None:
-        return f"published as v{landed.version}, but not listed: somebody archived or renamed the prompt"
-    return f"published as v{landed.version}, but the latest is v{listed.version}: somebody else published too"

@@ -58,7 +58,9 @@ def address(url: str) -> Address:
             f"refusing plain http to {host}: the API key would cross the network unencrypted",
             hint=f"use https://{host}, or http://127.0.0.1:PORT for a registry on this machine",
         )
-    return Address(_base(match, scheme), scheme, host, port)
+    given_port = f":{match['port']}" if match["port"] else ""
+    base = f"{scheme}://{match['host'].lower()}{given_port}{match['path'] or ''}".rstrip("/")
+    return Address(base, scheme, host, port)
 
 
 def segment(value: object) -> str:
@@ -67,11 +69,6 @@ def segment(value: object) -> str:
     if text in {".", ".."}:  # HTTP libraries resolve dot segments before sending
         return text.replace(".", "%2E")
     return quote(text, safe="")
-
-
-def _base(match: re.Match[str], scheme: str) -> str:
-    port = f":{match['port']}" if match["port"] else ""
-    return f"{scheme}://{match['host'].lower()}{port}{match['path'] or ''}".rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:

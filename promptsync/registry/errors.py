@@ -87,8 +87,8 @@ class ServerFailed(ConnectionLost):
 
     code = "server-failed"
 
-    def __init__(self, message: str, *, status: int, hint: str = "", details: Sequence[str] = ()) -> None:
-        super().__init__(message, hint=hint, details=details)
+    def __init__(self, message: str, *, status: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
         self.status = status
 
 

@@ -12,33 +12,22 @@ from promptsync.registry.protocol import Registry, VersionCache
 from promptsync.registry.timeouts import Timeouts
 
 
-def open_remote(
+def open_registry(
     url: str,
     api_key: str | None,
     *,
-    cache: VersionCache | None = None,
-    timeouts: Timeouts | None = None,
-    on_wait: Callable[[str], None] | None = None,
+    fixtures: str | None,
+    model: Any,
+    cache: VersionCache | None,
+    timeouts: Timeouts | None,
+    on_wait: Callable[[str], None] | None,
 ) -> Registry:
-    """Return the registry at an http(s) URL. Raises ``UsageError`` and ``MissingKey``."""
-    return PromptLayer(url, api_key, cache=cache, timeouts=timeouts, on_wait=on_wait)
+    """Return the registry at an http(s) URL, or the embedded one of ``local:DATABASE``, in this process.
 
-
-def open_embedded(
-    database: str,
-    *,
-    fixtures: str | None = None,
-    model: Any = None,
-    cache: VersionCache | None = None,
-    timeouts: Timeouts | None = None,
-    on_wait: Callable[[str], None] | None = None,
-) -> Registry:
-    """Return the embedded registry in a database file, in this process.
-
-    ``fixtures`` is the path of a ``registry.yaml``. ``model`` responds in evaluations and agents, which get
-    an echo without one.
+    The embedded one takes ``fixtures``, the path of a ``registry.yaml``, and ``model``, which responds in
+    evaluations and agents instead of an echo. Raises ``UsageError`` and ``MissingKey``.
     """
-    transport = local_transport(database, fixtures=fixtures, model=model)
-    return PromptLayer(
-        f"{LOCAL}{database}", None, transport=transport, cache=cache, timeouts=timeouts, on_wait=on_wait
-    )
+    transport = None
+    if url.startswith(LOCAL):
+        transport = local_transport(url.removeprefix(LOCAL), fixtures=fixtures, model=model)
+    return PromptLayer(url, api_key, transport=transport, cache=cache, timeouts=timeouts, on_wait=on_wait)

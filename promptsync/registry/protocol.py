@@ -53,7 +53,6 @@ class Prompts(Protocol):
     @property
     def stores_tags(self) -> bool:
         """Whether the registry stores tags, as far as its responses have shown."""
-        ...
 
     def list(
         self,
@@ -72,7 +71,6 @@ class Prompts(Protocol):
         of each prompt if the list leaves them out. Snippets may be expanded in the bodies, which therefore
         can prove only that prompts are equal.
         """
-        ...
 
     def get(
         self, template_id: int | None, name: str, *, version: int | None = None, label: str | None = None
@@ -87,7 +85,6 @@ class Prompts(Protocol):
         Raises ``NotFound``, ``RenamedRemotely`` if ``template_id`` has another name now, and
         ``NotReadableRaw`` if the registry returns only a form of this prompt that may not be its source.
         """
-        ...
 
     def publish(self, prompt: Prompt, *, message: str, labels: Sequence[str] = ()) -> NewVersion:
         """Publish ``prompt`` as a new version, and create or move ``labels`` to it.
@@ -97,19 +94,16 @@ class Prompts(Protocol):
         ``FateUnknown`` there may be one: read back before deciding. Read back after a success too, because
         the registry may drop fields that it does not know.
         """
-        ...
 
     def archive(self, template_id: int, is_snippet: bool) -> None:
         """Archive a prompt with all its versions, as the dashboard does. Raises ``NotFound``."""
-        ...
 
-    def snippet_usage(self, template_id: int, name: str, *, version: int | None = None) -> dict[str, Any]:
+    def snippet_usage(self, template_id: int, name: str) -> dict[str, Any]:
         """Return the prompts that reference a snippet.
 
         ``snippet_usage[]`` has ``prompt_registry_id, prompt_name, version_numbers``; ``label_usage[]`` has
         the labels through which they do.
         """
-        ...
 
     def render(
         self,
@@ -125,7 +119,6 @@ class Prompts(Protocol):
         Pass at most one of ``version`` and ``label``; the default is the latest version. Never store the
         result as a source, because its snippets are expanded.
         """
-        ...
 
 
 class Labels(Protocol):
@@ -140,22 +133,18 @@ class Labels(Protocol):
 
         Raises ``Unsupported`` if the registry can set labels only while publishing.
         """
-        ...
 
     def all(self) -> list[Label] | None:
         """Return the labels of all prompts in one request, ``None`` if the registry has no such list.
 
         Each label names its prompt by id, by name or by both.
         """
-        ...
 
     def set(self, template_id: int, name: str, label: str, version: int, existing: Label | None) -> None:
         """Point a prompt's ``label`` at ``version``: move ``existing``, or create the label without it."""
-        ...
 
     def delete(self, label: Label) -> None:
         """Delete a label. It is no error if it does not exist any more."""
-        ...
 
 
 class Checks(Protocol):
@@ -167,37 +156,30 @@ class Checks(Protocol):
         ``filters`` are query parameters; ``None`` values are not sent. A registry that follows the customer's
         document knows only ``name``, which matches parts of the group's name, and ``status``.
         """
-        ...
 
     def list_evaluations(self, *, include_runs: bool = False, **filters: object) -> list[dict[str, Any]]:
         """Return all evaluations: ``id, name, workspace_id, …``. ``name`` matches parts of names.
 
         With ``include_runs`` each has its ``runs`` (``id, status, score``), if the registry supports that.
         """
-        ...
 
-    def run_evaluation(self, evaluation_id: int, name: str, *, dataset_id: int | None = None) -> int:
+    def run_evaluation(self, evaluation_id: int, name: str) -> int:
         """Start an evaluation and return the id of the new report, which ``evaluation`` reads.
 
         ``name`` is the report's name, 1 to 255 characters.
         """
-        ...
 
     def evaluation(self, report_id: int) -> dict[str, Any]:
         """Return a report: ``status`` (``RUNNING``, ``COMPLETED``), ``stats.status_counts``, ``report``, …"""
-        ...
 
     def evaluation_score(self, report_id: int) -> dict[str, Any]:
         """Return a finished report's score: ``overall_score`` (or ``None``), ``score_type``, ``details``."""
-        ...
 
     def evaluation_rows(self, report_id: int) -> dict[str, Any]:
         """Return a report's ``columns`` and ``rows``. A row is a list of cells, the dataset's cells first."""
-        ...
 
     def list_agents(self, **filters: object) -> list[dict[str, Any]]:
         """Return all agents (the vendor's workflows): ``id, name, release_labels, latest_version_number``."""
-        ...
 
     def agent(
         self, agent: int | str, *, label: str | None = None, version: int | None = None
@@ -206,7 +188,6 @@ class Checks(Protocol):
 
         Pass at most one of ``label`` and ``version``; the default is the latest version.
         """
-        ...
 
     def run_agent(
         self,
@@ -218,11 +199,9 @@ class Checks(Protocol):
         metadata: Mapping[str, str] | None = None,
     ) -> StartedAgent:
         """Start an agent, given by id or name: its latest version, or the one of ``label`` or ``version``."""
-        ...
 
     def agent_result(self, execution_id: int, *, all_outputs: bool = True) -> tuple[bool, Any]:
         """Return whether the run is done, and then its outputs: by node, or the output node's value alone."""
-        ...
 
 
 class Tracking(Protocol):
@@ -230,7 +209,6 @@ class Tracking(Protocol):
 
     def log_request(self, request: Mapping[str, Any]) -> int:
         """Log a request, which has the registry's own shape, and return its id."""
-        ...
 
     def track_prompt(
         self,
@@ -242,23 +220,18 @@ class Tracking(Protocol):
         variables: Mapping[str, Any] | None = None,
     ) -> None:
         """Record which prompt a request used: the latest version without ``version`` and ``label``."""
-        ...
 
     def track_score(self, request_id: int | str, score: int, *, name: str | None = None) -> None:
         """Score a request with 0 to 100, under ``name`` or the registry's default."""
-        ...
 
     def track_metadata(self, request_id: int | str, metadata: Mapping[str, str]) -> None:
         """Add metadata to a request. Existing keys are replaced."""
-        ...
 
     def track_group(self, request_id: int | str, group_id: int) -> None:
         """Put a request into a group."""
-        ...
 
     def create_group(self) -> int:
         """Create a group of requests and return its id."""
-        ...
 
 
 class Registry(Protocol):
@@ -283,17 +256,14 @@ class Registry(Protocol):
 
         Costs requests if no version was read yet.
         """
-        ...
 
     @property
     def workspace_seen(self) -> int | None:
         """The workspace if a response so far has named it. Costs no request."""
-        ...
 
     @property
     def requests(self) -> int:
         """How many requests were sent so far, retries included."""
-        ...
 
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...

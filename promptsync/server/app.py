@@ -8,7 +8,6 @@ import sqlite3
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from promptsync.server.checks.catalogue import load_fixtures
@@ -93,9 +92,7 @@ class Application:
     def __enter__(self) -> Application:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _answer(self, environ: WSGIEnvironment) -> Response:
@@ -114,9 +111,12 @@ class Application:
     def _handle(self, environ: WSGIEnvironment) -> Response:
         method = environ["REQUEST_METHOD"]
         path, query = split_target(environ)
-        if method == "OPTIONS":
-            return _options(path)
-        handler, values = match(method, path)
+        try:
+            handler, values = match(method, path)
+        except ApiError as error:
+            if method == "OPTIONS" and error.status == 405:
+                return Response(status=204, headers=error.headers)
+            raise
         body = self._authorised_body(environ, read_body(environ, self._max_body))
         return handler(Request(self.store, self.runner, values, Query(query), body))
 
@@ -141,13 +141,3 @@ class Application:
             raise ApiError(401, "The API key is missing; send it in the X-API-KEY header.")
         if self._key is not None and not hmac.compare_digest(key, self._key):
             raise ApiError(401, "The API key is not valid for this registry.")
-
-
-def _options(path: str) -> Response:
-    try:
-        match("OPTIONS", path)
-    except ApiError as error:
-        if error.status != 405:
-            raise
-        return Response(status=204, headers=error.headers)
-    return Response(status=204)

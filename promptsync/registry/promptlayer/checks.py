@@ -9,7 +9,7 @@ from promptsync.registry.errors import Rejected
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.endpoints import Operation
-from promptsync.registry.promptlayer.paging import PER_PAGE, read_all
+from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.responses import Answer
 from promptsync.registry.protocol import StartedAgent
@@ -38,12 +38,9 @@ class PromptLayerChecks:
                     raise
         return self._objects(endpoints.LIST_EVALUATIONS, keys, filters)
 
-    def run_evaluation(self, evaluation_id: int, name: str, *, dataset_id: int | None = None) -> int:
-        answer = self._call(
-            endpoints.RUN_EVALUATION,
-            path={"evaluation_id": evaluation_id},
-            body=given(name=name, dataset_id=dataset_id),
-        )
+    def run_evaluation(self, evaluation_id: int, name: str) -> int:
+        path = {"evaluation_id": evaluation_id}
+        answer = self._call(endpoints.RUN_EVALUATION, path=path, body={"name": name})
         return number(answer.object(), "report_id", "id") or answer.fail("a number under 'report_id'")
 
     def evaluation(self, report_id: int) -> dict[str, Any]:
@@ -74,10 +71,8 @@ class PromptLayerChecks:
                 columns[:] = answer.object().get("columns") or []
             return answer
 
-        return {
-            "rows": read_all(fetch, ("rows",), connections=self._connection.connections),
-            "columns": columns,
-        }
+        whole = read_whole(fetch, ("rows",), connections=self._connection.connections)
+        return {"rows": whole.items, "columns": columns}
 
     def list_agents(self, **filters: object) -> list[dict[str, Any]]:
         return self._objects(endpoints.LIST_AGENTS, ("items", "workflows"), filters)
@@ -122,4 +117,4 @@ class PromptLayerChecks:
         def fetch(page: int) -> Answer:
             return self._call(operation, query=given(**filters, page=page, per_page=PER_PAGE))
 
-        return read_all(fetch, keys, connections=self._connection.connections)
+        return read_whole(fetch, keys, connections=self._connection.connections).items

@@ -52,12 +52,9 @@ class _Request:
                 headers={"Cache-Control": "no-cache"} if self.fresh else None,
             )
         except (TypeError, ValueError, RecursionError, httpx.InvalidURL) as error:
-            is_surrogate = isinstance(error, UnicodeEncodeError)
-            why = (
-                "it contains bytes that are not UTF-8, or half a surrogate pair"
-                if is_surrogate
-                else shown(str(error))
-            )
+            why = shown(str(error))
+            if isinstance(error, UnicodeEncodeError):
+                why = "it contains bytes that are not UTF-8, or half a surrogate pair"
             raise RemoteError(
                 f"cannot {operation.name}: the text is not valid in JSON: {why}",
                 hint="remove that character from the text",

@@ -130,21 +130,15 @@ def transport(
         reason, hint = explained(address, why)
         return NotSent(f"cannot {operation.name}: no connection to {place}: {reason}", hint=hint)
     if isinstance(error, httpx.TimeoutException):
-        return TimedOut(
-            f"{url} did not respond {_in_time(error)} to the request to {operation.name}",
-            hint=_TRY_AGAIN,
-        )
+        seconds = error.request.extensions.get("timeout", {}).get("read")
+        when = f"within {seconds:g} s" if isinstance(seconds, int | float) else "in time"
+        return TimedOut(f"{url} did not respond {when} to the request to {operation.name}", hint=_TRY_AGAIN)
     if isinstance(error, httpx.TransportError | httpx.DecodingError):
         return ConnectionLost(
             f"the connection to {place} was lost during the request to {operation.name}: {why}",
             hint=_TRY_AGAIN,
         )
     return RemoteError(f"cannot {operation.name} at {url}: {why}")
-
-
-def _in_time(error: httpx.HTTPError) -> str:
-    seconds = error.request.extensions.get("timeout", {}).get("read")
-    return f"within {seconds:g} s" if isinstance(seconds, int | float) else "in time"
 
 
 def _telling(answers: Sequence[Answer]) -> tuple[Answer, bool]:
@@ -171,10 +165,8 @@ def _advice(answer: Answer, operation: Operation) -> tuple[str, str]:
     if answer.status == 401 and not (operation is RUN_EVALUATION and _NO_ROWS.search(answer.reason())):
         return f"set PROMPTLAYER_API_KEY to a valid API key for {answer.url}", "unauthorized"
     if answer.status == 403:
-        return (
-            "ask an administrator of the workspace for the permission, which the API key lacks",
-            "forbidden",
-        )
+        hint = "ask an administrator of the workspace for the permission, which the API key lacks"
+        return hint, "forbidden"
     if answer.status == 429:
         return "try again later: the registry limits the rate of requests", "rate-limited"
     return "", ""

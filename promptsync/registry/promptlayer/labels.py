@@ -49,14 +49,14 @@ class PromptLayerLabels:
         if existing is not None:
             self._move(template_id, name, existing, version)
             return
-        body = {"name": label, "prompt_version_number": version}
+        path, body = {"template_id": template_id}, {"name": label, "prompt_version_number": version}
         try:
-            self._call(endpoints.CREATE_LABEL, path={"template_id": template_id}, body=body).acknowledge()
+            self._call(endpoints.CREATE_LABEL, path=path, body=body).acknowledge()
         except FateUnknown:
             # Unlike a version, a label can be looked up before it is created again.
             made = next((one for one in self.of(template_id, name) if one.name == label), None)
             if made is None:
-                self._call(endpoints.CREATE_LABEL, path={"template_id": template_id}, body=body).acknowledge()
+                self._call(endpoints.CREATE_LABEL, path=path, body=body).acknowledge()
             elif made.version != version:
                 self._move(template_id, name, made, version)
 

@@ -41,13 +41,6 @@ class Whole:
     pages: int | None
 
 
-def read_all(
-    fetch: Fetch, keys: Sequence[str], *, connections: int, on_page: OnPage | None = None
-) -> list[Any]:
-    """Return all items of a list; see ``read_whole``."""
-    return read_whole(fetch, keys, connections=connections, on_page=on_page).items
-
-
 def read_whole(
     fetch: Fetch,
     keys: Sequence[str],
@@ -158,11 +151,8 @@ def _one_by_one(fetch: Fetch, keys: Sequence[str], first: _Page, on_page: OnPage
             if read[-1].has_next:
                 raise
             break  # some registries return 404 beyond the last page
-        if (
-            page.has_next is None
-            and _ids(page)
-            and _ids(page) <= {one for other in read for one in _ids(other)}
-        ):
+        ids = _ids(page)
+        if page.has_next is None and ids and ids <= {one for other in read for one in _ids(other)}:
             break  # a registry without page numbers returns the same page again
         read.append(page)
     return read[1:]

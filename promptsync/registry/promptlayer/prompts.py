@@ -16,7 +16,6 @@ from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.endpoints import publish_body
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.prompt_list import PromptList
-from promptsync.registry.promptlayer.responses import Answer
 from promptsync.registry.promptlayer.versions import Reading, one_version
 from promptsync.registry.protocol import NewVersion, OnPage
 
@@ -137,26 +136,19 @@ class PromptLayerPrompts:
         kinds = ("SNIPPET", "PROMPT") if is_snippet else ("PROMPT", "SNIPPET")
         # Registries disagree on what a snippet is, and archive nothing if the kind is wrong.
         for kind in kinds:
-            answer = self._archived(template_id, kind)
+            body = given(
+                entities=[{"id": template_id, "type": kind}],
+                cascade=False,
+                workspace_id=self._reading.workspace_id,
+            )
+            answer = self._call(endpoints.ARCHIVE, body=body)
             if not answer.content.strip() or number(answer.object(), "moved_count") != 0:
                 return
         raise NotFound(f"{self._url} has no prompt with the id {template_id} to archive", status=404)
 
-    def _archived(self, template_id: int, kind: str) -> Answer:
-        body = given(
-            entities=[{"id": template_id, "type": kind}],
-            cascade=False,
-            workspace_id=self._reading.workspace_id,
-        )
-        return self._call(endpoints.ARCHIVE, body=body)
-
-    def snippet_usage(self, template_id: int, name: str, *, version: int | None = None) -> dict[str, Any]:
-        answer = self._call(
-            endpoints.SNIPPET_USAGE,
-            path={"identifier": self._listing.identifier(template_id, name)},
-            query=given(prompt_version_number=version),
-            fresh=True,
-        )
+    def snippet_usage(self, template_id: int, name: str) -> dict[str, Any]:
+        path = {"identifier": self._listing.identifier(template_id, name)}
+        answer = self._call(endpoints.SNIPPET_USAGE, path=path, fresh=True)
         found = answer.object()
         if not isinstance(found.get("snippet_usage"), list):
             answer.fail("a list under 'snippet_usage'")

@@ -84,8 +84,12 @@ class Answer:
 
     def fail(self, expected: str) -> NoReturn:
         """Raise ``BadAnswer``; ``expected`` completes "expected …"."""
+        kind = "an HTML page" if _is_html(self.content) else "something else"
+        found = f"{kind} (status {self.status}): {self.excerpt()}"
+        if not self.content.strip():
+            found = f"an empty body (status {self.status})"
         raise BadAnswer(
-            f"{self.asked}: expected {expected}, but the registry returned {self._description()}",
+            f"{self.asked}: expected {expected}, but the registry returned {found}",
             hint="check the remote's url, and that no proxy or login page answers instead",
         )
 
@@ -105,12 +109,6 @@ class Answer:
         is_generic = _ABOUT_ROUTES.fullmatch(said) is not None
         return is_generic or _is_html(self.content) or _ROUTING_WORDS.search(said) is not None
 
-    def _description(self) -> str:
-        if not self.content.strip():
-            return f"an empty body (status {self.status})"
-        kind = "an HTML page" if _is_html(self.content) else "something else"
-        return f"{kind} (status {self.status}): {self.excerpt()}"
-
 
 def listed_in(body: Any, keys: Sequence[str]) -> list[Any] | None:
     """Return the list that ``body`` is, or that is under one of ``keys`` in it; ``None`` if there is none."""
@@ -123,11 +121,10 @@ def shown(text: str, room: int = EXCERPT) -> str:
     """Return a text as one line of at most ``room`` characters, with control characters escaped."""
     line = re.sub(r"\s+", " ", text[: room * 20]).strip()
     cut = line if len(line) <= room else line[: room - 1] + "…"
-    return "".join(character if character.isprintable() else _escaped(character) for character in cut)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in cut
+    )
 
 
 def _is_html(content: bytes) -> bool:

@@ -19,9 +19,8 @@ class PromptLayerTracking:
 
     def log_request(self, request: Mapping[str, Any]) -> int:
         answer = self._call(endpoints.LOG_REQUEST, body=request)
-        return number(answer.object(), "request_id", "id") or answer.fail(
-            "a number under 'request_id' or 'id'"
-        )
+        found = number(answer.object(), "request_id", "id")
+        return found or answer.fail("a number under 'request_id' or 'id'")
 
     def track_prompt(
         self,
@@ -54,7 +53,6 @@ class PromptLayerTracking:
 
     def create_group(self) -> int:
         # The vendor's SDK sends the key in the body of this request, and of no other.
-        answer = self._call(
-            endpoints.CREATE_GROUP, body={"api_key": self._connection.key} if self._connection.key else {}
-        )
+        key = self._connection.key
+        answer = self._call(endpoints.CREATE_GROUP, body={"api_key": key} if key else {})
         return number(answer.object(), "id", "group_id") or answer.fail("a number under 'id'")

@@ -130,15 +130,12 @@ def wsgi_transport(app: WSGIApplication) -> httpx.BaseTransport:
     return _WsgiTransport(app)
 
 
-def local_transport(
-    path: str, *, fixtures: str | None = None, model: Any = None, latency: float = 0.0
-) -> httpx.BaseTransport:
+def local_transport(path: str, *, fixtures: str | None = None, model: Any = None) -> httpx.BaseTransport:
     """Return a transport to the embedded registry in the database file ``path``.
 
     ``fixtures`` is the path of a ``registry.yaml``. ``model`` responds in evaluations and agents, which get
-    an echo without one. ``latency`` is added to each response, in seconds.
+    an echo without one.
     """
     from promptsync.server.app import create_app
 
-    options: dict[str, Any] = {} if fixtures is None else {"fixtures": fixtures}
-    return wsgi_transport(create_app(path, latency=latency, model=model, **options))
+    return wsgi_transport(create_app(path, fixtures=fixtures, model=model))

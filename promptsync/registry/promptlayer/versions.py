@@ -86,15 +86,12 @@ class Reading:
                 hint="rename it in its file too, or back in the PromptLayer dashboard",
             )
         # An id that is also a name may mean that other prompt in a path, and the other way round.
-        return self._read_otherwise(name, query, is_name=identifier == name)
-
-    def _read_otherwise(self, name: str, query: Mapping[str, Any], *, is_name: bool) -> RemoteVersion:
-        """Read by the other identifier: by name if that was the id, by id if that was the name."""
-        identifier = self._listed_id(name) if is_name else name
-        found = None if identifier is None else self._read(identifier, name, query)
-        if found is None or found.prompt.name != name:
-            raise self._missing(name, query)
-        return found
+        other = self._listed_id(name) if identifier == name else name
+        if other is not None:
+            found = self._read(other, name, query)
+            if found.prompt.name == name:
+                return found
+        raise self._missing(name, query)
 
     def _listed_id(self, name: str) -> int | None:
         _, items = self._listing.items({"name": name})
@@ -211,7 +208,7 @@ def _parsed(answer: Answer, raw: Mapping[str, Any], query: Mapping[str, Any]) ->
     return found
 
 
-# -- may a rendered prompt be taken for its source? ----------------------------------------------------------
+# -- is a rendered prompt its source? ------------------------------------------------------------------------
 
 _Versions = Callable[[Listed], Iterable[Prompt]]
 """Returns all versions of a prompt up to the listed one, as this registry returns them."""
@@ -229,7 +226,7 @@ def _completed(raw: Mapping[str, Any], listing: Iterable[Listed]) -> dict[str, A
 
 
 def _placeholders(prompt: Prompt) -> dict[str, str]:
-    """Return a value for each variable that was filled in although nobody passed one: ``{name}`` itself.
+    """Return a value for each variable that was filled in although none was passed: ``{name}`` itself.
 
     Rendered with these values, an f-string becomes its own source again. A jinja2 text does not.
     """
@@ -243,16 +240,16 @@ def _placeholders(prompt: Prompt) -> dict[str, str]:
 def _doubt(raw: Mapping[str, Any], prompt: Prompt, listing: list[Listed], versions: _Versions) -> str | None:
     """Return why a prompt, read from the response ``raw``, may not be its source; ``None`` if it is."""
     if raw.get("snippets"):
-        return f"its references to the snippets {_names(raw['snippets'])} are expanded"
+        snippets = raw["snippets"] if isinstance(raw["snippets"], list) else [raw["snippets"]]
+        names = [repr(one.get("prompt_name") if isinstance(one, dict) else one) for one in snippets]
+        return f"its references to the snippets {', '.join(names)} are expanded"
     named, used = _named_variables(prompt.template), template_variables(prompt.template)
     if unnamed := named - used:
         return f"its variables {', '.join(sorted(unnamed))} are already filled in"
     if named and used - named:
         return f"the braces around {', '.join(sorted(used - named))} may have been doubled"
-    twin = next(
-        (one for one in listing if one.name == prompt.name and one.version == raw.get("version")), None
-    )
-    if twin is not None and canonical(twin.prompt) != canonical(prompt):
+    twins = (one for one in listing if one.name == prompt.name and one.version == raw.get("version"))
+    if any(canonical(twin.prompt) != canonical(prompt) for twin in twins):
         return "the registry returns it in two forms, and at most one of them is its source"
     if "snippets" not in raw:
         found = _contained(prompt, listing, versions)
@@ -264,11 +261,6 @@ def _doubt(raw: Mapping[str, Any], prompt: Prompt, listing: list[Listed], versio
 def _parts(template: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the template and its messages."""
     return [template, *mappings(template.get("messages"))]
-
-
-def _names(snippets: Any) -> str:
-    items = snippets if isinstance(snippets, list) else [snippets]
-    return ", ".join(repr(item.get("prompt_name") if isinstance(item, dict) else item) for item in items)
 
 
 def _named_variables(template: Mapping[str, Any]) -> set[str]:

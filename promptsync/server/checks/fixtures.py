@@ -145,18 +145,13 @@ def _evaluation(item: Spec) -> Spec:
     for score in item.get("scores") or ():
         kind = next(kind for kind in KINDS if kind in score)
         used = {other["name"] for other in scores}
-        name = next(name for name in _numbered(score.get("name", kind)) if name not in used)
+        given = name = score.get("name", kind)
+        numbers = itertools.count(2)
+        while name in used:
+            name = f"{given} {next(numbers)}"
         scores.append({"name": name, "kind": kind, "value": score[kind]})
-    return {
-        "name": item["name"],
-        "dataset": item["dataset"],
-        "prompt": _prompt(item["prompt"]),
-        "scores": scores,
-    }
-
-
-def _numbered(name: str) -> Iterator[str]:
-    return itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
+    prompt = _prompt(item["prompt"])
+    return {"name": item["name"], "dataset": item["dataset"], "prompt": prompt, "scores": scores}
 
 
 def _prompt(given: str | Spec) -> Spec:

@@ -115,7 +115,8 @@ def _anthropic(template: Template) -> Arguments:
     system: list[Arguments] = []
     messages: list[Arguments] = []
     for message in template["messages"]:
-        if _instructs(message):
+        role = ROLES.get(str(message.get("role")))
+        if role is not None and role.instructs:
             system += (block for block in _anthropic_blocks(message) if block["type"] == "text")
         else:
             messages.append(_anthropic_message(message))
@@ -129,11 +130,6 @@ def _anthropic(template: Template) -> Arguments:
     ]
     built: Arguments = {"system": system} if system else {}
     return built | {"messages": messages} | ({"tools": tools} if tools else {})
-
-
-def _instructs(message: Mapping[str, Any]) -> bool:
-    role = ROLES.get(str(message.get("role")))
-    return role is not None and role.instructs
 
 
 def _anthropic_message(message: Mapping[str, Any]) -> Arguments:

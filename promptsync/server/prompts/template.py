@@ -33,7 +33,6 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "text_editor_code_execution_tool_result": ("tool_use_id",),
 }
 """Type of a content block to the keys that it requires."""
-"""Roles whose messages may lack content."""
 
 _CHAT_KEYS = ("messages", "functions", "tools", "function_call", "tool_choice")
 _MESSAGE_ORDER = (
