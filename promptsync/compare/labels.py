@@ -38,7 +38,6 @@ def labelled(project: Project, names: Sequence[str] = ()) -> list[Labelled]:
     listing = {item.name: item for item in list_all(project)}
     wanted = sorted(set(names)) or sorted(name for name in listing if project.config.in_scope(name))
     items = [find_in(project, name, listing) for name in wanted]
-<<<<<<< main
     return with_labels(project, items)
 
 
@@ -46,8 +45,6 @@ def with_labels(project: Project, items: Sequence[Listed]) -> list[Labelled]:
     """Return prompts of the registry with their labels, read now. Raises ``Unsupported``."""
     if len(items) == 1:
         return [Labelled(items[0], labels_of_prompt(project, items[0]))]
-=======
->>>>>>> act2
     everything = project.registry.labels.all()
     if everything is not None:
         return [Labelled(item, _pointers(everything, item)) for item in items]
