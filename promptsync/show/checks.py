@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
-from promptsync.checks.agents import AgentRun, NodeOutput
+from promptsync.checks.agents import AgentRun
 from promptsync.checks.choose import Choice
-from promptsync.checks.evaluations import FailedCell
 from promptsync.checks.receipt import AgentResult, CheckResult, CheckResults, EvaluationResult
 from promptsync.checks.trace import Traced
 from promptsync.show import markdown
@@ -135,15 +135,14 @@ def output_lines(runs: Iterable[AgentRun]) -> list[str]:
     for run in runs:
         for name, node in run.outputs.items():
             lines += ["", output.style(f"--- {output.name(run.name)}: {output.name(name)} ---", "strong")]
-            lines += _node_lines(node)
+            if node.failed:
+                reason = f"{node.status.lower()}: {output.safe(node.error or 'no reason given')}"
+                lines.append(output.style(reason, "bad"))
+            else:
+                is_text = isinstance(node.value, str)
+                text = node.value if is_text else json.dumps(node.value, ensure_ascii=False, indent=2)
+                lines += output.safe(text).split("\n")
     return lines
-
-
-def _node_lines(node: NodeOutput) -> list[str]:
-    if node.failed:
-        return [output.style(f"{node.status.lower()}: {output.safe(node.error or 'no reason given')}", "bad")]
-    text = node.value if isinstance(node.value, str) else json.dumps(node.value, ensure_ascii=False, indent=2)
-    return output.safe(text).split("\n")
 
 
 def follow_notes(results: CheckResults) -> Iterator[str]:
@@ -221,8 +220,8 @@ def evaluations_body(results: CheckResults) -> list[dict[str, Any]]:
             "change": one.change,
             "minimum": one.standard.min_score,
             **_common_body(one),
-            "failed_cells": [_cell_body(cell) for cell in one.run.failed_cells],
-            "missed_cells": [_cell_body(cell) for cell in one.run.missed_cells],
+            "failed_cells": [asdict(cell) for cell in one.run.failed_cells],
+            "missed_cells": [asdict(cell) for cell in one.run.missed_cells],
             "version": one.run.version,
             "model": one.run.model,
         }
@@ -232,7 +231,16 @@ def evaluations_body(results: CheckResults) -> list[dict[str, Any]]:
 
 def agents_body(results: CheckResults, traces: Sequence[Traced] = ()) -> list[dict[str, Any]]:
     """Return the ``runs`` of an ``agent run`` document; ``traces``, if any, are those of the runs."""
-    tracked = [{"tracked": _trace_body(one)} for one in traces] or [{} for _ in results.agents]
+    tracked: list[dict[str, Any]] = [
+        {
+            "tracked": {
+                "metadata": dict(one.metadata),
+                "requests": list(one.requests),
+                "with_run": one.with_run,
+            }
+        }
+        for one in traces
+    ]
     return [
         {
             "agent": one.run.name,
@@ -248,16 +256,8 @@ def agents_body(results: CheckResults, traces: Sequence[Traced] = ()) -> list[di
             "request_ids": list(one.run.request_ids),
             **trace,
         }
-        for one, trace in zip(results.agents, tracked, strict=True)
+        for one, trace in zip(results.agents, tracked or [{}] * len(results.agents), strict=True)
     ]
-
-
-def _trace_body(trace: Traced) -> dict[str, Any]:
-    return {
-        "metadata": dict(trace.metadata),
-        "requests": list(trace.requests),
-        "with_run": trace.with_run,
-    }
 
 
 def _common_body(one: CheckResult) -> dict[str, Any]:
@@ -266,12 +266,5 @@ def _common_body(one: CheckResult) -> dict[str, Any]:
         "passed": one.passed,
         "reason": one.reason or None,
         "prompts": list(one.check.prompts),
-        "unbound": [
-            {"prompt": unbound.prompt, "version": unbound.version, "reason": unbound.reason}
-            for unbound in one.unbound
-        ],
+        "unbound": [asdict(unbound) for unbound in one.unbound],
     }
-
-
-def _cell_body(cell: FailedCell) -> dict[str, Any]:
-    return {"row": cell.row, "column": cell.column, "reason": cell.reason}

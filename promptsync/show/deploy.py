@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.members import Member
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt, release_on_hold
@@ -85,7 +84,11 @@ def plan_lines(plan: DeployPlan) -> list[str]:
         lines.insert(0, f"  {output.style('new label', 'warn')}  no prompt has {label} yet")
     lines += output.table(_check_rows(plan))
     lines += [will_pass_over_line(one.name, one.passed_over) for one in plan.push.actions if one.passed_over]
-    lines += _live_lines(plan)
+    for live in plan.live:
+        if not live.already:
+            how = "when its label moves" if live.by_label else "when it is published"
+            text = f"live {how}, before {_names(live.parents)} is checked; taken back if that fails"
+            lines.append(noted("live", "warn", live.name, text))
     return lines + skipped_lines(plan)
 
 
@@ -110,14 +113,6 @@ def _check_rows(plan: DeployPlan) -> Iterator[tuple[str, ...]]:
         yield (word, output.name(agent.name), count(len(agent.prompts), "prompt"), "agent")
 
 
-def _live_lines(plan: DeployPlan) -> Iterator[str]:
-    for one in plan.live:
-        if not one.already:
-            how = "when its label moves" if one.by_label else "when it is published"
-            text = f"live {how}, before {_names(one.parents)} is checked; taken back if that fails"
-            yield noted("live", "warn", one.name, text)
-
-
 def _names(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(map(output.name, names[:3])) + more
@@ -128,10 +123,8 @@ def nothing_lines(plan: DeployPlan) -> list[str]:
     skipped = skipped_lines(plan)
     if skipped:
         return skipped
-    latest = plan.survey.latest
-    if not latest.has_history:
-        return [output.Aside(f"{output.name(plan.label)} points at what your files have")]
-    return [output.Aside(f"{output.name(plan.label)} points at what is committed")]
+    what = "what is committed" if plan.survey.latest.has_history else "what your files have"
+    return [output.Aside(f"{output.name(plan.label)} points at {what}")]
 
 
 def skipped_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
@@ -141,7 +134,10 @@ def skipped_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
     lines = []
     for one in plan.live:
         if one.already and not released:
-            text = f"v{one.before} is live unchecked in {_names(one.parents)}; {_way_back(plan, one)}"
+            undo = "to undo it, git revert the change and deploy"
+            if one.by_label:
+                undo = f"promptsync rollback {shlex.quote(one.name)} --label {shlex.quote(plan.label)}"
+            text = f"v{one.before} is live unchecked in {_names(one.parents)}; {undo}"
             lines.append(noted("live", "warn", one.name, text))
     lines += _unchecked_lines(plan.unchecked)
     for held in survey.on_hold:
@@ -161,12 +157,6 @@ def _unchecked_lines(names: Sequence[str]) -> Iterator[str]:
         yield noted("unchecked", "warn", name, "no evaluation and no agent")
     if len(shown) < len(names):
         yield f"  {output.style('unchecked', 'warn')}  and {len(names) - len(shown)} more; --json has all"
-
-
-def _way_back(plan: DeployPlan, one: LiveSnippet) -> str:
-    if one.by_label:
-        return f"promptsync rollback {shlex.quote(one.name)} --label {shlex.quote(plan.label)}"
-    return "to undo it, git revert the change and deploy"
 
 
 # -- the rehearsal ------------------------------------------------------------------------------------------
@@ -190,11 +180,7 @@ def rehearsal_lines(rehearsal: Rehearsal) -> list[str]:
 # -- the receipt --------------------------------------------------------------------------------------------
 
 
-def show_receipt(
-    plan: DeployPlan,
-    receipt: DeployReceipt | None,
-    was_shown: bool = False,
-) -> Outcome:
+def show_receipt(plan: DeployPlan, receipt: DeployReceipt | None, was_shown: bool = False) -> Outcome:
     """Return what a deploy did; after ``was_shown`` without the rows that went as planned."""
     done = receipt if receipt is not None else DeployReceipt(plan, is_released=True)
     return Outcome(
@@ -213,9 +199,9 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     if plan.is_empty:
         return [*nothing_lines(plan), output.Aside(headline(plan))]
     lines = []
-    if not was_shown:
-        waited = [member.name for member in plan.survey.releases if member.pending]
-        lines += [noted("pending", "warn", name, "from an earlier deploy") for name in waited]
+    for member in () if was_shown else plan.survey.releases:
+        if member.pending:
+            lines.append(noted("pending", "warn", member.name, "from an earlier deploy"))
     if plan.push.actions:
         lines += push.receipt_lines(receipt.push, plan.push if was_shown else None)
     if receipt.results is not None:

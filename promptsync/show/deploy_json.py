@@ -8,12 +8,11 @@ from typing import Any
 from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
-from promptsync.labels.apply import Changed
 from promptsync.push.actions import PushPlan
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import push
 from promptsync.show.checks import agents_body, evaluations_body
-from promptsync.show.labels import change_body
+from promptsync.show.labels import changed_body
 
 
 def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         "push": push.push_body(plan.push, receipt.push, dry_run=dry_run),
         "eval": {"changed": changed, "runs": evaluations_body(results) if results is not None else []},
         "agents": {"changed": changed, "runs": agents_body(results) if results is not None else []},
-        "labels": [_label_body(one) for one in receipt.labels] or _unmoved(plan),
+        "labels": [changed_body(one) for one in receipt.labels] or _unmoved(plan),
         "live": [
             {
                 "name": one.name,
@@ -89,10 +88,6 @@ def _unmoved(plan: DeployPlan) -> list[dict[str, Any]]:
         }
         for member in plan.survey.releases
     ]
-
-
-def _label_body(done: Changed) -> dict[str, Any]:
-    return change_body(done.change, done.moved, done.reason or done.note)
 
 
 def blank_body() -> dict[str, Any]:

@@ -16,11 +16,11 @@ from promptsync.terminal.output import count
 def show_plan(plan: LabelPlan, *, with_dry_run: bool = False) -> Outcome:
     """Return a plan; ``with_dry_run`` says so in the document."""
     done = [Changed(one, one.old == one.new) for one in plan.changes]
-    body: dict[str, Any] = {"labels": [_body(one) for one in done]}
+    body: dict[str, Any] = {"labels": [changed_body(one) for one in done]}
     if with_dry_run:
         body |= {"dry_run": True, "fingerprint": plan.fingerprint}
-    rows = output.table((f"  {_name(one)}", _label(one), way(one.old, one.new)) for one in plan.changes)
-    return Outcome(rows, body)
+    rows = [(f"  {output.name(one.name)}", _label(one), way(one.old, one.new)) for one in plan.changes]
+    return Outcome(output.table(rows), body)
 
 
 def headline(plan: LabelPlan) -> str:
@@ -43,7 +43,7 @@ def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool 
         lines.append(output.Aside(summary(receipt.changed)))
     return Outcome(
         lines,
-        {"labels": [_body(one) for one in receipt.changed]},
+        {"labels": [changed_body(one) for one in receipt.changed]},
         error.exit_code if error is not None else 0,
         error,
     )
@@ -59,15 +59,15 @@ def summary(changed: Sequence[Changed]) -> str:
     return ", ".join(parts) or "no label was changed"
 
 
-def change_body(change: Change, moved: bool, reason: str = "") -> dict[str, Any]:
+def changed_body(done: Changed) -> dict[str, Any]:
     """Return a change for a JSON document."""
     return {
-        "name": change.name,
-        "label": change.label,
-        "from": change.old,
-        "to": change.new,
-        "moved": moved,
-        "reason": reason,
+        "name": done.change.name,
+        "label": done.change.label,
+        "from": done.change.old,
+        "to": done.change.new,
+        "moved": done.moved,
+        "reason": done.reason or done.note,
     }
 
 
@@ -78,10 +78,6 @@ def way(old: int | None, new: int | None) -> str:
     shown = "deleted" if new is None else f"v{new}"
     lower = f"  {output.style('lower', 'warn')}" if old is not None and new is not None and new < old else ""
     return f"{f'v{old}' if old is not None else 'new'} -> {shown}{lower}"
-
-
-def _body(done: Changed) -> dict[str, Any]:
-    return change_body(done.change, done.moved, done.reason or done.note)
 
 
 def _row(done: Changed) -> tuple[str, ...]:
@@ -95,11 +91,7 @@ def _row(done: Changed) -> tuple[str, ...]:
     else:
         word = output.style("created" if one.old is None else "moved", "good")
     why = output.safe(done.reason or done.note, newlines=False)
-    return (f"  {word}", _name(one), _label(one), way(one.old, one.new), why)
-
-
-def _name(one: Change) -> str:
-    return output.name(one.name)
+    return (f"  {word}", output.name(one.name), _label(one), way(one.old, one.new), why)
 
 
 def _label(one: Change) -> str:

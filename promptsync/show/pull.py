@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.state import State
-from promptsync.errors import PromptsyncError, Refused
+from promptsync.errors import Refused
 from promptsync.history.message import without_mark
 from promptsync.pull.apply import PullReceipt
 from promptsync.pull.merge import MergeConflict, Unmerged
@@ -20,7 +20,6 @@ from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
-    from promptsync.compare.snapshot import Item
     from promptsync.prompt.prompt import RemoteVersion
     from promptsync.pull.plan import Blocked, Taken
 
@@ -88,7 +87,9 @@ def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome
 
 
 def _outcome(done: PullReceipt, lines: Sequence[str], taken: TakenVersions, *, dry_run: bool) -> Outcome:
-    error = _with_fields(done.plan, done.error)
+    error, unmerged = done.error, done.plan.unmerged
+    if error is not None and unmerged and not isinstance(error, MergeConflict):
+        error = error.replaced(details=[line for one in unmerged for line in diff.unmerged(one)])
     return Outcome(
         lines,
         pull_body(done, dry_run=dry_run),
@@ -97,13 +98,6 @@ def _outcome(done: PullReceipt, lines: Sequence[str], taken: TakenVersions, *, d
         outputs=pull_outputs(done),
         markdown=lambda: pull_markdown(done, taken()),
     )
-
-
-def _with_fields(plan: PullPlan, error: PromptsyncError | None) -> PromptsyncError | None:
-    """Return an error about prompts that do not merge with what each side has in their fields."""
-    if error is None or not plan.unmerged or isinstance(error, MergeConflict):
-        return error
-    return error.replaced(details=[line for one in plan.unmerged for line in diff.unmerged(one)])
 
 
 # -- text ---------------------------------------------------------------------------------------------------
@@ -153,15 +147,9 @@ def _skipped(plan: PullPlan) -> Iterator[str]:
     for one in plan.blocked:
         yield f"{output.name(one.name)}: {output.safe(one.reason)}"
     for item in plan.left:
-        reason = _reason(plan, item)
-        if reason:
+        is_kept = plan.options.prune and item.state is State.DELETED_REMOTELY
+        if reason := _KEPT if is_kept else _SKIPPED.get(item.state):
             yield f"{output.name(item.name)}: {item.state}, {reason}"
-
-
-def _reason(plan: PullPlan, item: Item) -> str:
-    if plan.options.prune and item.state is State.DELETED_REMOTELY:
-        return _KEPT
-    return _SKIPPED.get(item.state, "")
 
 
 # -- JSON ---------------------------------------------------------------------------------------------------

@@ -20,16 +20,6 @@ from promptsync.terminal.output import count
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
 
-_WORDS = {
-    Kind.CREATE: "create",
-    Kind.UPDATE: "update",
-    Kind.FORCE: "force",
-    Kind.RESTORE: "restore",
-    Kind.ARCHIVE: "archive",
-    Kind.LABEL: "label",
-}
-
-
 # -- the plan -----------------------------------------------------------------------------------------------
 
 
@@ -76,7 +66,7 @@ def action_row(action: Action) -> tuple[str, ...]:
     labels = " ".join(f"+{output.name(label)}" for label in action.labels)
     meaning = "bad" if action.kind in (Kind.ARCHIVE, Kind.FORCE) else "good"
     return (
-        f"  {output.style(_WORDS[action.kind], meaning)}",
+        f"  {output.style(action.kind, meaning)}",
         output.name(action.name),
         version,
         labels,
@@ -106,23 +96,17 @@ def show_receipt(
     project: Project, plan: PushPlan, receipt: PushReceipt | None, was_shown: bool = False
 ) -> Outcome:
     """Return what a push did; ``was_shown`` leaves out what the plan has shown, and what went as planned."""
+    done = receipt if receipt is not None else PushReceipt(skipped=list(plan.left))
     if receipt is None:
-        receipt = PushReceipt(skipped=list(plan.left))
         lines = [*skipped_lines(plan), output.Aside("nothing to push")]
-        return Outcome(
-            lines,
-            push_body(plan, receipt, dry_run=False),
-            receipt.exit_code,
-            receipt.error,
-            markdown=lambda: plan_markdown(plan),
-        )
-    done = receipt
+    else:
+        lines = [*receipt_lines(done, plan if was_shown else None), *_rename_lines(plan, done=True)]
     return Outcome(
-        [*receipt_lines(done, plan if was_shown else None), *_rename_lines(plan, done=True)],
+        lines,
         push_body(plan, done, dry_run=False),
         done.exit_code,
         done.error,
-        markdown=lambda: receipt_markdown(done),
+        markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(receipt),
     )
 
 
@@ -264,7 +248,8 @@ def plan_markdown(
     if not plan.actions:
         page.say("**Nothing to publish**")
     else:
-        page.say(f"**{headline(plan)}**{_at(where)} · fingerprint {code(plan.fingerprint)}")
+        place = f" · {code(where)}" if where else ""
+        page.say(f"**{headline(plan)}**{place} · fingerprint {code(plan.fingerprint)}")
     if lines := plan_lines(plan):
         page.fence(click.unstyle(line) for line in lines)
     if differences and plan.actions:
@@ -272,10 +257,6 @@ def plan_markdown(
 
         add_differences(page, differences)
     return page.lines
-
-
-def _at(where: str) -> str:
-    return f" · {code(where)}" if where else ""
 
 
 def receipt_markdown(receipt: PushReceipt, *, most: int = MOST) -> list[str]:
