@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from promptsync.checks.catalogue import Evaluation, PastRun, list_evaluations
+from promptsync.checks.catalogue import Evaluation, PastRun, list_evaluations, named
 from promptsync.checks.evaluations import EvaluationRun, as_reported, with_score
 from promptsync.checks.select import select_checks
 from promptsync.compare.select import NoSuchPrompt, find_prompt
@@ -137,27 +137,16 @@ def _wanted(project: Project, name: str, template_id: int) -> _Wanted:
         raise RemoteError(
             f"{project.registry.url} does not list the runs of its evaluations", code="unsupported"
         )
-    named = {key: _matching(key, known) for key in checks}
-    found = tuple(dict.fromkeys(one for ones in named.values() for one in ones))
-    minimums = {one.id: checks[key].min_score for key, ones in named.items() for one in ones}
-    missing = tuple(key for key, ones in named.items() if not ones)
+    by_key = {key: named(known, key) for key in checks}
+    found = tuple(dict.fromkeys(one for ones in by_key.values() for one in ones))
+    minimums = {one.id: checks[key].min_score for key, ones in by_key.items() for one in ones}
+    missing = tuple(key for key, ones in by_key.items() if not ones)
     if found:
         return _Wanted(found, minimums, frozenset(one.id for one in found), missing)
-    return _Wanted(_that_ran(project.registry, known, name, template_id), {}, frozenset(), missing)
-
-
-def _matching(wanted: str, known: Iterable[Evaluation]) -> list[Evaluation]:
-    """Return the evaluations with a name; if there are none, the one with that id."""
-    return [one for one in known if one.name == wanted] or [one for one in known if str(one.id) == wanted]
-
-
-def _that_ran(
-    registry: Registry, known: Sequence[Evaluation], name: str, template_id: int
-) -> tuple[Evaluation, ...]:
-    """Return the evaluations whose last run used a prompt."""
     lasts = [(one, one.last) for one in known if one.last is not None]
-    read = mapped(lambda pair: _read(registry, *pair, name, template_id), lasts)
-    return tuple(one for (one, _), run in zip(lasts, read, strict=True) if run.version is not None)
+    read = mapped(lambda pair: _read(project.registry, *pair, name, template_id), lasts)
+    that_ran = tuple(one for (one, _), run in zip(lasts, read, strict=True) if run.version is not None)
+    return _Wanted(that_ran, {}, frozenset(), missing)
 
 
 def _read(registry: Registry, one: Evaluation, past: PastRun, name: str, template_id: int) -> ScoredRun:

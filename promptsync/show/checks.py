@@ -105,7 +105,8 @@ def _result(one: CheckResult) -> Phrase:
 
 
 def _cells(one: EvaluationResult) -> Iterator[Phrase]:
-    cells, name = one.run.located_cells, Quote(one.run.name)
+    run, name = one.run, Quote(one.run.name)
+    cells = [cell for cell in (*run.failed_cells, *run.missed_cells) if cell.row is not None]
     for cell in cells[:MOST_CELLS]:
         column = () if cell.column is None else (", ", Quote(cell.column))
         reason = Quote(cell.reason or "no reason given")
