@@ -98,7 +98,9 @@ def command(
     promptsync serve --port 0 --db /tmp/trial.db
     promptsync serve --model-url http://127.0.0.1:11434/v1 --model-name llama3.2
     """
-    if api_key is None and not _is_loopback(host):
+    from promptsync.registry.address import Address
+
+    if api_key is None and not Address("", "http", host, 0).is_loopback:
         raise UsageError(
             f"{host or 'an empty host'} can be reached from other machines, which requires --api-key",
             hint="add --api-key KEY, or remove --host to serve this machine only",
@@ -111,12 +113,6 @@ def command(
     if session.json:  # the document was printed once the registry was ready
         click.get_current_context().exit(0)
     return Outcome()
-
-
-def _is_loopback(host: str) -> bool:
-    from promptsync.registry.address import Address
-
-    return Address("", "http", host, 0).is_loopback
 
 
 def _model(
@@ -200,6 +196,5 @@ def _check(path: Path, fixtures: Path | None) -> None:
         message = f"the directory of the database does not exist: {path.parent}"
         raise UsageError(message, hint=f"mkdir -p {shlex.quote(str(path.parent))}")
     if fixtures is not None and not fixtures.is_file():
-        raise UsageError(
-            f"the fixtures file does not exist: {fixtures}", hint="correct the path, or remove it"
-        )
+        message = f"the fixtures file does not exist: {fixtures}"
+        raise UsageError(message, hint="correct the path, or remove it")

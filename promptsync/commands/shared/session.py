@@ -93,10 +93,8 @@ class Session:
 
         path = find(self.directory)
         if path is None:
-            raise UsageError(
-                f"no promptsync.yaml in {self.directory} or any directory above it",
-                hint="promptsync init",
-            )
+            message = f"no promptsync.yaml in {self.directory} or any directory above it"
+            raise UsageError(message, hint="promptsync init")
         return load(path)
 
     def project(self, *, needs_config: bool = True) -> Project:
@@ -104,42 +102,35 @@ class Session:
 
         Without ``needs_config``, a directory without a configuration is enough if the remote is a URL.
         """
+        from promptsync.files.config import FILE_NAME, Config, find
+
         remote = self.remote or self.environment.remote
         is_url = ":" in (remote or self.environment.base_url or "")
-        config = self.config() if needs_config or not is_url else self._config_if_any()
-        return self.project_of(config, remote)
+        if needs_config or not is_url or find(self.directory) is not None:
+            return self.project_of(self.config(), remote)
+        return self.project_of(Config(self.directory, self.directory / FILE_NAME), remote)
 
     def project_of(self, config: Config, remote: str | None) -> Project:
         """Return the working copy of a configuration, which may not have a file yet; see ``project``."""
         from promptsync.compare.project import open_project
 
+        model = None
+        if self.environment.model_url is not None:
+            from promptsync.commands.shared.models import endpoint
+
+            model = endpoint(self.environment, self.environment.model_url)
         project = open_project(
             config,
             remote=remote,
             api_key=self.environment.api_key,
             base_url=self.environment.base_url,
-            model=self._model(),
+            model=model,
             progress=self.bar,
             on_wait=self.say,
             waits=self.waits,
         )
         self.remote_name = project.remote
         return project
-
-    def _config_if_any(self) -> Config:
-        from promptsync.files.config import FILE_NAME, Config, find
-
-        if find(self.directory) is not None:
-            return self.config()
-        return Config(self.directory, self.directory / FILE_NAME)
-
-    def _model(self) -> Any:
-        """Return the model for evaluations and agents of an embedded registry, ``None`` for its echo."""
-        if self.environment.model_url is None:
-            return None
-        from promptsync.commands.shared.models import endpoint
-
-        return endpoint(self.environment, self.environment.model_url)
 
     def rendered(self, outcome: Outcome) -> Outcome:
         """Return an outcome with its Markdown, where somebody reads that."""
@@ -200,8 +191,7 @@ def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], c
     """Declare a verb that has verbs of its own, which ``verb(…, parent=group)`` declares."""
 
     def declare(function: Callable[[], None]) -> click.Group:
-        group = click.group(name, cls=VerbGroup, **attributes)(shared_options(function))
-        return group
+        return click.group(name, cls=VerbGroup, **attributes)(shared_options(function))
 
     return declare
 
