@@ -164,7 +164,10 @@ class Binder:
             found = self._render(parent)
         except RemoteError as error:
             return Bond.UNBOUND, f"{ran}, whose snippets could not be read: {error.message}"
-        contained = _snippets(found, prompt)
+        listed = found.get("snippets")
+        items = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+        numbers = (one.get("version") for one in items if one.get("prompt_name") == prompt)
+        contained = [version for version in numbers if isinstance(version, int)]
         if self.versions[prompt] in contained:
             return _BOUND
         if contained:
@@ -203,11 +206,3 @@ def _latest(registry: Registry, names: Iterable[str]) -> Mapping[str, Listed]:
         return {one.name: one for one in registry.prompts.list() if one.name in wanted}
     listed = mapped(lambda name: registry.prompts.list(name=name), sorted(wanted))
     return {one.name: one for found in listed for one in found if one.name in wanted}
-
-
-def _snippets(raw: Mapping[str, object], prompt: str) -> list[int]:
-    """Return the versions of ``prompt`` among the snippets that a rendered prompt contains."""
-    listed = raw.get("snippets")
-    items = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
-    found = (one.get("version") for one in items if one.get("prompt_name") == prompt)
-    return [version for version in found if isinstance(version, int)]

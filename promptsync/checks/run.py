@@ -27,7 +27,7 @@ def run_checks(
     standard: Standard,
     patience: Patience | None,
     progress: Progress,
-    versions: Mapping[str, int] | None = None,
+    versions: Mapping[str, int],
     unpublished: Mapping[str, str] | None = None,
     orders: Sequence[AgentOrder] | None = None,
 ) -> CheckResults:
@@ -42,7 +42,7 @@ def run_checks(
     so; ``RemoteError`` is raised only before anything is started.
     """
     checked = {name for check in (*found.evaluations, *found.agents) for name in check[0].prompts}
-    wanted = {name: number for name, number in (versions or {}).items() if name in checked}
+    wanted = {name: number for name, number in versions.items() if name in checked}
     binder = Binder(registry, wanted, unpublished or {})
     if orders is None:
         orders = [AgentOrder(agent, check.input_variables) for check, agent in found.agents]
@@ -89,7 +89,12 @@ def show_run(
     """
     evaluations = list_evaluations(registry, runs=True)
     known = find_run(evaluations, wanted, registry.url)
-    before = [_before(one, known) for one in evaluations if one.id == known.evaluation_id]
+    before = []
+    for one in evaluations:
+        if one.id == known.evaluation_id:
+            # newer runs have larger ids
+            older = tuple(run for run in one.runs or () if run.id < (known.report_id or 0))
+            before.append(replace(one, runs=older))
     batch = EvaluationBatch(registry, before)
     batch.runs = [replace(known, status=Status.RUNNING)]
     finished = True
@@ -129,9 +134,3 @@ def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> Evalua
             f"{one.name} has never been run", hint=f"promptsync eval run {one.id}", code="never-run"
         )
     return EvaluationRun(one.name, one.id, one.runs[0].id)
-
-
-def _before(evaluation: Evaluation, run: EvaluationRun) -> Evaluation:
-    """Return an evaluation as it was before one of its runs: newer runs have larger ids."""
-    runs = tuple(one for one in evaluation.runs or () if run.report_id is None or one.id < run.report_id)
-    return replace(evaluation, runs=runs)

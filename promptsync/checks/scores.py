@@ -98,7 +98,13 @@ def score_history(project: Project, name: str, *, newest: int = NEWEST) -> Histo
     used it. Raises ``NoSuchPrompt``, and ``RemoteError`` if the registry does not list runs.
     """
     registry = project.registry
-    listed = _find(project, name)
+    try:
+        listed = find_prompt(project, name)
+    except NoSuchPrompt as error:
+        if any(one.name == name for one in list_evaluations(registry)):
+            hint = "that is an evaluation; --history takes the name of a prompt that it checks"
+            raise NoSuchPrompt(error.message, hint=hint) from None
+        raise
     wanted = _wanted(project, name, listed.template_id)
     past = {
         one.id: [run for run in one.runs or () if run.status.upper() == _ENDED] for one in wanted.evaluations
@@ -117,16 +123,6 @@ def score_history(project: Project, name: str, *, newest: int = NEWEST) -> Histo
         unread=sum(max(0, len(ended) - newest) for ended in past.values()),
         unfinished=sum(len(one.runs or ()) - len(past[one.id]) for one in wanted.evaluations),
     )
-
-
-def _find(project: Project, name: str) -> Listed:
-    try:
-        return find_prompt(project, name)
-    except NoSuchPrompt as error:
-        if any(one.name == name for one in list_evaluations(project.registry)):
-            hint = "that is an evaluation; --history takes the name of a prompt that it checks"
-            raise NoSuchPrompt(error.message, hint=hint) from None
-        raise
 
 
 def _wanted(project: Project, name: str, template_id: int) -> _Wanted:

@@ -133,7 +133,8 @@ def _model(
 
 def _places(session: Session, database: Path | None, fixtures: Path | None) -> tuple[Path, Path | None]:
     """Return the database and the fixtures that were passed, by default those of the local remote."""
-    from promptsync.files.config import find
+    from promptsync.files.config import find, load
+    from promptsync.files.state.disk import private_directory
 
     given = session.directory / fixtures if fixtures is not None else None
     if database is not None:
@@ -141,22 +142,13 @@ def _places(session: Session, database: Path | None, fixtures: Path | None) -> t
     configuration = find(session.directory)
     if configuration is None:
         return session.directory / DATABASE, given
-    path, declared = _embedded(configuration)
-    return path, given or declared
-
-
-def _embedded(configuration: Path) -> tuple[Path, Path | None]:
-    """Return the database and fixtures of a working copy's embedded registry, the default remote first."""
-    from promptsync.files.config import load
-    from promptsync.files.state.disk import private_directory
-
     config = load(configuration)
     remotes = [remote for remote in config.remotes.values() if remote.url.startswith(LOCAL)]
     remotes.sort(key=lambda remote: (remote.name != config.default_remote, remote.name != "local"))
     place = remotes[0].url.removeprefix(LOCAL) if remotes else ""
-    fixtures = remotes[0].fixtures if remotes else None
-    database = config.root / place if place else private_directory(config.root) / DATABASE
-    return database, config.root / fixtures if fixtures else None
+    if given is None and remotes and remotes[0].fixtures:
+        given = config.root / remotes[0].fixtures
+    return config.root / place if place else private_directory(config.root) / DATABASE, given
 
 
 def _serve(

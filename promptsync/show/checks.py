@@ -43,7 +43,7 @@ def results_markdown(results: CheckResults, *, most: int = markdown.MOST) -> lis
 
 def _tables(results: CheckResults) -> Iterator[Table]:
     if results.evaluations:
-        notes = [note for one in results.evaluations for note in (*_cells(one), *_model(one))]
+        notes = [note for one in results.evaluations for note in _notes(one)]
         notes += _unbound(results.evaluations)
         yield Table(_EVALUATIONS, [_evaluation(one) for one in results.evaluations], notes)
     if results.agents:
@@ -104,7 +104,7 @@ def _result(one: CheckResult) -> Phrase:
     return Phrase(("failed", ": ", Quote(reason)), "bad", _LONG_REASON)
 
 
-def _cells(one: EvaluationResult) -> Iterator[Phrase]:
+def _notes(one: EvaluationResult) -> Iterator[Phrase]:
     run, name = one.run, Quote(one.run.name)
     cells = [cell for cell in (*run.failed_cells, *run.missed_cells) if cell.row is not None]
     for cell in cells[:MOST_CELLS]:
@@ -113,11 +113,8 @@ def _cells(one: EvaluationResult) -> Iterator[Phrase]:
         yield Phrase((name, f": row {cell.row}", *column, ": ", reason))
     if len(cells) > MOST_CELLS:
         yield Phrase((name, f": {count(len(cells) - MOST_CELLS, 'more failed cell')}; --json has all"))
-
-
-def _model(one: EvaluationResult) -> Iterator[Phrase]:
-    if one.run.model is not None:
-        yield Phrase((Quote(one.run.name), ": answered by ", Quote(one.run.model)), "faint")
+    if run.model is not None:
+        yield Phrase((name, ": answered by ", Quote(run.model)), "faint")
 
 
 def _unbound(results: Iterable[CheckResult]) -> list[Phrase]:

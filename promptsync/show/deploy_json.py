@@ -12,7 +12,7 @@ from promptsync.push.actions import PushPlan
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import push
 from promptsync.show.checks import agents_body, evaluations_body
-from promptsync.show.labels import changed_body
+from promptsync.show.labels import changed_body, label_body
 
 
 def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
@@ -26,7 +26,11 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         "push": push.push_body(plan.push, receipt.push, dry_run=dry_run),
         "eval": {"changed": changed, "runs": evaluations_body(results) if results is not None else []},
         "agents": {"changed": changed, "runs": agents_body(results) if results is not None else []},
-        "labels": [changed_body(one) for one in receipt.labels] or _unmoved(plan),
+        "labels": [changed_body(one) for one in receipt.labels]
+        or [
+            label_body(member.name, plan.label, member.released, member.version, False, "")
+            for member in survey.releases
+        ],
         "live": [
             {
                 "name": one.name,
@@ -74,20 +78,6 @@ def _left_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
         ],
         "deleted": list(survey.deleted),
     }
-
-
-def _unmoved(plan: DeployPlan) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": member.name,
-            "label": plan.label,
-            "from": member.released,
-            "to": member.version,
-            "moved": False,
-            "reason": "",
-        }
-        for member in plan.survey.releases
-    ]
 
 
 def blank_body() -> dict[str, Any]:

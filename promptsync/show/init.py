@@ -29,9 +29,9 @@ def show_init(
     imported: Imported | None,
     added: Scaffold | None,
     *,
-    git_directory: str = "",
-    quiet: bool = False,
-    verbose: bool = False,
+    git_directory: str,
+    quiet: bool,
+    verbose: bool,
 ) -> Outcome:
     """Return what was done, and the next steps; ``git_directory`` is where to run git, if not here."""
     created, kept = list(done.created), list(done.kept)

@@ -61,14 +61,15 @@ def summary(changed: Sequence[Changed]) -> str:
 
 def changed_body(done: Changed) -> dict[str, Any]:
     """Return a change for a JSON document."""
-    return {
-        "name": done.change.name,
-        "label": done.change.label,
-        "from": done.change.old,
-        "to": done.change.new,
-        "moved": done.moved,
-        "reason": done.reason or done.note,
-    }
+    one = done.change
+    return label_body(one.name, one.label, one.old, one.new, done.moved, done.reason or done.note)
+
+
+def label_body(
+    name: str, label: str, old: int | None, new: int | None, moved: bool, reason: str
+) -> dict[str, Any]:
+    """Return for a JSON document from where to where a label moves, and whether it did."""
+    return {"name": name, "label": label, "from": old, "to": new, "moved": moved, "reason": reason}
 
 
 def way(old: int | None, new: int | None) -> str:

@@ -227,7 +227,7 @@ def pull_markdown(receipt: PullReceipt, taken: Mapping[str, Taken]) -> list[str]
         page.say(_ARCHIVED)
     for number, one in enumerate(receipt.written):
         title = f"{html(one.name)}: {_word(plan, one)}, {_versions(one)}"
-        lines = [*_told(plan, one, taken.get(one.name)), *_difference(one)]
+        lines = [*_details(plan, one, taken.get(one.name))]
         if not page.details(title, lines, rest=len(receipt.written) - number):
             rest = [other.name for other in receipt.written[number:]]
             page.say(f"… and {count(len(rest), 'more prompt')}, too much to show here:")
@@ -254,24 +254,21 @@ def _blocked_lines(one: Blocked, unmerged: Unmerged | None) -> Iterator[str]:
         yield from (f"  {line}" for line in diff.unmerged(unmerged)[1:])
 
 
-def _told(plan: PullPlan, write: Write, taken: Taken | None) -> Iterator[str]:
-    """Yield when each version was made and its message; the registry does not say by whom."""
+def _details(plan: PullPlan, write: Write, taken: Taken | None) -> Iterator[str]:
+    """Yield when each version was made, its message, and what differs; the registry does not say by whom."""
+    from promptsync.compare.difference import step
+    from promptsync.show.diff_markdown import step_lines
+
     if taken is not None:
         if taken.older:
             yield f"# {count(taken.older, 'older version')}"
         yield from (_version(one) for one in taken.versions)
     word = "passed over" if plan.options.passed_over else "passed over, left out"
     yield from (f"{_version(one)} ({word})" for one in plan.passed_over.get(write.name, ()))
+    found = step(write.path, write.old_prompt, write.prompt)
+    yield from step_lines([found]) if found.fields else ["# the text does not change"]
 
 
 def _version(one: RemoteVersion) -> str:
     message = without_mark(one.message) or "(no message)"
     return f"# v{one.version}  {output.moment(one.created_at or '(no date)')}  {message}"
-
-
-def _difference(write: Write) -> Sequence[str]:
-    from promptsync.compare.difference import step
-    from promptsync.show.diff_markdown import step_lines
-
-    found = step(write.path, write.old_prompt, write.prompt)
-    return step_lines([found]) if found.fields else ["# the text does not change"]

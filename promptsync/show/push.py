@@ -11,6 +11,7 @@ import click
 from promptsync.compare.project import Project
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan
 from promptsync.push.receipt import Moved, PushReceipt
+from promptsync.show.labels import label_body
 from promptsync.show.lines import noted, passed_over_line, rename_note, will_pass_over_line
 from promptsync.show.markdown import MOST, Page, code
 from promptsync.show.outcome import Outcome
@@ -223,15 +224,7 @@ def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[st
         "synced": list(receipt.synced),
         "archived": list(receipt.archived),
         "labels": [
-            {
-                "name": one.name,
-                "label": one.label,
-                "from": one.old,
-                "to": one.new,
-                "moved": one.moved,
-                "reason": one.reason,
-            }
-            for one in receipt.labels
+            label_body(one.name, one.label, one.old, one.new, one.moved, one.reason) for one in receipt.labels
         ],
         "dry_run": dry_run,
     }

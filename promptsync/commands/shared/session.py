@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,11 +42,6 @@ class Environment:
     pager: str | None = None
     """The command that shows long output, ``None`` where there must be none."""
     variables: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def in_github(self) -> bool:
-        """Whether this is a step of a GitHub workflow, which has a summary."""
-        return bool(self.variables.get("GITHUB_STEP_SUMMARY"))
 
 
 @dataclass(slots=True)
@@ -134,7 +129,10 @@ class Session:
 
     def rendered(self, outcome: Outcome) -> Outcome:
         """Return an outcome with its Markdown, where somebody reads that."""
-        return outcome.rendered(with_markdown=self.form == "markdown" or self.environment.in_github)
+        in_github = self.environment.variables.get("GITHUB_STEP_SUMMARY")
+        if outcome.markdown is None or not (self.form == "markdown" or in_github):
+            return outcome
+        return replace(outcome, summary=outcome.markdown(), markdown=None)
 
     def say(self, message: str) -> None:
         """Print a message on stderr, unless ``-q`` is set."""
@@ -164,8 +162,8 @@ class Session:
         Raises ``Refused`` if stdin is not a terminal. Must not be called unless stderr is one.
         """
         self._check_answerable()
-        for line in lines:
-            click.echo("\n".join(self.fitted([line])), err=True, color=self.use_colour)
+        for line in self.fitted([*lines]):
+            click.echo(line, err=True, color=self.use_colour)
         return click.confirm(question, default=default, err=True)
 
     def ask(self, question: str, *, default: str) -> str:
