@@ -27,7 +27,7 @@ def run_checks(
     standard: Standard,
     patience: Patience | None,
     progress: Progress,
-    versions: Mapping[str, int],
+    versions: Mapping[str, int] | None = None,
     unpublished: Mapping[str, str] | None = None,
     orders: Sequence[AgentOrder] | None = None,
 ) -> CheckResults:
@@ -42,7 +42,7 @@ def run_checks(
     so; ``RemoteError`` is raised only before anything is started.
     """
     checked = {name for check in (*found.evaluations, *found.agents) for name in check[0].prompts}
-    wanted = {name: number for name, number in versions.items() if name in checked}
+    wanted = {name: number for name, number in (versions or {}).items() if name in checked}
     binder = Binder(registry, wanted, unpublished or {})
     if orders is None:
         orders = [AgentOrder(agent, check.input_variables) for check, agent in found.agents]

@@ -34,11 +34,6 @@ class Traced:
     with_run: bool = False
     error: RemoteError | None = None
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether the registry kept the metadata nowhere, without reporting an error."""
-        return not self.requests and not self.with_run and self.error is None
-
 
 def git_trace(project: Project, branch: str | None) -> dict[str, str]:
     """Return the commit and the branch that the files are at, or ``branch`` if none is checked out.

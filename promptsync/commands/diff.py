@@ -74,10 +74,7 @@ def command(
         found, problems = _differences(project, session.directory, names, at, since)
     body: dict[str, object] = {"changes": [_body(one) for one in found]}
     if problems:
-        body["problems"] = [
-            {"path": one.path, "line": one.line, "column": one.column, "message": one.message}
-            for one in problems
-        ]
+        body["problems"] = diff.problems_body(problems)
     code = 1 if problems or (exit_code and found) else 0
     lines = _lines(found, form, stat=stat, name_only=name_only)
     lines += [output.safe(f"{one.path}:{one.line}:{one.column}: {one.message}") for one in problems]

@@ -26,6 +26,7 @@ from promptsync.commands.shared.checks import (
     result_file,
 )
 from promptsync.commands.shared.options import (
+    SECONDS,
     checked_filters,
     choose_format,
     format_option,
@@ -142,12 +143,7 @@ def run_command(
 @verb("show", parent=command, short_help="Show a run of an evaluation, or scores over time.", blank=BLANK)
 @click.argument("wanted", metavar="NAME|ID")
 @click.option("--wait", is_flag=True, help="Wait until the run has ended.")
-@click.option(
-    "--timeout",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
-    help="With --wait: stop waiting after SECONDS.",
-)
+@click.option("--timeout", metavar="SECONDS", type=SECONDS, help="With --wait: stop waiting after SECONDS.")
 @click.option("--history", is_flag=True, help="NAME is a prompt: show the scores of its versions, with bars.")
 @click.option(
     "--plot",

@@ -160,10 +160,10 @@ def agent_notes(results: CheckResults, traces: Iterable[Traced]) -> Iterator[str
         if trace.requests:
             ids = ", ".join(output.name(str(one)) for one in trace.requests)
             yield f"{name}: commit, branch and versions attached to request {ids}"
-        elif trace.is_lost:
-            yield f"{warning} {name}: not tracked: the registry rejected metadata and returned no request id"
-        elif trace.error is None:
+        elif trace.error is None and trace.with_run:
             yield f"{name}: commit, branch and versions sent as metadata; the registry returned no request id"
+        elif trace.error is None:
+            yield f"{warning} {name}: not tracked: the registry rejected metadata and returned no request id"
     for one in results.agents:
         if one.run.warning:
             yield f"{warning} {output.name(f'{one.run.name}: {one.run.warning}')}"

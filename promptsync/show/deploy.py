@@ -11,11 +11,10 @@ import click
 from promptsync.deploy.members import Member
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt, release_on_hold
-from promptsync.labels.apply import Changed
 from promptsync.show import push
 from promptsync.show.checks import results_lines
 from promptsync.show.deploy_json import deploy_body, deploy_outputs
-from promptsync.show.labels import way
+from promptsync.show.labels import changed_row, way
 from promptsync.show.lines import noted, will_pass_over_line
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
 from promptsync.show.outcome import Outcome
@@ -206,21 +205,15 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         lines += push.receipt_lines(receipt.push, plan.push if was_shown else None)
     if receipt.results is not None:
         lines += results_lines(receipt.results)
-    lines += output.table(_label_row(one) for one in receipt.labels if not (was_shown and one.moved))
+    words = {True: output.style("released", "good"), False: output.style("not released", "bad")}
+    labels = [one for one in receipt.labels if not (was_shown and one.moved)]
+    lines += output.table(changed_row(words[one.moved], one) for one in labels)
     for live in receipt.live:
         after = live.note or ("taken back" if live.taken_back else "")
         how = f"unchecked; {after}" if after else "before it was checked"
         lines.append(noted("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
     lines += [] if was_shown else skipped_lines(plan, released=receipt.is_released)
     return [*lines, output.Aside(summary(receipt))]
-
-
-def _label_row(done: Changed) -> tuple[str, ...]:
-    change = done.change
-    word = output.style("released", "good") if done.moved else output.style("not released", "bad")
-    why = output.safe(done.reason or done.note, newlines=False)
-    label = output.style(output.name(change.label), "strong")
-    return (f"  {word}", output.name(change.name), label, way(change.old, change.new), why)
 
 
 def summary(receipt: DeployReceipt) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from promptsync.deploy.members import Member, Survey
@@ -31,15 +32,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
             label_body(member.name, plan.label, member.released, member.version, False, "")
             for member in survey.releases
         ],
-        "live": [
-            {
-                "name": one.name,
-                "seconds": round(one.seconds, 3),
-                "taken_back": one.taken_back,
-                "note": one.note,
-            }
-            for one in receipt.live
-        ],
+        "live": [{**asdict(one), "seconds": round(one.seconds, 3)} for one in receipt.live],
         **_left_body(plan, survey),
         "fingerprint": plan.fingerprint,
         "passed": receipt.passed and not dry_run,
@@ -68,14 +61,8 @@ def _left_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
             if member.passed_over
         ],
         "unchecked": list(plan.unchecked),
-        "on_hold": [
-            {"name": one.name, "version": one.version, "released": one.released, "touched": one.touched}
-            for one in survey.on_hold
-        ],
-        "skipped": [
-            {"name": one.name, "state": one.state, "reason": one.reason, "touched": one.touched}
-            for one in survey.skipped
-        ],
+        "on_hold": [asdict(one) for one in survey.on_hold],
+        "skipped": [asdict(one) for one in survey.skipped],
         "deleted": list(survey.deleted),
     }
 

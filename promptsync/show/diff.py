@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # most runs have no differences to show
     from promptsync.compare.project import Project
     from promptsync.deploy.survey import InTheWay
     from promptsync.prompt.fields import FieldChange
+    from promptsync.prompt.prompt import Problem
     from promptsync.prompt.text_diff import DiffLine
     from promptsync.pull.merge import Unmerged
 
@@ -213,6 +214,12 @@ def conflicts_body(found: Iterable[Unmerged]) -> list[dict[str, Any]]:
         for prompt in found
         for one in prompt.conflicts
     ]
+
+
+def problems_body(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Return the problems of files for a JSON document."""
+    keys = ("path", "line", "column", "message")
+    return [{key: getattr(one, key) for key in keys} for one in problems]
 
 
 def step_body(one: Step) -> dict[str, Any]:

@@ -81,6 +81,13 @@ def way(old: int | None, new: int | None) -> str:
     return f"{f'v{old}' if old is not None else 'new'} -> {shown}{lower}"
 
 
+def changed_row(word: str, done: Changed) -> tuple[str, ...]:
+    """Return a change as a row that begins with a word."""
+    one = done.change
+    why = output.safe(done.reason or done.note, newlines=False)
+    return (f"  {word}", output.name(one.name), _label(one), way(one.old, one.new), why)
+
+
 def _row(done: Changed) -> tuple[str, ...]:
     one = done.change
     if not done.moved:
@@ -91,8 +98,7 @@ def _row(done: Changed) -> tuple[str, ...]:
         word = output.style("deleted", "warn")
     else:
         word = output.style("created" if one.old is None else "moved", "good")
-    why = output.safe(done.reason or done.note, newlines=False)
-    return (f"  {word}", output.name(one.name), _label(one), way(one.old, one.new), why)
+    return changed_row(word, done)
 
 
 def _label(one: Change) -> str:

@@ -70,10 +70,19 @@ class Page:
         left = [f"- and {count(len(lines) - fitting, 'more line')}"] if fitting < len(lines) else []
         self._add([*(f"- {line}" for line in lines[:fitting]), *left, *([""] if lines else [])])
 
-    def details(self, title: str, content: Sequence[str], *, rest: int) -> bool:
+    def differences(self, found: Sequence[tuple[str, str, Iterable[str]]]) -> None:
+        """Add the differences of prompts: name, state, lines. Those that do not fit are only named."""
+        for number, (name, state, lines) in enumerate(found):
+            rest = [other for other, _, _ in found[number:]]
+            if not self._details(f"{html(name)}: {state}", [*lines], len(rest)):
+                self.say(f"… and {count(len(rest), 'more prompt')}, too much to show here:")
+                self.names(rest)
+                return
+
+    def _details(self, title: str, content: Sequence[str], rest: int) -> bool:
         """Add a difference that is folded away under a title in HTML; return whether any of it was added.
 
-        It is cut when it is too long for the page, or for its share where ``rest`` more are to come.
+        It is cut when it is too long for the page, or for its share where ``rest`` are to come.
         """
         head, tail = [f"<details><summary>{title}</summary>", ""], ["</details>", ""]
         lines = [*head, *_fenced(content, "diff"), *tail]

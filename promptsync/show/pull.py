@@ -15,6 +15,7 @@ from promptsync.pull.passed_over import listed
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Write
 from promptsync.show import diff
+from promptsync.show.lines import tally
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 from promptsync.terminal.output import count
@@ -45,11 +46,7 @@ def show_plan(plan: PullPlan, taken: TakenVersions) -> Outcome:
 def headline(plan: PullPlan) -> str:
     """Return how many files a pull writes and deletes."""
     counts = [(len(plan.writes), "to write"), (len(plan.deletes), "to delete")]
-    parts = [f"{number} {what}" for number, what in counts if number]
-    if not parts:
-        return "nothing to pull"
-    parts[0] = parts[0].replace(" ", " file " if parts[0].startswith("1 ") else " files ", 1)
-    return ", ".join(parts)
+    return tally("file", counts) or "nothing to pull"
 
 
 def show_receipt(
@@ -202,7 +199,7 @@ _ARCHIVED = (
 
 def pull_markdown(receipt: PullReceipt, taken: Mapping[str, Taken]) -> list[str]:
     """Return what comes from the registry: the prompts, their versions and differences, what was skipped."""
-    from promptsync.show.markdown import Page, html
+    from promptsync.show.markdown import Page
 
     plan, page = receipt.plan, Page()
     number = len(receipt.written) + len(receipt.deleted)
@@ -225,14 +222,11 @@ def pull_markdown(receipt: PullReceipt, taken: Mapping[str, Taken]) -> list[str]
         page.say(f"**{count(len(archived), 'prompt')} archived in the registry** whose files still exist:")
         page.fence(_short(archived, "prompt"))
         page.say(_ARCHIVED)
-    for number, one in enumerate(receipt.written):
-        title = f"{html(one.name)}: {_word(plan, one)}, {_versions(one)}"
-        lines = [*_details(plan, one, taken.get(one.name))]
-        if not page.details(title, lines, rest=len(receipt.written) - number):
-            rest = [other.name for other in receipt.written[number:]]
-            page.say(f"… and {count(len(rest), 'more prompt')}, too much to show here:")
-            page.names(rest)
-            break
+    found = []
+    for one in receipt.written:
+        state = f"{_word(plan, one)}, {_versions(one)}"
+        found.append((one.name, state, _details(plan, one, taken.get(one.name))))
+    page.differences(found)
     return page.lines
 
 

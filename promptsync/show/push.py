@@ -12,7 +12,7 @@ from promptsync.compare.project import Project
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan
 from promptsync.push.receipt import Moved, PushReceipt
 from promptsync.show.labels import label_body
-from promptsync.show.lines import noted, passed_over_line, rename_note, will_pass_over_line
+from promptsync.show.lines import noted, passed_over_line, rename_note, tally, will_pass_over_line
 from promptsync.show.markdown import MOST, Page, code
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -43,12 +43,11 @@ def headline(plan: PushPlan, where: str = "") -> str:
     kinds = Counter(action.kind for action in plan.actions)
     published = sum(kinds[kind] for kind in PUBLISHING)
     parts = [(published, "to publish"), (kinds[Kind.LABEL], "to label"), (kinds[Kind.ARCHIVE], "to archive")]
-    counts = [f"{number} {what}" for number, what in parts if number]
+    counts = tally("prompt", parts)
     if not counts:
         return "nothing to push"
-    counts[0] = counts[0].replace(" ", " prompt " if counts[0].startswith("1 ") else " prompts ", 1)
-    place = f" {'to' if len(counts) == 1 and published else 'in'} {output.safe(where)}" if where else ""
-    return f"{', '.join(counts)}{place}"
+    is_all = published == len(plan.actions)
+    return f"{counts} {'to' if is_all else 'in'} {output.safe(where)}" if where else counts
 
 
 def plan_lines(plan: PushPlan) -> list[str]:

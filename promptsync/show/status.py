@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptsync.compare.state import State
 from promptsync.files.errors import text_of
+from promptsync.show.diff import problems_body
 from promptsync.show.diff import state as state_text
 from promptsync.show.lines import passed_over_line, rename_note
 from promptsync.show.markdown import MOST, Page
@@ -57,10 +58,7 @@ def show_status(
     if not offline:
         body["not_included"] = snapshot.foreign(project.config)
     if snapshot.problems:
-        body["problems"] = [
-            {"path": one.path, "line": one.line, "column": one.column, "message": one.message}
-            for one in snapshot.problems
-        ]
+        body["problems"] = problems_body(snapshot.problems)
     return Outcome(
         [
             *_lines(project, snapshot, offline=offline, verbose=verbose),

@@ -16,6 +16,9 @@ from promptsync.commands.shared.groups import together
 from promptsync.commands.shared.session import Session
 from promptsync.errors import UsageError
 
+SECONDS = click.FloatRange(min=0, min_open=True)
+"""The type of a time limit."""
+
 
 def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add ``--format`` with text, json and these forms; pass its value to ``choose_format``."""
@@ -186,7 +189,7 @@ waiting_options = together(
     click.option(
         "--timeout",
         metavar="SECONDS",
-        type=click.FloatRange(min=0, min_open=True),
+        type=SECONDS,
         help=f"Stop waiting after SECONDS, with exit code 1 (default: {Patience().timeout:g}).",
     ),
 )
