@@ -188,7 +188,7 @@ def show_command(
     with session.project() as project:
         patience = patience_of(not wait, timeout)
         results = show_run(project.registry, wanted, patience=patience, progress=session.bar)
-    # to show a run is no failure if the run failed
+    # showing a failed run is not a failure
     code, error = first_result(results.error if results.interrupted else None)
     return Outcome(results_lines(results), {**BLANK, "runs": evaluations_body(results)}, code, error)
 

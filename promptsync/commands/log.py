@@ -75,7 +75,8 @@ def _lines(logs: list[Log], oneline: bool) -> Iterator[str]:
             yield output.style(output.name(log.name), "strong")
         if oneline:
             yield from _short(log)
-        for place, one in enumerate(() if oneline else log.versions):
+            continue
+        for place, one in enumerate(log.versions):
             yield from ([""] if place else [])
             yield from _paragraph(one)
 

@@ -82,9 +82,10 @@ def render_prompts(
         files = None
         if not options.from_registry and not options.at:
             files = _files(project, worktree, directory, argument)
-        for file in files or ():
-            found.append(_render_file(project, worktree, file, options))
-        for one in choose(project, directory, [argument], options.at) if files is None else ():
+        if files is not None:
+            found += [_render_file(project, worktree, file, options) for file in files]
+            continue
+        for one in choose(project, directory, [argument], options.at):
             found.append(_render_remote(project, one, worktree.files.get(one.listed.name), options))
     return found
 

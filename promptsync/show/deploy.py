@@ -198,9 +198,9 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     if plan.is_empty:
         return [*nothing_lines(plan), output.Aside(headline(plan))]
     lines = []
-    for member in () if was_shown else plan.survey.releases:
-        if member.pending:
-            lines.append(noted("pending", "warn", member.name, "from an earlier deploy"))
+    if not was_shown:
+        waited = [member.name for member in plan.survey.releases if member.pending]
+        lines += [noted("pending", "warn", name, "from an earlier deploy") for name in waited]
     if plan.push.actions:
         lines += push.receipt_lines(receipt.push, plan.push if was_shown else None)
     if receipt.results is not None:

@@ -58,11 +58,8 @@ def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None
 class _Shared(click.Option):
     """An option that every verb takes. Its value goes to the session, not to the function."""
 
-    def __init__(self, *arguments: Any, **attributes: Any) -> None:
-        super().__init__(*arguments, **{"callback": _set, **attributes, "expose_value": False})
 
-
-_option = functools.partial(click.option, cls=_Shared)
+_option = functools.partial(click.option, cls=_Shared, callback=_set, expose_value=False)
 
 shared_options = together(
     _option(
