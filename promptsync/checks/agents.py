@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.checks.batch import Batch, Run, Status, start_failed
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 _NODE_FAILED: Final = frozenset({"FAILED", "FAILURE", "ERROR", "CANCELLED", "CANCELED", "TIMEOUT"})
 _OUTPUTS: Final = ("outputs", "output", "results", "result", "final_output")
-_OUTPUT: Final = "output"
 _NOT_UNDERSTOOD: Final = frozenset({400, 422})
 
 
@@ -67,10 +67,6 @@ class AgentRun(Run):
     def location(self) -> str:
         return f"execution {self.execution_id}"
 
-    @property
-    def failed_nodes(self) -> Mapping[str, NodeOutput]:
-        return {name: node for name, node in self.outputs.items() if node.failed}
-
 
 class AgentBatch(Batch[AgentRun]):
     """Runs of agents, one for each order."""
@@ -96,30 +92,28 @@ class AgentBatch(Batch[AgentRun]):
 
     def _start(self, run: AgentRun, order: AgentOrder) -> tuple[AgentRun, StartedAgent]:
         """Start a run; if the registry rejects its metadata, start it without."""
-        label, version = order.label, order.version
+        start = partial(
+            self._registry.checks.run_agent,
+            run.agent_id,
+            order.variables,
+            label=order.label,
+            version=order.version,
+        )
         if order.metadata:
             try:
-                started = self._registry.checks.run_agent(
-                    run.agent_id, order.variables, label=label, version=version, metadata=order.metadata
-                )
+                return replace(run, has_metadata=True), start(metadata=order.metadata)
             except Rejected as error:
                 if error.status not in _NOT_UNDERSTOOD:
                     raise
-            else:
-                return replace(run, has_metadata=True), started
-        checks = self._registry.checks
-        return run, checks.run_agent(run.agent_id, order.variables, label=label, version=version)
+        return run, start()
 
     def poll(self, run: AgentRun) -> AgentRun:
         try:
             # without an execution id this raises Unsupported, which names what the registry lacks
             done, found = self._registry.checks.agent_result(run.execution_id or 0)
         except Unsupported as error:
-            unsupported = RemoteError(
-                error.message,
-                hint="--no-wait starts an agent without fetching its outputs",
-                code=error.code,
-            )
+            hint = "--no-wait starts an agent without fetching its outputs"
+            unsupported = RemoteError(error.message, hint=hint, code=error.code)
             return replace(run, error=unsupported, status=Status.UNREADABLE)
         except RemoteError as error:
             return replace(run, error=error, status=Status.UNREADABLE)
@@ -140,7 +134,7 @@ def _request_ids(raw: object) -> tuple[int | str, ...]:
 
 
 def _ended(run: AgentRun, found: object) -> AgentRun:
-    outputs = found if isinstance(found, dict) else {_OUTPUT: found}
+    outputs = found if isinstance(found, dict) else {"output": found}
     nodes = {str(name): _node(value) for name, value in outputs.items()}
     status = Status.FAILED if any(node.failed for node in nodes.values()) else Status.COMPLETED
     ids = [*run.request_ids, *(one for value in outputs.values() for one in _request_ids(value))]

@@ -107,7 +107,7 @@ def select_checks(names: Iterable[str], files: Mapping[str, PromptFile], config:
             unchecked.append(name)
     return Selection(
         tuple(
-            EvaluationCheck(one, _prompts(by), _strictest(by), named_in=_places(by))
+            EvaluationCheck(one, _prompts(by), highest(each.min_score for each in by), named_in=_places(by))
             for one, by in evaluations.items()
         ),
         tuple(
@@ -132,8 +132,12 @@ def with_variables(agents: Iterable[AgentCheck], values: Mapping[str, Any]) -> t
 
 def minimum_of(evaluation: str, config: Config) -> float | None:
     """Return the highest minimum that ``checks:`` sets for an evaluation, for any prompts."""
-    given = (check.get("min_score") for check in config.checks if check.get("evaluation") == evaluation)
-    return max((one for one in given if one is not None), default=None)
+    return highest(check.get("min_score") for check in config.checks if check.get("evaluation") == evaluation)
+
+
+def highest(scores: Iterable[float | None]) -> float | None:
+    """Return the highest of some minimums, ``None`` without any."""
+    return max((one for one in scores if one is not None), default=None)
 
 
 def _of_file(name: str, file: PromptFile | None) -> Iterator[tuple[str, str, _Named]]:
@@ -169,10 +173,6 @@ def _places(named: Iterable[_Named]) -> tuple[Place, ...]:
     return tuple(dict.fromkeys(one.place for one in named))
 
 
-def _strictest(named: Iterable[_Named]) -> float | None:
-    return max((one.min_score for one in named if one.min_score is not None), default=None)
-
-
 def find_checks(registry: Registry, selection: Selection) -> Found:
     """Return the evaluations and agents that the checks of a selection name. Starts nothing.
 
@@ -187,8 +187,14 @@ def find_checks(registry: Registry, selection: Selection) -> Found:
         evaluations = _find_each(selection.evaluations, known, "evaluation", registry.url, problems)
     if selection.agents:
         agents = _find_each(selection.agents, list_agents(registry), "agent", registry.url, problems)
+    if len(problems) > 1:
+        raise type(problems[0])(
+            f"{registry.url} does not have {len(problems)} evaluations and agents that your files name",
+            details=[f"{one.message} ({one.hint})" for one in problems],
+            code=problems[0].code,
+        )
     if problems:
-        raise _error(problems, registry.url)
+        raise problems[0]
     return Found(_merged(evaluations), tuple(agents))
 
 
@@ -204,29 +210,13 @@ def _find_each(
         try:
             (item,) = pick(known, [check.name], kind, url)
         except UsageError as error:
-            problems.append(_placed(error, check))
+            message, others = error.message, len(check.named_in) - 1
+            if check.named_in:
+                message = f"{check.named_in[0]}{f' and {others} more' if others else ''}: {message}"
+            problems.append(type(error)(message, hint=error.hint, code=error.code))
         else:
             found.append((check, item))
     return found
-
-
-def _placed(error: PromptsyncError, check: Check) -> PromptsyncError:
-    places = [str(place) for place in check.named_in]
-    if not places:
-        return error
-    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-    return type(error)(f"{places[0]}{more}: {error.message}", hint=error.hint, code=error.code)
-
-
-def _error(problems: Sequence[PromptsyncError], url: str) -> PromptsyncError:
-    first = problems[0]
-    if len(problems) == 1:
-        return first
-    return type(first)(
-        f"{url} does not have {len(problems)} evaluations and agents that your files name",
-        details=[f"{one.message} ({one.hint})" for one in problems],
-        code=first.code,
-    )
 
 
 def _merged(
@@ -234,16 +224,13 @@ def _merged(
 ) -> tuple[tuple[EvaluationCheck, Evaluation], ...]:
     merged: dict[int, tuple[EvaluationCheck, Evaluation]] = {}
     for check, item in found:
-        before = merged.get(item.id)
-        merged[item.id] = (check if before is None else _both(before[0], check), item)
+        if item.id in merged:
+            before, _ = merged[item.id]
+            check = replace(
+                before,
+                prompts=tuple(dict.fromkeys([*before.prompts, *check.prompts])),
+                min_score=highest([before.min_score, check.min_score]),
+                named_in=before.named_in + check.named_in,
+            )
+        merged[item.id] = (check, item)
     return tuple(merged.values())
-
-
-def _both(one: EvaluationCheck, other: EvaluationCheck) -> EvaluationCheck:
-    minima = [check.min_score for check in (one, other) if check.min_score is not None]
-    return replace(
-        one,
-        prompts=tuple(dict.fromkeys([*one.prompts, *other.prompts])),
-        min_score=max(minima, default=None),
-        named_in=one.named_in + other.named_in,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -98,7 +98,7 @@ def list_agents(registry: Registry, **filters: object) -> list[Agent]:
     return [
         Agent(
             _id(raw),
-            str(raw.get("name") or ""),
+            _name(raw),
             number(raw, "latest_version_number"),
             tuple(map(str, raw.get("release_labels") or ())),
         )
@@ -120,10 +120,14 @@ def pick(items: Sequence[ItemT], wanted: Iterable[str], kind: str, url: str) -> 
     return list(dict.fromkeys(_pick_one(items, text, kind, url) for text in wanted))
 
 
+def named(items: Sequence[ItemT], wanted: str) -> list[ItemT]:
+    """Return the items with a name; if there are none, the one with that id."""
+    by_name = [item for item in items if item.name == wanted]
+    return by_name or [item for item in items if str(item.id) == wanted]
+
+
 def _pick_one(items: Sequence[ItemT], wanted: str, kind: str, url: str) -> ItemT:
-    found = [item for item in items if item.name == wanted] or [
-        item for item in items if str(item.id) == wanted
-    ]
+    found = named(items, wanted)
     if len(found) > 1:
         ids = ", ".join(str(item.id) for item in found)
         raise UsageError(
@@ -149,21 +153,13 @@ def _evaluation(raw: Mapping[str, Any]) -> Evaluation:
     listed = raw.get("runs")
     runs = None
     if isinstance(listed, list):
-        past = [_past_run(run) for run in listed if isinstance(run, dict)]
+        past = [
+            PastRun(_id(one), _name(one), str(one.get("status") or ""), score_of(one.get("score")))
+            for one in listed
+            if isinstance(one, dict)
+        ]
         runs = tuple(sorted(past, key=lambda run: -run.id))
-    return Evaluation(
-        _id(raw),
-        str(raw.get("name") or ""),
-        number(raw, "dataset_id"),
-        text(raw, "created_at"),
-        runs,
-    )
-
-
-def _past_run(raw: Mapping[str, Any]) -> PastRun:
-    return PastRun(
-        _id(raw), str(raw.get("name") or ""), str(raw.get("status") or ""), score_of(raw.get("score"))
-    )
+    return Evaluation(_id(raw), _name(raw), number(raw, "dataset_id"), text(raw, "created_at"), runs)
 
 
 def _dataset(raw: Mapping[str, Any]) -> Dataset:
@@ -171,12 +167,16 @@ def _dataset(raw: Mapping[str, Any]) -> Dataset:
     group: Mapping[str, Any] = given if isinstance(given, dict) else {}
     return Dataset(
         _id(raw),
-        str(group.get("name") or raw.get("name") or ""),
+        _name(group) or _name(raw),
         number(raw, "dataset_group_id") or number(group, "id"),
         number(raw, "version_number"),
         tuple(map(str, raw.get("column_names") or ())),
         raw.get("is_deleted") is True,
     )
+
+
+def _name(raw: Mapping[str, Any]) -> str:
+    return str(raw.get("name") or "")
 
 
 def _id(raw: Mapping[str, Any]) -> int:
@@ -203,7 +203,18 @@ def uses_in(steps: object, type_key: str) -> tuple[Use, ...]:
 
     PromptLayer does not document how a step holds its prompt; steps that we do not understand are skipped.
     """
-    return tuple(_uses(steps, type_key))
+    found = []
+    for step in steps if isinstance(steps, list) else ():
+        if not isinstance(step, Mapping) or step.get(type_key) != _PROMPT_STEP:
+            continue
+        configuration: Any = step.get("configuration")
+        for key in _HOLDERS:
+            prompt = configuration.get(key) if isinstance(configuration, Mapping) else None
+            if isinstance(prompt, Mapping) and (name := text(prompt, *_NAMES)) is not None:
+                label = text(prompt, *_LABELS) or None
+                found.append(Use(text(step, "name") or "", name, number(prompt, *_VERSIONS), label))
+                break
+    return tuple(found)
 
 
 def uses_of_agent(
@@ -215,16 +226,3 @@ def uses_of_agent(
     except RemoteError:
         return ()
     return uses_in(found.get("nodes"), "node_type")
-
-
-def _uses(steps: object, type_key: str) -> Iterator[Use]:
-    for step in steps if isinstance(steps, list) else ():
-        if not isinstance(step, Mapping) or step.get(type_key) != _PROMPT_STEP:
-            continue
-        configuration: Any = step.get("configuration")
-        for key in _HOLDERS:
-            prompt = configuration.get(key) if isinstance(configuration, Mapping) else None
-            if isinstance(prompt, Mapping) and (name := text(prompt, *_NAMES)) is not None:
-                label = text(prompt, *_LABELS) or None
-                yield Use(text(step, "name") or "", name, number(prompt, *_VERSIONS), label)
-                break

@@ -65,11 +65,6 @@ class EvaluationRun(Run):
     def location(self) -> str:
         return f"report {self.report_id}"
 
-    @property
-    def located_cells(self) -> tuple[FailedCell, ...]:
-        """The failed and missed cells whose rows are known."""
-        return tuple(cell for cell in (*self.failed_cells, *self.missed_cells) if cell.row is not None)
-
 
 class EvaluationBatch(Batch[EvaluationRun]):
     """Runs of evaluations, each with the score of the run before it."""
@@ -111,12 +106,17 @@ def as_reported(run: EvaluationRun, raw: Mapping[str, Any]) -> EvaluationRun:
     """Return a run with what the registry returned for its report."""
     given = raw.get("report")
     report: Mapping[str, Any] = given if isinstance(given, dict) else {}
-    counts = _counts(raw)
+    stats = raw.get("stats")
+    given = stats.get("status_counts") if isinstance(stats, dict) else None
+    stated: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    counts = {key: found for key in stated if (found := number(stated, key)) is not None}
     score = score_of(report.get("score"))
     comment = text(report, "comment") or ""
+    word = str(raw["status"]).upper()
+    ended = Status.COMPLETED if word in _COMPLETED else Status.FAILED
     return replace(
         run,
-        status=_status(str(raw["status"]).upper()),
+        status=Status.RUNNING if word in _UNFINISHED else ended,
         done=counts.get("COMPLETED", 0) + counts.get(_FAILED, 0),
         cells=sum(counts.values()),
         score=score_of(raw.get("score")) if score is None else score,
@@ -126,20 +126,6 @@ def as_reported(run: EvaluationRun, raw: Mapping[str, Any]) -> EvaluationRun:
         uses=uses_in(raw.get("report_columns"), "column_type"),
         model=comment.removeprefix(_MODEL) if comment.startswith(_MODEL) else None,
     )
-
-
-def _status(word: str) -> Status:
-    if word in _UNFINISHED:
-        return Status.RUNNING
-    return Status.COMPLETED if word in _COMPLETED else Status.FAILED
-
-
-def _counts(raw: Mapping[str, Any]) -> dict[str, int]:
-    stats = raw.get("stats")
-    counts = stats.get("status_counts") if isinstance(stats, dict) else None
-    if not isinstance(counts, dict):
-        return {}
-    return {key: found for key in counts if (found := number(counts, key)) is not None}
 
 
 def with_score(registry: Registry, run: EvaluationRun) -> EvaluationRun:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from promptsync.checks.agents import AgentRun
-from promptsync.checks.assignment import AgentCheck, Check, EvaluationCheck
+from promptsync.checks.assignment import AgentCheck, Check, EvaluationCheck, highest
 from promptsync.checks.batch import Run, Status
 from promptsync.checks.evaluations import EvaluationRun
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, RemoteError
@@ -24,8 +24,7 @@ class Standard:
 
     def at_least(self, min_score: float | None) -> Standard:
         """Return this standard with the higher of two minimums."""
-        given = [one for one in (self.min_score, min_score) if one is not None]
-        return replace(self, min_score=max(given, default=None))
+        return replace(self, min_score=highest([self.min_score, min_score]))
 
     def evaluation_failure(self, run: EvaluationRun) -> str:
         """Return why a run of an evaluation failed; empty if it passed or is under way."""
@@ -42,8 +41,9 @@ class Standard:
     def agent_failure(self, run: AgentRun) -> str:
         """Return why a run of an agent failed; empty if it passed or is under way."""
         if run.error is None and run.status is not Status.TIMED_OUT:
-            for name, node in run.failed_nodes.items():
-                return f"node {name} failed: {node.error or node.status}"
+            for name, node in run.outputs.items():
+                if node.failed:
+                    return f"node {name} failed: {node.error or node.status}"
         return _stopped(run)
 
     def is_above(self, score: float) -> bool:
@@ -111,18 +111,20 @@ class EvaluationResult(CheckResult):
     standard: Standard = Standard()
 
     @property
+    def _is_whole(self) -> bool:
+        run = self.run
+        return run.status is Status.COMPLETED and run.error is None and not run.failed_cells
+
+    @property
     def is_unscored(self) -> bool:
         """Whether a missing score is why it failed."""
-        run = self.run
-        is_whole = run.status is Status.COMPLETED and run.error is None and not run.failed_cells
-        return is_whole and run.score is None and not self.standard.allow_unscored
+        return self._is_whole and self.run.score is None and not self.standard.allow_unscored
 
     @property
     def is_below_minimum(self) -> bool:
         """Whether its score is why it failed."""
-        run = self.run
-        is_whole = run.status is Status.COMPLETED and run.error is None and not run.failed_cells
-        return is_whole and run.score is not None and self.standard.is_above(run.score)
+        score = self.run.score
+        return self._is_whole and score is not None and self.standard.is_above(score)
 
     @property
     def change(self) -> float | None:
@@ -182,9 +184,12 @@ class CheckResults:
                 details=_reasons(failed),
                 code="unknown-outcome",
             )
-        errors = [one.error for one in failed if one.error is not None]
-        if errors:
-            return _remote_error(errors[0], failed)
+        error = next((one.error for one in failed if one.error is not None), None)
+        if error is not None:
+            others = _reasons(failed)[1:]
+            return RemoteError(
+                error.message, hint=error.hint, details=others or error.details, code=error.code
+            )
         return _failure(failed) if failed else None
 
     @property
@@ -208,11 +213,6 @@ def _reasons(failed: Sequence[CheckResult]) -> list[str]:
     lines = [(one, one.error.message if one.error is not None else one.reason) for one in failed]
     lines.sort(key=lambda line: line[0].error is None)
     return [f"{one.run.name}: {reason}" for one, reason in lines]
-
-
-def _remote_error(error: RemoteError, failed: Sequence[CheckResult]) -> RemoteError:
-    others = _reasons(failed)[1:]
-    return RemoteError(error.message, hint=error.hint, details=others or error.details, code=error.code)
 
 
 def _failure(failed: Sequence[EvaluationResult | AgentResult]) -> AnswerIsNo:

@@ -13,7 +13,7 @@ from promptsync.checks.catalogue import Evaluation, NoSuchItem, list_evaluations
 from promptsync.checks.evaluations import EvaluationBatch, EvaluationRun, missed_cells
 from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard
 from promptsync.checks.run_versions import Binder
-from promptsync.errors import AnswerIsNo, PromptsyncError, RemoteError
+from promptsync.errors import AnswerIsNo
 from promptsync.registry.errors import NotFound
 
 if TYPE_CHECKING:
@@ -64,7 +64,12 @@ def run_checks(
     )
     if results.interrupted:
         return results
-    explained = tuple(_explained(registry, one) for one in results.evaluations)
+    explained = tuple(
+        replace(one, run=replace(one.run, missed_cells=missed_cells(registry, one.run)))
+        if one.is_below_minimum
+        else one
+        for one in results.evaluations
+    )
     return binder.bind(replace(results, evaluations=explained), orders, allow_unbound=standard.allow_unbound)
 
 
@@ -72,13 +77,6 @@ def judge(check: EvaluationCheck, run: EvaluationRun, standard: Standard) -> Eva
     """Return the result of a run that was to reach a standard, and the minimum of its check."""
     standard = standard.at_least(check.min_score)
     return EvaluationResult(check, run, standard, reason=standard.evaluation_failure(run))
-
-
-def _explained(registry: Registry, one: EvaluationResult) -> EvaluationResult:
-    """Add the checks that returned false to a result whose score is below its minimum."""
-    if not one.is_below_minimum:
-        return one
-    return replace(one, run=replace(one.run, missed_cells=missed_cells(registry, one.run)))
 
 
 def show_run(
@@ -91,7 +89,12 @@ def show_run(
     """
     evaluations = list_evaluations(registry, runs=True)
     known = find_run(evaluations, wanted, registry.url)
-    before = [_before(one, known) for one in evaluations if one.id == known.evaluation_id]
+    before = []
+    for one in evaluations:
+        if one.id == known.evaluation_id:
+            # newer runs have larger ids
+            older = tuple(run for run in one.runs or () if run.id < (known.report_id or 0))
+            before.append(replace(one, runs=older))
     batch = EvaluationBatch(registry, before)
     batch.runs = [replace(known, status=Status.RUNNING)]
     finished = True
@@ -102,15 +105,12 @@ def show_run(
         finished = finish([batch], patience=patience, progress=progress, what="running evaluations")
     (run,) = batch.runs
     if run.status is Status.UNREADABLE and run.error is not None:
-        raise _unreadable(run.error, registry.url, wanted)
+        if isinstance(run.error, NotFound):
+            message = f"{registry.url} has no evaluation and no run {wanted!r}"
+            raise NoSuchItem(message, hint="promptsync eval list")
+        raise run.error
     result = judge(EvaluationCheck(run.name, ()), run, Standard(allow_unscored=True))
     return CheckResults((result,), interrupted=not finished)
-
-
-def _unreadable(error: RemoteError, url: str, wanted: str) -> PromptsyncError:
-    if not isinstance(error, NotFound):
-        return error
-    return NoSuchItem(f"{url} has no evaluation and no run {wanted!r}", hint="promptsync eval list")
 
 
 def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> EvaluationRun:
@@ -134,9 +134,3 @@ def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> Evalua
             f"{one.name} has never been run", hint=f"promptsync eval run {one.id}", code="never-run"
         )
     return EvaluationRun(one.name, one.id, one.runs[0].id)
-
-
-def _before(evaluation: Evaluation, run: EvaluationRun) -> Evaluation:
-    """Return an evaluation as it was before one of its runs: newer runs have larger ids."""
-    runs = tuple(one for one in evaluation.runs or () if run.report_id is None or one.id < run.report_id)
-    return replace(evaluation, runs=runs)

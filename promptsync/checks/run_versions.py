@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from promptsync.checks.agents import AgentOrder
 from promptsync.checks.catalogue import Use, uses_of_agent
-from promptsync.checks.evaluations import EvaluationRun
 from promptsync.checks.receipt import AgentResult, CheckResult, CheckResults, EvaluationResult, Unbound
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
@@ -24,15 +23,15 @@ _FEW: Final = 5
 
 
 class Bond(Enum):
-    """Whether a run checked a version: ``UNRELATED`` is a run of another prompt."""
+    """Whether a run checked a version: ``UNRELATED`` is a run of another prompt.
+
+    Of several findings about one prompt, the first kind counts.
+    """
 
     BOUND = "bound"
     UNBOUND = "unbound"
     UNRELATED = "unrelated"
 
-
-_RANKS: Final = {bond: rank for rank, bond in enumerate(Bond)}
-"""Of several findings about one prompt, the first kind counts."""
 
 Finding = tuple[Bond, str]
 """Whether a run checked a prompt's version, and why not."""
@@ -68,11 +67,14 @@ class Binder:
         """
         if not self.versions and not self._unpublished:
             return results
-        uses = mapped(partial(_uses_of, self._registry), orders)
-        evaluations = [self._findings(one, self._of_evaluation(one)) for one in results.evaluations]
+
+        def used(one: AgentOrder) -> tuple[Use, ...]:
+            return uses_of_agent(self._registry, one.agent.id, label=one.label, version=one.version)
+
+        evaluations = [self._findings(one, partial(self._of_evaluation, one)) for one in results.evaluations]
         agents = [
-            self._findings(one, partial(self.of_uses, uses=found))
-            for one, found in zip(results.agents, uses, strict=True)
+            self._findings(one, partial(self._of_uses, uses))
+            for one, uses in zip(results.agents, mapped(used, orders), strict=True)
         ]
         findings = [item for found in (*evaluations, *agents) for item in found.items()]
         checked = {prompt for prompt, (bond, _) in findings if bond is Bond.BOUND}
@@ -82,9 +84,6 @@ class Binder:
             evaluations=tuple(map(with_unbound, results.evaluations, evaluations)),
             agents=tuple(map(with_unbound, results.agents, agents)),
         )
-
-    def _of_evaluation(self, one: EvaluationResult) -> Callable[[str], Finding]:
-        return lambda prompt: self.of_evaluation(prompt, one.check.prompts, one.run)
 
     def _findings(self, one: CheckResult, find: Callable[[str], Finding]) -> Mapping[str, Finding]:
         """Return which of its prompts a check that passed has checked."""
@@ -107,23 +106,23 @@ class Binder:
         reason = one.reason if allowed or not unbound else "; ".join(map(str, unbound))
         return replace(one, unbound=unbound, reason=reason)
 
-    def of_evaluation(self, prompt: str, prompts: Sequence[str], run: EvaluationRun) -> Finding:
-        """Return whether a run of an evaluation for ``prompts`` checked one of them."""
-        if run.version is not None and run.prompt_id is None and len(prompts) > 1:
+    def _of_evaluation(self, one: EvaluationResult, prompt: str) -> Finding:
+        """Return whether a run of an evaluation checked one of its prompts."""
+        run, listed = one.run, self._before.get(prompt)
+        if run.version is not None and run.prompt_id is None and len(one.check.prompts) > 1:
             return Bond.UNBOUND, f"the report names v{run.version}, but not of which prompt"
-        if run.prompt_id in (None, self._id(prompt)):
+        if run.prompt_id is None or (listed is not None and run.prompt_id == listed.template_id):
             if run.version is None:
-                return self.of_uses(prompt, run.uses)
+                return self._of_uses(run.uses, prompt)
             is_wanted = run.version == self.versions[prompt]
             return _BOUND if is_wanted else (Bond.UNBOUND, f"the report names v{run.version}")
         if any(use.prompt == prompt for use in run.uses):
-            return self.of_uses(prompt, run.uses)
+            return self._of_uses(run.uses, prompt)
         parent = self._name(run.prompt_id)
         return self._as_snippet(prompt, [] if parent is None else [Use("", parent, run.version)])
 
-    def of_uses(self, prompt: str, uses: Iterable[Use]) -> Finding:
+    def _of_uses(self, uses: Sequence[Use], prompt: str) -> Finding:
         """Return whether a run checked a prompt, if only the prompts in its steps are known."""
-        uses = tuple(uses)
         own = [use for use in uses if use.prompt == prompt]
         for use in own:
             if use.label is not None:
@@ -165,7 +164,10 @@ class Binder:
             found = self._render(parent)
         except RemoteError as error:
             return Bond.UNBOUND, f"{ran}, whose snippets could not be read: {error.message}"
-        contained = _snippets(found, prompt)
+        listed = found.get("snippets")
+        items = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+        numbers = (one.get("version") for one in items if one.get("prompt_name") == prompt)
+        contained = [version for version in numbers if isinstance(version, int)]
         if self.versions[prompt] in contained:
             return _BOUND
         if contained:
@@ -188,22 +190,14 @@ class Binder:
     def _names(self) -> Mapping[int, str]:
         return {one.template_id: one.name for one in self._registry.prompts.list()}
 
-    def _id(self, prompt: str) -> int | None:
-        found = self._before.get(prompt)
-        return found.template_id if found is not None else None
-
-    def _name(self, template_id: int | None) -> str | None:
+    def _name(self, template_id: int) -> str | None:
         for one in self._before.values():
             if one.template_id == template_id:
                 return one.name
         try:
-            return self._names.get(template_id or 0)
+            return self._names.get(template_id)
         except RemoteError:
             return None
-
-
-def _uses_of(registry: Registry, order: AgentOrder) -> tuple[Use, ...]:
-    return uses_of_agent(registry, order.agent.id, label=order.label, version=order.version)
 
 
 def _latest(registry: Registry, names: Iterable[str]) -> Mapping[str, Listed]:
@@ -212,11 +206,3 @@ def _latest(registry: Registry, names: Iterable[str]) -> Mapping[str, Listed]:
         return {one.name: one for one in registry.prompts.list() if one.name in wanted}
     listed = mapped(lambda name: registry.prompts.list(name=name), sorted(wanted))
     return {one.name: one for found in listed for one in found if one.name in wanted}
-
-
-def _snippets(raw: Mapping[str, object], prompt: str) -> list[int]:
-    """Return the versions of ``prompt`` among the snippets that a rendered prompt contains."""
-    listed = raw.get("snippets")
-    items = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
-    found = (one.get("version") for one in items if one.get("prompt_name") == prompt)
-    return [version for version in found if isinstance(version, int)]

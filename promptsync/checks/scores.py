@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from promptsync.checks.assignment import select_checks
-from promptsync.checks.catalogue import Evaluation, PastRun, list_evaluations
+from promptsync.checks.catalogue import Evaluation, PastRun, list_evaluations, named
 from promptsync.checks.evaluations import EvaluationRun, as_reported, with_score
 from promptsync.compare.select import NoSuchPrompt, find_prompt
 from promptsync.errors import RemoteError
@@ -81,16 +81,6 @@ class ScoreHistory:
     unfinished: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Evaluations whose runs are read, with their minimums. ``named`` are those that the files name."""
-
-    evaluations: tuple[Evaluation, ...]
-    minimums: Mapping[int, float | None]
-    named: frozenset[int]
-    missing: tuple[str, ...]
-
-
 def score_history(project: Project, name: str, *, newest: int = NEWEST) -> ScoreHistory:
     """Return the scores of the ``newest`` runs of each evaluation of a prompt. Starts nothing.
 
@@ -98,38 +88,35 @@ def score_history(project: Project, name: str, *, newest: int = NEWEST) -> Score
     used it. Raises ``NoSuchPrompt``, and ``RemoteError`` if the registry does not list runs.
     """
     registry = project.registry
-    listed = _find(project, name)
-    wanted = _wanted(project, name, listed.template_id)
-    past = {
-        one.id: [run for run in one.runs or () if run.status.upper() == _ENDED] for one in wanted.evaluations
-    }
-    chosen = [(one, run) for one in wanted.evaluations for run in past[one.id][:newest]]
+    try:
+        listed = find_prompt(project, name)
+    except NoSuchPrompt as error:
+        if any(one.name == name for one in list_evaluations(registry)):
+            hint = "that is an evaluation; --history takes the name of a prompt that it checks"
+            raise NoSuchPrompt(error.message, hint=hint) from None
+        raise
+    evaluations, minimums, missing = _wanted(project, name, listed.template_id)
+    past = {one.id: [run for run in one.runs or () if run.status.upper() == _ENDED] for one in evaluations}
+    chosen = [(one, run) for one in evaluations for run in past[one.id][:newest]]
     read = mapped(lambda pair: _read(registry, *pair, name, listed.template_id), chosen)
-    runs = [run for run in read if run.version is not None or run.evaluation_id in wanted.named]
+    runs = [run for run in read if run.version is not None or run.evaluation_id in minimums]
     scored = [run for run in runs if run.version is not None and run.score is not None]
-    series = [_series(one, wanted.minimums.get(one.id), scored) for one in wanted.evaluations]
+    series = [_series(one, minimums.get(one.id), scored) for one in evaluations]
     return ScoreHistory(
         name,
         tuple(one for one in series if one.runs),
         _versions(project, listed, scored),
         tuple(run for run in runs if run.version is None or run.score is None),
-        wanted.missing,
+        missing,
         unread=sum(max(0, len(ended) - newest) for ended in past.values()),
-        unfinished=sum(len(one.runs or ()) - len(past[one.id]) for one in wanted.evaluations),
+        unfinished=sum(len(one.runs or ()) - len(past[one.id]) for one in evaluations),
     )
 
 
-def _find(project: Project, name: str) -> Listed:
-    try:
-        return find_prompt(project, name)
-    except NoSuchPrompt as error:
-        if any(one.name == name for one in list_evaluations(project.registry)):
-            hint = "that is an evaluation; --history takes the name of a prompt that it checks"
-            raise NoSuchPrompt(error.message, hint=hint) from None
-        raise
-
-
-def _wanted(project: Project, name: str, template_id: int) -> _Wanted:
+def _wanted(
+    project: Project, name: str, template_id: int
+) -> tuple[Sequence[Evaluation], Mapping[int, float | None], tuple[str, ...]]:
+    """Return the evaluations to read, the minimums of those that the files name, and names without one."""
     files = scan(project.root, project.config.prompts).files
     checks = {one.name: one for one in select_checks([name], files, project.config).evaluations}
     known = list_evaluations(project.registry, runs=True)
@@ -137,27 +124,15 @@ def _wanted(project: Project, name: str, template_id: int) -> _Wanted:
         raise RemoteError(
             f"{project.registry.url} does not list the runs of its evaluations", code="unsupported"
         )
-    named = {key: _matching(key, known) for key in checks}
-    found = tuple(dict.fromkeys(one for ones in named.values() for one in ones))
-    minimums = {one.id: checks[key].min_score for key, ones in named.items() for one in ones}
-    missing = tuple(key for key, ones in named.items() if not ones)
+    by_key = {key: named(known, key) for key in checks}
+    found = tuple(dict.fromkeys(one for ones in by_key.values() for one in ones))
+    minimums = {one.id: checks[key].min_score for key, ones in by_key.items() for one in ones}
+    missing = tuple(key for key, ones in by_key.items() if not ones)
     if found:
-        return _Wanted(found, minimums, frozenset(one.id for one in found), missing)
-    return _Wanted(_that_ran(project.registry, known, name, template_id), {}, frozenset(), missing)
-
-
-def _matching(wanted: str, known: Iterable[Evaluation]) -> list[Evaluation]:
-    """Return the evaluations with a name; if there are none, the one with that id."""
-    return [one for one in known if one.name == wanted] or [one for one in known if str(one.id) == wanted]
-
-
-def _that_ran(
-    registry: Registry, known: Sequence[Evaluation], name: str, template_id: int
-) -> tuple[Evaluation, ...]:
-    """Return the evaluations whose last run used a prompt."""
+        return found, minimums, missing
     lasts = [(one, one.last) for one in known if one.last is not None]
-    read = mapped(lambda pair: _read(registry, *pair, name, template_id), lasts)
-    return tuple(one for (one, _), run in zip(lasts, read, strict=True) if run.version is not None)
+    read = mapped(lambda pair: _read(project.registry, *pair, name, template_id), lasts)
+    return [one for (one, _), run in zip(lasts, read, strict=True) if run.version is not None], {}, missing
 
 
 def _read(registry: Registry, one: Evaluation, past: PastRun, name: str, template_id: int) -> ScoredRun:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from promptsync.checks.agents import AgentOrder, AgentRun
-from promptsync.checks.catalogue import Use, uses_of_agent
+from promptsync.checks.catalogue import uses_of_agent
 from promptsync.errors import RemoteError
 from promptsync.parallel import for_each, mapped
 
@@ -33,11 +33,6 @@ class Traced:
     requests: tuple[int | str, ...] = ()
     with_run: bool = False
     error: RemoteError | None = None
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the registry kept the metadata nowhere, without reporting an error."""
-        return not self.requests and not self.with_run and self.error is None
 
 
 def git_trace(project: Project, branch: str | None) -> dict[str, str]:
@@ -65,53 +60,36 @@ def with_trace(
     uses = uses_of_agent(registry, order.agent.id, label=order.label, version=order.version)
     pinned = {use.prompt: use for use in uses}
     names = list(dict.fromkeys([*pinned, *prompts]))
-    open_names = [name for name in names if name not in pinned or _is_open(pinned[name])]
-    latest = dict(zip(open_names, mapped(lambda name: _latest(registry, name), open_names), strict=True))
-    versions = {name: _version(pinned.get(name), latest.get(name)) for name in names}
-    prompts_trace = {f"{PROMPT}{name}": version for name, version in versions.items() if version}
+
+    def version(name: str) -> str | int | None:
+        use = pinned.get(name)
+        if use is not None and use.label is not None:
+            return f"label {use.label}"
+        if use is not None and use.version is not None:
+            return use.version
+        return next((one.version for one in registry.prompts.list(name=name) if one.name == name), None)
+
+    versions = zip(names, mapped(version, names), strict=True)
+    prompts_trace = {f"{PROMPT}{name}": str(found) for name, found in versions if found is not None}
     return replace(order, metadata={**git, **prompts_trace})
 
 
 def attach_traces(registry: Registry, runs: Sequence[AgentRun], orders: Sequence[AgentOrder]) -> list[Traced]:
     """Attach the metadata of each order to the requests that the registry names for its run."""
-    done: dict[tuple[int, int | str], RemoteError | None] = {}
+    failed: dict[tuple[int, int | str], RemoteError] = {}
 
     def attach(place: tuple[int, int | str]) -> None:
         index, request = place
         try:
             registry.tracking.track_metadata(request, orders[index].metadata or {})
         except RemoteError as error:
-            done[place] = error
-        else:
-            done[place] = None
+            failed[place] = error
 
     for_each(attach, [(index, one) for index, run in enumerate(runs) for one in run.request_ids])
-    return [
-        _traced(run, order, {request: done[index, request] for request in run.request_ids})
-        for index, (run, order) in enumerate(zip(runs, orders, strict=True))
-    ]
-
-
-def _traced(run: AgentRun, order: AgentOrder, done: Mapping[int | str, RemoteError | None]) -> Traced:
-    return Traced(
-        run.name,
-        order.metadata or {},
-        tuple(request for request, error in done.items() if error is None),
-        run.has_metadata,
-        next((error for error in done.values() if error is not None), run.error),
-    )
-
-
-def _is_open(use: Use) -> bool:
-    return use.version is None and use.label is None
-
-
-def _latest(registry: Registry, name: str) -> int | None:
-    return next((one.version for one in registry.prompts.list(name=name) if one.name == name), None)
-
-
-def _version(use: Use | None, latest: int | None) -> str:
-    if use is not None and use.label is not None:
-        return f"label {use.label}"
-    version = use.version if use is not None and use.version is not None else latest
-    return "" if version is None else str(version)
+    traces = []
+    for index, (run, order) in enumerate(zip(runs, orders, strict=True)):
+        attached = tuple(one for one in run.request_ids if (index, one) not in failed)
+        errors = (failed[index, one] for one in run.request_ids if (index, one) in failed)
+        error = next(errors, run.error)
+        traces.append(Traced(run.name, order.metadata or {}, attached, run.has_metadata, error))
+    return traces

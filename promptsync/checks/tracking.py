@@ -38,7 +38,10 @@ def read_request(data: bytes, path: str) -> dict[str, Any]:
     loaded = _loaded(data, path)
     problems = schema.check(loaded, path, "request") or _contradictions(loaded, path)
     if problems:
-        raise InvalidFile(map(_with_hint, problems))
+        hint = 'Write text as [{"type": "text", "text": "…"}].'
+        raise InvalidFile(
+            replace(one, hint=hint) if ".content must be a list" in one.message else one for one in problems
+        )
     found: dict[str, Any] = loaded.value
     return found
 
@@ -56,12 +59,6 @@ def _loaded(data: bytes, path: str) -> Loaded:
         raise _invalid(path, 1, 1, f"This is not JSON: {error or 'it nests too deeply'}.") from None
     # Positions are found by reading it as YAML, which does not allow the tabs that JSON may have.
     return Loaded(value, text.replace("\t", " "))
-
-
-def _with_hint(problem: Problem) -> Problem:
-    if ".content must be a list" in problem.message:
-        return replace(problem, hint='Write text as [{"type": "text", "text": "…"}].')
-    return problem
 
 
 def _refused(constant: str) -> NoReturn:
@@ -84,39 +81,24 @@ def _invalid(path: str, line: int, column: int, message: str) -> InvalidFile:
 def _contradictions(loaded: Loaded, path: str) -> list[Problem]:
     """Return the problems that the schema cannot express."""
     request = loaded.value
-    found = [(key, why) for key in _TIMES if (why := _moment_problem(request[key]))]
-    if not found and _ends_first(*(_seconds(request[key]) for key in _TIMES)):
+    found: list[tuple[str, str]] = []
+    times = []
+    for key in _TIMES:
+        try:
+            times.append(_seconds(request[key]))
+        except (ValueError, OverflowError):
+            message = f"{request[key]!r} is not an ISO 8601 date-time such as 2026-01-31T12:00:00Z."
+            found.append((key, message))
+    known = [one for one in times if one is not None]
+    if len(known) == len(_TIMES) and known[1] < known[0]:
         found.append(("request_end_time", "request_end_time is before request_start_time."))
-    found += _status_problems(request)
-    problems = []
-    for key, message in found:
-        line, column = loaded.position([key])
-        problems.append(Problem(path, line, column, "request", message))
-    return problems
-
-
-def _status_problems(request: dict[str, Any]) -> list[tuple[str, str]]:
     kind, status = request.get("error_type"), request.get("status", "SUCCESS")
-    if kind is None:
-        return []
-    allowed = (
-        ["WARNING"] if kind in _ONLY_WARNING else ["ERROR"] if kind in _ONLY_ERROR else ["WARNING", "ERROR"]
-    )
-    if status in allowed:
-        return []
-    return [("error_type", f"{kind} needs the status {' or '.join(allowed)}, not {status}.")]
-
-
-def _moment_problem(value: Any) -> str:
-    try:
-        _seconds(value)
-    except (ValueError, OverflowError):
-        return f"{value!r} is not an ISO 8601 date-time such as 2026-01-31T12:00:00Z."
-    return ""
-
-
-def _ends_first(start: float | None, end: float | None) -> bool:
-    return start is not None and end is not None and end < start
+    allowed = ["WARNING"] if kind in _ONLY_WARNING else ["ERROR"]
+    if kind not in _ONLY_WARNING | _ONLY_ERROR:
+        allowed = ["WARNING", "ERROR"]
+    if kind is not None and status not in allowed:
+        found.append(("error_type", f"{kind} needs the status {' or '.join(allowed)}, not {status}."))
+    return [Problem(path, *loaded.position([key]), "request", message) for key, message in found]
 
 
 def _seconds(value: Any) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -150,7 +150,9 @@ def run_command(
             unpublished=choice.unpublished,
             orders=orders,
         )
-        traces = _traces(project, results, orders) if track else []
+        traces = []
+        if track and not results.interrupted:
+            traces = attach_traces(project.registry, [one.run for one in results.agents], orders)
     return _outcome(session, choice, results, traces, outputs, report)
 
 
@@ -166,11 +168,6 @@ def _tracked(
     ]
 
 
-def _traces(project: Project, results: CheckResults, orders: Sequence[AgentOrder]) -> list[Traced]:
-    runs = [one.run for one in results.agents]
-    return [] if results.interrupted else attach_traces(project.registry, runs, orders)
-
-
 def _outcome(
     session: Session,
     choice: Choice,
@@ -182,6 +179,7 @@ def _outcome(
     for note in agent_notes(results, traces):
         session.say(note)
     runs = agents_body(results, traces)
+    written = {"runs": [{key: run[key] for key in _WRITTEN} for run in runs]}
     return checks_outcome(
         "agent",
         choice,
@@ -191,12 +189,7 @@ def _outcome(
         errors=[
             results.error,
             *(trace.error for trace in traces),
-            outputs.write(lambda: _json(runs)),
+            outputs.write(lambda: json.dumps(written, indent=2, default=str) + "\n"),
             report.write(lambda: junit(results)),
         ],
     )
-
-
-def _json(runs: Sequence[Mapping[str, Any]]) -> str:
-    written = [{key: run[key] for key in _WRITTEN} for run in runs]
-    return json.dumps({"runs": written}, indent=2, default=str) + "\n"

@@ -15,6 +15,7 @@ from promptsync.compare.gather import gather
 from promptsync.compare.select import At, expanded, matching, may_have_version, named_by
 from promptsync.compare.state import State
 from promptsync.errors import UsageError
+from promptsync.files.worktree import scan
 from promptsync.show import diff
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -22,8 +23,6 @@ from promptsync.terminal import output
 if TYPE_CHECKING:
     from promptsync.compare.project import Project
     from promptsync.prompt.prompt import Problem
-
-    Problems = Sequence[Problem]
 
 
 @verb("diff", short_help="Show differences field by field.", blank={"changes": []}, is_long=True)
@@ -72,16 +71,10 @@ def command(
     if at.number is not None and not names:
         raise UsageError("--version requires a NAME", hint=f"promptsync diff NAME@{at.number}")
     with session.project() as project:
-        if since is not None:
-            found, problems = _since(project, named_by(project, session.directory, names), since)
-        else:
-            found, problems = _differences(project, session.directory, names, at)
+        found, problems = _differences(project, session.directory, names, at, since)
     body: dict[str, object] = {"changes": [_body(one) for one in found]}
     if problems:
-        body["problems"] = [
-            {"path": one.path, "line": one.line, "column": one.column, "message": one.message}
-            for one in problems
-        ]
+        body["problems"] = diff.problems_body(problems)
     code = 1 if problems or (exit_code and found) else 0
     lines = _lines(found, form, stat=stat, name_only=name_only)
     lines += [output.safe(f"{one.path}:{one.line}:{one.column}: {one.message}") for one in problems]
@@ -91,11 +84,16 @@ def command(
 
 
 def _differences(
-    project: Project, directory: Path, names: Sequence[str], at: At
-) -> tuple[list[Difference], Problems]:
+    project: Project, directory: Path, names: Sequence[str], at: At, since: str | None
+) -> tuple[list[Difference], Sequence[Problem]]:
+    if since is not None:
+        from promptsync.compare.changes_since import differences_since
+
+        worktree = scan(project.root, project.config.prompts)
+        wanted = expanded(worktree.files, named_by(project, directory, names))
+        return differences_since(project, worktree, since, wanted), ()
     if at or any(map(may_have_version, names)):
         from promptsync.compare.two_states import differences_between
-        from promptsync.files.worktree import scan
 
         worktree = scan(project.root, project.config.prompts)
         found = differences_between(project, worktree, directory, names, at)
@@ -105,14 +103,6 @@ def _differences(
     wanted = matching(snapshot, named_by(project, directory, names))
     items = [item for item in snapshot.only(wanted) if wanted or item.state is not State.REMOTE_ONLY]
     return differences(project, items), snapshot.problems
-
-
-def _since(project: Project, names: Sequence[str], since: str) -> tuple[list[Difference], Problems]:
-    from promptsync.compare.changes_since import differences_since
-    from promptsync.files.worktree import scan
-
-    worktree = scan(project.root, project.config.prompts)
-    return differences_since(project, worktree, since, expanded(worktree.files, names)), ()
 
 
 def _lines(found: list[Difference], form: str, *, stat: bool, name_only: bool) -> list[str]:

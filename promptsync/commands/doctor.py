@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import platform
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
 
 import click
 
@@ -11,13 +14,14 @@ from promptsync import __version__
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import PromptsyncError
 from promptsync.setup.doctor.examine import examine
-from promptsync.setup.doctor.finding import Finding, FindingPlace, ok
+from promptsync.setup.doctor.finding import Finding, FindingPlace, FindingStatus, ok
 from promptsync.setup.doctor.registry import VARIABLES
-from promptsync.show.doctor import show_findings
 from promptsync.show.outcome import Outcome
+from promptsync.terminal import output
 
 _LIBRARIES = ("click", "httpx", "PyYAML", "Jinja2", "GitPython", "jsonschema-rs", "deepdiff")
 _GITHUB = ("GITHUB_ACTIONS", "GITHUB_REF_NAME")
+_MEANINGS: Final = {FindingStatus.OK: "good", FindingStatus.WARNING: "warn", FindingStatus.ERROR: "bad"}
 
 
 @verb("doctor", short_help="Check your setup and print the commands that fix it.", blank={"checks": []})
@@ -34,15 +38,10 @@ def command(session: Session, offline: bool) -> Outcome:
     """
     with contextlib.suppress(PromptsyncError):  # reported as a finding
         session.project(needs_config=False).close()
-    findings = [_versions(), *examine(_place(session, offline))]
-    return show_findings(findings, quiet=session.quiet, verbose=bool(session.verbose))
-
-
-def _place(session: Session, offline: bool) -> FindingPlace:
     environment = session.environment
     given = {name: environment.secret(name) for name in VARIABLES}
     known = {name: environment.variables[name] for name in _GITHUB if name in environment.variables}
-    return FindingPlace(
+    place = FindingPlace(
         directory=session.directory.resolve(),
         remote=session.remote or environment.remote,
         base_url=environment.base_url,
@@ -50,6 +49,7 @@ def _place(session: Session, offline: bool) -> FindingPlace:
         variables={**known, **{name: value for name, value in given.items() if value}},
         offline=offline,
     )
+    return _outcome(session, [_versions(), *examine(place)])
 
 
 def _versions() -> Finding:
@@ -62,3 +62,42 @@ def _versions() -> Finding:
         except PackageNotFoundError:
             details.append(f"{name} without a version")
     return ok("versions", f"promptsync {__version__}, Python {platform.python_version()}", details)
+
+
+def _outcome(session: Session, findings: list[Finding]) -> Outcome:
+    """Return findings; ``-q`` leaves out what is OK, ``-v`` adds all details."""
+    shown = [one for one in findings if not (session.quiet and one.status is FindingStatus.OK)]
+    wide = max(len(one.name) for one in findings)
+    lines = [line for one in shown for line in _lines(one, wide, bool(session.verbose))]
+    counts = Counter(one.status for one in findings)
+    problems = [
+        output.count(counts[one], str(one))
+        for one in (FindingStatus.ERROR, FindingStatus.WARNING)
+        if counts[one]
+    ]
+    summary = ", ".join(problems) or output.style("no problems found", "good")
+    checks = [
+        {
+            "name": one.name,
+            "status": str(one.status),
+            "message": one.message,
+            "fix": one.fix or None,
+            "details": list(one.details),
+        }
+        for one in findings
+    ]
+    return Outcome(
+        [*lines, "", output.Aside(summary)], {"checks": checks}, int(counts[FindingStatus.ERROR] > 0)
+    )
+
+
+def _lines(one: Finding, wide: int, verbose: bool) -> Iterator[str]:
+    word = output.padded(output.style(str(one.status), _MEANINGS[one.status]), len(FindingStatus.WARNING))
+    start = f"{word}  {one.name:{wide}}  "
+    yield output.hanging(start + output.safe(one.message, newlines=False), output.width(start))
+    indent = " " * output.width(start)
+    for detail in one.details if verbose or one.status is FindingStatus.ERROR else ():
+        yield output.hanging(f"{indent}{output.safe(detail, newlines=False)}", len(indent) + 2)
+    for fix in one.fix.splitlines():
+        label = output.style("fix:", "remote")
+        yield output.hanging(f"{indent}{label} {output.safe(fix, newlines=False)}", len(indent) + 5)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from promptsync.checks.assignment import find_checks
 from promptsync.checks.catalogue import list_evaluations
 from promptsync.checks.choose import choose_evaluations
-from promptsync.checks.receipt import CheckResults, Standard
+from promptsync.checks.receipt import Standard
 from promptsync.checks.run import run_checks, show_run
 from promptsync.commands.shared.checks import (
     BLANK,
@@ -22,10 +21,12 @@ from promptsync.commands.shared.checks import (
     checks_outcome,
     choosing_options,
     errors_written_to,
+    first_result,
     junit_option,
     result_file,
 )
 from promptsync.commands.shared.options import (
+    SECONDS,
     checked_filters,
     choose_format,
     format_option,
@@ -40,9 +41,6 @@ from promptsync.show.checks import evaluations_body, follow_notes, results_lines
 from promptsync.show.junit import junit
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
-
-if TYPE_CHECKING:
-    from promptsync.checks.scores import ScoreHistory
 
 
 @verb_group("eval", short_help="List, run and show evaluations.")
@@ -142,39 +140,23 @@ def run_command(
     )
 
 
-def history_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--history`` and the options that go with it."""
-    for option in (
-        click.option(
-            "--max-count",
-            metavar="N",
-            type=click.IntRange(1),
-            help="With --history: show the newest N runs of each evaluation (default: 50).",
-        ),
-        click.option(
-            "--plot",
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            help="With --history: also draw a chart, to FILE.svg or FILE.png.",
-        ),
-        click.option(
-            "--history", is_flag=True, help="NAME is a prompt: show the scores of its versions, with bars."
-        ),
-    ):
-        function = option(function)
-    return function
-
-
 @verb("show", parent=command, short_help="Show a run of an evaluation, or scores over time.", blank=BLANK)
 @click.argument("wanted", metavar="NAME|ID")
 @click.option("--wait", is_flag=True, help="Wait until the run has ended.")
+@click.option("--timeout", metavar="SECONDS", type=SECONDS, help="With --wait: stop waiting after SECONDS.")
+@click.option("--history", is_flag=True, help="NAME is a prompt: show the scores of its versions, with bars.")
 @click.option(
-    "--timeout",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
-    help="With --wait: stop waiting after SECONDS.",
+    "--plot",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="With --history: also draw a chart, to FILE.svg or FILE.png.",
 )
-@history_options
+@click.option(
+    "--max-count",
+    metavar="N",
+    type=click.IntRange(1),
+    help="With --history: show the newest N runs of each evaluation (default: 50).",
+)
 def show_command(
     session: Session,
     wanted: str,
@@ -206,49 +188,35 @@ def show_command(
     with session.project() as project:
         patience = patience_of(not wait, timeout)
         results = show_run(project.registry, wanted, patience=patience, progress=session.bar)
-    return _shown(results)
-
-
-def _shown(results: CheckResults) -> Outcome:
-    """Return the outcome of showing a run, which is no failure if the run failed."""
-    body = {**BLANK, "runs": evaluations_body(results)}
-    error = results.error if results.interrupted else None
-    return Outcome(results_lines(results), body, error.exit_code if error is not None else 0, error)
+    # showing a failed run is not a failure
+    code, error = first_result(results.error if results.interrupted else None)
+    return Outcome(results_lines(results), {**BLANK, "runs": evaluations_body(results)}, code, error)
 
 
 def _show_history(session: Session, name: str, plot: Path | None, max_count: int | None) -> Outcome:
     from promptsync.checks.scores import NEWEST, score_history
+    from promptsync.files.state.disk import check_place, replace
+    from promptsync.show.plot import picture, picture_format
     from promptsync.show.scores import can_show, history_body, history_lines, history_notes
 
-    draw = None if plot is None else _drawing_to(session.directory / plot)
+    path = None if plot is None else session.directory / plot
+    if path is not None:
+        picture_format(path)
+        check_place(path)
     with session.project() as project:
         history = score_history(project, name, newest=max_count or NEWEST)
     for note in history_notes(history):
         session.say(note)
-    if draw is not None:
-        draw(history)
-        session.say(f"chart written to {output.name(str(plot))}")
-    use_colour = session.use_colour if session.use_colour is not None else sys.stdout.isatty()
-    # block characters go where colour goes; everything else gets ASCII
-    lines = history_lines(history, blocks=use_colour and can_show(sys.stdout.encoding))
-    return Outcome(lines, {**BLANK, "history": history_body(history)})
-
-
-def _drawing_to(path: Path) -> Callable[[ScoreHistory], None]:
-    """Return a function that draws a history to a file. Raises ``PromptsyncError`` if that is impossible."""
-    from promptsync.files.state.disk import check_place, replace
-    from promptsync.show.plot import picture, picture_format
-
-    kind = picture_format(path)
-    check_place(path)
-
-    def draw(history: ScoreHistory) -> None:
+    if path is not None:
         if not history.series:
             raise AnswerIsNo(
                 f"nothing to draw: no run has a score for a version of {history.name!r}",
                 hint="promptsync eval run EVALUATION",
                 code="no-history",
             )
-        replace(path, picture(history, kind))
-
-    return draw
+        replace(path, picture(history, picture_format(path)))
+        session.say(f"chart written to {output.name(str(plot))}")
+    use_colour = session.use_colour if session.use_colour is not None else sys.stdout.isatty()
+    # block characters go where colour goes; everything else gets ASCII
+    lines = history_lines(history, blocks=use_colour and can_show(sys.stdout.encoding))
+    return Outcome(lines, {**BLANK, "history": history_body(history)})

@@ -77,13 +77,16 @@ def command(
         raise UsageError("--example and --from-remote exclude each other", hint="leave out --example")
     if github or pre_commit:
         _check_place(session)
+    is_ignored = bool(prompts or (url and not from_remote))
     imported = _import(session, prompts, url, include, label) if from_remote else None
     if imported is None:
-        drafted = draft(session.directory, prompts=prompts, url=_given_url(session, url), include=include)
+        if url is None and ":" in (session.remote or ""):
+            url = session.remote
+        drafted = draft(session.directory, prompts=prompts, url=url, include=include)
         done = start(session.directory, drafted, example=example)
     else:
         done = imported.started
-    _note(session, done, bool(prompts or (url and not from_remote)))
+    _note(session, done, is_ignored)
     added = scaffold(done.config, github=github, pre_commit=pre_commit) if github or pre_commit else None
     return show_init(
         done,
@@ -93,12 +96,6 @@ def command(
         quiet=session.quiet,
         verbose=bool(session.verbose),
     )
-
-
-def _given_url(session: Session, url: str | None) -> str | None:
-    """Return the registry's URL, from ``--url`` or from the ``--remote`` of every verb."""
-    remote = session.remote
-    return url if url is not None or remote is None or ":" not in remote else remote
 
 
 def _import(

@@ -65,39 +65,35 @@ def command(
         "name": logs[0].name if len(logs) == 1 else None,
         "versions": [_body(log, one) for log in logs for one in log.versions],
     }
-    return Outcome([*_lines(logs, oneline=oneline)], body)
+    return Outcome([*_lines(logs, oneline)], body)
 
 
-def _lines(logs: list[Log], *, oneline: bool) -> Iterator[str]:
+def _lines(logs: list[Log], oneline: bool) -> Iterator[str]:
     for number, log in enumerate(logs):
         if len(logs) > 1:
             yield from ([""] if number else [])
             yield output.style(output.name(log.name), "strong")
-        yield from _short(log) if oneline else _long(log)
+        if oneline:
+            yield from _short(log)
+            continue
+        for place, one in enumerate(log.versions):
+            yield from ([""] if place else [])
+            yield from _paragraph(one)
 
 
 def _short(found: Log) -> Iterator[str]:
     rows = [
-        (
-            output.style(f"v{one.version}", "remote"),
-            one.abbreviated or "-",
-            " ".join((*_words(one), _message(one))),
-        )
+        (output.style(f"v{one.version}", "remote"), one.abbreviated or "-", f"{_words(one)}{_message(one)}")
         for one in found.versions
     ]
     for one, line in zip(found.versions, output.table(rows, free=True), strict=True):
         yield line
-        yield from _patch(one)
-
-
-def _long(found: Log) -> Iterator[str]:
-    for number, one in enumerate(found.versions):
-        yield from ([""] if number else [])
-        yield from _paragraph(one)
+        if one.patch is not None:
+            yield from diff.step_lines(one.patch)
 
 
 def _paragraph(one: LoggedVersion) -> Iterator[str]:
-    yield " ".join((output.style(f"version {one.version}", "remote"), *_words(one)))
+    yield f"{output.style(f'version {one.version}', 'remote')} {_words(one)}".rstrip()
     if one.created_at:
         yield f"Date:   {output.safe(output.moment(one.created_at), newlines=False)}"
     if one.abbreviated:
@@ -109,19 +105,14 @@ def _paragraph(one: LoggedVersion) -> Iterator[str]:
         yield output.hanging(f"    {message}", 4)
     if one.patch is not None:
         yield ""
-        yield from _patch(one)
+        yield from diff.step_lines(one.patch)
 
 
-def _patch(one: LoggedVersion) -> list[str]:
-    return diff.step_lines(one.patch) if one.patch is not None else []
-
-
-def _words(one: LoggedVersion) -> Iterator[str]:
-    labels = [output.style(output.name(label), "strong") for label in one.labels or ()]
-    base = [output.style("base", "good")] if one.is_base else []
-    passed_over = [output.style("passed over", "warn")] if one.is_passed_over else []
-    if words := [*labels, *base, *passed_over]:
-        yield f"({', '.join(words)})"
+def _words(one: LoggedVersion) -> str:
+    words = [output.style(output.name(label), "strong") for label in one.labels or ()]
+    words += [output.style("base", "good")] if one.is_base else []
+    words += [output.style("passed over", "warn")] if one.is_passed_over else []
+    return f"({', '.join(words)}) " if words else ""
 
 
 def _message(one: LoggedVersion) -> str:

@@ -41,9 +41,8 @@ def command(
     filters = Filters(names, label, status, tags)
     with session.project(needs_config=False) as project:
         found = list_remote(project, filters, session.directory, labels_singly=session.verbose > 0)
-    lines = _lines(found)
     _say_total(session, found)
-    return Outcome(lines, {"prompts": [_body(one) for one in found]})
+    return Outcome(output.table(map(_row, found), free=True), {"prompts": [_body(one) for one in found]})
 
 
 def _say_total(session: Session, found: Sequence[Held]) -> None:
@@ -53,14 +52,9 @@ def _say_total(session: Session, found: Sequence[Held]) -> None:
     files = f", {with_file} with a file (*)" if with_file else ""
     session.say(f"{output.count(len(found), 'prompt')}{files}")
     if any(one.labels is None and not one.is_archived for one in found):
-        why = (
-            "the registry cannot list them" if session.verbose else "-v fetches them, one request per prompt"
-        )
+        fetch = "-v fetches them, one request per prompt"
+        why = "the registry cannot list them" if session.verbose else fetch
         session.say(f"labels are not shown: {why}")
-
-
-def _lines(found: Sequence[Held]) -> list[str]:
-    return output.table((_row(one) for one in found), free=True)
 
 
 def _row(one: Held) -> tuple[str, ...]:

@@ -8,12 +8,7 @@ from typing import Any
 
 import click
 
-from promptsync.commands.shared.options import (
-    variable_option,
-    variables,
-    variables_option,
-    version_options,
-)
+from promptsync.commands.shared.options import variable_option, variables, variables_option, version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.select import At
 from promptsync.errors import AnswerIsNo, UsageError
@@ -135,7 +130,7 @@ def _blocks(template: Mapping[str, Any]) -> Iterator[str]:
         return
     for message in mappings(template.get("messages")):
         name = f" ({message['name']})" if message.get("name") else ""
-        yield _heading(f"{message.get('role')}{name}")
+        yield f"--- {message.get('role')}{name} ---"
         if message.get("content"):
             yield _content(message["content"])
         for call in mappings(message.get("tool_calls")):
@@ -143,30 +138,20 @@ def _blocks(template: Mapping[str, Any]) -> Iterator[str]:
         yield ""
     tools = [*mappings(template.get("tools")), *mappings(template.get("functions"))]
     if tools:
-        yield _heading("tools")
-        yield from map(_tool, tools)
-
-
-def _heading(text: str) -> str:
-    return f"--- {text} ---"
+        yield "--- tools ---"
+    for tool in tools:
+        function = tool.get("function", tool)
+        called = function.get("name") or tool.get("type")
+        description = function.get("description")
+        yield f"{called}: {description}" if description else str(called)
 
 
 def _content(content: Any) -> str:
     if isinstance(content, str):
         return content
-    return "\n".join(map(_block, mappings(content)))
-
-
-def _block(block: Mapping[str, Any]) -> str:
-    if is_text_block(block):
-        return str(block["text"])
-    kind = block.get("type")
-    rest = {key: value for key, value in block.items() if key != "type" and value is not None}
-    return f"[{kind} {json.dumps(rest, ensure_ascii=False)}]"
-
-
-def _tool(tool: Mapping[str, Any]) -> str:
-    function = tool.get("function", tool)
-    name = function.get("name") or tool.get("type")
-    description = function.get("description")
-    return f"{name}: {description}" if description else str(name)
+    lines = []
+    for block in mappings(content):
+        rest = {key: value for key, value in block.items() if key != "type" and value is not None}
+        other = f"[{block.get('type')} {json.dumps(rest, ensure_ascii=False)}]"
+        lines.append(str(block["text"]) if is_text_block(block) else other)
+    return "\n".join(lines)

@@ -98,7 +98,9 @@ def command(
     promptsync serve --port 0 --db /tmp/trial.db
     promptsync serve --model-url http://127.0.0.1:11434/v1 --model-name llama3.2
     """
-    if api_key is None and not _is_loopback(host):
+    from promptsync.registry.address import Address
+
+    if api_key is None and not Address("", "http", host, 0).is_loopback:
         raise UsageError(
             f"{host or 'an empty host'} can be reached from other machines, which requires --api-key",
             hint="add --api-key KEY, or remove --host to serve this machine only",
@@ -111,12 +113,6 @@ def command(
     if session.json:  # the document was printed once the registry was ready
         click.get_current_context().exit(0)
     return Outcome()
-
-
-def _is_loopback(host: str) -> bool:
-    from promptsync.registry.address import Address
-
-    return Address("", "http", host, 0).is_loopback
 
 
 def _model(
@@ -137,7 +133,8 @@ def _model(
 
 def _places(session: Session, database: Path | None, fixtures: Path | None) -> tuple[Path, Path | None]:
     """Return the database and the fixtures that were passed, by default those of the local remote."""
-    from promptsync.files.config import find
+    from promptsync.files.config import find, load
+    from promptsync.files.state.disk import private_directory
 
     given = session.directory / fixtures if fixtures is not None else None
     if database is not None:
@@ -145,22 +142,13 @@ def _places(session: Session, database: Path | None, fixtures: Path | None) -> t
     configuration = find(session.directory)
     if configuration is None:
         return session.directory / DATABASE, given
-    path, declared = _embedded(configuration)
-    return path, given or declared
-
-
-def _embedded(configuration: Path) -> tuple[Path, Path | None]:
-    """Return the database and fixtures of a working copy's embedded registry, the default remote first."""
-    from promptsync.files.config import load
-    from promptsync.files.state.disk import private_directory
-
     config = load(configuration)
     remotes = [remote for remote in config.remotes.values() if remote.url.startswith(LOCAL)]
     remotes.sort(key=lambda remote: (remote.name != config.default_remote, remote.name != "local"))
     place = remotes[0].url.removeprefix(LOCAL) if remotes else ""
-    fixtures = remotes[0].fixtures if remotes else None
-    database = config.root / place if place else private_directory(config.root) / DATABASE
-    return database, config.root / fixtures if fixtures else None
+    if given is None and remotes and remotes[0].fixtures:
+        given = config.root / remotes[0].fixtures
+    return config.root / place if place else private_directory(config.root) / DATABASE, given
 
 
 def _serve(
@@ -200,6 +188,5 @@ def _check(path: Path, fixtures: Path | None) -> None:
         message = f"the directory of the database does not exist: {path.parent}"
         raise UsageError(message, hint=f"mkdir -p {shlex.quote(str(path.parent))}")
     if fixtures is not None and not fixtures.is_file():
-        raise UsageError(
-            f"the fixtures file does not exist: {fixtures}", hint="correct the path, or remove it"
-        )
+        message = f"the fixtures file does not exist: {fixtures}"
+        raise UsageError(message, hint="correct the path, or remove it")

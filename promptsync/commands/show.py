@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -41,33 +42,22 @@ def command(session: Session, names: tuple[str, ...], raw: bool, at: At) -> Outc
 
 
 def _lines(session: Session, found: Sequence[FoundVersion], *, raw: bool) -> Iterator[str]:
+    from promptsync.files.prompt_file import render_new
+
     is_terminal = sys.stdout.isatty()
     for number, one in enumerate(found):
         if number and not raw:
             yield "---"
         session.say(_heading(one))
-        text = _json(one.remote.prompt.template) if raw else _yaml(one)
+        prompt = one.remote.prompt
+        text = _json(prompt.template) if raw else render_new(prompt, Local()).removesuffix("\n")
         yield output.safe(text) if is_terminal else text
-
-
-def _yaml(found: FoundVersion) -> str:
-    from promptsync.files.prompt_file import render_new
-
-    return render_new(found.remote.prompt, Local()).removesuffix("\n")
 
 
 def _json(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, indent=2)
     # half a surrogate pair cannot be written in UTF-8
-    return text if text.isascii() or _is_text(text) else json.dumps(value, indent=2)
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return json.dumps(value, indent=2) if re.search("[\ud800-\udfff]", text) else text
 
 
 def _heading(found: FoundVersion) -> str:

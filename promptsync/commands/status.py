@@ -67,7 +67,12 @@ def command(
         raise UsageError(f"{option} needs the registry and cannot be combined with --offline")
     counted = frozenset(State) - {State.IN_SYNC} if exit_code else _DRIFT if drift else frozenset()
     with session.project() as project:
-        snapshot = _snapshot(project, label, offline)
+        if offline:
+            from promptsync.compare.offline import offline_snapshot
+
+            snapshot = offline_snapshot(project)
+        else:
+            snapshot = gather(project, label=label, with_labels=True)
         wanted = matching(snapshot, named_by(project, session.directory, names))
         snapshot = replace(snapshot, items=snapshot.only(wanted))
         outcome = show_status(
@@ -81,14 +86,6 @@ def command(
         return outcome if since is None else _with_changed(project, snapshot, outcome, since)
 
 
-def _snapshot(project: Project, label: str | None, offline: bool) -> Snapshot:
-    if not offline:
-        return gather(project, label=label, with_labels=True)
-    from promptsync.compare.offline import offline_snapshot
-
-    return offline_snapshot(project)
-
-
 def _passed_over(project: Project, snapshot: Snapshot, offline: bool) -> PassedOver:
     if offline or snapshot.label is not None:
         return {}
@@ -99,12 +96,8 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool) -> PassedO
 
 def _with_changed(project: Project, snapshot: Snapshot, outcome: Outcome, since: str) -> Outcome:
     if snapshot.problems:
-        error = AnswerIsNo(
-            f"cannot compare with {since} while some files cannot be read",
-            hint="promptsync lint",
-            code="invalid-file",
-        )
-        return replace(outcome, error=error)
+        message = f"cannot compare with {since} while some files cannot be read"
+        return replace(outcome, error=AnswerIsNo(message, hint="promptsync lint", code="invalid-file"))
     from promptsync.compare.changes_since import changed_since
     from promptsync.show.changes_since import with_changed
 

@@ -139,9 +139,8 @@ def metadata_command(session: Session, request_id: int | str, pairs: tuple[str, 
 def _pair(text: str) -> tuple[str, str]:
     key, sign, value = text.partition("=")
     if not sign or not key:
-        raise UsageError(
-            f"{text} is not of the form KEY=VALUE", hint="promptsync track metadata 8801 user=42"
-        )
+        hint = "promptsync track metadata 8801 user=42"
+        raise UsageError(f"{text} is not of the form KEY=VALUE", hint=hint)
     if len(key) > 1024:
         raise UsageError(f"the key {key[:20]}… is longer than 1,024 characters")
     return key, value
@@ -159,9 +158,8 @@ def group_command(session: Session, request_id: int | str | None, group_id: int 
     promptsync track group 8801 "$group"
     """
     if new == (group_id is not None) or (request_id is None and not new):
-        raise UsageError(
-            "pass the ids of a request and a group, or --new", hint="promptsync track group 8801 614"
-        )
+        message = "pass the ids of a request and a group, or --new"
+        raise UsageError(message, hint="promptsync track group 8801 614")
     from promptsync.checks.tracking import annotate, create_group
 
     with session.project(needs_config=False) as project:

@@ -11,7 +11,6 @@ from typing import Final
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
 from promptsync.files.names import broken_names
-from promptsync.files.prompt_file import PromptFile
 from promptsync.files.schema import suggestion
 from promptsync.files.worktree import Worktree, scan
 from promptsync.files.yaml import load as yaml_load
@@ -54,10 +53,8 @@ def check_files(directory: Path, given: Sequence[Path]) -> Checked:
     for path in given:
         absolute = Path(os.path.abspath(directory / path))  # noqa: PTH100 -- resolve() would follow links
         if not absolute.exists():
-            raise UsageError(
-                f"{path} does not exist",
-                hint="pass the paths of prompt files, not the names of prompts",
-            )
+            hint = "pass the paths of prompt files, not the names of prompts"
+            raise UsageError(f"{path} does not exist", hint=hint)
         groups.setdefault(_configuration(absolute.parent), set()).add(absolute)
     found = [_check(configuration, files) for configuration, files in groups.items()]
     problems = sorted(problem for one in found for problem in one.problems)
@@ -100,13 +97,11 @@ def _of_prompts(config: Config, worktree: Worktree, paths: set[str] | None) -> I
     others = {name: file.prompt.template for name, file in files.items() if name not in names}
     known = KnownPrompts(others, partial=bool(config.include), unreadable=frozenset(broken_names(worktree)))
     yield from check(judged, known)
-    yield from (_not_included(file) for file in judged if not config.in_scope(file.prompt.name))
-
-
-def _not_included(file: PromptFile) -> Problem:
-    message = f"include: does not match {file.prompt.name!r}, so the prompt is never published."
-    hint = f"Rename the prompt, or add a pattern to include: in {FILE_NAME}."
-    return Problem(file.path, *file.position(("name",)), "not-included", message, "warning", hint)
+    for file in judged:
+        if not config.in_scope(file.prompt.name):
+            message = f"include: does not match {file.prompt.name!r}, so the prompt is never published."
+            hint = f"Rename the prompt, or add a pattern to include: in {FILE_NAME}."
+            yield Problem(file.path, *file.position(("name",)), "not-included", message, "warning", hint)
 
 
 def _selected(config: Config, selected: set[Path], worktree: Worktree) -> set[str]:

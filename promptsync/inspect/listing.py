@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from promptsync.compare.gather import labels_by_prompt, labels_of
@@ -13,8 +14,6 @@ from promptsync.compare.suggest import is_pattern
 from promptsync.files.worktree import scan
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import Unsupported
-
-LabelsByName = dict[str, tuple[tuple[str, int], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +57,18 @@ def list_remote(
     wanted = _wanted(project, filters, directory, {item.name for item in (*active, *archived)})
     active, archived = ([item for item in items if item.name in wanted] for items in (active, archived))
     labels = _labels(project, active, labels_singly)
-    files = _names_of_files(project)
-
-    def held(item: Listed, *, is_archived: bool) -> Held:
-        own = None if labels is None or is_archived else labels.get(item.name, ())
-        return Held(item, own, is_archived, None if files is None else item.name in files)
-
-    found = [held(item, is_archived=False) for item in active]
-    found += [held(item, is_archived=True) for item in archived]
+    files = scan(project.root, project.config.prompts).files if project.config.path.is_file() else None
+    found = []
+    for items, known in ((active, labels), (archived, None)):
+        for item in items:
+            own = known.get(item.name, ()) if known is not None else None
+            has_file = item.name in files if files is not None else None
+            found.append(Held(item, own, items is archived, has_file))
     return sorted(found, key=lambda one: (one.listed.name, one.is_archived))
 
 
 def _listed(project: Project, filters: Filters, status: str) -> list[Listed]:
-    def on_page(done: int, pages: int) -> None:
-        project.progress("Listing the registry", done, pages)
-
+    on_page = partial(project.progress, "Listing the registry")
     # All registries filter by one tag in the same way, and by several in different ways.
     tag = next(iter(filters.tags), None)
     found = project.registry.prompts.list(status=status, label=filters.label, tag=tag, on_page=on_page)
@@ -92,7 +88,9 @@ def _wanted(project: Project, filters: Filters, directory: Path, known: set[str]
     return names & known
 
 
-def _labels(project: Project, items: Sequence[Listed], singly: bool) -> LabelsByName | None:
+def _labels(
+    project: Project, items: Sequence[Listed], singly: bool
+) -> dict[str, tuple[tuple[str, int], ...]] | None:
     if not items:
         return {}
     found = labels_by_prompt(project, items)
@@ -103,9 +101,3 @@ def _labels(project: Project, items: Sequence[Listed], singly: bool) -> LabelsBy
     except Unsupported:
         return None
     return {name: tuple(sorted((one.name, one.version) for one in labels)) for name, labels in read.items()}
-
-
-def _names_of_files(project: Project) -> frozenset[str] | None:
-    if not project.config.path.is_file():
-        return None
-    return frozenset(scan(project.root, project.config.prompts).files)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from promptsync.compare.difference import Step, step
@@ -75,10 +74,13 @@ def read_log(
         history.add(one.version, one)
     histories = Histories(project, {name: history})
     outline = histories.outline(name, min((one.version for one in shown), default=1))
-    digests = {one.version: _digest(one, file) for one in shown}
+    digests = {
+        one.version: digest_beside(file.prompt, one.prompt) if file is not None else digest(one.prompt)
+        for one in shown
+    }
     commits = {one.version: _commit(one, digests[one.version], lineage) for one in shown}
-    short = _abbreviated(project, commits.values())
-    base = _base(histories, name)
+    described = project.history.described(set(filter(None, commits.values()))) if project.history else {}
+    base = _base(histories, history)
     before = dict(zip((one.version for one in found), [*found[1:], None], strict=True))
     versions = tuple(
         LoggedVersion(
@@ -88,7 +90,7 @@ def read_log(
             digest=digests[one.version],
             labels=labels_at(labels, one.version),
             commit=commits[one.version],
-            abbreviated=short.get(commits[one.version] or ""),
+            abbreviated=described.get(commits[one.version] or "", (None, ""))[0],
             is_base=one.version == base,
             parents=tuple(parent for parent in outline.parents[one.version] if parent > 0),
             is_passed_over=one.version in outline.passed_over,
@@ -104,10 +106,6 @@ def _patch(old: RemoteVersion | None, new: RemoteVersion) -> Step:
     title = f"v{old.version} -> v{new.version}" if old is not None else f"nothing -> v{new.version}"
     before = replace(old.prompt, tags=()) if old is not None else None
     return step(title, before, replace(new.prompt, tags=()))
-
-
-def _digest(version: RemoteVersion, file: PromptFile | None) -> str:
-    return digest_beside(file.prompt, version.prompt) if file is not None else digest(version.prompt)
 
 
 def _file(project: Project, name: str) -> PromptFile | None:
@@ -141,17 +139,8 @@ def _commit(version: RemoteVersion, content: str, lineage: Lineage) -> str | Non
     return next((one.commit for one in lineage.back() if one.digest == content), None)
 
 
-def _abbreviated(project: Project, commits: Iterable[str | None]) -> dict[str, str]:
-    history = project.history
-    known = {commit for commit in commits if commit is not None}
-    if history is None or not known:
-        return {}
-    return {full: short for full, (short, _) in history.described(known).items()}
-
-
-def _base(histories: Histories, name: str) -> int | None:
+def _base(histories: Histories, history: History) -> int | None:
     """Return the newest version that the working file includes, as ``status`` sees it."""
-    history = histories.by_name[name]
     if history.file is None:
         return None
     histories.decide()

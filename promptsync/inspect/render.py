@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from promptsync.compare.project import Project
-from promptsync.compare.select import (
-    LATEST,
-    At,
-    NoSuchPrompt,
-    may_have_version,
-    select,
-)
+from promptsync.compare.select import LATEST, At, NoSuchPrompt, may_have_version, select
 from promptsync.compare.versions import Chosen, choose, no_such_version, read_labels
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.files.errors import InvalidFile
@@ -129,16 +123,25 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
     while missing := unresolved(file.prompt.template, found):
         found.update({reference: snippets.read(reference) for reference in missing})
     template = expand(file.prompt.template, found)
-    failed: dict[str, str] = {}
     values = {**_example(file, options.example), **options.values}
-    rendered, warnings = _fill(template, values, failed)
+    failed: dict[str, str] = {}
+
+    def engine(text: str, template_format: str, values: Values) -> Rendered:
+        rendered = render(text, template_format, values)
+        if rendered.error and template_format == JINJA2:
+            failed[text] = rendered.error
+        return rendered
+
+    filling = Filling(values, engine)
+    rendered = filling.template(template)
     for text, reason in failed.items():
         raise _unrenderable(file, template, text, reason)
+    warnings = [*dict.fromkeys(snippets.warnings), *filling.warnings, *_unused(template, options.named)]
     return Rendering(
         file.prompt.name,
         rendered,
         file.prompt.metadata.get("model"),
-        (*snippets.warnings, *warnings, *_unused(template, options.named)),
+        tuple(warnings),
         path=file.path,
         has_unused_examples=bool(file.local.examples) and not values,
     )
@@ -187,14 +190,13 @@ def _render_remote(
             raise
         labels = read_labels(project, listed) if at.label is not None else None
         raise no_such_version(listed, at, list(labels or ())) from None
-    metadata = answer.get("metadata")
-    number = answer.get("version")
-    arguments = answer.get("llm_kwargs")
+    metadata, warning = answer.get("metadata"), answer.get("warning")
+    number, arguments = answer.get("version"), answer.get("llm_kwargs")
     return Rendering(
         name,
         answer["prompt_template"],
         metadata.get("model") if isinstance(metadata, Mapping) else None,
-        tuple([answer["warning"]] if isinstance(answer.get("warning"), str) else ()),
+        (warning,) if isinstance(warning, str) else (),
         version=number if isinstance(number, int) else None,
         arguments=arguments if isinstance(arguments, Mapping) else None,
     )
@@ -214,7 +216,8 @@ class _Snippets:
         file = self.files.get(reference.name)
         if file is not None and (self.offline or not reference.pinned):
             if reference.pinned:
-                self._warn(f"{reference} is rendered from {file.path}, not from the pinned version.")
+                warning = f"{reference} is rendered from {file.path}, not from the pinned version."
+                self.warnings.append(warning)
             return _completion(reference, file.prompt.template)
         if self.offline:
             raise SnippetError(f"{reference} in {self.parent.path} has no file.")
@@ -223,7 +226,8 @@ class _Snippets:
             return _completion(reference, found)
         if file is None:
             raise self._missing(reference)
-        self._warn(f"{reference} is not in {self.project.remote} yet, so it is rendered from {file.path}.")
+        warning = f"{reference} is not in {self.project.remote} yet, so it is rendered from {file.path}."
+        self.warnings.append(warning)
         return _completion(reference, file.prompt.template)
 
     def _from_registry(self, reference: Reference) -> Template | None:
@@ -245,10 +249,6 @@ class _Snippets:
             hint=f"did you mean {close[0]!r}?" if close else "promptsync ls-remote",
         )
 
-    def _warn(self, warning: str) -> None:
-        if warning not in self.warnings:
-            self.warnings.append(warning)
-
 
 def _completion(reference: Reference, template: Template) -> Template:
     if template.get("type") == "completion":
@@ -257,22 +257,6 @@ def _completion(reference: Reference, template: Template) -> Template:
         f"{reference} refers to a chat prompt; only completion prompts can be snippets.",
         hint="move the text to a completion prompt: content: instead of messages:",
     )
-
-
-def _fill(template: Template, values: Values, failed: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """Render a template; ``failed`` gets each jinja2 text that could not be rendered, with the reason."""
-    filling = Filling(values, _noting(failed))
-    return filling.template(template), list(filling.warnings)
-
-
-def _noting(failed: dict[str, str]) -> Callable[[str, str, Values], Rendered]:
-    def engine(text: str, template_format: str, values: Values) -> Rendered:
-        rendered = render(text, template_format, values)
-        if rendered.error and template_format == JINJA2:
-            failed[text] = rendered.error
-        return rendered
-
-    return engine
 
 
 def _unrenderable(file: PromptFile, expanded: Template, text: str, reason: str) -> Unrenderable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from promptsync.checks.catalogue import Agent, Dataset, Evaluation
@@ -59,12 +60,7 @@ def agent_lines(found: Sequence[Agent]) -> list[str]:
 
 def agents_body(found: Sequence[Agent]) -> dict[str, Any]:
     """Return the ``agent list`` document."""
-    return {
-        "agents": [
-            {"id": one.id, "name": one.name, "version": one.version, "labels": list(one.labels)}
-            for one in found
-        ]
-    }
+    return {"agents": [asdict(one) for one in found]}
 
 
 def dataset_lines(found: Sequence[Dataset]) -> list[str]:

@@ -23,7 +23,14 @@ _ID = re.compile(r"[0-9a-f]{40,64}")
 
 def with_changed(outcome: Outcome, changed: ChangedPrompts) -> Outcome:
     """Return the outcome of a status with what changed in the files since a git state."""
-    lines = changed_lines(changed)
+    since = _since(changed)
+    lines = [f"no prompt changed since {since}"]
+    if changed.prompts:
+        rows = (
+            (f"  {output.style(one.kind, _COLOURS[one.kind])}", output.name(one.name), _remark(one))
+            for one in changed.prompts
+        )
+        lines = [f"changed since {since}:", *output.table(rows)]
 
     def markdown() -> list[str]:
         above = outcome.markdown() if outcome.markdown is not None else ()
@@ -33,13 +40,13 @@ def with_changed(outcome: Outcome, changed: ChangedPrompts) -> Outcome:
 
     return Outcome(
         [*outcome.lines, "", *lines],
-        {**outcome.body, **changed_body(changed)},
+        {**outcome.body, **_body(changed)},
         outcome.exit_code,
         markdown=markdown,
     )
 
 
-def since_text(changed: ChangedPrompts) -> str:
+def _since(changed: ChangedPrompts) -> str:
     """Return what was compared with, as ``origin/main (1a2b3c4)``."""
     if changed.commit is None:
         return "the first commit"
@@ -50,21 +57,7 @@ def since_text(changed: ChangedPrompts) -> str:
     return f"{since} ({commit})"
 
 
-def changed_lines(changed: ChangedPrompts) -> list[str]:
-    """Return the prompts that changed as lines."""
-    if not changed.prompts:
-        return [f"no prompt changed since {since_text(changed)}"]
-    return [
-        f"changed since {since_text(changed)}:",
-        *output.table(
-            (f"  {output.style(one.kind, _COLOURS[one.kind])}", output.name(one.name), _remark(one))
-            for one in changed.prompts
-        ),
-    ]
-
-
-def changed_body(changed: ChangedPrompts) -> dict[str, object]:
-    """Return the prompts that changed as keys of a JSON document."""
+def _body(changed: ChangedPrompts) -> dict[str, object]:
     return {
         "since": changed.since,
         "since_commit": changed.commit,

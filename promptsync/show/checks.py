@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
-from promptsync.checks.agents import AgentRun, NodeOutput
+from promptsync.checks.agents import AgentRun
 from promptsync.checks.choose import Choice
-from promptsync.checks.evaluations import FailedCell
 from promptsync.checks.receipt import AgentResult, CheckResult, CheckResults, EvaluationResult
 from promptsync.checks.trace import Traced
 from promptsync.show import markdown
@@ -43,7 +43,7 @@ def results_markdown(results: CheckResults, *, most: int = markdown.MOST) -> lis
 
 def _tables(results: CheckResults) -> Iterator[Table]:
     if results.evaluations:
-        notes = [note for one in results.evaluations for note in (*_cells(one), *_model(one))]
+        notes = [note for one in results.evaluations for note in _notes(one)]
         notes += _unbound(results.evaluations)
         yield Table(_EVALUATIONS, [_evaluation(one) for one in results.evaluations], notes)
     if results.agents:
@@ -104,19 +104,17 @@ def _result(one: CheckResult) -> Phrase:
     return Phrase(("failed", ": ", Quote(reason)), "bad", _LONG_REASON)
 
 
-def _cells(one: EvaluationResult) -> Iterator[Phrase]:
-    cells, name = one.run.located_cells, Quote(one.run.name)
+def _notes(one: EvaluationResult) -> Iterator[Phrase]:
+    run, name = one.run, Quote(one.run.name)
+    cells = [cell for cell in (*run.failed_cells, *run.missed_cells) if cell.row is not None]
     for cell in cells[:MOST_CELLS]:
         column = () if cell.column is None else (", ", Quote(cell.column))
         reason = Quote(cell.reason or "no reason given")
         yield Phrase((name, f": row {cell.row}", *column, ": ", reason))
     if len(cells) > MOST_CELLS:
         yield Phrase((name, f": {count(len(cells) - MOST_CELLS, 'more failed cell')}; --json has all"))
-
-
-def _model(one: EvaluationResult) -> Iterator[Phrase]:
-    if one.run.model is not None:
-        yield Phrase((Quote(one.run.name), ": answered by ", Quote(one.run.model)), "faint")
+    if run.model is not None:
+        yield Phrase((name, ": answered by ", Quote(run.model)), "faint")
 
 
 def _unbound(results: Iterable[CheckResult]) -> list[Phrase]:
@@ -135,15 +133,14 @@ def output_lines(runs: Iterable[AgentRun]) -> list[str]:
     for run in runs:
         for name, node in run.outputs.items():
             lines += ["", output.style(f"--- {output.name(run.name)}: {output.name(name)} ---", "strong")]
-            lines += _node_lines(node)
+            if node.failed:
+                reason = f"{node.status.lower()}: {output.safe(node.error or 'no reason given')}"
+                lines.append(output.style(reason, "bad"))
+            else:
+                is_text = isinstance(node.value, str)
+                text = node.value if is_text else json.dumps(node.value, ensure_ascii=False, indent=2)
+                lines += output.safe(text).split("\n")
     return lines
-
-
-def _node_lines(node: NodeOutput) -> list[str]:
-    if node.failed:
-        return [output.style(f"{node.status.lower()}: {output.safe(node.error or 'no reason given')}", "bad")]
-    text = node.value if isinstance(node.value, str) else json.dumps(node.value, ensure_ascii=False, indent=2)
-    return output.safe(text).split("\n")
 
 
 def follow_notes(results: CheckResults) -> Iterator[str]:
@@ -163,10 +160,10 @@ def agent_notes(results: CheckResults, traces: Iterable[Traced]) -> Iterator[str
         if trace.requests:
             ids = ", ".join(output.name(str(one)) for one in trace.requests)
             yield f"{name}: commit, branch and versions attached to request {ids}"
-        elif trace.is_lost:
-            yield f"{warning} {name}: not tracked: the registry rejected metadata and returned no request id"
-        elif trace.error is None:
+        elif trace.error is None and trace.with_run:
             yield f"{name}: commit, branch and versions sent as metadata; the registry returned no request id"
+        elif trace.error is None:
+            yield f"{warning} {name}: not tracked: the registry rejected metadata and returned no request id"
     for one in results.agents:
         if one.run.warning:
             yield f"{warning} {output.name(f'{one.run.name}: {one.run.warning}')}"
@@ -221,8 +218,8 @@ def evaluations_body(results: CheckResults) -> list[dict[str, Any]]:
             "change": one.change,
             "minimum": one.standard.min_score,
             **_common_body(one),
-            "failed_cells": [_cell_body(cell) for cell in one.run.failed_cells],
-            "missed_cells": [_cell_body(cell) for cell in one.run.missed_cells],
+            "failed_cells": [asdict(cell) for cell in one.run.failed_cells],
+            "missed_cells": [asdict(cell) for cell in one.run.missed_cells],
             "version": one.run.version,
             "model": one.run.model,
         }
@@ -232,7 +229,16 @@ def evaluations_body(results: CheckResults) -> list[dict[str, Any]]:
 
 def agents_body(results: CheckResults, traces: Sequence[Traced] = ()) -> list[dict[str, Any]]:
     """Return the ``runs`` of an ``agent run`` document; ``traces``, if any, are those of the runs."""
-    tracked = [{"tracked": _trace_body(one)} for one in traces] or [{} for _ in results.agents]
+    tracked: list[dict[str, Any]] = [
+        {
+            "tracked": {
+                "metadata": dict(one.metadata),
+                "requests": list(one.requests),
+                "with_run": one.with_run,
+            }
+        }
+        for one in traces
+    ]
     return [
         {
             "agent": one.run.name,
@@ -248,16 +254,8 @@ def agents_body(results: CheckResults, traces: Sequence[Traced] = ()) -> list[di
             "request_ids": list(one.run.request_ids),
             **trace,
         }
-        for one, trace in zip(results.agents, tracked, strict=True)
+        for one, trace in zip(results.agents, tracked or [{}] * len(results.agents), strict=True)
     ]
-
-
-def _trace_body(trace: Traced) -> dict[str, Any]:
-    return {
-        "metadata": dict(trace.metadata),
-        "requests": list(trace.requests),
-        "with_run": trace.with_run,
-    }
 
 
 def _common_body(one: CheckResult) -> dict[str, Any]:
@@ -266,12 +264,5 @@ def _common_body(one: CheckResult) -> dict[str, Any]:
         "passed": one.passed,
         "reason": one.reason or None,
         "prompts": list(one.check.prompts),
-        "unbound": [
-            {"prompt": unbound.prompt, "version": unbound.version, "reason": unbound.reason}
-            for unbound in one.unbound
-        ],
+        "unbound": [asdict(unbound) for unbound in one.unbound],
     }
-
-
-def _cell_body(cell: FailedCell) -> dict[str, Any]:
-    return {"row": cell.row, "column": cell.column, "reason": cell.reason}

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.members import Member
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt, release_on_hold
-from promptsync.labels.apply import ChangedLabel
 from promptsync.show import push
 from promptsync.show.checks import results_lines
 from promptsync.show.deploy_json import deploy_body, deploy_outputs
-from promptsync.show.labels import way
+from promptsync.show.labels import changed_row, way
 from promptsync.show.lines import noted, will_pass_over_line
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
 from promptsync.show.outcome import Outcome
@@ -85,7 +83,11 @@ def plan_lines(plan: DeployPlan) -> list[str]:
         lines.insert(0, f"  {output.style('new label', 'warn')}  no prompt has {label} yet")
     lines += output.table(_check_rows(plan))
     lines += [will_pass_over_line(one.name, one.passed_over) for one in plan.push.actions if one.passed_over]
-    lines += _live_lines(plan)
+    for live in plan.live:
+        if not live.already:
+            how = "when its label moves" if live.by_label else "when it is published"
+            text = f"live {how}, before {_names(live.parents)} is checked; taken back if that fails"
+            lines.append(noted("live", "warn", live.name, text))
     return lines + skipped_lines(plan)
 
 
@@ -110,14 +112,6 @@ def _check_rows(plan: DeployPlan) -> Iterator[tuple[str, ...]]:
         yield (word, output.name(agent.name), count(len(agent.prompts), "prompt"), "agent")
 
 
-def _live_lines(plan: DeployPlan) -> Iterator[str]:
-    for one in plan.live:
-        if not one.already:
-            how = "when its label moves" if one.by_label else "when it is published"
-            text = f"live {how}, before {_names(one.parents)} is checked; taken back if that fails"
-            yield noted("live", "warn", one.name, text)
-
-
 def _names(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(map(output.name, names[:3])) + more
@@ -128,10 +122,15 @@ def nothing_lines(plan: DeployPlan) -> list[str]:
     skipped = skipped_lines(plan)
     if skipped:
         return skipped
+<<<<<<< main
     if not plan.survey.latest.items:
         return [output.Aside("no prompts to deploy")]
     where = "what is committed" if plan.in_git else "what your files have"
     return [output.Aside(f"{output.name(plan.label)} points at {where}")]
+=======
+    what = "what is committed" if plan.survey.latest.has_history else "what your files have"
+    return [output.Aside(f"{output.name(plan.label)} points at {what}")]
+>>>>>>> show2
 
 
 def skipped_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
@@ -141,7 +140,10 @@ def skipped_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
     lines = []
     for one in plan.live:
         if one.already and not released:
-            text = f"v{one.before} is live unchecked in {_names(one.parents)}; {_way_back(plan, one)}"
+            undo = "to undo it, git revert the change and deploy"
+            if one.by_label:
+                undo = f"promptsync rollback {shlex.quote(one.name)} --label {shlex.quote(plan.label)}"
+            text = f"v{one.before} is live unchecked in {_names(one.parents)}; {undo}"
             lines.append(noted("live", "warn", one.name, text))
     lines += _unchecked_lines(plan.unchecked)
     for held in survey.on_hold:
@@ -161,12 +163,6 @@ def _unchecked_lines(names: Sequence[str]) -> Iterator[str]:
         yield noted("unchecked", "warn", name, "no evaluation and no agent")
     if len(shown) < len(names):
         yield f"  {output.style('unchecked', 'warn')}  and {len(names) - len(shown)} more; --json has all"
-
-
-def _way_back(plan: DeployPlan, one: LiveSnippet) -> str:
-    if one.by_label:
-        return f"promptsync rollback {shlex.quote(one.name)} --label {shlex.quote(plan.label)}"
-    return "to undo it, git revert the change and deploy"
 
 
 # -- the rehearsal ------------------------------------------------------------------------------------------
@@ -190,11 +186,7 @@ def rehearsal_lines(rehearsal: Rehearsal) -> list[str]:
 # -- the receipt --------------------------------------------------------------------------------------------
 
 
-def show_receipt(
-    plan: DeployPlan,
-    receipt: DeployReceipt | None,
-    was_shown: bool = False,
-) -> Outcome:
+def show_receipt(plan: DeployPlan, receipt: DeployReceipt | None, was_shown: bool = False) -> Outcome:
     """Return what a deploy did; after ``was_shown`` without the rows that went as planned."""
     done = receipt if receipt is not None else DeployReceipt(plan, is_released=True)
     return Outcome(
@@ -220,21 +212,15 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         lines += push.receipt_lines(receipt.push, plan.push if was_shown else None)
     if receipt.results is not None:
         lines += results_lines(receipt.results)
-    lines += output.table(_label_row(one) for one in receipt.labels if not (was_shown and one.moved))
+    words = {True: output.style("released", "good"), False: output.style("not released", "bad")}
+    labels = [one for one in receipt.labels if not (was_shown and one.moved)]
+    lines += output.table(changed_row(words[one.moved], one) for one in labels)
     for live in receipt.live:
         after = live.note or ("taken back" if live.taken_back else "")
         how = f"unchecked; {after}" if after else "before it was checked"
         lines.append(noted("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
     lines += [] if was_shown else skipped_lines(plan, released=receipt.is_released)
     return [*lines, output.Aside(summary(receipt))]
-
-
-def _label_row(done: ChangedLabel) -> tuple[str, ...]:
-    change = done.change
-    word = output.style("released", "good") if done.moved else output.style("not released", "bad")
-    why = output.safe(done.reason or done.note, newlines=False)
-    label = output.style(output.name(change.label), "strong")
-    return (f"  {word}", output.name(change.name), label, way(change.old, change.new), why)
 
 
 def summary(receipt: DeployReceipt) -> str:

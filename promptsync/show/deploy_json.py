@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
-from promptsync.labels.apply import ChangedLabel
 from promptsync.push.actions import PushPlan
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import push
 from promptsync.show.checks import agents_body, evaluations_body
-from promptsync.show.labels import change_body
+from promptsync.show.labels import changed_body, label_body
 
 
 def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
@@ -27,16 +27,12 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         "push": push.push_body(plan.push, receipt.push, dry_run=dry_run),
         "eval": {"changed": changed, "runs": evaluations_body(results) if results is not None else []},
         "agents": {"changed": changed, "runs": agents_body(results) if results is not None else []},
-        "labels": [_label_body(one) for one in receipt.labels] or _unmoved(plan),
-        "live": [
-            {
-                "name": one.name,
-                "seconds": round(one.seconds, 3),
-                "taken_back": one.taken_back,
-                "note": one.note,
-            }
-            for one in receipt.live
+        "labels": [changed_body(one) for one in receipt.labels]
+        or [
+            label_body(member.name, plan.label, member.released, member.version, False, "")
+            for member in survey.releases
         ],
+        "live": [{**asdict(one), "seconds": round(one.seconds, 3)} for one in receipt.live],
         **_left_body(plan, survey),
         "fingerprint": plan.fingerprint,
         "passed": receipt.passed and not dry_run,
@@ -65,34 +61,10 @@ def _left_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
             if member.passed_over
         ],
         "unchecked": list(plan.unchecked),
-        "on_hold": [
-            {"name": one.name, "version": one.version, "released": one.released, "touched": one.touched}
-            for one in survey.on_hold
-        ],
-        "skipped": [
-            {"name": one.name, "state": one.state, "reason": one.reason, "touched": one.touched}
-            for one in survey.skipped
-        ],
+        "on_hold": [asdict(one) for one in survey.on_hold],
+        "skipped": [asdict(one) for one in survey.skipped],
         "deleted": list(survey.deleted),
     }
-
-
-def _unmoved(plan: DeployPlan) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": member.name,
-            "label": plan.label,
-            "from": member.released,
-            "to": member.version,
-            "moved": False,
-            "reason": "",
-        }
-        for member in plan.survey.releases
-    ]
-
-
-def _label_body(done: ChangedLabel) -> dict[str, Any]:
-    return change_body(done.change, done.moved, done.reason or done.note)
 
 
 def blank_body() -> dict[str, Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # most runs have no differences to show
     from promptsync.compare.project import Project
     from promptsync.deploy.survey import InTheWay
     from promptsync.prompt.fields import FieldChange
+    from promptsync.prompt.prompt import Problem
     from promptsync.prompt.text_diff import DiffLine
     from promptsync.pull.merge import Unmerged
 
@@ -58,7 +59,7 @@ def difference(found: Difference) -> list[str]:
     if found.became is not None:
         lines.append(f"  looks renamed to {output.name(found.became)}")
     for one in found.steps:
-        lines += [f"  {output.style(output.safe(one.title), 'faint')}", *_step(one)]
+        lines += [f"  {output.style(output.safe(one.title), 'faint')}", *step_lines(one)]
     return lines
 
 
@@ -98,12 +99,8 @@ def explained(project: Project, conflict: _Blocked) -> _Blocked:
     return conflict.replaced(details=[click.unstyle(line) for line in lines])
 
 
-def step_lines(one: Step) -> list[str]:
-    """Return what a step changed as lines, without its title."""
-    return [*_step(one)]
-
-
-def _step(one: Step) -> Iterable[str]:
+def step_lines(one: Step) -> Iterator[str]:
+    """Yield what a step changed as lines, without its title."""
     for change in one.fields:
         yield from _field(change)
     variables = [output.style(f"+{output.name(name)}", "added") for name in one.added]
@@ -117,13 +114,15 @@ def _field(change: FieldChange) -> Iterable[str]:
     if _is_text(change):
         yield f"    {path}"
         for line in _unified(change):
-            yield output.hanging(f"{' ' * _TEXT}{text_line(line)}", _TEXT + 2)
+            yield output.hanging(f"{' ' * _TEXT}{_text_line(line)}", _TEXT + 2)
         return
     old, new = _value(change.old), _value(change.new)
     whole = "" if change.kind == "changed" else old if change.kind == "removed" else new
     if len(whole) > _SHORT or "\\n" in whole:
         yield f"    {path}"
-        yield from _whole(change)
+        for text in outline(change.new if change.kind == "added" else change.old):
+            signed = f"{_SIGNS[change.kind]} {output.safe(text, newlines=False)}"
+            yield output.hanging(f"{' ' * _TEXT}{output.style(signed, change.kind)}", _TEXT + 2)
         return
     if change.kind == "added":
         what = output.style(f"+ {new}", "added")
@@ -134,34 +133,20 @@ def _field(change: FieldChange) -> Iterable[str]:
     yield output.hanging(f"    {path}: {what}", _TEXT)
 
 
-def _whole(change: FieldChange) -> Iterable[str]:
-    """Show an added or removed value, such as a message or a tool, line by line."""
-    sign = _SIGNS[change.kind]
-    for line in outline(change.new if change.kind == "added" else change.old):
-        text = output.style(f"{sign} {output.safe(line, newlines=False)}", change.kind)
-        yield output.hanging(f"{' ' * _TEXT}{text}", _TEXT + 2)
-
-
-def text_line(line: DiffLine) -> str:
+def _text_line(line: DiffLine) -> str:
     """Return one line of a text difference, with the changed words marked."""
     if line.kind not in _SIGNS:
         return output.style(output.safe(line.text, newlines=False), "faint")
     if line.kind == "context":
         return f"  {output.safe(line.text, newlines=False)}"
-    return f"{output.style(_SIGNS[line.kind], line.kind)} {_emphasised(line)}"
-
-
-def _emphasised(line: DiffLine) -> str:
     parts: list[tuple[str, str]] = []
     at = 0
     for start, end in line.emphasis:
-        parts.append((line.text[at:start], line.kind))
-        parts.append((line.text[start:end], f"{line.kind}-word"))
+        parts += [(line.text[at:start], line.kind), (line.text[start:end], f"{line.kind}-word")]
         at = end
     parts.append((line.text[at:], line.kind))
-    return "".join(
-        output.style(output.safe(text, newlines=False), meaning) for text, meaning in parts if text
-    )
+    styled = (output.style(output.safe(text, newlines=False), meaning) for text, meaning in parts if text)
+    return f"{output.style(_SIGNS[line.kind], line.kind)} {''.join(styled)}"
 
 
 def unmerged(found: Unmerged) -> list[str]:
@@ -177,20 +162,15 @@ def unmerged(found: Unmerged) -> list[str]:
 
 def _excerpts(values: Sequence[Any]) -> list[str]:
     """Return values as short lines that begin shortly before the first difference."""
-    import json
-
     texts = [json.dumps(one, ensure_ascii=False, default=str) for one in values if one not in (None, "")]
     start = 0
     if max(map(len, texts), default=0) > _EXCERPT:
         same = (index for index, signs in enumerate(zip(*texts, strict=False)) if len(set(signs)) > 1)
         start = max(next(same, 0) - _BEFORE, 0)
-    cut = iter(output.safe(_excerpt(text, start), newlines=False) for text in texts)
-    return ["(nothing)" if value in (None, "") else next(cut) for value in values]
-
-
-def _excerpt(text: str, start: int) -> str:
     end = start + _EXCERPT
-    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
+    cut = [("…" if start else "") + text[start:end] + ("…" if end < len(text) else "") for text in texts]
+    shown = iter(output.safe(text, newlines=False) for text in cut)
+    return ["(nothing)" if value in (None, "") else next(shown) for value in values]
 
 
 def _unified(change: FieldChange) -> Iterable[DiffLine]:
@@ -215,10 +195,7 @@ def _count(change: FieldChange, kind: str) -> int:
 def _value(value: Any) -> str:
     if isinstance(value, str):
         return output.safe(value, newlines=False) if value and value.strip() == value else repr(value)
-    import json
-
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return output.safe(text, newlines=False)
+    return output.safe(json.dumps(value, ensure_ascii=False, default=str), newlines=False)
 
 
 def conflicts_body(found: Iterable[Unmerged]) -> list[dict[str, Any]]:
@@ -237,6 +214,12 @@ def conflicts_body(found: Iterable[Unmerged]) -> list[dict[str, Any]]:
         for prompt in found
         for one in prompt.conflicts
     ]
+
+
+def problems_body(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Return the problems of files for a JSON document."""
+    keys = ("path", "line", "column", "message")
+    return [{key: getattr(one, key) for key in keys} for one in problems]
 
 
 def step_body(one: Step) -> dict[str, Any]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptsync.prompt.text_diff import plain, unified
 from promptsync.show.diff import outline
-from promptsync.show.markdown import MOST, Page, html
+from promptsync.show.markdown import MOST, Page
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference, Step
-    from promptsync.prompt.fields import FieldChange
 
 
 def differences_markdown(found: Sequence[Difference], *, most: int = MOST) -> list[str]:
@@ -28,33 +27,22 @@ def add_differences(page: Page, found: Sequence[Difference]) -> None:
         page.say("No prompt differs.")
         return
     page.say(f"**{count(len(found), 'prompt')} {'differs' if len(found) == 1 else 'differ'}**")
-    for number, one in enumerate(found):
-        title = f"{html(one.name)}: {one.state}"
-        if not page.details(title, step_lines(one.steps), rest=len(found) - number):
-            rest = [other.name for other in found[number:]]
-            page.say(f"… and {count(len(rest), 'more prompt')}, too much to show here:")
-            page.names(rest)
-            return
+    page.differences([(one.name, one.state, step_lines(one.steps)) for one in found])
 
 
-def step_lines(steps: Iterable[Step]) -> list[str]:
-    """Return steps as lines of a ``diff`` code block: each field with what changed in it."""
-    lines: list[str] = []
+def step_lines(steps: Iterable[Step]) -> Iterator[str]:
+    """Yield steps as lines of a ``diff`` code block: each field with what changed in it."""
     for step in steps:
-        lines.append(f"# {step.title}")
+        yield f"# {step.title}"
         for change in step.fields:
-            lines += _field(change)
+            yield f"@ {change.path}"
+            old, new = _text(change.old), _text(change.new)
+            lines = plain(unified(old, new))
+            # the field itself is the place, unless the text has several lines
+            yield from lines if "\n" in old and "\n" in new else lines[1:]
         signs = [*(f"+{name}" for name in step.added), *(f"-{name}" for name in step.removed)]
         if signs:
-            lines.append(f"@ input variables: {' '.join(signs)}")
-    return lines
-
-
-def _field(change: FieldChange) -> list[str]:
-    old, new = _text(change.old), _text(change.new)
-    lines = plain(unified(old, new))
-    # the field itself is the place, unless the text has several lines
-    return [f"@ {change.path}", *(lines if "\n" in old and "\n" in new else lines[1:])]
+            yield f"@ input variables: {' '.join(signs)}"
 
 
 def _text(value: Any) -> str:

@@ -17,8 +17,6 @@ from promptsync.terminal import output
 Step = tuple[str, str]
 """What to type or do next, and why."""
 
-_UPDATE = f"pre-commit autoupdate --bleeding-edge --repo {REPOSITORY}"
-
 _LONG = 60
 """Length of a command that would push the reasons of the others out of sight."""
 
@@ -31,9 +29,9 @@ def show_init(
     imported: Imported | None,
     added: Scaffold | None,
     *,
-    git_directory: str = "",
-    quiet: bool = False,
-    verbose: bool = False,
+    git_directory: str,
+    quiet: bool,
+    verbose: bool,
 ) -> Outcome:
     """Return what was done, and the next steps; ``git_directory`` is where to run git, if not here."""
     created, kept = list(done.created), list(done.kept)
@@ -117,7 +115,11 @@ def _steps(
 ) -> list[Step]:
     steps: list[Step] = []
     if imported is not None:
-        steps.append(_status(done, imported))
+        remote, plan = imported.remote, imported.plan
+        choice = "" if remote == done.config.default_remote else f" --remote {shlex.quote(remote)}"
+        differs = plan.newer or plan.unlabelled
+        why = "what is newer than the label" if differs else "nothing differs"
+        steps.append((f"promptsync status{choice}", why))
     elif added is None or FILE_NAME in done.created:
         steps += _first(done)
     if added is not None:
@@ -126,13 +128,6 @@ def _steps(
     if (imported is not None and is_new) or (added is not None and (is_new or added.created)):
         steps += _commit(done, imported, added, git_directory)
     return steps
-
-
-def _status(done: Started, imported: Imported) -> Step:
-    remote = imported.remote
-    choice = "" if remote == done.config.default_remote else f" --remote {shlex.quote(remote)}"
-    is_clean = not (imported.plan.newer or imported.plan.unlabelled)
-    return f"promptsync status{choice}", "nothing differs" if is_clean else "what is newer than the label"
 
 
 def _first(done: Started) -> list[Step]:
@@ -181,17 +176,16 @@ def _commit(
 def _scaffold(config: Config, added: Scaffold) -> list[Step]:
     """Return what a repository needs besides the workflows and hooks."""
     paths = (*added.created, *added.kept)
-    steps = [_compare(added, path) for path in added.others if path != HOOKS]
+    steps: list[Step] = []
+    for path, other in added.others.items():
+        if path != HOOKS:
+            command = shlex.join(["diff", str(added.top / path), str(other)])
+            steps.append((output.name(command), "an existing file that differs from the new one was kept"))
     if any(path != HOOKS for path in paths):
         steps += _github(config, added.branch)
     if HOOKS in paths:
         steps += _hooks(added)
     return steps
-
-
-def _compare(added: Scaffold, path: str) -> Step:
-    command = shlex.join(["diff", str(added.top / path), str(added.others[path])])
-    return output.name(command), "an existing file that differs from the new one was kept"
 
 
 def _github(config: Config, branch: str) -> list[Step]:
@@ -216,7 +210,8 @@ def _hooks(added: Scaffold) -> list[Step]:
     if HOOKS in added.kept and not added.mentions(HOOKS, "promptsync-lint"):
         steps.append((f"Add to {HOOKS}, which was kept:\n{added.hooks}", ""))
     if added.commit is None:
-        steps.append((_UPDATE, "pins these hooks to the newest commit"))
+        update = f"pre-commit autoupdate --bleeding-edge --repo {REPOSITORY}"
+        steps.append((update, "pins these hooks to the newest commit"))
     return [
         *steps,
         ("pre-commit install", "in each clone: lint runs at every commit"),

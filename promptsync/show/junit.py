@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from typing import Any, Final, Literal
 from xml.etree import ElementTree
 
@@ -40,10 +40,23 @@ def junit(results: CheckResults) -> str:
     root = ElementTree.Element("testsuites", name="promptsync")
     names: set[str] = set()
     for evaluation in results.evaluations:
-        name = _unique(evaluation.run.name, names)
-        _suite(root, name, _evaluation_properties(evaluation), list(_evaluation_cases(evaluation)))
+        run = evaluation.run
+        properties: dict[str, Any] = {
+            "prompts": list(evaluation.check.prompts),
+            "report": run.report_id,
+            "score": run.score,
+            "previous_score": run.previous_score,
+            "minimum": evaluation.standard.min_score,
+            "model": run.model,
+        }
+        _suite(root, _unique(run.name, names), properties, list(_evaluation_cases(evaluation)))
     for agent in results.agents:
-        _suite(root, _unique(agent.run.name, names), _agent_properties(agent), list(_agent_cases(agent)))
+        properties = {
+            "prompts": list(agent.check.prompts),
+            "execution": agent.run.execution_id,
+            "input_variables": dict(agent.check.input_variables),
+        }
+        _suite(root, _unique(agent.run.name, names), properties, list(_agent_cases(agent)))
     return _document(root)
 
 
@@ -65,9 +78,8 @@ def _document(root: ElementTree.Element) -> str:
 def _unique(name: str, taken: set[str]) -> str:
     """Return a name that is not taken yet, because CI systems merge tests of the same name."""
     shown = _xml(name)
-    found = next(
-        one for number in count(1) if (one := shown if number == 1 else f"{shown} #{number}") not in taken
-    )
+    numbered = (f"{shown} #{number}" for number in count(2))
+    found = next(one for one in chain([shown], numbered) if one not in taken)
     taken.add(found)
     return found
 
@@ -103,10 +115,8 @@ def _agent_cases(one: AgentResult) -> Iterator[_Case]:
         yield _not_completed(one)
         return
     for name, node in run.outputs.items():
-        if node.failed:
-            yield _Case(name, "failure", node.error or node.status, "failed-node")
-        else:
-            yield _Case(name)
+        failure = _Case(name, "failure", node.error or node.status, "failed-node")
+        yield failure if node.failed else _Case(name)
     if not run.outputs:
         yield _Case("run", "failure" if one.reason else "", one.reason, str(run.status))
     yield from _unbound(one)
@@ -124,26 +134,6 @@ def _unbound(one: CheckResult) -> Iterator[_Case]:
     for unbound in one.unbound:
         result: Literal["failure", "skipped"] = "failure" if one.reason else "skipped"
         yield _Case(f"checks {unbound.target}", result, unbound.reason, "unbound")
-
-
-def _evaluation_properties(one: EvaluationResult) -> dict[str, Any]:
-    run = one.run
-    return {
-        "prompts": list(one.check.prompts),
-        "report": run.report_id,
-        "score": run.score,
-        "previous_score": run.previous_score,
-        "minimum": one.standard.min_score,
-        "model": run.model,
-    }
-
-
-def _agent_properties(one: AgentResult) -> dict[str, Any]:
-    return {
-        "prompts": list(one.check.prompts),
-        "execution": one.run.execution_id,
-        "input_variables": dict(one.check.input_variables),
-    }
 
 
 def _suite(root: ElementTree.Element, name: str, properties: dict[str, Any], cases: list[_Case]) -> None:

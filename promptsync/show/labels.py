@@ -39,11 +39,11 @@ def _listed_row(one: Labelled, label: str) -> tuple[str, ...]:
 def show_plan(plan: LabelPlan, *, with_dry_run: bool = False) -> Outcome:
     """Return a plan; ``with_dry_run`` says so in the document."""
     done = [ChangedLabel(one, one.old == one.new) for one in plan.changes]
-    body: dict[str, Any] = {"labels": [_body(one) for one in done]}
+    body: dict[str, Any] = {"labels": [changed_body(one) for one in done]}
     if with_dry_run:
         body |= {"dry_run": True, "fingerprint": plan.fingerprint}
-    rows = output.table((f"  {_name(one)}", _label(one), way(one.old, one.new)) for one in plan.changes)
-    return Outcome(rows, body)
+    rows = [(f"  {output.name(one.name)}", _label(one), way(one.old, one.new)) for one in plan.changes]
+    return Outcome(output.table(rows), body)
 
 
 def headline(plan: LabelPlan) -> str:
@@ -66,7 +66,7 @@ def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool 
         lines.append(output.Aside(summary(receipt.changed)))
     return Outcome(
         lines,
-        {"labels": [_body(one) for one in receipt.changed]},
+        {"labels": [changed_body(one) for one in receipt.changed]},
         error.exit_code if error is not None else 0,
         error,
     )
@@ -82,16 +82,17 @@ def summary(changed: Sequence[ChangedLabel]) -> str:
     return ", ".join(parts) or "no label was changed"
 
 
-def change_body(change: LabelChange, moved: bool, reason: str = "") -> dict[str, Any]:
+def changed_body(done: ChangedLabel) -> dict[str, Any]:
     """Return a change for a JSON document."""
-    return {
-        "name": change.name,
-        "label": change.label,
-        "from": change.old,
-        "to": change.new,
-        "moved": moved,
-        "reason": reason,
-    }
+    one = done.change
+    return label_body(one.name, one.label, one.old, one.new, done.moved, done.reason or done.note)
+
+
+def label_body(
+    name: str, label: str, old: int | None, new: int | None, moved: bool, reason: str
+) -> dict[str, Any]:
+    """Return for a JSON document from where to where a label moves, and whether it did."""
+    return {"name": name, "label": label, "from": old, "to": new, "moved": moved, "reason": reason}
 
 
 def way(old: int | None, new: int | None) -> str:
@@ -103,8 +104,11 @@ def way(old: int | None, new: int | None) -> str:
     return f"{f'v{old}' if old is not None else 'new'} -> {shown}{lower}"
 
 
-def _body(done: ChangedLabel) -> dict[str, Any]:
-    return change_body(done.change, done.moved, done.reason or done.note)
+def changed_row(word: str, done: ChangedLabel) -> tuple[str, ...]:
+    """Return a change as a row that begins with a word."""
+    one = done.change
+    why = output.safe(done.reason or done.note, newlines=False)
+    return (f"  {word}", output.name(one.name), _label(one), way(one.old, one.new), why)
 
 
 def _row(done: ChangedLabel) -> tuple[str, ...]:
@@ -117,12 +121,7 @@ def _row(done: ChangedLabel) -> tuple[str, ...]:
         word = output.style("deleted", "warn")
     else:
         word = output.style("created" if one.old is None else "moved", "good")
-    why = output.safe(done.reason or done.note, newlines=False)
-    return (f"  {word}", _name(one), _label(one), way(one.old, one.new), why)
-
-
-def _name(one: LabelChange) -> str:
-    return output.name(one.name)
+    return changed_row(word, done)
 
 
 def _label(one: LabelChange) -> str:

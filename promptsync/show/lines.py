@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from promptsync.terminal import output
 
@@ -26,6 +26,15 @@ def passed_over_line(name: str, numbers: Sequence[int]) -> str:
     """Return which versions a new one passed over, and how to bring them back."""
     hint = f"promptsync pull --passed-over {shlex.quote(name)}"
     return noted("passed over", "warn", name, f"{version_list(numbers)}; {hint}")
+
+
+def tally(noun: str, counts: Iterable[tuple[int, str]]) -> str:
+    """Return the counts that are not zero, the first with its noun: ``2 prompts to publish, 1 to label``."""
+    shown = [(number, what) for number, what in counts if number]
+    return ", ".join(
+        f"{number if place else output.count(number, noun)} {what}"
+        for place, (number, what) in enumerate(shown)
+    )
 
 
 def version_list(numbers: Sequence[int]) -> str:

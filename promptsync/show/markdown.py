@@ -43,16 +43,9 @@ class Page:
         """Add lines of our own, which are short and must be there, and an empty one after them."""
         self._add([*lines, ""])
 
-    def block(self, lines: Sequence[str]) -> bool:
-        """Add lines that belong together if all of them fit; return whether they did."""
-        if _size(lines) > self.room:
-            return False
-        self._add(lines)
-        return True
-
-    def fence(self, lines: Iterable[str], language: str = "text") -> None:
+    def fence(self, lines: Iterable[str]) -> None:
         """Add a fence, cut to what fits, with a count of the lines that do not."""
-        self._add(fenced(lines, language, self.room))
+        self._add(_fenced(lines, "text", self.room))
 
     def names(self, names: Sequence[str]) -> None:
         """Add a list of names, cut to what fits, with a count of the others."""
@@ -77,19 +70,28 @@ class Page:
         left = [f"- and {count(len(lines) - fitting, 'more line')}"] if fitting < len(lines) else []
         self._add([*(f"- {line}" for line in lines[:fitting]), *left, *([""] if lines else [])])
 
-    def details(self, title: str, content: Iterable[str], language: str = "diff", *, rest: int = 1) -> bool:
-        """Add a fence that is folded away under a title in HTML; return whether anything of it was added.
+    def differences(self, found: Sequence[tuple[str, str, Iterable[str]]]) -> None:
+        """Add the differences of prompts: name, state, lines. Those that do not fit are only named."""
+        for number, (name, state, lines) in enumerate(found):
+            rest = [other for other, _, _ in found[number:]]
+            if not self._details(f"{html(name)}: {state}", [*lines], len(rest)):
+                self.say(f"… and {count(len(rest), 'more prompt')}, too much to show here:")
+                self.names(rest)
+                return
 
-        It is cut when it is too long for the page, or for its share where ``rest`` more are to come.
+    def _details(self, title: str, content: Sequence[str], rest: int) -> bool:
+        """Add a difference that is folded away under a title in HTML; return whether any of it was added.
+
+        It is cut when it is too long for the page, or for its share where ``rest`` are to come.
         """
-        content = list(content)
         head, tail = [f"<details><summary>{title}</summary>", ""], ["</details>", ""]
-        if self.block([*head, *fenced(content, language), *tail]):
-            return True
-        room = max(self.room // rest, min(self.room, _WORTH_CUTTING))
-        if room < _WORTH_CUTTING:
-            return False
-        self._add([*head, *fenced(content, language, room - _size([*head, *tail])), *tail])
+        lines = [*head, *_fenced(content, "diff"), *tail]
+        if _size(lines) > self.room:
+            room = max(self.room // rest, min(self.room, _WORTH_CUTTING))
+            if room < _WORTH_CUTTING:
+                return False
+            lines = [*head, *_fenced(content, "diff", room - _size([*head, *tail])), *tail]
+        self._add(lines)
         return True
 
     def _add(self, lines: Sequence[str]) -> None:
@@ -97,23 +99,23 @@ class Page:
         self._room -= _size(lines)
 
 
-def fenced(lines: Iterable[str], language: str = "text", most: int | None = None) -> list[str]:
+def _fenced(lines: Iterable[str], language: str, most: int | None = None) -> list[str]:
     """Return lines in a fence that no line of them can end, and an empty line.
 
     With ``most`` it has at most so many characters, and says how much it leaves out.
     """
     shown = [safe(line, newlines=False) for line in lines]
-    whole = _fenced(shown, language)
+    whole = _around(shown, language)
     if most is None or _size(whole) <= most:
         return whole
     shown = [shortened(line, _LONG_LINE) for line in shown]
-    around = _size(_fenced(shown, language)) - _size(shown)
+    around = _size(_around(shown, language)) - _size(shown)
     fitting = _fitting(shown, most - around - _COUNT)
     left = f"… {count(len(shown) - fitting, 'more line')}, too much to show here"
-    return _fenced([*shown[:fitting], left], language) if fitting else [left, ""]
+    return _around([*shown[:fitting], left], language) if fitting else [left, ""]
 
 
-def _fenced(lines: Sequence[str], language: str) -> list[str]:
+def _around(lines: Sequence[str], language: str) -> list[str]:
     runs = (len(run) for line in lines for run in _BACKTICKS.findall(line))
     fence = "`" * max(3, max(runs, default=0) + 1)
     return [f"{fence}{language}", *lines, fence, ""]

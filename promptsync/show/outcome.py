@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from promptsync.errors import PromptsyncError
@@ -25,9 +25,3 @@ class Outcome:
     summary: Sequence[str] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
     markdown: Callable[[], Sequence[str]] | None = None
-
-    def rendered(self, *, with_markdown: bool) -> Outcome:
-        """Return the outcome with its summary made, where it is wanted."""
-        if self.markdown is None or not with_markdown:
-            return self
-        return replace(self, summary=self.markdown(), markdown=None)

@@ -9,8 +9,6 @@ import importlib.util
 import io
 import re
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,10 +69,14 @@ def _not_installed() -> PromptsyncError:
 def picture(history: ScoreHistory, kind: str) -> bytes:
     """Return a chart of the scores of each evaluation by version; ``kind`` is ``svg`` or ``png``."""
     try:
+        import matplotlib
         from matplotlib.figure import Figure
     except ImportError as error:
         raise _not_installed() from error
-    with _settings():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about letters that the font lacks; they are drawn as boxes
+        matplotlib.rcdefaults()  # the same on every machine, regardless of its matplotlibrc
+        matplotlib.rcParams.update(_SETTINGS)
         figure = Figure(figsize=(8, 4.5), dpi=144, layout="constrained")
         axes = figure.add_subplot()
         _draw(axes, history)
@@ -84,18 +86,6 @@ def picture(history: ScoreHistory, kind: str) -> bytes:
         about = {"Title": _label(history.name)}
         figure.savefig(drawn, format=kind, metadata={**about, "Date": None} if kind == "svg" else about)
     return drawn.getvalue()
-
-
-@contextmanager
-def _settings() -> Iterator[None]:
-    """Draw the same on every machine, regardless of its matplotlibrc."""
-    import matplotlib
-
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about letters that the font lacks; they are drawn as boxes
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)
-        yield
 
 
 def _draw(axes: Axes, history: ScoreHistory) -> None:
@@ -108,10 +98,15 @@ def _draw(axes: Axes, history: ScoreHistory) -> None:
     axes.set_xlabel("version")
     axes.grid(axis="y", color=_FAINT, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.set_ylim(min(0, *_scores(history), 0) - 2, max(100, *_scores(history), 100) + 5)
+    scores = [run.score for one in history.series for run in one.runs if run.score is not None]
+    axes.set_ylim(min([0, *scores]) - 2, max([100, *scores]) + 5)
     axes.set_xlim(-0.5, max(len(versions), 1) - 0.5)
-    shown = _ticks(history, versions)
-    axes.set_xticks([places[version] for version in shown], [_tick(history, one) for one in shown])
+    labels = {version: tuple(map(_label, one.labels or ())) for version, one in history.versions.items()}
+    # the axis names the last version, some at even distances, and those with labels
+    step = -(-len(versions) // _MOST_TICKS) or 1
+    named = [one for one in versions if (len(versions) - 1 - places[one]) % step == 0 or labels.get(one)]
+    names = ["\n".join([f"v{version}", *labels.get(version, ())]) for version in named]
+    axes.set_xticks([places[version] for version in named], names)
 
 
 def _line(axes: Axes, series: Series, places: dict[int, int], index: int) -> None:
@@ -135,29 +130,6 @@ def _line(axes: Axes, series: Series, places: dict[int, int], index: int) -> Non
 
 def _columns(points: list[tuple[int, float | None]]) -> tuple[list[int], list[float]]:
     return [place for place, _ in points], [score or 0.0 for _, score in points]
-
-
-def _scores(history: ScoreHistory) -> list[float]:
-    return [run.score for one in history.series for run in one.runs if run.score is not None]
-
-
-def _ticks(history: ScoreHistory, versions: list[int]) -> list[int]:
-    """Return the versions to name below the axis: the last, some at even distances, and those with labels."""
-    step = -(-len(versions) // _MOST_TICKS) or 1
-    return [
-        version
-        for place, version in enumerate(reversed(versions))
-        if place % step == 0 or _labels(history, version)
-    ][::-1]
-
-
-def _tick(history: ScoreHistory, version: int) -> str:
-    return "\n".join([f"v{version}", *(_label(label) for label in _labels(history, version))])
-
-
-def _labels(history: ScoreHistory, version: int) -> tuple[str, ...]:
-    found = history.versions.get(version)
-    return (found.labels or ()) if found is not None else ()
 
 
 def _label(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.state import State
-from promptsync.errors import PromptsyncError, Refused
+from promptsync.errors import Refused
 from promptsync.history.message import without_mark
 from promptsync.pull.apply import PullReceipt
 from promptsync.pull.merge import MergeConflict, Unmerged
@@ -15,12 +15,12 @@ from promptsync.pull.passed_over import listed
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Write
 from promptsync.show import diff
+from promptsync.show.lines import tally
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
-    from promptsync.compare.snapshot import Item
     from promptsync.prompt.prompt import RemoteVersion
     from promptsync.pull.plan import Blocked, Taken
 
@@ -46,11 +46,7 @@ def show_plan(plan: PullPlan, taken: TakenVersions) -> Outcome:
 def headline(plan: PullPlan) -> str:
     """Return how many files a pull writes and deletes."""
     counts = [(len(plan.writes), "to write"), (len(plan.deletes), "to delete")]
-    parts = [f"{number} {what}" for number, what in counts if number]
-    if not parts:
-        return "nothing to pull"
-    parts[0] = parts[0].replace(" ", " file " if parts[0].startswith("1 ") else " files ", 1)
-    return ", ".join(parts)
+    return tally("file", counts) or "nothing to pull"
 
 
 def show_receipt(
@@ -88,7 +84,9 @@ def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome
 
 
 def _outcome(done: PullReceipt, lines: Sequence[str], taken: TakenVersions, *, dry_run: bool) -> Outcome:
-    error = _with_fields(done.plan, done.error)
+    error, unmerged = done.error, done.plan.unmerged
+    if error is not None and unmerged and not isinstance(error, MergeConflict):
+        error = error.replaced(details=[line for one in unmerged for line in diff.unmerged(one)])
     return Outcome(
         lines,
         pull_body(done, dry_run=dry_run),
@@ -97,13 +95,6 @@ def _outcome(done: PullReceipt, lines: Sequence[str], taken: TakenVersions, *, d
         outputs=pull_outputs(done),
         markdown=lambda: pull_markdown(done, taken()),
     )
-
-
-def _with_fields(plan: PullPlan, error: PromptsyncError | None) -> PromptsyncError | None:
-    """Return an error about prompts that do not merge with what each side has in their fields."""
-    if error is None or not plan.unmerged or isinstance(error, MergeConflict):
-        return error
-    return error.replaced(details=[line for one in plan.unmerged for line in diff.unmerged(one)])
 
 
 # -- text ---------------------------------------------------------------------------------------------------
@@ -153,15 +144,9 @@ def _skipped(plan: PullPlan) -> Iterator[str]:
     for one in plan.blocked:
         yield f"{output.name(one.name)}: {output.safe(one.reason)}"
     for item in plan.left:
-        reason = _reason(plan, item)
-        if reason:
+        is_kept = plan.options.prune and item.state is State.DELETED_REMOTELY
+        if reason := _KEPT if is_kept else _SKIPPED.get(item.state):
             yield f"{output.name(item.name)}: {item.state}, {reason}"
-
-
-def _reason(plan: PullPlan, item: Item) -> str:
-    if plan.options.prune and item.state is State.DELETED_REMOTELY:
-        return _KEPT
-    return _SKIPPED.get(item.state, "")
 
 
 # -- JSON ---------------------------------------------------------------------------------------------------
@@ -214,7 +199,7 @@ _ARCHIVED = (
 
 def pull_markdown(receipt: PullReceipt, taken: Mapping[str, Taken]) -> list[str]:
     """Return what comes from the registry: the prompts, their versions and differences, what was skipped."""
-    from promptsync.show.markdown import Page, html
+    from promptsync.show.markdown import Page
 
     plan, page = receipt.plan, Page()
     number = len(receipt.written) + len(receipt.deleted)
@@ -237,14 +222,11 @@ def pull_markdown(receipt: PullReceipt, taken: Mapping[str, Taken]) -> list[str]
         page.say(f"**{count(len(archived), 'prompt')} archived in the registry** whose files still exist:")
         page.fence(_short(archived, "prompt"))
         page.say(_ARCHIVED)
-    for number, one in enumerate(receipt.written):
-        title = f"{html(one.name)}: {_word(plan, one)}, {_versions(one)}"
-        lines = [*_told(plan, one, taken.get(one.name)), *_difference(one)]
-        if not page.details(title, lines, rest=len(receipt.written) - number):
-            rest = [other.name for other in receipt.written[number:]]
-            page.say(f"… and {count(len(rest), 'more prompt')}, too much to show here:")
-            page.names(rest)
-            break
+    found = []
+    for one in receipt.written:
+        state = f"{_word(plan, one)}, {_versions(one)}"
+        found.append((one.name, state, _details(plan, one, taken.get(one.name))))
+    page.differences(found)
     return page.lines
 
 
@@ -266,24 +248,21 @@ def _blocked_lines(one: Blocked, unmerged: Unmerged | None) -> Iterator[str]:
         yield from (f"  {line}" for line in diff.unmerged(unmerged)[1:])
 
 
-def _told(plan: PullPlan, write: Write, taken: Taken | None) -> Iterator[str]:
-    """Yield when each version was made and its message; the registry does not say by whom."""
+def _details(plan: PullPlan, write: Write, taken: Taken | None) -> Iterator[str]:
+    """Yield when each version was made, its message, and what differs; the registry does not say by whom."""
+    from promptsync.compare.difference import step
+    from promptsync.show.diff_markdown import step_lines
+
     if taken is not None:
         if taken.older:
             yield f"# {count(taken.older, 'older version')}"
         yield from (_version(one) for one in taken.versions)
     word = "passed over" if plan.options.passed_over else "passed over, left out"
     yield from (f"{_version(one)} ({word})" for one in plan.passed_over.get(write.name, ()))
+    found = step(write.path, write.old_prompt, write.prompt)
+    yield from step_lines([found]) if found.fields else ["# the text does not change"]
 
 
 def _version(one: RemoteVersion) -> str:
     message = without_mark(one.message) or "(no message)"
     return f"# v{one.version}  {output.moment(one.created_at or '(no date)')}  {message}"
-
-
-def _difference(write: Write) -> Sequence[str]:
-    from promptsync.compare.difference import step
-    from promptsync.show.diff_markdown import step_lines
-
-    found = step(write.path, write.old_prompt, write.prompt)
-    return step_lines([found]) if found.fields else ["# the text does not change"]

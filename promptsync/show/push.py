@@ -11,7 +11,8 @@ import click
 from promptsync.compare.project import Project
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan
 from promptsync.push.receipt import Moved, PushReceipt
-from promptsync.show.lines import noted, passed_over_line, rename_note, will_pass_over_line
+from promptsync.show.labels import label_body
+from promptsync.show.lines import noted, passed_over_line, rename_note, tally, will_pass_over_line
 from promptsync.show.markdown import MOST, Page, code
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -19,16 +20,6 @@ from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
-
-_WORDS = {
-    Kind.CREATE: "create",
-    Kind.UPDATE: "update",
-    Kind.FORCE: "force",
-    Kind.RESTORE: "restore",
-    Kind.ARCHIVE: "archive",
-    Kind.LABEL: "label",
-}
-
 
 # -- the plan -----------------------------------------------------------------------------------------------
 
@@ -52,12 +43,11 @@ def headline(plan: PushPlan, where: str = "") -> str:
     kinds = Counter(action.kind for action in plan.actions)
     published = sum(kinds[kind] for kind in PUBLISHING)
     parts = [(published, "to publish"), (kinds[Kind.LABEL], "to label"), (kinds[Kind.ARCHIVE], "to archive")]
-    counts = [f"{number} {what}" for number, what in parts if number]
+    counts = tally("prompt", parts)
     if not counts:
         return "nothing to push"
-    counts[0] = counts[0].replace(" ", " prompt " if counts[0].startswith("1 ") else " prompts ", 1)
-    place = f" {'to' if len(counts) == 1 and published else 'in'} {output.safe(where)}" if where else ""
-    return f"{', '.join(counts)}{place}"
+    is_all = published == len(plan.actions)
+    return f"{counts} {'to' if is_all else 'in'} {output.safe(where)}" if where else counts
 
 
 def plan_lines(plan: PushPlan) -> list[str]:
@@ -76,7 +66,7 @@ def action_row(action: Action) -> tuple[str, ...]:
     labels = " ".join(f"+{output.name(label)}" for label in action.labels)
     meaning = "bad" if action.kind in (Kind.ARCHIVE, Kind.FORCE) else "good"
     return (
-        f"  {output.style(_WORDS[action.kind], meaning)}",
+        f"  {output.style(action.kind, meaning)}",
         output.name(action.name),
         version,
         labels,
@@ -106,23 +96,17 @@ def show_receipt(
     project: Project, plan: PushPlan, receipt: PushReceipt | None, was_shown: bool = False
 ) -> Outcome:
     """Return what a push did; ``was_shown`` leaves out what the plan has shown, and what went as planned."""
+    done = receipt if receipt is not None else PushReceipt(skipped=list(plan.left))
     if receipt is None:
-        receipt = PushReceipt(skipped=list(plan.left))
         lines = [*skipped_lines(plan), output.Aside("nothing to push")]
-        return Outcome(
-            lines,
-            push_body(plan, receipt, dry_run=False),
-            receipt.exit_code,
-            receipt.error,
-            markdown=lambda: plan_markdown(plan),
-        )
-    done = receipt
+    else:
+        lines = [*receipt_lines(done, plan if was_shown else None), *_rename_lines(plan, done=True)]
     return Outcome(
-        [*receipt_lines(done, plan if was_shown else None), *_rename_lines(plan, done=True)],
+        lines,
         push_body(plan, done, dry_run=False),
         done.exit_code,
         done.error,
-        markdown=lambda: receipt_markdown(done),
+        markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(receipt),
     )
 
 
@@ -239,15 +223,7 @@ def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[st
         "synced": list(receipt.synced),
         "archived": list(receipt.archived),
         "labels": [
-            {
-                "name": one.name,
-                "label": one.label,
-                "from": one.old,
-                "to": one.new,
-                "moved": one.moved,
-                "reason": one.reason,
-            }
-            for one in receipt.labels
+            label_body(one.name, one.label, one.old, one.new, one.moved, one.reason) for one in receipt.labels
         ],
         "dry_run": dry_run,
     }
@@ -264,7 +240,8 @@ def plan_markdown(
     if not plan.actions:
         page.say("**Nothing to publish**")
     else:
-        page.say(f"**{headline(plan)}**{_at(where)} · fingerprint {code(plan.fingerprint)}")
+        place = f" · {code(where)}" if where else ""
+        page.say(f"**{headline(plan)}**{place} · fingerprint {code(plan.fingerprint)}")
     if lines := plan_lines(plan):
         page.fence(click.unstyle(line) for line in lines)
     if differences and plan.actions:
@@ -272,10 +249,6 @@ def plan_markdown(
 
         add_differences(page, differences)
     return page.lines
-
-
-def _at(where: str) -> str:
-    return f" · {code(where)}" if where else ""
 
 
 def receipt_markdown(receipt: PushReceipt, *, most: int = MOST) -> list[str]:

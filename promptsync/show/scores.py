@@ -47,6 +47,7 @@ def _share(value: float) -> float:
     return min(max(value, 0.0), 100.0) / 100
 
 
+_HEADINGS = ("VERSION", "0 TO 100", "SCORE", "CHANGE", "DATE", "COMMIT", "MESSAGE")
 _DATE = len("2026-01-31")
 _LONG_NAME = 40
 
@@ -57,17 +58,10 @@ def history_lines(history: ScoreHistory, *, blocks: bool) -> list[str]:
     lines = output.table([_HEADINGS, *rows], free=True, headed=True) if rows else []
     place = 1
     for series in history.series:
-        lines.insert(place, _heading(series))
+        minimum = "" if series.min_score is None else f", minimum {series.min_score:g}"
+        lines.insert(place, output.style(f"{cut(series.evaluation)}{minimum}", "strong"))
         place += 1 + len(series.points)
     return lines + _apart(history)
-
-
-_HEADINGS = ("VERSION", "0 TO 100", "SCORE", "CHANGE", "DATE", "COMMIT", "MESSAGE")
-
-
-def _heading(series: Series) -> str:
-    minimum = "" if series.min_score is None else f", minimum {series.min_score:g}"
-    return output.style(f"{cut(series.evaluation)}{minimum}", "strong")
 
 
 def _rows(history: ScoreHistory, series: Series, blocks: bool) -> Iterator[tuple[str, ...]]:
@@ -77,19 +71,16 @@ def _rows(history: ScoreHistory, series: Series, blocks: bool) -> Iterator[tuple
         passes = series.min_score is None or score >= series.min_score
         meaning = "good" if passes else "bad"
         drawn = bar(score, mark=series.min_score, blocks=blocks)
+        change = "-" if run.change is None else f"{run.change:+g}" if run.change else "0"
         yield (
             output.style(f"v{run.version}", "remote"),
             output.style(drawn, meaning),
             output.style(f"{score:g}" if passes else f"{score:g} (under)", meaning),
-            _change(run),
+            change,
             _date(run),
             (version.abbreviated if version is not None else None) or "-",
             _words(version, run),
         )
-
-
-def _change(run: ScoredRun) -> str:
-    return "-" if run.change is None else f"{run.change:+g}" if run.change else "0"
 
 
 def _date(run: ScoredRun) -> str:
@@ -109,19 +100,14 @@ def _words(version: LoggedVersion | None, run: ScoredRun) -> str:
 def _apart(history: ScoreHistory) -> list[str]:
     if not history.apart:
         return []
-    rows = [
-        (
-            f"  report {run.report_id}",
-            cut(run.evaluation, _LONG_NAME),
-            _date(run),
-            number_text(run.score),
-            run.reason,
-        )
-        for run in history.apart
-    ]
+    lines = [""] if history.series else []
     heading = f"runs without a score for a version of {output.name(history.name)}"
-    blank = [""] if history.series else []
-    return [*blank, output.style(heading, "warn"), *output.table(rows, free=True)]
+    lines.append(output.style(heading, "warn"))
+    rows = []
+    for run in history.apart:
+        name = cut(run.evaluation, _LONG_NAME)
+        rows.append((f"  report {run.report_id}", name, _date(run), number_text(run.score), run.reason))
+    return lines + output.table(rows, free=True)
 
 
 def history_notes(history: ScoreHistory) -> Iterator[str]:

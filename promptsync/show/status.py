@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from promptsync.compare.state import State
 from promptsync.files.errors import text_of
+from promptsync.show.diff import problems_body
 from promptsync.show.diff import state as state_text
 from promptsync.show.lines import passed_over_line, rename_note
+from promptsync.show.markdown import MOST, Page
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 from promptsync.terminal.output import count
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 
 PassedOver = Mapping[str, Sequence[int]]
 """By prompt, the versions that the latest one does not include."""
-
-_NONE: PassedOver = MappingProxyType({})
 
 _ADVICE = {
     State.NEW: "promptsync push",
@@ -45,11 +45,11 @@ _MANY = 20
 def show_status(
     project: Project,
     snapshot: Snapshot,
-    passed_over: PassedOver = _NONE,
+    passed_over: PassedOver,
     *,
-    offline: bool = False,
-    verbose: bool = False,
-    counted: frozenset[State] = frozenset(),
+    offline: bool,
+    verbose: bool,
+    counted: frozenset[State],
 ) -> Outcome:
     """Return the state of each prompt. The exit code is 1 if a prompt is in one of the states ``counted``."""
     body: dict[str, Any] = {
@@ -58,10 +58,7 @@ def show_status(
     if not offline:
         body["not_included"] = snapshot.foreign(project.config)
     if snapshot.problems:
-        body["problems"] = [
-            {"path": one.path, "line": one.line, "column": one.column, "message": one.message}
-            for one in snapshot.problems
-        ]
+        body["problems"] = problems_body(snapshot.problems)
     return Outcome(
         [
             *_lines(project, snapshot, offline=offline, verbose=verbose),
@@ -82,11 +79,15 @@ def _lines(project: Project, snapshot: Snapshot, *, offline: bool, verbose: bool
     lines: list[str] = [output.Aside(f"remote {output.safe(project.title)}{label}{how}")]
     foreign = 0 if offline else snapshot.foreign(project.config)
     if not snapshot.items and not snapshot.problems:
-        return [*lines, output.Aside(_nothing(foreign))]
+        nothing = "no prompts yet: add a file to prompts/, then promptsync push"
+        if foreign:
+            nothing = f"no prompts: include: matches none of the {count(foreign, 'prompt')} of the registry"
+        return [*lines, output.Aside(nothing)]
     counts = Counter(item.state for item in snapshot.items)
     lines += _rows(snapshot, counts, verbose=verbose)
     if snapshot.problems:
-        lines += ["", *(f"  {_problem(problem)}" for problem in snapshot.problems)]
+        invalid = output.style("invalid", "bad")
+        lines += ["", *(f"  {invalid}  {output.safe(text_of(problem))}" for problem in snapshot.problems)]
     if snapshot.hidden:
         lines += ["", f"  {count(len(snapshot.hidden), 'prompt')} hidden by a sparse checkout"]
     if counts:
@@ -135,16 +136,6 @@ def totals(counts: Counter[State]) -> str:
     return ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
 
 
-def _nothing(foreign: int) -> str:
-    if foreign:
-        return f"no prompts: include: matches none of the {count(foreign, 'prompt')} of the registry"
-    return "no prompts yet: add a file to prompts/, then promptsync push"
-
-
-def _problem(problem: object) -> str:
-    return output.style("invalid", "bad") + "  " + output.safe(text_of(problem))  # type: ignore[arg-type]
-
-
 def _passed_over_lines(snapshot: Snapshot, passed_over: PassedOver) -> list[str]:
     lines = []
     for name, numbers in passed_over.items():
@@ -162,7 +153,8 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
     for state, command in _ADVICE.items():
         if counts[state]:
             states.setdefault(command, []).append(state)
-    if counts[State.DELETED_LOCALLY] and not _is_committed(snapshot):
+    deleted = snapshot.of(State.DELETED_LOCALLY)
+    if deleted and not any(item.deletion_committed for item in deleted):
         states.pop(_ADVICE[State.DELETED_LOCALLY], None)
         states.setdefault("promptsync pull", []).append(f"{State.DELETED_LOCALLY}, to restore the files")
     if snapshot.label is not None and not snapshot.listing:
@@ -177,10 +169,6 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
         notes.append("set include: in promptsync.yaml if some of them belong to another repository")
     lines += [output.hanging(output.style(f"  {note}", "faint"), 4) for note in notes]
     return [output.Aside(line) for line in lines]
-
-
-def _is_committed(snapshot: Snapshot) -> bool:
-    return any(item.deletion_committed for item in snapshot.of(State.DELETED_LOCALLY))
 
 
 # -- JSON and Markdown --------------------------------------------------------------------------------------
@@ -202,12 +190,10 @@ def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int]) -> dict[st
 
 
 def status_markdown(
-    snapshot: Snapshot, passed_over: PassedOver = _NONE, *, most: int | None = None
+    snapshot: Snapshot, passed_over: PassedOver = MappingProxyType({}), *, most: int = MOST
 ) -> list[str]:
     """Return the prompts that are not in sync, one line each, what was passed over, and unreadable files."""
-    from promptsync.show.markdown import MOST, Page
-
-    page = Page(MOST if most is None else most)
+    page = Page(most)
     counts = Counter(item.state for item in snapshot.items)
     shown = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
     page.say(f"**{shown}**")

@@ -22,17 +22,17 @@ _PLAIN = "\x1b[0m"
 
 def fitted(lines: Iterable[str], room: int | None) -> list[str]:
     """Return lines for a terminal with ``room`` columns, ``None`` for no terminal."""
-    if room is None:
-        return list(lines)
-    return [part for line in lines for part in _parts(line, room)]
-
-
-def _parts(line: str, room: int) -> Iterable[str]:
-    if isinstance(line, Row) and sum(line.widths) + _GAP * (len(line.widths) - 1) > room:
-        return _row(line, room)
-    if isinstance(line, Hanging) and width(line) > room and line.indent + _LEAST <= room:
-        return _wrapped(line, line.indent, room)
-    return [line]
+    shown: list[str] = []
+    for line in lines:
+        if room is None:
+            shown.append(line)
+        elif isinstance(line, Row) and sum(line.widths) + _GAP * (len(line.widths) - 1) > room:
+            shown += _row(line, room)
+        elif isinstance(line, Hanging) and width(line) > room and line.indent + _LEAST <= room:
+            shown += _wrapped(line, line.indent, room)
+        else:
+            shown.append(line)
+    return shown
 
 
 def _row(row: Row, room: int) -> Iterable[str]:

@@ -110,13 +110,12 @@ def table(rows: Iterable[tuple[str, ...]], *, free: bool = False, headed: bool =
     kept = [tuple(row[column] for column in used if column < len(row)) for row in rows]
     widths = tuple(max(width(row[at]) for row in kept if at < len(row)) for at in range(len(used)))
     heads = kept[0] if headed and kept else ()
-    return [_row(row, widths, heads, free and longest - 1 in used) for row in kept]
-
-
-def _row(cells: tuple[str, ...], widths: tuple[int, ...], heads: tuple[str, ...], free: bool) -> Row:
-    row = Row("  ".join(padded(cell, widths[column]) for column, cell in enumerate(cells)).rstrip())
-    row.cells, row.widths, row.heads, row.free = cells, widths, heads, free
-    return row
+    lines: list[str] = []
+    for cells in kept:
+        row = Row("  ".join(padded(cell, widths[column]) for column, cell in enumerate(cells)).rstrip())
+        row.cells, row.widths, row.heads, row.free = cells, widths, heads, free and longest - 1 in used
+        lines.append(row)
+    return lines
 
 
 def hanging(text: str, indent: int) -> Hanging:
@@ -141,7 +140,8 @@ def clusters(plain: str) -> Iterator[tuple[str, int]]:
     """Yield each sign with its columns: a letter with its accents, a whole emoji."""
     cluster, columns = "", 0
     for character in plain:
-        if cluster and (_joins(character) or cluster.endswith(_JOINER)):
+        is_skin_tone = "\U0001f3fb" <= character <= "\U0001f3ff"
+        if cluster and (_columns(character) == 0 or is_skin_tone or cluster.endswith(_JOINER)):
             cluster += character
             columns = max(columns, 2) if character in (_JOINER, _EMOJI) else columns
             continue
@@ -150,10 +150,6 @@ def clusters(plain: str) -> Iterator[tuple[str, int]]:
         cluster, columns = character, _columns(character)
     if cluster:
         yield cluster, columns
-
-
-def _joins(character: str) -> bool:
-    return _columns(character) == 0 or "\U0001f3fb" <= character <= "\U0001f3ff"
 
 
 def _columns(character: str) -> int:

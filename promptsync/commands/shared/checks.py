@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptsync.commands.shared.groups import together
 from promptsync.commands.shared.session import Session
 from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.errors import Interrupted, PromptsyncError, UsageError
@@ -26,20 +27,18 @@ if TYPE_CHECKING:
 BLANK: Mapping[str, Any] = {"changed": [], "runs": []}
 """The keys that the JSON document of a run has in any case."""
 
-_CHANGED = click.option(
-    "--changed", is_flag=True, help="Run the checks of changed prompts, from their files and checks:."
+choosing_options = together(
+    click.option(
+        "--changed", is_flag=True, help="Run the checks of changed prompts, from their files and checks:."
+    ),
+    since_option,
+    click.option(
+        "--allow-unbound",
+        is_flag=True,
+        help="With --changed: accept a run that may have used another version of the prompt.",
+    ),
 )
-_ALLOW_UNBOUND = click.option(
-    "--allow-unbound",
-    is_flag=True,
-    help="With --changed: accept a run that may have used another version of the prompt.",
-)
-
-
-def choosing_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--changed``, ``--since`` and ``--allow-unbound``; pass them to ``check_choice``."""
-    found: Callable[..., Any] = _CHANGED(since_option(_ALLOW_UNBOUND(function)))
-    return found
+"""Adds ``--changed``, ``--since`` and ``--allow-unbound``; pass their values to ``check_choice``."""
 
 
 def check_choice(

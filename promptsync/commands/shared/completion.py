@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -162,22 +163,8 @@ def labels(session: Session, incomplete: str) -> Iterator[str]:
     yield from (one for one in _seen(session, config).labels if SUFFIX in incomplete or SUFFIX not in one)
 
 
-def remotes(session: Session, incomplete: str) -> Iterable[str]:
-    """The remotes of the configuration."""
-    return _config(session).remotes
-
-
-def evaluations(session: Session, incomplete: str) -> Iterator[str]:
-    """The evaluations that files mention."""
-    return _checks(session, "evaluations")
-
-
-def agents(session: Session, incomplete: str) -> Iterator[str]:
-    """The agents that files mention."""
-    return _checks(session, "agents")
-
-
-def _checks(session: Session, kind: str) -> Iterator[str]:
+def checks(kind: str, session: Session, incomplete: str) -> Iterator[str]:
+    """The ``evaluations`` or ``agents`` that files mention."""
     from promptsync.files.names import check_names, fixture_names
 
     config = _config(session)
@@ -222,13 +209,13 @@ _OFFERS: dict[str, Offer] = {
     "LABEL": labels,
     "FROM": labels,
     "TO": labels,
-    "NAME|URL": remotes,
+    "NAME|URL": lambda session, _: _config(session).remotes,
 }
 """The values of a parameter by what the help calls it."""
 
 _NAMES: dict[str, Offer] = {
-    "eval run": evaluations,
-    "eval show": evaluations,
-    "agent run": agents,
+    "eval run": partial(checks, "evaluations"),
+    "eval show": partial(checks, "evaluations"),
+    "agent run": partial(checks, "agents"),
 }
 """The values of ``NAME`` after these verbs; after the others it is a prompt."""

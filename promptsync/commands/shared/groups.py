@@ -33,6 +33,17 @@ _OTHER_WORDS: Mapping[str, str] = {
 _GIVEN = re.compile(r"'([^']*)' is not one of")
 
 
+def together(*options: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds several options in this order."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
 def _set_directory(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
         before = context.obj.given_directory
@@ -47,13 +58,10 @@ def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None
 class _Shared(click.Option):
     """An option that every verb takes. Its value goes to the session, not to the function."""
 
-    def __init__(self, *arguments: Any, **attributes: Any) -> None:
-        super().__init__(*arguments, **{"callback": _set, **attributes, "expose_value": False})
 
+_option = functools.partial(click.option, cls=_Shared, callback=_set, expose_value=False)
 
-_option = functools.partial(click.option, cls=_Shared)
-
-_SHARED: tuple[Callable[[Any], Any], ...] = (
+shared_options = together(
     _option(
         "-C",
         "directory",
@@ -63,9 +71,7 @@ _SHARED: tuple[Callable[[Any], Any], ...] = (
         help="Run as if started in DIR.",
     ),
     _option(
-        "--remote",
-        metavar="NAME|URL",
-        help="Use this registry: a remote from promptsync.yaml, or a URL.",
+        "--remote", metavar="NAME|URL", help="Use this registry: a remote from promptsync.yaml, or a URL."
     ),
     _option("--json", is_flag=True, help="Print one JSON document."),
     _option("-q", "--quiet", is_flag=True, help="Print only the result."),
@@ -75,19 +81,9 @@ _SHARED: tuple[Callable[[Any], Any], ...] = (
         type=click.Choice(["auto", "always", "never"]),
         help="Use colors (default: on a terminal).",
     ),
-    _option(
-        "--no-pager",
-        is_flag=True,
-        help="Do not show long output in a pager.",
-    ),
+    _option("--no-pager", is_flag=True, help="Do not show long output in a pager."),
 )
-
-
-def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that every verb takes. Their values go to the session, not to the function."""
-    for option in reversed(_SHARED):
-        function = option(function)
-    return function
+"""Adds the options that every verb takes. Their values go to the session, not to the function."""
 
 
 def format_options(command: click.Command, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -140,9 +136,7 @@ def _meant(context: click.Context, name: str, known: Sequence[str]) -> str:
     close = other or close_word(name, known)
     if close in known:
         return f"did you mean '{path} {close}'?"
-    if context.parent is None:
-        return f"{path} help"
-    return f"{path} --help"
+    return f"{path} help" if context.parent is None else f"{path} --help"
 
 
 def close_word(word: str, known: Iterable[str]) -> str | None:

@@ -12,8 +12,12 @@ from typing import Any
 import click
 
 from promptsync.checks.batch import Patience
+from promptsync.commands.shared.groups import together
 from promptsync.commands.shared.session import Session
 from promptsync.errors import UsageError
+
+SECONDS = click.FloatRange(min=0, min_open=True)
+"""The type of a time limit."""
 
 
 def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -60,15 +64,10 @@ def version_options(function: Callable[..., Any]) -> Callable[..., Any]:
             raise UsageError("--version and --label cannot be combined", hint="remove one of the two")
         return function(*arguments, at=At(version, label), **options)
 
-    numbered = click.option(
-        "--version", "--to", metavar="N", type=VersionNumber(), help="Version N, as in NAME@N."
-    )
-    labelled = click.option("--label", metavar="LABEL", help="The version under LABEL, as in NAME:LABEL.")
-    found: Callable[..., Any] = numbered(labelled(run))
-    return found
-
-
-_MOMENTS = ("created_after", "created_before", "updated_after", "updated_before")
+    return together(
+        click.option("--version", "--to", metavar="N", type=VersionNumber(), help="Version N, as in NAME@N."),
+        click.option("--label", metavar="LABEL", help="The version under LABEL, as in NAME:LABEL."),
+    )(run)
 
 
 def _moment(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -84,21 +83,15 @@ def _moment(_: click.Context, parameter: click.Parameter, value: str | None) -> 
     return value
 
 
-def _moments() -> list[Callable[[Any], Any]]:
-    return [
-        click.option(
-            f"--{name.replace('_', '-')}",
-            metavar="DATE",
-            callback=_moment,
-            help=f"Only those {name.replace('_', ' ')} DATE.",
-        )
-        for name in _MOMENTS
-    ]
-
-
 _COMMON: tuple[Callable[[Any], Any], ...] = (
     click.option("--created-by-email", metavar="EMAIL", help="Only those of this creator."),
-    *_moments(),
+    *(
+        click.option(
+            f"--{what}-{when}", metavar="DATE", callback=_moment, help=f"Only those {what} {when} DATE."
+        )
+        for what in ("created", "updated")
+        for when in ("after", "before")
+    ),
     click.option("--external-source", metavar="SOURCE", help="System of the --external-id."),
     click.option("--external-id", metavar="ID", help="Id in the --external-source."),
     click.option(
@@ -123,13 +116,7 @@ _NAMED: tuple[Callable[[Any], Any], ...] = (
 
 def list_filters(*, named: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the API's filters as options; ``named`` adds those of lists that take a name and a status."""
-
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed((*(_NAMED if named else ()), *_COMMON)):
-            function = option(function)
-        return function
-
-    return add
+    return together(*(_NAMED if named else ()), *_COMMON)
 
 
 def checked_filters(filters: Mapping[str, object]) -> Mapping[str, object]:
@@ -139,27 +126,22 @@ def checked_filters(filters: Mapping[str, object]) -> Mapping[str, object]:
     return filters
 
 
-def variable_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--var``, whose values arrive as the argument ``given``."""
-    found: Callable[..., Any] = click.option(
-        "--var",
-        "given",
-        metavar="NAME=TEXT",
-        multiple=True,
-        help="Set a variable to a text, or to JSON with NAME:=JSON. Repeatable.",
-    )(function)
-    return found
+variable_option = click.option(
+    "--var",
+    "given",
+    metavar="NAME=TEXT",
+    multiple=True,
+    help="Set a variable to a text, or to JSON with NAME:=JSON. Repeatable.",
+)
+"""Adds ``--var``, whose values arrive as the argument ``given``."""
 
-
-def variables_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--vars``, whose value arrives as the argument ``source``."""
-    found: Callable[..., Any] = click.option(
-        "--vars",
-        "source",
-        metavar="FILE",
-        help="Read variables from a YAML or JSON file (- is stdin); --var takes precedence.",
-    )(function)
-    return found
+variables_option = click.option(
+    "--vars",
+    "source",
+    metavar="FILE",
+    help="Read variables from a YAML or JSON file (- is stdin); --var takes precedence.",
+)
+"""Adds ``--vars``, whose value arrives as the argument ``source``."""
 
 
 def variables(session: Session, given: tuple[str, ...], source: str | None = None) -> dict[str, Any]:
@@ -202,19 +184,16 @@ def _from_file(session: Session, source: str | None) -> Mapping[str, Any]:
     return values or {}
 
 
-def waiting_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--no-wait`` and ``--timeout``."""
-    timeout = click.option(
+waiting_options = together(
+    click.option("--no-wait", is_flag=True, help="Start it and exit without waiting for the result."),
+    click.option(
         "--timeout",
         metavar="SECONDS",
-        type=click.FloatRange(min=0, min_open=True),
+        type=SECONDS,
         help=f"Stop waiting after SECONDS, with exit code 1 (default: {Patience().timeout:g}).",
-    )
-    no_wait = click.option(
-        "--no-wait", is_flag=True, help="Start it and exit without waiting for the result."
-    )
-    found: Callable[..., Any] = no_wait(timeout(function))
-    return found
+    ),
+)
+"""Adds ``--no-wait`` and ``--timeout``; pass their values to ``patience_of``."""
 
 
 def patience_of(no_wait: bool, timeout: float | None) -> Patience | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,11 +42,6 @@ class Environment:
     pager: str | None = None
     """The command that shows long output, ``None`` where there must be none."""
     variables: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def in_github(self) -> bool:
-        """Whether this is a step of a GitHub workflow, which has a summary."""
-        return bool(self.variables.get("GITHUB_STEP_SUMMARY"))
 
 
 @dataclass(slots=True)
@@ -93,10 +88,8 @@ class Session:
 
         path = find(self.directory)
         if path is None:
-            raise UsageError(
-                f"no promptsync.yaml in {self.directory} or any directory above it",
-                hint="promptsync init",
-            )
+            message = f"no promptsync.yaml in {self.directory} or any directory above it"
+            raise UsageError(message, hint="promptsync init")
         return load(path)
 
     def project(self, *, needs_config: bool = True) -> Project:
@@ -104,21 +97,29 @@ class Session:
 
         Without ``needs_config``, a directory without a configuration is enough if the remote is a URL.
         """
+        from promptsync.files.config import FILE_NAME, Config, find
+
         remote = self.remote or self.environment.remote
         is_url = ":" in (remote or self.environment.base_url or "")
-        config = self.config() if needs_config or not is_url else self._config_if_any()
-        return self.project_of(config, remote)
+        if needs_config or not is_url or find(self.directory) is not None:
+            return self.project_of(self.config(), remote)
+        return self.project_of(Config(self.directory, self.directory / FILE_NAME), remote)
 
     def project_of(self, config: Config, remote: str | None) -> Project:
         """Return the working copy of a configuration, which may not have a file yet; see ``project``."""
         from promptsync.compare.project import open_project
 
+        model = None
+        if self.environment.model_url is not None:
+            from promptsync.commands.shared.models import endpoint
+
+            model = endpoint(self.environment, self.environment.model_url)
         project = open_project(
             config,
             remote=remote,
             api_key=self.environment.api_key,
             base_url=self.environment.base_url,
-            model=self._model(),
+            model=model,
             progress=self.bar,
             on_wait=self.say,
             timeouts=self.timeouts,
@@ -126,24 +127,12 @@ class Session:
         self.remote_name = project.remote
         return project
 
-    def _config_if_any(self) -> Config:
-        from promptsync.files.config import FILE_NAME, Config, find
-
-        if find(self.directory) is not None:
-            return self.config()
-        return Config(self.directory, self.directory / FILE_NAME)
-
-    def _model(self) -> Any:
-        """Return the model for evaluations and agents of an embedded registry, ``None`` for its echo."""
-        if self.environment.model_url is None:
-            return None
-        from promptsync.commands.shared.models import endpoint
-
-        return endpoint(self.environment, self.environment.model_url)
-
     def rendered(self, outcome: Outcome) -> Outcome:
         """Return an outcome with its Markdown, where somebody reads that."""
-        return outcome.rendered(with_markdown=self.form == "markdown" or self.environment.in_github)
+        in_github = self.environment.variables.get("GITHUB_STEP_SUMMARY")
+        if outcome.markdown is None or not (self.form == "markdown" or in_github):
+            return outcome
+        return replace(outcome, summary=outcome.markdown(), markdown=None)
 
     def say(self, message: str) -> None:
         """Print a message on stderr, unless ``-q`` is set."""
@@ -173,8 +162,8 @@ class Session:
         Raises ``Refused`` if stdin is not a terminal. Must not be called unless stderr is one.
         """
         self._check_answerable()
-        for line in lines:
-            click.echo("\n".join(self.fitted([line])), err=True, color=self.use_colour)
+        for line in self.fitted([*lines]):
+            click.echo(line, err=True, color=self.use_colour)
         return click.confirm(question, default=default, err=True)
 
     def ask(self, question: str, *, default: str) -> str:
@@ -200,8 +189,7 @@ def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], c
     """Declare a verb that has verbs of its own, which ``verb(…, parent=group)`` declares."""
 
     def declare(function: Callable[[], None]) -> click.Group:
-        group = click.group(name, cls=VerbGroup, **attributes)(shared_options(function))
-        return group
+        return click.group(name, cls=VerbGroup, **attributes)(shared_options(function))
 
     return declare
 
