@@ -122,15 +122,10 @@ def nothing_lines(plan: DeployPlan) -> list[str]:
     skipped = skipped_lines(plan)
     if skipped:
         return skipped
-<<<<<<< main
     if not plan.survey.latest.items:
         return [output.Aside("no prompts to deploy")]
     where = "what is committed" if plan.in_git else "what your files have"
     return [output.Aside(f"{output.name(plan.label)} points at {where}")]
-=======
-    what = "what is committed" if plan.survey.latest.has_history else "what your files have"
-    return [output.Aside(f"{output.name(plan.label)} points at {what}")]
->>>>>>> show2
 
 
 def skipped_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
