@@ -43,7 +43,7 @@ docs: $(VENV)/.installed-docs
 
 manual: $(VENV)/.installed-test screens
 	$(BIN)/python tests/walkthrough_shell.py
-	$(BIN)/python tests/sync/situation_docs.py
+	$(BIN)/python tests/compare/situation_docs.py
 
 screens: $(VENV)/.installed
 	$(BIN)/python docs/screens.py

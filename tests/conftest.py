@@ -1,4 +1,4 @@
-"""Puts the helpers of tests/registry and tests/prompt, which other tests share, on the import path."""
+"""Puts the helpers of rooms that other tests share on the import path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-sys.path += [str(Path(__file__).parent / room) for room in ("registry", "prompt")]
+sys.path += [str(Path(__file__).parent / room) for room in ("registry", "prompt", "compare", "push")]
 
 from slow_files import SLOW_FILES
 from worlds import World, made

@@ -1,6 +1,6 @@
 """The manual's page of situations and faults, generated from the tables that the tests go through.
 
-``python tests/sync/situation_docs.py`` generates it again.
+``python tests/compare/situation_docs.py`` generates it again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "situations.md"
 
-sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / one) for one in ("", "registry", "sync"))]
+sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / one) for one in ("", "registry", "compare", "push"))]
 
 from fault_table import FATES, OTHERS, READ_CODE, READS  # noqa: E402
 from situation_table import HISTORIES, SITUATIONS, Does, History, Situation  # noqa: E402

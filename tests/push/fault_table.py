@@ -1,6 +1,6 @@
 """What may go wrong on the way to a registry, and the exit code it ends in: data for tests and the manual.
 
-``python tests/sync/situation_docs.py`` writes the manual anew.
+``python tests/compare/situation_docs.py`` writes the manual anew.
 """
 
 from __future__ import annotations

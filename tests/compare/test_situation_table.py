@@ -204,7 +204,7 @@ def test_no_situation_is_told_twice() -> None:
 
 
 def test_the_manual_shows_the_tables() -> None:
-    assert PAGE.read_text("utf-8") == page(), "python tests/sync/situation_docs.py"
+    assert PAGE.read_text("utf-8") == page(), "python tests/compare/situation_docs.py"
 
 
 @pytest.mark.parametrize(("what", "code", "told", "tests"), OTHERS, ids=[row[0] for row in OTHERS])

@@ -1,6 +1,6 @@
 """What may have happened to a prompt, and what each verb makes of it: data for a test and for the manual.
 
-``python tests/sync/situation_docs.py`` generates the manual's page again.
+``python tests/compare/situation_docs.py`` generates the manual's page again.
 """
 
 from __future__ import annotations
