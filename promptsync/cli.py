@@ -124,9 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str], environ: Mapping[str, str], *, timeouts: Timeouts | None = None) -> int:
     """Run one command line, print its output and return its exit code.
 
-    ``waits`` says how long to wait for a registry.
+    ``timeouts`` says how long to wait for a registry.
     """
-    session = Session(_environment(environ), timeouts=timeouts)
+    session = Session(_environment(environ), tuple(arguments), timeouts=timeouts)
     if instruction := environ.get("_PROMPTSYNC_COMPLETE"):  # a shell completes a word
         from promptsync.commands.shared.completion import complete
 

@@ -190,6 +190,7 @@ def _options(session: Session, project: Project, label: str, given: dict[str, An
         allow_dirty=given["allow_dirty"],
         again=named_by(project, session.directory, given["again"]),
         max_changes=given["max_changes"],
+        command=session.command(without="--max-changes"),
     )
 
 

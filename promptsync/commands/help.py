@@ -11,7 +11,10 @@ from promptsync.show.outcome import Outcome
 
 def _verbs(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     root = context.find_root()
-    names = root.command.list_commands(root) if isinstance(root.command, click.Group) else []
+    group: click.Command | None = root.command
+    for word in context.params.get("words") or ():
+        group = group.get_command(root, word) if isinstance(group, click.Group) else None
+    names = group.list_commands(root) if isinstance(group, click.Group) else []
     return [name for name in names if name.startswith(incomplete)]
 
 

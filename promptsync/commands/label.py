@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from promptsync.commands.shared.action import dry_run_option, yes_option
+from promptsync.commands.shared.action import dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.labels import change_labels, chosen_labels
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
@@ -70,7 +70,10 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
 @version_options
 @dry_run_option
 @yes_option
-def set_command(session: Session, name: str, target: str, at: At, dry_run: bool, yes: bool) -> Outcome:
+@expect_option
+def set_command(
+    session: Session, name: str, target: str, at: At, dry_run: bool, yes: bool, expect: str | None
+) -> Outcome:
     """Create LABEL on a prompt, or on all that a pattern or a directory names.
 
     It points at the specified version, by default the latest. To move a label that exists, use promptsync
@@ -86,7 +89,9 @@ def set_command(session: Session, name: str, target: str, at: At, dry_run: bool,
         changes = [plan_set(one, target, version_at(project, one, found.at)) for one, found in chosen]
         plan = LabelPlan(tuple(changes), together=True)
         many = not all(found.is_exact for _, found in chosen)
-        return change_labels(session, project, lambda: plan, asks=many, dry_run=dry_run, yes=yes)
+        return change_labels(
+            session, project, lambda: plan, asks=many, dry_run=dry_run, yes=yes, expect=expect
+        )
 
 
 @verb("move", parent=command, short_help="Move a label to another version.", blank={"labels": []})
@@ -96,8 +101,16 @@ def set_command(session: Session, name: str, target: str, at: At, dry_run: bool,
 @click.option("--force", is_flag=True, help="Also move it to a lower version.")
 @dry_run_option
 @yes_option
+@expect_option
 def move_command(
-    session: Session, name: str, target: str, at: At, force: bool, dry_run: bool, yes: bool
+    session: Session,
+    name: str,
+    target: str,
+    at: At,
+    force: bool,
+    dry_run: bool,
+    yes: bool,
+    expect: str | None,
 ) -> Outcome:
     """Move LABEL of a prompt, or of all that a pattern or a directory names, to another version.
 
@@ -122,7 +135,9 @@ def move_command(
         ]
         destructive = ("--force",) if any(change.is_lower for change in changes) else ()
         plan = LabelPlan(tuple(changes), together=True, destructive=destructive)
-        return change_labels(session, project, lambda: plan, asks=many, dry_run=dry_run, yes=yes)
+        return change_labels(
+            session, project, lambda: plan, asks=many, dry_run=dry_run, yes=yes, expect=expect
+        )
 
 
 @verb("delete", parent=command, short_help="Delete a label.", blank={"labels": []})
@@ -131,7 +146,16 @@ def move_command(
 @click.option("--force", is_flag=True, help="Delete it although prompts refer to a snippet by it.")
 @dry_run_option
 @yes_option
-def delete_command(session: Session, name: str, label: str, force: bool, dry_run: bool, yes: bool) -> Outcome:
+@expect_option
+def delete_command(
+    session: Session,
+    name: str,
+    label: str,
+    force: bool,
+    dry_run: bool,
+    yes: bool,
+    expect: str | None,
+) -> Outcome:
     """Delete LABEL of a prompt, and LABEL.previous with it. Applications that ask for it get nothing.
 
     It needs an exact name, and without a terminal also --yes, because nothing brings a label back.
@@ -146,4 +170,4 @@ def delete_command(session: Session, name: str, label: str, force: bool, dry_run
         plan = LabelPlan((plan_delete(one, label),), destructive=("deleting a label",))
         if not force:
             check_unused(project, one.listed, label)
-        return change_labels(session, project, lambda: plan, dry_run=dry_run, yes=yes)
+        return change_labels(session, project, lambda: plan, dry_run=dry_run, yes=yes, expect=expect)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from promptsync.commands.shared.action import dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.labels import change_labels, chosen_labels
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.labels import labelled
+from promptsync.compare.select import LATEST
 from promptsync.errors import UsageError
 from promptsync.labels.plan import plan_promotion
 from promptsync.prompt.labels import check_label
@@ -47,6 +50,10 @@ def command(
     with session.project() as project:
         if names:
             chosen = chosen_labels(session, project, (*names, *force))
+            for _, found in chosen:
+                if found.at != LATEST:
+                    move = f"promptsync label move {shlex.join([f'{found.listed.name}@N', target])}"
+                    raise UsageError(f"{source!r} is the version that {target!r} moves to", hint=move)
             prompts = [one for one, _ in chosen]
             named = [found.listed.name for _, found in chosen if found.is_exact]
         else:

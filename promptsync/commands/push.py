@@ -75,6 +75,7 @@ def command(
             names=named_by(project, session.directory, names),
             force=named_by(project, session.directory, options.force),
             restore=named_by(project, session.directory, options.restore),
+            command=session.command(without="--max-changes"),
         )
         return carry_out(
             session,

@@ -40,30 +40,33 @@ def reason(item: Item) -> str:
 
 
 class Conflict(Refused):
-    """Prompts that changed on both sides, or were renamed; ``items`` are theirs."""
+    """Prompts that changed on both sides, or were renamed; ``items`` are theirs.
+
+    ``others`` says that there is something to do without them.
+    """
 
     code = "diverged"
 
-    def __init__(self, items: Sequence[Item], verb: str) -> None:
+    def __init__(self, items: Sequence[Item], verb: str, *, others: bool = True) -> None:
         first = items[0]
         done = "published" if verb == "push" else "written"
         if len(items) == 1:
             message = f"{first.name!r} {reason(first)}; nothing was {done}"
         else:
             message = f"{len(items)} prompts changed on both sides; nothing was {done}"
-        super().__init__(message, hint="\n".join(_ways_out(items, verb)))
+        super().__init__(message, hint="\n".join(_ways_out(items, verb, others=others)))
         self.items = tuple(items)
 
 
-def _ways_out(items: Sequence[Item], verb: str) -> list[str]:
+def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
     """Return the command that resolves a conflict, if possible without losing a text, and the next best."""
-    partial = f"promptsync {verb} --partial"
+    partial = [f"promptsync {verb} --partial"] if others else []
     apart = [item.name for item in items if item.state is State.DIVERGED and item.file is not None]
     if apart:
-        return [f"promptsync pull --merge {shlex.join(apart)}", partial]
+        return [f"promptsync pull --merge {shlex.join(apart)}", *partial]
     first = items[0]
     if first.state is State.RENAMED_REMOTELY:
-        return [f"set name: {first.renamed_to} in {first.path}", partial]
+        return [f"set name: {first.renamed_to} in {first.path}", *partial]
     gone = shlex.join(item.name for item in items)
     archive = f"promptsync push --prune {' '.join(f'--force {shlex.quote(item.name)}' for item in items)}"
-    return [f"promptsync pull --theirs {gone}", archive if first.newest is not None else partial]
+    return [f"promptsync pull --theirs {gone}", *([archive] if first.newest is not None else partial)]

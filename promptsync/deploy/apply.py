@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -104,7 +105,7 @@ class _Deploy:
         try:
             self.receipt.push = apply_push(self._project, self._plan.push)
         except Refused as error:
-            raise error.replaced(hint="promptsync deploy") from None
+            raise error.replaced(hint=f"promptsync deploy --label {shlex.quote(self._plan.label)}") from None
         for published in self.receipt.push.published:
             self._moves.versions[published.name] = published.version
             self._moves.ids[published.name] = published.template_id

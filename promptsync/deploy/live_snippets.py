@@ -73,8 +73,8 @@ def beforehand(survey: Survey, live: Sequence[LiveSnippet]) -> tuple[Member, ...
     return tuple(member for member in survey.releases if member.name in wanted and member.latest is not None)
 
 
-def check_live(live: Sequence[LiveSnippet]) -> None:
-    """Raise ``Refused`` if a snippet would be live before it is checked."""
+def check_live(live: Sequence[LiveSnippet], command: str) -> None:
+    """Raise ``Refused``, with what to add to ``command``, if a snippet would be live before it is checked."""
     live = [one for one in live if not one.already]
     if not live:
         return
@@ -83,7 +83,7 @@ def check_live(live: Sequence[LiveSnippet]) -> None:
     raise Refused(
         f"the snippet {first.name!r} is rendered by {_named(first.parents)} {how}, "
         "so it cannot be checked beforehand; nothing was released",
-        hint="promptsync deploy --live-snippets  makes it live first, and undoes that if a check fails\n"
+        hint=f"{command} --live-snippets\n"
         f"pin the version that renders now: @@@{first.name}@version_number:{first.before}@@@",
         details=[
             f"{one.name}, v{one.before}, is referenced {'by its label' if one.by_label else 'unpinned'} "

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class DeployOptions:
     """What was requested. ``touched`` are the names that this push changed, ``None`` if unknown, and
-    ``again`` those to release although they were rolled back.
+    ``again`` those to release although they were rolled back. ``command`` is what was typed, without
+    ``--max-changes``.
     """
 
     label: str
@@ -35,6 +36,7 @@ class DeployOptions:
     allow_dirty: bool = False
     again: tuple[str, ...] = ()
     max_changes: int | None = None
+    command: str = "promptsync deploy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def plan_deploy(
         )
     live = live_snippets(project, found)
     if not options.live_snippets:
-        check_live(live)
+        check_live(live, options.command)
     checks = find(project.registry, selection)
     first = beforehand(found, live)
     workspace = workspace_of(project) if found.releases else ""
@@ -151,6 +153,7 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
         # These are made from the version under the label, so that nothing live is lost.
         force=tuple(member.name for member in forced),
         max_changes=options.max_changes,
+        command=options.command,
         parents={member.name: member.parents for member in forced},
     )
     return plan_push(project, found.latest, requested)

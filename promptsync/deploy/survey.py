@@ -11,7 +11,7 @@ from promptsync.compare.gather import gather
 from promptsync.compare.histories import read_version
 from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.project import Project
-from promptsync.compare.select import check_names
+from promptsync.compare.select import matching
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.deploy.members import Member, OnHold, Skipped, Survey, affected, dependants
@@ -59,7 +59,7 @@ def survey(
     latest = gather(project)
     if latest.problems:
         raise InvalidFile(latest.problems)
-    check_names(latest, again)
+    again = matching(latest, again)
     under = gather(project, label=label, latest=latest.listing)
     found = _Survey(project, label, latest, under, touched, again)
     found.look()
@@ -184,7 +184,7 @@ class _Survey:
     def _way_out(self, item: Item) -> str:
         name, latest = shlex.quote(item.name), self._latest[item.name]
         if item.state is State.DELETED_REMOTELY:
-            return f"promptsync push --restore {name}  publishes it again\nor delete its file and commit that"
+            return f"promptsync push --restore {name}\nor delete its file and commit that"
         if item.state is State.RENAMED_REMOTELY:
             return (
                 f"set name: {item.renamed_to} in {item.path}\nor rename it back in the PromptLayer dashboard"
@@ -193,10 +193,7 @@ class _Survey:
         seen = f" --label {shlex.quote(self._label)}" if under else ""
         # The live version may be one that the latest version passed over, and the file may equal the latest.
         how = "--passed-over" if latest.state in (State.IN_SYNC, State.AHEAD) else "--merge"
-        return (
-            f"promptsync diff {name}{seen}  shows both changes\n"
-            f"promptsync pull {how} {name}  writes the registry's into the file; commit that, then deploy"
-        )
+        return f"promptsync diff {name}{seen}\npromptsync pull {how} {name}"
 
     # -- releases that were rolled back -----------------------------------------------------------------
 
@@ -259,7 +256,7 @@ def _check_committed(snapshots: Sequence[Snapshot], releases: Sequence[Member]) 
         first = dirty[0]
         more = f" (and {len(dirty) - 1} more)" if len(dirty) > 1 else ""
         raise Refused(
-            f"{first.path} has changes that are not committed{more}; a deploy releases what HEAD says",
+            f"{first.path} has changes that are not committed{more}; deploy releases what is committed",
             hint="commit them, or add --allow-dirty",
             code="uncommitted",
         )

@@ -66,7 +66,7 @@ def _configuration(directory: Path) -> Path:
     if path is None:
         raise UsageError(
             f"no {FILE_NAME} in {directory} or any directory above it",
-            hint=f"promptsync init  # or pass -C DIR\n{_HOOK}",
+            hint=f"promptsync init\n{_HOOK}",
         )
     return path
 

@@ -123,7 +123,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     ]
     conflicts = [item for item in apart if item not in merging]
     if conflicts and not options.partial:
-        raise Conflict(conflicts, "pull")
+        raise Conflict(conflicts, "pull", others=len(apart) > len(conflicts))
     wanted = [item for item in items if _is_pulled(item, options)]
     _check_not_deleted(project, wanted, chosen)
     writes, marked, left = _writes(project, snapshot, wanted, merging, options)

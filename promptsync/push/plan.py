@@ -35,7 +35,8 @@ _LONGEST_MARK = "(1234567890+ v99999)"
 class PushOptions:
     """What was requested. Empty ``names`` mean every prompt in scope.
 
-    ``parents`` gives those of versions that a deploy makes from the version under its label.
+    ``command`` is what was typed, without ``--max-changes``. ``parents`` gives those of versions that a
+    deploy makes from the version under its label.
     """
 
     names: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class PushOptions:
     restore: tuple[str, ...] = ()
     prune: bool = False
     max_changes: int | None = None
+    command: str = "promptsync push"
     parents: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
@@ -66,7 +68,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     chosen = {action.name for action in actions}
     blocking = [item for item in items if item.state in BLOCKING and item.name not in chosen]
     if blocking and not options.partial:
-        raise Conflict(blocking, "push")
+        raise Conflict(blocking, "push", others=bool(actions))
     left = tuple(
         Left(item.name, item.state, reason(item), item.state in BLOCKING)
         for item in items
@@ -222,7 +224,7 @@ def _over_limit(
         return None
     return Refused(
         f"this plan changes {changed} of {total} prompts; the limit is {allowed}",
-        hint=f"promptsync push --max-changes {changed}\npromptsync diff --stat",
+        hint=f"{options.command} --max-changes {changed}\npromptsync diff --stat",
         code="too-many-changes",
     )
 

@@ -80,7 +80,7 @@ class Imported:
         return Refused(
             f"{files} {differs} from the registry and {'was' if len(apart) == 1 else 'were'} kept",
             details=[f"{item.name}  {item.path}" for item in apart],
-            hint=f"promptsync diff {name}\npromptsync pull {name} --theirs  # or --ours",
+            hint=f"promptsync diff {name}\npromptsync pull {name} --theirs\npromptsync pull {name} --ours",
             code="conflict",
         )
 

@@ -70,7 +70,8 @@ def _imported_lines(done: Imported, verbose: bool) -> list[str]:
         lines = output.table((f"  {output.style('new', 'remote')}", *row) for row in rows)
     include = " ".join(shlex.quote(one) for one in done.started.config.include)
     where = f"{output.safe(done.url)} (include: {output.name(include)})"
-    lines.append(f"{output.count(len(written), 'prompt')} imported from {where}")
+    what = f"{output.count(len(written), 'prompt')} imported" if written else "nothing new to import"
+    lines.append(f"{what} from {where}")
     label = output.name(done.label or "")
     if plan.present:
         lines.append(f"  {len(plan.present)} kept, because they have a file already")

@@ -48,11 +48,15 @@ def show_plan(plan: LabelPlan, *, with_dry_run: bool = False) -> Outcome:
 
 def headline(plan: LabelPlan) -> str:
     """Return how many labels move, are created and deleted."""
-    moves = Counter(one.label for one in plan.pending if one.new is not None)
-    gone = Counter(one.label for one in plan.pending if one.new is None)
-    parts = [f"{output.name(label)} moves on {count(moves[label], 'prompt')}" for label in moves]
-    parts += [f"{output.name(label)} is deleted on {count(gone[label], 'prompt')}" for label in gone]
-    return ", ".join(parts) or "nothing to change"
+    counts = Counter((one.label, "is deleted" if one.new is None else "moves") for one in plan.pending)
+    return _counted(counts) or "nothing to change"
+
+
+def _counted(counts: Counter[tuple[str, str]]) -> str:
+    return ", ".join(
+        f"{output.name(label)} {done} on {count(number, 'prompt')}"
+        for (label, done), number in counts.items()
+    )
 
 
 def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool = False) -> Outcome:
@@ -74,12 +78,11 @@ def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool 
 
 def summary(changed: Sequence[ChangedLabel]) -> str:
     """Return on how many prompts each label moved, and how many did not."""
-    moved = Counter(one.change.label for one in changed if one.moved and one.change.old != one.change.new)
-    parts = [f"{output.name(label)} moved on {count(number, 'prompt')}" for label, number in moved.items()]
+    done = [one.change for one in changed if one.moved and one.change.old != one.change.new]
+    moved = _counted(Counter((one.label, "deleted" if one.new is None else "moved") for one in done))
     stayed = sum(not one.moved for one in changed)
-    if stayed:
-        parts.append(f"{stayed} not moved")
-    return ", ".join(parts) or "no label was changed"
+    parts = [moved, f"{stayed} not moved" if stayed else ""]
+    return ", ".join(filter(None, parts)) or "no label was changed"
 
 
 def changed_body(done: ChangedLabel) -> dict[str, Any]:

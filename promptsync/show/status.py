@@ -148,7 +148,7 @@ def _passed_over_lines(snapshot: Snapshot, passed_over: PassedOver) -> list[str]
 
 
 def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offline: bool) -> list[str]:
-    """Return the commands that settle what differs, each with the states that it settles."""
+    """Return the states that something settles, each with the command that does."""
     states: dict[str, list[str]] = {}
     for state, command in _ADVICE.items():
         if counts[state]:
@@ -162,7 +162,7 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
     elif snapshot.label is not None and (counts[State.NEW] or counts[State.AHEAD]):
         moved = states.pop(_ADVICE[State.NEW])
         states[f"promptsync push --label {output.name(snapshot.label)}"] = moved
-    rows = [(f"  {command}", ", ".join(settled)) for command, settled in states.items()]
+    rows = [(f"  {', '.join(settled)}", command) for command, settled in states.items()]
     lines = [output.style(line, "faint") for line in output.table(rows)]
     notes = [rename_note(item.name, item.was) for item in snapshot.items if item.was is not None]
     if counts[State.REMOTE_ONLY] and not project.config.include and not offline:

@@ -101,7 +101,7 @@ def test_a_label_that_is_there_already_is_exit_0(here: World) -> None:
 REFUSALS: list[tuple[tuple[str, ...], int, str]] = [
     (("label", "set", "refund", "prod"), 3, "label move refund prod --to 3"),
     (("label", "move", "refund", "prod", "--to", "1"), 3, "promptsync rollback refund"),
-    (("label", "move", "refund", "prod", "--to", "1", "--force"), 3, "with --yes"),
+    (("label", "move", "refund", "prod", "--to", "1", "--force"), 3, "--force --yes"),
     (("label", "move", "refund", "staging"), 2, "promptsync label list refund"),
     (("label", "delete", "refund", "staging"), 2, "promptsync label list refund"),
     (("label", "move", "refnd", "prod"), 2, "did you mean 'refund'"),

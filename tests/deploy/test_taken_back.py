@@ -132,7 +132,7 @@ def test_a_rollback_that_cannot_be_remembered_again_is_told(taken_back: World) -
     done = taken_back.run("deploy", "--json")
     taken_back.faults.clear()
     assert done.code == 5
-    assert "prod.previous is gone" in done.document["error"]["message"]
+    assert "prod.previous was removed and could not be restored to v1" in done.document["error"]["message"]
     assert taken_back.label("a", "prod") == 1
 
 

@@ -29,8 +29,8 @@ def test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summa
     done = team.check()
     assert done.passed, str(done)
     comment = body(team)
-    assert "**To release to `prod`: 1 prompt**" in comment
-    assert "update  support/refund  v1 -> v2  Soften the tone" in comment
+    assert "**1 prompt to release to `prod`**" in comment
+    assert "update  support/refund  v1 -> v2  prod v1 -> v2  Soften the tone" in comment
     assert "**Rehearsal passed**" in comment and "answered by echo" in comment
     assert "refund quality" in comment and "triage accuracy" not in comment
     assert "+You answer questions about refunds" in comment
@@ -113,7 +113,7 @@ def test_a_gate_that_would_stop_the_deploy_stops_the_rehearsal(team: Team) -> No
     done = team.check()
     assert done.outcomes[PLAN] == "failure"
     assert "**Rehearsal failed**" in body(team) and "triage accuracy" in body(team)
-    assert "every push to a pull request rehearses again" in body(team)
+    assert "\nfix the prompt and commit it\n" in body(team)
     assert "promptsync deploy again" not in body(team)
 
 
@@ -127,7 +127,7 @@ def test_what_an_earlier_merge_left_over_does_not_stop_who_touches_none_of_it(te
     team.world.commit("Write")
     done = team.check()
     assert done.passed, str(done)
-    assert "left over" in done.summary and "Not rehearsed" in done.summary
+    assert "pending from an earlier deploy" in done.summary and "Not rehearsed" in done.summary
     assert team.hub.comments == []
 
 
@@ -137,7 +137,7 @@ def test_a_prompt_that_is_deleted_is_told_with_what_becomes_of_it(team: Team) ->
     team.world.commit("Delete a prompt")
     done = team.check()
     assert done.passed, str(done)
-    assert "support/handover-note: deleted in git; it keeps prod" in body(team)
+    assert "support/handover-note: deleted in git; keeps prod" in body(team)
 
 
 def test_a_plan_that_is_too_large_is_cut_with_counts(team: Team) -> None:

@@ -101,7 +101,7 @@ def test_what_does_not_merge_fails_the_run_and_the_rest_comes_back(team: Team) -
     assert done.outcomes["Pull"] == "failure" and done.outcomes["Pull request"] == "success", str(done)
     files = team.hub.git("diff", "--name-only", f"main..{BRANCH}").splitlines()
     assert files == ["prompts/support/triage.yaml"]
-    assert "1 prompt left as before" in pull(team)["body"]
+    assert "**1 prompt skipped**" in pull(team)["body"]
 
 
 def test_a_conflict_alone_fails_the_run_and_opens_nothing(team: Team) -> None:

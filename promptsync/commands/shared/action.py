@@ -75,7 +75,7 @@ def _unexpected(session: Session, made: Plan, expect: str | None) -> Refused | N
         return None
     return Refused(
         f"this is not the plan that was reviewed: its fingerprint is {made.fingerprint}, not {expect}",
-        hint=f"promptsync {session.verb} --dry-run",
+        hint=session.command("--dry-run", without="--expect"),
         code="plan-changed",
     )
 
@@ -89,7 +89,7 @@ def _can_ask(session: Session, made: Plan, unchanged: str) -> bool:
     need = "need" if len(made.destructive) > 1 else "needs"
     raise Refused(
         f"{' and '.join(made.destructive)} {need} confirmation, and there is no terminal; {unchanged}",
-        hint="run the same command with --yes",
+        hint=session.command("--yes"),
         code="not-confirmed",
     )
 

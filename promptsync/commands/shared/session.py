@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -49,6 +50,8 @@ class Session:
     """The settings of one run. ``given_directory`` is the value of ``-C``."""
 
     environment: Environment
+    arguments: tuple[str, ...] = ()
+    """The command line, without the program's name."""
     timeouts: Timeouts | None = None
     """How long to wait for a registry."""
     given_directory: str = ""
@@ -81,6 +84,16 @@ class Session:
         if self.color != "auto":
             return self.color == "always"
         return self.environment.colour
+
+    def command(self, *more: str, without: str = "") -> str:
+        """Return this command line to type again, with more options and ``without`` one that has a value."""
+        kept: list[str] = []
+        skips = False
+        for argument in self.arguments:
+            if not skips and argument != without and not argument.startswith(f"{without}="):
+                kept.append(argument)
+            skips = argument == without
+        return shlex.join(["promptsync", *kept, *(one for one in more if one not in kept)])
 
     def config(self) -> Config:
         """Return the configuration of the working copy. Raises ``UsageError`` if there is none."""

@@ -119,7 +119,7 @@ def _config(directory: Path) -> tuple[Config | None, Finding]:
     path = find(directory)
     if path is None:
         message = f"there is no {FILE_NAME} in {directory} or any directory above it"
-        return None, error("config", message, "promptsync init  # or pass -C DIR")
+        return None, error("config", message, "promptsync init")
     try:
         config = load(path)
     except UsageError as problem:
@@ -140,11 +140,9 @@ def _files(config: Config, worktree: Worktree) -> Finding:
         message = f"{many} in the prompt files of {config.prompts}/, so a push would be refused"
         return error("prompts", message, "promptsync lint", details)
     if not config.prompts_path.is_dir():
-        fix = f"promptsync pull  # or fix prompts: in {config.path.name}"
-        return warning("prompts", f"there is no directory {config.prompts}/", fix)
+        return warning("prompts", f"there is no directory {config.prompts}/", "promptsync pull")
     if not count:
-        fix = "promptsync pull  # or add a prompt file"
-        return warning("prompts", f"there are no prompt files in {config.prompts}/", fix)
+        return warning("prompts", f"there are no prompt files in {config.prompts}/", "promptsync pull")
     return ok("prompts", f"{counted(count, 'prompt file')} in {config.prompts}/")
 
 

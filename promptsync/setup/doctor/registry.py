@@ -118,7 +118,7 @@ def _certificates(variables: Mapping[str, str]) -> Iterator[Finding]:
     missing = [name for name, path in named.items() if not Path(path).exists()]
     if missing:
         message = f"{missing[0]} names {named[missing[0]]}, which does not exist"
-        yield error("certificates", message, f"unset {missing[0]}  # or correct it")
+        yield error("certificates", message, f"unset {missing[0]}")
     elif named:
         places = ", ".join(f"{path} ({name})" for name, path in named.items())
         yield ok("certificates", f"trusting those in {places}")
@@ -194,7 +194,7 @@ def _clock(skew: float | None) -> Iterator[Finding]:
     if abs(skew) > _SKEWED:
         way = "ahead of" if skew > 0 else "behind"
         message = f"the clock of this machine is {abs(skew):.0f} s {way} the registry's"
-        yield warning("clock", message, "timedatectl set-ntp true  # or set the clock by hand")
+        yield warning("clock", message, "timedatectl set-ntp true")
     else:
         yield ok("clock", "the clock of this machine agrees with the registry's")
 
@@ -231,15 +231,15 @@ def _checks(registry: Registry, project: Project, worktree: Worktree) -> Iterato
     try:
         find_checks(registry, selection)
     except Unsupported as problem:
-        yield warning("proof", problem.message, "use a registry that can run evaluations and agents")
+        yield warning("checks", problem.message, "use a registry that can run evaluations and agents")
     except RemoteError:
         raise
     except PromptsyncError as problem:
         fix = "promptsync eval list; promptsync agent list"
-        yield error("proof", problem.message, problem.hint or fix, problem.details)
+        yield error("checks", problem.message, problem.hint or fix, problem.details)
     else:
         agents = {check.name for check in selection.agents}
         named = f"{counted(len(selection.evaluations), 'evaluation')} and {counted(len(agents), 'agent')}"
         lacking = selection.unchecked
         without = f"; {counted(len(lacking), 'prompt')} without checks" if lacking else ""
-        yield ok("proof", f"the registry has all that the files name: {named}{without}", lacking)
+        yield ok("checks", f"the registry has all that the files name: {named}{without}", lacking)
