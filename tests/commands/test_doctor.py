@@ -142,8 +142,8 @@ LOOKS = [
     ("checks: [{match: 'z*', evaluation: e}]", "checks", "warning", "1 pattern"),
     ("labels: {dev: staging}", "labels", "ok", "has labels for dev"),
     ("prompts: nowhere", "prompts", "warning", "no directory nowhere/"),
-    ("checks: [{match: '*', evaluation: no such one}]", "proof", "error", "no such one"),
-    ("checks: [{match: '*', agent: no such one}]", "proof", "error", "no such one"),
+    ("checks: [{match: '*', evaluation: no such one}]", "checks", "error", "no such one"),
+    ("checks: [{match: '*', agent: no such one}]", "checks", "error", "no such one"),
 ]
 
 
@@ -341,7 +341,7 @@ def test_an_embedded_registry_is_looked_at_in_a_copy(tmp_path, capsys):
     found = look()
     assert everything(tmp_path) == before
     assert "has 1 prompt," in found["registry"]["message"]
-    assert found["proof"]["message"] == "the registry has all that the files name: 1 evaluation and 0 agents"
+    assert found["checks"]["message"] == "the registry has all that the files name: 1 evaluation and 0 agents"
 
 
 def test_a_registry_that_knows_the_basic_api_alone_is_told_apart(healthy: World, tmp_path: Path) -> None:
