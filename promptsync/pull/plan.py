@@ -122,9 +122,9 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
         and item.listed is not None
     ]
     conflicts = [item for item in apart if item not in merging]
-    if conflicts and not options.partial:
-        raise Conflict(conflicts, "pull", others=len(apart) > len(conflicts))
     wanted = [item for item in items if _is_pulled(item, options)]
+    if conflicts and not options.partial:
+        raise Conflict(conflicts, "pull", others=bool(merging or wanted))
     _check_not_deleted(project, wanted, chosen)
     writes, marked, left = _writes(project, snapshot, wanted, merging, options)
     writes |= {

@@ -212,7 +212,7 @@ def test_a_configuration_that_is_there_is_kept_and_gets_the_include_that_it_lack
     assert (refused.code, "includes other prompts: support/*" in refused.err) == (2, True)
     again = full.run(*FLAGS)
     assert again.code == 0, str(again)
-    assert "0 prompts imported" in again.out
+    assert "nothing new to import" in again.out
     assert "30 kept, because they have a file already" in again.out
     assert "git commit" not in again.out
 
