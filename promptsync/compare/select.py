@@ -254,6 +254,11 @@ def check_names(snapshot: Snapshot, names: Iterable[str]) -> None:
     """Refuse names that exist neither in the files nor in the registry. Raises ``NoSuchPrompt``."""
     known = [item.name for item in snapshot.items]
     for name in names:
+        if name not in known and name in snapshot.worktree.files:
+            raise NoSuchPrompt(
+                f"include: in promptsync.yaml does not match {name!r}, so the prompt is never published",
+                hint=f"add {name} to include: in promptsync.yaml",
+            )
         if name not in known:
             raise unknown(name, known, snapshot.worktree.prompts)
 
@@ -278,12 +283,14 @@ def unknown(
 
 def no_such_prompt(project: Project, name: str, names: Collection[str]) -> NoSuchPrompt:
     """Return the error for a name that the registry does not have, or has archived."""
+    path = project.config.prompts_path / path_for(name)
     if any(item.name == name for item in project.registry.prompts.list(status="deleted", name=name)):
-        return NoSuchPrompt(
-            f"there is no prompt {name!r} in {project.registry.url}: it is archived",
-            hint=f"promptsync push --restore {shlex.quote(name)}",
-        )
+        restore = f"promptsync push --restore {shlex.quote(name)}"
+        # --restore publishes the file, so without one somebody has to bring that back first
+        hint = restore if path.is_file() else f"git log -- {shlex.quote(str(path))}"
+        message = f"there is no prompt {name!r} in {project.registry.url}: it is archived"
+        return NoSuchPrompt(message, hint=hint)
     found = unknown(name, names, where=project.registry.url)
-    if (project.config.prompts_path / path_for(name)).is_file():
+    if path.is_file():
         return found.replaced(hint=f"promptsync push {shlex.quote(name)}")
     return found if "did you mean" in found.hint else found.replaced(hint="promptsync ls-remote")

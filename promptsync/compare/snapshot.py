@@ -117,6 +117,10 @@ class Snapshot:
         """Return how many of the listed prompts ``include:`` does not match."""
         return sum(not config.in_scope(name) for name in self.listing) if config.include else 0
 
+    def outside(self, config: Config) -> int:
+        """Return how many of the files ``include:`` does not match."""
+        return sum(not config.in_scope(name) for name in self.worktree.files)
+
     def only(self, names: Iterable[str]) -> tuple[Item, ...]:
         """Return the items with these names, or all without any names."""
         wanted = set(names)

@@ -95,6 +95,9 @@ def _lines(project: Project, snapshot: Snapshot, *, offline: bool, verbose: bool
     if foreign:
         note = f"  {count(foreign, 'prompt')} of the registry not matched by include:"
         lines.append(output.Aside(output.style(note, "faint")))
+    if outside := snapshot.outside(project.config):
+        note = f"  {count(outside, 'prompt file')} not matched by include:; promptsync lint lists them"
+        lines.append(output.Aside(output.style(note, "faint")))
     return [*lines, *_advice(project, snapshot, counts, offline)]
 
 

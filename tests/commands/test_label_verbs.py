@@ -371,3 +371,17 @@ def test_the_documents_are_json_also_when_the_options_are_wrong(here: World) -> 
     ran = here.run("label", "list", "--nonsense", "--json")
     assert ran.code == 2
     assert json.loads(ran.out)["error"]["code"] == "usage"
+
+
+def test_a_label_command_carries_out_the_reviewed_plan_alone(here: World) -> None:
+    planned = here.run("label", "set", "refund", "prod", "--dry-run", "--json").document["fingerprint"]
+    other = here.run("label", "set", "greet", "prod", "--expect", planned)
+    assert other.code == 3 and " label set greet prod --dry-run" in other.err
+    assert here.run("label", "set", "refund", "prod", "--expect", planned).code == 0
+
+
+def test_a_promotion_takes_no_version(here: World) -> None:
+    here.run("label", "set", "refund", "staging", "--version", "2")
+    done = here.run("promote", "staging", "prod", "refund@1")
+    assert done.code == 2 and "promptsync label move" in done.err
+    assert here.run("label", "list", "--label", "prod").lines == []

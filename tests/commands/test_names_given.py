@@ -109,3 +109,23 @@ def test_a_directory_without_prompts_means_what_the_registry_has_there(world: Wo
     (world.root / "prompts" / "support").mkdir()
     done = world.run("pull", "prompts/support", "--json").document
     assert [one["name"] for one in done["written"]] == ["support/refund"]
+
+
+def test_a_file_that_include_does_not_match_is_counted_and_its_name_is_explained(world: World) -> None:
+    world.publish("kept")
+    world.write("kept")
+    world.write("apart")
+    config = world.root / "promptsync.yaml"
+    config.write_text(f"{config.read_text('utf-8')}\ninclude: [kept]\n", "utf-8")
+    assert "1 prompt file not matched by include:; promptsync lint lists them" in world.ok("status").out
+    refused = world.run("push", "prompts/apart.yaml")
+    assert refused.code == 2 and "include: in promptsync.yaml does not match 'apart'" in refused.err
+
+
+def test_an_archived_prompt_without_a_file_is_looked_for_in_git(changed: World) -> None:
+    changed.publish("gone")
+    changed.archive("gone")
+    shown = changed.run("show", "gone")
+    assert shown.code == 2 and "it is archived\nhint: git log -- " in shown.err
+    changed.write("gone")
+    assert "hint: promptsync push --restore gone\n" in changed.run("show", "gone").err

@@ -250,6 +250,8 @@ def test_a_push_of_more_than_half_of_many_prompts_needs_to_be_allowed(world: Wor
     tried = world.run("push", "-n")
     assert (tried.code, tried.out.count("update")) == (3, 6)
     assert world.run("push", "--max-changes", "5").code == 3
+    refused = world.run("deploy", "--label", "prod", "--allow-dirty", "--max-changes", "2")
+    assert refused.code == 3 and " deploy --label prod --allow-dirty --max-changes 6\n" in refused.err
     world.ok("push", "--max-changes", "6")
     assert world.version("p00") == 2
 
