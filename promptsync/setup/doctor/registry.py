@@ -30,7 +30,7 @@ from promptsync.setup.doctor.finding import (
 )
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.probe import Probe, Speech
+    from promptsync.registry.promptlayer.probe import Capabilities, Probe
     from promptsync.registry.protocol import Registry
 
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
@@ -135,7 +135,7 @@ def _requests(project: Project, worktree: Worktree | None) -> Iterator[Finding]:
         return
     try:
         with _opened(project) as probe:
-            yield from _answers(probe, project, worktree)
+            yield from _examine(probe, project, worktree)
     except PromptsyncError as problem:
         is_refused = problem.code in ("unauthorized", "forbidden")
         yield failed("key-accepted" if is_refused else "registry", problem)
@@ -164,16 +164,16 @@ def _opened(project: Project) -> Iterator[Probe]:
             yield probe
 
 
-def _answers(probe: Probe, project: Project, worktree: Worktree | None) -> Iterator[Finding]:
+def _examine(probe: Probe, project: Project, worktree: Worktree | None) -> Iterator[Finding]:
     prompts = probe.registry.prompts.list()
     seconds = probe.seconds or 0.0
     yield from _clock(probe.skew)
     if project.api_key and not project.url.startswith(LOCAL):
         yield ok("key-accepted", "the registry accepts the key")
-    speech = probe.speech(prompts)
+    capabilities = probe.capabilities(prompts)
     yield _reached(probe, prompts, seconds)
-    yield _dialect(speech)
-    yield from _labels(speech)
+    yield _dialect(capabilities)
+    yield from _labels(capabilities)
     if worktree is not None:
         yield from _checks(probe.registry, project, worktree)
 
@@ -199,11 +199,11 @@ def _clock(skew: float | None) -> Iterator[Finding]:
         yield ok("clock", "the clock of this machine agrees with the registry's")
 
 
-def _dialect(speech: Speech) -> Finding:
-    if speech.raw is None:
+def _dialect(capabilities: Capabilities) -> Finding:
+    if capabilities.raw is None:
         return ok("dialect", "unknown until it has a prompt")
-    if speech.raw:
-        lists = "with" if speech.lists_all_labels else "without"
+    if capabilities.raw:
+        lists = "with" if capabilities.lists_all_labels else "without"
         return ok("dialect", f"the current PromptLayer API, {lists} a list of all labels")
     return warning(
         "dialect",
@@ -212,14 +212,14 @@ def _dialect(speech: Speech) -> Finding:
     )
 
 
-def _labels(speech: Speech) -> Iterator[Finding]:
-    if speech.raw is None and not speech.labels:
+def _labels(capabilities: Capabilities) -> Iterator[Finding]:
+    if capabilities.raw is None and not capabilities.labels:
         return
-    if speech.labels is None:
+    if capabilities.labels is None:
         fix = "promptsync push --label LABEL  # sets labels while publishing"
         yield warning("label-access", "its labels cannot be read, so they cannot be moved one by one", fix)
         return
-    known = ", ".join(speech.labels) or "none yet"
+    known = ", ".join(capabilities.labels) or "none yet"
     yield ok("label-access", f"its labels can be read: {known}; whether the key may move them is unknown")
 
 
