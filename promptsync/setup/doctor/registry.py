@@ -46,7 +46,7 @@ _VENDOR = "promptlayer.com"
 _PREFIX = "pl_"
 
 _SLOW = 3.0
-"""Seconds from which an answer counts as slow."""
+"""Seconds from which a response counts as slow."""
 
 _SKEWED = 120.0
 """Seconds between two clocks from which certificates and dates may be misjudged."""
@@ -95,8 +95,10 @@ def _key(key: str | None, where: Address) -> Finding:
     except MissingKey as problem:
         return failed("key", problem)
     if where.host.endswith(_VENDOR) and not sent.startswith(_PREFIX):
-        fix = f"export {_KEY_NAME}={_PREFIX}…  # the workspace's key, from the settings in PromptLayer"
-        return warning("key", f"{_KEY_NAME} is set, but keys of PromptLayer begin with {_PREFIX}", fix)
+        message = (
+            f"{_KEY_NAME} is set, but PromptLayer's keys begin with {_PREFIX}; see the workspace's settings"
+        )
+        return warning("key", message, f"export {_KEY_NAME}={_PREFIX}…")
     return ok("key", f"{_KEY_NAME} is set")
 
 
@@ -104,8 +106,10 @@ def _proxy(variables: Mapping[str, str], where: Address) -> Iterator[Finding]:
     name = next((one for one in PROXIES if variables.get(one)), None)
     if name is None:
         return
+    # The URL of a proxy may contain a password.
     proxy = re.sub(r"//[^/@]*@", "//…@", variables[name])
     listed = (variables.get("NO_PROXY") or variables.get("no_proxy") or "").lower().split(",")
+    # NO_PROXY has the ends of host names, with or without a dot in front.
     excluded = [part.strip().lstrip(".") for part in listed]
     if "*" in excluded or any(f".{where.host}".endswith(f".{one}") for one in excluded if one):
         yield ok("proxy", f"{name} is {proxy}, but NO_PROXY excludes {where.host}")
@@ -154,6 +158,7 @@ def _opened(project: Project) -> Iterator[Probe]:
 
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "registry.db"
+        # Recent changes may still be in the write-ahead log beside the database.
         for end in ("", "-wal"):
             source = Path(f"{project.database}{end}")
             if source.is_file():
@@ -181,7 +186,7 @@ def _examine(probe: Probe, project: Project, worktree: Worktree | None) -> Itera
 def _reached(probe: Probe, prompts: Sequence[Listed], seconds: float) -> Finding:
     seen = probe.registry.workspace_seen
     workspace = f", workspace {seen}" if seen is not None else ""
-    message = f"it answered in {seconds:.2f} s and has {counted(len(prompts), 'prompt')}{workspace}"
+    message = f"it responded in {seconds:.2f} s and has {counted(len(prompts), 'prompt')}{workspace}"
     if seconds > _SLOW:
         fix = "check the network, and the proxy if there is one"
         return warning("registry", f"{message}; that is slow", fix)
@@ -216,8 +221,8 @@ def _labels(capabilities: Capabilities) -> Iterator[Finding]:
     if capabilities.raw is None and not capabilities.labels:
         return
     if capabilities.labels is None:
-        fix = "promptsync push --label LABEL  # sets labels while publishing"
-        yield warning("label-access", "its labels cannot be read, so they cannot be moved one by one", fix)
+        message = "its labels cannot be read, so they can be set only while publishing"
+        yield warning("label-access", message, "promptsync push --label LABEL")
         return
     known = ", ".join(capabilities.labels) or "none yet"
     yield ok("label-access", f"its labels can be read: {known}; whether the key may move them is unknown")
