@@ -33,7 +33,7 @@ class InvalidConfig(UsageError):
         super().__init__(
             f"{path} cannot be used",
             details=[text_of(problem) for problem in self.problems],
-            hint="promptsync schema config  # what the file may contain",
+            hint="promptsync schema config",
         )
 
 
@@ -104,6 +104,7 @@ def parse(path: Path, data: bytes) -> Config:
     problems = [_without_keys(problem) for problem in schema.check(loaded, path.name, "config")]
     if not problems:
         problems = list(_contradictions(loaded, path.name))
+    # Even a file with other problems may be committed, so a key in it is always reported.
     problems += _keys_in(loaded.text, path.name)
     if problems:
         raise InvalidConfig(path, problems)
@@ -160,6 +161,7 @@ def _keys_in(text: str, path: str) -> Iterator[Problem]:
 
 def _without_keys(problem: Problem) -> Problem:
     """Say why an unknown setting is refused when it is named like a secret."""
+    # The message ends in the key path and a full stop: "Unknown key remotes.x.api_key."
     if problem.rule != "unknown-key" or not _KEY_WORDS.fullmatch(problem.message.split(".")[-2].split()[-1]):
         return problem
     message = f"{problem.message} API keys are never read from this file."

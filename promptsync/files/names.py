@@ -41,6 +41,7 @@ def name_in(data: bytes) -> str:
 
     The rest of the file may be broken or cut off.
     """
+    # In flow style, a line that starts with name: need not belong to the top level.
     found = _PLAIN.search(data)
     if found is not None and not data.lstrip().startswith(b"{"):
         return found["value"].decode("ascii")
@@ -56,6 +57,7 @@ def name_in(data: bytes) -> str:
 
 def _name(events: Iterator[Any]) -> str:
     """Return the value of the top-level key ``name``; no event after it is read."""
+    # In a mapping, keys and values take turns. Only those at depth 1 belong to the file itself.
     depth, is_key, key = 0, True, ""
     for event in events:
         if depth == 0 and isinstance(event, yaml.ScalarEvent | yaml.SequenceStartEvent):
@@ -89,7 +91,7 @@ def prompt_names(root: Path, prompts: str) -> Iterator[str]:
 
 
 def broken_names(worktree: Worktree) -> set[str]:
-    """Return the names of the prompts whose files cannot be read, as far as they can be told."""
+    """Return the names of the prompts whose files cannot be read, as far as they can be found."""
     readable = {file.path for file in worktree.files.values()}
     broken = (path for path in worktree.paths if path not in readable)
     return {

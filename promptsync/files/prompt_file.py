@@ -93,6 +93,7 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
     if same(before, document):
         return file.text
     for target in _targets(file, before, document, named):
+        # An edit is only a proposal, so it is read back before it counts.
         for text in edits(file.text, target):
             if _holds(text, document):
                 return text
@@ -144,7 +145,7 @@ def _holds(text: str, document: Mapping[str, Any]) -> bool:
     return same(to_document(file.prompt, file.local), document)
 
 
-# -- in the words of the file --------------------------------------------------------------------------------
+# -- what did not change keeps the spelling of the file ------------------------------------------------------
 
 
 def _as_written(file: PromptFile, prompt: Prompt) -> Prompt:
@@ -159,20 +160,21 @@ def _as_written(file: PromptFile, prompt: Prompt) -> Prompt:
 def _targets(
     file: PromptFile, before: dict[str, Any], document: dict[str, Any], named: bool
 ) -> Iterator[dict[str, Any]]:
-    """Yield what the file should hold: in its own words, then in those of the house style."""
+    """Yield what the file should contain: first spelled as in the file, then in the house style."""
     own_words = _reworded(load.load(file.text.encode(), file.path).value, before, document)
     if named:
         own_words = {"name": document["name"], **own_words}
+    # The proposal may be wrong, so it counts only if it means the same as the document.
     if same(to_document(*to_prompt(own_words, document["name"])), document):
         yield own_words
     yield document
 
 
 def _reworded(raw: Any, old: Any, new: Any) -> Any:
-    """Return ``new`` in the words of ``raw``, the value in a file whose document is ``old``.
+    """Return ``new`` spelled as in ``raw``, the value in a file whose document is ``old``.
 
-    A file may state a default, repeat its format on each message, or name an agent without a mapping; what
-    did not change between the documents keeps these words. The result is a proposal.
+    A file may state a default, repeat its format on each message, or name an agent without a mapping. What
+    did not change between the documents keeps that spelling. The result is a proposal.
     """
     if same(old, new):
         return raw
@@ -197,7 +199,7 @@ def _reworded_mapping(raw: dict[str, Any], old: dict[str, Any], new: dict[str, A
     order = list(result)
     previous: str | None = None
     for key, value in new.items():
-        # What the file lacks although it did not change, it states in another place.
+        # A key that did not change and is not in the file is stated in another place of the file.
         if key not in raw and not (key in old and same(old[key], value)):
             order.insert(order.index(previous) + 1 if previous is not None else 0, key)
             result[key] = value

@@ -1,4 +1,4 @@
-"""The JSON Schemas of our file formats, and what a file that breaks one is told."""
+"""The JSON Schemas of our file formats, and the messages for a file that breaks one."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ def schema_text(kind: Kind) -> str:
 
 def check(loaded: Loaded, path: str, kind: Kind) -> list[Problem]:
     """Return everything in a file that its schema does not allow, in no particular order."""
+    # Nearly every file is valid, and only collecting errors takes long.
     validator = _validator(kind)
     if validator.is_valid(loaded.value):
         return []
@@ -103,6 +104,7 @@ def _reasons(error: Any, loaded: Loaded, kind: Kind) -> Iterator[tuple[list[str 
 
 def _words(name: str, error: Any, where: list[str | int]) -> tuple[str, str, str]:
     if name == "oneOf" and not where:
+        # If neither alternative has an error, both of them match.
         both = not any(error.kind.as_dict()["context"])
         message = "A prompt has either messages: (chat) or content: (completion)"
         return "prompt-kind", f"{message}, not both." if both else f"{message}.", "Write one of them."
@@ -155,6 +157,7 @@ def _around(kind: Kind, schema_path: Iterable[str | int]) -> Mapping[str, Any]:
     part: Any = schema(kind)
     for step in list(schema_path)[:-1]:
         part = part[step]
+        # The path of an error leads through references, which our schemas make only to their own $defs.
         if isinstance(part, Mapping) and "$ref" in part:
             part = schema(kind)["$defs"][part["$ref"].rsplit("/", 1)[-1]]
     return part if isinstance(part, Mapping) else {}

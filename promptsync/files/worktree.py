@@ -86,6 +86,7 @@ def paths_for_new(
     prefix = f"{worktree.prompts}/"
     taken = {folded(path.removeprefix(prefix)) for path in worktree.paths}
     chosen: dict[str, str] = {}
+    # Prompts with a path of their own choose first, and the order never depends on that of the registry.
     for name in sorted(names, key=lambda name: (name not in wishes, name)):
         path = wishes.get(name, "").removeprefix(prefix)
         if not path or folded(path) in taken:
@@ -109,6 +110,7 @@ def _walk(folder: Path, shown: str, real_top: Path, found: dict[str, Path], prob
         if is_skipped(entry.name):
             continue
         path = f"{shown}/{entry.name}" if shown not in ("", ".") else entry.name
+        # A suffix in capitals is refused with a reason below instead of being ignored.
         is_prompt = entry.name.lower().endswith(SUFFIXES)
         # A broken link without a suffix may be a directory that cannot be reached.
         is_cut_off = entry.is_symlink() and not PurePath(path).suffix and not Path(entry.path).exists()
@@ -150,6 +152,7 @@ def _read(root: Path, prompts_dir: str, found: Mapping[str, Path], problems: lis
     files: dict[str, PromptFile] = {}
     paths: dict[str, str] = {}
     for shown, path in found.items():
+        # A clone on macOS or Windows would have only one of two such files.
         twin = paths.setdefault(folded(shown), shown)
         if twin != shown:
             message = f"Some file systems take this path and {twin} for the same (case, accents)."

@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from promptsync.history.graph import Contents, Includes, Missing
-from promptsync.history.includes import LocalSide, RemoteSide, Sides, settled
+from promptsync.history.includes import LocalSide, RemoteSide, Sides, compare_sides
 from promptsync.history.revisions import Tags
 
 
 class Relation(StrEnum):
-    """How the texts of the two sides are related."""
+    """How the texts of the two sides are related.
+
+    ``ALTERED`` means that the file is what was published, and that the registry stored something else.
+    """
 
     EQUAL = "equal"
     AHEAD = "ahead"
@@ -55,7 +58,7 @@ class Decision:
 
 def decide(local: LocalSide, remote: RemoteSide, texts: Contents) -> Decision:
     """Return which side changed what. Raises ``Missing`` with what must be read first."""
-    sides = settled(local, remote, texts)
+    sides = compare_sides(local, remote, texts)
     relation, base = _relation(sides)
     return Decision(
         relation,
@@ -76,6 +79,7 @@ def _relation(sides: Sides) -> tuple[Relation, Base | None]:
     if sides.remote.tracked in sides.of_file:
         altered = _was_sent_as(sides, ours, sides.remote.tracked)
         return (Relation.ALTERED if altered else Relation.AHEAD), _base_at(sides, sides.remote.tracked)
+    # Without a common version or one of the texts there is nothing to merge.
     if not common or ours is None or theirs is None:
         return Relation.DIVERGED, _base_at(sides, common[0]) if common else None
     base = _base_in_git(sides, frozenset(common))
@@ -94,7 +98,8 @@ def _merged(sides: Sides, base: Base, ours: str, theirs: str, *, is_unchanged: b
     # The file includes a version that the tracked one does not, so neither side builds on the other.
     fork = bool(frozenset(sides.graph.window) & sides.of_file - sides.of_tracked)
     if fork and theirs == base.digest:
-        return Relation.DIVERGED  # the registry's side took the change back on purpose
+        # The registry's side reverted the file's version on purpose, so the file must not simply win.
+        return Relation.DIVERGED
     if is_unchanged and theirs != base.digest:
         return Relation.DIVERGED if fork else Relation.BEHIND
     found = sides.texts.merged(base.digest, ours, theirs)
@@ -118,11 +123,14 @@ def _was_sent_as(sides: Sides, text: str | None, version: int) -> bool:
 
 def _base_in_git(sides: Sides, common: Includes) -> Base | None:
     """Return a newer common text from git: the tracked version was made on top of the commit in its mark."""
-    if sides.is_put_back:
+    # A file that shows an old version does not build on what HEAD has.
+    if sides.shows_old_version:
         return None
     above = sorted(frozenset(sides.graph.window) & sides.of_tracked - sides.of_file, reverse=True)
     marks = [mark for one in above if (mark := sides.graph.own_mark(one)) and mark.commit]
-    unknown = [mark.commit for mark in marks if mark.commit and not sides.revisions.knows(mark.commit)]
+    unknown = [
+        mark.commit for mark in marks if mark.commit and not sides.revisions.has_looked_up(mark.commit)
+    ]
     if unknown:
         raise Missing(commits=unknown)
     mark = next((mark for mark in marks if sides.revisions.place(mark.commit or "") is not None), None)
@@ -136,6 +144,7 @@ def _base_at(sides: Sides, version: int) -> Base:
     """Return a version with the tags at the time when it was published, or pulled into the file."""
     revisions = sides.revisions.all
     place = sides.published_from(version)
+    # The version may come from the dashboard or from an uncommitted text. Then a pull or push left its key.
     if place is None:
         keys = ((one, key) for one in sorted(sides.revisions.of_head) for key in revisions[one].keys)
         place = next((one for one, key in keys if key.version == version), None)

@@ -59,6 +59,7 @@ class Contents:
 
         Raises ``Missing`` while the content of one of them is not known.
         """
+        # A side that changed nothing takes the other side's text, and no content has to be read for that.
         if ours in (base, theirs):
             return theirs
         if theirs == base:
@@ -70,6 +71,7 @@ class Contents:
                 raise Missing(texts=unknown)
             found = self.merge(*(self.contents[digest] for digest in key))
             if found is not None:
+                # The result may be a base or a side of the next merge.
                 self.contents.setdefault(*found)
             self._merged[key] = found[0] if found is not None else None
         return self._merged[key]
@@ -124,8 +126,10 @@ class Graph:
         """Return the versions that one was made from, newest first."""
         if number not in self._parents:
             mark = self.own_mark(number)
+            # A push that came second was made from the version before the number that it expected to get.
             before = (mark.version if mark is not None else number) - 1
             named = mark.parents if mark is not None else ()
+            # Anybody can type a mark in the dashboard. One that names a later version would make a cycle.
             self._parents[number] = tuple(one for one in named if one < number) or (before,)
         return self._parents[number]
 
@@ -151,14 +155,15 @@ class Graph:
         if text is None:
             return included
         for number in range(self.floor, (self.latest if upto is None else upto - 1) + 1):
-            if number not in included and self._is_held(number, included, text):
+            if number not in included and self._contains(number, included, text):
                 included |= self.includes(number)
         return included
 
-    def _is_held(self, number: int, included: Includes, text: str) -> bool:
+    def _contains(self, number: int, included: Includes, text: str) -> bool:
         content = self.digest(number)
         # The change of a version is measured from the newest version that both it and the text include.
         before = max(self.includes(number) & included, default=0)
+        # Version 0 stands for many versions, so it has no text to compare with.
         known = self.digest(before) if before else None
         if content is None or known is None:
             return False
@@ -170,10 +175,11 @@ class Graph:
     def heads(self, included: Includes) -> tuple[int, ...]:
         """Return the versions that no other version of the set includes, newest first."""
         numbers = sorted((number for number in included if number >= self.floor), reverse=True)
-        covered: set[int] = set()
+        included_by_heads: set[int] = set()
         found = []
+        # A version can only include lower ones, so the highest of the rest is always a head.
         for number in numbers:
-            if number not in covered:
+            if number not in included_by_heads:
                 found.append(number)
-                covered |= self.includes(number)
+                included_by_heads |= self.includes(number)
         return tuple(found)

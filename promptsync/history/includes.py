@@ -42,7 +42,7 @@ class RemoteSide:
     versions: Mapping[int, Version]
 
 
-def settled(local: LocalSide, remote: RemoteSide, texts: Contents) -> Sides:
+def compare_sides(local: LocalSide, remote: RemoteSide, texts: Contents) -> Sides:
     """Return the two sides over a window of versions that is large enough to compare them.
 
     The window reaches from the latest version down to the newest one that both sides include, and covers all
@@ -56,11 +56,12 @@ def settled(local: LocalSide, remote: RemoteSide, texts: Contents) -> Sides:
     while floor > 1 and floor - 1 in remote.versions:
         floor -= 1
     sides = Sides(local, remote, texts, floor)
+    # Without a key and without a commit, no further version can turn out to be common.
     if not sides.can_have_common:
         return sides
     common = max(sides.of_file & sides.of_tracked, default=0)
     if common == 0 and floor > 1:
-        raise Missing(versions=_further(local, top, floor))
+        raise Missing(versions=_next_to_read(local, top, floor))
     # A version passed over those between itself and its newest parent.
     passed_over = min([sides.graph.parents(one)[0] + 1 for one in range(max(common, 1), top + 1)], default=1)
     lowest = max(min(passed_over, common, remote.tracked), 1)
@@ -69,9 +70,10 @@ def settled(local: LocalSide, remote: RemoteSide, texts: Contents) -> Sides:
     return sides
 
 
-def _further(local: LocalSide, top: int, floor: int) -> range:
+def _next_to_read(local: LocalSide, top: int, floor: int) -> range:
     """Return the versions to read next if none from ``floor`` up is common to both sides."""
     head = local.revisions.all[local.revisions.head] if local.revisions.head is not None else None
+    # A key that the revision before had too is where the file was then, and much may be published since.
     before = {key for parent in head.parents for key in local.revisions.all[parent].keys} if head else set()
     fresh = [key.version for key in (*local.keys, *(head.keys if head else ())) if key not in before]
     hints = [number for number in fresh if floor - _FAR <= number < floor]
@@ -118,6 +120,7 @@ class Sides:
         # A version that was checked out to look at and forced over HEAD names its parents itself.
         if not (mark.dirty and mark.parents):
             place = self.place(mark.commit)
+            # Versions that were published from the same commit later are not part of this one.
             found |= frozenset(one for one in self.at(place) if one <= tracked)
         return found
 
@@ -128,10 +131,10 @@ class Sides:
         if self.local.committed or self.local.digest is None:
             return head
         keys = self._of_keys(self.local.keys, self.local.digest)
-        return keys if self.is_put_back else self.graph.grow(head | keys, self.local.digest)
+        return keys if self.shows_old_version else self.graph.grow(head | keys, self.local.digest)
 
     @property
-    def is_put_back(self) -> bool:
+    def shows_old_version(self) -> bool:
         """Whether an old version was put into the file, to look at it."""
         keys = self._of_keys(self.local.keys, self.local.digest)
         if self.local.committed or not keys or not keys <= self.at(self.revisions.head):
@@ -148,6 +151,7 @@ class Sides:
         if place is None:
             return frozenset()
         if place not in self._at:
+            # Parents have lower places than their children, so they are done first.
             for one in sorted(self.revisions.reached(place)):
                 if one not in self._at:
                     self._at[one] = self._at_revision(one)
@@ -217,7 +221,7 @@ class Sides:
 
     def place(self, commit: str) -> int | None:
         """Return the place of the file's revision at a commit, whether ``HEAD`` reaches it or not."""
-        if not self.revisions.knows(commit):
+        if not self.revisions.has_looked_up(commit):
             raise Missing(commits=[commit])
         return self.revisions.place(commit)
 
@@ -236,6 +240,7 @@ class Sides:
         """Return the digest of several versions merged, ``None`` if they clash or one is gone."""
         text = self.graph.digest(common[0])
         seen = self.graph.includes(common[0])
+        # Each further version is merged over the newest one that it shares with those merged so far.
         for other in common[1:]:
             shared = self.graph.heads(seen & self.graph.includes(other))
             base, theirs = self.graph.digest(shared[0]) if shared else None, self.graph.digest(other)

@@ -24,6 +24,7 @@ _MARK = re.compile(
     r"(?:^|(?<=\s))\((?:([0-9a-f]{7,40})(\+)? )?v([1-9][0-9]{0,9})((?:\^(?:0|[1-9][0-9]{0,9})){0,3})\)\s*\Z"
 )
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
+# A flag is a pair of these, so a run of them can be cut only after an even number.
 _FLAG_HALVES = re.compile("[\U0001f1e6-\U0001f1ff]+\\Z")
 _ZERO_WIDTH_JOINER = "\u200d"
 
@@ -64,6 +65,7 @@ def make_mark(commit: str | None, dirty: bool, version: int, parents: Sequence[i
     if commit is not None and not _COMMIT.fullmatch(commit):
         raise ValueError(f"{commit!r} is not an abbreviated commit")
     named = tuple(sorted(parents if parents is not None else [version - 1], reverse=True))[:MOST_PARENTS]
+    # The usual parent is left out, because the message has only 72 characters for text and mark.
     if named == (version - 1,) or version == 1:
         named = ()
     elif not named:
@@ -139,6 +141,7 @@ def _is_boundary(text: str, at: int) -> bool:
     before, after = text[at - 1], text[at]
     if _ZERO_WIDTH_JOINER in (before, after) or unicodedata.category(after) in ("Mn", "Me", "Mc"):
         return False
+    # Skin tones, and the tag characters of flags such as Scotland's.
     if "\U0001f3fb" <= after <= "\U0001f3ff" or "\U000e0020" <= after <= "\U000e007f":
         return False
     halves = _FLAG_HALVES.search(text[:at])

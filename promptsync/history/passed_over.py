@@ -31,11 +31,11 @@ def passed_over(
     the first is needed: raises ``Missing`` until they are read.
     """
     sides = Sides(local, remote, texts, floor=1)
-    graph, answered = sides.graph, sides.of_file | sides.of_latest
-    lost = frozenset(graph.window) - answered
+    graph, included = sides.graph, sides.of_file | sides.of_latest
+    not_included = frozenset(graph.window) - included
     found = []
-    for head in sorted(graph.heads(lost)):
-        common = graph.heads(graph.includes(head) & answered)
+    for head in sorted(graph.heads(not_included)):
+        common = graph.heads(graph.includes(head) & included)
         mark = graph.own_mark(head)
         revision = sides.shared_in_git(mark, frozenset(common)) if common and mark is not None else None
         base = revision.digest if revision is not None else None
@@ -43,8 +43,8 @@ def passed_over(
             base = sides.merged_versions(common)
         if base is not None and base not in texts.contents:
             raise Missing(texts=[base])
-        found.append(PassedOver(head, tuple(sorted(graph.includes(head) & lost)), base))
-    return tuple(found), graph.heads(answered | lost)
+        found.append(PassedOver(head, tuple(sorted(graph.includes(head) & not_included)), base))
+    return tuple(found), graph.heads(included | not_included)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class Outline:
 def outline(remote: RemoteSide, texts: Contents, lowest: int) -> Outline:
     """Return how the versions from ``lowest`` up depend on one another. Raises ``Missing``."""
     graph = Graph(remote.versions, lowest, remote.latest, texts)
-    lost = frozenset(graph.window) - graph.includes(remote.latest)
-    return Outline({number: graph.parents(number) for number in graph.window}, lost)
+    not_included = frozenset(graph.window) - graph.includes(remote.latest)
+    return Outline({number: graph.parents(number) for number in graph.window}, not_included)
 
 
 def listed_as_passed_over(version: Version, versions: Mapping[int, Version]) -> tuple[int, ...]:
@@ -70,7 +70,7 @@ def listed_as_passed_over(version: Version, versions: Mapping[int, Version]) -> 
     mark = version.mark
     if mark is None or (mark.version == version.number and not mark.parents):
         return ()
-    # Only messages matter here, so nothing is merged.
+    # Parents come from messages alone, so nothing is merged.
     texts = Contents(lambda *_: None)
     graph = Graph({**versions, version.number: version}, version.number, version.number, texts)
     return tuple(range(version.number - 1, max(graph.parents(version.number)), -1))

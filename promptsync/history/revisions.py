@@ -43,12 +43,13 @@ class RevisionGraph:
         """Return the place of the file's revision at a commit, given by an abbreviation of its id."""
         if commit in self.commits:
             return self.commits[commit]
+        # Ids that start with the abbreviation are neighbors. A second one makes it ambiguous.
         at = bisect_left(self._sorted, (commit,))
         found = [place for name, place in self._sorted[at : at + 2] if name.startswith(commit)]
         return found[0] if len(found) == 1 else None
 
-    def knows(self, commit: str) -> bool:
-        """Whether a ``None`` from ``place`` means that there is no revision, and not that nobody looked."""
+    def has_looked_up(self, commit: str) -> bool:
+        """Whether the commit was looked up: only then a ``None`` from ``place`` means no revision."""
         return commit in self.commits or self.place(commit) is not None
 
     def reached(self, place: int | None) -> frozenset[int]:

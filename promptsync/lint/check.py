@@ -17,7 +17,7 @@ FAMILIES: Final[tuple[Callable[[Subject, Snippets], Iterator[Problem]], ...]] = 
     references.check,
     scalars.check,
 )
-"""Each checks one file, and knows the snippets of all of them."""
+"""Each checks one file, with the snippets of all files at hand."""
 
 
 def check(files: Iterable[Located], known: KnownPrompts | None = None) -> list[Problem]:

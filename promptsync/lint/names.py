@@ -53,4 +53,5 @@ def among(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem]
 
 
 def _look(name: str) -> str:
+    # NFKC also folds characters that look alike, such as full-width letters.
     return name.casefold() if name.isascii() else unicodedata.normalize("NFKC", name).casefold()

@@ -1,4 +1,4 @@
-"""Rules about snippet references, and what the other families need to know about snippets."""
+"""Rules about snippet references, and the facts about snippets that the other families need."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Snippets:
         return self._used[name]
 
     def expanded(self, text: str) -> str | None:
-        """Return a text with its snippets expanded, ``None`` when one of them is unknown here."""
+        """Return a text with its snippets expanded, ``None`` if one of them is not in the repository."""
         template = {"type": "completion", "content": text}
         found: dict[Reference, Mapping[str, Any]] = {}
         try:
@@ -68,7 +68,7 @@ class Snippets:
             return None
 
     def variables(self, name: str) -> set[str] | None:
-        """Return the variables of the snippets in a prompt, ``None`` when one of them is unknown here."""
+        """Return the variables of a prompt's snippets, ``None`` if one of these is not in the repository."""
         found: set[str] = set()
         seen: set[str] = set()
         waiting = [reference.name for reference in self.used_by(name)]
@@ -114,6 +114,7 @@ def cycles(subjects: Sequence[Subject], snippets: Snippets) -> Iterator[Problem]
     files = {subject.prompt.name: subject for subject in subjects}
     unpinned = {name: {ref.name for ref in used if not ref.pinned} for name, used in snippets.graph.items()}
     every = {name: {ref.name for ref in used} for name, used in snippets.graph.items()}
+    # A circle of unpinned references is certain, one with pins may lead to versions that have no circle.
     circles = _circles(unpinned)
     severity: Severity = "error" if circles else "warning"
     for circle in circles or _circles(every):
@@ -172,6 +173,7 @@ def _missing(subject: Subject, path: KeyPath, found: Reference, known: KnownProm
 
 
 def _outside(subject: Subject) -> Iterator[Problem]:
+    # Usually every fence of the file is in a rendered text, and the slow search below can be skipped.
     if sum(text.text.count(FENCE) for text in subject.texts) == subject.file.text.count(FENCE):
         return
     rendered = {text.path for text in subject.texts}

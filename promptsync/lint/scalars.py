@@ -15,6 +15,7 @@ from promptsync.lint.references import Snippets
 from promptsync.lint.subject import KEY, KeyPath, Subject, leaves
 from promptsync.prompt.prompt import Problem
 
+# YAML 1.1 reads 010 as 8, 1:30 as 90 and 1_000 as 1000; it reads 1e3 and 0o17 as text.
 _WORDS = r"(?:yes|no|on|off)"
 _OCTAL = r"[-+]?0[0-7_]+"
 _SIXTIES = r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
@@ -52,6 +53,7 @@ def check(subject: Subject, _: Snippets) -> Iterator[Problem]:
 
 def _sections(source: str) -> Iterator[str]:
     """Yield the parts of a file that allow any type, so that the text of the prompt is not searched."""
+    # A file in flow style or JSON has no top-level keys at the start of a line.
     if source.lstrip().startswith("{"):
         yield source
         return

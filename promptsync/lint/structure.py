@@ -50,6 +50,7 @@ def _keys(subject: Subject) -> Iterator[Problem]:
 
 def _formats(subject: Subject) -> Iterator[Problem]:
     written = format_of(subject.template)
+    # Reversed, so that each format keeps the index of the first message that uses it.
     used = {
         format_of(message, written): index
         for index, message in reversed(list(messages_of(subject.template)))
@@ -62,6 +63,7 @@ def _formats(subject: Subject) -> Iterator[Problem]:
         )
         hint = "Use one format for all messages."
         yield subject.problem("mixed-formats", ("messages", last), message, hint=hint)
+    # -1 stands for the template's own format, unless a message uses the same one.
     for name, index in {written: -1, **used}.items():
         if name not in FORMATS:
             path: KeyPath = ("template_format",) if index < 0 else ("messages", index, "template_format")
@@ -106,6 +108,7 @@ def _is_empty(subject: Subject) -> bool:
 def _has_substance(content: Any) -> bool:
     if isinstance(content, str):
         return bool(content.strip())
+    # A block without a text, such as an image, is content too.
     return any(str(block.get("text", "x")).strip() for _, block in blocks_of(content))
 
 
@@ -131,6 +134,7 @@ def _examples(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     for name in sorted(used - given):
         message = f"No example gives a value for the variable {name!r}."
         yield subject.problem("example-missing-variable", ("examples",), message, hint="Add one.")
+    # A snippet that is not in the repository may use any of the names.
     if nested is None:
         return
     for index, example in enumerate(examples):

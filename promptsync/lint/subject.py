@@ -113,11 +113,13 @@ class Subject:
         Only a literal block keeps the lines of a text; in any other style this is the place of the text.
         """
         line, column = self.position(path)
+        # The position is that of the key, so the rest of its line is the key and what follows it.
         header = self.lines[line - 1][column - 1 :] if line <= len(self.lines) else ""
         found = _BLOCK_SCALAR.fullmatch(header.rstrip("\r"))
         if found is None or found[1] == ">":
             return line, column
         target, offset = within
+        # The first line with text shows how far the block is indented.
         body = next((text for text in self.lines[line:] if text.strip()), "")
         indent = len(body) - len(body.lstrip(" "))
         return line + target, indent + (offset or 1)

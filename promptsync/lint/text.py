@@ -23,6 +23,7 @@ _UNSEEN = re.compile(
 )
 _FLAG = "\U0001f3f4"
 _TAGS = re.compile(f"{_FLAG}[\U000e0020-\U000e007e]+\U000e007f")
+# All three markers in order, because a Markdown heading can be underlined with ======= too.
 _CONFLICT = re.compile(r"^<{7}(?: .*)?\n(?s:.*?)^={7}\r?\n(?s:.*?)^>{7}(?: .*)?$", re.MULTILINE)
 _START = "<<<<<<<"
 
@@ -191,9 +192,11 @@ def _jinja(
 
 def _severity(subject: Subject, text: Text, snippets: Snippets) -> Severity | None:
     """Judge a broken text with its snippets expanded, because one may open a block that the text closes."""
+    # If a snippet is not in the repository, it is unknown whether the whole text is broken.
     if FENCE in text.text:
         whole = snippets.expanded(text.text)
         if whole is None:
             return "warning"
         return "error" if syntax_error(whole, JINJA2) else None
+    # A snippet is only a part, and may be closed by the text that contains it.
     return "warning" if subject.prompt.name in snippets.referenced else "error"

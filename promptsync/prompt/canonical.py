@@ -63,6 +63,7 @@ def kept_references(local: Prompt, remote: Prompt) -> dict[int, int]:
     if not ours or not theirs:
         return {}
     own = {function_name(tool) for tool in ours}
+    # A registry that returns the reference itself has nothing to replace.
     references = [at for at, tool in enumerate(ours) if _is_reference(tool) and tool not in theirs]
     expanded = [
         at for at, tool in enumerate(theirs) if _is_definition(tool) and function_name(tool) not in own
@@ -79,8 +80,8 @@ def comparable(local: Prompt, remote: Prompt) -> Prompt:
     if not kept:
         return remote
     tools = list(remote.template["tools"])
-    for there, here in kept.items():
-        tools[there] = local.template["tools"][here]
+    for remote_at, local_at in kept.items():
+        tools[remote_at] = local.template["tools"][local_at]
     return dataclasses.replace(remote, template={**remote.template, "tools": tools})
 
 
@@ -129,6 +130,7 @@ def _content(value: Any) -> Any:
 
 
 def _block(value: Mapping[str, Any]) -> dict[str, Any]:
+    # The registry returns the type of a text block that was sent without one.
     if value.get("type") is None and "text" in value:
         value = {**value, "type": "text"}
     return _object(value, block_shape(value))

@@ -174,7 +174,7 @@ def block_shape(block: Mapping[str, Any]) -> Shape:
 
 def is_omitted(value: Any, known: Field) -> bool:
     """Whether a value means the same as leaving the field out."""
-    # 0 == False in Python, but here a number never equals a boolean.
+    # 0 == False in Python, but in JSON a number never equals a boolean.
     omitted = known.omitted
     return omitted is not ABSENT and value == omitted and isinstance(value, bool) is isinstance(omitted, bool)
 

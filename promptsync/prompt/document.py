@@ -59,6 +59,7 @@ def tidy_message(message: Mapping[str, Any]) -> dict[str, Any]:
         tidied.pop("raw_request_display_role", None)
     content = message.get("content")
     known = ROLES.get(role) if isinstance(role, str) else None
+    # An empty list means no content, which only some roles may lack.
     keep = content is not None and (content != [] or known is None or known.needs_content)
     ordered: dict[str, Any] = {key: tidied.pop(key) for key in ("role", "name") if key in tidied}
     if message.get("template_format") is not None:
@@ -208,6 +209,7 @@ def _with_format(message: dict[str, Any], shared: str | None) -> dict[str, Any]:
         return {key: value for key, value in message.items() if key != "template_format"}
     if "template_format" in message:
         return message
+    # The file's format is another one, so this message has to state even the default.
     role = {key: message[key] for key in ("role", "name") if key in message}
     return role | {"template_format": own} | message
 
@@ -237,6 +239,7 @@ def _template_keys(template: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _extra(prompt: Prompt, is_chat: bool) -> dict[str, Any]:
+    # A chat template can have a stray "content" too. It stays in the file, under extra.
     own = {"messages"} if is_chat else {"content", "template_format"}
     placed = own | {*TEMPLATE_KEYS, "input_variables"}
     rest = {
@@ -254,6 +257,7 @@ def _extra(prompt: Prompt, is_chat: bool) -> dict[str, Any]:
 
 def _local_keys(local: Local) -> dict[str, Any]:
     by_remote = {remote: keys[0] if len(keys) == 1 else [*keys] for remote, keys in local.synced.items()}
+    # Keys of the default remote alone are written without its name, as a plain value.
     synced: Any = by_remote[""] if by_remote.keys() == {""} else by_remote
     values = {
         "evaluations": list(local.evaluations),

@@ -107,6 +107,7 @@ _Found = tuple[Path, Kind, tuple[Any, Any]]
 
 def _items(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[_Found]:
     """Compare two prompts key by key, in the order of a prompt file."""
+    # These exist only for grouping, so their keys are compared one by one even if one side has no group.
     absent: Mapping[str, Any] = {"metadata": {}, "extra": {}} if old and new else {}
     for key in [key for key in _ORDER if key in old or key in new]:
         before, after = old.get(key, absent.get(key)), new.get(key, absent.get(key))
@@ -176,6 +177,7 @@ def _mappings(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> Ite
             before = None if kind == "added" else level.t1
             after = None if kind == "removed" else level.t2
             found.append((place, kind, (before, after)))
+    # deepdiff reports additions, removals and changes in groups, so the order has to be restored.
     order = {key: index for index, key in enumerate([*new, *(key for key in old if key not in new)])}
     found.sort(key=lambda item: order.get(str(item[0][len(path)]), 0))
     yield from found

@@ -104,7 +104,7 @@ class Walk:
 
     def visit(self, node: Any, bound: frozenset[str] = frozenset()) -> None:
         """Walk a tree. ``bound`` are the names that the loops around it set."""
-        # Node types are compared by name, so that jinja2 is not imported here.
+        # Node types are compared by name, so that this function need not import jinja2.
         kind = type(node).__name__
         if kind in _LEAVES:
             return
@@ -133,7 +133,7 @@ class Walk:
     def _loop(self, node: Any, bound: frozenset[str]) -> None:
         targets = node.target.items if type(node.target).__name__ == "Tuple" else [node.target]
         given = {getattr(target, "name", "loop") for target in targets}
-        # Jinja2 has rules of its own for its special names here.
+        # In such loops, jinja2 has rules of its own for its special names.
         if node.recursive or node.test is not None or given & _SPECIAL:
             self.is_plain = False
         inner = bound | given | {"loop"}
@@ -220,9 +220,11 @@ def _code_generator() -> type[CodeGenerator]:
 
     class Bounded(CodeGenerator):
         def blockvisit(self, nodes: Any, frame: Any) -> None:
+            # jinja2 has no hook for loops, so each compiled block starts with a call that counts it.
             self.writeline("environment.step()")
             super().blockvisit(nodes, frame)
 
+        # The compiled ~ operator joins its parts without any limit on their length.
         def visit_Concat(self, node: Any, frame: Any) -> None:
             self.write("environment.concat((")
             for part in node.nodes:

@@ -34,7 +34,7 @@ def previous_after(old: int | None, new: int, previous: int | None) -> int | Non
 
     After a move up, that is ``old``, so that a rollback returns to what was live before. After a move down it
     is never below the label, because a label at or below it is the sign of a rollback. It is not ``old``
-    either, because the next rollback would release again what this one took back.
+    either, because the next rollback would release again the version that this one withdrew.
     """
     if old is None or old == new:
         return previous
@@ -42,7 +42,8 @@ def previous_after(old: int | None, new: int, previous: int | None) -> int | Non
 
 
 def check_label(label: str) -> None:
-    """Raise ``UsageError`` for a label that nobody can see or type."""
+    """Raise ``UsageError`` for a label that cannot be seen or typed."""
+    # Control, format, surrogate, private-use and separator characters do not show on a screen.
     unseen = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
     if not label or label != label.strip() or any(unicodedata.category(one) in unseen for one in label):
         raise UsageError(

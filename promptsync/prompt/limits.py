@@ -74,6 +74,7 @@ def join(parts: Iterable[Any]) -> str:
 def check_binary(operator: str, left: Any, right: Any) -> None:
     """Refuse arithmetic that outgrows memory: repetition, powers, sums of texts, printf widths."""
     sizes = [len(value) for value in (left, right) if isinstance(value, str | list | tuple)]
+    # A bool is an int in Python, so True * text is a repetition too.
     numbers = [value for value in (left, right) if isinstance(value, int)]
     if operator == "+":
         check_size(sum(sizes))
@@ -84,11 +85,13 @@ def check_binary(operator: str, left: Any, right: Any) -> None:
     elif len(numbers) == 2 and operator == "*":
         check_size(left.bit_length() + right.bit_length())
     elif len(numbers) == 2 and operator == "**":
+        # The number of bits of the power, which is computed without computing the power.
         check_size(left.bit_length() * right)
 
 
 def _check_printf(text: str, values: Iterable[Any]) -> None:
     check_spec(text)
+    # In printf, * takes the width from the values.
     if "*" in text:
         check_numbers(values)
 

@@ -28,6 +28,7 @@ def align(old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
 
     Both indexes only ever grow, so a moved item counts as removed and added.
     """
+    # The last argument turns off autojunk, which ignores items that occur often in a long list.
     matcher = SequenceMatcher(None, [encode(item) for item in old], [encode(item) for item in new], False)
     pairs: list[Pair] = []
     for tag, low, high, new_low, new_high in matcher.get_opcodes():
@@ -44,6 +45,7 @@ def _match(rows: range, columns: range, old: Sequence[Any], new: Sequence[Any]) 
         return list(zip_longest(rows, columns))
     ours, theirs = [_Item(old[row]) for row in rows], [_Item(new[column]) for column in columns]
     alike = [[our.similarity(their) for their in theirs] for our in ours]
+    # best[i][j] is the largest total similarity of the items from row i and column j on.
     best = [[0.0] * (len(columns) + 1) for _ in range(len(rows) + 1)]
     for i in reversed(range(len(rows))):
         for j in reversed(range(len(columns))):
@@ -126,6 +128,7 @@ def slots(base: Sequence[Any], ours: Sequence[Any], theirs: Sequence[Any]) -> li
 
 
 def _became(pairs: Sequence[Pair], size: int) -> tuple[dict[int, int], list[list[int]]]:
+    """Return the new index of each old item, and the items inserted before each of them and at the end."""
     index: dict[int, int] = {}
     inserted: list[list[int]] = [[] for _ in range(size + 1)]
     place = 0
@@ -143,6 +146,7 @@ def moved_apart(
     places: Sequence[Kept | Inserted], base: Sequence[Any], ours: Sequence[Any], theirs: Sequence[Any]
 ) -> list[tuple[int, int, int]]:
     """Return the indexes, in base, ours and theirs, of items that both sides moved to different places."""
+    # In pairs, a moved item is one that was removed at one place and inserted at another.
     gone = {
         encode(plain(base[one.base])): one.base
         for one in places
@@ -183,10 +187,12 @@ def merged_order(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]
     """
     common = set(base) & set(ours) & set(theirs)
     was, our, their = ([key for key in side if key in common] for side in (base, ours, theirs))
+    # Both sides changed the order, and not in the same way.
     if was not in (our, their) and our != their:
         return None
     kept = their if our == was else our
     keys = list(dict.fromkeys((*ours, *theirs)))
+    # Usually the merge drops what one side removed, so such keys of the base do not count.
     lasting = set(keys) - (set(base) - common)
     for side in (ours, theirs):
         if set(side) == lasting and [key for key in side if key in common] == kept:

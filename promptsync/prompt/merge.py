@@ -60,6 +60,7 @@ def _merged(base: Prompt | None, ours: Prompt, theirs: Prompt, merger: FieldMerg
     if whole is not None:
         return Merge(replace(whole, name=ours.name))
     before, there = _beside(ours, base, theirs)
+    # It is unknown what became of our references, so our tools stay, with one conflict about all of them.
     if before is None and base is not None:
         before, there = _with_tools_of(ours, base), _with_tools_of(ours, theirs)
         tools = (side.template.get("tools") for side in (base, ours, theirs))
@@ -99,8 +100,8 @@ def _beside(ours: Prompt, base: Prompt | None, theirs: Prompt) -> tuple[Prompt |
     if not kept or any(len(found) != 1 for found in places.values()):
         return None, theirs
     tools = list(theirs.template["tools"])
-    for there, here in kept.items():
-        tools[places[there][0]] = ours.template["tools"][here]
+    for base_at, our_at in kept.items():
+        tools[places[base_at][0]] = ours.template["tools"][our_at]
     return comparable(ours, base), replace(theirs, template={**theirs.template, "tools": tools})
 
 
@@ -115,5 +116,6 @@ def _document(prompt: Prompt) -> dict[str, Any]:
     if "messages" in document:
         shared = document.pop("template_format", None)
         first = {"template_format": shared} if shared is not None else {}
+        # The shared format is that of most messages, so it may differ although only one message changed.
         document["messages"] = [{**first, **message} for message in document["messages"]]
     return document

@@ -115,6 +115,7 @@ class FieldMerger:
         if path[-1] in _TEXTS and sides.are(str, empty=""):
             return self._text(sides.or_(""), BOTH_ADDED if sides.base is ABSENT else BOTH_CHANGED, path)
         if path[-1] in ("messages", "content") and not _USER_JSON.intersection(path):
+            # One side may have turned a string into a list of blocks.
             lists = ThreeWay(*map(as_blocks, sides.or_([])))
             if lists.are(list, empty=[]):
                 return self._items(lists, path)
@@ -175,6 +176,7 @@ class FieldMerger:
             return ours
         if _includes(theirs, ours):
             return theirs
+        # An empty run is part of any other, so both sides have items at this point.
         single = len(ours) == len(theirs) == 1
         values = ThreeWay(ABSENT, ours[0], theirs[0]) if single else ThreeWay(ABSENT, ours, theirs)
         self.conflict((*path, place.ours[0]), BOTH_ADDED, values)
@@ -184,6 +186,7 @@ class FieldMerger:
         """Merge a list of named items. The order of new items means nothing, but is kept."""
         keys = [keys_of(side) if isinstance(side, list) else None for side in lists]
         known = [names for names in keys if names is not None]
+        # Items without distinct names cannot be paired with those of the other side.
         if len(known) < len(keys):
             return self.conflict(path, BOTH_CHANGED, lists)
         order = merged_order(*known)
@@ -215,6 +218,7 @@ def _misread(objects: ThreeWay, path: Path) -> tuple[str, str]:
     if not objects.base or rules.ours == rules.theirs or _same(values.ours, values.theirs):
         return "", ""
     for rule, value in ((rules.ours, values.ours), (rules.theirs, values.theirs)):
+        # This side changed the value under the old rule, so the other side is the one that changed the rule.
         if rule == rules.base and not _same(value, values.base):
             return key, f"changed on one side, and {ruler} on the other"
     return "", ""
@@ -240,5 +244,6 @@ def _same(one: Any, other: Any) -> bool:
 
 def _includes(run: Sequence[Any], part: Sequence[Any]) -> bool:
     """Whether ``run`` has all items of ``part``, in their order."""
+    # The inner search consumes the iterator, so that each item is found after the one before it.
     rest = iter(run)
     return all(any(_same(item, other) for other in rest) for item in part)

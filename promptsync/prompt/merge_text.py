@@ -39,8 +39,8 @@ class MergedText:
     @property
     def text(self) -> str | None:
         """The merged text, ``None`` if anything clashes."""
-        settled = [part for part in self.parts if isinstance(part, str)]
-        return "".join(settled) if len(settled) == len(self.parts) else None
+        merged = [part for part in self.parts if isinstance(part, str)]
+        return "".join(merged) if len(merged) == len(self.parts) else None
 
     @property
     def clashes(self) -> tuple[Clash, ...]:
@@ -57,6 +57,7 @@ class MergedText:
                 continue
             text = f"{_ended(text)}<<<<<<< {ours}\n{_ended(part.ours)}=======\n"
             text += f"{_ended(part.theirs)}>>>>>>> {theirs}\n"
+        # The last marker line ends like our text, which may have no line break at its end.
         ends_open = isinstance(part := self.parts[-1], Clash) and not part.ours.endswith("\n")
         return text.removesuffix("\n") if ends_open else text
 
@@ -75,7 +76,7 @@ def merge_text(base: str, ours: str, theirs: str, *, by_words: bool = False) -> 
 
 
 def _refined(part: str | Clash, by_words: bool) -> str | Clash:
-    """Merge a clash sentence by sentence if any of its lines is long, and word by word if asked to."""
+    """Merge a clash sentence by sentence if any of its lines is long, and word by word with ``by_words``."""
     if isinstance(part, str):
         return part
     sides = [_lines(text) for text in (part.base, part.ours, part.theirs)]
@@ -124,24 +125,25 @@ def _merged(base: Pieces, ours: Pieces, theirs: Pieces, key: Callable[[str], str
     kept_by_both = sorted(our_index.keys() & their_index.keys())
     stable = [(at, our_index[at], their_index[at]) for at in kept_by_both]
     parts: list[str | Clash] = []
-    held: str | Clash = ""
+    # The last stable piece waits, because whether it needs its line break depends on what follows.
+    pending: str | Clash = ""
     longest = ""
     at = (0, 0, 0)
     for to in [*stable, (len(base), len(ours), len(theirs))]:
         sides = zip((base, ours, theirs), at, to, strict=True)
-        between = _settled(*("".join(side[start:end]) for side, start, end in sides))
+        between = _merged_piece(*("".join(side[start:end]) for side, start, end in sides))
         is_last = to[0] == len(base)
-        if held and (between or not is_last) and isinstance(held, str) and key(held) == held:
-            held = longest  # on one side the text ended here, without a line break; now more follows
-        parts += [part for part in (held, between) if part]
+        if pending and (between or not is_last) and isinstance(pending, str) and key(pending) == pending:
+            pending = longest  # on one side the text ended with this piece, without a line break
+        parts += [part for part in (pending, between) if part]
         if not is_last:
             variants = base[to[0]], ours[to[1]], theirs[to[2]]
-            held, longest = _settled(*variants), max(variants, key=len)
+            pending, longest = _merged_piece(*variants), max(variants, key=len)
             at = (to[0] + 1, to[1] + 1, to[2] + 1)
     return parts
 
 
-def _settled(base: str, ours: str, theirs: str) -> str | Clash:
+def _merged_piece(base: str, ours: str, theirs: str) -> str | Clash:
     if ours in (theirs, base) or theirs == base:
         return theirs if ours == base else ours
     return Clash(base, ours, theirs)

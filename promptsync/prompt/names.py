@@ -65,6 +65,7 @@ def folded(path: str) -> str:
 
 
 def _segment(segment: str, is_folder: bool = False) -> str:
+    # An escape has two digits, so a lone % cannot be part of any other name.
     if not segment:
         return "%"
     if not _PLAIN.fullmatch(segment):
@@ -93,6 +94,7 @@ def _percent(char: str) -> str:
 
 
 def _cut(stem: str, name: str) -> str:
+    # 20 bytes are room for the hash, its ~ and the suffix.
     folders = [_head(part, MAX_SEGMENT - 20) for part in stem.split("/")[:-1]]
     short = [part if _size(part) < MAX_SEGMENT - 20 else f"{part}~{_hash(part)}" for part in folders]
     while short and _size("/".join(short)) > MAX_PATH - MAX_SEGMENT:

@@ -35,7 +35,7 @@ class Local:
     """The keys of a prompt file that are not content: never published, never part of the digest.
 
     ``synced`` maps the name of a remote to the versions that the text includes, spelled as in
-    ``history.key``; ``""`` is the default remote, for a file whose ``synced:`` is not a mapping.
+    ``history.synced_key``; ``""`` is the default remote, for a file whose ``synced:`` is not a mapping.
     """
 
     evaluations: tuple[str, ...] = ()
@@ -58,9 +58,10 @@ class RemoteVersion:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One prompt in the registry's list, at its latest version or at the one with the label asked for.
+    """One prompt in the registry's list, at its latest version or at the one with the requested label.
 
-    Snippets may be expanded in its body. So it can prove that two prompts are equal, never that they differ.
+    Snippets may be expanded in its body. An equal body means an equal prompt, but a different one may not
+    mean a different prompt.
     """
 
     template_id: int
@@ -114,6 +115,7 @@ def as_blocks(content: Any) -> Any:
 def as_text(blocks: list[Any]) -> Any:
     """Return the text of a list that is one block with nothing but a text, otherwise the list."""
     only = blocks[0] if len(blocks) == 1 else None
+    # A further key, such as an id or an annotation, has no place in a string.
     if not isinstance(only, dict) or len(only) != 2 or only.get("type") != "text":
         return blocks
     return only["text"] if isinstance(only.get("text"), str) else blocks

@@ -42,6 +42,7 @@ def find_cycle(graph: Mapping[str, Collection[str]]) -> list[str] | None:
     try:
         TopologicalSorter({name: sorted(graph[name]) for name in graph}).prepare()
     except CycleError as error:
+        # graphlib lists a cycle against the direction of the references, and with the first name twice.
         *path, _ = reversed(error.args[1])
         start = path.index(min(path))
         return [*path[start:], *path[:start], path[start]]

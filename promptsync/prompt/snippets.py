@@ -41,7 +41,7 @@ class Reference:
 
     @property
     def pinned(self) -> bool:
-        """Whether a new version of the snippet leaves what this reference renders as it is."""
+        """Whether this reference renders the same text after a new version of the snippet is published."""
         return self.version is not None or self.label is not None
 
     def __str__(self) -> str:
@@ -80,6 +80,7 @@ class SnippetCycle(SnippetError):
 def scan(text: str) -> list[Reference | Malformed]:
     """Return everything in a text that is, or is meant as, a snippet reference, in the order of the text."""
     found: list[Reference | Malformed] = []
+    # A closing fence belongs to its own reference, so the next one starts after it.
     start = text.find(FENCE)
     while start != -1:
         close = text.find(FENCE, start + len(FENCE))
@@ -114,6 +115,7 @@ def references(text: str) -> list[Reference]:
 
 def strings(value: Any) -> Iterator[str]:
     """Return every string in a JSON value, except the keys of objects, in the order of the document."""
+    # A stack instead of recursion, because a template may nest deeply.
     waiting = [value]
     while waiting:
         item = waiting.pop()

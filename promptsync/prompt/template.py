@@ -132,6 +132,7 @@ class _PlainFormatter(Formatter):
     size = 0
 
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
+        # The base class follows dots and brackets, which would let a template reach into Python.
         _check_name(field_name)
         return kwargs[field_name], field_name
 

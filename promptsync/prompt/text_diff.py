@@ -24,7 +24,9 @@ _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*[ \t]+|[。！？]+[”�
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+|\s+|[^\w\s]")
 """Words, spaces and punctuation. Scripts without spaces between words are split into characters."""
 _BIG = 2_000
+"""Number of items from which an exact comparison takes too long."""
 _MOST_WORDS = 20_000
+"""Lines that have more words together get no emphasis, because finding it takes too long."""
 _ALIKE = 0.4
 """Share of common words from which two lines count as one line that changed."""
 
@@ -153,6 +155,7 @@ def _partners(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[tuple[i
     following = 0
     for row, piece in enumerate(before[:_BIG]):
         for column in range(following, min(len(after), following + 20)):
+            # Partners must not cross, so the search goes on after the last one that was found.
             if _ratio(words(piece.text), words(after[column].text)) >= _ALIKE:
                 pairs.append((row, column))
                 following = column + 1
@@ -187,6 +190,7 @@ def words(text: str) -> list[str]:
 
 def _ratio(before: Sequence[str], after: Sequence[str]) -> float:
     ours, theirs = ([word for word in side if not word.isspace()] for side in (before, after))
+    # quick_ratio ignores the order of the words, which is good enough to find related lines, and fast.
     return SequenceMatcher(None, ours, theirs, autojunk=False).quick_ratio() if ours or theirs else 1.0
 
 

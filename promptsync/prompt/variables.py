@@ -143,6 +143,7 @@ class Filling:
         names = _media_names(block)
         if not names:
             return [block]
+        # The value may be several URLs, each of which becomes a block of its own.
         given = self.values.get(names[0])
         urls = [given] if isinstance(given, str) else given
         if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):

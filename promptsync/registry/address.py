@@ -13,6 +13,7 @@ from promptsync.errors import UsageError
 LOCAL: Final = "local:"
 """How the URL of an embedded registry starts."""
 
+# httpx needs a URL for each request, also for those that never leave this process.
 _LOCAL_BASE: Final = "http://localhost"
 _LOOPBACK: Final = IPv4Network("127.0.0.0/8")
 _URL: Final = re.compile(

@@ -68,8 +68,8 @@ class Prompts(Protocol):
 
         ``status`` is ``active``, ``deleted`` or ``all``. ``label`` selects the prompts that have it, each at
         that label's version. ``name`` matches parts of names and ignores case. ``with_tags`` reads the tags
-        of each prompt if the list leaves them out. Snippets may be expanded in the bodies, which therefore
-        can prove only that prompts are equal.
+        of each prompt if the list leaves them out. Snippets may be expanded in the bodies, so two
+        equal bodies mean equal prompts, but different bodies may be equal prompts too.
         """
 
     def get(

@@ -27,7 +27,7 @@ MAX_BODY = 32 * 1024 * 1024
 """Longest request body, in bytes, unless ``create_app`` is given another limit."""
 
 LEASE_SECONDS = 4.0
-"""How long the runs of a killed process wait to be taken over, besides the longest answer of the model."""
+"""How long the runs of a killed process wait to be taken over, besides the longest response of the model."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def create_app(
     """Open or create the registry database ``path`` and return the application over it.
 
     Without ``api_key`` any key that is not empty is accepted. ``fixtures`` is the path of a
-    ``registry.yaml``. ``model`` answers in evaluations and agents, by default an ``Echo``. Each answer is
+    ``registry.yaml``. ``model`` responds in evaluations and agents, by default an ``Echo``. Each response is
     delayed by ``latency`` seconds. Raises ``StoreError`` and ``FixtureError``. Close the application when it
     is no longer needed.
     """
@@ -117,6 +117,7 @@ class Application:
             if method == "OPTIONS" and error.status == 405:
                 return Response(status=204, headers=error.headers)
             raise
+        # Unknown paths were refused above, without reading a body for them.
         body = self._authorised_body(environ, read_body(environ, self._max_body))
         return handler(Request(self.store, self.runner, values, Query(query), body))
 
@@ -128,6 +129,7 @@ class Application:
         try:
             body = parse_json(raw)
         except ApiError:
+            # Without the header the key may be in the body, so a broken body means a missing key.
             if key:
                 raise
             body = None
@@ -139,5 +141,6 @@ class Application:
     def _check_key(self, key: bytes) -> None:
         if not key:
             raise ApiError(401, "The API key is missing; send it in the X-API-KEY header.")
+        # A plain comparison would take longer the more characters match.
         if self._key is not None and not hmac.compare_digest(key, self._key):
             raise ApiError(401, "The API key is not valid for this registry.")

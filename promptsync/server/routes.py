@@ -1,4 +1,4 @@
-"""Which function answers which method and path. A new endpoint is a function and a line here.
+"""Which function handles which method and path. A new endpoint is a function and a line in this table.
 
 Paths are matched as they arrive, percent-encoded: a template called ``a/labels`` is ``a%2Flabels``.
 """

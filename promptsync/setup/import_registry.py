@@ -1,4 +1,4 @@
-"""Imports an existing registry: its names, which of them belong here, and a file for each of these."""
+"""Imports an existing registry: its names, which of them belong to this repository, and a file for each."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def url_of(remote: str) -> str:
     known = {"local": LOCAL, "production": VENDOR}.get(remote, remote)
     if ":" not in known:
         raise UsageError(
-            f"the remote {remote!r} is unknown, because there is no {FILE_NAME} here",
+            f"the remote {remote!r} is unknown, because there is no {FILE_NAME}",
             hint=f"pass its URL, such as --remote {VENDOR}",
         )
     return known
@@ -109,13 +109,14 @@ def check_remote(project: Project) -> None:
         hint = f"add to {path.name}: remotes: {{{line}}}"
     raise UsageError(
         f"{path} exists and has no remote {project.url}",
-        hint=f"{hint}\npromptsync init --from-remote --remote {name}  # then",
+        hint=f"{hint}\npromptsync init --from-remote --remote {name}",
     )
 
 
 def survey(project: Project) -> tuple[str, ...]:
     """Return the names of all prompts in the registry. Raises ``UsageError`` when there are none."""
     on_page = partial(project.progress, "Listing the registry")
+    # Listing an embedded registry would create its database.
     exists = not project.url.startswith(LOCAL) or project.database.exists()
     names = sorted(one.name for one in project.registry.prompts.list(on_page=on_page)) if exists else []
     if not names:
@@ -133,11 +134,13 @@ def groups(names: Iterable[str]) -> tuple[Group, ...]:
     parents = [name.split("/")[:-1] for name in ordered]
     columns = takewhile(lambda column: len(set(column)) == 1, zip(*parents, strict=False))
     common = len(list(columns))
+    # If a name is directly in the shared directory, that directory itself is the group.
     depth = min(common, max(min(map(len, parents), default=0) - 1, 0))
     prefixes = ("/".join(parent[: depth + 1]) if len(parent) > depth else None for parent in parents)
     by_prefix: dict[str | None, list[str]] = {}
     for name, prefix in zip(ordered, prefixes, strict=True):
         by_prefix.setdefault(prefix, []).append(name)
+    # A name may contain * or [, which mean something else in a pattern.
     found = [
         Group("" if prefix is None else f"{glob.escape(prefix)}/*", tuple(members))
         for prefix, members in by_prefix.items()
@@ -232,6 +235,7 @@ def _versions(project: Project, listed: Sequence[Listed], label: str | None) -> 
     """Return the prompts by name at the versions to import: the latest ones, or those under the label."""
     if label is None:
         return {one.name: one for one in listed}
+    # A list for a label has each prompt at that label's version.
     under = {one.name: one.version for one in project.registry.prompts.list(label=label)}
     taken = {one.name: replace(one, version=under[one.name]) for one in listed if one.name in under}
     if not taken:

@@ -117,6 +117,7 @@ def _with_include(config: Config, include: Sequence[str]) -> ConfigDraft:
     end = "\r\n" if "\r\n" in present else "\n"
     separator = "" if present.endswith("\n") else end
     text = f"{present}{separator}{_include(include)}{end}"
+    # A line at the end can break the file, such as after a flow mapping, so the result is read back.
     wanted = replace(config, include=tuple(include))
     try:
         found = parse(config.path, text.encode())
@@ -169,7 +170,7 @@ def _around(root: Path) -> Path | None:
     if root.resolve().is_relative_to(prompts.resolve()):
         raise Refused(
             f"{root} is inside the prompts directory of {above}, which a second {FILE_NAME} would split",
-            hint="promptsync status  # works here already; or choose another directory with -C",
+            hint="promptsync status\npromptsync -C DIRECTORY init",
             code="nested",
         )
     return above
@@ -194,6 +195,7 @@ def _configuration(prompts: str, url: str | None, include: Sequence[str]) -> str
 
 
 def _include(patterns: Sequence[str]) -> str:
+    # JSON is YAML too, so that no pattern needs quoting rules of its own.
     return f"include: {json.dumps(list(patterns), ensure_ascii=False)}"
 
 

@@ -48,6 +48,7 @@ def installed_commit() -> str | None:
         commit = noted["vcs_info"]["commit_id"]
     except (PackageNotFoundError, ValueError, LookupError, TypeError):
         return None
+    # The commit of a fork does not exist in our repository.
     return commit if str(noted.get("url", "")).startswith(REPOSITORY) and isinstance(commit, str) else None
 
 
@@ -121,6 +122,7 @@ def scaffold(config: Config, *, github: bool, pre_commit: bool) -> Scaffold:
     paths = [*(workflows() if github else ()), *([HOOKS] if pre_commit else [])]
     branch, commit = _default_branch(top), installed_commit()
     texts = {path: _adapted(path, config, top, branch, commit) for path in paths}
+    # exists() is false for a broken symbolic link, which must not be replaced either.
     present = {path for path in paths if (top / path).exists() or (top / path).is_symlink()}
     for path in paths:
         if path not in present:
@@ -147,7 +149,8 @@ def _put_aside(root: Path, path: str, text: str) -> Path:
 
 
 def _default_branch(top: Path) -> str:
-    """Return the branch that a repository is released from, as far as its files tell."""
+    """Return the branch that a repository is released from, going by its files."""
+    # A clone records its remote's default branch. HEAD may be a feature branch, so only a usual name counts.
     for head, known in (("refs/remotes/origin/HEAD", "refs/remotes/origin/"), ("HEAD", "refs/heads/")):
         text = (_text_of(top / ".git" / head) or "").strip()
         branch = text.removeprefix("ref: ").removeprefix(known)
@@ -161,6 +164,7 @@ def _adapted(path: str, config: Config, top: Path, branch: str, commit: str | No
     below = config.root.resolve().relative_to(top.resolve()).as_posix()
     below = "" if below == "." else below
     text = starter_text(path)
+    # A workflow that names a commit does not change when main does.
     if commit is not None:
         text = text.replace(f"{REPOSITORY}@main", f"{REPOSITORY}@{commit}")
         text = _replaced(text, "rev", commit)
@@ -171,6 +175,7 @@ def _adapted(path: str, config: Config, top: Path, branch: str, commit: str | No
 
 def _hooks(text: str, below: str, config: Config) -> str:
     parts = (f"{below}/" if below else "", config.prompts, FILE_NAME)
+    # re.escape escapes - too, which needs none outside of brackets and makes paths hard to read.
     pattern = "^{}({}/|{}$)".format(*(re.escape(one).replace(r"\-", "-") for one in parts))
     arguments = ["-C", below] if below else []
     arguments += ["--remote", remote_of(config) or _REMOTE]

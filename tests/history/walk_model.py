@@ -517,7 +517,9 @@ class World:
 
     def is_put_back(self, clone: Clone, tracked: int) -> bool:
         """Whether the rule takes the file for an old version that was put there to look at."""
-        found, _ = self.answer(lambda *given: deciding.settled(*given).is_put_back, clone, tracked)
+        found, _ = self.answer(
+            lambda *given: deciding.compare_sides(*given).shows_old_version, clone, tracked
+        )
         return bool(found)
 
     def with_agreed(self, text: Text, seen: Seen, number: int) -> Seen:
@@ -1098,8 +1100,8 @@ def original(graph: Graph, number: int, included: frozenset[int], text: str) -> 
     return known is not None and content != known and graph.texts.merged(known, text, content) == text
 
 
-_is_held, _at_revision = Graph._is_held, Sides._at_revision
-_settled, _merged, _base_in_git = deciding.settled, deciding._merged, deciding._base_in_git
+_contains, _at_revision = Graph._contains, Sides._at_revision
+_settled, _merged, _base_in_git = deciding.compare_sides, deciding._merged, deciding._base_in_git
 
 
 def published_later(sides: Sides, place: int) -> frozenset[int]:
@@ -1128,15 +1130,15 @@ def _at_revision_without(sides: Sides, place: int, later: frozenset[int]) -> fro
     def is_held(graph: Graph, number: int, included: frozenset[int], text: str) -> bool:
         if (graph.includes(number) - included) & later:
             return False
-        return _is_held(graph, number, included, text)
+        return _contains(graph, number, included, text)
 
-    with patched(Graph, "_is_held", is_held):
+    with patched(Graph, "_contains", is_held):
         return _at_revision(sides, place)
 
 
 def nothing_taken_back(graph: Graph, number: int, included: frozenset[int], text: str) -> bool:
     """Hold a version only where it holds all those between: who lacks a sentence may never have seen it."""
-    if not _is_held(graph, number, included, text):
+    if not _contains(graph, number, included, text):
         return False
     before = graph.digest(max(graph.includes(number) & included, default=0))
     content = graph.digest(number)
@@ -1197,7 +1199,7 @@ def merged_without_repeats(sides: Sides, *given: Any, **more: Any) -> Relation:
 def base_of_git_and_versions(sides: Sides, common: frozenset[int]) -> Any:
     """Merge the common text that git knows and the common versions, where neither includes the other."""
     found = _base_in_git(sides, common)
-    if found is not None or sides.is_put_back:
+    if found is not None or sides.shows_old_version:
         return found
     shared = _shared_revision(sides)
     if shared is None or common <= sides.at(shared):
@@ -1224,17 +1226,17 @@ def _shared_revision(sides: Sides) -> int | None:
 
 
 VARIANTS: dict[str, tuple[Any, str, Any]] = {
-    "current": (Graph, "_is_held", _is_held),
-    "literal": (Graph, "_is_held", literal_amendment),
-    "original": (Graph, "_is_held", original),
-    "holds-nothing": (Graph, "_is_held", lambda *_: False),
+    "current": (Graph, "_contains", _contains),
+    "literal": (Graph, "_contains", literal_amendment),
+    "original": (Graph, "_contains", original),
+    "holds-nothing": (Graph, "_contains", lambda *_: False),
     "order": (Graph, "parents", lambda _, number: (number - 1,)),
     "no-base-in-git": (deciding, "_base_in_git", lambda *_: None),
     "published-later": (Sides, "_at_revision", published_later),
     "made-later": (Sides, "_at_revision", made_later),
-    "nothing-taken-back": (Graph, "_is_held", nothing_taken_back),
+    "nothing-taken-back": (Graph, "_contains", nothing_taken_back),
     "base-of-both": (deciding, "_base_in_git", base_of_git_and_versions),
-    "one-lower": (deciding, "settled", settled_one_lower),
+    "one-lower": (deciding, "compare_sides", settled_one_lower),
     "in-turn": (passing, "passed_over", passed_over_in_turn),
     "real-fork": (deciding, "_merged", merged_without_repeats),
     "put-back": (World, "marks_put_back", False),

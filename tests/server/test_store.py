@@ -67,7 +67,7 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path):
     db = sqlite3.connect(path)
     db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     db.close()
-    with pytest.raises(StoreError, match=r"newer promptsync .* this one knows"):
+    with pytest.raises(StoreError, match=r"newer promptsync .* this one supports"):
         Store(path)
 
 

@@ -1,1 +1,1 @@
-"""What git knows about prompt files."""
+"""The history of prompt files in git."""

@@ -64,6 +64,7 @@ class GitHistory:
 
         Raises ``PromptsyncError`` when git cannot be run or refuses to read the repository.
         """
+        # This comes first, because outside of a repository git need not be installed.
         if not any((directory / ".git").exists() for directory in (root, *root.parents)):
             return None
         try:
@@ -123,7 +124,7 @@ class GitHistory:
     def commits_of(self, tips: Iterable[str]) -> Sequence[Commit]:
         """Return the commits that changed something below the prompts directory, and all merges.
 
-        Their parents are commits that are returned too, as git's history simplification rewrites them.
+        git's history simplification rewrites their parents, which are among the returned commits too.
         """
         simplified = ("--full-history", "--parents", "--date-order", "-m", "--relative")
         shown = (*_RAW, "--no-show-signature", "--format=%x01%H %P")
@@ -143,6 +144,7 @@ class GitHistory:
             return {}
         lines = [f"{one}^{{commit}}" for one in wanted]
         out = self._cat_file("--batch-check=%(objectname)", lines)
+        # For a missing or ambiguous abbreviation, git repeats it and adds a word.
         rows = zip(wanted, out.decode("utf-8", "replace").splitlines(), strict=True)
         return {short: row for short, row in rows if len(row.split()) == 1}
 
@@ -165,7 +167,7 @@ class GitHistory:
         return {entry.path: entry.object for entry in _entries(out)}
 
     def entries(self, commit: str, path: str) -> Sequence[TreeEntry]:
-        """Return what a commit has at a path, or below it; here paths are from the top of the repository."""
+        """Return what a commit has at a path, or below it; both paths are from the top of the repository."""
         out = self._run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
         return tuple(_entries(out))
 
@@ -174,6 +176,7 @@ class GitHistory:
         wanted = sorted(set(ids))
         out = self._cat_file("--batch", wanted) if wanted else b""
         found: dict[str, bytes] = {}
+        # A blob is a line "ID TYPE SIZE" and that many bytes, a missing one only the line "ID missing".
         at = 0
         while at < len(out):
             end = out.index(b"\n", at)
@@ -194,7 +197,7 @@ class GitHistory:
         return self._differing(commit, "--relative", "--", self._pathspec)
 
     def vanished(self, commit: str, file_name: str) -> frozenset[str]:
-        """Return where, from the top, a commit has files of a name that the working tree does not have."""
+        """Return the paths, from the top, of a commit's files of this name that the working tree lacks."""
         return self._differing(commit, "--no-relative", "--diff-filter=D", "--", f":(top,glob)**/{file_name}")
 
     def _differing(self, commit: str, *arguments: str) -> frozenset[str]:
@@ -209,7 +212,7 @@ class GitHistory:
 
     @cached_property
     def unwatched(self) -> frozenset[str]:
-        """The paths that git was told to assume unchanged."""
+        """The paths that have git's assume-unchanged bit."""
         return frozenset(path for path, mark in self._marks.items() if mark == b"S" or mark.islower())
 
     @cached_property
@@ -219,6 +222,7 @@ class GitHistory:
 
     @cached_property
     def _marks(self) -> dict[str, bytes]:
+        # S means skip-worktree, and a lower-case letter assume-unchanged.
         out = self._run("ls-files", "-v", "-z", "--", self._pathspec)
         return {_path(line[2:]): line[:1] for line in out.split(b"\0") if line}
 
@@ -252,16 +256,13 @@ class GitHistory:
             reason = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
             hint = f"git -C {self._root} {command}"
             if "dubious ownership" in reason:
-                hint = f"git config --global --add safe.directory {self._root}  # if you trust it"
+                hint = f"git config --global --add safe.directory {self._root}"
             raise PromptsyncError(
                 f"git {command} failed in {self._root}: {reason or f'exit code {error.status}'}",
                 hint=hint,
                 code="git",
             ) from None
         return out
-
-
-# -- reading its output --------------------------------------------------------------------------------------
 
 
 def _path(raw: bytes) -> str:

@@ -149,6 +149,7 @@ class Revisions:
             indexes = by_path.get(queue.pop(), ())
             found.update(indexes)
             for index in indexes:
+                # Only a commit that added the path can have moved the file to it.
                 if changes[index].old is not None:
                     continue
                 sources = [changes[other] for other in removed.get(changes[index].commit, ())]
@@ -163,6 +164,7 @@ class Revisions:
         picked = {name: [self._changes[index] for index in indexes] for name, indexes in wanted.items()}
         self._read_names(blob for found in picked.values() for c in found for blob in (c.old, c.new) if blob)
         self._read_texts((c.new, c.path) for found in picked.values() for c in found if c.new)
+        # HEAD itself need not have touched the prompts: this is the newest commit that did.
         head = self._history.commits[0].id if self._history.commits else None
         tips = {tip: self._history.newest_of(tip) for tip in self._tips}
         lineages = {}
@@ -199,6 +201,7 @@ class Revisions:
     def _name(self, blob: str | None, path: str) -> str | None:
         if blob is None or not path.endswith(SUFFIXES):
             return None
+        # A file without name: has the name of the path that it had in that commit.
         return self._names.get(blob) or name_for(path.removeprefix(f"{self._prompts}/"))
 
     def _read_names(self, blobs: Iterable[str]) -> None:
@@ -235,6 +238,7 @@ class _Chains:
         ends: dict[int, int] = {}
         for index, commit in enumerate(commits):
             parents = tuple(self._index[one] for one in commit.parents if one in self._index)
+            # A chain goes on in one child only. Each other child starts a chain of its own.
             chain = ends.pop(parents[0], None) if len(parents) == 1 else None
             if chain is None:
                 chain = len(self._starts)
@@ -252,6 +256,7 @@ class _Chains:
         by_chain: dict[int, list[int]] = defaultdict(list)
         for commit in made:
             by_chain[self._chain[self._index[commit]]].append(self._index[commit])
+        # What the first commit of each chain has from its parents, and where each commit's revision is.
         entries: list[tuple[int, ...]] = []
         places: dict[int, int] = {}
 
@@ -266,6 +271,7 @@ class _Chains:
             places[index] = len(found) - 1
             return (places[index],)
 
+        # Chains are in the order of their first commits, so those of the parents are done.
         for chain, (start, parents) in enumerate(self._starts):
             near = tuple(dict.fromkeys(place for parent in parents for place in at(parent)))
             own = by_chain[chain] = sorted(by_chain.get(chain, ()))

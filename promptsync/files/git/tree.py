@@ -40,13 +40,14 @@ def tree_at(history: GitHistory, commit: str, prompts: str) -> Tree:
     today = history.prefix + prompts
     place = _place(history, commit, prompts)
     entries = history.entries(commit, place)
+    # git lists a link as one entry and does not follow it, even if it is the prompts directory itself.
     if len(entries) == 1 and (entries[0].path, entries[0].mode) == (place, _LINK):
         place = _targets(history, entries)[place]
         entries = history.entries(commit, place)
     submodule = next((entry.path for entry in entries if entry.mode == _SUBMODULE), None)
     if submodule is not None:
         raise PromptsyncError(
-            f"{submodule} is a submodule, whose changes this repository does not know",
+            f"{submodule} is a submodule, and this repository does not have its history",
             hint="move promptsync.yaml into the submodule and run promptsync there",
             code="submodule",
         )
@@ -72,7 +73,7 @@ def _place(history: GitHistory, commit: str, prompts: str) -> str:
     try:
         value = load.load(history.blobs([entry.object]).get(entry.object, b""), FILE_NAME).value
     except InvalidFile:
-        value = None
+        value = None  # the commit's configuration is broken, so the current directory has to do
     named = value.get("prompts", "prompts") if isinstance(value, dict) else None
     below = posixpath.normpath(named) if isinstance(named, str) else prompts
     return posixpath.join(posixpath.dirname(entry.path), below)

@@ -35,6 +35,7 @@ def write(root: Path, path: str, text: str, *, within: str = "") -> None:
         target = _inside(root, path, within)
         if not target.parent.is_dir():
             target.parent.mkdir(parents=True, exist_ok=True)
+            # Somebody may have put a symbolic link there since the first check.
             _inside(root, path, within)
         unfinished = root / DIRECTORY / _UNFINISHED
         _replace(target, text.encode(), unfinished if unfinished.is_dir() else None)
@@ -99,6 +100,7 @@ def _inside(root: Path, path: str, within: str) -> Path:
 
 def _replace(target: Path, data: bytes, unfinished: Path | None = None, *, sync: bool = True) -> None:
     """Replace a file by a new one that is written first: in ``unfinished``, or beside it."""
+    # A file can take another one's place in one step only on the same file system.
     is_near = unfinished is not None and unfinished.stat().st_dev == target.parent.stat().st_dev
     handle, temporary = _temporary(unfinished / target.name if unfinished is not None and is_near else target)
     try:
@@ -110,13 +112,13 @@ def _replace(target: Path, data: bytes, unfinished: Path | None = None, *, sync:
         with contextlib.suppress(FileNotFoundError):
             temporary.chmod(target.stat().st_mode & 0o7777)
         temporary.replace(target)
-    except BaseException:
+    except BaseException:  # an interrupt too must not leave the file behind
         temporary.unlink(missing_ok=True)
         raise
 
 
 def _temporary(target: Path) -> tuple[int, Path]:
-    """Open a new file beside another one; the caller closes and removes it. ``_sweep`` knows its name."""
+    """Open a new file beside another one; the caller closes and removes it. ``_sweep`` finds it by name."""
     temporary = target.with_name(f".{secrets.token_hex(6)}.tmp")
     # Opened like any new file, so that the umask determines its mode.
     return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), temporary
@@ -129,7 +131,7 @@ def _explained(verb: str, path: Path) -> Iterator[None]:
     except OSError as error:
         raise PromptsyncError(
             f"could not {verb} {path}: {error.strerror or error}",
-            hint=f"ls -ld {path.parent}; df {path.parent}  # permissions and free space",
+            hint=f"ls -ld {path.parent}; df {path.parent}",
             code="file-write",
         ) from error
 
@@ -166,7 +168,7 @@ def is_locked(root: Path) -> bool:
     """Whether another process is writing to the working copy. Unlike taking the lock this writes nothing."""
     try:
         import fcntl
-    except ImportError:  # outside POSIX only taking the lock would tell
+    except ImportError:  # outside POSIX only taking the lock would show it
         return False
     try:
         with (root / DIRECTORY / "lock").open("rb") as file:
@@ -198,8 +200,8 @@ def locked(root: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise PromptsyncError(
-            f"cannot lock {lock.lock_file}: {error.strerror or error}",
-            hint=f"ls -l {lock.lock_file}  # without the lock two runs could write at once",
+            f"cannot lock {lock.lock_file}, so two runs could write at once: {error.strerror or error}",
+            hint=f"ls -l {lock.lock_file}",
         ) from None
     try:
         _clear(directory)

@@ -37,6 +37,7 @@ def edits(text: str, target: dict[str, Any]) -> Iterator[str]:
     value = load(source.encode(), "").value
     if root is None or root.kind != "mapping":
         return
+    # A shallower edit replaces more of the text, but works with layouts that a deeper one cannot follow.
     for depth in _DEPTHS:
         editor = _Editor(source)
         try:
@@ -163,6 +164,7 @@ class _Editor:
 
     def _dashes(self, part: Part) -> Iterator[int]:
         """Yield where the dashes of a block list are."""
+        # The parser does not report where dashes are, only where the items after them start.
         pattern = re.compile(rf"^ {{{part.column}}}-(?=\s)", re.MULTILINE)
         yield part.start
         for previous in part.children[:-1]:
@@ -251,6 +253,7 @@ class _Editor:
         """Return the index right after the colon or dash of an entry."""
         if entry.key is None:
             return entry.start + 1
+        # An explicit key ("? key") has its colon on a line of its own.
         match = _COLON.match(self.text, entry.key.end)
         if match is None or self.text[self._line_start(entry.start) : entry.start].rstrip().endswith("?"):
             raise Unspliceable

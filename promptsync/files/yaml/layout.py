@@ -124,6 +124,7 @@ def block(text: str, column: int, step: int = INDENT) -> tuple[str, list[str]]:
     first = next(line for line in lines if line)
     # Without an indicator a leading blank would count as indentation.
     indicator = str(step) if first[0] in " \t" else ""
+    # "-" drops the line break at the end, no sign keeps one, "+" keeps all of them.
     chomping = "-"
     if lines[-1] == "":
         chomping = "+" if lines[-2] == "" else ""

@@ -115,25 +115,26 @@ def _find(text: str, keypath: KeyPath) -> tuple[Node | None, Node | None]:
     return place, value
 
 
-# Few files are asked for a place, and keeping the nodes of all of them is costly.
+# Positions are needed in few files, and keeping the nodes of all of them is costly.
 _root: Final = lru_cache(maxsize=4)(compose)
 
 
 def _explodes(root: Node, size: int) -> bool:
     """Whether aliases make a value far larger than the text; a recursive one is endless."""
-    left = 20_000 + 2 * size
+    # Each node is visited as often as aliases lead to it, until a budget for ordinary files is used up.
+    budget = 20_000 + 2 * size
     waiting = [root]
-    while waiting and left > 0:
+    while waiting and budget > 0:
         node = waiting.pop()
-        left -= 1
+        budget -= 1
         if isinstance(node, ScalarNode):
-            left -= len(node.value)
+            budget -= len(node.value)
         elif isinstance(node, SequenceNode):
             waiting += node.value
         else:
             for pair in node.value:
                 waiting += pair
-    return left <= 0
+    return budget <= 0
 
 
 class _Reader:
@@ -171,6 +172,7 @@ class _Reader:
     def _other(self, node: Node) -> Any:
         """Return the value of an unquoted scalar that is not text, or report why there is none."""
         tag, plain = node.tag, node.value
+        # Only as a key << means a merge. As a value it is text.
         if tag == MERGE:
             return plain
         if tag in (NULL, BOOL, INT, FLOAT):

@@ -80,6 +80,7 @@ def _block_end(text: str, start: int, end: int) -> int:
     header, _, body = text[start:end].partition("\n")
     if _KEEP.search(header):
         return end
+    # The parser counts the blank lines below a block scalar as part of it, so an edit would remove them.
     lines = body.splitlines(keepends=True)
     indent = indentation(lines)
     while lines and not lines[-1].strip(" \n\r") and len(lines[-1].rstrip("\r\n")) <= indent:

@@ -1,1 +1,1 @@
-"""The PromptLayer API, which the embedded registry has too. Only this folder knows its paths and bodies."""
+"""The PromptLayer API, which the embedded registry has too. Its paths and bodies are in this folder alone."""

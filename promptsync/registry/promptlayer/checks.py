@@ -34,6 +34,7 @@ class PromptLayerChecks:
             try:
                 return self._objects(endpoints.LIST_EVALUATIONS, keys, {**filters, "include_runs": "true"})
             except Rejected as error:
+                # The customer's document does not have this parameter.
                 if error.status not in _NO_SUCH_FILTER:
                     raise
         return self._objects(endpoints.LIST_EVALUATIONS, keys, filters)

@@ -62,7 +62,8 @@ class PromptLayer:
 
     @property
     def workspace_id(self) -> int | None:
-        if not self._reading.has_answered:
+        # No request returns the workspace by itself, but every raw read of a prompt does.
+        if not self._reading.has_read:
             if not self._listing.has_listed:
                 self.prompts.list()
             if self._listing.first is not None:

@@ -26,6 +26,7 @@ from promptsync.registry.timeouts import Timeouts
 Observe = Callable[[httpx.Response, float], None]
 """Called with each response and the seconds that it took."""
 
+# A shorter key may be part of ordinary words, and replacing it would garble the message.
 _SHORTEST_SCRUBBED: Final = 4
 _NO_KEY: Final = "local"
 """Sent if no key is needed: an embedded registry accepts any key, but not none."""
@@ -137,7 +138,7 @@ class Connection:
         with self._discovering:
             return self._by_some_route(operation, request)
 
-    def knows_route(self, operation: Operation) -> bool:
+    def has_route(self, operation: Operation) -> bool:
         """Whether ``operation`` has succeeded on this connection."""
         return operation in self._routes
 
@@ -172,6 +173,7 @@ class Connection:
         answer = Answer(self.url, operation.name, asked, response.status_code, response.content, self.scrub)
         if 300 <= answer.status < 400:
             raise failures.redirected(answer, self.scrub(response.headers.get("Location", "")))
+        # 501 means that there is no such operation, so it counts as a rejection.
         if answer.status >= 500 and answer.status != 501:
             raise failures.failed(answer)
         return answer

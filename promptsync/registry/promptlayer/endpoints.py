@@ -1,4 +1,4 @@
-"""The table of all operations with their paths and bodies. No other module knows these.
+"""The table of all operations with their paths and bodies, which no other module has.
 
 Routes are tried in order: first that of the customer's API document, then that of the vendor's current API.
 Each operation says which responses allow the next route, because a request that may have been executed must
@@ -53,6 +53,7 @@ def _one(name: str, method: str, path: str, *, repeatable: bool = True, item: st
 
 LIST: Final = _one("list the prompts", "GET", "/prompt-templates")
 READ: Final = _one("read the prompt", "GET", "/prompt-templates/{identifier}", item="prompt")
+# Although it is a POST, it only reads.
 RENDER: Final = _one("render the prompt", "POST", "/prompt-templates/{identifier}", item="prompt")
 PUBLISH: Final = Operation(
     "publish the prompt",
@@ -84,6 +85,7 @@ LOG_REQUEST: Final = Operation(
     item="prompt",
 )
 TRACK_PROMPT: Final = _one("track the prompt", "POST", "/rest/track-prompt", item="request")
+# It is not documented whether a second score under the same name replaces the first one.
 TRACK_SCORE: Final = _one("track the score", "POST", "/rest/track-score", repeatable=False, item="request")
 TRACK_METADATA: Final = _one("track the metadata", "POST", "/rest/track-metadata", item="request")
 TRACK_GROUP: Final = _one("track the group", "POST", "/rest/track-group", item="request")

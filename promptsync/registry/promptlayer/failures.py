@@ -68,6 +68,7 @@ def explained(address: Address, why: str) -> tuple[str, str]:
         if address.is_loopback:
             hint = f"use http://{place} if that is `promptsync serve` or another registry on this machine"
         return f"{place} does not speak https ({why})", hint
+    # A wrong clock and a wrong host are reported as CERTIFICATE_VERIFY_FAILED too, so they come first.
     if _CLOCK.search(why):
         return why, "set this machine's clock; if it is right, the registry must renew its certificate"
     if _OTHER_HOST.search(why):
@@ -82,19 +83,19 @@ def explained(address: Address, why: str) -> tuple[str, str]:
 
 def rejected(operation: Operation, answers: Sequence[Answer]) -> RemoteError:
     """Return the error for a request that was rejected by every route that was tried, at least one."""
-    answer, is_cause = _telling(answers)
+    answer, is_cause = _most_specific(answers)
     others = [other for other in answers if _outcome(other) != _outcome(answer)]
     said = answer.reason()
     if answer.status in _NO_SUCH_OPERATION:
         if answer.status == 404 and operation.item and not answer.is_about_route():
-            return NotFound(f"{answer.asked}: {_outcome(answer)}", status=404, reason=said)
+            return NotFound(f"{answer.message_start}: {_outcome(answer)}", status=404, reason=said)
         tried = "; ".join(f"{one.request}: {_outcome(one)}" for one in answers)
         return Unsupported(
             f"{answer.url} cannot {operation.name}: it has no such operation ({tried})",
             hint="check the remote's url; if it is right, this registry does not support that",
         )
     hint, code = _advice(answer, operation)
-    message = f"{answer.asked}: {_outcome(answer)}"
+    message = f"{answer.message_start}: {_outcome(answer)}"
     noise = [f"sent in another form: {_outcome(other)}" for other in others]
     if not is_cause:
         message, noise = "; ".join([message, *noise]), []
@@ -103,7 +104,7 @@ def rejected(operation: Operation, answers: Sequence[Answer]) -> RemoteError:
 
 def redirected(answer: Answer, target: str) -> Redirected:
     return Redirected(
-        f"{answer.asked}: it redirects to {shown(target) or 'nowhere'} (status {answer.status}), "
+        f"{answer.message_start}: it redirects to {shown(target) or 'nowhere'} (status {answer.status}), "
         "and promptsync does not send your API key there",
         hint="set that address as the remote's url if you trust it",
     )
@@ -112,7 +113,8 @@ def redirected(answer: Answer, target: str) -> Redirected:
 def failed(answer: Answer) -> ServerFailed:
     said = answer.reason()
     return ServerFailed(
-        f"{answer.asked}: the registry failed with status {answer.status}" + (f": {said}" if said else ""),
+        f"{answer.message_start}: the registry failed with status {answer.status}"
+        + (f": {said}" if said else ""),
         status=answer.status,
         hint="try again later",
     )
@@ -141,14 +143,15 @@ def transport(
     return RemoteError(f"cannot {operation.name} at {url}: {why}")
 
 
-def _telling(answers: Sequence[Answer]) -> tuple[Answer, bool]:
-    """Return the response that tells the reason, and whether the other ones are noise."""
+def _most_specific(answers: Sequence[Answer]) -> tuple[Answer, bool]:
+    """Return the response that gives the reason, and whether the other ones are noise."""
     # Only a registry that understood the body can complain about a snippet or the message in it.
     causes = [
         answer for answer in answers if answer.status in {400, 422} and _REAL_CAUSE.search(answer.reason())
     ]
     if causes:
         return causes[0], True
+    # A route that exists says more about the request than one that does not.
     routed = [answer for answer in answers if answer.status not in _NO_SUCH_OPERATION]
     about_item = [answer for answer in answers if not answer.is_about_route()]
     return next(iter([*routed, *about_item, *answers])), False

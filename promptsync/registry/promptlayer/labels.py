@@ -34,6 +34,7 @@ class PromptLayerLabels:
             answer.fail(f"release labels ({error})")
 
     def all(self) -> list[Label] | None:
+        # One failure is enough, because a registry does not change its routes during a run.
         if not self._has_label_list:
             return None
         try:
@@ -64,6 +65,7 @@ class PromptLayerLabels:
         try:
             self._call(endpoints.DELETE_LABEL, path={"label_id": label.label_id}).acknowledge()
         except Rejected as error:
+            # Somebody else may have deleted it, or a lost first attempt did.
             if error.status != 404:
                 raise
 

@@ -58,6 +58,7 @@ def read_whole(
     """
     for reading in range(READINGS):
         pages = None
+        # If this attempt fails, the number of pages may be outdated, so the next one reads it again.
         if expected is not None and expected > 1 and reading == 0:
             pages = _as_expected(fetch, keys, expected, connections)
         if pages is None:
@@ -162,6 +163,7 @@ def _unless_torn(pages: Sequence[_Page]) -> list[Any] | None:
     """Return the items of all pages, or ``None`` if an item is missing or repeated."""
     items = [item for page in pages for item in page.items]
     distinct = {_identity(item) for item in items}
+    # A prompt that is created or deleted meanwhile moves others to the next page: they come twice or never.
     totals = {page.total for page in pages if page.total is not None}
     if len(distinct) != len(items) or totals - {len(items)}:
         return None

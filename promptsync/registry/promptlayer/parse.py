@@ -88,12 +88,12 @@ def prompt(raw: Mapping[str, Any]) -> Prompt:
 
 def label(raw: Mapping[str, Any], template_id: int | None = None, prompt_name: str | None = None) -> Label:
     """Return one release label. ``template_id`` and ``prompt_name`` fill in what the response leaves out."""
-    said_id = number(raw, *_LABEL_PROMPT_IDS)
+    own_id = number(raw, *_LABEL_PROMPT_IDS)
     return Label(
         name=_needed(text(raw, *_LABEL_NAMES), "release_label"),
         version=_needed(number(raw, *_LABEL_VERSIONS), "prompt_version_number"),
         label_id=_needed(number(raw, *_LABEL_IDS), "release_label_id"),
-        template_id=template_id if said_id is None else said_id,
+        template_id=template_id if own_id is None else own_id,
         prompt_name=text(raw, "prompt_name") or prompt_name,
     )
 

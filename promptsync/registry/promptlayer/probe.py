@@ -22,7 +22,7 @@ TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
+class Capabilities:
     """What a registry supports.
 
     ``raw`` says whether it returns prompts with unexpanded snippets, ``None`` if there is no prompt to try.
@@ -59,7 +59,7 @@ class Probe:
         self.seconds = seconds
         self.skew = _skew(response.headers.get("Date"))
 
-    def speech(self, prompts: Sequence[Listed]) -> Speech:
+    def capabilities(self, prompts: Sequence[Listed]) -> Capabilities:
         """Find out what the registry supports, with the first of its prompts."""
         first = prompts[0] if prompts else None
         everything = self.registry.labels.all()
@@ -67,8 +67,8 @@ class Probe:
         if names is None and first is not None:
             names = self._labels_of(first)
         labels = None if names is None else tuple(sorted(names))
-        raw = None if first is None else self._gives_raw(first)
-        return Speech(raw, labels, everything is not None)
+        raw = None if first is None else self._returns_raw(first)
+        return Capabilities(raw, labels, everything is not None)
 
     def _labels_of(self, prompt: Listed) -> set[str] | None:
         try:
@@ -76,15 +76,16 @@ class Probe:
         except (Unsupported, NotFound):
             return None
 
-    def _gives_raw(self, prompt: Listed) -> bool:
+    def _returns_raw(self, prompt: Listed) -> bool:
         try:
             self.registry.prompts.get(prompt.template_id, prompt.name)
         except NotReadableRaw:
             return False
         except RemoteError:
-            if not self.registry.connection.knows_route(endpoints.READ):
+            # After a raw read that worked, an error is about this prompt and not about the registry.
+            if not self.registry.connection.has_route(endpoints.READ):
                 raise
-        return self.registry.connection.knows_route(endpoints.READ)
+        return self.registry.connection.has_route(endpoints.READ)
 
 
 def _skew(date: str | None) -> float | None:
@@ -94,4 +95,5 @@ def _skew(date: str | None) -> float | None:
         theirs = parsedate_to_datetime(date)
     except ValueError:
         return None
+    # A date that ends in -0000 has no time zone in Python, and is UTC.
     return (datetime.now(UTC) - theirs.replace(tzinfo=theirs.tzinfo or UTC)).total_seconds()

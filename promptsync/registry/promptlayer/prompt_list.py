@@ -79,6 +79,7 @@ class PromptList:
             if error.status not in NOT_UNDERSTOOD:
                 raise
             answer = self._call(endpoints.LIST, query=query)
+            # The same query worked without the order, so the order was what it rejected.
             self._sorts = False
             return answer
 

@@ -49,6 +49,7 @@ class PromptLayerPrompts:
         wanted = status if status != "active" else None
         filters = {"status": wanted, "label": label, "name": name, "tags": tag}
         answer, items = self._listing.items(filters, on_page)
+        # An empty list does not show whether the registry lists tags.
         self._lists_tags = not items or any("tags" in item for item in items)
         try:
             if all(map(parse.is_whole, items)):
@@ -107,6 +108,7 @@ class PromptLayerPrompts:
             if parse.text(raw, "prompt_name") not in {None, prompt.name}:
                 answer.fail(f"the prompt {prompt.name!r}")
         except BadAnswer as error:
+            # The registry returned success, so there may be a version, and the caller must read back.
             raise ConnectionLost(
                 f"{prompt.name!r} may or may not have been published: {error.message}", hint=error.hint
             ) from None

@@ -38,7 +38,7 @@ class Answer:
     scrub: Callable[[str], str] = str
 
     @property
-    def asked(self) -> str:
+    def message_start(self) -> str:
         """The start of messages about this response."""
         return f"{self.url} cannot {self.purpose} ({self.request})"
 
@@ -69,10 +69,11 @@ class Answer:
             self._refuse_failure(self.json())
 
     def _refuse_failure(self, found: Mapping[str, Any]) -> None:
+        # Even a response with status 200 can say that the operation failed.
         if found.get("success") is False:
             said = self.reason()
             raise Rejected(
-                f"{self.asked}: it returned success: false: {said}", status=self.status, reason=said
+                f"{self.message_start}: it returned success: false: {said}", status=self.status, reason=said
             )
 
     def listed(self, *keys: str) -> list[dict[str, Any]]:
@@ -89,8 +90,8 @@ class Answer:
         if not self.content.strip():
             found = f"an empty body (status {self.status})"
         raise BadAnswer(
-            f"{self.asked}: expected {expected}, but the registry returned {found}",
-            hint="check the remote's url, and that no proxy or login page answers instead",
+            f"{self.message_start}: expected {expected}, but the registry returned {found}",
+            hint="check the remote's url, and that no proxy or login page responds instead",
         )
 
     def excerpt(self) -> str:
@@ -119,6 +120,7 @@ def listed_in(body: Any, keys: Sequence[str]) -> list[Any] | None:
 
 def shown(text: str, room: int = EXCERPT) -> str:
     """Return a text as one line of at most ``room`` characters, with control characters escaped."""
+    # A body can be megabytes long, so only its start is searched for white space.
     line = re.sub(r"\s+", " ", text[: room * 20]).strip()
     cut = line if len(line) <= room else line[: room - 1] + "…"
     return "".join(
@@ -135,6 +137,7 @@ def _is_html(content: bytes) -> bool:
 def _message(content: bytes) -> str:
     """Return the first non-empty one of ``message``, ``error`` and ``detail``, otherwise the text itself."""
     text = content.decode("utf-8", "replace")
+    # A page is that of a proxy or a login, and its title is the part worth reading.
     if _is_html(content):
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         return title[1] if title else "an HTML page"

@@ -69,6 +69,7 @@ class Backoff(Retry):
     before_repeat: Callable[[], None] | None = None
 
     def increment(self) -> Backoff:
+        # The library makes a new object for each attempt, which lacks our attributes.
         following = super().increment()
         assert isinstance(following, Backoff)
         following.on_wait, following.before_repeat = self.on_wait, self.before_repeat

@@ -52,7 +52,7 @@ class PromptLayerTracking:
         self._call(endpoints.TRACK_GROUP, body={"request_id": request_id, "group_id": group_id}).acknowledge()
 
     def create_group(self) -> int:
-        # The vendor's SDK sends the key in the body of this request, and of no other.
+        # The vendor's SDK sends the key of this request in the body only, so a registry may look there.
         key = self._connection.key
         answer = self._call(endpoints.CREATE_GROUP, body={"api_key": key} if key else {})
         return number(answer.object(), "id", "group_id") or answer.fail("a number under 'id'")

@@ -70,6 +70,7 @@ class Throttle:
         """Start no request for so long. Returns false if that was about to be so anyway."""
         with self._changed:
             until = time.monotonic() + seconds
+            # Many requests run into the same limit at once, and only the first should be reported.
             is_news = until > self._closed_until + seconds / 2
             self._closed_until = max(self._closed_until, until)
             return is_news
@@ -107,6 +108,7 @@ class _WsgiTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         raw = request.url.raw_path.decode("ascii")
+        # WSGI wants the bytes of a path as Latin-1 text, whatever their encoding is.
         path = unquote_to_bytes(raw.partition("?")[0]).decode("latin-1")
 
         def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

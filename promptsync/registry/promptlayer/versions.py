@@ -35,9 +35,9 @@ class Reading:
         self._listing = listing
         self._cache = cache
         self._has_raw_read = True
-        self._leaves_variables = True
+        self._skips_variables = True
         self._learning = threading.Lock()
-        self.has_answered = False
+        self.has_read = False
         self.workspace_id: int | None = None
         """The workspace in the responses so far, ``None`` if they do not name it."""
 
@@ -47,9 +47,9 @@ class Reading:
         """Return a version; see ``Prompts.get``."""
         query = one_version(version, label)
         # The cache's keys include the workspace, which only a response names.
-        if self._cache is not None and version is not None and not self.has_answered:
+        if self._cache is not None and version is not None and not self.has_read:
             with self._learning:
-                if not self.has_answered:
+                if not self.has_read:
                     return self._with_tags(self._fresh(template_id, name, query))
         found = self._cached(template_id, name, version) or self._fresh(template_id, name, query)
         return self._with_tags(found)
@@ -115,7 +115,7 @@ class Reading:
             return self._read_rendered(identifier, name, query)
         raw = answer.object()
         found = _parsed(answer, raw, query)
-        self.has_answered = True
+        self.has_read = True
         if found.workspace_id is not None:
             self.workspace_id = found.workspace_id
             if self._cache is not None:
@@ -134,7 +134,8 @@ class Reading:
                 fresh=True,
             )
         except (NotFound, Unsupported):
-            if not self._connection.knows_route(endpoints.READ):
+            # Before any raw read has worked, a 404 may mean that the route does not exist.
+            if not self._connection.has_route(endpoints.READ):
                 return None
             raise self._missing(name, query) from None
 
@@ -146,8 +147,9 @@ class Reading:
 
     def _read_rendered(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> RemoteVersion:
         answer = self._rendered_answer(identifier, name, query)
-        self._has_raw_read = self._connection.knows_route(endpoints.READ)
-        self.has_answered = True
+        # The prompt exists, so the raw read failed because of its route, unless it has worked elsewhere.
+        self._has_raw_read = self._connection.has_route(endpoints.READ)
+        self.has_read = True
         prompts = self._listing.known()
         raw = _completed(answer.object(), prompts)
         found = _parsed(answer, raw, query)
@@ -168,7 +170,7 @@ class Reading:
     def _rendered_answer(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> Answer:
         path = {"identifier": identifier}
         try:
-            if self._leaves_variables:
+            if self._skips_variables:
                 try:
                     unrendered = {**query, "skip_input_variable_rendering": True}
                     return self._call(endpoints.RENDER, path=path, body=unrendered)
@@ -176,12 +178,13 @@ class Reading:
                     if error.status not in NOT_UNDERSTOOD:
                         raise
             answer = self._call(endpoints.RENDER, path=path, body=query)
-            self._leaves_variables = False
+            self._skips_variables = False
             return answer
         except (NotFound, Unsupported):
             raise self._missing(name, query) from None
 
     def _rendered_versions(self, item: Listed) -> Iterator[Prompt]:
+        # A pinned reference expands to an old version's text.
         for version in range(item.version, 0, -1):
             query = {"version": version}
             try:
@@ -246,11 +249,13 @@ def _doubt(raw: Mapping[str, Any], prompt: Prompt, listing: list[Listed], versio
     named, used = _named_variables(prompt.template), template_variables(prompt.template)
     if unnamed := named - used:
         return f"its variables {', '.join(sorted(unnamed))} are already filled in"
+    # Rendering turns {{name}} into {name}, which looks like a variable and was none.
     if named and used - named:
         return f"the braces around {', '.join(sorted(used - named))} may have been doubled"
     twins = (one for one in listing if one.name == prompt.name and one.version == raw.get("version"))
     if any(canonical(twin.prompt) != canonical(prompt) for twin in twins):
         return "the registry returns it in two forms, and at most one of them is its source"
+    # An empty list of snippets says that none was expanded. Without the list, only the texts can show it.
     if "snippets" not in raw:
         found = _contained(prompt, listing, versions)
         if found is not None:
@@ -273,6 +278,7 @@ def _contained(prompt: Prompt, listing: Iterable[Listed], versions: _Versions) -
     """Return the name of another completion prompt of which ``prompt`` contains any version."""
     haystack = list(strings(prompt.template))
     for item in listing:
+        # Only a completion template can be a snippet.
         if item.prompt.template.get("type") != "completion" or item.name == prompt.name:
             continue
         for version in versions(item):

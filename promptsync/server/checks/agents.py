@@ -67,6 +67,7 @@ def get_workflow(request: Request) -> Response:
 
 
 def _nodes(version_id: int, nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    # Nodes run one after another, so each depends on the one before it.
     names = [node["name"] for node in nodes]
     return [
         {
@@ -150,8 +151,8 @@ def run_workflow(request: Request) -> Response:
 def execution_results(request: Request) -> Response:
     """Return the results of an execution: 200 if it is finished, 202 while it runs.
 
-    Without ``return_all_outputs`` a single output node that succeeded is answered with its bare value; any
-    other answer is an object by node name.
+    Without ``return_all_outputs``, the response for a single output node that succeeded is its bare value.
+    Any other response is an object by node name.
     """
     execution_id = request.query.integer("workflow_version_execution_id")
     if execution_id is None:
@@ -165,6 +166,7 @@ def execution_results(request: Request) -> Response:
         ).fetchone()
         if execution is None:
             raise not_found(f"There is no execution with the id {execution_id}.")
+        # Read in the same transaction as the results, so that a 200 never has unfinished nodes.
         status = 202 if is_queued(db, "execution", execution_id) else 200
     done = decoded(execution["results"])
     results = {

@@ -54,6 +54,7 @@ def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
         )
     for agent in fixtures.agents:
         _agent(db, agent)
+    # Items are marked and not deleted, because runs and old versions refer to them.
     _retire(db, "dataset_groups", fixtures.datasets)
     _retire(db, "reports", fixtures.evaluations, _PIPELINE)
     _retire(db, "workflows", fixtures.agents)
@@ -63,7 +64,7 @@ def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
 
 
 _PIPELINE = "AND parent_id IS NULL"
-"""Tells an evaluation from its runs, which are in the same table."""
+"""Selects evaluations only, because their runs are in the same table."""
 
 
 def _named(db: Database, table: str, spec: Spec, condition: str = "") -> int:

@@ -70,6 +70,7 @@ def _start_run(request: Request, parameter: str, name: str | None) -> Response:
 
 def _create_run(db: Database, pipeline: Row, name: str, dataset_id: int | None) -> int:
     spec = decoded(pipeline["spec"])
+    # Without an id, the newest version of the dataset that the evaluation names.
     dataset = db.execute(
         "SELECT d.* FROM datasets d JOIN dataset_groups g ON g.id = d.group_id"
         " WHERE CASE WHEN :id IS NULL THEN g.name = :name ELSE d.id = :id END ORDER BY d.number DESC LIMIT 1",
@@ -79,7 +80,7 @@ def _create_run(db: Database, pipeline: Row, name: str, dataset_id: int | None) 
         raise not_found(f"There is no dataset {dataset_id or spec['dataset']!r}.")
     prompt = spec["prompt"]
     try:
-        # The version is settled now, so that the report can name the version that it is about.
+        # The version is chosen now, because a publish during the run must not change what is checked.
         version = find.version(db, find.find(db, prompt["name"]), prompt["version"], prompt["label"])
     except ApiError as error:
         raise malformed(f"The evaluation {pipeline['name']!r} cannot run: {error.message}") from error
@@ -228,7 +229,7 @@ def _run(report: Report, workspace_id: int) -> dict[str, Any]:
 
 
 def _status_counts(report: Report) -> dict[str, int]:
-    """Return how many cells are in which state; the row that is being answered counts as running."""
+    """Return how many cells are in which state; all cells of the row in progress count as running."""
     counts = {"COMPLETED": 0, "FAILED": 0, "QUEUED": 0, "RUNNING": 0}
     for done in (done for cells in report.cells for done in cells or ()):
         counts[done["status"]] += 1

@@ -92,7 +92,7 @@ Place = tuple[str | int, ...]
 
 
 def _contradictions(value: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    """Yield places and problems; values of a wrong type are left to the schema."""
+    """Yield places and problems; the schema reports values of a wrong type."""
     for key in _LISTS:
         yield from _repeated((key,), value.get(key))
     known = {item["name"] for _, item in _named((), value.get("datasets"))}
@@ -161,6 +161,7 @@ def _prompt(given: str | Spec) -> Spec:
 
 def _agent(item: Spec) -> Spec:
     nodes = [_node(node) for node in item["nodes"]]
+    # An agent without an output node would return nothing.
     if not any(node["output"] for node in nodes):
         nodes[-1]["output"] = True
     return {"name": item["name"], "nodes": nodes, "labels": list(dict.fromkeys(item.get("labels") or ()))}

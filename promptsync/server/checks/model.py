@@ -1,4 +1,4 @@
-"""What answers a rendered prompt in evaluations and agents: an echo, or an OpenAI-compatible endpoint."""
+"""What responds to a rendered prompt in evaluations and agents: an echo, or an OpenAI-compatible endpoint."""
 
 from __future__ import annotations
 
@@ -102,6 +102,7 @@ class Endpoint:
     ) -> Mapping[str, Any]:
         own = (metadata or {}).get("model") or {}
         speaks_openai = own.get("provider") in ("openai", "openai.azure")
+        # The endpoint takes chats only, so a completion becomes a user's message.
         if template["type"] == "completion":
             template = {"type": "chat", "messages": [{"role": "user", "content": template["content"]}]}
         built = llm_kwargs(template, metadata if speaks_openai else None, "openai") or {}

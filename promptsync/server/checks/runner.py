@@ -19,7 +19,7 @@ POLL_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 Step = Callable[[int], bool]
-"""Does the next piece of the job with this target id; true if nothing is left to do."""
+"""Does the next piece of the job with this target id; true if it is done."""
 
 
 class Runner:
@@ -82,7 +82,8 @@ class Runner:
                 self._running.discard(me)
 
     def _take_one(self) -> bool:
-        """Do one job, or wait for one; false if none is left and this thread may end."""
+        """Do one job, or wait for one; false if there is none and this thread may end."""
+        # The lease is claimed in a write transaction, so two processes never get the same job.
         job = None if self._stopped else self._claim()
         if job is not None:
             self._do(*job)

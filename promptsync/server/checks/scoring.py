@@ -1,4 +1,4 @@
-"""Scoring an answer: one yes or no for each kind of check."""
+"""Scoring an output: one yes or no for each kind of check."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def text_problem(kind: str, text: str) -> str | None:
     error = syntax_error(text, JINJA2)
     if error is not None:
         return f"{kind}: {error[0]}"
+    # A pattern with jinja2 markup is known only once it is rendered for a row.
     if kind == "regex" and "{{" not in text and "{%" not in text:
         try:
             re.compile(text)

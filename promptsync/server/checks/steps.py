@@ -26,14 +26,14 @@ _log = logging.getLogger(__name__)
 
 
 class Steps:
-    """The steps that the runner takes, with the model that answers."""
+    """The steps that the runner takes, with the model that responds."""
 
     def __init__(self, store: Store, model: Model) -> None:
         self._store = store
         self._model = model
 
     def next_row(self, report_id: int) -> bool:
-        """Answer and score the next row of an evaluation run; true if none is left."""
+        """Run and score the next row of an evaluation run; true if none remains."""
         with self._store.read() as db:
             report = db.execute("SELECT * FROM reports WHERE id = ?", (report_id,)).fetchone()
             row = db.execute(
@@ -42,6 +42,7 @@ class Steps:
             ).fetchone()
         if row is None:
             return True
+        # No transaction may be open meanwhile, because the model can take minutes.
         cells = self._cells(report, decoded(row["inputs"]))
         with self._store.write() as db:
             db.execute(
@@ -75,12 +76,12 @@ class Steps:
         except ModelError:
             raise
         except Exception as error:
-            # Whatever a template makes the client do wrong fails this cell only.
+            # A template can make the client fail in any way. That must fail this cell only.
             _log.exception("The model %s failed", self._model.name)
             raise ModelError(f"{type(error).__name__}: {error}") from error
 
     def next_node(self, execution_id: int) -> bool:
-        """Answer the next node of an agent's execution; true if all are done."""
+        """Run the next node of an agent's execution; true if all are done."""
         with self._store.read() as db:
             execution = db.execute(
                 "SELECT e.*, v.spec FROM executions e JOIN workflow_versions v ON v.id = e.version_id"
@@ -123,7 +124,7 @@ class Steps:
 def node_result(
     node: Mapping[str, Any], status: str, value: str | None = None, error: str = ""
 ) -> dict[str, Any]:
-    """Return what an answer says about a node of an agent's execution."""
+    """Return one node of an agent's execution as in a response."""
     return {
         "status": status,
         "value": value,

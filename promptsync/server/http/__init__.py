@@ -1,1 +1,1 @@
-"""HTTP: reading requests, writing answers, and the lists that share filters and pages."""
+"""HTTP: reading requests, writing responses, and the lists that share filters and pages."""

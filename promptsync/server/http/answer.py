@@ -1,4 +1,4 @@
-"""Answers: JSON with a status, and the errors that turn into one."""
+"""Responses: JSON with a status, and the errors that turn into one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import werkzeug
 
 
 class Response(werkzeug.Response):
-    """A JSON value as an HTTP answer that ends in a newline; with status 204, an answer without a body."""
+    """A JSON value as an HTTP response that ends in a newline; with status 204, one without a body."""
 
     def __init__(
         self, value: Any = None, status: int = 200, headers: Mapping[str, str] | None = None
@@ -23,7 +23,7 @@ class Response(werkzeug.Response):
 
 
 class ApiError(Exception):
-    """An answer other than success: ``status``, ``message``, and ``detail`` for validation errors."""
+    """A response other than success: ``status``, ``message``, and ``detail`` for validation errors."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
     def response(self) -> Response:
-        """Return the answer, in the one shape that satisfies every error body of the vendor's document."""
+        """Return the response, in the one shape that satisfies every error body of the vendor's document."""
         body: dict[str, Any] = {"success": False, "message": self.message, "error": self.message}
         if self.detail:
             body["detail"] = self.detail

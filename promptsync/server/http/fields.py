@@ -15,6 +15,7 @@ _FLAGS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false
 
 def read_id(text: str) -> int | None:
     """Return the number that ``text`` writes in ASCII digits, ``None`` if it does not."""
+    # 18 digits always fit into an integer of SQLite.
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 

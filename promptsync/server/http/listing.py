@@ -78,6 +78,7 @@ class Listing:
         column = columns[query.choice("sort_by", columns, "created_at")]
         direction = query.choice("sort_order", ("asc", "desc"), "desc")
         self._key = key
+        # The id as the second column keeps the order of equal items the same from page to page.
         self._order = f"ORDER BY {column} {direction}, {key} {direction}"
 
     def where(self, condition: str, **values: Any) -> None:

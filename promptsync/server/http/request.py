@@ -29,7 +29,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One authorised request, with the parts of the registry that answer it.
+    """One authorised request, with the parts of the registry that handle it.
 
     ``path`` holds the decoded path parameters; ``json`` is the parsed body, ``None`` if it is empty.
     """
@@ -100,6 +100,7 @@ def parse_json(body: bytes) -> Any:
         return None
     try:
         value = json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_finite)
+        # Only an escape can contain half a surrogate pair, and encoding every large body would take time.
         if _SURROGATE.search(body):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -107,6 +108,7 @@ def parse_json(body: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise malformed(f"The request body is not valid JSON: {reason}.") from error
+    # Counting brackets is quick, and few bodies have enough of them to nest too deeply.
     if body.count(b"[") + body.count(b"{") > MAX_NESTING and _depth(value) > MAX_NESTING:
         raise malformed(f"The request body is nested deeper than {MAX_NESTING} levels.")
     return value

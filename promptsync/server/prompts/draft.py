@@ -1,4 +1,4 @@
-"""What a publish asks for, as one value: read from each of the three bodies in use, or from a patch.
+"""What a publish requests, as one value: read from each of the three bodies in use, or from a patch.
 
 The key ``prompt_template`` means two things: in the flat body it is the template itself, in the nested one
 the record around it. An object under ``prompt_version`` tells them apart.
@@ -91,6 +91,7 @@ def patched(name: str, base: Row, body: Fields) -> Draft:
 def _patched_template(base: dict[str, Any], body: Fields) -> dict[str, Any]:
     changed = copy.deepcopy(base)
     for key in (key for keys in _PATCHABLE.values() for key in keys if key in body.values):
+        # Ignoring the key would return success for a change that was not made.
         if key not in _PATCHABLE[base["type"]]:
             raise malformed(f"{key} cannot be changed in a {base['type']} template.")
         value = body.get(key)
@@ -121,6 +122,7 @@ def _patched_metadata(base: dict[str, Any] | None, body: Fields) -> dict[str, An
     if not base or not base.get("model"):
         raise malformed("The base version has no model whose parameters could be changed.")
     merged = {**base["model"]["parameters"], **changes}
+    # An explicit null removes the format. The default, which is not null, stands for an absent key.
     if body.values.get("response_format", merged) is None:
         del merged["response_format"]
     return normalised_metadata(check_metadata({**base, "model": {**base["model"], "parameters": merged}}))

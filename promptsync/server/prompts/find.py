@@ -26,6 +26,7 @@ WORKFLOW = StoredKind("workflow", "workflows", "workflow_versions", "workflow_la
 
 def find(db: Database, identifier: str, kind: StoredKind = TEMPLATE) -> Row:
     """Return the active item with this name or, failing that, this id; 404 otherwise."""
+    # A name of digits may be another item's id. Then the name wins.
     row: Row | None = db.execute(
         f"SELECT * FROM {kind.table} WHERE NOT deleted AND (name = :name OR id = :id)"
         " ORDER BY name = :name DESC LIMIT 1",
@@ -65,6 +66,7 @@ def version(
         )
     elif number is not None:
         found += " AND v.number = :number"
+    # SQLite refuses larger integers, and no version has such a number.
     values = {"item": item["id"], "number": min(number or 0, MAX_INTEGER), "label": label}
     row: Row | None = db.execute(f"{found} ORDER BY v.number DESC LIMIT 1", values).fetchone()
     if row is None:

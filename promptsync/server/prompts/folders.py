@@ -82,7 +82,7 @@ _ENTITY = (
 def list_entities(request: Request) -> Response:
     """List folders and templates directly in ``folder_id`` or the root; with ``flatten`` further down, too.
 
-    A completion template has the type SNIPPET here, as in the vendor's folder API.
+    A completion template has the type SNIPPET in this list, as in the vendor's folder API.
     """
     query = request.query
     request.check_workspace(query.integer("workspace_id"))
@@ -158,6 +158,7 @@ def _delete_folder(db: Database, folder: Row, cascade: bool) -> int:
     archived = _archive(db, f"folder_id IN {below}", folder["id"])
     # Deleting a folder deletes those inside it and takes its templates out of it.
     inner = db.execute(f"SELECT count(*) FROM folders WHERE id IN {below}", (folder["id"],)).fetchone()[0]
+    # The folder itself counts as one. The error rolls back the archiving above.
     if archived + inner > 1 and not cascade:
         raise malformed(f"The folder {folder['name']!r} is not empty; send cascade to delete its content.")
     db.execute("DELETE FROM folders WHERE id = ?", (folder["id"],))
@@ -185,7 +186,7 @@ def _entities(body: Fields) -> Iterator[tuple[int, str]]:
 
 def _template(db: Database, entity_id: int, kind: str) -> Row:
     if kind not in TEMPLATE_TYPES:
-        raise malformed(f"A {kind} comes from the fixtures file and cannot be changed here.")
+        raise malformed(f"A {kind} comes from the fixtures file and cannot be changed by a request.")
     return find.by_id(db, entity_id)
 
 

@@ -1,8 +1,8 @@
 """Release labels: one pointer per name and template, and which of them are protected.
 
-A protected label changes only with approval. What the vendor's registry answers to such a change is not
-documented, so the fixtures choose one of the answers that a client must be ready for. Removing the label
-from the fixtures approves it.
+A protected label changes only with approval. How the vendor's registry responds to such a change is
+not documented, so the fixtures choose one of the responses that a client must be ready for. Removing the
+label from the fixtures approves it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row, decoded, insert
 
 PENDING = "pending"
-"""How a change of a protected label is answered unless the fixtures say otherwise."""
+"""The response to a change of a protected label unless the fixtures have another one."""
 
 _REFUSALS = {"forbidden": 403, "conflict": 409}
 
@@ -71,7 +71,7 @@ def create_label(request: Request) -> Response:
                 f"{template['name']!r} has the label {name!r} already; move it with "
                 f"PATCH /prompt-labels/{known['id']}."
             )
-        if is_held(db, template["name"], name):
+        if needs_approval(db, template["name"], name):
             return Response(_waiting(name))
         label_id = insert(
             db,
@@ -85,13 +85,13 @@ def create_label(request: Request) -> Response:
 
 
 def move_label(request: Request) -> Response:
-    """Move a label; the answer is the label as it is then, which is unchanged if it waits for approval."""
+    """Move a label and return it as it is then, which is unchanged if the move waits for approval."""
     label_id = request.id("prompt_label_id")
     with request.store.write() as db:
         label = _pointer(db, label_id)
         template = find.by_id(db, label["prompt_id"])
         version = _named_version(db, template, request.body(status=422))
-        if is_held(db, template["name"], label["name"]):
+        if needs_approval(db, template["name"], label["name"]):
             return Response(label | _waiting(label["name"]))
         db.execute("UPDATE labels SET version_id = ? WHERE id = ?", (version["id"], label_id))
         return Response(_pointer(db, label_id))
@@ -102,7 +102,7 @@ def delete_label(request: Request) -> Response:
     label_id = request.id("prompt_label_id")
     with request.store.write() as db:
         label = _pointer(db, label_id)
-        if is_held(db, find.by_id(db, label["prompt_id"])["name"], label["name"]):
+        if needs_approval(db, find.by_id(db, label["prompt_id"])["name"], label["name"]):
             return Response(_waiting(label["name"]))
         db.execute("DELETE FROM labels WHERE id = ?", (label_id,))
     return Response(status=204)
@@ -135,21 +135,22 @@ def _named_version(db: Database, template: Row, body: Fields) -> Row:
 # -- protection ---------------------------------------------------------------------------------------------
 
 
-def is_held(db: Database, prompt: str, label: str) -> bool:
+def needs_approval(db: Database, prompt: str, label: str) -> bool:
     """Return whether changes of this label of a prompt wait for approval; 403 or 409 if they are refused."""
     answers = [
         row["answer"]
         for row in db.execute("SELECT * FROM protected_labels WHERE name = ? ORDER BY id", (label,))
         if any(fnmatchcase(prompt, pattern) for pattern in decoded(row["prompts"]))
     ]
+    # The first matching line of the fixtures counts.
     if answers and answers[0] != PENDING:
         raise ApiError(_REFUSALS[answers[0]], f"The release label {label!r} is protected.")
     return bool(answers)
 
 
 def unprotected(db: Database, prompt: str, labels: Iterable[str]) -> list[str]:
-    """Return those of the labels that a publish sets at once; raises as ``is_held`` does."""
-    return [label for label in labels if not is_held(db, prompt, label)]
+    """Return those of the labels that a publish sets at once; raises as ``needs_approval`` does."""
+    return [label for label in labels if not needs_approval(db, prompt, label)]
 
 
 def _waiting(label: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """``llm_kwargs``: a rendered template as the arguments of a provider's client.
 
-OpenAI's chat arguments follow recorded answers, the others what the official SDK passes on. They are never
+OpenAI's chat arguments follow recorded responses, the others what the official SDK passes on. They are never
 compared or stored.
 """
 
@@ -41,6 +41,7 @@ def llm_kwargs(
         return {**chosen, "max_tokens": _ANTHROPIC_MAX_TOKENS, **_anthropic(template), **parameters}
     if name in _OPENAI_LIKE:
         build = _responses if model.get("api_type") == "responses" else _openai
+        # The recorded order is the messages first, then the model, then everything else.
         first, *others = build(template).items()
         return {**dict([first]), **chosen, **dict(others), **parameters}
     return None
@@ -59,6 +60,7 @@ def _openai(template: Template) -> Arguments:
 def _openai_message(message: Mapping[str, Any]) -> Arguments:
     blocks = list(mappings(message.get("content")))
     content: Any = [part for block in blocks if (part := _openai_block(block)) is not None]
+    # As recorded: a single text is a plain string, but a user's message always is a list.
     if message.get("role") != "user" and len(blocks) == 1 and is_text_block(blocks[0]):
         content = blocks[0]["text"]
     built: Arguments = {"role": message.get("role"), "content": content}

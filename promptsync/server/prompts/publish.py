@@ -63,11 +63,11 @@ def upsert(request: Request) -> Response:
 
 
 def add_version(db: Database, draft: Draft) -> dict[str, Any]:
-    """Store ``draft`` as the next version of its template, creating it if necessary; return the answer."""
+    """Store ``draft`` as the next version of its template, creating it if necessary; return the response."""
     snippets.check(db, draft.name, draft.template, draft.labels or ())
     if draft.folder_id is not None:
         folder_by_id(db, draft.folder_id, status=400)
-    # Before anything is stored: a label that is refused refuses the whole publish.
+    # This comes before anything is stored, because a refused label refuses the whole publish.
     labels = None if draft.labels is None else unprotected(db, draft.name, draft.labels)
     moment = now()
     template = _save_template(db, draft, moment)

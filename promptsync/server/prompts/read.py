@@ -30,8 +30,8 @@ _LABELLED = "JOIN labels l ON l.template_id = i.id JOIN versions v ON v.id = l.v
 def list_templates(request: Request) -> Response:
     """List templates, newest first unless sorted otherwise, with their text as stored (never rendered).
 
-    ``label`` selects the templates that have it and shows the version under it. There are no users here, so
-    ``created_by_email`` matches nothing.
+    ``label`` selects the templates that have it and shows the version under it. This registry has no users,
+    so ``created_by_email`` matches nothing.
     """
     query = request.query
     listing = Listing(query)
@@ -75,6 +75,7 @@ def get_rendered(request: Request) -> Response:
         template, used = snippets.expanded(db, decoded(version["template"]))
     metadata = decoded(version["metadata"])
     warnings: list[str] = []
+    # Whether there is a model is known only by building its arguments.
     renders = values or llm_kwargs(template, metadata, provider) is not None
     if renders and not body.get("skip_input_variable_rendering"):
         # Without variables and without a model the official SDK leaves the template alone, too.
@@ -91,7 +92,7 @@ def get_rendered(request: Request) -> Response:
 
 
 def get_raw(request: Request) -> Response:
-    """Return a template as stored, with its variables left alone.
+    """Return a template as stored, with its variables unrendered.
 
     Snippets are expanded unless ``resolve_snippets=false``; then ``snippets`` lists the direct references.
     """

@@ -20,7 +20,7 @@ IS_SNIPPET = (
 """SQL: whether the completion version ``v`` of template ``i`` is referenced by an active template."""
 
 Used = list[dict[str, Any]]
-"""``snippets`` of an answer: ``prompt_name``, ``version`` and, if the reference has one, ``label``."""
+"""``snippets`` of a response: ``prompt_name``, ``version`` and, if the reference has one, ``label``."""
 
 Resolve = Callable[[Reference], Mapping[str, Any]]
 
@@ -40,6 +40,7 @@ def check(db: Database, name: str, template: Mapping[str, Any], labels: Collecti
     resolve = _resolver(db, [], archived=False)
 
     def resolve_new(reference: Reference) -> Mapping[str, Any]:
+        # The version does not exist in the database yet, but its own labels and "latest" will mean it.
         renews = reference.version is None and (reference.label is None or reference.label in labels)
         if reference.name != name or not renews:
             return resolve(reference)
@@ -67,7 +68,7 @@ def direct(db: Database, template: Mapping[str, Any]) -> Used:
         try:
             resolve(reference)
         except ApiError:
-            # Nothing is expanded here, so a missing snippet is left out instead of being an error.
+            # This list expands nothing, so a missing snippet is left out instead of being an error.
             continue
     return used
 

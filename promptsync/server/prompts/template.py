@@ -84,7 +84,7 @@ def check_template(template: Any) -> Mapping[str, Any]:
 
 
 def template_type(template: Mapping[str, Any]) -> str:
-    """Return ``chat`` or ``completion``; a template without ``type`` is known by its content."""
+    """Return ``chat`` or ``completion``; its keys show the type if it has none."""
     kind = template.get("type")
     if kind is None:
         if "messages" in template:

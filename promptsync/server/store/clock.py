@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+# As seconds, this is in the year 5138; as milliseconds, in 1973.
 _MILLISECONDS = 1e11
 
 

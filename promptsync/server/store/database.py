@@ -47,7 +47,7 @@ def insert(db: Database, table: str, **values: Any) -> int:
     return int(db.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", values).lastrowid or 0)
 
 
-# A query that names a column "tags [json]" or "is_deleted [flag]" gets a Python value, ready to answer with.
+# A query that names a column "tags [json]" or "is_deleted [flag]" gets a Python value, ready for a response.
 sqlite3.register_converter("json", decoded)
 sqlite3.register_converter("flag", lambda value: value != b"0")
 
@@ -145,7 +145,9 @@ class Store:
         connection.row_factory = sqlite3.Row
         try:
             connection.create_function("casefold", 1, str.casefold, deterministic=True)
+            # SQLite checks foreign keys only in connections that turn this on.
             connection.execute("PRAGMA foreign_keys = ON")
+            # A power cut may then lose the last commits, but with the write-ahead log it damages nothing.
             connection.execute("PRAGMA synchronous = NORMAL")
         except sqlite3.Error:
             connection.close()
@@ -186,7 +188,7 @@ def _check_owner(connection: sqlite3.Connection) -> int:
         )
     if version > len(MIGRATIONS):
         raise StoreError(
-            f"written by a newer promptsync (schema {version}, this one knows {len(MIGRATIONS)}).",
+            f"written by a newer promptsync (schema {version}; this one supports up to {len(MIGRATIONS)}).",
             hint="Upgrade promptsync, or use another file.",
         )
     return version
@@ -194,7 +196,7 @@ def _check_owner(connection: sqlite3.Connection) -> int:
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
     """Switch to the write-ahead log, so that readers never wait for a writer."""
-    # The switch needs exclusive access, and SQLite does not wait here for other processes opening the file.
+    # The switch needs exclusive access, and for it SQLite does not wait for other processes opening the file.
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:

@@ -35,6 +35,7 @@ def log_request(request: Request) -> Response:
     _check_log(body)
     with request.store.write() as db:
         request_id = _save(db, body, _used_version(db, body))
+        # 0 is the default, so it is not a score that was given.
         if body.get("score"):
             note_score(db, request_id, body.optional_text("score_name") or "default", body.get("score"))
     model = {
@@ -68,7 +69,7 @@ def track_request(request: Request) -> Response:
         try:
             version_id = _used_version(db, wanted)
         except ApiError:
-            # The request was made; that its prompt no longer exists is no reason to lose the log.
+            # The request was made, so it is logged even if its prompt no longer exists.
             version_id = None
         request_id = _save(db, body, version_id)
         if isinstance(body.get("group_id"), int):
@@ -158,6 +159,7 @@ def _check_moment(body: Fields, name: str) -> None:
 
 def _conversation(given: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
     """Return input and output, both checked, as one template: the conversation with the answer at its end."""
+    # A completion has no turns to which the other part could be added.
     if given["type"] == "completion" or answer["type"] == "completion":
         return normalised_template(answer)
     return normalised_template({**given, "messages": [*given["messages"], *answer["messages"]]})
@@ -171,6 +173,7 @@ def _blueprint(body: Fields) -> dict[str, Any]:
     try:
         template = normalised_template(check_template({"type": "chat", "messages": messages}))
     except ApiError:
+        # The call may have any shape, and a response without its conversation is better than none.
         template = normalised_template({"type": "chat", "messages": []})
     model = {
         "provider": body.get("provider_type"),

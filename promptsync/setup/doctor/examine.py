@@ -25,7 +25,7 @@ _KEPT = ("record.json", "cache/blobs.json", "cache/seen.json")
 
 
 def examine(place: FindingPlace) -> Iterator[Finding]:
-    """Yield what is found, local things first; what depends on something broken is left out.
+    """Yield what is found, local things first; checks that depend on something broken are skipped.
 
     Raises no ``PromptsyncError``.
     """
@@ -73,7 +73,7 @@ def _repository(history: GitHistory) -> Iterator[Finding]:
         yield warning(
             "git-history",
             "the clone is shallow, so it is not always known who changed a prompt; such prompts are refused",
-            "git fetch --unshallow  # in a GitHub workflow: fetch-depth: 0 under with: of actions/checkout",
+            "git fetch --unshallow\nin a GitHub workflow, set fetch-depth: 0 under with: of actions/checkout",
         )
 
 
@@ -83,7 +83,7 @@ def _tracked(config: Config, history: GitHistory, worktree: Worktree | None) -> 
     ignored = [path for path in new if history.ignores(path)]
     if ignored:
         message = f"git ignores {counted(len(ignored), 'prompt file')}"
-        fix = f"git check-ignore -v {shlex.quote(ignored[0])}  # prints the line to change"
+        fix = f"git check-ignore -v {shlex.quote(ignored[0])}"
         yield warning("git-tracked", message, fix, ignored)
     elif new and len(new) == len(paths):
         fix = f"git add {shlex.quote(config.prompts)} && git commit"
@@ -103,6 +103,7 @@ def _tracked(config: Config, history: GitHistory, worktree: Worktree | None) -> 
 
 
 def _label(config: Config, history: GitHistory, variables: Mapping[str, str]) -> Iterator[Finding]:
+    # In a workflow there may be no branch checked out, but GitHub passes its name.
     in_workflow = variables.get("GITHUB_REF_NAME") if variables.get("GITHUB_ACTIONS") else None
     branch = in_workflow or history.branch or ""
     if not config.labels:
@@ -176,9 +177,9 @@ def _private(config: Config) -> Iterator[Finding]:
 
 def _writable(root: Path, directory: Path) -> Finding:
     place = directory if directory.exists() else root
+    # Creating a file in a directory takes both permissions.
     if not os.access(place, os.W_OK | os.X_OK):
-        fix = f"ls -ld {shlex.quote(str(place))}  # gives you no right to write"
-        return error("disk", f"{place} is not writable", fix)
+        return error("disk", f"you may not write to {place}", f"ls -ld {shlex.quote(str(place))}")
     free = shutil.disk_usage(place).free
     if free < _LITTLE_SPACE:
         return warning(
@@ -190,8 +191,9 @@ def _writable(root: Path, directory: Path) -> Finding:
 def _cache(directory: Path) -> Finding:
     damaged = [name for name in _KEPT if (directory / name).exists() and read_json(directory / name) is None]
     if damaged:
-        fix = f"rm {shlex.join(str(directory / name) for name in damaged)}  # promptsync rebuilds them"
-        return warning("cache", f"{', '.join(damaged)} in {DIRECTORY}/ is damaged and ignored", fix)
+        names = ", ".join(damaged)
+        message = f"{names} in {DIRECTORY}/ is damaged and ignored; promptsync rebuilds it once it is deleted"
+        return warning("cache", message, f"rm {shlex.join(str(directory / name) for name in damaged)}")
     sizes = [path.stat().st_size for path in directory.glob("cache/**/*") if path.is_file()]
     if not sizes:
         return ok("cache", "the cache is empty")

@@ -11,7 +11,7 @@ from promptsync.errors import PromptsyncError
 
 
 class FindingStatus(StrEnum):
-    """OK, in need of attention, or in the way of all work."""
+    """Fine, worth attention, or serious enough to stop all work."""
 
     OK = "ok"
     WARNING = "warning"

@@ -30,7 +30,7 @@ from promptsync.setup.doctor.finding import (
 )
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.probe import Probe, Speech
+    from promptsync.registry.promptlayer.probe import Capabilities, Probe
     from promptsync.registry.protocol import Registry
 
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
@@ -46,7 +46,7 @@ _VENDOR = "promptlayer.com"
 _PREFIX = "pl_"
 
 _SLOW = 3.0
-"""Seconds from which an answer counts as slow."""
+"""Seconds from which a response counts as slow."""
 
 _SKEWED = 120.0
 """Seconds between two clocks from which certificates and dates may be misjudged."""
@@ -95,8 +95,10 @@ def _key(key: str | None, where: Address) -> Finding:
     except MissingKey as problem:
         return failed("key", problem)
     if where.host.endswith(_VENDOR) and not sent.startswith(_PREFIX):
-        fix = f"export {_KEY_NAME}={_PREFIX}…  # the workspace's key, from the settings in PromptLayer"
-        return warning("key", f"{_KEY_NAME} is set, but keys of PromptLayer begin with {_PREFIX}", fix)
+        message = (
+            f"{_KEY_NAME} is set, but PromptLayer's keys begin with {_PREFIX}; see the workspace's settings"
+        )
+        return warning("key", message, f"export {_KEY_NAME}={_PREFIX}…")
     return ok("key", f"{_KEY_NAME} is set")
 
 
@@ -104,8 +106,10 @@ def _proxy(variables: Mapping[str, str], where: Address) -> Iterator[Finding]:
     name = next((one for one in PROXIES if variables.get(one)), None)
     if name is None:
         return
+    # The URL of a proxy may contain a password.
     proxy = re.sub(r"//[^/@]*@", "//…@", variables[name])
     listed = (variables.get("NO_PROXY") or variables.get("no_proxy") or "").lower().split(",")
+    # NO_PROXY has the ends of host names, with or without a dot in front.
     excluded = [part.strip().lstrip(".") for part in listed]
     if "*" in excluded or any(f".{where.host}".endswith(f".{one}") for one in excluded if one):
         yield ok("proxy", f"{name} is {proxy}, but NO_PROXY excludes {where.host}")
@@ -135,7 +139,7 @@ def _requests(project: Project, worktree: Worktree | None) -> Iterator[Finding]:
         return
     try:
         with _opened(project) as probe:
-            yield from _answers(probe, project, worktree)
+            yield from _examine(probe, project, worktree)
     except PromptsyncError as problem:
         is_refused = problem.code in ("unauthorized", "forbidden")
         yield failed("key-accepted" if is_refused else "registry", problem)
@@ -154,6 +158,7 @@ def _opened(project: Project) -> Iterator[Probe]:
 
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "registry.db"
+        # Recent changes may still be in the write-ahead log beside the database.
         for end in ("", "-wal"):
             source = Path(f"{project.database}{end}")
             if source.is_file():
@@ -164,16 +169,16 @@ def _opened(project: Project) -> Iterator[Probe]:
             yield probe
 
 
-def _answers(probe: Probe, project: Project, worktree: Worktree | None) -> Iterator[Finding]:
+def _examine(probe: Probe, project: Project, worktree: Worktree | None) -> Iterator[Finding]:
     prompts = probe.registry.prompts.list()
     seconds = probe.seconds or 0.0
     yield from _clock(probe.skew)
     if project.api_key and not project.url.startswith(LOCAL):
         yield ok("key-accepted", "the registry accepts the key")
-    speech = probe.speech(prompts)
+    capabilities = probe.capabilities(prompts)
     yield _reached(probe, prompts, seconds)
-    yield _dialect(speech)
-    yield from _labels(speech)
+    yield _dialect(capabilities)
+    yield from _labels(capabilities)
     if worktree is not None:
         yield from _checks(probe.registry, project, worktree)
 
@@ -181,7 +186,7 @@ def _answers(probe: Probe, project: Project, worktree: Worktree | None) -> Itera
 def _reached(probe: Probe, prompts: Sequence[Listed], seconds: float) -> Finding:
     seen = probe.registry.workspace_seen
     workspace = f", workspace {seen}" if seen is not None else ""
-    message = f"it answered in {seconds:.2f} s and has {counted(len(prompts), 'prompt')}{workspace}"
+    message = f"it responded in {seconds:.2f} s and has {counted(len(prompts), 'prompt')}{workspace}"
     if seconds > _SLOW:
         fix = "check the network, and the proxy if there is one"
         return warning("registry", f"{message}; that is slow", fix)
@@ -199,11 +204,11 @@ def _clock(skew: float | None) -> Iterator[Finding]:
         yield ok("clock", "the clock of this machine agrees with the registry's")
 
 
-def _dialect(speech: Speech) -> Finding:
-    if speech.raw is None:
+def _dialect(capabilities: Capabilities) -> Finding:
+    if capabilities.raw is None:
         return ok("dialect", "unknown until it has a prompt")
-    if speech.raw:
-        lists = "with" if speech.lists_all_labels else "without"
+    if capabilities.raw:
+        lists = "with" if capabilities.lists_all_labels else "without"
         return ok("dialect", f"the current PromptLayer API, {lists} a list of all labels")
     return warning(
         "dialect",
@@ -212,14 +217,14 @@ def _dialect(speech: Speech) -> Finding:
     )
 
 
-def _labels(speech: Speech) -> Iterator[Finding]:
-    if speech.raw is None and not speech.labels:
+def _labels(capabilities: Capabilities) -> Iterator[Finding]:
+    if capabilities.raw is None and not capabilities.labels:
         return
-    if speech.labels is None:
-        fix = "promptsync push --label LABEL  # sets labels while publishing"
-        yield warning("label-access", "its labels cannot be read, so they cannot be moved one by one", fix)
+    if capabilities.labels is None:
+        message = "its labels cannot be read, so they can be set only while publishing"
+        yield warning("label-access", message, "promptsync push --label LABEL")
         return
-    known = ", ".join(speech.labels) or "none yet"
+    known = ", ".join(capabilities.labels) or "none yet"
     yield ok("label-access", f"its labels can be read: {known}; whether the key may move them is unknown")
 
 
