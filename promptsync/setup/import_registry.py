@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
-from itertools import takewhile
+from itertools import chain, count, takewhile
 from pathlib import Path
 
 from promptsync.compare.gather import gather
@@ -101,7 +101,8 @@ def check_remote(project: Project) -> None:
     path, remotes = project.config.path, project.config.remotes
     if project.remote in remotes:
         return
-    name = next(one for one in ("production", "registry", "imported") if one not in remotes)
+    known = chain(("production", "registry"), map("registry{}".format, count(2)))
+    name = next(one for one in known if one not in remotes)
     line = f"{name}: {{url: {json.dumps(project.url, ensure_ascii=False)}}}"
     if re.search(r"(?m)^remotes:", path.read_text("utf-8")):
         hint = f"add below remotes: in {path.name}: {line}"
