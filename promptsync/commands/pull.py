@@ -20,7 +20,7 @@ from promptsync.errors import RemoteError, UsageError
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.materialise import export, plan_materialise
 from promptsync.pull.merge import MergeConflict
-from promptsync.pull.plan import PullPlan, Taken, plan_pull, read_taken
+from promptsync.pull.plan import PulledVersions, PullPlan, plan_pull, read_pulled
 from promptsync.pull.write import PullOptions
 from promptsync.show import diff
 from promptsync.show import pull as show_pull
@@ -188,10 +188,10 @@ def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:
         raise diff.explained(project, conflict) from None
 
 
-def _taken(project: Project, plan: PullPlan) -> Mapping[str, Taken]:
+def _taken(project: Project, plan: PullPlan) -> Mapping[str, PulledVersions]:
     """Read what the versions say of themselves; what was done can be shown without it."""
     try:
-        return read_taken(project, plan)
+        return read_pulled(project, plan)
     except RemoteError:
         return {}
 

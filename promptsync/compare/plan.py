@@ -31,6 +31,6 @@ class Plan(Protocol):
 
 
 def fingerprint(facts: object) -> str:
-    """Return a short word for facts that JSON can hold; what it cannot counts by its text."""
+    """Return a short word for ``facts``; values that JSON cannot represent are converted with ``str``."""
     text = json.dumps(facts, sort_keys=True, ensure_ascii=True, default=str)
     return sha256(text.encode()).hexdigest()[:16]

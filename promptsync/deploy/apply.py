@@ -22,28 +22,28 @@ from promptsync.push.apply import apply_push
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Requirements:
     """What a release must pass."""
 
     standard: Standard
     patience: Patience = field(default_factory=Patience)
 
 
-def apply_deploy(project: Project, plan: DeployPlan, gate: Gate) -> DeployReceipt:
+def apply_deploy(project: Project, plan: DeployPlan, requirements: Requirements) -> DeployReceipt:
     """Carry out ``plan`` and return what was done; the receipt is complete even after Ctrl-C.
 
     Raises what ``push`` raises while nothing is written. The caller holds the lock of the working copy.
     """
-    return _Deploy(project, plan, gate).run()
+    return _Deploy(project, plan, requirements).run()
 
 
 class _Deploy:
     """Each step returns whether the next one may start. ``_settle`` runs last, however the others end."""
 
-    def __init__(self, project: Project, plan: DeployPlan, gate: Gate) -> None:
+    def __init__(self, project: Project, plan: DeployPlan, requirements: Requirements) -> None:
         self._project = project
         self._plan = plan
-        self._gate = gate
+        self._requirements = requirements
         self._moves = Moves(project, plan.label, plan.survey.releases)
         self._live = LiveSnippets(project, plan.live)
         self._forgotten: list[LabelChange] = []
@@ -135,8 +135,8 @@ class _Deploy:
             self._project.registry,
             self._plan.found,
             versions={**dependants, **self._moves.versions},
-            standard=self._gate.standard,
-            patience=self._gate.patience,
+            standard=self._requirements.standard,
+            patience=self._requirements.patience,
             progress=self._project.progress,
         )
         self.receipt.results, self.receipt.interrupted = results, results.interrupted

@@ -87,14 +87,14 @@ class Member:
     again: bool = False
 
     @property
-    def was_taken_back(self) -> bool:
+    def was_rolled_back(self) -> bool:
         """Whether the release was rolled back: ``LABEL.previous`` is not below the label."""
         return None not in (self.previous, self.released) and (self.previous or 0) >= (self.released or 0)
 
     @property
     def forgets(self) -> bool:
         """Whether an earlier rollback no longer counts: this is a new text, or ``again`` is set."""
-        return (self.publishes or self.again) and self.was_taken_back
+        return (self.publishes or self.again) and self.was_rolled_back
 
     @property
     def is_moved(self) -> bool:

@@ -12,7 +12,7 @@ from promptsync.checks.catalogue import list_agents, list_evaluations
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import labels_of_prompt
 from promptsync.compare.project import Project
-from promptsync.deploy.apply import Gate, apply_deploy
+from promptsync.deploy.apply import Requirements, apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
@@ -63,7 +63,9 @@ class _Copy(Project):
         return Record(self.private)
 
 
-def rehearse(project: Project, options: DeployOptions, wanted: Selection, gate: Gate) -> Rehearsal:
+def rehearse(
+    project: Project, options: DeployOptions, wanted: Selection, requirements: Requirements
+) -> Rehearsal:
     """Deploy to an empty temporary registry, and return what the deploy did.
 
     All files are published there and checked by the ``wanted`` checks, those of the deploy itself. The
@@ -94,7 +96,7 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, gate: 
             plan = plan_deploy(copy, everything, find=lambda registry, selection: Found())
             selection, without = _declared(copy, wanted)
             plan = replace(plan, selection=selection, found=find_checks(copy.registry, selection))
-            return Rehearsal(apply_deploy(copy, plan, gate), url, without)
+            return Rehearsal(apply_deploy(copy, plan, requirements), url, without)
 
 
 def _seed(project: Project, copy: Project) -> None:

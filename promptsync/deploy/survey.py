@@ -206,7 +206,7 @@ class _Survey:
         released = []
         for found in self.releases:
             member = replace(found, previous=kept.get(found.name), again=found.name in self._again)
-            version = self._released_before(member) if member.was_taken_back else None
+            version = self._released_before(member) if member.was_rolled_back else None
             if version is None or member.again:
                 released.append(member)
             else:

@@ -20,7 +20,7 @@ from promptsync.history.passed_over import PassedOver, listed_as_passed_over
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.pull.merge import Unmerged, parted
-from promptsync.pull.write import PullOptions, Write, is_only_here, kept, read_tracked, rewritten
+from promptsync.pull.write import PullOptions, Write, is_only_in_file, kept, read_tracked, rewritten
 
 if TYPE_CHECKING:
     from promptsync.prompt.merge_fields import FieldConflict
@@ -182,7 +182,7 @@ def _write(project: Project, item: Item, one: _Merged, write: Write | None) -> W
     includes = one.found.includes
     if write is None and digest(one.prompt) == item.digest:
         return kept(project, item, includes)
-    keep = is_only_here(item) if write is None else write.backup
+    keep = is_only_in_file(item) if write is None else write.backup
     return rewritten(project, item, read_tracked(project, item), one.prompt, backup=keep, heads=includes)
 
 

@@ -25,7 +25,7 @@ from promptsync.pull.write import (
     Delete,
     PullOptions,
     Write,
-    is_only_here,
+    is_only_in_file,
     kept,
     last_files,
     read_all,
@@ -185,7 +185,7 @@ def _writes(
     for item in merging:
         if item.name in merged.prompts:
             found, prompt = remote[item.name], merged.prompts[item.name]
-            write = rewritten(project, item, found, prompt, backup=is_only_here(item))
+            write = rewritten(project, item, found, prompt, backup=is_only_in_file(item))
             writes[item.name] = replace(write, merged=item.name not in marked)
     return writes, merged.marked, merged.left
 
@@ -235,14 +235,14 @@ _MOST = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class PulledVersions:
     """The versions that come into one file, oldest first, and how many ``older`` ones came with them."""
 
     versions: tuple[RemoteVersion, ...]
     older: int = 0
 
 
-def read_taken(project: Project, plan: PullPlan) -> dict[str, Taken]:
+def read_pulled(project: Project, plan: PullPlan) -> dict[str, PulledVersions]:
     """Return the versions that each write of a plan brings in, the newest of many, by name.
 
     Most were read already, to find out who changed what. Versions that no longer exist are left out.
@@ -260,7 +260,7 @@ def read_taken(project: Project, plan: PullPlan) -> dict[str, Taken]:
 
     read_all = dict(zip(wanted, mapped(read, wanted), strict=True))
     return {
-        name: Taken(
+        name: PulledVersions(
             tuple(one for number in found[-_MOST:] if (one := read_all[name, number]) is not None),
             max(len(found) - _MOST, 0),
         )

@@ -131,12 +131,12 @@ def render(
     The old text is backed up if neither a commit nor a version that was read has it. ``heads`` are the
     versions that the file includes afterwards, by default those of a pull.
     """
-    file, backup = item.file, keep or is_only_here(item)
+    file, backup = item.file, keep or is_only_in_file(item)
     prompt = comparable(file.prompt, found.prompt) if file is not None else found.prompt
     return _write(project, item, file, found, prompt, new_path=new_path, heads=heads, backup=backup)
 
 
-def is_only_here(item: Item) -> bool:
+def is_only_in_file(item: Item) -> bool:
     """Whether neither a commit nor a version that was read has the text of a file."""
     if item.file is None or not item.origin.dirty or item.state is State.IN_SYNC:
         return False

@@ -22,7 +22,7 @@ from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.prompt.prompt import RemoteVersion
-    from promptsync.pull.plan import Blocked, Taken
+    from promptsync.pull.plan import Blocked, PulledVersions
 
 _SKIPPED = {
     State.AHEAD: "changed in your files; promptsync push publishes it",
@@ -33,11 +33,11 @@ _SKIPPED = {
 _MOST_LINES = 100
 _KEPT = "archived in the registry; its file is kept because no commit has this text"
 
-TakenVersions = Callable[[], "Mapping[str, Taken]"]
+ReadPulled = Callable[[], "Mapping[str, PulledVersions]"]
 """Reads what the versions that a pull writes say of themselves."""
 
 
-def show_plan(plan: PullPlan, taken: TakenVersions) -> Outcome:
+def show_plan(plan: PullPlan, taken: ReadPulled) -> Outcome:
     """Return what a pull will write."""
     done = PullReceipt(plan, list(plan.writes), list(plan.deletes))
     return _outcome(done, _lines(done), taken, dry_run=True)
@@ -49,9 +49,7 @@ def headline(plan: PullPlan) -> str:
     return tally("file", counts) or "nothing to pull"
 
 
-def show_receipt(
-    plan: PullPlan, receipt: PullReceipt | None, was_shown: bool, taken: TakenVersions
-) -> Outcome:
+def show_receipt(plan: PullPlan, receipt: PullReceipt | None, was_shown: bool, taken: ReadPulled) -> Outcome:
     """Return what a pull did; after ``was_shown`` without the rows that went as planned."""
     done = receipt if receipt is not None else PullReceipt(plan)
     lines = _lines(done, was_shown=was_shown)
@@ -83,7 +81,7 @@ def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome
     )
 
 
-def _outcome(done: PullReceipt, lines: Sequence[str], taken: TakenVersions, *, dry_run: bool) -> Outcome:
+def _outcome(done: PullReceipt, lines: Sequence[str], taken: ReadPulled, *, dry_run: bool) -> Outcome:
     error, unmerged = done.error, done.plan.unmerged
     if error is not None and unmerged and not isinstance(error, MergeConflict):
         error = error.replaced(details=[line for one in unmerged for line in diff.unmerged(one)])
@@ -197,7 +195,7 @@ _ARCHIVED = (
 )
 
 
-def pull_markdown(receipt: PullReceipt, taken: Mapping[str, Taken]) -> list[str]:
+def pull_markdown(receipt: PullReceipt, taken: Mapping[str, PulledVersions]) -> list[str]:
     """Return what comes from the registry: the prompts, their versions and differences, what was skipped."""
     from promptsync.show.markdown import Page
 
@@ -248,7 +246,7 @@ def _blocked_lines(one: Blocked, unmerged: Unmerged | None) -> Iterator[str]:
         yield from (f"  {line}" for line in diff.unmerged(unmerged)[1:])
 
 
-def _details(plan: PullPlan, write: Write, taken: Taken | None) -> Iterator[str]:
+def _details(plan: PullPlan, write: Write, taken: PulledVersions | None) -> Iterator[str]:
     """Yield when each version was made, its message, and what differs; the registry does not say by whom."""
     from promptsync.compare.difference import step
     from promptsync.show.diff_markdown import step_lines
