@@ -189,7 +189,7 @@ def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:
 
 
 def _taken(project: Project, plan: PullPlan) -> Mapping[str, PulledVersions]:
-    """Read what the versions say of themselves; what was done can be shown without it."""
+    """Read the versions that a pull brings in; if that fails, the pull is shown without them."""
     try:
         return read_pulled(project, plan)
     except RemoteError:

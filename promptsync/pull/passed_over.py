@@ -1,4 +1,4 @@
-"""Adds versions that were passed over to what a pull writes. Writes nothing.
+"""Adds versions that were passed over to the writes of a pull. Writes nothing itself.
 
 A version is passed over while neither the newest one nor the files include it.
 """
@@ -40,12 +40,12 @@ def listed(numbers: Iterable[int]) -> str:
 class Brought:
     """What becomes of passed-over versions: ``found`` are those that the writes bring in or exclude for good.
 
-    ``marked`` get conflict markers, ``left`` do not merge.
+    ``marked`` get conflict markers, ``skipped`` do not merge.
     """
 
     found: Found = field(default_factory=dict)
     marked: tuple[Unmerged, ...] = ()
-    left: tuple[Unmerged, ...] = ()
+    skipped: tuple[Unmerged, ...] = ()
 
 
 def bring_passed_over(
@@ -79,15 +79,16 @@ def bring_passed_over(
         for name, one in merged.items()
         if one.conflicts
     ]
-    markers, left = parted(unmerged, markers=options.markers, partial=options.partial)
-    for gone in left:
+    markers, skipped = parted(unmerged, markers=options.markers, partial=options.partial)
+    for gone in skipped:
         writes.pop(gone.name, None)
         del merged[gone.name]
+    # A text with conflict markers does not count as merged until somebody has edited it.
     conflicts = {one.name for one in markers} | {*marked}
     for name, one in merged.items():
         write = _write(project, by_name[name], one, writes.get(name))
         writes[name] = replace(write, merged=options.passed_over and name not in conflicts)
-    return Brought({name: one.found.read for name, one in merged.items()}, markers, left)
+    return Brought({name: one.found.read for name, one in merged.items()}, markers, skipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +178,13 @@ def _history(project: Project, item: Item) -> History:
 
 
 def _write(project: Project, item: Item, one: _Merged, write: Write | None) -> Write:
-    """Return the write of a text with passed-over versions; a text that only the file has is backed up."""
+    """Return the write of a text with passed-over versions.
+
+    The old text is backed up if only the file has it.
+    """
     item = replace(item, history=one.found.history)
     includes = one.found.includes
+    # Nothing changes in the text, and only ``synced:`` must say that the versions are included.
     if write is None and digest(one.prompt) == item.digest:
         return kept(project, item, includes)
     keep = is_only_in_file(item) if write is None else write.backup
