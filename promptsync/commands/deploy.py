@@ -93,7 +93,7 @@ def command(
             show_plan=lambda made: deploying.show_plan(made, rehearse=dry_run),
             show_receipt=show_deploy.show_receipt,
             headline=lambda made: show_deploy.headline(made, project.title),
-            asks=lambda made: not made.is_empty,
+            needs_confirmation=lambda made: not made.is_empty,
             unchanged="nothing was released",
             dry_run=dry_run,
             yes=yes,
@@ -131,7 +131,7 @@ class _Deploying:
     def show_plan(self, plan: DeployPlan, *, rehearse: bool) -> Outcome:
         """Return the plan, and with ``rehearse`` how its rehearsal went."""
         wanted = rehearse and self._rehearse and not plan.is_empty and plan.refusal is None
-        # what this change does not touch is for those to fix who left it pending
+        # A rehearsal that fails must not block a change that does not touch the pending prompts.
         is_idle = wanted and plan.is_pending
         rehearsal = self._rehearsed(plan) if wanted and not is_idle else None
         return show_deploy.show_plan(
@@ -180,6 +180,7 @@ class _Deploying:
 
 def _options(session: Session, project: Project, label: str, given: dict[str, Any]) -> DeployOptions:
     since = resolve_since(session, given["since"], required=False)
+    # Without a state to compare with it is unknown what this push changed, and everything counts.
     touched = None
     if since is not None:
         from promptsync.compare.changes_since import changed_since

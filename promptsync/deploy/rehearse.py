@@ -90,6 +90,7 @@ def rehearse(
         copy.private = directory
         with copy:
             _seed(project, copy)
+            # The temporary registry is empty, so every prompt counts as new and limits make no sense.
             everything = replace(
                 options, touched=None, again=(), require_checks=False, live_snippets=True, max_changes=10**9
             )
@@ -106,6 +107,7 @@ def _seed(project: Project, copy: Project) -> None:
     waiting = {one.name for one in references if one.version is not None or one.name not in files}
     listing = {one.name: one for one in project.registry.prompts.list()} if waiting else {}
     versions: dict[str, list[RemoteVersion]] = {}
+    # Old versions of a snippet may use further snippets, so this follows references until none is new.
     while waiting:
         name = waiting.pop()
         if name in versions or name not in listing:
