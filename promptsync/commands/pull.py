@@ -126,7 +126,7 @@ def command(
                     made, done, shown, lambda: _taken(project, made)
                 ),
                 headline=show_pull.headline,
-                asks=lambda made: bool(made.deletes),
+                needs_confirmation=lambda made: bool(made.deletes),
                 unchanged="nothing was written",
                 dry_run=dry_run,
                 yes=yes,
@@ -152,7 +152,7 @@ def _at_version(
     try:
         chosen = choose(project, session.directory, names, at)
     except NoSuchPrompt:
-        return names, at  # a name that only the files have
+        return names, at  # a name that only the files have, which planning handles
     versions = {one.at for one in chosen}
     if len(versions) > 1:
         raise UsageError("pull writes one version at a time", hint="run it once for each version")
