@@ -88,8 +88,8 @@ class Decider:
         if revisions is None or history is None:
             return
         self.has_git = True
-        # A deleted file may have had any path, so its name is looked for in the whole history. Where all
-        # files exist, their paths are enough, and that is much faster.
+        # A deleted file may have had any path, so its name is searched for in the whole history. Where all
+        # files exist, their paths are enough.
         if any(name not in self._files for name in names):
             self._lineages = revisions.of_names({*names})
             missing = {name for name in names if name not in self._files}

@@ -137,6 +137,7 @@ def export(
     paths: dict[str, str] = {}
     for name in sorted(found):
         paths[name] = path_for(name, list(paths.values()))
+    # Files of a build have no ``synced:``; among the working copy's own they would look like edits.
     own = (project.root / project.config.prompts).resolve()
     targets = [directory, *(directory / path for path in paths.values())]
     if any(target.resolve().is_relative_to(own) for target in targets):

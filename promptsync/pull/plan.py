@@ -169,6 +169,7 @@ def _writes(
     """Return the writes of what is pulled and merged, what gets conflict markers, and what does not merge."""
     pulled = {item.name: item for item in wanted}
     last = last_files(project, wanted)
+    # A restored file goes back to its last path, not to the default one.
     old_paths = {name: file.path for name, file in last.items()}
     paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None], old_paths)
     writes: dict[str, Write] = {}

@@ -94,6 +94,7 @@ def explained(project: Project, conflict: _Blocked) -> _Blocked:
     except RemoteError as error:
         return conflict.replaced(details=[f"the differences cannot be shown: {error.message}"])
     lines = [line for one in found for line in difference(one)]
+    # Both texts must exist for these options to work.
     if any(item.file is not None and item.listed is not None for item in conflict.items):
         lines += _OTHER_WAYS
     return conflict.replaced(details=[click.unstyle(line) for line in lines])
