@@ -25,7 +25,7 @@ _NOT_UNDERSTOOD: Final = frozenset({400, 422})
 
 @dataclass(frozen=True, slots=True)
 class NodeOutput:
-    """The output of one node. ``status`` is the registry's word; ``error`` is empty unless it failed."""
+    """The output of one node. ``status`` is the registry's own; ``error`` is empty unless it failed."""
 
     value: Any
     status: str

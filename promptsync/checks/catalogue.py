@@ -144,6 +144,7 @@ def _pick_one(items: Sequence[ItemT], wanted: str, kind: str, url: str) -> ItemT
 
 def score_of(raw: object) -> float | None:
     """Return the number in a registry's score: bare, or under ``overall_score`` or ``score``."""
+    # The score of a report is a mapping or a bare number, depending on the operation.
     if isinstance(raw, Mapping):
         values = (raw.get(key) for key in ("overall_score", "score"))
         return next((found for value in values if (found := score_of(value)) is not None), None)

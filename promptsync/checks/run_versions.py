@@ -130,6 +130,7 @@ class Binder:
                 return Bond.UNBOUND, f"step {use.step} uses the label {use.label}"
             if use.version not in (None, self.versions[prompt]):
                 return Bond.UNBOUND, f"step {use.step} uses v{use.version}"
+        # Every step that uses the prompt must pin the wanted version; one unpinned step may run another one.
         if own and all(use.version is not None for use in own):
             return _BOUND
         if not own and uses:

@@ -131,6 +131,7 @@ def _wanted(
     missing = tuple(key for key, ones in by_key.items() if not ones)
     if found:
         return found, minimums, missing
+    # No evaluation is named for the prompt, so those whose last run used it are taken.
     lasts = [(one, one.last) for one in known if one.last is not None]
     read = mapped(lambda pair: _read(project.registry, *pair, name, template_id), lasts)
     return [one for (one, _), run in zip(lasts, read, strict=True) if run.version is not None], {}, missing
@@ -179,6 +180,7 @@ def _series(one: Evaluation, min_score: float | None, scored: Iterable[ScoredRun
         (run for run in scored if run.evaluation_id == one.id),
         key=lambda run: (run.version or 0, run.report_id),
     )
+    # Sorted by version and then by report id, so the last run of a version wins.
     newest = {run.version: run.report_id for run in runs}
     compared: list[ScoredRun] = []
     before: float | None = None

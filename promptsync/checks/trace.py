@@ -67,7 +67,7 @@ def with_trace(
             return f"label {use.label}"
         if use is not None and use.version is not None:
             return use.version
-        # An unpinned prompt runs at its latest version, as long as nobody publishes in the meantime.
+        # An unpinned prompt runs at its latest version, unless one is published in the meantime.
         return next((one.version for one in registry.prompts.list(name=name) if one.name == name), None)
 
     versions = zip(names, mapped(version, names), strict=True)

@@ -89,7 +89,7 @@ class DeployPlan:
 
     @property
     def fingerprint(self) -> str:
-        """A short word for exactly this plan: what is published, the checks, and every label move."""
+        """A short hash of exactly this plan: what is published, the checks, and every label move."""
         moves = [
             [member.name, member.released, None if member.publishes else member.version]
             for member in self.survey.releases

@@ -26,7 +26,7 @@ _HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class LiveTime:
-    """How long a snippet was live before it was checked, in seconds, and what became of it.
+    """How long a snippet was live before it was checked, in seconds, and whether it still is.
 
     ``taken_back`` says that the text before it is live again. ``note`` says why it is not although it should.
     """

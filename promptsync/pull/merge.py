@@ -109,6 +109,7 @@ def merge_all(
         if merges[item.name].conflicts
     ]
     marked, skipped = parted(unmerged, markers=markers, partial=partial)
+    # A prompt with markers stays in ``prompts``: its merged text has the markers in it.
     names = {one.name for one in skipped}
     prompts = {name: one.prompt for name, one in merges.items() if name not in names}
     return Merged(prompts, marked, skipped)

@@ -38,7 +38,7 @@ def listed(numbers: Iterable[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What becomes of passed-over versions: ``found`` are those that the writes bring in or exclude for good.
+    """What a pull does with passed-over versions. ``found`` are those that it includes or excludes for good.
 
     ``marked`` get conflict markers, ``skipped`` do not merge.
     """
@@ -122,6 +122,7 @@ def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, Passe
     }
     histories = Histories(project, wanted)
     found = histories.passed_over(list(wanted))
+    # In a shallow clone the file may include a version through a commit that is not there.
     if found and project.history is not None and project.history.shallow:
         raise too_shallow(f"which versions of {next(iter(found))!r} its file includes")
     return {
@@ -140,8 +141,9 @@ def passed_over_by_latest(project: Project, items: Iterable[Item]) -> dict[str, 
         listed = item.listed
         if item.file is None or listed is None or not listed.message:
             continue
+        # A mark without ``^`` names only the version before as a parent, so nothing was passed over.
         if listed.message.endswith(f" v{listed.version})"):
-            continue  # made from the version before it
+            continue
         numbers = _passed_over_by(project, listed)
         if numbers:
             found[item.name] = numbers

@@ -193,6 +193,7 @@ def _write(
         # Without a history there is only this version, so it is all that the text includes.
         known = make_key(identity(workspace_id, found.template_id), found.version, remote_digest)
         local = with_keys(file.local if file is not None else Local(), project, keys or (known,))
+    # Where the file includes the tracked version, nothing new comes in with it.
     if decision is None or decision.is_included:
         since = item.version if item.file is not None else None
     else:

@@ -115,7 +115,7 @@ class PushPlan:
 
     @property
     def fingerprint(self) -> str:
-        """A short word for exactly this plan, the same on every machine.
+        """A short hash of exactly this plan, the same on every machine.
 
         It covers the workspace, names, latest versions, digests and tags of both sides, labels and options;
         not messages, commits or order, so that a reviewed plan survives a squash.

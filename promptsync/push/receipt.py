@@ -174,7 +174,7 @@ class PushReceipt:
         snapshot: Snapshot,
         same: Mapping[str, frozenset[int]],
     ) -> None:
-        """Add what became of everything that was to be published.
+        """Add the result of everything that was to be published.
 
         ``same`` are the versions, by prompt, that others published meanwhile with the very same text.
         """

@@ -166,6 +166,7 @@ def _excerpts(values: Sequence[Any]) -> list[str]:
     texts = [json.dumps(one, ensure_ascii=False, default=str) for one in values if one not in (None, "")]
     start = 0
     if max(map(len, texts), default=0) > _EXCERPT:
+        # Start shortly before the first sign that differs, so that the difference is visible in a short line.
         same = (index for index, signs in enumerate(zip(*texts, strict=False)) if len(set(signs)) > 1)
         start = max(next(same, 0) - _BEFORE, 0)
     end = start + _EXCERPT

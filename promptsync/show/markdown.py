@@ -87,6 +87,7 @@ class Page:
         head, tail = [f"<details><summary>{title}</summary>", ""], ["</details>", ""]
         lines = [*head, *_fenced(content, "diff"), *tail]
         if _size(lines) > self.room:
+            # A long difference gets an equal share, so that it does not push out those after it.
             room = max(self.room // rest, min(self.room, _WORTH_CUTTING))
             if room < _WORTH_CUTTING:
                 return False

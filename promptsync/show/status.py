@@ -161,6 +161,7 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
         states.setdefault("promptsync pull", []).append(f"{State.DELETED_LOCALLY}, to restore the files")
     if snapshot.label is not None and not snapshot.listing:
         states = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}
+    # Under a label a push must also move that label, or the prompt stays ahead of it.
     elif snapshot.label is not None and (counts[State.NEW] or counts[State.AHEAD]):
         moved = states.pop(_ADVICE[State.NEW])
         states[f"promptsync push --label {output.name(snapshot.label)}"] = moved

@@ -141,6 +141,7 @@ def clusters(plain: str) -> Iterator[tuple[str, int]]:
     cluster, columns = "", 0
     for character in plain:
         is_skin_tone = "\U0001f3fb" <= character <= "\U0001f3ff"
+        # Accents, joiners and skin tones belong to the sign before them and take no column of their own.
         if cluster and (_columns(character) == 0 or is_skin_tone or cluster.endswith(_JOINER)):
             cluster += character
             columns = max(columns, 2) if character in (_JOINER, _EMOJI) else columns

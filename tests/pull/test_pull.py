@@ -267,7 +267,7 @@ def test_a_version_is_not_put_over_text_that_is_nowhere_else(three: World) -> No
     before = three.files()
     done = three.run("pull", "b", "--version", "1")
     assert done.code == 3
-    assert "--theirs b" in done.err
+    assert "hint: promptsync pull b --version 1 --theirs\n" in done.err
     assert three.files() == before
     done = three.ok("pull", "b", "--version", "1", "--theirs")
     assert "is backed up in" in done.out
