@@ -73,7 +73,7 @@ def text_of(file: PromptFile) -> FileText:
     return FileText(file.prompt.name, digest(file.prompt), tag_set(file.prompt))
 
 
-def hidden_away(path: str, why: str) -> Refused:
+def hidden_by_sparse_checkout(path: str, why: str) -> Refused:
     """Return the error for a file that is needed and that a sparse checkout hides."""
     folder = path.rpartition("/")[0]
     return Refused(
@@ -93,7 +93,7 @@ def _files_now(history: GitHistory, worktree: Worktree) -> dict[str, PromptFile]
     contents = history.blobs(wanted.values())
     for path, blob in wanted.items():
         if blob not in contents:
-            raise hidden_away(path, "this clone does not have its content")
+            raise hidden_by_sparse_checkout(path, "this clone does not have its content")
         below = path.removeprefix(prefix)
         found[below] = parse(contents[blob], path, name_for(below))
     return found
@@ -184,7 +184,7 @@ def changed_since(project: Project, worktree: Worktree, since: str | None) -> Ch
     others = [one for one in _dependants(texts.files, own) if in_scope(one.name)]
     for one in (*own, *others):
         if one.path is not None and one.path not in worktree.paths:
-            raise hidden_away(one.path, f"{one.name} differs from {wanted}")
+            raise hidden_by_sparse_checkout(one.path, f"{one.name} differs from {wanted}")
     return ChangedPrompts(
         wanted, commit, tuple(sorted((*own, *others), key=lambda one: (one.name, one.kind)))
     )

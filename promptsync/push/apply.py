@@ -23,7 +23,7 @@ from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
 from promptsync.push.labels import check_pointing, labels_in_publish, point
 from promptsync.push.publish import Attempt, Landed, Lost, publish_one
 from promptsync.push.receipt import Moved, PushReceipt, came_first
-from promptsync.push.verify import alike, verify
+from promptsync.push.verify import verify, with_same_text
 from promptsync.registry.errors import Unsupported
 
 
@@ -53,7 +53,7 @@ class _Push:
         self._outcomes: dict[str, Landed | Lost] = {}
         self._archiving: dict[str, RemoteError | None] = {}
         self._inline_labels = False
-        self._alike: dict[str, frozenset[int]] = {}
+        self._same_text: dict[str, frozenset[int]] = {}
         self.receipt = PushReceipt(skipped=list(plan.skipped))
 
     def run(self) -> PushReceipt:
@@ -72,7 +72,9 @@ class _Push:
             self.receipt.interrupted = True
         finally:
             self._stop.set()
-            self.receipt.add_outcomes(self._plan, self._begun, self._outcomes, self._snapshot, self._alike)
+            self.receipt.add_outcomes(
+                self._plan, self._begun, self._outcomes, self._snapshot, self._same_text
+            )
             self.receipt.sort()
             self._remember()
         return self.receipt
@@ -201,8 +203,8 @@ class _Push:
             prompts = {name: self._files[name].prompt for name in self._landed}
             actions = {action.name: action for action in self._plan.publishing}
             meanwhile = {name: came_first(actions[name], landed) for name, landed in self._landed.items()}
-            self._alike = alike(self._project, self._landed, prompts, listing, meanwhile)
-            verify(self._project, self._landed, prompts, listing, self.receipt, self._alike)
+            self._same_text = with_same_text(self._project, self._landed, prompts, listing, meanwhile)
+            verify(self._project, self._landed, prompts, listing, self.receipt, self._same_text)
 
     def _move_labels(self) -> None:
         for label in sorted({label for action in self._plan.actions for label in action.labels}):
@@ -239,7 +241,7 @@ class _Push:
             return "the registry returned it differently from what was sent"
         if action.name in self.receipt.unverified:
             return "the version could not be read back"
-        others = came_first(action, landed) - self._alike.get(action.name, frozenset())
+        others = came_first(action, landed) - self._same_text.get(action.name, frozenset())
         if action.name in self.receipt.raced or others:
             return "somebody else published at the same time"
         return ""

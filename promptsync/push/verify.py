@@ -50,7 +50,7 @@ def verify(
     for_each(one, doubtful)
 
 
-def alike(
+def with_same_text(
     project: Project,
     landed: Mapping[str, Landed],
     prompts: Mapping[str, Prompt],

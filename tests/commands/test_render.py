@@ -102,7 +102,7 @@ def test_examples_are_offered_where_values_are_missing(tmp_path, capsys: pytest.
     assert shown(root, capsys, "one", "--example", "1") == ("Hello Ana.\n", "")
 
 
-def test_a_value_that_nobody_asks_for_is_told_with_what_may_have_been_meant(
+def test_a_value_that_nobody_asks_for_is_reported_with_what_may_have_been_meant(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tree(tmp_path, one='content: "Hello {name}."\n', values="other: 1\n")

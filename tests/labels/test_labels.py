@@ -353,7 +353,7 @@ def test_a_label_that_cannot_be_read_back_is_in_doubt(tmp_path: Path) -> None:
         assert sound.labels("refund") == {"prod": 3, "prod.previous": 1}
 
 
-def test_a_release_that_cannot_be_taken_back_is_told(tmp_path: Path) -> None:
+def test_a_release_that_cannot_be_taken_back_is_reported(tmp_path: Path) -> None:
     def answers(method: str, path: str) -> tuple[int, Any] | None:
         if method == "DELETE" or (method, path) == ("PATCH", "/prompt-labels/2"):
             return 409, {"message": "protected"}
