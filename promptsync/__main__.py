@@ -6,7 +6,7 @@ import signal
 
 
 def main() -> None:
-    """Run the command line and exit. Ctrl-C while it is still being loaded ends it without a word."""
+    """Run the command line and exit. Ctrl-C while modules are loaded ends it without a traceback."""
     handler = signal.getsignal(signal.SIGINT)
     if handler is signal.default_int_handler:  # it is ignored in the background
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -58,7 +58,7 @@ GROUPS = {
         "serve": "Run the embedded registry over HTTP.",
     },
 }
-"""Every verb with its line in the help, by purpose. Its module is loaded when it is used."""
+"""Every verb with its line in the help, by purpose. Stands here so that the help loads no verb's module."""
 
 VERBS = {name: line for verbs in GROUPS.values() for name, line in verbs.items()}
 
@@ -76,7 +76,7 @@ class LazyGroup(VerbGroup):
             return None
         module = importlib.import_module(f"promptsync.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
-        if ctx.resilient_parsing:  # a shell completes a word
+        if ctx.resilient_parsing:  # a shell wants to complete a word
             from promptsync.commands.shared.completion import teach
 
             teach(command, cmd_name)
@@ -127,11 +127,11 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], *, timeouts: Timeo
     ``timeouts`` says how long to wait for a registry.
     """
     session = Session(_environment(environ), tuple(arguments), timeouts=timeouts)
-    if instruction := environ.get("_PROMPTSYNC_COMPLETE"):  # a shell completes a word
+    if instruction := environ.get("_PROMPTSYNC_COMPLETE"):  # a shell wants to complete a word
         from promptsync.commands.shared.completion import complete
 
         return complete(group, session, instruction)
-    wants_json = "--json" in arguments
+    wants_json = "--json" in arguments  # needed even if click cannot parse the arguments
     try:
         outcome = group.main(list(arguments), prog_name="promptsync", standalone_mode=False, obj=session)
     except click.exceptions.Exit as stop:
@@ -154,7 +154,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], *, timeouts: Timeo
 
 
 def _show(session: Session, outcome: Outcome) -> int:
-    """Print an outcome and return its exit code, also when the reader closes the pipe early."""
+    """Print an outcome and return its exit code, even if the reader closes the pipe early."""
     try:
         _write_github_files(session, outcome)
         _print(session, outcome)
@@ -218,7 +218,7 @@ def _print_result(session: Session, text: str) -> None:
 
 
 def _disarmed(session: Session, lines: Sequence[str]) -> Sequence[str]:
-    """Return lines of which a GitHub workflow takes none for a command, whatever text they contain."""
+    """Return lines that a GitHub workflow does not execute as commands, whatever text they contain."""
     if not session.environment.variables.get("GITHUB_ACTIONS"):
         return lines
     from promptsync.show.github import disarmed
@@ -267,7 +267,7 @@ def _bug(error: Exception, arguments: Sequence[str]) -> Bug:
         pass
     return Bug(
         f"a bug in promptsync: {type(error).__name__}; report: {where}",
-        hint="promptsync status shows what was done; please send us the report",
+        hint="promptsync status\nplease send us the report",
     )
 
 

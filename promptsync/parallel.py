@@ -126,7 +126,7 @@ def _wait(
 
 @contextmanager
 def _held_back() -> Iterator[list[int]]:
-    """Count Ctrl-C instead of raising it: raised inside a lock, it could leave the lock taken forever."""
+    """Count Ctrl-C instead of raising it: raised inside a lock, it could leave the lock locked forever."""
     pressed: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

@@ -156,7 +156,7 @@ COMPLAINTS: tuple[tuple[int, str, tuple[str, ...]], ...] = (
         "success is reported although every item failed",
         (
             "test_a_key_that_may_only_read_publishes_nothing_and_exits_4",
-            "test_a_publish_is_told_as_it_happened_and_never_made_twice",
+            "test_a_publish_is_reported_as_it_happened_and_never_made_twice",
         ),
     ),
     (
@@ -264,7 +264,7 @@ COMPLAINTS: tuple[tuple[int, str, tuple[str, ...]], ...] = (
         48,
         "it stops half-way and does not say what was done",
         (
-            "test_a_publish_is_told_as_it_happened_and_never_made_twice",
+            "test_a_publish_is_reported_as_it_happened_and_never_made_twice",
             "test_ctrl_c_tells_what_was_done_in_one_document",
             "test_a_disk_that_refuses_leaves_old_files_whole_and_tells_what_was_written",
         ),
@@ -273,7 +273,7 @@ COMPLAINTS: tuple[tuple[int, str, tuple[str, ...]], ...] = (
         49,
         "three of four are made, success is reported, and a second run makes the rest",
         (
-            "test_a_publish_is_told_as_it_happened_and_never_made_twice",
+            "test_a_publish_is_reported_as_it_happened_and_never_made_twice",
             "test_an_unconfirmed_publish_counts_as_published_and_unverified",
         ),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry, StartedAgent
 
 _NODE_FAILED: Final = frozenset({"FAILED", "FAILURE", "ERROR", "CANCELLED", "CANCELED", "TIMEOUT"})
+# A registry may return the outputs at once, in the response to the start, under one of these keys.
 _OUTPUTS: Final = ("outputs", "output", "results", "result", "final_output")
 _NOT_UNDERSTOOD: Final = frozenset({400, 422})
 
 
 @dataclass(frozen=True, slots=True)
 class NodeOutput:
-    """The output of one node. ``status`` is the registry's word; ``error`` is empty unless it failed."""
+    """The output of one node. ``status`` is the registry's own; ``error`` is empty unless it failed."""
 
     value: Any
     status: str
@@ -36,7 +38,7 @@ class NodeOutput:
 
 @dataclass(frozen=True, slots=True)
 class AgentOrder:
-    """What to run: an agent with its variables. At most one of ``label`` and ``version``; else the latest.
+    """What to run: an agent with its variables, at ``label`` or ``version``, by default the latest version.
 
     ``metadata`` is attached to the requests that the run makes, if the registry supports that.
     """
@@ -103,16 +105,17 @@ class AgentBatch(Batch[AgentRun]):
             try:
                 return replace(run, has_metadata=True), start(metadata=order.metadata)
             except Rejected as error:
+                # Only a request that the registry does not understand may be sent again without metadata.
                 if error.status not in _NOT_UNDERSTOOD:
                     raise
         return run, start()
 
     def poll(self, run: AgentRun) -> AgentRun:
         try:
-            # without an execution id this raises Unsupported, which names what the registry lacks
+            # A registry that returned no execution id lacks this operation, and the error says so.
             done, found = self._registry.checks.agent_result(run.execution_id or 0)
         except Unsupported as error:
-            hint = "--no-wait starts an agent without fetching its outputs"
+            hint = f"promptsync agent run {shlex.quote(run.name)} --no-wait"
             unsupported = RemoteError(error.message, hint=hint, code=error.code)
             return replace(run, error=unsupported, status=Status.UNREADABLE)
         except RemoteError as error:
@@ -124,7 +127,7 @@ class AgentBatch(Batch[AgentRun]):
 
 
 def _request_ids(raw: object) -> tuple[int | str, ...]:
-    """Return the ids under which the registry logged the requests of a run, if an answer holds them."""
+    """Return the ids under which the registry logged the requests of a run, if a response has them."""
     if not isinstance(raw, Mapping):
         return ()
     several = raw.get("request_ids")

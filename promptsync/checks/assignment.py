@@ -187,6 +187,7 @@ def find_checks(registry: Registry, selection: Selection) -> Found:
         evaluations = _find_each(selection.evaluations, known, "evaluation", registry.url, problems)
     if selection.agents:
         agents = _find_each(selection.agents, list_agents(registry), "agent", registry.url, problems)
+    # All missing names are reported at once, so that they can be fixed in one go.
     if len(problems) > 1:
         raise type(problems[0])(
             f"{registry.url} does not have {len(problems)} evaluations and agents that your files name",
@@ -224,6 +225,7 @@ def _merged(
 ) -> tuple[tuple[EvaluationCheck, Evaluation], ...]:
     merged: dict[int, tuple[EvaluationCheck, Evaluation]] = {}
     for check, item in found:
+        # One file may name an evaluation and another its id: it still runs only once.
         if item.id in merged:
             before, _ = merged[item.id]
             check = replace(

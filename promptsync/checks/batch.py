@@ -47,7 +47,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run(ABC):
-    """One run of an evaluation or an agent. ``error`` is what the registry failed at."""
+    """One run of an evaluation or an agent. ``error`` is the registry's failure, if any."""
 
     name: str
     status: Status = field(default=Status.NOT_STARTED, kw_only=True)
@@ -73,7 +73,7 @@ def start_failed(run: RunT, error: RemoteError) -> RunT:
 
 
 class Batch(ABC, Generic[RunT]):
-    """Runs of one kind. ``runs`` is their state at every moment, also after Ctrl-C."""
+    """Runs of one kind. ``runs`` is their current state, even after Ctrl-C."""
 
     def __init__(self, runs: Sequence[RunT]) -> None:
         self.runs = list(runs)
@@ -87,7 +87,7 @@ class Batch(ABC, Generic[RunT]):
         """Return the state of a run that was under way."""
 
     def complete(self, run: RunT) -> RunT:
-        """Return an ended run with what can only be fetched then."""
+        """Return an ended run with what the registry has only for ended runs."""
         return run
 
     @abstractmethod
@@ -113,6 +113,7 @@ def run_together(batches: Batches, *, patience: Patience | None, progress: Progr
     try:
         for_each(_updating(lambda batch, index: batch.start(index)), everything)
     except KeyboardInterrupt:
+        # What was started goes on in the registry, so the caller still gets the runs to report them.
         return False
     return patience is None or finish(batches, patience=patience, progress=progress, what=what)
 

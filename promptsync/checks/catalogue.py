@@ -77,7 +77,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One version of a dataset. ``name`` is the name of the group that holds its versions."""
+    """One version of a dataset. ``name`` is the name of the group that its versions belong to."""
 
     id: int
     name: str
@@ -90,6 +90,7 @@ class Dataset:
 def list_evaluations(registry: Registry, *, runs: bool = False, **filters: object) -> list[Evaluation]:
     """Return the evaluations that match the filters; with ``runs``, each with its runs."""
     found = registry.checks.list_evaluations(include_runs=runs, **filters)
+    # A run of a pipeline is a report like the pipeline; only the pipeline itself is a blueprint.
     return [_evaluation(raw) for raw in found if raw.get("is_blueprint") is not False]
 
 
@@ -112,7 +113,7 @@ def list_datasets(registry: Registry, **filters: object) -> list[Dataset]:
 
 
 def pick(items: Sequence[ItemT], wanted: Iterable[str], kind: str, url: str) -> list[ItemT]:
-    """Return the items with those names or ids, each once, in that order; ``kind`` says what they are.
+    """Return the items with those names or ids, each once, in that order; ``kind`` is what errors call them.
 
     A name takes precedence over an equal id. Raises ``NoSuchItem``, and ``UsageError`` for a name that
     several items share.
@@ -143,6 +144,7 @@ def _pick_one(items: Sequence[ItemT], wanted: str, kind: str, url: str) -> ItemT
 
 def score_of(raw: object) -> float | None:
     """Return the number in a registry's score: bare, or under ``overall_score`` or ``score``."""
+    # The score of a report is a mapping or a bare number, depending on the operation.
     if isinstance(raw, Mapping):
         values = (raw.get(key) for key in ("overall_score", "score"))
         return next((found for value in values if (found := score_of(value)) is not None), None)
@@ -183,7 +185,7 @@ def _id(raw: Mapping[str, Any]) -> int:
     found = number(raw, "id")
     if found is None:
         raise RemoteError(
-            f"the registry listed something without an id: {str(dict(raw))[:80]}", code="bad-answer"
+            f"the registry listed an item without an id: {str(dict(raw))[:80]}", code="bad-answer"
         )
     return found
 
@@ -201,7 +203,7 @@ class Use:
 def uses_in(steps: object, type_key: str) -> tuple[Use, ...]:
     """Return the prompts in a list of columns or nodes, whose type is under ``type_key``.
 
-    PromptLayer does not document how a step holds its prompt; steps that we do not understand are skipped.
+    PromptLayer does not document how a step names its prompt; steps that we do not understand are skipped.
     """
     found = []
     for step in steps if isinstance(steps, list) else ():
@@ -220,7 +222,7 @@ def uses_in(steps: object, type_key: str) -> tuple[Use, ...]:
 def uses_of_agent(
     registry: Registry, agent_id: int, *, label: str | None = None, version: int | None = None
 ) -> tuple[Use, ...]:
-    """Return the prompts in the nodes of one version of an agent; none if the registry does not say."""
+    """Return the prompts in the nodes of one version of an agent, none if the registry does not list them."""
     try:
         found = registry.checks.agent(agent_id, label=label, version=version)
     except RemoteError:

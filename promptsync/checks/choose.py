@@ -86,6 +86,7 @@ def _unpublished(changed: ChangedPrompts, versions: Mapping[str, int]) -> dict[s
     for one in changed.prompts:
         if one.name in changed.names and one.name not in versions:
             found[one.name] = "its file is not the registry's latest version"
+        # A dependant renders the registry's text of the snippet, so an old snippet makes its run worthless.
         for snippet in one.through:
             if snippet in changed.names and snippet not in versions:
                 found[one.name] = f"it contains {snippet}, whose file is not the registry's latest version"
@@ -100,13 +101,14 @@ def _published_versions(
     A prompt that is missing was not published yet, or was edited in the registry.
     """
     listed = list_all(project)
-    proof = ListComparison(project, listed, whole=True)
+    comparison = ListComparison(project, listed, whole=True)
     listing = {item.name: item for item in listed}
     pairs = [(files[name], listing[name]) for name in names if name in files and name in listing]
-    equal = {item.name: item.version for file, item in pairs if proof.equal(file, item)}
+    equal = {item.name: item.version for file, item in pairs if comparison.equal(file, item)}
     open_pairs = [pair for pair in pairs if pair[1].name not in equal]
-    answers = mapped(lambda pair: _is_same(project, pair[1], pair[0], proof.digest(pair[0])), open_pairs)
-    fetched = {item.name: item.version for (_, item), same in zip(open_pairs, answers, strict=True) if same}
+    # The list only shows equality, so what seems to differ is read raw.
+    matches = mapped(lambda pair: _is_same(project, pair[1], pair[0], comparison.digest(pair[0])), open_pairs)
+    fetched = {item.name: item.version for (_, item), same in zip(open_pairs, matches, strict=True) if same}
     return equal | fetched
 
 

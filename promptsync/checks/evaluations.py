@@ -16,6 +16,7 @@ from promptsync.registry.promptlayer.parse import number, text
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
+# A state in neither of these sets counts as ended and failed.
 _UNFINISHED: Final = frozenset(
     {"RUNNING", "QUEUED", "PENDING", "CREATED", "STARTED", "PROCESSING", "IN_PROGRESS"}
 )
@@ -43,8 +44,8 @@ class EvaluationRun(Run):
     ``done`` and ``cells`` count cells. ``score`` is 0 to 100; if it is ``None`` because the registry has no
     such operation, ``no_score`` says so. ``version`` is the prompt version that the report names,
     ``prompt_id`` the id of that prompt, and ``uses`` the prompts in its columns. ``missed_cells`` are the
-    checks that returned false, fetched if the score is below the minimum. ``model`` is what answered, if an
-    embedded registry ran it.
+    checks that returned false, fetched if the score is below the minimum. ``model`` is the model that was
+    used, if an embedded registry ran it.
     """
 
     evaluation_id: int | None = None
@@ -111,6 +112,7 @@ def as_reported(run: EvaluationRun, raw: Mapping[str, Any]) -> EvaluationRun:
     stated: Mapping[str, Any] = given if isinstance(given, dict) else {}
     counts = {key: found for key in stated if (found := number(stated, key)) is not None}
     score = score_of(report.get("score"))
+    # The embedded registry names its model in the comment of a report.
     comment = text(report, "comment") or ""
     word = str(raw["status"]).upper()
     ended = Status.COMPLETED if word in _COMPLETED else Status.FAILED
@@ -129,7 +131,7 @@ def as_reported(run: EvaluationRun, raw: Mapping[str, Any]) -> EvaluationRun:
 
 
 def with_score(registry: Registry, run: EvaluationRun) -> EvaluationRun:
-    """Return a run with its score, which is fetched if the report did not hold it."""
+    """Return a run with its score, which is fetched if it is not in the report."""
     if run.score is not None or run.report_id is None:
         return run
     try:
@@ -187,4 +189,4 @@ def _previous_score(registry: Registry, evaluation: Evaluation | None) -> float 
     try:
         return score_of(registry.checks.evaluation_score(last.id))
     except RemoteError:
-        return None  # a run can be judged without it
+        return None  # it is only shown, and decides nothing

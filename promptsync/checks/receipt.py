@@ -1,4 +1,4 @@
-"""The results of checks: each with the reason why it failed, and the error that they amount to together."""
+"""The results of checks: each with the reason why it failed, and the one error of all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from promptsync.checks.batch import Run, Status
 from promptsync.checks.evaluations import EvaluationRun
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, RemoteError
 
-ALLOW_UNSCORED = "--allow-unscored accepts evaluations without a score"
+ALLOW_UNSCORED = "add --allow-unscored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class Standard:
 
     def agent_failure(self, run: AgentRun) -> str:
         """Return why a run of an agent failed; empty if it passed or is under way."""
+        # A failed node says more about the reason than the status of the run.
         if run.error is None and run.status is not Status.TIMED_OUT:
             for name, node in run.outputs.items():
                 if node.failed:
@@ -47,6 +48,7 @@ class Standard:
         return _stopped(run)
 
     def is_above(self, score: float) -> bool:
+        """Whether the minimum is above a score."""
         return self.min_score is not None and score < self.min_score
 
 
@@ -98,7 +100,7 @@ class CheckResult:
 
     @property
     def error(self) -> RemoteError | None:
-        """What the registry failed at, if that is why it did not pass."""
+        """The failure of the registry, if that is why it did not pass."""
         return self.run.error
 
 
@@ -171,7 +173,7 @@ class CheckResults:
     def error(self) -> PromptsyncError | None:
         """The one error of all results, ``None`` if none failed.
 
-        A start with an unknown outcome takes precedence, then what the registry failed at.
+        A start with an unknown outcome takes precedence, then a failure of the registry.
         """
         if self.interrupted:
             return self._interruption
@@ -209,7 +211,7 @@ class CheckResults:
 
 
 def _reasons(failed: Sequence[CheckResult]) -> list[str]:
-    """Return a line for each failure, with what the registry failed at first."""
+    """Return a line for each failure, those of the registry first."""
     lines = [(one, one.error.message if one.error is not None else one.reason) for one in failed]
     lines.sort(key=lambda line: line[0].error is None)
     return [f"{one.run.name}: {reason}" for one, reason in lines]
@@ -230,7 +232,7 @@ def _failure(failed: Sequence[EvaluationResult | AgentResult]) -> AnswerIsNo:
 def _hint(failed: Sequence[EvaluationResult | AgentResult]) -> str:
     if all(one.unbound for one in failed):
         is_unpublished = any(unbound.version is None for one in failed for unbound in one.unbound)
-        accept = "--allow-unbound accepts runs that did not check the version"
+        accept = "add --allow-unbound"
         return f"promptsync push\n{accept}" if is_unpublished else accept
     if all(isinstance(one, EvaluationResult) and one.is_unscored for one in failed):
         return ALLOW_UNSCORED

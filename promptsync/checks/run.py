@@ -1,4 +1,4 @@
-"""Running checks: all evaluations and agents at once, judged, and bound to the versions that they checked."""
+"""Runs evaluations and agents at the same time, and finds out which of them passed on which versions."""
 
 from __future__ import annotations
 
@@ -31,18 +31,19 @@ def run_checks(
     unpublished: Mapping[str, str] | None = None,
     orders: Sequence[AgentOrder] | None = None,
 ) -> CheckResults:
-    """Run checks at the same time, wait until they have ended, and judge them.
+    """Run checks at the same time, wait until they have ended, and return which passed.
 
     Without ``patience`` they are only started. The minimum of ``standard`` and that of a check both apply.
     ``versions`` are the versions to check, by prompt; for prompts without one, any version will do.
     ``unpublished`` are prompts whose files differ from the registry, and why. ``orders`` replace
     the plain runs of the agents in ``found``.
 
-    What the registry fails at is in the result that it concerns. Ctrl-C ends it early, and the results say
-    so; ``RemoteError`` is raised only before anything is started.
+    A failure of the registry is in the result of the check that it belongs to. Ctrl-C ends the wait, and the
+    results say so. ``RemoteError`` is raised only before anything is started.
     """
     checked = {name for check in (*found.evaluations, *found.agents) for name in check[0].prompts}
     wanted = {name: number for name, number in (versions or {}).items() if name in checked}
+    # Before the runs start, so that a version published meanwhile is noticed.
     binder = Binder(registry, wanted, unpublished or {})
     if orders is None:
         orders = [AgentOrder(agent, check.input_variables) for check, agent in found.agents]
@@ -74,7 +75,7 @@ def run_checks(
 
 
 def judge(check: EvaluationCheck, run: EvaluationRun, standard: Standard) -> EvaluationResult:
-    """Return the result of a run that was to reach a standard, and the minimum of its check."""
+    """Return the result of a run, which must reach ``standard`` and the minimum of its check."""
     standard = standard.at_least(check.min_score)
     return EvaluationResult(check, run, standard, reason=standard.evaluation_failure(run))
 
@@ -92,7 +93,7 @@ def show_run(
     before = []
     for one in evaluations:
         if one.id == known.evaluation_id:
-            # newer runs have larger ids
+            # The previous score is that of the run before this one. Newer runs have larger ids.
             older = tuple(run for run in one.runs or () if run.id < (known.report_id or 0))
             before.append(replace(one, runs=older))
     batch = EvaluationBatch(registry, before)
@@ -121,6 +122,7 @@ def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> Evalua
     """
     for one in evaluations:
         run = next((run for run in one.runs or () if str(run.id) == wanted), None)
+        # A name takes precedence over an equal id, as everywhere.
         if run is not None and wanted not in {other.name for other in evaluations}:
             return EvaluationRun(one.name, one.id, run.id)
     is_known = any(wanted in (one.name, str(one.id)) for one in evaluations)

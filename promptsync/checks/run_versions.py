@@ -1,4 +1,4 @@
-"""Which versions a run checked: a run can pass and still have run another text than the one in question."""
+"""Finds out which versions a run checked, because it can pass with another text than the one to release."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _FEW: Final = 5
 
 
 class Bond(Enum):
-    """Whether a run checked a version: ``UNRELATED`` is a run of another prompt.
+    """Whether a run checked a version; ``UNRELATED`` means that it ran another prompt.
 
-    Of several findings about one prompt, the first kind counts.
+    The order matters: of several findings about one prompt, the kind that comes first in this list counts.
     """
 
     BOUND = "bound"
@@ -60,7 +60,7 @@ class Binder:
     def bind(
         self, results: CheckResults, orders: Sequence[AgentOrder], *, allow_unbound: bool
     ) -> CheckResults:
-        """Return results with the versions that they did not check, which they fail for unless allowed.
+        """Return the results with the versions that were not checked: those checks fail, unless allowed.
 
         ``orders`` are those of the agents. A run of another prompt is no failure for a prompt that some
         other run checked.
@@ -118,6 +118,7 @@ class Binder:
             return _BOUND if is_wanted else (Bond.UNBOUND, f"the report names v{run.version}")
         if any(use.prompt == prompt for use in run.uses):
             return self._of_uses(run.uses, prompt)
+        # The run was of another prompt, which may contain this one as a snippet.
         parent = self._name(run.prompt_id)
         return self._as_snippet(prompt, [] if parent is None else [Use("", parent, run.version)])
 
@@ -129,6 +130,7 @@ class Binder:
                 return Bond.UNBOUND, f"step {use.step} uses the label {use.label}"
             if use.version not in (None, self.versions[prompt]):
                 return Bond.UNBOUND, f"step {use.step} uses v{use.version}"
+        # Every step that uses the prompt must pin the wanted version; one unpinned step may run another one.
         if own and all(use.version is not None for use in own):
             return _BOUND
         if not own and uses:
@@ -136,7 +138,7 @@ class Binder:
         return self._was_latest(prompt)
 
     def _was_latest(self, prompt: str) -> Finding:
-        """Without a version in the report, the run used the latest; it must not have changed meanwhile."""
+        """A run that names no version used the latest one, which must be the same before and after it."""
         try:
             after = self._after
         except RemoteError as error:
@@ -175,6 +177,7 @@ class Binder:
         return Bond.UNRELATED, f"{ran}, which does not contain it"
 
     def _render(self, parent: Use) -> Mapping[str, object]:
+        # Several steps may use the same version of a prompt, which is rendered once.
         key = replace(parent, step="")
         if key not in self._rendered:
             self._rendered[key] = self._registry.prompts.render(

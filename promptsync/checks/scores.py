@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -92,8 +93,8 @@ def score_history(project: Project, name: str, *, newest: int = NEWEST) -> Score
         listed = find_prompt(project, name)
     except NoSuchPrompt as error:
         if any(one.name == name for one in list_evaluations(registry)):
-            hint = "that is an evaluation; --history takes the name of a prompt that it checks"
-            raise NoSuchPrompt(error.message, hint=hint) from None
+            hint = f"promptsync eval show {shlex.quote(name)}"
+            raise NoSuchPrompt(f"{error.message}; it is an evaluation", hint=hint) from None
         raise
     evaluations, minimums, missing = _wanted(project, name, listed.template_id)
     past = {one.id: [run for run in one.runs or () if run.status.upper() == _ENDED] for one in evaluations}
@@ -130,6 +131,7 @@ def _wanted(
     missing = tuple(key for key, ones in by_key.items() if not ones)
     if found:
         return found, minimums, missing
+    # No evaluation is named for the prompt, so those whose last run used it are taken.
     lasts = [(one, one.last) for one in known if one.last is not None]
     read = mapped(lambda pair: _read(project.registry, *pair, name, template_id), lasts)
     return [one for (one, _), run in zip(lasts, read, strict=True) if run.version is not None], {}, missing
@@ -162,6 +164,7 @@ def _named_version(run: EvaluationRun, name: str, template_id: int) -> tuple[int
     """Return the version of a prompt that a run names, or why it names none."""
     if run.version is not None and run.prompt_id == template_id:
         return run.version, ""
+    # A pipeline that pins one version of the prompt can only have run that one.
     pinned = {use.version for use in run.uses if use.prompt == name and use.label is None}
     if len(pinned) == 1 and None not in pinned:
         return pinned.pop(), ""
@@ -177,15 +180,16 @@ def _series(one: Evaluation, min_score: float | None, scored: Iterable[ScoredRun
         (run for run in scored if run.evaluation_id == one.id),
         key=lambda run: (run.version or 0, run.report_id),
     )
+    # Sorted by version and then by report id, so the last run of a version wins.
     newest = {run.version: run.report_id for run in runs}
-    judged: list[ScoredRun] = []
+    compared: list[ScoredRun] = []
     before: float | None = None
     for run in runs:
         counts = newest[run.version] == run.report_id
         change = run.score - before if counts and run.score is not None and before is not None else None
-        judged.append(replace(run, counts=counts, change=change))
+        compared.append(replace(run, counts=counts, change=change))
         before = run.score if counts else before
-    return Series(one.name, min_score, tuple(judged))
+    return Series(one.name, min_score, tuple(compared))
 
 
 def _versions(project: Project, listed: Listed, scored: Iterable[ScoredRun]) -> Mapping[int, LoggedVersion]:

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 COMMIT: Final = "git_commit"
 BRANCH: Final = "git_branch"
 PROMPT: Final = "prompt_version:"
-"""The key of each prompt starts with this; its value is a number, or ``label NAME`` if a label decides."""
+"""The key of each prompt starts with this; its value is a number, or ``label NAME`` where a label is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """The trace of one run: its metadata, and the requests that hold it now.
+    """The trace of one run: its metadata, and the requests that have it now.
 
-    ``with_run`` says that the registry accepted it with the run. ``error`` is why a request does not hold it.
+    ``with_run`` says that the registry accepted it with the run. ``error`` is why a request does not have it.
     """
 
     agent: str
@@ -67,6 +67,7 @@ def with_trace(
             return f"label {use.label}"
         if use is not None and use.version is not None:
             return use.version
+        # An unpinned prompt runs at its latest version, unless one is published in the meantime.
         return next((one.version for one in registry.prompts.list(name=name) if one.name == name), None)
 
     versions = zip(names, mapped(version, names), strict=True)

@@ -57,7 +57,7 @@ def _loaded(data: bytes, path: str) -> Loaded:
         raise _invalid(path, error.lineno, error.colno, f"This is not JSON: {error.msg}.") from None
     except (ValueError, RecursionError) as error:
         raise _invalid(path, 1, 1, f"This is not JSON: {error or 'it nests too deeply'}.") from None
-    # Positions are found by reading it as YAML, which does not allow the tabs that JSON may have.
+    # Lines and columns of problems are found by reading the text as YAML, which allows fewer tabs than JSON.
     return Loaded(value, text.replace("\t", " "))
 
 

@@ -15,7 +15,7 @@ from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.compare.select import named_by
-from promptsync.deploy.apply import Gate, apply_deploy
+from promptsync.deploy.apply import Requirements, apply_deploy
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.survey import InTheWay
@@ -84,7 +84,7 @@ def command(
         wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
         options = _options(session, project, wanted, given)
-        deploying = _Deploying(session, project, options, _gate(given), rehearse=given["rehearse"])
+        deploying = _Deploying(session, project, options, _requirements(given), rehearse=given["rehearse"])
         outcome = carry_out(
             session,
             project,
@@ -93,7 +93,7 @@ def command(
             show_plan=lambda made: deploying.show_plan(made, rehearse=dry_run),
             show_receipt=show_deploy.show_receipt,
             headline=lambda made: show_deploy.headline(made, project.title),
-            asks=lambda made: not made.is_empty,
+            needs_confirmation=lambda made: not made.is_empty,
             unchanged="nothing was released",
             dry_run=dry_run,
             yes=yes,
@@ -107,12 +107,18 @@ class _Deploying:
     """One deploy with its options. ``rehearse`` says that a rehearsal comes first."""
 
     def __init__(
-        self, session: Session, project: Project, options: DeployOptions, gate: Gate, *, rehearse: bool
+        self,
+        session: Session,
+        project: Project,
+        options: DeployOptions,
+        requirements: Requirements,
+        *,
+        rehearse: bool,
     ) -> None:
         self._session = session
         self._project = project
         self._options = options
-        self._gate = gate
+        self._requirements = requirements
         self._rehearse = rehearse
         self._receipt: DeployReceipt | None = None
 
@@ -125,7 +131,7 @@ class _Deploying:
     def show_plan(self, plan: DeployPlan, *, rehearse: bool) -> Outcome:
         """Return the plan, and with ``rehearse`` how its rehearsal went."""
         wanted = rehearse and self._rehearse and not plan.is_empty and plan.refusal is None
-        # what this change does not touch is for those to fix who left it pending
+        # A rehearsal that fails must not block a change that does not touch the pending prompts.
         is_idle = wanted and plan.is_pending
         rehearsal = self._rehearsed(plan) if wanted and not is_idle else None
         return show_deploy.show_plan(
@@ -140,7 +146,7 @@ class _Deploying:
                 self._session.say(line)
             if rehearsal.error is not None:
                 raise self._failed(rehearsal.error)
-        self._receipt = apply_deploy(self._project, plan, self._gate)
+        self._receipt = apply_deploy(self._project, plan, self._requirements)
         return self._receipt
 
     def junit(self) -> str:
@@ -154,7 +160,7 @@ class _Deploying:
     def _rehearsed(self, plan: DeployPlan) -> Rehearsal:
         from promptsync.deploy.rehearse import rehearse
 
-        return rehearse(self._project, self._options, plan.selection, self._gate)
+        return rehearse(self._project, self._options, plan.selection, self._requirements)
 
     def _failed(self, error: PromptsyncError) -> PromptsyncError:
         url = self._project.registry.url
@@ -174,6 +180,7 @@ class _Deploying:
 
 def _options(session: Session, project: Project, label: str, given: dict[str, Any]) -> DeployOptions:
     since = resolve_since(session, given["since"], required=False)
+    # Without a state to compare with it is unknown what this push changed, and everything counts.
     touched = None
     if since is not None:
         from promptsync.compare.changes_since import changed_since
@@ -194,9 +201,9 @@ def _options(session: Session, project: Project, label: str, given: dict[str, An
     )
 
 
-def _gate(given: dict[str, Any]) -> Gate:
+def _requirements(given: dict[str, Any]) -> Requirements:
     from promptsync.checks.batch import Patience
     from promptsync.checks.receipt import Standard
 
     standard = Standard(given["min_score"], given["allow_unscored"], given["allow_unbound"])
-    return Gate(standard, Patience() if given["timeout"] is None else Patience(given["timeout"]))
+    return Requirements(standard, Patience() if given["timeout"] is None else Patience(given["timeout"]))

@@ -101,6 +101,7 @@ def _differences(
             return found, worktree.problems
     snapshot = gather(project)
     wanted = matching(snapshot, named_by(project, directory, names))
+    # A prompt that only the registry has would show its whole text, so it is shown only on request.
     items = [item for item in snapshot.only(wanted) if wanted or item.state is not State.REMOTE_ONLY]
     return differences(project, items), snapshot.problems
 

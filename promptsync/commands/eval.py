@@ -188,7 +188,7 @@ def show_command(
     with session.project() as project:
         patience = patience_of(not wait, timeout)
         results = show_run(project.registry, wanted, patience=patience, progress=session.bar)
-    # showing a failed run is not a failure
+    # The exit code is about this command, which only shows the run, so a failed run exits with 0.
     code, error = first_result(results.error if results.interrupted else None)
     return Outcome(results_lines(results), {**BLANK, "runs": evaluations_body(results)}, code, error)
 
@@ -217,6 +217,6 @@ def _show_history(session: Session, name: str, plot: Path | None, max_count: int
         replace(path, picture(history, picture_format(path)))
         session.say(f"chart written to {output.name(str(plot))}")
     use_colour = session.use_colour if session.use_colour is not None else sys.stdout.isatty()
-    # block characters go where colour goes; everything else gets ASCII
+    # Block characters are for people on a terminal, as colours are; everything else gets ASCII.
     lines = history_lines(history, blocks=use_colour and can_show(sys.stdout.encoding))
     return Outcome(lines, {**BLANK, "history": history_body(history)})

@@ -35,7 +35,7 @@ def command(session: Session, words: tuple[str, ...]) -> Outcome:
                 f"{context.command_path} has no verb {word!r}", hint=f"{context.command_path} --help"
             )
         _, found, _ = context.command.resolve_command(context, [word])
-        assert found is not None  # an unknown verb is an error
+        assert found is not None  # resolve_command raises for an unknown verb
         context = click.Context(found, parent=context, info_name=word, **found.context_settings)
     text = context.get_help()
     return Outcome(text.split("\n"), {"help": text})

@@ -76,7 +76,7 @@ def command(
     if from_remote and example:
         raise UsageError("--example and --from-remote exclude each other", hint="leave out --example")
     if github or pre_commit:
-        _check_place(session)
+        _check_place(session, github=github, pre_commit=pre_commit)
     is_ignored = bool(prompts or (url and not from_remote))
     imported = _import(session, prompts, url, include, label) if from_remote else None
     if imported is None:
@@ -137,15 +137,15 @@ def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str,
         session.say(f"{output.safe(' '.join(idle))} matches no prompt")
 
 
-def _check_place(session: Session) -> None:
-    """Refuse to put workflows beside a configuration that is not the one they would work with."""
+def _check_place(session: Session, *, github: bool, pre_commit: bool) -> None:
+    """Raise ``UsageError`` if workflows would use a configuration in a directory above this one."""
     repository(session.directory)
     above = find(session.directory)
     if above is not None and above.parent != session.directory.resolve():
+        options = " --github" * github + " --pre-commit" * pre_commit
         raise UsageError(
             f"the configuration of this directory is {above}; nothing was written",
-            hint=f"promptsync -C {shlex.quote(str(above.parent))} init  # with these options\n"
-            "promptsync init  # starts a second configuration here, then run this again",
+            hint=f"promptsync -C {shlex.quote(str(above.parent))} init{options}\npromptsync init",
         )
 
 

@@ -27,7 +27,7 @@ from promptsync.show.outcome import Outcome
 
 @verb_group("label", short_help="List, set, move and delete release labels.")
 def command() -> None:
-    """Point names such as prod at versions; your application asks the registry for a name.
+    """Point names such as prod at versions; your application requests a version by label.
 
     Each change is read back: it counts once the registry shows it. LABEL.previous stays on the version that
     a label left, for promptsync rollback.
@@ -90,7 +90,7 @@ def set_command(
         plan = LabelPlan(tuple(changes), together=True)
         many = not all(found.is_exact for _, found in chosen)
         return change_labels(
-            session, project, lambda: plan, asks=many, dry_run=dry_run, yes=yes, expect=expect
+            session, project, lambda: plan, needs_confirmation=many, dry_run=dry_run, yes=yes, expect=expect
         )
 
 
@@ -126,7 +126,7 @@ def move_command(
         many = not all(found.is_exact for _, found in chosen)
         if many and force:
             raise UsageError("--force needs an exact name", hint="promptsync label list")
-        # of a pattern, only those that have the label are meant
+        # A pattern means only the prompts that have the label.
         having = [(one, found) for one, found in chosen if found.is_exact or target in one.labels]
         if not having:
             existing(chosen[0][0], target)
@@ -136,7 +136,7 @@ def move_command(
         destructive = ("--force",) if any(change.is_lower for change in changes) else ()
         plan = LabelPlan(tuple(changes), together=True, destructive=destructive)
         return change_labels(
-            session, project, lambda: plan, asks=many, dry_run=dry_run, yes=yes, expect=expect
+            session, project, lambda: plan, needs_confirmation=many, dry_run=dry_run, yes=yes, expect=expect
         )
 
 
@@ -156,7 +156,7 @@ def delete_command(
     yes: bool,
     expect: str | None,
 ) -> Outcome:
-    """Delete LABEL of a prompt, and LABEL.previous with it. Applications that ask for it get nothing.
+    """Delete LABEL of a prompt, and LABEL.previous with it. Applications that request it get nothing.
 
     It needs an exact name, and without a terminal also --yes, because nothing brings a label back.
 

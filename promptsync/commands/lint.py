@@ -55,7 +55,7 @@ def command(
     found = check_files(directory, files) if files else check_all(directory)
     problems = _relative(found, directory)
     if form in ("github", "sarif"):
-        # GitHub takes paths to be relative to its checkout
+        # GitHub expects paths relative to its checkout, which may be above this directory.
         workspace = session.environment.variables.get("GITHUB_WORKSPACE")
         if workspace and directory.is_relative_to(workspace):
             directory = Path(workspace)

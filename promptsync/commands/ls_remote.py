@@ -9,7 +9,7 @@ import click
 
 from promptsync.commands.shared.session import Session, verb
 from promptsync.history.message import without_mark
-from promptsync.inspect.listing import Filters, Held, list_remote
+from promptsync.inspect.listing import Filters, ListedPrompt, list_remote
 from promptsync.prompt.labels import SUFFIX
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -45,7 +45,7 @@ def command(
     return Outcome(output.table(map(_row, found), free=True), {"prompts": [_body(one) for one in found]})
 
 
-def _say_total(session: Session, found: Sequence[Held]) -> None:
+def _say_total(session: Session, found: Sequence[ListedPrompt]) -> None:
     if session.json:
         return
     with_file = sum(one.has_file is True for one in found)
@@ -57,7 +57,7 @@ def _say_total(session: Session, found: Sequence[Held]) -> None:
         session.say(f"labels are not shown: {why}")
 
 
-def _row(one: Held) -> tuple[str, ...]:
+def _row(one: ListedPrompt) -> tuple[str, ...]:
     listed = one.listed
     labels = [(name, version) for name, version in one.labels or () if not name.endswith(SUFFIX)]
     tags = ", ".join(output.name(tag) for tag in listed.prompt.tags)
@@ -72,7 +72,7 @@ def _row(one: Held) -> tuple[str, ...]:
     )
 
 
-def _body(one: Held) -> dict[str, Any]:
+def _body(one: ListedPrompt) -> dict[str, Any]:
     listed = one.listed
     labels = None if one.labels is None else [{"label": name, "version": at} for name, at in one.labels]
     return {

@@ -60,5 +60,5 @@ def command(
             prompts, named = labelled(project), []
         plan = plan_promotion(prompts, source, target, named=named, force=force)
         return change_labels(
-            session, project, lambda: plan, asks=True, dry_run=dry_run, yes=yes, expect=expect
+            session, project, lambda: plan, needs_confirmation=True, dry_run=dry_run, yes=yes, expect=expect
         )

@@ -20,7 +20,7 @@ from promptsync.errors import RemoteError, UsageError
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.materialise import export, plan_materialise
 from promptsync.pull.merge import MergeConflict
-from promptsync.pull.plan import PullPlan, Taken, plan_pull, read_taken
+from promptsync.pull.plan import PulledVersions, PullPlan, plan_pull, read_pulled
 from promptsync.pull.write import PullOptions
 from promptsync.show import diff
 from promptsync.show import pull as show_pull
@@ -126,7 +126,7 @@ def command(
                     made, done, shown, lambda: _taken(project, made)
                 ),
                 headline=show_pull.headline,
-                asks=lambda made: bool(made.deletes),
+                needs_confirmation=lambda made: bool(made.deletes),
                 unchanged="nothing was written",
                 dry_run=dry_run,
                 yes=yes,
@@ -152,7 +152,7 @@ def _at_version(
     try:
         chosen = choose(project, session.directory, names, at)
     except NoSuchPrompt:
-        return names, at  # a name that only the files have
+        return names, at  # a name that only the files have, which planning handles
     versions = {one.at for one in chosen}
     if len(versions) > 1:
         raise UsageError("pull writes one version at a time", hint="run it once for each version")
@@ -188,10 +188,10 @@ def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:
         raise diff.explained(project, conflict) from None
 
 
-def _taken(project: Project, plan: PullPlan) -> Mapping[str, Taken]:
-    """Read what the versions say of themselves; what was done can be shown without it."""
+def _taken(project: Project, plan: PullPlan) -> Mapping[str, PulledVersions]:
+    """Read the versions that a pull brings in; if that fails, the pull is shown without them."""
     try:
-        return read_taken(project, plan)
+        return read_pulled(project, plan)
     except RemoteError:
         return {}
 

@@ -68,6 +68,7 @@ def command(
     choose_format(session, form)
     options = PushOptions(names, labels=tuple(dict.fromkeys(labels)), **given)  # type: ignore[arg-type]
     session.blank = {**session.blank, "dry_run": dry_run}
+    # Before anything is opened: a message that does not fit is a usage error, without any request.
     check_options(options)
     with session.project() as project:
         options = replace(
@@ -85,7 +86,7 @@ def command(
             show_plan=lambda made: show_push.show_plan(project, made, lambda: _differences(project, made)),
             show_receipt=lambda made, done, shown: show_push.show_receipt(project, made, done, shown),
             headline=lambda made: show_push.headline(made, project.title),
-            asks=lambda made: bool(made.actions),
+            needs_confirmation=lambda made: bool(made.actions),
             unchanged="nothing was published",
             dry_run=dry_run,
             yes=yes,

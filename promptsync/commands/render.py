@@ -87,16 +87,14 @@ def _say_warnings(session: Session, found: Rendering) -> None:
     for warning in found.warnings:
         session.say(f"{output.style('warning:', 'warn')} {output.safe(warning)}")
     if found.warnings and found.has_unused_examples:
-        session.say(
-            f"{output.style('hint:', 'remote')} --example 1 uses the variables of an example in the file"
-        )
+        session.say(f"{output.style('hint:', 'remote')} {output.safe(session.command('--example', '1'))}")
 
 
 def _arguments(found: Sequence[Rendering]) -> Iterator[str]:
     for one in found:
         if one.arguments is None:
             raise AnswerIsNo(
-                f"{one.name} has no llm_kwargs, because the registry knows no model for it",
+                f"{one.name} has no llm_kwargs, because the registry has no model for it",
                 hint="add --provider PROVIDER, or model: to the prompt file",
             )
         yield from json.dumps(one.arguments, ensure_ascii=False, indent=2).split("\n")

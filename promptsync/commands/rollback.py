@@ -52,5 +52,5 @@ def command(
             raise UsageError(f"none of these prompts has the label {label!r}", hint="promptsync label list")
         plan = LabelPlan(changes, together=True)
         return change_labels(
-            session, project, lambda: plan, asks=True, dry_run=dry_run, yes=yes, expect=expect
+            session, project, lambda: plan, needs_confirmation=True, dry_run=dry_run, yes=yes, expect=expect
         )

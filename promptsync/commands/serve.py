@@ -179,6 +179,7 @@ def _serve(
 
     _check(path, fixtures)
     with create_app(path, api_key=api_key, fixtures=fixtures, latency=latency, model=model) as app:
+        # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         run_server(app, host, port, ready)
 

@@ -56,7 +56,7 @@ def _lines(session: Session, found: Sequence[FoundVersion], *, raw: bool) -> Ite
 
 def _json(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, indent=2)
-    # half a surrogate pair cannot be written in UTF-8
+    # Half of a surrogate pair cannot be encoded in UTF-8, so escape everything.
     return json.dumps(value, indent=2) if re.search("[\ud800-\udfff]", text) else text
 
 

@@ -27,7 +27,7 @@ _DRIFT = frozenset(
         State.RENAMED_REMOTELY,
     }
 )
-"""The states that an edit in the dashboard leads to, and not a change that is yet to be pushed."""
+"""The states that a dashboard edit causes, without those of changes that still have to be pushed."""
 
 
 @verb("status", short_help="Show who changed what.", blank={"prompts": []}, is_long=True)
@@ -87,6 +87,7 @@ def command(
 
 
 def _passed_over(project: Project, snapshot: Snapshot, offline: bool) -> PassedOver:
+    # Versions are passed over by the latest one, which a label does not show.
     if offline or snapshot.label is not None:
         return {}
     from promptsync.pull.passed_over import passed_over_by_latest

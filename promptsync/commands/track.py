@@ -33,7 +33,7 @@ def _request(_: click.Context, __: click.Parameter, value: str | None) -> int | 
     text = (value or "").strip()
     is_number = text.isascii() and text.removeprefix("-").isdigit()
     if value is not None and (not text or (is_number and int(text) < 1)):
-        raise UsageError(f"{value!r} is not a request id", hint="promptsync track request FILE prints one")
+        raise UsageError(f"{value!r} is not a request id", hint="promptsync track request FILE")
     return int(text) if is_number else text or None
 
 

@@ -1,4 +1,4 @@
-"""What changed in the prompt files since a git state. Reads only what git cannot tell to be equal."""
+"""What changed in the prompt files since a git state. Opens only files that git does not report as equal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ class FileText:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The texts that may differ, by path below the prompts directory; ``files`` are all of now, by name."""
+    """The texts that may differ, by path below the prompts directory.
+
+    ``files`` are all present files, by name.
+    """
 
     before: Mapping[str, FileText]
     after: Mapping[str, FileText]
@@ -47,13 +50,14 @@ class Texts:
 def read_texts(history: GitHistory, worktree: Worktree, commit: str | None) -> Texts:
     """Return what may differ between a commit, or the empty state, and the working tree.
 
-    A file that a sparse checkout hides counts as ``HEAD`` has it.
+    For a file that a sparse checkout hides, the text in ``HEAD`` counts.
     """
     now = _files_now(history, worktree)
     tree = tree_at(history, commit, worktree.prompts) if commit is not None else Tree({})
     suspects = _suspects(history, commit, tree, now, worktree.prompts)
     data = {path: now[path].text.encode("utf-8", "surrogatepass") for path in suspects if path in now}
     blobs = {path: history.blob_of(one) for path, one in data.items()}
+    # Git also reports files that were only touched, and their blob ids are equal.
     suspects = {path for path in suspects if blobs.get(path) != tree.files.get(path)}
     after = {path: text_of(now[path]) for path in suspects if path in now}
     # A file that sets its ``name:`` itself is the same prompt at any path.
@@ -69,8 +73,8 @@ def text_of(file: PromptFile) -> FileText:
     return FileText(file.prompt.name, digest(file.prompt), tag_set(file.prompt))
 
 
-def hidden_away(path: str, why: str) -> Refused:
-    """Return the refusal of a question about a file that a sparse checkout hides."""
+def hidden_by_sparse_checkout(path: str, why: str) -> Refused:
+    """Return the error for a file that is needed and that a sparse checkout hides."""
     folder = path.rpartition("/")[0]
     return Refused(
         f"{path} is hidden by a sparse checkout, and {why}",
@@ -89,7 +93,7 @@ def _files_now(history: GitHistory, worktree: Worktree) -> dict[str, PromptFile]
     contents = history.blobs(wanted.values())
     for path, blob in wanted.items():
         if blob not in contents:
-            raise hidden_away(path, "this clone does not hold it")
+            raise hidden_by_sparse_checkout(path, "this clone does not have its content")
         below = path.removeprefix(prefix)
         found[below] = parse(contents[blob], path, name_for(below))
     return found
@@ -99,6 +103,7 @@ def _suspects(
     history: GitHistory, commit: str | None, tree: Tree, now: Mapping[str, PromptFile], prompts: str
 ) -> set[str]:
     """Return the paths whose files may differ; the others are not opened."""
+    # Git compares path by path, so it cannot help once the prompts directory has moved.
     if commit is None or not tree.in_place:
         return {*tree.files, *now}
     reported: Iterable[str] = history.differing(commit) | history.unwatched
@@ -179,7 +184,7 @@ def changed_since(project: Project, worktree: Worktree, since: str | None) -> Ch
     others = [one for one in _dependants(texts.files, own) if in_scope(one.name)]
     for one in (*own, *others):
         if one.path is not None and one.path not in worktree.paths:
-            raise hidden_away(one.path, f"what {one.name} says differs from {wanted}")
+            raise hidden_by_sparse_checkout(one.path, f"{one.name} differs from {wanted}")
     return ChangedPrompts(
         wanted, commit, tuple(sorted((*own, *others), key=lambda one: (one.name, one.kind)))
     )
@@ -213,12 +218,14 @@ def _differences(texts: Texts, in_scope: Callable[[str], bool]) -> Iterator[Chan
 def _renamed(added: Mapping[str, FileText], deleted: Mapping[str, FileText]) -> dict[str, str]:
     """Return the old names of new prompts that have the content of a deleted one."""
     gone: dict[str | None, list[str]] = {}
+    # Sorted in reverse, so that pop() below gives the first new name the first old one.
     for name in sorted(deleted, reverse=True):
         gone.setdefault(deleted[name].digest, []).append(name)
     return {name: gone[text.digest].pop() for name, text in sorted(added.items()) if gone.get(text.digest)}
 
 
 def _dependants(files: Mapping[str, PromptFile], own: Iterable[ChangedPrompt]) -> Iterator[ChangedPrompt]:
+    # A prompt may still refer to a renamed snippet by its old name.
     names = {name for one in own for name in (one.name, one.old_name) if name is not None}
     if not names:
         return

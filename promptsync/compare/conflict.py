@@ -12,7 +12,7 @@ from promptsync.errors import Refused
 BLOCKING = (State.DIVERGED, State.RENAMED_REMOTELY)
 """States that stop a push or a pull before its first write."""
 
-LEFT: dict[State, str] = {
+SKIP_REASONS: dict[State, str] = {
     State.DIVERGED: "changed in your files and in the registry",
     State.RENAMED_REMOTELY: "has another name in the registry",
     State.BEHIND: "changed in the registry; promptsync pull writes it into the file",
@@ -30,19 +30,21 @@ _DELETED = "was deleted in your files and changed in the registry"
 def reason(item: Item) -> str:
     """Why a prompt is skipped."""
     if item.state is State.DELETED_LOCALLY:
-        reason = LEFT[item.state] if item.deletion_committed else _UNCOMMITTED if item.newest else _UNKNOWN
+        reason = (
+            SKIP_REASONS[item.state] if item.deletion_committed else _UNCOMMITTED if item.newest else _UNKNOWN
+        )
         return f"looks renamed to {item.became!r}; {reason}" if item.became is not None else reason
     if item.state is State.DIVERGED and item.file is None:
         return _DELETED
     if item.state is State.RENAMED_REMOTELY:
         return f"is now named {item.renamed_to!r} in the registry"
-    return LEFT[item.state]
+    return SKIP_REASONS[item.state]
 
 
 class Conflict(Refused):
-    """Prompts that changed on both sides, or were renamed; ``items`` are theirs.
+    """Prompts that changed on both sides or were renamed in the registry; ``items`` has one for each.
 
-    ``others`` says that there is something to do without them.
+    ``others`` says that other prompts could be written, so that ``--partial`` is worth a hint.
     """
 
     code = "diverged"
@@ -59,7 +61,7 @@ class Conflict(Refused):
 
 
 def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
-    """Return the command that resolves a conflict, if possible without losing a text, and the next best."""
+    """Return the commands that resolve a conflict, first the one that loses no text."""
     partial = [f"promptsync {verb} --partial"] if others else []
     apart = [item.name for item in items if item.state is State.DIVERGED and item.file is not None]
     if apart:
@@ -67,6 +69,7 @@ def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
     first = items[0]
     if first.state is State.RENAMED_REMOTELY:
         return [f"set name: {first.renamed_to} in {first.path}", *partial]
+    # These prompts have no file, so there is no text to merge.
     gone = shlex.join(item.name for item in items)
     archive = f"promptsync push --prune {' '.join(f'--force {shlex.quote(item.name)}' for item in items)}"
     return [f"promptsync pull --theirs {gone}", *([archive] if first.newest is not None else partial)]

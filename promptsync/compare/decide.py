@@ -9,7 +9,7 @@ from promptsync.compare.list_equality import ListComparison, digest_beside
 from promptsync.compare.origin import keys_in, origin_of
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
-from promptsync.compare.state import State, Tags, here_only, there_only, with_tags
+from promptsync.compare.state import State, Tags, state_in_files, state_in_registry, with_tags
 from promptsync.errors import Refused
 from promptsync.files.git.revisions import Lineage
 from promptsync.files.prompt_file import PromptFile
@@ -30,7 +30,7 @@ TEXT_STATES = {
     Relation.ALTERED: State.ALTERED,
 }
 _CERTAIN = (State.IN_SYNC, State.NEW, State.REMOTE_ONLY, State.DELETED_REMOTELY, State.RENAMED_REMOTELY)
-"""States that the history that a shallow clone lacks could not change."""
+"""States that stay the same whatever the missing history of a shallow clone holds."""
 
 
 class Decider:
@@ -56,6 +56,7 @@ class Decider:
         self._label = label
         self._latest = latest
         self._lineages: dict[str, Lineage] = {}
+        """The git revisions of each prompt's file; empty outside of git."""
         self.has_git = False
         self.hidden: tuple[str, ...] = ()
 
@@ -71,6 +72,7 @@ class Decider:
         histories.decide()
         absent = [name for name in shown if name in self._files and name not in self._listing]
         archived = {}
+        # Under a label the list lacks every prompt without that label; it says nothing about archived ones.
         if absent and self._label is None:
             found = self._project.registry.prompts.list(status="deleted")
             archived = {one.name: one.template_id for one in found if one.name not in self._listing}
@@ -86,6 +88,8 @@ class Decider:
         if revisions is None or history is None:
             return
         self.has_git = True
+        # A deleted file may have had any path, so its name is searched for in the whole history. Where all
+        # files exist, their paths are enough.
         if any(name not in self._files for name in names):
             self._lineages = revisions.of_names({*names})
             missing = {name for name in names if name not in self._files}
@@ -95,10 +99,10 @@ class Decider:
             )
         else:
             both = {name: self._files[name].path for name in names if name in self._listing}
-            only_here = {name: self._files[name].path for name in names if name not in self._listing}
+            only_in_files = {name: self._files[name].path for name in names if name not in self._listing}
             self._lineages = revisions.of(both)
-            if only_here:
-                self._lineages |= revisions.of(only_here)
+            if only_in_files:
+                self._lineages |= revisions.of(only_in_files)
         revisions.save()
 
     def _read_remote(self, names: Sequence[str]) -> dict[str, RemoteVersion]:
@@ -120,7 +124,7 @@ class Decider:
         return self._lineages.get(name) or Lineage()
 
     def _known_digest(self, name: str) -> str | None:
-        """Return the digest of the tracked version if the list is known to have its source."""
+        """Return the digest of the tracked version if its body in the list is certainly not rendered."""
         listed, file = self._listing[name], self._files.get(name)
         if file is None:
             return None
@@ -130,7 +134,7 @@ class Decider:
         return body if self._comparison.recorded(listed, body) else None
 
     def _history(self, name: str, remote: RemoteVersion | None) -> History:
-        """Return what is known so far about a prompt that both sides have."""
+        """Return what is known so far about a prompt that exists on both sides."""
         listed = self._listing[name]
         latest = max(self._latest.get(name, 0), listed.version)
         file = self._files.get(name)
@@ -212,11 +216,11 @@ class Decider:
     def _state(self, name: str, history: History | None, archived: Mapping[str, int]) -> State:
         file, listed = self._files.get(name), self._listing.get(name)
         if listed is None:
-            return here_only(archived=name in archived)
+            return state_in_files(archived=name in archived)
         decision = history.decision if history is not None else None
         if file is None or history is None or decision is None:
             known = self._lineage(name).head is not None
-            return there_only(known=known, included=decision is not None and decision.is_included)
+            return state_in_registry(known=known, included=decision is not None and decision.is_included)
         stores_tags = self._project.registry.prompts.stores_tags
         ours, theirs = tag_set(file.prompt), tag_set(listed.prompt) if stores_tags else None
         return with_tags(TEXT_STATES[decision.relation], self._base_tags(file, history, theirs), ours, theirs)
@@ -235,9 +239,9 @@ class Decider:
 
 
 def too_shallow(question: str) -> Refused:
-    """Return the refusal of a question that the visible history cannot settle."""
+    """Return the error for a question that the history in this clone cannot decide."""
     return Refused(
-        f"this clone is too shallow to tell {question}",
+        f"this clone is too shallow to find out {question}",
         hint="git fetch --unshallow\nin GitHub Actions, set fetch-depth: 0 for actions/checkout",
         code="shallow-clone",
     )

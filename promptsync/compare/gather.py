@@ -22,10 +22,11 @@ from promptsync.prompt.prompt import Label, Listed
 def with_renames(items: Sequence[Item]) -> list[Item]:
     """Return the items with ``was`` and ``became`` set where a changed ``name:`` is likely.
 
-    A name is a prompt's identity, so the two prompts stay ``new`` and ``deleted-locally``; the note tells
-    what the registry will make of them. Only equal content counts. Of several candidates the one in the same
+    A name is a prompt's identity, so the two prompts stay ``new`` and ``deleted-locally``; the note says
+    what the registry will do with them. Only equal content counts. Of several candidates the one in the same
     file comes first, and none is used twice.
     """
+    # The deleted prompts by each content that they are known to have had.
     gone: dict[str | None, list[Item]] = defaultdict(list)
     for item in items:
         if item.file is None and item.state in (State.DELETED_LOCALLY, State.DIVERGED):
@@ -34,6 +35,7 @@ def with_renames(items: Sequence[Item]) -> list[Item]:
                 gone[content].append(item)
     was: dict[str, str] = {}
     new = [item for item in items if item.state is State.NEW and item.digest in gone]
+    # Two passes, so that a candidate in the same file is not given away to another prompt first.
     for same_file in (True, False):
         for item in new:
             for old in gone[item.digest]:
@@ -56,7 +58,7 @@ def gather(
     with_labels: bool = False,
     latest: Mapping[str, Listed] | None = None,
 ) -> Snapshot:
-    """Return what both sides hold, and the state of every prompt in scope.
+    """Return both sides, and the state of every prompt in scope.
 
     ``label`` tracks the versions under that label; ``latest`` is the list without it, if it was read already.
     Raises ``RemoteError`` if any part of the registry cannot be read, and ``Refused`` if the visible git
@@ -82,6 +84,7 @@ def gather(
         # a tree in sync needs neither git nor a base
         from promptsync.compare.decide import Decider
 
+        # The versions under a label say nothing about what was published after them.
         if label is not None and latest is None:
             latest = {item.name: item for item in list_all(project)}
         numbers = {name: item.version for name, item in (latest or {}).items()}
@@ -106,7 +109,7 @@ def gather(
 def _remember(
     project: Project, listed: Iterable[Listed], labels: Mapping[str, Sequence[tuple[str, int]]] | None
 ) -> None:
-    """Keep the names for shell completion."""
+    """Remember the names for shell completion, which sends no request."""
     names = None if labels is None else {name for pairs in labels.values() for name, _ in pairs}
     remember_names(project.root, project.record_url, {item.name: item.version for item in listed}, names)
 
@@ -167,7 +170,7 @@ def _in_sync(
     listing: Mapping[str, Listed],
     names: Sequence[str],
 ) -> list[Item]:
-    """Return the prompts that the list alone shows to be in sync."""
+    """Return the prompts that are in sync as far as the list alone can show."""
     items = []
     for name in names:
         file, listed = files.get(name), listing.get(name)

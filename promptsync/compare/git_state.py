@@ -1,4 +1,4 @@
-"""Finds the git state to compare with, or says what has to be fetched."""
+"""Finds the git state to compare with, or explains what must be fetched first."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 def find_state(history: GitHistory, since: str) -> str | None:
     """Return the full id of the commit that ``since`` names, ``None`` for the state before the first one.
 
-    ``REF...`` is the last commit that REF and ``HEAD`` share. Raises a ``PromptsyncError`` that says what to
-    fetch if this clone lacks it.
+    ``REF...`` is the last commit that REF and ``HEAD`` share. Raises a ``PromptsyncError`` with the
+    command that fetches it if this clone lacks it.
     """
+    # GitHub sends zeros as the commit before the first push of a branch.
     if _ZEROS.fullmatch(since):
         return None
     if not history.born:

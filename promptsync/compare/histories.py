@@ -1,6 +1,7 @@
-"""Answers questions about the histories of many prompts.
+"""Runs the rules of ``promptsync.history`` for many prompts.
 
-``promptsync.history`` is pure: it says what is missing, and that is read for all prompts at once, in rounds.
+Those rules do no I/O: they raise ``Missing`` for what they still need. It is then read for all prompts at
+once, and the rules run again, until nothing is missing.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
 from promptsync.registry.errors import NotFound
 
-_Answer = TypeVar("_Answer")
+_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -62,6 +63,7 @@ class History:
 
     def _add_text(self, number: int, prompt: Prompt, message: str | None) -> None:
         if self.file is not None:
+            # Without this, a registry tool that was expanded on reading would look like a change.
             prompt = comparable(self.file.prompt, prompt)
         content = digest(prompt)
         self.texts.contents.setdefault(content, prompt)
@@ -88,24 +90,24 @@ class Histories:
 
     def decide(self) -> None:
         """Decide who changed what; each history gets its decision."""
-        for name, decision in self._answers(list(self.by_name), _decision).items():
+        for name, decision in self._run(list(self.by_name), _decision).items():
             self.by_name[name].decision = decision
 
     def passed_over(self, names: Sequence[str]) -> dict[str, tuple[tuple[PassedOver, ...], tuple[int, ...]]]:
         """Return by name what the latest version and the file passed over, if anything."""
-        found = self._answers(names, passed_over)
-        return {name: answer for name, answer in found.items() if answer[0]}
+        found = self._run(names, passed_over)
+        return {name: result for name, result in found.items() if result[0]}
 
     def outline(self, name: str, lowest: int) -> Outline:
         """Return how the versions of a prompt from ``lowest`` up depend on one another."""
-        return self._answers([name], lambda _, remote, texts: outline(remote, texts, lowest))[name]
+        return self._run([name], lambda _, remote, texts: outline(remote, texts, lowest))[name]
 
     # -- rounds -----------------------------------------------------------------------------------------
 
-    def _answers(
-        self, names: Sequence[str], ask: Callable[[LocalSide, RemoteSide, Contents], _Answer]
-    ) -> dict[str, _Answer]:
-        answers: dict[str, _Answer] = {}
+    def _run(
+        self, names: Sequence[str], rule: Callable[[LocalSide, RemoteSide, Contents], _Result]
+    ) -> dict[str, _Result]:
+        results: dict[str, _Result] = {}
         waiting = list(names)
         while waiting:
             missing: dict[str, Missing] = {}
@@ -113,14 +115,14 @@ class Histories:
                 one = self.by_name[name]
                 remote = RemoteSide(one.listed.version, one.latest, one.versions)
                 try:
-                    answers[name] = ask(self._local(one), remote, one.texts)
+                    results[name] = rule(self._local(one), remote, one.texts)
                 except Missing as needs:
                     missing[name] = needs
             self._read_versions({name: needs.versions for name, needs in missing.items()})
             self._find_commits({name: needs.commits for name, needs in missing.items() if needs.commits})
             self._read_texts([name for name, needs in missing.items() if needs.texts])
             waiting = list(missing)
-        return answers
+        return results
 
     def _read_versions(self, wanted: Mapping[str, Iterable[int]]) -> None:
         pairs = [(self.by_name[name], number) for name, numbers in wanted.items() for number in numbers]
@@ -137,7 +139,7 @@ class Histories:
         full = history.existing({one for commits in wanted.values() for one in commits}) if history else {}
         for name, commits in wanted.items():
             self.by_name[name].commits |= {short: full.get(short) for short in commits}
-        # tips that were found before stay: all places must count in the same lineage
+        # The tips of earlier rounds are passed again, because places are indexes into one list of revisions.
         found = {one for name in wanted for one in self.by_name[name].commits.values() if one is not None}
         if history is None or not found:
             return
@@ -169,7 +171,7 @@ class Histories:
         tips = {short: one.lineage.tips.get(full or "") for short, full in one.commits.items()}
         graph = RevisionGraph(revisions, one.lineage.head, tips)
         has_keys = any(revision.keys for revision in graph.all) or bool(self._keys(one))
-        # a key names a prompt by its workspace, which may cost a request
+        # A key in ``synced:`` contains the workspace id, and finding that out may cost a request.
         registry = self._project.registry
         workspace = registry.workspace_id if has_keys else registry.workspace_seen
         prompt = identity(workspace, one.listed.template_id)

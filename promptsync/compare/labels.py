@@ -28,7 +28,7 @@ class Labelled:
 
 
 def labelled(project: Project, names: Sequence[str] = ()) -> list[Labelled]:
-    """Return prompts with their labels, sorted by name: those of ``names``, else all in scope.
+    """Return prompts with their labels, sorted by name: those of ``names``, otherwise all in scope.
 
     One name costs few requests; all labels are read in one, where the registry can do that. Raises
     ``NoSuchPrompt``, and ``Unsupported`` where labels cannot be read.
@@ -61,6 +61,7 @@ def labels_of_prompt(project: Project, item: Listed) -> Pointers:
     try:
         return {one.name: one for one in registry.labels.of(item.template_id, item.name)}
     except Unsupported:
+        # Some registries list only all labels at once.
         everything = registry.labels.all()
         if everything is None:
             raise

@@ -1,4 +1,4 @@
-"""What the registry's list can prove: only equality, because its bodies may have expanded snippets."""
+"""Compares files with the registry's list, which can only show equality: its bodies may be rendered."""
 
 from __future__ import annotations
 
@@ -36,12 +36,13 @@ class ListComparison:
         return self._digests[name]
 
     def equal(self, file: PromptFile, listed: Listed) -> bool:
-        """Whether the list alone proves that a file equals the tracked version."""
+        """Whether the list alone is enough to be sure that a file equals the tracked version."""
         if tag_set(file.prompt) != tag_set(listed.prompt):
             return False
         body = digest_beside(file.prompt, listed.prompt)
         if body != self.digest(file):
             return False
+        # Equal bodies are not enough: the file may contain the text that a reference renders to.
         return self.is_raw or self.recorded(listed, body)
 
     def recorded(self, listed: Listed, body: str) -> bool:
@@ -59,8 +60,8 @@ class ListComparison:
         """What this working copy recorded about the remote, by name."""
         registry = self._project.registry
         if self._record is None or registry.workspace_seen != self._workspace_id:
-            # before the first raw read we assume the last workspace at this URL; the record of another one
-            # must not be used
+            # Until the first raw read the workspace is unknown, and the last one at this URL is assumed. The
+            # record must be read again if that was wrong.
             self._workspace_id = registry.workspace_seen
             self._record = self._project.record().entries(registry.url, registry.workspace_seen)
         return self._record

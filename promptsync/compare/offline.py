@@ -14,7 +14,7 @@ from promptsync.prompt.tags import tag_set
 def offline_snapshot(project: Project) -> Snapshot:
     """Return a snapshot that compares the files with the record of the last pushes and pulls.
 
-    A prompt without an entry counts as ``new``: only the registry could tell more.
+    A prompt without an entry counts as ``new``, because only the registry knows otherwise.
     """
     worktree = scan(project.root, project.config.prompts)
     entries = project.record().entries(project.record_url, None)

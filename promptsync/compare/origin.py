@@ -16,6 +16,7 @@ from promptsync.prompt.tags import tag_set
 
 def keys_in(synced: Mapping[str, Sequence[str]], project: Project) -> tuple[Key, ...]:
     """Return the versions of the project's remote that a file includes, by its ``synced:``."""
+    # ``synced: 7-3fa9c1a`` without a remote means the default one; it is read under the key "".
     plain = synced.get("", ()) if project.is_default_remote else ()
     spelled = synced.get(project.remote, plain)
     return tuple(key for one in spelled if (key := parse_key(one)) is not None)
@@ -27,6 +28,7 @@ def with_keys(local: Local, project: Project, keys: Sequence[Key]) -> Local:
     spelled = tuple(str(key) for key in sorted(keys, key=lambda key: -key.version))
     if project.is_default_remote and set(synced) <= {""}:
         return replace(local, synced={"": spelled})
+    # With a second remote, the plain keys move under the name of the default one.
     plain = synced.pop("", None)
     if plain is not None:
         synced.setdefault(project.config.default_remote, plain)
@@ -42,12 +44,13 @@ def origin_of(project: Project, file: PromptFile | None, content: str | None, li
     history, newest = project.history, lineage.newest
     if history is None:
         return Origin(None, True)
-    if newest is None or file is None or not _says(project, newest, file, content):
+    if newest is None or file is None or not _has_text(project, newest, file, content):
         return Origin(newest.commit if newest is not None else history.head_commit, True)
+    # Walk back over commits that did not change the text, such as a change of comments.
     first = newest
     while True:
         before = (lineage.revisions[place] for place in first.parents)
-        same = next((one for one in before if _says(project, one, file, content)), None)
+        same = next((one for one in before if _has_text(project, one, file, content)), None)
         if same is None:
             return Origin(first.commit, False)
         first = same
@@ -59,7 +62,7 @@ def is_uncommitted(project: Project, file: PromptFile) -> bool:
     return history is None or history.head.get(file.path) != history.blob_of(file.text.encode())
 
 
-def _says(project: Project, revision: FileRevision, file: PromptFile, content: str | None) -> bool:
+def _has_text(project: Project, revision: FileRevision, file: PromptFile, content: str | None) -> bool:
     """Whether a revision has the text, tags and keys of a file."""
     then = (revision.digest, revision.tags, keys_in(revision.synced, project))
     return then == (content, tag_set(file.prompt), keys_in(file.local.synced, project))

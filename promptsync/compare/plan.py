@@ -19,7 +19,7 @@ class Plan(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """A short word for exactly this plan, whoever makes it; ``--expect`` compares it."""
+        """A short hash of exactly this plan, the same on every machine; ``--expect`` compares it."""
 
     @property
     def destructive(self) -> Sequence[str]:
@@ -31,6 +31,6 @@ class Plan(Protocol):
 
 
 def fingerprint(facts: object) -> str:
-    """Return a short word for facts that JSON can hold; what it cannot counts by its text."""
+    """Return a short hash of ``facts``; values that JSON cannot represent are converted with ``str``."""
     text = json.dumps(facts, sort_keys=True, ensure_ascii=True, default=str)
     return sha256(text.encode()).hexdigest()[:16]

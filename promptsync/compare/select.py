@@ -19,10 +19,11 @@ from promptsync.prompt.names import SUFFIXES, name_for, path_for
 from promptsync.prompt.prompt import Listed
 
 _LONGEST_NUMBER = 18
+"""Digits of a version number; more would overflow the 64 bits of a database."""
 
 
 class NoSuchPrompt(UsageError):
-    """A prompt that somebody named does not exist."""
+    """A prompt that an argument names does not exist."""
 
     code = "not-found"
 
@@ -85,7 +86,8 @@ class Catalog(Mapping[str, Listed]):
             prompts = self._project.registry.prompts
             found = next((item for item in prompts.list(name=name) if item.name == name), None)
             if found is not None:
-                # Where another prompt is named like this one's id, the client must have seen that name.
+                # Requests use the id in the path, where a registry may also find a prompt that is named
+                # "71". The client can avoid that only if it has seen such a name.
                 prompts.list(name=str(found.template_id))
             self._found[name] = found
         return self._found[name]
@@ -103,7 +105,7 @@ def find_prompt(project: Project, name: str) -> Listed:
 
 def find_in(project: Project, name: str, listing: Mapping[str, Listed]) -> Listed:
     """Return the prompt of a name from the registry's list. Raises ``NoSuchPrompt``."""
-    # Some registries match names in their own ways, so a failed search alone proves nothing.
+    # Some registries match names in their own ways, so only the whole list shows that one is missing.
     if name in listing or name in list(listing):
         return listing[name]
     raise no_such_prompt(project, name, listing)
@@ -126,7 +128,7 @@ def select(
     An argument is a name, a pattern whose ``*`` crosses ``/``, or the path of a file or directory relative
     to ``directory``, each followed by ``@N`` or ``:LABEL`` if one version is meant. ``at`` is the version
     that an option specifies for all of them. A name may itself contain ``@`` and ``:``, and the longest name
-    that exists wins. ``where`` says in an error whose names are known, by default the registry's.
+    that exists wins. ``where`` is what an error message says was searched, by default the registry.
 
     Raises ``NoSuchPrompt``, and ``UsageError`` for a prompt at two versions.
     """
@@ -159,7 +161,7 @@ def _selected(
             return Selected((text,), at)
         if found := matches(text, everything):
             return Selected(tuple(found), at, is_exact=False)
-    # Of all readings, the one whose name comes closest is the one that was probably meant.
+    # The error suggests a name for the shortest reading that has a similar one.
     texts = [text for text, _ in reversed(readings)]
     meant = next((text for text in texts if close_name(text, everything) is not None), argument)
     raise _unknown(project, meant, everything, where)
@@ -271,7 +273,7 @@ def unknown(
 ) -> NoSuchPrompt:
     """Return the error for an argument that means no prompt, with what was probably meant.
 
-    ``prompts`` is the prompts directory, with which a path begins. ``where`` says which prompts are known.
+    ``prompts`` is the prompts directory, with which a path begins. ``where`` says what was searched.
     """
     if is_pattern(given):
         message = f"no prompt matches {given!r}"

@@ -25,12 +25,12 @@ class State(StrEnum):
     INVALID = "invalid"
 
 
-def here_only(*, archived: bool) -> State:
-    """Return the state of a prompt with a file that the registry does not list."""
+def state_in_files(*, archived: bool) -> State:
+    """Return the state of a prompt that has a file and is not in the registry's list."""
     return State.DELETED_REMOTELY if archived else State.NEW
 
 
-def there_only(*, known: bool, included: bool) -> State:
+def state_in_registry(*, known: bool, included: bool) -> State:
     """Return the state of a prompt without a file.
 
     ``known`` says that ``HEAD`` had one, ``included`` that it included the tracked version.
@@ -51,6 +51,7 @@ def with_tags(text: State, base: Tags | None, ours: Tags, theirs: Tags | None) -
         return State.ALTERED if text is State.IN_SYNC and ours else text
     if ours == theirs or text is State.DIVERGED:
         return text
+    # Text and tags must have changed on the same side; otherwise each side lacks a change of the other.
     merged = merged_tags(base, ours, theirs) if base is not None else None
     if merged == ours and text in (State.IN_SYNC, State.AHEAD, State.ALTERED):
         return State.AHEAD

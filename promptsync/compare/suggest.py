@@ -1,4 +1,4 @@
-"""Patterns of names, and the name or pattern that somebody probably meant."""
+"""Patterns of names, and the name or pattern that was probably meant."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def suggestion(given: str, known: Collection[str], prompts: str) -> str | None:
 
 
 def close_name(name: str, names: Iterable[str]) -> str | None:
-    """Return the name that somebody probably meant, ``None`` when no name is close."""
-    import difflib  # most names are right
+    """Return the name that was probably meant, ``None`` when no name is close."""
+    import difflib  # imported only here, because most names exist
 
     names = list(names)
     same_end = [one for one in names if one.endswith(f"/{name}")]

@@ -53,6 +53,7 @@ def differences_between(
     if not any(one.at for one in selected):
         return None
     comparisons = list(_comparisons(selected))
+    # One search is cheaper than the list; for several prompts the list is.
     listing = dict(catalog) if len(comparisons) > 1 else catalog
 
     def one(comparison: Comparison) -> Difference | None:
@@ -95,7 +96,7 @@ def _side(
     comparison: Comparison,
     at: At | None,
 ) -> tuple[str, Prompt | None]:
-    """Return what a state is called, and what it says; ``None`` is a prompt that it does not have."""
+    """Return the title of a state and its prompt, ``None`` if the prompt does not exist in it."""
     if at is None:
         return (file.path, file.prompt) if file is not None else ("no file", None)
     if not comparison.is_exact and comparison.name not in listing:

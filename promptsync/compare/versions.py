@@ -1,4 +1,4 @@
-"""The versions of prompts, as the registry holds them."""
+"""The versions of prompts in the registry."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _BATCH = 4 * CONNECTIONS
 
 
 class NoSuchVersion(UsageError):
-    """A prompt does not have the version or the label that somebody specified."""
+    """A prompt does not have the version or the label that was specified."""
 
     code = "not-found"
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """One prompt of the registry, and the version of it that somebody specified.
+    """One prompt of the registry, and the version of it that was specified.
 
     ``is_exact`` says that it was named, and did not only match a pattern.
     """
@@ -89,7 +89,7 @@ def find_version(project: Project, listed: Listed, at: At) -> FoundVersion:
 def find_number(project: Project, listed: Listed, at: At, labels: Pointers | None) -> int:
     """Return the number of a version, ``labels`` being those of the prompt. Raises ``NoSuchVersion``.
 
-    A version that the registry has lost since counts as one that it has.
+    A number up to the latest one is returned even if the registry no longer has that version.
     """
     if at.label is not None and labels is not None:
         if at.label not in labels:

@@ -22,28 +22,28 @@ from promptsync.push.apply import apply_push
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """What a release must pass."""
+class Requirements:
+    """What the checks of a release must reach, and how long to wait for them."""
 
     standard: Standard
     patience: Patience = field(default_factory=Patience)
 
 
-def apply_deploy(project: Project, plan: DeployPlan, gate: Gate) -> DeployReceipt:
+def apply_deploy(project: Project, plan: DeployPlan, requirements: Requirements) -> DeployReceipt:
     """Carry out ``plan`` and return what was done; the receipt is complete even after Ctrl-C.
 
-    Raises what ``push`` raises while nothing is written. The caller holds the lock of the working copy.
+    Until something is written, raises what ``push`` raises. The caller holds the lock of the working copy.
     """
-    return _Deploy(project, plan, gate).run()
+    return _Deploy(project, plan, requirements).run()
 
 
 class _Deploy:
-    """Each step returns whether the next one may start. ``_settle`` runs last, however the others end."""
+    """Each step returns whether the next one may start. ``_settle`` always runs last."""
 
-    def __init__(self, project: Project, plan: DeployPlan, gate: Gate) -> None:
+    def __init__(self, project: Project, plan: DeployPlan, requirements: Requirements) -> None:
         self._project = project
         self._plan = plan
-        self._gate = gate
+        self._requirements = requirements
         self._moves = Moves(project, plan.label, plan.survey.releases)
         self._live = LiveSnippets(project, plan.live)
         self._forgotten: list[LabelChange] = []
@@ -55,6 +55,7 @@ class _Deploy:
         except KeyboardInterrupt:
             self.receipt.interrupted = True
         except PromptsyncError as error:
+            # If nothing has changed yet, this is a plain error and not a half-finished deploy.
             if not (self._moves.outcomes or self._forgotten) and self.receipt.push.did_nothing:
                 raise
             self.receipt.stopped = error
@@ -85,8 +86,8 @@ class _Deploy:
     def _forget_rollbacks(self) -> bool:
         """Delete the record of a rollback where a new version is released.
 
-        Otherwise, if this deploy is stopped, the next one would take the new version for the one that was
-        rolled back.
+        Otherwise, if this deploy is stopped, the next one would mistake the new version for the one that was
+        rolled back, and put it on hold.
         """
         remembered = previous_name(self._plan.label)
         changes = [
@@ -110,7 +111,7 @@ class _Deploy:
             self._moves.versions[published.name] = published.version
             self._moves.ids[published.name] = published.template_id
         for one in self.receipt.push.labels:
-            # a new snippet got its label with its first version, for the prompts that refer to it
+            # The push gave a new snippet its label at once, for the prompts that refer to it by label.
             if one.moved and one.label == self._plan.label:
                 self._moves.was_created(one.name, one.new)
         return self.receipt.push.exit_code == 0
@@ -121,6 +122,8 @@ class _Deploy:
         self._live.begin(by_label=True)
         names |= {member.name for member in self._plan.beforehand}
         releases = self._plan.survey.releases
+        # Marked first: if this deploy is killed after the label moved, only the mark shows that nothing was
+        # checked.
         unchecked = [one for one in releases if one.name in names | self._moves.outcomes.keys()]
         early = [one for one in releases if one.name in names]
         is_marked = self._went_well(self._moves.mark_unchecked(unchecked))
@@ -135,8 +138,8 @@ class _Deploy:
             self._project.registry,
             self._plan.found,
             versions={**dependants, **self._moves.versions},
-            standard=self._gate.standard,
-            patience=self._gate.patience,
+            standard=self._requirements.standard,
+            patience=self._requirements.patience,
             progress=self._project.progress,
         )
         self.receipt.results, self.receipt.interrupted = results, results.interrupted
@@ -166,7 +169,7 @@ class _Deploy:
             receipt.live = self._live.times(receipt.push, self._moves.outcomes, released=receipt.is_released)
 
     def _try(self, step: Callable[[], None]) -> None:
-        """Run one step of the undoing; the others run even if it fails."""
+        """Run one step of undoing the deploy, and let the next ones run even if it fails."""
         try:
             step()
         except PromptsyncError as error:
@@ -175,6 +178,7 @@ class _Deploy:
     def _remember_rollbacks(self) -> None:
         """Restore the record of a rollback where nothing new was published after all."""
         done = self.receipt.push
+        # What may have been published is a new text, and a rollback of the old one no longer matters.
         sent = {one.name for one in done.published} | {one.name for one in done.failed if one.unknown}
         back = [change.reversed() for change in self._forgotten if change.name not in sent]
         for one in apply_changes(self._project, back) if back else ():

@@ -15,10 +15,10 @@ from promptsync.prompt.labels import previous_after, previous_name, unchecked_na
 
 
 class Moves:
-    """Moves a label, and records for each prompt where it was before the deploy and where it is now.
+    """Moves a label, and records where it was on each prompt before the deploy and where it is now.
 
     ``versions`` and ``ids`` are the versions to release and the template ids by prompt; the caller adds to
-    both what it publishes. ``outcomes`` says what became of each label that this deploy tried to move.
+    both what it publishes. ``outcomes`` are the results of each label that this deploy tried to move.
     """
 
     def __init__(self, project: Project, label: str, releases: Sequence[Member]) -> None:
@@ -33,7 +33,7 @@ class Moves:
 
     @property
     def all_outcomes(self) -> list[ChangedLabel]:
-        """What became of the label of every release; empty while nothing was tried."""
+        """The result for the label of every release; empty if no label was tried."""
         if not self.outcomes:
             return []
         found = []
@@ -44,11 +44,11 @@ class Moves:
         return found
 
     def release(self, members: Sequence[Member]) -> PromptsyncError | None:
-        """Move the label of each to the version to release: of all, or of none, and then return why."""
+        """Move the label of each to the version to release: all or none. If none, return the error."""
         return self._make([self._change(one) for one in members])
 
     def create(self, members: Sequence[Member]) -> PromptsyncError | None:
-        """Create the label of prompts without one, at their latest version: of all, or of none and why."""
+        """Create the label of prompts without one, at their latest version: all or none, as ``release``."""
         return self._make(
             [
                 LabelChange(one.name, one.template_id, self._label, None, one.latest)
@@ -108,7 +108,7 @@ class Moves:
         *,
         together: bool = False,
     ) -> Sequence[ChangedLabel]:
-        """Make changes, and record what became of each, even after Ctrl-C."""
+        """Make changes, and record each result, even after Ctrl-C."""
         done: Sequence[ChangedLabel] = ()
         try:
             done = apply_changes(self._project, changes, together=together)
@@ -124,6 +124,7 @@ class Moves:
         """Record a move: from where the label was at first to where it is now."""
         change = done.change
         first = self._moved.get(change.name)
+        # A label may move twice, first to be created and then to be released: undoing must skip the middle.
         if first is not None:
             ways = (first.previous[0], change.previous[1])
             change = LabelChange(change.name, change.template_id, change.label, first.old, change.new, ways)

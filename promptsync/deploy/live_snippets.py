@@ -22,8 +22,8 @@ class LiveSnippet:
     """A snippet that prompts render as soon as it is published or, ``by_label``, as soon as its label moves.
 
     ``parents`` are the live prompts that render it; ``before`` is the version that they render until then.
-    ``already`` says that they render the new one since a push, or since a deploy that was stopped: then
-    ``before`` is that new one.
+    ``already`` says that they render the new version already, because of an earlier push or a deploy that was
+    stopped; ``before`` is then that new version.
     """
 
     name: str
@@ -100,7 +100,7 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _served(project: Project, survey: Survey) -> dict[str, Sequence[Reference]]:
-    """Return the references in what applications get: the version under the label, otherwise the latest."""
+    """Return the references in the versions that applications use: under the label, otherwise the latest."""
     files = survey.latest.worktree.files
     under = {item.name: item for item in survey.under.items if item.listed is not None}
     texts: dict[str, Sequence[Reference]] = {}
@@ -151,5 +151,6 @@ def _foreign_references(
             found = prompts.get(listed.template_id, name, version=listed.version)
             references[name] = rendered_in(found.prompt.template)
         except RemoteError:
+            # A prompt that cannot be read counts as a user of the snippet, to be safe.
             references[name] = None
     return references

@@ -22,7 +22,10 @@ def follows_label(label: str) -> Follows:
 
 
 def affected(project: Project, label: str, latest: Snapshot, releases: Sequence[Member]) -> dict[str, Way]:
-    """Return the prompts that render a released snippet unpinned or by its label, with the way there."""
+    """Return the prompts that render a released snippet unpinned or by its label, each with its way there.
+
+    A way is the chain of snippets from the prompt down to the released one.
+    """
     texts = {
         name: rendered_in(file.prompt.template)
         for name, file in latest.worktree.files.items()
@@ -64,8 +67,8 @@ class Member:
     """One prompt that this deploy checks, and releases unless it is a ``dependant``.
 
     ``released`` is the version under the label (``None``: no label yet), ``latest`` the newest one (``None``:
-    not in the registry). ``publishes`` says that a version is published first; ``forced`` that the file does
-    not include the latest one: the new one is made from ``parents`` and passes over ``passed_over``.
+    not in the registry). ``publishes`` says that a version is published first. ``forced`` says that the file
+    does not include the latest one: the new one is made from ``parents`` and passes over ``passed_over``.
     ``pending`` says that it is pending from an earlier deploy: no commit of this push touched it. ``through``
     are the changed snippets that it renders. ``previous`` is where ``LABEL.previous`` points. ``again`` says
     that it was rolled back and that ``--again`` names it.
@@ -87,14 +90,14 @@ class Member:
     again: bool = False
 
     @property
-    def was_taken_back(self) -> bool:
+    def was_rolled_back(self) -> bool:
         """Whether the release was rolled back: ``LABEL.previous`` is not below the label."""
         return None not in (self.previous, self.released) and (self.previous or 0) >= (self.released or 0)
 
     @property
     def forgets(self) -> bool:
         """Whether an earlier rollback no longer counts: this is a new text, or ``again`` is set."""
-        return (self.publishes or self.again) and self.was_taken_back
+        return (self.publishes or self.again) and self.was_rolled_back
 
     @property
     def is_moved(self) -> bool:

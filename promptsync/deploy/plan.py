@@ -79,7 +79,7 @@ class DeployPlan:
 
     @property
     def is_pending(self) -> bool:
-        """Whether everything to release is pending from an earlier deploy: this push touched none of it."""
+        """Whether everything to release is pending from an earlier deploy, and not changed by this push."""
         return bool(self.survey.releases) and all(member.pending for member in self.survey.releases)
 
     @property
@@ -89,7 +89,7 @@ class DeployPlan:
 
     @property
     def fingerprint(self) -> str:
-        """A short word for exactly this plan: what is published, the checks, and every label move."""
+        """A short hash of exactly this plan: what is published, the checks, and every label move."""
         moves = [
             [member.name, member.released, None if member.publishes else member.version]
             for member in self.survey.releases
@@ -111,12 +111,13 @@ def plan_deploy(
 
     Raises what ``survey``, ``plan_push`` and ``find_checks`` raise, and ``Refused`` for snippets that would
     be live unchecked and, where checks are required, for members that have none. Nothing has been written
-    then. ``find`` looks the checks up.
+    then. ``find`` looks up the checks.
     """
     check_options(PushOptions(message=options.message))
+    # prod.previous and prod.unchecked belong to prod, and releasing to them would break rollbacks.
     if previous_name(options.label) is None:
         raise UsageError(
-            f"{options.label!r} is kept beside another label and moves with it",
+            f"{options.label!r} belongs to another label and moves with it",
             hint=f"promptsync deploy --label {options.label.rpartition('.')[0] or 'prod'}",
         )
     found = survey(

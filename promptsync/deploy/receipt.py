@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from promptsync.checks.receipt import CheckResults
 
 _HINTS = {
-    "unknown-outcome": "promptsync status\npromptsync deploy  never publishes a text twice",
-    "partial": "promptsync deploy  continues once that is fixed",
+    "unknown-outcome": "promptsync status\npromptsync deploy",
+    "partial": "promptsync deploy",
     "raced": "promptsync pull --merge\npromptsync deploy",
     "remote": "promptsync doctor",
 }
-"""The commands that continue after a push that failed within a deploy."""
+"""The commands to run after a push that failed within a deploy: its own hints would only push."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveTime:
-    """How long a snippet was live before it was checked, in seconds, and what became of it.
+    """How long a snippet was live before it was checked, in seconds, and whether it still is.
 
-    ``taken_back`` says that the text before it is live again, ``note`` why it is not although it should be.
+    ``taken_back`` says that the text before it is live again. ``note`` says why it is not although it should.
     """
 
     name: str
@@ -39,10 +39,10 @@ class LiveTime:
 
 @dataclass
 class DeployReceipt:
-    """``is_released`` says that everything passed and that every label points where it should.
+    """What a deploy did. ``is_released`` says that everything passed and every label points where it should.
 
-    ``labels`` is what became of the label of each release; it is empty if none was due to move. ``unsettled``
-    is what else could not be undone. ``stopped`` is what stopped the deploy half-way.
+    ``labels`` is the result for the label of each release, empty if no label was tried. ``unsettled`` is what
+    else could not be undone. ``stopped`` is what stopped the deploy half-way.
     """
 
     plan: DeployPlan
@@ -57,7 +57,7 @@ class DeployReceipt:
 
     @property
     def error(self) -> PromptsyncError | None:
-        """The error that the deploy ends in: what is unfinished comes before what failed its checks."""
+        """The error that the deploy ends in; unfinished work takes precedence over failed checks."""
         if self.interrupted or self.push.interrupted:
             return self._interruption()
         return self._unfinished() or self._failure() or _skipped(self.plan)
@@ -122,24 +122,23 @@ class DeployReceipt:
         if failed and all(run.status is Status.TIMED_OUT for run in failed):
             return "promptsync deploy --timeout SECONDS"
         if isinstance(error, AnswerIsNo):
-            return "fix the prompt and commit it, then: promptsync deploy"
+            return "fix the prompt and commit it\npromptsync deploy"
         return "promptsync deploy"
 
 
 def _skipped(plan: DeployPlan) -> Refused | None:
     """Return the refusal of a prompt that this push changed and that is not released."""
     survey = plan.survey
-    held = [one for one in survey.on_hold if one.touched]
-    if held:
-        first, *others = held
+    on_hold = [one for one in survey.on_hold if one.touched]
+    if on_hold:
+        first, *others = on_hold
         what = f"{first.name!r} is on hold: {plan.label} was rolled back to v{first.released}, "
         if others:
-            what = (
-                f"{len(held)} prompts are on hold; first: {first.name!r}: rolled back to v{first.released}, "
-            )
+            rolled_back = f"{first.name!r}: rolled back to v{first.released}"
+            what = f"{len(on_hold)} prompts are on hold; first: {rolled_back}, "
         return Refused(
             f"{what}and v{first.version} has the text of the file",
-            hint=release_on_hold([one.name for one in held], plan.label),
+            hint=release_on_hold([one.name for one in on_hold], plan.label),
             code="on-hold",
         )
     skipped = next((one for one in survey.skipped if one.touched), None)

@@ -12,7 +12,7 @@ from promptsync.checks.catalogue import list_agents, list_evaluations
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import labels_of_prompt
 from promptsync.compare.project import Project
-from promptsync.deploy.apply import Gate, apply_deploy
+from promptsync.deploy.apply import Requirements, apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
@@ -63,7 +63,9 @@ class _Copy(Project):
         return Record(self.private)
 
 
-def rehearse(project: Project, options: DeployOptions, wanted: Selection, gate: Gate) -> Rehearsal:
+def rehearse(
+    project: Project, options: DeployOptions, wanted: Selection, requirements: Requirements
+) -> Rehearsal:
     """Deploy to an empty temporary registry, and return what the deploy did.
 
     All files are published there and checked by the ``wanted`` checks, those of the deploy itself. The
@@ -88,13 +90,14 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, gate: 
         copy.private = directory
         with copy:
             _seed(project, copy)
+            # The temporary registry is empty, so every prompt counts as new and limits make no sense.
             everything = replace(
                 options, touched=None, again=(), require_checks=False, live_snippets=True, max_changes=10**9
             )
             plan = plan_deploy(copy, everything, find=lambda registry, selection: Found())
             selection, without = _declared(copy, wanted)
             plan = replace(plan, selection=selection, found=find_checks(copy.registry, selection))
-            return Rehearsal(apply_deploy(copy, plan, gate), url, without)
+            return Rehearsal(apply_deploy(copy, plan, requirements), url, without)
 
 
 def _seed(project: Project, copy: Project) -> None:
@@ -104,6 +107,7 @@ def _seed(project: Project, copy: Project) -> None:
     waiting = {one.name for one in references if one.version is not None or one.name not in files}
     listing = {one.name: one for one in project.registry.prompts.list()} if waiting else {}
     versions: dict[str, list[RemoteVersion]] = {}
+    # Old versions of a snippet may use further snippets, so this follows references until none is new.
     while waiting:
         name = waiting.pop()
         if name in versions or name not in listing:

@@ -1,4 +1,4 @@
-"""Compares what git says with what a release label points at. Reads only."""
+"""Compares what is committed with what a release label points at. Reads only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SKIPPED = {
 
 
 class InTheWay(Refused):
-    """Prompts whose release would lose a version that is live; ``items`` are theirs."""
+    """Prompts whose release would lose a version that is live; ``items`` has one for each."""
 
     code = "diverged"
 
@@ -116,11 +116,12 @@ class _Survey:
                 if under.state in (State.DELETED_LOCALLY, State.DIVERGED):
                     self.deleted.append(name)
                 continue
+            # Tags have no versions, so only the comparison with the latest version shows a change of tags.
             has_other_tags = item.state is State.AHEAD and item.digest == item.remote_digest
             if under.state is not State.IN_SYNC or has_other_tags or name in self._unchecked:
                 self._place(under, item)
-        self._refuse()
-        self._hold()
+        self._check_in_way()
+        self._put_on_hold()
 
     def _place(self, under: Item, item: Item) -> None:
         """Decide about a prompt whose file differs from the version under its label."""
@@ -138,16 +139,16 @@ class _Survey:
             self._in_way.append((under, _IN_WAY[State.DIVERGED]))
         elif not has_label and item.state is State.DIVERGED and item.base is None:
             self._in_way.append(
-                (item, "changed in your files and in the registry, and it is unknown since when")
+                (item, "changed in your files and in the registry, and no common text is known")
             )
         elif has_label and under.state in _SKIPPED:
-            self._pass(item.name, under.state)
+            self._skip(item.name, under.state)
         elif item.state is State.ALTERED:
-            self._pass(item.name, item.state)
+            self._skip(item.name, item.state)
         else:
             self.releases.append(self._member(under, item))
 
-    def _pass(self, name: str, state: State) -> None:
+    def _skip(self, name: str, state: State) -> None:
         self.skipped.append(Skipped(name, str(state), _SKIPPED[state], self._is_touched(name)))
 
     def _member(self, under: Item, item: Item) -> Member:
@@ -171,7 +172,7 @@ class _Survey:
         # If it is unknown what this push changed, every prompt counts as touched.
         return self._touched is None or name in self._touched
 
-    def _refuse(self) -> None:
+    def _check_in_way(self) -> None:
         if not self._in_way:
             return
         item, why = self._in_way[0]
@@ -197,7 +198,7 @@ class _Survey:
 
     # -- releases that were rolled back -----------------------------------------------------------------
 
-    def _hold(self) -> None:
+    def _put_on_hold(self) -> None:
         """Put on hold what was released before and then rolled back."""
         remembered = previous_name(self._label)
         if remembered is None or not any(member.released is not None for member in self.releases):
@@ -206,7 +207,7 @@ class _Survey:
         released = []
         for found in self.releases:
             member = replace(found, previous=kept.get(found.name), again=found.name in self._again)
-            version = self._released_before(member) if member.was_taken_back else None
+            version = self._released_before(member) if member.was_rolled_back else None
             if version is None or member.again:
                 released.append(member)
             else:
@@ -221,6 +222,7 @@ class _Survey:
             return member.latest
         if item.listed is None or item.file is None or member.latest is None:
             return None
+        # Only versions above the label can have been rolled back.
         for number in range(member.latest, member.released or 0, -1):
             found = read_version(self._project, item.listed, number)
             if found is not None and digest_beside(item.file.prompt, found.prompt) == item.digest:
@@ -239,7 +241,7 @@ def _without_tags(item: Item) -> Item:
 def _parents(under: Item, item: Item) -> tuple[int, ...]:
     """Return the versions that a release includes if it is not made from the latest one."""
     if under.listed is not None:
-        # There is no decision where both sides are equal.
+        # Without a decision both sides are equal, and the version under the label is the only parent.
         decision = under.history.decision if under.history is not None else None
         return decision.pull if decision is not None else (under.listed.version,)
     decision = item.history.decision if item.history is not None else None
@@ -249,7 +251,7 @@ def _parents(under: Item, item: Item) -> tuple[int, ...]:
 def _check_committed(snapshots: Sequence[Snapshot], releases: Sequence[Member]) -> None:
     if not all(snapshot.has_history for snapshot in snapshots):
         return
-    # Items that are in sync were not looked up in git.
+    # The origin of an item in sync is unknown, because git was not read for it.
     items = {item.name: item for one in snapshots for item in one.items if item.state is not State.IN_SYNC}
     dirty = [member for member in releases if member.name in items and items[member.name].origin.dirty]
     if dirty:
@@ -257,6 +259,6 @@ def _check_committed(snapshots: Sequence[Snapshot], releases: Sequence[Member]) 
         more = f" (and {len(dirty) - 1} more)" if len(dirty) > 1 else ""
         raise Refused(
             f"{first.path} has changes that are not committed{more}; deploy releases what is committed",
-            hint="commit them, or add --allow-dirty",
+            hint=f"git add {shlex.quote(snapshots[0].worktree.prompts)} && git commit\nadd --allow-dirty",
             code="uncommitted",
         )

@@ -1,4 +1,4 @@
-"""Snippets that are live before they are checked: for how long, and publishing the text before them again."""
+"""Snippets that are live before they are checked: measures for how long, and publishes the old text again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LiveSnippets:
         self._since[by_label] = time.monotonic()
 
     def take_back(self, push: PushReceipt) -> None:
-        """Publish again what was live before ``push`` published; labels are moved back elsewhere."""
+        """Publish again what was live before ``push``. ``Moves`` moves the labels back."""
         published = {one.name: one.version for one in push.published}
         for one in self._snippets:
             if one.by_label:
@@ -52,7 +52,7 @@ class LiveSnippets:
     def times(
         self, push: PushReceipt, labels: Mapping[str, ChangedLabel], *, released: bool
     ) -> list[LiveTime]:
-        """Return for how long each snippet was live, or may have been, and what became of it."""
+        """Return for how long each snippet was live, or may have been, and whether it still is."""
         times: dict[str, LiveTime] = {}
         for one in self._snippets:
             note = _label_note(labels.get(one.name)) if one.by_label else self._note(one, push)
@@ -83,7 +83,7 @@ def _label_note(label: ChangedLabel | None) -> str | None:
 
 
 def _publish_again(project: Project, snippet: LiveSnippet, version: int) -> str:
-    """Publish what ``snippet`` was before ``version``, unless somebody has published a later version.
+    """Publish what ``snippet`` was before ``version``, unless there is a later version already.
 
     Return why it was not published, an empty string if it was.
     """
@@ -93,7 +93,7 @@ def _publish_again(project: Project, snippet: LiveSnippet, version: int) -> str:
         now = f"at v{latest.version}" if latest is not None else "gone"
         return f"it is {now}, which is not this deploy's v{version}"
     before = registry.prompts.get(latest.template_id, snippet.name, version=snippet.before).prompt
-    # The mark has no commit because no text in git stands behind it.
+    # The mark has no commit, because this text does not come from one.
     message = with_mark(f"Take back v{version}", make_mark(None, False, version + 1, None))
     action = Action(snippet.name, Kind.UPDATE, None, current=version, local=digest(before), message=message)
     done = publish_one(Attempt(registry, action, before, latest.template_id, threading.Event()))

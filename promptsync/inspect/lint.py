@@ -92,12 +92,12 @@ def _check(path: Path, selected: set[Path] | None) -> Checked:
 
 def _of_prompts(config: Config, worktree: Worktree, paths: set[str] | None) -> Iterator[Problem]:
     files = worktree.files
-    judged = [file for file in files.values() if paths is None or file.path in paths]
-    names = {file.prompt.name for file in judged}
+    checked = [file for file in files.values() if paths is None or file.path in paths]
+    names = {file.prompt.name for file in checked}
     others = {name: file.prompt.template for name, file in files.items() if name not in names}
     known = KnownPrompts(others, partial=bool(config.include), unreadable=frozenset(broken_names(worktree)))
-    yield from check(judged, known)
-    for file in judged:
+    yield from check(checked, known)
+    for file in checked:
         if not config.in_scope(file.prompt.name):
             message = f"include: does not match {file.prompt.name!r}, so the prompt is never published."
             hint = f"Rename the prompt, or add a pattern to include: in {FILE_NAME}."
@@ -128,7 +128,7 @@ def _selected(config: Config, selected: set[Path], worktree: Worktree) -> set[st
 
 
 def _of_config(config: Config, worktree: Worktree) -> Iterator[Problem]:
-    """Yield what a valid configuration says that does not match the files."""
+    """Yield the problems of a valid configuration that does not match the files."""
     loaded = yaml_load.load(config.path.read_bytes(), FILE_NAME)
     if not worktree.paths and not worktree.problems:
         place = loaded.position(("prompts",))

@@ -31,11 +31,11 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ListedPrompt:
     """One prompt of the registry.
 
-    ``labels`` are names and versions, ``None`` where they were not read. ``has_file`` says whether a file of
-    the working copy has it, ``None`` without a working copy.
+    ``labels`` are names and versions, ``None`` where they were not read. ``has_file`` says whether the
+    working copy has a file for it, ``None`` without a working copy.
     """
 
     listed: Listed
@@ -46,7 +46,7 @@ class Held:
 
 def list_remote(
     project: Project, filters: Filters, directory: Path, *, labels_singly: bool = False
-) -> list[Held]:
+) -> list[ListedPrompt]:
     """Return the prompts of the registry, sorted by name. Paths are relative to ``directory``.
 
     Labels are read where one request is enough for all of them; ``labels_singly`` allows one for each prompt.
@@ -63,7 +63,7 @@ def list_remote(
         for item in items:
             own = known.get(item.name, ()) if known is not None else None
             has_file = item.name in files if files is not None else None
-            found.append(Held(item, own, items is archived, has_file))
+            found.append(ListedPrompt(item, own, items is archived, has_file))
     return sorted(found, key=lambda one: (one.listed.name, one.is_archived))
 
 
@@ -76,13 +76,14 @@ def _listed(project: Project, filters: Filters, status: str) -> list[Listed]:
 
 
 def _wanted(project: Project, filters: Filters, directory: Path, known: set[str]) -> set[str]:
-    """Return the names that match. Under other filters, a name that they exclude is no error."""
+    """Return the names that match. A name that other filters exclude is not an error."""
     if not filters.names:
         return known
     given = named_by(project, directory, filters.names)
     names = set(expanded(sorted(known), given))
     is_filtered = filters.status != "active" or filters.label is not None or bool(filters.tags)
     unknown = sorted(name for name in names - known if not is_pattern(name))
+    # With filters, a name that is missing from the list may exist all the same.
     if unknown and not is_filtered:
         raise no_such_prompt(project, unknown[0], sorted(known))
     return names & known

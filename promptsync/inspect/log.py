@@ -1,4 +1,4 @@
-"""The versions of a prompt, with the git commits that hold the same content."""
+"""The versions of a prompt, with the git commits that have the same content."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from promptsync.prompt.prompt import Listed, RemoteVersion
 class LoggedVersion:
     """A version; ``message`` is without its mark.
 
-    ``commit`` is the full id of the git commit whose file holds the same content, ``abbreviated`` its short
+    ``commit`` is the full id of the git commit whose file has the same content, ``abbreviated`` its short
     form. ``is_base`` marks the newest version that the working file includes. ``parents`` are the versions
     that this one was made from; ``is_passed_over`` says that the latest version does not include it.
     ``labels`` is ``None`` where the registry cannot list them. ``patch`` is the difference to the version
@@ -62,7 +62,7 @@ def read_log(
     name = listed.name
     labels = read_labels(project, listed)
     newest = find_number(project, listed, at, labels)
-    # the oldest one that is shown needs the version before it, too
+    # The difference of the oldest version needs the version before it as well.
     wanted = limit + 1 if patches and limit is not None else limit
     found = read_versions(project, listed, wanted, newest=newest)
     shown = found[:limit]
@@ -132,6 +132,7 @@ def _lineage(project: Project, name: str, file: PromptFile | None) -> Lineage:
 def _commit(version: RemoteVersion, content: str, lineage: Lineage) -> str | None:
     """Return the commit that a version's mark names, or the newest one whose file has its content."""
     mark = parse_mark(version.message)
+    # A dirty mark names the commit below an uncommitted text, and a copied mark has another number.
     if mark is not None and mark.commit is not None and not mark.dirty and mark.version == version.version:
         marked = [one.commit for one in lineage.back() if one.commit.startswith(mark.commit)]
         if len(marked) == 1:

@@ -120,6 +120,7 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
     """
     snippets = _Snippets(project, worktree.files, file, options.offline)
     found: dict[Reference, Template] = {}
+    # A snippet may refer to further snippets, so repeat until none is missing.
     while missing := unresolved(file.prompt.template, found):
         found.update({reference: snippets.read(reference) for reference in missing})
     template = expand(file.prompt.template, found)
@@ -178,7 +179,7 @@ def _render_remote(
         raise UsageError(f"{name} has no file with examples", hint=f"promptsync pull {shlex.quote(name)}")
     example = _example(file, options.example) if file is not None else {}
     try:
-        answer = project.registry.prompts.render(
+        response = project.registry.prompts.render(
             name,
             version=at.number,
             label=at.label,
@@ -190,11 +191,11 @@ def _render_remote(
             raise
         labels = read_labels(project, listed) if at.label is not None else None
         raise no_such_version(listed, at, list(labels or ())) from None
-    metadata, warning = answer.get("metadata"), answer.get("warning")
-    number, arguments = answer.get("version"), answer.get("llm_kwargs")
+    metadata, warning = response.get("metadata"), response.get("warning")
+    number, arguments = response.get("version"), response.get("llm_kwargs")
     return Rendering(
         name,
-        answer["prompt_template"],
+        response["prompt_template"],
         metadata.get("model") if isinstance(metadata, Mapping) else None,
         (warning,) if isinstance(warning, str) else (),
         version=number if isinstance(number, int) else None,

@@ -18,10 +18,10 @@ from promptsync.registry.errors import FateUnknown, Rejected, TimedOut, Unsuppor
 
 @dataclass(frozen=True, slots=True)
 class ChangedLabel:
-    """What became of a change. ``moved`` says that the label is where it should be.
+    """The result of a change. ``moved`` says that the label is where it should be.
 
-    ``note`` is something that went wrong beside it. ``is_unknown`` says that it may be there or not.
-    ``is_undone`` says that it was there, and was moved back on account of another.
+    ``note`` is something else that went wrong. ``is_unknown`` says that the label may or may not have moved.
+    ``is_undone`` says that it did move, and was moved back because of another one.
     """
 
     change: LabelChange
@@ -34,7 +34,7 @@ class ChangedLabel:
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C while labels were moved; ``changed`` is what became of each of them."""
+    """Ctrl-C while labels were moved; ``changed`` are the results of all of them."""
 
     def __init__(self, changed: Sequence[ChangedLabel]) -> None:
         super().__init__()
@@ -43,14 +43,14 @@ class Stopped(KeyboardInterrupt):
 
 @dataclass(frozen=True, slots=True)
 class LabelReceipt:
-    """What became of each change of a plan, in its order, and the error that this ends in."""
+    """The result of each change of a plan, in its order, and the error that the command ends in."""
 
     changed: tuple[ChangedLabel, ...] = ()
     error: PromptsyncError | None = None
 
 
 def apply_labels(project: Project, plan: LabelPlan) -> LabelReceipt:
-    """Change what ``plan`` says. Raises ``Unsupported`` where labels cannot be changed; nothing was then."""
+    """Carry out ``plan``. Raises ``Unsupported``, with nothing changed, where labels cannot be changed."""
     try:
         done = apply_changes(project, plan.changes, together=plan.together)
     except Stopped as stopped:
@@ -65,13 +65,13 @@ def apply_labels(project: Project, plan: LabelPlan) -> LabelReceipt:
 def apply_changes(
     project: Project, changes: Sequence[LabelChange], *, together: bool = False
 ) -> list[ChangedLabel]:
-    """Make each change, and return what became of it; a registry's yes counts only once it is read back.
+    """Make each change, read it back, and return the results: only what is read back counts.
 
-    A label that is no longer where the plan saw it stays there. The label that remembers the way back is gone
-    while a label moves up, set first where it moves down, and put back when the label itself does not move: a
-    rollback that goes too far is worse than one that is refused. With ``together``, when one label stays,
-    those that went are moved back. Raises ``Unsupported`` where labels cannot be changed (nothing was changed
-    then), and ``Stopped`` on Ctrl-C, once what was under way is done, and with ``together`` moved back.
+    A label that is no longer where the plan saw it stays there. ``LABEL.previous`` is deleted while its label
+    moves up, set before its label moves down, and restored if its label does not move: a rollback that goes
+    too far is worse than one that is refused. With ``together``, if one label does not move, those that did
+    are moved back. Raises ``Unsupported`` where labels cannot be changed (nothing was changed then), and
+    ``Stopped`` on Ctrl-C, once the requests under way have ended and, with ``together``, are undone.
     """
     begun: set[int] = set()
     done: dict[int, ChangedLabel] = {}
@@ -83,7 +83,9 @@ def apply_changes(
 
     def stopped(number: int) -> ChangedLabel:
         is_unknown = number in begun and changes[number].old != changes[number].new
-        reason = "interrupted: it may have moved or not" if is_unknown else "interrupted before it was moved"
+        reason = (
+            "interrupted: it may or may not have moved" if is_unknown else "interrupted before it was moved"
+        )
         return done.get(number) or ChangedLabel(changes[number], False, reason, is_unknown=is_unknown)
 
     try:
@@ -103,10 +105,10 @@ def apply_changes(
 
 
 def failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncError | None:
-    """Return the error that a receipt ends in, ``None`` when every label is where it should be.
+    """Return the error that a command ends in, ``None`` when every label is where it should be.
 
-    A key that may not move labels is a failure of the registry's side (exit code 4) as long as nothing was
-    done; what a registry held back, or somebody else moved, is a refusal (3).
+    A key that may not move labels is a failure of the registry (exit code 4) as long as nothing was changed.
+    A label that is protected, or that somebody else moved, is a refusal (3).
     """
     stayed = [one for one in changed if not one.moved]
     if not stayed:
@@ -129,7 +131,7 @@ def failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncErro
 
 
 def is_held_back(error: RemoteError) -> bool:
-    """Whether a registry answered as for a label that is protected, or that the key may not move."""
+    """Whether a registry rejected a change because the label is protected or the key may not move it."""
     return isinstance(error, Rejected) and error.status in (403, 409)
 
 
@@ -157,12 +159,13 @@ def relabel_from(project: Project, change: LabelChange, before: Pointers) -> Cha
 
 
 def _write(project: Project, change: LabelChange, before: Pointers) -> RemoteError | None:
-    """Set both labels; the error is returned, for what it means is seen by reading back."""
+    """Set the label and ``LABEL.previous``. Return an error: reading back shows what it means."""
     remembered = previous_name(change.label)
     if remembered is None:
         steps: list[tuple[str, int | None]] = [(change.label, change.new)]
     elif change.new is None or change.old is None or change.new > change.old:
-        # Stopped in between, nobody may take it for a release that was taken back, nor be taken back too far.
+        # An outdated LABEL.previous goes first. If we are stopped in between, it would look like a rollback,
+        # or the next rollback would go too far.
         stale = remembered in before and before[remembered].version != change.previous[1]
         steps = [(remembered, None)] if stale else []
         steps += [(change.label, change.new), (remembered, change.previous[1])]
@@ -177,7 +180,7 @@ def _write(project: Project, change: LabelChange, before: Pointers) -> RemoteErr
             if version is None:
                 there.pop(label, None)
     except RemoteError as error:
-        if change.label in done:  # what has no way back is not released
+        if change.label in done:  # without LABEL.previous a release could not be rolled back, so undo it
             with suppress(RemoteError):
                 now = _labels(project, change)
                 if change.label in now and now[change.label].version == change.new:
@@ -200,11 +203,11 @@ def _read_back(project: Project, change: LabelChange, error: RemoteError | None)
         lost = remembered is not None and kept != change.previous[1]
         note = f"{remembered} is at {_shown(kept)}, not at {_shown(change.previous[1])}" if lost else ""
         return ChangedLabel(change, True, note=note)
-    # where somebody else moved the label, what remembers the way back is theirs as well
+    # Where somebody else moved the label, LABEL.previous belongs to their move as well.
     if remembered is not None and kept != change.previous[0] and now == change.old:
         _restore(project, change, remembered, after)
     if error is not None:
-        # what timed out may still arrive
+        # A request that timed out may still be carried out.
         return ChangedLabel(change, False, error.message, error=error, is_unknown=isinstance(error, TimedOut))
     return ChangedLabel(
         change,
@@ -214,13 +217,13 @@ def _read_back(project: Project, change: LabelChange, error: RemoteError | None)
 
 
 def _restore(project: Project, change: LabelChange, remembered: str, after: Pointers) -> None:
-    # Where that fails too, the label itself stayed, which is told; a rollback that meets it is refused.
+    # If this fails too, a rollback is refused, which is safe. That the label did not move is reported anyway.
     with suppress(RemoteError):
         _point(project, change, remembered, change.previous[0], after)
 
 
 def _undo(project: Project, found: list[ChangedLabel], why: str) -> list[ChangedLabel]:
-    """Move back what moved, and return all of it as it is then. Raises ``Stopped`` on a further Ctrl-C."""
+    """Move back what moved, and return the new results. Raises ``Stopped`` on another Ctrl-C."""
     after = list(found)
 
     def one(number: int) -> None:
@@ -241,7 +244,7 @@ def _undo(project: Project, found: list[ChangedLabel], why: str) -> list[Changed
 
 
 def _labels(project: Project, change: LabelChange) -> Pointers:
-    # only the identity counts here
+    # Only the id and the name are used to read labels.
     item = Listed(change.template_id, 0, Prompt(change.name, {}))
     return labels_of_prompt(project, item)
 

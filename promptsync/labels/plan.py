@@ -20,9 +20,9 @@ from promptsync.registry.errors import NotFound, Unsupported
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """A label of one prompt that goes from one version to another; ``None`` is no version: no label.
+    """A label of one prompt that moves from one version to another; ``None`` means that there is no label.
 
-    ``previous`` are the two places of the label that remembers the way back, now and afterwards.
+    ``previous`` are the versions of ``LABEL.previous``, where a rollback goes: before and after the move.
     """
 
     name: str
@@ -34,7 +34,7 @@ class LabelChange:
 
     @property
     def is_lower(self) -> bool:
-        """Whether a version that is live would be taken back."""
+        """Whether the label moves to a lower version, which undoes a release."""
         return self.old is not None and self.new is not None and self.new < self.old
 
     def reversed(self) -> LabelChange:
@@ -45,9 +45,9 @@ class LabelChange:
 
 @dataclass(frozen=True, slots=True)
 class LabelPlan:
-    """Labels to change. ``together``: all of them or none.
+    """Labels to change. ``together`` means all of them or none.
 
-    ``refusal`` is why none of them may be changed. ``destructive`` are the options that need a yes.
+    ``refusal`` is why none of them may be changed. ``destructive`` are the options that need confirmation.
     """
 
     changes: tuple[LabelChange, ...]
@@ -57,7 +57,7 @@ class LabelPlan:
 
     @property
     def pending(self) -> tuple[LabelChange, ...]:
-        """The changes that are not true already."""
+        """The changes of labels that are not yet where they should be."""
         return tuple(change for change in self.changes if change.old != change.new)
 
     @property
@@ -96,7 +96,7 @@ def plan_move(one: Labelled, label: str, version: int, *, force: bool = False) -
 
 
 def plan_delete(one: Labelled, label: str) -> LabelChange:
-    """Plan to delete a label, and the one that remembers its way back."""
+    """Plan to delete a label, and ``LABEL.previous`` with it."""
     old = existing(one, label)
     remembered = previous_name(label)
     kept = one.version(remembered) if remembered else None
@@ -150,7 +150,7 @@ def _lower(changes: Sequence[LabelChange], source: str, target: str, forced: set
 
 
 def change_to(one: Labelled, label: str, version: int) -> LabelChange:
-    """Return the change that brings a label to a version, and keeps the way back."""
+    """Return the change that moves a label to a version, and ``LABEL.previous`` with it."""
     old = one.version(label)
     remembered = previous_name(label)
     kept = one.version(remembered) if remembered else None
@@ -172,9 +172,9 @@ def version_at(project: Project, one: Labelled, at: At) -> int:
 
 
 def check_unused(project: Project, listed: Listed, label: str) -> None:
-    """Raise ``Refused`` when prompts refer to ``label`` of this snippet: without it they cannot be rendered.
+    """Raise ``Refused`` if prompts refer to ``label`` of this snippet: without it they cannot be rendered.
 
-    A registry that cannot list them is not a reason to refuse.
+    If the registry cannot list those prompts, nothing is raised.
     """
     if listed.prompt.template.get("type") != "completion":  # nothing else can be a snippet
         return
@@ -198,10 +198,10 @@ _LISTED = 8
 
 
 def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -> LabelChange:
-    """Plan to take a release back: to ``to``, by default to the version that the label left last.
+    """Plan to undo a release: move the label to ``to``, by default to the version that it was at before.
 
-    Raises ``Refused``, with the versions to choose from, when that version is not known or the label is at or
-    below it already, and when ``to`` is higher than where the label is.
+    Raises ``Refused``, with a list of versions, if that version is unknown or the label is at or below it
+    already, and if ``to`` is above the label.
     """
     now = existing(one, label)
     if to is not None:
@@ -222,9 +222,10 @@ def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -
     previous = one.version(remembered)
     if previous is None:
         raise _refusal(project, one, label, f"there is no {remembered!r} that records what was live before")
+    # LABEL.previous is below its label after a release, and at or above it only after a rollback.
     if previous >= now:
         raise _refusal(
-            project, one, label, f"{remembered!r} is at v{previous}: that release was taken back already"
+            project, one, label, f"{remembered!r} is at v{previous}: that release was rolled back already"
         )
     return change_to(one, label, previous)
 

@@ -1,4 +1,4 @@
-"""Carries out the plan of a pull: writes each file whole or not at all, and the record last."""
+"""Carries out the plan of a pull: writes each file completely or not at all, and the record last."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ def apply_pull(project: Project, plan: PullPlan) -> PullReceipt:
     The caller holds the lock of the working copy. Raises ``Refused`` if a file changed since it was read, and
     ``PromptsyncError`` if a file cannot be written, both only if nothing was written.
     """
+    # Check all files before the first write, so that one edited file stops the pull while it is still whole.
     planned: list[Write | Delete] = [*plan.writes, *plan.deletes]
     for one in planned:
         _check_unchanged(project, one)
@@ -76,6 +77,7 @@ def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt) -> None:
     total = len(plan.writes) + len(plan.deletes)
 
     def replace(one: Write) -> None:
+        # Checked again, because the user may save a file while others are written.
         _check_unchanged(project, one)
         if one.backup and one.old is not None:
             receipt.backups[one.name] = backup(project.root, one.path, stamp)
@@ -97,6 +99,7 @@ def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt) -> None:
             delete(project.root, gone.path, within=project.config.prompts)
             receipt.deleted.append(gone)
         except KeyboardInterrupt:
+            # Ctrl-C may come between the deletion and the line that records it.
             if gone not in receipt.deleted and _present(project, gone.path) is None:
                 receipt.deleted.append(gone)
             raise

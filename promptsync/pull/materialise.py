@@ -35,8 +35,8 @@ def plan_materialise(
 ) -> PullPlan:
     """Return the writes that put the versions under ``label``, or ``version`` of one prompt, into the files.
 
-    A file is replaced only if its present content is committed or is a version of the registry, so that
-    nothing is lost. Others are refused unless ``theirs`` names them, which keeps a backup.
+    A file is replaced only if its text is committed or is a version of the registry, so that nothing is lost.
+    For any other file this raises ``Refused``, unless ``theirs`` names it: then a backup is made.
     """
     snapshot = gather(project)
     if snapshot.problems:
@@ -52,7 +52,7 @@ def plan_materialise(
         raise Refused(
             f"{listed}: the text in the file is neither committed nor a version of the registry; "
             "nothing was written",
-            hint=f"commit it, or replace it with --theirs {shlex.quote(unsafe[0].name)} (keeps a backup)",
+            hint=_ways_out(unsafe[0], label, version),
             code="uncommitted",
         )
     paths = paths_for_new(snapshot.worktree, [item.name for item in items if item.file is None])
@@ -67,6 +67,13 @@ def plan_materialise(
         if one.old != one.new:
             writes.append(one)
     return PullPlan(tuple(sorted(writes, key=lambda one: one.path)))
+
+
+def _ways_out(item: Item, label: str | None, version: int | None) -> str:
+    """Return the commands that commit a text or replace it; the second one makes a backup."""
+    path = shlex.quote(item.path or "")
+    at = f"--label {shlex.quote(label)}" if label is not None else f"--version {version}"
+    return f"git add {path} && git commit {path}\npromptsync pull {shlex.quote(item.name)} {at} --theirs"
 
 
 def _is_safe(item: Item) -> bool:
@@ -130,6 +137,7 @@ def export(
     paths: dict[str, str] = {}
     for name in sorted(found):
         paths[name] = path_for(name, list(paths.values()))
+    # Files of a build have no ``synced:``; among the working copy's own they would look like edits.
     own = (project.root / project.config.prompts).resolve()
     targets = [directory, *(directory / path for path in paths.values())]
     if any(target.resolve().is_relative_to(own) for target in targets):

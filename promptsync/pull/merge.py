@@ -58,6 +58,7 @@ class MergeConflict(Refused):
 
 def _ways_out(unmerged: Sequence[Unmerged]) -> str:
     ways = _PASSED_OVER_WAYS if unmerged[0].is_passed_over else _WAYS
+    # The first way writes conflict markers, which works only if they show every conflict.
     shown = ways if all(one.markable for one in unmerged) else ways[1:]
     return "\n".join(shown[:2]).replace("NAME", shlex.join(one.name for one in unmerged))
 
@@ -75,11 +76,11 @@ _PASSED_OVER_WAYS = (
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The merged prompts by name, those of them that hold conflict markers, and those that do not merge."""
+    """The merged prompts by name, those of them with conflict markers, and those that do not merge."""
 
     prompts: Mapping[str, Prompt]
     marked: tuple[Unmerged, ...] = ()
-    left: tuple[Unmerged, ...] = ()
+    skipped: tuple[Unmerged, ...] = ()
 
 
 def merge_all(
@@ -107,10 +108,11 @@ def merge_all(
         for item in items
         if merges[item.name].conflicts
     ]
-    marked, left = parted(unmerged, markers=markers, partial=partial)
-    names = {one.name for one in left}
+    marked, skipped = parted(unmerged, markers=markers, partial=partial)
+    # A prompt with markers stays in ``prompts``: its merged text has the markers in it.
+    names = {one.name for one in skipped}
     prompts = {name: one.prompt for name, one in merges.items() if name not in names}
-    return Merged(prompts, marked, left)
+    return Merged(prompts, marked, skipped)
 
 
 def parted(
@@ -121,10 +123,10 @@ def parted(
     Raises ``MergeConflict`` if something would be skipped, unless ``partial``.
     """
     marked = tuple(one for one in unmerged if markers and one.markable)
-    left = tuple(one for one in unmerged if one not in marked)
-    if left and not partial:
+    skipped = tuple(one for one in unmerged if one not in marked)
+    if skipped and not partial:
         raise MergeConflict(unmerged, marked=False)
-    return marked, left
+    return marked, skipped
 
 
 def _merge(item: Item, found: RemoteVersion) -> Merge:

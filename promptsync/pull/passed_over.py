@@ -1,4 +1,4 @@
-"""Adds versions that were passed over to what a pull writes. Writes nothing.
+"""Adds versions that were passed over to the writes of a pull. Writes nothing itself.
 
 A version is passed over while neither the newest one nor the files include it.
 """
@@ -20,7 +20,7 @@ from promptsync.history.passed_over import PassedOver, listed_as_passed_over
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.pull.merge import Unmerged, parted
-from promptsync.pull.write import PullOptions, Write, is_only_here, kept, read_tracked, rewritten
+from promptsync.pull.write import PullOptions, Write, is_only_in_file, kept, read_tracked, rewritten
 
 if TYPE_CHECKING:
     from promptsync.prompt.merge_fields import FieldConflict
@@ -38,14 +38,14 @@ def listed(numbers: Iterable[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What becomes of passed-over versions: ``found`` are those that the writes bring in or exclude for good.
+    """What a pull does with passed-over versions. ``found`` are those that it includes or excludes for good.
 
-    ``marked`` get conflict markers, ``left`` do not merge.
+    ``marked`` get conflict markers, ``skipped`` do not merge.
     """
 
     found: Found = field(default_factory=dict)
     marked: tuple[Unmerged, ...] = ()
-    left: tuple[Unmerged, ...] = ()
+    skipped: tuple[Unmerged, ...] = ()
 
 
 def bring_passed_over(
@@ -79,15 +79,16 @@ def bring_passed_over(
         for name, one in merged.items()
         if one.conflicts
     ]
-    markers, left = parted(unmerged, markers=options.markers, partial=options.partial)
-    for gone in left:
+    markers, skipped = parted(unmerged, markers=options.markers, partial=options.partial)
+    for gone in skipped:
         writes.pop(gone.name, None)
         del merged[gone.name]
+    # A text with conflict markers does not count as merged until somebody has edited it.
     conflicts = {one.name for one in markers} | {*marked}
     for name, one in merged.items():
         write = _write(project, by_name[name], one, writes.get(name))
         writes[name] = replace(write, merged=options.passed_over and name not in conflicts)
-    return Brought({name: one.found.read for name, one in merged.items()}, markers, left)
+    return Brought({name: one.found.read for name, one in merged.items()}, markers, skipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, Passe
     }
     histories = Histories(project, wanted)
     found = histories.passed_over(list(wanted))
+    # In a shallow clone the file may include a version through a commit that is not there.
     if found and project.history is not None and project.history.shallow:
         raise too_shallow(f"which versions of {next(iter(found))!r} its file includes")
     return {
@@ -139,8 +141,9 @@ def passed_over_by_latest(project: Project, items: Iterable[Item]) -> dict[str, 
         listed = item.listed
         if item.file is None or listed is None or not listed.message:
             continue
+        # A mark without ``^`` names only the version before as a parent, so nothing was passed over.
         if listed.message.endswith(f" v{listed.version})"):
-            continue  # made from the version before it
+            continue
         numbers = _passed_over_by(project, listed)
         if numbers:
             found[item.name] = numbers
@@ -177,12 +180,16 @@ def _history(project: Project, item: Item) -> History:
 
 
 def _write(project: Project, item: Item, one: _Merged, write: Write | None) -> Write:
-    """Return the write of a text with passed-over versions; a text that only the file has is backed up."""
+    """Return the write of a text with passed-over versions.
+
+    The old text is backed up if only the file has it.
+    """
     item = replace(item, history=one.found.history)
     includes = one.found.includes
+    # Nothing changes in the text, and only ``synced:`` must say that the versions are included.
     if write is None and digest(one.prompt) == item.digest:
         return kept(project, item, includes)
-    keep = is_only_here(item) if write is None else write.backup
+    keep = is_only_in_file(item) if write is None else write.backup
     return rewritten(project, item, read_tracked(project, item), one.prompt, backup=keep, heads=includes)
 
 

@@ -1,4 +1,4 @@
-"""Plans what a pull writes: everything is read and rendered before anything is written. Reads only."""
+"""Plans a pull: reads and renders everything before anything is written. Reads only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from promptsync.pull.write import (
     Delete,
     PullOptions,
     Write,
-    is_only_here,
+    is_only_in_file,
     kept,
     last_files,
     read_all,
@@ -42,7 +42,7 @@ _PULLED = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)
 class Blocked:
     """A prompt that a partial pull skips although the registry has a change for it, and why.
 
-    ``refusal`` is what a pull that is not partial ends in.
+    ``refusal`` is the error of a pull that is not partial.
     """
 
     name: str
@@ -55,14 +55,15 @@ class Blocked:
 class PullPlan:
     """Everything a pull will write, rendered.
 
-    ``marked`` are the prompts whose files get conflict markers. ``passed_over`` are versions that were passed
-    over and that the writes bring in or, as the ``options`` say, leave out for good. ``blocked`` are skipped
-    by a partial pull, and those of them that do not merge are ``unmerged`` as well.
+    ``marked`` are the prompts whose files get conflict markers. ``passed_over`` are passed-over versions that
+    the writes bring in or leave out for good, depending on the ``options``. ``blocked`` are the
+    prompts that a partial pull skips because of a conflict; those that do not merge are in ``unmerged`` as
+    well. ``skipped`` are all other prompts that are not in sync.
     """
 
     writes: tuple[Write, ...] = ()
     deletes: tuple[Delete, ...] = ()
-    left: tuple[Item, ...] = ()
+    skipped: tuple[Item, ...] = ()
     marked: tuple[Unmerged, ...] = ()
     passed_over: Found = field(default_factory=dict)
     blocked: tuple[Blocked, ...] = ()
@@ -126,16 +127,17 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     if conflicts and not options.partial:
         raise Conflict(conflicts, "pull", others=bool(merging or wanted))
     _check_not_deleted(project, wanted, chosen)
-    writes, marked, left = _writes(project, snapshot, wanted, merging, options)
+    writes, marked, unmerged = _writes(project, snapshot, wanted, merging, options)
+    # --ours keeps the text, but the file must now say that it includes the registry's version.
     writes |= {
         item.name: kept(project, item)
         for item in items
         if item.name in options.ours and item.file is not None and item.listed
     }
-    stuck = {item.name for item in conflicts} | {one.name for one in left}
+    stuck = {item.name for item in conflicts} | {one.name for one in unmerged}
     open_items = [item for item in items if item.name not in stuck]
     brought = bring_passed_over(project, open_items, writes, options, {one.name for one in marked})
-    blocked = _blocked(conflicts, [*left, *brought.left])
+    blocked = _blocked(conflicts, [*unmerged, *brought.skipped])
     deletes = [
         Delete(item.name, item.file.path, item.file.text, backup=is_uncommitted(project, item.file))
         for item in items
@@ -148,11 +150,11 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     return PullPlan(
         writes=tuple(sorted(writes.values(), key=lambda one: one.path)),
         deletes=tuple(deletes),
-        left=tuple(item for item in items if item.name not in done and item.state is not State.IN_SYNC),
+        skipped=tuple(item for item in items if item.name not in done and item.state is not State.IN_SYNC),
         marked=(*(one for one in marked if one.name in writes), *brought.marked),
         passed_over=brought.found,
         blocked=blocked,
-        unmerged=(*left, *brought.left),
+        unmerged=(*unmerged, *brought.skipped),
         options=options,
     )
 
@@ -167,6 +169,7 @@ def _writes(
     """Return the writes of what is pulled and merged, what gets conflict markers, and what does not merge."""
     pulled = {item.name: item for item in wanted}
     last = last_files(project, wanted)
+    # A restored file goes back to its last path, not to the default one.
     old_paths = {name: file.path for name, file in last.items()}
     paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None], old_paths)
     writes: dict[str, Write] = {}
@@ -185,9 +188,9 @@ def _writes(
     for item in merging:
         if item.name in merged.prompts:
             found, prompt = remote[item.name], merged.prompts[item.name]
-            write = rewritten(project, item, found, prompt, backup=is_only_here(item))
+            write = rewritten(project, item, found, prompt, backup=is_only_in_file(item))
             writes[item.name] = replace(write, merged=item.name not in marked)
-    return writes, merged.marked, merged.left
+    return writes, merged.marked, merged.skipped
 
 
 def _blocked(conflicts: Sequence[Item], unmerged: Sequence[Unmerged]) -> tuple[Blocked, ...]:
@@ -199,7 +202,7 @@ def _blocked(conflicts: Sequence[Item], unmerged: Sequence[Unmerged]) -> tuple[B
 
 
 def _check_not_deleted(project: Project, wanted: Sequence[Item], chosen: Sequence[str]) -> None:
-    """Refuse to restore a prompt that may have been deleted in history that a shallow clone lacks."""
+    """Raise ``Refused`` for a prompt that may have been deleted in commits that a shallow clone lacks."""
     new = [item.name for item in wanted if item.state is State.REMOTE_ONLY and item.name not in chosen]
     history = project.history if new else None
     if history is not None and history.shallow:
@@ -232,17 +235,21 @@ def _is_pulled(item: Item, options: PullOptions) -> bool:
 # -- the versions that a pull brings in ---------------------------------------------------------------------
 
 _MOST = 20
+"""How many versions of a prompt are read to describe a pull."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """The versions that come into one file, oldest first, and how many ``older`` ones came with them."""
+class PulledVersions:
+    """The versions that one file includes after a pull and did not before, oldest first.
+
+    ``older`` counts those before them that were not read.
+    """
 
     versions: tuple[RemoteVersion, ...]
     older: int = 0
 
 
-def read_taken(project: Project, plan: PullPlan) -> dict[str, Taken]:
+def read_pulled(project: Project, plan: PullPlan) -> dict[str, PulledVersions]:
     """Return the versions that each write of a plan brings in, the newest of many, by name.
 
     Most were read already, to find out who changed what. Versions that no longer exist are left out.
@@ -260,7 +267,7 @@ def read_taken(project: Project, plan: PullPlan) -> dict[str, Taken]:
 
     read_all = dict(zip(wanted, mapped(read, wanted), strict=True))
     return {
-        name: Taken(
+        name: PulledVersions(
             tuple(one for number in found[-_MOST:] if (one := read_all[name, number]) is not None),
             max(len(found) - _MOST, 0),
         )

@@ -1,4 +1,4 @@
-"""What a pull does with one file: its whole new text, and the text that this replaces."""
+"""What a pull does with one file: its complete new text, and the text that this replaces."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ def read_all(
         then(one.name, version)
         return one.name, version
 
-    # Two more threads than connections: they work on responses while the others wait for theirs.
+    # Two more threads than connections: some can render responses while all connections are busy.
     return dict(project.mapped("Reading versions", read, listed, connections=CONNECTIONS + 2))
 
 
 def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]:
-    """Return the last files that git had of prompts without one: no registry keeps their comments."""
+    """Return the last files in git of prompts without a file, because no registry stores their comments."""
     gone = {item.name: item for item in items if item.file is None and item.last_blob is not None}
     history = project.history
     if not gone or history is None:
@@ -112,6 +112,7 @@ def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]
 def restore(project: Project, item: Item, found: RemoteVersion, last: PromptFile, path: str) -> Write:
     """Return the write that restores a deleted file at ``path``."""
     prompt = comparable(last.prompt, found.prompt)
+    # ``synced:`` in the old file is about its old text, so it is reused only if the text is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
     write = _write(project, item, last, found, prompt, local=last.local if is_same else None)
     return replace(write, path=path, old=None, old_prompt=None, restored=True)
@@ -131,12 +132,12 @@ def render(
     The old text is backed up if neither a commit nor a version that was read has it. ``heads`` are the
     versions that the file includes afterwards, by default those of a pull.
     """
-    file, backup = item.file, keep or is_only_here(item)
+    file, backup = item.file, keep or is_only_in_file(item)
     prompt = comparable(file.prompt, found.prompt) if file is not None else found.prompt
     return _write(project, item, file, found, prompt, new_path=new_path, heads=heads, backup=backup)
 
 
-def is_only_here(item: Item) -> bool:
+def is_only_in_file(item: Item) -> bool:
     """Whether neither a commit nor a version that was read has the text of a file."""
     if item.file is None or not item.origin.dirty or item.state is State.IN_SYNC:
         return False
@@ -189,8 +190,10 @@ def _write(
         workspace_id = project.registry.workspace_id
         heads = heads or (decision.pull if decision is not None else ())
         keys = item.history.keys(heads, workspace_id) if item.history is not None else ()
+        # Without a history there is only this version, so it is all that the text includes.
         known = make_key(identity(workspace_id, found.template_id), found.version, remote_digest)
         local = with_keys(file.local if file is not None else Local(), project, keys or (known,))
+    # Where the file includes the tracked version, nothing new comes in with it.
     if decision is None or decision.is_included:
         since = item.version if item.file is not None else None
     else:

@@ -63,7 +63,7 @@ class Action:
     def passed_over_by(self, version: int) -> tuple[int, ...]:
         """Return what the new one passed over, given the number that it got."""
         if self.kind not in (Kind.CREATE, Kind.UPDATE, Kind.FORCE):
-            return ()  # registries number restored versions in their own ways
+            return ()  # what number a restored version gets differs from registry to registry
         above = max(self.parents, default=0) if self.parents is not None else self.current or 0
         return tuple(range(above + 1, version))
 
@@ -74,7 +74,7 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class SkippedPrompt:
     """A prompt that a push skips, and why. ``blocks`` says that it stops a push that is not ``--partial``."""
 
     name: str
@@ -93,7 +93,7 @@ class PushPlan:
     """
 
     actions: tuple[Action, ...]
-    left: tuple[Left, ...] = ()
+    skipped: tuple[SkippedPrompt, ...] = ()
     unfinished: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     workspace: str = ""
@@ -115,14 +115,14 @@ class PushPlan:
 
     @property
     def fingerprint(self) -> str:
-        """A short word for exactly this plan, whoever computes it.
+        """A short hash of exactly this plan, the same on every machine.
 
         It covers the workspace, names, latest versions, digests and tags of both sides, labels and options;
         not messages, commits or order, so that a reviewed plan survives a squash.
         """
         facts = [_facts(action) for action in sorted(self.actions, key=lambda action: action.name)]
-        left = sorted([one.name, one.state] for one in self.left if one.blocks)
-        return fingerprint([self.workspace, facts, left, dict(self.options)])
+        skipped = sorted([one.name, one.state] for one in self.skipped if one.blocks)
+        return fingerprint([self.workspace, facts, skipped, dict(self.options)])
 
     @property
     def is_empty(self) -> bool:
@@ -142,7 +142,10 @@ def _facts(action: Action) -> list[Any]:
 
 
 def over_limit(changed: int, total: int, limit: float) -> bool:
-    """Whether a plan changes or archives a larger share of ``total`` prompts than ``limit``; ten at least."""
+    """Whether a plan changes or archives a larger share of ``total`` prompts than ``limit``.
+
+    There is no limit for fewer than ten prompts.
+    """
     return total >= 10 and limit < 1.0 and changed > limit * total
 
 

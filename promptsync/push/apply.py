@@ -19,16 +19,16 @@ from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
-from promptsync.push.actions import Action, Kind, Left, PushPlan
+from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
 from promptsync.push.labels import check_pointing, labels_in_publish, point
 from promptsync.push.publish import Attempt, Landed, Lost, publish_one
 from promptsync.push.receipt import Moved, PushReceipt, came_first
-from promptsync.push.verify import alike, verify
+from promptsync.push.verify import verify, with_same_text
 from promptsync.registry.errors import Unsupported
 
 
 def apply_push(project: Project, plan: PushPlan) -> PushReceipt:
-    """Do what ``plan`` says and return what was done; the receipt is complete also after Ctrl-C.
+    """Do what ``plan`` says and return what was done; the receipt is complete even after Ctrl-C.
 
     Raises ``Refused`` when the registry changed since the plan was made, and ``RemoteError`` while nothing is
     written yet. The caller holds the lock of the working copy.
@@ -53,8 +53,8 @@ class _Push:
         self._outcomes: dict[str, Landed | Lost] = {}
         self._archiving: dict[str, RemoteError | None] = {}
         self._inline_labels = False
-        self._alike: dict[str, frozenset[int]] = {}
-        self.receipt = PushReceipt(skipped=list(plan.left))
+        self._same_text: dict[str, frozenset[int]] = {}
+        self.receipt = PushReceipt(skipped=list(plan.skipped))
 
     def run(self) -> PushReceipt:
         if not self._plan.actions:
@@ -72,7 +72,9 @@ class _Push:
             self.receipt.interrupted = True
         finally:
             self._stop.set()
-            self.receipt.add_outcomes(self._plan, self._begun, self._outcomes, self._snapshot, self._alike)
+            self.receipt.add_outcomes(
+                self._plan, self._begun, self._outcomes, self._snapshot, self._same_text
+            )
             self.receipt.sort()
             self._remember()
         return self.receipt
@@ -84,7 +86,7 @@ class _Push:
     # -- before -----------------------------------------------------------------------------------------
 
     def _check_unmoved(self) -> None:
-        """Refuse when somebody published, archived or replaced what the plan is about."""
+        """Raise ``Refused`` if a prompt of the plan was published, archived or replaced since it was made."""
         listing = {item.name: item for item in list_all(self._project)}
         moved = [
             f"{action.name}: {_shown(self._snapshot.listing.get(action.name))} -> {_shown(now)}"
@@ -102,19 +104,20 @@ class _Push:
     # -- publishing -------------------------------------------------------------------------------------
 
     def _publish_all(self) -> None:
-        held: set[str] = set()
+        skipped: set[str] = set()
         for level in self._plan.levels:
-            missing = held | {name for name, found in self._outcomes.items() if isinstance(found, Lost)}
+            missing = skipped | {name for name, found in self._outcomes.items() if isinstance(found, Lost)}
             ready = []
             for action in level:
                 references = of_prompt(self._files[action.name].prompt.template)
                 needs = sorted({one.name for one in references} & missing)
                 if needs:
-                    held.add(action.name)
+                    skipped.add(action.name)
                     self._skip(action, f"requires {needs[0]!r}, which was not published")
                 else:
                     ready.append(action)
             for_each(self._publish, ready)
+            # Before the next level: a prompt that refers to a snippet by a label needs that label.
             self._label_snippets(ready)
 
     def _publish(self, action: Action) -> None:
@@ -136,7 +139,7 @@ class _Push:
         self._project.progress("Publishing", len(self._outcomes), len(self._plan.publishing))
 
     def _label_snippets(self, actions: Iterable[Action]) -> None:
-        """Create the labels of new snippets by which their users in this push refer to them."""
+        """Create the labels by which prompts in this push refer to new snippets."""
         if self._inline_labels:
             return
         for action in actions:
@@ -161,7 +164,7 @@ class _Push:
         return labels
 
     def _archive_all(self) -> None:
-        """Archive if everything was published: a prompt that was not may still use what would go."""
+        """Archive if everything was published: the registry's old text of the rest may still use it."""
         landed = self._landed
         unpublished = [one.name for one in self._plan.publishing if one.name not in landed]
         for action in self._plan.actions:
@@ -175,12 +178,13 @@ class _Push:
             try:
                 self._registry.prompts.archive(listed.template_id, listed.is_snippet)
             except RemoteError as error:
+                # Nothing was written yet, so this is a plain error and not a partial push.
                 if isinstance(error, Unsupported) and not self._outcomes and len(self._archiving) == 1:
                     raise
                 self._archiving[action.name] = error
 
     def _skip(self, action: Action, reason: str) -> None:
-        self.receipt.skipped.append(Left(action.name, self._items[action.name].state, reason))
+        self.receipt.skipped.append(SkippedPrompt(action.name, self._items[action.name].state, reason))
 
     # -- after ------------------------------------------------------------------------------------------
 
@@ -199,8 +203,8 @@ class _Push:
             prompts = {name: self._files[name].prompt for name in self._landed}
             actions = {action.name: action for action in self._plan.publishing}
             meanwhile = {name: came_first(actions[name], landed) for name, landed in self._landed.items()}
-            self._alike = alike(self._project, self._landed, prompts, listing, meanwhile)
-            verify(self._project, self._landed, prompts, listing, self.receipt, self._alike)
+            self._same_text = with_same_text(self._project, self._landed, prompts, listing, meanwhile)
+            verify(self._project, self._landed, prompts, listing, self.receipt, self._same_text)
 
     def _move_labels(self) -> None:
         for label in sorted({label for action in self._plan.actions for label in action.labels}):
@@ -225,8 +229,8 @@ class _Push:
             elif isinstance(landed, Landed):
                 doubt = self._doubt(action, landed)
                 if doubt and not self._inline_labels:
-                    held = Moved(action.name, label, None, landed.version, False, f"not moved: {doubt}")
-                    self.receipt.labels.append(held)
+                    unmoved = Moved(action.name, label, None, landed.version, False, f"not moved: {doubt}")
+                    self.receipt.labels.append(unmoved)
                 else:
                     published[action.name] = landed
         return published, present
@@ -237,7 +241,7 @@ class _Push:
             return "the registry returned it differently from what was sent"
         if action.name in self.receipt.unverified:
             return "the version could not be read back"
-        others = came_first(action, landed) - self._alike.get(action.name, frozenset())
+        others = came_first(action, landed) - self._same_text.get(action.name, frozenset())
         if action.name in self.receipt.raced or others:
             return "somebody else published at the same time"
         return ""
@@ -248,6 +252,7 @@ class _Push:
             tags = tag_set(self._files[name].prompt)
             content = self._items[name].digest or ""
             entries[name] = Entry(landed.template_id, landed.version, content, tags)
+        # Files before the record: ``synced:`` decides who changed what, and the record only saves requests.
         self._write_keys()
         try:
             registry = self._registry
@@ -274,6 +279,7 @@ def _write_key(project: Project, file: PromptFile, landed: Landed) -> None:
     prompt = identity(project.registry.workspace_id, landed.template_id)
     key = make_key(prompt, landed.version, digest(file.prompt))
     text = render_edit(file, file.prompt, with_keys(file.local, project, [key]))
+    # The user may have saved the file in the meantime, and the edit above is of the old text.
     if (project.root / file.path).read_bytes() != file.text.encode():
         raise PromptsyncError(f"{file.path} changed while it was published")
     write(project.root, file.path, text, within=project.config.prompts)

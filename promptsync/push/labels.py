@@ -21,7 +21,8 @@ _ROLLED_BACK = "it was rolled back to v{old}; promptsync deploy --again NAME che
 def labels_in_publish(project: Project, listing: Mapping[str, Listed]) -> bool:
     """Whether labels are set while publishing because this registry has no operation for labels alone.
 
-    An empty registry has no prompt to find that out with; it has no label that could move back either.
+    An empty registry has no prompt to try it with. There it is assumed, which does no harm because no label
+    exists yet that could move back.
     """
     if project.registry.labels.all() is not None:
         return False
@@ -40,8 +41,8 @@ def point(
 ) -> None:
     """Point ``label`` of each prompt at its version, never at a lower one.
 
-    An existing version that was rolled back is not made live again; ``is_new`` says that these were published
-    just now. What became of each is added to ``found`` as soon as it is known, so that Ctrl-C loses nothing.
+    ``is_new`` says that the versions were published just now. One that is not new and that was rolled back
+    does not go live again. Each result is added to ``found`` at once, so that Ctrl-C loses none.
     """
     total = len(found) + len(targets)
 
@@ -80,6 +81,7 @@ def _point(project: Project, name: str, label: str, landed: Landed, is_new: bool
             return Moved(name, label, old, version, False, reason)
         remembered = previous_name(label)
         kept = there[remembered].version if remembered in there else None
+        # A release moves LABEL.previous below the label; it is at or above the label only after a rollback.
         if old is not None and kept is not None and kept >= old and not is_new:
             return Moved(name, label, old, version, False, _ROLLED_BACK.format(old=old))
         after = previous_after(old, version, kept) if remembered is not None else None

@@ -28,7 +28,8 @@ def levels(snapshot: Snapshot, chosen: set[str]) -> list[list[str]]:
     try:
         return order(of_prompt)
     except SnippetCycle:
-        # a prompt may mention itself where snippets are not expanded
+        # A reference in a place that is not rendered, even to the prompt itself, is harmless there. Only
+        # the rendered ones must be free of cycles.
         return order(rendered_in)
 
 
@@ -49,6 +50,7 @@ def check_snippets(snapshot: Snapshot, chosen: set[str]) -> None:
     for name in sorted(chosen):
         for reference in rendered_in(snapshot.worktree.files[name].prompt.template):
             listed = snapshot.listing.get(reference.name)
+            # This push adds one version to each prompt that it publishes.
             last = (listed.version if listed is not None else 0) + (reference.name in chosen)
             if reference.version is not None and reference.version > last:
                 raise Refused(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from promptsync.compare.conflict import BLOCKING, LEFT, Conflict, reason
+from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason
 from promptsync.compare.origin import is_uncommitted, keys_in
 from promptsync.compare.project import Project
 from promptsync.compare.select import check_names, matching
@@ -19,8 +19,8 @@ from promptsync.push.actions import (
     PUBLISHING,
     Action,
     Kind,
-    Left,
     PushPlan,
+    SkippedPrompt,
     counted,
     over_limit,
     with_levels,
@@ -29,14 +29,15 @@ from promptsync.push.order import check_snippets, levels
 from promptsync.registry.address import LOCAL
 
 _LONGEST_MARK = "(1234567890+ v99999)"
+"""Stands for the mark of a version while its number and commit are not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
     """What was requested. Empty ``names`` mean every prompt in scope.
 
-    ``command`` is what was typed, without ``--max-changes``. ``parents`` gives those of versions that a
-    deploy makes from the version under its label.
+    ``command`` is what was typed, without ``--max-changes``. ``parents`` are the
+    parents of versions that a deploy makes from the version under its label, by prompt.
     """
 
     names: tuple[str, ...] = ()
@@ -69,10 +70,10 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     blocking = [item for item in items if item.state in BLOCKING and item.name not in chosen]
     if blocking and not options.partial:
         raise Conflict(blocking, "push", others=bool(actions))
-    left = tuple(
-        Left(item.name, item.state, reason(item), item.state in BLOCKING)
+    skipped = tuple(
+        SkippedPrompt(item.name, item.state, reason(item), item.state in BLOCKING)
         for item in items
-        if item.state in LEFT and item.name not in chosen
+        if item.state in SKIP_REASONS and item.name not in chosen
     )
     _check_files(project, snapshot, chosen)
     actions = list(_with_labels(project, snapshot, items, actions, options))
@@ -82,7 +83,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
     return PushPlan(
         actions=_with_messages(project, snapshot, ordered, message),
-        left=left,
+        skipped=skipped,
         unfinished=tuple(item.name for item in items if _is_unfinished(project, item)),
         options=_options(options),
         workspace=workspace_of(project) if actions else "",
@@ -98,6 +99,7 @@ def _is_unfinished(project: Project, item: Item) -> bool:
     mark = parse_mark(listed.message) if listed is not None else None
     if item.state is not State.IN_SYNC or listed is None or file is None or mark is None:
         return False
+    # A version made from a commit needs no ``synced:``, and with another number the mark is a copied one.
     if (mark.commit is not None and not mark.dirty) or mark.version != listed.version:
         return False
     keys = keys_in(file.local.synced, project)
@@ -117,7 +119,7 @@ def _actions(project: Project, items: Sequence[Item], options: PushOptions) -> l
     kinds = {item.name: _kind(item, options) for item in items}
     archived = {}
     if Kind.RESTORE in kinds.values():
-        # a restored prompt is numbered on from its latest version in the archive
+        # The numbers of a restored prompt continue from its latest version in the archive.
         archived = {one.name: one.version for one in project.registry.prompts.list(status="deleted")}
     actions = []
     for item in items:
@@ -164,6 +166,7 @@ def _kind(item: Item, options: PushOptions) -> Kind | None:
         return Kind.FORCE
     if item.state is State.DELETED_REMOTELY and (item.name in options.restore or forced):
         return Kind.RESTORE
+    # Only a committed deletion archives: a file that is merely missing may be a mistake.
     if not options.prune or not item.deletion_committed or item.file is not None:
         return None
     if item.state is State.DELETED_LOCALLY or (item.state is State.DIVERGED and forced):
@@ -176,7 +179,7 @@ def _check_files(project: Project, snapshot: Snapshot, chosen: set[str]) -> None
     if not files:
         return
     templates = {name: file.prompt.template for name, file in snapshot.worktree.files.items()}
-    from promptsync.lint.check import check  # most pushes have nothing to check
+    from promptsync.lint.check import check  # imported only here, because most pushes have nothing to check
     from promptsync.lint.subject import KnownPrompts
 
     known = KnownPrompts(templates=templates, registry=frozenset(snapshot.listing))
@@ -257,7 +260,7 @@ def _with_message(
     if message is not None:
         message = check_message(message, str(mark))
     else:
-        # a commit that never had this file says nothing about it
+        # The subject of a commit that never contained this file would not describe the change.
         word = _WORDS.get(action.kind, "Update")
         message = subject if item.newest is not None else f"{word} {action.name}"
     return replace(action, message=with_mark(message, mark, name=action.name))
@@ -275,7 +278,7 @@ def _options(options: PushOptions) -> dict[str, object]:
 
 
 def workspace_of(project: Project) -> str:
-    """Return what tells a workspace from others, for the fingerprint of a plan."""
-    # the path of an embedded registry does not identify it
+    """Return what identifies a workspace in the fingerprint of a plan."""
+    # The path of an embedded registry does not identify it; its workspace id does.
     url = LOCAL if project.url.startswith(LOCAL) else project.registry.url
     return f"{url} {project.registry.workspace_id}"

@@ -1,4 +1,7 @@
-"""Publishes one prompt. Publishing is not idempotent, so after a lost answer the registry is read first."""
+"""Publishes one prompt.
+
+Each publish creates a version, so after a lost response the registry is read before anything is sent again.
+"""
 
 from __future__ import annotations
 
@@ -56,9 +59,10 @@ class Attempt:
 def publish_one(attempt: Attempt) -> Landed | Lost:
     """Publish once.
 
-    After a connection that ended without an answer the registry is read twice, then the publish is repeated
+    After a connection that ended without a response the registry is read twice, then the publish is repeated
     once, unless somebody else published in the meantime: their text must not be passed over unseen. After a
-    time-out the registry is read for as long again and the publish is never repeated.
+    time-out the registry is read for as long again and the publish is never repeated, because the first
+    request may still be running.
     """
     registry, message = attempt.registry, attempt.action.message or ""
     for last in (False, True):
@@ -66,7 +70,7 @@ def publish_one(attempt: Attempt) -> Landed | Lost:
             done = registry.prompts.publish(attempt.prompt, message=message, labels=attempt.labels)
         except TimedOut as error:
             found = _look(attempt, registry.timeouts.answer)
-            reason = f"no answer in time, and no new version appeared: {error.message}"
+            reason = f"no response in time, and no new version appeared: {error.message}"
             return found if isinstance(found, Landed) else Lost(reason, unknown=True, error=error)
         except FateUnknown as error:
             found = _look(attempt, registry.timeouts.read_back)
@@ -74,7 +78,7 @@ def publish_one(attempt: Attempt) -> Landed | Lost:
                 return found
             if last or attempt.stop.is_set():
                 times = "twice" if last else "once"
-                return Lost(f"sent {times} without an answer: {error.message}", unknown=True, error=error)
+                return Lost(f"sent {times} without a response: {error.message}", unknown=True, error=error)
         except RemoteError as error:
             return Lost(error.message, error=error)
         else:
@@ -103,7 +107,7 @@ def _look(attempt: Attempt, seconds: float) -> Landed | Lost | None:
             return ours
     if isinstance(found, RemoteError):
         return Lost(
-            f"the registry cannot be read to see what became of it: {found.message}",
+            f"it may have been published, and the registry cannot be read to check: {found.message}",
             unknown=True,
             error=found,
         )
@@ -128,7 +132,8 @@ def _ours(attempt: Attempt, latest: RemoteVersion) -> Landed | None:
 
 def _theirs(attempt: Attempt, latest: RemoteVersion) -> Lost:
     if latest.message == attempt.action.message:
-        # two pushes of uncommitted text may share a message, and a registry may alter what it gets
+        # Two pushes of uncommitted text may have the same message, and a registry may alter a text. Which of
+        # the two this is cannot be known.
         return Lost(f"v{latest.version} has the message of this push but another text", unknown=True)
     return Lost(
         f"somebody else published v{latest.version} in the meantime, so this was not sent again", raced=True
@@ -140,6 +145,6 @@ def _is_ours(attempt: Attempt, found: RemoteVersion) -> bool:
         return False
     if digest_beside(attempt.prompt, found.prompt) == attempt.action.local:
         return True
-    # one commit has one content: what differs then was altered by the registry
+    # The same commit means the same text, so a difference was made by the registry.
     mark = parse_mark(found.message)
     return mark is not None and mark.commit is not None and not mark.dirty and mark.version == found.version

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.prompt.prompt import Listed
-from promptsync.push.actions import Action, Kind, Left, PushPlan
+from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
 from promptsync.push.publish import Landed, Lost
 from promptsync.registry.errors import FateUnknown, NotSent, Rejected, Unsupported
 
@@ -49,8 +49,8 @@ class Failed:
 class Moved:
     """One label: where it pointed (``None``: nowhere), where it should point, and whether it does.
 
-    ``failed`` distinguishes a label that could not be moved, or whose position is unknown, from one that was
-    held back. ``of_registry`` is as in ``Failed``.
+    ``failed`` distinguishes a label that could not be moved, or whose position is unknown, from one that the
+    registry or we did not move on purpose. ``of_registry`` is as in ``Failed``.
     """
 
     name: str
@@ -75,7 +75,7 @@ class PushReceipt:
 
     published: list[Published] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
-    skipped: list[Left] = field(default_factory=list)
+    skipped: list[SkippedPrompt] = field(default_factory=list)
     altered: dict[str, tuple[str, ...]] = field(default_factory=dict)
     raced: dict[str, str] = field(default_factory=dict)
     unverified: dict[str, str] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class PushReceipt:
 
     @property
     def error(self) -> PromptsyncError | None:
-        """The error that the push ends in; an unfinished write comes before a refusal."""
+        """The error that the push ends in; an unfinished write takes precedence over a refusal."""
         if self.interrupted:
             done = f"{len(self.published)} published" if self.published else "nothing published"
             return Interrupted(f"interrupted: {done}", hint="promptsync push")
@@ -118,14 +118,14 @@ class PushReceipt:
         if self.unverified or any(one.unknown for one in self.failed):
             return Incomplete(
                 "some outcomes are unknown; see above",
-                hint="promptsync status\npromptsync push  never publishes a text twice",
+                hint="promptsync status\npromptsync push",
                 code="unknown-outcome",
             )
         if failed:
             names = [one.name for one in failed]
             return Incomplete(
                 f"{_several(names)} failed; first: {names[0]}: {failed[0].reason}",
-                hint="promptsync push  publishes the rest once that is fixed",
+                hint="promptsync push",
                 code="partial",
             )
         if self.altered:
@@ -140,6 +140,7 @@ class PushReceipt:
     def _refused(self) -> Refused | None:
         if self.raced:
             name = next(iter(self.raced))
+            # If our version is the latest, theirs was passed over; otherwise theirs is the latest.
             is_on_top = any(one.name == name and one.passed_over for one in self.published)
             option = "--passed-over" if is_on_top else "--merge"
             return Refused(
@@ -147,7 +148,7 @@ class PushReceipt:
                 hint=f"promptsync pull {option} {shlex.quote(name)}",
                 code="raced",
             )
-        blocked = [left.name for left in self.skipped if left.blocks]
+        blocked = [one.name for one in self.skipped if one.blocks]
         if blocked:
             return Refused(
                 f"{_several(blocked)} changed in your files and in the registry, and was skipped",
@@ -173,28 +174,28 @@ class PushReceipt:
         snapshot: Snapshot,
         same: Mapping[str, frozenset[int]],
     ) -> None:
-        """Add what became of everything that was to be published.
+        """Add the result of everything that was to be published.
 
         ``same`` are the versions, by prompt, that others published meanwhile with the very same text.
         """
-        skipped = {left.name for left in self.skipped}
+        skipped = {one.name for one in self.skipped}
         for action in plan.publishing:
             found = outcomes.get(action.name)
             if isinstance(found, Landed):
                 self._add_landed(action, found, same.get(action.name, frozenset()))
             elif isinstance(found, Lost) and found.raced:
-                self.skipped.append(Left(action.name, "diverged", found.reason, blocks=True))
+                self.skipped.append(SkippedPrompt(action.name, "diverged", found.reason, blocks=True))
                 self.raced[action.name] = f"not published: {found.reason}"
             elif isinstance(found, Lost):
                 of_registry = is_of_registry(found.error)
                 self.failed.append(Failed(action.name, found.reason, found.unknown, of_registry))
             elif action.name in begun:
-                reason = "interrupted before the registry answered"
+                reason = "interrupted before the registry responded"
                 self.failed.append(Failed(action.name, reason, unknown=True))
             elif action.name not in skipped:
                 item = snapshot.get(action.name)
                 state = item.state if item is not None else action.kind
-                self.skipped.append(Left(action.name, state, "interrupted before it was published"))
+                self.skipped.append(SkippedPrompt(action.name, state, "interrupted before it was published"))
 
     def _add_landed(self, action: Action, landed: Landed, same: frozenset[int]) -> None:
         labels = dict.fromkeys(one.label for one in self.labels if one.moved and one.name == action.name)
@@ -233,14 +234,15 @@ class PushReceipt:
 
 
 def came_first(action: Action, landed: Landed) -> frozenset[int]:
-    """Return what somebody else published before us; how registries number what they restore is their own."""
+    """Return the versions that somebody else published between the plan and ours."""
+    # What number a restored version gets differs from registry to registry, so nothing follows from it.
     if action.kind is Kind.RESTORE:
         return frozenset()
     return frozenset(range(action.next or 0, landed.version))
 
 
 def is_of_registry(error: RemoteError | None) -> bool:
-    """Whether an error says nothing about the prompt: no connection, no key, no such operation."""
+    """Whether an error has nothing to do with the prompt: no connection, no key, no such operation."""
     if isinstance(error, Rejected):
         return error.status in (401, 403, 429)
     return isinstance(error, NotSent | Unsupported)

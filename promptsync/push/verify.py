@@ -1,4 +1,4 @@
-"""Reads back what was published: whether it is the latest version, and what the registry made of it."""
+"""Reads back what was published: whether it is the latest version, and whether the text is unchanged."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def verify(
         elif listed.version != version.version:
             reason = f"{done}, but the latest is v{listed.version}: somebody else published too"
             receipt.raced.setdefault(name, reason)
-        elif not _is_kept(prompts[name], listed.prompt):
+        elif not _is_unchanged(prompts[name], listed.prompt):
             doubtful.append(name)
 
     def one(name: str) -> None:
@@ -50,7 +50,7 @@ def verify(
     for_each(one, doubtful)
 
 
-def alike(
+def with_same_text(
     project: Project,
     landed: Mapping[str, Landed],
     prompts: Mapping[str, Prompt],
@@ -59,7 +59,7 @@ def alike(
 ) -> dict[str, frozenset[int]]:
     """Return by name the versions that others published in the meantime with the very same text.
 
-    Costs one request for each version that came first. What cannot be read counts as another text.
+    Costs one request for each version that came first. A version that cannot be read counts as another text.
     """
     found: dict[str, frozenset[int]] = {}
     for name, version in landed.items():
@@ -87,10 +87,10 @@ def _confirm(
         except RemoteError as error:
             receipt.unverified[name] = f"published, but could not be read back: {error.message}"
             return
-    if not _is_kept(prompt, found):
+    if not _is_unchanged(prompt, found):
         paths = dict.fromkeys(change.path for change in changes(prompt, found))
         receipt.altered[name] = tuple(paths) or ("content",)
 
 
-def _is_kept(prompt: Prompt, kept: Prompt) -> bool:
-    return tag_set(prompt) == tag_set(kept) and digest(prompt) == digest_beside(prompt, kept)
+def _is_unchanged(sent: Prompt, found: Prompt) -> bool:
+    return tag_set(sent) == tag_set(found) and digest(sent) == digest_beside(sent, found)

@@ -181,7 +181,7 @@ def choice_notes(choice: Choice, kind: str) -> Iterator[str]:
         yield f"no {kind} is named for {_listed(choice.without)}{rest}"
     if choice.unpublished:
         warning, names = output.style("warning:", "warn"), _listed(tuple(choice.unpublished))
-        yield f"{warning} the registry has another text than your files, and runs that: {names}"
+        yield f"{warning} the registry runs its own text, which differs from your files: {names}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -197,7 +197,7 @@ def nothing_run(choice: Choice, kind: str) -> str:
 
 
 def choice_body(choice: Choice) -> dict[str, Any]:
-    """Return what an ``eval run`` or ``agent run`` document says about the choice of checks."""
+    """Return the keys of an ``eval run`` or ``agent run`` document about the choice of checks."""
     return {
         "changed": list(choice.changed),
         "since": choice.since or None,

@@ -46,8 +46,8 @@ def show_plan(
 ) -> Outcome:
     """Return the plan of a deploy, and how its rehearsal went.
 
-    ``differences`` finds those to the released versions, for Markdown. Without ``is_rehearsed`` a rehearsal
-    was requested and there was nothing to rehearse.
+    ``differences`` compares the files with the released versions, for Markdown. Without ``is_rehearsed`` a
+    rehearsal was requested and there was nothing to rehearse.
     """
     receipt = DeployReceipt(plan)
     error = rehearsal.error if rehearsal is not None else None
@@ -86,7 +86,7 @@ def plan_lines(plan: DeployPlan) -> list[str]:
     for live in plan.live:
         if not live.already:
             how = "when its label moves" if live.by_label else "when it is published"
-            text = f"live {how}, before {_names(live.parents)} is checked; taken back if that fails"
+            text = f"live {how}, before {_names(live.parents)} is checked; undone if that fails"
             lines.append(noted("live", "warn", live.name, text))
     return lines + skipped_lines(plan)
 
@@ -141,12 +141,12 @@ def skipped_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
             text = f"v{one.before} is live unchecked in {_names(one.parents)}; {undo}"
             lines.append(noted("live", "warn", one.name, text))
     lines += _unchecked_lines(plan.unchecked)
-    for held in survey.on_hold:
+    for paused in survey.on_hold:
         text = (
-            f"v{held.version} has the text of the file, but {label} was rolled back to v{held.released}; "
-            f"{release_on_hold([held.name], plan.label)}"
+            f"v{paused.version} has the text of the file, but {label} was rolled back to v{paused.released}; "
+            f"{release_on_hold([paused.name], plan.label)}"
         )
-        lines.append(noted("on hold", "warn", held.name, text))
+        lines.append(noted("on hold", "warn", paused.name, text))
     lines += [noted("skipped", "warn", one.name, f"{one.state}, {one.reason}") for one in survey.skipped]
     lines += [noted("skipped", "warn", name, f"deleted in git; keeps {label}") for name in survey.deleted]
     return lines
@@ -211,7 +211,7 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     labels = [one for one in receipt.labels if not (was_shown and one.moved)]
     lines += output.table(changed_row(words[one.moved], one) for one in labels)
     for live in receipt.live:
-        after = live.note or ("taken back" if live.taken_back else "")
+        after = live.note or ("the old text is live again" if live.taken_back else "")
         how = f"unchecked; {after}" if after else "before it was checked"
         lines.append(noted("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
     lines += [] if was_shown else skipped_lines(plan, released=receipt.is_released)

@@ -17,7 +17,7 @@ from promptsync.show.labels import changed_body, label_body
 
 
 def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
-    """Return the body of the JSON document; ``passed`` says that nothing is left undone or unchecked."""
+    """Return the body of the JSON document; ``passed`` says that all is done and checked."""
     plan = receipt.plan
     survey, results = plan.survey, receipt.results
     changed = [member.name for member in survey.members]
@@ -33,7 +33,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
             for member in survey.releases
         ],
         "live": [{**asdict(one), "seconds": round(one.seconds, 3)} for one in receipt.live],
-        **_left_body(plan, survey),
+        **_exceptions_body(plan, survey),
         "fingerprint": plan.fingerprint,
         "passed": receipt.passed and not dry_run,
         "dry_run": dry_run,
@@ -52,7 +52,7 @@ def _member_body(member: Member) -> dict[str, Any]:
     }
 
 
-def _left_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
+def _exceptions_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
     return {
         "pending": [member.name for member in survey.releases if member.pending],
         "passed_over": [

@@ -94,6 +94,7 @@ def explained(project: Project, conflict: _Blocked) -> _Blocked:
     except RemoteError as error:
         return conflict.replaced(details=[f"the differences cannot be shown: {error.message}"])
     lines = [line for one in found for line in difference(one)]
+    # Both texts must exist for these options to work.
     if any(item.file is not None and item.listed is not None for item in conflict.items):
         lines += _OTHER_WAYS
     return conflict.replaced(details=[click.unstyle(line) for line in lines])
@@ -165,6 +166,7 @@ def _excerpts(values: Sequence[Any]) -> list[str]:
     texts = [json.dumps(one, ensure_ascii=False, default=str) for one in values if one not in (None, "")]
     start = 0
     if max(map(len, texts), default=0) > _EXCERPT:
+        # Start shortly before the first sign that differs, so that the difference is visible in a short line.
         same = (index for index, signs in enumerate(zip(*texts, strict=False)) if len(set(signs)) > 1)
         start = max(next(same, 0) - _BEFORE, 0)
     end = start + _EXCERPT

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def differences_markdown(found: Sequence[Difference], *, most: int = MOST) -> list[str]:
-    """Return differences as Markdown; if it is cut, it says how much is missing."""
+    """Return differences as Markdown, with a count of what does not fit."""
     page = Page(most)
     add_differences(page, found)
     return page.lines
@@ -38,7 +38,7 @@ def step_lines(steps: Iterable[Step]) -> Iterator[str]:
             yield f"@ {change.path}"
             old, new = _text(change.old), _text(change.new)
             lines = plain(unified(old, new))
-            # the field itself is the place, unless the text has several lines
+            # The first line says where in the text the change is, which is clear if the text has one line.
             yield from lines if "\n" in old and "\n" in new else lines[1:]
         signs = [*(f"+{name}" for name in step.added), *(f"-{name}" for name in step.removed)]
         if signs:

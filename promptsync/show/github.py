@@ -1,4 +1,4 @@
-"""GitHub workflows: annotations, summary and outputs of a step, and log lines that are no commands."""
+"""GitHub workflows: annotations, summary and outputs of a step, and log lines without commands."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ def differences_github(found: Sequence[Difference]) -> list[str]:
         paths = ", ".join(change.path for part in one.steps for change in part.fields)
         title = f"{one.name}: {one.state}"
         lines.append(annotation("notice", paths or one.state, title=title, path=one.path))
-    left = found[MOST_ANNOTATIONS:]
-    if left:  # a line that begins with a name could be a command to GitHub
-        lines += [f"{one.state}: {name(one.name)}" for one in left]
-        lines.append(f"{len(left)} more prompts differ; GitHub shows {MOST_ANNOTATIONS} notices per step")
+    rest = found[MOST_ANNOTATIONS:]
+    if rest:
+        # The state comes first, because GitHub could execute a line that begins with a name.
+        lines += [f"{one.state}: {name(one.name)}" for one in rest]
+        lines.append(f"{len(rest)} more prompts differ; GitHub shows {MOST_ANNOTATIONS} notices per step")
     return lines
 
 
@@ -111,6 +112,6 @@ def _append(path: str, text: str, most: int | None = None) -> None:
 def _output(name: str, value: str) -> str:
     if "\n" not in value and "\r" not in value:
         return f"{name}={value}\n"
-    # a value cannot contain a random delimiter, so none ends it early
+    # A random delimiter cannot occur in the value and end it early.
     delimiter = f"end-{secrets.token_hex(16)}"
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"

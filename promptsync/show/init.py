@@ -33,7 +33,7 @@ def show_init(
     quiet: bool,
     verbose: bool,
 ) -> Outcome:
-    """Return what was done, and the next steps; ``git_directory`` is where to run git, if not here."""
+    """Return what was done, and the next steps; ``git_directory`` is where to run git, if given."""
     created, kept = list(done.created), list(done.kept)
     if added is not None:
         created += [added.shown(path, done.root) for path in added.created]

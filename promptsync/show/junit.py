@@ -76,7 +76,7 @@ def _document(root: ElementTree.Element) -> str:
 
 
 def _unique(name: str, taken: set[str]) -> str:
-    """Return a name that is not taken yet, because CI systems merge tests of the same name."""
+    """Return a name that is not used yet, because CI systems merge tests of the same name."""
     shown = _xml(name)
     numbered = (f"{shown} #{number}" for number in count(2))
     found = next(one for one in chain([shown], numbered) if one not in taken)

@@ -16,7 +16,7 @@ from promptsync.terminal.output import count
 
 
 def show_labels(rows: Sequence[tuple[Labelled, str]], *, with_previous: bool) -> Outcome:
-    """Return where labels point; text has those that record the previous version ``with_previous`` only."""
+    """Return where labels point. The text has ``LABEL.previous`` only if ``with_previous`` is set."""
     body = [
         {
             "name": one.listed.name,
@@ -60,7 +60,7 @@ def _counted(counts: Counter[tuple[str, str]]) -> str:
 
 
 def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool = False) -> Outcome:
-    """Return what became of each change; after ``was_shown`` only the counts and what failed."""
+    """Return the result of each change; after ``was_shown`` only the counts and what failed."""
     if receipt is None:
         receipt = LabelReceipt(tuple(ChangedLabel(one, True) for one in plan.changes))
     error = receipt.error

@@ -43,7 +43,7 @@ def version_list(numbers: Sequence[int]) -> str:
 
 
 def rename_note(name: str, was: str, *, is_archived: bool = False, done: bool = False) -> str:
-    """Return what a push makes of a changed name, and how to keep the history instead."""
+    """Return what a push does with a changed name, and how to keep the history instead."""
     new, old = output.name(name), output.name(was)
     stays = "is archived" if is_archived else "stays until push --prune"
     note = f"{new} looks like {old} renamed; the registry gets a new prompt, and {old} {stays}"

@@ -1,6 +1,6 @@
-"""A page of Markdown with a limit. Texts of others stand in fences and code spans only.
+"""A page of Markdown with a limit. Text from users or the registry is put in fences and code spans only.
 
-There GitHub makes nothing of them: no mention, no reference to an issue, no link, no picture, no HTML.
+In those GitHub renders no mention, no reference to an issue, no link, no picture and no HTML.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ class Page:
         head, tail = [f"<details><summary>{title}</summary>", ""], ["</details>", ""]
         lines = [*head, *_fenced(content, "diff"), *tail]
         if _size(lines) > self.room:
+            # A long difference gets an equal share, so that it does not push out those after it.
             room = max(self.room // rest, min(self.room, _WORTH_CUTTING))
             if room < _WORTH_CUTTING:
                 return False
@@ -100,9 +101,9 @@ class Page:
 
 
 def _fenced(lines: Iterable[str], language: str, most: int | None = None) -> list[str]:
-    """Return lines in a fence that no line of them can end, and an empty line.
+    """Return lines in a fence that none of them can end, and an empty line.
 
-    With ``most`` it has at most so many characters, and says how much it leaves out.
+    With ``most`` it has at most so many characters, and a line counts what was left out.
     """
     shown = [safe(line, newlines=False) for line in lines]
     whole = _around(shown, language)
@@ -122,10 +123,10 @@ def _around(lines: Sequence[str], language: str) -> list[str]:
 
 
 def code(text: str) -> str:
-    """Return text as a code span that it cannot end by itself, and that pings nobody."""
+    """Return text as a code span. The text cannot end it, and mentions in it notify no one."""
     text = safe(text, newlines=False) or " "
     fence = "`" * (max((len(run) for run in _BACKTICKS.findall(text)), default=0) + 1)
-    # Markdown takes one blank off both ends when both have one
+    # Markdown removes one blank from both ends when both have one.
     pad = " " if text[0] in "` " or text[-1] in "` " else ""
     return f"{fence}{pad}{text}{pad}{fence}"
 

@@ -1,4 +1,4 @@
-"""What a command answers: one value, which the command line renders as text, JSON or Markdown."""
+"""The result of a command: one value, which the command line prints as text, JSON or Markdown."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from promptsync.errors import PromptsyncError
 class Outcome:
     """``lines`` go to stdout, ``body`` into the JSON document.
 
-    ``error`` belongs to an answer that is also a failure; it follows the lines, on stderr. ``summary`` is
-    the answer as Markdown. Where that costs something, ``markdown`` makes it if somebody reads it: with
-    ``--format markdown``, or in a GitHub workflow, whose later steps read ``outputs``.
+    ``error`` is set if the result is also a failure; it follows the lines, on stderr. ``summary`` is the
+    result as Markdown. ``markdown`` makes it only when it is needed: with ``--format markdown``, or in a
+    GitHub workflow. Later steps of a workflow read ``outputs``.
     """
 
     lines: Sequence[str] = ()

@@ -28,7 +28,7 @@ _SHAPES: Final = "osD^vP"
 _MOST_TICKS: Final = 12
 _LONGEST: Final = 60
 _SETTINGS: Any = {
-    "text.parse_math": False,  # names hold dollar signs
+    "text.parse_math": False,  # names may contain dollar signs
     "svg.fonttype": "none",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
     "figure.constrained_layout.h_pad": 0.1,
@@ -102,7 +102,7 @@ def _draw(axes: Axes, history: ScoreHistory) -> None:
     axes.set_ylim(min([0, *scores]) - 2, max([100, *scores]) + 5)
     axes.set_xlim(-0.5, max(len(versions), 1) - 0.5)
     labels = {version: tuple(map(_label, one.labels or ())) for version, one in history.versions.items()}
-    # the axis names the last version, some at even distances, and those with labels
+    # The axis names the last version, some at even distances, and those with labels.
     step = -(-len(versions) // _MOST_TICKS) or 1
     named = [one for one in versions if (len(versions) - 1 - places[one]) % step == 0 or labels.get(one)]
     names = ["\n".join([f"v{version}", *labels.get(version, ())]) for version in named]

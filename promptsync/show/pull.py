@@ -22,7 +22,7 @@ from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.prompt.prompt import RemoteVersion
-    from promptsync.pull.plan import Blocked, Taken
+    from promptsync.pull.plan import Blocked, PulledVersions
 
 _SKIPPED = {
     State.AHEAD: "changed in your files; promptsync push publishes it",
@@ -33,11 +33,11 @@ _SKIPPED = {
 _MOST_LINES = 100
 _KEPT = "archived in the registry; its file is kept because no commit has this text"
 
-TakenVersions = Callable[[], "Mapping[str, Taken]"]
-"""Reads what the versions that a pull writes say of themselves."""
+ReadPulled = Callable[[], "Mapping[str, PulledVersions]"]
+"""Reads the versions that a pull brings in, by prompt; called only if Markdown is wanted."""
 
 
-def show_plan(plan: PullPlan, taken: TakenVersions) -> Outcome:
+def show_plan(plan: PullPlan, taken: ReadPulled) -> Outcome:
     """Return what a pull will write."""
     done = PullReceipt(plan, list(plan.writes), list(plan.deletes))
     return _outcome(done, _lines(done), taken, dry_run=True)
@@ -49,9 +49,7 @@ def headline(plan: PullPlan) -> str:
     return tally("file", counts) or "nothing to pull"
 
 
-def show_receipt(
-    plan: PullPlan, receipt: PullReceipt | None, was_shown: bool, taken: TakenVersions
-) -> Outcome:
+def show_receipt(plan: PullPlan, receipt: PullReceipt | None, was_shown: bool, taken: ReadPulled) -> Outcome:
     """Return what a pull did; after ``was_shown`` without the rows that went as planned."""
     done = receipt if receipt is not None else PullReceipt(plan)
     lines = _lines(done, was_shown=was_shown)
@@ -64,7 +62,7 @@ def show_receipt(
 
 
 def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome:
-    """Return the answer of a pull that wrote nothing: what is in the way."""
+    """Return the outcome of a pull that wrote nothing, with the conflicts that stopped it."""
     from promptsync.show.markdown import error_markdown
 
     unmerged = refusal.unmerged if isinstance(refusal, MergeConflict) else ()
@@ -83,7 +81,7 @@ def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome
     )
 
 
-def _outcome(done: PullReceipt, lines: Sequence[str], taken: TakenVersions, *, dry_run: bool) -> Outcome:
+def _outcome(done: PullReceipt, lines: Sequence[str], taken: ReadPulled, *, dry_run: bool) -> Outcome:
     error, unmerged = done.error, done.plan.unmerged
     if error is not None and unmerged and not isinstance(error, MergeConflict):
         error = error.replaced(details=[line for one in unmerged for line in diff.unmerged(one)])
@@ -143,7 +141,7 @@ def _passed_over(plan: PullPlan, name: str) -> str:
 def _skipped(plan: PullPlan) -> Iterator[str]:
     for one in plan.blocked:
         yield f"{output.name(one.name)}: {output.safe(one.reason)}"
-    for item in plan.left:
+    for item in plan.skipped:
         is_kept = plan.options.prune and item.state is State.DELETED_REMOTELY
         if reason := _KEPT if is_kept else _SKIPPED.get(item.state):
             yield f"{output.name(item.name)}: {item.state}, {reason}"
@@ -197,7 +195,7 @@ _ARCHIVED = (
 )
 
 
-def pull_markdown(receipt: PullReceipt, taken: Mapping[str, Taken]) -> list[str]:
+def pull_markdown(receipt: PullReceipt, taken: Mapping[str, PulledVersions]) -> list[str]:
     """Return what comes from the registry: the prompts, their versions and differences, what was skipped."""
     from promptsync.show.markdown import Page
 
@@ -216,9 +214,9 @@ def pull_markdown(receipt: PullReceipt, taken: Mapping[str, Taken]) -> list[str]
     if plan.blocked:
         page.say(f"**{count(len(plan.blocked), 'prompt')} skipped**, for somebody to decide:")
         unmerged = {one.name: one for one in plan.unmerged}
-        told = [line for one in plan.blocked for line in _blocked_lines(one, unmerged.get(one.name))]
-        page.fence(_short(told, "line"))
-    if archived := [item.name for item in plan.left if item.state is State.DELETED_REMOTELY]:
+        lines = [line for one in plan.blocked for line in _blocked_lines(one, unmerged.get(one.name))]
+        page.fence(_short(lines, "line"))
+    if archived := [item.name for item in plan.skipped if item.state is State.DELETED_REMOTELY]:
         page.say(f"**{count(len(archived), 'prompt')} archived in the registry** whose files still exist:")
         page.fence(_short(archived, "prompt"))
         page.say(_ARCHIVED)
@@ -236,7 +234,7 @@ def _versions(one: Write) -> str:
 
 
 def _short(lines: Sequence[str], what: str) -> list[str]:
-    """Return the first lines and a count of the others: a page has to have room for what differs."""
+    """Return the first lines and a count of the others, to leave room on the page for the differences."""
     more = len(lines) - _MOST_LINES
     return [*lines[:_MOST_LINES], *([f"… and {count(more, f'more {what}')}"] if more > 0 else [])]
 
@@ -248,8 +246,8 @@ def _blocked_lines(one: Blocked, unmerged: Unmerged | None) -> Iterator[str]:
         yield from (f"  {line}" for line in diff.unmerged(unmerged)[1:])
 
 
-def _details(plan: PullPlan, write: Write, taken: Taken | None) -> Iterator[str]:
-    """Yield when each version was made, its message, and what differs; the registry does not say by whom."""
+def _details(plan: PullPlan, write: Write, taken: PulledVersions | None) -> Iterator[str]:
+    """Yield the date and message of each version, and what differs; the registry does not say who made it."""
     from promptsync.compare.difference import step
     from promptsync.show.diff_markdown import step_lines
 

@@ -28,7 +28,7 @@ def show_plan(
     project: Project, plan: PushPlan, differences: Callable[[], Sequence[Difference]] = tuple
 ) -> Outcome:
     """Return the plan of a push; ``differences`` finds those of its prompts, for Markdown."""
-    receipt = PushReceipt(skipped=list(plan.left))
+    receipt = PushReceipt(skipped=list(plan.skipped))
     return Outcome(
         plan_lines(plan),
         push_body(plan, receipt, dry_run=True),
@@ -76,7 +76,7 @@ def action_row(action: Action) -> tuple[str, ...]:
 
 def skipped_lines(plan: PushPlan) -> list[str]:
     """Return which prompts will be skipped, and why."""
-    return [noted("skipped", "warn", left.name, f"{left.state}, {left.reason}") for left in plan.left]
+    return [noted("skipped", "warn", one.name, f"{one.state}, {one.reason}") for one in plan.skipped]
 
 
 def _rename_lines(plan: PushPlan, *, done: bool = False) -> list[str]:
@@ -96,7 +96,7 @@ def show_receipt(
     project: Project, plan: PushPlan, receipt: PushReceipt | None, was_shown: bool = False
 ) -> Outcome:
     """Return what a push did; ``was_shown`` leaves out what the plan has shown, and what went as planned."""
-    done = receipt if receipt is not None else PushReceipt(skipped=list(plan.left))
+    done = receipt if receipt is not None else PushReceipt(skipped=list(plan.skipped))
     if receipt is None:
         lines = [*skipped_lines(plan), output.Aside("nothing to push")]
     else:
@@ -129,7 +129,7 @@ def receipt_lines(receipt: PushReceipt, shown: PushPlan | None = None) -> list[s
     lines += _trouble(receipt)
     lines += [passed_over_line(one.name, one.passed_over) for one in receipt.published if one.passed_over]
     if shown is None:
-        lines += [noted("skipped", "warn", left.name, left.reason) for left in receipt.skipped]
+        lines += [noted("skipped", "warn", one.name, one.reason) for one in receipt.skipped]
     lines += _synced_lines(receipt)
     lines.append(output.Aside(summary(receipt)))
     if receipt.unrecorded:
@@ -177,7 +177,7 @@ def _trouble(receipt: PushReceipt) -> Iterator[str]:
         yield noted("altered", "bad", name, f"the registry returned {', '.join(paths)} differently")
     for name, why in receipt.unverified.items():
         yield noted("unverified", "bad", name, why)
-    skipped = {left.name for left in receipt.skipped}
+    skipped = {one.name for one in receipt.skipped}
     for name, what in receipt.raced.items():
         if name not in skipped:
             yield noted("raced", "bad", name, what)

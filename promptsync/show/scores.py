@@ -37,7 +37,7 @@ def bar(value: float, *, mark: float | None = None, blocks: bool = True, width: 
     drawn = _FULL * full + _EIGHTHS[rest] * (rest > 0) if blocks else "#" * (full + (rest >= 4))
     cells = list(drawn.ljust(width, " " if blocks else "."))
     if mark is not None and value < mark:
-        # never on the bar itself, or the bar would look as if it reached the mark
+        # Never on the bar itself, because the bar would then seem to reach the mark.
         place = min(width - 1, max(len(drawn), round(_share(mark) * width) - 1))
         cells[place] = _MARK if blocks else _ASCII_MARK
     return "".join(cells)

@@ -36,10 +36,10 @@ _ADVICE = {
     State.RENAMED_REMOTELY: "set the new name: in the file",
     State.INVALID: "promptsync lint",
 }
-"""What settles each state."""
+"""The command to run in each state."""
 
 _MANY = 20
-"""More prompts than that which only the registry has are counted, not listed."""
+"""If more prompts than this exist only in the registry, they are counted and not listed."""
 
 
 def show_status(
@@ -102,7 +102,7 @@ def _lines(project: Project, snapshot: Snapshot, *, offline: bool, verbose: bool
 
 
 def _rows(snapshot: Snapshot, counts: Counter[State], *, verbose: bool) -> Iterator[str]:
-    # what is wrong with the files that cannot be read is listed below, file by file
+    # The problems of unreadable files are listed below, file by file.
     items = [item for item in snapshot.items if item.state is not State.INVALID]
     shown = [item for item in items if item.state is not State.IN_SYNC or verbose]
     many = counts[State.REMOTE_ONLY] > _MANY and not verbose
@@ -145,13 +145,15 @@ def _passed_over_lines(snapshot: Snapshot, passed_over: PassedOver) -> list[str]
         item = snapshot.get(name)
         spelled = item.file.local.synced.values() if item is not None and item.file is not None else ()
         included = {key.split("-")[0] for keys in spelled for key in keys}
-        if not included.issuperset(map(str, numbers)):  # otherwise a push is all that is left to do
+        if not included.issuperset(
+            map(str, numbers)
+        ):  # otherwise the file includes them already, and only a push is missing
             lines.append(passed_over_line(name, numbers))
     return lines
 
 
 def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offline: bool) -> list[str]:
-    """Return the states that something settles, each with the command that does."""
+    """Return each state that needs a command, with that command."""
     states: dict[str, list[str]] = {}
     for state, command in _ADVICE.items():
         if counts[state]:
@@ -162,6 +164,7 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
         states.setdefault("promptsync pull", []).append(f"{State.DELETED_LOCALLY}, to restore the files")
     if snapshot.label is not None and not snapshot.listing:
         states = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}
+    # Under a label a push must also move that label, or the prompt stays ahead of it.
     elif snapshot.label is not None and (counts[State.NEW] or counts[State.AHEAD]):
         moved = states.pop(_ADVICE[State.NEW])
         states[f"promptsync push --label {output.name(snapshot.label)}"] = moved

@@ -1,1 +1,1 @@
-"""Output to terminals and pipes: text, width, pager, progress. Knows nothing of prompts."""
+"""Output to terminals and pipes: text, width, pager, progress. Does not depend on what a prompt is."""

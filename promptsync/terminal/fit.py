@@ -11,10 +11,10 @@ from promptsync.terminal.output import Hanging, Row, clusters, padded, width
 
 _GAP = 2
 _BELOW = 4
-"""How much further cells are indented that get a line of their own."""
+"""How much further to indent cells on a line of their own."""
 
 _LEAST = 16
-"""Fewest columns of a text; with fewer it gets a line of its own."""
+"""A text that would get fewer columns than this goes on a line of its own."""
 
 _CODE = re.compile(r"(\x1b\[[0-9;]*m)")
 _PLAIN = "\x1b[0m"
@@ -37,6 +37,7 @@ def fitted(lines: Iterable[str], room: int | None) -> list[str]:
 
 def _row(row: Row, room: int) -> Iterable[str]:
     """Cut the last cell if it is free and enough of it remains; otherwise put cells on lines below."""
+    # What remains for the last column after all others and the gaps.
     left = room - sum(row.widths[:-1]) - _GAP * (len(row.widths) - 1)
     if row.free and left >= min(_LEAST, row.widths[-1]):
         if len(row.cells) < len(row.widths):

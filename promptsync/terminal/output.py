@@ -35,7 +35,7 @@ _JOINERS = {"\u200c", _JOINER, _EMOJI}
 
 
 def safe(text: str, *, newlines: bool = True) -> str:
-    """Return text with control and direction characters escaped, so that a terminal does not obey them."""
+    """Return text with control and direction characters escaped, so that a terminal does not execute them."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_shown(character, newlines=newlines) for character in text)
@@ -141,6 +141,7 @@ def clusters(plain: str) -> Iterator[tuple[str, int]]:
     cluster, columns = "", 0
     for character in plain:
         is_skin_tone = "\U0001f3fb" <= character <= "\U0001f3ff"
+        # Accents, joiners and skin tones belong to the sign before them and take no column of their own.
         if cluster and (_columns(character) == 0 or is_skin_tone or cluster.endswith(_JOINER)):
             cluster += character
             columns = max(columns, 2) if character in (_JOINER, _EMOJI) else columns
@@ -182,7 +183,7 @@ def document(
     whole: dict[str, Any] = {"schema": SCHEMA, "remote": remote, "exit_code": exit_code, **body}
     if error is not None:
         whole["error"] = dict(error)
-    # ASCII only, so that the document contains nothing that a terminal would obey.
+    # ASCII only, so that the document contains no control characters for a terminal.
     return json.dumps(whole, ensure_ascii=True, indent=2)
 
 

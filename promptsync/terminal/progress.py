@@ -30,6 +30,7 @@ class Bar:
             now = time.monotonic()
             if self._started is None:
                 self._started = now
+            # A bar for a few milliseconds would only flicker.
             if now - self._started < PATIENCE:
                 return
             if self._progress is None:
@@ -40,7 +41,7 @@ class Bar:
             self._progress.update(self._task, completed=done, total=total or None)
 
     def wait(self, message: str) -> None:
-        """Print that the registry asked the client to wait."""
+        """Print that the registry requested a pause."""
         if self._shown:
             with self._lock:
                 if self._progress is None:

@@ -78,7 +78,7 @@ def page(text: str, command: str) -> bool:
         return False
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the pager
     try:
-        with contextlib.suppress(BrokenPipeError):  # somebody quit before the end
+        with contextlib.suppress(BrokenPipeError):  # the user quit the pager before the end
             pager.communicate(text.encode("utf-8", "backslashreplace"))
         return pager.wait() in (0, -signal.SIGINT, 128 + signal.SIGINT)
     finally:

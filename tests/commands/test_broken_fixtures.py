@@ -39,7 +39,7 @@ def here(tmp_path: Path) -> Path:
     ],
     ids=" ".join,
 )
-def test_every_mistake_is_told_with_its_place(
+def test_every_mistake_is_reported_with_its_place(
     here: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["-C", str(here), *arguments, "--json"], {}) == 2

@@ -121,7 +121,7 @@ def test_without_a_configuration_the_rest_is_looked_at_as_far_as_it_goes(healthy
     assert asked["key-accepted"]["status"] == "ok"
 
 
-def test_an_empty_directory_is_told_to_begin(tmp_path, capsys):
+def test_an_empty_directory_is_reported_to_begin(tmp_path, capsys):
     assert run(["-C", str(tmp_path), "doctor"], {}) == 1
     assert "promptsync init" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
@@ -160,7 +160,7 @@ def test_what_the_configuration_says_is_held_against_what_there_is(healthy, more
 # -- git ----------------------------------------------------------------------------------------------------
 
 
-def test_a_shallow_clone_is_told_how_to_get_the_rest(healthy: World, tmp_path: Path) -> None:
+def test_a_shallow_clone_is_reported_how_to_get_the_rest(healthy: World, tmp_path: Path) -> None:
     healthy.edit("a", "Hello", "Ciao")
     healthy.commit()
     clone = tmp_path / "clone"
@@ -255,7 +255,7 @@ def test_a_registry_that_fails_is_reported_with_its_fix(healthy, reply, name, fi
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(3_600, "warning"), (-3_600, "warning"), (20, "ok")])
-def test_a_clock_that_is_wrong_is_told(healthy, monkeypatch, seconds, status):
+def test_a_clock_that_is_wrong_is_reported(healthy, monkeypatch, seconds, status):
     class Shifted(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> datetime:
@@ -267,7 +267,7 @@ def test_a_clock_that_is_wrong_is_told(healthy, monkeypatch, seconds, status):
     assert ("ahead of" in found["message"]) == (seconds > 1000)
 
 
-def test_a_port_that_nobody_listens_at_is_told(healthy: World) -> None:
+def test_a_port_that_nobody_listens_at_is_reported(healthy: World) -> None:
     found = looked(healthy, "--remote", "http://127.0.0.1:9", code=1)
     assert "promptsync serve --port 9" in found["registry"]["fix"]
     assert "unknown" in looked(healthy, "--remote", "unknown", code=1)["remote"]["message"]
@@ -282,7 +282,7 @@ KEYS = [
 
 
 @pytest.mark.parametrize(("key", "message"), KEYS)
-def test_a_key_that_cannot_be_one_is_told_before_it_is_sent(healthy, key, message):
+def test_a_key_that_cannot_be_one_is_reported_before_it_is_sent(healthy, key, message):
     done = healthy.run("doctor", "--json", PROMPTLAYER_API_KEY=key)
     found = {one["name"]: one for one in done.document["checks"]}
     assert (done.code, found["key"]["status"]) == (1, "error")
@@ -344,7 +344,7 @@ def test_an_embedded_registry_is_looked_at_in_a_copy(tmp_path, capsys):
     assert found["checks"]["message"] == "the registry has all that the files name: 1 evaluation and 0 agents"
 
 
-def test_a_registry_that_knows_the_basic_api_alone_is_told_apart(healthy: World, tmp_path: Path) -> None:
+def test_a_registry_that_knows_the_basic_api_alone_is_reported_apart(healthy: World, tmp_path: Path) -> None:
     registry = Customer()
     registry.add("a", version("a"))
     with serving(registry) as url:

@@ -37,7 +37,7 @@ def test_a_push_tells_what_it_did(edited: World) -> None:
     assert edited.ok("push", "--format", "markdown").out.startswith("**Nothing to publish**")
 
 
-def test_a_conflict_is_told_in_the_form_that_was_asked_for(edited: World) -> None:
+def test_a_conflict_is_reported_in_the_form_that_was_asked_for(edited: World) -> None:
     edited.edit("b", "Hello", "Ours")
     done = edited.run("push", "--dry-run", "--format", "markdown")
     assert done.code == 3

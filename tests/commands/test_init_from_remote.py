@@ -304,12 +304,12 @@ def test_a_plain_init_takes_the_registry_and_what_belongs_here_as_well(full: Wor
     assert full.seen == []
 
 
-def test_who_includes_nothing_of_the_registry_is_told_so(full: World) -> None:
+def test_who_includes_nothing_of_the_registry_is_reported_so(full: World) -> None:
     assert full.run("init", "--url", full.url, "--include", "accounts/*").code == 0
     assert "include: matches none of the 43 prompts of the registry" in full.run("status").out
 
 
-def test_who_includes_all_is_told_how_to_leave_others_alone(full: World) -> None:
+def test_who_includes_all_is_reported_how_to_leave_others_alone(full: World) -> None:
     assert full.run("init", "--url", full.url).code == 0
     assert (
         "set include: in promptsync.yaml if some of them belong to another repository"

@@ -48,7 +48,7 @@ def test_there_is_no_other_file_to_write() -> None:
     assert list(scaffold.workflows()) == WORKFLOWS
 
 
-def test_a_repository_gets_what_it_lacks_and_is_told_what_is_left_to_do(
+def test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do(
     top: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = document(top, capsys)
@@ -151,7 +151,7 @@ def test_files_name_the_commit_that_this_program_was_installed_from(
 
 
 @pytest.mark.parametrize("path", [".github", ".github/workflows"])
-def test_something_else_in_the_place_of_a_directory_is_told_before_anything_is_written(
+def test_something_else_in_the_place_of_a_directory_is_reported_before_anything_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str
 ) -> None:
     subprocess.run(["git", "init", "--quiet", "--initial-branch=main", tmp_path], check=True)

@@ -293,14 +293,14 @@ def test_a_promotion_of_nothing_says_so(here: World) -> None:
 # -- rollback ------------------------------------------------------------------------------------------
 
 
-def test_a_rollback_takes_the_last_release_back_once(here: World) -> None:
+def test_a_rollback_undoes_the_last_release_once(here: World) -> None:
     here.label("refund", prod=1, staging=3)
     here.run("promote", "staging", "prod")
     ran = here.run("rollback", "refund", "--label", "prod")
     assert (ran.code, ran.lines) == (0, [["moved", "refund", "prod", "v3", "->", "v1", "lower"]])
     again = here.run("rollback", "refund", "--label", "prod")
     assert again.code == 3
-    assert "taken back" in again.err
+    assert "rolled back already" in again.err
     assert "v3  staging  three" in again.err
     assert here.run("promote", "staging", "prod").code == 0
     assert here.labels("refund") == {"staging": 3, "prod": 3, "prod.previous": 1}

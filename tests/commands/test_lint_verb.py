@@ -322,7 +322,7 @@ def test_it_loads_neither_http_nor_git_nor_the_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("config", [True, False], ids=["outside", "no configuration"])
-def test_a_hook_that_was_given_another_file_is_told_how_to_leave_it_out(
+def test_a_hook_that_was_given_another_file_is_reported_how_to_leave_it_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], config: bool
 ) -> None:
     (tmp_path / "docs" / "prompts").mkdir(parents=True)

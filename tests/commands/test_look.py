@@ -93,7 +93,7 @@ def test_free_text_is_cut_where_enough_of_it_is_left(room):
     assert line.startswith("  update  a  v1 -> v2  Answer refund")
 
 
-def test_cells_below_a_row_are_told_by_their_headings():
+def test_cells_below_a_row_are_reported_by_their_headings():
     rows = [("EVALUATION", "REPORT", "SCORE", "LAST"), ("refund quality", "7", "100", "90")]
     assert fitted(output.table(rows, headed=True), 30) == [
         "EVALUATION      REPORT  SCORE",

@@ -87,7 +87,7 @@ def test_ctrl_c_while_the_answer_is_printed_is_no_traceback(tmp_path, arguments)
     assert "Traceback" not in done.stderr
 
 
-def test_choices_are_told_in_one_line(tmp_path):
+def test_choices_are_reported_in_one_line(tmp_path):
     done = started("schema", cwd=tmp_path, capture_output=True)
     assert done.returncode == 2
     assert done.stderr.splitlines()[0].endswith("Choose from: prompt, config, fixtures, request, output")

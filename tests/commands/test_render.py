@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +98,11 @@ def test_a_missing_variable_is_empty_and_named_on_stderr(
 def test_examples_are_offered_where_values_are_missing(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
     root = tree(tmp_path, one='content: "Hello {name}."\nexamples: [{name: Ana}]\n')
     _, err = shown(root, capsys, "one")
-    assert err.splitlines()[1:] == ["hint: --example 1 uses the variables of an example in the file"]
+    assert err.splitlines()[1:] == [f"hint: promptsync -C {shlex.quote(str(root))} render one --example 1"]
     assert shown(root, capsys, "one", "--example", "1") == ("Hello Ana.\n", "")
 
 
-def test_a_value_that_nobody_asks_for_is_told_with_what_may_have_been_meant(
+def test_a_value_that_nobody_asks_for_is_reported_with_what_may_have_been_meant(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tree(tmp_path, one='content: "Hello {name}."\n', values="other: 1\n")

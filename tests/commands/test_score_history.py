@@ -392,7 +392,7 @@ def contrast(one: str, other: str) -> float:
         (["--history", "ask", "--wait"], 2, "cannot be combined with --wait"),
         (["ask", "--plot", "scores.svg"], 2, "need --history"),
         (["--history", "aks"], 2, "did you mean 'ask'?"),
-        (["--history", "tone"], 2, "that is an evaluation"),
+        (["--history", "tone"], 2, "it is an evaluation"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -55,7 +55,7 @@ def test_every_prompt_is_listed_with_who_changed_it(states: World) -> None:
     assert states.writes == []
 
 
-def test_a_person_is_told_what_to_do_about_each(states: World) -> None:
+def test_a_person_is_reported_what_to_do_about_each(states: World) -> None:
     done = states.run("status")
     assert done.code == 1
     for state in EXPECTED.values():
@@ -77,7 +77,7 @@ def test_differences_are_no_failure_unless_asked(world: World) -> None:
     assert "1 prompt, all in sync" in world.ok("status").out
 
 
-def test_an_empty_working_copy_is_told_what_to_begin_with(world: World) -> None:
+def test_an_empty_working_copy_is_reported_what_to_begin_with(world: World) -> None:
     assert "no prompts yet" in world.ok("status").out
     assert world.ok("status", "--json").document["prompts"] == []
 
@@ -137,7 +137,7 @@ def test_labels_that_cannot_be_listed_are_not_known_rather_than_none(world: Worl
     assert world.ok("status", "--json").document["prompts"][0]["labels"] is None
 
 
-def test_files_that_are_refused_are_told_when_there_is_nothing_else(world: World) -> None:
+def test_files_that_are_refused_are_reported_when_there_is_nothing_else(world: World) -> None:
     (world.root / "prompts").mkdir(exist_ok=True)
     world.path("linked").symlink_to("/elsewhere/x.yaml")
     done = world.run("status")

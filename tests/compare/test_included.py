@@ -137,7 +137,7 @@ def test_deleting_the_private_directory_changes_no_answer(copy: Copy) -> None:
         assert copy.ok("status")["prompts"] == before
 
 
-def test_a_rename_in_the_dashboard_is_told_by_the_commit_or_the_key(copy: Copy) -> None:
+def test_a_rename_in_the_dashboard_is_reported_by_the_commit_or_the_key(copy: Copy) -> None:
     copy.sql("UPDATE templates SET name = 'renamed' WHERE name = ?", NAME)
     for _ in range(2):
         assert copy.states() == {NAME: "renamed-remotely", "renamed": "remote-only"}

@@ -88,7 +88,7 @@ def test_labels_go_along_with_the_publish_where_there_is_no_other_way(labels_inl
     assert world.label("a", "prod") == 2
 
 
-def test_what_cannot_be_labelled_afterwards_is_told(labels_inline: World) -> None:
+def test_what_cannot_be_labelled_afterwards_is_reported(labels_inline: World) -> None:
     world = labels_inline
     world.write("a")
     world.ok("push")
@@ -162,7 +162,9 @@ def test_a_damaged_cache_costs_requests_only(world: World, damage: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["push", "pull"])
-def test_a_private_directory_that_cannot_be_used_is_told_before_any_write(world: World, verb: str) -> None:
+def test_a_private_directory_that_cannot_be_used_is_reported_before_any_write(
+    world: World, verb: str
+) -> None:
     (world.root / ".promptsync").write_text("a file in its place")
     world.write("a")
     done = world.run(verb)
@@ -170,7 +172,7 @@ def test_a_private_directory_that_cannot_be_used_is_told_before_any_write(world:
     assert ".promptsync" in done.err and "hint: " in done.err
 
 
-def test_a_lock_that_cannot_be_taken_is_told(world: World) -> None:
+def test_a_lock_that_cannot_be_taken_is_reported(world: World) -> None:
     world.write("a")
     (world.root / ".promptsync/lock").mkdir(parents=True)
     done = world.run("push")

@@ -156,7 +156,7 @@ def test_the_first_of_two_pushes_at_once_never_loses_its_own_work(main: Copy) ->
     assert passed_over(main) == []
 
 
-def test_the_second_of_two_pushes_at_once_is_told_and_the_hint_brings_both_together(main: Copy) -> None:
+def test_the_second_of_two_pushes_at_once_is_reported_and_the_hint_brings_both_together(main: Copy) -> None:
     first, second = edited(main, "first", 1, MINE), edited(main, "second", 3, THEIRS)
     code, found = at_once(second, first.push)
     assert code == 3

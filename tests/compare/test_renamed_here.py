@@ -98,7 +98,7 @@ def test_other_content_is_no_rename_and_one_that_is_gone_is_taken_once(renamed: 
     assert not [found for found in names(renamed).values() if found[1] or found[2]]
 
 
-def test_what_the_registry_changed_meanwhile_is_told_as_well(renamed: World) -> None:
+def test_what_the_registry_changed_meanwhile_is_reported_as_well(renamed: World) -> None:
     renamed.commit("Rename")
     renamed.publish(OLD)
     assert names(renamed)[OLD] == ("diverged", None, NEW)

@@ -198,7 +198,7 @@ def test_every_verb_does_what_the_table_of_other_situations_says(stage: Stage, r
     check(copy, "pull", row.pull)
 
 
-def test_no_situation_is_told_twice() -> None:
+def test_no_situation_is_reported_twice() -> None:
     stories = [*(play for row in HISTORIES for play in row.plays), *(row.play for row in SITUATIONS)]
     assert len(set(stories)) == len(stories)
 

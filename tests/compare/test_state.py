@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from promptsync.compare.state import State, here_only, there_only, with_tags
+from promptsync.compare.state import State, state_in_files, state_in_registry, with_tags
 from promptsync.prompt.tags import merged_tags
 
 NO: frozenset[str] = frozenset()
@@ -13,8 +13,8 @@ ALL = [NO, A, B, AB]
 
 
 def test_a_prompt_that_the_registry_does_not_list_is_new_or_archived() -> None:
-    assert here_only(archived=False) is State.NEW
-    assert here_only(archived=True) is State.DELETED_REMOTELY
+    assert state_in_files(archived=False) is State.NEW
+    assert state_in_files(archived=True) is State.DELETED_REMOTELY
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_prompt_that_the_registry_does_not_list_is_new_or_archived() -> None:
 def test_a_prompt_without_a_file_was_deleted_only_if_the_version_was_included(
     known: bool, included: bool, state: State
 ) -> None:
-    assert there_only(known=known, included=included) is state
+    assert state_in_registry(known=known, included=included) is state
 
 
 @pytest.mark.parametrize(

@@ -313,7 +313,7 @@ def test_a_label_that_waits_for_approval_keeps_all_where_they_are(tmp_path: Path
 
 
 @pytest.mark.parametrize("status", [403, 409, 500])
-def test_a_label_that_does_not_move_is_told_with_its_code(released: World, status: int) -> None:
+def test_a_label_that_does_not_move_is_reported_with_its_code(released: World, status: int) -> None:
     commit(released, "a", "hello", "welcome")
     released.faults.append(fault(asking("PATCH", "/prompt-labels/"), failing(status)))
     done = released.run("deploy", "--json")

@@ -149,7 +149,7 @@ def test_main_and_the_registry_go_on_while_the_pull_request_is_open(shop: World)
     assert shop.ok(*DRIFT).out == "nothing to pull\n"
 
 
-def test_a_draft_that_clashes_with_the_release_is_told_until_somebody_decides(shop: World) -> None:
+def test_a_draft_that_clashes_with_the_release_is_reported_until_somebody_decides(shop: World) -> None:
     edit_there(shop, 0, "a draft")
     edit_here(shop, 0, "a release")
     shop.ok("deploy")

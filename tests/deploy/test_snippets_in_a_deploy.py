@@ -215,7 +215,7 @@ def test_a_label_that_was_live_unchecked_when_a_deploy_was_killed_is_not_taken_f
     assert released.run("deploy", "--json").document["members"] == []
 
 
-def test_a_label_that_could_not_be_moved_back_is_told_by_every_deploy_until_it_is_checked(
+def test_a_label_that_could_not_be_moved_back_is_reported_by_every_deploy_until_it_is_checked(
     released: World,
 ) -> None:
     uses(released, "@@@tone@label:prod@@@")

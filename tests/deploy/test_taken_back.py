@@ -31,7 +31,7 @@ def test_an_unrelated_merge_holds_it_and_goes_on_with_the_rest(taken_back: World
     assert (taken_back.label("a", "prod"), taken_back.label("b", "prod")) == (1, 2)
 
 
-def test_a_push_that_touched_it_is_told_with_exit_3_and_the_way_out(taken_back: World) -> None:
+def test_a_push_that_touched_it_is_reported_with_exit_3_and_the_way_out(taken_back: World) -> None:
     done = taken_back.run("deploy", "--since", "HEAD~1")
     assert done.code == 3
     assert "promptsync deploy --label prod --again a" in done.err
@@ -117,7 +117,7 @@ def test_a_push_with_the_label_does_not_bring_it_back_either(taken_back: World) 
     assert taken_back.label("a", "prod") == 3
 
 
-def test_a_rollback_that_cannot_be_remembered_again_is_told(taken_back: World) -> None:
+def test_a_rollback_that_cannot_be_remembered_again_is_reported(taken_back: World) -> None:
     taken_back.edit("a", "welcome", "good day")
     taken_back.commit("Say it otherwise")
     remembered = iter(range(100))

@@ -171,7 +171,7 @@ def test_a_rollback_goes_to_the_version_before_and_says_so_ever_after(here: Worl
     (back,) = done(here, plan_rollback(here.project, one(here), "prod", None))
     assert back.moved
     assert here.labels("refund") == {"prod": 2, "prod.previous": 2}
-    with pytest.raises(Refused, match="was taken back") as caught:
+    with pytest.raises(Refused, match="was rolled back") as caught:
         plan_rollback(here.project, one(here), "prod", None)
     assert caught.value.details[0].startswith("v4")
 
@@ -207,7 +207,7 @@ def test_a_rollback_never_goes_up(here: World) -> None:
     here.label("refund", prod=2, prod_previous=3)
     with pytest.raises(Refused, match="v3 is higher"):
         plan_rollback(here.project, one(here), "prod", 3)
-    with pytest.raises(Refused, match="was taken back"):
+    with pytest.raises(Refused, match="was rolled back"):
         plan_rollback(here.project, one(here), "prod", None)
     with pytest.raises(UsageError, match="of another label"):
         plan_rollback(here.project, one(here), "prod.previous", None)
@@ -353,7 +353,7 @@ def test_a_label_that_cannot_be_read_back_is_in_doubt(tmp_path: Path) -> None:
         assert sound.labels("refund") == {"prod": 3, "prod.previous": 1}
 
 
-def test_a_release_that_cannot_be_taken_back_is_told(tmp_path: Path) -> None:
+def test_a_release_that_cannot_be_taken_back_is_reported(tmp_path: Path) -> None:
     def answers(method: str, path: str) -> tuple[int, Any] | None:
         if method == "DELETE" or (method, path) == ("PATCH", "/prompt-labels/2"):
             return 409, {"message": "protected"}

@@ -89,7 +89,7 @@ def test_later_releases_do_not_answer_for_it(passed: World) -> None:
     assert found(passed) == [("refund", (2,))]
 
 
-def test_drafts_that_were_passed_over_at_several_times_are_told_apart(passed: World) -> None:
+def test_drafts_that_were_passed_over_at_several_times_are_reported_apart(passed: World) -> None:
     passed.publish("refund", said(l2="Be short.", l3="Promise money."))
     passed.publish("refund", said(l2="Be short.", l3="Promise much money."))
     passed.write("refund", said(l2="Be concise."))

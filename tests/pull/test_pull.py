@@ -129,7 +129,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("arguments", WRONG)
-def test_wrong_usage_is_told_and_writes_nothing(three: World, arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_is_reported_and_writes_nothing(three: World, arguments: tuple[str, ...]) -> None:
     three.write("new-here")
     three.publish("only-remote")
     three.publish("b", "Theirs {name}")
@@ -267,7 +267,7 @@ def test_a_version_is_not_put_over_text_that_is_nowhere_else(three: World) -> No
     before = three.files()
     done = three.run("pull", "b", "--version", "1")
     assert done.code == 3
-    assert "--theirs b" in done.err
+    assert "hint: promptsync pull b --version 1 --theirs\n" in done.err
     assert three.files() == before
     done = three.ok("pull", "b", "--version", "1", "--theirs")
     assert "is backed up in" in done.out
@@ -293,7 +293,7 @@ def test_an_export_leaves_no_trace_in_the_working_copy_and_deletes_nothing(
     assert three.states()["b"] == "behind"
 
 
-def test_an_export_into_a_place_that_cannot_be_written_is_told(three: World, tmp_path: Path) -> None:
+def test_an_export_into_a_place_that_cannot_be_written_is_reported(three: World, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("here")
     done = three.run("pull", "--output", str(tmp_path / "file" / "below"))
     assert done.code == 2

@@ -138,7 +138,7 @@ OTHERS: tuple[tuple[str, int, str, tuple[str, ...]], ...] = (
         "the registry confirms a label move but does not move it",
         3,
         "published; `labels` lists the label as not moved",
-        ("test_a_label_that_stays_although_the_registry_said_yes_is_told_and_pushed_again",),
+        ("test_a_label_that_stays_although_the_registry_said_yes_is_reported_and_pushed_again",),
     ),
     (
         "a label cannot be moved",

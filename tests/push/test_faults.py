@@ -65,7 +65,7 @@ def settles(world: World) -> None:
 
 
 @pytest.mark.parametrize("fate", FATES)
-def test_a_publish_is_told_as_it_happened_and_never_made_twice(three: World, fate: str) -> None:
+def test_a_publish_is_reported_as_it_happened_and_never_made_twice(three: World, fate: str) -> None:
     row = FATES[fate]
     code = row.code
     three.faults.append(row.fault)

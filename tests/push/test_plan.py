@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from promptsync.push.actions import Action, Kind, Left, PushPlan, counted, over_limit, with_levels
+from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt, counted, over_limit, with_levels
 from promptsync.push.receipt import Failed, Moved, Published, PushReceipt
 
 ACTION = Action("a", Kind.UPDATE, "prompts/a.yaml", 3, "l" * 64, "r" * 64, message="Say so (1a2b3c4 v4)")
@@ -27,7 +27,7 @@ REFUSED = Failed("b", "422")
         replace(PLAN, workspace="https://x 2"),
         replace(PLAN, options={"force": ["a"]}),
         replace(PLAN, actions=PLAN.actions[:1]),
-        replace(PLAN, left=(Left("c", "diverged", "both", blocks=True),)),
+        replace(PLAN, skipped=(SkippedPrompt("c", "diverged", "both", blocks=True),)),
         *(
             replace(PLAN, actions=(replace(ACTION, **{field: value}), PLAN.actions[1]))
             for field, value in (
@@ -52,7 +52,7 @@ def test_different_plans_have_different_fingerprints(other: PushPlan) -> None:
     [
         replace(PLAN, actions=PLAN.actions[::-1]),
         replace(PLAN, total=99),
-        replace(PLAN, left=(Left("c", "behind", "theirs"),)),
+        replace(PLAN, skipped=(SkippedPrompt("c", "behind", "theirs"),)),
         replace(PLAN, actions=(replace(ACTION, message="Other words", level=3), PLAN.actions[1])),
         replace(PLAN, actions=(replace(ACTION, path="prompts/moved.yaml"), PLAN.actions[1])),
     ],
@@ -99,8 +99,8 @@ def test_creations_restores_and_labels_do_not_count_as_changes() -> None:
     [
         ({}, 0),
         ({"published": [DONE], "labels": [MOVED]}, 0),
-        ({"skipped": [Left("a", "behind", "theirs")]}, 0),
-        ({"skipped": [Left("a", "diverged", "both", blocks=True)]}, 3),
+        ({"skipped": [SkippedPrompt("a", "behind", "theirs")]}, 0),
+        ({"skipped": [SkippedPrompt("a", "diverged", "both", blocks=True)]}, 3),
         ({"raced": {"a": "v2"}}, 3),
         ({"published": [DONE], "labels": [MOVED, HELD]}, 3),
         ({"published": [DONE], "labels": [replace(HELD, failed=True)]}, 5),

@@ -431,7 +431,7 @@ def test_a_label_is_moved_to_what_was_published_and_read_back(three: World) -> N
     assert three.label("a", "prod") == 2
 
 
-def test_a_label_that_stays_although_the_registry_said_yes_is_told_and_pushed_again(three: World) -> None:
+def test_a_label_that_stays_although_the_registry_said_yes_is_reported_and_pushed_again(three: World) -> None:
     three.ok("push", "a", "--label", "prod")
     three.edit("a", "Hello", "Ciao")
     pretend = fault(asking("PATCH", "/prompt-labels/"), Reply({"success": True}))

@@ -170,7 +170,7 @@ def test_a_lost_answer_is_not_waited_for_after_ctrl_c(many: World) -> None:
     settles(many)
 
 
-def test_what_cannot_be_remembered_is_told_and_costs_no_receipt(many: World) -> None:
+def test_what_cannot_be_remembered_is_reported_and_costs_no_receipt(many: World) -> None:
     record = many.root / ".promptsync/record.json"
     record.unlink()
     record.mkdir()  # even root cannot replace a directory by a file

@@ -18,7 +18,7 @@ from promptsync.errors import Refused
 from promptsync.files.worktree import Worktree
 from promptsync.prompt.fields import FieldChange
 from promptsync.prompt.prompt import Problem
-from promptsync.push.actions import Action, Kind, Left, PushPlan
+from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
 from promptsync.push.receipt import Moved, Published, PushReceipt
 from promptsync.show.diff_markdown import differences_markdown
 from promptsync.show.markdown import MOST, code, error_markdown
@@ -48,7 +48,7 @@ actions = st.builds(
     message=names,
     labels=st.lists(names, max_size=2).map(tuple),
 )
-lefts = st.builds(Left, names, st.sampled_from(State).map(str), names)
+lefts = st.builds(SkippedPrompt, names, st.sampled_from(State).map(str), names)
 plans = st.builds(PushPlan, st.lists(actions, max_size=4).map(tuple), st.lists(lefts, max_size=3).map(tuple))
 limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
 
@@ -170,7 +170,7 @@ def test_a_fence_is_longer_than_every_run_of_backticks_or_not_there(length: int)
 def test_a_plan_tells_kinds_fingerprint_and_what_is_left() -> None:
     one = Action("support/a", Kind.UPDATE, "prompts/support/a.yaml", 3, message="Soften (1a2b3c4 v4)")
     plan = PushPlan(
-        (one, replace(one, name="b", kind=Kind.CREATE, current=None)), (Left("c", "diverged", "x"),)
+        (one, replace(one, name="b", kind=Kind.CREATE, current=None)), (SkippedPrompt("c", "diverged", "x"),)
     )
     lines = plan_markdown(plan)
     assert lines[0] == f"**2 prompts to publish** · fingerprint `{plan.fingerprint}`"

@@ -37,20 +37,21 @@ def carry_out(
     show_receipt: Callable[[P, R | None, bool], Outcome],
     headline: Callable[[P], str],
     unchanged: str,
-    asks: Callable[[P], bool] = bool,
+    needs_confirmation: Callable[[P], bool] = bool,
     dry_run: bool = False,
     yes: bool = False,
     expect: str | None = None,
     lock: bool = True,
 ) -> Outcome:
-    """Make a plan, ask on a terminal, carry it out, and return the outcome.
+    """Make a plan, confirm it on a terminal, carry it out, and return the outcome.
 
     ``show_receipt`` gets no receipt where there was nothing to do, and whether the plan was shown before.
     ``headline`` has the counts and the place: "2 prompts to publish to production". ``unchanged`` completes
-    messages: "nothing was published". ``asks`` says whether a plan needs confirmation on a terminal.
-    Nothing is carried out with ``dry_run``, or when the plan is not the one that ``expect`` names, or when it
-    refuses itself. ``lock`` keeps other runs out of the working copy.
+    messages: "nothing was published". ``needs_confirmation`` says whether a plan is confirmed on a terminal.
+    Nothing is carried out with ``dry_run``, if the plan is not the one that ``expect`` names, or if it has a
+    refusal. ``lock`` keeps other runs out of the working copy.
     """
+    # The lock is taken before the plan is made, so that no other run changes the files in between.
     with locked(project.root) if lock and not dry_run else nullcontext():
         made = plan()
         refusal = _unexpected(session, made, expect) or made.refusal
@@ -65,7 +66,7 @@ def carry_out(
         if made.is_empty:
             return session.rendered(show_receipt(made, None, False))
         was_shown = False
-        if not yes and _can_ask(session, made, unchanged) and asks(made):
+        if not yes and _has_terminal(session, made, unchanged) and needs_confirmation(made):
             was_shown = _confirm(session, headline(made), show_plan(made).lines, unchanged)
         return session.rendered(show_receipt(made, apply(made), was_shown))
 
@@ -80,8 +81,8 @@ def _unexpected(session: Session, made: Plan, expect: str | None) -> Refused | N
     )
 
 
-def _can_ask(session: Session, made: Plan, unchanged: str) -> bool:
-    """Whether there is a terminal to ask on. Raises ``Refused`` for a plan that needs a yes without one."""
+def _has_terminal(session: Session, made: Plan, unchanged: str) -> bool:
+    """Whether there is a terminal. Raises ``Refused`` if there is none and the plan is destructive."""
     if session.environment.interactive and not session.json:
         return True
     if not made.destructive:

@@ -136,6 +136,7 @@ def result_file(session: Session, option: str, given: str | None) -> ResultFile:
         if not given or path.is_dir():
             raise IsADirectoryError(0, "it is a directory")
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Try to write now: a run may take long, and its results must not be lost for want of permission.
         if path.exists():
             with path.open("ab"):
                 pass

@@ -73,13 +73,13 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
         return words[1:], incomplete
 
     def format_completion(self, item: CompletionItem[Any]) -> str:
-        value = item.value[self._kept :]  # bash replaces only what it takes for the last word
+        value = item.value[self._kept :]  # bash replaces only what it considers the last word
         return f"{item.type},{value if self._is_quoted else shlex.quote(value)}"
 
 
 def complete(root: click.Command, session: Session, instruction: str) -> int:
     """Print completions for the script of a shell; ``instruction`` is the value of ``VARIABLE``."""
-    # a message would end up in the line that is being typed
+    # An error message would appear in the middle of the command that is being typed.
     with contextlib.suppress(Exception):
         teach(root, "")
         return shell_complete(root, {"obj": session}, "promptsync", VARIABLE, instruction)
@@ -159,7 +159,7 @@ def labels(session: Session, incomplete: str) -> Iterator[str]:
     """The labels in the configuration, and those that the registry had when it was last read."""
     config = _config(session)
     yield from config.labels.values()
-    # prod.previous and the like only if somebody types it
+    # prod.previous and similar labels are offered only if the suffix is typed.
     yield from (one for one in _seen(session, config).labels if SUFFIX in incomplete or SUFFIX not in one)
 
 

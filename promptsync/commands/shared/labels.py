@@ -32,12 +32,12 @@ def change_labels(
     project: Project,
     plan: Callable[[], LabelPlan],
     *,
-    asks: bool = False,
+    needs_confirmation: bool = False,
     dry_run: bool | None = None,
     yes: bool = False,
     expect: str | None = None,
 ) -> Outcome:
-    """Carry out a plan of labels; ``asks`` says that it needs confirmation on a terminal.
+    """Carry out a plan of labels; ``needs_confirmation`` says that it needs confirmation on a terminal.
 
     What is destructive needs it in any case. Without ``dry_run`` the document does not mention it.
     """
@@ -49,7 +49,7 @@ def change_labels(
         show_plan=lambda made: show_labels.show_plan(made, with_dry_run=bool(dry_run)),
         show_receipt=show_labels.show_receipt,
         headline=show_labels.headline,
-        asks=lambda made: asks or bool(made.destructive),
+        needs_confirmation=lambda made: needs_confirmation or bool(made.destructive),
         unchanged="no label was changed",
         dry_run=bool(dry_run),
         yes=yes,

@@ -141,7 +141,7 @@ class Session:
         return project
 
     def rendered(self, outcome: Outcome) -> Outcome:
-        """Return an outcome with its Markdown, where somebody reads that."""
+        """Return an outcome with its Markdown, if that is printed or written to a GitHub summary."""
         in_github = self.environment.variables.get("GITHUB_STEP_SUMMARY")
         if outcome.markdown is None or not (self.form == "markdown" or in_github):
             return outcome
@@ -208,7 +208,7 @@ def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], c
 
 
 class _Verb(click.Command):
-    """Gives the session the keys of its document before an argument can turn out wrong."""
+    """Gives the session the keys of its JSON document first, for the case that an argument is wrong."""
 
     blank: Mapping[str, Any] = {}
 
