@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from worlds import World
 
+from promptsync.commands.shared.session import Environment, Session
+
 
 @pytest.fixture
 def ahead(world: World) -> World:
@@ -151,3 +153,17 @@ def test_a_push_to_another_remote_does_not_know_the_first_ones_versions(ahead: W
     ahead.ok("push", "--remote", "copy")
     assert set(ahead.states().values()) == {"in-sync"}
     assert "nothing to push" in ahead.ok("push", "--remote", "copy").out
+
+
+@pytest.mark.parametrize(
+    ("typed", "more", "without", "shown"),
+    [
+        (("push", "-m", "", "a b"), ("--yes",), None, "promptsync push -m '' 'a b' --yes"),
+        (("push", "--expect", "x", "a"), ("--dry-run",), "--expect", "promptsync push a --dry-run"),
+        (("push", "--expect=x", "-n"), ("-n",), "--expect", "promptsync push -n"),
+    ],
+)
+def test_a_hint_is_the_command_that_was_typed_with_what_it_lacks(
+    typed: tuple[str, ...], more: tuple[str, ...], without: str | None, shown: str
+) -> None:
+    assert Session(Environment(), typed).command(*more, without=without) == shown

@@ -85,7 +85,7 @@ class Session:
             return self.color == "always"
         return self.environment.colour
 
-    def command(self, *more: str, without: str = "") -> str:
+    def command(self, *more: str, without: str | None = None) -> str:
         """Return this command line to type again, with more options and ``without`` one that has a value."""
         kept: list[str] = []
         skips = False

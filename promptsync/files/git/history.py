@@ -201,7 +201,7 @@ class GitHistory:
         return self._differing(commit, "--no-relative", "--diff-filter=D", "--", f":(top,glob)**/{file_name}")
 
     def _differing(self, commit: str, *arguments: str) -> frozenset[str]:
-        # Comparing files must not write the index.
+        # Where git honors this, it does not even note the new times of touched files in the index.
         out = self._run("diff", *_RAW, commit, *arguments, env={"GIT_OPTIONAL_LOCKS": "0"})
         return frozenset(_path(path) for path in out.split(b"\0")[1::2])
 
