@@ -10,9 +10,8 @@ from promptsync.compare.labels import Labelled
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.compare.select import At
-from promptsync.compare.versions import find_number, no_such_version, read_versions
+from promptsync.compare.versions import find_number, no_such_version
 from promptsync.errors import Refused, UsageError
-from promptsync.history.message import without_mark
 from promptsync.prompt.labels import previous_after, previous_name
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import NotFound, Unsupported
@@ -44,16 +43,34 @@ class LabelChange:
 
 
 @dataclass(frozen=True, slots=True)
+class SkippedLabel:
+    """A label that stays at ``version`` although a commit was specified, and why.
+
+    ``differs`` says that the commit and the present files do not say the same about the prompt.
+    """
+
+    name: str
+    label: str
+    version: int
+    reason: str
+    differs: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class LabelPlan:
     """Labels to change. ``together`` means all of them or none.
 
     ``refusal`` is why none of them may be changed. ``destructive`` are the options that need confirmation.
+    ``commit`` is the git commit whose texts the labels go to, as people write it; ``skipped`` are those that
+    cannot go there.
     """
 
     changes: tuple[LabelChange, ...]
     together: bool = False
     destructive: tuple[str, ...] = ()
     refusal: Refused | None = None
+    commit: str = ""
+    skipped: tuple[SkippedLabel, ...] = ()
 
     @property
     def pending(self) -> tuple[LabelChange, ...]:
@@ -192,58 +209,3 @@ def check_unused(project: Project, listed: Listed, label: str) -> None:
             hint="publish them with another reference first, or add --force",
             code="label-in-use",
         )
-
-
-_LISTED = 8
-
-
-def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -> LabelChange:
-    """Plan to undo a release: move the label to ``to``, by default to the version that it was at before.
-
-    Raises ``Refused``, with a list of versions, if that version is unknown or the label is at or below it
-    already, and if ``to`` is above the label.
-    """
-    now = existing(one, label)
-    if to is not None:
-        version = version_at(project, one, At(to))
-        if version > now:
-            raise Refused(
-                f"{label!r} of {one.listed.name!r} is at v{now}; v{version} is higher",
-                hint=f"promptsync label move {shlex.join([one.listed.name, label])} --to {version}",
-                code="higher-version",
-            )
-        return change_to(one, label, version)
-    remembered = previous_name(label)
-    if remembered is None:
-        raise UsageError(
-            f"{label!r} records the previous version of another label and has none itself",
-            hint="specify the version: --to N",
-        )
-    previous = one.version(remembered)
-    if previous is None:
-        raise _refusal(project, one, label, f"there is no {remembered!r} that records what was live before")
-    # LABEL.previous is below its label after a release, and at or above it only after a rollback.
-    if previous >= now:
-        raise _refusal(
-            project, one, label, f"{remembered!r} is at v{previous}: that release was rolled back already"
-        )
-    return change_to(one, label, previous)
-
-
-def _refusal(project: Project, one: Labelled, label: str, why: str) -> Refused:
-    name = one.listed.name
-    return Refused(
-        f"{label!r} of {name!r} is at v{one.version(label)}, and {why}",
-        hint=f"promptsync rollback {shlex.quote(name)} --label {shlex.quote(label)} --to N",
-        details=_versions(project, one),
-        code="nothing-to-roll-back",
-    )
-
-
-def _versions(project: Project, one: Labelled) -> list[str]:
-    lines = []
-    for found in read_versions(project, one.listed, _LISTED):
-        labels = " ".join(sorted(name for name, at in one.labels.items() if at.version == found.version))
-        message = without_mark(found.message)
-        lines.append("  ".join(part for part in (f"v{found.version}", labels, message) if part))
-    return lines

@@ -21,10 +21,10 @@ from promptsync.labels.plan import (
     plan_delete,
     plan_move,
     plan_promotion,
-    plan_rollback,
     plan_set,
     version_at,
 )
+from promptsync.labels.rollback import plan_rollback
 from promptsync.registry.errors import Unsupported
 
 
