@@ -48,7 +48,7 @@ def _read(given: str, option: str) -> tuple[str, bool]:
     shared = dots != "" and end.startswith(".")
     if dots and end.removeprefix(".") not in ("", "HEAD"):
         raise UsageError(
-            f"{option} {given} is a range of commits; specify one commit",
+            f"{option} {given}: the other side is always the working tree",
             hint=f"{option} {shlex.quote(revision)}",
             code="revision",
         )

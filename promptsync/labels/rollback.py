@@ -103,6 +103,13 @@ def find_target(project: Project, ref: str) -> TargetCommit:
             hint="promptsync rollback NAME --label LABEL --to N",
             code="no-repository",
         )
+    start, dots, _ = ref.partition("..")
+    if dots:
+        raise UsageError(
+            f"--to {ref} is a range of commits",
+            hint=f"--to {shlex.quote(start or 'HEAD~1')}",
+            code="revision",
+        )
     commit = find_state(history, ref, "--to")
     if commit is None:
         raise UsageError(
