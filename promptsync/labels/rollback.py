@@ -126,9 +126,8 @@ def plan_rollback_to_commit(
 ) -> LabelPlan:
     """Plan to point the label of each prompt at the version that says what its file said in a commit.
 
-    Of several such versions it is the one under the label, then the one under ``LABEL.previous``, then the
-    newest below the label, and then the newest. A prompt without such a version is skipped; if nothing else
-    is left to move, the plan is refused. Raises ``NoSuchVersion`` for a prompt without the label.
+    A prompt without such a version is skipped; if nothing else is left to move, the plan is refused. Raises
+    ``NoSuchVersion`` for a prompt without the label.
     """
     versions = {one.listed.name: existing(one, label) for one in prompts}
     files = _Files(project, target, versions)

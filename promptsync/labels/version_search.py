@@ -29,13 +29,13 @@ class Wanted:
 def versions_with_text(project: Project, label: str, wanted: Sequence[Wanted]) -> dict[str, int]:
     """Return by name which version has the text; prompts without one are left out. All have the label.
 
-    Of several versions it is the one under the label, then the one under ``LABEL.previous``, then the newest
-    below the label, and then the newest. In a usual release these two labels are enough, and the lists show
-    the versions under them, so that no version is read on its own.
+    Of several versions it is the one under the label, then those under ``LABEL.previous`` and its like, then
+    the newest below the label, and then the newest. Usually the first ones are enough, and the lists show the
+    versions under those labels, so that no version is read on its own.
     """
     searches = [_Search(each, label) for each in wanted]
     if len(searches) > 1:
-        _look_in_lists(project, label, searches)
+        _look_in_lists(project, searches)
 
     def read(pair: tuple[_Search, int]) -> None:
         search, number = pair
@@ -60,12 +60,14 @@ class _Search:
         self.digest = digest(wanted.text)
         self.listed = wanted.one.listed
         self.digests: dict[int, str | None] = {}
-        under = wanted.one.labels[label].version
-        remembered = previous_name(label)
-        previous = wanted.one.version(remembered) if remembered is not None else None
-        self.near = (under,) if previous is None else (under, previous)
+        there = wanted.one.labels
+        beside = sorted(name for name in there if name.startswith(f"{label}."))
+        # LABEL.previous comes first, because that version was live most recently.
+        beside.sort(key=lambda name: name != previous_name(label))
+        self.near = {name: there[name].version for name in (label, *beside)}
+        under = there[label].version
         below, above = range(under - 1, 0, -1), range(self.listed.version, under, -1)
-        self._order = tuple(dict.fromkeys((*self.near, *below, *above)))
+        self._order = tuple(dict.fromkeys((*self.near.values(), *below, *above)))
 
     @property
     def found(self) -> int | None:
@@ -83,9 +85,9 @@ class _Search:
         return [one for one in self._order if one not in self.digests][:size]
 
 
-def _look_in_lists(project: Project, label: str, searches: Sequence[_Search]) -> None:
+def _look_in_lists(project: Project, searches: Sequence[_Search]) -> None:
     """Find those versions whose text the lists prove. A list can show equality, but no difference."""
-    labels = (None, label, previous_name(label)) if previous_name(label) else (None, label)
+    labels = (None, *sorted({label for one in searches for label in one.near}))
     lists = project.mapped(
         "Listing the registry", lambda one: project.registry.prompts.list(label=one), labels
     )
@@ -95,7 +97,7 @@ def _look_in_lists(project: Project, label: str, searches: Sequence[_Search]) ->
     is_raw = any(one.is_raw for one in comparisons)
     listed = {(item.template_id, item.version): item for found in lists for item in found}
     for search in searches:
-        for number in search.near:
+        for number in search.near.values():
             item = listed.get((search.listed.template_id, number))
             body = search.digest_of(item.prompt) if item is not None else None
             if item is None or body != search.digest:

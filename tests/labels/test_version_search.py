@@ -77,6 +77,18 @@ def test_the_lists_of_the_labels_show_a_usual_release(here: World) -> None:
     assert here.project.registry.requests - before == 3  # one for each list
 
 
+@pytest.mark.parametrize("company", [False, True], ids=["alone", "with others"])
+def test_after_a_rollback_it_is_the_version_that_was_live(here: World, company: bool) -> None:
+    here.publish("refund", "A", "B", "B", "C")
+    here.label("refund", prod=1, prod_previous=1, **{"prod.rolled-back": 2})
+    texts = {"refund": "B"}
+    if company:
+        here.publish("greet", "X")
+        here.label("greet", prod=1)
+        texts["greet"] = "X"
+    assert search(here, **texts)["refund"] == 2
+
+
 def test_tags_of_a_prompt_play_no_part(here: World) -> None:
     here.publish("refund", "A", "B", tags=["old"])
     here.publish("greet", "A", "B")
