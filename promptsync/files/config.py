@@ -68,6 +68,13 @@ class Config:
         """Whether a prompt belongs to this repository; ``*`` matches ``/`` too, and no pattern means all."""
         return not self.include or any(fnmatchcase(name, pattern) for pattern in self.include)
 
+    def governs(self, label: str) -> bool:
+        """Whether only ``deploy`` moves a label, after the checks.
+
+        These are the labels in ``labels:``; without ``labels:``, ``checks:`` governs every label.
+        """
+        return label in self.labels.values() if self.labels else bool(self.checks)
+
     @property
     def prompts_path(self) -> Path:
         """The directory of the prompt files."""

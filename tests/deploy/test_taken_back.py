@@ -117,25 +117,6 @@ def test_a_push_with_the_label_does_not_bring_it_back_either(taken_back: World) 
     assert taken_back.label("a", "prod") == 3
 
 
-def test_a_rollback_that_cannot_be_remembered_again_is_reported(taken_back: World) -> None:
-    taken_back.edit("a", "welcome", "good day")
-    taken_back.commit("Say it otherwise")
-    remembered = iter(range(100))
-
-    def react(seen: Seen, forward: object) -> Reply | None:
-        if published_name(seen):
-            return Reply({"message": "no"}, 422)
-        is_label = seen.method == "POST" and "label" in seen.path
-        return failing(500) if is_label and next(remembered) >= 0 else None
-
-    taken_back.faults.append(react)
-    done = taken_back.run("deploy", "--json")
-    taken_back.faults.clear()
-    assert done.code == 5
-    assert "prod.previous was removed and could not be restored to v1" in done.document["error"]["message"]
-    assert taken_back.label("a", "prod") == 1
-
-
 def test_what_fails_while_it_is_tidied_up_costs_no_receipt(released: World) -> None:
     released.edit("a", "hello", "welcome")
     released.commit("Change a")

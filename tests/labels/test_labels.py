@@ -170,7 +170,7 @@ def test_a_rollback_goes_to_the_version_before_and_says_so_ever_after(here: Worl
     here.label("refund", prod=4, prod_previous=2)
     (back,) = done(here, plan_rollback(here.project, one(here), "prod", None))
     assert back.moved
-    assert here.labels("refund") == {"prod": 2, "prod.previous": 2}
+    assert here.labels("refund") == {"prod": 2, "prod.previous": 2, "prod.rolled-back": 4}
     with pytest.raises(Refused, match="was rolled back") as caught:
         plan_rollback(here.project, one(here), "prod", None)
     assert caught.value.details[0].startswith("v4")
@@ -178,21 +178,21 @@ def test_a_rollback_goes_to_the_version_before_and_says_so_ever_after(here: Worl
 
 ROLLBACKS = [
     # prod, prod.previous, --to -> prod, prod.previous
-    ((4, 3), 1, (1, 3)),
-    ((4, 2), 3, (3, 3)),
-    ((4, None), 3, (3, 3)),
-    ((4, 3), 4, (4, 3)),
+    ((4, 3), 1, {"prod": 1, "prod.previous": 3, "prod.rolled-back": 4}),
+    ((4, 2), 3, {"prod": 3, "prod.previous": 3, "prod.rolled-back": 4}),
+    ((4, None), 3, {"prod": 3, "prod.previous": 3, "prod.rolled-back": 4}),
+    ((4, 3), 4, {"prod": 4, "prod.previous": 3}),
 ]
 
 
 @pytest.mark.parametrize(("before", "to", "after"), ROLLBACKS)
 def test_a_rollback_to_a_version_leaves_the_label_at_or_below_its_way_back(
-    here: World, before: tuple[int, int | None], to: int, after: tuple[int, int]
+    here: World, before: tuple[int, int | None], to: int, after: dict[str, int]
 ) -> None:
     now, previous = before
     here.label("refund", prod=now, **({"prod_previous": previous} if previous else {}))
     done(here, plan_rollback(here.project, one(here), "prod", to))
-    assert here.labels("refund") == {"prod": after[0], "prod.previous": after[1]}
+    assert here.labels("refund") == after
 
 
 def test_a_rollback_without_a_way_back_lists_the_versions(here: World) -> None:
@@ -214,7 +214,7 @@ def test_a_rollback_never_goes_up(here: World) -> None:
 
 
 def test_a_deleted_label_takes_its_way_back_along(here: World) -> None:
-    here.label("refund", prod=3, prod_previous=2, staging=4)
+    here.label("refund", prod=3, prod_previous=2, prod_rolled_back=4, staging=4)
     (gone,) = done(here, plan_delete(one(here), "prod"))
     assert gone.moved
     assert here.labels("refund") == {"staging": 4}
