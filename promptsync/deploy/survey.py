@@ -180,9 +180,10 @@ class _Survey:
         """Return the newest version above the label that has the text of the file.
 
         There is none for a prompt with checks: the registry runs them on the latest version, so the text must
-        be published again to be checked.
+        be published again to be checked. The same holds for snippets, which the checks of their users run.
         """
-        if not select_checks([item.name], self._files, self._project.config).unchecked:
+        is_checked = not select_checks([item.name], self._files, self._project.config).unchecked
+        if is_checked or item.file is None or item.file.prompt.template.get("type") == "completion":
             return None
         numbers = range((item.version or 0) - 1, released or 0, -1)
         return next((number for number in numbers if _has_text(self._project, item, number)), None)

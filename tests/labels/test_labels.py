@@ -231,6 +231,18 @@ def test_a_label_that_somebody_moved_meanwhile_stays_where_it_is(here: World) ->
     assert isinstance(failure(here.project, [stayed]), Refused)
 
 
+def test_a_label_that_somebody_moved_to_the_same_version_is_done(here: World) -> None:
+    here.label("refund", prod=1)
+    here.label("greet", prod=1)
+    planned = [plan_move(one(here), "prod", 4), plan_move(one(here, "greet"), "prod", 2)]
+    here.label("refund", prod=4)
+    here.publish("greet", "three")
+    here.label("greet", prod=3)
+    found = done(here, *planned, together=True)
+    assert [each.moved for each in found] == [True, False]
+    assert here.labels("refund")["prod"] == 4  # it was not this run that moved it, so it is not moved back
+
+
 def test_what_is_true_already_costs_nothing(here: World) -> None:
     here.label("refund", prod=3)
     planned = plan_move(one(here), "prod", 3)
@@ -245,7 +257,8 @@ def test_together_all_move_or_none(here: World) -> None:
     here.publish("new", "one")
     here.label("new", staging=1)
     planned = plan_promotion(labelled(here.project), "staging", "prod").changes
-    here.label("greet", prod=2)
+    here.publish("greet", "three")
+    here.label("greet", prod=3)
     found = done(here, *planned, together=True)
     assert [each.moved for each in found] == [False, False, False]
     assert [each.is_undone for each in found] == [False, True, True]
