@@ -60,9 +60,14 @@ class Evaluation:
     runs: tuple[PastRun, ...] | None
 
     @property
+    def completed(self) -> tuple[PastRun, ...]:
+        """The runs that completed, newest first; none if the registry does not list them."""
+        return tuple(run for run in self.runs or () if run.status.upper() == "COMPLETED")
+
+    @property
     def last(self) -> PastRun | None:
         """The newest run that completed."""
-        return next((run for run in self.runs or () if run.status.upper() == "COMPLETED"), None)
+        return next(iter(self.completed), None)
 
 
 @dataclass(frozen=True, slots=True)
