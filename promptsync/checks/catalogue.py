@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
@@ -153,7 +154,9 @@ def score_of(raw: object) -> float | None:
     if isinstance(raw, Mapping):
         values = (raw.get(key) for key in ("overall_score", "score"))
         return next((found for value in values if (found := score_of(value)) is not None), None)
-    return float(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) else None
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
+        return None
+    return float(raw)
 
 
 def _evaluation(raw: Mapping[str, Any]) -> Evaluation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -113,7 +112,7 @@ def _scored(registry: Registry, run: EvaluationRun) -> EvaluationRun:
     run = with_score(registry, run)
     if run.error is not None:
         raise run.error
-    return run if run.score is None or math.isfinite(run.score) else replace(run, score=None)
+    return run
 
 
 def _none(evaluation: Evaluation, reasons: list[str], most: int) -> NewestRun:

@@ -57,6 +57,11 @@ class Binder:
         self._before = latest_of(registry, versions)
         self._rendered: dict[Use, Mapping[str, object]] = {}
 
+    @property
+    def template_ids(self) -> Mapping[str, int]:
+        """The ids of the prompts, as far as the registry has them."""
+        return {name: one.template_id for name, one in self._before.items()}
+
     def bind(
         self, results: CheckResults, orders: Sequence[AgentOrder], *, allow_unbound: bool
     ) -> CheckResults:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -143,14 +142,13 @@ def _read(registry: Registry, one: Evaluation, past: PastRun, name: str, templat
     if run.error is not None:
         raise run.error
     version, reason = named_version(run, name, template_id)
-    score = run.score if run.score is not None and math.isfinite(run.score) else None
     return replace(
         found,
         ran_at=report.ran_at,
-        score=score,
+        score=run.score,
         failed_cells=len(run.failed_cells),
         version=version,
-        reason=reason if version is None or score is not None else "no score",
+        reason=reason if version is None or run.score is not None else "no score",
     )
 
 
