@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,10 @@ from promptsync.checks.reports import NewestRun, PromptVersion, newest_runs
 from promptsync.checks.run_versions import latest_of
 from promptsync.errors import RemoteError
 from promptsync.files.prompt_file import PromptFile
+from promptsync.files.worktree import scan
+from promptsync.labels.plan import LabelChange
 from promptsync.parallel import mapped
+from promptsync.prompt.labels import previous_name
 
 if TYPE_CHECKING:
     from promptsync.compare.project import Project
@@ -148,3 +151,25 @@ def _failure(check: EvaluationCheck, run: EvaluationRun) -> str:
     if check.min_score is not None and score < check.min_score:
         return f"{run.name} {score:g} < {check.min_score:g}"
     return ""
+
+
+def not_passed(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdict, ...]:
+    """Return the verdicts on what labels are to move to that is not known to have passed its checks.
+
+    Only prompts with checks count, and only labels that the configuration governs. Costs no request if there
+    are none.
+    """
+    new = {
+        one.name: (one.template_id, one.new)
+        for one in changes
+        # LABEL.previous and LABEL.unchecked release nothing.
+        if one.new is not None and previous_name(one.label) is not None and project.config.governs(one.label)
+    }
+    if not new:
+        return ()
+    files = scan(project.root, project.config.prompts).files
+    checked = select_checks(new, files, project.config).prompts
+    versions = {name: version for name, (_, version) in new.items() if name in checked}
+    template_ids = {name: template_id for name, (template_id, _) in new.items()}
+    found = verdicts(project, versions, files, template_ids=template_ids)
+    return tuple(one for one in found.values() if one.passed is not True)
