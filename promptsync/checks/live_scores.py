@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from promptsync.checks.assignment import EvaluationCheck
 from promptsync.checks.catalogue import Evaluation
 from promptsync.checks.evaluations import EvaluationRun
-from promptsync.checks.reports import NewestRun, PromptVersion, named_version, newest_runs
+from promptsync.checks.reports import PromptVersion, named_version, newest_runs
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
@@ -57,32 +57,30 @@ def live_scores(
 
     Only runs with a score and without failed cells count. Raises ``RemoteError``.
     """
-    template_ids = releases.template_ids
-    known = [name for name in check.prompts if name in releases.live and name in template_ids]
+    known = [name for name in check.prompts if name in releases.live and name in releases.template_ids]
     wanted = {
-        name: PromptVersion(name, template_ids[name], live)
+        name: PromptVersion(name, releases.template_ids[name], live)
         for name in known
         if (live := releases.live[name]) is not None and live != releases.versions.get(name)
     }
     newest = newest_runs(registry, evaluation, wanted.values(), most=MOST, counts=_is_clean)
-    return tuple(
-        _live_score(name, template_ids[name], releases.live[name], newest.get(name)) for name in known
-    )
+
+    def score(name: str) -> LiveScore:
+        template_id, live = releases.template_ids[name], releases.live[name]
+        if name not in wanted:
+            why = f"{name} is not live yet" if live is None else f"{name} v{live} is live already"
+            return LiveScore(name, template_id, live, reason=why)
+        found = newest[wanted[name]]
+        if found.run is None:
+            why = f"{name} v{live} is live, and {found.reason or 'no run of it has a score'}"
+            return LiveScore(name, template_id, live, reason=why)
+        return LiveScore(name, template_id, live, found.run.score)
+
+    return tuple(score(name) for name in known)
 
 
 def _is_clean(run: EvaluationRun) -> bool:
     return run.score is not None and not run.failed_cells
-
-
-def _live_score(name: str, template_id: int, live: int | None, newest: NewestRun | None) -> LiveScore:
-    if live is None:
-        return LiveScore(name, template_id, reason=f"{name} is not live yet")
-    if newest is None:
-        return LiveScore(name, template_id, live, reason=f"{name} v{live} is live already")
-    if newest.run is None:
-        why = f"{name} v{live} is live, and {newest.reason or 'no run of it has a score'}"
-        return LiveScore(name, template_id, live, reason=why)
-    return LiveScore(name, template_id, live, newest.run.score)
 
 
 def compared_with(run: EvaluationRun, live: Sequence[LiveScore]) -> LiveScore | None:

@@ -81,31 +81,31 @@ def newest_runs(
     *,
     most: int,
     counts: Callable[[EvaluationRun], bool] = lambda run: True,
-) -> Mapping[str, NewestRun]:
-    """Return by prompt the newest completed run that names the wanted version. Starts nothing.
+) -> Mapping[PromptVersion, NewestRun]:
+    """Return the newest completed run that names each of the wanted versions. Starts nothing.
 
-    Reads the reports of at most ``most`` runs, the newest first, until there is one for each prompt that
+    Reads the reports of at most ``most`` runs, the newest first, until there is one for each version that
     ``counts``. Raises ``RemoteError``.
     """
-    waiting = {one.name: one for one in wanted}
+    waiting = list(dict.fromkeys(wanted))
     if evaluation.runs is None:
         return dict.fromkeys(waiting, NewestRun(reason="the registry does not list its runs"))
-    found: dict[str, NewestRun] = {}
-    # By prompt, why each run that was read does not count.
-    reasons: dict[str, list[str]] = {name: [] for name in waiting}
+    found: dict[PromptVersion, NewestRun] = {}
+    # By version, why each run that was read does not count.
+    reasons: dict[PromptVersion, list[str]] = {one: [] for one in waiting}
     for past in evaluation.completed[:most]:
         if not waiting:
             break
         report = read_report(registry, evaluation, past)
         if report is None:
             continue
-        for one in tuple(waiting.values()):
+        for one in tuple(waiting):
             version, reason = named_version(report.run, one.name, one.template_id)
-            reasons[one.name].append(reason)
+            reasons[one].append(reason)
             if version == one.version and counts(run := _scored(registry, report.run)):
-                found[one.name] = NewestRun(run)
-                del waiting[one.name]
-    return found | {name: _none(evaluation, reasons[name], most) for name in waiting}
+                found[one] = NewestRun(run)
+                waiting.remove(one)
+    return found | {one: _none(evaluation, reasons[one], most) for one in waiting}
 
 
 def _scored(registry: Registry, run: EvaluationRun) -> EvaluationRun:

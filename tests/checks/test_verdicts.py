@@ -44,10 +44,12 @@ def config(world: World, *checks: str) -> None:
     path.write_text("\n".join([*first, "checks:", *(f"  - {{{one}}}" for one in checks)]) + "\n")
 
 
-def ask(world: World, **versions: int) -> dict[str, tuple[bool | None, str]]:
+def ask(
+    world: World, live: Mapping[str, int] | None = None, **versions: int
+) -> dict[str, tuple[bool | None, str]]:
     with world.project() as project:
         files = scan(project.root, project.config.prompts).files
-        found = verdicts(project, versions, files)
+        found = verdicts(project, versions, files, live=live)
     assert found == {
         name: Verdict(name, versions[name], one.passed, one.reason) for name, one in found.items()
     }
@@ -68,6 +70,20 @@ def test_the_newest_run_of_exactly_that_version_decides(world: World) -> None:
     run_at(world, "polite")
     assert ask(world, a=3) == {"a": (True, "")}
     assert ask(world, a=2) == {"a": (False, "polite 0 < 90")}
+
+
+def test_a_drop_below_the_live_version_is_a_failure(world: World) -> None:
+    config(world, "match: a, evaluation: polite, max_drop: 20")
+    world.publish("a", "{name}, please")
+    run_at(world, "polite")
+    world.publish("a", "{name}")
+    run_at(world, "polite")
+    failed = (False, "polite 0 < 80 (v3: 100, max_drop: 20)")
+    assert ask(world, {"a": 3}, a=4) == {"a": failed}
+    # Nothing is known of v1, v4 is live itself, and nobody said what is live.
+    for live in ({"a": 1}, {"a": 4}, None):
+        assert ask(world, live, a=4) == {"a": (True, "")}
+    assert ask(world, {"a": 4}, a=3) == {"a": (True, "")}
 
 
 def test_without_a_minimum_a_run_without_failed_cells_passes(world: World) -> None:
@@ -181,10 +197,10 @@ def _reports(world: World) -> list[str]:
 @pytest.mark.parametrize(
     ("part", "status", "reason"),
     [
-        ("/evaluations?", 403, "past runs could not be read: "),
-        ("/evaluations?", 500, "past runs could not be read: "),
+        ("/evaluations?", 403, "polite: its runs could not be read: "),
+        ("/evaluations?", 500, "polite: its runs could not be read: "),
         ("/evaluations/", 403, "polite: its runs could not be read: "),
-        ("prompt-templates", 403, "past runs could not be read: "),
+        ("prompt-templates", 403, "polite: its runs could not be read: "),
     ],
 )
 def test_a_registry_that_fails_is_a_reason_and_no_error(

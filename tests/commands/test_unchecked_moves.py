@@ -80,6 +80,12 @@ def test_a_rollback_warns_too(world: World) -> None:
     assert warnings(world, "rollback", "a", "--label", "prod", "--to", "1", "-y") == []
 
 
+def test_a_score_that_fell_too_far_is_a_failure(world: World) -> None:
+    config(world, "labels: {main: prod}", "checks: [{match: a, evaluation: kind, max_drop: 10}]")
+    (found,) = warnings(world, "label", "move", "a@2", "prod")
+    assert (found["failed"], found["reason"]) == (True, "kind 0 < 90 (v1: 100, max_drop: 10)")
+
+
 def test_a_new_label_that_the_configuration_names_is_guarded(world: World) -> None:
     config(world, "labels: {main: prod, next: staging}", CHECKS)
     assert warnings(world, "label", "set", "a@2", "staging") == [FAILED]
@@ -147,7 +153,7 @@ def test_a_registry_that_does_not_tell_stops_no_move(world: World, status: int) 
     world.faults.append(fault(asking("GET", "/evaluations"), failing(status)))
     (found,) = warnings(world, "label", "move", "a@2", "prod")
     assert found["failed"] is False
-    assert found["reason"].startswith("past runs could not be read: ")
+    assert found["reason"].startswith("kind: its runs could not be read: ")
     assert world.label("a", "prod") == 2
 
 
