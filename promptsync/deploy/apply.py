@@ -114,7 +114,8 @@ class _Deploy:
         selection = self._plan.selection
         if not (selection.evaluations or selection.agents):
             return True
-        dependants = {member.name: member.version for member in self._plan.survey.dependants}
+        survey = self._plan.survey
+        dependants = {member.name: member.version for member in survey.dependants}
         results = run_checks(
             self._project.registry,
             self._plan.found,
@@ -122,6 +123,7 @@ class _Deploy:
             standard=self._requirements.standard,
             patience=self._requirements.patience,
             progress=self._project.progress,
+            live={member.name: member.live for member in survey.members},
         )
         self.receipt.results, self.receipt.interrupted = results, results.interrupted
         return results.passed

@@ -102,6 +102,12 @@ class Member:
         return self.existing is not None and self.released == self.existing
 
     @property
+    def live(self) -> int | None:
+        """The version that was live before the deploy; of a stopped deploy, before that one."""
+        is_stopped = self.is_moved and not self.dependant
+        return self.previous if is_stopped and not self.was_rolled_back else self.released
+
+    @property
     def version(self) -> int:
         """The version that is checked, and that the label will point at."""
         return self.existing if self.existing is not None else (self.latest or 0) + 1

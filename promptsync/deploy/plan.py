@@ -94,7 +94,7 @@ class DeployPlan:
             [member.name, member.released, None if member.publishes else member.version]
             for member in self.survey.releases
         ]
-        evaluations = [[one.name, one.min_score] for one in self.selection.evaluations]
+        evaluations = [[one.name, one.min_score, one.max_drop] for one in self.selection.evaluations]
         agents = [[one.name, dict(one.input_variables)] for one in self.selection.agents]
         is_live_first = any(not one.already for one in self.live)
         pushed = self.push.fingerprint

@@ -51,7 +51,8 @@ class Config:
     """The configuration with its defaults filled in.
 
     ``root`` is the directory of the file, ``prompts`` a path below it with ``/``. ``checks`` are mappings
-    with ``match``, either ``evaluation`` or ``agent``, and optionally ``min_score`` or ``input_variables``.
+    with ``match`` and either ``evaluation``, optionally with ``min_score`` and ``max_drop``, or ``agent``,
+    optionally with ``input_variables``.
     """
 
     root: Path
