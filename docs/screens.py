@@ -165,7 +165,7 @@ def _prepare(bench: Workbench) -> None:
     ignored = shutil.ignore_patterns(".promptsync", ".git")
     shutil.copytree(HERE.parent / "example-repo", bench.root, ignore=ignored)
     bench.do("git init -q -b main && git add --all && git commit -qm 'Add the prompts of the support team'")
-    bench.do("promptsync push --label prod")
+    bench.do("promptsync deploy")
     theirs = bench.root.parent / "colleague"
     bench.do(f"git clone -q . {theirs}")
     bench.edit("prompts/support/order-status.yaml", "apologise once", "apologise briefly", theirs)

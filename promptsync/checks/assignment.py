@@ -42,9 +42,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationCheck(Check):
-    """``min_score`` is the highest minimum that applies to the prompts, ``None`` without any."""
+    """``min_score`` is the highest minimum that applies to the prompts, ``None`` without any.
+
+    ``max_drop`` is the lowest limit for how far a score may be below that of the version that is live.
+    """
 
     min_score: float | None = None
+    max_drop: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class _Named:
     prompt: str
     place: Place
     min_score: float | None = None
+    max_drop: float | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -107,7 +112,13 @@ def select_checks(names: Iterable[str], files: Mapping[str, PromptFile], config:
             unchecked.append(name)
     return Selection(
         tuple(
-            EvaluationCheck(one, _prompts(by), highest(each.min_score for each in by), named_in=_places(by))
+            EvaluationCheck(
+                one,
+                _prompts(by),
+                highest(each.min_score for each in by),
+                lowest(each.max_drop for each in by),
+                named_in=_places(by),
+            )
             for one, by in evaluations.items()
         ),
         tuple(
@@ -140,6 +151,11 @@ def highest(scores: Iterable[float | None]) -> float | None:
     return max((one for one in scores if one is not None), default=None)
 
 
+def lowest(limits: Iterable[float | None]) -> float | None:
+    """Return the lowest of some limits, ``None`` without any."""
+    return min((one for one in limits if one is not None), default=None)
+
+
 def _of_file(name: str, file: PromptFile | None) -> Iterator[tuple[str, str, _Named]]:
     if file is None:
         return
@@ -156,7 +172,8 @@ def _of_config(name: str, config: Config) -> Iterator[tuple[str, str, _Named]]:
             continue
         place = Place(config.path.name, ("checks", index))
         if "evaluation" in check:
-            yield "evaluation", check["evaluation"], _Named(name, place, check.get("min_score"))
+            limits = (check.get("min_score"), check.get("max_drop"))
+            yield "evaluation", check["evaluation"], _Named(name, place, *limits)
         else:
             yield "agent", check["agent"], _Named(name, place, inputs=check.get("input_variables") or {})
 
@@ -232,6 +249,7 @@ def _merged(
                 before,
                 prompts=tuple(dict.fromkeys([*before.prompts, *check.prompts])),
                 min_score=highest([before.min_score, check.min_score]),
+                max_drop=lowest([before.max_drop, check.max_drop]),
                 named_in=before.named_in + check.named_in,
             )
         merged[item.id] = (check, item)

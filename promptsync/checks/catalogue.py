@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
@@ -60,9 +61,14 @@ class Evaluation:
     runs: tuple[PastRun, ...] | None
 
     @property
+    def completed(self) -> tuple[PastRun, ...]:
+        """The runs that completed, newest first; none if the registry does not list them."""
+        return tuple(run for run in self.runs or () if run.status.upper() == "COMPLETED")
+
+    @property
     def last(self) -> PastRun | None:
         """The newest run that completed."""
-        return next((run for run in self.runs or () if run.status.upper() == "COMPLETED"), None)
+        return next(iter(self.completed), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,9 @@ def score_of(raw: object) -> float | None:
     if isinstance(raw, Mapping):
         values = (raw.get(key) for key in ("overall_score", "score"))
         return next((found for value in values if (found := score_of(value)) is not None), None)
-    return float(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) else None
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
+        return None
+    return float(raw)
 
 
 def _evaluation(raw: Mapping[str, Any]) -> Evaluation:

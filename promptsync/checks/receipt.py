@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from promptsync.checks.agents import AgentRun
-from promptsync.checks.assignment import AgentCheck, Check, EvaluationCheck, highest
+from promptsync.checks.assignment import AgentCheck, Check, EvaluationCheck, highest, lowest
 from promptsync.checks.batch import Run, Status
 from promptsync.checks.evaluations import EvaluationRun
+from promptsync.checks.live_scores import LiveScore
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, RemoteError
 
 ALLOW_UNSCORED = "add --allow-unscored"
@@ -16,27 +17,50 @@ ALLOW_UNSCORED = "add --allow-unscored"
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """What runs must reach to pass. ``min_score`` is 0 to 100."""
+    """What runs must reach to pass. ``min_score`` and ``max_drop`` are 0 to 100.
+
+    ``max_drop`` is how far a score may be below that of the version that is live.
+    """
 
     min_score: float | None = None
     allow_unscored: bool = False
     allow_unbound: bool = False
+    max_drop: float | None = None
 
-    def at_least(self, min_score: float | None) -> Standard:
-        """Return this standard with the higher of two minimums."""
-        return replace(self, min_score=highest([self.min_score, min_score]))
+    def with_limits(self, check: EvaluationCheck) -> Standard:
+        """Return this standard with the limits of a check, where those are stricter."""
+        return replace(
+            self,
+            min_score=highest([self.min_score, check.min_score]),
+            max_drop=lowest([self.max_drop, check.max_drop]),
+        )
 
-    def evaluation_failure(self, run: EvaluationRun) -> str:
-        """Return why a run of an evaluation failed; empty if it passed or is under way."""
+    def evaluation_failure(self, run: EvaluationRun, live: LiveScore | None = None) -> str:
+        """Return why a run of an evaluation failed; empty if it passed or is under way.
+
+        ``live`` is the score that it is compared with.
+        """
         if run.is_under_way or (reason := _stopped(run)):
             return "" if run.is_under_way else reason
         if run.failed_cells:
             return f"{len(run.failed_cells)} failed {'cell' if len(run.failed_cells) == 1 else 'cells'}"
         if run.score is None:
             return "" if self.allow_unscored else "no score"
-        if self.is_above(run.score):
-            return f"score {run.score:g} is below the minimum of {self.min_score:g}"
-        return ""
+        return "; ".join(filter(None, [self.shortfall(run.score), self.excess(run.score, live)]))
+
+    def shortfall(self, score: float) -> str:
+        """Return that a score is below the minimum; empty if it is not."""
+        if self.min_score is None or score >= self.min_score:
+            return ""
+        return f"score {score:g} is below the minimum of {self.min_score:g}"
+
+    def excess(self, score: float, live: LiveScore | None) -> str:
+        """Return that a score is too far below that of the live version; empty if it is not."""
+        drop = live.drop(score) if live is not None else None
+        if live is None or drop is None or self.max_drop is None or drop <= self.max_drop:
+            return ""
+        below = f"{drop:g} below the {live.score:g} of v{live.version}, which is live"
+        return f"score {score:g} is {below}; max_drop is {self.max_drop:g}"
 
     def agent_failure(self, run: AgentRun) -> str:
         """Return why a run of an agent failed; empty if it passed or is under way."""
@@ -46,10 +70,6 @@ class Standard:
                 if node.failed:
                     return f"node {name} failed: {node.error or node.status}"
         return _stopped(run)
-
-    def is_above(self, score: float) -> bool:
-        """Whether the minimum is above a score."""
-        return self.min_score is not None and score < self.min_score
 
 
 def _stopped(run: Run) -> str:
@@ -106,11 +126,15 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult(CheckResult):
-    """The result of an evaluation. ``standard`` includes the minimum of its check."""
+    """The result of an evaluation. ``standard`` includes the limits of its check.
+
+    ``live`` is the score of the version that is live, if the run is compared with it.
+    """
 
     check: EvaluationCheck
     run: EvaluationRun
     standard: Standard = Standard()
+    live: LiveScore | None = None
 
     @property
     def _is_whole(self) -> bool:
@@ -123,10 +147,15 @@ class EvaluationResult(CheckResult):
         return self._is_whole and self.run.score is None and not self.standard.allow_unscored
 
     @property
-    def is_below_minimum(self) -> bool:
+    def is_too_low(self) -> bool:
         """Whether its score is why it failed."""
-        score = self.run.score
-        return self._is_whole and score is not None and self.standard.is_above(score)
+        is_scored = self._is_whole and self.run.score is not None
+        return is_scored and bool(self.standard.evaluation_failure(self.run, self.live))
+
+    @property
+    def drop(self) -> float | None:
+        """How far its score is below that of the live version, ``None`` if one of the two is unknown."""
+        return self.live.drop(self.run.score) if self.live is not None else None
 
     @property
     def change(self) -> float | None:

@@ -11,9 +11,11 @@ from promptsync.checks.assignment import EvaluationCheck, Found
 from promptsync.checks.batch import Patience, Progress, Status, complete, finish, poll, run_together
 from promptsync.checks.catalogue import Evaluation, NoSuchItem, list_evaluations, pick
 from promptsync.checks.evaluations import EvaluationBatch, EvaluationRun, missed_cells
+from promptsync.checks.live_scores import LiveScore, Releases, compared_with, live_scores
 from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard
 from promptsync.checks.run_versions import Binder
 from promptsync.errors import AnswerIsNo
+from promptsync.parallel import mapped
 from promptsync.registry.errors import NotFound
 
 if TYPE_CHECKING:
@@ -30,13 +32,15 @@ def run_checks(
     versions: Mapping[str, int] | None = None,
     unpublished: Mapping[str, str] | None = None,
     orders: Sequence[AgentOrder] | None = None,
+    live: Mapping[str, int | None] | None = None,
 ) -> CheckResults:
     """Run checks at the same time, wait until they have ended, and return which passed.
 
     Without ``patience`` they are only started. The minimum of ``standard`` and that of a check both apply.
     ``versions`` are the versions to check, by prompt; for prompts without one, any version will do.
     ``unpublished`` are prompts whose files differ from the registry, and why. ``orders`` replace
-    the plain runs of the agents in ``found``.
+    the plain runs of the agents in ``found``. ``live`` are the versions that are live, by prompt (``None``:
+    none is): scores are compared with theirs where there is a ``max_drop``.
 
     A failure of the registry is in the result of the check that it belongs to. Ctrl-C ends the wait, and the
     results say so. ``RemoteError`` is raised only before anything is started.
@@ -47,6 +51,8 @@ def run_checks(
     binder = Binder(registry, wanted, unpublished or {})
     if orders is None:
         orders = [AgentOrder(agent, check.input_variables) for check, agent in found.agents]
+    releases = Releases(wanted, live or {}, binder.template_ids)
+    lives = _live_scores(registry, found, standard, releases)
     evaluations = EvaluationBatch(registry, [item for _, item in found.evaluations])
     agents = AgentBatch(registry, orders)
     finished = run_together(
@@ -54,8 +60,8 @@ def run_checks(
     )
     results = CheckResults(
         tuple(
-            judge(check, run, standard)
-            for (check, _), run in zip(found.evaluations, evaluations.runs, strict=True)
+            judge(check, run, standard, scores)
+            for (check, _), run, scores in zip(found.evaluations, evaluations.runs, lives, strict=True)
         ),
         tuple(
             AgentResult(check, run, reason=standard.agent_failure(run))
@@ -67,17 +73,40 @@ def run_checks(
         return results
     explained = tuple(
         replace(one, run=replace(one.run, missed_cells=missed_cells(registry, one.run)))
-        if one.is_below_minimum
+        if one.is_too_low
         else one
         for one in results.evaluations
     )
     return binder.bind(replace(results, evaluations=explained), orders, allow_unbound=standard.allow_unbound)
 
 
-def judge(check: EvaluationCheck, run: EvaluationRun, standard: Standard) -> EvaluationResult:
-    """Return the result of a run, which must reach ``standard`` and the minimum of its check."""
-    standard = standard.at_least(check.min_score)
-    return EvaluationResult(check, run, standard, reason=standard.evaluation_failure(run))
+def judge(
+    check: EvaluationCheck, run: EvaluationRun, standard: Standard, scores: Sequence[LiveScore] = ()
+) -> EvaluationResult:
+    """Return the result of a run, which must reach ``standard`` and the limits of its check.
+
+    ``scores`` are those of the live versions of its prompts.
+    """
+    standard = standard.with_limits(check)
+    live = compared_with(run, scores)
+    return EvaluationResult(check, run, standard, live, reason=standard.evaluation_failure(run, live))
+
+
+def _live_scores(
+    registry: Registry,
+    found: Found,
+    standard: Standard,
+    releases: Releases,
+) -> list[tuple[LiveScore, ...]]:
+    """Return for each evaluation the scores of the live versions, none where no drop is limited."""
+
+    def read(pair: tuple[EvaluationCheck, Evaluation]) -> tuple[LiveScore, ...]:
+        check, evaluation = pair
+        if standard.with_limits(check).max_drop is None:
+            return ()
+        return live_scores(registry, check, evaluation, releases)
+
+    return mapped(read, found.evaluations)
 
 
 def show_run(

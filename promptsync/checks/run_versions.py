@@ -54,8 +54,13 @@ class Binder:
         self.versions = versions
         self._unpublished = unpublished
         self._registry = registry
-        self._before = _latest(registry, versions)
+        self._before = latest_of(registry, versions)
         self._rendered: dict[Use, Mapping[str, object]] = {}
+
+    @property
+    def template_ids(self) -> Mapping[str, int]:
+        """The ids of the prompts, as far as the registry has them."""
+        return {name: one.template_id for name, one in self._before.items()}
 
     def bind(
         self, results: CheckResults, orders: Sequence[AgentOrder], *, allow_unbound: bool
@@ -187,7 +192,7 @@ class Binder:
 
     @cached_property
     def _after(self) -> Mapping[str, Listed]:
-        return _latest(self._registry, self.versions)
+        return latest_of(self._registry, self.versions)
 
     @cached_property
     def _names(self) -> Mapping[int, str]:
@@ -203,7 +208,8 @@ class Binder:
             return None
 
 
-def _latest(registry: Registry, names: Iterable[str]) -> Mapping[str, Listed]:
+def latest_of(registry: Registry, names: Iterable[str]) -> Mapping[str, Listed]:
+    """Return the prompts with these names, each at its latest version, without those that do not exist."""
     wanted = set(names)
     if len(wanted) > _FEW:
         return {one.name: one for one in registry.prompts.list() if one.name in wanted}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,15 +9,14 @@ from typing import TYPE_CHECKING
 
 from promptsync.checks.assignment import select_checks
 from promptsync.checks.catalogue import Evaluation, PastRun, list_evaluations, named
-from promptsync.checks.evaluations import EvaluationRun, as_reported, with_score
+from promptsync.checks.evaluations import with_score
+from promptsync.checks.reports import named_version, read_report
 from promptsync.compare.select import NoSuchPrompt, find_prompt
 from promptsync.errors import RemoteError
 from promptsync.files.worktree import scan
 from promptsync.inspect.log import LoggedVersion, read_log
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import Listed
-from promptsync.registry.errors import NotFound
-from promptsync.registry.promptlayer.parse import text
 
 if TYPE_CHECKING:
     from promptsync.compare.project import Project
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
 NEWEST = 50
 """How many runs of each evaluation are read by default."""
-
-_ENDED = "COMPLETED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ def score_history(project: Project, name: str, *, newest: int = NEWEST) -> Score
             raise NoSuchPrompt(f"{error.message}; it is an evaluation", hint=hint) from None
         raise
     evaluations, minimums, missing = _wanted(project, name, listed.template_id)
-    past = {one.id: [run for run in one.runs or () if run.status.upper() == _ENDED] for one in evaluations}
+    past = {one.id: one.completed for one in evaluations}
     chosen = [(one, run) for one in evaluations for run in past[one.id][:newest]]
     read = mapped(lambda pair: _read(registry, *pair, name, listed.template_id), chosen)
     runs = [run for run in read if run.version is not None or run.evaluation_id in minimums]
@@ -139,40 +135,21 @@ def _wanted(
 
 def _read(registry: Registry, one: Evaluation, past: PastRun, name: str, template_id: int) -> ScoredRun:
     found = ScoredRun(one.name, one.id, past.id, None, past.score)
-    try:
-        raw = registry.checks.evaluation(past.id)
-    except NotFound:
+    report = read_report(registry, one, past)
+    if report is None:
         return replace(found, reason="its report no longer exists")
-    run = as_reported(EvaluationRun(one.name, one.id, past.id), raw)
-    run = with_score(registry, run if run.score is not None else replace(run, score=past.score))
+    run = with_score(registry, report.run)
     if run.error is not None:
         raise run.error
-    report = raw.get("report")
-    version, reason = _named_version(run, name, template_id)
-    score = run.score if run.score is not None and math.isfinite(run.score) else None
+    version, reason = named_version(run, name, template_id)
     return replace(
         found,
-        ran_at=text(report, "created_at") if isinstance(report, dict) else None,
-        score=score,
+        ran_at=report.ran_at,
+        score=run.score,
         failed_cells=len(run.failed_cells),
         version=version,
-        reason=reason if version is None or score is not None else "no score",
+        reason=reason if version is None or run.score is not None else "no score",
     )
-
-
-def _named_version(run: EvaluationRun, name: str, template_id: int) -> tuple[int | None, str]:
-    """Return the version of a prompt that a run names, or why it names none."""
-    if run.version is not None and run.prompt_id == template_id:
-        return run.version, ""
-    # A pipeline that pins one version of the prompt can only have run that one.
-    pinned = {use.version for use in run.uses if use.prompt == name and use.label is None}
-    if len(pinned) == 1 and None not in pinned:
-        return pinned.pop(), ""
-    if run.version is not None and run.prompt_id is None:
-        return None, f"its report names v{run.version}, but not of which prompt"
-    if run.prompt_id not in (None, template_id):
-        return None, "it ran another prompt"
-    return None, "its report names no version"
 
 
 def _series(one: Evaluation, min_score: float | None, scored: Iterable[ScoredRun]) -> Series:

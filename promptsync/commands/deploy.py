@@ -11,7 +11,7 @@ import click
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.checks import errors_written_to, first_result, junit_option, result_file
 from promptsync.commands.shared.labels import label_of_branch
-from promptsync.commands.shared.options import choose_format, format_option
+from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.compare.select import named_by
@@ -35,8 +35,12 @@ if TYPE_CHECKING:
 @verb("deploy", short_help="Publish, check and release what is committed.", blank=blank_body())
 @click.option("--label", metavar="LABEL", help="The release label (default: the branch's, from labels:).")
 @click.option("-m", "--message", metavar="TEXT", help="Commit message (default: the subject of git's).")
+@click.option("--min-score", metavar="N", type=SCORE, help="The score that every evaluation needs.")
 @click.option(
-    "--min-score", metavar="N", type=click.FloatRange(0, 100), help="The score that every evaluation needs."
+    "--max-drop",
+    metavar="N",
+    type=SCORE,
+    help="How far scores may be below the live ones.",
 )
 @click.option("--allow-unscored", is_flag=True, help="Accept evaluations without a score.")
 @click.option("--allow-unbound", is_flag=True, help="Accept runs that may have used another version.")
@@ -44,9 +48,7 @@ if TYPE_CHECKING:
 @click.option("--live-snippets", is_flag=True, help="Allow snippets to be live before they are checked.")
 @click.option("--again", multiple=True, metavar="NAME", help="Release NAME although it was rolled back.")
 @click.option("--rehearse", is_flag=True, help="Rehearse the deploy in a temporary registry first.")
-@click.option(
-    "--timeout", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), help="Stop waiting then."
-)
+@click.option("--timeout", metavar="SECONDS", type=SECONDS, help="Stop waiting then.")
 @junit_option
 @since_option
 @click.option("--allow-dirty", is_flag=True, help="Release uncommitted changes.")
@@ -205,5 +207,7 @@ def _requirements(given: dict[str, Any]) -> Requirements:
     from promptsync.checks.batch import Patience
     from promptsync.checks.receipt import Standard
 
-    standard = Standard(given["min_score"], given["allow_unscored"], given["allow_unbound"])
+    standard = Standard(
+        given["min_score"], given["allow_unscored"], given["allow_unbound"], given["max_drop"]
+    )
     return Requirements(standard, Patience() if given["timeout"] is None else Patience(given["timeout"]))

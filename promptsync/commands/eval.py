@@ -26,6 +26,7 @@ from promptsync.commands.shared.checks import (
     result_file,
 )
 from promptsync.commands.shared.options import (
+    SCORE,
     SECONDS,
     checked_filters,
     choose_format,
@@ -76,7 +77,7 @@ def list_command(session: Session, **filters: Any) -> Outcome:
 @click.option(
     "--min-score",
     metavar="N",
-    type=click.FloatRange(0, 100),
+    type=SCORE,
     help="Exit with 1 if a score, 0 to 100, is below N. A higher min_score in checks: takes precedence.",
 )
 @click.option("--allow-unscored", is_flag=True, help="Accept evaluations without a score.")

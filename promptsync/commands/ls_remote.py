@@ -10,7 +10,7 @@ import click
 from promptsync.commands.shared.session import Session, verb
 from promptsync.history.message import without_mark
 from promptsync.inspect.listing import Filters, ListedPrompt, list_remote
-from promptsync.prompt.labels import SUFFIX
+from promptsync.prompt.labels import is_own
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -59,7 +59,7 @@ def _say_total(session: Session, found: Sequence[ListedPrompt]) -> None:
 
 def _row(one: ListedPrompt) -> tuple[str, ...]:
     listed = one.listed
-    labels = [(name, version) for name, version in one.labels or () if not name.endswith(SUFFIX)]
+    labels = [(name, version) for name, version in one.labels or () if is_own(name)]
     tags = ", ".join(output.name(tag) for tag in listed.prompt.tags)
     return (
         "*" if one.has_file else "",

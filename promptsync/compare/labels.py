@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -25,6 +26,13 @@ class Labelled:
     def version(self, label: str) -> int | None:
         """The version that a label points at, ``None`` without one."""
         return self.labels[label].version if label in self.labels else None
+
+
+def deploy_command(project: Project, label: str) -> str:
+    """Return the command that moves a governed label, after the checks."""
+    branch = project.history.branch if project.history is not None else None
+    is_default = branch is not None and project.config.labels.get(branch) == label
+    return "promptsync deploy" if is_default else f"promptsync deploy --label {shlex.quote(label)}"
 
 
 def labelled(project: Project, names: Sequence[str] = ()) -> list[Labelled]:

@@ -15,10 +15,8 @@ from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.take_back import LiveSnippets
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.labels.apply import apply_changes, failure
-from promptsync.labels.plan import LabelChange
-from promptsync.prompt.labels import previous_name
 from promptsync.push.apply import apply_push
+from promptsync.push.publish import Landed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,6 @@ class _Deploy:
         self._requirements = requirements
         self._moves = Moves(project, plan.label, plan.survey.releases)
         self._live = LiveSnippets(project, plan.live)
-        self._forgotten: list[LabelChange] = []
         self.receipt = DeployReceipt(plan)
 
     def run(self) -> DeployReceipt:
@@ -56,7 +53,7 @@ class _Deploy:
             self.receipt.interrupted = True
         except PromptsyncError as error:
             # If nothing has changed yet, this is a plain error and not a half-finished deploy.
-            if not (self._moves.outcomes or self._forgotten) and self.receipt.push.did_nothing:
+            if not self._moves.outcomes and self.receipt.push.did_nothing:
                 raise
             self.receipt.stopped = error
         finally:
@@ -69,8 +66,7 @@ class _Deploy:
         # A prompt that refers to a snippet by this label cannot be published before the label exists.
         new = [member for member in self._plan.beforehand if member.released is None]
         return (
-            self._forget_rollbacks()
-            and self._went_well(self._moves.create(new))
+            self._went_well(self._moves.create(new))
             and self._publish()
             and self._make_live()
             and self._check()
@@ -83,22 +79,6 @@ class _Deploy:
 
     # -- before the checks ------------------------------------------------------------------------------
 
-    def _forget_rollbacks(self) -> bool:
-        """Delete the record of a rollback where a new version is released.
-
-        Otherwise, if this deploy is stopped, the next one would mistake the new version for the one that was
-        rolled back, and put it on hold.
-        """
-        remembered = previous_name(self._plan.label)
-        changes = [
-            LabelChange(member.name, member.template_id, remembered, member.previous, None)
-            for member in self._plan.survey.releases
-            if remembered is not None and member.forgets and member.template_id is not None
-        ]
-        done = apply_changes(self._project, changes, together=True) if changes else []
-        self._forgotten = [one.change for one in done if one.moved]
-        return self._went_well(failure(self._project, done))
-
     def _publish(self) -> bool:
         if not self._plan.push.actions:
             return True
@@ -107,9 +87,10 @@ class _Deploy:
             self.receipt.push = apply_push(self._project, self._plan.push)
         except Refused as error:
             raise error.replaced(hint=f"promptsync deploy --label {shlex.quote(self._plan.label)}") from None
-        for published in self.receipt.push.published:
-            self._moves.versions[published.name] = published.version
-            self._moves.ids[published.name] = published.template_id
+        push = self.receipt.push
+        published = [(one.name, Landed(one.template_id, one.version)) for one in push.published]
+        for name, landed in (*published, *push.already.items()):
+            self._moves.was_published(name, landed, as_good=push.same_text.get(name, ()))
         for one in self.receipt.push.labels:
             # The push gave a new snippet its label at once, for the prompts that refer to it by label.
             if one.moved and one.label == self._plan.label:
@@ -133,7 +114,8 @@ class _Deploy:
         selection = self._plan.selection
         if not (selection.evaluations or selection.agents):
             return True
-        dependants = {member.name: member.version for member in self._plan.survey.dependants}
+        survey = self._plan.survey
+        dependants = {member.name: member.version for member in survey.dependants}
         results = run_checks(
             self._project.registry,
             self._plan.found,
@@ -141,6 +123,7 @@ class _Deploy:
             standard=self._requirements.standard,
             patience=self._requirements.patience,
             progress=self._project.progress,
+            live={member.name: member.live for member in survey.members},
         )
         self.receipt.results, self.receipt.interrupted = results, results.interrupted
         return results.passed
@@ -160,7 +143,6 @@ class _Deploy:
                 self._moves.mark_checked()
             else:
                 self._try(self._moves.take_back)
-                self._try(self._remember_rollbacks)
                 self._try(lambda: self._live.take_back(receipt.push))
         except KeyboardInterrupt:
             receipt.interrupted = True
@@ -174,14 +156,3 @@ class _Deploy:
             step()
         except PromptsyncError as error:
             self.receipt.unsettled.append(error.message)
-
-    def _remember_rollbacks(self) -> None:
-        """Restore the record of a rollback where nothing new was published after all."""
-        done = self.receipt.push
-        # What may have been published is a new text, and a rollback of the old one no longer matters.
-        sent = {one.name for one in done.published} | {one.name for one in done.failed if one.unknown}
-        back = [change.reversed() for change in self._forgotten if change.name not in sent]
-        for one in apply_changes(self._project, back) if back else ():
-            if not one.moved:
-                where = f"{one.change.label} was removed and could not be restored to v{one.change.new}"
-                self.receipt.unsettled.append(f"{one.change.name}: {where}: {one.reason or one.note}")

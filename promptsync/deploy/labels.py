@@ -11,14 +11,15 @@ from promptsync.deploy.members import Member
 from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.labels.apply import ChangedLabel, Stopped, apply_changes, failure
 from promptsync.labels.plan import LabelChange
-from promptsync.prompt.labels import previous_after, previous_name, unchecked_name
+from promptsync.prompt.labels import previous_after, rolled_back_after, unchecked_name
+from promptsync.push.publish import Landed
 
 
 class Moves:
     """Moves a label, and records where it was on each prompt before the deploy and where it is now.
 
-    ``versions`` and ``ids`` are the versions to release and the template ids by prompt; the caller adds to
-    both what it publishes. ``outcomes`` are the results of each label that this deploy tried to move.
+    ``versions`` and ``ids`` are the versions to release and the template ids by prompt; ``was_published``
+    adds what is published. ``outcomes`` are the results of each label that this deploy tried to move.
     """
 
     def __init__(self, project: Project, label: str, releases: Sequence[Member]) -> None:
@@ -27,6 +28,7 @@ class Moves:
         self._releases = releases
         self._moved: dict[str, LabelChange] = {}
         self.outcomes: dict[str, ChangedLabel] = {}
+        self._as_good: dict[str, set[int]] = {}
         self._marked = {member.name for member in releases if member.is_moved}
         self.versions = {member.name: member.version for member in releases}
         self.ids = {member.name: member.template_id for member in releases if member.template_id is not None}
@@ -56,6 +58,11 @@ class Moves:
                 if one.template_id is not None
             ]
         )
+
+    def was_published(self, name: str, landed: Landed, *, as_good: Collection[int] = ()) -> None:
+        """Record the version to release, and those with the same text to which somebody may move the label."""
+        self._as_good[name] = {*self._as_good.get(name, ()), landed.version, *as_good}
+        self.versions[name], self.ids[name] = landed.version, landed.template_id
 
     def was_created(self, name: str, version: int) -> None:
         """Record a label that a new prompt got with its first version."""
@@ -126,8 +133,12 @@ class Moves:
         first = self._moved.get(change.name)
         # A label may move twice, first to be created and then to be released: undoing must skip the middle.
         if first is not None:
-            ways = (first.previous[0], change.previous[1])
-            change = LabelChange(change.name, change.template_id, change.label, first.old, change.new, ways)
+            change = replace(
+                change,
+                old=first.old,
+                previous=(first.previous[0], change.previous[1]),
+                rolled_back=(first.rolled_back[0], change.rolled_back[1]),
+            )
         if done.moved and change.old != change.new:
             self._moved[change.name] = change
         self.outcomes[change.name] = replace(done, change=change)
@@ -143,10 +154,14 @@ class Moves:
             self.outcomes[name] = ChangedLabel(change, True, note=f"could not be moved back: {undone.reason}")
 
     def _change(self, member: Member) -> LabelChange:
-        moved, new = self._moved.get(member.name), self.versions[member.name]
-        kept = None if member.forgets else member.previous
-        old, now = (moved.new, moved.previous[1]) if moved is not None else (member.released, kept)
+        new, id_ = self.versions[member.name], self.ids[member.name]
         # A rollback leads to where the label was before the deploy, not to where the checks needed it.
-        can_roll_back = previous_name(self._label) is not None
-        after = previous_after(member.released, new, kept) if can_roll_back else None
-        return LabelChange(member.name, self.ids[member.name], self._label, old, new, (now, after))
+        previous = previous_after(member.released, new, member.previous)
+        rolled_back = rolled_back_after(member.released, new, member.rolled_back)
+        first = self._moved.get(member.name)
+        if first is None:
+            ways = (member.previous, previous), (member.rolled_back, rolled_back)
+            as_good = frozenset(self._as_good.get(member.name, ()))
+            return LabelChange(member.name, id_, self._label, member.released, new, *ways, as_good)
+        ways = (first.previous[1], previous), (first.rolled_back[1], rolled_back)
+        return LabelChange(member.name, id_, self._label, first.new, new, *ways)

@@ -54,6 +54,7 @@ def dependants(
             template_id=item.listed.template_id,
             released=item.version,
             latest=newest.get(name),
+            existing=item.version,
             dependant=True,
             through=found[name],
         )
@@ -67,11 +68,12 @@ class Member:
     """One prompt that this deploy checks, and releases unless it is a ``dependant``.
 
     ``released`` is the version under the label (``None``: no label yet), ``latest`` the newest one (``None``:
-    not in the registry). ``publishes`` says that a version is published first. ``forced`` says that the file
-    does not include the latest one: the new one is made from ``parents`` and passes over ``passed_over``.
+    not in the registry). ``existing`` is the version that has the text of the file; without one, a version is
+    published first. ``forced`` says that the file does not include the latest one: what is published is made
+    from ``parents``. ``passed_over`` are the versions that the release does not include.
     ``pending`` says that it is pending from an earlier deploy: no commit of this push touched it. ``through``
-    are the changed snippets that it renders. ``previous`` is where ``LABEL.previous`` points. ``again`` says
-    that it was rolled back and that ``--again`` names it.
+    are the changed snippets that it renders. ``previous`` is where ``LABEL.previous`` points,
+    ``rolled_back`` where ``LABEL.rolled-back`` does.
     """
 
     name: str
@@ -79,7 +81,7 @@ class Member:
     template_id: int | None
     released: int | None
     latest: int | None
-    publishes: bool = False
+    existing: int | None = None
     forced: bool = False
     parents: tuple[int, ...] = ()
     passed_over: tuple[int, ...] = ()
@@ -87,29 +89,28 @@ class Member:
     dependant: bool = False
     through: tuple[str, ...] = ()
     previous: int | None = None
-    again: bool = False
+    rolled_back: int | None = None
 
     @property
-    def was_rolled_back(self) -> bool:
-        """Whether the release was rolled back: ``LABEL.previous`` is not below the label."""
-        return None not in (self.previous, self.released) and (self.previous or 0) >= (self.released or 0)
-
-    @property
-    def forgets(self) -> bool:
-        """Whether an earlier rollback no longer counts: this is a new text, or ``again`` is set."""
-        return (self.publishes or self.again) and self.was_rolled_back
+    def publishes(self) -> bool:
+        """Whether a version is published first."""
+        return self.existing is None
 
     @property
     def is_moved(self) -> bool:
         """Whether the label is at that version already: a stopped deploy moved it before the checks."""
-        return not self.publishes and self.released == self.latest
+        return self.existing is not None and self.released == self.existing
+
+    @property
+    def live(self) -> int | None:
+        """The version that was live before the deploy; of a stopped deploy, before that one."""
+        is_stopped = self.is_moved and not self.dependant
+        return self.previous if is_stopped and not self.was_rolled_back else self.released
 
     @property
     def version(self) -> int:
         """The version that is checked, and that the label will point at."""
-        if self.dependant:
-            return self.released or self.latest or 0
-        return (self.latest or 0) + 1 if self.publishes else self.latest or 0
+        return self.existing if self.existing is not None else (self.latest or 0) + 1
 
 
 @dataclass(frozen=True, slots=True)

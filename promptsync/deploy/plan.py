@@ -94,7 +94,7 @@ class DeployPlan:
             [member.name, member.released, None if member.publishes else member.version]
             for member in self.survey.releases
         ]
-        evaluations = [[one.name, one.min_score] for one in self.selection.evaluations]
+        evaluations = [[one.name, one.min_score, one.max_drop] for one in self.selection.evaluations]
         agents = [[one.name, dict(one.input_variables)] for one in self.selection.agents]
         is_live_first = any(not one.already for one in self.live)
         pushed = self.push.fingerprint
@@ -155,6 +155,7 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
         force=tuple(member.name for member in forced),
         max_changes=options.max_changes,
         command=options.command,
+        is_deploy=True,
         parents={member.name: member.parents for member in forced},
     )
     return plan_push(project, found.latest, requested)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from promptsync.checks.assignment import Found, Selection, find_checks
+from promptsync.checks.assignment import Found, Selection, find_checks, lowest
 from promptsync.checks.catalogue import list_agents, list_evaluations
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import labels_of_prompt
@@ -27,12 +27,20 @@ from promptsync.registry.address import LOCAL
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """What the rehearsal in the registry at ``url`` did. ``without`` are the checks that were skipped because
-    the fixtures do not declare them.
+    the fixtures do not declare them. Without ``is_compared``, scores have yet to be compared with live ones.
     """
 
     receipt: DeployReceipt
     url: str
     without: tuple[str, ...] = ()
+    is_compared: bool = True
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What it did not do, and why."""
+        skipped = (f"{name} was skipped, because the fixtures do not declare it" for name in self.without)
+        drop = "max_drop was not applied, because nothing is live in the temporary registry"
+        return (*skipped, *(() if self.is_compared else (drop,)))
 
     @property
     def error(self) -> PromptsyncError | None:
@@ -97,7 +105,11 @@ def rehearse(
             plan = plan_deploy(copy, everything, find=lambda registry, selection: Found())
             selection, without = _declared(copy, wanted)
             plan = replace(plan, selection=selection, found=find_checks(copy.registry, selection))
-            return Rehearsal(apply_deploy(copy, plan, requirements), url, without)
+            # Nothing is live in the temporary registry, so there are no scores to compare with.
+            standard = replace(requirements.standard, max_drop=None)
+            receipt = apply_deploy(copy, plan, replace(requirements, standard=standard))
+            limits = [requirements.standard.max_drop, *(one.max_drop for one in wanted.evaluations)]
+            return Rehearsal(receipt, url, without, is_compared=lowest(limits) is None)
 
 
 def _seed(project: Project, copy: Project) -> None:
@@ -134,12 +146,12 @@ def _declared(copy: Project, selection: Selection) -> tuple[Selection, tuple[str
     evaluations = _names(list_evaluations(copy.registry))
     agents = _names(list_agents(copy.registry))
     kept = Selection(
-        tuple(one for one in selection.evaluations if one.name in evaluations),
+        tuple(replace(one, max_drop=None) for one in selection.evaluations if one.name in evaluations),
         tuple(one for one in selection.agents if one.name in agents),
         selection.unchecked,
     )
-    without = [one.name for one in selection.evaluations if one not in kept.evaluations]
-    without += [one.name for one in selection.agents if one not in kept.agents]
+    without = [one.name for one in selection.evaluations if one.name not in evaluations]
+    without += [one.name for one in selection.agents if one.name not in agents]
     return kept, tuple(dict.fromkeys(without))
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from promptsync.checks.assignment import select_checks
 from promptsync.compare.decide import TEXT_STATES
 from promptsync.compare.gather import gather
 from promptsync.compare.histories import read_version
@@ -17,7 +18,7 @@ from promptsync.compare.state import State
 from promptsync.deploy.members import Member, OnHold, Skipped, Survey, affected, dependants
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
-from promptsync.prompt.labels import previous_name, unchecked_name
+from promptsync.prompt.labels import previous_name, rolled_back_name, unchecked_name, was_rolled_back
 
 _IN_WAY = {
     State.DIVERGED: "changed in your files and in the version under the label",
@@ -93,6 +94,7 @@ class _Survey:
         self._label = label
         self._under = {item.name: _without_tags(item) for item in under.items}
         self._latest = {item.name: item for item in latest.items}
+        self._files = latest.worktree.files
         self._touched = touched
         self._again = again
         self._unchecked = {
@@ -116,9 +118,11 @@ class _Survey:
                 if under.state in (State.DELETED_LOCALLY, State.DIVERGED):
                     self.deleted.append(name)
                 continue
-            # Tags have no versions, so only the comparison with the latest version shows a change of tags.
-            has_other_tags = item.state is State.AHEAD and item.digest == item.remote_digest
-            if under.state is not State.IN_SYNC or has_other_tags or name in self._unchecked:
+            # A latest version that the file includes is one that git went back on, for instance because its
+            # checks failed: readers without a label get it until the file is published. Tags have no versions,
+            # so a change of them shows only there, too.
+            is_replaced = item.state is State.AHEAD
+            if under.state is not State.IN_SYNC or is_replaced or name in self._unchecked:
                 self._place(under, item)
         self._check_in_way()
         self._put_on_hold()
@@ -152,21 +156,37 @@ class _Survey:
         self.skipped.append(Skipped(name, str(state), _SKIPPED[state], self._is_touched(name)))
 
     def _member(self, under: Item, item: Item) -> Member:
-        publishes = item.state is not State.IN_SYNC
         forced = item.state in (State.BEHIND, State.DIVERGED)
         parents = _parents(under, item) if forced else ()
+        released = under.version if under.listed is not None else None
+        existing = item.version if item.state is State.IN_SYNC else None
+        if forced:
+            existing = self._existing(item, released)
+        included = existing if existing is not None else max(parents, default=0)
         return Member(
             name=item.name,
             path=item.path,
             template_id=item.listed.template_id if item.listed is not None else None,
-            released=under.version if under.listed is not None else None,
+            released=released,
             latest=item.version,
-            publishes=publishes,
+            existing=existing,
             forced=forced,
             parents=parents,
-            passed_over=tuple(range(max(parents, default=0) + 1, (item.version or 0) + 1)) if forced else (),
+            passed_over=tuple(range(included + 1, (item.version or 0) + 1)) if forced else (),
             pending=self._touched is not None and item.name not in self._touched,
         )
+
+    def _existing(self, item: Item, released: int | None) -> int | None:
+        """Return the newest version above the label that has the text of the file.
+
+        There is none for a prompt with checks: the registry runs them on the latest version, so the text must
+        be published again to be checked. The same holds for snippets, which the checks of their users run.
+        """
+        is_checked = not select_checks([item.name], self._files, self._project.config).unchecked
+        if is_checked or item.file is None or item.file.prompt.template.get("type") == "completion":
+            return None
+        numbers = range((item.version or 0) - 1, released or 0, -1)
+        return next((number for number in numbers if _has_text(self._project, item, number)), None)
 
     def _is_touched(self, name: str) -> bool:
         # If it is unknown what this push changed, every prompt counts as touched.
@@ -200,34 +220,45 @@ class _Survey:
 
     def _put_on_hold(self) -> None:
         """Put on hold what was released before and then rolled back."""
-        remembered = previous_name(self._label)
-        if remembered is None or not any(member.released is not None for member in self.releases):
+        if not any(member.released is not None for member in self.releases):
             return
-        kept = {one.name: one.version for one in self._project.registry.prompts.list(label=remembered)}
+        previous, rolled_back = self._pointing(previous_name), {}
+        # Only a rollback brings a label down to LABEL.previous, so most deploys save the second request.
+        if any(previous.get(one.name, 0) >= (one.released or 0) for one in self.releases if one.released):
+            rolled_back = self._pointing(rolled_back_name)
         released = []
         for found in self.releases:
-            member = replace(found, previous=kept.get(found.name), again=found.name in self._again)
-            version = self._released_before(member) if member.was_rolled_back else None
-            if version is None or member.again:
+            name = found.name
+            member = replace(found, previous=previous.get(name), rolled_back=rolled_back.get(name))
+            version = self._rolled_back(member) if name not in self._again else None
+            if version is None:
                 released.append(member)
             else:
-                touched = self._is_touched(member.name)
-                self.on_hold.append(OnHold(member.name, version, member.released or 0, touched))
+                self.on_hold.append(OnHold(name, version, member.released or 0, self._is_touched(name)))
         self.releases = released
 
-    def _released_before(self, member: Member) -> int | None:
-        """Return the newest version above the label that has the text of the file."""
+    def _pointing(self, name_of: Callable[[str], str | None]) -> dict[str, int]:
+        """Return the versions under a label that remembers the history of this one."""
+        listed = self._project.registry.prompts.list(label=name_of(self._label))
+        return {one.name: one.version for one in listed}
+
+    def _rolled_back(self, member: Member) -> int | None:
+        """Return the newest version that was rolled back and has the text of the file."""
         item = self._latest[member.name]
-        if not member.publishes:
-            return member.latest
-        if item.listed is None or item.file is None or member.latest is None:
-            return None
-        # Only versions above the label can have been rolled back.
-        for number in range(member.latest, member.released or 0, -1):
-            found = read_version(self._project, item.listed, number)
-            if found is not None and digest_beside(item.file.prompt, found.prompt) == item.digest:
+        for number in range(member.latest or 0, member.released or 0, -1):
+            if not was_rolled_back(number, member.released, member.previous, member.rolled_back):
+                continue
+            if number == member.existing or _has_text(self._project, item, number):
                 return number
         return None
+
+
+def _has_text(project: Project, item: Item, number: int) -> bool:
+    """Whether a version has the text of the file."""
+    if item.listed is None or item.file is None:
+        return False
+    found = read_version(project, item.listed, number)
+    return found is not None and digest_beside(item.file.prompt, found.prompt) == item.digest
 
 
 def _without_tags(item: Item) -> Item:

@@ -51,7 +51,8 @@ class Config:
     """The configuration with its defaults filled in.
 
     ``root`` is the directory of the file, ``prompts`` a path below it with ``/``. ``checks`` are mappings
-    with ``match``, either ``evaluation`` or ``agent``, and optionally ``min_score`` or ``input_variables``.
+    with ``match`` and either ``evaluation``, optionally with ``min_score`` and ``max_drop``, or ``agent``,
+    optionally with ``input_variables``.
     """
 
     root: Path
@@ -67,6 +68,13 @@ class Config:
     def in_scope(self, name: str) -> bool:
         """Whether a prompt belongs to this repository; ``*`` matches ``/`` too, and no pattern means all."""
         return not self.include or any(fnmatchcase(name, pattern) for pattern in self.include)
+
+    def governs(self, label: str) -> bool:
+        """Whether only ``deploy`` moves a label, after the checks.
+
+        These are the labels in ``labels:``; without ``labels:``, ``checks:`` governs every label.
+        """
+        return label in self.labels.values() if self.labels else bool(self.checks)
 
     @property
     def prompts_path(self) -> Path:

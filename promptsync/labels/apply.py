@@ -11,7 +11,6 @@ from promptsync.compare.project import Project
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.labels.plan import LabelChange, LabelPlan
 from promptsync.parallel import for_each
-from promptsync.prompt.labels import previous_name
 from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.registry.errors import FateUnknown, Rejected, TimedOut, Unsupported
 
@@ -67,9 +66,9 @@ def apply_changes(
 ) -> list[ChangedLabel]:
     """Make each change, read it back, and return the results: only what is read back counts.
 
-    A label that is no longer where the plan saw it stays there. ``LABEL.previous`` is deleted while its label
-    moves up, set before its label moves down, and restored if its label does not move: a rollback that goes
-    too far is worse than one that is refused. With ``together``, if one label does not move, those that did
+    A label that is no longer where the plan saw it stays there. The labels beside one are deleted while it
+    moves up, set before it moves down, and restored if it does not move: a rollback that goes too far is
+    worse than one that is refused. With ``together``, if one label does not move, those that did
     are moved back. Raises ``Unsupported`` where labels cannot be changed (nothing was changed then), and
     ``Stopped`` on Ctrl-C, once the requests under way have ended and, with ``together``, are undone.
     """
@@ -144,7 +143,10 @@ def _change(project: Project, change: LabelChange) -> ChangedLabel:
         raise
     except RemoteError as error:
         return ChangedLabel(change, False, error.message, error=error)
-    now = before[change.label].version if change.label in before else None
+    now = _at(before, change.label)
+    if now != change.old and now is not None and (now == change.new or now in change.as_good):
+        # It is not ours to move back, so it counts as a label that was there from the beginning.
+        return ChangedLabel(replace(change, old=now, new=now), True)
     if now != change.old:
         return ChangedLabel(change, False, f"somebody else moved it to {_shown(now)} in the meantime")
     return relabel_from(project, change, before)
@@ -159,18 +161,16 @@ def relabel_from(project: Project, change: LabelChange, before: Pointers) -> Cha
 
 
 def _write(project: Project, change: LabelChange, before: Pointers) -> RemoteError | None:
-    """Set the label and ``LABEL.previous``. Return an error: reading back shows what it means."""
-    remembered = previous_name(change.label)
-    if remembered is None:
-        steps: list[tuple[str, int | None]] = [(change.label, change.new)]
-    elif change.new is None or change.old is None or change.new > change.old:
-        # An outdated LABEL.previous goes first. If we are stopped in between, it would look like a rollback,
-        # or the next rollback would go too far.
-        stale = remembered in before and before[remembered].version != change.previous[1]
-        steps = [(remembered, None)] if stale else []
-        steps += [(change.label, change.new), (remembered, change.previous[1])]
+    """Set the label and those beside it. Return an error: reading back shows what it means."""
+    beside: list[tuple[str, int | None]] = [(label, after) for label, (_, after) in change.beside.items()]
+    steps: list[tuple[str, int | None]]
+    if change.new is None or change.old is None or change.new > change.old:
+        # Outdated labels go first. If we are stopped in between, they would look like a rollback, or the next
+        # rollback would go too far.
+        stale = [label for label, after in beside if label in before and before[label].version != after]
+        steps = [*((label, None) for label in stale), (change.label, change.new), *beside]
     else:
-        steps = [(remembered, change.previous[1]), (change.label, change.new)]
+        steps = [*beside, (change.label, change.new)]
     there = dict(before)
     done: list[str] = []
     try:
@@ -180,10 +180,12 @@ def _write(project: Project, change: LabelChange, before: Pointers) -> RemoteErr
             if version is None:
                 there.pop(label, None)
     except RemoteError as error:
-        if change.label in done:  # without LABEL.previous a release could not be rolled back, so undo it
+        if change.label in done:  # without those beside it a release could not be rolled back, so undo it
             with suppress(RemoteError):
                 now = _labels(project, change)
-                if change.label in now and now[change.label].version == change.new:
+                if all(_at(now, label) == after for label, after in beside):
+                    return None  # somebody else made the same move at the same time
+                if _at(now, change.label) == change.new:
                     _point(project, change, change.label, change.old, now)
         return error
     return None
@@ -196,16 +198,18 @@ def _read_back(project: Project, change: LabelChange, error: RemoteError | None)
         reason = error.message if error is not None else f"it could not be read back: {unread.message}"
         is_unknown = error is None or isinstance(error, FateUnknown)
         return ChangedLabel(change, False, reason, error=error or unread, is_unknown=is_unknown)
-    now = after[change.label].version if change.label in after else None
-    remembered = previous_name(change.label)
-    kept = after[remembered].version if remembered is not None and remembered in after else None
+    now = _at(after, change.label)
+    kept = {label: _at(after, label) for label in change.beside}
     if now == change.new:
-        lost = remembered is not None and kept != change.previous[1]
-        note = f"{remembered} is at {_shown(kept)}, not at {_shown(change.previous[1])}" if lost else ""
-        return ChangedLabel(change, True, note=note)
-    # Where somebody else moved the label, LABEL.previous belongs to their move as well.
-    if remembered is not None and kept != change.previous[0] and now == change.old:
-        _restore(project, change, remembered, after)
+        wrong = [
+            f"{label} is at {_shown(kept[label])}, not at {_shown(wanted)}"
+            for label, (_, wanted) in change.beside.items()
+            if kept[label] != wanted
+        ]
+        return ChangedLabel(change, True, note="; ".join(wrong))
+    # Where somebody else moved the label, those beside it belong to their move as well.
+    if now == change.old:
+        _restore(project, change, after)
     if error is not None:
         # A request that timed out may still be carried out.
         return ChangedLabel(change, False, error.message, error=error, is_unknown=isinstance(error, TimedOut))
@@ -216,10 +220,12 @@ def _read_back(project: Project, change: LabelChange, error: RemoteError | None)
     )
 
 
-def _restore(project: Project, change: LabelChange, remembered: str, after: Pointers) -> None:
+def _restore(project: Project, change: LabelChange, after: Pointers) -> None:
+    """Put the labels beside one that did not move back to where they were."""
     # If this fails too, a rollback is refused, which is safe. That the label did not move is reported anyway.
     with suppress(RemoteError):
-        _point(project, change, remembered, change.previous[0], after)
+        for label, (before, _) in change.beside.items():
+            _point(project, change, label, before, after)
 
 
 def _undo(project: Project, found: list[ChangedLabel], why: str) -> list[ChangedLabel]:
@@ -256,6 +262,10 @@ def _point(project: Project, change: LabelChange, label: str, version: int | Non
             project.registry.labels.delete(existing)
     elif existing is None or existing.version != version:
         project.registry.labels.set(change.template_id, change.name, label, version, existing)
+
+
+def _at(there: Pointers, label: str) -> int | None:
+    return there[label].version if label in there else None
 
 
 def _shown(version: int | None) -> str:

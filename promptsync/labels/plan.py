@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from promptsync.compare.labels import Labelled
+from promptsync.compare.labels import Labelled, Pointers
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.compare.select import At
 from promptsync.compare.versions import find_number, no_such_version
 from promptsync.errors import Refused, UsageError
-from promptsync.prompt.labels import previous_after, previous_name
+from promptsync.prompt.labels import previous_after, previous_name, rolled_back_after, rolled_back_name
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import NotFound, Unsupported
 
@@ -22,6 +22,8 @@ class LabelChange:
     """A label of one prompt that moves from one version to another; ``None`` means that there is no label.
 
     ``previous`` are the versions of ``LABEL.previous``, where a rollback goes: before and after the move.
+    ``rolled_back`` are those of ``LABEL.rolled-back``. ``as_good`` are versions with the very same text: if
+    somebody else moved the label to one of them, nothing is left to do.
     """
 
     name: str
@@ -30,6 +32,15 @@ class LabelChange:
     old: int | None
     new: int | None
     previous: tuple[int | None, int | None] = (None, None)
+    rolled_back: tuple[int | None, int | None] = (None, None)
+    as_good: frozenset[int] = frozenset()
+
+    @property
+    def beside(self) -> dict[str, tuple[int | None, int | None]]:
+        """The labels that remember the history of this one, each with its versions before and after."""
+        names = previous_name(self.label), rolled_back_name(self.label)
+        ways = zip(names, (self.previous, self.rolled_back), strict=True)
+        return {name: way for name, way in ways if name is not None}
 
     @property
     def is_lower(self) -> bool:
@@ -38,8 +49,9 @@ class LabelChange:
 
     def reversed(self) -> LabelChange:
         """Return the change that undoes this one."""
-        then, now = self.previous
-        return LabelChange(self.name, self.template_id, self.label, self.new, self.old, (now, then))
+        return replace(
+            self, old=self.new, new=self.old, previous=self.previous[::-1], rolled_back=self.rolled_back[::-1]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +125,9 @@ def plan_move(one: Labelled, label: str, version: int, *, force: bool = False) -
 
 
 def plan_delete(one: Labelled, label: str) -> LabelChange:
-    """Plan to delete a label, and ``LABEL.previous`` with it."""
-    old = existing(one, label)
-    remembered = previous_name(label)
-    kept = one.version(remembered) if remembered else None
-    return LabelChange(one.listed.name, one.listed.template_id, label, old, None, (kept, None))
+    """Plan to delete a label, and those beside it."""
+    existing(one, label)
+    return change_from(one.listed.name, one.listed.template_id, label, one.labels, None)
 
 
 def plan_promotion(
@@ -167,12 +177,24 @@ def _lower(changes: Sequence[LabelChange], source: str, target: str, forced: set
 
 
 def change_to(one: Labelled, label: str, version: int) -> LabelChange:
-    """Return the change that moves a label to a version, and ``LABEL.previous`` with it."""
-    old = one.version(label)
-    remembered = previous_name(label)
-    kept = one.version(remembered) if remembered else None
-    after = previous_after(old, version, kept) if remembered else None
-    return LabelChange(one.listed.name, one.listed.template_id, label, old, version, (kept, after))
+    """Return the change that moves a label of a prompt to a version."""
+    return change_from(one.listed.name, one.listed.template_id, label, one.labels, version)
+
+
+def change_from(name: str, template_id: int, label: str, there: Pointers, version: int | None) -> LabelChange:
+    """Return the change that moves a label to a version, given the labels that the prompt has now.
+
+    Without a version it deletes the label. The labels beside it change with it.
+    """
+
+    def at(one: str | None) -> int | None:
+        return there[one].version if one is not None and one in there else None
+
+    old, previous, rolled_back = at(label), at(previous_name(label)), at(rolled_back_name(label))
+    after: tuple[int | None, int | None] = None, None
+    if version is not None and previous_name(label) is not None:
+        after = previous_after(old, version, previous), rolled_back_after(old, version, rolled_back)
+    return LabelChange(name, template_id, label, old, version, (previous, after[0]), (rolled_back, after[1]))
 
 
 def existing(one: Labelled, label: str) -> int:

@@ -37,7 +37,8 @@ class Action:
     mark. ``labels`` will point at the result. ``level`` orders snippets before their users. ``was`` is a
     prompt without a file that had the same content: this one looks like that one renamed. ``parents`` are the
     versions that the new one is made from, ``None`` for the one before it. ``is_committed`` says that
-    ``HEAD`` has the text.
+    ``HEAD`` has the text. ``referred_labels`` are the labels by which other prompts of this push refer to a
+    new snippet: it gets them as soon as it is published.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Action:
     was: str | None = None
     parents: tuple[int, ...] | None = None
     is_committed: bool = True
+    referred_labels: tuple[str, ...] = ()
 
     @property
     def passed_over(self) -> tuple[int, ...]:
@@ -88,8 +90,9 @@ class PushPlan:
     """Everything a push will do, in order. ``total`` counts the prompts in scope that the registry has.
 
     ``unfinished`` are the prompts whose uncommitted text an earlier push published before it was stopped:
-    their files do not say so yet. ``refusal`` is a safety limit that the plan exceeds. ``snapshot`` is what
-    the plan was made from.
+    their files do not say so yet. ``refusal`` is a safety limit that the plan exceeds, or a governed label
+    that only ``deploy`` moves; with ``--skip-checks`` those labels are ``governed``. ``snapshot`` is what the
+    plan was made from.
     """
 
     actions: tuple[Action, ...]
@@ -99,7 +102,16 @@ class PushPlan:
     workspace: str = ""
     total: int = 0
     refusal: Refused | None = None
+    governed: tuple[str, ...] = ()
     snapshot: Snapshot | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """The prompts whose governed label moves although nothing checks them."""
+        wanted = set(self.governed)
+        return tuple(
+            one.name for one in self.actions if wanted.intersection((*one.labels, *one.referred_labels))
+        )
 
     @property
     def publishing(self) -> tuple[Action, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 
 from promptsync.compare.gather import list_all
+from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.origin import with_keys
 from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError, Refused, RemoteError
@@ -54,14 +54,15 @@ class _Push:
         self._archiving: dict[str, RemoteError | None] = {}
         self._inline_labels = False
         self._same_text: dict[str, frozenset[int]] = {}
-        self.receipt = PushReceipt(skipped=list(plan.skipped))
+        self._already: dict[str, Landed] = {}
+        self.receipt = PushReceipt(skipped=list(plan.skipped), governed=plan.governed)
 
     def run(self) -> PushReceipt:
         if not self._plan.actions:
             self._write_keys()
             return self.receipt
         self._check_unmoved()
-        labels = any(action.labels or self._wanted_labels(action) for action in self._plan.actions)
+        labels = any(action.labels or action.referred_labels for action in self._plan.actions)
         self._inline_labels = labels and labels_in_publish(self._project, self._snapshot.listing)
         try:
             self._publish_all()
@@ -73,7 +74,7 @@ class _Push:
         finally:
             self._stop.set()
             self.receipt.add_outcomes(
-                self._plan, self._begun, self._outcomes, self._snapshot, self._same_text
+                self._plan, self._begun, self._outcomes, self._snapshot, self._same_text, self._already
             )
             self.receipt.sort()
             self._remember()
@@ -81,18 +82,27 @@ class _Push:
 
     @property
     def _landed(self) -> dict[str, Landed]:
-        return {name: found for name, found in self._outcomes.items() if isinstance(found, Landed)}
+        """The versions that have the texts of this push, whoever published them."""
+        ours = {name: found for name, found in self._outcomes.items() if isinstance(found, Landed)}
+        return {**ours, **self._already}
 
     # -- before -----------------------------------------------------------------------------------------
 
     def _check_unmoved(self) -> None:
-        """Raise ``Refused`` if a prompt of the plan was published, archived or replaced since it was made."""
+        """Raise ``Refused`` if a prompt of the plan was published, archived or replaced since it was made.
+
+        The very text that was to be published counts as published by us.
+        """
         listing = {item.name: item for item in list_all(self._project)}
-        moved = [
-            f"{action.name}: {_shown(self._snapshot.listing.get(action.name))} -> {_shown(now)}"
-            for action in self._plan.actions
-            if not _is_same(self._snapshot.listing.get(action.name), now := listing.get(action.name))
-        ]
+        moved = []
+        for action in self._plan.actions:
+            before, now = self._snapshot.listing.get(action.name), listing.get(action.name)
+            if _is_same(before, now):
+                continue
+            if now is not None and self._is_published(action, now):
+                self._already[action.name] = Landed(now.template_id, now.version)
+            else:
+                moved.append(f"{action.name}: {_shown(before)} -> {_shown(now)}")
         if moved:
             raise Refused(
                 f"the registry changed while the plan was made ({moved[0]}); nothing was published",
@@ -100,6 +110,14 @@ class _Push:
                 details=moved,
                 code="remote-moved",
             )
+
+    def _is_published(self, action: Action, now: Listed) -> bool:
+        """Whether somebody else published, as the next version, exactly what this push would."""
+        if action.kind not in (Kind.CREATE, Kind.UPDATE) or now.version != action.next:
+            return False
+        sent = self._files[action.name].prompt
+        found = self._registry.prompts.get(now.template_id, action.name, version=now.version).prompt
+        return digest_beside(sent, found) == action.local and tag_set(sent) == tag_set(now.prompt)
 
     # -- publishing -------------------------------------------------------------------------------------
 
@@ -121,11 +139,11 @@ class _Push:
             self._label_snippets(ready)
 
     def _publish(self, action: Action) -> None:
-        if self._stop.is_set():
+        if self._stop.is_set() or action.name in self._already:
             return
         self._begun.add(action.name)
         listed = self._snapshot.listing.get(action.name)
-        labels = (*action.labels, *self._wanted_labels(action)) if self._inline_labels else ()
+        labels = (*action.labels, *action.referred_labels) if self._inline_labels else ()
         self._outcomes[action.name] = publish_one(
             Attempt(
                 registry=self._registry,
@@ -143,25 +161,10 @@ class _Push:
         if self._inline_labels:
             return
         for action in actions:
-            landed = self._outcomes.get(action.name)
-            if isinstance(landed, Landed):
-                for label in self._wanted_labels(action):
+            landed = self._landed.get(action.name)
+            if landed is not None:
+                for label in action.referred_labels:
                     point(self._project, {action.name: landed}, label, self.receipt.labels, is_new=True)
-
-    def _wanted_labels(self, action: Action) -> list[str]:
-        if action.kind is not Kind.CREATE:
-            return []
-        return sorted(self._referred_labels.get(action.name, set()) - set(action.labels))
-
-    @cached_property
-    def _referred_labels(self) -> Mapping[str, set[str]]:
-        """The labels of each snippet that the published prompts refer to."""
-        labels: dict[str, set[str]] = {}
-        for action in self._plan.publishing:
-            for reference in of_prompt(self._files[action.name].prompt.template):
-                if reference.label is not None:
-                    labels.setdefault(reference.name, set()).add(reference.label)
-        return labels
 
     def _archive_all(self) -> None:
         """Archive if everything was published: the registry's old text of the rest may still use it."""
@@ -189,22 +192,27 @@ class _Push:
     # -- after ------------------------------------------------------------------------------------------
 
     def _verify(self) -> None:
-        if not self._landed and not self._archiving:
+        landed = {name: one for name, one in self._outcomes.items() if isinstance(one, Landed)}
+        if not landed and not self._archiving:
             return
         try:
             listing: Mapping[str, Listed] | None = {item.name: item for item in list_all(self._project)}
         except RemoteError as error:
             listing = None
             self.receipt.unverified.update(
-                {name: f"published, but the list cannot be read: {error.message}" for name in self._landed}
+                {name: f"published, but the list cannot be read: {error.message}" for name in landed}
             )
         self.receipt.add_archived(self._archiving, listing)
         if listing is not None:
-            prompts = {name: self._files[name].prompt for name in self._landed}
+            prompts = {name: self._files[name].prompt for name in landed}
             actions = {action.name: action for action in self._plan.publishing}
-            meanwhile = {name: came_first(actions[name], landed) for name, landed in self._landed.items()}
-            self._same_text = with_same_text(self._project, self._landed, prompts, listing, meanwhile)
-            verify(self._project, self._landed, prompts, listing, self.receipt, self._same_text)
+            meanwhile = {name: came_first(actions[name], one) for name, one in landed.items()}
+            self._same_text = with_same_text(self._project, landed, prompts, listing, meanwhile)
+            verify(self._project, landed, prompts, listing, self.receipt, self._same_text)
+            for name, numbers in self._same_text.items():
+                # Checks run on the latest version, so that one is used, although somebody else published it.
+                if (number := listing[name].version) in numbers:
+                    self._already[name] = Landed(listing[name].template_id, number)
 
     def _move_labels(self) -> None:
         for label in sorted({label for action in self._plan.actions for label in action.labels}):
@@ -220,13 +228,13 @@ class _Push:
         published: dict[str, Landed] = {}
         present: dict[str, Landed] = {}
         for action in self._plan.actions:
-            landed = self._outcomes.get(action.name)
+            landed = self._landed.get(action.name)
             if label not in action.labels:
                 continue
             if action.kind is Kind.LABEL:
                 listed = self._snapshot.listing[action.name]
                 present[action.name] = Landed(listed.template_id, listed.version)
-            elif isinstance(landed, Landed):
+            elif landed is not None:
                 doubt = self._doubt(action, landed)
                 if doubt and not self._inline_labels:
                     unmoved = Moved(action.name, label, None, landed.version, False, f"not moved: {doubt}")
@@ -241,7 +249,9 @@ class _Push:
             return "the registry returned it differently from what was sent"
         if action.name in self.receipt.unverified:
             return "the version could not be read back"
-        others = came_first(action, landed) - self._same_text.get(action.name, frozenset())
+        ours = self._outcomes.get(action.name)
+        first = came_first(action, ours if isinstance(ours, Landed) else landed)
+        others = first - self._same_text.get(action.name, frozenset())
         if action.name in self.receipt.raced or others:
             return "somebody else published at the same time"
         return ""

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from promptsync.compare.project import Project
 from promptsync.errors import RemoteError
 from promptsync.labels.apply import is_held_back, relabel_from
-from promptsync.labels.plan import LabelChange
+from promptsync.labels.plan import change_from
 from promptsync.parallel import for_each
-from promptsync.prompt.labels import previous_after, previous_name
+from promptsync.prompt.labels import was_rolled_back
 from promptsync.prompt.prompt import Listed
 from promptsync.push.publish import Landed
 from promptsync.push.receipt import Moved
@@ -79,13 +79,9 @@ def _point(project: Project, name: str, label: str, landed: Landed, is_new: bool
         if old is not None and old > version:
             reason = f"it is at v{old} already, and a push never moves a label back"
             return Moved(name, label, old, version, False, reason)
-        remembered = previous_name(label)
-        kept = there[remembered].version if remembered in there else None
-        # A release moves LABEL.previous below the label; it is at or above the label only after a rollback.
-        if old is not None and kept is not None and kept >= old and not is_new:
+        change = change_from(name, landed.template_id, label, there, version)
+        if not is_new and was_rolled_back(version, old, change.previous[0], change.rolled_back[0]):
             return Moved(name, label, old, version, False, _ROLLED_BACK.format(old=old))
-        after = previous_after(old, version, kept) if remembered is not None else None
-        change = LabelChange(name, landed.template_id, label, old, version, (kept, after))
         changed = relabel_from(project, change, there)
     except RemoteError as error:
         return _failed(name, label, old, version, error)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason
+from promptsync.compare.labels import deploy_command
 from promptsync.compare.origin import is_uncommitted, keys_in
 from promptsync.compare.project import Project
 from promptsync.compare.select import check_names, matching
@@ -14,6 +15,7 @@ from promptsync.compare.state import State
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
+from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
 from promptsync.push.actions import (
     PUBLISHING,
@@ -36,8 +38,9 @@ _LONGEST_MARK = "(1234567890+ v99999)"
 class PushOptions:
     """What was requested. Empty ``names`` mean every prompt in scope.
 
-    ``command`` is what was typed, without ``--max-changes``. ``parents`` are the
-    parents of versions that a deploy makes from the version under its label, by prompt.
+    ``command`` is what was typed, without ``--max-changes``. ``skip_checks`` allows governed labels to move
+    unchecked. ``is_deploy`` says that checks follow; ``parents`` are then the parents of versions that are
+    made from the version under the label, by prompt.
     """
 
     names: tuple[str, ...] = ()
@@ -48,7 +51,9 @@ class PushOptions:
     restore: tuple[str, ...] = ()
     prune: bool = False
     max_changes: int | None = None
+    skip_checks: bool = False
     command: str = "promptsync push"
+    is_deploy: bool = False
     parents: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
@@ -78,8 +83,9 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     _check_files(project, snapshot, chosen)
     actions = list(_with_labels(project, snapshot, items, actions, options))
     chosen = {action.name for action in actions if action.kind in PUBLISHING}
-    ordered = with_levels(actions, levels(snapshot, chosen))
+    ordered = with_levels(_with_referred_labels(actions, snapshot), levels(snapshot, chosen))
     check_snippets(snapshot, chosen)
+    governed = _governed(project, ordered, options)
     total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
     return PushPlan(
         actions=_with_messages(project, snapshot, ordered, message),
@@ -88,7 +94,9 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         options=_options(options),
         workspace=workspace_of(project) if actions else "",
         total=total,
-        refusal=_over_limit(project, actions, total, options),
+        refusal=_governed_refusal(project, governed, ordered, options)
+        or _over_limit(project, actions, total, options),
+        governed=governed if options.skip_checks else (),
         snapshot=snapshot,
     )
 
@@ -213,6 +221,45 @@ def _with_labels(
             yield _for(item, Kind.LABEL, item.version, missing)
 
 
+def _with_referred_labels(actions: Sequence[Action], snapshot: Snapshot) -> list[Action]:
+    """Return the actions with the labels by which the prompts of this push refer to new snippets."""
+    labels: dict[str, set[str]] = {}
+    for action in actions:
+        if action.kind in PUBLISHING:
+            for reference in of_prompt(snapshot.worktree.files[action.name].prompt.template):
+                if reference.label is not None:
+                    labels.setdefault(reference.name, set()).add(reference.label)
+    return [
+        replace(one, referred_labels=tuple(sorted(labels.get(one.name, set()) - set(one.labels))))
+        if one.kind is Kind.CREATE
+        else one
+        for one in actions
+    ]
+
+
+def _governed(project: Project, actions: Sequence[Action], options: PushOptions) -> tuple[str, ...]:
+    """Return the governed labels that the push would move although no checks follow."""
+    if options.is_deploy:
+        return ()
+    labels = {label for action in actions for label in action.referred_labels}
+    return tuple(label for label in sorted(labels.union(options.labels)) if project.config.governs(label))
+
+
+def _governed_refusal(
+    project: Project, governed: Sequence[str], actions: Sequence[Action], options: PushOptions
+) -> Refused | None:
+    if not governed or options.skip_checks:
+        return None
+    label = governed[0]
+    why = f"{label} is moved by promptsync deploy, after the checks"
+    if label not in options.labels:
+        name = next(one.name for one in actions if label in one.referred_labels)
+        why = f"prompts refer to the new snippet {name!r} by {label}, and {why}"
+    return Refused(
+        f"{why}; nothing was published", hint=deploy_command(project, label), code="governed-label"
+    )
+
+
 def _over_limit(
     project: Project, actions: Sequence[Action], total: int, options: PushOptions
 ) -> Refused | None:
@@ -273,6 +320,7 @@ def _options(options: PushOptions) -> dict[str, object]:
         "force": sorted(options.force),
         "restore": sorted(options.restore),
         "prune": options.prune,
+        "skip_checks": options.skip_checks,
         "names": sorted(options.names),
     }
 

@@ -67,19 +67,25 @@ class Moved:
 class PushReceipt:
     """What a push did.
 
-    ``altered`` names the fields that the registry returned differently, ``raced`` what somebody else
-    published at the same time, ``unverified`` why a published version could not be read back; all by prompt.
-    ``synced`` are the files that now name the version that their uncommitted text became, ``unsynced`` says
-    why others do not. ``unrecorded`` says why this working copy could not remember what it did.
+    ``same_text`` are the versions with the very same text that somebody else published at the same time, and
+    ``already`` the one of them that counts as published by this push. ``altered`` names the fields that the
+    registry returned differently, ``raced`` what else somebody published at the same time, ``unverified`` why
+    a published version could not be read back; all by prompt. ``governed`` are labels that this push moves
+    without checks. ``synced`` are the files that now name the version that their uncommitted text became,
+    ``unsynced`` says why others do not. ``unrecorded`` says why this working copy could not remember what it
+    did.
     """
 
     published: list[Published] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     skipped: list[SkippedPrompt] = field(default_factory=list)
+    already: dict[str, Landed] = field(default_factory=dict)
     altered: dict[str, tuple[str, ...]] = field(default_factory=dict)
     raced: dict[str, str] = field(default_factory=dict)
+    same_text: dict[str, frozenset[int]] = field(default_factory=dict)
     unverified: dict[str, str] = field(default_factory=dict)
     labels: list[Moved] = field(default_factory=list)
+    governed: tuple[str, ...] = ()
     archived: list[str] = field(default_factory=list)
     synced: list[str] = field(default_factory=list)
     unsynced: dict[str, str] = field(default_factory=dict)
@@ -92,6 +98,12 @@ class PushReceipt:
         self.altered = dict(sorted(self.altered.items()))
         self.raced = dict(sorted(self.raced.items()))
         self.unverified = dict(sorted(self.unverified.items()))
+
+    @property
+    def unchecked(self) -> list[str]:
+        """The prompts whose governed label moved although nothing checked them."""
+        moved = [one for one in self.labels if one.moved and one.old != one.new]
+        return sorted({one.name for one in moved if one.label in self.governed})
 
     @property
     def did_nothing(self) -> bool:
@@ -173,11 +185,15 @@ class PushReceipt:
         outcomes: Mapping[str, Landed | Lost],
         snapshot: Snapshot,
         same: Mapping[str, frozenset[int]],
+        already: Mapping[str, Landed],
     ) -> None:
         """Add the result of everything that was to be published.
 
-        ``same`` are the versions, by prompt, that others published meanwhile with the very same text.
+        ``same`` are the versions, by prompt, that others published meanwhile with the very same text, and
+        ``already`` those of them that count as published by this push.
         """
+        self.already = dict(sorted(already.items()))
+        self.same_text = dict(same)
         skipped = {one.name for one in self.skipped}
         for action in plan.publishing:
             found = outcomes.get(action.name)
@@ -192,7 +208,7 @@ class PushReceipt:
             elif action.name in begun:
                 reason = "interrupted before the registry responded"
                 self.failed.append(Failed(action.name, reason, unknown=True))
-            elif action.name not in skipped:
+            elif action.name not in skipped and action.name not in already:
                 item = snapshot.get(action.name)
                 state = item.state if item is not None else action.kind
                 self.skipped.append(SkippedPrompt(action.name, state, "interrupted before it was published"))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from promptsync.checks.agents import AgentRun
 from promptsync.checks.choose import Choice
+from promptsync.checks.live_scores import LiveScore
 from promptsync.checks.receipt import AgentResult, CheckResult, CheckResults, EvaluationResult
 from promptsync.checks.trace import Traced
 from promptsync.show import markdown
@@ -45,28 +46,36 @@ def _tables(results: CheckResults) -> Iterator[Table]:
     if results.evaluations:
         notes = [note for one in results.evaluations for note in _notes(one)]
         notes += _unbound(results.evaluations)
-        yield Table(_EVALUATIONS, [_evaluation(one) for one in results.evaluations], notes)
+        head = _COMPARED if any(one.live for one in results.evaluations) else _EVALUATIONS
+        yield Table(head, [_evaluation(one, head) for one in results.evaluations], notes)
     if results.agents:
         yield Table(_AGENTS, [_agent(one) for one in results.agents], _unbound(results.agents))
 
 
 _EVALUATIONS: Final = ("Evaluation", "Prompts", "Report", "Score", "Last", "Change", "Minimum", "Result")
+_COMPARED: Final = (*_EVALUATIONS[:4], "Live", "Change", "Minimum", "Max drop", "Result")
+"""The columns where scores are compared with those of live versions."""
 _AGENTS: Final = ("Agent", "Prompts", "Execution", "Nodes", "Result")
 
 
-def _evaluation(one: EvaluationResult) -> list[Phrase]:
-    run = one.run
-    change = "-" if one.change is None else f"{one.change:+g}" if one.change else "0"
-    return [
-        _name(one),
-        _prompts(one, "-" if run.version is None else f"v{run.version}"),
-        _number(run.report_id),
-        _number(run.score, "bad" if one.passed is False else "good"),
-        _number(run.previous_score),
-        Phrase((change,)),
-        _number(one.standard.min_score),
-        _result(one),
-    ]
+def _evaluation(one: EvaluationResult, head: Sequence[str]) -> list[Phrase]:
+    run, live = one.run, one.live
+    change = one.change
+    if head is _COMPARED:
+        change = -one.drop if one.drop is not None else None
+    cells = {
+        "Evaluation": _name(one),
+        "Prompts": _prompts(one, "-" if run.version is None else f"v{run.version}"),
+        "Report": _number(run.report_id),
+        "Score": _number(run.score, "bad" if one.passed is False else "good"),
+        "Last": _number(run.previous_score),
+        "Live": Phrase(("-" if live is None or live.score is None else f"{live.score:g} (v{live.version})",)),
+        "Change": Phrase(("-" if change is None else f"{change:+g}" if change else "0",)),
+        "Minimum": _number(one.standard.min_score),
+        "Max drop": _number(one.standard.max_drop),
+        "Result": _result(one),
+    }
+    return [cells[name] for name in head]
 
 
 def _agent(one: AgentResult) -> list[Phrase]:
@@ -113,6 +122,10 @@ def _notes(one: EvaluationResult) -> Iterator[Phrase]:
         yield Phrase((name, f": row {cell.row}", *column, ": ", reason))
     if len(cells) > MOST_CELLS:
         yield Phrase((name, f": {count(len(cells) - MOST_CELLS, 'more failed cell')}; --json has all"))
+    if one.live is not None and one.live.reason:
+        least = one.standard.min_score
+        decides = "there is no minimum" if least is None else f"the minimum of {least:g} decides"
+        yield Phrase((name, ": max_drop not applied: ", Quote(one.live.reason), f"; {decides}"), "warn")
     if run.model is not None:
         yield Phrase((name, ": answered by ", Quote(run.model)), "faint")
 
@@ -217,6 +230,7 @@ def evaluations_body(results: CheckResults) -> list[dict[str, Any]]:
             "previous_score": one.run.previous_score,
             "change": one.change,
             "minimum": one.standard.min_score,
+            **_live_body(one, one.live),
             **_common_body(one),
             "failed_cells": [asdict(cell) for cell in one.run.failed_cells],
             "missed_cells": [asdict(cell) for cell in one.run.missed_cells],
@@ -225,6 +239,17 @@ def evaluations_body(results: CheckResults) -> list[dict[str, Any]]:
         }
         for one in results.evaluations
     ]
+
+
+def _live_body(one: EvaluationResult, live: LiveScore | None) -> dict[str, Any]:
+    """Return what a score is compared with: outside of a deploy, with nothing."""
+    return {
+        "max_drop": one.standard.max_drop if live else None,
+        "live_version": live.version if live else None,
+        "live_score": live.score if live else None,
+        "drop": one.drop,
+        "not_compared": (live.reason or None) if live else None,
+    }
 
 
 def agents_body(results: CheckResults, traces: Sequence[Traced] = ()) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from promptsync.show import push
 from promptsync.show.checks import results_lines
 from promptsync.show.deploy_json import deploy_body, deploy_outputs
 from promptsync.show.labels import changed_row, way
-from promptsync.show.lines import noted, will_pass_over_line
+from promptsync.show.lines import limits_text, noted, will_pass_over_line
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -106,8 +106,7 @@ def _release_row(plan: DeployPlan, member: Member) -> tuple[str, ...]:
 def _check_rows(plan: DeployPlan) -> Iterator[tuple[str, ...]]:
     word = f"  {output.style('check', 'good')}"
     for one in plan.selection.evaluations:
-        minimum = "" if one.min_score is None else f"at least {one.min_score:g}"
-        yield (word, output.name(one.name), count(len(one.prompts), "prompt"), minimum)
+        yield (word, output.name(one.name), count(len(one.prompts), "prompt"), limits_text(one))
     for agent in plan.selection.agents:
         yield (word, output.name(agent.name), count(len(agent.prompts), "prompt"), "agent")
 
@@ -166,10 +165,7 @@ def _unchecked_lines(names: Sequence[str]) -> Iterator[str]:
 def rehearsal_lines(rehearsal: Rehearsal) -> list[str]:
     """Return how a rehearsal went."""
     receipt = rehearsal.receipt
-    lines = [
-        f"rehearsal: {output.name(name)} was skipped, because the fixtures do not declare it"
-        for name in rehearsal.without
-    ]
+    lines = [f"rehearsal: {output.name(line)}" for line in rehearsal.left_out]
     if rehearsal.error is not None:
         return [*lines, *receipt_lines(receipt)]
     ran = receipt.results is not None and receipt.results.all
@@ -289,7 +285,7 @@ def _add_rehearsal(page: Page, rehearsal: Rehearsal) -> None:
     lines = results_lines(receipt.results) if receipt.results is not None and ran else []
     if error is not None and not ran:
         lines = receipt_lines(receipt)
-    lines += [f"skipped, because the fixtures do not declare it: {name}" for name in rehearsal.without]
+    lines += rehearsal.left_out
     if lines:
         page.fence(map(click.unstyle, lines))
     if error is not None:

@@ -47,6 +47,7 @@ def junit(results: CheckResults) -> str:
             "score": run.score,
             "previous_score": run.previous_score,
             "minimum": evaluation.standard.min_score,
+            **_live_properties(evaluation),
             "model": run.model,
         }
         _suite(root, _unique(run.name, names), properties, list(_evaluation_cases(evaluation)))
@@ -97,16 +98,26 @@ def _evaluation_cases(one: EvaluationResult) -> Iterator[_Case]:
     yield from _unbound(one)
 
 
+def _live_properties(one: EvaluationResult) -> dict[str, Any]:
+    """Return what a score is compared with; empty if it is not compared."""
+    if one.live is None:
+        return {}
+    found = {"live_version": one.live.version, "live_score": one.live.score, "drop": one.drop}
+    return {**found, "max_drop": one.standard.max_drop}
+
+
 def _score(one: EvaluationResult) -> _Case:
     score = one.run.score
     if score is None:
         result: Literal["failure", "skipped"] = "skipped" if one.standard.allow_unscored else "failure"
         return _Case("score", result, "no score", "unscored")
-    if one.standard.is_above(score):
-        message = f"score {score:g} is below the minimum of {one.standard.min_score:g}"
-        rows = [f"row {cell.row}, {cell.column}: {cell.reason}" for cell in one.run.missed_cells]
-        return _Case("score", "failure", message, "min-score", "\n".join([message, *rows]))
-    return _Case("score")
+    kind, message = "min-score", one.standard.shortfall(score)
+    if not message:
+        kind, message = "max-drop", one.standard.excess(score, one.live)
+    rows = [f"row {cell.row}, {cell.column}: {cell.reason}" for cell in one.run.missed_cells]
+    return (
+        _Case("score", "failure", message, kind, "\n".join([message, *rows])) if message else _Case("score")
+    )
 
 
 def _agent_cases(one: AgentResult) -> Iterator[_Case]:

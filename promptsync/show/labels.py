@@ -9,14 +9,14 @@ from typing import Any
 from promptsync.compare.labels import Labelled
 from promptsync.labels.apply import ChangedLabel, LabelReceipt
 from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel
-from promptsync.prompt.labels import SUFFIX
+from promptsync.prompt.labels import is_own
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 
 def show_labels(rows: Sequence[tuple[Labelled, str]], *, with_previous: bool) -> Outcome:
-    """Return where labels point. The text has ``LABEL.previous`` only if ``with_previous`` is set."""
+    """Return where labels point. The text has ``LABEL.previous`` and its like only ``with_previous``."""
     body = [
         {
             "name": one.listed.name,
@@ -26,7 +26,7 @@ def show_labels(rows: Sequence[tuple[Labelled, str]], *, with_previous: bool) ->
         }
         for one, name in rows
     ]
-    shown = [(one, name) for one, name in rows if with_previous or not name.endswith(SUFFIX)]
+    shown = [(one, name) for one, name in rows if with_previous or is_own(name)]
     return Outcome(output.table(_listed_row(one, name) for one, name in shown), {"labels": body})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
+from promptsync.checks.assignment import EvaluationCheck
 from promptsync.terminal import output
 
 
@@ -26,6 +27,13 @@ def passed_over_line(name: str, numbers: Sequence[int]) -> str:
     """Return which versions a new one passed over, and how to bring them back."""
     hint = f"promptsync pull --passed-over {shlex.quote(name)}"
     return noted("passed over", "warn", name, f"{version_list(numbers)}; {hint}")
+
+
+def limits_text(check: EvaluationCheck) -> str:
+    """Return what the score of an evaluation has to reach; empty if nothing is set."""
+    minimum = "" if check.min_score is None else f"at least {check.min_score:g}"
+    drop = "" if check.max_drop is None else f"at most {check.max_drop:g} below live"
+    return ", ".join(filter(None, [minimum, drop]))
 
 
 def tally(noun: str, counts: Iterable[tuple[int, str]]) -> str:

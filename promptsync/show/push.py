@@ -54,6 +54,7 @@ def plan_lines(plan: PushPlan) -> list[str]:
     """Return what will be done with each prompt, and what will be skipped."""
     lines = output.table((action_row(action) for action in plan.actions), free=True) if plan.actions else []
     lines += [will_pass_over_line(one.name, one.passed_over) for one in plan.actions if one.passed_over]
+    lines += _unchecked_lines(plan.unchecked, plan.governed)
     return [*lines, *skipped_lines(plan), *_rename_lines(plan)]
 
 
@@ -72,6 +73,12 @@ def action_row(action: Action) -> tuple[str, ...]:
         labels,
         output.safe(action.message or "", newlines=False),
     )
+
+
+def _unchecked_lines(names: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Return which prompts a governed label releases without checks."""
+    what = f"{', '.join(map(output.name, labels))} without checks"
+    return [noted("unchecked", "warn", name, what) for name in names]
 
 
 def skipped_lines(plan: PushPlan) -> list[str]:
@@ -106,7 +113,7 @@ def show_receipt(
         push_body(plan, done, dry_run=False),
         done.exit_code,
         done.error,
-        markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(receipt),
+        markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(done),
     )
 
 
@@ -124,8 +131,13 @@ def receipt_lines(receipt: PushReceipt, shown: PushPlan | None = None) -> list[s
         for one in sorted(published, key=lambda one: one.name)
     ]
     lines = output.table(rows, free=True)
+    lines += [
+        noted("published", "good", name, f"v{one.version} by somebody else, with the same text")
+        for name, one in receipt.already.items()
+    ]
     lines += [noted("archived", "warn", name, "") for name in receipt.archived if shown is None]
     lines += output.table(_label_row(moved) for moved in receipt.labels if shown is None or not moved.moved)
+    lines += _unchecked_lines(receipt.unchecked, receipt.governed)
     lines += _trouble(receipt)
     lines += [passed_over_line(one.name, one.passed_over) for one in receipt.published if one.passed_over]
     if shown is None:
@@ -146,6 +158,7 @@ def summary(receipt: PushReceipt) -> str:
     moved = Counter(one.label for one in receipt.labels if one.moved and one.old != one.new)
     parts += [f"{output.name(label)} moved on {count(moved[label], 'prompt')}" for label in sorted(moved)]
     numbers = {
+        "published by somebody else": len(receipt.already),
         "archived": len(receipt.archived),
         "failed": len(receipt.failed) + sum(one.failed for one in receipt.labels),
         "skipped": len(receipt.skipped),
@@ -213,6 +226,7 @@ def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[st
             }
             for one in receipt.published
         ],
+        "already": [{"name": name, "version": one.version} for name, one in receipt.already.items()],
         "failed": [
             {"name": one.name, "reason": one.reason, "unknown": one.unknown} for one in receipt.failed
         ],
@@ -225,6 +239,7 @@ def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[st
         "labels": [
             label_body(one.name, one.label, one.old, one.new, one.moved, one.reason) for one in receipt.labels
         ],
+        "unchecked": list(plan.unchecked) if dry_run else receipt.unchecked,
         "dry_run": dry_run,
     }
 

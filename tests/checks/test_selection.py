@@ -88,6 +88,16 @@ def test_the_highest_minimum_of_those_that_apply_counts(
     assert select(["a"], [A, B], *checks).evaluations[0] == EvaluationCheck("quality", ("a",), least)
 
 
+def test_the_lowest_limit_of_a_drop_counts() -> None:
+    checks = [
+        {"match": "*", "evaluation": "quality", "max_drop": 5},
+        {"match": "a", "evaluation": "quality", "max_drop": 2.5, "min_score": 10},
+        {"match": "b", "evaluation": "quality", "max_drop": 0},
+    ]
+    (found, *_) = select(["a"], [A, B], *checks).evaluations
+    assert found == EvaluationCheck("quality", ("a",), 10, 2.5)
+
+
 def test_a_check_knows_where_it_is_named() -> None:
     found = select(["a", "b"], [A, B], {"match": "a", "evaluation": "tone"})
     quality, tone = found.evaluations

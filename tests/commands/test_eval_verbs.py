@@ -127,6 +127,11 @@ def test_the_document_of_a_run(here: Copy) -> None:
         "prompts": [],
         "change": None,
         "minimum": None,
+        "max_drop": None,
+        "live_version": None,
+        "live_score": None,
+        "drop": None,
+        "not_compared": None,
         "unbound": [],
     }
 

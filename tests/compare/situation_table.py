@@ -424,7 +424,7 @@ HISTORIES: tuple[History, ...] = (
         REFUSES,
         REFUSES,
         both_with(3, 2),
-        publishes_as("v4^2"),
+        moves_to(2),
         passed_over=(2,),
     ),
     History(
@@ -448,7 +448,7 @@ HISTORIES: tuple[History, ...] = (
         LEAVES,
         writes(3),
         theirs(3),
-        publishes_as("v4^2"),
+        moves_to(2),
     ),
     History(
         "dashboard edit and its restore, edited here",
@@ -458,7 +458,14 @@ HISTORIES: tuple[History, ...] = (
         LEAVES,
         deploy=publishes_as("v4"),
     ),
-    History("a pushed commit is reverted", (reverted,), "ahead", publishes_as("v3"), LEAVES),
+    History(
+        "a pushed commit is reverted",
+        (reverted,),
+        "ahead",
+        publishes_as("v3"),
+        LEAVES,
+        deploy=publishes_as("v3"),
+    ),
     History(
         "a pushed commit is amended (also seen from another clone)",
         (amended, amended_seen_from_clone),
@@ -484,6 +491,7 @@ HISTORIES: tuple[History, ...] = (
         "ahead",
         publishes_as("v3"),
         LEAVES,
+        deploy=publishes_as("v3"),
     ),
     History(
         "a pushed commit is cherry-picked onto main with more, fresh clone",
@@ -519,8 +527,16 @@ HISTORIES: tuple[History, ...] = (
         LEAVES,
         writes(2),
         theirs(2),
+        publishes_as("v3"),
     ),
-    History("the same, committed", (old_version_committed,), "ahead", publishes_as("v3"), LEAVES),
+    History(
+        "the same, committed",
+        (old_version_committed,),
+        "ahead",
+        publishes_as("v3"),
+        LEAVES,
+        deploy=publishes_as("v3"),
+    ),
     History(
         "`synced:` names a version of another prompt or registry, so it is ignored",
         (key_of_other_prompt, key_of_other_registry),
@@ -537,7 +553,7 @@ HISTORIES: tuple[History, ...] = (
         REFUSES,
         REFUSES,
         both_with(3, 2),
-        publishes_as("v4^2"),
+        moves_to(2),
         passed_over=(2,),
     ),
     History(

@@ -145,7 +145,7 @@ def test_what_a_stopped_deploy_made_live_is_proven_by_the_next(released: World) 
 def test_a_label_that_a_stopped_deploy_made_beforehand_is_finished_by_the_next(released: World) -> None:
     released.write("tone", content="Old text.")
     released.commit("Add a tone")
-    released.ok("push", "--label", "prod")
+    released.ok("deploy")
     released.write("tone", content="A polite text.")
     released.write("a", "@@@tone@label:prod@@@ Hello {name}")
     released.commit("Use it")
@@ -160,7 +160,7 @@ def test_a_label_that_a_stopped_deploy_made_beforehand_is_finished_by_the_next(r
 def test_a_label_that_moved_beforehand_goes_back_when_the_gate_fails(released: World) -> None:
     released.write("tone", content="A polite text.")
     released.commit("Add a tone")
-    released.ok("push", "--label", "prod")
+    released.ok("deploy")
     released.write("tone", content="A rude text.")
     released.write("a", "@@@tone@label:prod@@@ Hello {name}")
     released.commit("Use it")

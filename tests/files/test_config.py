@@ -17,6 +17,7 @@ include: ["support/*", exact]
 labels: {main: prod}
 checks:
   - {match: "support/*", evaluation: refund quality, min_score: 80}
+  - {match: "*", evaluation: tone, max_drop: 2.5}
   - {match: "*", agent: bot}
 limits: {changes: 0.25}
 """
@@ -50,6 +51,7 @@ def test_everything_in_a_configuration_is_read(tmp_path: Path) -> None:
         labels={"main": "prod"},
         checks=(
             {"match": "support/*", "evaluation": "refund quality", "min_score": 80},
+            {"match": "*", "evaluation": "tone", "max_drop": 2.5},
             {"match": "*", "agent": "bot"},
         ),
         limits_changes=0.25,
@@ -120,6 +122,28 @@ def test_the_file_is_found_from_below(tmp_path: Path) -> None:
         ),
         ("limits: {changes: 50}\n", ["1:10: limits.changes: 50 is greater than the maximum of 1."]),
         ("checks: [{match: x}]\n", ["1:10: checks[0] needs either evaluation: or agent:."]),
+        (
+            "checks: [{match: x, evaluation: e, max_drop: -1}, {match: x, evaluation: e, max_drop: 101}]\n",
+            [
+                "1:36: checks[0].max_drop: -1 is less than the minimum of 0.",
+                "1:77: checks[1].max_drop: 101 is greater than the maximum of 100.",
+            ],
+        ),
+        (
+            "checks: [{match: x, evaluation: e, max_drop: .nan}]\n",
+            ["1:46: JSON has no number .nan. Quote it."],
+        ),
+        (
+            "checks: [{match: x, evaluation: e, max_drop: few}]\n",
+            ["1:36: checks[0].max_drop must be a number, but it is text."],
+        ),
+        (
+            "checks: [{match: x, agent: bot, max_drop: 5}, {match: x, agent: bot, min_score: 5}]\n",
+            [
+                "1:10: checks[0] has min_score: or max_drop:, but an agent has no score.",
+                "1:47: checks[1] has min_score: or max_drop:, but an agent has no score.",
+            ],
+        ),
         ("include: support\n", ["1:1: include must be a list, but it is text."]),
         ("- a\n", ["1:1: The file must be a mapping, but it is a list."]),
     ],
@@ -156,3 +180,16 @@ def test_a_configuration_that_cannot_be_read_is_a_usage_error(tmp_path: Path) ->
         load(tmp_path / "promptsync.yaml")
     assert "cannot be read: No such file" in caught.value.details[0]
     assert problems(tmp_path, "a: [\n")[0].startswith("promptsync.yaml:2:1: This is not valid YAML")
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "governed"),
+    [
+        ("labels: {main: prod, next: staging}\n", "prod", True),
+        ("labels: {main: prod}\nchecks: [{match: x, evaluation: e}]\n", "staging", False),
+        ("checks: [{match: x, evaluation: e}]\n", "anything", True),
+        ("remote: local\n", "prod", False),
+    ],
+)
+def test_labels_that_deploy_moves_are_governed(tmp_path: Path, text: str, label: str, governed: bool) -> None:
+    assert load(write(tmp_path, text)).governs(label) is governed

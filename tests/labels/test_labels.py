@@ -170,7 +170,7 @@ def test_a_rollback_goes_to_the_version_before_and_says_so_ever_after(here: Worl
     here.label("refund", prod=4, prod_previous=2)
     (back,) = done(here, plan_rollback(here.project, one(here), "prod", None))
     assert back.moved
-    assert here.labels("refund") == {"prod": 2, "prod.previous": 2}
+    assert here.labels("refund") == {"prod": 2, "prod.previous": 2, "prod.rolled-back": 4}
     with pytest.raises(Refused, match="was rolled back") as caught:
         plan_rollback(here.project, one(here), "prod", None)
     assert caught.value.details[0].startswith("v4")
@@ -178,21 +178,21 @@ def test_a_rollback_goes_to_the_version_before_and_says_so_ever_after(here: Worl
 
 ROLLBACKS = [
     # prod, prod.previous, --to -> prod, prod.previous
-    ((4, 3), 1, (1, 3)),
-    ((4, 2), 3, (3, 3)),
-    ((4, None), 3, (3, 3)),
-    ((4, 3), 4, (4, 3)),
+    ((4, 3), 1, {"prod": 1, "prod.previous": 3, "prod.rolled-back": 4}),
+    ((4, 2), 3, {"prod": 3, "prod.previous": 3, "prod.rolled-back": 4}),
+    ((4, None), 3, {"prod": 3, "prod.previous": 3, "prod.rolled-back": 4}),
+    ((4, 3), 4, {"prod": 4, "prod.previous": 3}),
 ]
 
 
 @pytest.mark.parametrize(("before", "to", "after"), ROLLBACKS)
 def test_a_rollback_to_a_version_leaves_the_label_at_or_below_its_way_back(
-    here: World, before: tuple[int, int | None], to: int, after: tuple[int, int]
+    here: World, before: tuple[int, int | None], to: int, after: dict[str, int]
 ) -> None:
     now, previous = before
     here.label("refund", prod=now, **({"prod_previous": previous} if previous else {}))
     done(here, plan_rollback(here.project, one(here), "prod", to))
-    assert here.labels("refund") == {"prod": after[0], "prod.previous": after[1]}
+    assert here.labels("refund") == after
 
 
 def test_a_rollback_without_a_way_back_lists_the_versions(here: World) -> None:
@@ -214,7 +214,7 @@ def test_a_rollback_never_goes_up(here: World) -> None:
 
 
 def test_a_deleted_label_takes_its_way_back_along(here: World) -> None:
-    here.label("refund", prod=3, prod_previous=2, staging=4)
+    here.label("refund", prod=3, prod_previous=2, prod_rolled_back=4, staging=4)
     (gone,) = done(here, plan_delete(one(here), "prod"))
     assert gone.moved
     assert here.labels("refund") == {"staging": 4}
@@ -231,6 +231,18 @@ def test_a_label_that_somebody_moved_meanwhile_stays_where_it_is(here: World) ->
     assert isinstance(failure(here.project, [stayed]), Refused)
 
 
+def test_a_label_that_somebody_moved_to_the_same_version_is_done(here: World) -> None:
+    here.label("refund", prod=1)
+    here.label("greet", prod=1)
+    planned = [plan_move(one(here), "prod", 4), plan_move(one(here, "greet"), "prod", 2)]
+    here.label("refund", prod=4)
+    here.publish("greet", "three")
+    here.label("greet", prod=3)
+    found = done(here, *planned, together=True)
+    assert [each.moved for each in found] == [True, False]
+    assert here.labels("refund")["prod"] == 4  # it was not this run that moved it, so it is not moved back
+
+
 def test_what_is_true_already_costs_nothing(here: World) -> None:
     here.label("refund", prod=3)
     planned = plan_move(one(here), "prod", 3)
@@ -245,7 +257,8 @@ def test_together_all_move_or_none(here: World) -> None:
     here.publish("new", "one")
     here.label("new", staging=1)
     planned = plan_promotion(labelled(here.project), "staging", "prod").changes
-    here.label("greet", prod=2)
+    here.publish("greet", "three")
+    here.label("greet", prod=3)
     found = done(here, *planned, together=True)
     assert [each.moved for each in found] == [False, False, False]
     assert [each.is_undone for each in found] == [False, True, True]

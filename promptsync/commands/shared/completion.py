@@ -23,7 +23,7 @@ from click.shell_completion import (
 )
 
 from promptsync.commands.shared.session import Session
-from promptsync.prompt.labels import SUFFIX
+from promptsync.prompt.labels import is_own
 
 if TYPE_CHECKING:
     from promptsync.files.config import Config
@@ -160,7 +160,7 @@ def labels(session: Session, incomplete: str) -> Iterator[str]:
     config = _config(session)
     yield from config.labels.values()
     # prod.previous and similar labels are offered only if the suffix is typed.
-    yield from (one for one in _seen(session, config).labels if SUFFIX in incomplete or SUFFIX not in one)
+    yield from (one for one in _seen(session, config).labels if "." in incomplete or is_own(one))
 
 
 def checks(kind: str, session: Session, incomplete: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At
 from promptsync.compare.versions import Chosen, choose
 from promptsync.errors import UsageError
-from promptsync.labels.apply import apply_labels
+from promptsync.labels.apply import LabelReceipt, apply_labels
 from promptsync.labels.plan import LabelPlan
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
@@ -39,15 +39,40 @@ def change_labels(
 ) -> Outcome:
     """Carry out a plan of labels; ``needs_confirmation`` says that it needs confirmation on a terminal.
 
-    What is destructive needs it in any case. Without ``dry_run`` the document does not mention it.
+    What is destructive needs it in any case. Without ``dry_run`` the document does not mention it. Plan and
+    receipt warn where a label moves to a version that is not known to have passed its checks.
     """
+    from promptsync.checks.verdicts import Verdict, not_passed
+    from promptsync.show.verdicts import with_warnings
+
+    warnings: list[Verdict] = []
+
+    def planned() -> LabelPlan:
+        made = plan()
+        if made.refusal is None:
+            warnings[:] = not_passed(project, made.pending)
+        return made
+
+    def show_plan(made: LabelPlan) -> Outcome:
+        return with_warnings(show_labels.show_plan(made, with_dry_run=bool(dry_run)), warnings)
+
+    def show_receipt(made: LabelPlan, receipt: LabelReceipt | None, was_shown: bool) -> Outcome:
+        moved = (
+            {one.change.name for one in receipt.changed if one.moved or one.is_unknown}
+            if receipt is not None
+            else set()
+        )
+        still = [one for one in warnings if one.name in moved]
+        outcome = show_labels.show_receipt(made, receipt, was_shown)
+        return with_warnings(outcome, still, in_text=not was_shown)
+
     outcome = carry_out(
         session,
         project,
-        plan=plan,
+        plan=planned,
         apply=lambda made: apply_labels(project, made),
-        show_plan=lambda made: show_labels.show_plan(made, with_dry_run=bool(dry_run)),
-        show_receipt=show_labels.show_receipt,
+        show_plan=show_plan,
+        show_receipt=show_receipt,
         headline=show_labels.headline,
         needs_confirmation=lambda made: needs_confirmation or bool(made.destructive),
         unchanged="no label was changed",

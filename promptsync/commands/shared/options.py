@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -16,7 +17,21 @@ from promptsync.commands.shared.groups import together
 from promptsync.commands.shared.session import Session
 from promptsync.errors import UsageError
 
-SECONDS = click.FloatRange(min=0, min_open=True)
+
+class _NumberRange(click.FloatRange):
+    """A range without NaN, which is never below a limit."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
+SCORE = _NumberRange(0, 100)
+"""The type of a score, or of a difference of two."""
+
+SECONDS = _NumberRange(min=0, min_open=True)
 """The type of a time limit."""
 
 

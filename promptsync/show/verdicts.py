@@ -1,0 +1,39 @@
+"""What a label moves to although it is not known to have passed its checks: as text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from promptsync.checks.verdicts import Verdict
+from promptsync.show.lines import noted
+from promptsync.show.outcome import Outcome
+from promptsync.terminal import output
+
+_LISTED = 10
+
+
+def with_warnings(outcome: Outcome, warnings: Sequence[Verdict], *, in_text: bool = True) -> Outcome:
+    """Return an outcome that warns; without ``in_text`` only its document does."""
+    shown = [line for line in outcome.lines if not isinstance(line, output.Aside)]
+    totals = [line for line in outcome.lines if isinstance(line, output.Aside)]
+    lines = [*shown, *warning_lines(warnings), *totals] if in_text else outcome.lines
+    return replace(outcome, lines=lines, body={**outcome.body, "warnings": warnings_body(warnings)})
+
+
+def warning_lines(warnings: Sequence[Verdict]) -> Iterator[str]:
+    """Yield a line for each of the first versions, and how many more there are."""
+    shown = warnings if len(warnings) <= _LISTED + 1 else warnings[:_LISTED]
+    for one in shown:
+        what = "failed its checks" if one.passed is False else "is not known to have passed its checks"
+        yield noted("warning", "warn", one.name, f"v{one.version} {what}: {one.reason}")
+    if len(shown) < len(warnings):
+        yield f"  {output.style('warning', 'warn')}  and {len(warnings) - len(shown)} more; --json has all"
+
+
+def warnings_body(warnings: Iterable[Verdict]) -> list[dict[str, object]]:
+    """Return the ``warnings`` of a document."""
+    return [
+        {"name": one.name, "version": one.version, "failed": one.passed is False, "reason": one.reason}
+        for one in warnings
+    ]

@@ -1,0 +1,167 @@
+"""Labels that are moved without a deploy: a warning names what failed its checks or never ran them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from worlds import World, asking, failing, fault, made
+
+FIXTURES = """
+datasets:
+  - name: people
+    rows: [{name: Ada}, {name: Linus}]
+evaluations:
+  - {name: kind, dataset: people, prompt: a, scores: [contains: please]}
+"""
+CHECKS = "checks: [{match: a, evaluation: kind, min_score: 90}]"
+FAILED = {"name": "a", "version": 2, "failed": True, "reason": "kind 0 < 90"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """``a`` v1 passed and is under prod; v2 failed and v3 never ran, as ``b``, which has no checks."""
+    with made(tmp_path, fixtures=FIXTURES) as world:
+        config(world, "labels: {main: prod}", CHECKS)
+        world.write("a", "{name}, please")
+        world.write("b", "Hello {name}")
+        world.commit("Add a and b")
+        world.ok("deploy")
+        world.write("a", "{name}, now")
+        world.write("b", "Bye {name}")
+        world.commit("Be brief")
+        assert world.run("deploy").code == 1
+        world.publish("a", "{name}, soon")
+        world.forget()
+        yield world
+
+
+def config(world: World, *lines: str) -> None:
+    path = world.root / "promptsync.yaml"
+    path.write_text("\n".join([*path.read_text().splitlines()[:2], *lines]) + "\n")
+
+
+def warnings(world: World, *arguments: str) -> list[dict[str, Any]]:
+    """Change labels, which warnings never stop, and return the warnings."""
+    done = world.run(*arguments, "--json")
+    assert done.code == 0, str(done)
+    found: list[dict[str, Any]] = json.loads(done.out)["warnings"]
+    return found
+
+
+MOVES = [
+    ("label", "move", "a@2", "prod"),
+    ("label", "move", "a", "prod", "--to", "2"),
+    ("label", "move", "*", "prod", "--to", "2", "-y"),
+]
+
+
+@pytest.mark.parametrize("arguments", MOVES, ids=" ".join)
+def test_a_move_to_what_failed_its_checks_warns_and_is_done(world: World, arguments: tuple[str, ...]) -> None:
+    assert warnings(world, *arguments) == [FAILED]
+    assert world.label("a", "prod") == 2
+
+
+def test_promote_warns_too(world: World) -> None:
+    world.ok("label", "set", "a@2", "staging")
+    world.ok("label", "set", "b@2", "staging")
+    assert warnings(world, "promote", "staging", "prod", "-y") == [FAILED]
+    assert world.label("a", "prod") == 2
+
+
+def test_a_rollback_warns_too(world: World) -> None:
+    assert warnings(world, "label", "move", "a@3", "prod") == [
+        {"name": "a", "version": 3, "failed": False, "reason": "kind never ran it"}
+    ]
+    assert warnings(world, "rollback", "a", "--label", "prod", "--to", "2", "-y") == [FAILED]
+    assert warnings(world, "rollback", "a", "--label", "prod", "--to", "1", "-y") == []
+
+
+def test_a_score_that_fell_too_far_is_a_failure(world: World) -> None:
+    config(world, "labels: {main: prod}", "checks: [{match: a, evaluation: kind, max_drop: 10}]")
+    (found,) = warnings(world, "label", "move", "a@2", "prod")
+    assert (found["failed"], found["reason"]) == (True, "kind 0 < 90 (v1: 100, max_drop: 10)")
+
+
+def test_a_new_label_that_the_configuration_names_is_guarded(world: World) -> None:
+    config(world, "labels: {main: prod, next: staging}", CHECKS)
+    assert warnings(world, "label", "set", "a@2", "staging") == [FAILED]
+
+
+def test_the_text_warns_before_it_is_confirmed_and_once(world: World) -> None:
+    line = "warning  a: v2 failed its checks: kind 0 < 90"
+    world.ok("label", "set", "a@2", "staging")
+    dry = world.ok("promote", "staging", "prod", "-n")
+    assert line in dry.out
+    done = world.on_terminal("promote", "staging", "prod", answer="y\n")
+    assert done.code == 0, str(done)
+    assert (done.out + done.err).count("failed its checks: kind 0 < 90") == 1
+    assert (done.out + done.err).index("failed its checks") < (done.out + done.err).index("Continue?")
+
+
+def test_a_move_in_a_pipe_warns_in_its_receipt(world: World) -> None:
+    done = world.ok("label", "move", "a", "prod")
+    assert (
+        "  warning  a: v3 is not known to have passed its checks: kind never ran it" in done.out.splitlines()
+    )
+
+
+def test_a_move_that_did_not_happen_warns_of_nothing(world: World) -> None:
+    world.faults.append(fault(lambda seen: seen.method in ("PATCH", "PUT"), failing(403)))
+    done = world.run("label", "move", "a@2", "prod", "--json")
+    assert done.code != 0
+    assert world.label("a", "prod") == 1
+    assert not json.loads(done.out).get("warnings")
+
+
+@pytest.mark.parametrize(
+    ("lines", "label"),
+    [
+        (["labels: {main: prod}", CHECKS], "staging"),
+        (["labels: {main: prod}"], "prod"),
+        ([], "prod"),
+        (["labels: {main: prod}", CHECKS], "prod.previous"),
+        ([CHECKS], "prod.unchecked"),
+    ],
+)
+def test_what_no_checks_guard_costs_no_request_and_no_warning(
+    world: World, lines: list[str], label: str
+) -> None:
+    config(world, *lines)
+    world.run("label", "delete", "a", label, "-y")
+    world.forget()
+    assert warnings(world, "label", "set", "a@2", label) == []
+    assert not [one for one in world.seen if "evaluations" in one.target]
+
+
+def test_without_labels_in_the_configuration_checks_guard_every_label(world: World) -> None:
+    config(world, CHECKS)
+    assert warnings(world, "label", "set", "a@2", "anything") == [FAILED]
+
+
+def test_a_prompt_without_checks_or_a_label_that_stays_costs_no_request(world: World) -> None:
+    assert warnings(world, "label", "move", "b", "prod") == []
+    assert warnings(world, "label", "move", "a@1", "prod") == []
+    assert not [one for one in world.seen if "evaluations" in one.target]
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_registry_that_does_not_tell_stops_no_move(world: World, status: int) -> None:
+    world.faults.append(fault(asking("GET", "/evaluations"), failing(status)))
+    (found,) = warnings(world, "label", "move", "a@2", "prod")
+    assert found["failed"] is False
+    assert found["reason"].startswith("kind: its runs could not be read: ")
+    assert world.label("a", "prod") == 2
+
+
+def test_many_warnings_are_cut_in_text(world: World) -> None:
+    names = [f"p{number:02}" for number in range(13)]
+    config(world, "labels: {main: prod}", "checks: [{match: 'p*', evaluation: kind}]")
+    for name in names:
+        world.publish(name)
+    done = world.ok("label", "set", "p*", "prod", "-y")
+    assert done.out.count("  warning  ") == 11
+    assert "and 3 more; --json has all" in done.out

@@ -1,0 +1,146 @@
+"""What checks guard: no way but ``deploy`` leads to a governed label, unless somebody says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from worlds import World
+
+
+@pytest.fixture
+def rejected(released: World) -> World:
+    """``a`` v2 failed its evaluation in a deploy: prod stays at v1."""
+    released.edit("a", "polite", "rude")
+    released.commit("Be rude")
+    assert released.run("deploy").code == 1
+    assert (released.version("a"), released.label("a", "prod")) == (2, 1)
+    released.forget()
+    return released
+
+
+@pytest.mark.parametrize("options", [(), ("a",), ("--dry-run",), ("--force", "a", "-y"), ("--partial",)])
+def test_a_push_does_not_move_a_governed_label(rejected: World, options: tuple[str, ...]) -> None:
+    done = rejected.run("push", *options, "--label", "prod", "--json")
+    assert done.code == 3, str(done)
+    assert done.document["error"]["code"] == "governed-label"
+    assert done.document["error"]["hint"] == "promptsync deploy"
+    assert rejected.writes == []
+
+
+def test_a_push_publishes_nothing_when_it_would_have_to_move_a_governed_label(released: World) -> None:
+    released.edit("a", "hello", "welcome")
+    done = released.run("push", "--label", "staging", "--label", "prod")
+    assert done.code == 3
+    assert "prod is moved by promptsync deploy, after the checks; nothing was published" in done.err
+    assert released.writes == []
+    released.ok("push", "--label", "staging")
+    assert (released.label("a", "staging"), released.label("a", "prod")) == (2, 1)
+
+
+def test_skip_checks_says_it_on_purpose_and_every_result_names_what_went_unchecked(
+    rejected: World, tmp_path: Path
+) -> None:
+    rejected.edit("b", "hello", "welcome")
+    rejected.commit("Welcome")
+    planned = rejected.run("push", "--label", "prod", "--skip-checks", "--dry-run", "--json")
+    assert planned.document["unchecked"] == ["a", "b"]
+    summary = tmp_path / "summary.md"
+    done = rejected.run("push", "--label", "prod", "--skip-checks", GITHUB_STEP_SUMMARY=str(summary))
+    assert done.code == 0, str(done)
+    for text in (done.out, summary.read_text("utf-8")):
+        assert "unchecked  a: prod without checks" in text
+        assert "unchecked  b: prod without checks" in text
+    assert (rejected.label("a", "prod"), rejected.label("b", "prod")) == (2, 2)
+    again = rejected.run("push", "--label", "prod", "--skip-checks", "--json")
+    assert (again.code, again.document["unchecked"]) == (0, [])
+
+
+def test_checks_without_labels_govern_every_label(released: World) -> None:
+    config = released.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace("labels: {main: prod}\n", ""))
+    done = released.run("push", "--label", "staging")
+    assert done.code == 3
+    assert "hint: promptsync deploy --label staging\n" in done.err
+
+
+def test_a_new_snippet_does_not_get_a_governed_label_by_a_push(released: World) -> None:
+    released.write("tone", content="Be polite.")
+    released.write("e", "@@@tone@label:prod@@@ Hello {name}")
+    released.commit("Add a snippet")
+    done = released.run("push")
+    assert done.code == 3
+    assert "prompts refer to the new snippet 'tone' by prod" in done.err
+    assert released.writes == []
+    assert released.run("deploy").code == 0
+    assert released.label("tone", "prod") == released.label("e", "prod") == 1
+
+
+def test_a_deploy_publishes_the_revert_of_what_failed(rejected: World) -> None:
+    rejected.git("revert", "--no-edit", "HEAD")
+    done = rejected.run("deploy", "--json")
+    assert done.code == 0, str(done)
+    assert [one["version"] for one in done.document["push"]["published"]] == [3]
+    assert [one["version"] for one in done.document["eval"]["runs"]] == [3]
+    assert rejected.text("a") == "A polite hello, {name}"
+    assert (rejected.label("a", "prod"), rejected.label("a", "prod.previous")) == (3, 1)
+    assert rejected.run("deploy", "--json").document["members"] == []
+
+
+def test_new_text_is_released_after_a_rollback_whether_it_was_pushed_first_or_not(released: World) -> None:
+    for name in ("a", "b"):
+        released.edit(name, "hello", "welcome")
+    released.commit("Welcome")
+    released.ok("deploy")
+    released.ok("rollback", "a", "b", "--label", "prod", "-y")
+    assert released.label("a", "prod.rolled-back") == 2
+    released.edit("a", "welcome", "good day")
+    released.commit("Good day")
+    released.ok("push")
+    released.edit("b", "welcome", "good day")
+    released.commit("Good day, b")
+    done = released.run("deploy", "--json")
+    assert done.code == 0, str(done)
+    assert done.document["on_hold"] == []
+    assert (released.label("a", "prod"), released.label("b", "prod")) == (3, 3)
+    assert released.label("a", "prod.rolled-back") is None
+
+
+def test_what_was_rolled_back_stays_on_hold_when_it_is_published_again(released: World) -> None:
+    released.edit("a", "hello", "welcome")
+    released.commit("Welcome")
+    released.ok("deploy")
+    released.ok("rollback", "a", "--label", "prod", "-y")
+    released.publish("a", "A dashboard draft, {name}", tags=["greeting"])
+    done = released.run("deploy", "--json")
+    assert done.code == 3
+    assert [(one["name"], one["version"]) for one in done.document["on_hold"]] == [("a", 2)]
+    assert released.label("a", "prod") == 1
+
+
+def test_an_older_version_with_the_very_text_is_released_where_nothing_has_to_run(world: World) -> None:
+    world.write("e", "A polite hello, {name}")
+    world.commit("Add e")
+    world.ok("deploy")
+    world.edit("e", "hello", "welcome")
+    world.commit("Welcome")
+    world.ok("push")
+    world.publish("e", "A dashboard draft, {name}")
+    done = world.run("deploy", "--json")
+    assert done.code == 0, str(done)
+    assert done.document["push"]["published"] == []
+    assert [(one["name"], one["from"], one["to"]) for one in done.document["labels"]] == [("e", 1, 2)]
+    assert done.document["passed_over"] == [{"name": "e", "versions": [3]}]
+    assert world.version("e") == 3
+    assert world.run("deploy", "--json").document["members"] == []
+
+
+def test_an_older_version_that_has_to_be_checked_is_published_again(released: World) -> None:
+    released.edit("a", "hello", "welcome")
+    released.commit("Welcome")
+    released.ok("push")
+    released.publish("a", "A dashboard draft, {name}", tags=["greeting"])
+    done = released.run("deploy", "--json")
+    assert done.code == 0, str(done)
+    assert [one["version"] for one in done.document["push"]["published"]] == [4]
+    assert released.label("a", "prod") == 4

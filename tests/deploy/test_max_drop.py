@@ -1,0 +1,210 @@
+"""Deploys whose scores must not fall too far below those of the versions that are live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from worlds import World, asking, failing, fault, made
+
+FIXTURES = """
+datasets:
+  - name: people
+    rows: [{name: Ada}, {name: Linus}, {name: Grace}, {name: Alan}]
+evaluations:
+  - {name: kind, dataset: people, prompt: a, scores: [contains: please, contains: kindly]}
+  - {name: kind b, dataset: people, prompt: b, scores: [contains: please]}
+"""
+BOTH, ONE, NONE = "{name}, please and kindly", "{name}, please", "{name}, now"
+"""Texts that score 100, 50 and 0."""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """``a`` scores 100 and is released."""
+    with made(tmp_path, fixtures=FIXTURES) as world:
+        limit(world, "max_drop: 10")
+        world.write("a", BOTH)
+        world.commit("Add a")
+        world.ok("deploy", "--label", "prod")
+        world.forget()
+        yield world
+
+
+def limit(world: World, limits: str) -> None:
+    path = world.root / "promptsync.yaml"
+    head = path.read_text().splitlines()[:2]
+    check = f"checks: [{{match: a, evaluation: kind, {limits}}}]"
+    path.write_text("\n".join([*head, check]) + "\n")
+
+
+def change(world: World, text: str, *arguments: str) -> Any:
+    """Deploy another text of ``a``."""
+    world.write("a", text)
+    world.commit("Change a")
+    return deploy(world, *arguments)
+
+
+def deploy(world: World, *arguments: str) -> Any:
+    done = world.run("deploy", "--label", "prod", *arguments, "--json")
+    found = done.document
+    return done.code, (found["eval"]["runs"] or [None])[0], found
+
+
+def test_a_score_that_falls_too_far_stops_the_release(world: World) -> None:
+    code, run, found = change(world, ONE)
+    assert code == 1
+    assert (run["score"], run["live_score"], run["live_version"]) == (50, 100, 1)
+    assert (run["drop"], run["max_drop"], run["passed"]) == (50, 10, False)
+    assert found["error"]["message"].endswith(
+        "score 50 is 50 below the 100 of v1, which is live; max_drop is 10"
+    )
+    assert world.label("a", "prod") == 1
+    # Again: what is live is still v1, and its newest run is still the one that scored 100.
+    assert deploy(world)[1]["live_score"] == 100
+    assert world.label("a", "prod") == 1
+
+
+def test_a_drop_within_the_limit_is_released_and_is_what_the_next_one_is_compared_with(world: World) -> None:
+    limit(world, "max_drop: 50")
+    assert change(world, ONE)[0] == 0
+    assert world.label("a", "prod") == 2
+    code, run, _ = change(world, NONE)
+    assert (code, run["live_version"], run["live_score"]) == (0, 2, 50)
+
+
+def test_the_minimum_and_the_drop_both_apply(world: World) -> None:
+    limit(world, "max_drop: 50, min_score: 60")
+    code, run, _ = change(world, ONE)
+    assert (code, run["reason"]) == (1, "score 50 is below the minimum of 60")
+    limit(world, "max_drop: 40, min_score: 50")
+    world.commit("Limits")
+    code, run, _ = deploy(world)
+    assert code == 1
+    assert run["reason"] == "score 50 is 50 below the 100 of v1, which is live; max_drop is 40"
+
+
+@pytest.mark.parametrize(("option", "code"), [("60", 1), ("10", 1), ("50", 1)])
+def test_the_option_cannot_raise_the_limit_of_the_configuration(world: World, option: str, code: int) -> None:
+    assert change(world, ONE, "--max-drop", option)[0] == code
+
+
+@pytest.mark.parametrize(("option", "code"), [("50", 0), ("49.9", 1)])
+def test_the_option_is_enough(world: World, option: str, code: int) -> None:
+    limit(world, "min_score: 0")
+    assert change(world, ONE, "--max-drop", option)[0] == code
+
+
+@pytest.mark.parametrize("number", ["-1", "101", "nan", "x"])
+@pytest.mark.parametrize("option", ["--max-drop", "--min-score"])
+def test_what_is_no_score_is_a_usage_error(world: World, option: str, number: str) -> None:
+    assert world.run("deploy", "--label", "prod", option, number).code == 2
+
+
+def test_a_new_label_has_nothing_to_compare_with_and_says_so(world: World) -> None:
+    limit(world, "max_drop: 0, min_score: 90")
+    done = world.run("deploy", "--label", "staging", "--allow-dirty")
+    assert done.code == 0, str(done)
+    assert "kind: max_drop not applied: a is not live yet; the minimum of 90 decides" in done.out
+    assert world.label("a", "staging") == 1
+
+
+def test_a_live_version_that_nothing_ran_is_named(world: World) -> None:
+    world.publish("a", BOTH)
+    world.ok("pull")
+    world.ok("label", "move", "a", "prod")
+    code, run, _ = change(world, NONE)
+    assert code == 0
+    assert run["not_compared"] == "a v2 is live, and no run of it has a score"
+
+
+def test_a_rollback_makes_the_older_version_the_one_to_compare_with(world: World) -> None:
+    limit(world, "max_drop: 100")
+    assert change(world, ONE)[0] == 0
+    world.ok("rollback", "a", "--label", "prod", "-y")
+    limit(world, "max_drop: 10")
+    code, run, _ = change(world, f"{ONE}!")
+    assert (code, run["live_version"], run["live_score"]) == (1, 1, 100)
+
+
+def test_the_text_and_the_markdown_show_live_candidate_and_difference(world: World, tmp_path: Path) -> None:
+    world.write("a", ONE)
+    world.commit("Change a")
+    done = world.run("deploy", "--label", "prod", "--junit", str(tmp_path / "results.xml"))
+    assert done.code == 1
+    head, row = (line.split() for line in done.out.splitlines() if line.startswith(("EVALUATION", "kind  ")))
+    assert head == [
+        "EVALUATION",
+        "PROMPTS",
+        "REPORT",
+        "SCORE",
+        "LIVE",
+        "CHANGE",
+        "MINIMUM",
+        "MAX",
+        "DROP",
+        "RESULT",
+    ]
+    assert row[3:9] == ["50", "100", "(v1)", "-50", "-", "10"]
+    found = (tmp_path / "results.xml").read_text("utf-8")
+    assert 'type="max-drop"' in found
+    assert '<property name="live_score" value="100.0" />' in found
+    summary = tmp_path / "summary.md"
+    world.run("deploy", "--label", "prod", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary))
+    assert "is 50 below the 100 of v1, which is live" in summary.read_text("utf-8")
+
+
+def test_the_plan_shows_the_limit_and_its_fingerprint_covers_it(world: World) -> None:
+    world.write("a", ONE)
+    world.commit("Change a")
+    shown = world.run("deploy", "--label", "prod", "-n")
+    assert "at most 10 below live" in shown.out
+    before = world.run("deploy", "--label", "prod", "-n", "--json").document["fingerprint"]
+    limit(world, "max_drop: 50")
+    world.commit("Raise the limit")
+    done = world.run("deploy", "--label", "prod", "--expect", before)
+    assert done.code == 3
+    assert "this is not the plan that was reviewed" in done.err
+    assert world.label("a", "prod") == 1
+
+
+def test_a_rehearsal_compares_nothing_and_says_so(world: World) -> None:
+    fixtures = world.root / "registry.yaml"
+    fixtures.write_text(FIXTURES, "utf-8")
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace("}}", ", fixtures: registry.yaml}}", 1))
+    world.write("a", ONE)
+    world.commit("Change a")
+    for arguments in ([], ["--max-drop", "5"]):
+        done = world.run("deploy", "--label", "prod", "-n", "--rehearse", *arguments)
+        assert done.code == 0, str(done)
+        assert "max_drop was not applied, because nothing is live in the temporary registry" in done.out
+        assert "rehearsal passed" in done.out
+    markdown = world.run("deploy", "--label", "prod", "-n", "--rehearse", "--format", "markdown")
+    assert "max_drop was not applied" in markdown.out
+    # The deploy itself compares, after a rehearsal too.
+    assert world.run("deploy", "--label", "prod", "--rehearse").code == 1
+    assert world.label("a", "prod") == 1
+
+
+def test_a_registry_that_cannot_tell_the_live_score_stops_the_deploy(world: World) -> None:
+    world.write("a", ONE)
+    world.commit("Change a")
+    world.faults.append(fault(asking("GET", "/evaluations/"), failing(500)))
+    done = world.run("deploy", "--label", "prod")
+    assert done.code == 4, str(done)
+    assert not [one for one in world.seen if one.method == "POST" and one.path.endswith("/run")]
+    assert world.label("a", "prod") == 1
+
+
+def test_a_label_that_a_killed_deploy_moved_is_compared_with_what_was_live_before(world: World) -> None:
+    world.write("a", ONE)
+    world.commit("Change a")
+    world.ok("push")
+    # What a killed deploy leaves behind: the label moved, the mark says that nothing was checked.
+    world.ok("label", "move", "a", "prod")
+    world.ok("label", "set", "a", "prod.unchecked")
+    code, run, _ = deploy(world)
+    assert (code, run["live_version"], run["drop"]) == (1, 1, 50)
