@@ -464,6 +464,15 @@ def test_a_ref_with_the_name_of_a_version_is_reached_by_its_longer_name(released
     assert prod(released) == dict.fromkeys(NAMES, 1)
 
 
+def test_a_tag_of_digits_is_not_mistaken_for_a_version_that_does_not_exist(released: World) -> None:
+    released.git("tag", "20260131", "HEAD~1")
+    done = released.run("rollback", "hello", "--label", "prod", "--to", "20260131")
+    assert (done.code, "no version 20260131" in done.err) == (2, True)
+    assert "hint: --to tags/20260131" in done.err
+    assert released.run("rollback", "hello", "--label", "prod", "--to", "tags/20260131").code == 0
+    assert released.label("hello", "prod") == 1
+
+
 def test_a_shallow_clone_names_what_it_lacks(released: World, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     released.git("clone", "-q", "--depth", "1", f"file://{released.root}", str(clone))
