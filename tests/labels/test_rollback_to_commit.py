@@ -422,6 +422,7 @@ USAGE: list[tuple[tuple[str, ...], str, str]] = [
     (("--to", "v1"), "--to v1 is a version", "promptsync rollback NAME --label prod --to v1"),
     (("--to", "0"), "not the number of a version", ""),
     (("--to", "nowhere"), "this clone has no commit nowhere", "git fetch origin nowhere"),
+    (("--to", "HEAD~9"), "this clone has no commit HEAD~9", "git log --oneline HEAD"),
     (("--to", "HEAD~1..HEAD"), "is a range of commits", "--to 'HEAD~1'"),
     (("--to", "0" * 40), "before the first commit", "--to HEAD~1"),
     (("--to", ""), "is not a commit", "HEAD~1"),
