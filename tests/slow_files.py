@@ -36,6 +36,7 @@ SLOW_FILES = frozenset(
         "deploy/test_taken_back.py",
         "deploy/test_ways_out_of_a_deploy.py",
         "dialects/test_every_verb.py",
+        "labels/test_rollback_to_commit.py",
         "pull/test_passed_over.py",
         "pull/test_pull.py",
         "push/test_faults.py",

@@ -15,6 +15,7 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.labels import Labelled, labelled
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At, version_number
+from promptsync.compare.versions import NoSuchVersion
 from promptsync.errors import UsageError
 from promptsync.labels.plan import LabelPlan
 from promptsync.labels.rollback import find_target, plan_rollback, plan_rollback_to_commit
@@ -68,7 +69,7 @@ def command(
         if to is not None and number is None:
             plan, commit = _plan_to_commit(session, project, names, label, to)
         elif names:
-            plan = _plan_to_version(session, project, names, label, number)
+            plan = _plan_to_version(session, project, names, label, to)
         else:
             raise _no_names(project, label, to)
         outcome = change_labels(
@@ -78,16 +79,20 @@ def command(
 
 
 def _plan_to_version(
-    session: Session, project: Project, names: Sequence[str], label: str, number: int | None
+    session: Session, project: Project, names: Sequence[str], label: str, to: str | None
 ) -> LabelPlan:
-    chosen = chosen_labels(session, project, names, At(number))
+    chosen = chosen_labels(session, project, names, At(version_number(to) if to is not None else None))
     if any(found.at.label is not None for _, found in chosen):
         raise UsageError("specify the label with --label", hint="promptsync rollback NAME --label prod")
-    changes = tuple(
-        plan_rollback(project, one, label, found.at.number)
-        for one, found in chosen
-        if found.is_exact or label in one.labels
-    )
+    try:
+        changes = tuple(
+            plan_rollback(project, one, label, found.at.number)
+            for one, found in chosen
+            if found.is_exact or label in one.labels
+        )
+    except NoSuchVersion as error:
+        ref = _ref_named(project, to) if to is not None else None
+        raise error if ref is None else error.replaced(hint=f"{error.hint}\n--to {ref}") from None
     if not changes:
         raise UsageError(f"none of these prompts has the label {label!r}", hint="promptsync label list")
     return LabelPlan(changes, together=True)
@@ -123,11 +128,17 @@ def _no_names(project: Project, label: str, to: str | None) -> UsageError:
             "specify the prompts, or with --to the commit to go back to",
             hint=f"{name} {option}\npromptsync rollback {option} --to HEAD~1",
         )
-    hint = f"{name} {option} --to {to}"
-    # A tag or a branch may have the name of a version, such as v3.
+    found = _ref_named(project, to)
+    hint = f"promptsync rollback {option} --to {found}\n" if found is not None else ""
+    return UsageError(
+        f"--to {to} is a version, and which prompts go there is not specified",
+        hint=f"{hint}{name} {option} --to {to}",
+    )
+
+
+def _ref_named(project: Project, to: str) -> str | None:
+    """Return the longer name of a tag, a branch or a commit that looks like the number of a version."""
     history = project.history
-    refs = [f"tags/{to}", f"heads/{to}"] if history is not None else []
-    found = next((one for one in refs if history is not None and history.commit(one) is not None), None)
-    if found is not None:
-        hint = f"promptsync rollback {option} --to {found}\n{hint}"
-    return UsageError(f"--to {to} is a version, and which prompts go there is not specified", hint=hint)
+    longer = (f"tags/{to}", f"heads/{to}", f"{to}^0") if history is not None else ()
+    found = next((one for one in longer if history is not None and history.commit(one) is not None), None)
+    return shlex.quote(found) if found is not None else None

@@ -15,6 +15,8 @@ NOTHING: Final = "0" * 40
 
 _ZEROS: Final = re.compile(r"0{40}|0{64}")
 _ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_STEPS: Final = re.compile(r"[~^@:]")
+"""What follows the name of a commit in a revision such as ``HEAD~3`` or ``main@{1}``."""
 
 
 def find_state(history: GitHistory, given: str, option: str = "--since") -> str | None:
@@ -65,8 +67,11 @@ def _missing(history: GitHistory, revision: str, option: str) -> PromptsyncError
     if history.shallow:
         return too_shallow(f"what {revision} contains, because that commit is not in it")
     branch = revision.removeprefix("origin/")
+    start = _STEPS.split(revision)[0]
     hint = f"git fetch origin {shlex.quote(branch)}\nin GitHub Actions, set fetch-depth: 0"
-    if branch == revision and history.commit(f"origin/{revision}") is not None:
+    if start != revision and history.commit(start) is not None:
+        hint = f"git log --oneline {shlex.quote(start)}"
+    elif branch == revision and history.commit(f"origin/{revision}") is not None:
         hint = f"{option} {shlex.quote(f'origin/{revision}')}"
     return UsageError(f"this clone has no commit {revision}", hint=hint, code="unknown-revision")
 

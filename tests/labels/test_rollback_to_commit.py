@@ -422,6 +422,7 @@ USAGE: list[tuple[tuple[str, ...], str, str]] = [
     (("--to", "v1"), "--to v1 is a version", "promptsync rollback NAME --label prod --to v1"),
     (("--to", "0"), "not the number of a version", ""),
     (("--to", "nowhere"), "this clone has no commit nowhere", "git fetch origin nowhere"),
+    (("--to", "HEAD~9"), "this clone has no commit HEAD~9", "git log --oneline HEAD"),
     (("--to", "HEAD~1..HEAD"), "is a range of commits", "--to 'HEAD~1'"),
     (("--to", "0" * 40), "before the first commit", "--to HEAD~1"),
     (("--to", ""), "is not a commit", "HEAD~1"),
@@ -462,6 +463,15 @@ def test_a_ref_with_the_name_of_a_version_is_reached_by_its_longer_name(released
     assert prod(released) == {"bye": 2, "hello": 1, "tone": 2}
     assert released.run("rollback", "--label", "prod", "--to", long).code == 0
     assert prod(released) == dict.fromkeys(NAMES, 1)
+
+
+def test_a_tag_of_digits_is_not_mistaken_for_a_version_that_does_not_exist(released: World) -> None:
+    released.git("tag", "20260131", "HEAD~1")
+    done = released.run("rollback", "hello", "--label", "prod", "--to", "20260131")
+    assert (done.code, "no version 20260131" in done.err) == (2, True)
+    assert "hint: --to tags/20260131" in done.err
+    assert released.run("rollback", "hello", "--label", "prod", "--to", "tags/20260131").code == 0
+    assert released.label("hello", "prod") == 1
 
 
 def test_a_shallow_clone_names_what_it_lacks(released: World, tmp_path: Path) -> None:
