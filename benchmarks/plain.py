@@ -112,6 +112,19 @@ def sdk_push(root: str, url: str) -> None:
     _tell(began)
 
 
+def sdk_rollback(root: str, url: str, version: str) -> None:
+    """Get an old version of every prompt with the official SDK, and publish it again under the label.
+
+    The SDK has no other way to move a label.
+    """
+    sdk = _sdk(url)
+    began = time.perf_counter()
+    for name, _ in _files(root):
+        old = sdk.templates.get(name, {"version": int(version)})["prompt_template"]
+        sdk.templates.publish({"prompt_name": name, "prompt_template": old, "release_labels": ["prod"]})
+    _tell(began)
+
+
 def _sdk(url: str) -> Any:
     import promptlayer
 
@@ -141,6 +154,7 @@ _WORK: dict[str, Callable[..., None]] = {
     "sdk-status": sdk_status,
     "sdk-pull": sdk_pull,
     "sdk-push": sdk_push,
+    "sdk-rollback": sdk_rollback,
 }
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ def rows(folder: Path, *, quick: bool) -> Iterator[Row]:
         yield from _nothing_to_do(root, url, rounds)
         yield _pull(folder, url, rounds)
         yield _push(root, url, rounds)
+        yield from _rollback(root, url, rounds)
 
 
 def _nothing_to_do(root: Path, url: str, rounds: int) -> Iterator[Row]:
@@ -82,9 +83,33 @@ def _push(root: Path, url: str, rounds: int) -> Row:
     )
 
 
-def _plain(what: str, root: Path, url: str) -> float:
+def _rollback(root: Path, url: str, rounds: int) -> Iterator[Row]:
+    """Undo the release of the last commit, which changed every prompt, and release it again, in turn."""
+    latest = rounds + 1
+    promptsync(root, "label", "set", "*", "prod", "--to", str(latest - 1))
+    promptsync(root, "label", "move", "*", "prod")
+    taken: dict[str, list[Run]] = {"HEAD~1": [], "HEAD": []}
+    counts: dict[str, int] = {}
+    for _ in range(rounds):
+        for ref, runs in taken.items():
+            requests(url)
+            runs.append(promptsync(root, "rollback", "--label", "prod", "--to", ref))
+            counts[ref] = requests(url)
+    loop = _plain("sdk-rollback", root, url, str(latest - 1))
+    for ref, what in {"HEAD~1": "rollback", "HEAD": "rollback and forward again"}.items():
+        run = min(taken[ref], key=lambda run: run.seconds)
+        yield Row(
+            f"{what}, {_COUNT} labels at 20 ms",
+            f"{seconds(run.seconds)}, {counts[ref]} requests",
+            _times(loop, run),
+            f"2.5 s, {4 * _COUNT + 20} requests",
+            run.seconds <= 2.5 and counts[ref] <= 4 * _COUNT + 20,
+        )
+
+
+def _plain(what: str, root: Path, url: str, *more: str) -> float:
     root.mkdir(parents=True, exist_ok=True)
-    return float(python("-m", "benchmarks.plain", what, str(root), url).out)
+    return float(python("-m", "benchmarks.plain", what, str(root), url, *more).out)
 
 
 def _times(loop: float, run: Run) -> str:

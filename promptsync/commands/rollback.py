@@ -1,22 +1,39 @@
-"""``promptsync rollback``: move a label back to the version that it left."""
+"""``promptsync rollback``: move a label back to the version that it left, or to what a commit said."""
 
 from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import click
 
 from promptsync.commands.shared.action import dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.labels import change_labels, chosen_labels
-from promptsync.commands.shared.options import VersionNumber
 from promptsync.commands.shared.session import Session, verb
+from promptsync.compare.labels import Labelled, labelled
+from promptsync.compare.project import Project
+from promptsync.compare.select import LATEST, At, version_number
 from promptsync.errors import UsageError
-from promptsync.labels.plan import LabelPlan, plan_rollback
+from promptsync.labels.plan import LabelPlan
+from promptsync.labels.rollback import find_target, plan_rollback, plan_rollback_to_commit
+from promptsync.show.labels import skipped_body
 from promptsync.show.outcome import Outcome
 
+_BLANK: dict[str, Any] = {"labels": [], "skipped": [], "commit": None}
 
-@verb("rollback", short_help="Move a label back to an earlier version.", blank={"labels": []})
-@click.argument("names", nargs=-1, required=True, metavar="NAME[@N]...")
+
+@verb("rollback", short_help="Move a label back to an earlier version.", blank=_BLANK)
+@click.argument("names", nargs=-1, metavar="[NAME[@N]]...")
 @click.option("--label", required=True, metavar="LABEL", help="The label to move back, such as prod.")
-@click.option("--to", "--version", "to", type=VersionNumber(), metavar="N", help="Move it to version N.")
+@click.option(
+    "--to",
+    "--version",
+    "to",
+    metavar="VERSION|REF",
+    help="Move it to a version, such as 3, or to what a git commit said, such as HEAD~1.",
+)
 @dry_run_option
 @yes_option
 @expect_option
@@ -24,7 +41,7 @@ def command(
     session: Session,
     names: tuple[str, ...],
     label: str,
-    to: int | None,
+    to: str | None,
     dry_run: bool,
     yes: bool,
     expect: str | None,
@@ -34,23 +51,83 @@ def command(
     NAME is a name, a pattern, a file or a directory; of a pattern, the prompts that have LABEL are meant. All
     labels move, or none.
 
+    With --to and a git commit, LABEL moves to the versions that say what the prompt files said in that
+    commit; without NAME, on every prompt that has LABEL. A prompt without such a version is skipped and
+    listed.
+
     \b
     promptsync rollback support/refund --label prod
     promptsync rollback support/refund --label prod --to 3
-    promptsync rollback 'support/*' --label prod --dry-run
+    promptsync rollback --label prod --to HEAD~1 --dry-run
     """
     with session.project() as project:
-        chosen = chosen_labels(session, project, names)
-        if any(found.at.label is not None for _, found in chosen):
-            raise UsageError("specify the label with --label", hint="promptsync rollback NAME --label prod")
-        changes = tuple(
-            plan_rollback(project, one, label, to or found.at.number)
-            for one, found in chosen
-            if found.is_exact or label in one.labels
-        )
-        if not changes:
-            raise UsageError(f"none of these prompts has the label {label!r}", hint="promptsync label list")
-        plan = LabelPlan(changes, together=True)
-        return change_labels(
+        number = version_number(to) if to is not None else None
+        if number == 0:
+            raise UsageError(f"--to {to} is not the number of a version, such as 7")
+        commit = None
+        if to is not None and number is None:
+            plan, commit = _plan_to_commit(session, project, names, label, to)
+        elif names:
+            plan = _plan_to_version(session, project, names, label, number)
+        else:
+            raise _no_names(project, label, to)
+        outcome = change_labels(
             session, project, lambda: plan, needs_confirmation=True, dry_run=dry_run, yes=yes, expect=expect
         )
+    return replace(outcome, body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
+
+
+def _plan_to_version(
+    session: Session, project: Project, names: Sequence[str], label: str, number: int | None
+) -> LabelPlan:
+    chosen = chosen_labels(session, project, names, At(number))
+    if any(found.at.label is not None for _, found in chosen):
+        raise UsageError("specify the label with --label", hint="promptsync rollback NAME --label prod")
+    changes = tuple(
+        plan_rollback(project, one, label, found.at.number)
+        for one, found in chosen
+        if found.is_exact or label in one.labels
+    )
+    if not changes:
+        raise UsageError(f"none of these prompts has the label {label!r}", hint="promptsync label list")
+    return LabelPlan(changes, together=True)
+
+
+def _plan_to_commit(
+    session: Session, project: Project, names: Sequence[str], label: str, ref: str
+) -> tuple[LabelPlan, str]:
+    """Return the plan and the full id of the commit."""
+    target = find_target(project, ref)
+    prompts: list[Labelled] = []
+    if not names:
+        prompts = [one for one in labelled(project) if label in one.labels]
+    for one, found in chosen_labels(session, project, names) if names else ():
+        if found.at != LATEST:
+            raise UsageError(
+                f"{one.listed.name} is specified at {found.at} and by --to at {ref}",
+                hint="remove one of the two",
+            )
+        if found.is_exact or label in one.labels:
+            prompts.append(one)
+    if not prompts:
+        of = "none of these prompts" if names else "no prompt in scope"
+        raise UsageError(f"{of} has the label {label!r}", hint="promptsync label list")
+    return plan_rollback_to_commit(project, prompts, label, target), target.id
+
+
+def _no_names(project: Project, label: str, to: str | None) -> UsageError:
+    """Return the error for a rollback that specifies neither prompts nor a commit."""
+    name, option = "promptsync rollback NAME", f"--label {shlex.quote(label)}"
+    if to is None:
+        return UsageError(
+            "specify the prompts, or with --to the commit to go back to",
+            hint=f"{name} {option}\npromptsync rollback {option} --to HEAD~1",
+        )
+    hint = f"{name} {option} --to {to}"
+    # A tag or a branch may have the name of a version, such as v3.
+    history = project.history
+    refs = [f"tags/{to}", f"heads/{to}"] if history is not None else []
+    found = next((one for one in refs if history is not None and history.commit(one) is not None), None)
+    if found is not None:
+        hint = f"promptsync rollback {option} --to {found}\n{hint}"
+    return UsageError(f"--to {to} is a version, and which prompts go there is not specified", hint=hint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,7 +13,7 @@ from promptsync.compare.state import Tags
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.git.history import GitHistory
-from promptsync.files.git.tree import Tree, tree_at
+from promptsync.files.git.tree import Tree, files_in, tree_at
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.worktree import Worktree
@@ -281,13 +280,9 @@ def _prompts_then(
     }
     if not wanted:
         return {}
-    files = tree_at(history, found.commit, project.config.prompts).files
-    contents = history.blobs(files.values())
-    then = {}
-    for path, blob in files.items():
-        data = contents.get(blob, b"")
-        name = name_in(data) or name_for(path)
-        if name in wanted:
-            with suppress(InvalidFile):
-                then[name] = parse(data, path, name).prompt
-    return then
+    tree = tree_at(history, found.commit, project.config.prompts)
+    return {
+        name: file.prompt
+        for name, file in files_in(history, tree, wanted)
+        if not isinstance(file, InvalidFile)
+    }

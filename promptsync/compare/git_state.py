@@ -17,63 +17,65 @@ _ZEROS: Final = re.compile(r"0{40}|0{64}")
 _ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-def find_state(history: GitHistory, since: str) -> str | None:
-    """Return the full id of the commit that ``since`` names, ``None`` for the state before the first one.
+def find_state(history: GitHistory, given: str, option: str = "--since") -> str | None:
+    """Return the full id of the commit that an option names, ``None`` for the state before the first one.
 
     ``REF...`` is the last commit that REF and ``HEAD`` share. Raises a ``PromptsyncError`` with the
     command that fetches it if this clone lacks it.
     """
     # GitHub sends zeros as the commit before the first push of a branch.
-    if _ZEROS.fullmatch(since):
+    if _ZEROS.fullmatch(given):
         return None
     if not history.born:
-        raise UsageError("there is no commit yet to compare with", hint="git commit", code="no-commit")
-    revision, shared = _read(since)
+        raise UsageError(
+            f"{option} {given}: this repository has no commit yet", hint="git commit", code="no-commit"
+        )
+    revision, shared = _read(given, option)
     commit = history.commit(revision)
     if commit is None:
-        raise _missing(history, revision)
+        raise _missing(history, revision, option)
     if not shared:
         return commit
     base = history.merge_base(commit)
     if base is None:
-        raise _no_base(history, revision)
+        raise _no_base(history, revision, option)
     return base
 
 
-def _read(since: str) -> tuple[str, bool]:
-    """Return the revision in ``since``, and whether it means the last shared commit."""
-    revision, dots, end = since.partition("..")
+def _read(given: str, option: str) -> tuple[str, bool]:
+    """Return the revision that an option specifies, and whether it means the last shared commit."""
+    revision, dots, end = given.partition("..")
     shared = dots != "" and end.startswith(".")
     if dots and end.removeprefix(".") not in ("", "HEAD"):
         raise UsageError(
-            f"--since {since}: the other side is always the working tree",
-            hint=f"--since {shlex.quote(revision)}",
+            f"{option} {given}: the other side is always the working tree",
+            hint=f"{option} {shlex.quote(revision)}",
             code="revision",
         )
     if not revision.strip() or revision.startswith("-") or not revision.isprintable():
         raise UsageError(
-            f"--since {since!r} is not a commit",
+            f"{option} {given!r} is not a commit",
             hint="use a revision such as origin/main or HEAD~1",
             code="revision",
         )
     return revision, shared
 
 
-def _missing(history: GitHistory, revision: str) -> PromptsyncError:
+def _missing(history: GitHistory, revision: str, option: str) -> PromptsyncError:
     if history.shallow:
-        return too_shallow(f"what changed since {revision}, which is not in it")
+        return too_shallow(f"what {revision} contains, because that commit is not in it")
     branch = revision.removeprefix("origin/")
     hint = f"git fetch origin {shlex.quote(branch)}\nin GitHub Actions, set fetch-depth: 0"
     if branch == revision and history.commit(f"origin/{revision}") is not None:
-        hint = f"--since {shlex.quote(f'origin/{revision}')}"
+        hint = f"{option} {shlex.quote(f'origin/{revision}')}"
     return UsageError(f"this clone has no commit {revision}", hint=hint, code="unknown-revision")
 
 
-def _no_base(history: GitHistory, revision: str) -> PromptsyncError:
+def _no_base(history: GitHistory, revision: str, option: str) -> PromptsyncError:
     if history.shallow:
         return too_shallow(f"where {revision} and HEAD parted")
     return UsageError(
         f"{revision} and HEAD share no commit",
-        hint=f"--since {shlex.quote(revision)}",
+        hint=f"{option} {shlex.quote(revision)}",
         code="no-merge-base",
     )

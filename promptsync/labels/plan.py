@@ -6,13 +6,12 @@ import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from promptsync.compare.labels import Labelled, Pointers
+from promptsync.compare.labels import Labelled, Pointers, deploy_command
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.compare.select import At
-from promptsync.compare.versions import find_number, no_such_version, read_versions
+from promptsync.compare.versions import find_number, no_such_version
 from promptsync.errors import Refused, UsageError
-from promptsync.history.message import without_mark
 from promptsync.prompt.labels import previous_after, previous_name, rolled_back_after, rolled_back_name
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import NotFound, Unsupported
@@ -56,16 +55,34 @@ class LabelChange:
 
 
 @dataclass(frozen=True, slots=True)
+class SkippedLabel:
+    """A label that stays at ``version`` although a commit was specified, and why.
+
+    ``differs`` says that the commit and the present files do not say the same about the prompt.
+    """
+
+    name: str
+    label: str
+    version: int
+    reason: str
+    differs: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class LabelPlan:
     """Labels to change. ``together`` means all of them or none.
 
     ``refusal`` is why none of them may be changed. ``destructive`` are the options that need confirmation.
+    ``commit`` is the git commit whose texts the labels go to, as people write it; ``skipped`` are those that
+    cannot go there.
     """
 
     changes: tuple[LabelChange, ...]
     together: bool = False
     destructive: tuple[str, ...] = ()
     refusal: Refused | None = None
+    commit: str = ""
+    skipped: tuple[SkippedLabel, ...] = ()
 
     @property
     def pending(self) -> tuple[LabelChange, ...]:
@@ -81,30 +98,44 @@ class LabelPlan:
         return fingerprint([[one.name, one.label, one.old, one.new] for one in self.changes])
 
 
-def plan_set(one: Labelled, label: str, version: int) -> LabelChange:
+def plan_set(project: Project, one: Labelled, label: str, version: int) -> LabelChange:
     """Plan a new label. Raises ``Refused`` when it exists and points elsewhere."""
     change = change_to(one, label, version)
     if change.old is not None and change.old != change.new:
         raise Refused(
             f"{change.name!r} already has the label {label!r}, at v{change.old}",
-            hint=f"promptsync label move {shlex.quote(change.name)} {shlex.quote(label)} --to {change.new}",
+            hint=move_command(project, change),
             code="label-exists",
         )
     return change
 
 
-def plan_move(one: Labelled, label: str, version: int, *, force: bool = False) -> LabelChange:
+def plan_move(
+    project: Project, one: Labelled, label: str, version: int, *, force: bool = False
+) -> LabelChange:
     """Plan to move a label. Raises ``Refused`` for a lower version without ``force``."""
     existing(one, label)
     change = change_to(one, label, version)
     if change.is_lower and not force:
-        where = f"{shlex.quote(change.name)} --label {shlex.quote(label)}"
         raise Refused(
             f"{label!r} of {change.name!r} is at v{change.old}; v{change.new} is lower",
-            hint=f"promptsync rollback {where} --to {change.new}",
+            hint=rollback_command(project, change),
             code="lower-version",
         )
     return change
+
+
+def move_command(project: Project, change: LabelChange) -> str:
+    """Return the command to advise for a move up: the one that runs the checks, if the label is governed."""
+    if project.config.governs(change.label):
+        return deploy_command(project, change.label)
+    return f"promptsync label move {shlex.join([change.name, change.label])} --to {change.new}"
+
+
+def rollback_command(project: Project, change: LabelChange) -> str:
+    """Return the command to advise for a move down; of a governed label, to the version that was live."""
+    command = f"promptsync rollback {shlex.quote(change.name)} --label {shlex.quote(change.label)}"
+    return command if project.config.governs(change.label) else f"{command} --to {change.new}"
 
 
 def plan_delete(one: Labelled, label: str) -> LabelChange:
@@ -114,6 +145,7 @@ def plan_delete(one: Labelled, label: str) -> LabelChange:
 
 
 def plan_promotion(
+    project: Project,
     prompts: Sequence[Labelled],
     source: str,
     target: str,
@@ -141,19 +173,23 @@ def plan_promotion(
         changes,
         together=True,
         destructive=("--force",) if any(one.is_lower for one in changes) else (),
-        refusal=_lower(changes, source, target, set(force)),
+        refusal=_lower(project, changes, source, target, set(force)),
     )
 
 
-def _lower(changes: Sequence[LabelChange], source: str, target: str, forced: set[str]) -> Refused | None:
+def _lower(
+    project: Project, changes: Sequence[LabelChange], source: str, target: str, forced: set[str]
+) -> Refused | None:
     lower = [one for one in changes if one.is_lower and one.name not in forced]
     if not lower:
         return None
     name = shlex.quote(lower[0].name)
+    hints = [f"promptsync rollback {name} --label {shlex.quote(target)}"]
+    if not project.config.governs(target):
+        hints.append(f"promptsync promote {shlex.join([source, target])} --force {name}")
     return Refused(
         f"{target!r} would move to a lower version; no label was changed",
-        hint=f"promptsync rollback {name} --label {shlex.quote(target)}\n"
-        f"promptsync promote {shlex.join([source, target])} --force {name}",
+        hint="\n".join(hints),
         details=[f"{one.name}  {target}  v{one.old} -> v{one.new}" for one in lower],
         code="lower-version",
     )
@@ -214,58 +250,3 @@ def check_unused(project: Project, listed: Listed, label: str) -> None:
             hint="publish them with another reference first, or add --force",
             code="label-in-use",
         )
-
-
-_LISTED = 8
-
-
-def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -> LabelChange:
-    """Plan to undo a release: move the label to ``to``, by default to the version that it was at before.
-
-    Raises ``Refused``, with a list of versions, if that version is unknown or the label is at or below it
-    already, and if ``to`` is above the label.
-    """
-    now = existing(one, label)
-    if to is not None:
-        version = version_at(project, one, At(to))
-        if version > now:
-            raise Refused(
-                f"{label!r} of {one.listed.name!r} is at v{now}; v{version} is higher",
-                hint=f"promptsync label move {shlex.join([one.listed.name, label])} --to {version}",
-                code="higher-version",
-            )
-        return change_to(one, label, version)
-    remembered = previous_name(label)
-    if remembered is None:
-        raise UsageError(
-            f"{label!r} records the previous version of another label and has none itself",
-            hint="specify the version: --to N",
-        )
-    previous = one.version(remembered)
-    if previous is None:
-        raise _refusal(project, one, label, f"there is no {remembered!r} that records what was live before")
-    # LABEL.previous is below its label after a release, and at or above it only after a rollback.
-    if previous >= now:
-        raise _refusal(
-            project, one, label, f"{remembered!r} is at v{previous}: that release was rolled back already"
-        )
-    return change_to(one, label, previous)
-
-
-def _refusal(project: Project, one: Labelled, label: str, why: str) -> Refused:
-    name = one.listed.name
-    return Refused(
-        f"{label!r} of {name!r} is at v{one.version(label)}, and {why}",
-        hint=f"promptsync rollback {shlex.quote(name)} --label {shlex.quote(label)} --to N",
-        details=_versions(project, one),
-        code="nothing-to-roll-back",
-    )
-
-
-def _versions(project: Project, one: Labelled) -> list[str]:
-    lines = []
-    for found in read_versions(project, one.listed, _LISTED):
-        labels = " ".join(sorted(name for name, at in one.labels.items() if at.version == found.version))
-        message = without_mark(found.message)
-        lines.append("  ".join(part for part in (f"v{found.version}", labels, message) if part))
-    return lines

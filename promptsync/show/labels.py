@@ -8,7 +8,7 @@ from typing import Any
 
 from promptsync.compare.labels import Labelled
 from promptsync.labels.apply import ChangedLabel, LabelReceipt
-from promptsync.labels.plan import LabelChange, LabelPlan
+from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel
 from promptsync.prompt.labels import is_own
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -42,14 +42,19 @@ def show_plan(plan: LabelPlan, *, with_dry_run: bool = False) -> Outcome:
     body: dict[str, Any] = {"labels": [changed_body(one) for one in done]}
     if with_dry_run:
         body |= {"dry_run": True, "fingerprint": plan.fingerprint}
-    rows = [(f"  {output.name(one.name)}", _label(one), way(one.old, one.new)) for one in plan.changes]
+    # Whoever goes back to a commit wants to see what moves, not the whole registry.
+    shown = plan.pending if plan.commit else plan.changes
+    rows: list[tuple[str, ...]]
+    rows = [(f"  {output.name(one.name)}", _label(one), way(one.old, one.new)) for one in shown]
+    rows += [(f"  {name}", label, at, f"skipped: {why}") for name, label, at, why in _skipped_cells(plan)]
     return Outcome(output.table(rows), body)
 
 
 def headline(plan: LabelPlan) -> str:
     """Return how many labels move, are created and deleted."""
     counts = Counter((one.label, "is deleted" if one.new is None else "moves") for one in plan.pending)
-    return _counted(counts) or "nothing to change"
+    nothing = "no label moves" if plan.commit else "nothing to change"
+    return _of_commit(plan, _counted(counts) or nothing)
 
 
 def _counted(counts: Counter[tuple[str, str]]) -> str:
@@ -59,21 +64,50 @@ def _counted(counts: Counter[tuple[str, str]]) -> str:
     )
 
 
+def _of_commit(plan: LabelPlan, counts: str) -> str:
+    """Return counts with the commit that the labels go to, and how many do not move to it."""
+    if not plan.commit:
+        return counts
+    unchanged = len(plan.changes) - len(plan.pending)
+    parts = [f"{counts} to {output.name(plan.commit)}" if plan.pending else counts]
+    parts += [f"{unchanged} unchanged"] if unchanged else []
+    parts += [f"{len(plan.skipped)} skipped"] if plan.skipped else []
+    return ", ".join(parts)
+
+
 def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool = False) -> Outcome:
     """Return the result of each change; after ``was_shown`` only the counts and what failed."""
     if receipt is None:
         receipt = LabelReceipt(tuple(ChangedLabel(one, True) for one in plan.changes))
     error = receipt.error
     rows = [one for one in receipt.changed if not (was_shown and one.moved and not one.note)]
-    lines = output.table(_row(one) for one in rows)
-    if was_shown or len(receipt.changed) > 1:
-        lines.append(output.Aside(summary(receipt.changed)))
+    if plan.commit:
+        rows = [one for one in rows if one.change.old != one.change.new]
+    skipped = [("  skipped", *cells) for cells in _skipped_cells(plan)]
+    lines = output.table([*map(_row, rows), *skipped])
+    if was_shown or plan.commit or len(receipt.changed) > 1:
+        lines.append(output.Aside(_of_commit(plan, summary(receipt.changed))))
     return Outcome(
         lines,
         {"labels": [changed_body(one) for one in receipt.changed]},
         error.exit_code if error is not None else 0,
         error,
     )
+
+
+def _skipped_cells(plan: LabelPlan) -> list[tuple[str, str, str, str]]:
+    return [
+        (output.name(one.name), _label(one), f"v{one.version}", output.name(one.reason))
+        for one in plan.skipped
+    ]
+
+
+def skipped_body(plan: LabelPlan) -> list[dict[str, Any]]:
+    """Return the labels that stay where they are for a JSON document."""
+    return [
+        {"name": one.name, "label": one.label, "version": one.version, "reason": one.reason}
+        for one in plan.skipped
+    ]
 
 
 def summary(changed: Sequence[ChangedLabel]) -> str:
@@ -127,5 +161,5 @@ def _row(done: ChangedLabel) -> tuple[str, ...]:
     return changed_row(word, done)
 
 
-def _label(one: LabelChange) -> str:
+def _label(one: LabelChange | SkippedLabel) -> str:
     return output.style(output.name(one.label), "strong")

@@ -1,4 +1,4 @@
-"""No hint leads around the checks: whatever state a failed release left, all advice is followed to its end."""
+"""No hint leads around the checks: all advice that a failed release prints is followed to its end."""
 
 from __future__ import annotations
 

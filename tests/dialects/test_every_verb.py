@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from dialect_servers import Dialect, customer, embedded, vendor
 from dialect_world import Here, beside
+from gitcopy import git
 from vendor_spec import Judge
 
 from promptsync.cli import VERBS
@@ -49,6 +50,18 @@ def finished(here: Here) -> None:
     assert here.run("eval", "run", "refund quality", "--no-wait").code == 0
 
 
+def two_commits(here: Here) -> None:
+    """The first commit says what version 1 says, the second what version 2 says."""
+    path = here.root / "prompts/support/refund.yaml"
+    now = path.read_text()
+    path.write_text(now.replace("Say", "Old"))
+    git(here.root, "init", "-q", "-b", "main")
+    git(here.root, "add", "prompts")
+    git(here.root, "commit", "-qm", "Say it the old way")
+    path.write_text(now)
+    git(here.root, "commit", "-qam", "Say it")
+
+
 CREATE, MOVE, DELETE = "create the release label", "move the release label", "delete the release label"
 SCORE, RESULT = "read the score of the evaluation", "read the result of the agent"
 GROUP = "create a group"
@@ -73,6 +86,7 @@ TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("label delete support/refund prod -y", {"customer": DELETE}, None),
     ("promote prod beta", {"customer": CREATE}, None),
     ("rollback support/refund --label prod", {"customer": MOVE}, None),
+    ("rollback --label prod --to HEAD~1", {"customer": MOVE}, two_commits),
     ("deploy --label beta --allow-dirty", {"customer": CREATE}, None),
     ("deploy --label beta --dry-run --allow-dirty", {}, None),
     ("render support/refund --from-registry --var question=Where", {}, None),

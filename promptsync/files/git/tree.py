@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,9 +11,11 @@ from promptsync.errors import PromptsyncError
 from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile
 from promptsync.files.git.history import GitHistory, TreeEntry
+from promptsync.files.names import name_in
+from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.worktree import is_skipped
 from promptsync.files.yaml import load
-from promptsync.prompt.names import SUFFIXES
+from promptsync.prompt.names import SUFFIXES, name_for
 
 _LINK: Final = "120000"
 _SUBMODULE: Final = "160000"
@@ -58,6 +60,21 @@ def tree_at(history: GitHistory, commit: str, prompts: str) -> Tree:
         in_place=place == today,
         linked=frozenset(_below(place, linked)),
     )
+
+
+def files_in(
+    history: GitHistory, tree: Tree, names: Container[str]
+) -> Iterator[tuple[str, PromptFile | InvalidFile]]:
+    """Yield the files of the prompts with these names in a commit; an unreadable one as its error."""
+    contents = history.blobs(tree.files.values())
+    for path, blob in tree.files.items():
+        data = contents.get(blob, b"")
+        name = name_in(data) or name_for(path)
+        if name in names:
+            try:
+                yield name, parse(data, path, name)
+            except InvalidFile as error:
+                yield name, error
 
 
 def _place(history: GitHistory, commit: str, prompts: str) -> str:

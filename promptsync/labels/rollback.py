@@ -1,0 +1,211 @@
+"""Undoing releases: labels move back to what was live before, to a version, or to what a commit said."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from promptsync.compare.git_state import find_state
+from promptsync.compare.labels import Labelled
+from promptsync.compare.project import Project
+from promptsync.compare.select import At
+from promptsync.compare.versions import read_versions
+from promptsync.errors import Refused, UsageError
+from promptsync.files.errors import InvalidFile
+from promptsync.files.git.tree import Tree, files_in, tree_at
+from promptsync.files.prompt_file import PromptFile
+from promptsync.history.message import shorten, without_mark
+from promptsync.labels.plan import (
+    LabelChange,
+    LabelPlan,
+    SkippedLabel,
+    change_to,
+    existing,
+    move_command,
+    version_at,
+)
+from promptsync.labels.version_search import Wanted, versions_with_text
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.labels import is_own, previous_name
+from promptsync.prompt.prompt import Prompt
+
+_LISTED = 8
+_SUBJECT = 50
+"""Most characters of a commit's subject that are shown."""
+
+
+def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -> LabelChange:
+    """Plan to undo a release: move the label to ``to``, by default to the version that it was at before.
+
+    Raises ``Refused``, with a list of versions, if that version is unknown or the label is at or below it
+    already, and if ``to`` is above the label.
+    """
+    now = existing(one, label)
+    if to is not None:
+        version = version_at(project, one, At(to))
+        if version > now:
+            raise Refused(
+                f"{label!r} of {one.listed.name!r} is at v{now}; v{version} is higher",
+                hint=move_command(project, change_to(one, label, version)),
+                code="higher-version",
+            )
+        return change_to(one, label, version)
+    remembered = previous_name(label)
+    if remembered is None:
+        raise UsageError(
+            f"{label!r} records the previous version of another label and has none itself",
+            hint="specify the version: --to N",
+        )
+    previous = one.version(remembered)
+    if previous is None:
+        raise _refusal(project, one, label, f"there is no {remembered!r} that records what was live before")
+    # LABEL.previous is below its label after a release, and at or above it only after a rollback.
+    if previous >= now:
+        raise _refusal(
+            project, one, label, f"{remembered!r} is at v{previous}: that release was rolled back already"
+        )
+    return change_to(one, label, previous)
+
+
+def _refusal(project: Project, one: Labelled, label: str, why: str) -> Refused:
+    name = one.listed.name
+    return Refused(
+        f"{label!r} of {name!r} is at v{one.version(label)}, and {why}",
+        hint=f"promptsync rollback {shlex.quote(name)} --label {shlex.quote(label)} --to N",
+        details=_versions(project, one),
+        code="nothing-to-roll-back",
+    )
+
+
+def _versions(project: Project, one: Labelled) -> list[str]:
+    lines = []
+    for found in read_versions(project, one.listed, _LISTED):
+        here = (name for name, at in one.labels.items() if at.version == found.version)
+        labels = " ".join(sorted(filter(is_own, here)))
+        message = without_mark(found.message)
+        lines.append("  ".join(part for part in (f"v{found.version}", labels, message) if part))
+    return lines
+
+
+# -- to a commit --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TargetCommit:
+    """The commit that a rollback goes to. ``ref`` is how it was specified, ``title`` names it for people."""
+
+    ref: str
+    id: str
+    title: str
+
+
+def find_target(project: Project, ref: str) -> TargetCommit:
+    """Return the commit that ``--to REF`` means. Sends no request.
+
+    Raises ``PromptsyncError`` with the way out where there is no git or this clone lacks the commit.
+    """
+    history = project.history
+    if history is None:
+        raise UsageError(
+            f"--to {ref} is neither a version nor a commit: {project.root} is not in a git repository",
+            hint="promptsync rollback NAME --label LABEL --to N",
+            code="no-repository",
+        )
+    start, dots, _ = ref.partition("..")
+    if dots:
+        raise UsageError(
+            f"--to {ref} is a range of commits",
+            hint=f"--to {shlex.quote(start or 'HEAD~1')}",
+            code="revision",
+        )
+    commit = find_state(history, ref, "--to")
+    if commit is None:
+        raise UsageError(
+            f"--to {ref} is the state before the first commit, which has no prompts",
+            hint="--to HEAD~1",
+            code="revision",
+        )
+    short, subject = history.described([commit])[commit]
+    return TargetCommit(ref, commit, f"{short} ({shorten(subject, _SUBJECT)})" if subject else short)
+
+
+def plan_rollback_to_commit(
+    project: Project, prompts: Sequence[Labelled], label: str, target: TargetCommit
+) -> LabelPlan:
+    """Plan to point the label of each prompt at the version that says what its file said in a commit.
+
+    A prompt without such a version is skipped; if nothing else is left to move, the plan is refused. Raises
+    ``NoSuchVersion`` for a prompt without the label.
+    """
+    versions = {one.listed.name: existing(one, label) for one in prompts}
+    files = _Files(project, target, versions)
+    texts = ((one, files.found.get(one.listed.name)) for one in prompts)
+    wanted = [Wanted(one, text) for one, text in texts if isinstance(text, Prompt)]
+    found = versions_with_text(project, label, wanted)
+    changes, skipped = [], []
+    for one in prompts:
+        name = one.listed.name
+        version = found.get(name)
+        if version is not None:
+            changes.append(change_to(one, label, version))
+        else:
+            skipped.append(files.skipped(name, label, versions[name]))
+    stays = all(change.old == change.new for change in changes)
+    refusal = _nothing_moves([one for one in skipped if one.differs], files.new) if stays else None
+    return LabelPlan(
+        tuple(changes),
+        together=True,
+        refusal=refusal,
+        skipped=tuple(skipped),
+        commit=target.title,
+    )
+
+
+def _nothing_moves(skipped: Sequence[SkippedLabel], new: Collection[str]) -> Refused | None:
+    if not skipped:
+        return None
+    first = skipped[0]
+    more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
+    name, label = shlex.quote(first.name), shlex.quote(first.label)
+    hint = f"promptsync log {name}\npromptsync rollback {name} --label {label} --to N"
+    if first.name in new:
+        hint = f"promptsync label delete {name} {label}"
+    return Refused(
+        f"{first.label!r} of {first.name!r} stays at v{first.version}: {first.reason}{more}; "
+        "no label was changed",
+        hint=hint,
+        code="nothing-to-roll-back",
+    )
+
+
+class _Files:
+    """The prompts in the files of a commit, or why a prompt has none. ``new`` were added after it."""
+
+    def __init__(self, project: Project, target: TargetCommit, names: Iterable[str]) -> None:
+        history, prompts, wanted = project.history, project.config.prompts, set(names)
+        assert history is not None
+        self._ref = target.ref
+        self.found: dict[str, Prompt | str] = {}
+        for name, file in files_in(history, tree_at(history, target.id, prompts), wanted):
+            self._add(name, file)
+        absent = wanted - self.found.keys()
+        at_head = tree_at(history, "HEAD", prompts) if absent else Tree({})
+        self.new = {name for name, _ in files_in(history, at_head, absent)}
+
+    def _add(self, name: str, file: PromptFile | InvalidFile) -> None:
+        other = self.found.get(name)
+        if isinstance(file, InvalidFile):
+            self.found[name] = f"its file in {self._ref} cannot be read: {file.message}"
+        elif isinstance(other, Prompt) and digest(other) != digest(file.prompt):
+            self.found[name] = f"two files in {self._ref} have its name"
+        elif other is None:
+            self.found[name] = file.prompt
+
+    def skipped(self, name: str, label: str, version: int) -> SkippedLabel:
+        """Return why the label of a prompt stays where it is."""
+        found = self.found.get(name)
+        if found is None:
+            return SkippedLabel(name, label, version, f"{self._ref} has no such prompt", name in self.new)
+        reason = found if isinstance(found, str) else f"its text in {self._ref} was never published"
+        return SkippedLabel(name, label, version, reason)

@@ -1,0 +1,108 @@
+"""Finds the version of a prompt that has a given text, near the version under its label first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptsync.compare.histories import read_version
+from promptsync.compare.labels import Labelled
+from promptsync.compare.list_equality import ListComparison, digest_beside
+from promptsync.compare.project import Project
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.labels import previous_name
+from promptsync.prompt.prompt import Prompt
+
+_FIRST_ROUND = 2
+_LARGEST_ROUND = 32
+"""How many versions of each prompt are read at once until one has the text; each round doubles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A prompt of the registry, and the text that one of its versions should have."""
+
+    one: Labelled
+    text: Prompt
+
+
+def versions_with_text(project: Project, label: str, wanted: Sequence[Wanted]) -> dict[str, int]:
+    """Return by name which version has the text; prompts without one are left out. All have the label.
+
+    Of several versions it is the one under the label, then those under ``LABEL.previous`` and its like, then
+    the newest below the label, and then the newest. Usually the first ones are enough, and the lists show the
+    versions under those labels, so that no version is read on its own.
+    """
+    searches = [_Search(each, label) for each in wanted]
+    if len(searches) > 1:
+        _look_in_lists(project, searches)
+
+    def read(pair: tuple[_Search, int]) -> None:
+        search, number = pair
+        found = read_version(project, search.listed, number)
+        search.digests[number] = search.digest_of(found.prompt) if found is not None else None
+
+    size = _FIRST_ROUND
+    while pairs := [(one, number) for one in searches for number in one.unread(size)]:
+        project.mapped("Reading versions", read, pairs)
+        size = min(2 * size, _LARGEST_ROUND)
+    return {one.listed.name: one.found for one in searches if one.found is not None}
+
+
+class _Search:
+    """The search for one version.
+
+    ``digests`` are those of the versions read so far, ``None`` for one that the registry has lost.
+    """
+
+    def __init__(self, wanted: Wanted, label: str) -> None:
+        self._text = wanted.text
+        self.digest = digest(wanted.text)
+        self.listed = wanted.one.listed
+        self.digests: dict[int, str | None] = {}
+        there = wanted.one.labels
+        beside = sorted(name for name in there if name.startswith(f"{label}."))
+        # LABEL.previous comes first, because that version was live most recently.
+        beside.sort(key=lambda name: name != previous_name(label))
+        self.near = {name: there[name].version for name in (label, *beside)}
+        under = there[label].version
+        below, above = range(under - 1, 0, -1), range(self.listed.version, under, -1)
+        self._order = tuple(dict.fromkeys((*self.near.values(), *below, *above)))
+
+    @property
+    def found(self) -> int | None:
+        """The version with the text, ``None`` if it is not known yet or does not exist."""
+        return next((one for one in self._order if self.digests.get(one) == self.digest), None)
+
+    def digest_of(self, prompt: Prompt) -> str:
+        """Return the digest of a version, as far as it can be compared with the text."""
+        return digest_beside(self._text, prompt)
+
+    def unread(self, size: int) -> Sequence[int]:
+        """Return up to ``size`` versions to read next, none if the version is found or does not exist."""
+        if self.found is not None:
+            return ()
+        return [one for one in self._order if one not in self.digests][:size]
+
+
+def _look_in_lists(project: Project, searches: Sequence[_Search]) -> None:
+    """Find those versions whose text the lists prove. A list can show equality, but no difference."""
+    labels = (None, *sorted({label for one in searches for label in one.near}))
+    lists = project.mapped(
+        "Listing the registry", lambda one: project.registry.prompts.list(label=one), labels
+    )
+    comparisons = [
+        ListComparison(project, found, whole=one is None) for one, found in zip(labels, lists, strict=True)
+    ]
+    is_raw = any(one.is_raw for one in comparisons)
+    listed = {(item.template_id, item.version): item for found in lists for item in found}
+    for search in searches:
+        for number in search.near.values():
+            item = listed.get((search.listed.template_id, number))
+            body = search.digest_of(item.prompt) if item is not None else None
+            if item is None or body != search.digest:
+                continue
+            # The text may contain what a reference renders to.
+            if is_raw or comparisons[0].recorded(item, body):
+                search.digests[number] = body
+                break

@@ -1,0 +1,490 @@
+"""A whole release is rolled back to what a commit said, and forward again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from worlds import KEY, Reply, Seen, World, asking, failing, fault, made
+
+from promptsync.registry.promptlayer import parse
+
+NAMES = ("bye", "hello", "tone")
+
+
+@pytest.fixture
+def released(world: World) -> World:
+    """Two prompts use the snippet ``tone`` by its label; all three are released, and then again as v2."""
+    world.write("tone", content="Be kind.")
+    for name in ("hello", "bye"):
+        world.write(name, f"One {name} @@@tone@label:prod@@@")
+    world.commit("Say one")
+    world.ok("deploy", "--label", "prod", "--live-snippets")
+    world.edit("tone", "kind", "brief")
+    for name in ("hello", "bye"):
+        world.edit(name, "One", "Two")
+    world.commit("Say two")
+    world.ok("deploy", "--label", "prod", "--live-snippets")
+    assert prod(world) == dict.fromkeys(NAMES, 2)
+    world.forget()
+    return world
+
+
+def prod(world: World, names: tuple[str, ...] = NAMES) -> dict[str, int | None]:
+    return {name: world.label(name, "prod") for name in names}
+
+
+def rendered(world: World, name: str) -> str:
+    """What an application that requests the prompt by the label gets."""
+    body = world.call("POST", f"/prompt-templates/{name}", {"label": "prod"}).body
+    return str(body["prompt_template"]["messages"][0]["content"][0]["text"])
+
+
+def prod_path(world: World, name: str) -> str:
+    """The path that moves the label of a prompt."""
+    found = map(parse.label, world.call("GET", "/prompt-templates/labels").body["release_labels"])
+    (label,) = (one.label_id for one in found if (one.prompt_name, one.name) == (name, "prod"))
+    return f"/prompt-labels/{label}"
+
+
+def is_move(seen: Seen) -> bool:
+    return seen.method == "PATCH" and seen.path.startswith("/prompt-labels/")
+
+
+def to_commit(*more: str) -> tuple[str, ...]:
+    return ("rollback", "--label", "prod", "--to", "HEAD~1", *more)
+
+
+# -- there and back -------------------------------------------------------------------------------------
+
+
+def test_a_whole_release_is_rolled_back_and_forward_again(released: World) -> None:
+    back = released.run(*to_commit("--json"))
+    assert back.code == 0
+    assert {one["name"]: (one["from"], one["to"]) for one in back.document["labels"]} == dict.fromkeys(
+        NAMES, (2, 1)
+    )
+    assert back.document["skipped"] == []
+    assert back.document["commit"] == released.git("rev-parse", "HEAD~1").strip()
+    assert prod(released) == dict.fromkeys(NAMES, 1)
+    assert rendered(released, "hello") == "One hello Be kind."
+
+    forward = released.run("rollback", "--label", "prod", "--to", "main")
+    assert forward.code == 0, str(forward)
+    assert "prod moved on 3 prompts to" in forward.out
+    assert "(Say two)" in forward.out
+    assert prod(released) == dict.fromkeys(NAMES, 2)
+    assert rendered(released, "hello") == "Two hello Be brief."
+
+    released.forget()
+    again = released.run("rollback", "--label", "prod", "--to", "main")
+    assert (again.code, again.out) == (0, "no label was changed, 3 unchanged\n")
+    assert released.writes == []
+
+
+@pytest.mark.parametrize("ref", ["HEAD~1", "HEAD^", "before", "old", "abbreviated", "full"])
+def test_any_git_state_is_a_target(released: World, ref: str) -> None:
+    released.git("tag", "-a", "before", "HEAD~1", "-m", "A tag with a message")
+    released.git("branch", "old", "HEAD~1")
+    sha = released.git("rev-parse", "HEAD~1").strip()
+    ref = {"abbreviated": sha[:9] + "^0", "full": sha}.get(ref, ref)
+    assert released.run("rollback", "--label", "prod", "--to", ref).code == 0
+    assert prod(released) == dict.fromkeys(NAMES, 1)
+
+
+def test_only_what_the_release_changed_moves(released: World) -> None:
+    released.edit("hello", "Two", "Three")
+    released.commit("Say three")
+    released.ok("deploy", "--label", "prod")
+    released.forget()
+    done = released.run(*to_commit())
+    assert done.out.splitlines()[0].split() == ["moved", "hello", "prod", "v3", "->", "v2", "lower"]
+    assert "prod moved on 1 prompt to" in done.out
+    assert done.out.rstrip().endswith("2 unchanged")
+    assert "bye" not in done.out
+    assert prod(released) == {"bye": 2, "hello": 2, "tone": 2}
+
+
+def test_names_restrict_it(released: World) -> None:
+    assert released.run("rollback", "h*", "prompts/bye.yaml", "--label", "prod", "--to", "HEAD~1").code == 0
+    assert prod(released) == {"bye": 1, "hello": 1, "tone": 2}
+
+
+def test_several_releases_are_undone_at_once_and_each_is_a_target_afterwards(released: World) -> None:
+    released.edit("hello", "Two", "Three")
+    released.commit("Say three")
+    released.ok("deploy", "--label", "prod")
+    for ref, expected in (("HEAD~2", 1), ("HEAD", 3), ("HEAD~1", 2), ("HEAD~2", 1), ("main", 3)):
+        assert released.run("rollback", "--label", "prod", "--to", ref).code == 0
+        assert released.label("hello", "prod") == expected
+
+
+def test_a_deploy_holds_what_was_rolled_back(released: World) -> None:
+    released.ok(*to_commit())
+    done = released.run("deploy", "--label", "prod", "--live-snippets", "--json")
+    assert sorted(one["name"] for one in done.document["on_hold"]) == ["bye", "hello", "tone"]
+    assert prod(released) == dict.fromkeys(NAMES, 1)
+    plain = released.run("rollback", "hello", "--label", "prod")
+    assert (plain.code, "rolled back already" in plain.err) == (3, True)
+
+
+def test_a_deploy_after_the_release_came_back_has_nothing_to_do(released: World) -> None:
+    released.ok(*to_commit())
+    released.ok("rollback", "--label", "prod", "--to", "HEAD")
+    done = released.run("deploy", "--label", "prod", "--json")
+    assert done.code == 0
+    assert done.document["labels"] == []
+    assert done.document["on_hold"] == []
+
+
+# -- where the text was and where it is ------------------------------------------------------------------
+
+
+def test_a_file_is_found_by_its_name_wherever_it_was(released: World) -> None:
+    released.write("hello", "Three hello")
+    (released.root / "texts").mkdir()
+    released.git("mv", "prompts/hello.yaml", "texts/moved.yaml")
+    released.git("mv", "prompts/bye.yaml", "prompts/tone.yaml", "texts")
+    config = released.root / "promptsync.yaml"
+    config.write_text(config.read_text() + "prompts: texts\n")
+    released.commit("Move the directory, and say three")
+    released.ok("push", "--force", "hello", "-y", "--label", "prod")
+    assert prod(released) == {"bye": 2, "hello": 3, "tone": 2}
+    assert released.run(*to_commit()).code == 0
+    assert prod(released) == dict.fromkeys(NAMES, 2)
+
+
+def test_what_was_pushed_from_a_dirty_tree_or_in_the_dashboard_does_not_mislead(released: World) -> None:
+    released.publish("hello", "Theirs")
+    released.write("hello", "One hello @@@tone@label:prod@@@", synced="3")
+    released.call("POST", "/rest/prompt-templates", {})  # somebody's failed request
+    assert released.run(*to_commit()).code == 0
+    assert prod(released) == dict.fromkeys(NAMES, 1)
+
+
+def test_a_registry_that_expands_snippets_in_its_list_misleads_nobody(world: World) -> None:
+    world.write("tone", content="Be kind.")
+    world.write("hello", "Say: Be kind.")
+    world.write("bye", "One")
+    world.commit("Say one")
+    world.publish("tone", content="Be kind.")
+    world.publish("hello", "Say: @@@tone@@@")  # renders to what was committed, and is another prompt
+    world.ok("push", "--force", "hello", "-y", "--label", "prod")
+    assert prod(world) == {"bye": 1, "hello": 2, "tone": 1}
+    world.call("PATCH", prod_path(world, "hello"), {"prompt_version_number": 1})
+
+    def expanded(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        reply = forward(seen)
+        assert isinstance(reply.body, str)
+        return replace(reply, body=reply.body.replace("@@@tone@@@", "Be kind."))
+
+    is_list = lambda seen: seen.method == "GET" and seen.path == "/prompt-templates"  # noqa: E731
+    world.faults.append(fault(is_list, expanded))
+    assert world.run("rollback", "--label", "prod", "--to", "HEAD").code == 0
+    assert world.label("hello", "prod") == 2
+
+
+def test_a_version_that_the_registry_has_lost_is_passed_by(released: World) -> None:
+    for text in ("One", "Three"):
+        released.write("hello", f"{text} hello @@@tone@label:prod@@@")
+        released.commit(f"Say {text}")
+        released.ok("deploy", "--label", "prod")
+    shutil.rmtree(released.root / ".promptsync")
+    released.faults.append(fault(asking("GET", "version=3"), failing(404)))
+    done = released.run("rollback", "hello", "--label", "prod", "--to", "HEAD~1")
+    assert done.code == 0, str(done)
+    assert released.label("hello", "prod") == 1
+
+
+def test_each_remote_has_versions_of_its_own(released: World, tmp_path: Path) -> None:
+    (tmp_path / "second").mkdir()
+    with made(tmp_path / "second", git=False) as second:
+        second.publish("tone", content="Be kind.", release_labels=["prod"])
+        second.publish("hello", "Theirs")
+        second.publish("hello", "One hello @@@tone@label:prod@@@")
+        second.publish("hello", "Two hello @@@tone@label:prod@@@", release_labels=["prod"])
+        done = released.run("--remote", second.url, "rollback", "--label", "prod", "--to", "HEAD~1")
+        assert done.code == 0, str(done)
+        assert (second.label("hello", "prod"), second.label("tone", "prod")) == (2, 1)
+    assert prod(released) == dict.fromkeys(NAMES, 2)
+
+
+# -- what stays -----------------------------------------------------------------------------------------
+
+
+def test_what_has_no_such_version_is_named_and_stays(released: World) -> None:
+    released.write("new", "New")
+    released.write("late", "Late")
+    released.path("hello").write_text("messages: {", "utf-8")
+    released.commit("Break hello, add two")
+    broken = released.git("rev-parse", "HEAD").strip()
+    released.write("hello", "Three hello")
+    released.write("late", "Later")
+    released.write("bye", "Three bye")
+    released.write("newer", "Newer")
+    released.commit("Say three")
+    released.ok("deploy", "--label", "prod")
+    done = released.run("rollback", "--label", "prod", "--to", broken, "--json")
+    assert done.code == 0
+    skipped = {one["name"]: (one["version"], one["reason"]) for one in done.document["skipped"]}
+    assert skipped.pop("hello")[1].startswith(f"its file in {broken} cannot be read: hello.yaml:2:1: ")
+    assert skipped == {
+        "late": (1, f"its text in {broken} was never published"),
+        "newer": (1, f"{broken} has no such prompt"),
+    }
+    assert prod(released, ("bye", "hello", "late", "new", "newer")) == {
+        "bye": 2,
+        "hello": 3,
+        "late": 1,
+        "new": 1,
+        "newer": 1,
+    }
+    assert [one["name"] for one in done.document["labels"]] == ["bye", "new", "tone"]
+    text = released.run("rollback", "--label", "prod", "--to", broken)
+    assert text.out.count("skipped") == 4
+    assert "late" in text.out
+
+
+def test_two_files_of_one_name_say_nothing_unless_they_say_the_same(released: World) -> None:
+    for name, text in (("hello", "Other"), ("bye", "Two bye @@@tone@label:prod@@@")):
+        (released.root / f"prompts/twin-{name}.yaml").write_text(
+            f"name: {name}\nmessages:\n- {{role: user, content: '{text}'}}\n"
+        )
+    released.commit("Add twins")
+    twins = released.git("rev-parse", "HEAD").strip()
+    for name in ("hello", "bye"):
+        (released.root / f"prompts/twin-{name}.yaml").unlink()
+        released.write(name, "Three")
+    released.commit("Say three")
+    released.ok("deploy", "--label", "prod")
+    done = released.run("rollback", "--label", "prod", "--to", twins, "--json")
+    assert [one["reason"] for one in done.document["skipped"]] == [f"two files in {twins} have its name"]
+    assert prod(released) == {"bye": 2, "hello": 3, "tone": 2}
+
+
+NOTHING: list[tuple[str, int, str]] = [
+    ("new", 3, "promptsync label delete new prod"),
+    ("text", 3, "promptsync rollback hello --label prod --to N"),
+    ("dashboard", 0, ""),
+]
+
+
+@pytest.mark.parametrize(("case", "code", "hint"), NOTHING)
+def test_a_rollback_that_can_move_nothing_is_refused(
+    released: World, case: str, code: int, hint: str
+) -> None:
+    """A prompt that git never had is no part of any release, so that it does not count."""
+    if case == "new":
+        released.write("new", "New")
+    elif case == "text":
+        released.write("hello", "Never published")
+        released.commit("Say what nobody will publish")
+        released.write("hello", "Three")
+    else:
+        released.publish("foreign", release_labels=["prod"])
+        released.write("readme", "Four")
+        released.path("readme").unlink()
+        (released.root / "README").write_text("No prompt")
+    released.commit("Say three")
+    released.ok("deploy", "--label", "prod")
+    released.forget()
+    done = released.run(*to_commit("--json"))
+    assert done.code == code, str(done)
+    assert released.writes == []
+    assert len(done.document["skipped"]) == 1
+    if code:
+        assert done.document["error"]["code"] == "nothing-to-roll-back"
+        assert hint in done.document["error"]["hint"]
+    assert released.run(*to_commit("-n")).code == code
+
+
+def test_prompts_without_the_label_and_those_of_others_are_not_meant(released: World) -> None:
+    released.publish("unlabelled", "One")
+    released.publish("theirs", "One", release_labels=["prod"])
+    config = released.root / "promptsync.yaml"
+    config.write_text(config.read_text() + "include: [hello, bye, tone, unlabelled]\n")
+    done = released.run(*to_commit("--json"))
+    assert [one["name"] for one in done.document["labels"]] == [*NAMES]
+    assert done.document["skipped"] == []
+
+
+# -- all or none ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [403, 409, 500])
+def test_if_one_label_does_not_move_none_does(released: World, status: int) -> None:
+    released.faults.append(fault(asking("PATCH", prod_path(released, "hello")), failing(status, "protected")))
+    done = released.run(*to_commit("--json"))
+    assert done.code in (3, 4)
+    assert {one["name"]: one["moved"] for one in done.document["labels"]} == dict.fromkeys(NAMES, False)
+    assert prod(released) == dict.fromkeys(NAMES, 2)
+    assert {name: released.label(name, "prod.previous") for name in NAMES} == dict.fromkeys(NAMES, 1)
+
+
+def test_a_label_that_somebody_moves_in_the_meantime_stays_there(released: World) -> None:
+    released.publish("hello", "Theirs")
+    path = prod_path(released, "hello")
+
+    def moved(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        reply = forward(seen)
+        released.call("PATCH", path, {"prompt_version_number": 3})
+        return reply
+
+    released.faults.append(fault(asking("GET", "label=prod.previous"), moved, times=1))
+    done = released.run(*to_commit())
+    assert done.code == 3
+    assert "somebody else moved it to v3" in done.out
+    assert prod(released) == {"bye": 2, "hello": 3, "tone": 2}
+
+
+def start(world: World, *arguments: str) -> subprocess.Popen[str]:
+    environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "promptsync", "-C", str(world.root), *arguments]
+    return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted_none_has_moved_and_killed_the_next_run_completes_it(
+    released: World, sent: signal.Signals
+) -> None:
+    with released.lock:  # the process waits with its first request until it is known here
+        process = start(released, *to_commit("--json"))
+
+        def press(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+            reply = forward(seen)
+            process.send_signal(sent)
+            return reply
+
+        released.faults.append(fault(is_move, press, times=1))
+    out, _ = process.communicate(timeout=60)
+    if sent == signal.SIGINT:
+        assert process.returncode == 130
+        assert {one["moved"] for one in json.loads(out)["labels"]} == {False}
+        assert prod(released) == dict.fromkeys(NAMES, 2)
+    assert released.run(*to_commit()).code == 0
+    assert prod(released) == dict.fromkeys(NAMES, 1)
+
+
+# -- the plan -------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(released: World) -> None:
+    released.write("new", "New")
+    released.ok("push", "new", "--label", "prod")
+    released.forget()
+    done = released.run(*to_commit("-n"))
+    assert done.code == 0
+    assert released.writes == []
+    short = released.git("rev-parse", "--short=7", "HEAD~1").strip()
+    assert done.out.splitlines()[:2] == [
+        "DRY RUN: no label was changed",
+        f"prod moves on 3 prompts to {short} (Say one), 1 skipped",
+    ]
+    assert "  new    prod  v1               skipped: HEAD~1 has no such prompt" in done.out
+    assert released.run(*to_commit("-n", "--json")).document["fingerprint"] in done.out
+
+
+def test_only_the_reviewed_plan_is_carried_out(released: World) -> None:
+    fingerprint = released.run(*to_commit("-n", "--json")).document["fingerprint"]
+    refused = released.run("rollback", "hello", "--label", "prod", "--to", "HEAD~1", "--expect", fingerprint)
+    assert (refused.code, "not the plan that was reviewed" in refused.err) == (3, True)
+    assert prod(released) == dict.fromkeys(NAMES, 2)
+    assert released.run(*to_commit("--expect", fingerprint)).code == 0
+    assert prod(released) == dict.fromkeys(NAMES, 1)
+
+
+@pytest.mark.parametrize(("answer", "code", "version"), [("n\n", 1, 2), ("y\n", 0, 1)])
+def test_on_a_terminal_the_plan_is_confirmed(released: World, answer: str, code: int, version: int) -> None:
+    done = released.on_terminal(*to_commit(), answer=answer)
+    assert done.code == code
+    assert "(Say one). Continue?" in done.err
+    assert prod(released) == dict.fromkeys(NAMES, version)
+
+
+def test_the_requests_of_a_plan_do_not_grow_with_the_release(released: World) -> None:
+    released.run(*to_commit("-n"))
+    assert len(released.seen) <= 6, [one.target for one in released.seen]
+
+
+# -- what --to means ------------------------------------------------------------------------------------
+
+USAGE: list[tuple[tuple[str, ...], str, str]] = [
+    ((), "specify the prompts", "promptsync rollback --label prod --to HEAD~1"),
+    (("--to", "1"), "--to 1 is a version", "promptsync rollback NAME --label prod --to 1"),
+    (("--to", "v1"), "--to v1 is a version", "promptsync rollback NAME --label prod --to v1"),
+    (("--to", "0"), "not the number of a version", ""),
+    (("--to", "nowhere"), "this clone has no commit nowhere", "git fetch origin nowhere"),
+    (("--to", "HEAD~1..HEAD"), "is a range of commits", "--to 'HEAD~1'"),
+    (("--to", "0" * 40), "before the first commit", "--to HEAD~1"),
+    (("--to", ""), "is not a commit", "HEAD~1"),
+    (("hello@1", "--to", "HEAD~1"), "at v1 and by --to at HEAD~1", "remove one of the two"),
+    (("hello@1", "--to", "2"), "at v1 and by an option at v2", "remove one of the two"),
+    (("helo", "--to", "HEAD~1"), "no prompt 'helo'", "did you mean 'hello'?"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message", "hint"), USAGE)
+def test_a_usage_error_names_the_way_out(
+    released: World, arguments: tuple[str, ...], message: str, hint: str
+) -> None:
+    done = released.run("rollback", "--label", "prod", *arguments, "--json")
+    assert done.code == 2, str(done)
+    assert message in done.document["error"]["message"]
+    assert hint in done.document["error"]["hint"]
+    assert released.writes == []
+
+
+def test_an_unknown_label_is_a_usage_error(released: World) -> None:
+    for names in ((), ("h*",), ("hello",)):
+        done = released.run("rollback", *names, "--label", "prd", "--to", "HEAD~1")
+        assert done.code == 2
+        assert "has" in done.err
+        assert "label 'prd'" in done.err
+        assert "hint: " in done.err
+
+
+@pytest.mark.parametrize("kind", ["tag", "branch"])
+def test_a_ref_with_the_name_of_a_version_is_reached_by_its_longer_name(released: World, kind: str) -> None:
+    released.git(kind, "v1", "HEAD~1")
+    done = released.run("rollback", "--label", "prod", "--to", "v1")
+    assert done.code == 2
+    long = {"tag": "tags/v1", "branch": "heads/v1"}[kind]
+    assert f"hint: promptsync rollback --label prod --to {long}" in done.err
+    assert released.run("rollback", "hello", "--label", "prod", "--to", "v1").code == 0  # the version
+    assert prod(released) == {"bye": 2, "hello": 1, "tone": 2}
+    assert released.run("rollback", "--label", "prod", "--to", long).code == 0
+    assert prod(released) == dict.fromkeys(NAMES, 1)
+
+
+def test_a_shallow_clone_names_what_it_lacks(released: World, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    released.git("clone", "-q", "--depth", "1", f"file://{released.root}", str(clone))
+    done = replace(released, root=clone).run(*to_commit("--json"))
+    assert done.code == 3
+    assert done.document["error"]["code"] == "shallow-clone"
+    assert "fetch-depth: 0" in done.document["error"]["hint"]
+    assert "git fetch --unshallow" in done.document["error"]["hint"]
+
+
+def test_without_git_there_is_no_commit_to_go_to(tmp_path: Path) -> None:
+    with made(tmp_path, git=False) as world:
+        world.publish("hello", release_labels=["prod"])
+        world.publish("hello", "Two")
+        done = world.run(*to_commit("--json"))
+        assert done.code == 2
+        assert "not in a git repository" in done.document["error"]["message"]
+        assert "--to N" in done.document["error"]["hint"]
+
+
+def test_before_the_first_commit_there_is_none_either(world: World) -> None:
+    done = world.run(*to_commit())
+    assert done.code == 2
+    assert "no commit yet" in done.err
