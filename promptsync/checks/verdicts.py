@@ -86,8 +86,8 @@ def _past_runs(
     template_ids: Mapping[str, int] | None,
 ) -> Mapping[str, _PastRuns]:
     """Return the newest runs by the name of the check; each report is read once."""
-    registry = project.registry
     try:
+        registry = project.registry
         if template_ids is None:
             listed = latest_of(registry, {name for pairs in wanted.values() for name, _ in pairs})
             template_ids = {name: one.template_id for name, one in listed.items()}

@@ -86,7 +86,9 @@ def set_command(
     check_label(target)
     with session.project() as project:
         chosen = chosen_labels(session, project, [name], at)
-        changes = [plan_set(one, target, version_at(project, one, found.at)) for one, found in chosen]
+        changes = [
+            plan_set(project, one, target, version_at(project, one, found.at)) for one, found in chosen
+        ]
         plan = LabelPlan(tuple(changes), together=True)
         many = not all(found.is_exact for _, found in chosen)
         return change_labels(
@@ -131,7 +133,8 @@ def move_command(
         if not having:
             existing(chosen[0][0], target)
         changes = [
-            plan_move(one, target, version_at(project, one, found.at), force=force) for one, found in having
+            plan_move(project, one, target, version_at(project, one, found.at), force=force)
+            for one, found in having
         ]
         destructive = ("--force",) if any(change.is_lower for change in changes) else ()
         plan = LabelPlan(tuple(changes), together=True, destructive=destructive)

@@ -58,7 +58,7 @@ def command(
             named = [found.listed.name for _, found in chosen if found.is_exact]
         else:
             prompts, named = labelled(project), []
-        plan = plan_promotion(prompts, source, target, named=named, force=force)
+        plan = plan_promotion(project, prompts, source, target, named=named, force=force)
         return change_labels(
             session, project, lambda: plan, needs_confirmation=True, dry_run=dry_run, yes=yes, expect=expect
         )

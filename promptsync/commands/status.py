@@ -15,7 +15,7 @@ from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.show.outcome import Outcome
-from promptsync.show.status import PassedOver, show_status
+from promptsync.show.status import PassedOver, Pending, show_status
 
 _DRIFT = frozenset(
     {
@@ -79,11 +79,35 @@ def command(
             project,
             snapshot,
             _passed_over(project, snapshot, offline),
+            _pending(project, snapshot),
             offline=offline,
             verbose=session.verbose > 0,
             counted=counted,
         )
         return outcome if since is None else _with_changed(project, snapshot, outcome, since)
+
+
+def _pending(project: Project, snapshot: Snapshot) -> Pending:
+    # Under a label, the states themselves say what is not released.
+    if snapshot.labels is None or snapshot.label is not None:
+        return Pending()
+    from promptsync.compare.releases import unreleased
+
+    found = unreleased(project, snapshot)
+    late = {one.name: one for one in found if not one.is_rolled_back}
+    if not late:
+        return Pending(found)
+    from promptsync.checks.verdicts import verdicts
+
+    judged = verdicts(
+        project,
+        {name: one.version for name, one in late.items()},
+        snapshot.worktree.files,
+        live={name: one.released for name, one in late.items()},
+        template_ids={name: one.template_id for name, one in snapshot.listing.items()},
+    )
+    failed = [one for one in judged.values() if one.passed is False]
+    return Pending(found, {(one.name, one.version): one.reason for one in failed})
 
 
 def _passed_over(project: Project, snapshot: Snapshot, offline: bool) -> PassedOver:

@@ -60,7 +60,7 @@ class Moves:
         )
 
     def was_published(self, name: str, landed: Landed, *, as_good: Collection[int] = ()) -> None:
-        """Record the version to release, and those with the same text to which somebody may move the label."""
+        """Record the version to release, and those with the same text, to which the label may move too."""
         self._as_good[name] = {*self._as_good.get(name, ()), landed.version, *as_good}
         self.versions[name], self.ids[name] = landed.version, landed.template_id
 

@@ -105,7 +105,8 @@ class Member:
     def live(self) -> int | None:
         """The version that was live before the deploy; of a stopped deploy, before that one."""
         is_stopped = self.is_moved and not self.dependant
-        return self.previous if is_stopped and not self.was_rolled_back else self.released
+        is_release = (self.previous or 0) < (self.released or 0)
+        return self.previous if is_stopped and is_release else self.released
 
     @property
     def version(self) -> int:

@@ -13,7 +13,7 @@ from promptsync.labels.apply import ChangedLabel
 from promptsync.push.receipt import PushReceipt
 
 if TYPE_CHECKING:
-    from promptsync.checks.receipt import CheckResults
+    from promptsync.checks.receipt import CheckResult, CheckResults
 
 _HINTS = {
     "unknown-outcome": "promptsync status\npromptsync deploy",
@@ -110,16 +110,20 @@ class DeployReceipt:
         error = self.push.error
         if error is not None:
             return error.replaced(hint=_HINTS.get(error.code, error.hint))
-        error = self.results.error if self.results is not None else None
-        if error is None or error.hint:
-            return error
-        return error.replaced(hint=self._after_failed_checks(error))
+        if self.results is None or self.results.error is None:
+            return None
+        error, failed = self.results.error, [one for one in self.results.all if one.reason]
+        if failed and all(one.unbound for one in failed):
+            # Not --allow-unbound: that would release what the checks did not run.
+            name = failed[0].run.name
+            hint = f"let {name!r} run the latest version, in the PromptLayer dashboard\npromptsync deploy"
+            return error.replaced(hint=hint)
+        return error if error.hint else error.replaced(hint=self._after_failed_checks(error, failed))
 
-    def _after_failed_checks(self, error: PromptsyncError) -> str:
+    def _after_failed_checks(self, error: PromptsyncError, failed: Sequence[CheckResult]) -> str:
         from promptsync.checks.batch import Status
 
-        failed = [one.run for one in self.results.all if one.reason] if self.results is not None else []
-        if failed and all(run.status is Status.TIMED_OUT for run in failed):
+        if failed and all(one.run.status is Status.TIMED_OUT for one in failed):
             return "promptsync deploy --timeout SECONDS"
         if isinstance(error, AnswerIsNo):
             return "fix the prompt and commit it\npromptsync deploy"

@@ -119,7 +119,7 @@ class _Survey:
                     self.deleted.append(name)
                 continue
             # A latest version that the file includes is one that git went back on, for instance because its
-            # checks failed: readers without a label get it until the file is published. Tags have no versions,
+            # checks failed: readers without a label get it until the file is published. Tags have no version,
             # so a change of them shows only there, too.
             is_replaced = item.state is State.AHEAD
             if under.state is not State.IN_SYNC or is_replaced or name in self._unchecked:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from promptsync.compare.labels import Labelled, Pointers
+from promptsync.compare.labels import Labelled, Pointers, deploy_command
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.compare.select import At
@@ -98,30 +98,44 @@ class LabelPlan:
         return fingerprint([[one.name, one.label, one.old, one.new] for one in self.changes])
 
 
-def plan_set(one: Labelled, label: str, version: int) -> LabelChange:
+def plan_set(project: Project, one: Labelled, label: str, version: int) -> LabelChange:
     """Plan a new label. Raises ``Refused`` when it exists and points elsewhere."""
     change = change_to(one, label, version)
     if change.old is not None and change.old != change.new:
         raise Refused(
             f"{change.name!r} already has the label {label!r}, at v{change.old}",
-            hint=f"promptsync label move {shlex.quote(change.name)} {shlex.quote(label)} --to {change.new}",
+            hint=move_command(project, change),
             code="label-exists",
         )
     return change
 
 
-def plan_move(one: Labelled, label: str, version: int, *, force: bool = False) -> LabelChange:
+def plan_move(
+    project: Project, one: Labelled, label: str, version: int, *, force: bool = False
+) -> LabelChange:
     """Plan to move a label. Raises ``Refused`` for a lower version without ``force``."""
     existing(one, label)
     change = change_to(one, label, version)
     if change.is_lower and not force:
-        where = f"{shlex.quote(change.name)} --label {shlex.quote(label)}"
         raise Refused(
             f"{label!r} of {change.name!r} is at v{change.old}; v{change.new} is lower",
-            hint=f"promptsync rollback {where} --to {change.new}",
+            hint=rollback_command(project, change),
             code="lower-version",
         )
     return change
+
+
+def move_command(project: Project, change: LabelChange) -> str:
+    """Return the command to advise for a move up: the one that runs the checks, if the label is governed."""
+    if project.config.governs(change.label):
+        return deploy_command(project, change.label)
+    return f"promptsync label move {shlex.join([change.name, change.label])} --to {change.new}"
+
+
+def rollback_command(project: Project, change: LabelChange) -> str:
+    """Return the command to advise for a move down; of a governed label, to the version that was live."""
+    command = f"promptsync rollback {shlex.quote(change.name)} --label {shlex.quote(change.label)}"
+    return command if project.config.governs(change.label) else f"{command} --to {change.new}"
 
 
 def plan_delete(one: Labelled, label: str) -> LabelChange:
@@ -131,6 +145,7 @@ def plan_delete(one: Labelled, label: str) -> LabelChange:
 
 
 def plan_promotion(
+    project: Project,
     prompts: Sequence[Labelled],
     source: str,
     target: str,
@@ -158,19 +173,23 @@ def plan_promotion(
         changes,
         together=True,
         destructive=("--force",) if any(one.is_lower for one in changes) else (),
-        refusal=_lower(changes, source, target, set(force)),
+        refusal=_lower(project, changes, source, target, set(force)),
     )
 
 
-def _lower(changes: Sequence[LabelChange], source: str, target: str, forced: set[str]) -> Refused | None:
+def _lower(
+    project: Project, changes: Sequence[LabelChange], source: str, target: str, forced: set[str]
+) -> Refused | None:
     lower = [one for one in changes if one.is_lower and one.name not in forced]
     if not lower:
         return None
     name = shlex.quote(lower[0].name)
+    hints = [f"promptsync rollback {name} --label {shlex.quote(target)}"]
+    if not project.config.governs(target):
+        hints.append(f"promptsync promote {shlex.join([source, target])} --force {name}")
     return Refused(
         f"{target!r} would move to a lower version; no label was changed",
-        hint=f"promptsync rollback {name} --label {shlex.quote(target)}\n"
-        f"promptsync promote {shlex.join([source, target])} --force {name}",
+        hint="\n".join(hints),
         details=[f"{one.name}  {target}  v{one.old} -> v{one.new}" for one in lower],
         code="lower-version",
     )

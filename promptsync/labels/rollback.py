@@ -16,10 +16,18 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.git.tree import Tree, files_in, tree_at
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.message import shorten, without_mark
-from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel, change_to, existing, version_at
+from promptsync.labels.plan import (
+    LabelChange,
+    LabelPlan,
+    SkippedLabel,
+    change_to,
+    existing,
+    move_command,
+    version_at,
+)
 from promptsync.labels.version_search import Wanted, versions_with_text
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.labels import previous_name
+from promptsync.prompt.labels import is_own, previous_name
 from promptsync.prompt.prompt import Prompt
 
 _LISTED = 8
@@ -39,7 +47,7 @@ def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -
         if version > now:
             raise Refused(
                 f"{label!r} of {one.listed.name!r} is at v{now}; v{version} is higher",
-                hint=f"promptsync label move {shlex.join([one.listed.name, label])} --to {version}",
+                hint=move_command(project, change_to(one, label, version)),
                 code="higher-version",
             )
         return change_to(one, label, version)
@@ -73,7 +81,8 @@ def _refusal(project: Project, one: Labelled, label: str, why: str) -> Refused:
 def _versions(project: Project, one: Labelled) -> list[str]:
     lines = []
     for found in read_versions(project, one.listed, _LISTED):
-        labels = " ".join(sorted(name for name, at in one.labels.items() if at.version == found.version))
+        here = (name for name, at in one.labels.items() if at.version == found.version)
+        labels = " ".join(sorted(filter(is_own, here)))
         message = without_mark(found.message)
         lines.append("  ".join(part for part in (f"v{found.version}", labels, message) if part))
     return lines

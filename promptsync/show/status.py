@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from promptsync.compare.labels import deploy_command
 from promptsync.compare.state import State
 from promptsync.files.errors import text_of
+from promptsync.prompt.labels import is_own
 from promptsync.show.diff import problems_body
 from promptsync.show.diff import state as state_text
 from promptsync.show.lines import passed_over_line, rename_note
@@ -19,6 +22,7 @@ from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.compare.project import Project
+    from promptsync.compare.releases import Unreleased
     from promptsync.compare.snapshot import Item, Snapshot
 
 PassedOver = Mapping[str, Sequence[int]]
@@ -42,10 +46,30 @@ _MANY = 20
 """If more prompts than this exist only in the registry, they are counted and not listed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What is not released, and why, by prompt and version: ``refund quality 50 < 90``."""
+
+    releases: Sequence[Unreleased] = ()
+    reasons: Mapping[tuple[str, int], str] = field(default_factory=dict)
+
+    def of(self, name: str) -> list[Unreleased]:
+        """Return what is not released of one prompt."""
+        return [one for one in self.releases if one.name == name]
+
+    def text(self, one: Unreleased) -> str:
+        """Return what is not released, after the label and the version under it."""
+        if one.is_rolled_back:
+            return f"v{one.version} rolled back"
+        reason = self.reasons.get((one.name, one.version))
+        return f"v{one.version} not released" + (f": {reason}" if reason else "")
+
+
 def show_status(
     project: Project,
     snapshot: Snapshot,
     passed_over: PassedOver,
+    pending: Pending,
     *,
     offline: bool,
     verbose: bool,
@@ -53,7 +77,7 @@ def show_status(
 ) -> Outcome:
     """Return the state of each prompt. The exit code is 1 if a prompt is in one of the states ``counted``."""
     body: dict[str, Any] = {
-        "prompts": [_body(item, snapshot, passed_over.get(item.name, ())) for item in snapshot.items]
+        "prompts": [_body(item, snapshot, passed_over.get(item.name, ()), pending) for item in snapshot.items]
     }
     if not offline:
         body["not_included"] = snapshot.foreign(project.config)
@@ -61,19 +85,22 @@ def show_status(
         body["problems"] = problems_body(snapshot.problems)
     return Outcome(
         [
-            *_lines(project, snapshot, offline=offline, verbose=verbose),
+            *_lines(project, snapshot, pending, offline=offline, verbose=verbose),
+            *_pending_lines(project, pending),
             *_passed_over_lines(snapshot, passed_over),
         ],
         body,
         1 if snapshot.problems or snapshot.of(*counted) else 0,
-        markdown=lambda: status_markdown(snapshot, passed_over),
+        markdown=lambda: status_markdown(snapshot, passed_over, pending),
     )
 
 
 # -- text ---------------------------------------------------------------------------------------------------
 
 
-def _lines(project: Project, snapshot: Snapshot, *, offline: bool, verbose: bool) -> list[str]:
+def _lines(
+    project: Project, snapshot: Snapshot, pending: Pending, *, offline: bool, verbose: bool
+) -> list[str]:
     label = f", label {output.name(snapshot.label)}" if snapshot.label else ""
     how = ", offline: as of the last push or pull" if offline else ""
     lines: list[str] = [output.Aside(f"remote {output.safe(project.title)}{label}{how}")]
@@ -84,7 +111,7 @@ def _lines(project: Project, snapshot: Snapshot, *, offline: bool, verbose: bool
             nothing = f"no prompts: include: matches none of the {count(foreign, 'prompt')} of the registry"
         return [*lines, output.Aside(nothing)]
     counts = Counter(item.state for item in snapshot.items)
-    lines += _rows(snapshot, counts, verbose=verbose)
+    lines += _rows(snapshot, pending, counts, verbose=verbose)
     if snapshot.problems:
         invalid = output.style("invalid", "bad")
         lines += ["", *(f"  {invalid}  {output.safe(text_of(problem))}" for problem in snapshot.problems)]
@@ -101,23 +128,26 @@ def _lines(project: Project, snapshot: Snapshot, *, offline: bool, verbose: bool
     return [*lines, *_advice(project, snapshot, counts, offline)]
 
 
-def _rows(snapshot: Snapshot, counts: Counter[State], *, verbose: bool) -> Iterator[str]:
+def _rows(snapshot: Snapshot, pending: Pending, counts: Counter[State], *, verbose: bool) -> Iterator[str]:
     # The problems of unreadable files are listed below, file by file.
     items = [item for item in snapshot.items if item.state is not State.INVALID]
-    shown = [item for item in items if item.state is not State.IN_SYNC or verbose]
+    # What was never released is counted below: right after a first push that is everything.
+    late = {one.name for one in pending.releases if one.released is not None}
+    shown = [item for item in items if item.state is not State.IN_SYNC or verbose or item.name in late]
     many = counts[State.REMOTE_ONLY] > _MANY and not verbose
     if many:
         shown = [item for item in shown if item.state is not State.REMOTE_ONLY]
     if shown:
-        yield from ("", *output.table((_row(item, snapshot) for item in shown), free=True))
+        yield from ("", *output.table((_row(item, snapshot, pending) for item in shown), free=True))
     if many:
         yield ""
         yield f"  {counts[State.REMOTE_ONLY]} prompts exist only in the registry; -v lists them"
 
 
-def _row(item: Item, snapshot: Snapshot) -> tuple[str, ...]:
-    labels = (snapshot.labels or {}).get(item.name, ())
-    shown = " ".join(f"{output.name(name)}=v{number}" for name, number in labels)
+def _row(item: Item, snapshot: Snapshot, pending: Pending) -> tuple[str, ...]:
+    late = {one.label: f", {pending.text(one)}" for one in pending.of(item.name) if one.released is not None}
+    labels = [pair for pair in (snapshot.labels or {}).get(item.name, ()) if is_own(pair[0])]
+    shown = "; ".join(f"{output.name(name)} v{number}{late.get(name, '')}" for name, number in labels)
     now = item.renamed_to or item.became
     where = f"now {now}" if now else f"{item.path}, was {item.was}" if item.was else (item.path or "")
     return (f"  {state_text(item.state)}", output.name(item.name), _versions(item), shown, output.safe(where))
@@ -137,6 +167,30 @@ def totals(counts: Counter[State]) -> str:
     if set(counts) == {State.IN_SYNC}:
         return output.style(f"{count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
     return ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+
+
+def _pending_lines(project: Project, pending: Pending) -> Iterator[str]:
+    """Yield how much is not released to each label, and the command that releases it."""
+    labels = dict.fromkeys(one.label for one in pending.releases)
+    for label in labels:
+        rolled_back = sum(one.is_rolled_back for one in pending.releases if one.label == label)
+        late = sum(one.label == label for one in pending.releases) - rolled_back
+        if late:
+            yield output.Aside(
+                f"{count(late, 'prompt')} not released to {output.name(label)}: {_release(project, label)}"
+            )
+        if rolled_back:
+            yield output.Aside(
+                f"{count(rolled_back, 'prompt')} rolled back from {output.name(label)}: "
+                "a deploy releases what you change"
+            )
+
+
+def _release(project: Project, label: str) -> str:
+    command = deploy_command(project, label)
+    branches = [branch for branch, one in project.config.labels.items() if one == label]
+    is_here = command == "promptsync deploy" or project.history is None
+    return command if is_here else f"promptsync deploy, on {output.name(branches[0])}"
 
 
 def _passed_over_lines(snapshot: Snapshot, passed_over: PassedOver) -> list[str]:
@@ -164,10 +218,14 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
         states.setdefault("promptsync pull", []).append(f"{State.DELETED_LOCALLY}, to restore the files")
     if snapshot.label is not None and not snapshot.listing:
         states = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}
-    # Under a label a push must also move that label, or the prompt stays ahead of it.
+    # Under a label a push must also move that label, or the prompt stays ahead of it. Checks come before a
+    # governed one.
     elif snapshot.label is not None and (counts[State.NEW] or counts[State.AHEAD]):
         moved = states.pop(_ADVICE[State.NEW])
-        states[f"promptsync push --label {output.name(snapshot.label)}"] = moved
+        label = snapshot.label
+        is_governed = project.config.governs(label)
+        command = deploy_command(project, label) if is_governed else f"promptsync push --label {label}"
+        states[output.name(command)] = moved
     rows = [(f"  {', '.join(settled)}", command) for command, settled in states.items()]
     lines = [output.style(line, "faint") for line in output.table(rows)]
     notes = [rename_note(item.name, item.was) for item in snapshot.items if item.was is not None]
@@ -177,11 +235,13 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
     return [output.Aside(line) for line in lines]
 
 
+_NOTHING_PENDING = Pending()
+
 # -- JSON and Markdown --------------------------------------------------------------------------------------
 
 
-def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int]) -> dict[str, object]:
-    labels = None if snapshot.labels is None else [name for name, _ in snapshot.labels.get(item.name, ())]
+def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int], pending: Pending) -> dict[str, object]:
+    labels = None if snapshot.labels is None else dict(snapshot.labels.get(item.name, ()))
     return {
         "name": item.name,
         "state": str(item.state),
@@ -189,6 +249,16 @@ def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int]) -> dict[st
         "version": item.version,
         "base": item.base.version if item.base is not None else None,
         "labels": labels,
+        "not_released": [
+            {
+                "label": one.label,
+                "version": one.version,
+                "released": one.released,
+                "rolled_back": one.is_rolled_back,
+                "reason": pending.reasons.get((one.name, one.version)),
+            }
+            for one in pending.of(item.name)
+        ],
         "passed_over": list(passed_over),
         "renamed_from": item.was,
         "renamed_to": item.became or item.renamed_to,
@@ -196,9 +266,15 @@ def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int]) -> dict[st
 
 
 def status_markdown(
-    snapshot: Snapshot, passed_over: PassedOver = MappingProxyType({}), *, most: int = MOST
+    snapshot: Snapshot,
+    passed_over: PassedOver = MappingProxyType({}),
+    pending: Pending = _NOTHING_PENDING,
+    *,
+    most: int = MOST,
 ) -> list[str]:
-    """Return the prompts that are not in sync, one line each, what was passed over, and unreadable files."""
+    """Return the prompts that are not in sync, one line each, what is not released or was passed over, and
+    unreadable files.
+    """
     page = Page(most)
     counts = Counter(item.state for item in snapshot.items)
     shown = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
@@ -207,6 +283,12 @@ def status_markdown(
     if changed:
         page.fence(
             output.table((str(item.state), item.name, _versions(item), item.path or "") for item in changed)
+        )
+    if pending.releases:
+        page.say(f"**{count(len({one.name for one in pending.releases}), 'prompt')} not released**")
+        page.fence(
+            f"{one.name}  {one.label} {f'v{one.released}' if one.released else '-'}, {pending.text(one)}"
+            for one in pending.releases
         )
     if passed_over:
         page.say(f"**{count(len(passed_over), 'prompt')} with versions that were passed over**")

@@ -8,7 +8,7 @@ import pytest
 from checking import SOON, Commanded, failure_of, registry_with, run_evaluations, silent
 
 from promptsync.checks.batch import Patience, Status
-from promptsync.checks.catalogue import NoSuchItem, list_evaluations, pick
+from promptsync.checks.catalogue import NoSuchItem, list_evaluations, pick, score_of
 from promptsync.checks.evaluations import EvaluationRun, FailedCell
 from promptsync.checks.receipt import Standard
 from promptsync.checks.run import find_run, show_run
@@ -41,6 +41,23 @@ def test_a_run_has_its_score_version_and_model(registry: Registry) -> None:
     assert (found.status, round(found.score or 0, 1), found.version) == (Status.COMPLETED, 66.7, 1)
     assert (found.model, found.failed_cells, found.previous_score) == ("commanded", (), None)
     assert (found.done, found.cells) == (6, 6)
+
+
+@pytest.mark.parametrize(
+    ("raw", "score"),
+    [
+        (80, 80.0),
+        ({"overall_score": None, "score": 50.5}, 50.5),
+        ({"overall_score": {"score": 7}}, 7.0),
+        # Neither of these is below any minimum, so they must not count as scores.
+        (float("nan"), None),
+        (float("inf"), None),
+        (True, None),
+        ("80", None),
+    ],
+)
+def test_only_a_number_is_a_score(raw: object, score: float | None) -> None:
+    assert score_of(raw) == score
 
 
 def test_the_score_before_is_that_of_the_last_run_that_ended(registry: Registry, model: Commanded) -> None:

@@ -387,11 +387,12 @@ def test_a_score_is_needed_unless_that_is_waived(bench: Bench) -> None:
     assert bench.run(evaluation("unscored"), standard=Standard(allow_unscored=True)).passed
 
 
-def test_one_evaluation_by_name_and_by_id_is_run_once_with_the_higher_minimum(bench: Bench) -> None:
+def test_one_evaluation_by_name_and_by_id_is_run_once_with_the_stricter_limits(bench: Bench) -> None:
     number = find_checks(bench.registry, selection(evaluation("of ask"))).evaluations[0][1].id
-    results = bench.run(evaluation("of ask", least=10), evaluation(str(number), "other", least=20))
-    (one,) = results.evaluations
-    assert (one.check.prompts, one.check.min_score) == (("ask", "other"), 20)
+    by_name = EvaluationCheck("of ask", ("ask",), 10, 5)
+    by_id = EvaluationCheck(str(number), ("other",), 20, 9)
+    (one,) = bench.run(by_name, by_id).evaluations
+    assert (one.check.prompts, one.check.min_score, one.check.max_drop) == (("ask", "other"), 20, 5)
 
 
 def test_what_the_registry_lacks_is_named_with_its_places_before_anything_runs(bench: Bench) -> None:

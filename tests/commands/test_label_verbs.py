@@ -142,7 +142,7 @@ def test_a_lower_version_needs_force_and_a_yes(here: World) -> None:
     here.label("refund", prod=3)
     ran = here.run("label", "move", "refund", "prod", "--to", "1", "--force", "-y")
     assert ran.lines == [["moved", "refund", "prod", "v3", "->", "v1", "lower"]]
-    assert here.labels("refund") == {"prod": 1, "prod.previous": 1}
+    assert here.labels("refund") == {"prod": 1, "prod.previous": 1, "prod.rolled-back": 3}
 
 
 def test_a_snippets_label_in_use_is_deleted_only_with_force(here: World) -> None:
@@ -279,7 +279,7 @@ def test_one_lower_version_stops_the_whole_promotion(here: World) -> None:
     assert [(one["name"], one["moved"]) for one in body["labels"]] == [("greet", False), ("refund", False)]
     assert here.run("promote", "staging", "prod", "--force", "refund").code == 3
     assert here.run("promote", "staging", "prod", "--force", "refund", "-y").code == 0
-    assert here.labels("refund") == {"staging": 1, "prod": 1, "prod.previous": 1}
+    assert here.labels("refund") == {"staging": 1, "prod": 1, "prod.previous": 1, "prod.rolled-back": 3}
     assert here.labels("greet") == {"staging": 2, "prod": 2, "prod.previous": 1}
 
 

@@ -189,6 +189,26 @@ def test_a_rehearsal_compares_nothing_and_says_so(world: World) -> None:
     assert world.label("a", "prod") == 1
 
 
+def test_a_prompt_whose_snippet_changed_is_judged_by_its_minimum_and_says_so(world: World) -> None:
+    limit(world, "max_drop: 50, min_score: 50")
+    world.write("tone", content="please and kindly")
+    assert change(world, "@@@tone@@@ {name}")[0] == 0
+    world.write("tone", content="please")
+    world.commit("Change the tone")
+    code, run, _ = deploy(world, "--live-snippets")
+    assert (code, run["score"], run["drop"]) == (0, 50, None)
+    assert run["not_compared"] == "a v2 is live already"
+
+
+def test_the_live_score_costs_one_request_where_the_last_run_is_of_the_live_version(world: World) -> None:
+    world.write("a", ONE)
+    world.commit("Change a")
+    world.forget()
+    assert world.run("deploy", "--label", "prod").code == 1
+    started = next(place for place, one in enumerate(world.seen) if one.path.endswith("/run"))
+    assert sum("/evaluations/" in one.path for one in world.seen[:started]) == 1
+
+
 def test_a_registry_that_cannot_tell_the_live_score_stops_the_deploy(world: World) -> None:
     world.write("a", ONE)
     world.commit("Change a")

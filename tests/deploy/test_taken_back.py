@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from worlds import Reply, Seen, World, failing, published_name
+from worlds import Reply, Seen, World, failing
 
 
 def release(world: World, name: str, old: str, new: str) -> None:

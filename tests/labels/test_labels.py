@@ -90,7 +90,7 @@ def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) 
     here.label(str(number), prod=1)
     with world(here.root) as fresh:  # a client that has seen nothing yet
         assert one(fresh).labels == {}
-        (moved,) = done(fresh, plan_set(one(fresh), "prod", 3))
+        (moved,) = done(fresh, plan_set(fresh.project, one(fresh), "prod", 3))
     assert moved.moved
     assert here.labels("refund") == {"prod": 3}
 
@@ -115,23 +115,26 @@ def test_a_version_that_was_never_published_is_refused(here: World, version: int
 def test_a_label_that_points_elsewhere_is_not_set(here: World) -> None:
     here.label("refund", prod=2)
     with pytest.raises(Refused) as caught:
-        plan_set(one(here), "prod", 3)
+        plan_set(here.project, one(here), "prod", 3)
     assert "label move refund prod --to 3" in caught.value.hint
-    assert plan_set(one(here), "prod", 2).old == 2
+    assert plan_set(here.project, one(here), "prod", 2).old == 2
 
 
 def test_a_label_goes_up_and_down_only_when_forced(here: World) -> None:
     here.label("refund", prod=2)
-    assert plan_move(one(here), "prod", 4).new == 4
+    assert plan_move(here.project, one(here), "prod", 4).new == 4
     with pytest.raises(Refused, match="v1 is lower") as caught:
-        plan_move(one(here), "prod", 1)
+        plan_move(here.project, one(here), "prod", 1)
     assert "rollback refund --label prod --to 1" in caught.value.hint
-    assert plan_move(one(here), "prod", 1, force=True).is_lower
+    assert plan_move(here.project, one(here), "prod", 1, force=True).is_lower
 
 
 def test_a_missing_label_is_neither_moved_nor_deleted(here: World) -> None:
     here.label("refund", staging=2)
-    for plan in (lambda: plan_move(one(here), "prod", 3), lambda: plan_delete(one(here), "prod")):
+    for plan in (
+        lambda: plan_move(here.project, one(here), "prod", 3),
+        lambda: plan_delete(one(here), "prod"),
+    ):
         with pytest.raises(UsageError, match="no label 'prod'"):
             plan()
 
@@ -139,18 +142,18 @@ def test_a_missing_label_is_neither_moved_nor_deleted(here: World) -> None:
 def test_a_promotion_covers_the_prompts_that_have_the_label(here: World) -> None:
     here.label("refund", staging=4, prod=2)
     here.publish("other", "one")
-    plan = plan_promotion(labelled(here.project), "staging", "prod")
+    plan = plan_promotion(here.project, labelled(here.project), "staging", "prod")
     assert [(each.name, each.old, each.new) for each in plan.changes] == [("refund", 2, 4)]
     with pytest.raises(UsageError, match="'greet' has no label 'staging'"):
-        plan_promotion(labelled(here.project), "staging", "prod", named=["greet", "refund"])
+        plan_promotion(here.project, labelled(here.project), "staging", "prod", named=["greet", "refund"])
 
 
 def test_a_promotion_tells_what_would_go_to_a_lower_version(here: World) -> None:
     here.label("refund", staging=2, prod=4)
     here.label("greet", staging=2)
-    plan = plan_promotion(labelled(here.project), "staging", "prod")
+    plan = plan_promotion(here.project, labelled(here.project), "staging", "prod")
     assert plan.refusal is not None and plan.refusal.details == ("refund  prod  v4 -> v2",)
-    forced = plan_promotion(labelled(here.project), "staging", "prod", force=["refund"])
+    forced = plan_promotion(here.project, labelled(here.project), "staging", "prod", force=["refund"])
     assert forced.refusal is None and forced.destructive == ("--force",)
 
 
@@ -158,11 +161,11 @@ def test_a_promotion_tells_what_would_go_to_a_lower_version(here: World) -> None
 
 
 def test_each_release_remembers_the_version_before(here: World) -> None:
-    done(here, plan_set(one(here), "prod", 1))
+    done(here, plan_set(here.project, one(here), "prod", 1))
     assert here.labels("refund") == {"prod": 1}
-    done(here, plan_move(one(here), "prod", 2))
+    done(here, plan_move(here.project, one(here), "prod", 2))
     assert here.labels("refund") == {"prod": 2, "prod.previous": 1}
-    done(here, plan_move(one(here), "prod", 4))
+    done(here, plan_move(here.project, one(here), "prod", 4))
     assert here.labels("refund") == {"prod": 4, "prod.previous": 2}
 
 
@@ -222,7 +225,7 @@ def test_a_deleted_label_takes_its_way_back_along(here: World) -> None:
 
 def test_a_label_that_somebody_moved_meanwhile_stays_where_it_is(here: World) -> None:
     here.label("refund", prod=1)
-    planned = plan_move(one(here), "prod", 2)
+    planned = plan_move(here.project, one(here), "prod", 2)
     here.label("refund", prod=3)
     (stayed,) = done(here, planned)
     assert not stayed.moved
@@ -234,7 +237,10 @@ def test_a_label_that_somebody_moved_meanwhile_stays_where_it_is(here: World) ->
 def test_a_label_that_somebody_moved_to_the_same_version_is_done(here: World) -> None:
     here.label("refund", prod=1)
     here.label("greet", prod=1)
-    planned = [plan_move(one(here), "prod", 4), plan_move(one(here, "greet"), "prod", 2)]
+    planned = [
+        plan_move(here.project, one(here), "prod", 4),
+        plan_move(here.project, one(here, "greet"), "prod", 2),
+    ]
     here.label("refund", prod=4)
     here.publish("greet", "three")
     here.label("greet", prod=3)
@@ -245,7 +251,7 @@ def test_a_label_that_somebody_moved_to_the_same_version_is_done(here: World) ->
 
 def test_what_is_true_already_costs_nothing(here: World) -> None:
     here.label("refund", prod=3)
-    planned = plan_move(one(here), "prod", 3)
+    planned = plan_move(here.project, one(here), "prod", 3)
     before = here.project.registry.requests
     assert [each.moved for each in done(here, planned)] == [True]
     assert here.project.registry.requests == before
@@ -256,7 +262,7 @@ def test_together_all_move_or_none(here: World) -> None:
     here.label("greet", staging=2, prod=1)
     here.publish("new", "one")
     here.label("new", staging=1)
-    planned = plan_promotion(labelled(here.project), "staging", "prod").changes
+    planned = plan_promotion(here.project, labelled(here.project), "staging", "prod").changes
     here.publish("greet", "three")
     here.label("greet", prod=3)
     found = done(here, *planned, together=True)
@@ -284,7 +290,7 @@ def released(sound: World) -> None:
 
 
 def moved_in(view: World) -> ChangedLabel:
-    (changed,) = apply_changes(view.project, [plan_move(one(view), "prod", 3)])
+    (changed,) = apply_changes(view.project, [plan_move(view.project, one(view), "prod", 3)])
     return changed
 
 
@@ -377,7 +383,7 @@ def test_a_release_that_cannot_be_taken_back_is_reported(tmp_path: Path) -> None
         sound.publish("b", "one", "two")
         sound.label("a", staging=2)  # a gets prod by a creation, which cannot be deleted again
         sound.label("b", prod=1, staging=2)  # the label with the id 2
-        planned = plan_promotion(labelled(broken.project), "staging", "prod").changes
+        planned = plan_promotion(broken.project, labelled(broken.project), "staging", "prod").changes
         found = apply_changes(broken.project, planned, together=True)
         assert [each.moved for each in found] == [True, False]
         assert "could not be moved back" in found[0].note
@@ -424,7 +430,7 @@ def test_an_interrupted_promotion_takes_back_what_it_did(tmp_path: Path) -> None
     with world(tmp_path) as here:
         here.publish("refund", "one", "two")
         here.label("refund", staging=2, prod=1)
-        planned = plan_promotion(labelled(here.project), "staging", "prod").changes
+        planned = plan_promotion(here.project, labelled(here.project), "staging", "prod").changes
         here.project.progress = Impatient()
         with suppress(KeyboardInterrupt):
             apply_changes(here.project, planned, together=True)

@@ -11,6 +11,7 @@ from promptsync.checks.agents import AgentRun, NodeOutput
 from promptsync.checks.assignment import AgentCheck, EvaluationCheck
 from promptsync.checks.batch import Status
 from promptsync.checks.evaluations import EvaluationRun, FailedCell
+from promptsync.checks.live_scores import LiveScore
 from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard, Unbound
 from promptsync.errors import RemoteError
 from promptsync.show.checks import results_lines
@@ -36,7 +37,9 @@ evaluations = st.builds(
         missed_cells=st.lists(cells, max_size=2).map(tuple),
         error=errors,
     ),
-    st.builds(Standard, st.none() | st.floats(0, 100), st.booleans()),
+    st.builds(Standard, st.none() | st.floats(0, 100), st.booleans(), max_drop=st.none() | st.floats(0, 100)),
+    st.none()
+    | st.builds(LiveScore, any_text, st.just(1), st.just(2), st.none() | st.floats(0, 100), any_text),
     reason=any_text,
     unbound=unbound,
 )

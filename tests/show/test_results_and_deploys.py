@@ -12,7 +12,9 @@ from promptsync.checks.agents import AgentRun
 from promptsync.checks.assignment import AgentCheck, EvaluationCheck, Found, Selection
 from promptsync.checks.batch import Status
 from promptsync.checks.evaluations import EvaluationRun, FailedCell
+from promptsync.checks.live_scores import LiveScore
 from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard
+from promptsync.checks.run import judge
 from promptsync.compare.snapshot import Snapshot
 from promptsync.deploy.members import Member, OnHold, Skipped, Survey
 from promptsync.deploy.plan import DeployPlan
@@ -43,6 +45,8 @@ evaluations = st.builds(
     EvaluationResult,
     st.builds(EvaluationCheck, names, prompts),
     evaluation_runs,
+    st.builds(Standard, max_drop=st.none() | st.floats(0, 100)),
+    st.none() | st.builds(LiveScore, names, st.just(1), st.just(2), st.none() | st.floats(0, 100), names),
     reason=reasons,
 )
 agents = st.builds(
@@ -135,3 +139,19 @@ def test_rows_that_do_not_fit_are_counted() -> None:
     rows = sum(line.startswith("| `e` |") for line in lines)
     assert f"… {3_000 - rows} more rows, too much to show here" in lines
     assert size(lines) <= MOST
+
+
+def test_a_score_that_fell_is_shown_beside_the_live_one_and_why_others_are_not_compared() -> None:
+    check = EvaluationCheck("quality", ("ask",), 50, 5)
+    run = EvaluationRun("quality", 1, 2, score=80.0, status=Status.COMPLETED)
+    fell = judge(check, run, Standard(), [LiveScore("ask", 7, 3, 90.0)])
+    alone = judge(check, run, Standard(), [LiveScore("ask", 7, reason="ask is not live yet")])
+    lines = results_markdown(CheckResults((fell, alone)))
+    assert lines[0] == (
+        "| Evaluation | Prompts | Report | Score | Live | Change | Minimum | Max drop | Result |"
+    )
+    assert "| **80** | 90 (v3) | -10 | 50 | 5 | **failed**: `score 80 is 10 below the 90 of v3" in lines[2]
+    assert "| 80 | - | - | 50 | 5 | passed |" in lines[3]
+    assert any(
+        "max_drop not applied: `ask is not live yet`; the minimum of 50 decides" in one for one in lines
+    )

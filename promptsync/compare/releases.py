@@ -1,0 +1,91 @@
+"""What release labels lack: versions that say something else than the ones under the label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from promptsync.compare.histories import read_version
+from promptsync.compare.list_equality import digest_beside
+from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.state import State
+from promptsync.prompt.labels import previous_name, rolled_back_name, was_rolled_back
+
+
+@dataclass(frozen=True, slots=True)
+class Unreleased:
+    """The latest version of a prompt, which is not released to a label that the configuration governs.
+
+    ``released`` is the version under the label, ``None`` without one. ``is_rolled_back`` says that the latest
+    version was live before.
+    """
+
+    name: str
+    label: str
+    version: int
+    released: int | None
+    is_rolled_back: bool
+
+
+def release_labels(project: Project) -> tuple[str, ...]:
+    """Return the label that the current branch is released to, or all in ``labels:`` if that has none."""
+    labels = project.config.labels
+    branch = project.history.branch if labels and project.history is not None else None
+    return (labels[branch],) if branch is not None and branch in labels else tuple(sorted({*labels.values()}))
+
+
+def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
+    """Return what is published, says what the files include, and is not released. Reads only.
+
+    Without anything to release this costs no request, and git is not opened. Nothing is known where the
+    registry cannot list all labels at once.
+    """
+    if snapshot.labels is None:
+        return ()
+    labels = snapshot.labels
+    lacking = [
+        (item, item.version)
+        for item in snapshot.of(State.IN_SYNC, State.AHEAD)
+        if item.version is not None
+        and any(_at(labels, item, label) != item.version for label in project.config.labels.values())
+    ]
+    if not lacking:
+        return ()
+    found = (
+        one
+        for label in release_labels(project)
+        for item, version in lacking
+        if (one := _unreleased(labels, item, version, label)) is not None
+    )
+    items = {item.name: item for item, _ in lacking}
+
+    def checked(one: Unreleased) -> Unreleased | None:
+        return None if _says_the_same(project, items[one.name], one.released) else one
+
+    read = project.mapped("Reading versions", checked, list(found))
+    return tuple(one for one in read if one is not None)
+
+
+_Labels = Mapping[str, tuple[tuple[str, int], ...]]
+
+
+def _unreleased(labels: _Labels, item: Item, version: int, label: str) -> Unreleased | None:
+    released = _at(labels, item, label)
+    if released == version:
+        return None
+    beside = (_at(labels, item, name) for name in (previous_name(label), rolled_back_name(label)))
+    return Unreleased(item.name, label, version, released, was_rolled_back(version, released, *beside))
+
+
+def _at(labels: _Labels, item: Item, label: str | None) -> int | None:
+    return dict(labels.get(item.name, ())).get(label or "")
+
+
+def _says_the_same(project: Project, item: Item, released: int | None) -> bool:
+    """Whether the version under a label has the text of the latest one."""
+    if released is None or item.file is None or item.listed is None:
+        return False
+    latest = item.digest if item.state is State.IN_SYNC else item.remote_digest
+    found = read_version(project, item.listed, released)
+    return found is not None and digest_beside(item.file.prompt, found.prompt) == latest

@@ -1,0 +1,141 @@
+"""``status`` shows what is not released, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from worlds import World, asking, failing, fault, made
+
+FIXTURES = """
+datasets:
+  - {name: people, rows: [{name: Ada}]}
+evaluations:
+  - {name: a is polite, dataset: people, prompt: a, scores: [contains: polite]}
+"""
+CONFIG = """labels: {main: prod, stable: lts}
+checks:
+- {match: a, evaluation: a is polite, min_score: 100}
+"""
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> Iterator[World]:
+    """``a``, which has checks, and ``b`` are released to prod."""
+    with made(tmp_path, fixtures=FIXTURES) as world:
+        config = world.root / "promptsync.yaml"
+        config.write_text(config.read_text() + CONFIG)
+        for name in "ab":
+            world.write(name, "A polite hello, {name}")
+        world.commit("Add prompts")
+        world.ok("deploy")
+        world.forget()
+        yield world
+
+
+def pending(world: World) -> dict[str, object]:
+    found = world.run("status", "--json").document
+    return {one["name"]: one["not_released"] for one in found["prompts"] if one["not_released"]}
+
+
+def test_what_was_never_released_is_counted(tmp_path: Path) -> None:
+    with made(tmp_path) as world:
+        config = world.root / "promptsync.yaml"
+        config.write_text(config.read_text() + "labels: {main: prod}\n")
+        world.write("a")
+        world.commit()
+        assert "not released" not in world.ok("status").out
+        world.ok("push")
+        lines = world.ok("status").out.splitlines()
+        assert lines[-2:] == ["1 prompt, all in sync", "1 prompt not released to prod: promptsync deploy"]
+        world.ok("deploy")
+        assert world.ok("status").out.splitlines()[-1] == "1 prompt, all in sync"
+
+
+def test_a_tree_whose_labels_are_at_the_latest_versions_costs_no_more_requests(released: World) -> None:
+    released.ok("label", "set", "a", "lts")
+    released.ok("label", "set", "b", "lts")
+    released.forget()
+    assert pending(released) == {}
+    before = len(released.seen)
+    released.forget()
+    config = released.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace(CONFIG, ""))
+    assert pending(released) == {}
+    assert len(released.seen) == before
+
+
+def test_a_version_that_failed_its_checks_is_shown_with_the_reason(released: World) -> None:
+    released.edit("a", "polite", "rude")
+    released.edit("b", "hello", "welcome")
+    released.commit()
+    assert released.run("deploy").code == 1
+    out = released.ok("status").out
+    assert "in-sync  a  v2  prod v1, v2 not released: a is polite 0 < 100" in out
+    assert "in-sync  b  v2  prod v1, v2 not released  " in out
+    assert out.endswith("\n2 prompts not released to prod: promptsync deploy\n")
+    assert pending(released)["a"] == [
+        {"label": "prod", "version": 2, "released": 1, "rolled_back": False, "reason": "a is polite 0 < 100"}
+    ]
+    markdown = released.ok("status", "--format", "markdown").out
+    assert "**2 prompts not released**" in markdown
+    assert "a  prod v1, v2 not released: a is polite 0 < 100" in markdown
+    labels = {one["name"]: one["labels"] for one in released.run("status", "--json").document["prompts"]}
+    assert labels == {"a": {"prod": 1}, "b": {"prod": 1}}
+
+
+def test_a_release_that_was_rolled_back_is_said_to_be(released: World) -> None:
+    released.edit("b", "hello", "welcome")
+    released.commit()
+    released.ok("deploy")
+    released.ok("rollback", "b", "--label", "prod", "-y")
+    out = released.ok("status").out
+    assert "in-sync  b  v2  prod v1, v2 rolled back" in out
+    assert "1 prompt rolled back from prod: a deploy releases what you change" in out
+    assert "promptsync deploy" not in out
+    assert "prod.previous" not in out
+
+
+def test_a_later_version_with_the_same_text_is_released(released: World) -> None:
+    released.publish("b", "A polite hello, {name}")
+    assert released.version("b") == 2
+    assert pending(released) == {}
+
+
+def test_a_dashboard_edit_is_behind_and_not_called_unreleased(released: World) -> None:
+    released.publish("b", "Theirs {name}")
+    assert released.states()["b"] == "behind"
+    assert pending(released) == {}
+
+
+def test_another_branch_names_the_one_that_deploys(released: World) -> None:
+    released.git("switch", "-qc", "feature")
+    released.ok("label", "set", "a", "lts")
+    released.edit("b", "hello", "welcome")
+    released.commit()
+    released.ok("push")
+    lines = released.ok("status").out.splitlines()
+    assert lines[-2:] == [
+        "1 prompt not released to lts: promptsync deploy, on stable",
+        "1 prompt not released to prod: promptsync deploy, on main",
+    ]
+    released.git("switch", "-qc", "stable")
+    assert released.ok("status").out.splitlines()[-1] == "1 prompt not released to lts: promptsync deploy"
+
+
+def test_a_registry_that_fails_to_tell_of_runs_costs_the_reason_and_no_more(released: World) -> None:
+    released.edit("a", "polite", "rude")
+    released.commit()
+    assert released.run("deploy").code == 1
+    released.faults.append(fault(asking("GET", "evaluations"), failing(403)))
+    done = released.ok("status")
+    assert "prod v1, v2 not released  " in done.out
+
+
+def test_under_a_governed_label_the_advice_is_to_deploy(released: World) -> None:
+    released.edit("b", "hello", "welcome")
+    released.commit()
+    assert "  ahead  promptsync deploy\n" in released.ok("status", "--label", "prod").out
+    released.ok("label", "set", "b", "canary")
+    assert "promptsync push --label canary" in released.ok("status", "--label", "canary").out

@@ -1,0 +1,260 @@
+"""No hint leads around the checks: all advice that a failed release prints is followed to its end."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+from worlds import Run, World
+
+from promptsync.cli import group
+
+LOOKS = (
+    "status",
+    "status -v",
+    "status --label prod",
+    "diff",
+    "diff a:prod",
+    "log a",
+    "label list",
+    "lint",
+    "push --dry-run",
+    "pull --dry-run",
+    "deploy --dry-run",
+)
+ACTIONS = (
+    "label set a prod",
+    "push",
+    "push --label prod",
+    "push --label prod --force a",
+    "push --prune -y",
+    "pull",
+    "pull --label prod",
+    "rollback a --label prod",
+    "rollback a --label prod --to 2",
+    "eval run 'a is polite'",
+    "eval run --changed",
+    "deploy",
+    "deploy --require-checks",
+    "deploy --label staging",
+)
+"""What somebody may type who does not say that a failed version is to be released."""
+
+VERBS = frozenset(group.list_commands(click.Context(group)))
+
+PLACEHOLDERS = {
+    "NAME": "a",
+    "N": "2",
+    "LABEL": "prod",
+    "SECONDS": "5",
+    "FINGERPRINT": "0123456789abcdef",
+    "REF": "HEAD~1",
+    "ID": "1",
+}
+"""For the worst: the failed version, under the governed label."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The working copy and the registry at one moment."""
+
+    world: World
+    place: Path
+
+    @classmethod
+    def of(cls, world: World) -> Saved:
+        saved = cls(world, world.root.parent / "saved")
+        shutil.copytree(world.root, saved.place, symlinks=True)
+        saved._copy(world.root.parent / "registry.db", saved.place.with_suffix(".db"))
+        return saved
+
+    def restore(self) -> None:
+        shutil.rmtree(self.world.root)
+        shutil.copytree(self.place, self.world.root, symlinks=True)
+        self._copy(self.place.with_suffix(".db"), self.world.root.parent / "registry.db")
+
+    @staticmethod
+    def _copy(source: Path, target: Path) -> None:
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new)
+
+
+def rejected(world: World) -> None:
+    """``a`` v2 failed in a deploy."""
+    world.edit("a", "polite", "rude")
+    world.commit("Be rude")
+    assert world.run("deploy").code == 1
+
+
+def rejected_and_edited(world: World) -> None:
+    rejected(world)
+    world.edit("a", "rude", "very rude")
+
+
+def pushed_uncommitted(world: World) -> None:
+    world.edit("a", "polite", "rude")
+    world.ok("push")
+
+
+def edited_in_the_dashboard(world: World) -> None:
+    rejected(world)
+    world.publish("a", "A rude and loud hello, {name}", tags=["greeting"])
+
+
+def diverged(world: World) -> None:
+    edited_in_the_dashboard(world)
+    world.edit("a", "rude", "very rude")
+    world.commit("Be very rude")
+
+
+def archived(world: World) -> None:
+    rejected(world)
+    world.archive("a")
+
+
+def new(world: World) -> None:
+    """A first version that fails, so that there is no label yet."""
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace("match: a,", "match: 'e*',"))
+    world.write("e", "A rude hello, {name}", evaluations=["a is polite"])
+    world.edit("a", "polite", "rude")
+    world.commit("Add e")
+    assert world.run("deploy").code == 1
+
+
+def rolled_back(world: World) -> None:
+    world.edit("a", "polite", "rude")
+    world.commit("Be rude")
+    world.ok("push", "--label", "prod", "--skip-checks")
+    world.ok("rollback", "a", "--label", "prod", "-y")
+
+
+def rolled_back_in_the_dashboard(world: World) -> None:
+    world.edit("a", "polite", "rude")
+    world.commit("Be rude")
+    world.ok("push", "--label", "prod", "--skip-checks")
+    label = next(
+        one
+        for one in world.call("GET", "/prompt-templates/labels").body["release_labels"]
+        if (one["prompt_name"], one["release_label"]) == ("a", "prod")
+    )
+    moved = world.call("PATCH", f"/prompt-labels/{label['release_label_id']}", {"prompt_version_number": 1})
+    assert moved.status == 200
+
+
+def reverted(world: World) -> None:
+    rejected(world)
+    world.git("revert", "--no-edit", "HEAD")
+
+
+def deleted(world: World) -> None:
+    rejected(world)
+    world.path("a").unlink()
+    world.commit("Delete a")
+
+
+def on_another_branch(world: World) -> None:
+    rejected(world)
+    world.git("switch", "-qc", "feature")
+
+
+def checked_on_another_version(world: World) -> None:
+    """The evaluation runs what prod points at, and never the version that is to be released."""
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace("evaluation: a is polite", "evaluation: a under prod"))
+    rejected(world)
+
+
+def renamed(world: World) -> None:
+    rejected(world)
+    world.rename("a", "z")
+
+
+def in_a_snippet(world: World) -> None:
+    world.write("tone", content="A polite tone.")
+    world.write("a", "@@@tone@@@ hello, {name}", tags=["greeting"])
+    world.commit("Use a snippet")
+    world.ok("deploy", "--live-snippets")
+    world.edit("tone", "polite", "rude")
+    world.commit("A rude tone")
+    assert world.run("deploy", "--live-snippets").code == 1
+
+
+STATES = (
+    rejected,
+    rejected_and_edited,
+    pushed_uncommitted,
+    edited_in_the_dashboard,
+    diverged,
+    archived,
+    new,
+    rolled_back,
+    rolled_back_in_the_dashboard,
+    reverted,
+    deleted,
+    on_another_branch,
+    checked_on_another_version,
+    renamed,
+    in_a_snippet,
+)
+
+
+def advice(typed: str, done: Run) -> list[str]:
+    """The commands that a run advises, ready to paste; an option to add counts as one more command."""
+    text = "\n".join((done.out, done.err))
+    found = [one.group(0) for one in re.finditer(r"promptsync [a-z][^\n;,()`]*", text)]
+    found += [f"promptsync {typed} {option}" for option in re.findall(r"\badd (--[^\n;,()`]+)", text)]
+    commands = []
+    for command in found:
+        try:
+            words = shlex.split(command.rstrip(". "))[1:]
+        except ValueError:
+            continue
+        # A command within a sentence ends where the sentence goes on: its words are no arguments.
+        if words[0] in VERBS:
+            commands.append(shlex.join(PLACEHOLDERS.get(word, word) for word in words))
+    return commands
+
+
+def is_live(world: World, text: str) -> str:
+    """Which prompt has a text under prod, as an application gets it."""
+    for name in ("a", "z", "e", "tone"):
+        answer = world.call("POST", f"/prompt-templates/{name}", {"label": "prod"})
+        if answer.status == 200 and text in str(answer.body["prompt_template"]):
+            return name
+    return ""
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda one: one.__name__)
+def test_no_advice_releases_what_failed(released: World, state: Callable[[World], None]) -> None:
+    state(released)
+    assert not is_live(released, "rude")
+    saved, seen = Saved.of(released), {*LOOKS, *ACTIONS}
+
+    def follow(path: list[str]) -> list[list[str]]:
+        """Type the last command of a path, and return the paths to what it advises."""
+        assert "--skip-checks" not in path[-1]
+        done = released.run(*shlex.split(path[-1]), NO_COLOR="1")
+        assert done.code != 70, str(done)
+        assert not is_live(released, "rude"), "\n".join(path)
+        fresh = [one for one in dict.fromkeys(advice(path[-1], done)) if one not in seen]
+        seen.update(fresh)
+        return [[*path, one] for one in fresh]
+
+    paths = [path for look in LOOKS for path in follow([look])]
+    paths = [path[1:] for path in paths] + [[action] for action in ACTIONS]
+    while paths:
+        path = paths.pop()
+        saved.restore()
+        for command in path[:-1]:
+            released.run(*shlex.split(command))
+        paths += follow(path)
+        assert len(path) < 10
