@@ -160,9 +160,10 @@ def delete_command(
     yes: bool,
     expect: str | None,
 ) -> Outcome:
-    """Delete LABEL of a prompt, and those beside it such as LABEL.previous. Applications that request it get nothing.
+    """Delete LABEL of a prompt, and those beside it, such as LABEL.previous.
 
-    It needs an exact name, and without a terminal also --yes, because nothing brings a label back.
+    Applications that request it get nothing. It needs an exact name, and without a terminal also --yes,
+    because nothing brings a label back.
 
     \b
     promptsync label delete support/refund staging
