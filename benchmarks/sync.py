@@ -102,8 +102,8 @@ def _rollback(root: Path, url: str, rounds: int) -> Iterator[Row]:
             f"{what}, {_COUNT} labels at 20 ms",
             f"{seconds(run.seconds)}, {counts[ref]} requests",
             _times(loop, run),
-            f"2.5 s, {4 * _COUNT + 20} requests",
-            run.seconds <= 2.5 and counts[ref] <= 4 * _COUNT + 20,
+            f"3.3 s, {4 * _COUNT + 20} requests",
+            run.seconds <= 3.3 and counts[ref] <= 4 * _COUNT + 20,
         )
 
 

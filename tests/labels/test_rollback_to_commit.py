@@ -351,6 +351,23 @@ def start(world: World, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def test_two_equal_rollbacks_at_once_do_not_undo_each_other(released: World) -> None:
+    others: list[int] = []
+
+    def overtaken(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        reply = forward(seen)  # the last request of the plan
+        with start(released, *to_commit()) as other:
+            other.communicate(timeout=60)
+        others.append(other.returncode)
+        return reply
+
+    released.faults.append(fault(asking("GET", "label=prod.previous"), overtaken, times=1))
+    done = released.run(*to_commit("--json"))
+    assert (done.code, others) == (0, [0]), str(done)
+    assert prod(released) == dict.fromkeys(NAMES, 1)
+    assert {name: released.label(name, "prod.rolled-back") for name in NAMES} == dict.fromkeys(NAMES, 2)
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted_none_has_moved_and_killed_the_next_run_completes_it(
     released: World, sent: signal.Signals
