@@ -162,6 +162,7 @@ def _target(session: Session, package: str | None, *, github: bool, pre_commit: 
     above = find(session.directory)
     if above is not None and above.parent != session.directory.resolve():
         options = " --github" * github + " --pre-commit" * pre_commit
+        options += f" --package {shlex.quote(package)}" if package is not None else ""
         raise UsageError(
             f"the configuration of this directory is {above}; nothing was written",
             hint=f"promptsync -C {shlex.quote(str(above.parent))} init{options}\npromptsync init",

@@ -81,6 +81,8 @@ def parse_source(spec: str) -> Source:
         path, _, ref = text.partition("@")
         url = f"https://{GITHUB}/{path.removesuffix('.git')}"
         problem = None if _NAME.fullmatch(path) else f"{path!r} is not OWNER/REPO"
+    if problem is None and (path.endswith("OWNER/REPO") or ref in ("REF", "COMMIT")):
+        problem = "put the repository and its commit or tag in place of the capital letters"
     if problem is None:
         problem = _ref_problem(ref) if ref else "it names no ref; add @ and a commit or a tag"
     if problem is not None:

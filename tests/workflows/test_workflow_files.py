@@ -153,3 +153,12 @@ def test_the_action_declares_what_its_steps_read_and_the_commands_write() -> Non
     assert set(re.findall(r"inputs\.([\w-]+)", text)) == set(action["inputs"])
     for name, output in action["outputs"].items():
         assert output["value"] == f"${{{{ steps.run.outputs.{name} }}}}"
+
+
+def test_the_manual_lists_the_inputs_and_outputs_of_the_action() -> None:
+    action = yaml.load((ROOT / "action.yml").read_text("utf-8"), yaml.BaseLoader)
+    text = (ROOT / "docs" / "github-actions.md").read_text("utf-8")
+    for kind in ("input", "output"):
+        (rows,) = re.findall(rf"(?m)^\| {kind} \| what it is \|\n\|---\|---\|\n((?:\|.*\n)+)", text)
+        listed = {name for row in rows.splitlines() for name in re.findall(r"`([\w-]+)`", row.split("|")[1])}
+        assert listed == set(action[f"{kind}s"])
