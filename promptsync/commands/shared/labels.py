@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from promptsync.commands.shared.action import carry_out
 from promptsync.commands.shared.session import Session
+from promptsync.commands.shared.since import branch_to_merge_into
 from promptsync.compare.labels import Labelled, with_labels
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At
@@ -87,8 +88,8 @@ def change_labels(
 def label_of_branch(session: Session, project: Project, *, merged: bool = False) -> str:
     """Return the label that ``labels:`` maps the branch to: the current one, or the workflow's.
 
-    With ``merged`` a pull request counts as the branch that it will be merged into. Raises ``UsageError``
-    without a branch, or without a label for it.
+    With ``merged`` a pull request or merge group counts as the branch that it will be merged into. Raises
+    ``UsageError`` without a branch, or without a label for it.
     """
     labels = project.config.labels
     branch = _branch(session, project, merged)
@@ -113,8 +114,8 @@ def label_of_branch(session: Session, project: Project, *, merged: bool = False)
 
 def _branch(session: Session, project: Project, merged: bool) -> str | None:
     variables = session.environment.variables
-    if merged and variables.get("GITHUB_BASE_REF"):
-        return variables["GITHUB_BASE_REF"]
+    if merged and (target := branch_to_merge_into(variables)):
+        return target
     if variables.get("GITHUB_ACTIONS") and variables.get("GITHUB_REF_TYPE", "branch") == "branch":
         # a checkout in a workflow may be on no branch
         name = variables.get("GITHUB_REF_NAME")
