@@ -5,6 +5,7 @@
 # make docs: builds the manual into build/docs; a dead link fails the build.
 # make manual: runs the commands of the manual again and updates their output, tables and screenshots.
 # make screens: renders only the screenshots.
+# make dist: builds the last commit into dist/ and checks what a user would install.
 # make lock: pins the newest versions of what promptsync needs in requirements.lock, with hashes.
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 # Many tests wait for a process or a socket, so run one more worker than there are processors.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
-.PHONY: demo test quick fuzz lint bench docs manual screens lock clean
+.PHONY: demo test quick fuzz lint bench docs manual screens dist lock clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/demo/demo.sh
@@ -48,6 +49,9 @@ manual: $(VENV)/.installed-test screens
 
 screens: $(VENV)/.installed
 	$(BIN)/python docs/screens.py
+
+dist:
+	@PYTHON=$(PYTHON) .ci/dist
 
 # The build backend is pinned, too, so that a build from the lock needs nothing else.
 lock: $(VENV)/.installed-release
