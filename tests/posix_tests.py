@@ -12,7 +12,6 @@ HAS_POSIX = hasattr(os, "fork")
 # Without tests, the whole file is skipped and not even imported.
 _BY_REASON: dict[str, dict[str, list[str]]] = {
     "runs scripts with sh, bash or make": {
-        "commands/test_documents.py": [],
         "demo/test_demo.py": [],
         "test_walkthroughs.py": [],
         "workflows/test_check_workflow.py": [],

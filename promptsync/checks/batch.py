@@ -66,6 +66,11 @@ class Run(ABC):
     def location(self) -> str:
         """Where to find it in the registry, such as ``report 5``."""
 
+    @property
+    @abstractmethod
+    def follow_command(self) -> str:
+        """The command that waits for its result; empty if the registry gave it no id."""
+
 
 RunT = TypeVar("RunT", bound=Run)
 

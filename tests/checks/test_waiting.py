@@ -61,6 +61,10 @@ class Scripted(Run):
     def location(self) -> str:
         return self.name
 
+    @property
+    def follow_command(self) -> str:
+        return f"follow {self.name}"
+
 
 class ScriptedBatch(Batch[Scripted]):
     """Starting a run takes half a second."""

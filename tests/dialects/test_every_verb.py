@@ -45,6 +45,10 @@ def grouped(here: Here) -> None:
     here.call("POST", "/create-group", {})
 
 
+def agent_started(here: Here) -> None:
+    assert here.run("agent", "run", "refund-agent", "--no-wait").code == 0
+
+
 def finished(here: Here) -> None:
     assert here.run("eval", "run", "refund quality", "--no-wait").code == 0
 
@@ -86,6 +90,7 @@ TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("agent list", {}, None),
     ("agent run refund-agent --var question=Where", {"customer": RESULT}, None),
     ("agent run refund-agent --no-wait", {}, None),
+    ("agent show 1 --wait", {"customer": RESULT}, agent_started),
     ("doctor", {}, None),
     ("dataset list", {}, None),
     ("dataset list --name refund --status all", {}, None),
