@@ -234,8 +234,8 @@ def _follow(running: Sequence[CheckResult]) -> str:
 
 
 def _hint(failed: Sequence[EvaluationResult | AgentResult]) -> str:
-    if late := [one for one in failed if one.run.status is Status.TIMED_OUT]:
-        return _follow(late)
+    if all(one.run.status is Status.TIMED_OUT for one in failed):
+        return _follow(failed)
     if all(one.unbound for one in failed):
         is_unpublished = any(unbound.version is None for one in failed for unbound in one.unbound)
         accept = "add --allow-unbound"

@@ -111,9 +111,7 @@ class DeployReceipt:
         if error is not None:
             return error.replaced(hint=_HINTS.get(error.code, error.hint))
         error = self.results.error if self.results is not None else None
-        if error is None or error.hint:
-            return error
-        return error.replaced(hint=self._after_failed_checks(error))
+        return error.replaced(hint=self._after_failed_checks(error)) if error is not None else None
 
     def _after_failed_checks(self, error: PromptsyncError) -> str:
         from promptsync.checks.batch import Status
@@ -121,6 +119,8 @@ class DeployReceipt:
         failed = [one.run for one in self.results.all if one.reason] if self.results is not None else []
         if failed and all(run.status is Status.TIMED_OUT for run in failed):
             return "promptsync deploy --timeout SECONDS"
+        if error.hint:
+            return error.hint
         if isinstance(error, AnswerIsNo):
             return "fix the prompt and commit it\npromptsync deploy"
         return "promptsync deploy"

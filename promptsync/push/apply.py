@@ -20,7 +20,7 @@ from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
 from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
-from promptsync.push.labels import check_pointing, labels_in_publish, point
+from promptsync.push.labels import check_pointing, labels_in_publish, labels_of_new_snippets, point
 from promptsync.push.publish import Attempt, Landed, Lost, publish_one
 from promptsync.push.receipt import Moved, PushReceipt, came_first
 from promptsync.push.verify import verify, with_same_text
@@ -149,19 +149,11 @@ class _Push:
                     point(self._project, {action.name: landed}, label, self.receipt.labels, is_new=True)
 
     def _wanted_labels(self, action: Action) -> list[str]:
-        if action.kind is not Kind.CREATE:
-            return []
-        return sorted(self._referred_labels.get(action.name, set()) - set(action.labels))
+        return self._new_labels.get(action.name, [])
 
     @cached_property
-    def _referred_labels(self) -> Mapping[str, set[str]]:
-        """The labels of each snippet that the published prompts refer to."""
-        labels: dict[str, set[str]] = {}
-        for action in self._plan.publishing:
-            for reference in of_prompt(self._files[action.name].prompt.template):
-                if reference.label is not None:
-                    labels.setdefault(reference.name, set()).add(reference.label)
-        return labels
+    def _new_labels(self) -> Mapping[str, list[str]]:
+        return labels_of_new_snippets(self._plan.publishing, self._files)
 
     def _archive_all(self) -> None:
         """Archive if everything was published: the registry's old text of the rest may still use it."""

@@ -25,6 +25,7 @@ from promptsync.push.actions import (
     over_limit,
     with_levels,
 )
+from promptsync.push.labels import check_labels
 from promptsync.push.order import check_snippets, levels
 from promptsync.registry.address import LOCAL
 
@@ -57,7 +58,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
 
     Raises ``InvalidFile`` for files that cannot be read or that lint refuses, ``UsageError`` for names that
     neither side has and for a message that does not fit, ``Refused`` for conflicts, missing snippets and
-    limits. Nothing has been written then.
+    limits, ``Unsupported`` for labels that the registry cannot set. Nothing has been written then.
     """
     message = check_options(options)
     if snapshot.problems:
@@ -77,6 +78,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     )
     _check_files(project, snapshot, chosen)
     actions = list(_with_labels(project, snapshot, items, actions, options))
+    check_labels(project, snapshot.listing, actions, snapshot.worktree.files)
     chosen = {action.name for action in actions if action.kind in PUBLISHING}
     ordered = with_levels(actions, levels(snapshot, chosen))
     check_snippets(snapshot, chosen)

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from promptsync.commands.shared.action import carry_out
 from promptsync.commands.shared.session import Session
-from promptsync.compare.labels import Labelled, with_labels
+from promptsync.compare.labels import Labelled, check_changeable, with_labels
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At
 from promptsync.compare.versions import Chosen, choose
 from promptsync.errors import UsageError
 from promptsync.labels.apply import apply_labels
 from promptsync.labels.plan import LabelPlan
+from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
 
@@ -39,12 +40,20 @@ def change_labels(
 ) -> Outcome:
     """Carry out a plan of labels; ``needs_confirmation`` says that it needs confirmation on a terminal.
 
-    What is destructive needs it in any case. Without ``dry_run`` the document does not mention it.
+    What is destructive needs it in any case. Without ``dry_run`` the document does not mention it. Raises
+    ``Unsupported`` if the registry cannot change labels.
     """
+
+    def changeable() -> LabelPlan:
+        made = plan()
+        for change in made.pending[:1]:
+            check_changeable(project, Listed(change.template_id, 0, Prompt(change.name, {})))
+        return made
+
     outcome = carry_out(
         session,
         project,
-        plan=plan,
+        plan=changeable,
         apply=lambda made: apply_labels(project, made),
         show_plan=lambda made: show_labels.show_plan(made, with_dry_run=bool(dry_run)),
         show_receipt=show_labels.show_receipt,
