@@ -190,7 +190,7 @@ def _put_aside(root: Path, path: str, text: str) -> Path:
     directory = private_directory(root) / "starter"
     directory.mkdir(exist_ok=True)
     place = directory / Path(path).name
-    place.write_text(text, "utf-8")
+    place.write_text(text, "utf-8", newline="\n")
     return place
 
 
