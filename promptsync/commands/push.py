@@ -15,9 +15,9 @@ from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
 from promptsync.compare.project import Project
 from promptsync.compare.select import named_by
-from promptsync.push.actions import PushPlan
+from promptsync.push.actions import PushOptions, PushPlan
 from promptsync.push.apply import apply_push
-from promptsync.push.plan import PushOptions, check_options, plan_push
+from promptsync.push.plan import check_options, plan_push
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import diff
 from promptsync.show import push as show_push

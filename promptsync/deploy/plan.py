@@ -15,8 +15,8 @@ from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.survey import survey
 from promptsync.errors import Refused, UsageError
 from promptsync.prompt.labels import previous_name
-from promptsync.push.actions import PushPlan
-from promptsync.push.plan import PushOptions, check_options, plan_push, workspace_of
+from promptsync.push.actions import PushOptions, PushPlan
+from promptsync.push.plan import check_options, plan_push, workspace_of
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry

@@ -76,6 +76,29 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class PushOptions:
+    """What was requested. Empty ``names`` mean every prompt in scope.
+
+    ``command`` is what was typed, without ``--max-changes``. ``skip_checks`` allows governed labels to move
+    unchecked. ``is_deploy`` says that checks follow; ``parents`` are then the parents of versions that are
+    made from the version under the label, by prompt.
+    """
+
+    names: tuple[str, ...] = ()
+    message: str | None = None
+    labels: tuple[str, ...] = ()
+    partial: bool = False
+    force: tuple[str, ...] = ()
+    restore: tuple[str, ...] = ()
+    prune: bool = False
+    max_changes: int | None = None
+    skip_checks: bool = False
+    command: str = "promptsync push"
+    is_deploy: bool = False
+    parents: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SkippedPrompt:
     """A prompt that a push skips, and why. ``blocks`` says that it stops a push that is not ``--partial``."""
 

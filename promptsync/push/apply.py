@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterable, Mapping
 
 from promptsync.compare.gather import list_all
-from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.origin import with_keys
 from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError, Refused, RemoteError
@@ -23,7 +22,7 @@ from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
 from promptsync.push.labels import check_pointing, labels_in_publish, point
 from promptsync.push.publish import Attempt, Landed, Lost, publish_one
 from promptsync.push.receipt import Moved, PushReceipt, came_first
-from promptsync.push.verify import verify, with_same_text
+from promptsync.push.verify import is_published, verify, with_same_text
 from promptsync.registry.errors import Unsupported
 
 
@@ -99,7 +98,7 @@ class _Push:
             before, now = self._snapshot.listing.get(action.name), listing.get(action.name)
             if _is_same(before, now):
                 continue
-            if now is not None and self._is_published(action, now):
+            if now is not None and is_published(self._project, action, self._files[action.name].prompt, now):
                 self._already[action.name] = Landed(now.template_id, now.version)
             else:
                 moved.append(f"{action.name}: {_shown(before)} -> {_shown(now)}")
@@ -110,14 +109,6 @@ class _Push:
                 details=moved,
                 code="remote-moved",
             )
-
-    def _is_published(self, action: Action, now: Listed) -> bool:
-        """Whether somebody else published, as the next version, exactly what this push would."""
-        if action.kind not in (Kind.CREATE, Kind.UPDATE) or now.version != action.next:
-            return False
-        sent = self._files[action.name].prompt
-        found = self._registry.prompts.get(now.template_id, action.name, version=now.version).prompt
-        return digest_beside(sent, found) == action.local and tag_set(sent) == tag_set(now.prompt)
 
     # -- publishing -------------------------------------------------------------------------------------
 

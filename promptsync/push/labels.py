@@ -1,19 +1,22 @@
-"""Points labels at versions that a push published, and reads back whether they point there."""
+"""The labels of a push: which ones it may set, pointing them at versions, and reading them back."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from promptsync.compare.labels import can_change_labels, check_changeable
+from promptsync.compare.labels import can_change_labels, check_changeable, deploy_command
 from promptsync.compare.project import Project
-from promptsync.errors import RemoteError
+from promptsync.compare.snapshot import Snapshot
+from promptsync.errors import Refused, RemoteError
 from promptsync.labels.apply import is_held_back, relabel_from
 from promptsync.labels.plan import change_from
 from promptsync.parallel import for_each
 from promptsync.prompt.labels import was_rolled_back
 from promptsync.prompt.prompt import Listed
-from promptsync.push.actions import PUBLISHING, Action, Kind
+from promptsync.prompt.snippets import of_prompt
+from promptsync.push.actions import PUBLISHING, Action, Kind, PushOptions
 from promptsync.push.publish import Landed
 from promptsync.push.receipt import Moved
 from promptsync.registry.errors import Unsupported
@@ -32,6 +35,45 @@ def labels_in_publish(project: Project, listing: Mapping[str, Listed]) -> bool:
     if some is not None and can_change_labels(project, some):
         return False
     return project.registry.labels.all() is None
+
+
+def with_referred_labels(actions: Sequence[Action], snapshot: Snapshot) -> list[Action]:
+    """Return the actions with the labels by which the prompts of this push refer to new snippets."""
+    labels: dict[str, set[str]] = {}
+    for action in actions:
+        if action.kind in PUBLISHING:
+            for reference in of_prompt(snapshot.worktree.files[action.name].prompt.template):
+                if reference.label is not None:
+                    labels.setdefault(reference.name, set()).add(reference.label)
+    return [
+        replace(one, referred_labels=tuple(sorted(labels.get(one.name, set()) - set(one.labels))))
+        if one.kind is Kind.CREATE
+        else one
+        for one in actions
+    ]
+
+
+def governed_labels(project: Project, actions: Sequence[Action], options: PushOptions) -> tuple[str, ...]:
+    """Return the governed labels that the push would move although no checks follow."""
+    if options.is_deploy:
+        return ()
+    labels = {label for action in actions for label in action.referred_labels}
+    return tuple(label for label in sorted(labels.union(options.labels)) if project.config.governs(label))
+
+
+def governed_refusal(
+    project: Project, governed: Sequence[str], actions: Sequence[Action], options: PushOptions
+) -> Refused | None:
+    if not governed or options.skip_checks:
+        return None
+    label = governed[0]
+    why = f"{label} is moved by promptsync deploy, after the checks"
+    if label not in options.labels:
+        name = next(one.name for one in actions if label in one.referred_labels)
+        why = f"prompts refer to the new snippet {name!r} by {label}, and {why}"
+    return Refused(
+        f"{why}; nothing was published", hint=deploy_command(project, label), code="governed-label"
+    )
 
 
 def check_labels(project: Project, listing: Mapping[str, Listed], actions: Sequence[Action]) -> None:

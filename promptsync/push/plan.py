@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason
-from promptsync.compare.labels import deploy_command
 from promptsync.compare.origin import is_uncommitted, keys_in
 from promptsync.compare.project import Project
 from promptsync.compare.select import check_names, matching
@@ -15,47 +14,24 @@ from promptsync.compare.state import State
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
-from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
 from promptsync.push.actions import (
     PUBLISHING,
     Action,
     Kind,
+    PushOptions,
     PushPlan,
     SkippedPrompt,
     counted,
     over_limit,
     with_levels,
 )
-from promptsync.push.labels import check_labels
+from promptsync.push.labels import check_labels, governed_labels, governed_refusal, with_referred_labels
 from promptsync.push.order import check_snippets, levels
 from promptsync.registry.address import LOCAL
 
 _LONGEST_MARK = "(1234567890+ v99999)"
 """Stands for the mark of a version while its number and commit are not known yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class PushOptions:
-    """What was requested. Empty ``names`` mean every prompt in scope.
-
-    ``command`` is what was typed, without ``--max-changes``. ``skip_checks`` allows governed labels to move
-    unchecked. ``is_deploy`` says that checks follow; ``parents`` are then the parents of versions that are
-    made from the version under the label, by prompt.
-    """
-
-    names: tuple[str, ...] = ()
-    message: str | None = None
-    labels: tuple[str, ...] = ()
-    partial: bool = False
-    force: tuple[str, ...] = ()
-    restore: tuple[str, ...] = ()
-    prune: bool = False
-    max_changes: int | None = None
-    skip_checks: bool = False
-    command: str = "promptsync push"
-    is_deploy: bool = False
-    parents: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> PushPlan:
@@ -83,12 +59,12 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     )
     _check_files(project, snapshot, chosen)
     actions = list(_with_labels(project, snapshot, items, actions, options))
-    actions = _with_referred_labels(actions, snapshot)
+    actions = with_referred_labels(actions, snapshot)
     check_labels(project, snapshot.listing, actions)
     chosen = {action.name for action in actions if action.kind in PUBLISHING}
     ordered = with_levels(actions, levels(snapshot, chosen))
     check_snippets(snapshot, chosen)
-    governed = _governed(project, ordered, options)
+    governed = governed_labels(project, ordered, options)
     total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
     return PushPlan(
         actions=_with_messages(project, snapshot, ordered, message),
@@ -97,7 +73,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         options=_options(options),
         workspace=workspace_of(project) if actions else "",
         total=total,
-        refusal=_governed_refusal(project, governed, ordered, options)
+        refusal=governed_refusal(project, governed, ordered, options)
         or _over_limit(project, actions, total, options),
         governed=governed if options.skip_checks else (),
         snapshot=snapshot,
@@ -222,45 +198,6 @@ def _with_labels(
         missing = tuple(label for label in options.labels if pointing[label].get(item.name) != item.version)
         if missing:
             yield _for(item, Kind.LABEL, item.version, missing)
-
-
-def _with_referred_labels(actions: Sequence[Action], snapshot: Snapshot) -> list[Action]:
-    """Return the actions with the labels by which the prompts of this push refer to new snippets."""
-    labels: dict[str, set[str]] = {}
-    for action in actions:
-        if action.kind in PUBLISHING:
-            for reference in of_prompt(snapshot.worktree.files[action.name].prompt.template):
-                if reference.label is not None:
-                    labels.setdefault(reference.name, set()).add(reference.label)
-    return [
-        replace(one, referred_labels=tuple(sorted(labels.get(one.name, set()) - set(one.labels))))
-        if one.kind is Kind.CREATE
-        else one
-        for one in actions
-    ]
-
-
-def _governed(project: Project, actions: Sequence[Action], options: PushOptions) -> tuple[str, ...]:
-    """Return the governed labels that the push would move although no checks follow."""
-    if options.is_deploy:
-        return ()
-    labels = {label for action in actions for label in action.referred_labels}
-    return tuple(label for label in sorted(labels.union(options.labels)) if project.config.governs(label))
-
-
-def _governed_refusal(
-    project: Project, governed: Sequence[str], actions: Sequence[Action], options: PushOptions
-) -> Refused | None:
-    if not governed or options.skip_checks:
-        return None
-    label = governed[0]
-    why = f"{label} is moved by promptsync deploy, after the checks"
-    if label not in options.labels:
-        name = next(one.name for one in actions if label in one.referred_labels)
-        why = f"prompts refer to the new snippet {name!r} by {label}, and {why}"
-    return Refused(
-        f"{why}; nothing was published", hint=deploy_command(project, label), code="governed-label"
-    )
 
 
 def _over_limit(

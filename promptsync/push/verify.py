@@ -13,8 +13,17 @@ from promptsync.prompt.canonical import digest
 from promptsync.prompt.fields import changes
 from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.prompt.tags import tag_set
+from promptsync.push.actions import Action, Kind
 from promptsync.push.publish import Landed
 from promptsync.push.receipt import PushReceipt
+
+
+def is_published(project: Project, action: Action, sent: Prompt, now: Listed) -> bool:
+    """Whether somebody else published, as the next version, exactly what ``action`` would send."""
+    if action.kind not in (Kind.CREATE, Kind.UPDATE) or now.version != action.next:
+        return False
+    found = project.registry.prompts.get(now.template_id, action.name, version=now.version).prompt
+    return digest_beside(sent, found) == action.local and tag_set(sent) == tag_set(now.prompt)
 
 
 def verify(

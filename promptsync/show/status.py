@@ -187,10 +187,10 @@ def _pending_lines(project: Project, pending: Pending) -> Iterator[str]:
 
 
 def _release(project: Project, label: str) -> str:
-    command = deploy_command(project, label)
     branches = [branch for branch, one in project.config.labels.items() if one == label]
-    is_here = command == "promptsync deploy" or project.history is None
-    return command if is_here else f"promptsync deploy, on {output.name(branches[0])}"
+    if project.history is None or project.history.branch in branches:
+        return deploy_command(project, label)
+    return f"promptsync deploy, on {output.name(branches[0])}"
 
 
 def _passed_over_lines(snapshot: Snapshot, passed_over: PassedOver) -> list[str]:
@@ -275,9 +275,7 @@ def status_markdown(
     *,
     most: int = MOST,
 ) -> list[str]:
-    """Return the prompts that are not in sync, one line each, what is not released or was passed over, and
-    unreadable files.
-    """
+    """Return what is not in sync, not released or passed over, one line each, and unreadable files."""
     page = Page(most)
     counts = Counter(item.state for item in snapshot.items)
     shown = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"

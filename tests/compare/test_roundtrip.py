@@ -34,8 +34,9 @@ from promptsync.prompt.tags import tag_set
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.plan import plan_pull
 from promptsync.pull.write import PullOptions
+from promptsync.push.actions import PushOptions
 from promptsync.push.apply import apply_push
-from promptsync.push.plan import PushOptions, plan_push
+from promptsync.push.plan import plan_push
 from promptsync.registry.errors import Rejected
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")

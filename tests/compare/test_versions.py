@@ -18,8 +18,9 @@ from promptsync.errors import PromptsyncError
 from promptsync.files.config import load
 from promptsync.inspect.listing import Filters, list_remote
 from promptsync.inspect.log import Log, read_log
+from promptsync.push.actions import PushOptions
 from promptsync.push.apply import apply_push
-from promptsync.push.plan import PushOptions, plan_push
+from promptsync.push.plan import plan_push
 
 
 @pytest.fixture

@@ -148,12 +148,14 @@ def state(call: Caller) -> list[Any]:
     return [call("GET", path).body for path in ("/prompt-templates", "/prompt-templates/labels")]
 
 
-@pytest.mark.parametrize("line", [line for line, lacking, _ in TABLE if lacking is LABELS])
+@pytest.mark.parametrize(
+    ("line", "prepare"), [(line, prepare or edited) for line, lacking, prepare in TABLE if lacking is LABELS]
+)
 def test_where_labels_cannot_be_changed_that_is_known_before_anything_is_sent_to_write(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, prepare: Prepare
 ) -> None:
     with beside(customer, tmp_path, capsys) as here:
-        edited(here)
+        prepare(here)
         before = state(here.call)
         assert here.run(*line.split()).code == 4
         assert state(here.call) == before

@@ -21,8 +21,9 @@ from promptsync.pull.apply import PullReceipt, apply_pull
 from promptsync.pull.merge import MergeConflict
 from promptsync.pull.plan import plan_pull
 from promptsync.pull.write import PullOptions
+from promptsync.push.actions import PushOptions
 from promptsync.push.apply import apply_push
-from promptsync.push.plan import PushOptions, plan_push
+from promptsync.push.plan import plan_push
 
 MERGE = PullOptions(merge=True)
 LONG = (

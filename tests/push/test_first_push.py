@@ -10,8 +10,9 @@ from promptsync.compare.project import open_project
 from promptsync.compare.state import State
 from promptsync.files.config import load
 from promptsync.prompt.prompt import Prompt
+from promptsync.push.actions import PushOptions
 from promptsync.push.apply import apply_push
-from promptsync.push.plan import PushOptions, plan_push
+from promptsync.push.plan import plan_push
 
 
 def test_without_git_the_key_of_the_first_push_is_the_base_of_what_follows(tmp_path: Path) -> None:
