@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptsync.compare.catalog import Catalog
 from promptsync.compare.changes_since import ChangeKind
 from promptsync.compare.difference import Difference, step
 from promptsync.compare.project import Project
-from promptsync.compare.select import At, Catalog, Selected, find_in, may_have_version, select
+from promptsync.compare.select import At, Selected, find_in, may_have_version, select
 from promptsync.compare.versions import NoSuchVersion, find_version
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
