@@ -83,11 +83,12 @@ def _difference(
         old = comparable(file.prompt, old)
     if file is not None and new is not None and comparison.old is None:
         new = comparable(file.prompt, new)
-    found = step(f"{old_title} -> {new_title}", old, new)
+    found = step(f"{old_title} -> {new_title}", old, new, file=file)
     if not found.fields:
         return None
     kind = ChangeKind.ADDED if old is None else ChangeKind.DELETED if new is None else ChangeKind.CHANGED
-    return Difference(comparison.name, kind, file.path if file is not None else None, (found,))
+    path = file.path if file is not None else None
+    return Difference(comparison.name, kind, path, (found,), file=file)
 
 
 def _side(
