@@ -17,9 +17,12 @@ def noted(word: str, meaning: str, name: str, text: str) -> str:
 
 def will_pass_over_line(name: str, numbers: Sequence[int]) -> str:
     """Return which versions a new one will pass over, and how to include them."""
-    return noted(
-        "passes over", "warn", name, f"{version_list(numbers)}; promptsync pull --merge {shlex.quote(name)}"
-    )
+    return noted("passes over", "warn", name, passes_over(name, numbers))
+
+
+def passes_over(name: str, numbers: Sequence[int]) -> str:
+    """Return versions that a new one will pass over, and the command that includes them."""
+    return f"{version_list(numbers)}; promptsync pull --merge {shlex.quote(name)}"
 
 
 def passed_over_line(name: str, numbers: Sequence[int]) -> str:

@@ -60,6 +60,15 @@ def test_a_snippet_that_would_be_live_unchecked_is_refused_with_its_users(
     assert released.writes == []
 
 
+def test_the_plan_lists_the_prompts_that_are_checked_again(released: World) -> None:
+    uses(released, "@@@tone@@@")
+    change(released, "Another polite text.")
+    out = released.ok("deploy", "--live-snippets", "-n").out
+    rows = [line.split() for line in out.splitlines()]
+    assert ["check", "a", "v2", "a", "is", "polite", ">=", "100"] in [row[:8] for row in rows]
+    assert [row[:2] for row in rows if row[1:2] == ["tone"]] == [["update", "tone"]]
+
+
 @pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@label:prod@@@"])
 def test_live_snippets_are_proven_by_their_users(released: World, reference: str) -> None:
     uses(released, reference)
