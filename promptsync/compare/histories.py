@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from promptsync.compare.origin import keys_in
 from promptsync.compare.project import Project
@@ -16,7 +16,7 @@ from promptsync.files.git.revisions import Lineage, Revisions
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, decide
 from promptsync.history.graph import Contents, Missing, Version
-from promptsync.history.includes import LocalSide, RemoteSide
+from promptsync.history.includes import LocalSide, RemoteSide, left_out
 from promptsync.history.passed_over import Outline, PassedOver, outline, passed_over
 from promptsync.history.revisions import Revision, RevisionGraph
 from promptsync.history.synced_key import Key, identity, make_key
@@ -24,6 +24,9 @@ from promptsync.prompt.canonical import comparable, digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
 from promptsync.registry.errors import NotFound
+
+if TYPE_CHECKING:
+    from promptsync.compare.snapshot import Item
 
 _Result = TypeVar("_Result")
 
@@ -101,6 +104,11 @@ class Histories:
     def outline(self, name: str, lowest: int) -> Outline:
         """Return how the versions of a prompt from ``lowest`` up depend on one another."""
         return self._run([name], lambda _, remote, texts: outline(remote, texts, lowest))[name]
+
+    def left_out(self, name: str, numbers: Iterable[int]) -> dict[int, bool]:
+        """Return which of some versions a file does not include; ``True`` for a dashboard edit."""
+        wanted = sorted(numbers)
+        return self._run([name], lambda local, remote, texts: left_out(local, remote, texts, wanted))[name]
 
     # -- rounds -----------------------------------------------------------------------------------------
 
@@ -186,6 +194,23 @@ class Histories:
 
     def _keys(self, one: History) -> tuple[Key, ...]:
         return keys_in(one.file.local.synced, self._project) if one.file is not None else ()
+
+
+def histories_of(project: Project, items: Sequence[Item]) -> dict[str, History]:
+    """Return the histories of prompts that have a file and a listed version, by name."""
+    found = {item.name: item.history for item in items if item.history is not None}
+    # An item in sync has no history, because git was not read for it.
+    others = [item for item in items if item.history is None]
+    revisions = project.revisions() if others else None
+    paths = {item.name: item.file.path for item in others if item.file is not None}
+    lineages = revisions.of(paths) if revisions is not None else {}
+    for item in others:
+        assert item.listed is not None
+        lineage = lineages.get(item.name) or Lineage()
+        found[item.name] = History(
+            item.name, item.file, item.digest, item.listed, item.listed.version, lineage
+        )
+    return found
 
 
 def read_version(project: Project, listed: Listed, number: int) -> RemoteVersion | None:

@@ -17,6 +17,7 @@ from promptsync.show.labels import changed_row
 from promptsync.show.lines import noted
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
 from promptsync.show.outcome import Outcome
+from promptsync.show.pins import pin_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -165,6 +166,7 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         how = f"unchecked; {after}" if after else "before it was checked"
         lines.append(noted("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
     lines += [] if was_shown else skipped_lines(plan, released=receipt.is_released)
+    lines += pin_lines(plan.pins.after(receipt.push.versions))
     return [*lines, output.Aside(summary(receipt))]
 
 

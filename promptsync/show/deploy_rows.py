@@ -14,6 +14,7 @@ from promptsync.deploy.receipt import release_on_hold
 from promptsync.show import push
 from promptsync.show.labels import way
 from promptsync.show.lines import noted, passes_over
+from promptsync.show.pins import left_out_text, outdated_text
 from promptsync.terminal import output
 
 
@@ -104,6 +105,11 @@ def _notes(plan: DeployPlan) -> dict[str, list[str]]:
             be = "is" if len(live.parents) == 1 else "are"
             text = f"live {how}, before {_names(live.parents)} {be} checked; undone if that fails"
             found.setdefault(live.name, []).append(text)
+    for outdated in plan.pins.outdated:
+        found.setdefault(outdated.snippet, []).append(outdated_text(outdated))
+    for left_out in plan.pins.left_out:
+        for user in left_out.users:
+            found.setdefault(user, []).append(f"pins {left_out.snippet} {left_out_text(left_out)}")
     for word, name, text in _exceptions(plan, released=False):
         found.setdefault(name, []).append(f"{word}: {text}")
     return found

@@ -56,7 +56,8 @@ def differences_github(
     rest = notes[MOST_ANNOTATIONS:]
     if rest:
         # The state comes first, because GitHub could execute a line that begins with a name.
-        lines += [f"{note.of.state}: {name(note.of.name)} {name(note.field)}".rstrip() for note in rest]
+        rows = [f"{note.of.state}: {name(note.of.name)} {name(note.field)}".rstrip() for note in rest]
+        lines += disarmed(rows)
         more = count(len(rest), "more difference")
         lines.append(f"{more} in the log: GitHub shows {MOST_ANNOTATIONS} notices per step")
     return lines

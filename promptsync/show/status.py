@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from promptsync.compare.pins import NO_PINS, PinReport
 from promptsync.compare.state import State
 from promptsync.files.errors import text_of
 from promptsync.show.diff import problems_body
@@ -14,6 +17,7 @@ from promptsync.show.diff import state as state_text
 from promptsync.show.lines import passed_over_line, rename_note
 from promptsync.show.markdown import MOST, Page
 from promptsync.show.outcome import Outcome
+from promptsync.show.pins import pin_lines, pins_body
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -46,6 +50,7 @@ def show_status(
     project: Project,
     snapshot: Snapshot,
     passed_over: PassedOver,
+    pins: PinReport = NO_PINS,
     *,
     offline: bool,
     verbose: bool,
@@ -57,16 +62,18 @@ def show_status(
     }
     if not offline:
         body["not_included"] = snapshot.foreign(project.config)
+        body["pins"] = pins_body(pins)
     if snapshot.problems:
         body["problems"] = problems_body(snapshot.problems)
     return Outcome(
         [
             *_lines(project, snapshot, offline=offline, verbose=verbose),
             *_passed_over_lines(snapshot, passed_over),
+            *pin_lines(pins),
         ],
         body,
         1 if snapshot.problems or snapshot.of(*counted) else 0,
-        markdown=lambda: status_markdown(snapshot, passed_over),
+        markdown=lambda: status_markdown(snapshot, passed_over, pins),
     )
 
 
@@ -196,9 +203,13 @@ def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int]) -> dict[st
 
 
 def status_markdown(
-    snapshot: Snapshot, passed_over: PassedOver = MappingProxyType({}), *, most: int = MOST
+    snapshot: Snapshot,
+    passed_over: PassedOver = MappingProxyType({}),
+    pins: PinReport = NO_PINS,
+    *,
+    most: int = MOST,
 ) -> list[str]:
-    """Return the prompts that are not in sync, one line each, what was passed over, and unreadable files."""
+    """Return the prompts that are not in sync, one line each, versions and pins, and unreadable files."""
     page = Page(most)
     counts = Counter(item.state for item in snapshot.items)
     shown = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
@@ -211,6 +222,9 @@ def status_markdown(
     if passed_over:
         page.say(f"**{count(len(passed_over), 'prompt')} with versions that were passed over**")
         page.fence(f"{name}  {', '.join(f'v{one}' for one in found)}" for name, found in passed_over.items())
+    if lines := pin_lines(pins):
+        page.say("**Pinned snippets**")
+        page.fence(map(click.unstyle, lines))
     if snapshot.problems:
         page.say(f"**{count(len(snapshot.problems), 'problem')} in files that cannot be read**")
         page.fence(text_of(problem) for problem in snapshot.problems)
