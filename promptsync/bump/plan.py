@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from promptsync.compare.histories import read_version
+from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.pins import PinnedAt, published_version
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.compare.select import At, check_names, expanded
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
-from promptsync.compare.versions import no_such_version
+from promptsync.compare.versions import no_such_version, read_versions
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import render_repinned
@@ -110,9 +111,20 @@ def _version(project: Project, snapshot: Snapshot, snippet: str, item: Item | No
     if listed is not None and (item is None or item.file is None):
         return listed.version
     version = published_version(item) if item is not None else None
-    if item is None or version is None:
+    if version is None and item is not None:
+        version = _version_with_text(project, item)
+    if version is None:
         raise _unpublished(snippet, item)
     return version
+
+
+def _version_with_text(project: Project, item: Item) -> int | None:
+    """Return the newest version with the text of a file that changed, which an old text may have."""
+    if item.listed is None or item.file is None:
+        return None
+    prompt = item.file.prompt
+    versions = read_versions(project, item.listed)
+    return next((one.version for one in versions if digest_beside(prompt, one.prompt) == item.digest), None)
 
 
 def _unpublished(snippet: str, item: Item | None) -> Refused:

@@ -95,8 +95,10 @@ def published_version(item: Item) -> int | None:
         return None
     if item.state in (State.IN_SYNC, State.ALTERED) or item.digest == item.remote_digest:
         return item.version
-    base = item.base
-    return base.version if base is not None and base.digest == item.digest else None
+    if item.state is not State.BEHIND or item.history is None:
+        return None
+    versions = item.history.versions.items()
+    return max((number for number, one in versions if one.digest == item.digest), default=None)
 
 
 def find_pins(
@@ -124,6 +126,8 @@ def _outdated(
     if item.file is None or item.listed is None or item.state in _UNKNOWN:
         return None
     version = None if item.name in publishing else published_version(item)
+    if version is None and item.state is State.BEHIND:
+        return None  # a pull comes before the next push
     current = publishing.get(item.name, item.listed.version + 1) if version is None else version
     found = [PinnedAt(user, pin) for user in sorted(users) for pin in sorted(users[user]) if pin < current]
     return OutdatedPins(item.name, current, version is not None, tuple(found))
