@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from promptsync.compare.origin import keys_in
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from promptsync.compare.snapshot import Item
 
 _Result = TypeVar("_Result")
+_Rule = Callable[[LocalSide, RemoteSide, Contents], _Result]
 
 
 @dataclass
@@ -93,37 +95,35 @@ class Histories:
 
     def decide(self) -> None:
         """Decide who changed what; each history gets its decision."""
-        for name, decision in self._run(list(self.by_name), _decision).items():
+        for name, decision in self._run(dict.fromkeys(self.by_name, _decision)).items():
             self.by_name[name].decision = decision
 
     def passed_over(self, names: Sequence[str]) -> dict[str, tuple[tuple[PassedOver, ...], tuple[int, ...]]]:
         """Return by name what the latest version and the file passed over, if anything."""
-        found = self._run(names, passed_over)
+        found = self._run(dict.fromkeys(names, passed_over))
         return {name: result for name, result in found.items() if result[0]}
 
     def outline(self, name: str, lowest: int) -> Outline:
         """Return how the versions of a prompt from ``lowest`` up depend on one another."""
-        return self._run([name], lambda _, remote, texts: outline(remote, texts, lowest))[name]
+        return self._run({name: lambda _, remote, texts: outline(remote, texts, lowest)})[name]
 
-    def left_out(self, name: str, numbers: Iterable[int]) -> dict[int, bool]:
-        """Return which of some versions a file does not include; ``True`` for a dashboard edit."""
-        wanted = sorted(numbers)
-        return self._run([name], lambda local, remote, texts: left_out(local, remote, texts, wanted))[name]
+    def left_out(self, wanted: Mapping[str, Iterable[int]]) -> dict[str, dict[int, bool]]:
+        """Return by name which of some versions a file does not include; ``True`` for a dashboard edit."""
+        return self._run({name: partial(left_out, sorted(numbers)) for name, numbers in wanted.items()})
 
     # -- rounds -----------------------------------------------------------------------------------------
 
-    def _run(
-        self, names: Sequence[str], rule: Callable[[LocalSide, RemoteSide, Contents], _Result]
-    ) -> dict[str, _Result]:
+    def _run(self, rules: Mapping[str, _Rule[_Result]]) -> dict[str, _Result]:
+        """Run the rule of each prompt until nothing is missing, and return the results by name."""
         results: dict[str, _Result] = {}
-        waiting = list(names)
+        waiting = list(rules)
         while waiting:
             missing: dict[str, Missing] = {}
             for name in waiting:
                 one = self.by_name[name]
                 remote = RemoteSide(one.listed.version, one.latest, one.versions)
                 try:
-                    results[name] = rule(self._local(one), remote, one.texts)
+                    results[name] = rules[name](self._local(one), remote, one.texts)
                 except Missing as needs:
                     missing[name] = needs
             self._read_versions({name: needs.versions for name, needs in missing.items()})

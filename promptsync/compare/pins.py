@@ -152,7 +152,7 @@ def _left_out(
         return ()
     try:
         histories = Histories(project, histories_of(project, [snippets[name] for name in wanted]))
-        left_out = {name: histories.left_out(name, numbers) for name, numbers in wanted.items()}
+        left_out = histories.left_out(wanted)
     except RemoteError:
         return ()
     remember_left_out(

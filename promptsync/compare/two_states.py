@@ -47,7 +47,7 @@ def differences_between(
     if arguments:
         known: Mapping[str, object] = ChainMap(dict(worktree.files), catalog)  # type: ignore[arg-type]
         where = f"{worktree.prompts}/ or {project.registry.url}"
-        selected = select(project, directory, arguments, known, at=at, where=where)
+        selected = select(project, directory, arguments, known, at=at, where=where, ids=catalog.ids)
     else:
         names = tuple(name for name in sorted(worktree.files) if project.config.in_scope(name))
         selected = [Selected(names, at, is_exact=False)]

@@ -11,6 +11,7 @@ from promptsync.checks.assignment import Found, Selection, find_checks
 from promptsync.checks.catalogue import list_agents, list_evaluations
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import labels_of_prompt
+from promptsync.compare.pins import NO_PINS
 from promptsync.compare.project import Project
 from promptsync.deploy.apply import Requirements, apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
@@ -96,7 +97,9 @@ def rehearse(
             )
             plan = plan_deploy(copy, everything, find=lambda registry, selection: Found())
             selection, without = _declared(copy, wanted)
-            plan = replace(plan, selection=selection, found=find_checks(copy.registry, selection))
+            found = find_checks(copy.registry, selection)
+            # The plan of the deploy itself has the pins that stay behind.
+            plan = replace(plan, selection=selection, found=found, pins=NO_PINS)
             return Rehearsal(apply_deploy(copy, plan, requirements), url, without)
 
 

@@ -71,7 +71,7 @@ def compare_sides(local: LocalSide, remote: RemoteSide, texts: Contents) -> Side
 
 
 def left_out(
-    local: LocalSide, remote: RemoteSide, texts: Contents, numbers: Sequence[int]
+    numbers: Sequence[int], local: LocalSide, remote: RemoteSide, texts: Contents
 ) -> dict[int, bool]:
     """Return those of some versions that the file does not include, and whether each is a dashboard edit.
 

@@ -154,6 +154,7 @@ def numbered(world: World) -> tuple[World, str]:
         ("render {}@1", ["One"]),
         ("log {} --oneline", ["v2", "v1"]),
         ("log {}@1 --oneline", ["v1"]),
+        ("diff {}@1 {}@2", ["One", "Two"]),
         ("label list {}", ["prod"]),
     ],
 )
@@ -162,7 +163,7 @@ def test_an_id_means_its_prompt_for_commands_that_only_read(
 ) -> None:
     world, number = numbered
     world.ok("label", "set", "greet", "prod")
-    done = world.ok(*command.format(number).split())
+    done = world.ok(*command.replace("{}", number).split())
     assert [done.out.find(word) for word in expected] == sorted(done.out.find(word) for word in expected)
     assert all(word in done.out for word in expected)
     unexpected = {"One", "Two"} - set(expected)
