@@ -140,9 +140,9 @@ def _pinned(subject: Subject, path: KeyPath, found: Reference, snippets: Snippet
     newest, owner = snippets.newest_pin(name)
     reason = f"{owner} pins v{newest}"
     if known is not None and known.is_current:
-        newest, reason = known.version, f"the text of its file is v{known.version}"
+        newest, reason = known.version, f"the file of {name} has v{known.version}"
     if pin < newest:
-        message = f"{found} inserts an old text: {reason}."
+        message = f"{found} pins an old version; {reason}."
         hint = f"promptsync bump {quoted} {user}"
         yield subject.problem("snippet-outdated", path, message, hint=hint)
 

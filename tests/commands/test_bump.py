@@ -269,15 +269,15 @@ def test_lint_says_what_this_working_copy_knows_without_a_request(used: World) -
     assert problems(used) == [("tone", "a, b pin v1, which has another text.")]
     used.ok("push")
     used.forget()
-    old = "@@@tone@version_number:1@@@ inserts an old text"
-    assert problems(used) == [(name, f"{old}: the text of its file is v2.") for name in "ab"]
+    old = "@@@tone@version_number:1@@@ pins an old version"
+    assert problems(used) == [(name, f"{old}; the file of tone has v2.") for name in "ab"]
     assert used.seen == []
     assert used.run("lint", "--strict").code == 1
     hint = next(line for line in used.ok("lint").out.splitlines() if "hint:" in line and "bump" in line)
     used.ok(*hint_of(hint))
     assert [name for name, _ in problems(used)] == ["b"]
     shutil.rmtree(used.root / ".promptsync")
-    assert problems(used) == [("b", f"{old}: a pins v2.")]
+    assert problems(used) == [("b", f"{old}; a pins v2.")]
     used.ok("bump", "tone")
     assert problems(used) == []
 

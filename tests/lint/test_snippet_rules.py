@@ -180,7 +180,7 @@ def test_a_pin_is_judged_by_what_files_and_working_copy_know(
 
 def test_the_hint_about_an_old_pin_is_the_command_that_moves_it() -> None:
     (problem,) = lint(pinned("a b", 1), pinned("c", 2), TONE)
-    assert problem.message == "@@@tone@version_number:1@@@ inserts an old text: c pins v2."
+    assert problem.message == "@@@tone@version_number:1@@@ pins an old version; c pins v2."
     assert problem.hint == "promptsync bump tone 'a b'"
 
 
