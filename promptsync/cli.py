@@ -34,6 +34,7 @@ GROUPS = {
         "diff": "Show differences field by field.",
         "push": "Publish changed prompts as new versions.",
         "pull": "Bring the registry's changes into your files.",
+        "bump": "Move the pins of a snippet in your files.",
         "lint": "Check prompt files offline.",
         "render": "Show what the model would see.",
     },
@@ -252,15 +253,8 @@ def _bug(error: Exception, arguments: Sequence[str]) -> Bug:
     )
     where = "could not be written"
     try:
-        with tempfile.NamedTemporaryFile(
-            "w",
-            prefix="promptsync-",
-            suffix=".txt",
-            delete=False,
-            encoding="utf-8",
-            errors="backslashreplace",
-        ) as file:
-            file.write(report)
+        with tempfile.NamedTemporaryFile(prefix="promptsync-", suffix=".txt", delete=False) as file:
+            file.write(report.encode("utf-8", "backslashreplace"))
             where = file.name
     except OSError:
         pass

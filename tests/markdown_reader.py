@@ -13,7 +13,7 @@ EVIL = "EVIL"
 """Stands in every hostile text, so that each place where one is seen can be found."""
 
 _PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-_OPENING = re.compile(r"<details><summary><code>[^<>@`]*</code>: [a-z0-9 ,>-]+</summary>\n?")
+_OPENING = re.compile(r"<details><summary><code>[^<>@`]*</code>(?:: [a-z0-9 ,>-]+)?</summary>\n?")
 _CLOSING = re.compile(r"</details>\n?")
 
 _PIECES = (

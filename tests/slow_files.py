@@ -8,6 +8,7 @@ from __future__ import annotations
 SLOW_FILES = frozenset(
     [
         "commands/test_agent_changed.py",
+        "commands/test_bump.py",
         "commands/test_diff_verb.py",
         "commands/test_doctor.py",
         "commands/test_documents.py",

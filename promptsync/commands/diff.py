@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,12 +72,16 @@ def command(
     if at.number is not None and not names:
         raise UsageError("--version requires a NAME", hint=f"promptsync diff NAME@{at.number}")
     with session.project() as project:
+        root = project.root
         found, problems = _differences(project, session.directory, names, at, since)
     body: dict[str, object] = {"changes": [_body(one) for one in found]}
     if problems:
         body["problems"] = diff.problems_body(problems)
     code = 1 if problems or (exit_code and found) else 0
-    lines = _lines(found, form, stat=stat, name_only=name_only)
+    if form == "github" and not name_only:
+        lines = _annotations(session, root, found)
+    else:
+        lines = _lines(found, form, stat=stat, name_only=name_only)
     lines += [output.safe(f"{one.path}:{one.line}:{one.column}: {one.message}") for one in problems]
     if not lines and not session.quiet:
         lines = ["no differences"] if form == "text" and not name_only else []
@@ -113,16 +118,19 @@ def _lines(found: list[Difference], form: str, *, stat: bool, name_only: bool) -
         from promptsync.show.diff_markdown import differences_markdown
 
         return differences_markdown(found)
-    if form == "github":
-        from promptsync.show.github import differences_github
-
-        return differences_github(found)
     if stat:
         return [diff.stat(one) for one in found]
     lines: list[str] = []
     for one in found:
         lines += [*diff.difference(one), ""]
     return lines[:-1]
+
+
+def _annotations(session: Session, root: Path, found: list[Difference]) -> list[str]:
+    from promptsync.show.github import differences_github
+
+    directory = session.annotated_directory
+    return differences_github(found, lambda path: Path(os.path.relpath(root / path, directory)).as_posix())
 
 
 def _body(found: Difference) -> dict[str, object]:

@@ -54,7 +54,7 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
     """
     with session.project() as project:
         if names:
-            chosen = chosen_labels(session, project, names)
+            chosen = chosen_labels(session, project, names, by_id=True)
             shown = [(one, at.at.label or label) for one, at in chosen]
         else:
             shown = [(one, label) for one in labelled(project)]

@@ -54,11 +54,7 @@ def command(
     found = check_files(directory, files) if files else check_all(directory)
     problems = _relative(found, directory)
     if form in ("github", "sarif"):
-        # GitHub expects paths relative to its checkout, which may be above this directory.
-        workspace = session.environment.variables.get("GITHUB_WORKSPACE")
-        if workspace and directory.is_relative_to(workspace):
-            directory = Path(workspace)
-        there = _relative(found, directory)
+        there = _relative(found, session.annotated_directory)
         lines = _github(found, there) if form == "github" else _sarif(there)
     else:
         lines = _text(problems)

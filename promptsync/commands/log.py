@@ -44,10 +44,10 @@ def command(
 ) -> Outcome:
     """List the versions of a prompt, newest first, with labels, dates and messages.
 
-    NAME is a name, a pattern, a file or a directory. The list begins at the version that is specified, by
-    default the latest. The commit is the one whose file has the same content. "base" marks the newest version
-    that your file includes, "passed over" one that the latest version does not include. "From" lists the
-    versions that a version was made from, unless that is the one before.
+    NAME is a name, a pattern, a file, a directory or an id. The list begins at the version that is specified,
+    by default the latest. The commit is the one whose file has the same content. "base" marks the newest
+    version that your file includes, "passed over" one that the latest version does not include. "From" lists
+    the versions that a version was made from, unless that is the one before.
 
     \b
     promptsync log support/refund --oneline
@@ -57,7 +57,7 @@ def command(
     with session.project() as project:
         logs = [
             read_log(project, one.listed, one.at, limit=limit, patches=patch)
-            for one in choose(project, session.directory, names, at)
+            for one in choose(project, session.directory, names, at, by_id=True)
         ]
     if not all(one.is_whole for one in logs) and not session.json:
         session.say("older versions are not listed; --all lists them")

@@ -17,7 +17,7 @@ from promptsync.compare.project import Project
 from promptsync.compare.select import named_by
 from promptsync.push.actions import PushOptions, PushPlan
 from promptsync.push.apply import apply_push
-from promptsync.push.plan import check_options, plan_push
+from promptsync.push.plan import check_options, plan_push, with_pins
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import diff
 from promptsync.show import push as show_push
@@ -98,7 +98,7 @@ def command(
 def _plan(project: Project, options: PushOptions) -> PushPlan:
     snapshot = gather(project)
     try:
-        return plan_push(project, snapshot, options)
+        return with_pins(project, plan_push(project, snapshot, options))
     except Conflict as conflict:
         raise diff.explained(project, conflict) from None
 

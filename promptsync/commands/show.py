@@ -27,14 +27,15 @@ from promptsync.terminal import output
 def command(session: Session, names: tuple[str, ...], raw: bool, at: At) -> Outcome:
     """Print one version of a prompt as a prompt file: the latest, version N, or the one under LABEL.
 
-    NAME is a name, a pattern, a file or a directory. Several prompts are printed as several YAML documents.
+    NAME is a name, a pattern, a file, a directory or an id. Several prompts are printed as several YAML
+    documents.
 
     \b
     promptsync show support/refund@3
     promptsync show 'support/*:prod'
     """
     with session.project() as project:
-        found = find_versions(project, choose(project, session.directory, names, at))
+        found = find_versions(project, choose(project, session.directory, names, at, by_id=True))
     if session.json:
         bodies = [_body(one) for one in found]
         return Outcome(body={"prompts": bodies, **({"prompt": bodies[0]} if len(bodies) == 1 else {})})

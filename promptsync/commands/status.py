@@ -9,13 +9,15 @@ import click
 from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
+from promptsync.compare.pins import NO_PINS, PinReport, find_pins
 from promptsync.compare.project import Project
 from promptsync.compare.select import matching, named_by
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import AnswerIsNo, UsageError
+from promptsync.show.not_released import Pending
 from promptsync.show.outcome import Outcome
-from promptsync.show.status import PassedOver, Pending, show_status
+from promptsync.show.status import PassedOver, show_status
 
 _DRIFT = frozenset(
     {
@@ -74,12 +76,14 @@ def command(
         else:
             snapshot = gather(project, label=label, with_labels=True)
         wanted = matching(snapshot, named_by(project, session.directory, names))
+        pins = _pins(project, snapshot, offline)
         snapshot = replace(snapshot, items=snapshot.only(wanted))
         outcome = show_status(
             project,
             snapshot,
             _passed_over(project, snapshot, offline),
             _pending(project, snapshot),
+            pins.about(wanted) if wanted else pins,
             offline=offline,
             verbose=session.verbose > 0,
             counted=counted,
@@ -117,6 +121,11 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool) -> PassedO
     from promptsync.pull.passed_over import passed_over_by_latest
 
     return passed_over_by_latest(project, snapshot.items)
+
+
+def _pins(project: Project, snapshot: Snapshot, offline: bool) -> PinReport:
+    # Pins mean versions of the whole history, of which a label shows one.
+    return NO_PINS if offline or snapshot.label is not None else find_pins(project, snapshot)
 
 
 def _with_changed(project: Project, snapshot: Snapshot, outcome: Outcome, since: str) -> Outcome:

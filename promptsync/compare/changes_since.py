@@ -259,14 +259,15 @@ def differences_since(
 def _difference(
     worktree: Worktree, found: ChangedPrompts, one: ChangedPrompt, before: Mapping[str, Prompt]
 ) -> Difference:
-    now = worktree.files[one.name].prompt if one.name in worktree.files else None
+    file = worktree.files.get(one.name)
+    now = file.prompt if file is not None else None
     if one.kind is ChangeKind.DEPENDANT:
         title = f"renders {', which renders '.join(one.through)}"
-        return Difference(one.name, one.kind, one.path, (Step(title, ()),))
+        return Difference(one.name, one.kind, one.path, (Step(title, ()),), file=file)
     then = before.get(one.old_name or one.name)
     was = f"{one.old_name} in {found.since}" if one.old_name else found.since
     title = f"{was if then is not None else 'nothing'} -> {one.path or 'no file'}"
-    return Difference(one.name, one.kind, one.path, (step(title, then, now),))
+    return Difference(one.name, one.kind, one.path, (step(title, then, now, file=file),), file=file)
 
 
 def _prompts_then(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from promptsync.compare.origin import keys_in
 from promptsync.compare.project import Project
@@ -16,7 +17,7 @@ from promptsync.files.git.revisions import Lineage, Revisions
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, decide
 from promptsync.history.graph import Contents, Missing, Version
-from promptsync.history.includes import LocalSide, RemoteSide
+from promptsync.history.includes import LocalSide, RemoteSide, left_out
 from promptsync.history.passed_over import Outline, PassedOver, outline, passed_over
 from promptsync.history.revisions import Revision, RevisionGraph
 from promptsync.history.synced_key import Key, identity, make_key
@@ -25,7 +26,11 @@ from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
 from promptsync.registry.errors import NotFound
 
+if TYPE_CHECKING:
+    from promptsync.compare.snapshot import Item
+
 _Result = TypeVar("_Result")
+_Rule = Callable[[LocalSide, RemoteSide, Contents], _Result]
 
 
 @dataclass
@@ -90,32 +95,35 @@ class Histories:
 
     def decide(self) -> None:
         """Decide who changed what; each history gets its decision."""
-        for name, decision in self._run(list(self.by_name), _decision).items():
+        for name, decision in self._run(dict.fromkeys(self.by_name, _decision)).items():
             self.by_name[name].decision = decision
 
     def passed_over(self, names: Sequence[str]) -> dict[str, tuple[tuple[PassedOver, ...], tuple[int, ...]]]:
         """Return by name what the latest version and the file passed over, if anything."""
-        found = self._run(names, passed_over)
+        found = self._run(dict.fromkeys(names, passed_over))
         return {name: result for name, result in found.items() if result[0]}
 
     def outline(self, name: str, lowest: int) -> Outline:
         """Return how the versions of a prompt from ``lowest`` up depend on one another."""
-        return self._run([name], lambda _, remote, texts: outline(remote, texts, lowest))[name]
+        return self._run({name: lambda _, remote, texts: outline(remote, texts, lowest)})[name]
+
+    def left_out(self, wanted: Mapping[str, Iterable[int]]) -> dict[str, dict[int, bool]]:
+        """Return by name which of some versions a file does not include; ``True`` for a dashboard edit."""
+        return self._run({name: partial(left_out, sorted(numbers)) for name, numbers in wanted.items()})
 
     # -- rounds -----------------------------------------------------------------------------------------
 
-    def _run(
-        self, names: Sequence[str], rule: Callable[[LocalSide, RemoteSide, Contents], _Result]
-    ) -> dict[str, _Result]:
+    def _run(self, rules: Mapping[str, _Rule[_Result]]) -> dict[str, _Result]:
+        """Run the rule of each prompt until nothing is missing, and return the results by name."""
         results: dict[str, _Result] = {}
-        waiting = list(names)
+        waiting = list(rules)
         while waiting:
             missing: dict[str, Missing] = {}
             for name in waiting:
                 one = self.by_name[name]
                 remote = RemoteSide(one.listed.version, one.latest, one.versions)
                 try:
-                    results[name] = rule(self._local(one), remote, one.texts)
+                    results[name] = rules[name](self._local(one), remote, one.texts)
                 except Missing as needs:
                     missing[name] = needs
             self._read_versions({name: needs.versions for name, needs in missing.items()})
@@ -186,6 +194,23 @@ class Histories:
 
     def _keys(self, one: History) -> tuple[Key, ...]:
         return keys_in(one.file.local.synced, self._project) if one.file is not None else ()
+
+
+def histories_of(project: Project, items: Sequence[Item]) -> dict[str, History]:
+    """Return the histories of prompts that have a file and a listed version, by name."""
+    found = {item.name: item.history for item in items if item.history is not None}
+    # An item in sync has no history, because git was not read for it.
+    others = [item for item in items if item.history is None]
+    revisions = project.revisions() if others else None
+    paths = {item.name: item.file.path for item in others if item.file is not None}
+    lineages = revisions.of(paths) if revisions is not None else {}
+    for item in others:
+        assert item.listed is not None
+        lineage = lineages.get(item.name) or Lineage()
+        found[item.name] = History(
+            item.name, item.file, item.digest, item.listed, item.listed.version, lineage
+        )
+    return found
 
 
 def read_version(project: Project, listed: Listed, number: int) -> RemoteVersion | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from promptsync.compare.gather import list_all
+from promptsync.compare.catalog import Catalog
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.suggest import close_name, is_pattern, matches, suggestion
@@ -58,46 +58,6 @@ class Selected:
     is_exact: bool = True
 
 
-class Catalog(Mapping[str, Listed]):
-    """The active prompts of the registry by name.
-
-    A name costs one search. The whole list is read when somebody iterates, and then only once.
-    """
-
-    def __init__(self, project: Project) -> None:
-        self._project = project
-        self._found: dict[str, Listed | None] = {}
-        self._all: dict[str, Listed] | None = None
-
-    def __getitem__(self, name: str) -> Listed:
-        found = self._all.get(name) if self._all is not None else self._searched(name)
-        if found is None:
-            raise KeyError(name)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._listing())
-
-    def __len__(self) -> int:
-        return len(self._listing())
-
-    def _searched(self, name: str) -> Listed | None:
-        if name not in self._found:
-            prompts = self._project.registry.prompts
-            found = next((item for item in prompts.list(name=name) if item.name == name), None)
-            if found is not None:
-                # Requests use the id in the path, where a registry may also find a prompt that is named
-                # "71". The client can avoid that only if it has seen such a name.
-                prompts.list(name=str(found.template_id))
-            self._found[name] = found
-        return self._found[name]
-
-    def _listing(self) -> dict[str, Listed]:
-        if self._all is None:
-            self._all = {item.name: item for item in list_all(self._project)}
-        return self._all
-
-
 def find_prompt(project: Project, name: str) -> Listed:
     """Return the active prompt of a name at its latest version. Raises ``NoSuchPrompt``."""
     return find_in(project, name, Catalog(project))
@@ -122,17 +82,19 @@ def select(
     *,
     at: At = LATEST,
     where: str = "",
+    ids: Callable[[], Mapping[str, str]] = dict,
 ) -> list[Selected]:
     """Return what arguments mean, where ``known`` are the names of all prompts that they may mean.
 
     An argument is a name, a pattern whose ``*`` crosses ``/``, or the path of a file or directory relative
     to ``directory``, each followed by ``@N`` or ``:LABEL`` if one version is meant. ``at`` is the version
     that an option specifies for all of them. A name may itself contain ``@`` and ``:``, and the longest name
-    that exists wins. ``where`` is what an error message says was searched, by default the registry.
+    that exists wins. ``where`` is what an error message says was searched, by default the registry. ``ids``
+    returns the names of prompts that may be given by an id instead, if no prompt has the digits as its name.
 
     Raises ``NoSuchPrompt``, and ``UsageError`` for a prompt at two versions.
     """
-    chosen = [_selected(project, directory, one, known, where) for one in arguments]
+    chosen = [_selected(project, directory, one, known, where, ids) for one in arguments]
     if not at:
         return chosen
     twice = next((one for one in chosen if one.at and one.at != at), None)
@@ -145,7 +107,12 @@ def select(
 
 
 def _selected(
-    project: Project, directory: Path, argument: str, known: Collection[str], where: str
+    project: Project,
+    directory: Path,
+    argument: str,
+    known: Collection[str],
+    where: str,
+    ids: Callable[[], Mapping[str, str]],
 ) -> Selected:
     readings = list(_readings(argument))
     # Paths first, then single names, then the list of all names: in the order of what they cost.
@@ -161,6 +128,9 @@ def _selected(
             return Selected((text,), at)
         if found := matches(text, everything):
             return Selected(tuple(found), at, is_exact=False)
+    for text, at in readings:
+        if text.isdecimal() and (name := ids().get(text)) is not None:
+            return Selected((name,), at)
     # The error suggests a name for the shortest reading that has a similar one.
     texts = [text for text, _ in reversed(readings)]
     meant = next((text for text in texts if close_name(text, everything) is not None), argument)

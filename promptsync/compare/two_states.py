@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptsync.compare.catalog import Catalog
 from promptsync.compare.changes_since import ChangeKind
 from promptsync.compare.difference import Difference, step
 from promptsync.compare.project import Project
-from promptsync.compare.select import At, Catalog, Selected, find_in, may_have_version, select
+from promptsync.compare.select import At, Selected, find_in, may_have_version, select
 from promptsync.compare.versions import NoSuchVersion, find_version
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
@@ -46,7 +47,7 @@ def differences_between(
     if arguments:
         known: Mapping[str, object] = ChainMap(dict(worktree.files), catalog)  # type: ignore[arg-type]
         where = f"{worktree.prompts}/ or {project.registry.url}"
-        selected = select(project, directory, arguments, known, at=at, where=where)
+        selected = select(project, directory, arguments, known, at=at, where=where, ids=catalog.ids)
     else:
         names = tuple(name for name in sorted(worktree.files) if project.config.in_scope(name))
         selected = [Selected(names, at, is_exact=False)]
@@ -82,11 +83,12 @@ def _difference(
         old = comparable(file.prompt, old)
     if file is not None and new is not None and comparison.old is None:
         new = comparable(file.prompt, new)
-    found = step(f"{old_title} -> {new_title}", old, new)
+    found = step(f"{old_title} -> {new_title}", old, new, file=file)
     if not found.fields:
         return None
     kind = ChangeKind.ADDED if old is None else ChangeKind.DELETED if new is None else ChangeKind.CHANGED
-    return Difference(comparison.name, kind, file.path if file is not None else None, (found,))
+    path = file.path if file is not None else None
+    return Difference(comparison.name, kind, path, (found,), file=file)
 
 
 def _side(

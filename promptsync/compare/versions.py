@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptsync.compare.catalog import Catalog
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import Pointers, labels_of_prompt
 from promptsync.compare.project import Project
-from promptsync.compare.select import LATEST, At, Catalog, select
+from promptsync.compare.select import LATEST, At, select
 from promptsync.compare.suggest import close_name
 from promptsync.errors import UsageError
 from promptsync.parallel import CONNECTIONS, mapped
@@ -47,10 +48,15 @@ class FoundVersion:
     labels: tuple[str, ...] | None
 
 
-def choose(project: Project, directory: Path, arguments: Iterable[str], at: At = LATEST) -> list[Chosen]:
-    """Return the prompts of the registry that arguments mean; see ``select``."""
+def choose(
+    project: Project, directory: Path, arguments: Iterable[str], at: At = LATEST, *, by_id: bool = False
+) -> list[Chosen]:
+    """Return the prompts of the registry that arguments mean; see ``select``.
+
+    ``by_id`` accepts the ids of prompts, too. Commands that write need names.
+    """
     catalog = Catalog(project)
-    selected = select(project, directory, arguments, catalog, at=at)
+    selected = select(project, directory, arguments, catalog, at=at, ids=catalog.ids if by_id else dict)
     return [Chosen(catalog[name], one.at, one.is_exact) for one in selected for name in one.names]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from promptsync.checks.assignment import Found, Selection, find_checks, select_checks
 from promptsync.compare.labels import check_changeable
+from promptsync.compare.pins import NO_PINS, PinReport, find_pins
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.deploy.live_snippets import LiveSnippet, beforehand, check_live, live_snippets
@@ -47,7 +48,7 @@ class DeployPlan:
     ``push`` publishes, ``selection`` checks (``found`` is what the registry has under those names), then the
     label of the releases moves. ``live`` are snippets that are live before they are checked, ``beforehand``
     those whose label moves first because no live prompt renders them by it yet. ``unchecked`` are members
-    that have no checks.
+    that have no checks. ``pins`` are those that stay behind the released snippets.
     """
 
     survey: Survey
@@ -57,6 +58,7 @@ class DeployPlan:
     unchecked: tuple[str, ...] = ()
     live: tuple[LiveSnippet, ...] = ()
     beforehand: tuple[Member, ...] = ()
+    pins: PinReport = NO_PINS
     workspace: str = ""
     in_git: bool = True
 
@@ -143,7 +145,8 @@ def plan_deploy(
     first = beforehand(found, live)
     workspace = workspace_of(project) if found.releases else ""
     in_git = project.history is not None
-    return DeployPlan(found, push, selection, checks, unchecked, live, first, workspace, in_git)
+    pins = _pins(project, found, push)
+    return DeployPlan(found, push, selection, checks, unchecked, live, first, pins, workspace, in_git)
 
 
 def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushPlan:
@@ -162,6 +165,13 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
         parents={member.name: member.parents for member in forced},
     )
     return plan_push(project, found.latest, requested)
+
+
+def _pins(project: Project, found: Survey, push: PushPlan) -> PinReport:
+    if not found.releases:
+        return NO_PINS
+    pins = find_pins(project, found.latest, push.new_texts)
+    return pins.changed_by([member.name for member in found.releases])
 
 
 def _unchecked(found: Survey, without: Collection[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from promptsync.checks.assignment import Found, Selection, find_checks, lowest
 from promptsync.checks.catalogue import list_agents, list_evaluations
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import labels_of_prompt
+from promptsync.compare.pins import NO_PINS
 from promptsync.compare.project import Project
 from promptsync.deploy.apply import Requirements, apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
@@ -104,7 +105,9 @@ def rehearse(
             )
             plan = plan_deploy(copy, everything, find=lambda registry, selection: Found())
             selection, without = _declared(copy, wanted)
-            plan = replace(plan, selection=selection, found=find_checks(copy.registry, selection))
+            # The plan of the deploy itself has the pins that stay behind.
+            found = find_checks(copy.registry, selection)
+            plan = replace(plan, selection=selection, found=found, pins=NO_PINS)
             # Nothing is live in the temporary registry, so there are no scores to compare with.
             standard = replace(requirements.standard, max_drop=None)
             receipt = apply_deploy(copy, plan, replace(requirements, standard=standard))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from promptsync.prompt.canonical import canonical
 from promptsync.prompt.document import to_document, to_prompt
 from promptsync.prompt.lists import align
 from promptsync.prompt.prompt import Local, Prompt
+from promptsync.prompt.snippets import FENCE, VERSION_PIN, repinned
 from promptsync.prompt.tags import tag_set
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -100,6 +101,30 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
     if not _holds(text, document):
         raise RoundTripError(f"{file.path} does not read back as it was edited.")
     return text
+
+
+def render_repinned(file: PromptFile, snippet: str, moved: Container[int], version: int) -> str:
+    """Return the text of a file whose texts pin ``version`` of a snippet where they pin one of ``moved``.
+
+    Every other byte stays as it is, also in the same text. Raises Refused as ``render_edit`` does.
+    """
+    template = repinned(file.prompt.template, snippet, moved, version)
+    if same(template, file.prompt.template):
+        return file.text
+    prompt = replace(file.prompt, template=template)
+    pin = re.compile(f"({re.escape(f'{FENCE}{snippet}{VERSION_PIN}')})([0-9]{{1,9}})(?={FENCE})")
+
+    def changed(found: re.Match[str]) -> str:
+        return f"{found[1]}{version}" if int(found[2]) in moved else found[0]
+
+    parts, position = [], 0
+    for start, end in sorted({*load.scalars_below(file.text, ("messages", "content"))}):
+        parts += [file.text[position:start], pin.sub(changed, file.text[start:end])]
+        position = end
+    text = "".join([*parts, file.text[position:]])
+    # A scalar may spell the reference in another way, or contain one that is not rendered.
+    is_exact = _holds(text, to_document(prompt, file.local))
+    return text if is_exact else render_edit(file, prompt, file.local)
 
 
 def _writable(prompt: Prompt, local: Local) -> dict[str, Any]:

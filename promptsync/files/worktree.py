@@ -15,6 +15,7 @@ from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.yaml import load
 from promptsync.prompt.names import SUFFIXES, folded, name_for, path_for
 from promptsync.prompt.prompt import Problem
+from promptsync.prompt.snippets import VERSION_PIN, pins
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,18 @@ def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:
         else:
             found[shown] = path
     return _read(root, prompts_dir, dict(sorted(found.items())), problems)
+
+
+def pins_in(files: Mapping[str, PromptFile]) -> dict[str, dict[str, set[int]]]:
+    """Return who pins which versions, by snippet and by user."""
+    found: dict[str, dict[str, set[int]]] = {}
+    for user, file in files.items():
+        # An escape such as "\x40" hides a reference in the source, so a backslash needs a second look.
+        if VERSION_PIN in file.text or "\\" in file.text:
+            for snippet, versions in pins(file.prompt.template).items():
+                if snippet != user:
+                    found.setdefault(snippet, {})[user] = versions
+    return found
 
 
 def path_for_new(worktree: Worktree, name: str) -> str:

@@ -70,6 +70,26 @@ def compare_sides(local: LocalSide, remote: RemoteSide, texts: Contents) -> Side
     return sides
 
 
+def left_out(
+    numbers: Sequence[int], local: LocalSide, remote: RemoteSide, texts: Contents
+) -> dict[int, bool]:
+    """Return those of some versions that the file does not include, and whether each is a dashboard edit.
+
+    Returns none of them if nothing ties the file to any version. Raises ``Missing`` until the versions from
+    the lowest one up are read, or all if one of them seems to be left out.
+    """
+    found: dict[int, bool] = {}
+    for floor in (min(numbers), 1):
+        sides = Sides(local, remote, texts, floor)
+        included = sides.of_file
+        if local.digest == sides.graph.digest(remote.latest):
+            included |= sides.of_latest
+        found = {one: sides.graph.own_mark(one) is None for one in numbers if one not in included}
+        if not found:
+            return {}
+    return found if included - {0} else {}
+
+
 def _next_to_read(local: LocalSide, top: int, floor: int) -> range:
     """Return the versions to read next if none from ``floor`` up is common to both sides."""
     head = local.revisions.all[local.revisions.head] if local.revisions.head is not None else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -11,11 +11,14 @@ from typing import Final
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
 from promptsync.files.names import broken_names
+from promptsync.files.prompt_file import PromptFile
 from promptsync.files.schema import suggestion
-from promptsync.files.worktree import Worktree, scan
+from promptsync.files.state.record import left_out_seen
+from promptsync.files.worktree import Worktree, pins_in, scan
 from promptsync.files.yaml import load as yaml_load
 from promptsync.lint.check import check
-from promptsync.lint.subject import KnownPrompts
+from promptsync.lint.subject import KnownPrompts, KnownVersion
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import SUFFIXES
 from promptsync.prompt.prompt import Problem
 
@@ -95,13 +98,40 @@ def _of_prompts(config: Config, worktree: Worktree, paths: set[str] | None) -> I
     checked = [file for file in files.values() if paths is None or file.path in paths]
     names = {file.prompt.name for file in checked}
     others = {name: file.prompt.template for name, file in files.items() if name not in names}
-    known = KnownPrompts(others, partial=bool(config.include), unreadable=frozenset(broken_names(worktree)))
+    versions, left_out = _known_versions(config, files)
+    known = KnownPrompts(
+        others,
+        partial=bool(config.include),
+        unreadable=frozenset(broken_names(worktree)),
+        versions=versions,
+        left_out=left_out,
+    )
     yield from check(checked, known)
     for file in checked:
         if not config.in_scope(file.prompt.name):
             message = f"include: does not match {file.prompt.name!r}, so the prompt is never published."
             hint = f"Rename the prompt, or add a pattern to include: in {FILE_NAME}."
             yield Problem(file.path, *file.position(("name",)), "not-included", message, "warning", hint)
+
+
+def _known_versions(
+    config: Config, files: Mapping[str, PromptFile]
+) -> tuple[dict[str, KnownVersion], dict[str, frozenset[int]]]:
+    """Return what this working copy recorded about pinned snippets. Sends no request."""
+    snippets = {name: files[name] for name in pins_in(files) if name in files}
+    if not snippets:
+        return {}, {}
+    from promptsync.compare.project import open_project  # imported only here, because few files have pins
+
+    project = open_project(config)
+    url = project.record_url
+    entries = project.record().entries(url, None)
+    versions = {
+        name: KnownVersion(entry.version, digest(file.prompt) == entry.digest)
+        for name, file in snippets.items()
+        if (entry := entries.get(name)) is not None
+    }
+    return versions, left_out_seen(config.root, url, {name: file.text for name, file in snippets.items()})
 
 
 def _selected(config: Config, selected: set[Path], worktree: Worktree) -> set[str]:

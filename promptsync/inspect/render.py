@@ -85,7 +85,7 @@ def render_prompts(
         if files is not None:
             found += [_render_file(project, worktree, file, options) for file in files]
             continue
-        for one in choose(project, directory, [argument], options.at):
+        for one in choose(project, directory, [argument], options.at, by_id=True):
             found.append(_render_remote(project, one, worktree.files.get(one.listed.name), options))
     return found
 

@@ -15,6 +15,7 @@ FAMILIES: Final[tuple[Callable[[Subject, Snippets], Iterator[Problem]], ...]] = 
     structure.check,
     text.check,
     references.check,
+    references.edited,
     scalars.check,
 )
 """Each checks one file, with the snippets of all files at hand."""

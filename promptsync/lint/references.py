@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -23,6 +24,7 @@ from promptsync.prompt.snippets import (
 from promptsync.prompt.template import template_variables
 
 _MOST_CYCLES = 100
+_MOST_USERS = 3
 
 
 class Snippets:
@@ -44,6 +46,22 @@ class Snippets:
     def referenced(self) -> set[str]:
         """The names of all prompts that others refer to."""
         return {reference.name for used in self.graph.values() for reference in used}
+
+    @cached_property
+    def pins(self) -> dict[str, list[tuple[str, int]]]:
+        """The prompts that pin a version of a snippet, with the version, by snippet."""
+        found: dict[str, list[tuple[str, int]]] = {}
+        for user in sorted(self.graph):
+            for used in sorted(self.graph[user], key=str):
+                if used.version is not None and used.name != user:
+                    found.setdefault(used.name, []).append((user, used.version))
+        return found
+
+    def newest_pin(self, name: str) -> tuple[int, str]:
+        """Return the highest version of a snippet that is pinned, without those left out, and who pins it."""
+        left_out = self.known.left_out.get(name, ())
+        found = ((pin, user) for user, pin in self.pins.get(name, ()) if pin not in left_out)
+        return max(found, key=lambda one: one[0], default=(0, ""))
 
     def used_by(self, name: str) -> list[Reference]:
         """Return the references in the texts of one of the ``templates``."""
@@ -104,7 +122,44 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
             message = f"{found} is not pinned, so publishing that snippet changes this prompt at once."
             hint = f"Pin it to a label or a version: {Reference(found.name, label='LABEL')}."
             yield subject.problem("snippet-unpinned", path, message, hint=hint)
+        yield from _pinned(subject, path, found, snippets)
     yield from _outside(subject)
+
+
+def _pinned(subject: Subject, path: KeyPath, found: Reference, snippets: Snippets) -> Iterator[Problem]:
+    """Check a pin against what the files and this working copy know about versions."""
+    name, pin = found.name, found.version
+    if pin is None or name == subject.prompt.name:
+        return
+    quoted, user = shlex.quote(name), shlex.quote(subject.prompt.name)
+    if pin in snippets.known.left_out.get(name, ()):
+        message = f"{found} pins a version that the file of {name} does not include."
+        yield subject.problem("snippet-left-out", path, message, hint="promptsync status")
+        return
+    known = snippets.known.versions.get(name)
+    newest, owner = snippets.newest_pin(name)
+    reason = f"{owner} pins v{newest}"
+    if known is not None and known.is_current:
+        newest, reason = known.version, f"the file of {name} has v{known.version}"
+    if pin < newest:
+        message = f"{found} pins an old version; {reason}."
+        hint = f"promptsync bump {quoted} {user}"
+        yield subject.problem("snippet-outdated", path, message, hint=hint)
+
+
+def edited(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
+    """Check whether others pin the version of a snippet whose file has another text by now."""
+    name = subject.prompt.name
+    known = snippets.known.versions.get(name)
+    if known is None or known.is_current:
+        return
+    users = [user for user, pin in snippets.pins.get(name, ()) if pin == known.version]
+    if users:
+        more = f" and {len(users) - _MOST_USERS} more" if len(users) > _MOST_USERS else ""
+        pin = "pins" if len(users) == 1 else "pin"
+        message = f"{', '.join(users[:_MOST_USERS])}{more} {pin} v{known.version}, which has another text."
+        hint = "promptsync status shows how to publish this text and move the pins."
+        yield subject.problem("snippet-outdated", ("content",), message, hint=hint)
 
 
 def cycles(subjects: Sequence[Subject], snippets: Snippets) -> Iterator[Problem]:

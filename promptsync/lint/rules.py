@@ -51,6 +51,7 @@ _ABOUT_PROMPTS: Final = (
     Rule("not-included", "warning", "include: does not match the name, so the prompt is never published."),
     Rule("snippet-chat", "error", "A reference names a chat prompt; only completion prompts are snippets."),
     Rule("snippet-cycle", "error", "Snippets refer to one another in a circle."),
+    Rule("snippet-left-out", "warning", "A prompt pins a version that the snippet's file does not include."),
     Rule("snippet-malformed", "error", "A snippet reference has no name, or an invalid version or label."),
     Rule(
         "snippet-missing",
@@ -58,6 +59,7 @@ _ABOUT_PROMPTS: Final = (
         "No prompt has the name in a reference. Only a warning where include: leaves out some prompts.",
     ),
     Rule("snippet-not-expanded", "warning", "The registry does not expand a reference at this place."),
+    Rule("snippet-outdated", "warning", "A prompt pins an older version of a snippet than your files have."),
     Rule("snippet-unbalanced", "error", "A @@@ has no closing @@@ in its text."),
     Rule("snippet-unpinned", "warning", "A new version of the snippet changes this prompt at once."),
     Rule("unknown-block", "warning", "A content block has an unknown type."),

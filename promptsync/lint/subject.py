@@ -43,19 +43,30 @@ class Located(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class KnownVersion:
+    """The version of a snippet that this working copy pushed or pulled last, and whether its file has it."""
+
+    version: int
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class KnownPrompts:
     """What is known beside the files under check.
 
     ``templates`` are the other prompts of the repository by name. ``registry`` are the names in the registry,
     ``None`` when they were not fetched. ``partial`` says that ``include`` leaves out some of its prompts, so
     that a snippet without a file may well exist. ``unreadable`` are prompts whose files cannot be read: they
-    are reported themselves, and references to them are not.
+    are reported themselves, and references to them are not. ``versions`` are those of snippets, as far as
+    this working copy knows them, and ``left_out`` the versions that their files do not include.
     """
 
     templates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     registry: frozenset[str] | None = None
     partial: bool = False
     unreadable: frozenset[str] = frozenset()
+    versions: Mapping[str, KnownVersion] = field(default_factory=dict)
+    left_out: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from promptsync.prompt.canonical import canonical, encode
@@ -35,13 +35,15 @@ class FieldChange:
 
     ``path`` is written like ``messages[1].content`` or ``model.parameters.temperature``. Indexes start at 0
     and are those of the new version, or of the old one for a removed item. ``old`` is ``None`` if the field
-    was added, ``new`` if it was removed.
+    was added, ``new`` if it was removed. ``places`` are where the old and the new version have the field, or
+    the list that lacks it.
     """
 
     path: str
     old: Any
     new: Any
     kind: Kind
+    places: tuple[Path, Path] = field(default=((), ()), compare=False)
 
 
 def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
@@ -57,7 +59,10 @@ def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
         # Of a whole prompt, messages or content show the type well enough.
         before.pop("type", None)
         after.pop("type", None)
-    return [FieldChange(readable(path), *values, kind) for path, kind, values in _items(before, after)]
+    return [
+        FieldChange(readable(places[0] if kind == "removed" else places[1]), *values, kind, places)
+        for places, kind, values in _items(before, after)
+    ]
 
 
 def variables_change(old: Prompt | None, new: Prompt | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -102,7 +107,10 @@ def _without_format(message: Any) -> Any:
     return {key: value for key, value in message.items() if key != "template_format"}
 
 
-_Found = tuple[Path, Kind, tuple[Any, Any]]
+_Places = tuple[Path, Path]
+"""Where the old and the new version have a field."""
+
+_Found = tuple[_Places, Kind, tuple[Any, Any]]
 
 
 def _items(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[_Found]:
@@ -111,61 +119,73 @@ def _items(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[_Found]:
     absent: Mapping[str, Any] = {"metadata": {}, "extra": {}} if old and new else {}
     for key in [key for key in _ORDER if key in old or key in new]:
         before, after = old.get(key, absent.get(key)), new.get(key, absent.get(key))
+        places: _Places = ((key,), (key,))
         if before is None:
-            yield from _whole((key,), "added", after)
+            yield from _whole(places, "added", after)
         elif after is None:
-            yield from _whole((key,), "removed", before)
+            yield from _whole(places, "removed", before)
         else:
-            yield from _compare(before, after, (key,))
+            yield from _compare(before, after, places)
 
 
-def _whole(path: Path, kind: Kind, value: Any) -> Iterator[_Found]:
+def _whole(places: _Places, kind: Kind, value: Any) -> Iterator[_Found]:
     """Yield an added or removed list of messages or tools item by item, anything else as one value."""
     if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
-        yield from (((*path, index), kind, _sides(kind, item)) for index, item in enumerate(value))
+        yield from (_item(places, kind, index, item) for index, item in enumerate(value))
     else:
-        yield path, kind, _sides(kind, value)
+        yield places, kind, _sides(kind, value)
+
+
+def _item(places: _Places, kind: Kind, index: int, item: Any) -> _Found:
+    """Return an item that only one list has; in the other, its place is that of the list."""
+    old, new = places
+    at = (old, (*new, index)) if kind == "added" else ((*old, index), new)
+    return at, kind, _sides(kind, item)
 
 
 def _sides(kind: Kind, value: Any) -> tuple[Any, Any]:
     return (None, value) if kind == "added" else (value, None)
 
 
-def _compare(old: Any, new: Any, path: Path) -> Iterator[_Found]:
+def _compare(old: Any, new: Any, places: _Places) -> Iterator[_Found]:
     if encode(old) == encode(new):
         return
-    if path == ("tags",):
-        yield path, "changed", (old, new)
+    if places[1] == ("tags",):
+        yield places, "changed", (old, new)
     elif isinstance(old, list) and isinstance(new, list):
-        yield from _lists(old, new, path)
+        yield from _lists(old, new, places)
     elif isinstance(old, Mapping) and isinstance(new, Mapping):
-        yield from _mappings(old, new, path)
+        yield from _mappings(old, new, places)
     else:
-        yield path, "changed", (old, new)
+        yield places, "changed", (old, new)
 
 
-def _lists(old: Sequence[Any], new: Sequence[Any], path: Path) -> Iterator[_Found]:
+def _lists(old: Sequence[Any], new: Sequence[Any], places: _Places) -> Iterator[_Found]:
     for before, after in align(old, new):
         if after is None and before is not None:
-            yield (*path, before), "removed", (old[before], None)
+            yield _item(places, "removed", before, old[before])
         elif before is None and after is not None:
-            yield (*path, after), "added", (None, new[after])
+            yield _item(places, "added", after, new[after])
         elif before is not None and after is not None:
-            yield from _compare(old[before], new[after], (*path, after))
+            yield from _compare(old[before], new[after], ((*places[0], before), (*places[1], after)))
 
 
-def _mappings(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> Iterator[_Found]:
+def _mappings(old: Mapping[str, Any], new: Mapping[str, Any], places: _Places) -> Iterator[_Found]:
     """Compare two objects with deepdiff, in the order of the new object's keys."""
     from deepdiff import DeepDiff
     from deepdiff.operator import BaseOperator
 
     found: list[_Found] = []
 
+    def below(level: Any) -> _Places:
+        keys = level.path(output_format="list")
+        return (*places[0], *keys), (*places[1], *keys)
+
     class Aligned(BaseOperator):
         """Takes over lists, whose items deepdiff pairs by index, and texts, which it diffs in its own way."""
 
         def give_up_diffing(self, level: Any, diff_instance: Any) -> bool:
-            found.extend(_compare(level.t1, level.t2, (*path, *level.path(output_format="list"))))
+            found.extend(_compare(level.t1, level.t2, below(level)))
             return True
 
     operators = [Aligned(types=[list, str])]
@@ -173,13 +193,13 @@ def _mappings(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> Ite
     for report, levels in tree.items():
         kind: Kind = _REPORTS.get(report, "changed")
         for level in levels:
-            place = (*path, *level.path(output_format="list"))
             before = None if kind == "added" else level.t1
             after = None if kind == "removed" else level.t2
-            found.append((place, kind, (before, after)))
+            found.append((below(level), kind, (before, after)))
     # deepdiff reports additions, removals and changes in groups, so the order has to be restored.
     order = {key: index for index, key in enumerate([*new, *(key for key in old if key not in new)])}
-    found.sort(key=lambda item: order.get(str(item[0][len(path)]), 0))
+    depth = len(places[1])
+    found.sort(key=lambda item: order.get(str(item[0][1][depth]), 0))
     yield from found
 
 

@@ -7,8 +7,8 @@ regular expression for references, which is not used because it finds none with 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptsync.errors import AnswerIsNo
@@ -199,6 +199,30 @@ def expand(template: Template, snippets: Mapping[Reference, Template]) -> dict[s
         return known[reference]
 
     return map_texts(template, lambda text: inline(text, ()))
+
+
+def pins(template: Template) -> dict[str, set[int]]:
+    """Return the versions that the rendered texts of a template pin, by snippet."""
+    found: dict[str, set[int]] = {}
+    for reference in rendered_in(template):
+        if reference.version is not None:
+            found.setdefault(reference.name, set()).add(reference.version)
+    return found
+
+
+def repinned(template: Template, name: str, moved: Container[int], version: int) -> dict[str, Any]:
+    """Return a copy of a template that pins ``version`` of a snippet where its texts pin one of ``moved``."""
+
+    def change(text: str) -> str:
+        parts: list[str] = []
+        position = 0
+        for reference in references(text):
+            if reference.name == name and reference.version is not None and reference.version in moved:
+                parts += (text[position : reference.start], str(replace(reference, version=version)))
+                position = reference.end
+        return "".join([*parts, text[position:]])
+
+    return map_texts(template, change)
 
 
 def snippet_text(template: Template) -> str:

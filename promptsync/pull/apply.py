@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from promptsync.compare.project import Project
-from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused
-from promptsync.files.state.disk import backup, delete, write
+from promptsync.errors import Incomplete, Interrupted, PromptsyncError
+from promptsync.files.state.disk import backup, check_unchanged, delete, present_text, write
 from promptsync.parallel import for_each
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Delete, Write
@@ -100,27 +100,13 @@ def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt) -> None:
             receipt.deleted.append(gone)
         except KeyboardInterrupt:
             # Ctrl-C may come between the deletion and the line that records it.
-            if gone not in receipt.deleted and _present(project, gone.path) is None:
+            if gone not in receipt.deleted and present_text(project.root, gone.path) is None:
                 receipt.deleted.append(gone)
             raise
 
 
-def _present(project: Project, path: str) -> str | None:
-    """Return the present content of a file, ``None`` if it does not exist."""
-    place = project.root / path
-    try:
-        return place.read_bytes().decode("utf-8") if place.exists() or place.is_symlink() else None
-    except (OSError, UnicodeDecodeError) as error:
-        raise PromptsyncError(f"{path} cannot be read: {error}", code="file-read") from None
-
-
 def _check_unchanged(project: Project, one: Write | Delete) -> None:
-    if _present(project, one.path) != one.old:
-        raise Refused(
-            f"{one.path} changed during the pull and was not written",
-            hint="promptsync pull",
-            code="file-changed",
-        )
+    check_unchanged(project.root, one.path, one.old, "promptsync pull")
 
 
 def _remember(project: Project, receipt: PullReceipt) -> None:

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from promptsync.compare.decide import too_shallow
-from promptsync.compare.histories import Histories, History, read_version
+from promptsync.compare.histories import Histories, History, histories_of, read_version
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
-from promptsync.files.git.revisions import Lineage
 from promptsync.history.graph import Missing, Version
 from promptsync.history.passed_over import PassedOver, listed_as_passed_over
 from promptsync.prompt.canonical import digest
@@ -115,11 +114,12 @@ def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, Passe
     Reads the message of each version, once. Raises ``RemoteError``, and ``Refused`` if the clone is too
     shallow to show what the files include.
     """
-    wanted = {
-        item.name: _history(project, item)
+    settled = [
+        item
         for item in items
         if item.file is not None and item.listed is not None and item.state not in _UNSETTLED
-    }
+    ]
+    wanted = histories_of(project, settled)
     histories = Histories(project, wanted)
     found = histories.passed_over(list(wanted))
     # In a shallow clone the file may include a version through a commit that is not there.
@@ -168,15 +168,6 @@ def _passed_over_by(project: Project, listed: Listed) -> tuple[int, ...]:
     return tuple(
         one for one in sorted(numbers) if one not in versions or versions[one].digest != latest.digest
     )
-
-
-def _history(project: Project, item: Item) -> History:
-    if item.history is not None:
-        return item.history
-    assert item.listed is not None and item.file is not None
-    revisions = project.revisions()
-    lineage = revisions.of({item.name: item.file.path})[item.name] if revisions is not None else Lineage()
-    return History(item.name, item.file, item.digest, item.listed, item.listed.version, lineage)
 
 
 def _write(project: Project, item: Item, one: _Merged, write: Write | None) -> Write:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from promptsync.compare.pins import NO_PINS, PinReport
 from promptsync.compare.plan import fingerprint
 from promptsync.errors import Refused
 
@@ -114,8 +115,8 @@ class PushPlan:
 
     ``unfinished`` are the prompts whose uncommitted text an earlier push published before it was stopped:
     their files do not say so yet. ``refusal`` is a safety limit that the plan exceeds, or a governed label
-    that only ``deploy`` moves; with ``--skip-checks`` those labels are ``governed``. ``snapshot`` is what the
-    plan was made from.
+    that only ``deploy`` moves; with ``--skip-checks`` those labels are ``governed``. ``pins`` are those that
+    stay behind the published snippets. ``snapshot`` is what the plan was made from.
     """
 
     actions: tuple[Action, ...]
@@ -126,6 +127,7 @@ class PushPlan:
     total: int = 0
     refusal: Refused | None = None
     governed: tuple[str, ...] = ()
+    pins: PinReport = field(default=NO_PINS, compare=False)
     snapshot: Snapshot | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -139,6 +141,11 @@ class PushPlan:
     @property
     def publishing(self) -> tuple[Action, ...]:
         return tuple(action for action in self.actions if action.kind in PUBLISHING)
+
+    @property
+    def new_texts(self) -> dict[str, int]:
+        """The numbers that the new texts will get, by prompt."""
+        return {one.name: one.next for one in self.publishing if one.next and one.local != one.remote}
 
     @property
     def levels(self) -> list[list[Action]]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason
 from promptsync.compare.origin import is_uncommitted, keys_in
+from promptsync.compare.pins import find_pins
 from promptsync.compare.project import Project
 from promptsync.compare.select import check_names, matching
 from promptsync.compare.snapshot import Item, Snapshot
@@ -78,6 +79,14 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         governed=governed if options.skip_checks else (),
         snapshot=snapshot,
     )
+
+
+def with_pins(project: Project, plan: PushPlan) -> PushPlan:
+    """Return a plan with the pins that it leaves behind, or that what it publishes should not have."""
+    if plan.snapshot is None or not plan.publishing:
+        return plan
+    found = find_pins(project, plan.snapshot, plan.new_texts)
+    return replace(plan, pins=found.changed_by([action.name for action in plan.publishing]))
 
 
 def _is_unfinished(project: Project, item: Item) -> bool:

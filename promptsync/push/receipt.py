@@ -106,6 +106,11 @@ class PushReceipt:
         return sorted({one.name for one in moved if one.label in self.governed})
 
     @property
+    def versions(self) -> dict[str, int]:
+        """The numbers that were published, by prompt."""
+        return {one.name: one.version for one in self.published}
+
+    @property
     def did_nothing(self) -> bool:
         """Whether the registry is certainly as it was before."""
         done = self.published or self.archived or any(label.moved for label in self.labels)

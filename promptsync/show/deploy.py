@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from promptsync.deploy.members import Member
 from promptsync.deploy.plan import DeployPlan
-from promptsync.deploy.receipt import DeployReceipt, release_on_hold
+from promptsync.deploy.receipt import DeployReceipt
 from promptsync.show import push
 from promptsync.show.checks import results_lines
 from promptsync.show.deploy_json import deploy_body, deploy_outputs
-from promptsync.show.labels import changed_row, way
-from promptsync.show.lines import limits_text, noted, will_pass_over_line
+from promptsync.show.deploy_rows import exception_lines, other_lines, plan_rows, row_lines
+from promptsync.show.labels import changed_row
+from promptsync.show.lines import noted
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
 from promptsync.show.outcome import Outcome
+from promptsync.show.pins import pin_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -76,44 +76,15 @@ def headline(plan: DeployPlan, where: str = "") -> str:
 
 
 def plan_lines(plan: DeployPlan) -> list[str]:
-    """Return what will be released and checked, and what will not."""
-    label = output.name(plan.label)
-    lines = output.table((_release_row(plan, member) for member in plan.survey.releases), free=True)
-    if plan.is_new_label:
-        lines.insert(0, f"  {output.style('new label', 'warn')}  no prompt has {label} yet")
-    lines += output.table(_check_rows(plan))
-    lines += [will_pass_over_line(one.name, one.passed_over) for one in plan.push.actions if one.passed_over]
-    for live in plan.live:
-        if not live.already:
-            how = "when its label moves" if live.by_label else "when it is published"
-            text = f"live {how}, before {_names(live.parents)} is checked; undone if that fails"
-            lines.append(noted("live", "warn", live.name, text))
-    return lines + skipped_lines(plan)
+    """Return what will be released and checked, and what will not: a row for each prompt."""
+    rows = plan_rows(plan)
+    return [*_new_label_lines(plan), *row_lines(rows), *other_lines(plan, rows)]
 
 
-def _release_row(plan: DeployPlan, member: Member) -> tuple[str, ...]:
-    """Return one row about a prompt: what is published, and how its label moves."""
-    action = next((one for one in plan.push.actions if one.name == member.name), None)
-    label = output.style(output.name(plan.label), "strong")
-    moves = f"{label} {way(member.released, member.version)}"
-    pending = output.style("pending from an earlier deploy", "warn") if member.pending else ""
-    if action is None:
-        return (f"  {output.style('release', 'good')}", output.name(member.name), "", moves, pending)
-    word, name, version, _, message = push.action_row(action)
-    return (word, name, version, moves, pending or message)
-
-
-def _check_rows(plan: DeployPlan) -> Iterator[tuple[str, ...]]:
-    word = f"  {output.style('check', 'good')}"
-    for one in plan.selection.evaluations:
-        yield (word, output.name(one.name), count(len(one.prompts), "prompt"), limits_text(one))
-    for agent in plan.selection.agents:
-        yield (word, output.name(agent.name), count(len(agent.prompts), "prompt"), "agent")
-
-
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(map(output.name, names[:3])) + more
+def _new_label_lines(plan: DeployPlan) -> list[str]:
+    if not plan.is_new_label:
+        return []
+    return [f"  {output.style('new label', 'warn')}  no prompt has {output.name(plan.label)} yet"]
 
 
 def nothing_lines(plan: DeployPlan) -> list[str]:
@@ -129,26 +100,7 @@ def nothing_lines(plan: DeployPlan) -> list[str]:
 
 def skipped_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
     """Return what is unchecked, on hold or skipped, and why. ``released`` says that the labels moved."""
-    survey = plan.survey
-    label = output.name(plan.label)
-    lines = []
-    for one in plan.live:
-        if one.already and not released:
-            undo = "to undo it, git revert the change and deploy"
-            if one.by_label:
-                undo = f"promptsync rollback {shlex.quote(one.name)} --label {shlex.quote(plan.label)}"
-            text = f"v{one.before} is live unchecked in {_names(one.parents)}; {undo}"
-            lines.append(noted("live", "warn", one.name, text))
-    lines += _unchecked_lines(plan.unchecked)
-    for paused in survey.on_hold:
-        text = (
-            f"v{paused.version} has the text of the file, but {label} was rolled back to v{paused.released}; "
-            f"{release_on_hold([paused.name], plan.label)}"
-        )
-        lines.append(noted("on hold", "warn", paused.name, text))
-    lines += [noted("skipped", "warn", one.name, f"{one.state}, {one.reason}") for one in survey.skipped]
-    lines += [noted("skipped", "warn", name, f"deleted in git; keeps {label}") for name in survey.deleted]
-    return lines
+    return [*_unchecked_lines(plan.unchecked), *exception_lines(plan, released=released)]
 
 
 def _unchecked_lines(names: Sequence[str]) -> Iterator[str]:
@@ -211,6 +163,7 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         how = f"unchecked; {after}" if after else "before it was checked"
         lines.append(noted("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
     lines += [] if was_shown else skipped_lines(plan, released=receipt.is_released)
+    lines += pin_lines(plan.pins.after(receipt.push.versions))
     return [*lines, output.Aside(summary(receipt))]
 
 
@@ -265,16 +218,25 @@ def plan_markdown(
         return page.lines
     releases = count(len(plan.survey.releases), "prompt")
     page.say(f"**{releases} to release to {label}** · fingerprint {code(plan.fingerprint)}")
-    page.fence(map(click.unstyle, plan_lines(plan)))
+    # The rows come last, because their differences may fill the page.
     if rehearsal is not None:
         _add_rehearsal(page, rehearsal)
     if not is_rehearsed:
         page.say(f"{_NOT_REHEARSED[0].upper()}{_NOT_REHEARSED[1:]}.")
-    if differences:
-        from promptsync.show.diff_markdown import add_differences
-
-        add_differences(page, differences)
+    _add_rows(page, plan, differences)
     return page.lines
+
+
+def _add_rows(page: Page, plan: DeployPlan, differences: Sequence[Difference]) -> None:
+    """Add a row for each prompt; one that differs from the label is the title of what differs."""
+    from promptsync.show.diff_markdown import step_lines
+
+    rows = plan_rows(plan)
+    steps = {one.name: one.steps for one in differences}
+    others = row_lines([row for row in rows if row.name not in steps])
+    if lines := [*_new_label_lines(plan), *others, *other_lines(plan, rows)]:
+        page.fence(map(click.unstyle, lines))
+    page.differences([(row.title, "", step_lines(steps[row.name])) for row in rows if row.name in steps])
 
 
 def _add_rehearsal(page: Page, rehearsal: Rehearsal) -> None:

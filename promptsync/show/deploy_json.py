@@ -14,6 +14,7 @@ from promptsync.push.receipt import PushReceipt
 from promptsync.show import push
 from promptsync.show.checks import agents_body, evaluations_body
 from promptsync.show.labels import changed_body, label_body
+from promptsync.show.pins import pins_body
 
 
 def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
             label_body(member.name, plan.label, member.released, member.version, False, "")
             for member in survey.releases
         ],
+        "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.push.versions)),
         "live": [{**asdict(one), "seconds": round(one.seconds, 3)} for one in receipt.live],
         **_exceptions_body(plan, survey),
         "fingerprint": plan.fingerprint,
@@ -78,6 +80,7 @@ def blank_body() -> dict[str, Any]:
         "agents": nothing,
         "labels": [],
         "live": [],
+        "pins": [],
         "pending": [],
         "passed_over": [],
         "unchecked": [],

@@ -103,14 +103,15 @@ def explained(project: Project, conflict: _Blocked) -> _Blocked:
 def step_lines(one: Step) -> Iterator[str]:
     """Yield what a step changed as lines, without its title."""
     for change in one.fields:
-        yield from _field(change)
+        yield from field_lines(change)
     variables = [output.style(f"+{output.name(name)}", "added") for name in one.added]
     variables += [output.style(f"-{output.name(name)}", "removed") for name in one.removed]
     if variables:
         yield f"    input variables: {' '.join(variables)}"
 
 
-def _field(change: FieldChange) -> Iterable[str]:
+def field_lines(change: FieldChange) -> Iterable[str]:
+    """Yield a changed field as lines."""
     path = output.safe(change.path)
     if _is_text(change):
         yield f"    {path}"

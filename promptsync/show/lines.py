@@ -18,9 +18,12 @@ def noted(word: str, meaning: str, name: str, text: str) -> str:
 
 def will_pass_over_line(name: str, numbers: Sequence[int]) -> str:
     """Return which versions a new one will pass over, and how to include them."""
-    return noted(
-        "passes over", "warn", name, f"{version_list(numbers)}; promptsync pull --merge {shlex.quote(name)}"
-    )
+    return noted("passes over", "warn", name, passes_over(name, numbers))
+
+
+def passes_over(name: str, numbers: Sequence[int]) -> str:
+    """Return versions that a new one will pass over, and the command that includes them."""
+    return f"{version_list(numbers)}; promptsync pull --merge {shlex.quote(name)}"
 
 
 def passed_over_line(name: str, numbers: Sequence[int]) -> str:
@@ -31,7 +34,7 @@ def passed_over_line(name: str, numbers: Sequence[int]) -> str:
 
 def limits_text(check: EvaluationCheck) -> str:
     """Return what the score of an evaluation has to reach; empty if nothing is set."""
-    minimum = "" if check.min_score is None else f"at least {check.min_score:g}"
+    minimum = "" if check.min_score is None else f">= {check.min_score:g}"
     drop = "" if check.max_drop is None else f"at most {check.max_drop:g} below live"
     return ", ".join(filter(None, [minimum, drop]))
 

@@ -23,7 +23,7 @@ _RESERVE: Final = 800
 _COUNT: Final = 60
 """Characters for the line that counts the others."""
 _LONG_LINE: Final = 2_000
-_LONG_NAME: Final = 200
+_LONG_NAME: Final = 400
 _WORTH_CUTTING: Final = 2_000
 
 
@@ -71,10 +71,14 @@ class Page:
         self._add([*(f"- {line}" for line in lines[:fitting]), *left, *([""] if lines else [])])
 
     def differences(self, found: Sequence[tuple[str, str, Iterable[str]]]) -> None:
-        """Add the differences of prompts: name, state, lines. Those that do not fit are only named."""
+        """Add the differences of prompts: name, state, lines. Those that do not fit are only named.
+
+        In place of the name there may be a row about the prompt, without a state.
+        """
         for number, (name, state, lines) in enumerate(found):
             rest = [other for other, _, _ in found[number:]]
-            if not self._details(f"{html(name)}: {state}", [*lines], len(rest)):
+            title = f"{html(name)}: {state}" if state else html(name)
+            if not self._details(title, [*lines], len(rest)):
                 self.say(f"… and {count(len(rest), 'more prompt')}, too much to show here:")
                 self.names(rest)
                 return

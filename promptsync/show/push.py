@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptsync.compare.pins import NO_PINS, PinReport
 from promptsync.compare.project import Project
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan
 from promptsync.push.receipt import Moved, PushReceipt
@@ -15,6 +16,7 @@ from promptsync.show.labels import label_body
 from promptsync.show.lines import noted, passed_over_line, rename_note, tally, will_pass_over_line
 from promptsync.show.markdown import MOST, Page, code
 from promptsync.show.outcome import Outcome
+from promptsync.show.pins import pin_lines, pins_body
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -55,7 +57,7 @@ def plan_lines(plan: PushPlan) -> list[str]:
     lines = output.table((action_row(action) for action in plan.actions), free=True) if plan.actions else []
     lines += [will_pass_over_line(one.name, one.passed_over) for one in plan.actions if one.passed_over]
     lines += _unchecked_lines(plan.unchecked, plan.governed)
-    return [*lines, *skipped_lines(plan), *_rename_lines(plan)]
+    return [*lines, *skipped_lines(plan), *_rename_lines(plan), *pin_lines(plan.pins)]
 
 
 def action_row(action: Action) -> tuple[str, ...]:
@@ -104,16 +106,21 @@ def show_receipt(
 ) -> Outcome:
     """Return what a push did; ``was_shown`` leaves out what the plan has shown, and what went as planned."""
     done = receipt if receipt is not None else PushReceipt(skipped=list(plan.skipped))
+    pins = plan.pins.after(done.versions)
     if receipt is None:
         lines = [*skipped_lines(plan), output.Aside("nothing to push")]
     else:
-        lines = [*receipt_lines(done, plan if was_shown else None), *_rename_lines(plan, done=True)]
+        lines = [
+            *receipt_lines(done, plan if was_shown else None),
+            *_rename_lines(plan, done=True),
+            *pin_lines(pins),
+        ]
     return Outcome(
         lines,
         push_body(plan, done, dry_run=False),
         done.exit_code,
         done.error,
-        markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(done),
+        markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(done, pins),
     )
 
 
@@ -240,6 +247,7 @@ def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[st
             label_body(one.name, one.label, one.old, one.new, one.moved, one.reason) for one in receipt.labels
         ],
         "unchecked": list(plan.unchecked) if dry_run else receipt.unchecked,
+        "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.versions)),
         "dry_run": dry_run,
     }
 
@@ -266,9 +274,9 @@ def plan_markdown(
     return page.lines
 
 
-def receipt_markdown(receipt: PushReceipt, *, most: int = MOST) -> list[str]:
+def receipt_markdown(receipt: PushReceipt, pins: PinReport = NO_PINS, *, most: int = MOST) -> list[str]:
     """Return what a push did."""
     page = Page(most)
     page.say(f"**{summary(receipt)}**")
-    page.fence(click.unstyle(line) for line in receipt_lines(receipt)[:-1])
+    page.fence(click.unstyle(line) for line in (*receipt_lines(receipt)[:-1], *pin_lines(pins)))
     return page.lines

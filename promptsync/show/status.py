@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from promptsync.compare.labels import deploy_command
+from promptsync.compare.pins import NO_PINS, PinReport
 from promptsync.compare.state import State
 from promptsync.files.errors import text_of
 from promptsync.prompt.labels import is_own
@@ -16,13 +18,20 @@ from promptsync.show.diff import problems_body
 from promptsync.show.diff import state as state_text
 from promptsync.show.lines import passed_over_line, rename_note
 from promptsync.show.markdown import MOST, Page
+from promptsync.show.not_released import (
+    NOTHING_PENDING,
+    Pending,
+    add_not_released,
+    not_released_body,
+    not_released_lines,
+)
 from promptsync.show.outcome import Outcome
+from promptsync.show.pins import pin_lines, pins_body
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.compare.project import Project
-    from promptsync.compare.releases import Unreleased
     from promptsync.compare.snapshot import Item, Snapshot
 
 PassedOver = Mapping[str, Sequence[int]]
@@ -46,30 +55,12 @@ _MANY = 20
 """If more prompts than this exist only in the registry, they are counted and not listed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """What is not released, and why, by prompt and version: ``refund quality 50 < 90``."""
-
-    releases: Sequence[Unreleased] = ()
-    reasons: Mapping[tuple[str, int], str] = field(default_factory=dict)
-
-    def of(self, name: str) -> list[Unreleased]:
-        """Return what is not released of one prompt."""
-        return [one for one in self.releases if one.name == name]
-
-    def text(self, one: Unreleased) -> str:
-        """Return what is not released, after the label and the version under it."""
-        if one.is_rolled_back:
-            return f"v{one.version} rolled back"
-        reason = self.reasons.get((one.name, one.version))
-        return f"v{one.version} not released" + (f": {reason}" if reason else "")
-
-
 def show_status(
     project: Project,
     snapshot: Snapshot,
     passed_over: PassedOver,
     pending: Pending,
+    pins: PinReport = NO_PINS,
     *,
     offline: bool,
     verbose: bool,
@@ -81,17 +72,19 @@ def show_status(
     }
     if not offline:
         body["not_included"] = snapshot.foreign(project.config)
+        body["pins"] = pins_body(pins)
     if snapshot.problems:
         body["problems"] = problems_body(snapshot.problems)
     return Outcome(
         [
             *_lines(project, snapshot, pending, offline=offline, verbose=verbose),
-            *_pending_lines(project, pending),
+            *not_released_lines(project, pending),
             *_passed_over_lines(snapshot, passed_over),
+            *pin_lines(pins),
         ],
         body,
         1 if snapshot.problems or snapshot.of(*counted) else 0,
-        markdown=lambda: status_markdown(snapshot, passed_over, pending),
+        markdown=lambda: status_markdown(snapshot, passed_over, pending, pins),
     )
 
 
@@ -169,30 +162,6 @@ def totals(counts: Counter[State]) -> str:
     return ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
 
 
-def _pending_lines(project: Project, pending: Pending) -> Iterator[str]:
-    """Yield how much is not released to each label, and the command that releases it."""
-    labels = dict.fromkeys(one.label for one in pending.releases)
-    for label in labels:
-        rolled_back = sum(one.is_rolled_back for one in pending.releases if one.label == label)
-        late = sum(one.label == label for one in pending.releases) - rolled_back
-        if late:
-            yield output.Aside(
-                f"{count(late, 'prompt')} not released to {output.name(label)}: {_release(project, label)}"
-            )
-        if rolled_back:
-            yield output.Aside(
-                f"{count(rolled_back, 'prompt')} rolled back from {output.name(label)}: "
-                "a deploy releases what you change"
-            )
-
-
-def _release(project: Project, label: str) -> str:
-    branches = [branch for branch, one in project.config.labels.items() if one == label]
-    if project.history is None or project.history.branch in branches:
-        return deploy_command(project, label)
-    return f"promptsync deploy, on {output.name(branches[0])}"
-
-
 def _passed_over_lines(snapshot: Snapshot, passed_over: PassedOver) -> list[str]:
     lines = []
     for name, numbers in passed_over.items():
@@ -238,8 +207,6 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
     return [output.Aside(line) for line in lines]
 
 
-_NOTHING_PENDING = Pending()
-
 # -- JSON and Markdown --------------------------------------------------------------------------------------
 
 
@@ -252,16 +219,7 @@ def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int], pending: P
         "version": item.version,
         "base": item.base.version if item.base is not None else None,
         "labels": labels,
-        "not_released": [
-            {
-                "label": one.label,
-                "version": one.version,
-                "released": one.released,
-                "rolled_back": one.is_rolled_back,
-                "reason": pending.reasons.get((one.name, one.version)),
-            }
-            for one in pending.of(item.name)
-        ],
+        "not_released": not_released_body(pending, item.name),
         "passed_over": list(passed_over),
         "renamed_from": item.was,
         "renamed_to": item.became or item.renamed_to,
@@ -271,11 +229,12 @@ def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int], pending: P
 def status_markdown(
     snapshot: Snapshot,
     passed_over: PassedOver = MappingProxyType({}),
-    pending: Pending = _NOTHING_PENDING,
+    pending: Pending = NOTHING_PENDING,
+    pins: PinReport = NO_PINS,
     *,
     most: int = MOST,
 ) -> list[str]:
-    """Return what is not in sync, not released or passed over, one line each, and unreadable files."""
+    """Return what is not in sync, released, passed over or pinned, one line each, and unreadable files."""
     page = Page(most)
     counts = Counter(item.state for item in snapshot.items)
     shown = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
@@ -285,15 +244,13 @@ def status_markdown(
         page.fence(
             output.table((str(item.state), item.name, _versions(item), item.path or "") for item in changed)
         )
-    if pending.releases:
-        page.say(f"**{count(len({one.name for one in pending.releases}), 'prompt')} not released**")
-        page.fence(
-            f"{one.name}  {one.label} {f'v{one.released}' if one.released else '-'}, {pending.text(one)}"
-            for one in pending.releases
-        )
+    add_not_released(page, pending)
     if passed_over:
         page.say(f"**{count(len(passed_over), 'prompt')} with versions that were passed over**")
         page.fence(f"{name}  {', '.join(f'v{one}' for one in found)}" for name, found in passed_over.items())
+    if lines := pin_lines(pins):
+        page.say("**Pinned snippets**")
+        page.fence(map(click.unstyle, lines))
     if snapshot.problems:
         page.say(f"**{count(len(snapshot.problems), 'problem')} in files that cannot be read**")
         page.fence(text_of(problem) for problem in snapshot.problems)

@@ -60,6 +60,15 @@ def test_a_snippet_that_would_be_live_unchecked_is_refused_with_its_users(
     assert released.writes == []
 
 
+def test_the_plan_lists_the_prompts_that_are_checked_again(released: World) -> None:
+    uses(released, "@@@tone@@@")
+    change(released, "Another polite text.")
+    out = released.ok("deploy", "--live-snippets", "-n").out
+    rows = [line.split() for line in out.splitlines()]
+    assert ["check", "a", "v2", "a", "is", "polite", ">=", "100"] in [row[:8] for row in rows]
+    assert [row[:2] for row in rows if row[1:2] == ["tone"]] == [["update", "tone"]]
+
+
 @pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@label:prod@@@"])
 def test_live_snippets_are_proven_by_their_users(released: World, reference: str) -> None:
     uses(released, reference)
@@ -247,3 +256,48 @@ def test_a_rehearsal_knows_snippets_of_other_repositories_by_their_labels(releas
     done = released.run("deploy", "--rehearse")
     assert done.code == 0, str(done)
     assert "rehearsal passed" in done.err
+
+
+# -- pinned snippets ----------------------------------------------------------------------------------------
+
+
+def test_a_deploy_names_who_keeps_the_old_text_and_the_bump_releases_the_new_one(released: World) -> None:
+    uses(released, "@@@tone@version_number:1@@@")
+    change(released, "Another polite text.")
+    planned = released.ok("deploy", "-n").out
+    assert "      a will still use v1; afterwards promptsync bump tone\n" in planned
+    assert sum(" tone " in line for line in planned.splitlines()) == 1
+    markdown = released.ok("deploy", "-n", "--format", "markdown").out
+    assert "update · tone · v1 -&gt; v2 · prod v1 -&gt; v2 · unchecked · a will still use v1; " in markdown
+    expected = [{"name": "a", "snippet": "tone", "pinned": 1, "version": 2, "problem": "outdated"}]
+    assert released.ok("deploy", "-n", "--json").document["pins"] == expected
+    done = released.ok("deploy").out
+    assert "  pinned  tone v2: a still uses v1; promptsync bump tone\n" in done
+    assert live(released) == "A polite text. Hello Ada"
+    released.ok("bump", "tone")
+    released.commit("Use the new tone")
+    assert "pinned" not in released.ok("deploy").out
+    assert live(released) == "Another polite text. Hello Ada"
+    assert released.ok("deploy", "--json").document["pins"] == []
+
+
+def test_a_snippet_that_was_pushed_before_is_named_when_it_is_released(released: World) -> None:
+    uses(released, "@@@tone@version_number:1@@@")
+    change(released, "Another polite text.")
+    released.ok("push")
+    assert "      a still uses v1; promptsync bump tone\n" in released.ok("deploy", "-n").out
+    found = released.ok("deploy", "--json").document
+    assert [one["name"] for one in found["pins"]] == ["a"] and found["push"]["pins"] == []
+
+
+def test_a_release_that_pins_a_dashboard_edit_is_named(released: World) -> None:
+    uses(released, "@@@tone@version_number:1@@@")
+    released.publish("tone", content="A polite edit.")
+    released.edit("a", "number:1@", "number:2@")
+    released.commit("Use the edit")
+    note = "pins tone v2, a dashboard edit that its file does not include; promptsync pull tone\n"
+    assert f"      {note}" in released.ok("deploy", "-n").out
+    assert "pinned  tone: a pins v2, a dashboard edit" in released.ok("deploy").out
+    released.ok("pull", "tone")
+    released.commit("Take the edit")
+    assert "pinned" not in released.ok("deploy").out

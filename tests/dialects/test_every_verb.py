@@ -44,6 +44,11 @@ def behind(here: Here) -> None:
     here.publish("tone", "Be cool.")
 
 
+def pinned(here: Here) -> None:
+    behind(here)
+    here.write("support/refund", "@@@tone@version_number:1@@@ {question}")
+
+
 def grouped(here: Here) -> None:
     here.call("POST", "/create-group", {})
 
@@ -76,6 +81,9 @@ Prepare = Callable[[Here], None]
 TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("status", {}, None),
     ("status --label prod", {}, None),
+    ("status -v", {}, pinned),
+    ("bump tone", {}, None),
+    ("bump tone --to 2", {}, pinned),
     ("diff", {}, edited),
     ("push -y", {}, edited),
     ("pull", {}, behind),

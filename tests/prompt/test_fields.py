@@ -253,3 +253,43 @@ def test_deepdiff_is_loaded_only_when_something_differs() -> None:
         "sys.exit('deepdiff' in sys.modules or 'jinja2' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "places"),
+    [
+        (
+            chat(SYSTEM, ANSWER, QUESTION),
+            chat(SYSTEM, said("user", "{question}!")),
+            [
+                (("messages", 1), ("messages",)),
+                (("messages", 2, "content"), ("messages", 1, "content")),
+            ],
+        ),
+        (
+            chat(SYSTEM, QUESTION),
+            chat(said("developer", "Policy 7."), SYSTEM, said("user", "{question}!")),
+            [
+                (("messages",), ("messages", 0)),
+                (("messages", 1, "content"), ("messages", 2, "content")),
+            ],
+        ),
+        (
+            model(parameters={"stop": ["a", "b", "c"]}),
+            model(parameters={"stop": ["b", "c"], "seed": 1}),
+            [
+                (
+                    ("model", "parameters", "stop", 0),
+                    ("model", "parameters", "stop"),
+                ),
+                (("model", "parameters", "seed"), ("model", "parameters", "seed")),
+            ],
+        ),
+        (None, chat(SYSTEM), [(("messages",), ("messages", 0))]),
+    ],
+    ids=["removed", "inserted", "list in an object", "new prompt"],
+)
+def test_a_change_has_its_place_in_both_versions(
+    old: Prompt | None, new: Prompt, places: list[tuple[Any, Any]]
+) -> None:
+    assert [one.places for one in changes(old, new)] == places

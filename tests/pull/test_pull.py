@@ -164,7 +164,7 @@ def test_a_file_that_changed_meanwhile_is_refused_before_any_write(three: World)
         plan = plan_pull(project, gather(project), PullOptions())
         three.edit("b", "Hello", "Ours")
         before = three.files()
-        with pytest.raises(Refused, match=r"b\.yaml changed during the pull"):
+        with pytest.raises(Refused, match=r"b\.yaml changed since it was read"):
             apply_pull(project, plan)
     assert three.files() == before
 

@@ -141,6 +141,7 @@ def test_an_all_digit_name_and_an_equal_id_are_different_prompts(
         for name, number in prompts.items():
             assert registry.prompts.get(number, name).template_id == number
             assert registry.prompts.get(None, name).template_id == number
+            assert registry.prompts.render(name)["prompt_name"] == name
         with pytest.raises(NotFound):
             registry.prompts.get(None, "5")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from click import unstyle
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_reader import active, hidden, names
@@ -15,7 +17,10 @@ from promptsync.checks.evaluations import EvaluationRun, FailedCell
 from promptsync.checks.live_scores import LiveScore
 from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard
 from promptsync.checks.run import judge
+from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Snapshot
+from promptsync.compare.state import State
+from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.members import Member, OnHold, Skipped, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
@@ -24,9 +29,10 @@ from promptsync.errors import RemoteError
 from promptsync.files.worktree import Worktree
 from promptsync.labels.apply import ChangedLabel
 from promptsync.labels.plan import LabelChange
+from promptsync.prompt.fields import FieldChange
 from promptsync.push.actions import Action, Kind, PushPlan
 from promptsync.show.checks import results_markdown
-from promptsync.show.deploy import plan_markdown, receipt_markdown
+from promptsync.show.deploy import plan_lines, plan_markdown, receipt_markdown
 from promptsync.show.markdown import MOST
 
 limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
@@ -122,6 +128,84 @@ def test_no_text_in_the_plan_of_a_deploy_is_more_than_code(
     assert active(lines) == []
     assert not hidden(lines)
     assert size(lines) <= most
+
+
+def _whole_plan() -> DeployPlan:
+    """One prompt of every kind; ``alpha`` is on hold and is checked again as a user of ``gamma``."""
+    empty = Snapshot((), Worktree(Path("/"), "prompts"), {})
+    releases = (
+        Member("beta", "beta.yaml", 2, 1, 3, publishes=True, passed_over=(2, 3)),
+        Member("gamma", "gamma.yaml", 3, 1, 1, publishes=True),
+        Member("delta", "delta.yaml", 4, 1, 2, pending=True),
+    )
+    survey = Survey(
+        "prod",
+        empty,
+        empty,
+        releases,
+        dependants=(
+            Member("alpha", "alpha.yaml", 1, 1, 2, dependant=True, through=("gamma",)),
+            Member("iota", "iota.yaml", 1, 2, 2, dependant=True, through=("gamma",)),
+        ),
+        on_hold=(OnHold("alpha", 2, 1, touched=True), OnHold("epsilon", 2, 1, touched=True)),
+        skipped=(Skipped("zeta", "behind", "the label is ahead", touched=False),),
+        deleted=("eta",),
+    )
+    actions = (
+        Action("beta", Kind.UPDATE, "beta.yaml", 3, message="Say more", parents=(1,)),
+        Action("gamma", Kind.UPDATE, "gamma.yaml", 1, message="Be brief"),
+    )
+    selection = Selection(
+        (EvaluationCheck("polite", ("alpha", "beta"), 80.0), EvaluationCheck("short", ("beta",))),
+        (AgentCheck("bot", ("beta",), {}),),
+    )
+    live = (LiveSnippet("gamma", by_label=False, parents=("theta",), before=1),)
+    return DeployPlan(survey, PushPlan(actions), selection, Found(), unchecked=("delta", "iota"), live=live)
+
+
+def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
+    lines = [unstyle(line) for line in plan_lines(_whole_plan())]
+    assert lines == [
+        "  update   beta   v3 -> v4  prod v1 -> v4  polite >= 80, short, bot  Say more",
+        "      passes over v2, v3; promptsync pull --merge beta",
+        "  update   gamma  v1 -> v2  prod v1 -> v2  checked in its users      Be brief",
+        "      live when it is published, before theta is checked; undone if that fails",
+        "  release  delta            prod v1 -> v2  unchecked                 pending from an earlier deploy",
+        "  check    alpha  v1                       polite >= 80              renders a changed snippet",
+        "      on hold: v2 has the text of the file, but prod was rolled back to v1; "
+        "promptsync deploy --label prod --again alpha",
+        "  check    iota   v2                       unchecked                 renders a changed snippet",
+        "  on hold  epsilon: v2 has the text of the file, but prod was rolled back to v1; "
+        "promptsync deploy --label prod --again epsilon",
+        "  skipped  zeta: behind, the label is ahead",
+        "  skipped  eta: deleted in git; keeps prod",
+    ]
+
+
+def test_the_markdown_of_a_deploy_names_each_prompt_once() -> None:
+    plan = _whole_plan()
+    step = Step("v1 -> the file", ())
+    found = [Difference(one.name, State.AHEAD, None, (step,)) for one in plan.survey.releases]
+    lines = plan_markdown(plan, found)
+    commands = re.compile("promptsync [^`]*")
+    shown = [commands.sub("", line) for line in lines]
+    for name in ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "iota"):
+        named = [line for line in shown if re.search(rf"\b{name}\b", line)]
+        assert len(named) == 1, (name, lines)
+    titles = [line for line in lines if line.startswith("<details>")]
+    title = "update · beta · v3 -&gt; v4 · prod v1 -&gt; v4 · polite &gt;= 80, short, bot"
+    note = "passes over v2, v3; promptsync pull --merge beta"
+    assert titles[0] == f"<details><summary><code>{title} · {note} · Say more</code></summary>"
+    assert len(titles) == 3
+
+
+def test_rows_whose_differences_do_not_fit_are_still_shown() -> None:
+    plan = _whole_plan()
+    change = FieldChange("content", "", "long " * 3_000, "changed")
+    found = [Difference(one.name, State.AHEAD, None, (Step("s", (change,)),)) for one in plan.survey.releases]
+    lines = plan_markdown(plan, found, most=2_500)
+    assert "- `release · delta · prod v1 -> v2 · unchecked · pending from an earlier deploy`" in lines
+    assert size(lines) <= 2_500
 
 
 def test_results_have_a_row_for_each_check_and_name_the_model() -> None:

@@ -209,6 +209,8 @@ _OFFERS: dict[str, Offer] = {
     "LABEL": labels,
     "FROM": labels,
     "TO": labels,
+    "SNIPPET": prompts,
+    "USER": prompts,
     "NAME|URL": lambda session, _: _config(session).remotes,
 }
 """The values of a parameter by what the help calls it."""

@@ -21,10 +21,11 @@ from promptsync.show.outcome import Outcome
 
 
 def chosen_labels(
-    session: Session, project: Project, names: Sequence[str], at: At = LATEST
+    session: Session, project: Project, names: Sequence[str], at: At = LATEST, *, by_id: bool = False
 ) -> list[tuple[Labelled, Chosen]]:
     """Return the prompts that arguments mean, with their labels and the version that is meant of each."""
-    chosen = {one.listed.name: one for one in choose(project, session.directory, names, at)}
+    found = choose(project, session.directory, names, at, by_id=by_id)
+    chosen = {one.listed.name: one for one in found}
     prompts = with_labels(project, [chosen[name].listed for name in sorted(chosen)])
     return [(one, chosen[one.listed.name]) for one in prompts]
 

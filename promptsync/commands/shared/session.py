@@ -79,6 +79,15 @@ class Session:
         return Path.cwd() / self.given_directory
 
     @property
+    def annotated_directory(self) -> Path:
+        """The directory that paths in GitHub's annotations are relative to: its checkout, if it is above."""
+        from pathlib import Path
+
+        workspace = self.environment.variables.get("GITHUB_WORKSPACE")
+        is_above = workspace and self.directory.is_relative_to(workspace)
+        return Path(workspace) if workspace and is_above else self.directory
+
+    @property
     def use_colour(self) -> bool | None:
         """Whether to colour; ``None`` means on a terminal."""
         if self.color != "auto":

@@ -70,6 +70,23 @@ def delete(root: Path, path: str, *, within: str = "") -> None:
                 folder.rmdir()
 
 
+def present_text(root: Path, path: str) -> str | None:
+    """Return the present content of a file, ``None`` if it does not exist. Raises PromptsyncError."""
+    place = root / path
+    try:
+        return place.read_bytes().decode("utf-8") if place.exists() or place.is_symlink() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptsyncError(f"{path} cannot be read: {error}", code="file-read") from None
+
+
+def check_unchanged(root: Path, path: str, text: str | None, command: str) -> None:
+    """Raise Refused if a file has another content than ``text``; ``command`` is what to run again."""
+    if present_text(root, path) != text:
+        raise Refused(
+            f"{path} changed since it was read and was not written", hint=command, code="file-changed"
+        )
+
+
 def backup(root: Path, path: str, stamp: str) -> Path:
     """Copy a file to ``.promptsync/backup/STAMP/`` and return the copy; ``stamp`` is the caller's time."""
     copy = root / DIRECTORY / "backup" / stamp / path

@@ -168,6 +168,10 @@ class PromptLayerPrompts:
         query = one_version(version, label)
         body = given(**query, provider=provider, input_variables=dict(variables or {}))
         answer = self._call(endpoints.RENDER, path={"identifier": name}, body=body)
+        # A registry may take an all-digit name for the id of another prompt.
+        is_other = name.isdigit() and parse.text(answer.object(), "prompt_name") not in {None, name}
+        if is_other and (template_id := self._reading.listed_id(name)) is not None:
+            answer = self._call(endpoints.RENDER, path={"identifier": template_id}, body=body)
         found = answer.object()
         if not isinstance(found.get("prompt_template"), dict):
             answer.fail("an object under 'prompt_template'")

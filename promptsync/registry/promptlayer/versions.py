@@ -73,7 +73,7 @@ class Reading:
     def _fresh(self, template_id: int | None, name: str, query: Mapping[str, Any]) -> RemoteVersion:
         # Such a name in a path means something else to the registry, so the list gives its id.
         if template_id is None and name in RESERVED:
-            template_id = self._listed_id(name)
+            template_id = self.listed_id(name)
         identifier = name if template_id is None else self._listing.identifier(template_id, name)
         found = self._read(identifier, name, query)
         if found.prompt.name == name:
@@ -86,14 +86,15 @@ class Reading:
                 hint="rename it in its file too, or back in the PromptLayer dashboard",
             )
         # An id that is also a name may mean that other prompt in a path, and the other way round.
-        other = self._listed_id(name) if identifier == name else name
+        other = self.listed_id(name) if identifier == name else name
         if other is not None:
             found = self._read(other, name, query)
             if found.prompt.name == name:
                 return found
         raise self._missing(name, query)
 
-    def _listed_id(self, name: str) -> int | None:
+    def listed_id(self, name: str) -> int | None:
+        """Return the id of the active prompt with a name, ``None`` without one."""
         _, items = self._listing.items({"name": name})
         return next((found for found, named in map(parse.identity, items) if named == name), None)
 

@@ -1,0 +1,1 @@
+"""Moving the pins of a snippet in the files: plan, apply, receipt."""

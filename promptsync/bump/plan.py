@@ -1,0 +1,164 @@
+"""Makes the plan of a bump: which pins of a snippet move to which version. Writes nothing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from promptsync.compare.histories import read_version
+from promptsync.compare.list_equality import digest_beside
+from promptsync.compare.pins import PinnedAt, published_version
+from promptsync.compare.plan import fingerprint
+from promptsync.compare.project import Project
+from promptsync.compare.select import At, check_names, expanded
+from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.state import State
+from promptsync.compare.versions import no_such_version, read_versions
+from promptsync.errors import Refused, UsageError
+from promptsync.files.errors import InvalidFile
+from promptsync.files.prompt_file import render_repinned
+from promptsync.files.worktree import pins_in
+
+_FIRST = {
+    State.NEW: "promptsync push {}",
+    State.AHEAD: "promptsync push {}",
+    State.DIVERGED: "promptsync pull --merge {0}\npromptsync push {0}",
+    State.BEHIND: "promptsync pull {}",
+    State.DELETED_REMOTELY: "promptsync push --restore {}",
+    State.RENAMED_REMOTELY: "promptsync status",
+}
+"""What to run before the text of a snippet has a version that can be pinned."""
+
+
+@dataclass(frozen=True, slots=True)
+class MovedPin:
+    """One file whose pins move: ``old`` and ``new`` are its whole texts, ``versions`` what it pins now."""
+
+    name: str
+    path: str
+    versions: tuple[int, ...]
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class BumpPlan:
+    """Everything a bump will write. ``above`` are pins of later versions than ``version``: they stay."""
+
+    snippet: str
+    version: int
+    moves: tuple[MovedPin, ...] = ()
+    above: tuple[PinnedAt, ...] = ()
+    is_pinned: bool = True
+    refusal: Refused | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.moves
+
+    @property
+    def destructive(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def fingerprint(self) -> str:
+        moves = [[one.name, one.path, one.old, one.new] for one in self.moves]
+        return fingerprint([self.snippet, self.version, moves])
+
+
+def plan_bump(
+    project: Project,
+    snapshot: Snapshot,
+    snippet: str,
+    users: Sequence[Sequence[str]] = (),
+    to: int | None = None,
+) -> BumpPlan:
+    """Return the plan that pins ``to``, by default the version that has the text of the snippet's file.
+
+    ``users`` are the names and patterns of each argument, by default all that pin the snippet. Only ``to``
+    moves pins down. Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt``,
+    ``NoSuchVersion``, ``UsageError`` for an argument that means no prompt with a pin of the snippet, and
+    ``Refused`` for a text that is not published.
+    """
+    if snapshot.problems:
+        raise InvalidFile(snapshot.problems)
+    if snippet not in snapshot.listing:
+        check_names(snapshot, [snippet])
+    item = snapshot.get(snippet)
+    version = _version(project, snapshot, snippet, item, to)
+    in_scope = {name: file for name, file in snapshot.worktree.files.items() if project.config.in_scope(name)}
+    pinned = pins_in(in_scope).get(snippet, {})
+    chosen = _chosen(snapshot, snippet, pinned, users)
+    moves, above = [], []
+    for name in chosen:
+        moved = {pin for pin in pinned[name] if pin < version or (to is not None and pin != version)}
+        above += [PinnedAt(name, pin) for pin in sorted(pinned[name] - moved) if pin > version]
+        if moved:
+            file = in_scope[name]
+            new = render_repinned(file, snippet, moved, version)
+            moves.append(MovedPin(name, file.path, tuple(sorted(moved)), file.text, new))
+    return BumpPlan(snippet, version, tuple(moves), tuple(above), bool(pinned))
+
+
+def _version(project: Project, snapshot: Snapshot, snippet: str, item: Item | None, to: int | None) -> int:
+    listed = snapshot.listing.get(snippet)
+    if to is not None and listed is not None:
+        if not 1 <= to <= listed.version or read_version(project, listed, to) is None:
+            raise no_such_version(listed, At(to))
+        return to
+    # A snippet without a file belongs to another repository, whose latest version counts.
+    if listed is not None and (item is None or item.file is None):
+        return listed.version
+    version = published_version(item) if item is not None else None
+    if version is None and item is not None:
+        version = _version_with_text(project, item)
+    if version is None:
+        raise _unpublished(snippet, item)
+    return version
+
+
+def _version_with_text(project: Project, item: Item) -> int | None:
+    """Return the newest version with the text of a file that changed, which an old text may have."""
+    if item.listed is None or item.file is None:
+        return None
+    prompt = item.file.prompt
+    versions = read_versions(project, item.listed)
+    return next((one.version for one in versions if digest_beside(prompt, one.prompt) == item.digest), None)
+
+
+def _unpublished(snippet: str, item: Item | None) -> Refused:
+    state = item.state if item is not None else State.NEW
+    path = item.path if item is not None and item.path else snippet
+    return Refused(
+        f"no version has the text of {path} yet; nothing was written",
+        hint=_FIRST.get(state, "promptsync status").format(shlex.quote(snippet)),
+        code="snippet-unpublished",
+    )
+
+
+def _chosen(
+    snapshot: Snapshot, snippet: str, pinned: Mapping[str, set[int]], users: Sequence[Sequence[str]]
+) -> list[str]:
+    """Return those of the users of a snippet that arguments mean, each at least one."""
+    if not users:
+        return sorted(pinned)
+    known = [item.name for item in snapshot.items]
+    chosen: set[str] = set()
+    for meant in users:
+        names = expanded(known, meant)
+        check_names(snapshot, names)
+        having = pinned.keys() & set(names)
+        if not having:
+            none = (
+                f"{names[0]!r} does not pin"
+                if len(names) == 1
+                else f"none of these {len(names)} prompts pins"
+            )
+            raise UsageError(
+                f"{none} a version of {snippet!r}; nothing was written",
+                hint=f"promptsync bump {shlex.quote(snippet)}",
+                code="not-pinned",
+            )
+        chosen |= having
+    return sorted(chosen)

@@ -1,0 +1,79 @@
+"""``promptsync bump``: move the pins of a snippet in the files of its users."""
+
+from __future__ import annotations
+
+import click
+
+from promptsync.bump.apply import apply_bump
+from promptsync.bump.plan import BumpPlan, plan_bump
+from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
+from promptsync.commands.shared.session import Session, verb
+from promptsync.compare.gather import gather
+from promptsync.compare.project import Project
+from promptsync.compare.select import named_by
+from promptsync.errors import UsageError
+from promptsync.show import bump as show_bump
+from promptsync.show.outcome import Outcome
+
+
+@verb("bump", short_help="Move the pins of a snippet in the files.", blank=show_bump.BLANK)
+@click.argument("snippet", metavar="SNIPPET")
+@click.argument("users", nargs=-1, metavar="[USER]...")
+@click.option(
+    "--to",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Pin version N, also if it is lower (default: the version with the text of the snippet's file).",
+)
+@dry_run_option
+@yes_option
+@expect_option
+def command(
+    session: Session,
+    snippet: str,
+    users: tuple[str, ...],
+    to: int | None,
+    dry_run: bool,
+    yes: bool,
+    expect: str | None,
+) -> Outcome:
+    """Pin the new version of SNIPPET in the files of USERs, by default of all prompts that pin it.
+
+    A prompt that pins a version, as in @@@support/house-tone@version_number:1@@@, keeps that text until its
+    pin moves. Only the numbers change in the files. SNIPPET must be published first. A USER is a name, a
+    pattern, a file or a directory.
+
+    \b
+    promptsync bump support/house-tone
+    promptsync bump support/house-tone support/refund 'support/order*'
+    promptsync bump support/house-tone --to 1
+    """
+    session.blank = {**session.blank, "dry_run": dry_run}
+    with session.project() as project:
+        return carry_out(
+            session,
+            project,
+            plan=lambda: _plan(session, project, snippet, users, to),
+            apply=lambda made: apply_bump(project, made, session.command()),
+            show_plan=show_bump.show_plan,
+            show_receipt=show_bump.show_receipt,
+            headline=show_bump.headline,
+            unchanged="nothing was written",
+            dry_run=dry_run,
+            yes=yes,
+            expect=expect,
+        )
+
+
+def _plan(
+    session: Session, project: Project, snippet: str, users: tuple[str, ...], to: int | None
+) -> BumpPlan:
+    named = named_by(project, session.directory, [snippet])
+    if len(named) > 1:
+        raise UsageError(
+            f"{snippet} has {len(named)} prompts; bump moves the pins of one snippet",
+            hint=f"promptsync bump {named[0]}",
+        )
+    snapshot = gather(project)
+    meant = [named_by(project, session.directory, [user]) for user in users]
+    return plan_bump(project, snapshot, named[0], meant, to)

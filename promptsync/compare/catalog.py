@@ -1,0 +1,53 @@
+"""The prompts of the registry by name and by id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from promptsync.compare.gather import list_all
+from promptsync.compare.project import Project
+from promptsync.prompt.prompt import Listed
+
+
+class Catalog(Mapping[str, Listed]):
+    """The active prompts of the registry by name.
+
+    A name costs one search. The whole list is read when somebody iterates, and then only once.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._found: dict[str, Listed | None] = {}
+        self._all: dict[str, Listed] | None = None
+
+    def __getitem__(self, name: str) -> Listed:
+        found = self._all.get(name) if self._all is not None else self._searched(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._listing())
+
+    def __len__(self) -> int:
+        return len(self._listing())
+
+    def ids(self) -> dict[str, str]:
+        """Return the names of all prompts by their ids in digits."""
+        return {str(item.template_id): name for name, item in self._listing().items()}
+
+    def _searched(self, name: str) -> Listed | None:
+        if name not in self._found:
+            prompts = self._project.registry.prompts
+            found = next((item for item in prompts.list(name=name) if item.name == name), None)
+            if found is not None:
+                # Requests use the id in the path, where a registry may also find a prompt that is named
+                # "71". The client can avoid that only if it has seen such a name.
+                prompts.list(name=str(found.template_id))
+            self._found[name] = found
+        return self._found[name]
+
+    def _listing(self) -> dict[str, Listed]:
+        if self._all is None:
+            self._all = {item.name: item for item in list_all(self._project)}
+        return self._all

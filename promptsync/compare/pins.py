@@ -1,0 +1,175 @@
+"""Who pins which version of a snippet, and which of these pins are older than the snippet's text.
+
+A pin such as ``@@@house-tone@version_number:1@@@`` keeps the old text of a snippet until somebody moves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from promptsync.compare.histories import Histories, histories_of
+from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.state import State
+from promptsync.errors import RemoteError
+from promptsync.files.state.record import remember_left_out
+from promptsync.files.worktree import pins_in
+
+_UNKNOWN = (State.INVALID, State.RENAMED_REMOTELY, State.DELETED_REMOTELY)
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedAt:
+    """A prompt that pins a version of a snippet."""
+
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutdatedPins:
+    """The prompts that pin older versions of a snippet than ``version``, which has the text of its file.
+
+    ``is_published`` says that this version exists; otherwise it is the number that the text will get.
+    """
+
+    snippet: str
+    version: int
+    is_published: bool
+    users: tuple[PinnedAt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutPins:
+    """The prompts that pin a version of a snippet which the snippet's file does not include.
+
+    ``is_edit`` says that the version was made in the dashboard; ``state`` is that of the snippet.
+    """
+
+    snippet: str
+    version: int
+    is_edit: bool
+    state: State
+    users: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PinReport:
+    """What is unusual about the pins of a repository."""
+
+    outdated: tuple[OutdatedPins, ...] = ()
+    left_out: tuple[LeftOutPins, ...] = ()
+
+    def about(self, names: Collection[str]) -> PinReport:
+        """Return what is about these prompts, as snippets or as users."""
+        return PinReport(
+            tuple(one for one in self.outdated if one.snippet in names or _users(one) & {*names}),
+            tuple(one for one in self.left_out if one.snippet in names or {*one.users} & {*names}),
+        )
+
+    def changed_by(self, names: Collection[str]) -> PinReport:
+        """Return what an action on these prompts leads to: snippets that change, and users that pin."""
+        return PinReport(
+            tuple(one for one in self.outdated if one.snippet in names),
+            tuple(one for one in self.left_out if {*one.users} & {*names}),
+        )
+
+    def after(self, published: Mapping[str, int]) -> PinReport:
+        """Return the report once these versions are published, and no others."""
+        outdated = (
+            replace(one, version=published.get(one.snippet, one.version), is_published=True)
+            for one in self.outdated
+            if one.is_published or one.snippet in published
+        )
+        return PinReport(tuple(outdated), self.left_out)
+
+
+NO_PINS = PinReport()
+
+
+def published_version(item: Item) -> int | None:
+    """Return the version that has the text of a file, ``None`` if that is not published."""
+    if item.file is None or item.listed is None or item.state in _UNKNOWN:
+        return None
+    if item.state in (State.IN_SYNC, State.ALTERED) or item.digest == item.remote_digest:
+        return item.version
+    if item.state is not State.BEHIND or item.history is None:
+        return None
+    versions = item.history.versions.items()
+    return max((number for number, one in versions if one.digest == item.digest), default=None)
+
+
+def find_pins(
+    project: Project, snapshot: Snapshot, publishing: Mapping[str, int] = MappingProxyType({})
+) -> PinReport:
+    """Return which pins of the files are outdated, and which mean a version that no file includes.
+
+    ``publishing`` are the numbers that an action is about to publish. The snapshot must be of the latest
+    versions. Reads versions only of snippets of which others pin another version than the latest. Registries
+    that cannot be read so cost a warning and no more.
+    """
+    in_scope = {name: file for name, file in snapshot.worktree.files.items() if project.config.in_scope(name)}
+    pinned = pins_in(in_scope)
+    snippets = {item.name: item for item in snapshot.items if item.name in pinned}
+    outdated = [_outdated(item, pinned[name], publishing) for name, item in snippets.items()]
+    return PinReport(
+        tuple(one for one in outdated if one is not None and one.users),
+        _left_out(project, snippets, pinned),
+    )
+
+
+def _outdated(
+    item: Item, users: Mapping[str, Collection[int]], publishing: Mapping[str, int]
+) -> OutdatedPins | None:
+    if item.file is None or item.listed is None or item.state in _UNKNOWN:
+        return None
+    version = None if item.name in publishing else published_version(item)
+    if version is None and item.state is State.BEHIND:
+        return None  # a pull comes before the next push
+    current = publishing.get(item.name, item.listed.version + 1) if version is None else version
+    found = [PinnedAt(user, pin) for user in sorted(users) for pin in sorted(users[user]) if pin < current]
+    return OutdatedPins(item.name, current, version is not None, tuple(found))
+
+
+def _left_out(
+    project: Project, snippets: Mapping[str, Item], pinned: Mapping[str, Mapping[str, Collection[int]]]
+) -> tuple[LeftOutPins, ...]:
+    """Return the pins that mean versions which the files of the snippets do not include."""
+    wanted: dict[str, set[int]] = {}
+    for name, item in snippets.items():
+        if item.file is None or item.listed is None or item.state in _UNKNOWN:
+            continue
+        # The latest version is that of the file if both are in sync.
+        known = item.version if item.state is State.IN_SYNC else None
+        latest = item.listed.version
+        numbers = {pin for pins in pinned[name].values() for pin in pins if pin <= latest and pin != known}
+        if numbers:
+            wanted[name] = numbers
+    # In a shallow clone the file may include a version through a commit that is not there.
+    if not wanted or (project.history is not None and project.history.shallow):
+        return ()
+    try:
+        histories = Histories(project, histories_of(project, [snippets[name] for name in wanted]))
+        left_out = histories.left_out(wanted)
+    except RemoteError:
+        return ()
+    remember_left_out(
+        project.root,
+        project.record_url,
+        {name: (file.text, left_out[name]) for name in wanted if (file := snippets[name].file) is not None},
+    )
+    return tuple(
+        LeftOutPins(name, number, is_edit, snippets[name].state, _pinning(pinned[name], number))
+        for name, found in left_out.items()
+        for number, is_edit in sorted(found.items())
+    )
+
+
+def _pinning(users: Mapping[str, Collection[int]], version: int) -> tuple[str, ...]:
+    return tuple(sorted(user for user, versions in users.items() if version in versions))
+
+
+def _users(one: OutdatedPins) -> set[str]:
+    return {user.name for user in one.users}

@@ -1,0 +1,79 @@
+"""A bump: its plan and its receipt as text and JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from promptsync.bump.apply import BumpReceipt
+from promptsync.bump.plan import BumpPlan, MovedPin
+from promptsync.show.lines import noted, version_list
+from promptsync.show.outcome import Outcome
+from promptsync.terminal import output
+from promptsync.terminal.output import count
+
+_NEXT = "next: commit, then promptsync push or promptsync deploy"
+
+
+def show_plan(plan: BumpPlan) -> Outcome:
+    """Return which pins will move."""
+    lines = [*output.table(_row("bump", plan, one) for one in plan.moves), *_above_lines(plan)]
+    return Outcome(lines, bump_body(plan, BumpReceipt(plan, written=list(plan.moves)), dry_run=True))
+
+
+def headline(plan: BumpPlan) -> str:
+    """Return how many prompts will pin which version."""
+    if plan.is_empty:
+        return "nothing to bump"
+    return f"{count(len(plan.moves), 'prompt')} to pin {output.name(plan.snippet)} v{plan.version}"
+
+
+def show_receipt(plan: BumpPlan, receipt: BumpReceipt | None, was_shown: bool) -> Outcome:
+    """Return what was written; after ``was_shown`` only the count and the next command."""
+    done = receipt if receipt is not None else BumpReceipt(plan)
+    if plan.is_empty:
+        lines = [*_above_lines(plan), output.Aside(_nothing(plan))]
+    else:
+        rows = [] if was_shown else output.table(_row("bumped", plan, one) for one in done.written)
+        number = f"{count(len(done.written), 'file')} written"
+        lines = [*rows, *([] if was_shown else _above_lines(plan)), output.Aside(number)]
+        lines += [output.Aside(_NEXT)] if done.error is None else []
+    error = done.error
+    code = error.exit_code if error is not None else 0
+    return Outcome(lines, bump_body(plan, done, dry_run=False), code, error)
+
+
+def _nothing(plan: BumpPlan) -> str:
+    snippet = output.name(plan.snippet)
+    if not plan.is_pinned:
+        return f"nothing to bump: no prompt pins a version of {snippet}"
+    lower = " or later" if plan.above else ""
+    return f"nothing to bump: every pin of {snippet} is v{plan.version}{lower}"
+
+
+def _row(word: str, plan: BumpPlan, one: MovedPin) -> tuple[str, ...]:
+    versions = f"{version_list(one.versions)} -> v{plan.version}"
+    return (f"  {output.style(word, 'good')}", output.name(one.name), versions, output.safe(one.path))
+
+
+def _above_lines(plan: BumpPlan) -> list[str]:
+    text = f"later than v{plan.version}; --to {plan.version} moves it down"
+    return [noted("stays", "warn", one.name, f"pins v{one.version}, {text}") for one in plan.above]
+
+
+def bump_body(plan: BumpPlan, done: BumpReceipt, *, dry_run: bool) -> dict[str, Any]:
+    """Return the body of the JSON document."""
+    return {
+        "snippet": plan.snippet,
+        "version": plan.version,
+        "bumped": [
+            {"name": one.name, "path": one.path, "from": list(one.versions), "to": plan.version}
+            for one in done.written
+        ],
+        "above": [{"name": one.name, "version": one.version} for one in plan.above],
+        "fingerprint": plan.fingerprint,
+        "dry_run": dry_run,
+    }
+
+
+BLANK: dict[str, Any] = {"snippet": None, "version": None, "bumped": [], "above": [], "dry_run": False}
+"""The body of a bump that failed before it had a plan."""

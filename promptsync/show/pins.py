@@ -1,0 +1,84 @@
+"""Which prompts still use an old text of a snippet: as lines and JSON."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any, Final
+
+from promptsync.compare.pins import LeftOutPins, OutdatedPins, PinReport
+from promptsync.compare.state import State
+from promptsync.show.lines import noted
+
+_MOST_USERS: Final = 3
+
+_PULLS: Final = {State.BEHIND: "", State.DIVERGED: "--merge "}
+"""The option of the pull that includes a version, by the state of the snippet."""
+
+
+def pin_lines(report: PinReport) -> list[str]:
+    """Return a line for each snippet of which others pin another text than that of its file."""
+    return [*map(_outdated, report.outdated), *map(_left_out, report.left_out)]
+
+
+def _outdated(one: OutdatedPins) -> str:
+    return noted("pinned", "warn", f"{one.snippet} v{one.version}", outdated_text(one))
+
+
+def outdated_text(one: OutdatedPins) -> str:
+    """Return who uses which old version of a snippet, and the command that moves their pins."""
+    versions = {user.version for user in one.users}
+    several = len({user.name for user in one.users}) > 1
+    if len(versions) == 1:
+        (version,) = versions
+        who, what = _list([user.name for user in one.users]), f" v{version}"
+    else:
+        who, what = _list([f"{user.name} (v{user.version})" for user in one.users]), " older versions"
+    bump = f"promptsync bump {shlex.quote(one.snippet)}"
+    use = "use" if several else "uses"
+    if one.is_published:
+        return f"{who} still {use}{what}; {bump}"
+    return f"{who} will still use{what}; afterwards {bump}"
+
+
+def _left_out(one: LeftOutPins) -> str:
+    pin = "pins" if len(one.users) == 1 else "pin"
+    return noted("pinned", "warn", one.snippet, f"{_list(one.users)} {pin} {left_out_text(one)}")
+
+
+def left_out_text(one: LeftOutPins) -> str:
+    """Return which version is pinned although the snippet's file does not include it, and what to do."""
+    what = "a dashboard edit that its file does not include"
+    command = f"promptsync pull {_PULLS.get(one.state, '--passed-over ')}{shlex.quote(one.snippet)}"
+    return f"v{one.version}, {what if one.is_edit else 'which its file does not include'}; {command}"
+
+
+def _list(names: list[str] | tuple[str, ...]) -> str:
+    more = f" and {len(names) - _MOST_USERS} more" if len(names) > _MOST_USERS else ""
+    return ", ".join(names[:_MOST_USERS]) + more
+
+
+def pins_body(report: PinReport) -> list[dict[str, Any]]:
+    """Return outdated pins, and pins of versions that no file includes, for a JSON document."""
+    return [*_bodies(report)]
+
+
+def _bodies(report: PinReport) -> Iterator[dict[str, Any]]:
+    for one in report.outdated:
+        for user in one.users:
+            yield {
+                "name": user.name,
+                "snippet": one.snippet,
+                "pinned": user.version,
+                "version": one.version,
+                "problem": "outdated",
+            }
+    for found in report.left_out:
+        for name in found.users:
+            yield {
+                "name": name,
+                "snippet": found.snippet,
+                "pinned": found.version,
+                "version": None,
+                "problem": "not-included",
+            }

@@ -1,0 +1,517 @@
+"""Pins of snippets: who is named when a text changes, and ``promptsync bump``, which moves the pins."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from worlds import Run, World, asking, failing, fault, made
+
+from promptsync.bump.apply import apply_bump
+from promptsync.bump.plan import plan_bump
+from promptsync.compare.gather import gather
+from promptsync.errors import Refused
+
+TONE = "One.\nTwo.\nThree.\nFour.\nFive.\n"
+
+
+def pin(version: int, text: str = "Hello {name}") -> str:
+    return f"@@@tone@version_number:{version}@@@ {text}"
+
+
+@pytest.fixture
+def used(world: World) -> World:
+    """``a`` and ``b`` pin the first version of ``tone``, ``c`` follows its latest, ``d`` does not use it."""
+    world.write("tone", content=TONE)
+    for name, text in {"a": pin(1), "b": pin(1), "c": "@@@tone@@@ Hi", "d": "Hi"}.items():
+        world.write(name, text)
+    world.commit()
+    world.ok("push")
+    world.forget()
+    return world
+
+
+def change(world: World, old: str = "Two.", new: str = "2.") -> None:
+    world.edit("tone", old, new)
+    world.commit("Change the tone")
+
+
+def pinned_lines(done: Run) -> list[str]:
+    return [line.strip() for line in done.out.splitlines() if line.strip().startswith("pinned ")]
+
+
+def hint_of(line: str) -> tuple[str, ...]:
+    """The command at the end of a line, as words after the program's name."""
+    return tuple(shlex.split(line.rpartition("promptsync ")[2]))
+
+
+def pins_of(world: World, name: str) -> list[int]:
+    found = re.findall(r"@@@tone@version_number:(\d+)@@@", world.path(name).read_text("utf-8"))
+    return [int(number) for number in found]
+
+
+# -- who still uses the old text ----------------------------------------------------------------------------
+
+
+def test_a_changed_snippet_is_followed_from_the_edit_to_the_bump(used: World) -> None:
+    assert pinned_lines(used.ok("status")) == []
+    change(used)
+    will = "pinned  tone v2: a, b will still use v1; afterwards promptsync bump tone"
+    assert pinned_lines(used.ok("status")) == [will]
+    assert pinned_lines(used.ok("push", "-n")) == [will]
+    refused = used.run("bump", "tone")
+    assert refused.code == 3 and "hint: promptsync push tone\n" in refused.err, str(refused)
+    before = used.files()
+    now = "pinned  tone v2: a, b still use v1; promptsync bump tone"
+    assert pinned_lines(used.ok("push", "tone")) == [now]
+    assert used.files() == before
+    assert pinned_lines(used.ok("status")) == [now]
+    used.ok(*hint_of(now))
+    assert (pins_of(used, "a"), pins_of(used, "b")) == ([2], [2])
+    assert pinned_lines(used.ok("status")) == []
+    used.commit()
+    assert pinned_lines(used.ok("push")) == []
+    assert used.ok("status", "--exit-code").out.count("in sync") == 1
+    assert "nothing to bump: every pin of tone is v2\n" in used.ok("bump", "tone").out
+
+
+def test_a_snippet_and_its_users_in_one_push_leave_nobody_behind(used: World) -> None:
+    change(used)
+    used.edit("a", "number:1@", "number:2@")
+    used.commit()
+    expected = ["pinned  tone v2: b will still use v1; afterwards promptsync bump tone"]
+    assert pinned_lines(used.ok("push", "-n")) == expected
+    used.edit("b", "number:1@", "number:2@")
+    used.commit()
+    assert pinned_lines(used.ok("push")) == []
+
+
+def test_users_are_counted_and_named_with_different_versions(used: World) -> None:
+    change(used)
+    used.ok("push")
+    used.write("e", pin(2))
+    change(used, "Three.", "3.")
+    used.ok("push")
+    (line,) = pinned_lines(used.ok("status"))
+    assert "tone v3: a (v1), b (v1), e (v2) still use older versions; promptsync bump tone" in line
+    used.ok("bump", "tone", "--to", "2")
+    for name in "fg":
+        used.write(name, pin(2))
+    (line,) = pinned_lines(used.ok("status"))
+    assert "tone v3: a, b, e and 2 more still use v2; promptsync bump tone" in line
+    assert pinned_lines(used.ok("status", "a")) == [line]
+    assert pinned_lines(used.ok("status", "d")) == []
+    assert pinned_lines(used.ok("status", "--label", "prod")) == []
+    assert pinned_lines(used.ok("status", "--offline")) == []
+
+
+def test_documents_and_markdown_name_them_too(used: World) -> None:
+    change(used)
+    entry = {"name": "a", "snippet": "tone", "pinned": 1, "version": 2, "problem": "outdated"}
+    expected = [entry, {**entry, "name": "b"}]
+    assert used.ok("status", "--json").document["pins"] == expected
+    assert used.ok("push", "-n", "--json").document["pins"] == expected
+    assert "tone v2: a, b will still use v1" in used.ok("push", "-n", "--format", "markdown").out
+    assert "tone v2: a, b still use v1" in used.ok("push", "--format", "markdown").out
+    markdown = used.ok("status", "--format", "markdown").out
+    assert "**Pinned snippets**" in markdown and "tone v2: a, b still use v1" in markdown
+
+
+def test_a_push_that_publishes_no_snippet_says_nothing(used: World) -> None:
+    change(used)
+    used.ok("push", "tone")
+    used.edit("d", "Hi", "Ho")
+    used.commit()
+    assert pinned_lines(used.ok("push")) == []
+    assert used.ok("push", "--json").document["pins"] == []
+
+
+def test_a_change_of_tags_leaves_no_text_behind(used: World) -> None:
+    used.write("tone", content=TONE, tags=["new"])
+    used.commit()
+    assert pinned_lines(used.ok("status")) == []
+
+
+def test_a_push_that_fails_says_nothing_of_a_version_that_does_not_exist(used: World) -> None:
+    change(used)
+    used.faults.append(fault(asking("POST", "/rest/prompt-templates"), failing(422)))
+    done = used.run("push")
+    assert done.code != 0 and pinned_lines(done) == [], str(done)
+
+
+# -- a version that nobody merged ---------------------------------------------------------------------------
+
+
+def test_a_pinned_dashboard_edit_is_named_until_it_is_pulled(used: World) -> None:
+    used.publish("tone", content=TONE.replace("Five.", "5."))
+    used.edit("b", "number:1@", "number:2@")
+    used.commit()
+    line = "pinned  tone: b pins v2, a dashboard edit that its file does not include; promptsync pull tone"
+    assert pinned_lines(used.ok("status")) == [line]
+    assert pinned_lines(used.ok("push", "-n")) == [line]
+    entry = {"name": "b", "snippet": "tone", "pinned": 2, "version": None, "problem": "not-included"}
+    assert used.ok("status", "--json").document["pins"] == [entry]
+    problem = "@@@tone@version_number:2@@@ pins a version that the file of tone does not include."
+    assert problem in used.ok("lint").out
+    used.ok(*hint_of(line))
+    assert pinned_lines(used.ok("status")) == ["pinned  tone v2: a still uses v1; promptsync bump tone"]
+    assert problem not in used.ok("lint").out
+
+
+def test_an_edit_beside_your_own_change_is_merged_by_the_hint(used: World) -> None:
+    used.publish("tone", content=TONE.replace("Five.", "5."))
+    used.edit("b", "number:1@", "number:2@")
+    change(used)
+    _, line = pinned_lines(used.ok("status"))
+    assert hint_of(line) == ("pull", "--merge", "tone")
+    used.ok(*hint_of(line))
+    used.commit()
+    assert [one for one in pinned_lines(used.ok("status")) if "include" in one] == []
+
+
+def test_an_edit_that_was_passed_over_is_brought_back_by_the_hint(used: World) -> None:
+    used.publish("tone", content=TONE.replace("Five.", "5."))
+    change(used)
+    used.ok("push", "--force", "tone", "-y")
+    used.edit("b", "number:1@", "number:2@")
+    used.commit()
+    line = next(one for one in pinned_lines(used.ok("status")) if "b pins v2" in one)
+    assert hint_of(line) == ("pull", "--passed-over", "tone")
+    used.ok(*hint_of(line))
+    used.commit()
+    assert [one for one in pinned_lines(used.ok("status")) if "include" in one] == []
+
+
+def test_versions_that_the_file_includes_are_no_reason_for_a_warning(used: World) -> None:
+    change(used)
+    used.ok("push")
+    used.git("checkout", "-qb", "theirs")
+    change(used, "Four.", "4.")
+    used.ok("push")
+    used.git("checkout", "-q", "main")
+    used.git("merge", "-q", "theirs")
+    change(used, "Five.", "5.")
+    used.edit("a", "number:1@", "number:3@")
+    used.edit("b", "number:1@", "number:2@")
+    used.commit()
+    for step in ("push", "status"):
+        assert [one for one in pinned_lines(used.ok(step)) if "include" in one] == []
+
+
+def test_a_version_of_another_branch_is_not_called_a_dashboard_edit(used: World) -> None:
+    used.git("checkout", "-qb", "theirs")
+    change(used)
+    used.ok("push")
+    used.git("checkout", "-q", "main")
+    used.edit("b", "number:1@", "number:2@")
+    (line,) = pinned_lines(used.ok("status"))
+    assert line == "pinned  tone: b pins v2, which its file does not include; promptsync pull tone"
+
+
+def test_outside_of_git_nothing_is_claimed_that_is_not_known(tmp_path: Path) -> None:
+    with made(tmp_path, git=False) as world:
+        world.write("tone", content=TONE)
+        world.write("a", pin(1))
+        world.ok("push")
+        world.edit("tone", "Two.", "2.")
+        world.ok("push")
+        world.edit("tone", "Three.", "3.")
+        world.ok("push")
+        world.write("b", pin(2))
+        expected = ["pinned  tone v3: a (v1), b (v2) still use older versions; promptsync bump tone"]
+        assert pinned_lines(world.ok("status")) == expected
+        shutil.rmtree(world.root / ".promptsync")
+        for name in ("tone", "a"):
+            path = world.path(name)
+            path.write_text(re.sub(r"(?m)^synced:.*\n", "", path.read_text("utf-8")), "utf-8")
+        world.edit("tone", "Five.", "5.")
+        assert not any("include" in line for line in pinned_lines(world.run("status")))
+
+
+def test_a_shallow_clone_gives_no_warning_that_may_be_wrong(used: World, tmp_path: Path) -> None:
+    used.publish("tone", content=TONE.replace("Five.", "5."))
+    used.ok("pull")
+    used.commit()
+    change(used)
+    used.edit("b", "number:1@", "number:2@")
+    used.commit()
+    used.ok("push")
+    shallow = tmp_path / "shallow"
+    used.git("clone", "-q", "--depth", "1", f"file://{used.root}", str(shallow))
+    used.root = shallow
+    assert not any("include" in line for line in pinned_lines(used.run("status")))
+
+
+def test_versions_that_cannot_be_read_cost_a_warning_and_no_more(used: World) -> None:
+    used.publish("tone", content=TONE.replace("Five.", "5."))
+    used.ok("pull")
+    used.commit()
+    used.faults.append(fault(asking("GET", "version=1"), failing(404)))
+    shutil.rmtree(used.root / ".promptsync" / "cache")
+    assert pinned_lines(used.ok("status")) == ["pinned  tone v2: a, b still use v1; promptsync bump tone"]
+
+
+# -- lint ---------------------------------------------------------------------------------------------------
+
+
+def problems(world: World) -> list[tuple[str, str]]:
+    found = world.run("lint", "--json").document["problems"]
+    wanted = ("snippet-outdated", "snippet-left-out")
+    return [(Path(one["path"]).stem, one["message"]) for one in found if one["rule"] in wanted]
+
+
+def test_lint_says_what_this_working_copy_knows_without_a_request(used: World) -> None:
+    assert problems(used) == []
+    change(used)
+    assert problems(used) == [("tone", "a, b pin v1, which has another text.")]
+    used.ok("push")
+    used.forget()
+    old = "@@@tone@version_number:1@@@ pins an old version"
+    assert problems(used) == [(name, f"{old}; the file of tone has v2.") for name in "ab"]
+    assert used.seen == []
+    assert used.run("lint", "--strict").code == 1
+    hint = next(line for line in used.ok("lint").out.splitlines() if "hint:" in line and "bump" in line)
+    used.ok(*hint_of(hint))
+    assert [name for name, _ in problems(used)] == ["b"]
+    shutil.rmtree(used.root / ".promptsync")
+    assert problems(used) == [("b", f"{old}; a pins v2.")]
+    used.ok("bump", "tone")
+    assert problems(used) == []
+
+
+def test_lint_of_one_file_knows_the_pins_of_the_others(used: World) -> None:
+    change(used)
+    done = used.ok("lint", str(used.path("tone")))
+    assert "a, b pin v1, which has another text. [snippet-outdated]" in done.out
+    assert "snippet-outdated" not in used.ok("lint", str(used.path("a"))).out
+
+
+def test_a_fact_about_another_text_of_the_snippet_counts_no_more(used: World) -> None:
+    used.publish("tone", content=TONE.replace("Five.", "5."))
+    used.edit("b", "number:1@", "number:2@")
+    used.commit()
+    used.ok("status")
+    assert [name for name, _ in problems(used)] == ["b"]
+    used.edit("tone", "Five.", "5.")
+    assert not any("does not include" in message for _, message in problems(used))
+
+
+@pytest.mark.parametrize("damage", ["", "[]", '{"format": 1, "remotes": {"u": 3}}', "\x00"])
+def test_a_damaged_cache_costs_a_warning_and_no_more(used: World, damage: str) -> None:
+    used.publish("tone", content=TONE.replace("Five.", "5."))
+    used.edit("b", "number:1@", "number:2@")
+    used.ok("status")
+    (used.root / ".promptsync" / "cache" / "pins.json").write_text(damage)
+    assert not any("does not include" in message for _, message in problems(used))
+    used.ok("status")
+    assert any("does not include" in message for _, message in problems(used))
+
+
+# -- bump ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def published(used: World) -> World:
+    """The second version of ``tone`` is published, and the third one."""
+    for old, new in (("Two.", "2."), ("Three.", "3.")):
+        change(used, old, new)
+        used.ok("push")
+    used.forget()
+    return used
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), {"a": 3, "b": 3}),
+        (("a",), {"a": 3, "b": 1}),
+        (("*",), {"a": 3, "b": 3}),
+        (("[bd]",), {"a": 1, "b": 3}),
+        (("prompts/b.yaml",), {"a": 1, "b": 3}),
+        (("prompts",), {"a": 3, "b": 3}),
+        (("a", "b", "a"), {"a": 3, "b": 3}),
+        (("--to", "2"), {"a": 2, "b": 2}),
+        (("b", "--to", "2"), {"a": 1, "b": 2}),
+        (("--to", "1"), {"a": 1, "b": 1}),
+        (("-n",), {"a": 1, "b": 1}),
+    ],
+)
+def test_the_pins_of_the_prompts_that_are_meant_move(
+    published: World, arguments: tuple[str, ...], expected: dict[str, int]
+) -> None:
+    before = published.files()
+    published.ok("bump", "tone", *arguments)
+    assert {name: pins_of(published, name) for name in "ab"} == {one: [to] for one, to in expected.items()}
+    after = published.files()
+    for path, text in before.items():
+        name = Path(path).stem
+        new = text.replace(b"number:1@", f"number:{expected.get(name, 1)}@".encode())
+        assert after[path] == new
+    assert published.writes == []
+
+
+def test_a_snippet_may_be_given_as_a_file(published: World) -> None:
+    published.ok("bump", "prompts/tone.yaml")
+    assert pins_of(published, "a") == [3]
+
+
+def test_the_receipt_and_the_document(published: World) -> None:
+    out = published.ok("bump", "tone", "a").out
+    assert out.splitlines() == [
+        "  bumped  a  v1 -> v3  prompts/a.yaml",
+        "1 file written",
+        "next: commit, then promptsync push or promptsync deploy",
+    ]
+    found = published.ok("bump", "tone", "--json").document
+    assert (found["snippet"], found["version"], found["dry_run"]) == ("tone", 3, False)
+    assert found["bumped"] == [{"name": "b", "path": "prompts/b.yaml", "from": [1], "to": 3}]
+    assert published.run("bump", "nothing", "--json").document["bumped"] == []
+
+
+def test_only_to_moves_a_pin_down(published: World) -> None:
+    published.ok("bump", "tone", "a")
+    published.git("checkout", "-q", "HEAD~1", "--", "prompts/tone.yaml")
+    done = published.ok("bump", "tone", "--json")
+    assert done.document["version"] == 2, str(done)
+    assert done.document["above"] == [{"name": "a", "version": 3}]
+    out = published.ok("bump", "tone").out
+    assert "stays  a: pins v3, later than v2; --to 2 moves it down" in out
+    assert "nothing to bump: every pin of tone is v2 or later" in out
+    published.ok("bump", "tone", "--to", "2")
+    assert pins_of(published, "a") == [2]
+
+
+def test_several_pins_in_one_file_move_together(published: World) -> None:
+    published.write("a", f"{pin(1)} {pin(2)} {pin(3)} @@@tone@@@ @@@tone@label:prod@@@")
+    assert "a  v1, v2 -> v3" in published.ok("bump", "tone", "a").out
+    assert pins_of(published, "a") == [3, 3, 3]
+    assert "@@@tone@@@ @@@tone@label:prod@@@" in published.path("a").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message", "hint"),
+    [
+        (("tome",), 2, "there is no prompt 'tome'", "did you mean 'tone'?"),
+        (("tone", "nobody"), 2, "there is no prompt 'nobody'", ""),
+        (("tone", "d"), 2, "'d' does not pin a version of 'tone'", "promptsync bump tone"),
+        (("tone", "a", "d"), 2, "'d' does not pin a version of 'tone'", "promptsync bump tone"),
+        (("tone", "[cd]"), 2, "none of these 2 prompts pins a version of 'tone'", "promptsync bump tone"),
+        (("tone", "x*"), 2, "no prompt matches 'x*'", ""),
+        (("tone", "--to", "4"), 2, "'tone' has no version 4", "promptsync log tone"),
+        (("tone", "--to", "0"), 2, "0", ""),
+        (("tone", "--expect", "0123456789abcdef"), 3, "not the plan that was reviewed", "--dry-run"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_written(
+    published: World, arguments: tuple[str, ...], code: int, message: str, hint: str
+) -> None:
+    before = published.files()
+    done = published.run("bump", *arguments)
+    assert (done.code, message in done.err, hint in done.err) == (code, True, True), str(done)
+    assert published.files() == before
+
+
+def test_a_plan_that_was_reviewed_is_carried_out(published: World) -> None:
+    fingerprint = published.ok("bump", "tone", "-n", "--json").document["fingerprint"]
+    published.ok("bump", "tone", "--expect", fingerprint)
+    assert pins_of(published, "a") == [3]
+
+
+def test_a_file_that_cannot_be_read_blocks_every_write(published: World) -> None:
+    published.path("d").write_text("messages: [")
+    before = published.files()
+    assert published.run("bump", "tone").code == 1
+    assert published.files() == before
+
+
+def test_a_snippet_that_nobody_pins_is_no_error(published: World) -> None:
+    assert "nothing to bump: no prompt pins a version of d" in published.ok("bump", "d").out
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""])
+def test_a_plan_that_is_not_confirmed_is_not_carried_out(published: World, answer: str) -> None:
+    before = published.files()
+    done = published.on_terminal("bump", "tone", answer=answer)
+    assert done.code in (1, 130) and "2 prompts to pin tone v3. Continue?" in done.err, str(done)
+    assert published.files() == before
+    assert published.on_terminal("bump", "tone", answer="y\n").code == 0
+    assert pins_of(published, "a") == [3]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "hints"),
+    [
+        (lambda world: world.write("fresh", content="New"), ["push fresh"]),
+        (lambda world: change(world), ["push tone"]),
+        (
+            lambda world: (world.publish("tone", content=TONE.replace("Five.", "5.")), change(world)),
+            ["pull --merge tone", "push tone"],
+        ),
+        (lambda world: world.archive("tone"), ["push --restore tone"]),
+    ],
+    ids=["new", "ahead", "diverged", "archived"],
+)
+def test_the_hints_of_a_refusal_lead_to_a_version_that_can_be_pinned(
+    used: World, prepare: object, hints: list[str]
+) -> None:
+    prepare(used)  # type: ignore[operator]
+    snippet = hints[-1].split()[-1]
+    done = used.run("bump", snippet)
+    assert done.code == 3, str(done)
+    found = re.findall(r"(?m)^hint: promptsync (.*)$", done.err)
+    assert found == hints
+    for hint in found:
+        used.ok(*shlex.split(hint))
+    used.ok("bump", snippet)
+    if snippet == "tone":
+        assert pins_of(used, "a") == [used.version("tone")]
+
+
+def test_a_snippet_of_another_repository_is_bumped_to_its_latest_version(world: World) -> None:
+    world.publish("shared/tone", content="One")
+    world.publish("shared/tone", content="Two")
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text() + "include: ['own/*']\n")
+    world.write("own/a", "@@@shared/tone@version_number:1@@@ Hi")
+    world.commit()
+    assert pinned_lines(world.ok("status")) == []
+    world.ok("bump", "shared/tone")
+    assert "@@@shared/tone@version_number:2@@@" in world.path("own/a").read_text()
+
+
+def test_a_file_that_changed_after_the_plan_stops_the_bump_before_its_first_write(published: World) -> None:
+    with published.project() as project:
+        plan = plan_bump(project, gather(project), "tone")
+        published.edit("b", "Hello", "Hi")
+        before = published.files()
+        with pytest.raises(Refused, match=r"b\.yaml changed since it was read"):
+            apply_bump(project, plan, "promptsync bump tone")
+    assert published.files() == before
+
+
+def test_what_was_written_before_a_failure_is_in_the_receipt(published: World) -> None:
+    with published.project() as project:
+        plan = plan_bump(project, gather(project), "tone")
+        project.progress = lambda what, done, total: published.edit("b", "Hello", "Hi")
+        receipt = apply_bump(project, plan, "promptsync bump tone")
+    assert [one.name for one in receipt.written] == ["a"]
+    assert receipt.error is not None and receipt.error.exit_code == 5
+    assert "1 of 2 files written" in receipt.error.message
+    assert (pins_of(published, "a"), pins_of(published, "b")) == ([3], [1])
+    published.ok("bump", "tone")
+    assert pins_of(published, "b") == [3]
+
+
+def test_an_interrupted_bump_says_what_was_written(published: World) -> None:
+    def interrupt(what: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with published.project() as project:
+        plan = plan_bump(project, gather(project), "tone")
+        project.progress = interrupt
+        receipt = apply_bump(project, plan, "promptsync bump tone")
+    assert receipt.error is not None and receipt.error.exit_code == 130
+    assert receipt.error.message == "interrupted: 1 of 2 files written"

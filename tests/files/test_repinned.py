@@ -1,0 +1,112 @@
+"""Pins in prompt files are changed in place: every other byte stays."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptsync.files.prompt_file import parse, render_repinned
+from promptsync.prompt.snippets import Reference, pins
+
+PIN = "@@@tone@version_number:1@@@"
+NEW = "@@@tone@version_number:12@@@"
+
+
+def repinned(text: str, *, name: str = "tone", moved: tuple[int, ...] = (1,), version: int = 12) -> str:
+    return render_repinned(parse(text.encode(), "p.yaml", "p"), name, moved, version)
+
+
+IN_PLACE = {
+    "literal block": "name: p\ncontent: |  # see\n    Hi\n\n    {pin}  \n    Bye\n\n# end\n",
+    "block indicator": "name: p\ncontent: |2+\n    Hi\n  {pin}\n\n",
+    "folded block": "name: p\ncontent: >-\n   Hi {pin}\n   there\n",
+    "double quotes": 'name: p\ncontent: "Hi\\t{pin} \\u00e9"   # a comment\n',
+    "single quotes": "name: p\ncontent: 'It''s {pin}'\n",
+    "plain, on two lines": "name: p\ncontent: Hi {pin}\n  and more\n",
+    "no end of line": "name: p\ncontent: Hi {pin}",
+    "Windows line ends": "name: p\r\ncontent: |\r\n  Hi {pin}\r\n  Bye\r\n",
+    "flow": "{{name: p, messages: [{{role: user, content: 'Hi {pin}'}}]}}\n",
+    "blocks": "name: p\nmessages:\n- role: user\n  content:\n  - type: text\n    text: |-\n      {pin}\n",
+    "several": "name: p\ncontent: |\n  {pin} {pin}\n  @@@tone@@@ @@@tone@label:prod@@@ {pin}\n",
+    "a wide sign before it": "name: p\ncontent: |\n  👩‍💻 日本 {pin}\n",
+    "keys in odd places": "messages:\n\n  - content: '{pin}'\n    role: system\n\nname: p\n",
+    "an anchor": "name: p\nmessages:\n- {{role: user, content: &a '{pin}'}}\n- {{role: user, content: *a}}\n",
+}
+
+
+@pytest.mark.parametrize("text", IN_PLACE.values(), ids=list(IN_PLACE))
+def test_only_the_number_changes(text: str) -> None:
+    assert repinned(text.format(pin=PIN)) == text.format(pin=NEW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"name: p\ncontent: Hi\nexamples: [{{x: '{PIN}'}}]\n",
+        f"# {PIN}\nname: p\ncontent: Hi\n",
+        f"name: p\nmetadata: {{note: '{PIN}'}}\ncontent: Hi\n",
+        "name: p\ncontent: '@@@tone@version_number:3@@@'\n",
+        "name: p\ncontent: '@@@tones@version_number:1@@@'\n",
+        "name: p\ncontent: '@@@other@@@tone@version_number:1@@@'\n",
+    ],
+)
+def test_what_is_no_such_pin_stays(text: str) -> None:
+    assert repinned(text) == text
+
+
+def test_comments_and_other_keys_stay_beside_a_pin_that_moves() -> None:
+    text = (
+        f"# {PIN}\nname: p\ncontent: |  # {PIN}\n  {{pin}}\n  # {{pin}}\n"
+        f"# {PIN}\nexamples:\n  - {{{{x: '{PIN}'}}}}\n"
+    )
+    assert repinned(text.format(pin=PIN)) == text.format(pin=NEW)
+
+
+def test_a_reference_that_is_spelled_with_escapes_is_changed_too() -> None:
+    text = 'name: p\n# why\ncontent: "Hi \\x40@@tone@version_number:1@@@"  # beside\nmetadata: {a: 1}\n'
+    found = repinned(text)
+    assert pins(parse(found.encode(), "p.yaml", "p").prompt.template) == {"tone": {12}}
+    assert "# why\n" in found and "# beside" in found and found.endswith("metadata: {a: 1}\n")
+
+
+def test_a_place_that_is_not_rendered_keeps_its_pin() -> None:
+    call = "tool_calls: [{id: c, type: function, function: {name: f, arguments: '{pin}'}}]"
+    text = f"name: p\nmessages:\n- role: assistant\n  content: '{{pin}}'\n  {call}\n"
+    text = text.replace("{pin}", PIN)
+    found = repinned(text)
+    assert found.count(PIN) == 1 and found.count(NEW) == 1
+    assert f"arguments: '{PIN}'" in found
+
+
+def test_several_versions_move_and_the_others_stay() -> None:
+    text = "name: p\ncontent: '{} {} {}'\n"
+    old = [str(Reference("tone", version=number)) for number in (1, 2, 5)]
+    new = [str(Reference("tone", version=number)) for number in (3, 3, 5)]
+    assert repinned(text.format(*old), moved=(1, 2), version=3) == text.format(*new)
+    zeros = "name: p\ncontent: '@@@tone@version_number:001@@@'\n"
+    assert repinned(zeros) == zeros.replace("001", "12")
+
+
+@given(
+    st.text(st.sampled_from("ab @:#\\'\"\n日{}|>-"), max_size=30),
+    st.sampled_from(["tone", "a b", "it's", 'say "x"', "a\\b", "日本", "a: b", "x.*"]),
+)
+def test_the_texts_are_the_same_but_for_the_pin(around: str, name: str) -> None:
+    from promptsync.files.prompt_file import render_new
+    from promptsync.prompt.prompt import Local, Prompt
+
+    old, new = Reference(name, version=1), Reference(name, version=12)
+
+    def made(reference: Reference) -> Prompt:
+        block = {"type": "text", "text": f"{around} {reference}\n{around}"}
+        return Prompt("p", {"type": "completion", "content": [block]})
+
+    text = render_new(made(old), Local())
+    file = parse(text.encode(), "p.yaml", "p")
+    if name not in pins(file.prompt.template):
+        return  # what is around it takes the fences
+    found = parse(repinned(text, name=name).encode(), "p.yaml", "p")
+    assert (
+        found.prompt.template == parse(render_new(made(new), Local()).encode(), "p.yaml", "p").prompt.template
+    )
