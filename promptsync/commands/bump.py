@@ -39,9 +39,9 @@ def command(
 ) -> Outcome:
     """Pin the new version of SNIPPET in the files of USERs, by default of all prompts that pin it.
 
-    A prompt that pins a version, as in @@@support/house-tone@version_number:1@@@, keeps that text until its
-    pin moves. Only the numbers change in the files. SNIPPET must be published first. A USER is a name, a
-    pattern, a file or a directory.
+    A prompt that pins a version, as in @@@tone@version_number:1@@@, keeps that text until its pin moves. Only
+    the numbers change in the files. SNIPPET must be published first. A USER is a name, a pattern, a file or a
+    directory.
 
     \b
     promptsync bump support/house-tone
