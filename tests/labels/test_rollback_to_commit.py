@@ -105,6 +105,8 @@ def test_only_what_the_release_changed_moves(released: World) -> None:
     released.commit("Say three")
     released.ok("deploy", "--label", "prod")
     released.forget()
+    plan = released.run(*to_commit("-n"))
+    assert plan.out.splitlines()[2:-2] == ["  hello  prod  v3 -> v2  lower"]
     done = released.run(*to_commit())
     assert done.out.splitlines()[0].split() == ["moved", "hello", "prod", "v3", "->", "v2", "lower"]
     assert "prod moved on 1 prompt to" in done.out
