@@ -148,13 +148,12 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], *, timeouts: Timeo
         if not session.verb and streams.is_full(error):  # --help and --version print by themselves
             return _unwritten(error)
         return _fail(session, _bug(error, arguments), wants_json)
-    if not isinstance(outcome, Outcome):
-        return int(outcome or 0)
-    return _show(session, outcome)
+    return _show(session, outcome) if isinstance(outcome, Outcome) else int(outcome or 0)
 
 
 def _show(session: Session, outcome: Outcome) -> int:
     """Print an outcome and return its exit code, even if the reader closes the pipe early."""
+    outcome = session.on_remote(outcome)
     try:
         _write_github_files(session, outcome)
         _print(session, outcome)

@@ -45,7 +45,8 @@ def command() -> None:
 def list_command(session: Session, names: tuple[str, ...], label: str | None) -> Outcome:
     """List the labels of the named prompts, or of all in scope.
 
-    The labels that record the previous version are listed with -v, or when they are named.
+    Labels that remember the history of another one, such as prod.previous, are listed with -v, or when they
+    are named.
 
     \b
     promptsync label list
@@ -159,9 +160,10 @@ def delete_command(
     yes: bool,
     expect: str | None,
 ) -> Outcome:
-    """Delete LABEL of a prompt, and LABEL.previous with it. Applications that request it get nothing.
+    """Delete LABEL of a prompt, and those beside it, such as LABEL.previous.
 
-    It needs an exact name, and without a terminal also --yes, because nothing brings a label back.
+    Applications that request it get nothing. It needs an exact name, and without a terminal also --yes,
+    because nothing brings a label back.
 
     \b
     promptsync label delete support/refund staging

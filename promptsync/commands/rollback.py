@@ -18,7 +18,7 @@ from promptsync.compare.select import LATEST, At, version_number
 from promptsync.compare.versions import NoSuchVersion
 from promptsync.errors import UsageError
 from promptsync.labels.plan import LabelPlan
-from promptsync.labels.rollback import find_target, plan_rollback, plan_rollback_to_commit
+from promptsync.labels.rollback import find_target, plan_rollback_to_commit, plan_rollbacks
 from promptsync.show.labels import skipped_body
 from promptsync.show.outcome import Outcome
 
@@ -85,11 +85,8 @@ def _plan_to_version(
     if any(found.at.label is not None for _, found in chosen):
         raise UsageError("specify the label with --label", hint="promptsync rollback NAME --label prod")
     try:
-        changes = tuple(
-            plan_rollback(project, one, label, found.at.number)
-            for one, found in chosen
-            if found.is_exact or label in one.labels
-        )
+        having = [(one, found.at.number) for one, found in chosen if found.is_exact or label in one.labels]
+        changes = plan_rollbacks(project, having, label)
     except NoSuchVersion as error:
         ref = _ref_named(project, to) if to is not None else None
         raise error if ref is None else error.replaced(hint=f"{error.hint}\n--to {ref}") from None

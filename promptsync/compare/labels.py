@@ -32,7 +32,7 @@ def deploy_command(project: Project, label: str) -> str:
     """Return the command that moves a governed label, after the checks."""
     branch = project.history.branch if project.history is not None else None
     is_default = branch is not None and project.config.labels.get(branch) == label
-    return "promptsync deploy" if is_default else f"promptsync deploy --label {shlex.quote(label)}"
+    return project.on_remote("promptsync deploy" + ("" if is_default else f" --label {shlex.quote(label)}"))
 
 
 def labelled(project: Project, names: Sequence[str] = ()) -> list[Labelled]:

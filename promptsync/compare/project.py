@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -96,6 +97,12 @@ class Project:
         if self.url.startswith(LOCAL):
             return f"{self.remote} (embedded registry)" if self.remote != self.url else self.url
         return f"{self.remote} ({self.url})" if self.remote != self.url else self.url
+
+    def on_remote(self, command: str) -> str:
+        """Return advice, with the option that chooses this remote if it is a command and needs that."""
+        if self.is_default_remote or not command.startswith("promptsync ") or "--remote" in command:
+            return command
+        return f"{command} --remote {shlex.quote(self.remote)}"
 
     @property
     def is_default_remote(self) -> bool:

@@ -35,6 +35,29 @@ _SUBJECT = 50
 """Most characters of a commit's subject that are shown."""
 
 
+def plan_rollbacks(
+    project: Project, prompts: Sequence[tuple[Labelled, int | None]], label: str
+) -> tuple[LabelChange, ...]:
+    """Plan to undo releases: each label moves to its number, without one as ``plan_rollback`` says.
+
+    What was rolled back already stays, so that a rollback that was stopped can be run again. Raises what
+    ``plan_rollback`` raises, also if nothing else is left.
+    """
+    done = [one for one, to in prompts if to is None and _is_rolled_back(one, label)]
+    rest = [(one, to) for one, to in prompts if one not in done]
+    if not rest:
+        rest, done = [(one, None) for one in done], []
+    changes = [plan_rollback(project, one, label, to) for one, to in rest]
+    changes += [change_to(one, label, existing(one, label)) for one in done]
+    return tuple(sorted(changes, key=lambda change: change.name))
+
+
+def _is_rolled_back(one: Labelled, label: str) -> bool:
+    """Whether a label is not above ``LABEL.previous``, as after each release."""
+    now, previous = one.version(label), one.version(previous_name(label) or "")
+    return now is not None and previous is not None and previous >= now
+
+
 def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -> LabelChange:
     """Plan to undo a release: move the label to ``to``, by default to the version that it was at before.
 
@@ -60,8 +83,7 @@ def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -
     previous = one.version(remembered)
     if previous is None:
         raise _refusal(project, one, label, f"there is no {remembered!r} that records what was live before")
-    # LABEL.previous is below its label after a release, and at or above it only after a rollback.
-    if previous >= now:
+    if _is_rolled_back(one, label):
         raise _refusal(
             project, one, label, f"{remembered!r} is at v{previous}: that release was rolled back already"
         )

@@ -226,7 +226,10 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
         is_governed = project.config.governs(label)
         command = deploy_command(project, label) if is_governed else f"promptsync push --label {label}"
         states[output.name(command)] = moved
-    rows = [(f"  {', '.join(settled)}", command) for command, settled in states.items()]
+    rows = [
+        (f"  {', '.join(settled)}", ", or ".join(map(project.on_remote, command.split(", or "))))
+        for command, settled in states.items()
+    ]
     lines = [output.style(line, "faint") for line in output.table(rows)]
     notes = [rename_note(item.name, item.was) for item in snapshot.items if item.was is not None]
     if counts[State.REMOTE_ONLY] and not project.config.include and not offline:

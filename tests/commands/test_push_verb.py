@@ -43,7 +43,7 @@ def test_no_answer_on_the_terminal_is_exit_130_and_publishes_nothing(ahead: Worl
 def test_nobody_is_asked_when_there_is_no_need(ahead: World, arguments: tuple[str, ...]) -> None:
     done = ahead.on_terminal("push", *arguments, answer="n\n")
     assert done.code == 0
-    assert "?" not in done.err
+    assert "Continue?" not in done.err
 
 
 def test_nobody_is_asked_when_there_is_nothing_to_do(ahead: World) -> None:

@@ -70,13 +70,13 @@ class Runner:
                 text=True,
             )
 
-    def killed(self, copy: Copy, at: int, *verb: str) -> bool:
-        """Run a verb that is killed at a write; whether it was."""
+    def killed(self, copy: Copy, at: int, *verb: str, codes: tuple[int, ...] = (0,)) -> bool:
+        """Run a verb that is killed at a write, and otherwise ends with one of ``codes``; whether it was."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps([at, "-C", str(copy.project), *verb]) + "\n")
         self._process.stdin.flush()
         code = self._process.stdout.readline().strip()
-        assert code in ("0", str(KILLED)), f"{code}: {self._errors.read_text()}"
+        assert int(code) in (*codes, KILLED), f"{code}: {self._errors.read_text()}"
         return code == str(KILLED)
 
     def close(self) -> None:
@@ -144,3 +144,76 @@ def check(copy: Copy, verb: str) -> None:
         # whoever goes on from here is ahead, and asked nothing
         copy.write(f"Good night, {name}", name)
     assert {one["state"] for one in copy.ok("status")["prompts"]} == {"ahead"}
+
+
+FIXTURES = """
+datasets:
+  - {name: none, rows: [{}]}
+evaluations:
+  - {name: friendly, dataset: none, prompt: one, scores: [not_contains: rude]}
+"""
+
+
+def guarded(copy: Copy) -> None:
+    """``one`` is checked, and its new text fails; ``two`` has no checks."""
+    (copy.project / "registry.yaml").write_text(FIXTURES)
+    config = copy.project / "promptsync.yaml"
+    text = config.read_text().replace("'}", "', fixtures: registry.yaml}")
+    config.write_text(f"{text}checks: [{{match: one, evaluation: friendly, min_score: 100}}]\n")
+    for name in NAMES:
+        copy.write(f"A rude hello, {name}", name)
+    copy.commit()
+
+
+def released_twice(copy: Copy) -> None:
+    for name in NAMES:
+        copy.write(f"A rude hello, {name}", name)
+    copy.commit()
+    copy.ok("deploy")
+
+
+def live(copy: Copy) -> dict[str, int]:
+    return {
+        one["name"]: one["version"] for one in copy.ok("label", "list")["labels"] if one["label"] == "prod"
+    }
+
+
+@pytest.mark.parametrize(
+    ("prepare", "verb", "codes"),
+    [
+        pytest.param(guarded, ("deploy",), (1,), id="deploy that fails its checks"),
+        pytest.param(
+            released_twice, ("rollback", "--label", "prod", "--to", "HEAD~1", "-y"), (0,), id="rollback"
+        ),
+        pytest.param(
+            released_twice, ("rollback", *NAMES, "--label", "prod", "-y"), (0, 3), id="rollback of names"
+        ),
+    ],
+)
+def test_a_kill_at_any_write_leaves_nothing_live_that_must_not_be(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    runner: Runner,
+    prepare: Callable[[Copy], None],
+    verb: tuple[str, ...],
+    codes: tuple[int, ...],
+) -> None:
+    prepare(begun(tmp_path / "kept", capsys))
+    for at in range(1, MOST):
+        shutil.copytree(tmp_path / "kept", tmp_path / "try")
+        copy = Copy(tmp_path / "try/work", tmp_path / "try/registry.db", capsys)
+        config = copy.project / "promptsync.yaml"
+        config.write_text(config.read_text().replace("/kept/", "/try/"))
+        was_killed = runner.killed(copy, at, *verb, codes=codes)
+        assert copy.run(*verb)[0] in codes
+        assert live(copy) == dict.fromkeys(NAMES, 1)
+        # What was withdrawn or failed is not released by whoever deploys next.
+        assert copy.run("deploy")[0] in (1, 3)
+        assert live(copy) == dict.fromkeys(NAMES, 1)
+        edited(copy, commit=True)
+        copy.ok("deploy")
+        assert live(copy) == dict.fromkeys(NAMES, 3)
+        shutil.rmtree(tmp_path / "try")
+        if not was_killed:
+            break
+    assert 4 <= at < MOST - 1

@@ -95,6 +95,18 @@ class Session:
             skips = argument == without
         return shlex.join(["promptsync", *kept, *(one for one in more if one not in kept)])
 
+    def on_remote(self, outcome: Outcome) -> Outcome:
+        """Return an outcome whose hints choose the remote that the command line chose."""
+        error = outcome.error
+        if error is None or not (self.remote and error.hint):
+            return outcome
+        option = f" --remote {shlex.quote(self.remote)}"
+        lines = [
+            line + option if line.startswith("promptsync ") and "--remote" not in line else line
+            for line in error.hint.splitlines()
+        ]
+        return replace(outcome, error=error.replaced(hint="\n".join(lines)))
+
     def config(self) -> Config:
         """Return the configuration of the working copy. Raises ``UsageError`` if there is none."""
         from promptsync.files.config import find, load
