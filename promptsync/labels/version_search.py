@@ -30,8 +30,9 @@ def versions_with_text(project: Project, label: str, wanted: Sequence[Wanted]) -
     """Return by name which version has the text; prompts without one are left out. All have the label.
 
     Of several versions it is the one under the label, then those under ``LABEL.previous`` and
-    ``LABEL.rolled-back``, then the newest below the label, and then the newest. Usually the first ones are
-    enough, and the lists show the versions under those labels, so that no version is read on its own.
+    ``LABEL.rolled-back``, then the newest below the label, then the newest that was rolled back, and then the
+    newest. Usually the first ones are enough, and the lists show the versions under those labels, so that no
+    version is read on its own.
     """
     searches = [_Search(each, label) for each in wanted]
     if len(searches) > 1:
@@ -65,7 +66,8 @@ class _Search:
         self.near = {name: there[name].version for name in remembered if name is not None and name in there}
         under = there[label].version
         below, above = range(under - 1, 0, -1), range(self.listed.version, under, -1)
-        self._order = tuple(dict.fromkeys((*self.near.values(), *below, *above)))
+        rolled_back = [number for number in above if wanted.one.was_rolled_back(label, number)]
+        self._order = tuple(dict.fromkeys((*self.near.values(), *below, *rolled_back, *above)))
 
     @property
     def found(self) -> int | None:
