@@ -5,6 +5,8 @@
 # make docs: builds the manual into build/docs; a dead link fails the build.
 # make manual: runs the commands of the manual again and updates their output, tables and screenshots.
 # make screens: renders only the screenshots.
+# make dist: builds the last commit into dist/ and checks what a user would install.
+# make lock: pins the newest versions of what promptsync needs in requirements.lock, with hashes.
 
 PYTHON ?= python3
 # Some containers set this. Each process would then compile promptsync again.
@@ -15,7 +17,7 @@ BIN := $(VENV)/bin
 # Many tests wait for a process or a socket, so run one more worker than there are processors.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
-.PHONY: demo test quick fuzz lint bench docs manual screens clean
+.PHONY: demo test quick fuzz lint bench docs manual screens dist lock clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/demo/demo.sh
@@ -48,6 +50,16 @@ manual: $(VENV)/.installed-test screens
 screens: $(VENV)/.installed
 	$(BIN)/python docs/screens.py
 
+dist:
+	@PYTHON=$(PYTHON) .ci/dist
+
+# The build backend is pinned, too, so that a build from the lock needs nothing else.
+lock: $(VENV)/.installed-release
+	$(BIN)/python -c 'import tomllib; \
+	  print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	  | $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+	    --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml -
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "promptsync requires Python 3.11 or later. Pass one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
@@ -65,6 +77,10 @@ $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 $(VENV)/.installed-docs: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable . --group docs
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-release: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --group release
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 sys.path += [str(Path(__file__).parent / room) for room in ("registry", "prompt", "compare", "push")]
 
+from posix_tests import HAS_POSIX, POSIX_TESTS
 from slow_files import SLOW_FILES
 from worlds import World, made
 
@@ -41,18 +42,37 @@ def is_roomy(directory: Path) -> bool:
     )
 
 
-if "TMPDIR" not in os.environ and is_roomy(MEMORY):
+if HAS_POSIX and "TMPDIR" not in os.environ and is_roomy(MEMORY):
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 # What a shell runs in the background ignores Ctrl-C, and every program that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+HERE = Path(__file__).parent
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    # These may import modules that exist in POSIX only.
+    name = collection_path.relative_to(HERE).as_posix() if HERE in collection_path.parents else ""
+    return True if not HAS_POSIX and name in POSIX_TESTS else None
+
+
+def pytest_report_header() -> list[str]:
+    skipped = {} if HAS_POSIX else POSIX_TESTS
+    return [
+        f"skipped without POSIX: {name}: {reason}" for name, reason in skipped.items() if "::" not in name
+    ]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
     for item in items:
-        if item.path.relative_to(here).as_posix() in SLOW_FILES:
+        name = item.path.relative_to(HERE).as_posix()
+        if name in SLOW_FILES:
             item.add_marker(pytest.mark.slow)
+        reason = POSIX_TESTS.get(f"{name}::{getattr(item, 'originalname', item.name)}")
+        if reason is not None and not HAS_POSIX:
+            item.add_marker(pytest.mark.skip(reason=f"needs POSIX: {reason}"))
 
 
 @pytest.fixture

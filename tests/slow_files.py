@@ -59,10 +59,13 @@ SLOW_FILES = frozenset(
         "test_real_prompts.py",
         "test_screens.py",
         "test_walkthroughs.py",
+        "workflows/test_action.py",
+        "workflows/test_action_installs.py",
         "workflows/test_check_workflow.py",
         "workflows/test_deploy_workflow.py",
         "workflows/test_drift_workflow.py",
         "workflows/test_in_a_subdirectory.py",
+        "workflows/test_secrets.py",
         "workflows/test_with_serve.py",
     ]
 )

@@ -14,11 +14,12 @@ import pytest
 from filelock import FileLock
 from registry_server import Caller, chat, running
 
+from promptsync.cli import run
 from promptsync.server.app import create_app
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "example-repo"
-REPOSITORY = "https://github.com/promptsync/promptsync"
+PACKAGE = "fernweh/promptsync"
 
 pytestmark = [
     pytest.mark.skipif(not (ROOT / ".git").exists(), reason="pre-commit clones this repository"),
@@ -33,12 +34,14 @@ class Hooks:
     commit: str
     home: Path
 
-    def config(self) -> str:
-        """The example's configuration, pinned to this clone by commit."""
-        text = (EXAMPLE / ".pre-commit-config.yaml").read_text("utf-8")
-        pinned = re.sub(r"rev: \S+", f"rev: {self.commit}", text.replace(REPOSITORY, self.url))
-        assert self.url in pinned
-        return pinned
+    def name(self, root: Path) -> None:
+        """Let init say in a repository that its hooks are this clone, which has no address for others."""
+        spec = f"{PACKAGE}@{self.commit}"
+        assert run(["-C", str(root), "-q", "init", "--pre-commit", "--package", spec], {}) == 0
+        path = root / ".pre-commit-config.yaml"
+        text = path.read_text("utf-8")
+        assert f"repo: https://github.com/{PACKAGE}\n    rev: {self.commit}\n" in text
+        path.write_text(text.replace(f"https://github.com/{PACKAGE}", self.url), "utf-8")
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,6 @@ def hooks(tmp_path_factory: pytest.TempPathFactory) -> Hooks:
 def made(root: Path, hooks: Hooks) -> Consumer:
     """A committed copy of the example with the hooks installed, and with a remote to push to."""
     shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns(".promptsync"))
-    (root / ".pre-commit-config.yaml").write_text(hooks.config(), "utf-8")
     # neither the package nor the settings of this test run may reach what the hooks run
     dropped = ("PROMPT", "GIT_", "PYTHON", "PRE_COMMIT", "VIRTUAL_ENV")
     environ = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
@@ -115,6 +117,7 @@ def made(root: Path, hooks: Hooks) -> Consumer:
     }
     consumer = Consumer(root, environ)
     consumer.ok("git", "init", "--quiet", "--initial-branch=main")
+    hooks.name(root)
     consumer.ok("git", "init", "--quiet", "--bare", "../origin.git")
     consumer.ok("git", "remote", "add", "origin", "../origin.git")
     done = consumer.pre_commit("install", "--install-hooks", "-t", "pre-commit", "-t", "pre-push")
@@ -129,6 +132,17 @@ def consumer(tmp_path: Path, hooks: Hooks) -> Consumer:
     assert done.returncode == 0, done.stdout
     assert re.search(r"^promptsync lint\.+Passed$", done.stdout, re.MULTILINE)
     return consumer
+
+
+def test_the_hooks_as_they_ship_stop_a_commit_and_say_what_completes_them(
+    tmp_path: Path, consumer: Consumer
+) -> None:
+    path = consumer.root / ".pre-commit-config.yaml"
+    path.write_bytes((EXAMPLE / path.name).read_bytes())
+    consumer.edit("prompts/support/refund.yaml", "You answer", "You kindly answer")
+    stopped = consumer.commit("Answer kindly")
+    assert stopped.returncode == 1
+    assert "promptsync init --pre-commit" in stopped.stdout
 
 
 def test_a_commit_with_a_mistake_is_stopped_with_its_place_and_the_remedy_and_passes_once_mended(
@@ -196,7 +210,10 @@ def test_the_package_that_is_built_has_the_files_that_init_writes(consumer: Cons
     (program,) = hooks.home.glob("repo*/py_env-*/*/promptsync*")
     other = consumer.root.parent / "other"
     consumer.ok("git", "init", "--quiet", str(other))
-    consumer.ok(str(program), "-C", str(other), "init", "--github", "--pre-commit")
+    init = (str(program), "-C", str(other), "init", "--github", "--pre-commit")
+    refused = consumer.run(*init)
+    assert refused.returncode == 2 and "was not pushed to a server" in refused.stdout
+    consumer.ok(*init, "--package", f"{PACKAGE}@{hooks.commit}")
     for path in (".pre-commit-config.yaml", ".github/workflows/deploy.yml"):
         assert (other / path).is_file()
 

@@ -54,11 +54,12 @@ class AgentOrder:
 class AgentRun(Run):
     """One run of an agent. ``execution_id`` is the id to poll, ``None`` if the outputs came at once.
 
-    ``request_ids`` are the requests that the registry logged for it, as far as it says. ``has_metadata``
-    says that the registry accepted the metadata of the order with the run.
+    ``agent_id`` is ``None`` if only the execution is known. ``request_ids`` are the requests that the
+    registry logged for it, as far as it says. ``has_metadata`` says that the registry accepted the metadata
+    of the order with the run.
     """
 
-    agent_id: int
+    agent_id: int | None = None
     execution_id: int | None = None
     outputs: Mapping[str, NodeOutput] = field(default_factory=dict)
     warning: str = ""
@@ -68,6 +69,10 @@ class AgentRun(Run):
     @property
     def location(self) -> str:
         return f"execution {self.execution_id}"
+
+    @property
+    def follow_command(self) -> str:
+        return f"promptsync agent show {self.execution_id} --wait" if self.execution_id is not None else ""
 
 
 class AgentBatch(Batch[AgentRun]):
@@ -96,7 +101,7 @@ class AgentBatch(Batch[AgentRun]):
         """Start a run; if the registry rejects its metadata, start it without."""
         start = partial(
             self._registry.checks.run_agent,
-            run.agent_id,
+            order.agent.id,
             order.variables,
             label=order.label,
             version=order.version,
@@ -115,7 +120,8 @@ class AgentBatch(Batch[AgentRun]):
             # A registry that returned no execution id lacks this operation, and the error says so.
             done, found = self._registry.checks.agent_result(run.execution_id or 0)
         except Unsupported as error:
-            hint = f"promptsync agent run {shlex.quote(run.name)} --no-wait"
+            is_named = run.agent_id is not None
+            hint = f"promptsync agent run {shlex.quote(run.name)} --no-wait" if is_named else ""
             unsupported = RemoteError(error.message, hint=hint, code=error.code)
             return replace(run, error=unsupported, status=Status.UNREADABLE)
         except RemoteError as error:

@@ -47,11 +47,15 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run(ABC):
-    """One run of an evaluation or an agent. ``error`` is the registry's failure, if any."""
+    """One run of an evaluation or an agent. ``error`` is the registry's failure, if any.
+
+    ``seconds`` is the time from its start until we saw that it had ended, ``None`` if we did not see both.
+    """
 
     name: str
     status: Status = field(default=Status.NOT_STARTED, kw_only=True)
     error: RemoteError | None = field(default=None, kw_only=True)
+    seconds: float | None = field(default=None, kw_only=True, compare=False)
 
     @property
     def is_under_way(self) -> bool:
@@ -61,6 +65,11 @@ class Run(ABC):
     @abstractmethod
     def location(self) -> str:
         """Where to find it in the registry, such as ``report 5``."""
+
+    @property
+    @abstractmethod
+    def follow_command(self) -> str:
+        """The command that waits for its result; empty if the registry gave it no id."""
 
 
 RunT = TypeVar("RunT", bound=Run)
@@ -77,6 +86,7 @@ class Batch(ABC, Generic[RunT]):
 
     def __init__(self, runs: Sequence[RunT]) -> None:
         self.runs = list(runs)
+        self._begun: dict[int, float] = {}
 
     @abstractmethod
     def start(self, index: int) -> RunT:
@@ -93,6 +103,24 @@ class Batch(ABC, Generic[RunT]):
     @abstractmethod
     def progress(self) -> tuple[int, int]:
         """How much is done, and how much there is."""
+
+    def begin(self, index: int) -> RunT:
+        """Start a run and its clock, and return its new state."""
+        self._begun[index] = time.monotonic()
+        return self._timed(index, self.start(index))
+
+    def follow(self, index: int) -> RunT:
+        """Poll a run, and return its new state."""
+        return self._timed(index, self.poll(self.runs[index]))
+
+    def give_up(self, index: int) -> RunT:
+        """Return a run that is still under way when we stop waiting."""
+        return self._timed(index, replace(self.runs[index], status=Status.TIMED_OUT))
+
+    def _timed(self, index: int, run: RunT) -> RunT:
+        if run.is_under_way or index not in self._begun:
+            return run
+        return replace(run, seconds=time.monotonic() - self._begun[index])
 
     def under_way(self) -> list[int]:
         return [index for index, run in enumerate(self.runs) if run.is_under_way]
@@ -111,7 +139,7 @@ def run_together(batches: Batches, *, patience: Patience | None, progress: Progr
     """
     everything = [(batch, index) for batch in batches for index in range(len(batch.runs))]
     try:
-        for_each(_updating(lambda batch, index: batch.start(index)), everything)
+        for_each(_updating(lambda batch, index: batch.begin(index)), everything)
     except KeyboardInterrupt:
         # What was started goes on in the registry, so the caller still gets the runs to report them.
         return False
@@ -131,7 +159,7 @@ def finish(batches: Batches, *, patience: Patience, progress: Progress, what: st
         if not wait(all_ended, patience):
             for batch in batches:
                 for index in batch.under_way():
-                    batch.runs[index] = replace(batch.runs[index], status=Status.TIMED_OUT)
+                    batch.runs[index] = batch.give_up(index)
         complete(batches)
     except KeyboardInterrupt:
         return False
@@ -141,7 +169,7 @@ def finish(batches: Batches, *, patience: Patience, progress: Progress, what: st
 def poll(batches: Batches) -> None:
     """Update the runs that are under way, once."""
     running = [(batch, index) for batch in batches for index in batch.under_way()]
-    mapped(_updating(lambda batch, index: batch.poll(batch.runs[index])), running)
+    mapped(_updating(lambda batch, index: batch.follow(index)), running)
 
 
 def complete(batches: Batches) -> None:

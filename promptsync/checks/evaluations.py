@@ -66,6 +66,10 @@ class EvaluationRun(Run):
     def location(self) -> str:
         return f"report {self.report_id}"
 
+    @property
+    def follow_command(self) -> str:
+        return f"promptsync eval show {self.report_id} --wait" if self.report_id is not None else ""
+
 
 class EvaluationBatch(Batch[EvaluationRun]):
     """Runs of evaluations, each with the score of the run before it."""

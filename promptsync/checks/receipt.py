@@ -231,10 +231,9 @@ class CheckResults:
     @property
     def _interruption(self) -> Interrupted:
         running = self.under_way
-        reports = [one.run.report_id for one in running if isinstance(one, EvaluationResult)]
         return Interrupted(
             "interrupted; the registry continues what was started" if running else "interrupted",
-            hint=f"promptsync eval show {reports[0]} --wait" if reports else "",
+            hint=_follow(running),
             details=[f"{one.run.name}: {one.run.location}" for one in running],
         )
 
@@ -258,7 +257,14 @@ def _failure(failed: Sequence[EvaluationResult | AgentResult]) -> AnswerIsNo:
     )
 
 
+def _follow(running: Sequence[CheckResult]) -> str:
+    """Return the commands that wait for the first two of these runs."""
+    return "\n".join([one.run.follow_command for one in running if one.run.follow_command][:2])
+
+
 def _hint(failed: Sequence[EvaluationResult | AgentResult]) -> str:
+    if all(one.run.status is Status.TIMED_OUT for one in failed):
+        return _follow(failed)
     if all(one.unbound for one in failed):
         is_unpublished = any(unbound.version is None for one in failed for unbound in one.unbound)
         accept = "add --allow-unbound"

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from promptsync.checks.agents import AgentBatch, AgentOrder
-from promptsync.checks.assignment import EvaluationCheck, Found
+from promptsync.checks.agents import AgentBatch, AgentOrder, AgentRun
+from promptsync.checks.assignment import AgentCheck, EvaluationCheck, Found
 from promptsync.checks.batch import Patience, Progress, Status, complete, finish, poll, run_together
 from promptsync.checks.catalogue import Evaluation, NoSuchItem, list_evaluations, pick
 from promptsync.checks.evaluations import EvaluationBatch, EvaluationRun, missed_cells
 from promptsync.checks.live_scores import LiveScore, Releases, compared_with, live_scores
 from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard
 from promptsync.checks.run_versions import Binder
-from promptsync.errors import AnswerIsNo
+from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.parallel import mapped
 from promptsync.registry.errors import NotFound
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
+
+_LONGEST_ID: Final = 18
 
 
 def run_checks(
@@ -143,6 +146,36 @@ def show_run(
     return CheckResults((result,), interrupted=not finished)
 
 
+def show_execution(
+    registry: Registry, wanted: str, *, patience: Patience | None, progress: Progress
+) -> CheckResults:
+    """Return the result of a run of an agent; with ``patience``, wait until it has ended.
+
+    ``wanted`` is the id of the execution. Raises ``UsageError`` if it is none, ``NoSuchItem`` if the
+    registry has no such execution, and ``RemoteError`` if it cannot be read.
+    """
+    if not _is_id(wanted):
+        raise UsageError(
+            f"{wanted!r} is not the id of an execution, which agent run prints",
+            hint=f"promptsync agent run {shlex.quote(wanted)} --no-wait\npromptsync agent list",
+        )
+    batch = AgentBatch(registry, ())
+    batch.runs = [AgentRun(f"execution {wanted}", execution_id=int(wanted), status=Status.RUNNING)]
+    finished = True
+    if patience is None:
+        poll([batch])
+    else:
+        finished = finish([batch], patience=patience, progress=progress, what="running agents")
+    (run,) = batch.runs
+    if run.error is not None:
+        if isinstance(run.error, NotFound):
+            message = f"{registry.url} has no execution {wanted}"
+            raise NoSuchItem(message, hint="promptsync agent list")
+        raise run.error
+    result = AgentResult(AgentCheck(run.name, ()), run, reason=Standard().agent_failure(run))
+    return CheckResults(agents=(result,), interrupted=not finished)
+
+
 def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> EvaluationRun:
     """Return the run that ``wanted`` names: a report id, or the last run of an evaluation's name or id.
 
@@ -155,7 +188,7 @@ def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> Evalua
         if run is not None and wanted not in {other.name for other in evaluations}:
             return EvaluationRun(one.name, one.id, run.id)
     is_known = any(wanted in (one.name, str(one.id)) for one in evaluations)
-    if not is_known and wanted.isascii() and wanted.isdigit():
+    if not is_known and _is_id(wanted):
         return EvaluationRun(f"report {wanted}", None, int(wanted))
     (one,) = pick(evaluations, [wanted], "evaluation", url)
     if one.runs is None:
@@ -165,3 +198,8 @@ def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> Evalua
             f"{one.name} has never been run", hint=f"promptsync eval run {one.id}", code="never-run"
         )
     return EvaluationRun(one.name, one.id, one.runs[0].id)
+
+
+def _is_id(text: str) -> bool:
+    # No registry has longer ids, and Python refuses to read thousands of digits.
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID and int(text) > 0

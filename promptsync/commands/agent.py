@@ -1,9 +1,9 @@
-"""``promptsync agent``: list and run agents."""
+"""``promptsync agent``: list, run and show agents."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -13,7 +13,7 @@ from promptsync.checks.assignment import Found, find_checks
 from promptsync.checks.catalogue import list_agents
 from promptsync.checks.choose import Choice, choose_agents
 from promptsync.checks.receipt import CheckResults, Standard
-from promptsync.checks.run import run_checks
+from promptsync.checks.run import run_checks, show_execution
 from promptsync.checks.trace import Traced, attach_traces, git_trace, with_trace
 from promptsync.commands.shared.checks import (
     BLANK,
@@ -23,6 +23,7 @@ from promptsync.commands.shared.checks import (
     checks_outcome,
     choosing_options,
     errors_written_to,
+    first_result,
     junit_option,
     result_file,
 )
@@ -32,16 +33,18 @@ from promptsync.commands.shared.options import (
     format_option,
     list_filters,
     patience_of,
+    patience_to_wait,
     variable_option,
     variables,
     variables_option,
+    wait_option,
     waiting_options,
 )
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.compare.project import Project
 from promptsync.errors import UsageError
 from promptsync.show import catalogue
-from promptsync.show.checks import agent_notes, agents_body, output_lines, results_lines
+from promptsync.show.checks import agent_notes, agents_body, follow_notes, output_lines, results_lines
 from promptsync.show.junit import junit
 from promptsync.show.outcome import Outcome
 
@@ -52,13 +55,14 @@ _WRITTEN = ("agent", "prompts", "input_variables", "execution_id", "status", "pa
 """The keys of each run in the file of ``--output``."""
 
 
-@verb_group("agent", short_help="List and run agents.")
+@verb_group("agent", short_help="List and run agents, and show their runs.")
 def command() -> None:
     """Agents, which PromptLayer also calls workflows, run several prompts one after the other.
 
     \b
     promptsync agent list
     promptsync agent run refund-agent --var order=A-17
+    promptsync agent show 45
     """
 
 
@@ -178,18 +182,60 @@ def _outcome(
 ) -> Outcome:
     for note in agent_notes(results, traces):
         session.say(note)
+    _say_how_to_follow(session, results)
     runs = agents_body(results, traces)
-    written = {"runs": [{key: run[key] for key in _WRITTEN} for run in runs]}
     return checks_outcome(
         "agent",
         choice,
         results,
-        lines=[*results_lines(results), *output_lines(one.run for one in results.agents)],
+        lines=_lines(results),
         runs=runs,
         errors=[
             results.error,
             *(trace.error for trace in traces),
-            outputs.write(lambda: json.dumps(written, indent=2, default=str) + "\n"),
+            outputs.write(lambda: _written(runs)),
             report.write(lambda: junit(results)),
         ],
     )
+
+
+@verb("show", parent=command, short_help="Show a run of an agent.", blank=BLANK)
+@click.argument("wanted", metavar="EXECUTION")
+@wait_option
+@click.option("--output", "output_file", metavar="FILE", help="Write the outputs of all nodes as JSON.")
+def show_command(
+    session: Session, wanted: str, wait: bool, timeout: float | None, output_file: str | None
+) -> Outcome:
+    """Show the run with the id EXECUTION, which agent run prints: its status, and the output of each node.
+
+    The exit code is 1 if a node failed, or if --timeout ended the wait.
+
+    \b
+    promptsync agent show 45
+    promptsync agent show 45 --wait --timeout 60
+    promptsync agent show 45 --output outputs.json
+    """
+    patience = patience_to_wait(wait, timeout)
+    outputs = result_file(session, "--output", output_file)
+    with session.project(needs_config=False) as project:
+        results = show_execution(project.registry, wanted, patience=patience, progress=session.bar)
+    _say_how_to_follow(session, results)
+    runs = agents_body(results)
+    code, error = first_result(results.error, outputs.write(lambda: _written(runs)))
+    return Outcome(_lines(results), {**BLANK, "runs": runs}, code, error)
+
+
+def _lines(results: CheckResults) -> list[str]:
+    return [*results_lines(results), *output_lines(one.run for one in results.agents)]
+
+
+def _written(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the text of the file of ``--output``."""
+    written = {"runs": [{key: run[key] for key in _WRITTEN} for run in runs]}
+    return json.dumps(written, indent=2, default=str) + "\n"
+
+
+def _say_how_to_follow(session: Session, results: CheckResults) -> None:
+    if not results.interrupted:  # the hint of the error says it
+        for note in follow_notes(results):
+            session.say(note)

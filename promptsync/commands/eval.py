@@ -27,12 +27,13 @@ from promptsync.commands.shared.checks import (
 )
 from promptsync.commands.shared.options import (
     SCORE,
-    SECONDS,
     checked_filters,
     choose_format,
     format_option,
     list_filters,
     patience_of,
+    patience_to_wait,
+    wait_option,
     waiting_options,
 )
 from promptsync.commands.shared.session import Session, verb, verb_group
@@ -143,8 +144,7 @@ def run_command(
 
 @verb("show", parent=command, short_help="Show a run of an evaluation, or scores over time.", blank=BLANK)
 @click.argument("wanted", metavar="NAME|ID")
-@click.option("--wait", is_flag=True, help="Wait until the run has ended.")
-@click.option("--timeout", metavar="SECONDS", type=SECONDS, help="With --wait: stop waiting after SECONDS.")
+@wait_option
 @click.option("--history", is_flag=True, help="NAME is a prompt: show the scores of its versions, with bars.")
 @click.option(
     "--plot",
@@ -182,12 +182,10 @@ def show_command(
         raise UsageError("--history cannot be combined with --wait or --timeout", hint="drop them")
     if not history and (plot is not None or max_count is not None):
         raise UsageError("--plot and --max-count need --history", hint="add --history")
-    if timeout is not None and not wait:
-        raise UsageError("--timeout needs --wait", hint="add --wait")
+    patience = patience_to_wait(wait, timeout)
     if history:
         return _show_history(session, wanted, plot, max_count)
     with session.project() as project:
-        patience = patience_of(not wait, timeout)
         results = show_run(project.registry, wanted, patience=patience, progress=session.bar)
     # The exit code is about this command, which only shows the run, so a failed run exits with 0.
     code, error = first_result(results.error if results.interrupted else None)

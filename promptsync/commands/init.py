@@ -10,9 +10,10 @@ import click
 
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
-from promptsync.files.config import FILE_NAME, find
+from promptsync.files.config import FILE_NAME, find, load
 from promptsync.setup.init import VENDOR, Started, draft, start
-from promptsync.setup.scaffold import repository, scaffold
+from promptsync.setup.scaffold import Target, find_target, repository, scaffold
+from promptsync.setup.source import installed_source, parse_source
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -47,6 +48,12 @@ if TYPE_CHECKING:
 @click.option("--label", metavar="LABEL", help="With --from-remote: import the versions under LABEL.")
 @click.option("--github", is_flag=True, help="Add workflows for GitHub: check, deploy and drift.")
 @click.option("--pre-commit", is_flag=True, help="Add .pre-commit-config.yaml with the hooks.")
+@click.option(
+    "--package",
+    metavar="SPEC",
+    help="What workflows and hooks install: OWNER/REPO@REF on GitHub, or git+https://HOST/OWNER/REPO@REF "
+    "(default: where this promptsync came from).",
+)
 def command(
     session: Session,
     prompts: str | None,
@@ -57,6 +64,7 @@ def command(
     label: str | None,
     github: bool,
     pre_commit: bool,
+    package: str | None,
 ) -> Outcome:
     """Write promptsync.yaml, the prompts directory and a line for .gitignore. Existing files are kept.
 
@@ -68,6 +76,7 @@ def command(
     promptsync init --url https://api.promptlayer.com --prompts app/prompts
     promptsync init --from-remote --include 'support/*' --label prod
     promptsync init --github --pre-commit
+    promptsync init --github --package OWNER/REPO@COMMIT
     """
     from promptsync.show.init import show_init
 
@@ -75,8 +84,11 @@ def command(
         raise UsageError("--label needs --from-remote", hint="promptsync init --from-remote --label LABEL")
     if from_remote and example:
         raise UsageError("--example and --from-remote exclude each other", hint="leave out --example")
-    if github or pre_commit:
-        _check_place(session, github=github, pre_commit=pre_commit)
+    if package is not None and not (github or pre_commit):
+        raise UsageError(
+            "--package needs --github or --pre-commit", hint=session.command("--github", "--pre-commit")
+        )
+    target = _target(session, package, github=github, pre_commit=pre_commit) if github or pre_commit else None
     is_ignored = bool(prompts or (url and not from_remote))
     imported = _import(session, prompts, url, include, label) if from_remote else None
     if imported is None:
@@ -87,12 +99,16 @@ def command(
     else:
         done = imported.started
     _note(session, done, is_ignored)
-    added = scaffold(done.config, github=github, pre_commit=pre_commit) if github or pre_commit else None
+    added = None
+    if target is not None:
+        added = scaffold(done.config, target, github=github, pre_commit=pre_commit)
+        if added.created or added.changed:
+            _note_target(session, target, github=github)
     return show_init(
         done,
         imported,
         added,
-        git_directory=session.given_directory,
+        directory=session.given_directory,
         quiet=session.quiet,
         verbose=bool(session.verbose),
     )
@@ -137,15 +153,37 @@ def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str,
         session.say(f"{output.safe(' '.join(idle))} matches no prompt")
 
 
-def _check_place(session: Session, *, github: bool, pre_commit: bool) -> None:
-    """Raise ``UsageError`` if workflows would use a configuration in a directory above this one."""
+def _target(session: Session, package: str | None, *, github: bool, pre_commit: bool) -> Target:
+    """Return where workflows and hooks go and what they name, before anything is written.
+
+    Raises ``UsageError`` if that is not known, or if they would use a configuration above this directory.
+    """
     repository(session.directory)
     above = find(session.directory)
     if above is not None and above.parent != session.directory.resolve():
         options = " --github" * github + " --pre-commit" * pre_commit
+        options += f" --package {shlex.quote(package)}" if package is not None else ""
         raise UsageError(
             f"the configuration of this directory is {above}; nothing was written",
             hint=f"promptsync -C {shlex.quote(str(above.parent))} init{options}\npromptsync init",
+        )
+    source = parse_source(package) if package is not None else installed_source(session.command())
+    labels = load(above).labels if above is not None else ()
+    return find_target(session.directory, source, labels, github=github)
+
+
+def _note_target(session: Session, target: Target, *, github: bool) -> None:
+    note = output.style("note:", "warn")
+    if github and target.is_assumed:
+        (branch,) = target.branches
+        session.say(
+            f"{note} the workflows are for {output.name(branch)}, the current branch, "
+            "because origin/HEAD does not name another one"
+        )
+    if target.source.is_moving:
+        session.say(
+            f"{note} {output.name(target.source.ref)} can move, and what it points at later will run with "
+            "your key: better is --package with a commit or the tag of a version"
         )
 
 

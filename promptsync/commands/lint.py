@@ -21,7 +21,6 @@ from promptsync.prompt.prompt import Problem
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
-_HOME: Final = "https://github.com/promptsync/promptsync"
 _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _SARIF_HELP: Final = {
     "error": "An error stops a push of the prompt. promptsync lint prints how to fix it.",
@@ -140,7 +139,7 @@ def _sarif(problems: Sequence[Problem]) -> list[str]:
         }
         for rule in RULES.values()
     ]
-    driver = {"name": "promptsync", "version": __version__, "informationUri": _HOME, "rules": rules}
+    driver = {"name": "promptsync", "version": __version__, "rules": rules}
     results = [_sarif_result(one, numbers) for one in problems]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2).split("\n")

@@ -83,6 +83,24 @@ def labels_of_prompt(project: Project, item: Listed) -> Pointers:
         return _pointers(everything, item)
 
 
+def can_change_labels(project: Project, some: Listed | None) -> bool:
+    """Whether the registry can change labels by themselves. ``some`` is one of its prompts, if it has any."""
+    labels = project.registry.labels
+    if some is not None:
+        return labels.can_change(some.template_id, some.name)
+    # The response about an unknown prompt may be misread, so without a list of all labels it does not count.
+    return labels.can_change(0, "") or labels.all() is None
+
+
+def check_changeable(project: Project, some: Listed | None) -> None:
+    """Raise ``Unsupported`` if the registry cannot change labels; see ``can_change_labels``."""
+    if not can_change_labels(project, some):
+        raise Unsupported(
+            f"{project.registry.url} cannot change release labels: it has no such operation",
+            hint="promptsync doctor",
+        )
+
+
 def _pointers(everything: Iterable[Label], item: Listed) -> Pointers:
     return {one.name: one for one in everything if _is_of(one, item)}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptsync.checks.assignment import Found, Selection, find_checks, select_checks
+from promptsync.compare.labels import check_changeable
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.deploy.live_snippets import LiveSnippet, beforehand, check_live, live_snippets
@@ -109,9 +110,9 @@ def plan_deploy(
 ) -> DeployPlan:
     """Return the plan of a deploy.
 
-    Raises what ``survey``, ``plan_push`` and ``find_checks`` raise, and ``Refused`` for snippets that would
-    be live unchecked and, where checks are required, for members that have none. Nothing has been written
-    then. ``find`` looks up the checks.
+    Raises what ``survey``, ``plan_push`` and ``find_checks`` raise, ``Unsupported`` if the registry cannot
+    change labels, and ``Refused`` for snippets that would be live unchecked and, where checks are required,
+    for members that have none. Nothing has been written then. ``find`` looks up the checks.
     """
     check_options(PushOptions(message=options.message))
     # prod.previous and prod.unchecked belong to prod, and releasing to them would break rollbacks.
@@ -123,6 +124,8 @@ def plan_deploy(
     found = survey(
         project, options.label, options.touched, allow_dirty=options.allow_dirty, again=options.again
     )
+    if found.releases:
+        check_changeable(project, next(iter(found.latest.listing.values()), None))
     push = _plan_push(project, found, options)
     names = [member.name for member in found.members]
     selection = select_checks(names, found.latest.worktree.files, project.config)

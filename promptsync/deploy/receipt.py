@@ -118,13 +118,15 @@ class DeployReceipt:
             name = failed[0].run.name
             hint = f"let {name!r} run the latest version, in the PromptLayer dashboard\npromptsync deploy"
             return error.replaced(hint=hint)
-        return error if error.hint else error.replaced(hint=self._after_failed_checks(error, failed))
+        return error.replaced(hint=self._after_failed_checks(error, failed))
 
     def _after_failed_checks(self, error: PromptsyncError, failed: Sequence[CheckResult]) -> str:
         from promptsync.checks.batch import Status
 
         if failed and all(one.run.status is Status.TIMED_OUT for one in failed):
             return "promptsync deploy --timeout SECONDS"
+        if error.hint:
+            return error.hint
         if isinstance(error, AnswerIsNo):
             return "fix the prompt and commit it\npromptsync deploy"
         return "promptsync deploy"

@@ -61,16 +61,12 @@ def parse(data: bytes, path: str, default_name: str) -> PromptFile:
 
 
 def render_new(prompt: Prompt, local: Local) -> str:
-    """Return the text of a new file in the house style, with the line by which editors find the schema.
+    """Return the text of a new file in the house style.
 
     Raises Refused when the prompt contains something that no prompt file can hold.
     """
     document = _writable(prompt, local)
-    lines = [
-        f"# yaml-language-server: $schema={schema.schema('prompt')['$id']}",
-        *layout.mapping(document, 0),
-    ]
-    text = "\n".join(lines) + "\n"
+    text = "\n".join(layout.mapping(document, 0)) + "\n"
     try:
         file = parse(text.encode(), "", prompt.name)
     except InvalidFile as error:

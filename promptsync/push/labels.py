@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 
+from promptsync.compare.labels import can_change_labels, check_changeable
 from promptsync.compare.project import Project
 from promptsync.errors import RemoteError
 from promptsync.labels.apply import is_held_back, relabel_from
@@ -11,6 +13,7 @@ from promptsync.labels.plan import change_from
 from promptsync.parallel import for_each
 from promptsync.prompt.labels import was_rolled_back
 from promptsync.prompt.prompt import Listed
+from promptsync.push.actions import PUBLISHING, Action, Kind
 from promptsync.push.publish import Landed
 from promptsync.push.receipt import Moved
 from promptsync.registry.errors import Unsupported
@@ -21,19 +24,35 @@ _ROLLED_BACK = "it was rolled back to v{old}; promptsync deploy --again NAME che
 def labels_in_publish(project: Project, listing: Mapping[str, Listed]) -> bool:
     """Whether labels are set while publishing because this registry has no operation for labels alone.
 
-    An empty registry has no prompt to try it with. There it is assumed, which does no harm because no label
-    exists yet that could move back.
+    One that lists all labels, but has no operation for one, takes none while publishing either. An empty
+    registry has no prompt to try it with. There it is assumed, which does no harm because no label exists
+    yet that could move back.
     """
-    if project.registry.labels.all() is not None:
-        return False
     some = next(iter(listing.values()), None)
-    if some is None:
-        return True
-    try:
-        project.registry.labels.of(some.template_id, some.name)
-    except Unsupported:
-        return True
-    return False
+    if some is not None and can_change_labels(project, some):
+        return False
+    return project.registry.labels.all() is None
+
+
+def check_labels(project: Project, listing: Mapping[str, Listed], actions: Sequence[Action]) -> None:
+    """Raise ``Unsupported`` if the registry cannot set the labels of a plan."""
+    if not any(action.labels or action.referred_labels for action in actions):
+        return
+    some = next(iter(listing.values()), None)
+    if can_change_labels(project, some):
+        return
+    if not labels_in_publish(project, listing):
+        check_changeable(project, some)
+    unchanged = [action for action in actions if action.kind is Kind.LABEL]
+    if unchanged:
+        names = shlex.join(one.name for one in actions if one.kind in PUBLISHING and one.labels)
+        label = shlex.quote(unchanged[0].labels[0])
+        more = f" (and {len(unchanged) - 1} more)" if len(unchanged) > 1 else ""
+        raise Unsupported(
+            f"{project.registry.url} sets labels only while it publishes, because it has no such operation, "
+            f"and {unchanged[0].name!r} has nothing to publish{more}",
+            hint=f"promptsync push {names} --label {label}" if names else "promptsync doctor",
+        )
 
 
 def point(

@@ -27,6 +27,7 @@ from promptsync.push.actions import (
     over_limit,
     with_levels,
 )
+from promptsync.push.labels import check_labels
 from promptsync.push.order import check_snippets, levels
 from promptsync.registry.address import LOCAL
 
@@ -62,7 +63,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
 
     Raises ``InvalidFile`` for files that cannot be read or that lint refuses, ``UsageError`` for names that
     neither side has and for a message that does not fit, ``Refused`` for conflicts, missing snippets and
-    limits. Nothing has been written then.
+    limits, ``Unsupported`` for labels that the registry cannot set. Nothing has been written then.
     """
     message = check_options(options)
     if snapshot.problems:
@@ -82,8 +83,10 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     )
     _check_files(project, snapshot, chosen)
     actions = list(_with_labels(project, snapshot, items, actions, options))
+    actions = _with_referred_labels(actions, snapshot)
+    check_labels(project, snapshot.listing, actions)
     chosen = {action.name for action in actions if action.kind in PUBLISHING}
-    ordered = with_levels(_with_referred_labels(actions, snapshot), levels(snapshot, chosen))
+    ordered = with_levels(actions, levels(snapshot, chosen))
     check_snippets(snapshot, chosen)
     governed = _governed(project, ordered, options)
     total = sum(1 for name in snapshot.listing if project.config.in_scope(name))

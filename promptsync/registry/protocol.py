@@ -140,6 +140,13 @@ class Labels(Protocol):
         Each label names its prompt by id, by name or by both.
         """
 
+    def can_change(self, template_id: int, name: str) -> bool:
+        """Whether labels can be created, moved and deleted by themselves, and not only while publishing.
+
+        Nothing is written to find out: a registry that has these operations lists the labels of a prompt as
+        well. This prompt is tried, unless the answer is known; it need not exist.
+        """
+
     def set(self, template_id: int, name: str, label: str, version: int, existing: Label | None) -> None:
         """Point a prompt's ``label`` at ``version``: move ``existing``, or create the label without it."""
 

@@ -10,7 +10,6 @@ from typing import Final
 
 from promptsync.errors import Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, is_below, load, parse
-from promptsync.files.schema import schema
 from promptsync.files.state.disk import DIRECTORY, write
 from promptsync.files.yaml.layout import inline
 from promptsync.prompt.names import SUFFIXES
@@ -39,8 +38,6 @@ remotes:
 """
 _INCLUDE: Final = '# include: ["support/*"]'
 _EXAMPLE: Final = """\
-# yaml-language-server: $schema={schema}
-#
 # A prompt. `promptsync render hello --example 1` shows what a model would see; `promptsync push` publishes
 # it. Rename or delete this file as you like.
 name: hello
@@ -48,13 +45,13 @@ template_format: jinja2
 model:
   provider: openai
   name: gpt-4o-mini
-  parameters: {{temperature: 0.3}}
+  parameters: {temperature: 0.3}
 messages:
   - role: system
     content: |
-      You answer customers of {{{{ company }}}}. Be brief and friendly, and say so when you do not know.
+      You answer customers of {{ company }}. Be brief and friendly, and say so when you do not know.
   - role: user
-    content: "{{{{ question }}}}"
+    content: "{{ question }}"
 # Sample values for the variables. They stay in this file and are never published.
 examples:
   - company: Fernweh Outdoor
@@ -152,7 +149,7 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool | None = None) -> S
         target = f"{config.prompts}/{EXAMPLE}"
         done["kept" if (root / target).exists() else "created"].append(target)
         if not (root / target).exists():
-            write(root, target, _EXAMPLE.format(schema=schema("prompt")["$id"]), within=config.prompts)
+            write(root, target, _EXAMPLE, within=config.prompts)
     done[_ignore(root)].append(".gitignore")
     created, changed, kept = (tuple(done[word]) for word in ("created", "changed", "kept"))
     return Started(root, config, created, changed, kept, above)

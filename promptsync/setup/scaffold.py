@@ -6,9 +6,8 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
 
@@ -17,18 +16,30 @@ from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.state.disk import private_directory, write
 from promptsync.files.yaml.layout import is_ambiguous
 from promptsync.registry.address import LOCAL
+from promptsync.setup.source import Source
 
-REPOSITORY: Final = "https://github.com/promptsync/promptsync"
 HOOKS: Final = ".pre-commit-config.yaml"
 WORKFLOWS: Final = ".github/workflows"
 
 _STARTER: Final = Path(__file__).parents[1] / "starter"
+_REMOTE: Final = "production"
+_PLAIN: Final = re.compile(r"[\w./^$()|\\-]+")
 
+_ACTION: Final = re.compile(r"(?m)(?<= uses: )\./named-by-promptsync-init\b.*$")
+_GUARD: Final = re.compile(
+    r"(?m)^      # `promptsync init --github` removes this step.*\n"
+    r"      - name: What to install\n(?:        .*\n)+\n"
+)
+"""The step that stops a workflow which does not say what to install."""
 
-def source(path: str) -> Path:
-    """Return the file of the package that is written to ``path`` in a repository."""
-    below = "pre-commit-config.yaml" if path == HOOKS else f"workflows/{path.removeprefix(f'{WORKFLOWS}/')}"
-    return _STARTER / below
+_HOOKS_SOURCE: Final = re.compile(
+    r"(?m)^(?:  # `promptsync init --pre-commit` writes here.*\n)?"
+    r"  - repo: local$(?=\n    hooks:\n(?:      #.*\n)*      - id: promptsync-)"
+)
+_HOOKS_GUARD: Final = re.compile(
+    r'(?m)^        name: promptsync .*\n        language: fail\n        entry: "This file does not say .*\n'
+)
+"""What makes a hook fail that does not say what to install."""
 
 
 def workflows() -> tuple[str, ...]:
@@ -37,51 +48,50 @@ def workflows() -> tuple[str, ...]:
 
 
 def starter_text(path: str) -> str:
-    """Return what is written to ``path`` where the prompts are in ``prompts/`` at the top."""
-    return source(path).read_text("utf-8")
+    """Return the text for ``path`` before it says what to install, for prompts in ``prompts/`` at the top."""
+    below = "pre-commit-config.yaml" if path == HOOKS else f"workflows/{path.removeprefix(f'{WORKFLOWS}/')}"
+    return (_STARTER / below).read_text("utf-8")
 
 
-def installed_commit() -> str | None:
-    """Return the commit that this program was installed from, if pip recorded one (PEP 610)."""
-    try:
-        noted = json.loads(distribution("promptsync").read_text("direct_url.json") or "{}")
-        commit = noted["vcs_info"]["commit_id"]
-    except (PackageNotFoundError, ValueError, LookupError, TypeError):
-        return None
-    # The commit of a fork does not exist in our repository.
-    return commit if str(noted.get("url", "")).startswith(REPOSITORY) and isinstance(commit, str) else None
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A repository to add files to, known before anything is written.
 
+    ``branches`` are those that workflows deploy; ``is_assumed`` says that it is the current one only because
+    nothing names another one. ``has_origin`` says whether there is a remote to push to. ``action`` is what a
+    workflow names in ``uses:``, empty without workflows.
+    """
 
-_REMOTE: Final = "production"
-_USUAL: Final = ("main", "master")
-"""The usual names of the branch that a repository is released from."""
-_PLAIN: Final = re.compile(r"[\w./^$()|\\-]+")
+    top: Path
+    source: Source
+    branches: tuple[str, ...]
+    is_assumed: bool
+    has_origin: bool
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Scaffold:
-    """What was written and what existed. Paths are below ``top``, the top of the git repository.
+    """What was written and what existed. Paths are below the top of the git repository.
 
-    ``others`` are those of ``kept`` that differ from what would have been written, each with a file that has
-    that text. ``hooks`` is the hooks' configuration for this repository, ``branch`` the branch that the
-    workflows deploy, and ``commit`` the commit of promptsync that all of it names, if it is known.
+    ``changed`` existed without saying what to install, and now do. ``others`` are those of ``kept`` that
+    differ from what would have been written, each with a file that has that text.
     """
 
-    top: Path
-    branch: str
+    target: Target
     created: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     others: Mapping[str, Path] = field(default_factory=dict)
-    hooks: str = ""
-    commit: str | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All paths, whatever was done about them."""
+        return (*self.created, *self.changed, *self.kept)
 
     def shown(self, path: str, root: Path) -> str:
         """Return one of the paths as seen from another directory of the repository."""
-        return Path(os.path.relpath(self.top / path, root.resolve())).as_posix()
-
-    def mentions(self, path: str, word: str) -> bool:
-        """Whether a kept file contains a word."""
-        return word in (_text_of(self.top / path) or "")
+        return Path(os.path.relpath(self.target.top / path, root.resolve())).as_posix()
 
 
 def in_repository(root: Path) -> bool:
@@ -116,27 +126,63 @@ def _top(root: Path) -> Path | None:
     return next((one for one in (start, *start.parents) if (one / ".git").exists()), None)
 
 
-def scaffold(config: Config, *, github: bool, pre_commit: bool) -> Scaffold:
-    """Write the workflows and hooks that do not exist yet. Raises what ``repository`` raises."""
-    top = repository(config.root)
+def find_target(root: Path, source: Source, labels: Iterable[str], *, github: bool) -> Target:
+    """Return the repository around a directory, where ``labels`` are the branches that labels: names.
+
+    Raises what ``repository`` raises, and ``UsageError`` when workflows cannot use the source, or when
+    nothing tells which branch is deployed.
+    """
+    from promptsync.files.git.history import GitHistory
+
+    top = repository(root)
+    history = GitHistory.find(top, ".")
+    assert history is not None  # the repository was found
+    origin = history.line("config", "--get", "remote.origin.url")
+    action = source.action(origin) if github else ""
+    branches = tuple(labels)
+    head = history.line("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
+    is_assumed = not (branches or head)
+    if not branches:
+        branch = head.removeprefix("origin/") if head else history.branch
+        if branch is None and github:
+            raise UsageError(
+                f"no branch is checked out in {top}, and origin/HEAD does not say which one to deploy; "
+                "nothing was written",
+                hint="git remote set-head origin --auto\ngit switch BRANCH",
+                code="no-branch",
+            )
+        branches = (branch,) if branch else ()
+    return Target(top, source, branches, is_assumed, origin is not None, action)
+
+
+def scaffold(config: Config, target: Target, *, github: bool, pre_commit: bool) -> Scaffold:
+    """Write the workflows and hooks that do not exist yet, and say in the others what to install."""
     paths = [*(workflows() if github else ()), *([HOOKS] if pre_commit else [])]
-    branch, commit = _default_branch(top), installed_commit()
-    texts = {path: _adapted(path, config, top, branch, commit) for path in paths}
+    texts = {path: _adapted(path, config, target) for path in paths}
+    done: dict[str, list[str]] = {"created": [], "changed": [], "kept": []}
+    others = {}
+    for path, text in texts.items():
+        what, new = _decided(path, text, target)
+        done[what].append(path)
+        if new is not None:
+            write(target.top, path, new)
+        if what != "created" and (new or _text_of(target.top / path)) != text:
+            others[path] = _put_aside(config.root, path, text)
+    return Scaffold(target, others=others, **{what: tuple(found) for what, found in done.items()})
+
+
+def _decided(path: str, text: str, target: Target) -> tuple[str, str | None]:
+    """Return what happens to a path, and the text to write if any."""
+    place = target.top / path
     # exists() is false for a broken symbolic link, which must not be replaced either.
-    present = {path for path in paths if (top / path).exists() or (top / path).is_symlink()}
-    for path in paths:
-        if path not in present:
-            write(top, path, texts[path])
-    others = [path for path in paths if path in present and _text_of(top / path) != texts[path]]
-    return Scaffold(
-        top,
-        branch,
-        created=tuple(path for path in paths if path not in present),
-        kept=tuple(path for path in paths if path in present),
-        others={path: _put_aside(config.root, path, texts[path]) for path in others},
-        hooks=texts.get(HOOKS, ""),
-        commit=commit,
-    )
+    if not (place.exists() or place.is_symlink()):
+        return "created", text
+    present = _text_of(place)
+    if present is None or place.is_symlink():
+        return "kept", None
+    # A copy of the example that nobody edited gets everything, an edited one only what to install.
+    new = text if present == starter_text(path) else _sourced(present, path, target)
+    return ("kept", None) if new == present else ("changed", new)
 
 
 def _put_aside(root: Path, path: str, text: str) -> Path:
@@ -144,33 +190,29 @@ def _put_aside(root: Path, path: str, text: str) -> Path:
     directory = private_directory(root) / "starter"
     directory.mkdir(exist_ok=True)
     place = directory / Path(path).name
-    place.write_text(text, "utf-8")
+    place.write_text(text, "utf-8", newline="\n")
     return place
 
 
-def _default_branch(top: Path) -> str:
-    """Return the branch that a repository is released from, going by its files."""
-    # A clone records its remote's default branch. HEAD may be a feature branch, so only a usual name counts.
-    for head, known in (("refs/remotes/origin/HEAD", "refs/remotes/origin/"), ("HEAD", "refs/heads/")):
-        text = (_text_of(top / ".git" / head) or "").strip()
-        branch = text.removeprefix("ref: ").removeprefix(known)
-        if f"ref: {known}{branch}" == text and (head != "HEAD" or branch in _USUAL):
-            return branch
-    return _USUAL[0]
-
-
-def _adapted(path: str, config: Config, top: Path, branch: str, commit: str | None) -> str:
-    """Return the text for ``path``, adapted to a working copy in a repository at ``top``."""
-    below = config.root.resolve().relative_to(top.resolve()).as_posix()
+def _adapted(path: str, config: Config, target: Target) -> str:
+    """Return the text for ``path``, adapted to a working copy in a repository."""
+    below = config.root.resolve().relative_to(target.top.resolve()).as_posix()
     below = "" if below == "." else below
-    text = starter_text(path)
-    # A workflow that names a commit does not change when main does.
-    if commit is not None:
-        text = text.replace(f"{REPOSITORY}@main", f"{REPOSITORY}@{commit}")
-        text = _replaced(text, "rev", commit)
-    if path == HOOKS:
-        return _hooks(text, below, config)
-    return _workflow(text, below, config, branch)
+    text = _sourced(starter_text(path), path, target)
+    return _hooks(text, below, config) if path == HOOKS else _workflow(text, below, config, target.branches)
+
+
+def _sourced(text: str, path: str, target: Target) -> str:
+    """Return a text that says what to install, in the places where it did not."""
+    source = target.source
+    if path != HOOKS:
+        comment = f" # {source.release}" if source.release and source.release != source.ref else ""
+        return _GUARD.sub("", _ACTION.sub(lambda _: f"{target.action}{comment}", text))
+    if not _HOOKS_SOURCE.search(text):
+        return text
+    frozen = f" # frozen: {source.release}" if source.release and source.release != source.ref else ""
+    lines = f"  - repo: {source.url}\n    rev: {_scalar(source.ref)}{frozen}"
+    return _HOOKS_GUARD.sub("", _HOOKS_SOURCE.sub(lambda _: lines, text))
 
 
 def _hooks(text: str, below: str, config: Config) -> str:
@@ -184,16 +226,14 @@ def _hooks(text: str, below: str, config: Config) -> str:
     )
 
 
-def _workflow(text: str, below: str, config: Config, branch: str) -> str:
+def _workflow(text: str, below: str, config: Config, branches: Iterable[str]) -> str:
     """Return a workflow adapted to the directory, the remote and the branches of a working copy."""
-    if below:
-        place = f"${{{{ vars.PROMPTSYNC_DIRECTORY || {_quoted(below)} }}}}"
-        text = _replaced(text, "working-directory", json.dumps(place, ensure_ascii=False))
     remote = remote_of(config) or _REMOTE
-    if remote != _REMOTE:
-        chosen = f"${{{{ vars.PROMPTSYNC_REMOTE || {_quoted(remote)} }}}}"
-        text = _replaced(text, "PROMPTSYNC_REMOTE", json.dumps(chosen, ensure_ascii=False))
-    return _replaced(text, "branches", f"[{', '.join(map(_scalar, config.labels or [branch]))}]")
+    for name, value, usual in (("DIRECTORY", below, ""), ("REMOTE", remote, _REMOTE)):
+        if value != usual:
+            chosen = f"${{{{ vars.PROMPTSYNC_{name} || {_quoted(value)} }}}}"
+            text = _replaced(text, f"PROMPTSYNC_{name}", json.dumps(chosen, ensure_ascii=False))
+    return _replaced(text, "branches", f"[{', '.join(map(_scalar, branches))}]")
 
 
 def remote_of(config: Config) -> str | None:

@@ -157,12 +157,10 @@ def output_lines(runs: Iterable[AgentRun]) -> list[str]:
 
 
 def follow_notes(results: CheckResults) -> Iterator[str]:
-    """Yield how to follow each evaluation that is under way."""
-    for one in results.evaluations:
-        if one.run.is_under_way:
-            yield output.style(
-                f"{cut(one.run.name)}: promptsync eval show {one.run.report_id} --wait", "faint"
-            )
+    """Yield how to follow each run that is under way."""
+    for one in results.under_way:
+        if one.run.follow_command:
+            yield output.style(f"{cut(one.run.name)}: {one.run.follow_command}", "faint")
 
 
 def agent_notes(results: CheckResults, traces: Iterable[Traced]) -> Iterator[str]:

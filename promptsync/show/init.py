@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from promptsync.files.config import FILE_NAME, Config
+from promptsync.files.yaml.layout import inline
 from promptsync.registry.address import LOCAL
 from promptsync.setup.import_registry import Imported
 from promptsync.setup.init import EXAMPLE, VENDOR, Started
-from promptsync.setup.scaffold import HOOKS, REPOSITORY, Scaffold, in_repository, remote_of
+from promptsync.setup.scaffold import HOOKS, Scaffold, in_repository, remote_of
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 Step = tuple[str, str]
-"""What to type or do next, and why."""
-
-_LONG = 60
-"""Length of a command that would push the reasons of the others out of sight."""
+"""A command to type next, and why."""
 
 _FEW = 8
 """How many imported prompts are listed without ``-v``."""
@@ -29,24 +28,27 @@ def show_init(
     imported: Imported | None,
     added: Scaffold | None,
     *,
-    git_directory: str,
+    directory: str,
     quiet: bool,
     verbose: bool,
 ) -> Outcome:
-    """Return what was done, and the next steps; ``git_directory`` is where to run git, if given."""
-    created, kept = list(done.created), list(done.kept)
+    """Return what was done, and the next steps; ``directory`` is the value of -C."""
+    created, changed, kept = list(done.created), list(done.changed), list(done.kept)
     if added is not None:
         created += [added.shown(path, done.root) for path in added.created]
+        changed += [added.shown(path, done.root) for path in added.changed]
         kept += [added.shown(path, done.root) for path in added.kept]
-    steps = _steps(done, imported, added, git_directory)
+    steps = _steps(done, imported, added, directory)
     body: dict[str, Any] = {
         "root": str(done.root),
         "created": created,
-        "changed": list(done.changed),
+        "changed": changed,
         "kept": kept,
         "next": [{"do": what, "why": why} for what, why in steps],
     }
-    meanings = (("created", "good", created), ("changed", "good", done.changed), ("kept", "faint", kept))
+    if added is not None:
+        body["package"] = added.target.source.spec
+    meanings = (("created", "good", created), ("changed", "good", changed), ("kept", "faint", kept))
     lines = output.table(
         (output.style(word, meaning), output.name(path))
         for word, meaning, paths in meanings
@@ -58,7 +60,7 @@ def show_init(
         body |= _imported_body(imported)
         error = imported.error
     if not quiet and error is None:
-        lines += ["", *_step_lines(steps)]
+        lines += ["", *_step_lines(steps), *_settings(added)]
     return Outcome(lines, body, error.exit_code if error is not None else 0, error)
 
 
@@ -103,58 +105,99 @@ def _imported_body(done: Imported) -> dict[str, Any]:
 
 
 def _step_lines(steps: Sequence[Step]) -> list[str]:
-    """Return steps as lines; a text to insert follows the others."""
-    explained = output.table(one for one in steps if one[1] and len(one[0]) <= _LONG)
-    explained += [f"{what}  {why}" for what, why in steps if why and len(what) > _LONG]
-    plain = [what for what, why in steps if not why and "\n" not in what]
-    texts = [line for what, _ in steps if "\n" in what for line in ("", *what.splitlines())]
-    return ["Next:", *(f"  {line}" for line in (*explained, *plain)), *texts]
+    width = len(str(len(steps)))
+    numbered = (f"  {number:>{width}}. {what}" for number, (what, _) in enumerate(steps, 1))
+    return ["Next:", *map(output.safe, numbered)] if steps else []
 
 
-def _steps(
-    done: Started, imported: Imported | None, added: Scaffold | None, git_directory: str
-) -> list[Step]:
+def _settings(added: Scaffold | None) -> list[str]:
+    """Return what to set on GitHub, for which there is no short command."""
+    if added is None or not _has_workflows(added):
+        return []
+    branches = " and ".join(map(output.name, added.target.branches))
+    return ["", f"On GitHub (Settings > Branches), protect {branches} and require the check named check."]
+
+
+def _steps(done: Started, imported: Imported | None, added: Scaffold | None, directory: str) -> list[Step]:
+    """Return the commands in the order of doing: try, configure, commit, set up GitHub, push."""
+    promptsync = shlex.join(["promptsync", *(["-C", directory] if directory else [])])
     steps: list[Step] = []
     if imported is not None:
         remote, plan = imported.remote, imported.plan
         choice = "" if remote == done.config.default_remote else f" --remote {shlex.quote(remote)}"
         differs = plan.newer or plan.unlabelled
         why = "what is newer than the label" if differs else "nothing differs"
-        steps.append((f"promptsync status{choice}", why))
+        steps.append((f"{promptsync} status{choice}", why))
     elif added is None or FILE_NAME in done.created:
-        steps += _first(done)
+        steps += _first(done, promptsync)
     if added is not None:
-        steps += _scaffold(done.config, added)
+        steps += _compare(added) + _configure(done.config, added, directory)
     is_new = bool(done.created or done.changed or (imported is not None and imported.receipt.written))
-    if (imported is not None and is_new) or (added is not None and (is_new or added.created)):
-        steps += _commit(done, imported, added, git_directory)
+    commits = (imported is not None and is_new) or (
+        added is not None and (is_new or bool(added.created or added.changed))
+    )
+    if commits:
+        steps += _commit(done, imported, added, directory)
+    if added is not None:
+        steps += _accounts(added)
+        if commits and added.target.has_origin:
+            steps.append((_git(directory, "push", "-u", "origin", "HEAD"), "starts the workflows"))
     return steps
 
 
-def _first(done: Started) -> list[Step]:
+def _first(done: Started, promptsync: str) -> list[Step]:
     remote = done.config.remotes.get(done.config.default_remote)
     if remote is not None and not remote.url.startswith(LOCAL):
         return [
             ("export PROMPTLAYER_API_KEY=…", f"the key for {output.name(remote.url)}"),
-            ("promptsync ls-remote", "list the prompts in the registry"),
-            ("promptsync pull", "write them to files"),
+            (f"{promptsync} ls-remote", "list the prompts in the registry"),
+            (f"{promptsync} pull", "write them to files"),
         ]
     if f"{done.config.prompts}/{EXAMPLE}" in done.created:
         return [
-            ("promptsync lint", "check the files, offline"),
-            ("promptsync render hello --example 1", "show what a model would see"),
-            ("promptsync push", "publish to the embedded registry"),
+            (f"{promptsync} lint", "check the files, offline"),
+            (f"{promptsync} render hello --example 1", "show what a model would see"),
+            (f"{promptsync} push", "publish to the embedded registry"),
         ]
     return [
-        ("promptsync lint", "check the files, offline"),
-        ("promptsync status", "show what changed on either side"),
-        ("promptsync push", "publish what is new"),
+        (f"{promptsync} lint", "check the files, offline"),
+        (f"{promptsync} status", "show what changed on either side"),
+        (f"{promptsync} push", "publish what is new"),
     ]
 
 
-def _commit(
-    done: Started, imported: Imported | None, added: Scaffold | None, git_directory: str
-) -> list[Step]:
+def _compare(added: Scaffold) -> list[Step]:
+    return [
+        (
+            shlex.join(["diff", str(added.target.top / path), str(other)]),
+            "an existing file that differs from the new one was kept",
+        )
+        for path, other in added.others.items()
+    ]
+
+
+def _configure(config: Config, added: Scaffold, directory: str) -> list[Step]:
+    """Return the commands that add to promptsync.yaml what workflows need."""
+    if not _has_workflows(added):
+        return []
+    path = shlex.quote(str(PurePosixPath(directory) / FILE_NAME))
+    text = config.path.read_text("utf-8")
+    steps: list[Step] = []
+    if remote_of(config) is None:
+        why = "an embedded registry is empty in each run of a workflow"
+        uncomment = f"perl -pi -e 's/# (production:)/$1/' {path}"
+        variable = f"gh variable set PROMPTSYNC_REMOTE --body {VENDOR}"
+        steps.append((uncomment if f"# production: {{url: {VENDOR}}}" in text else variable, why))
+    if not config.labels:
+        (branch,) = added.target.branches
+        line = shlex.quote(f"labels: {{{inline(branch)}: prod}}")
+        # A line cannot be added behind one that does not end.
+        add = f"echo {line}" if text.endswith("\n") else f"printf '\\n%s\\n' {line}"
+        steps.append((f"{add} >> {path}", f"the label that a deploy of {output.name(branch)} moves"))
+    return steps
+
+
+def _commit(done: Started, imported: Imported | None, added: Scaffold | None, directory: str) -> list[Step]:
     """Return the commands that commit the new files."""
     paths = [FILE_NAME, ".gitignore"]
     message = "Keep prompts with promptsync"
@@ -163,58 +206,39 @@ def _commit(
     if imported is not None and imported.receipt.written:
         message = f"Import {output.count(len(imported.receipt.written), 'prompt')} from the registry"
     if added is not None:
-        paths += [added.shown(path, done.root) for path in added.created]
+        paths += [added.shown(path, done.root) for path in (*added.created, *added.changed)]
         message = message if imported is not None else "Check and deploy prompts with promptsync"
-    git = shlex.join(["git", *(["-C", git_directory] if git_directory else [])])
-    first = [] if in_repository(done.root) else [(f"{git} init", "to keep a history")]
+    first = [] if in_repository(done.root) else [(_git(directory, "init"), "to keep a history")]
     return [
         *first,
-        (f"{git} add {shlex.join(paths)}", ""),
-        (f"{git} commit -m {shlex.quote(message)}", ""),
+        (_git(directory, "add", *paths), "stage the new files"),
+        (_git(directory, "commit", "-m", message), "commit them"),
     ]
 
 
-def _scaffold(config: Config, added: Scaffold) -> list[Step]:
-    """Return what a repository needs besides the workflows and hooks."""
-    paths = (*added.created, *added.kept)
+def _accounts(added: Scaffold) -> list[Step]:
+    """Return what to set up on GitHub and in the clone."""
     steps: list[Step] = []
-    for path, other in added.others.items():
-        if path != HOOKS:
-            command = shlex.join(["diff", str(added.top / path), str(other)])
-            steps.append((output.name(command), "an existing file that differs from the new one was kept"))
-    if any(path != HOOKS for path in paths):
-        steps += _github(config, added.branch)
-    if HOOKS in paths:
-        steps += _hooks(added)
+    if _has_workflows(added):
+        allow = "gh api -X PUT 'repos/{owner}/{repo}/actions/permissions/workflow'"
+        steps = [
+            ("gh secret set PROMPTLAYER_API_KEY", "the key for the workflows, stored by GitHub"),
+            (
+                f"{allow} -F can_approve_pull_request_reviews=true",
+                "lets the drift workflow open pull requests",
+            ),
+        ]
+    if HOOKS in added.paths:
+        steps += [
+            ("pre-commit install", "in each clone: lint runs at every commit"),
+            ("pre-commit install --hook-type pre-push", "only if drift should stop a push, too"),
+        ]
     return steps
 
 
-def _github(config: Config, branch: str) -> list[Step]:
-    steps: list[Step] = []
-    if remote_of(config) is None:
-        line = f"remotes: {{production: {{url: {VENDOR}}}}} in {FILE_NAME}"
-        steps.append((line, "an embedded registry is empty in each run of a workflow"))
-    if not config.labels:
-        line = f"labels: {{{branch}: prod}} in {FILE_NAME}"
-        steps.append((line, f"the label that a deploy of {branch} moves"))
-    return [
-        *steps,
-        ("gh secret set PROMPTLAYER_API_KEY", "the key for the workflows, stored by GitHub"),
-        ("Settings > Branches on GitHub", f"protect {branch}, and require the status check named check"),
-        ("Settings > Actions > General", "allow GitHub Actions to create pull requests, for drift"),
-        ("the first lines of drift.yml", "which token lets checks run on its pull requests"),
-    ]
+def _has_workflows(added: Scaffold) -> bool:
+    return any(path != HOOKS for path in added.paths)
 
 
-def _hooks(added: Scaffold) -> list[Step]:
-    steps: list[Step] = []
-    if HOOKS in added.kept and not added.mentions(HOOKS, "promptsync-lint"):
-        steps.append((f"Add to {HOOKS}, which was kept:\n{added.hooks}", ""))
-    if added.commit is None:
-        update = f"pre-commit autoupdate --bleeding-edge --repo {REPOSITORY}"
-        steps.append((update, "pins these hooks to the newest commit"))
-    return [
-        *steps,
-        ("pre-commit install", "in each clone: lint runs at every commit"),
-        ("pre-commit install --hook-type pre-push", "only if drift should stop a push, too"),
-    ]
+def _git(directory: str, *arguments: str) -> str:
+    return shlex.join(["git", *(["-C", directory] if directory else []), *arguments])

@@ -2,6 +2,8 @@
 
 Each check is a test suite. A check that failed has a failure; if it is unknown whether it would have passed,
 because the registry failed or the run timed out, it has an error.
+
+The time of a suite is that of its run. Its first test has all of it, because the time of each one is unknown.
 """
 
 from __future__ import annotations
@@ -50,14 +52,16 @@ def junit(results: CheckResults) -> str:
             **_live_properties(evaluation),
             "model": run.model,
         }
-        _suite(root, _unique(run.name, names), properties, list(_evaluation_cases(evaluation)))
+        cases = list(_evaluation_cases(evaluation))
+        _suite(root, _unique(run.name, names), properties, cases, run.seconds)
     for agent in results.agents:
         properties = {
             "prompts": list(agent.check.prompts),
             "execution": agent.run.execution_id,
             "input_variables": dict(agent.check.input_variables),
         }
-        _suite(root, _unique(agent.run.name, names), properties, list(_agent_cases(agent)))
+        cases = list(_agent_cases(agent))
+        _suite(root, _unique(agent.run.name, names), properties, cases, agent.run.seconds)
     return _document(root)
 
 
@@ -72,6 +76,9 @@ def junit_of_error(error: PromptsyncError, what: str) -> str:
 def _document(root: ElementTree.Element) -> str:
     for key in ("tests", "failures", "errors", "skipped"):
         root.set(key, str(sum(int(suite.get(key, "0")) for suite in root)))
+    times = [float(suite.attrib["time"]) for suite in root if "time" in suite.attrib]
+    if times:
+        root.set("time", _seconds(sum(times)))
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -147,7 +154,13 @@ def _unbound(one: CheckResult) -> Iterator[_Case]:
         yield _Case(f"checks {unbound.target}", result, unbound.reason, "unbound")
 
 
-def _suite(root: ElementTree.Element, name: str, properties: dict[str, Any], cases: list[_Case]) -> None:
+def _suite(
+    root: ElementTree.Element,
+    name: str,
+    properties: dict[str, Any],
+    cases: list[_Case],
+    seconds: float | None = None,
+) -> None:
     counts = Counter(case.result for case in cases)
     suite = ElementTree.SubElement(
         root,
@@ -158,17 +171,25 @@ def _suite(root: ElementTree.Element, name: str, properties: dict[str, Any], cas
         errors=str(counts["error"]),
         skipped=str(counts["skipped"]),
     )
+    if seconds is not None:
+        suite.set("time", _seconds(seconds))
     holder = ElementTree.SubElement(suite, "properties")
     for key, value in properties.items():
         if value not in (None, [], {}):
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
             ElementTree.SubElement(holder, "property", name=key, value=_xml(text))
-    for case in cases:
+    for number, case in enumerate(cases):
         element = ElementTree.SubElement(suite, "testcase", classname=name, name=_xml(case.name))
+        if seconds is not None:
+            element.set("time", _seconds(0 if number else seconds))
         if case.result:
             attributes = {"message": _xml(case.message)} | ({"type": case.kind} if case.kind else {})
             found = ElementTree.SubElement(element, case.result, attributes)
             found.text = _xml(case.text or case.message) if case.result != "skipped" else None
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.3f}"
 
 
 def _xml(text: str) -> str:

@@ -449,7 +449,8 @@ def test_an_interruption_reports_what_is_still_running(bench: Bench) -> None:
     assert isinstance(results.error, Interrupted) and results.error.exit_code == 130
     report, execution = results.evaluations[0].run.report_id, results.agents[0].run.execution_id
     assert results.error.details == (f"of ask: report {report}", f"bot: execution {execution}")
-    assert results.error.hint == f"promptsync eval show {report} --wait"
+    commands = (f"promptsync eval show {report} --wait", f"promptsync agent show {execution} --wait")
+    assert results.error.hint == "\n".join(commands)
 
 
 def test_the_list_is_fetched_once_if_the_reports_say_what_they_ran(bench: Bench) -> None:

@@ -142,10 +142,10 @@ def test_what_has_no_checks_costs_no_request(world: World) -> None:
     assert world.seen == []
 
 
-def test_a_passed_evaluation_beside_an_agent_does_not_tell_everything(world: World) -> None:
+def test_a_passed_evaluation_is_enough_beside_an_agent_whose_runs_cannot_be_listed(world: World) -> None:
     world.write("a", "{name}", agents=[{"name": "bot"}], evaluations=["short"])
     run_at(world, "short")
-    assert ask(world, a=2) == {"a": (None, "past runs of bot cannot be listed")}
+    assert ask(world, a=2) == {"a": (True, "")}
 
 
 def test_failed_cells_and_a_missing_score_are_named(world: World) -> None:

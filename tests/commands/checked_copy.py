@@ -80,6 +80,7 @@ def suites(path: Path) -> dict[str, dict[str, str]]:
     assert root.tag == "testsuites"
     found = {}
     totals = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
+    times = []
     for suite in root:
         assert suite.tag == "testsuite"
         cases = suite.findall("testcase")
@@ -94,7 +95,14 @@ def suites(path: Path) -> dict[str, dict[str, str]]:
             "skipped": counted.count("skipped"),
         }
         assert {key: int(suite.attrib[key]) for key in expected} == expected
+        timed = [float(case.attrib["time"]) for case in cases if "time" in case.attrib]
+        assert len(timed) in (0, len(cases))
+        if timed:
+            assert min(timed) >= 0 and sum(timed) == float(suite.attrib["time"])
+            times.append(float(suite.attrib["time"]))
         totals = {key: totals[key] + expected[key] for key in totals}
         found[suite.attrib["name"]] = results
     assert {key: int(root.attrib[key]) for key in totals} == totals
+    assert ("time" in root.attrib) is bool(times)
+    assert not times or round(sum(times), 3) == float(root.attrib["time"])
     return found

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from checked_copy import checked_copy, document, edited, started, suites
@@ -78,6 +79,7 @@ def test_outputs_are_written_as_json_also_when_a_node_failed(world: World) -> No
     assert (one["agent"], one["passed"], one["prompts"]) == ("bot", False, ["a"])
     assert one["outputs"]["first"]["value"] == "Hi, Ada"
     assert suites(world.root / "report.xml") == {"bot": {"first": "passed", "last": "failure"}}
+    assert "time" in ElementTree.parse(world.root / "report.xml").getroot().attrib
 
 
 def test_when_the_time_is_up_it_is_exit_1_and_an_error_in_the_file(world: World) -> None:

@@ -52,6 +52,8 @@ FAILING = [
     ["eval", "show", "e"],
     ["agent", "list"],
     ["agent", "run", "a"],
+    ["agent", "show", "a"],
+    ["agent", "show", "7"],
     ["dataset", "list"],
 ]
 

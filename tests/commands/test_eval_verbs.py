@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import socket
 import subprocess
@@ -56,6 +57,17 @@ class Copy:
         code = run(["-C", str(self.root), *arguments], self.environ)
         shown = self.capsys.readouterr()
         return Ran(code, shown.out, shown.err)
+
+
+class SlowModel:
+    """A model that takes requests and never answers; its URL."""
+
+    def __enter__(self) -> str:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{self._server.getsockname()[1]}"
+
+    def __exit__(self, *error: object) -> None:
+        self._server.close()
 
 
 @pytest.fixture
@@ -174,6 +186,53 @@ def test_a_run_is_shown_with_the_score_before_it(here: Copy) -> None:
     assert (before(first), before(second)) == (None, 50)
 
 
+def test_an_agent_that_was_only_started_is_shown_by_the_command_that_is_printed(here: Copy) -> None:
+    ran = here.run("agent", "run", "bot", "--var", "question=why", "--no-wait")
+    assert (ran.code, ran.rows[1]) == (0, ["bot", "-", "1", "0", "running"])
+    (command,) = [line.partition(": ")[2] for line in ran.err.splitlines() if line.startswith("bot: ")]
+    assert command == "promptsync agent show 1 --wait"
+    shown = here.run(*shlex.split(command)[1:])
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.rows[1] == ["execution", "1", "-", "1", "2", "passed"]
+    assert shown.out.count("why") == 2 and "--- execution 1: last ---" in shown.out
+
+
+def test_a_run_that_is_under_way_is_exit_0_and_says_how_to_wait(here: Copy) -> None:
+    with SlowModel() as url:
+        here.environ |= {"PROMPTSYNC_MODEL_URL": url, "PROMPTSYNC_MODEL_NAME": "m"}
+        assert here.run("agent", "run", "bot", "--var", "question=why", "--no-wait").code == 0
+        ran = here.run("agent", "show", "1")
+        assert (ran.code, ran.rows[1][-1]) == (0, "running")
+        assert ran.err == "execution 1: promptsync agent show 1 --wait\n"
+        (found,) = here.run("agent", "show", "1", "--json").document["runs"]
+        assert (found["status"], found["passed"], found["outputs"]) == ("running", None, {})
+
+
+def test_a_wait_that_is_too_short_is_exit_1_and_names_the_command_that_goes_on(here: Copy) -> None:
+    with SlowModel() as url:
+        here.environ |= {"PROMPTSYNC_MODEL_URL": url, "PROMPTSYNC_MODEL_NAME": "m"}
+        ran = here.run("agent", "run", "bot", "--var", "question=why", "--timeout", "0.01")
+        shown = here.run("agent", "show", "1", "--wait", "--timeout", "0.01")
+    for one in (ran, shown):
+        assert one.code == 1
+        assert "timed out; execution 1 is still running" in one.err
+        assert one.err.splitlines()[-1] == "hint: promptsync agent show 1 --wait"
+
+
+def test_a_node_that_failed_is_exit_1_with_its_reason_and_its_outputs_can_be_written(here: Copy) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    here.environ |= {"PROMPTSYNC_MODEL_URL": url, "PROMPTSYNC_MODEL_NAME": "m"}
+    assert here.run("agent", "run", "bot", "--var", "question=why").code == 1
+    ran = here.run("agent", "show", "1", "--output", "outputs.json", "--json")
+    assert ran.code == ran.document["exit_code"] == 1
+    assert ran.document["error"]["message"].startswith("execution 1: node first failed: ")
+    (found,) = ran.document["runs"]
+    assert (found["status"], found["passed"], found["execution_id"]) == ("failed", False, 1)
+    (written,) = json.loads((here.root / "outputs.json").read_text())["runs"]
+    assert written["outputs"]["first"]["error"] and written["execution_id"] == 1
+
+
 def test_an_agent_shows_the_output_of_every_node(here: Copy) -> None:
     ran = here.run("agent", "run", "bot", "--var", "question=why", "--label", "prod")
     assert ran.code == 0
@@ -232,6 +291,10 @@ WRONG = [
     (["eval", "run", "quality", "--timeout", "0"], "--timeout"),
     (["eval", "run", "quality", "--no-wait", "--timeout", "1"], "cannot be combined"),
     (["eval", "show", "quality", "--timeout", "1"], "--timeout needs --wait"),
+    (["agent", "show", "1", "--timeout", "5"], "--timeout needs --wait"),
+    (["agent", "show", "bot"], "'bot' is not the id of an execution"),
+    (["agent", "show", "0"], "'0' is not the id of an execution"),
+    (["agent", "show", "9" * 5000], "is not the id of an execution"),
     (["agent", "run", "bot", "--label", "a", "--version", "1"], "cannot be combined"),
     (["agent", "run", "bot", "--var", "x"], "not of the form NAME=TEXT"),
     (["dataset", "list", "--created-after", "soon"], "is not a date"),
@@ -252,7 +315,14 @@ def test_a_usage_error_is_exit_2_and_sends_nothing(here: Copy, arguments: list[s
 
 @pytest.mark.parametrize(
     "arguments",
-    [["eval", "run", "qualty"], ["eval", "show", "nobody"], ["agent", "run", "bt"], ["eval", "show", "99"]],
+    [
+        ["eval", "run", "qualty"],
+        ["eval", "show", "nobody"],
+        ["eval", "show", "99"],
+        ["eval", "show", "9" * 5000],
+        ["agent", "run", "bt"],
+        ["agent", "show", "99"],
+    ],
 )
 def test_an_unknown_name_is_reported(here: Copy, arguments: list[str]) -> None:
     ran = here.run(*arguments, "--json")

@@ -27,8 +27,10 @@ def test_an_empty_directory_becomes_one_that_lints_renders_and_can_be_pushed(
     assert names(tmp_path) == [".gitignore", "prompts/hello.yaml", "promptsync.yaml"]
     assert (tmp_path / ".gitignore").read_text() == ".promptsync/\n"
     assert "created  promptsync.yaml\n" in out
-    for line in ("lint", "render hello --example 1", "push"):
-        assert f"promptsync {line} " in out
+    lines = ("lint", "render hello --example 1", "push")
+    numbered = [f"  {number}. promptsync -C {tmp_path} {line}" for number, line in enumerate(lines, 1)]
+    assert out.splitlines()[-4:] == ["Next:", *numbered]
+    for line in lines:
         assert run(["-C", str(tmp_path), *line.split()], {}) == 0
     capsys.readouterr()
     assert run(["-C", str(tmp_path), "lint", "--strict"], {}) == 0
@@ -94,7 +96,7 @@ def test_a_registry_that_exists_is_pulled_from_first(
 ) -> None:
     assert init(tmp_path, "--url", "https://api.example.com/") == 0
     out = capsys.readouterr().out
-    assert "promptsync pull" in out
+    assert f"  3. promptsync -C {tmp_path} pull\n" in out
     assert "PROMPTLAYER_API_KEY" in out
     assert names(tmp_path) == [".gitignore", "promptsync.yaml"]
     config = load(tmp_path / "promptsync.yaml")

@@ -56,7 +56,7 @@ def test_what_belongs_here_comes_in_one_go_and_is_ready_to_be_committed(full: Wo
     assert full.run("status").out.endswith(
         "30 prompts, all in sync\n  13 prompts of the registry not matched by include:\n"
     )
-    commands = re.findall(r"^  (git .*)$", done.out, re.MULTILINE)
+    commands = re.findall(r"^  \d\. (git .*)$", done.out, re.MULTILINE)
     assert [command.split()[3] for command in commands] == ["add", "commit"]
     for command in commands:
         full.git(*shlex.split(command)[3:])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,15 @@ import pytest
 import yaml
 
 from promptsync.cli import run
+from promptsync.files.config import load
 from promptsync.setup import scaffold
 
 EXAMPLE = Path(__file__).parents[2] / "example-repo"
 WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("check", "deploy", "drift")]
 HOOKS = ".pre-commit-config.yaml"
-FLAGS = ("init", "--github", "--pre-commit")
+COMMIT = "5eed" * 10
+PACKAGE = ("--package", f"acme/promptsync@{COMMIT}")
+FLAGS = ("init", "--github", "--pre-commit", *PACKAGE)
 
 
 @pytest.fixture
@@ -54,17 +59,33 @@ def test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do(
     found = document(top, capsys)
     assert found["created"] == ["prompts/", ".gitignore", *WORKFLOWS, HOOKS]
     assert found["kept"] == ["promptsync.yaml"]
-    for path in (*WORKFLOWS, HOOKS):
-        assert (top / path).read_bytes() == (EXAMPLE / path).read_bytes()
-    for word in (
-        "gh secret set PROMPTLAYER_API_KEY",
-        "Settings > Branches",
-        "labels: {main: prod}",
-        "drift.yml",
-        "pre-commit install",
+    assert found["package"] == f"git+https://github.com/acme/promptsync@{COMMIT}"
+    assert steps(found).splitlines() == [
+        f"echo 'labels: {{main: prod}}' >> {top}/promptsync.yaml",
         f"git -C {top} add promptsync.yaml .gitignore {' '.join([*WORKFLOWS, HOOKS])}",
-    ):
-        assert word in steps(found)
+        f"git -C {top} commit -m 'Check and deploy prompts with promptsync'",
+        "gh secret set PROMPTLAYER_API_KEY",
+        "gh api -X PUT 'repos/{owner}/{repo}/actions/permissions/workflow' "
+        "-F can_approve_pull_request_reviews=true",
+        "pre-commit install",
+        "pre-commit install --hook-type pre-push",
+    ]
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, HOOKS])
+def test_what_is_written_names_the_source_and_is_the_example_otherwise(
+    top: Path, capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    document(top, capsys)
+    text = (top / path).read_text("utf-8")
+    assert "named-by" not in text and "does not say" not in text and "repo: local" not in text
+    assert (
+        "uses: acme/promptsync@" if path != HOOKS else "repo: https://github.com/acme/promptsync\n"
+    ) in text
+    assert COMMIT in text
+    lines = (EXAMPLE / path).read_text("utf-8").splitlines()
+    added = [line for line in text.splitlines() if line not in lines]
+    assert all("acme/promptsync" in line or COMMIT in line for line in added)
 
 
 def test_doing_it_again_changes_nothing(top: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,7 +103,7 @@ def test_doing_it_again_changes_nothing(top: Path, capsys: pytest.CaptureFixture
 def test_one_of_both_can_be_had_alone(
     top: Path, capsys: pytest.CaptureFixture[str], option: str, written: list[str]
 ) -> None:
-    found = document(top, capsys, "init", option)
+    found = document(top, capsys, "init", option, *PACKAGE)
     assert [path for path in found["created"] if path in (*WORKFLOWS, HOOKS)] == written
 
 
@@ -101,10 +122,40 @@ def test_files_that_are_there_are_kept_and_named_with_what_to_compare(
     aside = top / ".promptsync/starter" / Path(WORKFLOWS[1]).name
     assert f"diff {top / WORKFLOWS[1]} {aside}" in steps(found)
     assert yaml.safe_load(aside.read_text("utf-8"))["name"] == "prompts / deploy"
-    assert "Add to .pre-commit-config.yaml, which was kept:" in steps(found)
-    assert "- id: promptsync-lint" in steps(found)
-    (top / HOOKS).write_text(f"# ours\n{scaffold.starter_text(HOOKS)}")
-    assert "Add to" not in steps(document(top, capsys))
+    assert f"diff {top / HOOKS} {top / '.promptsync/starter' / HOOKS}" in steps(found)
+    assert "- id: promptsync-lint" in (top / ".promptsync/starter" / HOOKS).read_text("utf-8")
+
+
+def test_a_copy_of_the_example_gets_everything_that_init_would_write(
+    top: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (top / ".github" / "workflows").mkdir(parents=True)
+    for path in (*WORKFLOWS, HOOKS):
+        (top / path).write_bytes((EXAMPLE / path).read_bytes())
+    subprocess.run(["git", "symbolic-ref", "HEAD", "refs/heads/trunk"], cwd=top, check=True)
+    found = document(top, capsys)
+    assert found["changed"] == [*WORKFLOWS, HOOKS]
+    assert "branches: [trunk]" in (top / WORKFLOWS[0]).read_text("utf-8")
+    assert f"add promptsync.yaml .gitignore {' '.join([*WORKFLOWS, HOOKS])}" in steps(found)
+    assert "diff" not in steps(found)
+
+
+def test_an_edited_copy_only_gets_what_to_install(top: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (top / ".github" / "workflows").mkdir(parents=True)
+    deploy = (EXAMPLE / WORKFLOWS[1]).read_text("utf-8").replace("timeout-minutes: 60", "timeout-minutes: 9")
+    other = "  - repo: local\n    hooks:\n      - id: ours\n        name: ours\n        language: fail\n"
+    hooks = (EXAMPLE / HOOKS).read_text("utf-8") + other
+    (top / WORKFLOWS[1]).write_text(deploy)
+    (top / HOOKS).write_text(hooks)
+    found = document(top, capsys)
+    assert found["changed"] == [WORKFLOWS[1], HOOKS]
+    text = (top / WORKFLOWS[1]).read_text("utf-8")
+    assert "timeout-minutes: 9" in text and f"uses: acme/promptsync@{COMMIT}\n" in text
+    assert "What to install" not in text
+    repos = yaml.safe_load((top / HOOKS).read_text("utf-8"))["repos"]
+    assert [repo["repo"] for repo in repos] == ["https://github.com/acme/promptsync", "local"]
+    assert repos[1]["hooks"] == [{"id": "ours", "name": "ours", "language": "fail"}]
+    assert f"diff {top / WORKFLOWS[1]} " in steps(found)
 
 
 def test_a_new_working_copy_can_have_all_of_it_at_once(
@@ -113,20 +164,80 @@ def test_a_new_working_copy_can_have_all_of_it_at_once(
     subprocess.run(["git", "init", "--quiet", "--initial-branch=main", tmp_path], check=True)
     found = document(tmp_path, capsys)
     assert {"promptsync.yaml", "prompts/hello.yaml", *WORKFLOWS, HOOKS} <= set(found["created"])
-    assert "remotes: {production:" in steps(found)  # the embedded one is on this machine alone
+    # The embedded registry is on this machine alone, so the workflows need another one.
+    assert "perl -pi -e 's/# (production:)/$1/'" in steps(found)
 
 
-def test_what_a_repository_calls_its_branch_is_what_workflows_name(
+def test_the_printed_commands_can_be_pasted_one_by_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tools, root, origin = tmp_path / "bin", tmp_path / "it's here", tmp_path / "origin.git"
+    tools.mkdir()
+    for name in ("gh", "pre-commit"):
+        (tools / name).write_text(f'#!/bin/sh\necho "$0 $*" >> {tmp_path}/called\n')
+        (tools / name).chmod(0o755)
+    subprocess.run(["git", "init", "-q", "--initial-branch=main", root], check=True)
+    subprocess.run(["git", "init", "-q", "--bare", "--initial-branch=main", origin], check=True)
+    subprocess.run(["git", "remote", "add", "origin", origin], cwd=root, check=True)
+    assert run(["-C", str(root), *FLAGS], {}) == 0
+    out = capsys.readouterr().out
+    lines = re.findall(r"(?m)^ +(\d+)\. (.*)$", out)
+    assert [int(number) for number, _ in lines] == list(range(1, 13))
+    environ = {
+        "PATH": f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        **{
+            f"GIT_{who}_{what}": "a@example.com"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        },
+    }
+    for _, line in lines:
+        done = subprocess.run(["bash", "-c", line], env=environ, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    config = load(root / "promptsync.yaml")
+    assert (config.labels, config.remotes["production"].url) == (
+        {"main": "prod"},
+        "https://api.promptlayer.com",
+    )
+    assert len((tmp_path / "called").read_text().splitlines()) == 4
+    pushed = subprocess.run(
+        ["git", "ls-tree", "-r", "--name-only", "main"],
+        cwd=origin,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(pushed.stdout.split()) >= {"promptsync.yaml", "prompts/hello.yaml", *WORKFLOWS, HOOKS}
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True)
+    assert status.stdout == ""
+
+
+def test_a_configuration_without_the_line_for_production_gets_a_variable(
     top: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    subprocess.run(["git", "symbolic-ref", "HEAD", "refs/heads/master"], cwd=top, check=True)
-    found = document(top, capsys)
-    assert "labels: {master: prod}" in steps(found)
+    (top / "promptsync.yaml").write_text("prompts: prompts")  # no newline at the end
+    found = document(top, capsys, "init", "--github", *PACKAGE)
+    first, second, *_ = steps(found).splitlines()
+    assert first == "gh variable set PROMPTSYNC_REMOTE --body https://api.promptlayer.com"
+    subprocess.run(["sh", "-c", second], check=True)
+    assert load(top / "promptsync.yaml").labels == {"main": "prod"}
+
+
+def test_without_a_default_branch_of_origin_the_current_one_is_used_and_named(
+    top: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subprocess.run(["git", "symbolic-ref", "HEAD", "refs/heads/topic/a"], cwd=top, check=True)
+    assert run(["-C", str(top), *FLAGS, "--json"], {}) == 0
+    found = capsys.readouterr()
+    assert "note: the workflows are for topic/a, the current branch" in found.err
+    assert "labels: {topic/a: prod}" in found.out
     for path in WORKFLOWS[:2]:
-        assert "branches: [master]" in (top / path).read_text("utf-8")
+        assert "branches: [topic/a]" in (top / path).read_text("utf-8")
+    assert (top / WORKFLOWS[0]).read_text("utf-8").count("branches: [topic/a]") == 2
 
 
-def test_a_clone_is_asked_what_its_origin_is_released_from(
+def test_a_clone_uses_the_default_branch_of_its_origin_and_has_nothing_to_note(
     top: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.com"]
@@ -135,19 +246,29 @@ def test_a_clone_is_asked_what_its_origin_is_released_from(
     clone = tmp_path_factory.mktemp("clone") / "clone"
     subprocess.run([*git, "clone", "-q", top, clone], check=True)
     subprocess.run([*git, "checkout", "-q", "-b", "topic"], cwd=clone, check=True)
-    document(clone, capsys)
-    assert "branches: [trunk]" in (clone / WORKFLOWS[1]).read_text("utf-8")
+    worktree = clone.with_name("worktree")  # where .git is a file
+    subprocess.run([*git, "worktree", "add", "-q", "-b", "other", worktree], cwd=clone, check=True)
+    for root in (clone, worktree):
+        assert run(["-C", str(root), *FLAGS], {}) == 0
+        found = capsys.readouterr()
+        assert "note:" not in found.err
+        assert "push -u origin HEAD" in found.out
+        assert "branches: [trunk]" in (root / WORKFLOWS[1]).read_text("utf-8")
 
 
-def test_files_name_the_commit_that_this_program_was_installed_from(
-    top: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_detached_head_that_nothing_explains_is_refused_before_anything_is_written(
+    top: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(scaffold, "installed_commit", lambda: "a" * 40)
-    found = document(top, capsys)
-    for path in WORKFLOWS:
-        assert f"promptsync/promptsync@{'a' * 40}\n" in (top / path).read_text("utf-8")
-    assert yaml.safe_load((top / HOOKS).read_text("utf-8"))["repos"][0]["rev"] == "a" * 40
-    assert "autoupdate" not in steps(found)
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.com"]
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "Begin"], cwd=top, check=True)
+    subprocess.run([*git, "checkout", "-q", "--detach"], cwd=top, check=True)
+    assert run(["-C", str(top), *FLAGS], {}) == 2
+    assert "git remote set-head origin --auto" in capsys.readouterr().err
+    assert sorted(path.name for path in top.iterdir()) == [".git", "promptsync.yaml"]
+    with (top / "promptsync.yaml").open("a") as file:
+        file.write("labels: {release/1: prod, main: staging}\n")
+    document(top, capsys)
+    assert "branches: [release/1, main]" in (top / WORKFLOWS[1]).read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", [".github", ".github/workflows"])
@@ -198,7 +319,13 @@ def test_in_a_monorepo_the_files_stand_at_the_top_and_name_the_directory(
         text = yaml.safe_load((tmp_path / path).read_text("utf-8"))
         (job,) = text["jobs"].values()
         expected = f"${{{{ vars.PROMPTSYNC_DIRECTORY || '{literal}' }}}}"
-        assert job["defaults"]["run"]["working-directory"] == expected
+        assert text["env"]["PROMPTSYNC_DIRECTORY"] == expected
+        used = [
+            step["with"]["directory"] for step in job["steps"] if "with" in step and "command" in step["with"]
+        ]
+        assert used == ["${{ env.PROMPTSYNC_DIRECTORY }}"]
+        inside = job.get("defaults", {"run": {"working-directory": used[0]}})["run"]["working-directory"]
+        assert inside == used[0]
         assert text["env"]["PROMPTSYNC_REMOTE"] == "${{ vars.PROMPTSYNC_REMOTE || 'eu' }}"
     assert yaml.safe_load((tmp_path / WORKFLOWS[1]).read_text("utf-8"))[True]["push"]["branches"] == ["trunk"]
     lint, drift = yaml.safe_load((tmp_path / HOOKS).read_text("utf-8"))["repos"][0]["hooks"]

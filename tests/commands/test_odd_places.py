@@ -21,12 +21,12 @@ def tree(root: Path, files: dict[str, str]) -> None:
         (root / path).write_text(text, "utf-8")
 
 
-def started(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+def started(*arguments: str, environ=(), **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "promptsync", *arguments],
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **dict(environ)},
         **options,
     )
 
@@ -36,6 +36,14 @@ def test_the_directories_above_are_those_of_the_real_place(tmp_path):
     done = started("-C", "../b", "push", "-n", cwd=tmp_path / "a", capture_output=True)
     assert done.returncode == 2
     assert "no promptsync.yaml" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+def test_a_text_that_the_encoding_of_the_output_lacks_is_escaped(tmp_path, encoding):
+    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: 'A \u2192 B \U0001f600'\n"})
+    done = started("-C", str(tmp_path), "diff", environ={"PYTHONIOENCODING": encoding}, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "A \\u2192 B \\U0001f600" in done.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

@@ -14,7 +14,7 @@ from gitcopy import Copy, git
 from worlds import World, made
 
 from promptsync.commands.shared.session import Environment, Session
-from promptsync.commands.shared.since import resolve_since
+from promptsync.commands.shared.since import branch_to_merge_into, resolve_since
 from promptsync.errors import PromptsyncError
 
 A = "prompts/a.yaml"
@@ -192,6 +192,23 @@ def test_a_merge_queue_is_compared_with_what_it_merges_into(hub: Hub) -> None:
     }
     event = {"action": "checks_requested", "merge_group": group, "repository": REPOSITORY}
     assert names(hub.checkout(hub.merge), "merge_group", event, ref) == ("b",)
+
+
+def test_a_merge_group_names_the_branch_that_it_will_be_merged_into(tmp_path: Path) -> None:
+    variables = {"GITHUB_EVENT_NAME": "merge_group", "GITHUB_EVENT_PATH": str(tmp_path / "event.json")}
+    for event, branch in (("refs/heads/main", "main"), ("refs/heads/release/1", "release/1")):
+        (tmp_path / "event.json").write_text(json.dumps({"merge_group": {"base_ref": event}}), "utf-8")
+        assert branch_to_merge_into(variables) == branch
+    (tmp_path / "event.json").write_text("{}", "utf-8")
+    with pytest.raises(PromptsyncError) as caught:
+        branch_to_merge_into(variables)
+    assert "merge_group.base_ref" in caught.value.message
+
+
+def test_a_pull_request_names_its_branch_in_a_variable_and_a_push_has_none() -> None:
+    variables = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_BASE_REF": "main"}
+    assert branch_to_merge_into(variables) == "main"
+    assert branch_to_merge_into({"GITHUB_EVENT_NAME": "push", "GITHUB_BASE_REF": ""}) is None
 
 
 # -- pushes ----------------------------------------------------------------------------------------------

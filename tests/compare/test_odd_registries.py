@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -88,17 +89,46 @@ def test_labels_go_along_with_the_publish_where_there_is_no_other_way(labels_inl
     assert world.label("a", "prod") == 2
 
 
-def test_what_cannot_be_labelled_afterwards_is_reported(labels_inline: World) -> None:
+@pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
+def test_what_has_nothing_to_publish_cannot_get_a_label_and_nothing_is_published(
+    labels_inline: World, dry_run: tuple[str, ...]
+) -> None:
+    world = labels_inline
+    for name in "abc":
+        world.write(name)
+    world.ok("push")
+    world.edit("c", "Hello", "Ciao")
+    done = world.run("push", "--label", "prod", "--json", *dry_run)
+    assert done.code == 4
+    error = done.document["error"]
+    assert "sets labels only while it publishes" in error["message"]
+    assert error["message"].endswith("and 'a' has nothing to publish (and 1 more)")
+    assert (done.document["published"], done.document["labels"]) == ([], [])
+    assert (world.label("a", "prod"), world.states()["c"]) == (None, "ahead")
+    assert error["hint"] == "promptsync push c --label prod"
+    world.ok(*shlex.split(error["hint"])[1:])
+    assert (world.label("c", "prod"), world.states()["c"]) == (2, "in-sync")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "deploy --label prod --yes",
+        "deploy --label prod --dry-run",
+        "label set a beta --version 1",
+        "label set a beta --version 1 --dry-run",
+    ],
+)
+def test_labels_alone_cannot_be_changed_and_nothing_is_written(labels_inline: World, line: str) -> None:
     world = labels_inline
     world.write("a")
+    world.commit()
     world.ok("push")
-    done = world.run("push", "--label", "prod", "--json")
+    world.edit("a", "Hello", "Ciao")
+    world.commit()
+    done = world.run(*line.split(), "--json")
     assert done.code == 4
-    assert "has no such operation" in done.document["error"]["message"]
-    (label,) = done.document["labels"]
-    assert label["moved"] is False
-    assert "label" in label["reason"]
-    assert world.label("a", "prod") is None
+    assert world.states() == {"a": "ahead"}
 
 
 def test_a_new_snippet_gets_its_label_along_too(labels_inline: World) -> None:

@@ -11,9 +11,11 @@ import pytest
 from dialect_servers import Dialect, customer, embedded, vendor
 from dialect_world import Here, beside
 from gitcopy import git
+from registry_server import Caller, running
 from vendor_spec import Judge
 
-from promptsync.cli import VERBS
+from promptsync.cli import VERBS, run
+from promptsync.server.app import create_app
 
 JUDGE = Judge()
 KINDS: dict[str, Callable[[Any], Dialect]] = {
@@ -46,6 +48,10 @@ def grouped(here: Here) -> None:
     here.call("POST", "/create-group", {})
 
 
+def agent_started(here: Here) -> None:
+    assert here.run("agent", "run", "refund-agent", "--no-wait").code == 0
+
+
 def finished(here: Here) -> None:
     assert here.run("eval", "run", "refund quality", "--no-wait").code == 0
 
@@ -62,7 +68,7 @@ def two_commits(here: Here) -> None:
     git(here.root, "commit", "-qam", "Say it")
 
 
-CREATE, MOVE, DELETE = "create the release label", "move the release label", "delete the release label"
+LABELS = {"customer": "change release labels"}
 SCORE, RESULT = "read the score of the evaluation", "read the result of the agent"
 GROUP = "create a group"
 
@@ -81,14 +87,22 @@ TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("show support/refund@1", {}, None),
     ("show support/refund:prod", {}, None),
     ("label list", {}, None),
-    ("label set support/refund beta --version 1", {"customer": CREATE}, None),
-    ("label move support/refund prod.previous --version 2", {"customer": MOVE}, None),
-    ("label delete support/refund prod -y", {"customer": DELETE}, None),
-    ("promote prod beta", {"customer": CREATE}, None),
-    ("rollback support/refund --label prod", {"customer": CREATE}, None),
-    ("rollback --label prod --to HEAD~1", {"customer": CREATE}, two_commits),
-    ("deploy --label beta --allow-dirty", {"customer": CREATE}, None),
-    ("deploy --label beta --dry-run --allow-dirty", {}, None),
+    ("label set support/refund beta --version 1", LABELS, None),
+    ("label move support/refund prod.previous --version 2", LABELS, None),
+    ("label delete support/refund prod -y", LABELS, None),
+    ("promote prod beta", LABELS, None),
+    ("rollback support/refund --label prod", LABELS, None),
+    ("rollback --label prod --to HEAD~1", LABELS, two_commits),
+    ("deploy --label beta --allow-dirty", LABELS, None),
+    ("deploy --label beta --dry-run --allow-dirty", LABELS, None),
+    ("push -y --label beta", LABELS, edited),
+    ("push --dry-run --label beta", LABELS, edited),
+    ("push --dry-run --label beta", LABELS, None),
+    ("label set support/refund beta --version 1 --dry-run", LABELS, None),
+    ("label move support/refund prod.previous --version 2 --dry-run", LABELS, None),
+    ("label delete support/refund prod --dry-run", LABELS, None),
+    ("promote prod beta --dry-run", LABELS, None),
+    ("rollback support/refund --label prod --dry-run", LABELS, None),
     ("render support/refund --from-registry --var question=Where", {}, None),
     ("eval list", {}, None),
     ("eval run 1", {"customer": SCORE}, None),
@@ -100,6 +114,7 @@ TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("agent list", {}, None),
     ("agent run refund-agent --var question=Where", {"customer": RESULT}, None),
     ("agent run refund-agent --no-wait", {}, None),
+    ("agent show 1 --wait", {"customer": RESULT}, agent_started),
     ("doctor", {}, None),
     ("dataset list", {}, None),
     ("dataset list --name refund --status all", {}, None),
@@ -129,16 +144,58 @@ def test_a_verb_works_or_names_the_operation_that_the_registry_lacks(
         assert "error" not in body
 
 
-def test_a_push_says_that_it_published_but_could_not_label(here: Here) -> None:
-    edited(here)
-    ran = here.run("push", "-y", "--label", "beta", "--json")
-    published = {one["name"]: one["version"] for one in ran.document["published"]}
-    moved = {one["name"]: one["moved"] for one in ran.document["labels"]}
-    assert published == {"tone": 2}
-    assert moved == dict.fromkeys(("support/refund", "tone"), here.name != "customer")
-    assert ran.code == (5 if here.name == "customer" else 0)
-    reasons = [one["reason"] for one in ran.document["labels"] if not one["moved"]]
-    assert all("it has no such operation" in reason for reason in reasons)
+def state(call: Caller) -> list[Any]:
+    return [call("GET", path).body for path in ("/prompt-templates", "/prompt-templates/labels")]
+
+
+@pytest.mark.parametrize("line", [line for line, lacking, _ in TABLE if lacking is LABELS])
+def test_where_labels_cannot_be_changed_that_is_known_before_anything_is_sent_to_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    with beside(customer, tmp_path, capsys) as here:
+        edited(here)
+        before = state(here.call)
+        assert here.run(*line.split()).code == 4
+        assert state(here.call) == before
+        # A POST below this path renders a prompt, which is how this registry is read.
+        sent = [path for method, path, _ in here.server.seen if method != "GET"]
+        assert [path for path in sent if not path.startswith("/prompt-templates/")] == []
+
+
+@pytest.mark.parametrize("line", ["push -y --label prod", "push -n --label prod", "deploy --label prod"])
+def test_an_empty_registry_that_cannot_change_labels_stays_empty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/tone.yaml").write_text("messages: [{role: user, content: Be kind.}]\n")
+    (tmp_path / "promptsync.yaml").write_text("remotes: {}\n")
+    with create_app(tmp_path / "registry.db") as app, running(customer(app)) as url:
+        environ = {"PROMPTLAYER_API_KEY": "pl_test"}
+        assert run(["-C", str(tmp_path), "--remote", url, *line.split()], environ) == 4
+        assert "cannot change release labels" in capsys.readouterr().err
+        assert Caller(app)("GET", "/prompt-templates").body["items"] == []
+
+
+def test_a_new_snippet_that_is_referred_to_by_a_label_is_not_published_where_it_cannot_get_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with beside(customer, tmp_path, capsys) as here:
+        (here.root / "prompts/rules.yaml").write_text("content: Be short.\n")
+        here.write("tone", "@@@rules@label:prod@@@ Be kind.")
+        before = state(here.call)
+        ran = here.run("push", "-y", "--json")
+        assert ran.code == 4
+        assert "cannot change release labels" in ran.document["error"]["message"]
+        assert state(here.call) == before
+
+
+def test_doctor_says_that_labels_cannot_be_changed(here: Here) -> None:
+    (found,) = [
+        one for one in here.run("doctor", "--json").document["checks"] if one["name"] == "label-access"
+    ]
+    can_change = here.name != "customer"
+    assert found["status"] == ("ok" if can_change else "warning")
+    assert ("cannot change them: prod, prod.previous" in found["message"]) is not can_change
 
 
 def test_no_verb_is_left_out_of_the_table() -> None:

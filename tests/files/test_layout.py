@@ -137,7 +137,6 @@ def test_a_new_file_looks_as_a_person_would_write_it() -> None:
     assert (
         render_new(prompt, local)
         == """\
-# yaml-language-server: $schema=https://promptsync.github.io/schemas/prompt.schema.json
 name: support/refund
 template_format: jinja2
 tags: [billing, support]

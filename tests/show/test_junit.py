@@ -36,6 +36,7 @@ evaluations = st.builds(
         failed_cells=st.lists(cells, max_size=3).map(tuple),
         missed_cells=st.lists(cells, max_size=2).map(tuple),
         error=errors,
+        seconds=st.none() | st.floats(0, 10_000),
     ),
     st.builds(Standard, st.none() | st.floats(0, 100), st.booleans(), max_drop=st.none() | st.floats(0, 100)),
     st.none()
@@ -56,6 +57,7 @@ agents = st.builds(
         any_text,
         status=st.sampled_from(Status),
         error=errors,
+        seconds=st.none() | st.floats(0, 10_000),
     ),
     reason=any_text,
     unbound=unbound,
@@ -84,6 +86,26 @@ def test_what_does_not_pass_is_a_failure_or_an_error_in_the_file(results: CheckR
     for one, suite in zip(results.all, root, strict=True):
         if one.run.error is not None and not one.run.is_under_way:
             assert suite.attrib["errors"] == "1"
+
+
+@given(check_results)
+def test_a_suite_takes_the_time_of_its_run_and_all_of_them_the_sum(results: CheckResults) -> None:
+    root = ElementTree.fromstring(junit(results).encode())
+    for one, suite in zip(results.all, root, strict=True):
+        expected = None if one.run.seconds is None else f"{one.run.seconds:.3f}"
+        assert suite.get("time") == expected
+        cases = [case.get("time") for case in suite.iter("testcase")]
+        assert cases == [expected, *(None if expected is None else "0.000" for _ in cases[1:])]
+    known = [float(suite.attrib["time"]) for suite in root if "time" in suite.attrib]
+    assert root.get("time") == (f"{sum(known):.3f}" if known else None)
+
+
+def test_times_are_in_seconds_with_milliseconds_and_never_in_powers_of_ten() -> None:
+    runs = [AgentRun("quick", 1, 1, seconds=0.00004), AgentRun("slow", 2, 2, seconds=12345.6789)]
+    results = CheckResults(agents=tuple(AgentResult(AgentCheck(run.name, ()), run) for run in runs))
+    root = ElementTree.fromstring(junit(results).encode())
+    assert [suite.attrib["time"] for suite in root] == ["0.000", "12345.679"]
+    assert root.attrib["time"] == "12345.679"
 
 
 @given(check_results)

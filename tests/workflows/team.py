@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actions import REPOSITORY, ROOT, Done, Event, GitHub
+from actions import PACKAGE, REPOSITORY, ROOT, Done, Event, GitHub
 from worlds import KEY, PUBLISH, World, made
+
+from promptsync.cli import run as promptsync
 
 EXAMPLE = ROOT / "example-repo"
 NUMBER = 7
@@ -69,6 +71,24 @@ class Team:
         ref = f"refs/pull/{NUMBER}/merge"
         return Event("pull_request", payload, ref, f"{NUMBER}/merge", "main", branch)
 
+    def merge_group(self, branch: str = "topic") -> Event:
+        """Let the queue put a branch on top of main, and return the event that asks for its checks."""
+        git = self.world.git
+        base = git("rev-parse", "origin/main").strip()
+        name = f"gh-readonly-queue/main/pr-{NUMBER}-{base}"
+        git("switch", "-q", "--detach", "origin/main")
+        git("merge", "-q", "--no-ff", "-m", f"Merge pull request #{NUMBER}", branch)
+        git("push", "-q", "origin", f"HEAD:refs/heads/{name}")
+        group = {
+            "head_sha": git("rev-parse", "HEAD").strip(),
+            "head_ref": f"refs/heads/{name}",
+            "base_sha": base,
+            "base_ref": "refs/heads/main",
+        }
+        git("switch", "-q", branch)
+        payload = {"action": "checks_requested", "merge_group": group, "repository": _REPOSITORY}
+        return Event("merge_group", payload, f"refs/heads/{name}", name)
+
     # -- somebody in the registry's own pages -----------------------------------------------------------
 
     def edit_in_registry(self, name: str, old: str, new: str) -> int:
@@ -111,9 +131,10 @@ class Team:
 
 
 def example(root: Path) -> None:
-    """Copy the example repository into a directory."""
+    """Copy the example into a git repository, and let ``init`` say what its workflows install."""
     private = shutil.ignore_patterns(".promptsync", "registry.db")
     shutil.copytree(EXAMPLE, root, dirs_exist_ok=True, ignore=private)
+    assert promptsync(["-C", str(root), "-q", "init", "--github", "--package", PACKAGE], {}) == 0
 
 
 def build(place: Path) -> None:

@@ -164,10 +164,39 @@ def test_hostile_texts_ping_nobody_and_cannot_pass_for_the_comment(team: Team) -
     assert "@EVIL closes #1" in body(team)
 
 
-def test_the_key_is_in_no_log_and_only_where_the_registry_is_asked(team: Team) -> None:
+def test_the_key_is_in_no_log_summary_or_comment(team: Team) -> None:
     team.branch()
     team.edit("support/refund", *SOFTER)
     done = team.check()
-    key = team.hub.secrets["PROMPTLAYER_API_KEY"]
-    assert key not in done.log + done.summary + body(team)
-    assert "promptsync" in (team.hub.place / "pip").read_text()
+    assert done.passed, str(done)
+    assert team.hub.secrets["PROMPTLAYER_API_KEY"] not in done.log + done.summary + body(team)
+
+
+def test_a_merge_group_is_planned_and_rehearsed_for_its_branch_without_a_comment(team: Team) -> None:
+    team.branch()
+    team.edit("support/refund", *SOFTER, "Soften the tone")
+    team.world.forget()
+    done = team.hub.run("check.yml", team.merge_group())
+    assert done.passed, str(done)
+    assert "**1 prompt to release to `prod`**" in done.summary and "**Rehearsal passed**" in done.summary
+    assert done.outcomes["Comment"] == "skipped"
+    assert team.hub.state["calls"] == [] and team.world.writes == []
+
+
+def test_a_merge_group_that_fails_its_rehearsal_fails_the_run(team: Team) -> None:
+    team.branch()
+    text = team.world.path("support/triage").read_text("utf-8")
+    (line,) = [one for one in text.splitlines() if "Answer with a JSON object" in one]
+    team.edit("support/triage", f"{line}\n", "")
+    done = team.hub.run("check.yml", team.merge_group())
+    assert done.outcomes[PLAN] == "failure" and done.outcomes["Comment"] == "skipped"
+    assert "**Rehearsal failed**" in done.summary
+
+
+def test_a_merge_group_without_the_key_is_compared_with_what_it_merges_into(team: Team) -> None:
+    team.hub.secrets.clear()
+    team.branch()
+    team.edit("support/refund", *SOFTER)
+    done = team.hub.run("check.yml", team.merge_group())
+    assert done.passed, str(done)
+    assert "**1 prompt differs**" in done.summary and done.outcomes[PLAN] == "skipped"

@@ -36,6 +36,7 @@ def served(tmp_path: Path) -> Iterator[Team]:
     root = tmp_path / "copy"
     root.mkdir()
     command = [sys.executable, "-m", "promptsync", "-C", str(root), "serve", "--port", "0"]
+    subprocess.run(["git", "init", "-q", "-b", "main", root], check=True)
     example(root)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
@@ -44,7 +45,6 @@ def served(tmp_path: Path) -> Iterator[Team]:
         try:
             with client:
                 world = World(root, Caller(client), url)  # type: ignore[arg-type]
-                world.git("init", "-q", "-b", "main")
                 world.commit("Start with the example")
                 hub = GitHub(tmp_path / "github")
                 hub.variables["PROMPTSYNC_REMOTE"] = url

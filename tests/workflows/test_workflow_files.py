@@ -1,4 +1,4 @@
-"""The workflow files: what the linters say, and rules that are easy to break in an edit."""
+"""The workflow files and the action: what the linters say, and rules that are easy to break in an edit."""
 
 from __future__ import annotations
 
@@ -11,23 +11,34 @@ from typing import Any
 
 import pytest
 import yaml
-from actions import ROOT, WORKFLOWS
+from actions import COMMIT, PACKAGE, ROOT
+from team import EXAMPLE, example
 
-FILES = sorted(WORKFLOWS.glob("*.yml"))
+NAMES = ("check", "deploy", "drift")
+_PLACE = ".github/workflows"
 _KEY = "${{ secrets.PROMPTLAYER_API_KEY }}"
 PERMISSIONS = {
     "check": {"contents": "read", "pull-requests": "write"},
     "deploy": {"contents": "read"},
     "drift": {"contents": "write", "pull-requests": "write"},
 }
-ASKS_THE_REGISTRY = {"check": ["Plan and rehearsal"], "deploy": ["Deploy"], "drift": ["Pull"]}
+USES_THE_KEY = {"check": ["Plan and rehearsal"], "deploy": ["Deploy"], "drift": ["Pull"]}
 
-each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+each_file = pytest.mark.parametrize("name", NAMES)
 
 
-def read(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the example after ``init`` said what to install."""
+    root = tmp_path_factory.mktemp("written")
+    subprocess.run(["git", "init", "-q", "-b", "main", root], check=True)
+    example(root)
+    return root
+
+
+def read(root: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """A workflow and its one job."""
-    workflow = yaml.load(file.read_text("utf-8"), yaml.BaseLoader)
+    workflow = yaml.load((root / _PLACE / f"{name}.yml").read_text("utf-8"), yaml.BaseLoader)
     (job,) = workflow["jobs"].values()
     return workflow, job
 
@@ -40,53 +51,114 @@ def tool(name: str) -> str:
     return found
 
 
-def test_actionlint_and_shellcheck_accept_them() -> None:
-    command = [tool("actionlint"), "-shellcheck", tool("shellcheck"), *map(str, FILES)]
+def run(*command: str | Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@each_file
-def test_actions_are_pinned_to_commits_with_their_version_beside_them(file: Path) -> None:
-    used = re.findall(r"uses: (.*)", file.read_text("utf-8"))
-    assert len(used) == 2
-    for one in used:
+@pytest.mark.parametrize("shipped", [True, False], ids=["shipped", "written by init"])
+def test_actionlint_and_shellcheck_accept_the_workflows(written: Path, shipped: bool) -> None:
+    files = sorted(((EXAMPLE if shipped else written) / _PLACE).glob("*.yml"))
+    assert len(files) == len(NAMES)
+    run(tool("actionlint"), "-shellcheck", tool("shellcheck"), *files)
+
+
+@pytest.mark.parametrize("shipped", [True, False], ids=["shipped", "written by init"])
+def test_zizmor_finds_nothing_in_workflows_hooks_and_action(written: Path, shipped: bool) -> None:
+    root = EXAMPLE if shipped else written
+    options = ("--offline", "--no-config", "--no-progress", "--strict-collection")
+    run(tool("zizmor"), *options, root / _PLACE, root / ".pre-commit-config.yaml", ROOT / "action.yml")
+
+
+def test_shellcheck_accepts_the_scripts_of_the_action(tmp_path: Path) -> None:
+    steps = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["runs"]["steps"]
+    scripts = [step["run"] for step in steps if "run" in step]
+    assert len(scripts) == 3
+    for number, script in enumerate(scripts):
+        path = tmp_path / f"{number}.sh"
+        path.write_text(script, "utf-8")
+        run(tool("shellcheck"), "--shell=bash", "--enable=all", "--exclude=SC2154,SC2250,SC2312", path)
+
+
+def test_everything_from_others_is_pinned_to_a_commit_with_its_version_beside_it(written: Path) -> None:
+    files = [ROOT / "action.yml", *(written / _PLACE / f"{name}.yml" for name in NAMES)]
+    used = [one for file in files for one in re.findall(r"(?m)^ +(?:- )?uses: (.*)", file.read_text("utf-8"))]
+    others = [one for one in used if one != PACKAGE]
+    assert len(used) - len(others) == 4 and len(others) == 5
+    for one in others:
         assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one), one
 
 
 @each_file
-def test_a_job_may_do_what_it_needs_and_nothing_may_more(file: Path) -> None:
-    workflow, job = read(file)
+def test_what_ships_names_no_repository_and_stops_before_the_first_action(name: str) -> None:
+    text = (EXAMPLE / _PLACE / f"{name}.yml").read_text("utf-8")
+    used = [one.partition(" ")[0] for one in re.findall(r"uses: (.*)", text)]
+    assert {one.partition("@")[0] for one in used} == {"actions/checkout", "./named-by-promptsync-init"}
+    _, job = read(EXAMPLE, name)
+    guard = job["steps"][1]
+    assert guard["name"] == "What to install" and "if" not in guard
+    assert "promptsync init --github" in guard["run"] and "exit 1" in guard["run"]
+
+
+@each_file
+def test_init_leaves_nothing_of_that_behind(written: Path, name: str) -> None:
+    text = (written / _PLACE / f"{name}.yml").read_text("utf-8")
+    assert "named-by" not in text and "What to install" not in text and COMMIT in text
+
+
+@each_file
+def test_a_job_may_do_what_it_needs_and_nothing_may_more(name: str) -> None:
+    workflow, job = read(EXAMPLE, name)
     assert workflow["permissions"] == {}
-    assert job["permissions"] == PERMISSIONS[file.stem]
+    assert job["permissions"] == PERMISSIONS[name]
     assert int(job["timeout-minutes"]) <= 60
 
 
 @each_file
-def test_only_the_steps_that_ask_the_registry_get_the_key(file: Path) -> None:
-    _, job = read(file)
-    steps = [step for step in job["steps"] if _KEY in step.get("env", {}).values()]
-    assert [step["name"] for step in steps] == ASKS_THE_REGISTRY[file.stem]
-    assert file.read_text("utf-8").count(_KEY) == 1
+def test_only_the_steps_that_contact_the_registry_get_the_key(name: str) -> None:
+    _, job = read(EXAMPLE, name)
+    steps = [
+        step for step in job["steps"] if _KEY in {**step.get("env", {}), **step.get("with", {})}.values()
+    ]
+    assert [step["name"] for step in steps] == USES_THE_KEY[name]
+    assert (EXAMPLE / _PLACE / f"{name}.yml").read_text("utf-8").count(_KEY) == 1
 
 
 @each_file
-def test_no_value_becomes_part_of_a_script(file: Path) -> None:
-    _, job = read(file)
+def test_no_value_becomes_part_of_a_script(name: str) -> None:
+    _, job = read(EXAMPLE, name)
     assert [step["name"] for step in job["steps"] if "${{" in step.get("run", "")] == []
 
 
 @each_file
-def test_one_at_a_time_and_no_deploy_is_cancelled(file: Path) -> None:
-    workflow, _ = read(file)
+def test_one_at_a_time_and_no_deploy_is_cancelled(name: str) -> None:
+    workflow, _ = read(EXAMPLE, name)
     cancels = workflow["concurrency"]["cancel-in-progress"]
-    assert cancels == ("true" if file.stem == "check" else "false")
+    assert cancels == ("true" if name == "check" else "false")
+    assert "pull_request" not in workflow["concurrency"]["group"]
 
 
 def test_they_run_on_what_they_should() -> None:
-    events = {file.stem: sorted(read(file)[0]["on"]) for file in FILES}
+    events = {name: sorted(read(EXAMPLE, name)[0]["on"]) for name in NAMES}
     assert events == {
-        "check": ["pull_request"],
+        "check": ["merge_group", "pull_request"],
         "deploy": ["push", "workflow_dispatch"],
         "drift": ["repository_dispatch", "schedule", "workflow_dispatch"],
     }
+
+
+def test_the_action_declares_what_its_steps_read_and_the_commands_write() -> None:
+    action = yaml.load((ROOT / "action.yml").read_text("utf-8"), yaml.BaseLoader)
+    text = str(action["runs"])
+    assert set(re.findall(r"inputs\.([\w-]+)", text)) == set(action["inputs"])
+    for name, output in action["outputs"].items():
+        assert output["value"] == f"${{{{ steps.run.outputs.{name} }}}}"
+
+
+def test_the_manual_lists_the_inputs_and_outputs_of_the_action() -> None:
+    action = yaml.load((ROOT / "action.yml").read_text("utf-8"), yaml.BaseLoader)
+    text = (ROOT / "docs" / "github-actions.md").read_text("utf-8")
+    for kind in ("input", "output"):
+        (rows,) = re.findall(rf"(?m)^\| {kind} \| what it is \|\n\|---\|---\|\n((?:\|.*\n)+)", text)
+        listed = {name for row in rows.splitlines() for name in re.findall(r"`([\w-]+)`", row.split("|")[1])}
+        assert listed == set(action[f"{kind}s"])

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 from promptsync.commands.shared.action import carry_out
 from promptsync.commands.shared.session import Session
-from promptsync.compare.labels import Labelled, with_labels
+from promptsync.commands.shared.since import branch_to_merge_into
+from promptsync.compare.labels import Labelled, check_changeable, with_labels
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At
 from promptsync.compare.versions import Chosen, choose
 from promptsync.errors import UsageError
 from promptsync.labels.apply import LabelReceipt, apply_labels
 from promptsync.labels.plan import LabelPlan
+from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
 
@@ -41,6 +43,7 @@ def change_labels(
 
     What is destructive needs it in any case. Without ``dry_run`` the document does not mention it. Plan and
     receipt warn where a label moves to a version that is not known to have passed its checks.
+    Raises ``Unsupported`` if the registry cannot change labels.
     """
     from promptsync.checks.verdicts import Verdict, not_passed
     from promptsync.show.verdicts import with_warnings
@@ -49,6 +52,8 @@ def change_labels(
 
     def planned() -> LabelPlan:
         made = plan()
+        for change in made.pending[:1]:
+            check_changeable(project, Listed(change.template_id, 0, Prompt(change.name, {})))
         if made.refusal is None:
             warnings[:] = not_passed(project, made.pending)
         return made
@@ -87,8 +92,8 @@ def change_labels(
 def label_of_branch(session: Session, project: Project, *, merged: bool = False) -> str:
     """Return the label that ``labels:`` maps the branch to: the current one, or the workflow's.
 
-    With ``merged`` a pull request counts as the branch that it will be merged into. Raises ``UsageError``
-    without a branch, or without a label for it.
+    With ``merged`` a pull request or merge group counts as the branch that it will be merged into. Raises
+    ``UsageError`` without a branch, or without a label for it.
     """
     labels = project.config.labels
     branch = _branch(session, project, merged)
@@ -113,8 +118,8 @@ def label_of_branch(session: Session, project: Project, *, merged: bool = False)
 
 def _branch(session: Session, project: Project, merged: bool) -> str | None:
     variables = session.environment.variables
-    if merged and variables.get("GITHUB_BASE_REF"):
-        return variables["GITHUB_BASE_REF"]
+    if merged and (target := branch_to_merge_into(variables)):
+        return target
     if variables.get("GITHUB_ACTIONS") and variables.get("GITHUB_REF_TYPE", "branch") == "branch":
         # a checkout in a workflow may be on no branch
         name = variables.get("GITHUB_REF_NAME")

@@ -210,6 +210,21 @@ waiting_options = together(
 )
 """Adds ``--no-wait`` and ``--timeout``; pass their values to ``patience_of``."""
 
+wait_option = together(
+    click.option("--wait", is_flag=True, help="Wait until the run has ended."),
+    click.option(
+        "--timeout", metavar="SECONDS", type=SECONDS, help="With --wait: stop waiting after SECONDS."
+    ),
+)
+"""Adds ``--wait`` and ``--timeout``; pass their values to ``patience_to_wait``."""
+
+
+def patience_to_wait(wait: bool, timeout: float | None) -> Patience | None:
+    """Return how long to wait for a run that was started before, ``None`` for not at all."""
+    if timeout is not None and not wait:
+        raise UsageError("--timeout needs --wait", hint="add --wait")
+    return patience_of(not wait, timeout)
+
 
 def patience_of(no_wait: bool, timeout: float | None) -> Patience | None:
     """Return how long to wait, ``None`` for not at all."""

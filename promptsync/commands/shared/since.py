@@ -51,6 +51,16 @@ def resolve_since(session: Session, since: str | None, *, required: bool = True)
     return found
 
 
+def branch_to_merge_into(variables: Mapping[str, str]) -> str | None:
+    """Return the branch that a pull request, or the merge group of a queue, will be merged into.
+
+    Raises ``UsageError`` for a merge group whose event cannot be read.
+    """
+    if variables.get(EVENT_NAME) == "merge_group":  # GitHub sets no variable for it
+        return _read(variables).text("merge_group", "base_ref").removeprefix(_BRANCH)
+    return variables.get("GITHUB_BASE_REF") or None
+
+
 @dataclass(frozen=True, slots=True)
 class _Event:
     """The event that started a workflow. ``ref`` is the ref it runs for, such as ``refs/heads/main``."""

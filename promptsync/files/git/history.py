@@ -81,7 +81,7 @@ class GitHistory:
     @cached_property
     def version(self) -> str:
         """The name and version of git."""
-        return self._line("version") or "git"
+        return self.line("version") or "git"
 
     @cached_property
     def shallow(self) -> bool:
@@ -101,7 +101,7 @@ class GitHistory:
     @cached_property
     def branch(self) -> str | None:
         """The branch that is checked out, if any."""
-        return self._line("symbolic-ref", "--quiet", "--short", "HEAD")
+        return self.line("symbolic-ref", "--quiet", "--short", "HEAD")
 
     @cached_property
     def prefix(self) -> str:
@@ -110,11 +110,11 @@ class GitHistory:
 
     def commit(self, revision: str) -> str | None:
         """Return the full id of the commit that a revision names, ``None`` when this clone lacks it."""
-        return self._line("rev-list", "--max-count=1", revision, "--") or None
+        return self.line("rev-list", "--max-count=1", revision, "--") or None
 
     def merge_base(self, commit: str) -> str | None:
         """Return the last commit that ``HEAD`` shares with another one, ``None`` when this clone has none."""
-        return self._line("merge-base", commit, "HEAD")
+        return self.line("merge-base", commit, "HEAD")
 
     @cached_property
     def commits(self) -> Sequence[Commit]:
@@ -134,7 +134,7 @@ class GitHistory:
     def newest_of(self, commit: str) -> str | None:
         """Return the newest of the commits of ``commits_of`` that a commit reaches, or is."""
         options = ("-1", "--full-history", "--parents", "--format=%H")
-        out = self._line("log", *options, commit, "--", self._pathspec)
+        out = self.line("log", *options, commit, "--", self._pathspec)
         return out.split()[0] if out else None
 
     def existing(self, commits: Iterable[str]) -> dict[str, str]:
@@ -232,7 +232,7 @@ class GitHistory:
 
     def ignores(self, path: str) -> bool:
         """Whether git ignores a path."""
-        return self._line("check-ignore", "--quiet", "--", path) is not None
+        return self.line("check-ignore", "--quiet", "--", path) is not None
 
     def _cat_file(self, option: str, lines: Sequence[str]) -> bytes:
         with tempfile.TemporaryFile() as names:
@@ -240,7 +240,7 @@ class GitHistory:
             names.seek(0)
             return self._run("cat-file", option, istream=names)
 
-    def _line(self, command: str, *arguments: str) -> str | None:
+    def line(self, command: str, *arguments: str) -> str | None:
         """Return the line that git prints, ``None`` when git fails."""
         line = ["git", command, *arguments]
         status, out, _ = self._git.execute(line, with_extended_output=True, with_exceptions=False)

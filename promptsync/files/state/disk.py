@@ -120,8 +120,9 @@ def _replace(target: Path, data: bytes, unfinished: Path | None = None, *, sync:
 def _temporary(target: Path) -> tuple[int, Path]:
     """Open a new file beside another one; the caller closes and removes it. ``_sweep`` finds it by name."""
     temporary = target.with_name(f".{secrets.token_hex(6)}.tmp")
-    # Opened like any new file, so that the umask determines its mode.
-    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), temporary
+    # Opened like any new file, so that the umask determines its mode. Windows would change line ends.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return os.open(temporary, flags, 0o666), temporary
 
 
 @contextlib.contextmanager

@@ -71,7 +71,9 @@ SNIPPET_USAGE: Final = _one(
 ARCHIVE: Final = _one("archive the prompt", "DELETE", "/api/public/v2/folders/entities", item="prompt")
 
 ALL_LABELS: Final = _one("list all release labels", "GET", "/prompt-templates/labels")
-LABELS: Final = _one("list the release labels of the prompt", "GET", "/prompt-templates/{identifier}/labels")
+LABELS: Final = _one(
+    "list the release labels of the prompt", "GET", "/prompt-templates/{identifier}/labels", item="prompt"
+)
 CREATE_LABEL: Final = _one(
     "create the release label", "POST", "/prompts/{template_id}/label", repeatable=False, item="version"
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from promptsync.prompt.prompt import Label
-from promptsync.registry.errors import FateUnknown, Rejected, Unsupported
+from promptsync.registry.errors import FateUnknown, NotFound, Rejected, Unsupported
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection
 from promptsync.registry.promptlayer.parse import number
@@ -22,11 +22,13 @@ class PromptLayerLabels:
         self._call = connection.call
         self._listing = listing
         self._has_label_list = True
+        self._can_change: bool | None = None
 
     def of(self, template_id: int, name: str) -> list[Label]:
         answer = self._call(
             endpoints.LABELS, path={"identifier": self._listing.identifier(template_id, name)}, fresh=True
         )
+        self._can_change = True
         items = answer.listed(*_KEYS)
         try:
             return [parse.label(item, template_id, name) for item in items]
@@ -45,6 +47,19 @@ class PromptLayerLabels:
             found = None
         self._has_label_list = found is not None
         return found
+
+    def can_change(self, template_id: int, name: str) -> bool:
+        if self._can_change is None:
+            try:
+                self.of(template_id, name)
+            except Unsupported:
+                self._can_change = False
+            except Rejected as error:
+                # A registry that complains about the prompt has the operation.
+                if not isinstance(error, NotFound) and error.status not in _NO_SUCH_LIST:
+                    raise
+                self._can_change = True
+        return bool(self._can_change)
 
     def set(self, template_id: int, name: str, label: str, version: int, existing: Label | None) -> None:
         if existing is not None:

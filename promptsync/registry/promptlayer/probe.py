@@ -27,12 +27,13 @@ class Capabilities:
 
     ``raw`` says whether it returns prompts with unexpanded snippets, ``None`` if there is no prompt to try.
     ``labels`` are the labels of all prompts, or of the first one if there is no list of all; ``None`` if they
-    cannot be read.
+    cannot be read. ``changes_labels`` says whether it has operations to change them.
     """
 
     raw: bool | None
     labels: tuple[str, ...] | None
     lists_all_labels: bool
+    changes_labels: bool
 
 
 class Probe:
@@ -68,7 +69,8 @@ class Probe:
             names = self._labels_of(first)
         labels = None if names is None else tuple(sorted(names))
         raw = None if first is None else self._returns_raw(first)
-        return Capabilities(raw, labels, everything is not None)
+        place = (first.template_id, first.name) if first is not None else (0, "")
+        return Capabilities(raw, labels, everything is not None, self.registry.labels.can_change(*place))
 
     def _labels_of(self, prompt: Listed) -> set[str] | None:
         try:

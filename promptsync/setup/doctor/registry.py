@@ -225,6 +225,10 @@ def _labels(capabilities: Capabilities) -> Iterator[Finding]:
         yield warning("label-access", message, "promptsync push --label LABEL")
         return
     known = ", ".join(capabilities.labels) or "none yet"
+    if not capabilities.changes_labels:
+        message = f"its labels can be read, but promptsync cannot change them: {known}"
+        yield warning("label-access", message, "move labels in the dashboard of this registry")
+        return
     yield ok("label-access", f"its labels can be read: {known}; whether the key may move them is unknown")
 
 

@@ -1,0 +1,135 @@
+"""The tests that need POSIX, by reason. Elsewhere, which means on Windows, they are skipped.
+
+``tests/test_posix_tests.py`` checks that the list is complete.
+"""
+
+from __future__ import annotations
+
+import os
+
+HAS_POSIX = hasattr(os, "fork")
+
+# Without tests, the whole file is skipped and not even imported.
+_BY_REASON: dict[str, dict[str, list[str]]] = {
+    "runs scripts with sh, bash or make": {
+        "demo/test_demo.py": [],
+        "test_walkthroughs.py": [],
+        "workflows/test_check_workflow.py": [],
+        "workflows/test_deploy_workflow.py": [],
+        "workflows/test_drift_workflow.py": [],
+        "workflows/test_in_a_subdirectory.py": [],
+        "workflows/test_with_serve.py": [],
+    },
+    "sends signals to a process": {
+        "commands/test_eval_changed.py": [
+            "test_ctrl_c_reports_what_is_still_running",
+        ],
+        "commands/test_eval_verbs.py": [
+            "test_ctrl_c_reports_what_is_still_running",
+        ],
+        "commands/test_init_from_remote.py": [
+            "test_ctrl_c_while_the_registry_is_read_leaves_nothing",
+        ],
+        "commands/test_serve.py": [],
+        "compare/test_stopped_reading.py": [],
+        "deploy/test_deploys_interrupted.py": [],
+        "deploy/test_ways_out_of_a_deploy.py": [
+            "test_ctrl_c_while_a_snippet_becomes_live_takes_it_back_and_says_so",
+        ],
+        "pull/test_pull.py": [
+            "test_ctrl_c_between_files_tells_which_were_written",
+        ],
+        "push/test_push_interrupted.py": [],
+        "push/test_stopped_midway.py": [],
+        "server/test_concurrency.py": [
+            "test_a_killed_server_keeps_everything_that_it_confirmed",
+            "test_an_interrupted_server_stops_and_frees_its_port",
+        ],
+        "server/test_runs.py": [
+            "test_a_run_whose_process_was_killed_is_taken_over",
+        ],
+    },
+    "opens a pseudo-terminal": {
+        "commands/test_completion.py": [
+            "test_a_tab_in_bash_completes_the_line",
+        ],
+        "commands/test_label_verbs.py": [
+            "test_on_a_terminal_it_asks_and_no_is_exit_1",
+            "test_yes_goes_on_and_the_option_answers_beforehand",
+            "test_what_takes_nothing_away_is_not_asked_about",
+        ],
+        "commands/test_pager.py": [],
+    },
+    "creates symbolic links, for which Windows requires a privilege": {
+        "commands/test_bad_input.py": [
+            "test_lint_tells_where_and_what_to_do",
+            "test_push_publishes_nothing",
+        ],
+        "commands/test_init_scaffold.py": [
+            "test_files_that_are_there_are_kept_and_named_with_what_to_compare",
+            "test_something_else_in_the_place_of_a_directory_is_reported_before_anything_is_written",
+        ],
+        "commands/test_status_verb.py": [
+            "test_files_that_are_refused_are_reported_when_there_is_nothing_else",
+        ],
+        "compare/test_changed_places.py": [
+            "test_a_link_changes_with_what_it_leads_to",
+            "test_the_directory_of_prompts_may_be_a_link",
+        ],
+        "compare/test_no_deletion.py": [
+            "test_files_that_are_gone_or_cannot_be_read_are_no_deletion",
+        ],
+        "files/test_disk.py": [
+            "test_a_link_out_of_the_directory_is_not_followed",
+            "test_a_link_inside_stays_a_link",
+        ],
+        "files/test_worktree.py": [
+            "test_links_may_point_inside_and_never_outside",
+        ],
+        "pull/test_pull.py": [
+            "test_wrong_usage_is_reported_and_writes_nothing",
+        ],
+    },
+    "sets the mode of a file": {
+        "commands/test_doctor.py": [
+            "test_a_directory_that_cannot_be_written_to_is_an_error",
+        ],
+        "files/test_disk.py": [
+            "test_any_file_is_replaced_whole_and_keeps_its_mode",
+            "test_a_replaced_file_keeps_its_mode_and_a_new_one_follows_the_umask",
+        ],
+        "files/test_worktree.py": [
+            "test_an_unreadable_file_is_a_problem",
+        ],
+        "server/test_store.py": [
+            "test_a_read_only_file_is_refused",
+        ],
+    },
+    "uses a device, a pipe, a shell or a limit of POSIX": {
+        "commands/test_odd_places.py": [
+            "test_a_full_device_is_one_line_and_an_exit_code_of_its_own",
+            "test_help_that_finds_no_room_is_no_bug",
+            "test_what_the_caller_closed_is_not_taken_for_a_file",
+        ],
+        "files/test_disk.py": [
+            "test_a_full_disk_leaves_the_old_file",
+        ],
+        "files/test_worktree.py": [
+            "test_what_is_no_regular_file_is_not_opened",
+        ],
+        "pull/test_pull.py": [
+            "test_a_disk_that_refuses_leaves_old_files_whole_and_tells_what_was_written",
+        ],
+    },
+    "forks a process at each write": {
+        "push/test_killed_at_each_write.py": [],
+    },
+}
+
+POSIX_TESTS: dict[str, str] = {
+    f"{file}::{test}" if test else file: reason
+    for reason, files in _BY_REASON.items()
+    for file, tests in files.items()
+    for test in tests or [""]
+}
+"""Each name, which is ``FILE`` or ``FILE::TEST``, with the reason."""

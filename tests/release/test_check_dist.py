@@ -1,0 +1,118 @@
+"""The check of ``make dist``: a file too many or too few, and metadata that PyPI would refuse, are named."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+CHECK = Path(__file__).parents[2] / ".ci/check_dist.py"
+COMMITTED = [
+    "pyproject.toml",
+    "promptsync/__init__.py",
+    "promptsync/starter/workflows/check.yml",
+    "tests/test_a.py",
+]
+METADATA = """\
+Metadata-Version: 2.4
+Name: promptsync
+Version: 0.1.0
+Summary: Keep prompts aligned.
+Author: The promptsync authors
+Keywords: git
+License-Expression: MIT
+Classifier: Environment :: Console
+Requires-Python: >=3.11
+Description-Content-Type: text/markdown
+
+# promptsync
+"""
+INFO = "promptsync-0.1.0.dist-info"
+WHEEL = [
+    *COMMITTED[1:3],
+    *(f"{INFO}/{name}" for name in ("WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")),
+]
+
+
+def built(
+    dist: Path,
+    *,
+    sdist: Iterable[str] = (),
+    wheel: Iterable[str] = WHEEL,
+    metadata: str = METADATA,
+    version: str = "0.1.0",
+) -> None:
+    dist.mkdir()
+    with tarfile.open(dist / f"promptsync-{version}.tar.gz", "w:gz") as archive:
+        for name in sdist or [*COMMITTED, "PKG-INFO"]:
+            archive.addfile(tarfile.TarInfo(f"promptsync-{version}/{name}"), io.BytesIO())
+    with zipfile.ZipFile(dist / "promptsync-0.1.0-py3-none-any.whl", "w") as archive:
+        for name in wheel:
+            archive.writestr(name, "")
+        archive.writestr(f"{INFO}/METADATA", metadata)
+
+
+def checked(dist: Path) -> list[str]:
+    files = dist.parent / "files"
+    files.write_bytes(b"".join(name.encode() + b"\0" for name in COMMITTED))
+    done = subprocess.run([sys.executable, CHECK, dist, files], capture_output=True, text=True, check=False)
+    assert done.returncode == (1 if done.stderr else 0)
+    return done.stderr.splitlines()
+
+
+def test_a_wheel_and_an_sdist_of_the_committed_files_pass(tmp_path: Path) -> None:
+    built(tmp_path / "dist")
+    assert checked(tmp_path / "dist") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"sdist": [*COMMITTED[1:], "PKG-INFO"]}, "promptsync-0.1.0.tar.gz lacks pyproject.toml"),
+        (
+            {"sdist": [*COMMITTED, "PKG-INFO", "tests/__pycache__/test_a.pyc"]},
+            "promptsync-0.1.0.tar.gz has tests/__pycache__/test_a.pyc, which does not belong there",
+        ),
+        (
+            {"wheel": [one for one in WHEEL if not one.endswith("check.yml")]},
+            "promptsync-0.1.0-py3-none-any.whl lacks promptsync/starter/workflows/check.yml",
+        ),
+        (
+            {"wheel": [*WHEEL, "tests/test_a.py"]},
+            "promptsync-0.1.0-py3-none-any.whl has tests/test_a.py, which does not belong there",
+        ),
+        ({"metadata": METADATA.replace("Keywords: git\n", "")}, "metadata: keywords is missing"),
+        (
+            {"metadata": METADATA.replace("Environment :: Console", "Environment :: Nowhere")},
+            "metadata: 'Environment :: Nowhere' is not a classifier of PyPI",
+        ),
+        (
+            {"metadata": METADATA.replace("markdown", "x-rst")},
+            "metadata: the description is text/x-rst, not text/markdown",
+        ),
+        (
+            {"metadata": METADATA.replace("Version: 0.1.0", "Version: new")},
+            "metadata: 'new' is invalid for 'version'",
+        ),
+        (
+            {"version": "0.2.0"},
+            "promptsync-0.2.0.tar.gz and promptsync-0.1.0-py3-none-any.whl have different versions",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, changes: dict[str, object], named: str) -> None:
+    built(tmp_path / "dist", **changes)  # type: ignore[arg-type]
+    assert checked(tmp_path / "dist") == [named]
+
+
+def test_a_file_of_another_build_in_the_directory_is_named(tmp_path: Path) -> None:
+    built(tmp_path / "dist")
+    (tmp_path / "dist/promptsync-0.0.9.tar.gz").write_bytes(b"")
+    (problem,) = checked(tmp_path / "dist")
+    assert problem.startswith("expected one sdist and one wheel for every system, not [")

@@ -1,0 +1,131 @@
+"""Without POSIX the package and its tests can be imported, and the tests that need it are skipped by name."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from posix_tests import POSIX_TESTS
+
+import promptsync
+
+HERE = Path(__file__).parent
+PACKAGE = Path(promptsync.__file__).parent
+MODULES = {"fcntl", "pty", "resource", "termios"}
+NAMES = {
+    *("fork", "geteuid", "killpg", "mkfifo", "openpty", "raise_signal", "send_signal", "setrlimit"),
+    *("statvfs", "symlink_to", "SIGHUP", "SIGKILL"),
+}
+"""What needs POSIX, or does something else on Windows."""
+
+
+def uses_posix(node: ast.AST) -> bool:
+    for one in ast.walk(node):
+        if isinstance(one, ast.Attribute) and (one.attr in NAMES or ast.unparse(one) == "os.kill"):
+            return True
+        if isinstance(one, ast.Import) and MODULES & {name.name for name in one.names}:
+            return True
+        text = one.value if isinstance(one, ast.Constant) and isinstance(one.value, str) else ""
+        if text == "/dev/full" or "import resource" in text:
+            return True
+    return False
+
+
+def needing_posix(file: Path) -> Iterator[str]:
+    """The tests of a file that need POSIX: by themselves, or through what they use of the file."""
+    tree = ast.parse(file.read_text("utf-8"))
+    named = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    found = {name for name, node in named.items() if uses_posix(node)}
+    mentioned = {
+        name: {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+        | {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)}
+        for name, node in named.items()
+    }
+    while more := {name for name, others in mentioned.items() if others & found} - found:
+        found |= more
+    everything = any(uses_posix(node) for node in tree.body if node not in named.values())
+    yield from (name for name in named if name.startswith("test_") and (everything or name in found))
+
+
+@pytest.mark.parametrize(
+    "file", sorted(HERE.rglob("test_*.py")), ids=lambda file: file.relative_to(HERE).as_posix()
+)
+def test_a_test_that_needs_posix_is_listed(file: Path) -> None:
+    name = file.relative_to(HERE).as_posix()
+    if file == Path(__file__) or name in POSIX_TESTS:
+        return
+    assert [one for one in needing_posix(file) if f"{name}::{one}" not in POSIX_TESTS] == []
+
+
+@pytest.mark.parametrize("listed", POSIX_TESTS)
+def test_what_is_listed_exists(listed: str) -> None:
+    name, _, test = listed.partition("::")
+    tree = ast.parse((HERE / name).read_text("utf-8"))
+    assert not test or test in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_the_package_names_what_only_posix_has_where_it_expects_that_it_is_missing() -> None:
+    found = {file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py") if uses_posix_alone(file)}
+    assert found == {"files/state/disk.py"}  # catches the ImportError
+
+
+def uses_posix_alone(file: Path) -> bool:
+    tree = ast.parse(file.read_text("utf-8"))
+    # raise_signal is everywhere; the rest would be an AttributeError.
+    return any(
+        (isinstance(one, ast.Attribute) and one.attr in NAMES - {"raise_signal"})
+        or (isinstance(one, ast.Import) and bool(MODULES & {name.name for name in one.names}))
+        for one in ast.walk(tree)
+    )
+
+
+IMPORT_ALL = """
+import pkgutil, importlib, promptsync
+names = [one.name for one in pkgutil.walk_packages(promptsync.__path__, "promptsync.")]
+for name in names:
+    importlib.import_module(name)
+print(len(names))
+"""
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE), str(HERE.parent)))}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=HERE.parent,
+        env=environ,
+    )
+
+
+def test_every_module_can_be_imported_without_what_only_posix_has() -> None:
+    done = run("-c", f"import without_posix\n{IMPORT_ALL}")
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 200
+
+
+# filelock says that it has no lock on such a system; Windows has one.
+WITHOUT_POSIX = ("-W", "ignore:only soft file lock", "-p", "without_posix", "-p", "no:cacheprovider")
+
+
+@pytest.mark.slow
+def test_without_posix_every_test_file_that_is_not_listed_can_be_collected() -> None:
+    done = run("-m", "pytest", "--collect-only", "-q", *WITHOUT_POSIX)
+    assert done.returncode == 0, done.stdout[-3000:]
+    collected = {line.partition("::")[0].removeprefix("tests/") for line in done.stdout.splitlines()}
+    assert "files/test_disk.py" in collected
+    assert collected.isdisjoint(POSIX_TESTS)
+
+
+def test_without_posix_the_listed_tests_are_skipped_with_the_reason() -> None:
+    done = run("-m", "pytest", "tests/files/test_disk.py", "tests/demo", *WITHOUT_POSIX)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "skipped without POSIX: demo/test_demo.py: runs scripts with sh, bash or make" in done.stdout
+    assert "needs POSIX: sets the mode of a file" in done.stdout

@@ -1,0 +1,255 @@
+"""Runs the job of a workflow as GitHub does: steps with bash, expressions, and the files between steps.
+
+What is GitHub's own is left out or stands in: ``actions/checkout`` is a clone, Python and pip install
+nothing, and ``gh`` talks to a file. The steps of our action run as they stand, in a scope of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from actions import ACTION, COMMIT, REPOSITORY, ROOT, TOKEN, Done, Event, GitHub
+from expressions import Context, condition, fill
+
+_OPTIONS = ["bash", "--noprofile", "--norc", "-eo", "pipefail"]
+Result = tuple[str, dict[str, str]]
+"""The outcome of a step, and its outputs."""
+
+
+@dataclass
+class Scope:
+    """What expressions in the steps of a job or of an action can name, and how they go so far."""
+
+    values: dict[str, Any]
+    title: str = ""
+    failed: bool = False
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """Variables of all steps."""
+
+    @property
+    def is_action(self) -> bool:
+        return bool(self.title)
+
+    @property
+    def context(self) -> Context:
+        """The status is that of the scope: in an action, an earlier step of the job does not count."""
+        statuses = {
+            "success": not self.failed,
+            "failure": self.failed,
+            "cancelled": False,
+            "always": True,
+        }
+        return Context(self.values, statuses)
+
+    def fill(self, text: str) -> str:
+        return fill(text, self.context)
+
+    def filled(self, texts: Mapping[str, str]) -> dict[str, str]:
+        return {key: self.fill(text) for key, text in texts.items()}
+
+
+class Job:
+    def __init__(
+        self, hub: GitHub, workflow: Any, job: Any, event: Event, secrets: Mapping[str, str]
+    ) -> None:
+        self.hub = hub
+        self.workflow = workflow
+        self.job = job
+        self.event = event
+        self.secrets = {**secrets, "GITHUB_TOKEN": TOKEN}
+        self.place = hub.place / f"run-{hub.runs}"
+        self.workspace = self.place / "workspace"
+        self.temp = self.place / "temp"
+        self.temp.mkdir(parents=True)
+        (self.place / "event.json").write_text(json.dumps(event.payload))
+        self.path = [str(hub.place / "bin"), os.environ["PATH"]]
+        self.done = Done(directory=self.workspace)
+        github = {
+            "event": event.payload,
+            "event_name": event.name,
+            "ref": event.ref,
+            "ref_name": event.ref_name,
+            "repository": REPOSITORY,
+            "token": TOKEN,
+        }
+        self.scope = Scope(
+            {
+                "github": github,
+                "secrets": secrets,
+                "vars": hub.variables,
+                "runner": {"os": "Linux", "arch": "X64"},
+                "steps": {},
+                "env": {},
+            },
+            defaults=job.get("defaults", {}).get("run", {}),
+        )
+
+    def run(self) -> Done:
+        for level in (self.workflow, self.job):
+            self.scope.values["env"] |= self.scope.filled(level.get("env", {}))
+        self.scope.fill(self.workflow["concurrency"]["group"])
+        self.steps(self.job["steps"], self.scope)
+        self.done.job_outputs = self.scope.filled(self.job.get("outputs", {}))
+        return self.done
+
+    def steps(self, steps: list[Any], scope: Scope) -> None:
+        for step in steps:
+            name = step.get("name") or step["uses"].partition("@")[0]
+            outcome, outputs = "skipped", {}
+            if condition(step.get("if"), scope.context):
+                outcome, outputs = (
+                    self.use(name, step, scope) if "uses" in step else self.bash(name, step, scope)
+                )
+            scope.failed |= outcome == "failure"
+            if not scope.is_action:
+                self.done.outcomes[name] = outcome
+            if "id" in step:
+                scope.values["steps"][step["id"]] = {"outcome": outcome, "outputs": outputs}
+                if not scope.is_action:
+                    self.done.outputs[step["id"]] = outputs
+
+    def seen(self, name: str, scope: Scope, *values: Mapping[str, str]) -> None:
+        """Note which secrets are among the variables or inputs of a step."""
+        texts = [text for some in values for text in some.values()]
+        found = [one for one, secret in self.secrets.items() if any(secret in text for text in texts)]
+        self.done.secrets[f"{scope.title} / {name}" if scope.is_action else name] = sorted(found)
+
+    # -- uses: ----------------------------------------------------------------------------------------------
+
+    def use(self, name: str, step: Any, scope: Scope) -> Result:
+        action, _, version = step["uses"].partition("@")
+        assert len(version) == 40, f"{step['uses']} is not pinned to a commit"
+        inputs, env = scope.filled(step.get("with", {})), scope.filled(step.get("env", {}))
+        if action == ACTION:
+            assert version == COMMIT
+            return self.action(name, inputs, env)
+        self.seen(name, scope, inputs, env, self.environment(scope))
+        if action == "actions/checkout":
+            assert inputs == {"fetch-depth": "0", "persist-credentials": "false"}
+            self.checkout()
+            return "success", {}
+        if action == "actions/cache":
+            assert inputs["path"].startswith(f"{self.temp}/") and "--" not in inputs["key"], inputs
+            return "success", {"cache-hit": "false"}
+        assert action == "actions/setup-python", action
+        assert inputs["update-environment"] == "false", "the Python of the job changes"
+        return "success", {"python-path": self.hub.python, "python-version": inputs["python-version"]}
+
+    def action(self, name: str, given: Mapping[str, str], env: Mapping[str, str]) -> Result:
+        """Run the steps of our action; its outputs are read even if one of them fails."""
+        declared = yaml.load((ROOT / "action.yml").read_text("utf-8"), yaml.BaseLoader)
+        unknown = set(given) - set(declared["inputs"])
+        assert not unknown, f"the action has no input {unknown}"
+        inputs = {key: one.get("default", "") for key, one in declared["inputs"].items()}
+        outer = self.scope.values
+        names = ("github", "runner")  # an action sees neither secrets nor vars
+        scope = Scope(
+            {
+                **{key: outer[key] for key in names},
+                "inputs": {**inputs, **given},
+                "steps": {},
+                "env": {**outer["env"], **env},
+            },
+            title=name,
+            extra={"GITHUB_ACTION_PATH": str(ROOT)},
+        )
+        assert declared["runs"]["using"] == "composite"
+        self.steps(declared["runs"]["steps"], scope)
+        outputs = {key: scope.fill(one["value"]) for key, one in declared["outputs"].items()}
+        return "failure" if scope.failed else "success", outputs
+
+    def checkout(self) -> None:
+        def git(*arguments: str) -> None:
+            environment = self.environment(self.scope)
+            subprocess.run(["git", "-C", str(self.workspace), *arguments], check=True, env=environment)
+
+        subprocess.run(["git", "clone", "-q", str(self.hub.origin), str(self.workspace)], check=True)
+        git("fetch", "-q", "origin", f"+{self.event.ref}:refs/remotes/event")
+        if self.event.ref.startswith("refs/heads/"):
+            git("checkout", "-q", "-B", self.event.ref_name, "refs/remotes/event")
+        else:
+            git("checkout", "-q", "--detach", "refs/remotes/event")
+
+    # -- run: -----------------------------------------------------------------------------------------------
+
+    def bash(self, name: str, step: Any, scope: Scope) -> Result:
+        if scope.is_action:
+            assert step["shell"] == "bash", "a step of an action has to name its shell"
+        else:
+            assert scope.defaults.get("shell", "bash") == "bash" and "shell" not in step
+        names = ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "GITHUB_PATH")
+        files = {name: self.place / name.lower() for name in names}
+        for file in files.values():
+            file.write_text("")
+        script = self.place / "script.sh"
+        assert "${{" not in step["run"], "a value becomes part of the script"
+        script.write_text(step["run"])
+        own = scope.filled(step.get("env", {}))
+        environment = {
+            **self.environment(scope),
+            **{key: str(path) for key, path in files.items()},
+            **own,
+        }
+        self.seen(name, scope, environment)
+        default = scope.defaults.get("working-directory", ".")
+        done = subprocess.run(
+            [*_OPTIONS, str(script)],
+            cwd=self.workspace / scope.fill(step.get("working-directory", default)),
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        self.done.log += done.stdout
+        self.done.summary += files["GITHUB_STEP_SUMMARY"].read_text()
+        self.path[:0] = files["GITHUB_PATH"].read_text().splitlines()
+        outcome = "success" if done.returncode == 0 else "failure"
+        return outcome, _outputs(files["GITHUB_OUTPUT"].read_text())
+
+    def environment(self, scope: Scope) -> dict[str, str]:
+        return {
+            "PATH": ":".join(self.path),
+            "HOME": str(self.place),
+            "LANG": "C.UTF-8",
+            **({} if self.hub.installs else {"PYTHONPATH": str(ROOT)}),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "FAKE_GITHUB": str(self.hub.place / "state.json"),
+            "CI": "true",
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_EVENT_NAME": self.event.name,
+            "GITHUB_EVENT_PATH": str(self.place / "event.json"),
+            "GITHUB_REPOSITORY": REPOSITORY,
+            "GITHUB_REPOSITORY_OWNER": REPOSITORY.partition("/")[0],
+            "GITHUB_REF": self.event.ref,
+            "GITHUB_REF_NAME": self.event.ref_name,
+            "GITHUB_REF_TYPE": "branch",
+            "GITHUB_BASE_REF": self.event.base_ref,
+            "GITHUB_HEAD_REF": self.event.head_ref,
+            "GITHUB_WORKSPACE": str(self.workspace),
+            "RUNNER_OS": "Linux",
+            "RUNNER_TEMP": str(self.temp),
+            **scope.extra,
+            **scope.values["env"],
+        }
+
+
+def _outputs(text: str) -> dict[str, str]:
+    """Read what a step wrote to ``$GITHUB_OUTPUT``."""
+    found: dict[str, str] = {}
+    lines = iter(text.splitlines())
+    for line in lines:
+        name, sign, value = line.partition("=")
+        if "<<" in name or not sign:
+            name, _, delimiter = line.partition("<<")
+            value = "\n".join(iter(lambda: next(lines), delimiter))
+        found[name] = value
+    return found

@@ -1,0 +1,156 @@
+"""The action in workflows of a user's own: inputs, outputs, words of the command, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from actions import COMMIT, PACKAGE, Done
+from team import EXAMPLE, Team
+
+from promptsync import __version__
+
+CHECKOUT = {
+    "uses": f"actions/checkout@{COMMIT}",
+    "with": {"fetch-depth": "0", "persist-credentials": "false"},
+}
+KEY = "${{ secrets.PROMPTLAYER_API_KEY }}"
+SOFTER = ("You answer refund questions", "You answer questions about refunds")
+
+
+def workflow(*steps: Any, **job: Any) -> str:
+    """A workflow whose job checks out and runs some steps on a push."""
+    return yaml.safe_dump(
+        {
+            "on": {"push": {}},
+            "concurrency": {"group": "prompts"},
+            "jobs": {
+                "prompts": {"permissions": {"contents": "read"}, "steps": [CHECKOUT, *steps], **job},
+            },
+        }
+    )
+
+
+def use(name: str = "promptsync", **inputs: str) -> dict[str, Any]:
+    """A step with the action; its id is its name."""
+    given = {key.replace("_", "-"): value for key, value in inputs.items()}
+    return {"name": name, "id": name, "uses": PACKAGE, "with": given}
+
+
+def run(team: Team, *steps: Any, **job: Any) -> Done:
+    return team.hub.run_text(workflow(*steps, **job), team.push())
+
+
+def test_one_step_deploys_and_its_outputs_say_what_was_released(team: Team) -> None:
+    team.edit("support/refund", *SOFTER, "Soften the tone")
+    done = run(team, use(command="deploy", label="prod", remote=team.world.url, api_key=KEY))
+    assert done.passed, str(done)
+    outputs = done.outputs["promptsync"]
+    report = Path(outputs.pop("report")).read_text("utf-8")
+    assert outputs == {
+        "label": "prod",
+        "planned": "1",
+        "count": "1",
+        "released": json.dumps({"support/refund": 2}),
+        "changed": "",
+    }
+    assert report == done.summary and "**1 prompt released to `prod`**" in report
+
+
+def test_a_command_that_fails_fails_the_step_and_still_reports(team: Team) -> None:
+    text = team.world.path("support/triage").read_text("utf-8")
+    (line,) = [one for one in text.splitlines() if "Answer with a JSON object" in one]
+    team.edit("support/triage", f"{line}\n", "")
+    done = run(team, use(command="deploy", remote=team.world.url, api_key=KEY, report="out/deploy.md"))
+    assert done.outcomes["promptsync"] == "failure"
+    assert done.outputs["promptsync"]["count"] == "0"
+    report = Path(done.outputs["promptsync"]["report"])
+    assert report == done.directory / "out" / "deploy.md"
+    assert "triage accuracy" in report.read_text("utf-8")
+
+
+def test_without_a_command_it_installs_and_puts_only_promptsync_on_the_path(team: Team) -> None:
+    script = 'command -v promptsync; ls "$(dirname "$(command -v promptsync)")"; promptsync lint'
+    done = run(team, use(), {"name": "Own", "run": script})
+    assert done.passed, str(done)
+    assert done.log.splitlines()[1:] == ["promptsync", "7 files checked, no problems"]
+
+
+def test_a_second_use_in_a_job_installs_nothing(team: Team) -> None:
+    done = run(team, use("first", command="lint"), use("second", command="lint --strict"))
+    assert done.passed, str(done)
+    assert len(team.hub.installed) == 2
+    assert "second / Install" not in done.secrets and "second / Run" in done.secrets
+
+
+def test_another_python_is_another_installation(team: Team) -> None:
+    done = run(team, use("first", command="lint"), use("second", command="lint", python_version="3.13"))
+    assert done.passed, str(done)
+    assert len(team.hub.installed) == 4
+
+
+def test_the_environment_of_the_job_says_what_inputs_do_not_and_the_installation_has_no_key(
+    team: Team,
+) -> None:
+    env = {"PROMPTLAYER_API_KEY": KEY, "PROMPTSYNC_REMOTE": team.world.url}
+    done = run(team, use(command="status --exit-code"), env=env)
+    assert done.passed, str(done)
+    assert done.secrets["promptsync / Install"] == []
+    assert done.secrets["promptsync / Run"] == ["PROMPTLAYER_API_KEY"]
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("render support/refund --example 1", ["render", "support/refund", "--example", "1"]),
+        ("diff 'support/*' -q", ["diff", "support/*", "-q"]),
+        ("diff support/* $HOME `id`", ["diff", "support/*", "$HOME", "`id`"]),
+        ('deploy -m "Two words; exit 1"', ["deploy", "-m", "Two words; exit 1"]),
+        ("pull\n  --merge\n", ["pull", "--merge"]),
+    ],
+)
+def test_words_are_split_and_never_expanded(team: Team, command: str, words: list[str]) -> None:
+    shown = """printf '#!/bin/sh\nprintf "%%s\\\\n" "$@"\n' > "$RUNNER_TEMP/promptsync/bin/promptsync" """
+    done = run(team, use("install"), {"name": "Replace", "run": shown}, use(command=command))
+    assert done.passed, str(done)
+    assert done.log.splitlines() == words, shlex.join(words)
+
+
+def test_a_quote_that_is_not_closed_runs_nothing(team: Team) -> None:
+    done = run(team, use(command="lint 'support"))
+    assert done.outcomes["promptsync"] == "failure"
+    assert "quote" in done.log and "checked" not in done.log
+
+
+@pytest.mark.parametrize("version", [__version__, f"v{__version__}"])
+def test_the_version_that_it_has_is_accepted(team: Team, version: str) -> None:
+    assert run(team, use(command="lint", version=version)).passed
+
+
+def test_another_version_fails_before_anything_is_installed(team: Team) -> None:
+    done = run(team, use(command="lint", version="99.0"))
+    assert done.outcomes["promptsync"] == "failure"
+    assert f"::error::this action is promptsync {__version__}, not 99.0" in done.log
+    assert not (team.hub.place / "installed").exists()
+
+
+@pytest.mark.parametrize("name", ["check", "deploy", "drift"])
+def test_a_workflow_as_it_ships_fails_with_the_command_that_completes_it(team: Team, name: str) -> None:
+    event = {"check": team.pull_request, "deploy": team.push, "drift": team.push}[name]
+    team.branch()
+    text = (EXAMPLE / ".github/workflows" / f"{name}.yml").read_text("utf-8")
+    happened = event()
+    if name == "drift":
+        text = text.replace("workflow_dispatch:", "push:")
+    done = team.hub.run_text(text, happened)
+    assert [step for step, outcome in done.outcomes.items() if outcome == "failure"] == ["What to install"]
+    assert done.log.strip().endswith("Run: promptsync init --github")
+    assert {outcome for step, outcome in done.outcomes.items() if step not in ("actions/checkout",)} == {
+        "failure",
+        "skipped",
+    }
+    assert all(secrets == [] for secrets in done.secrets.values())
