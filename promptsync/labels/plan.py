@@ -58,7 +58,8 @@ class LabelChange:
 class SkippedLabel:
     """A label that stays at ``version`` although a commit was specified, and why.
 
-    ``differs`` says that the commit and the present files do not say the same about the prompt.
+    ``differs`` says that the commit and the present files do not say the same about the prompt. ``hint`` is
+    the command for what a rollback does not do.
     """
 
     name: str
@@ -66,6 +67,7 @@ class SkippedLabel:
     version: int
     reason: str
     differs: bool = True
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from promptsync.compare.git_state import find_state
-from promptsync.compare.labels import Labelled
+from promptsync.compare.labels import Labelled, deploy_command
 from promptsync.compare.project import Project
 from promptsync.compare.select import At
 from promptsync.compare.versions import read_versions
@@ -157,8 +157,9 @@ def plan_rollback_to_commit(
 ) -> LabelPlan:
     """Plan to point the label of each prompt at the version that says what its file said in a commit.
 
-    A prompt without such a version is skipped; if nothing else is left to move, the plan is refused. Raises
-    ``NoSuchVersion`` for a prompt without the label.
+    A prompt without such a version is skipped, and one whose version was never live, because a rollback
+    releases nothing new; if nothing else is left to move, the plan is refused. Raises ``NoSuchVersion`` for a
+    prompt without the label.
     """
     versions = {one.listed.name: existing(one, label) for one in prompts}
     files = _Files(project, target, versions)
@@ -169,40 +170,53 @@ def plan_rollback_to_commit(
     for one in prompts:
         name = one.listed.name
         version = found.get(name)
-        if version is not None:
-            changes.append(change_to(one, label, version))
-        else:
+        if version is None:
             skipped.append(files.skipped(name, label, versions[name]))
+        elif version > versions[name] and not one.was_rolled_back(label, version):
+            reason = f"v{version} says what {target.ref} said, but it was never live"
+            skipped.append(
+                SkippedLabel(name, label, versions[name], reason, hint=deploy_command(project, label))
+            )
+        else:
+            changes.append(_change_to(one, label, version))
     stays = all(change.old == change.new for change in changes)
-    refusal = _nothing_moves([one for one in skipped if one.differs], files.new) if stays else None
     return LabelPlan(
         tuple(changes),
         together=True,
-        refusal=refusal,
+        refusal=_nothing_moves([one for one in skipped if one.differs]) if stays else None,
         skipped=tuple(skipped),
         commit=target.title,
     )
 
 
-def _nothing_moves(skipped: Sequence[SkippedLabel], new: Collection[str]) -> Refused | None:
+def _change_to(one: Labelled, label: str, version: int) -> LabelChange:
+    """Return the change to a version. Going forward, what is still above it stays rolled back."""
+    change = change_to(one, label, version)
+    previous, rolled_back = change.previous[0], change.rolled_back[0]
+    is_higher = change.old is not None and version > change.old
+    if not is_higher or rolled_back is None or rolled_back <= version:
+        return change
+    # A label that is not above its LABEL.previous is the sign of a rollback.
+    return replace(change, previous=(previous, version), rolled_back=(rolled_back, rolled_back))
+
+
+def _nothing_moves(skipped: Sequence[SkippedLabel]) -> Refused | None:
     if not skipped:
         return None
     first = skipped[0]
     more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
     name, label = shlex.quote(first.name), shlex.quote(first.label)
-    hint = f"promptsync log {name}\npromptsync rollback {name} --label {label} --to N"
-    if first.name in new:
-        hint = f"promptsync label delete {name} {label}"
+    others = (f"promptsync log {name}", f"promptsync rollback {name} --label {label} --to N")
     return Refused(
         f"{first.label!r} of {first.name!r} stays at v{first.version}: {first.reason}{more}; "
         "no label was changed",
-        hint=hint,
+        hint=first.hint or "\n".join(others),
         code="nothing-to-roll-back",
     )
 
 
 class _Files:
-    """The prompts in the files of a commit, or why a prompt has none. ``new`` were added after it."""
+    """The prompts in the files of a commit, or why a prompt has none."""
 
     def __init__(self, project: Project, target: TargetCommit, names: Iterable[str]) -> None:
         history, prompts, wanted = project.history, project.config.prompts, set(names)
@@ -213,7 +227,7 @@ class _Files:
             self._add(name, file)
         absent = wanted - self.found.keys()
         at_head = tree_at(history, "HEAD", prompts) if absent else Tree({})
-        self.new = {name for name, _ in files_in(history, at_head, absent)}
+        self._new = {name for name, _ in files_in(history, at_head, absent)}
 
     def _add(self, name: str, file: PromptFile | InvalidFile) -> None:
         other = self.found.get(name)
@@ -228,6 +242,8 @@ class _Files:
         """Return why the label of a prompt stays where it is."""
         found = self.found.get(name)
         if found is None:
-            return SkippedLabel(name, label, version, f"{self._ref} has no such prompt", name in self.new)
+            hint = f"promptsync label delete {shlex.quote(name)} {shlex.quote(label)}"
+            reason, is_new = f"{self._ref} has no such prompt", name in self._new
+            return SkippedLabel(name, label, version, reason, is_new, hint)
         reason = found if isinstance(found, str) else f"its text in {self._ref} was never published"
         return SkippedLabel(name, label, version, reason)

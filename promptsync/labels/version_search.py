@@ -10,7 +10,7 @@ from promptsync.compare.labels import Labelled
 from promptsync.compare.list_equality import ListComparison, digest_beside
 from promptsync.compare.project import Project
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.labels import previous_name
+from promptsync.prompt.labels import previous_name, rolled_back_name
 from promptsync.prompt.prompt import Prompt
 
 _FIRST_ROUND = 2
@@ -29,9 +29,10 @@ class Wanted:
 def versions_with_text(project: Project, label: str, wanted: Sequence[Wanted]) -> dict[str, int]:
     """Return by name which version has the text; prompts without one are left out. All have the label.
 
-    Of several versions it is the one under the label, then those under ``LABEL.previous`` and its like, then
-    the newest below the label, and then the newest. Usually the first ones are enough, and the lists show the
-    versions under those labels, so that no version is read on its own.
+    Of several versions it is the one under the label, then those under ``LABEL.previous`` and
+    ``LABEL.rolled-back``, then the newest below the label, then the newest that was rolled back, and then the
+    newest. Usually the first ones are enough, and the lists show the versions under those labels, so that no
+    version is read on its own.
     """
     searches = [_Search(each, label) for each in wanted]
     if len(searches) > 1:
@@ -61,13 +62,12 @@ class _Search:
         self.listed = wanted.one.listed
         self.digests: dict[int, str | None] = {}
         there = wanted.one.labels
-        beside = sorted(name for name in there if name.startswith(f"{label}."))
-        # LABEL.previous comes first, because that version was live most recently.
-        beside.sort(key=lambda name: name != previous_name(label))
-        self.near = {name: there[name].version for name in (label, *beside)}
+        remembered = (label, previous_name(label), rolled_back_name(label))
+        self.near = {name: there[name].version for name in remembered if name is not None and name in there}
         under = there[label].version
         below, above = range(under - 1, 0, -1), range(self.listed.version, under, -1)
-        self._order = tuple(dict.fromkeys((*self.near.values(), *below, *above)))
+        rolled_back = [number for number in above if wanted.one.was_rolled_back(label, number)]
+        self._order = tuple(dict.fromkeys((*self.near.values(), *below, *rolled_back, *above)))
 
     @property
     def found(self) -> int | None:

@@ -105,6 +105,8 @@ def test_only_what_the_release_changed_moves(released: World) -> None:
     released.commit("Say three")
     released.ok("deploy", "--label", "prod")
     released.forget()
+    plan = released.run(*to_commit("-n"))
+    assert plan.out.splitlines()[2:-2] == ["  hello  prod  v3 -> v2  lower"]
     done = released.run(*to_commit())
     assert done.out.splitlines()[0].split() == ["moved", "hello", "prod", "v3", "->", "v2", "lower"]
     assert "prod moved on 1 prompt to" in done.out
@@ -179,7 +181,7 @@ def test_a_registry_that_expands_snippets_in_its_list_misleads_nobody(world: Wor
     world.publish("hello", "Say: @@@tone@@@")  # renders to what was committed, and is another prompt
     world.ok("push", "--force", "hello", "-y", "--label", "prod")
     assert prod(world) == {"bye": 1, "hello": 2, "tone": 1}
-    world.call("PATCH", prod_path(world, "hello"), {"prompt_version_number": 1})
+    world.ok("rollback", "hello", "--label", "prod", "--to", "1")
 
     def expanded(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
         reply = forward(seen)
@@ -314,6 +316,46 @@ def test_prompts_without_the_label_and_those_of_others_are_not_meant(released: W
     done = released.run(*to_commit("--json"))
     assert [one["name"] for one in done.document["labels"]] == [*NAMES]
     assert done.document["skipped"] == []
+
+
+def test_a_rollback_releases_nothing_that_was_never_live(released: World) -> None:
+    for name in ("hello", "bye"):
+        released.edit(name, "Two", "Three")
+    released.commit("Say three")
+    released.ok("push")  # as a deploy whose checks failed
+    released.forget()
+    for names in ((), ("hello",)):
+        done = released.run("rollback", *names, "--label", "prod", "--to", "HEAD", "--json")
+        assert done.code == 3, str(done)
+        assert done.document["skipped"][-1] == {
+            "name": "hello",
+            "label": "prod",
+            "version": 2,
+            "reason": "v3 says what HEAD said, but it was never live",
+        }
+        assert done.document["error"]["hint"] == "promptsync deploy --label prod"
+    assert released.writes == []
+    assert released.run("rollback", "--label", "prod", "--to", "HEAD~2").code == 0
+    forward = released.run("rollback", "--label", "prod", "--to", "HEAD", "--json")
+    assert forward.code == 0
+    assert [one["name"] for one in forward.document["skipped"]] == ["bye", "hello"]
+    assert prod(released) == {"bye": 1, "hello": 1, "tone": 2}
+
+
+def test_going_forward_only_a_part_of_the_way_leaves_the_rest_on_hold(released: World) -> None:
+    released.edit("hello", "Two", "Three")
+    released.commit("Say three")
+    released.ok("deploy", "--label", "prod")
+    released.ok("rollback", "--label", "prod", "--to", "HEAD~2")
+    released.ok("rollback", "--label", "prod", "--to", "HEAD~1")
+    assert prod(released) == dict.fromkeys(NAMES, 2)
+    assert released.label("hello", "prod.rolled-back") == 3
+    assert released.label("bye", "prod.rolled-back") is None
+    done = released.run("deploy", "--label", "prod", "--json")
+    assert [one["name"] for one in done.document["on_hold"]] == ["hello"]
+    assert released.run("rollback", "--label", "prod", "--to", "HEAD").code == 0
+    assert prod(released) == {"bye": 2, "hello": 3, "tone": 2}
+    assert released.label("hello", "prod.rolled-back") is None
 
 
 # -- all or none ----------------------------------------------------------------------------------------

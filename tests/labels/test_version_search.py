@@ -77,10 +77,13 @@ def test_the_lists_of_the_labels_show_a_usual_release(here: World) -> None:
     assert here.project.registry.requests - before == 3  # one for each list
 
 
+@pytest.mark.parametrize("rolled_back", [2, 3])
 @pytest.mark.parametrize("company", [False, True], ids=["alone", "with others"])
-def test_after_a_rollback_it_is_the_version_that_was_live(here: World, company: bool) -> None:
-    here.publish("refund", "A", "B", "B", "C")
-    here.label("refund", prod=1, prod_previous=1, **{"prod.rolled-back": 2})
+def test_after_a_rollback_it_is_the_version_that_was_live(
+    here: World, company: bool, rolled_back: int
+) -> None:
+    here.publish("refund", "A", "B", "C", "B")
+    here.label("refund", prod=1, prod_previous=1, prod_rolled_back=rolled_back)
     texts = {"refund": "B"}
     if company:
         here.publish("greet", "X")
