@@ -200,7 +200,7 @@ def test_a_push_is_stopped_while_the_registry_holds_edits_that_nobody_pulled(
         assert stopped.returncode == 1
         assert re.search(r"^promptsync drift\.+Failed$", stopped.stdout, re.MULTILINE)
         assert re.search(r"remote-only +support/new +v1", stopped.stdout)
-        assert re.search(r"remote-only +promptsync pull$", stopped.stdout, re.MULTILINE)
+        assert re.search(r"remote-only +promptsync pull --remote production$", stopped.stdout, re.MULTILINE)
         assert consumer.pre_commit("run", "promptsync-drift", "--hook-stage", "manual").returncode == 1
         consumer.environ["SKIP"] = "promptsync-drift"
         assert consumer.run("git", "push", "--quiet", "origin", "main").returncode == 0

@@ -41,7 +41,7 @@ def healthy(world: World) -> World:
         f"remote: team\nremotes: {{team: {{url: '{world.url}'}}}}\nlabels: {{main: prod}}\n", "utf-8"
     )
     world.commit()
-    world.ok("push", "--label", "prod")
+    world.ok("deploy")
     world.forget()
     return world
 

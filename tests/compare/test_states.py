@@ -87,13 +87,13 @@ def test_a_state_may_be_the_beginning_of_an_id(branch: Copy) -> None:
         ("a\nb", "revision", "origin/main"),
         ("main..v1", "revision", "--since main"),
         ("main...v1", "revision", "--since main"),
-        ("HEAD:prompts", "unknown-revision", "git fetch origin"),
+        ("HEAD:prompts", "unknown-revision", "git log --oneline HEAD"),
         ("nowhere", "unknown-revision", "git fetch origin nowhere"),
         ("nowhere...", "unknown-revision", "git fetch origin nowhere"),
         ("origin/nowhere", "unknown-revision", "git fetch origin nowhere\n"),
         ("a;b", "unknown-revision", "git fetch origin 'a;b'"),
         (GONE, "unknown-revision", f"git fetch origin {GONE}"),
-        ("HEAD~9", "unknown-revision", "fetch-depth: 0"),
+        ("HEAD~9", "unknown-revision", "git log --oneline HEAD"),
     ],
 )
 def test_what_names_no_commit_is_an_error(branch: Copy, since: str, code: str, hint: str) -> None:

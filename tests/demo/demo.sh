@@ -111,10 +111,10 @@ run "git commit --quiet --all -m 'Answer refund questions kindly'"
 run "promptsync push --yes"
 seen "Only the edited prompt got a new version, with your commit message."
 
-step "Release it: point the label that your application reads at v2"
-run "promptsync label set support/refund prod"
+step "Point a label at v2, for an application that tries it"
+run "promptsync label set support/refund staging"
 run "promptsync ls-remote support/refund"
-seen "prod is at v2. An application that asks for prod gets this text."
+seen "An application that asks for staging gets this text."
 
 step "A colleague edits the same prompt in the dashboard"
 : > "$work/.git/url"
@@ -139,29 +139,30 @@ run "git commit --quiet --all -m 'Take the edit made in the dashboard'"
 run "promptsync status"
 seen "The file has the edit and kept its comments; 'synced' records the version."
 
-step "Release the new text: move the label"
-run "promptsync label move support/refund prod"
+step "Move the label to the new text"
+run "promptsync label move support/refund staging"
 run "promptsync log support/refund"
-seen "prod moved to v3. prod.previous stays at v2, so that you can roll back."
+seen "staging moved to v3. staging.previous stays at v2, so you can roll back."
 
-step "Let checks decide: deploy publishes, runs evaluations, then moves prod"
+step "Release to prod: deploy publishes, runs evaluations, then moves prod"
 edit prompts/support/triage.yaml 's/Choose exactly one category/Choose the one category that fits best/'
 run "git commit --quiet --all -m 'Ask for the category that fits best'"
 run "promptsync deploy --yes"
-seen "The evaluation passed, so triage was released, and so were unchecked prompts."
+seen "The evaluations passed, so prod now points at the latest versions."
 
 step "Try to deploy a change that breaks its evaluation"
 edit prompts/support/triage.yaml 's/ Answer with a JSON object.*$//'
 run "git commit --quiet --all -m 'Shorten the request'"
 run_failing 1 "promptsync deploy --yes"
-run "promptsync label list support/triage"
-seen "The score fell below the minimum, so prod did not move."
+run "promptsync status"
+run_failing 3 "promptsync push --yes --label prod"
+seen "The score fell below the minimum, so prod did not move, and push refuses."
 
 step "Undo the change"
 run "git revert --no-edit HEAD"
 run "git show --format= -U1"
 run "promptsync deploy --yes"
-seen "git and prod agree again, and there is nothing left to release."
+seen "The revert was published, checked and released: git and prod agree again."
 
 finished=yes
 activate=""
@@ -171,8 +172,8 @@ printf '\n%s%s%s\n\n' "$bold" "$(wrap "Done. Try these next, in the repository t
 printf '  cd %s\n%s' "$(quoted "$work")" "$activate"
 cat <<'END'
   promptsync render support/refund --example 1
-  promptsync diff support/refund --label prod.previous
-  promptsync rollback support/refund --label prod --yes
+  promptsync diff support/refund --label staging.previous
+  promptsync rollback support/refund --label staging --yes
   promptsync doctor
 
 END

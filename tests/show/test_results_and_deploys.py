@@ -84,7 +84,16 @@ def plans(draw: st.DrawFn) -> DeployPlan:
     empty = Snapshot((), Worktree(Path("/"), "prompts"), {})
     text = draw(names)
     releases = [
-        Member(name, f"{name}.yaml", 1, 1, 2, publishes=draw(st.booleans()), passed_over=(2,), pending=True)
+        Member(
+            name,
+            f"{name}.yaml",
+            1,
+            1,
+            2,
+            existing=draw(st.none() | st.just(2)),
+            passed_over=(2,),
+            pending=True,
+        )
         for name in draw(st.lists(names, max_size=2, unique=True))
     ]
     survey = Survey(
@@ -134,9 +143,9 @@ def _whole_plan() -> DeployPlan:
     """One prompt of every kind; ``alpha`` is on hold and is checked again as a user of ``gamma``."""
     empty = Snapshot((), Worktree(Path("/"), "prompts"), {})
     releases = (
-        Member("beta", "beta.yaml", 2, 1, 3, publishes=True, passed_over=(2, 3)),
-        Member("gamma", "gamma.yaml", 3, 1, 1, publishes=True),
-        Member("delta", "delta.yaml", 4, 1, 2, pending=True),
+        Member("beta", "beta.yaml", 2, 1, 3, passed_over=(2, 3)),
+        Member("gamma", "gamma.yaml", 3, 1, 1),
+        Member("delta", "delta.yaml", 4, 1, 2, existing=2, pending=True),
     )
     survey = Survey(
         "prod",
@@ -144,8 +153,8 @@ def _whole_plan() -> DeployPlan:
         empty,
         releases,
         dependants=(
-            Member("alpha", "alpha.yaml", 1, 1, 2, dependant=True, through=("gamma",)),
-            Member("iota", "iota.yaml", 1, 2, 2, dependant=True, through=("gamma",)),
+            Member("alpha", "alpha.yaml", 1, 1, 2, existing=1, dependant=True, through=("gamma",)),
+            Member("iota", "iota.yaml", 1, 2, 2, existing=2, dependant=True, through=("gamma",)),
         ),
         on_hold=(OnHold("alpha", 2, 1, touched=True), OnHold("epsilon", 2, 1, touched=True)),
         skipped=(Skipped("zeta", "behind", "the label is ahead", touched=False),),
