@@ -86,8 +86,9 @@ def _push(root: Path, url: str, rounds: int) -> Row:
 def _rollback(root: Path, url: str, rounds: int) -> Iterator[Row]:
     """Undo the release of the last commit, which changed every prompt, and release it again, in turn."""
     latest = rounds + 1
+    # The loop over the SDK has published a further version since.
     promptsync(root, "label", "set", "*", "prod", "--to", str(latest - 1))
-    promptsync(root, "label", "move", "*", "prod")
+    promptsync(root, "label", "move", "*", "prod", "--to", str(latest))
     taken: dict[str, list[Run]] = {"HEAD~1": [], "HEAD": []}
     counts: dict[str, int] = {}
     for _ in range(rounds):

@@ -417,7 +417,7 @@ def test_interrupted_none_has_moved_and_killed_the_next_run_completes_it(release
 
         def press(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
             reply = forward(seen)
-            process.send_signal(signal.Signals[sent])
+            process.send_signal(getattr(signal, sent))
             return reply
 
         released.faults.append(fault(is_move, press, times=1))
