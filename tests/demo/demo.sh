@@ -15,7 +15,11 @@ finished=""
 stop_server() {
   [ -n "$server" ] || return 0
   kill "$server" 2>/dev/null || true
+  # A process that has only just been started may lose the signal, so it is sent again until it has ended.
+  (while sleep 1 && kill "$server"; do :; done) >/dev/null 2>&1 &
+  again=$!
   wait "$server" 2>/dev/null || true
+  kill "$again" 2>/dev/null || true
   server=""
 }
 cleanup() {
