@@ -78,9 +78,13 @@ class Row(str):
 
 
 class Hanging(str):
-    """A line of text that is wrapped ``indent`` columns from the left where it is too wide."""
+    """A line of text that is wrapped ``indent`` columns from the left where it is too wide.
+
+    ``command`` is the command in it that the reader may run, if any.
+    """
 
     indent: int
+    command: str
 
 
 class Aside(str):
@@ -118,10 +122,10 @@ def table(rows: Iterable[tuple[str, ...]], *, free: bool = False, headed: bool =
     return lines
 
 
-def hanging(text: str, indent: int) -> Hanging:
-    """Return a line of text that is wrapped and indented on a narrow terminal."""
+def hanging(text: str, indent: int, command: str = "") -> Hanging:
+    """Return a line of text that is wrapped and indented on a narrow terminal; see ``Hanging``."""
     line = Hanging(text)
-    line.indent = indent
+    line.indent, line.command = indent, command
     return line
 
 
