@@ -31,7 +31,7 @@ class Verdict:
     """What the newest runs say about one version of a prompt.
 
     ``passed`` is ``None`` if it is unknown, for instance because not all of its evaluations ran it; agents
-    count only without any. ``reason`` is why it did not pass: ``refund quality 50 < 90``.
+    count only if no evaluation passed. ``reason`` is why it did not pass: ``refund quality 50 < 90``.
     """
 
     name: str

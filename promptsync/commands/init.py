@@ -177,13 +177,13 @@ def _note_target(session: Session, target: Target, *, github: bool) -> None:
     if github and target.is_assumed:
         (branch,) = target.branches
         session.say(
-            f"{note} the workflows are for {output.name(branch)}, the current branch, "
-            "because origin/HEAD does not name another one"
+            f"{note} the workflows are for {output.name(branch)}, the current branch, because "
+            f"{'origin/HEAD does not name another one' if target.has_origin else 'there is no origin'}"
         )
     if target.source.is_moving:
         session.say(
-            f"{note} {output.name(target.source.ref)} can move, and what it points at later will run with "
-            "your key: better is --package with a commit or the tag of a version"
+            f"{note} {output.name(target.source.ref)} can move, and whatever it points at then runs with your "
+            "key; pass a commit or the tag of a version to --package instead"
         )
 
 

@@ -82,7 +82,7 @@ def parse_source(spec: str) -> Source:
         url = f"https://{GITHUB}/{path.removesuffix('.git')}"
         problem = None if _NAME.fullmatch(path) else f"{path!r} is not OWNER/REPO"
     if problem is None and (path.endswith("OWNER/REPO") or ref in ("REF", "COMMIT")):
-        problem = "put the repository and its commit or tag in place of the capital letters"
+        problem = "replace the capital letters with the repository and its commit or tag"
     if problem is None:
         problem = _ref_problem(ref) if ref else "it names no ref; add @ and a commit or a tag"
     if problem is not None:
@@ -157,7 +157,7 @@ def installed_source(command: str) -> Source:
         problem = unknown
     hints = [problem.fix] if problem.fix else []
     raise UsageError(
-        f"cannot tell which promptsync workflows and hooks should install: {problem}; nothing was written",
+        f"cannot tell which promptsync the workflows and hooks should install: {problem}; nothing was written",
         hint="\n".join([*hints, f"{command} --package OWNER/REPO@REF"]),
         code="no-source",
     ) from None
@@ -187,13 +187,13 @@ def _checkout(root: Path) -> Source:
 
     history = GitHistory.find(root, promptsync.__name__)
     if history is None or history.prefix or history.head_commit is None:
-        raise _Unknown(f"it was installed from {root}, which is no clone of its repository")
+        raise _Unknown(f"it was installed from {root}, which is not a clone of its repository")
     commit = history.head_commit
     here = Path(promptsync.__file__).parents[1]
     for entry in history.entries(commit, promptsync.__name__):
         if history.blob_of(_contents(here / entry.path)) != entry.object:
             raise _Unknown(
-                f"{entry.path} differs from commit {commit[:7]} of {root}, which it was installed from",
+                f"it was installed from {root}, where {entry.path} differs from commit {commit[:7]}",
                 fix=shlex.join(["git", "-C", str(root), "status"]),
             )
     listed = history.line("for-each-ref", "--contains", commit, "--format=%(refname)", "refs/remotes")
@@ -206,7 +206,7 @@ def _checkout(root: Path) -> Source:
             tags = (history.line("tag", "--points-at", commit) or "").split()
             return Source(url, commit, tag if tag in tags else None)
     raise _Unknown(
-        f"commit {commit[:7]} of {root}, which it was installed from, was not pushed to a server",
+        f"it was installed from commit {commit[:7]} of {root}, which was not pushed to a server",
         fix=shlex.join(["git", "-C", str(root), "push"]),
     )
 

@@ -91,8 +91,8 @@ def _checks(plan: DeployPlan, name: str) -> str:
         if name in one.prompts
     ]
     found += [output.name(one.name) for one in plan.selection.agents if name in one.prompts]
-    # A snippet without checks of its own counts as checked by those of its users.
-    return ", ".join(dict.fromkeys(found)) or "checked in its users"
+    # A snippet without checks of its own counts as checked by those of the prompts that use it.
+    return ", ".join(dict.fromkeys(found)) or "checked in prompts that use it"
 
 
 def _notes(plan: DeployPlan) -> dict[str, list[output.Hanging]]:

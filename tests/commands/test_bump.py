@@ -365,6 +365,7 @@ def test_the_pins_of_the_prompts_that_are_meant_move(
 
 def test_a_snippet_may_be_given_as_a_file(published: World) -> None:
     published.ok("bump", "prompts/tone.yaml")
+    assert "is v3" in published.ok("bump", "t*").out
     assert pins_of(published, "a") == [3]
 
 
@@ -406,6 +407,8 @@ def test_several_pins_in_one_file_move_together(published: World) -> None:
     [
         (("tome",), 2, "there is no prompt 'tome'", "did you mean 'tone'?"),
         (("tone", "nobody"), 2, "there is no prompt 'nobody'", ""),
+        (("*",), 2, "* matches 5 prompts; bump moves the pins of one snippet", "promptsync bump tone"),
+        (("prompts",), 2, "prompts matches 5 prompts; bump moves", "promptsync bump tone"),
         (("tone", "d"), 2, "'d' does not pin a version of 'tone'", "promptsync bump tone"),
         (("tone", "a", "d"), 2, "'d' does not pin a version of 'tone'", "promptsync bump tone"),
         (("tone", "[cd]"), 2, "none of these 2 prompts pins a version of 'tone'", "promptsync bump tone"),

@@ -157,7 +157,7 @@ def test_hooks_alone_work_with_every_git_server(top: Path, installed: Installed)
             },
             "from a subdirectory of",
         ),
-        ({"url": "file:///does/not/exist", "dir_info": {}}, "which is no clone of its repository"),
+        ({"url": "file:///does/not/exist", "dir_info": {}}, "which is not a clone of its repository"),
         ({"url": "https://github.com/acme/promptsync", "vcs_info": {}}, "no record"),
         ({"vcs_info": None}, "no record"),
     ],
@@ -229,7 +229,7 @@ def test_a_copy_inside_of_another_repository_is_not_that_repository(
     git(checkout, "commit", "-q", "-m", "Vendor it")
     git(checkout, "update-ref", "refs/remotes/origin/main", "HEAD")
     installed.record(url=(checkout / "tools").as_uri(), dir_info={})
-    assert "which is no clone of its repository" in refused(top, capsys)
+    assert "which is not a clone of its repository" in refused(top, capsys)
 
 
 # -- a released version ------------------------------------------------------------------------------------
@@ -311,9 +311,9 @@ def test_a_ref_that_can_move_is_accepted_with_a_note(
         ("./promptsync@main", "'./promptsync' is not OWNER/REPO"),
         ("acme/promptsync", "it names no ref; add @ and a commit or a tag"),
         ("acme/promptsync@", "it names no ref"),
-        (f"OWNER/REPO@{COMMIT}", "in place of the capital letters"),
-        ("git+https://github.com/OWNER/REPO@v1.0.0", "in place of the capital letters"),
-        ("acme/promptsync@REF", "in place of the capital letters"),
+        (f"OWNER/REPO@{COMMIT}", "replace the capital letters"),
+        ("git+https://github.com/OWNER/REPO@v1.0.0", "replace the capital letters"),
+        ("acme/promptsync@REF", "replace the capital letters"),
         ("acme/promptsync@abc1234", "looks like a shortened commit"),
         ("acme/promptsync@-x", "'-x' is not a commit, tag or branch"),
         ("acme/promptsync@a..b", "is not a commit, tag or branch"),

@@ -92,7 +92,7 @@ def test_a_release_that_was_rolled_back_is_said_to_be(released: World) -> None:
     released.ok("rollback", "b", "--label", "prod", "-y")
     out = released.ok("status").out
     assert "in-sync  b  v2  prod v1, v2 rolled back" in out
-    assert "1 prompt rolled back from prod: a deploy releases what you change" in out
+    assert "1 prompt rolled back from prod, on hold until its text changes" in out
     assert "promptsync deploy" not in out
     assert "prod.previous" not in out
 

@@ -331,7 +331,7 @@ def test_a_rollback_releases_nothing_that_was_never_live(released: World) -> Non
             "name": "hello",
             "label": "prod",
             "version": 2,
-            "reason": "v3 says what HEAD said, but it was never live",
+            "reason": "v3 has its text in HEAD, but was never live",
         }
         assert done.document["error"]["hint"] == "promptsync deploy --label prod"
     assert released.writes == []
@@ -483,7 +483,7 @@ USAGE: list[tuple[tuple[str, ...], str, str]] = [
     (("--to", "HEAD~1..HEAD"), "is a range of commits", "--to 'HEAD~1'"),
     (("--to", "0" * 40), "before the first commit", "--to HEAD~1"),
     (("--to", ""), "is not a commit", "HEAD~1"),
-    (("hello@1", "--to", "HEAD~1"), "at v1 and by --to at HEAD~1", "remove one of the two"),
+    (("hello@1", "--to", "HEAD~1"), "at v1 and by --to at HEAD~1", "--label prod --to 'HEAD~1'"),
     (("hello@1", "--to", "2"), "at v1 and by an option at v2", "remove one of the two"),
     (("helo", "--to", "HEAD~1"), "no prompt 'helo'", "did you mean 'hello'?"),
 ]
