@@ -182,8 +182,8 @@ def _note_target(session: Session, target: Target, *, github: bool) -> None:
         )
     if target.source.is_moving:
         session.say(
-            f"{note} {output.name(target.source.ref)} can move, and whatever it points at then runs with your "
-            "key; pass a commit or the tag of a version to --package instead"
+            f"{note} {output.name(target.source.ref)} can move, and whatever it points at then runs with "
+            "your key; pass a commit or the tag of a version to --package instead"
         )
 
 

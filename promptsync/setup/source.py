@@ -156,8 +156,9 @@ def installed_source(command: str) -> Source:
     except _Unknown as unknown:
         problem = unknown
     hints = [problem.fix] if problem.fix else []
+    what = "which promptsync the workflows and hooks should install"
     raise UsageError(
-        f"cannot tell which promptsync the workflows and hooks should install: {problem}; nothing was written",
+        f"cannot tell {what}: {problem}; nothing was written",
         hint="\n".join([*hints, f"{command} --package OWNER/REPO@REF"]),
         code="no-source",
     ) from None

@@ -124,7 +124,8 @@ def test_documents_and_markdown_name_them_too(used: World) -> None:
     expected = [entry, {**entry, "name": "b"}]
     assert used.ok("status", "--json").document["pins"] == expected
     assert used.ok("push", "-n", "--json").document["pins"] == expected
-    assert "tone: once v2 is published, a, b will still pin v1" in used.ok("push", "-n", "--format", "markdown").out
+    planned = used.ok("push", "-n", "--format", "markdown").out
+    assert "tone: once v2 is published, a, b will still pin v1" in planned
     assert "tone: a, b still pin v1, not v2" in used.ok("push", "--format", "markdown").out
     markdown = used.ok("status", "--format", "markdown").out
     assert "**Pinned snippets**" in markdown and "tone: a, b still pin v1, not v2" in markdown
@@ -261,7 +262,8 @@ def test_versions_that_cannot_be_read_cost_a_warning_and_no_more(used: World) ->
     used.commit()
     used.faults.append(fault(asking("GET", "version=1"), failing(404)))
     shutil.rmtree(used.root / ".promptsync" / "cache")
-    assert pinned_lines(used.ok("status")) == ["pinned  tone: a, b still pin v1, not v2; promptsync bump tone"]
+    expected = ["pinned  tone: a, b still pin v1, not v2; promptsync bump tone"]
+    assert pinned_lines(used.ok("status")) == expected
 
 
 # -- lint ---------------------------------------------------------------------------------------------------

@@ -268,7 +268,8 @@ def test_a_deploy_names_who_keeps_the_old_text_and_the_bump_releases_the_new_one
     assert "      once v2 is published, a will still pin v1; promptsync bump tone\n" in planned
     assert sum(" tone " in line for line in planned.splitlines()) == 1
     markdown = released.ok("deploy", "-n", "--format", "markdown").out
-    assert "update · tone · v1 -&gt; v2 · prod v1 -&gt; v2 · unchecked · once v2 is published, a will still pin v1; " in markdown
+    row = "update · tone · v1 -&gt; v2 · prod v1 -&gt; v2 · unchecked · once v2 is published, a will still"
+    assert row in markdown
     expected = [{"name": "a", "snippet": "tone", "pinned": 1, "version": 2, "problem": "outdated"}]
     assert released.ok("deploy", "-n", "--json").document["pins"] == expected
     done = released.ok("deploy").out
