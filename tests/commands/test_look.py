@@ -16,7 +16,7 @@ from promptsync.terminal import output
 from promptsync.terminal.fit import fitted, shortened
 
 ROWS = [
-    ("  diverged", "support/refund", "v1 -> v2", "prod=v1 staging=v2", "prompts/support/refund.yaml"),
+    ("  diverged", "support/refund", "v1 -> v2", "prod v1; staging v2", "prompts/support/refund.yaml"),
     ("  ahead", "日本語のプロンプト", "v12", "", "prompts/日本語.yaml"),
     ("  new", "👩‍💻 e\u0301t\u00e9", "-", "", "x"),
 ]
