@@ -167,7 +167,8 @@ def _target(session: Session, package: str | None, *, github: bool, pre_commit: 
             f"the configuration of this directory is {above}; nothing was written",
             hint=f"promptsync -C {shlex.quote(str(above.parent))} init{options}\npromptsync init",
         )
-    source = parse_source(package) if package is not None else installed_source(session.command())
+    command = session.command(without="--package")
+    source = parse_source(package, command) if package is not None else installed_source(command)
     labels = load(above).labels if above is not None else ()
     return find_target(session.directory, source, labels, github=github)
 

@@ -16,10 +16,6 @@ import promptsync
 from promptsync.errors import UsageError
 
 GITHUB: Final = "github.com"
-_USAGE: Final = (
-    "promptsync init --github --package OWNER/REPO@REF\n"
-    "promptsync init --github --package git+https://HOST/OWNER/REPO@REF"
-)
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORTENED: Final = re.compile(r"(?=.*[0-9])(?=.*[a-f])[0-9a-f]{7,39}")
@@ -68,8 +64,11 @@ class Source:
         return f"{path}@{self.ref}"
 
 
-def parse_source(spec: str) -> Source:
-    """Return the source that ``--package`` names. Raises ``UsageError``."""
+def parse_source(spec: str, command: str = "promptsync init --github") -> Source:
+    """Return the source that ``--package`` names; ``command`` is the command line without it.
+
+    Raises ``UsageError``.
+    """
     text = spec.strip().removeprefix("git+")
     if "://" in text:
         scheme, _, rest = text.partition("://")
@@ -87,7 +86,9 @@ def parse_source(spec: str) -> Source:
         problem = _ref_problem(ref) if ref else "it names no ref; add @ and a commit or a tag"
     if problem is not None:
         shown = _without_password(spec)
-        raise UsageError(f"--package {shown}: {problem}; nothing was written", hint=_USAGE, code="package")
+        forms = ("OWNER/REPO@REF", "git+https://HOST/OWNER/REPO@REF")
+        hint = "\n".join(f"{command} --package {form}" for form in forms)
+        raise UsageError(f"--package {shown}: {problem}; nothing was written", hint=hint, code="package")
     return Source(url, ref)
 
 

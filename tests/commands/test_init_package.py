@@ -336,6 +336,13 @@ def test_anything_else_is_refused_with_the_reason_before_anything_is_written(
     assert "secret" not in err
 
 
+def test_the_hint_repeats_the_command_line(top: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(top), "init", "--pre-commit", "--package", "promptsync"], {}) == 2
+    assert (
+        f"hint: promptsync -C {top} init --pre-commit --package OWNER/REPO@REF\n" in capsys.readouterr().err
+    )
+
+
 def test_it_needs_something_to_write(top: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["-C", str(top), "init", "--package", "acme/promptsync@v1.0.0"], {}) == 2
     assert "--package needs --github or --pre-commit" in capsys.readouterr().err
