@@ -95,7 +95,7 @@ def _rename_lines(plan: PushPlan, *, done: bool = False) -> list[str]:
         for action in plan.actions
         if action.was is not None
     ]
-    return [f"  {output.style('note:', 'warn')} {note}" for note in notes]
+    return [output.hanging(f"  {output.style('note:', 'warn')} {note}", 6) for note in notes]
 
 
 # -- the receipt --------------------------------------------------------------------------------------------

@@ -91,6 +91,10 @@ class Aside(str):
     """A line about the result, such as a total, which ``-q`` leaves out."""
 
 
+class HangingAside(Hanging, Aside):
+    """An aside that is wrapped like ``Hanging``."""
+
+
 def without_asides(lines: Iterable[str]) -> list[str]:
     """Return lines without asides, and without the blank lines around them."""
     kept: list[str] = []
@@ -126,6 +130,13 @@ def hanging(text: str, indent: int, command: str = "") -> Hanging:
     """Return a line of text that is wrapped and indented on a narrow terminal; see ``Hanging``."""
     line = Hanging(text)
     line.indent, line.command = indent, command
+    return line
+
+
+def hanging_aside(text: str, indent: int) -> HangingAside:
+    """Return an aside that is wrapped and indented on a narrow terminal."""
+    line = HangingAside(text)
+    line.indent, line.command = indent, ""
     return line
 
 

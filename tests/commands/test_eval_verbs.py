@@ -302,7 +302,7 @@ WRONG = [
     (["dataset", "list", "--created-after", "soon"], "is not a date"),
     (["dataset", "list", "--external-id", "1"], "require each other"),
     (["dataset", "list", "--status", "gone"], "--status"),
-    (["eval"], "no verb given"),
+    (["eval"], "no command given"),
     (["eval", "walk"], "walk"),
 ]
 
