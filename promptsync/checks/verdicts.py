@@ -163,7 +163,7 @@ def _verdict(
     own = [one for one in judged if not one.of_others]
     failed = [one.reason for one in own if one.passed is False]
     unknown = [one.reason for one in own if one.passed is None]
-    # Past runs of agents cannot be listed in the API. Where an evaluation passed, that alone is no warning.
+    # The API cannot list past runs of agents. If an evaluation passed, that alone is no reason to warn.
     if not any(one.passed for one in own):
         unknown += [f"past runs of {check.name} cannot be listed" for check in selection.agents]
     if not own and not unknown:

@@ -135,7 +135,7 @@ def _without_password(url: str) -> str:
 
 
 class _Unknown(Exception):
-    """Why nothing tells where this program came from. ``fix`` is a command that would help."""
+    """Why it is unknown where this program came from. ``fix`` is a command that would help."""
 
     def __init__(self, why: str, *, fix: str | None = None) -> None:
         super().__init__(why)

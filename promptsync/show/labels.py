@@ -16,7 +16,7 @@ from promptsync.terminal.output import count
 
 
 def show_labels(rows: Sequence[tuple[Labelled, str]], *, with_previous: bool) -> Outcome:
-    """Return where labels point. The text has ``LABEL.previous`` and its like only ``with_previous``."""
+    """Return where labels point. The text has labels such as ``LABEL.previous`` only ``with_previous``."""
     body = [
         {
             "name": one.listed.name,

@@ -256,7 +256,7 @@ def test_a_shallow_clone_gives_no_warning_that_may_be_wrong(used: World, tmp_pat
     assert not any("include" in line for line in pinned_lines(used.run("status")))
 
 
-def test_versions_that_cannot_be_read_cost_a_warning_and_no_more(used: World) -> None:
+def test_versions_that_cannot_be_read_only_cost_a_warning(used: World) -> None:
     used.publish("tone", content=TONE.replace("Five.", "5."))
     used.ok("pull")
     used.commit()
@@ -301,7 +301,7 @@ def test_lint_of_one_file_knows_the_pins_of_the_others(used: World) -> None:
     assert "snippet-outdated" not in used.ok("lint", str(used.path("a"))).out
 
 
-def test_a_fact_about_another_text_of_the_snippet_counts_no_more(used: World) -> None:
+def test_a_fact_about_another_text_of_the_snippet_no_longer_counts(used: World) -> None:
     used.publish("tone", content=TONE.replace("Five.", "5."))
     used.edit("b", "number:1@", "number:2@")
     used.commit()

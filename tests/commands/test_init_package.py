@@ -196,7 +196,7 @@ def test_a_commit_that_nobody_else_has_is_refused(
     assert f"hint: git -C '{checkout}' push" in err
 
 
-def test_a_remote_on_this_machine_is_no_server(
+def test_a_remote_on_this_machine_does_not_count(
     top: Path, checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     git(checkout, "remote", "set-url", "origin", str(top))

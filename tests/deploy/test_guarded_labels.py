@@ -38,7 +38,7 @@ def test_a_push_publishes_nothing_when_it_would_have_to_move_a_governed_label(re
     assert (released.label("a", "staging"), released.label("a", "prod")) == (2, 1)
 
 
-def test_skip_checks_says_it_on_purpose_and_every_result_names_what_went_unchecked(
+def test_skip_checks_moves_it_and_every_result_lists_what_went_unchecked(
     rejected: World, tmp_path: Path
 ) -> None:
     rejected.edit("b", "hello", "welcome")
