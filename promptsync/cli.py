@@ -27,7 +27,7 @@ GROUPS = {
         "doctor": "Check your setup and print the commands that fix it.",
         "completion": "Print the completion script of a shell.",
         "schema": "Print the JSON Schema of a file format.",
-        "help": "Show the help of a verb.",
+        "help": "Show the help of a command.",
     },
     "Files and registry": {
         "status": "Show what changed in your files and in the registry.",
@@ -51,7 +51,7 @@ GROUPS = {
     },
     "Check": {
         "eval": "List, run and show evaluations.",
-        "agent": "List and run agents.",
+        "agent": "List, run and show agents.",
         "dataset": "List datasets.",
         "track": "Log requests, and add scores and metadata.",
     },
@@ -101,7 +101,7 @@ class LazyGroup(VerbGroup):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="promptsync help VERB shows the options of a verb.",
+    epilog="promptsync help COMMAND shows the options of a command.",
 )
 @click.version_option(__version__, "--version", prog_name="promptsync")
 @shared_options

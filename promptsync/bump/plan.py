@@ -131,7 +131,7 @@ def _unpublished(snippet: str, item: Item | None) -> Refused:
     state = item.state if item is not None else State.NEW
     path = item.path if item is not None and item.path else snippet
     return Refused(
-        f"no version has the text of {path} yet; nothing was written",
+        f"the text of {path} is not published yet; nothing was written",
         hint=_FIRST.get(state, "promptsync status").format(shlex.quote(snippet)),
         code="snippet-unpublished",
     )

@@ -31,7 +31,7 @@ class Verdict:
     """What the newest runs say about one version of a prompt.
 
     ``passed`` is ``None`` if it is unknown, for instance because not all of its evaluations ran it; agents
-    count only without any. ``reason`` is why it did not pass: ``refund quality 50 < 90``.
+    count only if no evaluation passed. ``reason`` is why it did not pass: ``refund quality 50 < 90``.
     """
 
     name: str
@@ -163,7 +163,7 @@ def _verdict(
     own = [one for one in judged if not one.of_others]
     failed = [one.reason for one in own if one.passed is False]
     unknown = [one.reason for one in own if one.passed is None]
-    # Past runs of agents cannot be listed in the API. Where an evaluation passed, that alone is no warning.
+    # The API cannot list past runs of agents. If an evaluation passed, that alone is no reason to warn.
     if not any(one.passed for one in own):
         unknown += [f"past runs of {check.name} cannot be listed" for check in selection.agents]
     if not own and not unknown:

@@ -237,5 +237,5 @@ def _written(runs: Sequence[Mapping[str, Any]]) -> str:
 
 def _say_how_to_follow(session: Session, results: CheckResults) -> None:
     if not results.interrupted:  # the hint of the error says it
-        for note in follow_notes(results):
+        for note in follow_notes(results, session.command_on_remote):
             session.say(note)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from promptsync.bump.apply import apply_bump
@@ -10,8 +12,9 @@ from promptsync.commands.shared.action import carry_out, dry_run_option, expect_
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.project import Project
-from promptsync.compare.select import named_by
+from promptsync.compare.select import expanded, named_by
 from promptsync.errors import UsageError
+from promptsync.files.worktree import pins_in
 from promptsync.show import bump as show_bump
 from promptsync.show.outcome import Outcome
 
@@ -23,7 +26,7 @@ from promptsync.show.outcome import Outcome
     "--to",
     type=click.IntRange(1),
     metavar="N",
-    help="Pin version N, also if it is lower (default: the version with the text of the snippet's file).",
+    help="Pin version N, even if it is lower (default: the version with the text of the snippet's file).",
 )
 @dry_run_option
 @yes_option
@@ -68,12 +71,15 @@ def command(
 def _plan(
     session: Session, project: Project, snippet: str, users: tuple[str, ...], to: int | None
 ) -> BumpPlan:
-    named = named_by(project, session.directory, [snippet])
-    if len(named) > 1:
-        raise UsageError(
-            f"{snippet} has {len(named)} prompts; bump moves the pins of one snippet",
-            hint=f"promptsync bump {named[0]}",
-        )
     snapshot = gather(project)
+    known = [item.name for item in snapshot.items]
+    named = expanded(known, named_by(project, session.directory, [snippet]))
+    if len(named) > 1:
+        pinned = pins_in(snapshot.worktree.files)
+        first = next((name for name in named if name in pinned), named[0])
+        raise UsageError(
+            f"{snippet} matches {len(named)} prompts; bump moves the pins of one snippet",
+            hint=f"promptsync bump {shlex.quote(first)}",
+        )
     meant = [named_by(project, session.directory, [user]) for user in users]
     return plan_bump(project, snapshot, named[0], meant, to)

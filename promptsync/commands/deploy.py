@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("--live-snippets", is_flag=True, help="Allow snippets to be live before they are checked.")
 @click.option("--again", multiple=True, metavar="NAME", help="Release NAME although it was rolled back.")
 @click.option("--rehearse", is_flag=True, help="Rehearse the deploy in a temporary registry first.")
-@click.option("--timeout", metavar="SECONDS", type=SECONDS, help="Stop waiting then.")
+@click.option("--timeout", metavar="SECONDS", type=SECONDS, help="Stop waiting after SECONDS.")
 @junit_option
 @since_option
 @click.option("--allow-dirty", is_flag=True, help="Release uncommitted changes.")

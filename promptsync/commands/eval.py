@@ -129,7 +129,7 @@ def run_command(
             versions=choice.versions,
             unpublished=choice.unpublished,
         )
-    for note in () if results.interrupted else follow_notes(results):
+    for note in () if results.interrupted else follow_notes(results, session.command_on_remote):
         session.say(note)
     return checks_outcome(
         "evaluation",

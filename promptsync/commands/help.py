@@ -18,10 +18,10 @@ def _verbs(context: click.Context, _: click.Parameter, incomplete: str) -> list[
     return [name for name in names if name.startswith(incomplete)]
 
 
-@verb("help", short_help="Show the help of a verb.", is_long=True)
-@click.argument("words", nargs=-1, metavar="[VERB]...", shell_complete=_verbs)
+@verb("help", short_help="Show the help of a command.", is_long=True)
+@click.argument("words", nargs=-1, metavar="[COMMAND]...", shell_complete=_verbs)
 def command(session: Session, words: tuple[str, ...]) -> Outcome:
-    """Show what a verb does and its options, as VERB --help does. Without a verb, list the verbs.
+    """Show what a command does and its options, as COMMAND --help does. Without one, list the commands.
 
     \b
     promptsync help
@@ -32,7 +32,7 @@ def command(session: Session, words: tuple[str, ...]) -> Outcome:
     for word in words:
         if not isinstance(context.command, click.Group):
             raise UsageError(
-                f"{context.command_path} has no verb {word!r}", hint=f"{context.command_path} --help"
+                f"{context.command_path} has no command {word!r}", hint=f"{context.command_path} --help"
             )
         _, found, _ = context.command.resolve_command(context, [word])
         assert found is not None  # resolve_command raises for an unknown verb

@@ -167,7 +167,8 @@ def _target(session: Session, package: str | None, *, github: bool, pre_commit: 
             f"the configuration of this directory is {above}; nothing was written",
             hint=f"promptsync -C {shlex.quote(str(above.parent))} init{options}\npromptsync init",
         )
-    source = parse_source(package) if package is not None else installed_source(session.command())
+    command = session.command(without="--package")
+    source = parse_source(package, command) if package is not None else installed_source(command)
     labels = load(above).labels if above is not None else ()
     return find_target(session.directory, source, labels, github=github)
 
@@ -177,13 +178,13 @@ def _note_target(session: Session, target: Target, *, github: bool) -> None:
     if github and target.is_assumed:
         (branch,) = target.branches
         session.say(
-            f"{note} the workflows are for {output.name(branch)}, the current branch, "
-            "because origin/HEAD does not name another one"
+            f"{note} the workflows are for {output.name(branch)}, the current branch, because "
+            f"{'origin/HEAD does not name another one' if target.has_origin else 'there is no origin'}"
         )
     if target.source.is_moving:
         session.say(
-            f"{note} {output.name(target.source.ref)} can move, and what it points at later will run with "
-            "your key: better is --package with a commit or the tag of a version"
+            f"{note} {output.name(target.source.ref)} can move, and whatever it points at then runs with "
+            "your key; pass a commit or the tag of a version to --package instead"
         )
 
 

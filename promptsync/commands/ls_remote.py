@@ -66,7 +66,7 @@ def _row(one: ListedPrompt) -> tuple[str, ...]:
         output.name(listed.name),
         f"v{listed.version}",
         output.style("archived", "warn") if one.is_archived else "",
-        " ".join(f"{output.style(output.name(name), 'strong')}=v{version}" for name, version in labels),
+        "; ".join(f"{output.style(output.name(name), 'strong')} v{version}" for name, version in labels),
         f"[{tags}]" if tags else "",
         output.safe(without_mark(listed.message), newlines=False),
     )

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--label", "labels", multiple=True, metavar="LABEL", help="Point LABEL at the new versions.")
 @dry_run_option
 @yes_option
-@click.option("--skip-checks", is_flag=True, help="Move a label that only deploy moves, without checks.")
+@click.option("--skip-checks", is_flag=True, help="Move a label without the checks that deploy would run.")
 @click.option("--partial", is_flag=True, help="Skip prompts that diverged and publish the others.")
 @click.option("--force", multiple=True, metavar="NAME", help="Publish NAME over the registry's changes.")
 @click.option("--restore", multiple=True, metavar="NAME", help="Publish the archived prompt NAME again.")

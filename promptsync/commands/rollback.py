@@ -1,4 +1,4 @@
-"""``promptsync rollback``: move a label back to the version that it left, or to what a commit said."""
+"""``promptsync rollback``: move a label back to an earlier version, or to the texts of a commit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BLANK: dict[str, Any] = {"labels": [], "skipped": [], "commit": None}
     "--version",
     "to",
     metavar="VERSION|REF",
-    help="Move it to a version, such as 3, or to what a git commit said, such as HEAD~1.",
+    help="Move it to a version, such as 3, or to the texts of a git commit, such as HEAD~1.",
 )
 @dry_run_option
 @yes_option
@@ -49,12 +49,11 @@ def command(
 ) -> Outcome:
     """Undo a release: move LABEL to LABEL.previous, the version that was live before.
 
-    NAME is a name, a pattern, a file or a directory; of a pattern, the prompts that have LABEL are meant. All
-    labels move, or none.
+    NAME is a name, a pattern, a file or a directory; a pattern means the prompts that have LABEL. All labels
+    move, or none.
 
-    With --to and a git commit, LABEL moves to the versions that say what the prompt files said in that
-    commit; without NAME, on every prompt that has LABEL. A prompt without such a version is skipped and
-    listed.
+    With --to and a git commit, LABEL moves to the versions with the texts of that commit; without NAME, on
+    every prompt that has LABEL. A prompt without such a version is skipped and listed.
 
     \b
     promptsync rollback support/refund --label prod
@@ -107,7 +106,8 @@ def _plan_to_commit(
         if found.at != LATEST:
             raise UsageError(
                 f"{one.listed.name} is specified at {found.at} and by --to at {ref}",
-                hint="remove one of the two",
+                hint=f"promptsync rollback {shlex.quote(one.listed.name)} --label {shlex.quote(label)} "
+                f"--to {shlex.quote(ref)}",
             )
         if found.is_exact or label in one.labels:
             prompts.append(one)
@@ -128,7 +128,7 @@ def _no_names(project: Project, label: str, to: str | None) -> UsageError:
     found = _ref_named(project, to)
     hint = f"promptsync rollback {option} --to {found}\n" if found is not None else ""
     return UsageError(
-        f"--to {to} is a version, and which prompts go there is not specified",
+        f"--to {to} is a version; specify the prompts that go back to it",
         hint=f"{hint}{name} {option} --to {to}",
     )
 

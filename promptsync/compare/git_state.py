@@ -65,7 +65,7 @@ def _read(given: str, option: str) -> tuple[str, bool]:
 
 def _missing(history: GitHistory, revision: str, option: str) -> PromptsyncError:
     if history.shallow:
-        return too_shallow(f"what {revision} contains, because that commit is not in it")
+        return too_shallow(f"what {revision} contains")
     branch = revision.removeprefix("origin/")
     start = _STEPS.split(revision)[0]
     hint = f"git fetch origin {shlex.quote(branch)}\nin GitHub Actions, set fetch-depth: 0"

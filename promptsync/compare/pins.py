@@ -107,8 +107,8 @@ def find_pins(
     """Return which pins of the files are outdated, and which mean a version that no file includes.
 
     ``publishing`` are the numbers that an action is about to publish. The snapshot must be of the latest
-    versions. Reads versions only of snippets of which others pin another version than the latest. Registries
-    that cannot be read so cost a warning and no more.
+    versions. Reads versions only of snippets of which others pin another version than the latest. If they
+    cannot be read, these pins are not reported.
     """
     in_scope = {name: file for name, file in snapshot.worktree.files.items() if project.config.in_scope(name)}
     pinned = pins_in(in_scope)

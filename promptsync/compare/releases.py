@@ -1,4 +1,4 @@
-"""What release labels lack: versions that say something else than the ones under the label."""
+"""What is not released: latest versions with another text than the version under a label."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def release_labels(project: Project) -> tuple[str, ...]:
 
 
 def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
-    """Return what is published, says what the files include, and is not released. Reads only.
+    """Return the latest versions that the files include and that are not released. Reads only.
 
-    Without anything to release this costs no request, and git is not opened. Nothing is known where the
+    Without anything to release this costs no request, and git is not opened. Returns nothing if the
     registry cannot list all labels at once.
     """
     if snapshot.labels is None:

@@ -116,7 +116,7 @@ class DeployReceipt:
         if failed and all(one.unbound for one in failed):
             # Not --allow-unbound: that would release what the checks did not run.
             name = failed[0].run.name
-            hint = f"let {name!r} run the latest version, in the PromptLayer dashboard\npromptsync deploy"
+            hint = f"in the PromptLayer dashboard, let {name!r} run the latest version\npromptsync deploy"
             return error.replaced(hint=hint)
         return error.replaced(hint=self._after_failed_checks(error, failed))
 

@@ -1,4 +1,4 @@
-"""Undoing releases: labels move back to what was live before, to a version, or to what a commit said."""
+"""Undoing releases: labels move back to what was live before, to a version, or to the texts of a commit."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def find_target(project: Project, ref: str) -> TargetCommit:
 def plan_rollback_to_commit(
     project: Project, prompts: Sequence[Labelled], label: str, target: TargetCommit
 ) -> LabelPlan:
-    """Plan to point the label of each prompt at the version that says what its file said in a commit.
+    """Plan to point the label of each prompt at the version that has the text of its file in a commit.
 
     A prompt without such a version is skipped, and one whose version was never live, because a rollback
     releases nothing new; if nothing else is left to move, the plan is refused. Raises ``NoSuchVersion`` for a
@@ -173,7 +173,7 @@ def plan_rollback_to_commit(
         if version is None:
             skipped.append(files.skipped(name, label, versions[name]))
         elif version > versions[name] and not one.was_rolled_back(label, version):
-            reason = f"v{version} says what {target.ref} said, but it was never live"
+            reason = f"v{version} has its text in {target.ref}, but was never live"
             skipped.append(
                 SkippedLabel(name, label, versions[name], reason, hint=deploy_command(project, label))
             )

@@ -158,7 +158,7 @@ def edited(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
         more = f" and {len(users) - _MOST_USERS} more" if len(users) > _MOST_USERS else ""
         pin = "pins" if len(users) == 1 else "pin"
         message = f"{', '.join(users[:_MOST_USERS])}{more} {pin} v{known.version}, which has another text."
-        hint = "promptsync status shows how to publish this text and move the pins."
+        hint = "promptsync status"
         yield subject.problem("snippet-outdated", ("content",), message, hint=hint)
 
 

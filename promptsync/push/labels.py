@@ -67,7 +67,7 @@ def governed_refusal(
     if not governed or options.skip_checks:
         return None
     label = governed[0]
-    why = f"{label} is moved by promptsync deploy, after the checks"
+    why = f"only promptsync deploy moves {label}, after the checks"
     if label not in options.labels:
         name = next(one.name for one in actions if label in one.referred_labels)
         why = f"prompts refer to the new snippet {name!r} by {label}, and {why}"

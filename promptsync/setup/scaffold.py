@@ -129,8 +129,8 @@ def _top(root: Path) -> Path | None:
 def find_target(root: Path, source: Source, labels: Iterable[str], *, github: bool) -> Target:
     """Return the repository around a directory, where ``labels`` are the branches that labels: names.
 
-    Raises what ``repository`` raises, and ``UsageError`` when workflows cannot use the source, or when
-    nothing tells which branch is deployed.
+    Raises what ``repository`` raises, and ``UsageError`` if workflows cannot use the source, or if it is
+    unknown which branch is deployed.
     """
     from promptsync.files.git.history import GitHistory
 

@@ -16,10 +16,6 @@ import promptsync
 from promptsync.errors import UsageError
 
 GITHUB: Final = "github.com"
-_USAGE: Final = (
-    "promptsync init --github --package OWNER/REPO@REF\n"
-    "promptsync init --github --package git+https://HOST/OWNER/REPO@REF"
-)
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORTENED: Final = re.compile(r"(?=.*[0-9])(?=.*[a-f])[0-9a-f]{7,39}")
@@ -68,8 +64,11 @@ class Source:
         return f"{path}@{self.ref}"
 
 
-def parse_source(spec: str) -> Source:
-    """Return the source that ``--package`` names. Raises ``UsageError``."""
+def parse_source(spec: str, command: str = "promptsync init --github") -> Source:
+    """Return the source that ``--package`` names; ``command`` is the command line without it.
+
+    Raises ``UsageError``.
+    """
     text = spec.strip().removeprefix("git+")
     if "://" in text:
         scheme, _, rest = text.partition("://")
@@ -82,12 +81,14 @@ def parse_source(spec: str) -> Source:
         url = f"https://{GITHUB}/{path.removesuffix('.git')}"
         problem = None if _NAME.fullmatch(path) else f"{path!r} is not OWNER/REPO"
     if problem is None and (path.endswith("OWNER/REPO") or ref in ("REF", "COMMIT")):
-        problem = "put the repository and its commit or tag in place of the capital letters"
+        problem = "replace the capital letters with the repository and its commit or tag"
     if problem is None:
         problem = _ref_problem(ref) if ref else "it names no ref; add @ and a commit or a tag"
     if problem is not None:
         shown = _without_password(spec)
-        raise UsageError(f"--package {shown}: {problem}; nothing was written", hint=_USAGE, code="package")
+        forms = ("OWNER/REPO@REF", "git+https://HOST/OWNER/REPO@REF")
+        hint = "\n".join(f"{command} --package {form}" for form in forms)
+        raise UsageError(f"--package {shown}: {problem}; nothing was written", hint=hint, code="package")
     return Source(url, ref)
 
 
@@ -134,7 +135,7 @@ def _without_password(url: str) -> str:
 
 
 class _Unknown(Exception):
-    """Why nothing tells where this program came from. ``fix`` is a command that would help."""
+    """Why it is unknown where this program came from. ``fix`` is a command that would help."""
 
     def __init__(self, why: str, *, fix: str | None = None) -> None:
         super().__init__(why)
@@ -156,8 +157,9 @@ def installed_source(command: str) -> Source:
     except _Unknown as unknown:
         problem = unknown
     hints = [problem.fix] if problem.fix else []
+    what = "which promptsync the workflows and hooks should install"
     raise UsageError(
-        f"cannot tell which promptsync workflows and hooks should install: {problem}; nothing was written",
+        f"cannot tell {what}: {problem}; nothing was written",
         hint="\n".join([*hints, f"{command} --package OWNER/REPO@REF"]),
         code="no-source",
     ) from None
@@ -187,13 +189,13 @@ def _checkout(root: Path) -> Source:
 
     history = GitHistory.find(root, promptsync.__name__)
     if history is None or history.prefix or history.head_commit is None:
-        raise _Unknown(f"it was installed from {root}, which is no clone of its repository")
+        raise _Unknown(f"it was installed from {root}, which is not a clone of its repository")
     commit = history.head_commit
     here = Path(promptsync.__file__).parents[1]
     for entry in history.entries(commit, promptsync.__name__):
         if history.blob_of(_contents(here / entry.path)) != entry.object:
             raise _Unknown(
-                f"{entry.path} differs from commit {commit[:7]} of {root}, which it was installed from",
+                f"it was installed from {root}, where {entry.path} differs from commit {commit[:7]}",
                 fix=shlex.join(["git", "-C", str(root), "status"]),
             )
     listed = history.line("for-each-ref", "--contains", commit, "--format=%(refname)", "refs/remotes")
@@ -206,7 +208,7 @@ def _checkout(root: Path) -> Source:
             tags = (history.line("tag", "--points-at", commit) or "").split()
             return Source(url, commit, tag if tag in tags else None)
     raise _Unknown(
-        f"commit {commit[:7]} of {root}, which it was installed from, was not pushed to a server",
+        f"it was installed from commit {commit[:7]} of {root}, which was not pushed to a server",
         fix=shlex.join(["git", "-C", str(root), "push"]),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -156,11 +156,11 @@ def output_lines(runs: Iterable[AgentRun]) -> list[str]:
     return lines
 
 
-def follow_notes(results: CheckResults) -> Iterator[str]:
-    """Yield how to follow each run that is under way."""
+def follow_notes(results: CheckResults, on_remote: Callable[[str], str]) -> Iterator[str]:
+    """Yield how to follow each run that is under way; ``on_remote`` adds the remote to a command."""
     for one in results.under_way:
         if one.run.follow_command:
-            yield output.style(f"{cut(one.run.name)}: {one.run.follow_command}", "faint")
+            yield output.style(f"{cut(one.run.name)}: {on_remote(one.run.follow_command)}", "faint")
 
 
 def agent_notes(results: CheckResults, traces: Iterable[Traced]) -> Iterator[str]:

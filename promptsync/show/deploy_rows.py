@@ -13,7 +13,7 @@ from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import release_on_hold
 from promptsync.show import push
 from promptsync.show.labels import way
-from promptsync.show.lines import limits_text, noted, passes_over
+from promptsync.show.lines import advised, limits_text, merge_command, noted, version_list
 from promptsync.show.pins import left_out_text, outdated_text
 from promptsync.terminal import output
 
@@ -24,7 +24,7 @@ class PlanRow:
 
     name: str
     cells: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[output.Hanging, ...] = ()
 
     @property
     def title(self) -> str:
@@ -46,22 +46,25 @@ def row_lines(rows: Sequence[PlanRow]) -> list[str]:
     lines: list[str] = []
     table = output.table((row.cells for row in rows), free=True)
     for row, line in zip(rows, table, strict=True):
-        notes = (f"      {output.style(output.safe(note, newlines=False), 'warn')}" for note in row.notes)
-        lines += [line, *(output.hanging(note, 8) for note in notes)]
+        lines.append(line)
+        lines += [
+            output.hanging(f"      {output.style(note, 'warn')}", note.indent, note.command)
+            for note in row.notes
+        ]
     return lines
 
 
 def exception_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
     """Return what is live too early, on hold, skipped or deleted. ``released`` says that the labels moved."""
     found = _exceptions(plan, released=released)
-    return [noted(word, "warn", name, text) for word, name, text in found]
+    return [noted(word, "warn", *what) for word, *what in found]
 
 
 def other_lines(plan: DeployPlan, rows: Sequence[PlanRow]) -> list[str]:
     """Return the ``exception_lines`` of the prompts that have no row."""
     named = {row.name for row in rows}
     found = _exceptions(plan, released=False)
-    return [noted(word, "warn", name, text) for word, name, text in found if name not in named]
+    return [noted(word, "warn", name, *what) for word, name, *what in found if name not in named]
 
 
 def _cells(plan: DeployPlan, member: Member) -> tuple[str, ...]:
@@ -88,52 +91,55 @@ def _checks(plan: DeployPlan, name: str) -> str:
         if name in one.prompts
     ]
     found += [output.name(one.name) for one in plan.selection.agents if name in one.prompts]
-    # A snippet without checks of its own counts as checked by those of its users.
-    return ", ".join(dict.fromkeys(found)) or "checked in its users"
+    # A snippet without checks of its own counts as checked by those of the prompts that use it.
+    return ", ".join(dict.fromkeys(found)) or "checked in prompts that use it"
 
 
-def _notes(plan: DeployPlan) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _notes(plan: DeployPlan) -> dict[str, list[output.Hanging]]:
+    found: dict[str, list[output.Hanging]] = {}
+
+    def add(name: str, text: str, command: str = "") -> None:
+        note = output.safe(advised(text, command), newlines=False)
+        found.setdefault(name, []).append(output.hanging(note, 8, command))
+
     for action in plan.push.actions:
         if action.passed_over:
-            found.setdefault(action.name, []).append(
-                f"passes over {passes_over(action.name, action.passed_over)}"
-            )
+            add(action.name, f"passes over {version_list(action.passed_over)}", merge_command(action.name))
     for live in plan.live:
         if not live.already:
             how = "when its label moves" if live.by_label else "when it is published"
             be = "is" if len(live.parents) == 1 else "are"
-            text = f"live {how}, before {_names(live.parents)} {be} checked; undone if that fails"
-            found.setdefault(live.name, []).append(text)
+            add(live.name, f"live {how}, before {_names(live.parents)} {be} checked; undone if that fails")
     for outdated in plan.pins.outdated:
-        found.setdefault(outdated.snippet, []).append(outdated_text(outdated))
+        add(outdated.snippet, *outdated_text(outdated))
     for left_out in plan.pins.left_out:
+        text, command = left_out_text(left_out)
         for user in left_out.users:
-            found.setdefault(user, []).append(f"pins {left_out.snippet} {left_out_text(left_out)}")
-    for word, name, text in _exceptions(plan, released=False):
-        found.setdefault(name, []).append(f"{word}: {text}")
+            add(user, f"pins {left_out.snippet} {text}", command)
+    for word, name, text, command in _exceptions(plan, released=False):
+        add(name, f"{word}: {text}", command)
     return found
 
 
-def _exceptions(plan: DeployPlan, *, released: bool) -> Iterator[tuple[str, str, str]]:
-    """Yield a word, the name of a prompt, and what is unusual about it."""
+def _exceptions(plan: DeployPlan, *, released: bool) -> Iterator[tuple[str, str, str, str]]:
+    """Yield a word, the name of a prompt, what is unusual about it, and the command to run if any."""
     survey, label = plan.survey, output.name(plan.label)
     for one in plan.live:
         if one.already and not released:
-            undo = "to undo it, git revert the change and deploy"
+            text = f"v{one.before} is live unchecked in {_names(one.parents)}"
             if one.by_label:
                 undo = f"promptsync rollback {shlex.quote(one.name)} --label {shlex.quote(plan.label)}"
-            yield "live", one.name, f"v{one.before} is live unchecked in {_names(one.parents)}; {undo}"
+                yield "live", one.name, text, undo
+            else:
+                yield "live", one.name, f"{text}; to undo it, git revert the change and deploy", ""
     for paused in survey.on_hold:
-        text = (
-            f"v{paused.version} has the text of the file, but {label} was rolled back to v{paused.released}; "
-            f"{release_on_hold([paused.name], plan.label)}"
-        )
-        yield "on hold", paused.name, text
+        back = f"{label} was rolled back to v{paused.released}"
+        text = f"v{paused.version} has the text of the file, but {back}"
+        yield "on hold", paused.name, text, release_on_hold([paused.name], plan.label)
     for skipped in survey.skipped:
-        yield "skipped", skipped.name, f"{skipped.state}, {skipped.reason}"
+        yield "skipped", skipped.name, f"{skipped.state}, {skipped.reason}", ""
     for name in survey.deleted:
-        yield "skipped", name, f"deleted in git; keeps {label}"
+        yield "skipped", name, f"deleted in git; keeps {label}", ""
 
 
 def _names(names: Sequence[str]) -> str:

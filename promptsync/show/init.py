@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -139,8 +140,15 @@ def _steps(done: Started, imported: Imported | None, added: Scaffold | None, dir
     if commits:
         steps += _commit(done, imported, added, directory)
     if added is not None:
+        creates = commits and _has_workflows(added) and not added.target.has_origin
+        if creates:
+            top = os.path.normpath(
+                PurePosixPath(directory) / os.path.relpath(added.target.top, done.root.resolve())
+            )
+            create = shlex.join(["gh", "repo", "create", "--private", "--source", top, "--remote", "origin"])
+            steps.append((create, "creates the repository on GitHub, and names it origin"))
         steps += _accounts(added)
-        if commits and added.target.has_origin:
+        if creates or (commits and added.target.has_origin):
             steps.append((_git(directory, "push", "-u", "origin", "HEAD"), "starts the workflows"))
     return steps
 

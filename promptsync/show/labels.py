@@ -16,7 +16,7 @@ from promptsync.terminal.output import count
 
 
 def show_labels(rows: Sequence[tuple[Labelled, str]], *, with_previous: bool) -> Outcome:
-    """Return where labels point. The text has ``LABEL.previous`` and its like only ``with_previous``."""
+    """Return where labels point. The text has labels such as ``LABEL.previous`` only ``with_previous``."""
     body = [
         {
             "name": one.listed.name,
@@ -69,8 +69,13 @@ def _of_commit(plan: LabelPlan, counts: str) -> str:
     if not plan.commit:
         return counts
     unchanged = len(plan.changes) - len(plan.pending)
-    parts = [f"{counts} to {output.name(plan.commit)}" if plan.pending else counts]
-    parts += [f"{unchanged} unchanged"] if unchanged else []
+    commit = output.name(plan.commit)
+    parts = [f"{counts} to {commit}" if plan.pending else counts]
+    if unchanged:
+        is_all = not plan.pending
+        parts.append(
+            f"{count(unchanged, 'prompt')} already at {commit}" if is_all else f"{unchanged} unchanged"
+        )
     parts += [f"{len(plan.skipped)} skipped"] if plan.skipped else []
     return ", ".join(parts)
 

@@ -9,27 +9,32 @@ from promptsync.checks.assignment import EvaluationCheck
 from promptsync.terminal import output
 
 
-def noted(word: str, meaning: str, name: str, text: str) -> str:
-    """Return a line about one prompt: a word in the colour of its meaning, the name, the text."""
-    colon = ": " if text else ""
-    line = f"  {output.style(word, meaning)}  {output.name(name)}{colon}{output.safe(text, newlines=False)}"
-    return output.hanging(line, 6)
+def noted(word: str, meaning: str, name: str, text: str, command: str = "") -> str:
+    """Return a line about one prompt: a word in the colour of its meaning, the name, the text, a command."""
+    text = output.safe(advised(text, command), newlines=False)
+    line = f"  {output.style(word, meaning)}  {output.name(name)}{': ' if text else ''}{text}"
+    return output.hanging(line, 6, command)
+
+
+def advised(text: str, command: str) -> str:
+    """Return a text with the command to run, if there is one."""
+    return f"{text}; {command}" if command else text
 
 
 def will_pass_over_line(name: str, numbers: Sequence[int]) -> str:
     """Return which versions a new one will pass over, and how to include them."""
-    return noted("passes over", "warn", name, passes_over(name, numbers))
+    return noted("passes over", "warn", name, version_list(numbers), merge_command(name))
 
 
-def passes_over(name: str, numbers: Sequence[int]) -> str:
-    """Return versions that a new one will pass over, and the command that includes them."""
-    return f"{version_list(numbers)}; promptsync pull --merge {shlex.quote(name)}"
+def merge_command(name: str) -> str:
+    """Return the command that includes the versions that a new one would pass over."""
+    return f"promptsync pull --merge {shlex.quote(name)}"
 
 
 def passed_over_line(name: str, numbers: Sequence[int]) -> str:
     """Return which versions a new one passed over, and how to bring them back."""
-    hint = f"promptsync pull --passed-over {shlex.quote(name)}"
-    return noted("passed over", "warn", name, f"{version_list(numbers)}; {hint}")
+    command = f"promptsync pull --passed-over {shlex.quote(name)}"
+    return noted("passed over", "warn", name, version_list(numbers), command)
 
 
 def limits_text(check: EvaluationCheck) -> str:

@@ -1,4 +1,4 @@
-"""What is not released to a label, and why: as text, JSON and Markdown."""
+"""What is not released to a label, and why, as text, JSON and Markdown."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def not_released_lines(project: Project, pending: Pending) -> Iterator[str]:
             )
         if rolled_back:
             yield output.Aside(
-                f"{count(rolled_back, 'prompt')} rolled back from {output.name(label)}: "
-                "a deploy releases what you change"
+                f"{count(rolled_back, 'prompt')} rolled back from {output.name(label)}, "
+                f"on hold until {'its text changes' if rolled_back == 1 else 'their texts change'}"
             )
 
 

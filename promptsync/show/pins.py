@@ -22,11 +22,11 @@ def pin_lines(report: PinReport) -> list[str]:
 
 
 def _outdated(one: OutdatedPins) -> str:
-    return noted("pinned", "warn", f"{one.snippet} v{one.version}", outdated_text(one))
+    return noted("pinned", "warn", one.snippet, *outdated_text(one))
 
 
-def outdated_text(one: OutdatedPins) -> str:
-    """Return who uses which old version of a snippet, and the command that moves their pins."""
+def outdated_text(one: OutdatedPins) -> tuple[str, str]:
+    """Return who pins which old version of a snippet, and the command that moves these pins."""
     versions = {user.version for user in one.users}
     several = len({user.name for user in one.users}) > 1
     if len(versions) == 1:
@@ -34,23 +34,23 @@ def outdated_text(one: OutdatedPins) -> str:
         who, what = _list([user.name for user in one.users]), f" v{version}"
     else:
         who, what = _list([f"{user.name} (v{user.version})" for user in one.users]), " older versions"
-    bump = f"promptsync bump {shlex.quote(one.snippet)}"
-    use = "use" if several else "uses"
-    if one.is_published:
-        return f"{who} still {use}{what}; {bump}"
-    return f"{who} will still use{what}; afterwards {bump}"
+    command = f"promptsync bump {shlex.quote(one.snippet)}"
+    if not one.is_published:
+        return f"once v{one.version} is published, {who} will still pin{what}", command
+    return f"{who} still {'pin' if several else 'pins'}{what}, not v{one.version}", command
 
 
 def _left_out(one: LeftOutPins) -> str:
     pin = "pins" if len(one.users) == 1 else "pin"
-    return noted("pinned", "warn", one.snippet, f"{_list(one.users)} {pin} {left_out_text(one)}")
+    text, command = left_out_text(one)
+    return noted("pinned", "warn", one.snippet, f"{_list(one.users)} {pin} {text}", command)
 
 
-def left_out_text(one: LeftOutPins) -> str:
-    """Return which version is pinned although the snippet's file does not include it, and what to do."""
+def left_out_text(one: LeftOutPins) -> tuple[str, str]:
+    """Return which version is pinned although the snippet's file lacks it, and the command to run."""
     what = "a dashboard edit that its file does not include"
     command = f"promptsync pull {_PULLS.get(one.state, '--passed-over ')}{shlex.quote(one.snippet)}"
-    return f"v{one.version}, {what if one.is_edit else 'which its file does not include'}; {command}"
+    return f"v{one.version}, {what if one.is_edit else 'which its file does not include'}", command
 
 
 def _list(names: list[str] | tuple[str, ...]) -> str:

@@ -56,7 +56,7 @@ def plan_lines(plan: PushPlan) -> list[str]:
     """Return what will be done with each prompt, and what will be skipped."""
     lines = output.table((action_row(action) for action in plan.actions), free=True) if plan.actions else []
     lines += [will_pass_over_line(one.name, one.passed_over) for one in plan.actions if one.passed_over]
-    lines += _unchecked_lines(plan.unchecked, plan.governed)
+    lines += _unchecked_lines(plan.unchecked, plan.governed, "will move")
     return [*lines, *skipped_lines(plan), *_rename_lines(plan), *pin_lines(plan.pins)]
 
 
@@ -77,9 +77,9 @@ def action_row(action: Action) -> tuple[str, ...]:
     )
 
 
-def _unchecked_lines(names: Sequence[str], labels: Sequence[str]) -> list[str]:
-    """Return which prompts a governed label releases without checks."""
-    what = f"{', '.join(map(output.name, labels))} without checks"
+def _unchecked_lines(names: Sequence[str], labels: Sequence[str], move: str) -> list[str]:
+    """Return the prompts on which governed labels move without checks."""
+    what = f"{', '.join(map(output.name, labels))} {move} without checks"
     return [noted("unchecked", "warn", name, what) for name in names]
 
 
@@ -95,7 +95,7 @@ def _rename_lines(plan: PushPlan, *, done: bool = False) -> list[str]:
         for action in plan.actions
         if action.was is not None
     ]
-    return [f"  {output.style('note:', 'warn')} {note}" for note in notes]
+    return [output.hanging(f"  {output.style('note:', 'warn')} {note}", 6) for note in notes]
 
 
 # -- the receipt --------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def receipt_lines(receipt: PushReceipt, shown: PushPlan | None = None) -> list[s
     ]
     lines += [noted("archived", "warn", name, "") for name in receipt.archived if shown is None]
     lines += output.table(_label_row(moved) for moved in receipt.labels if shown is None or not moved.moved)
-    lines += _unchecked_lines(receipt.unchecked, receipt.governed)
+    lines += _unchecked_lines(receipt.unchecked, receipt.governed, "moved")
     lines += _trouble(receipt)
     lines += [passed_over_line(one.name, one.passed_over) for one in receipt.published if one.passed_over]
     if shown is None:

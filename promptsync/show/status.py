@@ -199,12 +199,11 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
         (f"  {', '.join(settled)}", ", or ".join(map(project.on_remote, command.split(", or "))))
         for command, settled in states.items()
     ]
-    lines = [output.style(line, "faint") for line in output.table(rows)]
+    lines: list[str] = [output.Aside(output.style(line, "faint")) for line in output.table(rows)]
     notes = [rename_note(item.name, item.was) for item in snapshot.items if item.was is not None]
     if counts[State.REMOTE_ONLY] and not project.config.include and not offline:
         notes.append("set include: in promptsync.yaml if some of them belong to another repository")
-    lines += [output.hanging(output.style(f"  {note}", "faint"), 4) for note in notes]
-    return [output.Aside(line) for line in lines]
+    return [*lines, *(output.hanging_aside(output.style(f"  {note}", "faint"), 4) for note in notes)]
 
 
 # -- JSON and Markdown --------------------------------------------------------------------------------------

@@ -78,13 +78,21 @@ class Row(str):
 
 
 class Hanging(str):
-    """A line of text that is wrapped ``indent`` columns from the left where it is too wide."""
+    """A line of text that is wrapped ``indent`` columns from the left where it is too wide.
+
+    ``command`` is the command in it that the reader may run, if any.
+    """
 
     indent: int
+    command: str
 
 
 class Aside(str):
     """A line about the result, such as a total, which ``-q`` leaves out."""
+
+
+class HangingAside(Hanging, Aside):
+    """An aside that is wrapped like ``Hanging``."""
 
 
 def without_asides(lines: Iterable[str]) -> list[str]:
@@ -118,10 +126,17 @@ def table(rows: Iterable[tuple[str, ...]], *, free: bool = False, headed: bool =
     return lines
 
 
-def hanging(text: str, indent: int) -> Hanging:
-    """Return a line of text that is wrapped and indented on a narrow terminal."""
+def hanging(text: str, indent: int, command: str = "") -> Hanging:
+    """Return a line of text that is wrapped and indented on a narrow terminal; see ``Hanging``."""
     line = Hanging(text)
-    line.indent = indent
+    line.indent, line.command = indent, command
+    return line
+
+
+def hanging_aside(text: str, indent: int) -> HangingAside:
+    """Return an aside that is wrapped and indented on a narrow terminal."""
+    line = HangingAside(text)
+    line.indent, line.command = indent, ""
     return line
 
 

@@ -1,4 +1,4 @@
-"""How far a score may be below that of the version that is live, and which run tells the latter."""
+"""How far a score may be below that of the version that is live, and which run has the latter."""
 
 from __future__ import annotations
 

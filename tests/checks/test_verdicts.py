@@ -92,7 +92,7 @@ def test_without_a_minimum_a_run_without_failed_cells_passes(world: World) -> No
     assert ask(world, a=2) == {"a": (True, "")}
 
 
-def test_all_checks_count_and_a_failure_is_told_first(world: World) -> None:
+def test_all_checks_count_and_a_failure_is_reported_first(world: World) -> None:
     config(world, "match: a, evaluation: short", "match: a, evaluation: polite, min_score: 50")
     run_at(world, "polite")
     assert ask(world, a=2) == {"a": (False, "polite 0 < 50")}

@@ -56,16 +56,26 @@ def pins_of(world: World, name: str) -> list[int]:
 # -- who still uses the old text ----------------------------------------------------------------------------
 
 
+def test_commands_in_lines_name_the_remote_of_the_command_line(used: World) -> None:
+    change(used)
+    bump = "promptsync bump tone --remote team"
+    for command in ("status", "push -n", "push"):
+        (line,) = pinned_lines(used.ok(*command.split(), "--remote", "team"))
+        assert line.endswith(f"; {bump}")
+    assert "; promptsync bump tone\n" in used.ok("status").out
+    used.ok(*bump.split()[1:])
+
+
 def test_a_changed_snippet_is_followed_from_the_edit_to_the_bump(used: World) -> None:
     assert pinned_lines(used.ok("status")) == []
     change(used)
-    will = "pinned  tone v2: a, b will still use v1; afterwards promptsync bump tone"
+    will = "pinned  tone: once v2 is published, a, b will still pin v1; promptsync bump tone"
     assert pinned_lines(used.ok("status")) == [will]
     assert pinned_lines(used.ok("push", "-n")) == [will]
     refused = used.run("bump", "tone")
     assert refused.code == 3 and "hint: promptsync push tone\n" in refused.err, str(refused)
     before = used.files()
-    now = "pinned  tone v2: a, b still use v1; promptsync bump tone"
+    now = "pinned  tone: a, b still pin v1, not v2; promptsync bump tone"
     assert pinned_lines(used.ok("push", "tone")) == [now]
     assert used.files() == before
     assert pinned_lines(used.ok("status")) == [now]
@@ -82,7 +92,7 @@ def test_a_snippet_and_its_users_in_one_push_leave_nobody_behind(used: World) ->
     change(used)
     used.edit("a", "number:1@", "number:2@")
     used.commit()
-    expected = ["pinned  tone v2: b will still use v1; afterwards promptsync bump tone"]
+    expected = ["pinned  tone: once v2 is published, b will still pin v1; promptsync bump tone"]
     assert pinned_lines(used.ok("push", "-n")) == expected
     used.edit("b", "number:1@", "number:2@")
     used.commit()
@@ -96,12 +106,12 @@ def test_users_are_counted_and_named_with_different_versions(used: World) -> Non
     change(used, "Three.", "3.")
     used.ok("push")
     (line,) = pinned_lines(used.ok("status"))
-    assert "tone v3: a (v1), b (v1), e (v2) still use older versions; promptsync bump tone" in line
+    assert "tone: a (v1), b (v1), e (v2) still pin older versions, not v3; promptsync bump tone" in line
     used.ok("bump", "tone", "--to", "2")
     for name in "fg":
         used.write(name, pin(2))
     (line,) = pinned_lines(used.ok("status"))
-    assert "tone v3: a, b, e and 2 more still use v2; promptsync bump tone" in line
+    assert "tone: a, b, e and 2 more still pin v2, not v3; promptsync bump tone" in line
     assert pinned_lines(used.ok("status", "a")) == [line]
     assert pinned_lines(used.ok("status", "d")) == []
     assert pinned_lines(used.ok("status", "--label", "prod")) == []
@@ -114,10 +124,11 @@ def test_documents_and_markdown_name_them_too(used: World) -> None:
     expected = [entry, {**entry, "name": "b"}]
     assert used.ok("status", "--json").document["pins"] == expected
     assert used.ok("push", "-n", "--json").document["pins"] == expected
-    assert "tone v2: a, b will still use v1" in used.ok("push", "-n", "--format", "markdown").out
-    assert "tone v2: a, b still use v1" in used.ok("push", "--format", "markdown").out
+    planned = used.ok("push", "-n", "--format", "markdown").out
+    assert "tone: once v2 is published, a, b will still pin v1" in planned
+    assert "tone: a, b still pin v1, not v2" in used.ok("push", "--format", "markdown").out
     markdown = used.ok("status", "--format", "markdown").out
-    assert "**Pinned snippets**" in markdown and "tone v2: a, b still use v1" in markdown
+    assert "**Pinned snippets**" in markdown and "tone: a, b still pin v1, not v2" in markdown
 
 
 def test_a_push_that_publishes_no_snippet_says_nothing(used: World) -> None:
@@ -157,7 +168,7 @@ def test_a_pinned_dashboard_edit_is_named_until_it_is_pulled(used: World) -> Non
     problem = "@@@tone@version_number:2@@@ pins a version that the file of tone does not include."
     assert problem in used.ok("lint").out
     used.ok(*hint_of(line))
-    assert pinned_lines(used.ok("status")) == ["pinned  tone v2: a still uses v1; promptsync bump tone"]
+    assert pinned_lines(used.ok("status")) == ["pinned  tone: a still pins v1, not v2; promptsync bump tone"]
     assert problem not in used.ok("lint").out
 
 
@@ -221,7 +232,7 @@ def test_outside_of_git_nothing_is_claimed_that_is_not_known(tmp_path: Path) -> 
         world.edit("tone", "Three.", "3.")
         world.ok("push")
         world.write("b", pin(2))
-        expected = ["pinned  tone v3: a (v1), b (v2) still use older versions; promptsync bump tone"]
+        expected = ["pinned  tone: a (v1), b (v2) still pin older versions, not v3; promptsync bump tone"]
         assert pinned_lines(world.ok("status")) == expected
         shutil.rmtree(world.root / ".promptsync")
         for name in ("tone", "a"):
@@ -245,13 +256,14 @@ def test_a_shallow_clone_gives_no_warning_that_may_be_wrong(used: World, tmp_pat
     assert not any("include" in line for line in pinned_lines(used.run("status")))
 
 
-def test_versions_that_cannot_be_read_cost_a_warning_and_no_more(used: World) -> None:
+def test_versions_that_cannot_be_read_only_cost_a_warning(used: World) -> None:
     used.publish("tone", content=TONE.replace("Five.", "5."))
     used.ok("pull")
     used.commit()
     used.faults.append(fault(asking("GET", "version=1"), failing(404)))
     shutil.rmtree(used.root / ".promptsync" / "cache")
-    assert pinned_lines(used.ok("status")) == ["pinned  tone v2: a, b still use v1; promptsync bump tone"]
+    expected = ["pinned  tone: a, b still pin v1, not v2; promptsync bump tone"]
+    assert pinned_lines(used.ok("status")) == expected
 
 
 # -- lint ---------------------------------------------------------------------------------------------------
@@ -289,7 +301,7 @@ def test_lint_of_one_file_knows_the_pins_of_the_others(used: World) -> None:
     assert "snippet-outdated" not in used.ok("lint", str(used.path("a"))).out
 
 
-def test_a_fact_about_another_text_of_the_snippet_counts_no_more(used: World) -> None:
+def test_a_fact_about_another_text_of_the_snippet_no_longer_counts(used: World) -> None:
     used.publish("tone", content=TONE.replace("Five.", "5."))
     used.edit("b", "number:1@", "number:2@")
     used.commit()
@@ -355,6 +367,7 @@ def test_the_pins_of_the_prompts_that_are_meant_move(
 
 def test_a_snippet_may_be_given_as_a_file(published: World) -> None:
     published.ok("bump", "prompts/tone.yaml")
+    assert "is v3" in published.ok("bump", "t*").out
     assert pins_of(published, "a") == [3]
 
 
@@ -396,6 +409,8 @@ def test_several_pins_in_one_file_move_together(published: World) -> None:
     [
         (("tome",), 2, "there is no prompt 'tome'", "did you mean 'tone'?"),
         (("tone", "nobody"), 2, "there is no prompt 'nobody'", ""),
+        (("*",), 2, "* matches 5 prompts; bump moves the pins of one snippet", "promptsync bump tone"),
+        (("prompts",), 2, "prompts matches 5 prompts; bump moves", "promptsync bump tone"),
         (("tone", "d"), 2, "'d' does not pin a version of 'tone'", "promptsync bump tone"),
         (("tone", "a", "d"), 2, "'d' does not pin a version of 'tone'", "promptsync bump tone"),
         (("tone", "[cd]"), 2, "none of these 2 prompts pins a version of 'tone'", "promptsync bump tone"),

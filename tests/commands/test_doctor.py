@@ -269,7 +269,9 @@ def test_a_clock_that_is_wrong_is_reported(healthy, monkeypatch, seconds, status
 
 def test_a_port_that_nobody_listens_at_is_reported(healthy: World) -> None:
     found = looked(healthy, "--remote", "http://127.0.0.1:9", code=1)
-    assert "promptsync serve --port 9" in found["registry"]["fix"]
+    assert found["registry"]["fix"] == "promptsync serve --port 9"
+    done = healthy.run("status", "--remote", "http://127.0.0.1:9")
+    assert done.err.endswith("hint: promptsync serve --port 9\n")
     assert "unknown" in looked(healthy, "--remote", "unknown", code=1)["remote"]["message"]
 
 

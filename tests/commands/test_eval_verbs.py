@@ -195,6 +195,8 @@ def test_an_agent_that_was_only_started_is_shown_by_the_command_that_is_printed(
     assert (shown.code, shown.err) == (0, "")
     assert shown.rows[1] == ["execution", "1", "-", "1", "2", "passed"]
     assert shown.out.count("why") == 2 and "--- execution 1: last ---" in shown.out
+    ran = here.run("agent", "run", "bot", "--var", "question=why", "--no-wait", "--remote", "local")
+    assert "bot: promptsync agent show 2 --wait --remote local\n" in ran.err
 
 
 def test_a_run_that_is_under_way_is_exit_0_and_says_how_to_wait(here: Copy) -> None:
@@ -300,7 +302,7 @@ WRONG = [
     (["dataset", "list", "--created-after", "soon"], "is not a date"),
     (["dataset", "list", "--external-id", "1"], "require each other"),
     (["dataset", "list", "--status", "gone"], "--status"),
-    (["eval"], "no verb given"),
+    (["eval"], "no command given"),
     (["eval", "walk"], "walk"),
 ]
 

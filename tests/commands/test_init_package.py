@@ -157,7 +157,7 @@ def test_hooks_alone_work_with_every_git_server(top: Path, installed: Installed)
             },
             "from a subdirectory of",
         ),
-        ({"url": "file:///does/not/exist", "dir_info": {}}, "which is no clone of its repository"),
+        ({"url": "file:///does/not/exist", "dir_info": {}}, "which is not a clone of its repository"),
         ({"url": "https://github.com/acme/promptsync", "vcs_info": {}}, "no record"),
         ({"vcs_info": None}, "no record"),
     ],
@@ -196,7 +196,7 @@ def test_a_commit_that_nobody_else_has_is_refused(
     assert f"hint: git -C '{checkout}' push" in err
 
 
-def test_a_remote_on_this_machine_is_no_server(
+def test_a_remote_on_this_machine_does_not_count(
     top: Path, checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     git(checkout, "remote", "set-url", "origin", str(top))
@@ -229,7 +229,7 @@ def test_a_copy_inside_of_another_repository_is_not_that_repository(
     git(checkout, "commit", "-q", "-m", "Vendor it")
     git(checkout, "update-ref", "refs/remotes/origin/main", "HEAD")
     installed.record(url=(checkout / "tools").as_uri(), dir_info={})
-    assert "which is no clone of its repository" in refused(top, capsys)
+    assert "which is not a clone of its repository" in refused(top, capsys)
 
 
 # -- a released version ------------------------------------------------------------------------------------
@@ -311,9 +311,9 @@ def test_a_ref_that_can_move_is_accepted_with_a_note(
         ("./promptsync@main", "'./promptsync' is not OWNER/REPO"),
         ("acme/promptsync", "it names no ref; add @ and a commit or a tag"),
         ("acme/promptsync@", "it names no ref"),
-        (f"OWNER/REPO@{COMMIT}", "in place of the capital letters"),
-        ("git+https://github.com/OWNER/REPO@v1.0.0", "in place of the capital letters"),
-        ("acme/promptsync@REF", "in place of the capital letters"),
+        (f"OWNER/REPO@{COMMIT}", "replace the capital letters"),
+        ("git+https://github.com/OWNER/REPO@v1.0.0", "replace the capital letters"),
+        ("acme/promptsync@REF", "replace the capital letters"),
         ("acme/promptsync@abc1234", "looks like a shortened commit"),
         ("acme/promptsync@-x", "'-x' is not a commit, tag or branch"),
         ("acme/promptsync@a..b", "is not a commit, tag or branch"),
@@ -334,6 +334,13 @@ def test_anything_else_is_refused_with_the_reason_before_anything_is_written(
     err = refused(top, capsys, "--package", spec)
     assert why in " ".join(err.split()) and "--package OWNER/REPO@REF" in err
     assert "secret" not in err
+
+
+def test_the_hint_repeats_the_command_line(top: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(top), "init", "--pre-commit", "--package", "promptsync"], {}) == 2
+    assert (
+        f"hint: promptsync -C {top} init --pre-commit --package OWNER/REPO@REF\n" in capsys.readouterr().err
+    )
 
 
 def test_it_needs_something_to_write(top: Path, capsys: pytest.CaptureFixture[str]) -> None:

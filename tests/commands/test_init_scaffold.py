@@ -64,11 +64,13 @@ def test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do(
         f"echo 'labels: {{main: prod}}' >> {top}/promptsync.yaml",
         f"git -C {top} add promptsync.yaml .gitignore {' '.join([*WORKFLOWS, HOOKS])}",
         f"git -C {top} commit -m 'Check and deploy prompts with promptsync'",
+        f"gh repo create --private --source {top} --remote origin",
         "gh secret set PROMPTLAYER_API_KEY",
         "gh api -X PUT 'repos/{owner}/{repo}/actions/permissions/workflow' "
         "-F can_approve_pull_request_reviews=true",
         "pre-commit install",
         "pre-commit install --hook-type pre-push",
+        f"git -C {top} push -u origin HEAD",
     ]
 
 

@@ -16,7 +16,7 @@ from promptsync.terminal import output
 from promptsync.terminal.fit import fitted, shortened
 
 ROWS = [
-    ("  diverged", "support/refund", "v1 -> v2", "prod=v1 staging=v2", "prompts/support/refund.yaml"),
+    ("  diverged", "support/refund", "v1 -> v2", "prod v1; staging v2", "prompts/support/refund.yaml"),
     ("  ahead", "日本語のプロンプト", "v12", "", "prompts/日本語.yaml"),
     ("  new", "👩‍💻 e\u0301t\u00e9", "-", "", "x"),
 ]
@@ -160,6 +160,16 @@ def test_every_list_has_room_on_a_terminal_of_forty_columns(busy: World, argumen
     assert [line for line in wide if len(line.split()) > 1] == []
 
 
+@pytest.mark.parametrize("arguments", [["status"], ["push", "--dry-run"]], ids=" ".join)
+def test_the_note_about_a_rename_is_wrapped(busy: World, arguments: list[str]) -> None:
+    old, new = "support/order-status-of-a-customer", "support/order-status"
+    busy.edit(old, f"name: {old}", f"name: {new}")
+    busy.commit("Rename")
+    text = click.unstyle(on_terminal(busy, 60, *arguments))
+    assert f"{new} looks like {old} renamed" in cells_in(text.splitlines())
+    assert max(map(output.width, text.splitlines())) <= 60
+
+
 # -- colour, quiet, suggestions -----------------------------------------------------------------------------
 
 
@@ -211,7 +221,7 @@ MEANT = [
     (["ls"], "did you mean 'promptsync ls-remote'?"),
     (["help", "statsu"], "did you mean 'promptsync status'?"),
     (["help", "eval", "rn"], "did you mean 'promptsync eval run'?"),
-    (["help", "diff", "more"], "promptsync diff has no verb 'more'"),
+    (["help", "diff", "more"], "promptsync diff has no command 'more'"),
     (["qqqqqq"], "hint: promptsync help\n"),
     (["eval", "rn"], "did you mean 'promptsync eval run'?"),
     (["label", "mvoe"], "did you mean 'promptsync label move'?"),

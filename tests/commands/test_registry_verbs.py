@@ -39,7 +39,7 @@ def test_the_list_shows_every_prompt_and_marks_those_with_a_file(here: World) ->
     ran = here.run("ls-remote")
     assert ran.code == 0
     assert ran.lines == [
-        ["support/refund", "v2", "prod=v1", "[billing]", "two"],
+        ["support/refund", "v2", "prod", "v1", "[billing]", "two"],
         ["*", "tone", "v1", "Be", "kind."],
     ]
     assert ran.err == "2 prompts, 1 with a file (*)\n"
@@ -89,7 +89,7 @@ def test_where_labels_cost_a_request_each_the_list_says_how_to_get_them(
         assert ran.lines == [["greet", "v1", "one"]]
         assert "-v fetches them" in ran.err
         assert broken.run("ls-remote", "--json").document["prompts"][0]["labels"] is None
-        assert broken.run("ls-remote", "-v").lines == [["greet", "v1", "prod=v1", "one"]]
+        assert broken.run("ls-remote", "-v").lines == [["greet", "v1", "prod", "v1", "one"]]
 
 
 def test_a_url_needs_no_working_copy_and_leaves_none_behind(

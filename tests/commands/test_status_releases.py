@@ -85,14 +85,14 @@ def test_a_version_that_failed_its_checks_is_shown_with_the_reason(released: Wor
     assert labels == {"a": {"prod": 1}, "b": {"prod": 1}}
 
 
-def test_a_release_that_was_rolled_back_is_said_to_be(released: World) -> None:
+def test_a_release_that_was_rolled_back_is_reported(released: World) -> None:
     released.edit("b", "hello", "welcome")
     released.commit()
     released.ok("deploy")
     released.ok("rollback", "b", "--label", "prod", "-y")
     out = released.ok("status").out
     assert "in-sync  b  v2  prod v1, v2 rolled back" in out
-    assert "1 prompt rolled back from prod: a deploy releases what you change" in out
+    assert "1 prompt rolled back from prod, on hold until its text changes" in out
     assert "promptsync deploy" not in out
     assert "prod.previous" not in out
 
@@ -124,7 +124,7 @@ def test_another_branch_names_the_one_that_deploys(released: World) -> None:
     assert released.ok("status").out.splitlines()[-1] == "1 prompt not released to lts: promptsync deploy"
 
 
-def test_a_registry_that_fails_to_tell_of_runs_costs_the_reason_and_no_more(released: World) -> None:
+def test_a_registry_that_cannot_list_runs_only_costs_the_reason(released: World) -> None:
     released.edit("a", "polite", "rude")
     released.commit()
     assert released.run("deploy").code == 1

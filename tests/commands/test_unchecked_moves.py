@@ -149,7 +149,7 @@ def test_a_prompt_without_checks_or_a_label_that_stays_costs_no_request(world: W
 
 
 @pytest.mark.parametrize("status", [403, 500])
-def test_a_registry_that_does_not_tell_stops_no_move(world: World, status: int) -> None:
+def test_a_registry_that_cannot_list_runs_does_not_stop_a_move(world: World, status: int) -> None:
     world.faults.append(fault(asking("GET", "/evaluations"), failing(status)))
     (found,) = warnings(world, "label", "move", "a@2", "prod")
     assert found["failed"] is False

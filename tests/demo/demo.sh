@@ -118,7 +118,7 @@ seen "Only the edited prompt got a new version, with your commit message."
 step "Point a label at v2, for an application that tries it"
 run "promptsync label set support/refund staging"
 run "promptsync ls-remote support/refund"
-seen "An application that asks for staging gets this text."
+seen "An application that requests staging gets this text."
 
 step "A colleague edits the same prompt in the dashboard"
 : > "$work/.git/url"
@@ -128,8 +128,9 @@ while ! grep -q http "$work/.git/url"; do
   kill -0 "$server" 2>/dev/null || { cat "$work/.git/serve.log" >&2; exit 1; }
   sleep 0.1
 done
-"$python" "$here/tests/demo/colleague.py" "$(grep -o 'http://[^ ]*' "$work/.git/url" | head -n 1)" \
-  support/refund "You kindly answer" "You kindly and briefly answer"
+edited=$("$python" "$here/tests/demo/colleague.py" "$(grep -o 'http://[^ ]*' "$work/.git/url" | head -n 1)" \
+  support/refund "You kindly answer" "You kindly and briefly answer")
+wrap "$edited"
 stop_server
 run "promptsync status"
 run "promptsync diff support/refund"

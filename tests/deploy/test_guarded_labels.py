@@ -32,13 +32,13 @@ def test_a_push_publishes_nothing_when_it_would_have_to_move_a_governed_label(re
     released.edit("a", "hello", "welcome")
     done = released.run("push", "--label", "staging", "--label", "prod")
     assert done.code == 3
-    assert "prod is moved by promptsync deploy, after the checks; nothing was published" in done.err
+    assert "only promptsync deploy moves prod, after the checks; nothing was published" in done.err
     assert released.writes == []
     released.ok("push", "--label", "staging")
     assert (released.label("a", "staging"), released.label("a", "prod")) == (2, 1)
 
 
-def test_skip_checks_says_it_on_purpose_and_every_result_names_what_went_unchecked(
+def test_skip_checks_moves_it_and_every_result_lists_what_went_unchecked(
     rejected: World, tmp_path: Path
 ) -> None:
     rejected.edit("b", "hello", "welcome")
@@ -49,8 +49,8 @@ def test_skip_checks_says_it_on_purpose_and_every_result_names_what_went_uncheck
     done = rejected.run("push", "--label", "prod", "--skip-checks", GITHUB_STEP_SUMMARY=str(summary))
     assert done.code == 0, str(done)
     for text in (done.out, summary.read_text("utf-8")):
-        assert "unchecked  a: prod without checks" in text
-        assert "unchecked  b: prod without checks" in text
+        assert "unchecked  a: prod moved without checks" in text
+        assert "unchecked  b: prod moved without checks" in text
     assert (rejected.label("a", "prod"), rejected.label("b", "prod")) == (2, 2)
     again = rejected.run("push", "--label", "prod", "--skip-checks", "--json")
     assert (again.code, again.document["unchecked"]) == (0, [])

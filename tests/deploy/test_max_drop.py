@@ -99,7 +99,7 @@ def test_the_option_is_enough(world: World, option: str, code: int) -> None:
 
 @pytest.mark.parametrize("number", ["-1", "101", "nan", "x"])
 @pytest.mark.parametrize("option", ["--max-drop", "--min-score"])
-def test_what_is_no_score_is_a_usage_error(world: World, option: str, number: str) -> None:
+def test_a_value_that_is_not_a_score_is_a_usage_error(world: World, option: str, number: str) -> None:
     assert world.run("deploy", "--label", "prod", option, number).code == 2
 
 

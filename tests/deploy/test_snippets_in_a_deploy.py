@@ -265,14 +265,15 @@ def test_a_deploy_names_who_keeps_the_old_text_and_the_bump_releases_the_new_one
     uses(released, "@@@tone@version_number:1@@@")
     change(released, "Another polite text.")
     planned = released.ok("deploy", "-n").out
-    assert "      a will still use v1; afterwards promptsync bump tone\n" in planned
+    assert "      once v2 is published, a will still pin v1; promptsync bump tone\n" in planned
     assert sum(" tone " in line for line in planned.splitlines()) == 1
     markdown = released.ok("deploy", "-n", "--format", "markdown").out
-    assert "update · tone · v1 -&gt; v2 · prod v1 -&gt; v2 · unchecked · a will still use v1; " in markdown
+    row = "update · tone · v1 -&gt; v2 · prod v1 -&gt; v2 · unchecked · once v2 is published, a will still"
+    assert row in markdown
     expected = [{"name": "a", "snippet": "tone", "pinned": 1, "version": 2, "problem": "outdated"}]
     assert released.ok("deploy", "-n", "--json").document["pins"] == expected
     done = released.ok("deploy").out
-    assert "  pinned  tone v2: a still uses v1; promptsync bump tone\n" in done
+    assert "  pinned  tone: a still pins v1, not v2; promptsync bump tone\n" in done
     assert live(released) == "A polite text. Hello Ada"
     released.ok("bump", "tone")
     released.commit("Use the new tone")
@@ -285,7 +286,7 @@ def test_a_snippet_that_was_pushed_before_is_named_when_it_is_released(released:
     uses(released, "@@@tone@version_number:1@@@")
     change(released, "Another polite text.")
     released.ok("push")
-    assert "      a still uses v1; promptsync bump tone\n" in released.ok("deploy", "-n").out
+    assert "      a still pins v1, not v2; promptsync bump tone\n" in released.ok("deploy", "-n").out
     found = released.ok("deploy", "--json").document
     assert [one["name"] for one in found["pins"]] == ["a"] and found["push"]["pins"] == []
 

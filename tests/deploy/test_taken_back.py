@@ -35,6 +35,9 @@ def test_a_push_that_touched_it_is_reported_with_exit_3_and_the_way_out(taken_ba
     done = taken_back.run("deploy", "--since", "HEAD~1")
     assert done.code == 3
     assert "promptsync deploy --label prod --again a" in done.err
+    again = "promptsync deploy --label prod --again a --remote team\n"
+    done = taken_back.run("deploy", "--since", "HEAD~1", "--remote", "team")
+    assert done.code == 3 and f"; {again}" in done.out and f"hint: {again}" in done.err
     done = taken_back.run("deploy", "--label", "prod", "--again", "a", "--json")
     assert done.code == 0, str(done)
     assert [one["score"] for one in done.document["eval"]["runs"]] == [100]

@@ -51,7 +51,7 @@ def test_only_the_number_changes(text: str) -> None:
         "name: p\ncontent: '@@@other@@@tone@version_number:1@@@'\n",
     ],
 )
-def test_what_is_no_such_pin_stays(text: str) -> None:
+def test_other_pins_stay(text: str) -> None:
     assert repinned(text) == text
 
 

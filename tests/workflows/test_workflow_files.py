@@ -107,7 +107,7 @@ def test_init_leaves_nothing_of_that_behind(written: Path, name: str) -> None:
 
 
 @each_file
-def test_a_job_may_do_what_it_needs_and_nothing_may_more(name: str) -> None:
+def test_each_job_has_only_the_permissions_that_it_needs(name: str) -> None:
     workflow, job = read(EXAMPLE, name)
     assert workflow["permissions"] == {}
     assert job["permissions"] == PERMISSIONS[name]

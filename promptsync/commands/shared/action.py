@@ -67,7 +67,8 @@ def carry_out(
             return session.rendered(show_receipt(made, None, False))
         was_shown = False
         if not yes and _has_terminal(session, made, unchanged) and needs_confirmation(made):
-            was_shown = _confirm(session, headline(made), show_plan(made).lines, unchanged)
+            shown = session.on_remote(show_plan(made))
+            was_shown = _confirm(session, headline(made), shown.lines, unchanged)
         return session.rendered(show_receipt(made, apply(made), was_shown))
 
 

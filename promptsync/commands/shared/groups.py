@@ -99,7 +99,7 @@ def format_options(command: click.Command, context: click.Context, formatter: cl
     with formatter.section("Options"):
         formatter.write_dl(own)
     if shared:
-        with formatter.section("Options of every verb"):
+        with formatter.section("Options of every command"):
             formatter.write_dl(shared)
 
 
@@ -107,7 +107,7 @@ class VerbGroup(click.Group):
     """A verb that has verbs of its own."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
-        super().__init__(*arguments, **{"subcommand_metavar": "VERB [ARGS]...", **attributes})
+        super().__init__(*arguments, **{"subcommand_metavar": "COMMAND [ARGS]...", **attributes})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order in which they are declared
@@ -117,7 +117,7 @@ class VerbGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, known = args[0], self.list_commands(ctx)
         if name not in known and not ctx.resilient_parsing:
-            raise UsageError(f"{ctx.command_path} has no verb {name!r}", hint=_meant(ctx, name, known))
+            raise UsageError(f"{ctx.command_path} has no command {name!r}", hint=_meant(ctx, name, known))
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -126,7 +126,7 @@ class VerbGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         verbs = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        with formatter.section("Verbs"):
+        with formatter.section("Commands"):
             formatter.write_dl([(name, verb.get_short_help_str(80)) for name, verb in verbs if verb])
 
 
@@ -152,7 +152,7 @@ def usage_error(error: click.UsageError) -> UsageError:
     path = error.ctx.command_path if error.ctx is not None else "promptsync"
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message())
-        return UsageError("no verb given", hint=f"{path} {'status' if path == 'promptsync' else '--help'}")
+        return UsageError("no command given", hint=f"{path} {'status' if path == 'promptsync' else '--help'}")
     message = " ".join(error.format_message().split())  # click puts choices on lines of their own
     return UsageError(f"{message}{_meant_choice(error)}", hint=f"{path} --help")
 

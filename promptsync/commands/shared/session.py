@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from promptsync.files.config import Config
     from promptsync.registry.timeouts import Timeouts
 
+_WITHOUT_REMOTE = {"completion", "help", "lint", "schema", "serve", "--help"}
+"""Words of commands for which a remote makes no difference."""
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -105,16 +108,29 @@ class Session:
         return shlex.join(["promptsync", *kept, *(one for one in more if one not in kept)])
 
     def on_remote(self, outcome: Outcome) -> Outcome:
-        """Return an outcome whose hints choose the remote that the command line chose."""
-        error = outcome.error
-        if error is None or not (self.remote and error.hint):
+        """Return an outcome whose lines and hints choose the remote that the command line chose."""
+        from promptsync.terminal.output import Hanging, hanging
+
+        if not self.remote:
             return outcome
-        option = f" --remote {shlex.quote(self.remote)}"
+        error = outcome.error
+        if error is not None and error.hint:
+            error = error.replaced(hint="\n".join(map(self.command_on_remote, error.hint.splitlines())))
         lines = [
-            line + option if line.startswith("promptsync ") and "--remote" not in line else line
-            for line in error.hint.splitlines()
+            hanging(line.replace(line.command, self.command_on_remote(line.command)), line.indent)
+            if isinstance(line, Hanging) and line.command
+            else line
+            for line in outcome.lines
         ]
-        return replace(outcome, error=error.replaced(hint="\n".join(lines)))
+        return replace(outcome, lines=lines, error=error)
+
+    def command_on_remote(self, command: str) -> str:
+        """Return a command with the remote that the command line chose, other advice as it is."""
+        words = command.split()
+        needs_remote = words[:1] == ["promptsync"] and not _WITHOUT_REMOTE.intersection(words[1:])
+        if not self.remote or not needs_remote or "--remote" in command:
+            return command
+        return f"{command} --remote {shlex.quote(self.remote)}"
 
     def config(self) -> Config:
         """Return the configuration of the working copy. Raises ``UsageError`` if there is none."""
