@@ -161,7 +161,7 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
         force=tuple(member.name for member in forced),
         max_changes=options.max_changes,
         command=options.command,
-        is_deploy=True,
+        checked_label=options.label,
         parents={member.name: member.parents for member in forced},
     )
     return plan_push(project, found.latest, requested)

@@ -13,7 +13,7 @@ from promptsync.errors import Refused, RemoteError
 from promptsync.labels.apply import is_held_back, relabel_from
 from promptsync.labels.plan import change_from
 from promptsync.parallel import for_each
-from promptsync.prompt.labels import was_rolled_back
+from promptsync.prompt.labels import unchecked_name, was_rolled_back
 from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushOptions
@@ -54,11 +54,10 @@ def with_referred_labels(actions: Sequence[Action], snapshot: Snapshot) -> list[
 
 
 def governed_labels(project: Project, actions: Sequence[Action], options: PushOptions) -> tuple[str, ...]:
-    """Return the governed labels that the push would move although no checks follow."""
-    if options.is_deploy:
-        return ()
-    labels = {label for action in actions for label in action.referred_labels}
-    return tuple(label for label in sorted(labels.union(options.labels)) if project.config.governs(label))
+    """Return the governed labels that the push would move although no checks for them follow."""
+    labels = {label for action in actions for label in action.referred_labels}.union(options.labels)
+    labels.discard(options.checked_label or "")
+    return tuple(label for label in sorted(labels) if project.config.governs(label))
 
 
 def governed_refusal(
@@ -112,6 +111,20 @@ def point(
         project.progress(f"Moving {label}", len(found), total)
 
     for_each(one, sorted(targets))
+
+
+def point_unchecked(
+    project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved], *, is_new: bool
+) -> None:
+    """Point ``label`` as ``point`` does, at versions that are marked as unchecked before.
+
+    If the deploy is killed before it checked them, the next one does. What cannot be marked gets no label.
+    """
+    marks: list[Moved] = []
+    point(project, targets, unchecked_name(label), marks, is_new=is_new)
+    marked = {one.name for one in marks if one.moved}
+    found += [replace(one, label=label) for one in marks if not one.moved]
+    point(project, {name: targets[name] for name in targets if name in marked}, label, found, is_new=is_new)
 
 
 def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved]) -> None:

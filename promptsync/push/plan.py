@@ -77,6 +77,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         refusal=governed_refusal(project, governed, ordered, options)
         or _over_limit(project, actions, total, options),
         governed=governed if options.skip_checks else (),
+        checked_label=options.checked_label,
         snapshot=snapshot,
     )
 

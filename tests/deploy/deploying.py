@@ -11,6 +11,7 @@ evaluations:
   - {name: b is polite, dataset: people, prompt: b, scores: [contains: polite]}
   - {name: c is polite, dataset: people, prompt: c, scores: [contains: polite]}
   - {name: a under prod, dataset: people, prompt: {name: a, label: prod}, scores: [contains: polite]}
+  - {name: tone is polite, dataset: people, prompt: tone, scores: [contains: polite]}
 agents:
   - {name: bot, nodes: [{name: answer, prompt: d, output: true}]}
 """
