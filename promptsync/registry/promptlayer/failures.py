@@ -77,7 +77,7 @@ def explained(address: Address, why: str) -> tuple[str, str]:
         hint = "export SSL_CERT_FILE=/path/to/certificates.pem, if your network has its own authority"
         return why, hint
     if address.is_loopback:
-        return why, f"promptsync serve --port {address.port} starts a registry there"
+        return why, f"start a registry there: promptsync serve --port {address.port}"
     return why, "check the remote's url, your network and any proxy"
 
 
