@@ -74,6 +74,7 @@ def _plan(
             f"{snippet} has {len(named)} prompts; bump moves the pins of one snippet",
             hint=f"promptsync bump {named[0]}",
         )
-    snapshot = gather(project)
+    # What was rolled back is pinned only by its number.
+    snapshot = gather(project, with_labels=to is None)
     meant = [named_by(project, session.directory, [user]) for user in users]
     return plan_bump(project, snapshot, named[0], meant, to)
