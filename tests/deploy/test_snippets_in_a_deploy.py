@@ -364,3 +364,13 @@ def test_a_deploy_to_another_label_does_not_give_a_new_snippet_the_governed_one(
     assert released.writes == []
     assert released.run("deploy").code == (0 if "polite" in text else 1)
     assert released.label("tone", "prod") == (1 if "polite" in text else None)
+
+
+def test_a_first_label_that_goes_back_is_not_reported_as_moved(released: World) -> None:
+    checked(released, "A rude text.")
+    done = released.run("deploy", "--json")
+    assert done.code == 1, str(done)
+    assert done.document["push"]["labels"] == []
+    told = {one["name"]: (one["moved"], one["reason"]) for one in done.document["labels"]}
+    assert told == {"a": (False, ""), "tone": (False, "moved back")}
+    assert released.label("tone", "prod") is None
