@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from worlds import DROPPED, Reply, Seen, World, asking, failing, fault, is_write
+from deploying import dead_after
+from worlds import World, asking, failing, fault
 
 
 def uses(world: World, reference: str) -> None:
@@ -190,20 +191,6 @@ def test_users_by_label_in_other_repositories_count(released: World) -> None:
     assert done.code == 3
     assert "'foreign'" in done.err
     assert released.run("deploy", "--live-snippets").code == 0
-
-
-def dead_after(world: World, count: int) -> None:
-    """From the next write but ``count`` on, nothing gets through, as if the deploy had been killed there."""
-    writes = iter(range(count))
-
-    def answer(seen: Seen, forward: object) -> Reply | None:
-        dead = is_write(seen) and next(writes, None) is None
-        if dead or world.faults[0] is not answer:
-            world.faults[:] = [fault(lambda seen: True, DROPPED)]
-            return DROPPED
-        return None
-
-    world.faults.append(answer)
 
 
 @pytest.mark.parametrize("writes", range(8))
