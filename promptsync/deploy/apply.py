@@ -95,7 +95,7 @@ class _Deploy:
         # back if the checks fail, so it counts as a label of this deploy and not of the push.
         created = [one for one in push.labels if one.moved and one.label == self._plan.label]
         for one in created:
-            self._moves.was_created(one.name, one.new)
+            self._moves.was_created(one.name, one.old, one.new)
         push.labels = [one for one in push.labels if one not in created]
         return self.receipt.push.exit_code == 0
 

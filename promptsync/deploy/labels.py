@@ -67,10 +67,14 @@ class Moves:
         self._as_good[name] = {*self._as_good.get(name, ()), landed.version, *as_good}
         self.versions[name], self.ids[name] = landed.version, landed.template_id
 
-    def was_created(self, name: str, version: int) -> None:
-        """Record a label that a new prompt got with its first version, and that it was marked before."""
+    def was_created(self, name: str, old: int | None, new: int) -> None:
+        """Record a label that a new prompt got with its first version, and that it was marked before.
+
+        One that somebody else created is not ours to delete.
+        """
         self._marked.add(name)
-        self._record(ChangedLabel(LabelChange(name, self.ids[name], self._label, None, version), True))
+        if old is None:
+            self._record(ChangedLabel(LabelChange(name, self.ids[name], self._label, None, new), True))
 
     def mark_unchecked(self, members: Sequence[Member]) -> PromptsyncError | None:
         """Mark what gets the label before it is checked: if this deploy is killed, the next one checks it."""

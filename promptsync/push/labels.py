@@ -107,24 +107,25 @@ def point(
     total = len(found) + len(targets)
 
     def one(name: str) -> None:
-        found.append(_point(project, name, label, targets[name], is_new))
+        found.append(_point(project, name, label, targets[name], is_new=is_new))
         project.progress(f"Moving {label}", len(found), total)
 
     for_each(one, sorted(targets))
 
 
-def point_unchecked(
-    project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved], *, is_new: bool
+def label_snippet(
+    project: Project, name: str, landed: Landed, label: str, found: list[Moved], *, is_checked_later: bool
 ) -> None:
-    """Point ``label`` as ``point`` does, at versions that are marked as unchecked before.
+    """Give a new snippet the label by which prompts refer to it, unless somebody else already did.
 
-    If the deploy is killed before it checked them, the next one does. What cannot be marked gets no label.
+    If its checks follow, it is marked as unchecked before: if the deploy is killed, the next one checks it.
+    What cannot be marked gets no label.
     """
     marks: list[Moved] = []
-    point(project, targets, unchecked_name(label), marks, is_new=is_new)
-    marked = {one.name for one in marks if one.moved}
-    found += [replace(one, label=label) for one in marks if not one.moved]
-    point(project, {name: targets[name] for name in targets if name in marked}, label, found, is_new=is_new)
+    if is_checked_later:
+        point(project, {name: landed}, unchecked_name(label), marks, is_new=True)
+    unmarked = [replace(one, label=label) for one in marks if not one.moved]
+    found += unmarked or [_point(project, name, label, landed, is_new=True, only_create=True)]
 
 
 def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved]) -> None:
@@ -143,13 +144,15 @@ def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, 
         found.append(Moved(name, label, None, wanted, now == wanted, "" if now == wanted else why))
 
 
-def _point(project: Project, name: str, label: str, landed: Landed, is_new: bool) -> Moved:
+def _point(
+    project: Project, name: str, label: str, landed: Landed, *, is_new: bool, only_create: bool = False
+) -> Moved:
     version, old = landed.version, None
     try:
         there = {one.name: one for one in project.registry.labels.of(landed.template_id, name)}
         old = there[label].version if label in there else None
-        if old == version:
-            return Moved(name, label, old, version, True)
+        if old == version or (old is not None and only_create):
+            return Moved(name, label, old, old, True)
         if old is not None and old > version:
             reason = f"it is at v{old} already, and a push never moves a label back"
             return Moved(name, label, old, version, False, reason)
