@@ -11,6 +11,7 @@ from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.pins import PinnedAt, published_version
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
+from promptsync.compare.releases import rolled_back_from
 from promptsync.compare.select import At, check_names, expanded
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
@@ -79,7 +80,7 @@ def plan_bump(
     ``users`` are the names and patterns of each argument, by default all that pin the snippet. Only ``to``
     moves pins down. Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt``,
     ``NoSuchVersion``, ``UsageError`` for an argument that means no prompt with a pin of the snippet, and
-    ``Refused`` for a text that is not published.
+    ``Refused`` for a text that is not published. The refusal of the plan is that the text was rolled back.
     """
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
@@ -98,7 +99,20 @@ def plan_bump(
             file = in_scope[name]
             new = render_repinned(file, snippet, moved, version)
             moves.append(MovedPin(name, file.path, tuple(sorted(moved)), file.text, new))
-    return BumpPlan(snippet, version, tuple(moves), tuple(above), bool(pinned))
+    refusal = _rolled_back(project, snapshot, snippet, version) if moves and to is None else None
+    return BumpPlan(snippet, version, tuple(moves), tuple(above), bool(pinned), refusal)
+
+
+def _rolled_back(project: Project, snapshot: Snapshot, snippet: str, version: int) -> Refused | None:
+    """Return the refusal to pin what was rolled back: the users of a snippet would release it again."""
+    label = rolled_back_from(project, snapshot, snippet, version)
+    if label is None:
+        return None
+    return Refused(
+        f"v{version} of {snippet!r} was rolled back from {label}; nothing was written",
+        hint=f"change the text of {snippet} and publish it\nadd --to {version} to pin it all the same",
+        code="rolled-back",
+    )
 
 
 def _version(project: Project, snapshot: Snapshot, snippet: str, item: Item | None, to: int | None) -> int:

@@ -71,7 +71,8 @@ def command(
 def _plan(
     session: Session, project: Project, snippet: str, users: tuple[str, ...], to: int | None
 ) -> BumpPlan:
-    snapshot = gather(project)
+    # What was rolled back is pinned only by its number.
+    snapshot = gather(project, with_labels=to is None)
     known = [item.name for item in snapshot.items]
     named = expanded(known, named_by(project, session.directory, [snippet]))
     if len(named) > 1:

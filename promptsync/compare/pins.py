@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from promptsync.compare.histories import Histories, histories_of
 from promptsync.compare.project import Project
+from promptsync.compare.releases import rolled_back_from
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import RemoteError
@@ -107,15 +108,22 @@ def find_pins(
     """Return which pins of the files are outdated, and which mean a version that no file includes.
 
     ``publishing`` are the numbers that an action is about to publish. The snapshot must be of the latest
-    versions. Reads versions only of snippets of which others pin another version than the latest. If they
-    cannot be read, these pins are not reported.
+    versions. A text that was rolled back is nothing to move to, where its labels are known. Reads versions
+    only of snippets of which others pin another version than the latest. If they cannot be read, these pins
+    are not reported.
     """
     in_scope = {name: file for name, file in snapshot.worktree.files.items() if project.config.in_scope(name)}
     pinned = pins_in(in_scope)
     snippets = {item.name: item for item in snapshot.items if item.name in pinned}
     outdated = [_outdated(item, pinned[name], publishing) for name, item in snippets.items()]
     return PinReport(
-        tuple(one for one in outdated if one is not None and one.users),
+        tuple(
+            one
+            for one in outdated
+            if one is not None
+            and one.users
+            and not rolled_back_from(project, snapshot, one.snippet, one.version)
+        ),
         _left_out(project, snippets, pinned),
     )
 

@@ -10,7 +10,7 @@ from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
-from promptsync.prompt.labels import previous_name, rolled_back_name, was_rolled_back
+from promptsync.prompt.labels import is_own, previous_name, rolled_back_name, was_rolled_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,16 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
 
     read = project.mapped("Reading versions", checked, list(found))
     return tuple(one for one in read if one is not None)
+
+
+def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: int) -> str | None:
+    """Return the governed label from which a version was rolled back, ``None`` if none is known."""
+    there = dict((snapshot.labels or {}).get(name, ()))
+    for label, now in there.items():
+        beside = (there.get(one or "") for one in (previous_name(label), rolled_back_name(label)))
+        if is_own(label) and project.config.governs(label) and was_rolled_back(version, now, *beside):
+            return label
+    return None
 
 
 _Labels = Mapping[str, tuple[tuple[str, int], ...]]

@@ -91,10 +91,12 @@ class _Deploy:
         published = [(one.name, Landed(one.template_id, one.version)) for one in push.published]
         for name, landed in (*published, *push.already.items()):
             self._moves.was_published(name, landed, as_good=push.same_text.get(name, ()))
-        for one in self.receipt.push.labels:
-            # The push gave a new snippet its label at once, for the prompts that refer to it by label.
-            if one.moved and one.label == self._plan.label:
-                self._moves.was_created(one.name, one.new)
+        # The push gave new snippets their label at once, for the prompts that refer to them by it. It goes
+        # back if the checks fail, so it counts as a label of this deploy and not of the push.
+        created = [one for one in push.labels if one.moved and one.label == self._plan.label]
+        for one in created:
+            self._moves.was_created(one.name, one.old, one.new)
+        push.labels = [one for one in push.labels if one not in created]
         return self.receipt.push.exit_code == 0
 
     def _make_live(self) -> bool:

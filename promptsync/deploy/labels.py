@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from promptsync.compare.project import Project
@@ -50,30 +50,41 @@ class Moves:
         return self._make([self._change(one) for one in members])
 
     def create(self, members: Sequence[Member]) -> PromptsyncError | None:
-        """Create the label of prompts without one, at their latest version: all or none, as ``release``."""
-        return self._make(
-            [
-                LabelChange(one.name, one.template_id, self._label, None, one.latest)
-                for one in members
-                if one.template_id is not None
-            ]
-        )
+        """Create the label of prompts without one, at their latest version: all or none, as ``release``.
+
+        Nothing has checked that version, so it is marked.
+        """
+        changes = [
+            LabelChange(one.name, one.template_id, self._label, None, one.latest)
+            for one in members
+            if one.template_id is not None
+        ]
+        error = self._mark_unchecked({one.name: one.new for one in changes if one.new is not None})
+        return error if error is not None else self._make(changes)
 
     def was_published(self, name: str, landed: Landed, *, as_good: Collection[int] = ()) -> None:
         """Record the version to release, and those with the same text, to which the label may move too."""
         self._as_good[name] = {*self._as_good.get(name, ()), landed.version, *as_good}
         self.versions[name], self.ids[name] = landed.version, landed.template_id
 
-    def was_created(self, name: str, version: int) -> None:
-        """Record a label that a new prompt got with its first version."""
-        self._record(ChangedLabel(LabelChange(name, self.ids[name], self._label, None, version), True))
+    def was_created(self, name: str, old: int | None, new: int) -> None:
+        """Record a label that a new prompt got with its first version, and that it was marked before.
+
+        One that somebody else created is not ours to delete.
+        """
+        self._marked.add(name)
+        if old is None:
+            self._record(ChangedLabel(LabelChange(name, self.ids[name], self._label, None, new), True))
 
     def mark_unchecked(self, members: Sequence[Member]) -> PromptsyncError | None:
         """Mark what gets the label before it is checked: if this deploy is killed, the next one checks it."""
-        if not members:
+        return self._mark_unchecked({one.name: self.versions[one.name] for one in members})
+
+    def _mark_unchecked(self, versions: Mapping[str, int]) -> PromptsyncError | None:
+        if not versions:
             return None
         marks = self._marks()
-        changes = [self._mark(one.name, marks.get(one.name), self.versions[one.name]) for one in members]
+        changes = [self._mark(name, marks.get(name), version) for name, version in versions.items()]
         done = apply_changes(self._project, changes, together=True)
         self._marked |= {one.change.name for one in done if one.moved}
         return failure(self._project, done)

@@ -14,8 +14,8 @@ from promptsync.compare.project import Project
 from promptsync.deploy.live_snippets import LiveSnippet, beforehand, check_live, live_snippets
 from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.survey import survey
-from promptsync.errors import Refused, UsageError
-from promptsync.prompt.labels import previous_name
+from promptsync.errors import Refused
+from promptsync.prompt.labels import check_release_label
 from promptsync.push.actions import PushOptions, PushPlan
 from promptsync.push.plan import check_options, plan_push, workspace_of
 
@@ -117,12 +117,7 @@ def plan_deploy(
     for members that have none. Nothing has been written then. ``find`` looks up the checks.
     """
     check_options(PushOptions(message=options.message))
-    # prod.previous and prod.unchecked belong to prod, and releasing to them would break rollbacks.
-    if previous_name(options.label) is None:
-        raise UsageError(
-            f"{options.label!r} belongs to another label and moves with it",
-            hint=f"promptsync deploy --label {options.label.rpartition('.')[0] or 'prod'}",
-        )
+    check_release_label(options.label, "promptsync deploy")
     found = survey(
         project, options.label, options.touched, allow_dirty=options.allow_dirty, again=options.again
     )
@@ -161,7 +156,7 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
         force=tuple(member.name for member in forced),
         max_changes=options.max_changes,
         command=options.command,
-        is_deploy=True,
+        checked_label=options.label,
         parents={member.name: member.parents for member in forced},
     )
     return plan_push(project, found.latest, requested)

@@ -11,6 +11,7 @@ from promptsync.compare.project import Project
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.labels.plan import LabelChange, LabelPlan
 from promptsync.parallel import for_each
+from promptsync.prompt.labels import rolled_back_name
 from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.registry.errors import FateUnknown, Rejected, TimedOut, Unsupported
 
@@ -66,11 +67,11 @@ def apply_changes(
 ) -> list[ChangedLabel]:
     """Make each change, read it back, and return the results: only what is read back counts.
 
-    A label that is no longer where the plan saw it stays there. The labels beside one are deleted while it
-    moves up, set before it moves down, and restored if it does not move: a rollback that goes too far is
-    worse than one that is refused. With ``together``, if one label does not move, those that did
-    are moved back. Raises ``Unsupported`` where labels cannot be changed (nothing was changed then), and
-    ``Stopped`` on Ctrl-C, once the requests under way have ended and, with ``together``, are undone.
+    A label that is no longer where the plan saw it stays there. While one moves up, its LABEL.previous is
+    deleted; before one moves down, those beside it are set. They are restored if it does not move: a rollback
+    that goes too far is worse than one that is refused. With ``together``, if one label does not move, those
+    that did are moved back. Raises ``Unsupported`` where labels cannot be changed (nothing was changed then),
+    and ``Stopped`` on Ctrl-C, once the requests under way have ended and, with ``together``, are undone.
     """
     begun: set[int] = set()
     done: dict[int, ChangedLabel] = {}
@@ -165,9 +166,14 @@ def _write(project: Project, change: LabelChange, before: Pointers) -> RemoteErr
     beside: list[tuple[str, int | None]] = [(label, after) for label, (_, after) in change.beside.items()]
     steps: list[tuple[str, int | None]]
     if change.new is None or change.old is None or change.new > change.old:
-        # Outdated labels go first. If we are stopped in between, they would look like a rollback, or the next
-        # rollback would go too far.
-        stale = [label for label, after in beside if label in before and before[label].version != after]
+        # An outdated LABEL.previous goes first. If we are stopped in between, it would look like a rollback,
+        # or the next rollback would go too far. LABEL.rolled-back goes last, because without it everything
+        # above the label would count as rolled back.
+        stale = [
+            label
+            for label, after in beside
+            if label in before and before[label].version != after and label != rolled_back_name(change.label)
+        ]
         steps = [*((label, None) for label in stale), (change.label, change.new), *beside]
     else:
         steps = [*beside, (change.label, change.new)]

@@ -6,6 +6,7 @@ a rollback of ``prod`` returns to, and after a rollback ``prod.rolled-back`` at 
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 
 from promptsync.errors import UsageError
@@ -85,3 +86,16 @@ def check_label(label: str) -> None:
         )
     if len(label) + len(ROLLED_BACK) > MAX_LABEL:
         raise UsageError(f"a label of {len(label)} characters is too long", hint="use a word, such as prod")
+
+
+def check_release_label(label: str, command: str) -> None:
+    """Raise ``UsageError`` for a label that ``command`` cannot release to.
+
+    ``prod.previous`` and ``prod.unchecked`` belong to ``prod``, and releasing to them would break rollbacks.
+    """
+    check_label(label)
+    if not is_own(label):
+        raise UsageError(
+            f"{label!r} belongs to another label and moves with it",
+            hint=f"{command} --label {shlex.quote(label.rpartition('.')[0] or 'prod')}",
+        )

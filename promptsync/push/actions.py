@@ -81,8 +81,8 @@ class PushOptions:
     """What was requested. Empty ``names`` mean every prompt in scope.
 
     ``command`` is what was typed, without ``--max-changes``. ``skip_checks`` allows governed labels to move
-    unchecked. ``is_deploy`` says that checks follow; ``parents`` are then the parents of versions that are
-    made from the version under the label, by prompt.
+    unchecked. In a deploy, ``checked_label`` is the label whose checks follow, and ``parents`` are those of
+    versions that are made from the version under it, by prompt.
     """
 
     names: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ class PushOptions:
     max_changes: int | None = None
     skip_checks: bool = False
     command: str = "promptsync push"
-    is_deploy: bool = False
+    checked_label: str | None = None
     parents: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
@@ -116,7 +116,8 @@ class PushPlan:
     ``unfinished`` are the prompts whose uncommitted text an earlier push published before it was stopped:
     their files do not say so yet. ``refusal`` is a safety limit that the plan exceeds, or a governed label
     that only ``deploy`` moves; with ``--skip-checks`` those labels are ``governed``. ``pins`` are those that
-    stay behind the published snippets. ``snapshot`` is what the plan was made from.
+    stay behind the published snippets. A new snippet that gets ``checked_label`` is marked as unchecked
+    before. ``snapshot`` is what the plan was made from.
     """
 
     actions: tuple[Action, ...]
@@ -127,6 +128,7 @@ class PushPlan:
     total: int = 0
     refusal: Refused | None = None
     governed: tuple[str, ...] = ()
+    checked_label: str | None = None
     pins: PinReport = field(default=NO_PINS, compare=False)
     snapshot: Snapshot | None = field(default=None, compare=False, repr=False)
 

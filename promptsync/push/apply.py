@@ -19,7 +19,7 @@ from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
 from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
-from promptsync.push.labels import check_pointing, labels_in_publish, point
+from promptsync.push.labels import check_pointing, label_snippet, labels_in_publish, point
 from promptsync.push.publish import Attempt, Landed, Lost, publish_one
 from promptsync.push.receipt import Moved, PushReceipt, came_first
 from promptsync.push.verify import is_published, verify, with_same_text
@@ -155,7 +155,8 @@ class _Push:
             landed = self._landed.get(action.name)
             if landed is not None:
                 for label in action.referred_labels:
-                    point(self._project, {action.name: landed}, label, self.receipt.labels, is_new=True)
+                    later, moved = label == self._plan.checked_label, self.receipt.labels
+                    label_snippet(self._project, action.name, landed, label, moved, is_checked_later=later)
 
     def _archive_all(self) -> None:
         """Archive if everything was published: the registry's old text of the rest may still use it."""

@@ -13,7 +13,7 @@ from promptsync.errors import Refused, RemoteError
 from promptsync.labels.apply import is_held_back, relabel_from
 from promptsync.labels.plan import change_from
 from promptsync.parallel import for_each
-from promptsync.prompt.labels import was_rolled_back
+from promptsync.prompt.labels import unchecked_name, was_rolled_back
 from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushOptions
@@ -54,11 +54,10 @@ def with_referred_labels(actions: Sequence[Action], snapshot: Snapshot) -> list[
 
 
 def governed_labels(project: Project, actions: Sequence[Action], options: PushOptions) -> tuple[str, ...]:
-    """Return the governed labels that the push would move although no checks follow."""
-    if options.is_deploy:
-        return ()
-    labels = {label for action in actions for label in action.referred_labels}
-    return tuple(label for label in sorted(labels.union(options.labels)) if project.config.governs(label))
+    """Return the governed labels that the push would move although no checks for them follow."""
+    labels = {label for action in actions for label in action.referred_labels}.union(options.labels)
+    labels.discard(options.checked_label or "")
+    return tuple(label for label in sorted(labels) if project.config.governs(label))
 
 
 def governed_refusal(
@@ -108,10 +107,25 @@ def point(
     total = len(found) + len(targets)
 
     def one(name: str) -> None:
-        found.append(_point(project, name, label, targets[name], is_new))
+        found.append(_point(project, name, label, targets[name], is_new=is_new))
         project.progress(f"Moving {label}", len(found), total)
 
     for_each(one, sorted(targets))
+
+
+def label_snippet(
+    project: Project, name: str, landed: Landed, label: str, found: list[Moved], *, is_checked_later: bool
+) -> None:
+    """Give a new snippet the label by which prompts refer to it, unless somebody else already did.
+
+    If its checks follow, it is marked as unchecked before: if the deploy is killed, the next one checks it.
+    What cannot be marked gets no label.
+    """
+    marks: list[Moved] = []
+    if is_checked_later:
+        point(project, {name: landed}, unchecked_name(label), marks, is_new=True)
+    unmarked = [replace(one, label=label) for one in marks if not one.moved]
+    found += unmarked or [_point(project, name, label, landed, is_new=True, only_create=True)]
 
 
 def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved]) -> None:
@@ -130,13 +144,15 @@ def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, 
         found.append(Moved(name, label, None, wanted, now == wanted, "" if now == wanted else why))
 
 
-def _point(project: Project, name: str, label: str, landed: Landed, is_new: bool) -> Moved:
+def _point(
+    project: Project, name: str, label: str, landed: Landed, *, is_new: bool, only_create: bool = False
+) -> Moved:
     version, old = landed.version, None
     try:
         there = {one.name: one for one in project.registry.labels.of(landed.template_id, name)}
         old = there[label].version if label in there else None
-        if old == version:
-            return Moved(name, label, old, version, True)
+        if old == version or (old is not None and only_create):
+            return Moved(name, label, old, old, True)
         if old is not None and old > version:
             reason = f"it is at v{old} already, and a push never moves a label back"
             return Moved(name, label, old, version, False, reason)

@@ -12,9 +12,10 @@ from promptsync.compare.project import Project
 from promptsync.compare.select import check_names, matching
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
-from promptsync.errors import Refused, UsageError
+from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
+from promptsync.prompt.labels import check_release_label
 from promptsync.prompt.tags import tag_set
 from promptsync.push.actions import (
     PUBLISHING,
@@ -77,6 +78,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         refusal=governed_refusal(project, governed, ordered, options)
         or _over_limit(project, actions, total, options),
         governed=governed if options.skip_checks else (),
+        checked_label=options.checked_label,
         snapshot=snapshot,
     )
 
@@ -104,10 +106,8 @@ def _is_unfinished(project: Project, item: Item) -> bool:
 
 def check_options(options: PushOptions) -> str | None:
     """Return the message as it will be used. Raises ``UsageError``; sends no request."""
-    if any(not label.strip() or not label.isprintable() for label in options.labels):
-        raise UsageError(
-            "--label is empty or contains control characters", hint="promptsync push --label prod"
-        )
+    for label in options.labels:
+        check_release_label(label, "promptsync push")
     return check_message(options.message, _LONGEST_MARK) if options.message is not None else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -192,8 +193,9 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
     elif snapshot.label is not None and (counts[State.NEW] or counts[State.AHEAD]):
         moved = states.pop(_ADVICE[State.NEW])
         label = snapshot.label
-        is_governed = project.config.governs(label)
-        command = deploy_command(project, label) if is_governed else f"promptsync push --label {label}"
+        command = f"promptsync push --label {shlex.quote(label)}"
+        if project.config.governs(label):
+            command = deploy_command(project, label)
         states[output.name(command)] = moved
     rows = [
         (f"  {', '.join(settled)}", ", or ".join(map(project.on_remote, command.split(", or "))))

@@ -530,3 +530,30 @@ def test_an_interrupted_bump_says_what_was_written(published: World) -> None:
         receipt = apply_bump(project, plan, "promptsync bump tone")
     assert receipt.error is not None and receipt.error.exit_code == 130
     assert receipt.error.message == "interrupted: 1 of 2 files written"
+
+
+# -- what was rolled back -----------------------------------------------------------------------------------
+
+
+def test_a_text_that_was_rolled_back_is_pinned_only_by_its_number(used: World) -> None:
+    config = used.root / "promptsync.yaml"
+    config.write_text(f"{config.read_text()}labels: {{main: prod}}\n")
+    used.write("c", "Hi")
+    used.commit()
+    used.ok("deploy")
+    change(used)
+    assert len(pinned_lines(used.ok("deploy"))) == 1
+    used.ok("rollback", "tone", "--label", "prod")
+    assert pinned_lines(used.ok("status")) == []
+    before = used.files()
+    for options in ((), ("-n",), ("a",)):
+        done = used.run("bump", "tone", *options, "--json")
+        assert done.document["error"]["code"] == "rolled-back", str(done)
+        assert done.code == 3
+    assert used.files() == before
+    used.ok("bump", "tone", "a", "--to", "2")
+    assert (pins_of(used, "a"), pins_of(used, "b")) == ([2], [1])
+    change(used, "Three.", "3.")
+    used.ok("deploy")
+    used.ok("bump", "tone")
+    assert (pins_of(used, "a"), pins_of(used, "b")) == ([3], [3])

@@ -145,6 +145,28 @@ def test_a_lower_version_needs_force_and_a_yes(here: World) -> None:
     assert here.labels("refund") == {"prod": 1, "prod.previous": 1, "prod.rolled-back": 3}
 
 
+@pytest.mark.parametrize(
+    ("names", "version"),
+    [
+        (("refund@2", "refund@1"), None),
+        (("refund@1", "refund"), None),
+        (("refund@1", "refund@1"), 1),
+        (("refund@1", "ref*"), 1),
+        (("ref*", "refund@1"), 1),
+        (("ref*", "re*"), 2),
+    ],
+)
+def test_a_prompt_is_rolled_back_to_one_version(
+    here: World, names: tuple[str, ...], version: int | None
+) -> None:
+    here.label("refund", prod=3, prod_previous=2)
+    ran = here.run("rollback", *names, "--label", "prod", "-y")
+    assert ran.code == (0 if version else 2), ran.err
+    assert here.labels("refund")["prod"] == (version or 3)
+    if version is None:
+        assert "refund is specified at v" in ran.err
+
+
 def test_a_snippets_label_in_use_is_deleted_only_with_force(here: World) -> None:
     here.publish("tone", "Be kind.", snippet=True)
     here.label("tone", prod=1)

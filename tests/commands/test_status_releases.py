@@ -139,3 +139,10 @@ def test_under_a_governed_label_the_advice_is_to_deploy(released: World) -> None
     assert "  ahead  promptsync deploy\n" in released.ok("status", "--label", "prod").out
     released.ok("label", "set", "b", "canary")
     assert "promptsync push --label canary" in released.ok("status", "--label", "canary").out
+
+
+def test_the_advice_for_a_label_with_blanks_can_be_pasted(released: World) -> None:
+    released.ok("label", "set", "b", "try out")
+    released.edit("b", "hello", "welcome")
+    released.commit()
+    assert "  promptsync push --label 'try out'\n" in released.ok("status", "--label", "try out").out

@@ -1,6 +1,8 @@
-"""What the registry of these tests knows besides prompts."""
+"""What the registry of these tests knows besides prompts, and deploys that are killed."""
 
 from __future__ import annotations
+
+from worlds import DROPPED, Reply, Seen, World, fault, is_write
 
 FIXTURES = """
 datasets:
@@ -11,6 +13,21 @@ evaluations:
   - {name: b is polite, dataset: people, prompt: b, scores: [contains: polite]}
   - {name: c is polite, dataset: people, prompt: c, scores: [contains: polite]}
   - {name: a under prod, dataset: people, prompt: {name: a, label: prod}, scores: [contains: polite]}
+  - {name: tone is polite, dataset: people, prompt: tone, scores: [contains: polite]}
 agents:
   - {name: bot, nodes: [{name: answer, prompt: d, output: true}]}
 """
+
+
+def dead_after(world: World, count: int) -> None:
+    """From the next write but ``count`` on, nothing gets through, as if the deploy had been killed there."""
+    writes = iter(range(count))
+
+    def answer(seen: Seen, forward: object) -> Reply | None:
+        dead = is_write(seen) and next(writes, None) is None
+        if dead or world.faults[0] is not answer:
+            world.faults[:] = [fault(lambda seen: True, DROPPED)]
+            return DROPPED
+        return None
+
+    world.faults.append(answer)

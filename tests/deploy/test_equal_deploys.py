@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from worlds import Reply, Run, Seen, World, published_name
+from worlds import Reply, Run, Seen, World, failing, fault, published_name
 
 
 @pytest.fixture
@@ -118,3 +118,23 @@ def test_another_text_of_somebody_else_is_still_a_conflict(released: World, twin
     assert (done.code, json.loads(runs[1].out)["exit_code"]) == (3, 0), str(done)
     assert done.document["error"]["code"] == "remote-moved"
     assert released.label("a", "prod") == released.version("a") == 2
+
+
+def test_the_first_label_of_a_snippet_that_another_deploy_released_is_not_taken_back(released: World) -> None:
+    released.write("tone", content="A polite text.")
+    released.write("a", "@@@tone@label:prod@@@ A polite hello, {name}")
+    released.commit("Use a tone")
+    other = released.root.parent / "twin"
+    shutil.copytree(released.root, other)
+    react, runs = deployed_by(replace(released, root=other, faults=[], seen=[]), is_publish)
+    released.faults += [
+        react,
+        fault(lambda seen: seen.path.endswith("/run") and len(runs) == 2, failing(400)),
+    ]
+    done = released.run("deploy", "--json")
+    assert (done.code, runs[1].code) == (4, 0), f"{done}\n{runs[1]}"
+    assert (released.label("tone", "prod"), released.label("a", "prod")) == (1, 2)
+    body = {"label": "prod", "input_variables": {"name": "Ada"}}
+    assert released.call("POST", "/prompt-templates/a", body).status == 200
+    released.faults.clear()
+    released.ok("deploy")

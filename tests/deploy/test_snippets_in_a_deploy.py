@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from worlds import DROPPED, Reply, Seen, World, asking, failing, fault, is_write
+from deploying import dead_after
+from worlds import World, asking, failing, fault
 
 
 def uses(world: World, reference: str) -> None:
@@ -192,20 +193,6 @@ def test_users_by_label_in_other_repositories_count(released: World) -> None:
     assert released.run("deploy", "--live-snippets").code == 0
 
 
-def dead_after(world: World, count: int) -> None:
-    """From the next write but ``count`` on, nothing gets through, as if the deploy had been killed there."""
-    writes = iter(range(count))
-
-    def answer(seen: Seen, forward: object) -> Reply | None:
-        dead = is_write(seen) and next(writes, None) is None
-        if dead or world.faults[0] is not answer:
-            world.faults[:] = [fault(lambda seen: True, DROPPED)]
-            return DROPPED
-        return None
-
-    world.faults.append(answer)
-
-
 @pytest.mark.parametrize("writes", range(8))
 def test_a_label_that_was_live_unchecked_when_a_deploy_was_killed_is_not_taken_for_checked(
     released: World, writes: int
@@ -302,3 +289,76 @@ def test_a_release_that_pins_a_dashboard_edit_is_named(released: World) -> None:
     released.ok("pull", "tone")
     released.commit("Take the edit")
     assert "pinned" not in released.ok("deploy").out
+
+
+def checked(world: World, text: str) -> None:
+    """A new snippet with a check of its own, and its first user, are committed."""
+    config = world.root / "promptsync.yaml"
+    gate = "- {match: tone, evaluation: tone is polite, min_score: 100}\n"
+    config.write_text(config.read_text() + gate)
+    world.write("tone", content=text)
+    world.write("a", "@@@tone@label:prod@@@ A polite hello, {name}")
+    world.commit("Use a tone")
+
+
+@pytest.mark.parametrize("is_pushed", [False, True])
+@pytest.mark.parametrize("writes", range(7))
+def test_a_snippet_whose_first_label_a_killed_deploy_set_is_checked_by_the_next(
+    released: World, writes: int, is_pushed: bool
+) -> None:
+    if is_pushed:
+        released.write("tone", content="A rude text.")
+        released.commit("Add a tone")
+        released.ok("push")
+    checked(released, "A rude text.")
+    dead_after(released, writes)
+    assert released.run("deploy").code in (1, 4, 5)
+    released.faults.clear()
+    for _ in range(2):
+        done = released.run("deploy")
+        assert done.code == 1, str(done)
+        assert "tone is polite: score 0 is below the minimum of 100" in done.err
+        assert released.label("a", "prod") == 1
+    released.write("tone", content="A polite text.")
+    released.commit("Be polite")
+    done = released.run("deploy", "--json")
+    assert done.code == 0, str(done)
+    assert released.label("tone", "prod.unchecked") is None
+    assert [(one["name"], one["label"]) for one in done.document["push"]["labels"]] == [], str(done)
+
+
+def test_a_mark_that_cannot_be_set_leaves_a_new_snippet_without_its_label(released: World) -> None:
+    checked(released, "A polite text.")
+    released.faults.append(fault(asking("POST", "/label"), failing(409)))
+    done = released.run("deploy", "--json")
+    assert done.code in (3, 5), str(done)
+    assert (released.label("tone", "prod"), released.label("a", "prod")) == (None, 1)
+    released.faults.clear()
+    assert released.run("deploy").code == 0
+
+
+@pytest.mark.parametrize("text", ["A polite text.", "A rude text."])
+def test_a_deploy_to_another_label_does_not_give_a_new_snippet_the_governed_one(
+    released: World, text: str
+) -> None:
+    config = released.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace("{main: prod}", "{main: prod, dev: staging}"))
+    checked(released, text)
+    for options in (("--dry-run",), ()):
+        done = released.run("deploy", "--label", "staging", *options)
+        assert done.code == 3, str(done)
+        assert "prompts refer to the new snippet 'tone' by prod" in done.err
+        assert "hint: promptsync deploy\n" in done.err
+    assert released.writes == []
+    assert released.run("deploy").code == (0 if "polite" in text else 1)
+    assert released.label("tone", "prod") == (1 if "polite" in text else None)
+
+
+def test_a_first_label_that_goes_back_is_not_reported_as_moved(released: World) -> None:
+    checked(released, "A rude text.")
+    done = released.run("deploy", "--json")
+    assert done.code == 1, str(done)
+    assert done.document["push"]["labels"] == []
+    told = {one["name"]: (one["moved"], one["reason"]) for one in done.document["labels"]}
+    assert told == {"a": (False, ""), "tone": (False, "moved back")}
+    assert released.label("tone", "prod") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from deploying import dead_after
 from worlds import Reply, Seen, World, failing
 
 
@@ -87,6 +88,20 @@ def test_new_text_is_released(taken_back: World) -> None:
     release(taken_back, "a", "welcome", "good day")
     assert taken_back.label("a", "prod") == 3
     assert taken_back.label("a", "prod.previous") == 1
+
+
+@pytest.mark.parametrize("writes", range(6))
+def test_new_text_of_a_killed_deploy_is_released_by_the_next(taken_back: World, writes: int) -> None:
+    taken_back.edit("a", "welcome", "good day")
+    taken_back.commit("Good day")
+    dead_after(taken_back, writes)
+    taken_back.run("deploy")
+    taken_back.faults.clear()
+    done = taken_back.run("deploy", "--json")
+    assert (done.code, done.document["on_hold"]) == (0, []), str(done)
+    assert (taken_back.label("a", "prod"), taken_back.version("a")) == (3, 3)
+    taken_back.ok("rollback", "a", "--label", "prod", "--to", "1", "-y")
+    assert [one["version"] for one in taken_back.run("deploy", "--json").document["on_hold"]] == [3]
 
 
 def test_a_git_revert_of_what_was_taken_back_brings_peace(taken_back: World) -> None:

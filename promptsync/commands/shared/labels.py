@@ -23,9 +23,21 @@ from promptsync.show.outcome import Outcome
 def chosen_labels(
     session: Session, project: Project, names: Sequence[str], at: At = LATEST, *, by_id: bool = False
 ) -> list[tuple[Labelled, Chosen]]:
-    """Return the prompts that arguments mean, with their labels and the version that is meant of each."""
-    found = choose(project, session.directory, names, at, by_id=by_id)
-    chosen = {one.listed.name: one for one in found}
+    """Return the prompts that arguments mean, with their labels and the version that is meant of each.
+
+    What is named counts more than what matches a pattern. Raises ``UsageError`` for a prompt at two versions.
+    """
+    chosen: dict[str, Chosen] = {}
+    for one in choose(project, session.directory, names, at, by_id=by_id):
+        name = one.listed.name
+        other = chosen.setdefault(name, one)
+        if other.is_exact == one.is_exact and other.at != one.at:
+            where = " and ".join(
+                f"at {version}" if version else "without a version" for version in (other.at, one.at)
+            )
+            raise UsageError(f"{name} is specified {where}", hint="remove one of the two")
+        if one.is_exact:
+            chosen[name] = one
     prompts = with_labels(project, [chosen[name].listed for name in sorted(chosen)])
     return [(one, chosen[one.listed.name]) for one in prompts]
 
