@@ -29,7 +29,7 @@ def fitted(lines: Iterable[str], room: int | None) -> list[str]:
         elif isinstance(line, Row) and sum(line.widths) + _GAP * (len(line.widths) - 1) > room:
             shown += _row(line, room)
         elif isinstance(line, Hanging) and width(line) > room and line.indent + _LEAST <= room:
-            shown += _wrapped(line, line.indent, room)
+            shown += _hanging(line, room)
         else:
             shown.append(line)
     return shown
@@ -83,6 +83,16 @@ def shortened(text: str, room: int) -> str:
             return f"{kept}…{_PLAIN}" if "\x1b" in kept else f"{kept}…"
         kept, used = kept + code + cluster, used + columns
     return kept
+
+
+def _hanging(line: Hanging, room: int) -> Iterator[str]:
+    """Wrap a line; the command at its end gets a line of its own, so that it can be copied."""
+    text, found, end = line.rpartition(line.command) if line.command else (line, "", "")
+    if not found or click.unstyle(end):
+        yield from _wrapped(line, line.indent, room)
+        return
+    yield from _wrapped(text.rstrip("; "), line.indent, room)
+    yield " " * line.indent + found
 
 
 def _wrapped(line: str, indent: int, room: int) -> Iterator[str]:

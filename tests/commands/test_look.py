@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from worlds import KEY, World
 
 from promptsync.cli import GROUPS, group, run
+from promptsync.show.lines import noted
 from promptsync.terminal import output
 from promptsync.terminal.fit import fitted, shortened
 
@@ -302,3 +303,14 @@ def test_n_means_a_dry_run_wherever_it_exists():
     ]
     assert len(names) >= 3
     assert set(names) == {"dry_run"}
+
+
+def test_a_command_in_a_line_that_is_too_wide_gets_a_line_of_its_own() -> None:
+    line = noted(
+        "pinned", "warn", "tone", "refund still pins v1, not v2", "promptsync bump tone --remote far"
+    )
+    assert [click.unstyle(one) for one in fitted([line], 60)] == [
+        "  pinned  tone: refund still pins v1, not v2",
+        "      promptsync bump tone --remote far",
+    ]
+    assert [click.unstyle(one) for one in fitted([line], 90)] == [click.unstyle(line)]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from promptsync.files.config import Config
     from promptsync.registry.timeouts import Timeouts
 
-_WITHOUT_REMOTE = {"completion", "help", "lint", "schema", "serve", "--help"}
+_WITHOUT_REMOTE = {"completion", "help", "init", "lint", "schema", "serve", "--help"}
 """Words of commands for which a remote makes no difference."""
 
 
