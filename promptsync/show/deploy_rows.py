@@ -92,7 +92,7 @@ def _checks(plan: DeployPlan, name: str) -> str:
     ]
     found += [output.name(one.name) for one in plan.selection.agents if name in one.prompts]
     # A snippet without checks of its own counts as checked by those of the prompts that use it.
-    return ", ".join(dict.fromkeys(found)) or "checked in prompts that use it"
+    return ", ".join(dict.fromkeys(found)) or "checked where it is used"
 
 
 def _notes(plan: DeployPlan) -> dict[str, list[output.Hanging]]:

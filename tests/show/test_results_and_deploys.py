@@ -177,7 +177,7 @@ def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
     assert lines == [
         "  update   beta   v3 -> v4  prod v1 -> v4  polite >= 80, short, bot  Say more",
         "      passes over v2, v3; promptsync pull --merge beta",
-        "  update   gamma  v1 -> v2  prod v1 -> v2  checked in prompts that use it  Be brief",
+        "  update   gamma  v1 -> v2  prod v1 -> v2  checked where it is used  Be brief",
         "      live when it is published, before theta is checked; undone if that fails",
         "  release  delta            prod v1 -> v2  unchecked                 pending from an earlier deploy",
         "  check    alpha  v1                       polite >= 80              renders a changed snippet",
