@@ -31,8 +31,11 @@ class Unreleased:
 def release_labels(project: Project) -> tuple[str, ...]:
     """Return the label that the current branch is released to, or all in ``labels:`` if that has none."""
     labels = project.config.labels
-    branch = project.history.branch if labels and project.history is not None else None
-    return (labels[branch],) if branch is not None and branch in labels else tuple(sorted({*labels.values()}))
+    every = tuple(sorted({*labels.values()}))
+    if len(every) <= 1:
+        return every  # without opening git
+    branch = project.history.branch if project.history is not None else None
+    return (labels[branch],) if branch is not None and branch in labels else every
 
 
 def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
