@@ -81,6 +81,7 @@ def command(
     """
     choose_format(session, form)
     session.blank = {**session.blank, "dry_run": dry_run}
+    session.deploy_label = label
     results = result_file(session, "--junit", junit_file)
     with session.project() as project, errors_written_to(results, "deploy"):
         wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -86,7 +85,7 @@ class _Deploy:
         try:
             self.receipt.push = apply_push(self._project, self._plan.push)
         except Refused as error:
-            raise error.replaced(hint=f"promptsync deploy --label {shlex.quote(self._plan.label)}") from None
+            raise error.replaced(hint="promptsync deploy") from None
         push = self.receipt.push
         published = [(one.name, Landed(one.template_id, one.version)) for one in push.published]
         for name, landed in (*published, *push.already.items()):

@@ -70,9 +70,11 @@ def governed_refusal(
     if label not in options.labels:
         name = next(one.name for one in actions if label in one.referred_labels)
         why = f"prompts refer to the new snippet {name!r} by {label}, and {why}"
-    return Refused(
-        f"{why}; nothing was published", hint=deploy_command(project, label), code="governed-label"
-    )
+    hint = deploy_command(project, label)
+    if options.checked_label is not None:
+        # Of a deploy to another label, so this one has to be named, even if it is that of the branch.
+        hint = f"promptsync deploy --label {shlex.quote(label)}"
+    return Refused(f"{why}; nothing was published", hint=hint, code="governed-label")
 
 
 def check_labels(project: Project, listing: Mapping[str, Listed], actions: Sequence[Action]) -> None:

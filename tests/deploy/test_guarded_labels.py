@@ -87,6 +87,15 @@ def test_a_deploy_publishes_the_revert_of_what_failed(rejected: World) -> None:
     assert rejected.run("deploy", "--json").document["members"] == []
 
 
+def test_the_advice_of_a_deploy_to_another_label_repeats_the_label(released: World) -> None:
+    released.edit("a", "polite", "rude")
+    released.commit("Be rude")
+    done = released.run("deploy", "--label", "canary")
+    assert done.code == 1
+    assert done.err.endswith("hint: promptsync deploy --label canary\n")
+    assert released.run("deploy").err.endswith("hint: promptsync deploy\n")
+
+
 def test_new_text_is_released_after_a_rollback_whether_it_was_pushed_first_or_not(released: World) -> None:
     for name in ("a", "b"):
         released.edit(name, "hello", "welcome")

@@ -348,7 +348,7 @@ def test_a_deploy_to_another_label_does_not_give_a_new_snippet_the_governed_one(
         done = released.run("deploy", "--label", "staging", *options)
         assert done.code == 3, str(done)
         assert "prompts refer to the new snippet 'tone' by prod" in done.err
-        assert "hint: promptsync deploy\n" in done.err
+        assert "hint: promptsync deploy --label prod\n" in done.err
     assert released.writes == []
     assert released.run("deploy").code == (0 if "polite" in text else 1)
     assert released.label("tone", "prod") == (1 if "polite" in text else None)

@@ -67,6 +67,8 @@ class Session:
     form: str = "text"
     """The value of ``--format``."""
     verb: str = ""
+    deploy_label: str | None = None
+    """The value of ``deploy --label``, which a deploy that is advised has to repeat."""
     uses_pager: bool = False
     """Whether the verb's output may be long."""
     remote_name: str | None = None
@@ -108,10 +110,10 @@ class Session:
         return shlex.join(["promptsync", *kept, *(one for one in more if one not in kept)])
 
     def on_remote(self, outcome: Outcome) -> Outcome:
-        """Return an outcome whose lines and hints choose the remote that the command line chose."""
+        """Return an outcome whose lines and hints choose the remote and label that the command line chose."""
         from promptsync.terminal.output import Hanging, hanging
 
-        if not self.remote:
+        if not self.remote and not self.deploy_label:
             return outcome
         error = outcome.error
         if error is not None and error.hint:
@@ -125,8 +127,10 @@ class Session:
         return replace(outcome, lines=lines, error=error)
 
     def command_on_remote(self, command: str) -> str:
-        """Return a command with the remote that the command line chose, other advice as it is."""
+        """Return a command with the remote and label that the command line chose, other advice as it is."""
         words = command.split()
+        if self.deploy_label and words[:2] == ["promptsync", "deploy"] and "--label" not in words:
+            command += f" --label {shlex.quote(self.deploy_label)}"
         needs_remote = words[:1] == ["promptsync"] and not _WITHOUT_REMOTE.intersection(words[1:])
         if not self.remote or not needs_remote or "--remote" in command:
             return command
