@@ -50,7 +50,12 @@ class LabelChange:
     def reversed(self) -> LabelChange:
         """Return the change that undoes this one."""
         return replace(
-            self, old=self.new, new=self.old, previous=self.previous[::-1], rolled_back=self.rolled_back[::-1]
+            self,
+            old=self.new,
+            new=self.old,
+            previous=self.previous[::-1],
+            rolled_back=self.rolled_back[::-1],
+            as_good=frozenset(),  # those versions have the text that is undone
         )
 
 

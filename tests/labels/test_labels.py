@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,19 @@ def test_a_label_that_somebody_moved_to_the_same_version_is_done(here: World) ->
     found = done(here, *planned, together=True)
     assert [each.moved for each in found] == [True, False]
     assert here.labels("refund")["prod"] == 4  # it was not this run that moved it, so it is not moved back
+
+
+def test_a_label_that_somebody_moved_to_an_equal_version_meanwhile_is_not_called_moved_back(
+    here: World,
+) -> None:
+    here.label("refund", prod=1)
+    planned = replace(plan_move(here.project, one(here), "prod", 2), as_good=frozenset({2, 3}))
+    (moved,) = done(here, planned)
+    assert moved.moved
+    here.label("refund", prod=3)
+    (back,) = done(here, planned.reversed())
+    assert not back.moved
+    assert "moved it to v3" in back.reason
 
 
 def test_what_is_true_already_costs_nothing(here: World) -> None:
