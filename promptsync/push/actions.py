@@ -37,9 +37,8 @@ class Action:
     sides, ``tags`` and ``remote_tags`` the tags beside them. ``message`` is that of the new version, with its
     mark. ``labels`` will point at the result. ``level`` orders snippets before their users. ``was`` is a
     prompt without a file that had the same content: this one looks like that one renamed. ``parents`` are the
-    versions that the new one is made from, ``None`` for the one before it. ``is_committed`` says that
-    ``HEAD`` has the text. ``referred_labels`` are the labels by which other prompts of this push refer to a
-    new snippet: it gets them as soon as it is published.
+    versions that the new one is made from, ``None`` for the one before it. ``referred_labels`` are the labels
+    by which other prompts of this push refer to a new snippet: it gets them as soon as it is published.
     """
 
     name: str
@@ -55,7 +54,6 @@ class Action:
     level: int = 0
     was: str | None = None
     parents: tuple[int, ...] | None = None
-    is_committed: bool = True
     referred_labels: tuple[str, ...] = ()
 
     @property

@@ -148,7 +148,6 @@ def _for(item: Item, kind: Kind, current: int | None, labels: tuple[str, ...] = 
         remote_tags=tag_set(item.listed.prompt) if item.listed is not None else frozenset(),
         labels=labels,
         was=item.was,
-        is_committed=not item.origin.dirty,
     )
 
 
