@@ -10,7 +10,6 @@ from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
 from promptsync.files.prompt_file import PromptFile
-from promptsync.prompt.canonical import comparable
 from promptsync.prompt.fields import FieldChange, changes, variables_change
 from promptsync.prompt.prompt import Prompt
 
@@ -72,7 +71,7 @@ def step(title: str, old: Prompt | None, new: Prompt | None, *, file: PromptFile
 def _steps(project: Project, item: Item) -> Sequence[Step]:
     file = item.file
     local = file.prompt if file is not None else None
-    remote = _tracked(project, item, local)
+    remote = _tracked(project, item)
     version = f"v{item.version}" if item.version is not None else "nothing"
     here = item.path or "no file"
     if item.state is State.BEHIND:
@@ -88,10 +87,10 @@ def _steps(project: Project, item: Item) -> Sequence[Step]:
     return [step(f"{version} -> {here}", remote, local, file=file)]
 
 
-def _tracked(project: Project, item: Item, local: Prompt | None) -> Prompt | None:
+def _tracked(project: Project, item: Item) -> Prompt | None:
     if item.listed is None:
         return None
     found = item.remote
     if found is None:
         found = project.registry.prompts.get(item.listed.template_id, item.name, version=item.listed.version)
-    return comparable(local, found.prompt) if local is not None else found.prompt
+    return item.content_of(found)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from promptsync.compare.as_sent import Evidence, Stored, as_sent, unread
 from promptsync.compare.origin import keys_in
 from promptsync.compare.project import Project
 from promptsync.files.git.revisions import Lineage, Revisions
@@ -21,7 +22,8 @@ from promptsync.history.includes import LocalSide, RemoteSide, left_out
 from promptsync.history.passed_over import Outline, PassedOver, outline, passed_over
 from promptsync.history.revisions import Revision, RevisionGraph
 from promptsync.history.synced_key import Key, identity, make_key
-from promptsync.prompt.canonical import comparable, digest
+from promptsync.prompt.additions import NONE, Additions, content_beside, without_additions
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
 from promptsync.registry.errors import NotFound
@@ -39,7 +41,8 @@ class History:
 
     ``digest`` is that of the file. ``latest`` is the number of its newest version, which is not the listed
     one where a label is tracked. ``commits`` are the full ids of commits that marks name and ``HEAD`` does
-    not reach, ``None`` where git lacks them.
+    not reach, ``None`` where git lacks them. ``remote`` are the versions as they were read; ``prompts`` are
+    their contents and ``versions`` their digests, both without what the registry added to what was sent.
     """
 
     name: str
@@ -51,8 +54,11 @@ class History:
     commits: dict[str, str | None] = field(default_factory=dict)
     versions: dict[int, Version] = field(default_factory=dict)
     remote: dict[int, RemoteVersion] = field(default_factory=dict)
+    prompts: dict[int, Prompt] = field(default_factory=dict)
+    added: Additions = NONE
     texts: Contents = field(default_factory=lambda: Contents(_merged))
     decision: Decision | None = None
+    _stored: dict[int, Stored] = field(default_factory=dict)
 
     def add(self, number: int, found: RemoteVersion | None) -> None:
         """Add a version that was read, ``None`` for one that the registry does not have any more."""
@@ -69,10 +75,39 @@ class History:
     def _add_text(self, number: int, prompt: Prompt, message: str | None) -> None:
         if self.file is not None:
             # Without this, a registry tool that was expanded on reading would look like a change.
-            prompt = comparable(self.file.prompt, prompt)
+            prompt = content_beside(self.file.prompt, prompt)
+            beside_file = without_additions(self.file.prompt, prompt)
+            self._stored[number] = Stored(number, message, prompt, *beside_file)
+        self._set(number, message, prompt)
+
+    def _set(self, number: int, message: str | None, prompt: Prompt) -> None:
         content = digest(prompt)
         self.texts.contents.setdefault(content, prompt)
+        self.prompts[number] = prompt
         self.versions[number] = Version(number, content, message)
+
+    @property
+    def has_additions(self) -> bool:
+        """Whether a version that was read has unknown keys that the file lacks."""
+        return any(one.added for one in self._stored.values())
+
+    def leave_out_additions(self, keys: Sequence[Key], prompt: str, read: Callable[[], None]) -> None:
+        """Set the contents of all versions again, without what the registry added.
+
+        ``keys`` are those of the file, ``prompt`` the identity that they are bound to. ``read`` reads the
+        texts of the revisions; it is called only if one of them was sent and not read yet.
+        """
+        assert self.file is not None
+
+        def names(number: int, content: str) -> bool:
+            return any(key.version == number and key.names(prompt, content) for key in keys)
+
+        evidence = Evidence(self.file.prompt, self.lineage.revisions, names)
+        if unread(evidence, self._stored.values(), self.texts.contents):
+            read()
+        prompts, self.added = as_sent(evidence, self._stored.values(), self.texts.contents)
+        for number, content in prompts.items():
+            self._set(number, self._stored[number].message, content)
 
     def keys(self, numbers: Iterable[int], workspace_id: int | None) -> tuple[Key, ...]:
         """Return the keys of those of the versions that were read."""
@@ -118,6 +153,7 @@ class Histories:
         results: dict[str, _Result] = {}
         waiting = list(rules)
         while waiting:
+            self.leave_out_additions(waiting)
             missing: dict[str, Missing] = {}
             for name in waiting:
                 one = self.by_name[name]
@@ -132,12 +168,21 @@ class Histories:
             waiting = list(missing)
         return results
 
+    def leave_out_additions(self, names: Iterable[str]) -> None:
+        for one in [self.by_name[name] for name in names if self.by_name[name].has_additions]:
+            keys = self._keys(one)
+            workspace = self._project.registry.workspace_id if keys else None
+            prompt = identity(workspace, one.listed.template_id)
+            one.leave_out_additions(keys, prompt, partial(self._read_texts, [one.name]))
+
     def _read_versions(self, wanted: Mapping[str, Iterable[int]]) -> None:
         pairs = [(self.by_name[name], number) for name, numbers in wanted.items() for number in numbers]
 
         def read(pair: tuple[History, int]) -> None:
             history, number = pair
-            history.add(number, read_version(self._project, history.listed, number))
+            # The cache may have it from before the registry added the keys that the newest version has.
+            fresh = history.has_additions
+            history.add(number, read_version(self._project, history.listed, number, fresh=fresh))
 
         self._project.mapped("Reading versions", read, pairs)
 
@@ -213,10 +258,29 @@ def histories_of(project: Project, items: Sequence[Item]) -> dict[str, History]:
     return found
 
 
-def read_version(project: Project, listed: Listed, number: int) -> RemoteVersion | None:
-    """Return an older version of a prompt, ``None`` when the registry does not have it."""
+def content_beside_file(project: Project, file: PromptFile, listed: Listed, found: RemoteVersion) -> Prompt:
+    """Return the content of one version, without what the registry added to what was sent."""
+    prompt, added = without_additions(file.prompt, found.prompt)
+    if not added:
+        return prompt
+    revisions = project.revisions()
+    lineage = revisions.of({listed.name: file.path})[listed.name] if revisions is not None else Lineage()
+    history = History(listed.name, file, digest(file.prompt), listed, listed.version, lineage)
+    history.add(found.version, found)
+    Histories(project, {listed.name: history}).leave_out_additions([listed.name])
+    return history.prompts[found.version]
+
+
+def read_version(
+    project: Project, listed: Listed, number: int, *, fresh: bool = False
+) -> RemoteVersion | None:
+    """Return an older version of a prompt, ``None`` when the registry does not have it.
+
+    ``fresh`` reads it again although the cache has it.
+    """
+    prompts = project.registry.prompts
     try:
-        return project.registry.prompts.get(listed.template_id, listed.name, version=number)
+        return prompts.get(listed.template_id, listed.name, version=number, fresh=fresh)
     except NotFound:
         return None
 

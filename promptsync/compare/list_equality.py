@@ -8,7 +8,8 @@ from functools import cached_property
 from promptsync.compare.project import Project
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.record import Entry
-from promptsync.prompt.canonical import comparable, digest
+from promptsync.prompt.additions import content_beside, without_additions
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
@@ -39,11 +40,12 @@ class ListComparison:
         """Whether the list alone is enough to be sure that a file equals the tracked version."""
         if tag_set(file.prompt) != tag_set(listed.prompt):
             return False
-        body = digest_beside(file.prompt, listed.prompt)
-        if body != self.digest(file):
-            return False
-        # Equal bodies are not enough: the file may contain the text that a reference renders to.
-        return self.is_raw or self.recorded(listed, body)
+        content = self.digest(file)
+        if digest(content_beside(file.prompt, listed.prompt)) == content:
+            # Equal bodies are not enough: the file may contain the text that a reference renders to.
+            return self.is_raw or self.recorded(listed, content)
+        # What the registry alone has may be an edit as well, unless it was there when we read the version.
+        return self.recorded(listed, content) and digest_beside(file.prompt, listed.prompt) == content
 
     def recorded(self, listed: Listed, body: str) -> bool:
         """Whether this working copy has read or written this version with this content itself."""
@@ -80,6 +82,12 @@ class ListComparison:
 def digest_beside(local: Prompt, remote: Prompt) -> str:
     """Return the digest of the remote side as far as it can be compared with the local one.
 
-    A registry expands references to its tools when it is read; the local reference counts instead.
+    A registry expands references to its tools when it is read; the local reference counts instead. Unknown
+    keys that only the remote side has do not count.
     """
-    return digest(comparable(local, remote))
+    return digest(without_additions(local, remote)[0])
+
+
+def came_back(sent: Prompt, stored: Prompt) -> bool:
+    """Whether a registry stores all that was sent. What it added by itself does not count."""
+    return digest(sent) == digest(without_additions(sent, stored, is_exact=True)[0])

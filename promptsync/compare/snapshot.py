@@ -10,6 +10,7 @@ from promptsync.compare.state import State
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
+from promptsync.prompt.additions import content_beside, without_notes
 from promptsync.prompt.prompt import Listed, Problem, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
 
@@ -82,6 +83,14 @@ class Item:
     @property
     def path(self) -> str | None:
         return self.file.path if self.file is not None else None
+
+    def content_of(self, found: RemoteVersion) -> Prompt:
+        """Return the content of a version, without what the registry added to what was sent."""
+        if self.history is not None and found.version in self.history.prompts:
+            return replace(self.history.prompts[found.version], tags=found.prompt.tags)
+        if self.file is None:
+            return without_notes(found.prompt)
+        return content_beside(self.file.prompt, found.prompt)
 
 
 @dataclass(frozen=True, slots=True)

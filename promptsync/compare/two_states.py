@@ -10,12 +10,13 @@ from pathlib import Path
 from promptsync.compare.catalog import Catalog
 from promptsync.compare.changes_since import ChangeKind
 from promptsync.compare.difference import Difference, step
+from promptsync.compare.histories import content_beside_file
 from promptsync.compare.project import Project
 from promptsync.compare.select import At, Selected, find_in, may_have_version, select
 from promptsync.compare.versions import NoSuchVersion, find_version
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
-from promptsync.prompt.canonical import comparable
+from promptsync.prompt.additions import without_notes
 from promptsync.prompt.prompt import Listed, Prompt
 
 
@@ -79,10 +80,6 @@ def _difference(
 ) -> Difference | None:
     sides = [_side(project, file, listing, comparison, at) for at in (comparison.old, comparison.new)]
     (old_title, old), (new_title, new) = sides
-    if file is not None and old is not None and comparison.new is None:
-        old = comparable(file.prompt, old)
-    if file is not None and new is not None and comparison.old is None:
-        new = comparable(file.prompt, new)
     found = step(f"{old_title} -> {new_title}", old, new, file=file)
     if not found.fields:
         return None
@@ -109,4 +106,9 @@ def _side(
         if comparison.is_exact:
             raise
         return "nothing", None
-    return f"v{found.version}{f' ({at.label})' if at.label else ''}", found.prompt
+    # Beside the file, only what was sent counts. Beside another version, all of it does.
+    if file is not None and None in (comparison.old, comparison.new):
+        prompt = content_beside_file(project, file, listing[comparison.name], found)
+    else:
+        prompt = without_notes(found.prompt, file.prompt if file is not None else None)
+    return f"v{found.version}{f' ({at.label})' if at.label else ''}", prompt

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from promptsync.compare.difference import Step, step
 from promptsync.compare.histories import Histories, History
-from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At
 from promptsync.compare.versions import find_number, labels_at, read_labels, read_versions
@@ -74,10 +73,7 @@ def read_log(
         history.add(one.version, one)
     histories = Histories(project, {name: history})
     outline = histories.outline(name, min((one.version for one in shown), default=1))
-    digests = {
-        one.version: digest_beside(file.prompt, one.prompt) if file is not None else digest(one.prompt)
-        for one in shown
-    }
+    digests = {one.version: history.versions[one.version].digest or "" for one in shown}
     commits = {one.version: _commit(one, digests[one.version], lineage) for one in shown}
     described = project.history.described(set(filter(None, commits.values()))) if project.history else {}
     base = _base(histories, history)
@@ -94,18 +90,18 @@ def read_log(
             is_base=one.version == base,
             parents=tuple(parent for parent in outline.parents[one.version] if parent > 0),
             is_passed_over=one.version in outline.passed_over,
-            patch=_patch(before[one.version], one) if patches else None,
+            patch=_patch(history, before[one.version], one) if patches else None,
         )
         for one in shown
     )
     return Log(name, versions, is_whole=not versions or versions[-1].version == 1)
 
 
-def _patch(old: RemoteVersion | None, new: RemoteVersion) -> Step:
+def _patch(history: History, old: RemoteVersion | None, new: RemoteVersion) -> Step:
     """Return what a version changed; tags belong to the prompt and not to a version."""
     title = f"v{old.version} -> v{new.version}" if old is not None else f"nothing -> v{new.version}"
-    before = replace(old.prompt, tags=()) if old is not None else None
-    return step(title, before, replace(new.prompt, tags=()))
+    before = replace(history.prompts[old.version], tags=()) if old is not None else None
+    return step(title, before, replace(history.prompts[new.version], tags=()))
 
 
 def _file(project: Project, name: str) -> PromptFile | None:

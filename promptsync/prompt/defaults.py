@@ -30,10 +30,22 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The known fields of one kind of object. ``ignored`` ones are derived and never compared."""
+    """The known fields of one kind of object.
+
+    ``ignored`` ones are derived and never compared. ``others`` have no default and nothing to normalize.
+    """
 
     fields: Mapping[str, Field] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
+
+    def knows(self, key: str) -> bool:
+        """Whether a field with this name is known."""
+        return key in self.fields or key in self.ignored or key in self.others
+
+
+def _keys(names: str) -> frozenset[str]:
+    return frozenset(names.split())
 
 
 DEFAULT_FORMAT: Final = "f-string"
@@ -56,7 +68,8 @@ CHAT_COMPLETIONS_PROVIDERS: Final = frozenset({"openai", "openai.azure"})
 """Providers for which the registry fills in ``api_type: chat-completions``."""
 
 _DERIVED: Final = frozenset({"input_variables", "dataset_examples"})
-_NOTHING: Final = Shape()
+UNKNOWN: Final = Shape()
+"""The shape of an object of which no field is known."""
 _STRING: Final = Field(omitted="")
 _OBJECT: Final = Field(omitted={})
 _LIST: Final = Field(omitted=[])
@@ -74,6 +87,7 @@ TEMPLATE: Final = Shape(
         "tool_choice": Field(of="tool_choice"),
     },
     _DERIVED,
+    _keys("type function_call"),
 )
 
 SHAPES: Final[Mapping[str, Shape]] = MappingProxyType(
@@ -86,16 +100,20 @@ SHAPES: Final[Mapping[str, Shape]] = MappingProxyType(
                 "function_call": Field(of="call"),
             },
             _DERIVED | {"raw_request_display_role"},
+            _keys("role name tool_call_id"),
         ),
-        "call": Shape({"arguments": _USER_JSON}),
-        "tool_call": Shape({"type": Field(omitted="function"), "function": Field(of="call")}),
-        "tool_choice": Shape({"type": Field(omitted="function")}),
+        "call": Shape({"arguments": _USER_JSON}, others=_keys("name")),
+        "tool_call": Shape(
+            {"type": Field(omitted="function"), "function": Field(of="call")}, others=_keys("id tool_id")
+        ),
+        "tool_choice": Shape({"type": Field(omitted="function")}, others=_keys("function")),
         "function": Shape(
             {
                 "description": _STRING,
                 "strict": Field(omitted=False),
                 "parameters": Field(omitted={"type": "object", "properties": {}}, user_json=True),
-            }
+            },
+            others=_keys("name"),
         ),
         "tool": Shape(
             {
@@ -103,14 +121,16 @@ SHAPES: Final[Mapping[str, Shape]] = MappingProxyType(
                 "function": Field(of="function"),
                 "config": _USER_JSON,
                 "parameters": _USER_JSON,
-            }
+            },
+            others=_keys("id name description provider tool_registry_id"),
         ),
         "media": Shape(
             {
                 "title": Field(omitted="media"),
                 "type": Field(omitted="image/jpeg"),
                 "format": Field(omitted="neither"),
-            }
+            },
+            others=_keys("url"),
         ),
         "search_result": Shape(
             {
@@ -118,36 +138,48 @@ SHAPES: Final[Mapping[str, Shape]] = MappingProxyType(
                 "url": _STRING,
                 "title": _STRING,
                 "encrypted_content": _STRING,
-            }
+            },
+            others=_keys("page_age"),
         ),
-        "model": Shape({"parameters": Field(omitted={}, user_json=True)}, frozenset({"display_params"})),
+        "model": Shape(
+            {"parameters": Field(omitted={}, user_json=True)},
+            _keys("display_params"),
+            _keys("provider name api_type base_model model_config_display_name"),
+        ),
     }
 )
 
+_MCP_CALL: Final = {"name": _STRING, "server_label": _STRING, "arguments": _STRING}
+
 BLOCKS: Final[Mapping[str, Shape]] = MappingProxyType(
     {
-        "text": Shape({"annotations": _LIST}),
-        "thinking": _NOTHING,
-        "code": _NOTHING,
-        "image_url": _NOTHING,
-        "media": Shape({"media": Field(of="media")}),
-        "media_variable": _NOTHING,
+        "text": Shape({"annotations": _LIST}, others=_keys("type text thought_signature")),
+        "thinking": Shape(others=_keys("type thinking signature")),
+        "code": Shape(others=_keys("type code container_id")),
+        "image_url": Shape(others=_keys("type image_url image_variable")),
+        "media": Shape({"media": Field(of="media")}, others=_keys("type")),
+        "media_variable": Shape(others=_keys("type name")),
         "output_media": Shape(
             {"mime_type": Field(omitted="image/png"), "media_type": Field(omitted="image")},
+            others=_keys("type id url provider_metadata"),
         ),
-        "server_tool_use": Shape({"input": Field(omitted={}, user_json=True)}),
-        "web_search_tool_result": Shape({"content": Field(omitted=[], of="search_result")}),
-        "code_execution_result": Shape({"outcome": Field(omitted="OUTCOME_OK")}),
-        "mcp_list_tools": Shape({"server_label": _STRING, "tools": _LIST}),
-        "mcp_call": Shape({"name": _STRING, "server_label": _STRING, "arguments": _STRING}),
-        "mcp_approval_request": Shape({"name": _STRING, "server_label": _STRING, "arguments": _STRING}),
-        "mcp_approval_response": _NOTHING,
-        "bash_code_execution_tool_result": Shape({"content": _OBJECT}),
-        "text_editor_code_execution_tool_result": Shape({"content": _OBJECT}),
-        "shell_call": Shape({"action": _OBJECT}),
-        "shell_call_output": Shape({"output": _LIST}),
-        "apply_patch_call": Shape({"operation": _OBJECT}),
-        "apply_patch_call_output": _NOTHING,
+        "server_tool_use": Shape({"input": Field(omitted={}, user_json=True)}, others=_keys("type id name")),
+        "web_search_tool_result": Shape(
+            {"content": Field(omitted=[], of="search_result")}, others=_keys("type tool_use_id")
+        ),
+        "code_execution_result": Shape({"outcome": Field(omitted="OUTCOME_OK")}, others=_keys("type output")),
+        "mcp_list_tools": Shape({"server_label": _STRING, "tools": _LIST}, others=_keys("type id error")),
+        "mcp_call": Shape(_MCP_CALL, others=_keys("type id output error approval_request_id")),
+        "mcp_approval_request": Shape(_MCP_CALL, others=_keys("type id")),
+        "mcp_approval_response": Shape(others=_keys("type approval_request_id approve")),
+        "bash_code_execution_tool_result": Shape({"content": _OBJECT}, others=_keys("type tool_use_id")),
+        "text_editor_code_execution_tool_result": Shape(
+            {"content": _OBJECT}, others=_keys("type tool_use_id")
+        ),
+        "shell_call": Shape({"action": _OBJECT}, others=_keys("type id call_id status")),
+        "shell_call_output": Shape({"output": _LIST}, others=_keys("type id call_id status")),
+        "apply_patch_call": Shape({"operation": _OBJECT}, others=_keys("type id call_id status")),
+        "apply_patch_call_output": Shape(others=_keys("type id call_id status output")),
     }
 )
 """The types of content blocks."""
@@ -169,7 +201,7 @@ COMPLETION_KEYS: Final = frozenset(
 def block_shape(block: Mapping[str, Any]) -> Shape:
     """Return the shape of a content block, an empty one if its type is unknown."""
     kind = block.get("type")
-    return BLOCKS.get(kind, _NOTHING) if isinstance(kind, str) else _NOTHING
+    return BLOCKS.get(kind, UNKNOWN) if isinstance(kind, str) else UNKNOWN
 
 
 def is_omitted(value: Any, known: Field) -> bool:

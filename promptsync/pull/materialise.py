@@ -17,6 +17,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import render_new
 from promptsync.files.state.disk import write
 from promptsync.files.worktree import paths_for_new
+from promptsync.prompt.additions import without_notes
 from promptsync.prompt.names import path_for
 from promptsync.prompt.prompt import Listed, Local, RemoteVersion
 from promptsync.pull.plan import PullPlan
@@ -145,7 +146,7 @@ def export(
             f"--output would write into {own}, which holds the files of this working copy",
             hint="pass another directory, or leave out --output to pull into the working copy",
         )
-    texts = {name: render_new(one.prompt, Local()) for name, one in sorted(found.items())}
+    texts = {name: render_new(without_notes(one.prompt), Local()) for name, one in sorted(found.items())}
     if not dry_run:
         for name, text in texts.items():
             write(directory, paths[name], text)

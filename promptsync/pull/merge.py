@@ -134,4 +134,4 @@ def _merge(item: Item, found: RemoteVersion) -> Merge:
 
     assert item.file is not None
     names = ("yours", f"registry v{found.version}")
-    return merge(item.base_prompt, item.file.prompt, found.prompt, names=names)
+    return merge(item.base_prompt, item.file.prompt, item.content_of(found), names=names)

@@ -201,7 +201,7 @@ def _with_versions(text: Prompt, found: PassedOverVersions, *, markable: bool) -
     prompt, history = text, found.history
     conflicts: list[FieldConflict] = []
     for lost in found.versions:
-        version = history.remote.get(lost.version)
+        version = history.prompts.get(lost.version)
         if version is None:
             continue
         # Conflict markers cannot be nested.
@@ -209,9 +209,7 @@ def _with_versions(text: Prompt, found: PassedOverVersions, *, markable: bool) -
         # Tags belong to the prompt, not to its versions.
         base = history.text(lost.base) if lost.base is not None else None
         base = replace(base, tags=text.tags) if base is not None else None
-        one = merge(
-            base, prompt, replace(version.prompt, tags=text.tags), names=("yours", f"v{lost.version}")
-        )
+        one = merge(base, prompt, replace(version, tags=text.tags), names=("yours", f"v{lost.version}"))
         prompt = one.prompt
         conflicts += one.conflicts
         markable = markable and one.is_markable

@@ -14,7 +14,8 @@ from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_
 from promptsync.files.state.record import Entry
 from promptsync.history.synced_key import identity, make_key
 from promptsync.parallel import CONNECTIONS
-from promptsync.prompt.canonical import comparable, digest
+from promptsync.prompt.additions import content_beside
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Local, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
 
@@ -111,7 +112,7 @@ def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]
 
 def restore(project: Project, item: Item, found: RemoteVersion, last: PromptFile, path: str) -> Write:
     """Return the write that restores a deleted file at ``path``."""
-    prompt = comparable(last.prompt, found.prompt)
+    prompt = content_beside(last.prompt, found.prompt)
     # ``synced:`` in the old file is about its old text, so it is reused only if the text is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
     write = _write(project, item, last, found, prompt, local=last.local if is_same else None)
@@ -133,7 +134,7 @@ def render(
     versions that the file includes afterwards, by default those of a pull.
     """
     file, backup = item.file, keep or is_only_in_file(item)
-    prompt = comparable(file.prompt, found.prompt) if file is not None else found.prompt
+    prompt = item.content_of(found)
     return _write(project, item, file, found, prompt, new_path=new_path, heads=heads, backup=backup)
 
 
@@ -183,8 +184,7 @@ def _write(
     backup: bool = False,
 ) -> Write:
     """Return the write of ``prompt``, which includes ``found``, to ``file`` or to a new file."""
-    theirs = comparable(file.prompt, found.prompt) if file is not None else found.prompt
-    remote_digest = digest(theirs)
+    remote_digest = digest(item.content_of(found))
     decision = item.history.decision if item.history is not None else None
     if local is None:
         workspace_id = project.registry.workspace_id

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 
-from promptsync.compare.list_equality import digest_beside
+from promptsync.compare.list_equality import came_back
 from promptsync.compare.project import Project
 from promptsync.errors import RemoteError
 from promptsync.parallel import for_each
-from promptsync.prompt.canonical import digest
+from promptsync.prompt.additions import without_additions
 from promptsync.prompt.fields import changes
 from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.prompt.tags import tag_set
@@ -23,7 +23,7 @@ def is_published(project: Project, action: Action, sent: Prompt, now: Listed) ->
     if action.kind not in (Kind.CREATE, Kind.UPDATE) or now.version != action.next:
         return False
     found = project.registry.prompts.get(now.template_id, action.name, version=now.version).prompt
-    return digest_beside(sent, found) == action.local and tag_set(sent) == tag_set(now.prompt)
+    return came_back(sent, found) and tag_set(sent) == tag_set(now.prompt)
 
 
 def verify(
@@ -73,14 +73,13 @@ def with_same_text(
     found: dict[str, frozenset[int]] = {}
     for name, version in landed.items():
         listed = listing.get(name)
-        content = digest(prompts[name])
         same = set()
         if listed is not None and listed.version > version.version:
-            same |= {listed.version} if digest_beside(prompts[name], listed.prompt) == content else set()
+            same |= {listed.version} if came_back(prompts[name], listed.prompt) else set()
         for number in came_first[name]:
             with contextlib.suppress(RemoteError):
                 other = project.registry.prompts.get(version.template_id, name, version=number)
-                same |= {number} if digest_beside(prompts[name], other.prompt) == content else set()
+                same |= {number} if came_back(prompts[name], other.prompt) else set()
         if same:
             found[name] = frozenset(same)
     return found
@@ -90,16 +89,17 @@ def _confirm(
     project: Project, name: str, landed: Landed, prompt: Prompt, listed: Listed, receipt: PushReceipt
 ) -> None:
     found = listed.prompt
-    if digest(prompt) != digest_beside(prompt, found):
+    if not came_back(prompt, found):
         try:
             found = project.registry.prompts.get(landed.template_id, name, version=landed.version).prompt
         except RemoteError as error:
             receipt.unverified[name] = f"published, but could not be read back: {error.message}"
             return
     if not _is_unchanged(prompt, found):
-        paths = dict.fromkeys(change.path for change in changes(prompt, found))
+        stored, _ = without_additions(prompt, found, is_exact=True)
+        paths = dict.fromkeys(change.path for change in changes(prompt, stored))
         receipt.altered[name] = tuple(paths) or ("content",)
 
 
 def _is_unchanged(sent: Prompt, found: Prompt) -> bool:
-    return tag_set(sent) == tag_set(found) and digest(sent) == digest_beside(sent, found)
+    return tag_set(sent) == tag_set(found) and came_back(sent, found)

@@ -73,14 +73,20 @@ class Prompts(Protocol):
         """
 
     def get(
-        self, template_id: int | None, name: str, *, version: int | None = None, label: str | None = None
+        self,
+        template_id: int | None,
+        name: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        fresh: bool = False,
     ) -> RemoteVersion:
         """Return one version of a prompt as it was published, with unexpanded snippet references.
 
         Pass at most one of ``version`` and ``label``; the default is the latest version. Tags belong to the
         prompt, so an old version has those of the last list or the last response too. With a label in an A/B
         release, two calls may return different versions: look the label up in ``labels`` and read by version.
-        A version that was read before may come from the cache.
+        A version that was read before may come from the cache, unless ``fresh``.
 
         Raises ``NotFound``, ``RenamedRemotely`` if ``template_id`` has another name now, and
         ``NotReadableRaw`` if the registry returns only a form of this prompt that may not be its source.

@@ -94,9 +94,15 @@ class PromptLayerPrompts:
         ]
 
     def get(
-        self, template_id: int | None, name: str, *, version: int | None = None, label: str | None = None
+        self,
+        template_id: int | None,
+        name: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        fresh: bool = False,
     ) -> RemoteVersion:
-        return self._reading.get(template_id, name, version=version, label=label)
+        return self._reading.get(template_id, name, version=version, label=label, fresh=fresh)
 
     def publish(self, prompt: Prompt, *, message: str, labels: Sequence[str] = ()) -> NewVersion:
         self._listing.forget()

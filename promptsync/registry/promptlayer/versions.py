@@ -42,7 +42,13 @@ class Reading:
         """The workspace in the responses so far, ``None`` if they do not name it."""
 
     def get(
-        self, template_id: int | None, name: str, *, version: int | None = None, label: str | None = None
+        self,
+        template_id: int | None,
+        name: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        fresh: bool = False,
     ) -> RemoteVersion:
         """Return a version; see ``Prompts.get``."""
         query = one_version(version, label)
@@ -51,7 +57,8 @@ class Reading:
             with self._learning:
                 if not self.has_read:
                     return self._with_tags(self._fresh(template_id, name, query))
-        found = self._cached(template_id, name, version) or self._fresh(template_id, name, query)
+        known = None if fresh else self._cached(template_id, name, version)
+        found = known or self._fresh(template_id, name, query)
         return self._with_tags(found)
 
     def tags(self, template_id: int, name: str) -> tuple[str, ...] | None:

@@ -1,0 +1,90 @@
+"""Versions as they were sent: without the keys that the registry added by itself.
+
+What was sent for a version is known from the commit in its mark or from ``synced:``. A version that was made
+in the dashboard was not sent from here. There, a key counts unless the registry had already added it, with
+the same value, to the version that the file comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from promptsync.files.git.revisions import FileRevision
+from promptsync.history.message import Mark, parse_mark
+from promptsync.prompt.additions import NONE, Additions, without, without_additions
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A version as the registry stores it.
+
+    ``beside_file`` is it without the unknown keys that the file lacks; ``added`` are these keys.
+    """
+
+    number: int
+    message: str | None
+    prompt: Prompt
+    beside_file: Prompt
+    added: Additions
+
+    @property
+    def own_mark(self) -> Mark | None:
+        """The mark of a version that promptsync published."""
+        mark = parse_mark(self.message)
+        return mark if mark is not None and mark.version == self.number else None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What shows which text was sent for a version.
+
+    ``names`` tells whether the file's ``synced:`` names a version with a digest.
+    """
+
+    file: Prompt
+    revisions: Sequence[FileRevision]
+    names: Callable[[int, str], bool]
+
+    def texts(self, one: Stored) -> dict[str, Prompt]:
+        """Return what may have been sent, by digest, as far as it need not be read."""
+        return {digest(prompt): prompt for prompt in (one.beside_file, one.prompt, self.file)}
+
+    def sent(self, one: Stored) -> str | None:
+        """Return the digest of what was sent for a version, ``None`` if nothing was or if it is unknown."""
+        mark = one.own_mark
+        if mark is not None and mark.commit is not None and not mark.dirty:
+            marked = (each.digest for each in self.revisions if each.commit.startswith(mark.commit))
+            return next(marked, None)
+        known = (*self.texts(one), *(each.digest for each in self.revisions if each.digest is not None))
+        return next((each for each in known if self.names(one.number, each)), None)
+
+
+def unread(evidence: Evidence, versions: Iterable[Stored], read: Container[str]) -> bool:
+    """Whether a text that was sent is missing in ``read``, the digests of the texts that were read."""
+    sent = ((evidence.sent(one), evidence.texts(one)) for one in versions)
+    return any(each is not None and each not in known and each not in read for each, known in sent)
+
+
+def as_sent(
+    evidence: Evidence, versions: Iterable[Stored], read: Mapping[str, Prompt]
+) -> tuple[dict[int, Prompt], Additions]:
+    """Return the content of each version by number, and what the registry added to the newest text sent.
+
+    ``read`` are the texts of revisions, by digest.
+    """
+    found: dict[int, Prompt] = {}
+    added = NONE
+    for one in sorted(versions, key=lambda one: one.number):
+        content = evidence.sent(one)
+        sent = {**read, **evidence.texts(one)}.get(content) if content is not None else None
+        if sent is not None:
+            found[one.number], added = without_additions(sent, one.prompt, is_exact=True)
+        elif one.own_mark is not None or one.number == 1:
+            # What was sent is unknown, and the file is the nearest to it. The first version edits no other.
+            found[one.number], added = one.beside_file, one.added
+        else:
+            found[one.number] = without(one.prompt, added)
+    return found, added

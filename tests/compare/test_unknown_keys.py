@@ -1,0 +1,275 @@
+"""The vendor adds a field, and everything keeps working: keys that nobody here sent are no difference."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from scripted_registry import Reply, Seen
+from worlds import World, made
+
+Grow = Callable[[dict[str, Any]], None]
+"""Adds a key to one version in an answer."""
+
+NAMES = ("support/refund", "support/tone", "ask")
+
+
+def _each_message(key: str, value: Any) -> Grow:
+    def grow(version: dict[str, Any]) -> None:
+        for message in version["prompt_template"].get("messages", ()):
+            message.setdefault(key, value)
+
+    return grow
+
+
+def _each_block(key: str, value: Any) -> Grow:
+    def grow(version: dict[str, Any]) -> None:
+        template = version["prompt_template"]
+        for part in (template, *template.get("messages", ())):
+            for block in part.get("content") or ():
+                block.setdefault(key, value)
+
+    return grow
+
+
+def _numbered(version: dict[str, Any]) -> None:
+    for number, message in enumerate(version["prompt_template"].get("messages", ())):
+        message.setdefault("id", f"m{version.get('version') or version.get('version_number')}-{number}")
+
+
+def _in_model(version: dict[str, Any]) -> None:
+    if version.get("metadata") and version["metadata"].get("model"):
+        version["metadata"]["model"].setdefault("tier", "standard")
+
+
+def _in_tool(version: dict[str, Any]) -> None:
+    for tool in version["prompt_template"].get("tools") or ():
+        tool.setdefault("cache", True)
+        tool["function"].setdefault("timeout", 30)
+
+
+GROWN: dict[str, Grow] = {
+    "beside the content": lambda version: version.setdefault("author_email", "ann@example.org"),
+    "beside the content, an object": lambda version: version.setdefault("author", {"id": 7, "name": "Ann"}),
+    "beside the content, another in each version": lambda version: version.setdefault(
+        "etag", json.dumps(version["prompt_template"], sort_keys=True)
+    ),
+    "in the template": lambda version: version["prompt_template"].setdefault("strict", False),
+    "in the template, an object": lambda version: version["prompt_template"].setdefault("ui", {"x": [1, {}]}),
+    "in each message": _each_message("strict", False),
+    "in each message, another in each version": _numbered,
+    "in each block": _each_block("cache_control", {"type": "ephemeral"}),
+    "in each block, an id": _each_block("id", "b1"),
+    "in the model": _in_model,
+    "in tools": _in_tool,
+}
+EVERYWHERE = "everywhere"
+
+
+def _everywhere(version: dict[str, Any]) -> None:
+    for where, grow in GROWN.items():
+        if where != EVERYWHERE:
+            grow(version)
+
+
+GROWN[EVERYWHERE] = _everywhere
+
+
+def growing(grow: Grow) -> Callable[[Seen, Callable[[Seen], Reply]], Reply]:
+    """Let the registry add a key to every version that it returns."""
+
+    def answer(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        reply = forward(seen)
+        body = json.loads(reply.content)
+        versions = body["items"] if isinstance(body, dict) and "items" in body else [body]
+        for version in versions:
+            if isinstance(version, dict) and isinstance(version.get("prompt_template"), dict):
+                grow(version)
+        return Reply(json.dumps(body), reply.status, reply.headers)
+
+    return answer
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Three prompts that were pushed, committed."""
+    with made(tmp_path) as world:
+        tool = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
+        model = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}
+        world.write("support/refund", model=model, tools=[tool], tags=["a"])
+        world.write("support/tone", content="Be kind.")
+        path = world.path("ask")
+        path.write_text(
+            "name: ask\nmessages:\n  - {role: system, content: One}\n  - {role: user, content: '{two}'}\n"
+        )
+        world.commit()
+        world.ok("push")
+        yield world
+
+
+def _versions(world: World) -> dict[str, int]:
+    return {name: world.version(name) for name in NAMES}
+
+
+def _message(world: World, name: str, version: int | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = world.read(name, version)["prompt_template"]["messages"][0]
+    return found
+
+
+def _in_dashboard(world: World, text: str = "Hello {name}", *, name: str = "ask", **keys: Any) -> None:
+    """Publish a version of a prompt whose first message has a text and further keys."""
+    template = world.read(name)["prompt_template"]
+    template["messages"][0]["content"] = [{"type": "text", "text": text}]
+    template["messages"][0] |= keys
+    body = {"prompt_name": name, "prompt_template": template, "commit_message": "by hand"}
+    assert world.call("POST", "/rest/prompt-templates", body).status == 201
+
+
+@pytest.mark.parametrize("state", ["recorded", "without private files", "in another clone"])
+@pytest.mark.parametrize("where", GROWN)
+def test_a_new_field_changes_nothing(world: World, where: str, state: str) -> None:
+    world.faults.append(growing(GROWN[where]))
+    if state == "without private files":
+        shutil.rmtree(world.root / ".promptsync")
+    elif state == "in another clone":
+        world.git("clone", "-q", ".", "../other")
+        world.root = world.root.parent / "other"
+    before = _versions(world)
+    assert set(world.states().values()) == {"in-sync"}
+    for verb in (("push",), ("pull",), ("deploy", "--label", "prod", "-y"), ("promote", "prod", "live")):
+        done = json.loads(world.ok(*verb, "--json").out)
+        assert not done.get("published") and not done.get("written")
+    assert _versions(world) == before
+    assert world.git("status", "--porcelain") == ""
+    assert world.ok("diff", "--json").document["changes"] == []
+    assert world.ok("diff", "ask@1", "--json").document["changes"] == []
+    assert world.ok("lint").code == 0
+
+
+@pytest.mark.parametrize("where", GROWN)
+def test_an_edit_is_pushed_as_before(world: World, where: str) -> None:
+    """Committed or not, the next status and the one after a further edit know what was published."""
+    world.faults.append(growing(GROWN[where]))
+    world.edit("ask", "One", "Two")
+    assert world.states()["ask"] == "ahead"
+    world.commit()
+    assert [one["version"] for one in world.ok("push", "--json").document["published"]] == [2]
+    assert set(world.states().values()) == {"in-sync"}
+    world.edit("ask", "Two", "Three")
+    assert [one["version"] for one in world.ok("push", "--json").document["published"]] == [3]
+    assert set(world.states().values()) == {"in-sync"}
+    world.edit("ask", "  - {role: system", "  - {role: user, content: New}\n  - {role: system")
+    shutil.rmtree(world.root / ".promptsync")
+    assert world.states()["ask"] == "ahead"
+    assert world.ok("push", "--json").document["published"][0]["version"] == 4
+    assert "strict" not in world.path("ask").read_text()
+
+
+@pytest.mark.parametrize("where", GROWN)
+def test_a_text_edited_in_the_dashboard_is_pulled_without_what_the_registry_adds(
+    world: World, where: str
+) -> None:
+    _in_dashboard(world, "Theirs")
+    world.faults.append(growing(GROWN[where]))
+    assert world.states() == {"support/refund": "in-sync", "support/tone": "in-sync", "ask": "behind"}
+    world.ok("pull")
+    file = yaml.safe_load(world.path("ask").read_text())
+    expected = [{"role": "system", "content": "Theirs"}, {"role": "user", "content": "{two}"}]
+    if where in ("in each message, another in each version", EVERYWHERE):
+        # It changed with the version, so it is an edit like any other.
+        for number, message in enumerate(expected):
+            message["id"] = f"m2-{number}"
+    assert file["messages"] == expected
+    assert "extra" not in file
+    assert set(world.states().values()) == {"in-sync"}
+    world.commit()
+    assert world.ok("push", "--json").document["published"] == []
+
+
+@pytest.mark.parametrize("where", GROWN)
+def test_both_sides_changed_and_merge(world: World, where: str) -> None:
+    _in_dashboard(world, "Theirs")
+    world.faults.append(growing(GROWN[where]))
+    world.edit("ask", "'{two}'", "'{two} please'")
+    assert world.states()["ask"] == "diverged"
+    world.ok("pull", "--merge")
+    assert "Theirs" in world.path("ask").read_text() and "{two} please" in world.path("ask").read_text()
+    assert world.states()["ask"] == "ahead"
+    world.commit()
+    assert [one["version"] for one in world.ok("push", "--json").document["published"]] == [3]
+    assert set(world.states().values()) == {"in-sync"}
+
+
+def test_a_key_that_changes_in_the_dashboard_is_an_edit(world: World) -> None:
+    world.faults.append(growing(GROWN["in each message"]))
+    _in_dashboard(world, "One", strict=True)
+    assert world.states()["ask"] == "behind"
+    changes = world.ok("diff", "--json").document["changes"]
+    assert [(one["path"], one["old"], one["new"]) for one in changes[0]["fields"]] == [
+        ("messages[0].strict", None, True)
+    ]
+    world.ok("pull")
+    assert yaml.safe_load(world.path("ask").read_text())["messages"][0]["strict"] is True
+    assert world.states()["ask"] == "in-sync"
+    world.edit("ask", "One", "Two")
+    world.commit()
+    world.ok("push")
+    assert _message(world, "ask")["strict"] is True
+
+
+def test_a_key_that_the_dashboard_leaves_as_it_was_is_none(world: World) -> None:
+    """A version that says the same again, with the key that the registry adds to every version."""
+    world.faults.append(growing(GROWN["in each message"]))
+    _in_dashboard(world, "One")
+    assert world.states()["ask"] == "in-sync"
+    assert world.ok("pull", "--json").document["written"] == []
+
+
+def test_a_key_that_was_sent_can_be_changed_and_removed(world: World) -> None:
+    """On the file's side such a key is content like any other, and the registry's own keys stay out of it."""
+    world.faults.append(growing(GROWN["in each message, another in each version"]))
+    for old, new, state in (
+        ("content: One", "content: One, strict: true", "ahead"),
+        ("strict: true", "strict: false", "ahead"),
+        (", strict: false", "", "ahead"),
+    ):
+        world.edit("ask", old, new)
+        shutil.rmtree(world.root / ".promptsync", ignore_errors=True)
+        assert world.states()["ask"] == state
+        world.commit(new or "removed")
+        assert len(world.ok("push", "--json").document["published"]) == 1
+        assert world.states()["ask"] == "in-sync"
+    assert [_message(world, "ask", one).get("strict") for one in (1, 2, 3, 4)] == [None, True, False, None]
+
+
+def test_only_what_was_sent_and_did_not_come_back_is_altered(world: World) -> None:
+    def drop(version: dict[str, Any]) -> None:
+        GROWN[EVERYWHERE](version)
+        for message in version["prompt_template"].get("messages", ()):
+            message.pop("beyond", None)
+
+    world.faults.append(growing(drop))
+    world.edit("ask", "content: One", "content: One, beyond: 1")
+    world.commit()
+    done = world.run("push", "--json")
+    assert done.code == 5
+    assert [(one["name"], one["fields"]) for one in done.document["altered"]] == [
+        ("ask", ["messages[0].beyond"])
+    ]
+    assert world.states()["ask"] == "altered"
+
+
+def test_a_prompt_of_the_registry_is_pulled_with_its_unknown_keys(world: World) -> None:
+    """A push needs them to publish the same version again. What describes a version no push could set."""
+    _in_dashboard(world, "Theirs", name="support/refund", mood="calm")
+    world.path("support/refund").unlink()
+    world.faults.append(growing(GROWN["beside the content"]))
+    world.run("pull", "--theirs", "support/refund")
+    file = yaml.safe_load(world.path("support/refund").read_text())
+    assert file["messages"][0]["mood"] == "calm"
+    assert "extra" not in file
