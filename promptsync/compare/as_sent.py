@@ -1,8 +1,8 @@
 """Versions as they were sent: without the keys that the registry added by itself.
 
-What was sent for a version is known from the commit in its mark or from ``synced:``. A version that was made
-in the dashboard was not sent from here. There, a key counts unless the registry had already added it, with
-the same value, to the version that the file comes from.
+What was sent for a version is known from the commit in its mark or from ``synced:``, which also knows what
+was pulled. In any other version, made in the dashboard, an unknown key counts unless the registry had already
+added it, with the same value, to the version that the file comes from.
 """
 
 from __future__ import annotations
@@ -53,11 +53,25 @@ class Evidence:
         return {digest(prompt): prompt for prompt in (one.beside_file, one.prompt, self.file)}
 
     def sent(self, one: Stored) -> str | None:
-        """Return the digest of what was sent for a version, ``None`` if nothing was or if it is unknown."""
+        """Return the digest of what was sent or pulled as a version, ``None`` if that is unknown."""
+        if self.is_pulled(one):
+            return self._named(one)
+        return self._marked(one) or self._named(one)
+
+    def is_pulled(self, one: Stored) -> bool:
+        """Whether ``synced:`` names a version that was not published with that text from here."""
+        named = self._named(one)
+        return named is not None and (one.own_mark is None or self._marked(one) not in (None, named))
+
+    def _marked(self, one: Stored) -> str | None:
+        """Return the digest of the text at the commit in a version's mark."""
         mark = one.own_mark
-        if mark is not None and mark.commit is not None and not mark.dirty:
-            marked = (each.digest for each in self.revisions if each.commit.startswith(mark.commit))
-            return next(marked, None)
+        if mark is None or mark.commit is None or mark.dirty:
+            return None
+        return next((each.digest for each in self.revisions if each.commit.startswith(mark.commit)), None)
+
+    def _named(self, one: Stored) -> str | None:
+        """Return the digest of the text that ``synced:`` names as a version."""
         known = (*self.texts(one), *(each.digest for each in self.revisions if each.digest is not None))
         return next((each for each in known if self.names(one.number, each)), None)
 
@@ -81,7 +95,9 @@ def as_sent(
         content = evidence.sent(one)
         sent = {**read, **evidence.texts(one)}.get(content) if content is not None else None
         if sent is not None:
-            found[one.number], added = without_additions(sent, one.prompt, is_exact=True)
+            stored, added = without_additions(sent, one.prompt, is_exact=True)
+            # A version that was pulled is what it was then: a field may have gone since.
+            found[one.number] = sent if evidence.is_pulled(one) else stored
         elif one.own_mark is not None or one.number == 1:
             # What was sent is unknown, and the file is the nearest to it. The first version edits no other.
             found[one.number], added = one.beside_file, one.added

@@ -91,6 +91,10 @@ class History:
         """Whether a version that was read has unknown keys that the file lacks."""
         return any(one.added for one in self._stored.values())
 
+    def is_named(self, keys: Iterable[Key]) -> bool:
+        """Whether one of these keys names a version that was read."""
+        return any(key.version in self._stored for key in keys)
+
     def leave_out_additions(self, keys: Sequence[Key], prompt: str, read: Callable[[], None]) -> None:
         """Set the contents of all versions again, without what the registry added.
 
@@ -169,8 +173,10 @@ class Histories:
         return results
 
     def leave_out_additions(self, names: Iterable[str]) -> None:
-        for one in [self.by_name[name] for name in names if self.by_name[name].has_additions]:
+        for one in map(self.by_name.__getitem__, names):
             keys = self._keys(one)
+            if not one.has_additions and not one.is_named(keys):
+                continue
             workspace = self._project.registry.workspace_id if keys else None
             prompt = identity(workspace, one.listed.template_id)
             one.leave_out_additions(keys, prompt, partial(self._read_texts, [one.name]))

@@ -10,7 +10,7 @@ from promptsync.compare.state import State
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
-from promptsync.prompt.additions import content_beside, without_notes
+from promptsync.prompt.additions import content_beside, unknown_fields, without_notes
 from promptsync.prompt.prompt import Listed, Problem, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
 
@@ -121,6 +121,12 @@ class Snapshot:
     def get(self, name: str) -> Item | None:
         """Return the item with a name."""
         return next((item for item in self.items if item.name == name), None)
+
+    def unknown_fields(self) -> list[str]:
+        """Return the fields that only the registry has and that promptsync does not know."""
+        return unknown_fields(
+            (item.file.prompt, item.listed.prompt) for item in self.items if item.file and item.listed
+        )
 
     def foreign(self, config: Config) -> int:
         """Return how many of the listed prompts ``include:`` does not match."""

@@ -64,9 +64,14 @@ def without(stored: Prompt, additions: Additions) -> Prompt:
     return replace(stored, template=template, metadata=_without(stored.metadata, additions, "metadata"))
 
 
-def readable(additions: Iterable[Addition]) -> list[str]:
-    """Return the places of keys as they are in a prompt file: ``messages[].strict``."""
-    return sorted({f"{place}.{key}".removeprefix("template.") for place, key, _ in additions})
+def unknown_fields(pairs: Iterable[tuple[Prompt, Prompt]]) -> list[str]:
+    """Return unknown fields that stored prompts have and local ones lack, such as ``messages[].strict``."""
+    found: set[str] = set()
+    for local, stored in pairs:
+        found |= stored.extra.keys() - local.extra.keys()
+        _, additions = without_additions(local, stored)
+        found |= {f"{place}.{key}".removeprefix("template.") for place, key, _ in additions}
+    return sorted(found)
 
 
 @dataclass(slots=True)

@@ -116,6 +116,8 @@ def _lines(
     if foreign:
         note = f"  {count(foreign, 'prompt')} of the registry not matched by include:"
         lines.append(output.Aside(output.style(note, "faint")))
+    if verbose and not offline and (unknown := snapshot.unknown_fields()):
+        lines.append(output.hanging_aside(output.style(f"  {unknown_fields_note(unknown)}", "faint"), 4))
     if outside := snapshot.outside(project.config):
         note = f"  {count(outside, 'prompt file')} not matched by include:; promptsync lint lists them"
         lines.append(output.Aside(output.style(note, "faint")))
@@ -154,6 +156,12 @@ def _versions(item: Item) -> str:
     if base is None or item.version is None or base == item.version:
         return version
     return f"v{base} -> {version}"
+
+
+def unknown_fields_note(fields: Sequence[str]) -> str:
+    """Return what is said about fields that only the registry has and that promptsync does not know."""
+    names = ", ".join(map(output.name, fields))
+    return f"the registry adds fields that promptsync does not know: {names}; they count as no difference"
 
 
 def totals(counts: Counter[State]) -> str:

@@ -32,7 +32,8 @@ def _each_block(key: str, value: Any) -> Grow:
         template = version["prompt_template"]
         for part in (template, *template.get("messages", ())):
             for block in part.get("content") or ():
-                block.setdefault(key, value)
+                if block.get(key) is None:
+                    block[key] = value
 
     return grow
 
@@ -273,3 +274,33 @@ def test_a_prompt_of_the_registry_is_pulled_with_its_unknown_keys(world: World) 
     file = yaml.safe_load(world.path("support/refund").read_text())
     assert file["messages"][0]["mood"] == "calm"
     assert "extra" not in file
+
+
+def test_unknown_fields_are_mentioned_where_somebody_looks(world: World) -> None:
+    world.faults.append(growing(GROWN[EVERYWHERE]))
+    fields = (
+        "author, author_email, content[].cache_control, content[].id, etag, "
+        "messages[].content[].cache_control, messages[].content[].id, messages[].id, messages[].strict, "
+        "metadata.model.tier, strict, tools[].cache, tools[].function.timeout, ui"
+    )
+    said = f"the registry adds fields that promptsync does not know: {fields}; they count as no difference"
+    assert "does not know" not in world.ok("status").out
+    assert said in " ".join(world.ok("status", "-v").out.split())
+    assert f"14 fields that promptsync does not know: {fields};" in " ".join(world.ok("doctor").out.split())
+
+
+def test_a_field_that_the_vendor_takes_back_changes_nothing(world: World) -> None:
+    """Files that were pulled meanwhile have it, and nobody sent it."""
+    field = growing(GROWN["in each message"])
+    world.faults.append(field)
+    for name in NAMES:
+        world.path(name).unlink()
+    world.commit()
+    world.ok("pull")
+    assert "strict: false" in world.path("ask").read_text()
+    world.commit()
+    world.faults.remove(field)
+    for _ in ("recorded", "without private files"):
+        assert set(world.states().values()) == {"in-sync"}
+        assert world.ok("push", "--json").document["published"] == []
+        shutil.rmtree(world.root / ".promptsync")

@@ -15,6 +15,7 @@ from promptsync.compare.project import Project, open_project
 from promptsync.errors import PromptsyncError, RemoteError, UsageError
 from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.worktree import Worktree
+from promptsync.prompt.additions import unknown_fields
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.address import LOCAL, Address, address
 from promptsync.registry.errors import MissingKey, Unsupported
@@ -180,6 +181,7 @@ def _examine(probe: Probe, project: Project, worktree: Worktree | None) -> Itera
     yield _dialect(capabilities)
     yield from _labels(capabilities)
     if worktree is not None:
+        yield from _unknown_fields(worktree, prompts)
         yield from _checks(probe.registry, project, worktree)
 
 
@@ -230,6 +232,13 @@ def _labels(capabilities: Capabilities) -> Iterator[Finding]:
         yield warning("label-access", message, "move labels in the dashboard of this registry")
         return
     yield ok("label-access", f"its labels can be read: {known}; whether the key may move them is unknown")
+
+
+def _unknown_fields(worktree: Worktree, prompts: Sequence[Listed]) -> Iterator[Finding]:
+    both = [(worktree.files[one.name].prompt, one.prompt) for one in prompts if one.name in worktree.files]
+    if unknown := unknown_fields(both):
+        message = f"the registry adds {counted(len(unknown), 'field')} that promptsync does not know"
+        yield ok("fields", f"{message}: {', '.join(unknown)}; they count as no difference", unknown)
 
 
 def _checks(registry: Registry, project: Project, worktree: Worktree) -> Iterator[Finding]:
