@@ -6,28 +6,35 @@ together the examples are 350 prompts (875 in ``make fuzz``), nine tenths of whi
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 import strategies
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from scripted_registry import Reply, Seen
 from seeds import FUZZ
+from vendor_fields import grow
+from worlds import made
 
 from promptsync.compare.gather import gather
 from promptsync.compare.project import Project, open_project
 from promptsync.compare.state import State
 from promptsync.files.config import load
-from promptsync.files.prompt_file import parse, render_new
+from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_new
 from promptsync.files.state.disk import write
-from promptsync.files.worktree import paths_for_new, scan
+from promptsync.files.worktree import Worktree, paths_for_new, scan
 from promptsync.lint.check import check
 from promptsync.lint.subject import KnownPrompts
+from promptsync.prompt.additions import without_notes
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Local, Prompt
 from promptsync.prompt.tags import tag_set
@@ -162,6 +169,52 @@ def test_what_was_pushed_is_in_sync_and_comes_back_as_it_was(
         assert _push(ours) == []
 
 
+def _growing(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+    """Add unknown keys at every level of each version, in lists as well, that depend on its name alone."""
+    reply = forward(seen)
+    body = json.loads(reply.content)
+    for one in body.get("items") or [body]:
+        if isinstance(one.get("prompt_template"), dict):
+            grow(one["prompt_template"], one.get("metadata"), crc32(one["prompt_name"].encode()))
+            one["author_email"] = f"{one.get('version')}@example.org"
+    return Reply(json.dumps(body), reply.status, reply.headers)
+
+
+@_batched(40 if FUZZ else 2)
+@given(_batches)
+def test_fields_that_the_vendor_adds_are_no_difference_and_none_is_lost(prompts: list[Prompt]) -> None:
+    """Pull then push, and push then pull, with unknown keys at every level: 1,000 in ``make fuzz``."""
+    with tempfile.TemporaryDirectory() as directory, made(Path(directory)) as world:
+        world.faults.append(_growing)
+        with contextlib.closing(world.project()) as project:
+            _publish_snippets(project)
+            held = _held(project, prompts)
+            assert set(_pull(project)) == {*held, *_SNIPPETS}
+        world.commit()
+        for _ in ("recorded", "without private files"):
+            with contextlib.closing(world.project()) as project:
+                assert _states(project) == {State.IN_SYNC}
+                assert _push(project) == [] == _pull(project)
+                shown = {name: without_notes(prompt) for name, prompt in held.items()}
+                assert _contents(_files(project), held) == _contents(shown, held)
+            shutil.rmtree(world.root / ".promptsync")
+
+        # Another text in each file: its unknown keys are sent, stored, and come back.
+        with contextlib.closing(world.project()) as project:
+            names = _edit(project, held)
+            assert set(_push(project)) == names
+            assert _states(project) == {State.IN_SYNC}
+            assert _push(project) == [] == _pull(project)
+            pushed = _files(project)
+            shutil.rmtree(project.root / "prompts")
+        shutil.rmtree(world.root / ".promptsync")
+        shutil.rmtree(world.root / ".git")
+        with contextlib.closing(world.project()) as project:
+            assert names <= set(_pull(project))
+            assert _contents(_files(project), names) == _contents(pushed, names)
+            assert _push(project) == []
+
+
 def test_a_prompt_may_mention_itself_and_what_does_not_exist_where_nothing_is_expanded() -> None:
     function = {"name": "f", "description": "Like @@@self@@@ and @@@nobody@@@."}
     template = {"type": "chat", "messages": [], "tools": [{"type": "function", "function": function}]}
@@ -180,10 +233,27 @@ def _write(project: Project, parts: Iterable[tuple[Prompt, Local]]) -> set[str]:
     given = {prompt.name: (prompt, local) for prompt, local in parts}
     worktree = scan(project.root, "prompts")
     paths = paths_for_new(worktree, given)
-    files = [
-        parse(render_new(prompt, local).encode(), paths[name], name)
-        for name, (prompt, local) in given.items()
-    ]
+    return _keep(
+        project,
+        worktree,
+        [
+            parse(render_new(prompt, local).encode(), paths[name], name)
+            for name, (prompt, local) in given.items()
+        ],
+    )
+
+
+def _edit(project: Project, names: Iterable[str]) -> set[str]:
+    """Change the metadata in each file that lint then lets through, and return their names."""
+    worktree = scan(project.root, "prompts")
+    files = []
+    for file in map(worktree.files.__getitem__, names):
+        prompt = replace(file.prompt, metadata={**file.prompt.metadata, "edited": True})
+        files.append(parse(render_edit(file, prompt, file.local).encode(), file.path, prompt.name))
+    return _keep(project, worktree, files)
+
+
+def _keep(project: Project, worktree: Worktree, files: Sequence[PromptFile]) -> set[str]:
     snippets = {name: file.prompt.template for name, file in worktree.files.items()}
     known = KnownPrompts(snippets, registry=frozenset(snippets))
     refused = {problem.path for problem in check(files, known) if problem.severity == "error"}

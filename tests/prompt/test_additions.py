@@ -1,0 +1,90 @@
+"""Keys that a registry adds: an oracle inserts them, and what was sent must come out again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import strategies
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seeds import examples
+from vendor_fields import grown
+
+from promptsync.prompt.additions import NONE, unknown_fields, without, without_additions
+from promptsync.prompt.canonical import canonical, digest
+from promptsync.prompt.prompt import Prompt
+
+
+@settings(max_examples=examples(60))
+@given(strategies.prompts(), st.integers(0, 1 << 30))
+def test_what_was_sent_comes_out_again(sent: Prompt, seed: int) -> None:
+    stored = grown(sent, seed)
+    found, added = without_additions(sent, stored, is_exact=True)
+    assert digest(found) == digest(sent)
+    assert digest(without(stored, added)) == digest(
+        Prompt(sent.name, sent.template, sent.metadata, (), stored.extra)
+    )
+
+
+@settings(max_examples=examples(60))
+@given(strategies.prompts(), st.integers(0, 1 << 30))
+def test_beside_a_file_nothing_that_it_has_is_left_out(sent: Prompt, seed: int) -> None:
+    """The file may be another text by now: what it has in common with the version must stay comparable."""
+    stored = grown(sent, seed)
+    assert digest(without_additions(sent, stored)[0]) == digest(sent)
+    assert without_additions(stored, stored) == (stored, NONE)
+    assert without_additions(stored, sent) == (sent, NONE)
+
+
+@settings(max_examples=examples(30))
+@given(strategies.prompts())
+def test_a_prompt_has_no_unknown_fields_beside_itself(prompt: Prompt) -> None:
+    assert unknown_fields([(prompt, prompt)]) == []
+
+
+def _chat(*messages: Mapping[str, Any], **more: Any) -> Prompt:
+    return Prompt("p", {"type": "chat", "messages": list(messages), **more})
+
+
+SENT = _chat({"role": "user", "content": [{"type": "text", "text": "Hi"}]}, {"role": "assistant", "x": 1})
+
+KEPT: dict[str, Prompt] = {
+    "a known key": _chat({**SENT.template["messages"][0], "name": "ann"}, SENT.template["messages"][1]),
+    "a known key of the template": _chat(*SENT.template["messages"], tool_choice="auto"),
+    "another value of a key that was sent": _chat(
+        SENT.template["messages"][0], {"role": "assistant", "x": 2}
+    ),
+    "a message": _chat(*SENT.template["messages"], {"role": "user", "content": []}),
+    "custom metadata": Prompt("p", SENT.template, {"owner": "ann"}),
+    "a key that is gone": _chat(SENT.template["messages"][0], {"role": "assistant"}),
+}
+
+
+@pytest.mark.parametrize("what", KEPT)
+def test_what_may_be_an_edit_stays_a_difference(what: str) -> None:
+    stored = KEPT[what]
+    assert without_additions(SENT, stored) == (stored, NONE)
+    assert canonical(stored) != canonical(SENT)
+
+
+ADDED = {
+    "an unknown key in a message that was not sent": _chat(
+        *SENT.template["messages"], {"role": "user", "content": [], "y": 1}
+    ),
+    "an unknown key in a block of a longer list": _chat(
+        {
+            "role": "user",
+            "content": [*SENT.template["messages"][0]["content"], {"type": "code", "code": "", "z": 1}],
+        },
+        SENT.template["messages"][1],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ADDED)
+def test_unknown_keys_are_left_out_of_lists_of_another_length(what: str) -> None:
+    found, added = without_additions(SENT, ADDED[what])
+    assert [key for _, key, _ in added] in (["y"], ["z"])
+    assert "'y'" not in repr(found) and "'z'" not in repr(found)
