@@ -108,7 +108,7 @@ def test_a_database_fixtures_a_key_and_a_latency_can_be_given(tmp_path: Path) ->
     [
         (["--host", "0.0.0.0"], "can be reached from other machines, which requires --api-key"),
         (["--host", "::"], "which requires --api-key"),
-        (["--host", ""], "which requires --api-key"),
+        (["--host", ""], "--host is empty"),
         (["--api-key", " "], "--api-key is empty"),
         (["--db", "none/a.db"], "the directory of the database does not exist"),
         (["--fixtures", "none.yaml"], "the fixtures file does not exist"),
