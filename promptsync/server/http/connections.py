@@ -127,14 +127,15 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         return not (self.requests or self.total_outbufs_len or self.will_close)
 
     def is_overdue(self, now: float, limits: Limits) -> bool:
+        waited = now - self.since
         if self.total_outbufs_len:
-            return now - self.since > limits.response
+            return waited > limits.response
         if self.requests:
             return False  # a thread handles it
-        if self.request is not None:
-            # A request that was pipelined is not read before the response to the one before it.
-            return now - max(self.request.started, self.since) > limits.request
-        return now - self.since > limits.idle
+        if self.request is None:
+            return waited > limits.idle
+        # A request that was pipelined is not read before the response to the one before it.
+        return waited > limits.request and bool(now - self.request.started > limits.request)
 
     def hang_up(self) -> None:
         self.will_close = True
