@@ -148,7 +148,7 @@ def test_the_attacks_work_on_a_registry_that_checks_nothing(app, victim, browser
         outcomes = attack(browser, tmp_path / "profile", url[7:], "http://attacker.test:PORT", url)
     show(outcomes)
     messages, _ = held(victim)
-    assert WITHOUT_PREFLIGHT <= set(messages)
+    assert set(messages) >= WITHOUT_PREFLIGHT
     labels = victim("GET", "/prompt-templates/victim/labels").body["release_labels"]
     assert labels[0]["prompt_version_number"] > 1
 
