@@ -16,6 +16,8 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
+    import socket
+
     from promptsync.server.checks.model import Model
 
 PORT = 8470
@@ -106,24 +108,14 @@ def command(
     promptsync serve --port 0 --db /tmp/trial.db
     promptsync serve --model-url http://127.0.0.1:11434/v1 --model-name llama3.2
     """
-    from promptsync.server.app import create_app
-    from promptsync.server.http.guard import is_loopback
-    from promptsync.server.serve import base_url, bind, run_server
+    from promptsync.server.serve import bind
 
     _check_options(api_key, allowed)
     with bind(host, port, loopback_only=api_key is None) as bound:
         path, fixtures = _places(session, database, fixtures)
         model = _model(session, model_url, model_key_env, model_name, model_timeout)
         _check(path, fixtures)
-
-        def ready(port: int) -> None:
-            _announce(session, base_url(host, port), path, api_key, model)
-
-        with create_app(path, api_key=api_key, fixtures=fixtures, latency=latency, model=model) as app:
-            # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-            names = allowed if is_loopback(host) else (host, *allowed)
-            run_server(app, bound, ready, allowed=names)
+        _serve(session, bound, host, allowed, path, fixtures, api_key, latency, model)
     if session.json:  # the document was printed once the registry was ready
         click.get_current_context().exit(0)
     return Outcome()
@@ -174,6 +166,31 @@ def _places(session: Session, database: Path | None, fixtures: Path | None) -> t
     if given is None and remotes and remotes[0].fixtures:
         given = config.root / remotes[0].fixtures
     return config.root / place if place else private_directory(config.root) / DATABASE, given
+
+
+def _serve(
+    session: Session,
+    bound: socket.socket,
+    host: str,
+    allowed: tuple[str, ...],
+    path: Path,
+    fixtures: Path | None,
+    api_key: str | None,
+    latency: float,
+    model: Model | None,
+) -> None:
+    from promptsync.server.app import create_app
+    from promptsync.server.http.guard import is_loopback
+    from promptsync.server.serve import base_url, run_server
+
+    def ready(port: int) -> None:
+        _announce(session, base_url(host, port), path, api_key, model)
+
+    with create_app(path, api_key=api_key, fixtures=fixtures, latency=latency, model=model) as app:
+        # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        names = allowed if is_loopback(host) else (host, *allowed)
+        run_server(app, bound, ready, allowed=names)
 
 
 def _announce(session: Session, url: str, path: Path, api_key: str | None, model: Model | None) -> None:

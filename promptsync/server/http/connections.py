@@ -137,6 +137,12 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         # A request that was pipelined is not read before the response to the one before it.
         return waited > limits.request and bool(now - self.request.started > limits.request)
 
+    def close(self) -> None:
+        """Close the connection, and the files that hold what was not sent or not received completely."""
+        if self.request is not None:
+            self.request.close()
+        self.handle_close()
+
     def hang_up(self) -> None:
         self.will_close = True
         # Waitress closes a socket once it can be written to, and a client that does not read prevents that.
