@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import ROOT
 from promptsync.server.app import Application, create_app
-from promptsync.server.serve import run_server
+from promptsync.server.serve import base_url, bind, run_server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -61,12 +61,12 @@ def requests(url: str) -> int:
 
 
 def _main(database: str, latency: str) -> None:
-    def ready(url: str) -> None:
-        sys.stdout.write(url + "\n")
+    def ready(port: int) -> None:
+        sys.stdout.write(base_url("127.0.0.1", port) + "\n")
         sys.stdout.flush()
 
     with create_app(database, latency=float(latency)) as app:
-        run_server(Counting(app), "127.0.0.1", 0, ready, threads=16)
+        run_server(Counting(app), bind("127.0.0.1", 0), ready, threads=16)
 
 
 if __name__ == "__main__":

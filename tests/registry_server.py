@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from promptsync.server.serve import base_url, listening, stop
+from promptsync.server.http.connections import stop
+from promptsync.server.serve import base_url, bind, listening
 
 
 @contextmanager
-def running(app: Any, threads: int = 8) -> Iterator[str]:
-    """Serve ``app`` on a free loopback port; the value is its base URL. The application stays open."""
-    with listening(app, "127.0.0.1", 0, threads) as server:
+def running(app: Any, threads: int = 8, host: str = "127.0.0.1", **options: Any) -> Iterator[str]:
+    """Serve ``app`` on a free port; the value is its base URL. The application stays open."""
+    with listening(app, bind(host, 0), threads=threads, **options) as server:
         thread = threading.Thread(target=server.run, name="registry", daemon=True)
         thread.start()
         try:
-            yield base_url("127.0.0.1", server.effective_port)
+            yield base_url(host, server.effective_port)
         finally:
             stop(server)
             thread.join(10)

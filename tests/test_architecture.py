@@ -58,7 +58,7 @@ OWNERS = {
     "filelock": {"files/state/disk.py"},
     "httpx_retries": {"registry/promptlayer/retry.py"},
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/request.py"},
-    "waitress": {"server/serve.py"},
+    "waitress": {"server/http/connections.py"},
     "rich": {"terminal/progress.py"},
     "matplotlib": {"show/plot.py"},
 }
@@ -146,11 +146,14 @@ def test_a_heavy_library_is_loaded_by_its_one_module(library: str, owners: set[s
 
 
 def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
-    deferred = {"jinja2", "deepdiff", "git", "rich", "filelock", "waitress", "matplotlib"}
+    deferred = {"jinja2", "deepdiff", "git", "rich", "filelock", "matplotlib"}
+    modules_of_waitress = "promptsync.server.http.connections"
     early = [
         str(one)
         for one in IMPORTS
-        if one.name.split(".")[0] in deferred and not one.deferred and not one.typing
+        if (one.name.split(".")[0] in deferred or one.name.startswith(modules_of_waitress))
+        and not one.deferred
+        and not one.typing
     ]
     assert early == []
 

@@ -16,6 +16,8 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
+    import socket
+
     from promptsync.server.checks.model import Model
 
 PORT = 8470
@@ -39,6 +41,13 @@ LOCAL = "local:"
     metavar="PATH",
     type=click.Path(path_type=Path),
     help="Database file (default: that of the local: remote, or registry.db without a configuration).",
+)
+@click.option(
+    "--allow-host",
+    "allowed",
+    multiple=True,
+    metavar="NAME",
+    help="Accept requests sent to this host name, too, for example that of a container. Can be repeated.",
 )
 @click.option(
     "--api-key",
@@ -83,6 +92,7 @@ def command(
     host: str,
     port: int,
     database: Path | None,
+    allowed: tuple[str, ...],
     api_key: str | None,
     fixtures: Path | None,
     latency: float,
@@ -98,21 +108,28 @@ def command(
     promptsync serve --port 0 --db /tmp/trial.db
     promptsync serve --model-url http://127.0.0.1:11434/v1 --model-name llama3.2
     """
-    from promptsync.registry.address import Address
+    from promptsync.server.serve import bind
 
-    if api_key is None and not Address("", "http", host, 0).is_loopback:
-        raise UsageError(
-            f"{host or 'an empty host'} can be reached from other machines, which requires --api-key",
-            hint="add --api-key KEY, or remove --host to serve this machine only",
-        )
-    if api_key is not None and not api_key.strip():
-        raise UsageError("--api-key is empty", hint="pass a key, or remove the option")
-    path, fixtures = _places(session, database, fixtures)
-    model = _model(session, model_url, model_key_env, model_name, model_timeout)
-    _serve(session, path, fixtures, host, port, api_key, latency, model)
+    _check_options(api_key, allowed)
+    with bind(host, port, loopback_only=api_key is None) as bound:
+        path, fixtures = _places(session, database, fixtures)
+        model = _model(session, model_url, model_key_env, model_name, model_timeout)
+        _check(path, fixtures)
+        _serve(session, bound, host, allowed, path, fixtures, api_key, latency, model)
     if session.json:  # the document was printed once the registry was ready
         click.get_current_context().exit(0)
     return Outcome()
+
+
+def _check_options(api_key: str | None, allowed: tuple[str, ...]) -> None:
+    if api_key is not None and not api_key.strip():
+        raise UsageError("--api-key is empty", hint="pass a key, or remove the option")
+    for name in allowed:
+        if not name or set(name) & set("/:*@, "):
+            raise UsageError(
+                f"--allow-host {output.name(name)} is not a host name",
+                hint="pass the name alone, without http:// and without a port",
+            )
 
 
 def _model(
@@ -153,35 +170,39 @@ def _places(session: Session, database: Path | None, fixtures: Path | None) -> t
 
 def _serve(
     session: Session,
+    bound: socket.socket,
+    host: str,
+    allowed: tuple[str, ...],
     path: Path,
     fixtures: Path | None,
-    host: str,
-    port: int,
     api_key: str | None,
     latency: float,
     model: Model | None,
 ) -> None:
     from promptsync.server.app import create_app
-    from promptsync.server.serve import run_server
+    from promptsync.server.http.guard import is_loopback
+    from promptsync.server.serve import base_url, run_server
 
-    def ready(url: str) -> None:
-        if session.json:
-            click.echo(
-                output.document({"url": url, "database": str(path)}, remote=None, exit_code=0, error=None)
-            )
-        else:
-            click.echo(url)
-        sys.stdout.flush()
-        keys = "any API key" if api_key is None else "only the API key that was passed"
-        session.say(f"embedded registry in {output.name(str(path))} accepts {keys}; Ctrl-C stops it")
-        if model is not None:
-            session.say(f"evaluations and agents use {output.name(model.name)}")
+    def ready(port: int) -> None:
+        _announce(session, base_url(host, port), path, api_key, model)
 
-    _check(path, fixtures)
     with create_app(path, api_key=api_key, fixtures=fixtures, latency=latency, model=model) as app:
         # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        run_server(app, host, port, ready)
+        names = allowed if is_loopback(host) else (host, *allowed)
+        run_server(app, bound, ready, allowed=names)
+
+
+def _announce(session: Session, url: str, path: Path, api_key: str | None, model: Model | None) -> None:
+    if session.json:
+        click.echo(output.document({"url": url, "database": str(path)}, remote=None, exit_code=0, error=None))
+    else:
+        click.echo(url)
+    sys.stdout.flush()
+    keys = "any API key" if api_key is None else "only the API key that was passed"
+    session.say(f"embedded registry in {output.name(str(path))} accepts {keys}; Ctrl-C stops it")
+    if model is not None:
+        session.say(f"evaluations and agents use {output.name(model.name)}")
 
 
 def _check(path: Path, fixtures: Path | None) -> None:

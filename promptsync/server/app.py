@@ -111,31 +111,33 @@ class Application:
     def _handle(self, environ: WSGIEnvironment) -> Response:
         method = environ["REQUEST_METHOD"]
         path, query = split_target(environ)
+        # The key comes first: without it, nobody finds out which paths exist.
+        key = environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace")
+        body = None
+        if key:
+            self._check_key(key)
+        else:
+            body = self._body_with_key(environ)
         try:
             handler, values = match(method, path)
         except ApiError as error:
             if method == "OPTIONS" and error.status == 405:
                 return Response(status=204, headers=error.headers)
             raise
-        # Unknown paths were refused above, without reading a body for them.
-        body = self._authorised_body(environ, read_body(environ, self._max_body))
+        if key:
+            # Unknown paths were refused above, without reading a body for them.
+            body = _without_key(parse_json(read_body(environ, self._max_body)))[0]
         return handler(Request(self.store, self.runner, values, Query(query), body))
 
-    def _authorised_body(self, environ: WSGIEnvironment, raw: bytes) -> Any:
-        """Return the parsed body without the ``api_key`` that some calls of the SDK send in it."""
-        key = environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace")
-        if key:
-            self._check_key(key)
+    def _body_with_key(self, environ: WSGIEnvironment) -> Any:
+        """Return the parsed body of a request whose key is in it, as in some calls of the SDK."""
         try:
-            body = parse_json(raw)
-        except ApiError:
-            # Without the header the key may be in the body, so a broken body means a missing key.
-            if key:
+            body, key = _without_key(parse_json(read_body(environ, self._max_body)))
+        except ApiError as error:
+            if error.status == 413:
                 raise
-            body = None
-        sent = body.pop("api_key", None) if isinstance(body, dict) else None
-        if not key:
-            self._check_key(sent.encode() if isinstance(sent, str) else b"")
+            body, key = None, b""  # a broken body holds no key
+        self._check_key(key)
         return body
 
     def _check_key(self, key: bytes) -> None:
@@ -144,3 +146,9 @@ class Application:
         # A plain comparison would take longer the more characters match.
         if self._key is not None and not hmac.compare_digest(key, self._key):
             raise ApiError(401, "The API key is not valid for this registry.")
+
+
+def _without_key(body: Any) -> tuple[Any, bytes]:
+    """Return the body without its ``api_key``, and that key, empty if there is none."""
+    sent = body.pop("api_key", None) if isinstance(body, dict) else None
+    return body, sent.encode() if isinstance(sent, str) else b""

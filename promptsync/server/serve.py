@@ -5,78 +5,87 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from promptsync.errors import UsageError
+from promptsync.server.http.guard import Guard, Hosts, is_loopback
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-MAX_BUFFERED = 2**30
-"""Longest request body that waitress buffers, in bytes; the application's own limit is lower."""
+    from promptsync.server.http.connections import Limits
+
+OPEN_FILES = 1024
+"""How many files and sockets the process may open, if the system allows it; macOS starts with 256."""
 
 
 def run_server(
     app: WSGIApplication,
-    host: str,
-    port: int,
-    on_ready: Callable[[str], None],
+    bound: socket.socket,
+    on_ready: Callable[[int], None],
+    *,
     threads: int = 8,
+    allowed: Iterable[str] = (),
 ) -> None:
-    """Serve ``app`` until interrupted; ``on_ready`` gets the base URL once it accepts connections.
+    """Serve ``app`` on ``bound`` until interrupted; ``on_ready`` gets the port once it accepts connections.
 
-    Port 0 picks a free one. Raises ``UsageError`` if the address cannot be bound. The caller closes the
-    application.
+    ``allowed`` are host names, besides the addresses of this machine, that requests may be sent to. The
+    caller closes the application.
     """
-    with listening(app, host, port, threads) as server:
-        on_ready(base_url(host, server.effective_port))
+    _raise_open_files()
+    with listening(app, bound, threads=threads, allowed=allowed) as server:
+        on_ready(server.effective_port)
         server.run()
 
 
 @contextmanager
-def listening(app: WSGIApplication, host: str, port: int, threads: int = 8) -> Iterator[Any]:
+def listening(
+    app: WSGIApplication,
+    bound: socket.socket,
+    *,
+    threads: int = 8,
+    allowed: Iterable[str] = (),
+    limits: Limits | None = None,
+) -> Iterator[Any]:
     """Yield a waitress server for ``app`` that accepts connections; close all that it opened at the end.
 
-    ``server.run()`` blocks until interrupted; ``stop(server)`` ends it from another thread.
+    ``server.run()`` blocks until interrupted; ``connections.stop(server)`` ends it from another thread.
     """
-    from waitress.server import create_server
+    from promptsync.server.http import connections
 
     # It would warn whenever requests wait for a thread, which is what its queue is for.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    bound = _bind(host, port)
+    address, port = bound.getsockname()[:2]
+    hosts = Hosts(port, is_loopback(address), frozenset(name.lower() for name in allowed))
     try:
-        server = create_server(app, sockets=[bound], threads=threads, max_request_body_size=MAX_BUFFERED)
+        server = connections.create_server(Guard(app, hosts), bound, threads, limits or connections.Limits())
     except BaseException:
         bound.close()
         raise
     try:
         yield server
     finally:
-        _close(server)
+        connections.close(server)
 
 
-def stop(server: Any) -> None:
-    """Make ``server.run()`` in another thread return."""
-    # The server's own loop closes it, because it would otherwise wait on closed descriptors. The loop may
-    # wake up by itself and close the trigger before the byte that wakes it is written.
-    with contextlib.suppress(OSError):
-        server.trigger.pull_trigger(lambda: _close(server))
+def bind(host: str, port: int, *, loopback_only: bool = False) -> socket.socket:
+    """Return a socket that listens on ``host``; port 0 picks a free one.
 
-
-def _close(server: Any) -> None:
-    from waitress import wasyncore
-
-    server.task_dispatcher.shutdown()
-    server.close()
-    # Clients that keep their connections open would keep the loop running, too.
-    wasyncore.close_all(server._map)
-
-
-def _bind(host: str, port: int) -> socket.socket:
+    Raises ``UsageError`` if the address cannot be bound, and with ``loopback_only`` if other machines reach
+    it. That is judged by the address, because a name such as ``localhost`` is whatever the machine resolves.
+    """
+    if not host:
+        raise UsageError("--host is empty", hint="pass an address, or leave out --host")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        if loopback_only and not is_loopback(str(address[0])):
+            raise UsageError(
+                f"{host} can be reached from other machines, which requires --api-key",
+                hint="add --api-key KEY, or leave out --host to serve this machine only",
+            )
         return socket.create_server(address[:2], family=family)
     except (OSError, OverflowError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
@@ -84,6 +93,18 @@ def _bind(host: str, port: int) -> socket.socket:
             f"cannot listen on {host} port {port}: {why}",
             hint="choose another --host or --port; --port 0 picks a free one",
         ) from error
+
+
+def _raise_open_files() -> None:
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def base_url(host: str, port: int) -> str:

@@ -108,8 +108,13 @@ def test_a_database_fixtures_a_key_and_a_latency_can_be_given(tmp_path: Path) ->
     [
         (["--host", "0.0.0.0"], "can be reached from other machines, which requires --api-key"),
         (["--host", "::"], "which requires --api-key"),
-        (["--host", ""], "which requires --api-key"),
+        (["--host", ""], "--host is empty"),
+        (["--host", "192.0.2.1"], "which requires --api-key"),
+        (["--host", "no-such-host.invalid"], "cannot listen on no-such-host.invalid"),
         (["--api-key", " "], "--api-key is empty"),
+        (["--allow-host", "http://registry.test"], "--allow-host http://registry.test is not a host name"),
+        (["--allow-host", "registry.test:80"], "is not a host name"),
+        (["--allow-host", ""], "is not a host name"),
         (["--db", "none/a.db"], "the directory of the database does not exist"),
         (["--fixtures", "none.yaml"], "the fixtures file does not exist"),
         (["--port", "70000"], "70000 is not in the range"),
@@ -121,6 +126,20 @@ def test_what_cannot_be_served_is_refused_in_words(
 ) -> None:
     assert run(["-C", str(tmp_path), "serve", *arguments], {}) == 2
     assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_address_needs_the_key_and_knows_its_names(tmp_path: Path) -> None:
+    given = ["--host", "127.0.0.2", "--api-key", "pl_secret", "--allow-host", "registry.test"]
+    with serving(tmp_path, *given) as (_, url):
+        assert url.startswith("http://127.0.0.2:")
+        assert get(url, "/prompt-templates", key="pl_secret").status_code == 200
+        assert get(url, "/prompt-templates", key="pl_other").status_code == 401
+        assert get(url, "/nowhere", key=None).status_code == 401
+        for host, status in (("registry.test", 200), ("evil.test", 403)):
+            headers = {"X-API-KEY": "pl_secret", "Host": host}
+            with httpx.Client(transport=httpx.HTTPTransport()) as client:
+                assert client.get(f"{url}/prompt-templates", headers=headers).status_code == status
 
 
 def test_a_port_in_use_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,8 @@ from promptsync.registry.errors import NotFound, Rejected
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import local_transport, wsgi_transport
 from promptsync.server.app import create_app
-from promptsync.server.serve import listening, stop
+from promptsync.server.http.connections import stop
+from promptsync.server.serve import bind, listening
 
 TONE = Prompt("house/tone", {"type": "completion", "content": [{"type": "text", "text": "Be {how}."}]})
 PARENT = Prompt(
@@ -35,7 +36,7 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PromptL
             yield registry
         return
     try:
-        with listening(app, "127.0.0.1", 0) as server:
+        with listening(app, bind("127.0.0.1", 0)) as server:
             thread = threading.Thread(target=server.run)
             thread.start()
             with PromptLayer(f"http://127.0.0.1:{server.effective_port}/", KEY) as registry:

@@ -16,7 +16,7 @@ import pytest
 from registry_server import Caller, chat, flat, running
 
 from promptsync.server.app import create_app
-from promptsync.server.serve import run_server
+from promptsync.server.serve import bind
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,9 +68,9 @@ def test_labels_moved_by_many_point_at_one_version_each(app):
 SERVER = """
 import sys
 from promptsync.server.app import create_app
-from promptsync.server.serve import run_server
+from promptsync.server.serve import base_url, bind, run_server
 with create_app(sys.argv[1]) as app:
-    run_server(app, "127.0.0.1", 0, lambda url: print(url, flush=True))
+    run_server(app, bind("127.0.0.1", 0), lambda port: print(base_url("127.0.0.1", port), flush=True))
 """
 
 
@@ -143,4 +143,4 @@ def test_a_port_in_use_is_a_clear_error(app):
     with running(app) as url:
         port = int(url.rpartition(":")[2])
         with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1 port {port}"):
-            run_server(app, "127.0.0.1", port, lambda url: None)
+            bind("127.0.0.1", port)

@@ -8,6 +8,7 @@ from registry_server import Caller, chat, flat
 
 from promptsync.server.app import create_app
 from promptsync.server.http.request import split_target
+from promptsync.server.routes import ROUTES
 from promptsync.server.store import clock
 
 
@@ -131,6 +132,37 @@ def test_keys(tmp_path, configured, key, body, status):
     with create_app(tmp_path / "r.db", api_key=configured) as app:
         call = Caller(app, key)
         assert call("GET", "/prompt-templates", body).status == status
+
+
+@pytest.mark.parametrize("key", [None, "wrong", "secre", "secrets"])
+@pytest.mark.parametrize(
+    ("method", "target", "raw"),
+    [
+        ("GET", "/nowhere", b""),
+        ("GET", "/prompt-templates/none", b""),
+        ("DELETE", "/prompt-templates", b""),
+        ("OPTIONS", "/prompt-templates", b""),
+        ("OPTIONS", "/nowhere", b""),
+        ("HEAD", "/prompt-templates", b""),
+        ("POST", "/rest/prompt-templates", b"{"),
+        ("POST", "/rest/prompt-templates", b'{"api_key": "wrong"}'),
+        ("POST", "/nowhere", b'{"api_key": "secre"}'),
+        ("GET", "/prompt-templates?page=x", b""),
+    ],
+)
+def test_without_the_key_every_answer_is_that_the_key_is_wrong(tmp_path, key, method, target, raw):
+    with create_app(tmp_path / "r.db", api_key="secret") as app:
+        answer = Caller(app, key)(method, target, raw=raw)
+        assert answer.status == 401
+        assert answer.headers.keys() == {"Content-Type", "Content-Length"}
+
+
+@pytest.mark.parametrize("path", sorted({path for _, path, _ in ROUTES}))
+def test_every_route_requires_the_key(tmp_path, path):
+    with create_app(tmp_path / "r.db", api_key="secret") as app:
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            assert Caller(app, "wrong")(method, path).status == 401
+            assert Caller(app, None)(method, path, {"api_key": "wrong"}).status == 401
 
 
 def test_the_key_is_neither_stored_nor_echoed(tmp_path, call):

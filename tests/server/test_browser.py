@@ -1,0 +1,190 @@
+"""A page in a real browser tries everything to change a served registry, or to read it.
+
+Skipped where there is no Chromium; ``apt-get install chromium`` has one.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from registry_server import Caller, completion, flat, running
+
+from promptsync.server.http.connections import Limits, create_server, stop
+from promptsync.server.serve import bind
+
+pytestmark = pytest.mark.slow
+
+PAGE = Path(__file__).with_name("attack_page.html")
+SECRET = "our secret prompt"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",  # it does not start as root, as in containers, otherwise
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--no-proxy-server",
+    "--host-resolver-rules=MAP *.test 127.0.0.1",
+)
+WITHOUT_PREFLIGHT = {
+    "form-text-plain",
+    "fetch-no-cors",
+    "fetch-no-cors-json",
+    "fetch-no-type",
+    "fetch-text-plain",
+    "beacon",
+    "beacon-blob",
+    "xhr",
+}
+"""What publishes at a registry that checks nothing."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip("no Chromium is installed")
+    return found
+
+
+class Attacker(BaseHTTPRequestHandler):
+    """Serves the page, takes its report, and passes anything else on, as a name does that was bound anew."""
+
+    reports: queue.Queue[dict[str, str]]
+    victim: str
+
+    def handle_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path.startswith("/page"):
+            self._send(200, "text/html", PAGE.read_bytes())
+        elif self.path == "/report":
+            self.reports.put(json.loads(body))
+            self._send(200, "text/plain", b"")
+        else:
+            host, port = self.victim.rsplit(":", 1)
+            connection = HTTPConnection(host, int(port), timeout=30)
+            connection.request(self.command, self.path, body, dict(self.headers))
+            response = connection.getresponse()
+            self._send(response.status, response.headers.get("Content-Type", ""), response.read())
+            connection.close()
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = handle_any
+
+    def _send(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+def attack(browser: str, profile: Path, victim: str, page: str, target: str) -> dict[str, str]:
+    """Open the page in the browser; return what became of each attack. ``PORT`` stands for the attacker's."""
+    handler = type("Handler", (Attacker,), {"reports": queue.Queue(), "victim": victim})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"{page}/page?target={quote(target)}".replace("PORT", str(server.server_port))
+        command = [browser, *OPTIONS, f"--user-data-dir={profile}", "--remote-debugging-port=0", url]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                return handler.reports.get(timeout=120)
+            except queue.Empty:
+                pytest.fail("the page has not reported")
+            finally:
+                process.terminate()
+                server.shutdown()
+
+
+@contextmanager
+def unguarded(app: Any) -> Iterator[str]:
+    """Serve without any check, as promptsync did once: shows that the attacks work."""
+    server = create_server(app, bind("127.0.0.1", 0), 8, Limits())
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.effective_port}"
+    finally:
+        stop(server)
+        thread.join(10)
+
+
+@pytest.fixture
+def victim(app: Any) -> Caller:
+    call = Caller(app)
+    template = completion(SECRET)
+    assert (
+        call("POST", "/rest/prompt-templates", flat("victim", template, release_labels=["prod"])).status
+        == 201
+    )
+    return call
+
+
+def held(call: Caller) -> tuple[list[str], Any]:
+    """The messages of all versions in the registry, and its labels."""
+    listed = call("GET", "/prompt-templates").body["items"]
+    assert [item["prompt_name"] for item in listed] == ["victim"]
+    versions = range(1, listed[0]["version"] + 1)
+    raw = [call("GET", f"/prompt-templates/victim?version={version}").body for version in versions]
+    return [one["commit_message"] for one in raw], call("GET", "/prompt-templates/labels").body
+
+
+def test_the_attacks_work_on_a_registry_that_checks_nothing(app, victim, browser, tmp_path) -> None:
+    with unguarded(app) as url:
+        outcomes = attack(browser, tmp_path / "profile", url[7:], "http://attacker.test:PORT", url)
+    show(outcomes)
+    messages, _ = held(victim)
+    assert set(messages) >= WITHOUT_PREFLIGHT
+    labels = victim("GET", "/prompt-templates/victim/labels").body["release_labels"]
+    assert labels[0]["prompt_version_number"] > 1
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("http://attacker.test:PORT", "127.0.0.1"),
+        ("http://localhost:PORT", "localhost"),
+        ("http://attacker.test:PORT", "0.0.0.0"),
+        ("http://attacker.test:PORT", "rebound.test"),
+    ],
+)
+def test_a_page_can_neither_change_nor_read_anything(app, victim, browser, tmp_path, page, name) -> None:
+    before = held(victim)
+    with running(app) as url:
+        target = url.replace("127.0.0.1", name)
+        outcomes = attack(browser, tmp_path / "profile", url[7:], page, target)
+    show(outcomes)
+    assert held(victim) == before
+    assert [text for text in outcomes.values() if SECRET in text or "victim" in text] == []
+
+
+def test_a_name_that_was_bound_anew_does_not_help(app, victim, browser, tmp_path) -> None:
+    """The page and the registry have one origin, so that the browser itself allows everything."""
+    before = held(victim)
+    with running(app) as url:
+        outcomes = attack(browser, tmp_path / "profile", url[7:], "http://attacker.test:PORT", "")
+    show(outcomes)
+    assert outcomes["fetch-json"].startswith("basic 403")
+    assert outcomes["read"].startswith("basic 403")
+    assert held(victim) == before
+    assert [text for text in outcomes.values() if SECRET in text] == []
+
+
+def show(outcomes: dict[str, str]) -> None:
+    """For ``pytest -s``."""
+    for name, outcome in outcomes.items():
+        print(f"  {name:20} {outcome[:110]!r}")  # noqa: T201

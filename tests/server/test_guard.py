@@ -1,0 +1,367 @@
+"""A web page can neither read nor change a served registry; programs can, whatever library they use."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from http.client import HTTPConnection
+
+import pytest
+from registry_server import Caller, chat, completion, flat, running
+
+from promptsync.cli import run
+from promptsync.errors import UsageError
+from promptsync.server.app import create_app
+from promptsync.server.http.guard import Hosts, is_loopback
+from promptsync.server.serve import bind
+
+PUBLISH = "/rest/prompt-templates"
+JSON = "application/json"
+
+
+@pytest.fixture
+def url(app) -> Iterator[str]:
+    with running(app) as url:
+        yield url
+
+
+class Sent:
+    """A request as given, with no header but these; ``body`` is the parsed JSON of the response."""
+
+    def __init__(self, url: str, method: str, target: str, headers: dict[str, str], body: str = "") -> None:
+        authority = url.removeprefix("http://")
+        # Ports and addresses are only known once the server runs.
+        headers = {name: value.replace("HERE", authority) for name, value in headers.items()}
+        host, _, port = authority.rpartition(":")
+        connection = HTTPConnection(host.strip("[]"), int(port), timeout=30)
+        try:
+            connection.putrequest(method, target.replace("HERE", authority), skip_host="Host" in headers)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            if body:
+                connection.putheader("Content-Length", str(len(body.encode())))
+            connection.endheaders(body.encode() or None)
+            response = connection.getresponse()
+            self.status = response.status
+            self.headers = {name.lower(): value for name, value in response.getheaders()}
+            self.body = json.loads(response.read() or "null")
+        finally:
+            connection.close()
+
+
+def published(app) -> list[str]:
+    return [item["prompt_name"] for item in Caller(app)("GET", "/prompt-templates").body["items"]]
+
+
+# -- hosts ---------------------------------------------------------------------------------------------------
+
+LOOPBACK = Hosts(8470, loopback=True, names=frozenset({"registry.test"}))
+PUBLIC = Hosts(8470, loopback=False, names=frozenset({"registry.test"}))
+
+
+@pytest.mark.parametrize(
+    ("host", "on_loopback", "on_a_network"),
+    [
+        ("127.0.0.1:8470", True, True),
+        ("localhost:8470", True, True),
+        ("LocalHost:8470", True, True),
+        ("127.8.9.10:8470", True, True),
+        ("[::1]:8470", True, True),
+        ("[::ffff:127.0.0.1]:8470", True, True),
+        ("registry.test:8470", True, True),
+        ("registry.test:9000", True, True),
+        ("REGISTRY.test", True, True),
+        ("127.0.0.1", False, True),
+        ("127.0.0.1:80", False, True),
+        ("127.0.0.1:08470", True, True),
+        ("localhost:9000", False, True),
+        ("0.0.0.0:8470", False, True),
+        ("[::]:8470", False, True),
+        ("192.168.0.7:8470", False, True),
+        ("[fe80::1]:8470", False, True),
+        ("evil.example:8470", False, False),
+        ("evil.example", False, False),
+        ("localhost.evil.example:8470", False, False),
+        ("127.0.0.1.evil.example:8470", False, False),
+        ("registry.test.evil.example:8470", False, False),
+        ("localhost.:8470", False, False),
+        ("2130706433:8470", False, False),
+        ("0x7f.1:8470", False, False),
+        ("user@127.0.0.1:8470", False, False),
+        ("127.0.0.1:8470, evil.example", False, False),
+        ("127.0.0.1:8470/", False, False),
+        ("127.0.0.1:", False, False),
+        ("127.0.0.1:x", False, False),
+        ("[::1", False, False),
+        ("[::1%25lo]:8470", False, False),
+        (":8470", False, False),
+        ("", False, False),
+        (" ", False, False),
+        ("*", False, False),
+        ("null", False, False),
+    ],
+)
+def test_hosts(host: str, on_loopback: bool, on_a_network: bool) -> None:
+    assert LOOPBACK.accept(host) is on_loopback
+    assert PUBLIC.accept(host) is on_a_network
+
+
+def test_port_80_may_be_left_out() -> None:
+    assert Hosts(80, loopback=True).accept("127.0.0.1")
+
+
+# -- what a page can send ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "words"),
+    [
+        ({"Host": "evil.example"}, 403, "'evil.example' is not an address of this registry"),
+        ({"Host": "evil.example:8470"}, 403, "promptsync serve --allow-host evil.example"),
+        ({"Host": "localhost:1"}, 403, "Use the URL that promptsync serve prints"),
+        ({"Host": ""}, 400, "The Host header is missing"),
+        ({"Origin": "http://evil.example"}, 403, "Web pages cannot use this registry"),
+        ({"Origin": "https://HERE"}, 403, "Origin: https://"),
+        ({"Origin": "http://localhost:3000"}, 403, "Origin: http://localhost:3000"),
+        ({"Origin": "null"}, 403, "Origin: null"),
+        ({"Origin": ""}, 403, "Origin: )"),
+        ({"Origin": "http://HERE, http://evil.example"}, 403, "Web pages"),
+        ({"Sec-Fetch-Site": "cross-site"}, 403, "Sec-Fetch-Site: cross-site"),
+        ({"Sec-Fetch-Site": "same-site"}, 403, "Sec-Fetch-Site: same-site"),
+        ({"Content-Type": "text/plain"}, 415, "it is 'text/plain'"),
+        ({"Content-Type": "text/plain; x=application/json"}, 415, "must be application/json"),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415, "-H 'Content-Type: application/json'"),
+        ({"Content-Type": "multipart/form-data; boundary=x"}, 415, "must be application/json"),
+        ({"Content-Type": "application/jsonp"}, 415, "must be application/json"),
+        ({"Content-Type": ""}, 415, "it is missing"),
+    ],
+    ids=str,
+)
+def test_what_a_page_can_send_is_refused(app, url, headers, status, words) -> None:
+    full = {"Content-Type": JSON, "X-API-KEY": "k", **headers}
+    sent = Sent(url, "POST", PUBLISH, full, json.dumps(flat("stolen")))
+    assert (sent.status, sent.headers["content-type"]) == (status, JSON)
+    assert words in sent.body["message"]
+    assert published(app) == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": JSON},
+        {"Content-Type": "Application/JSON; charset=utf-8"},
+        {"Content-Type": JSON, "Origin": "http://HERE"},
+        {"Content-Type": JSON, "Sec-Fetch-Site": "none"},
+        {"Content-Type": JSON, "Sec-Fetch-Site": "same-origin"},
+        {"Content-Type": JSON, "Sec-Fetch-Mode": "cors"},  # fetch() of Node.js sends it
+    ],
+    ids=str,
+)
+def test_what_programs_send_is_accepted(app, url, headers) -> None:
+    sent = Sent(url, "POST", PUBLISH, {"X-API-KEY": "k", **headers}, json.dumps(flat("mine")))
+    assert sent.status == 201
+    assert published(app) == ["mine"]
+
+
+@pytest.mark.parametrize("target", ["/prompt-templates", PUBLISH, "/nowhere", "*"])
+def test_a_preflight_is_refused_and_there_are_no_cors_headers(url, target) -> None:
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
+    for headers in ({}, {"Origin": "http://HERE"}, {"Origin": "http://evil.example"}):
+        sent = Sent(url, "OPTIONS", target, {"X-API-KEY": "k", **asked, **headers})
+        assert sent.status == 403
+        assert [name for name in sent.headers if name.startswith("access-control")] == []
+
+
+def test_a_page_can_load_nothing_as_a_script_or_an_image(url) -> None:
+    for headers, status in (({"X-API-KEY": "k"}, 200), ({}, 401), ({"Host": "evil.example"}, 403)):
+        sent = Sent(url, "GET", "/prompt-templates", headers)
+        assert (sent.status, sent.headers["x-content-type-options"]) == (status, "nosniff")
+        assert sent.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_an_absolute_url_has_to_name_the_registry_too(url) -> None:
+    key = {"X-API-KEY": "k"}
+    assert Sent(url, "GET", "http://HERE/prompt-templates", key).status == 200
+    assert Sent(url, "GET", "http://evil.example/prompt-templates", key).status == 403
+    # In a query it is text.
+    assert Sent(url, "GET", "/prompt-templates?name=http://evil.example/", key).status == 200
+
+
+def test_the_length_of_the_path_is_bounded(url) -> None:
+    key = {"X-API-KEY": "k"}
+    assert Sent(url, "GET", "/prompt-templates?name=" + "x" * 8000, key).status == 200
+    sent = Sent(url, "GET", "/prompt-templates?name=" + "x" * 9000, key)
+    assert (sent.status, sent.headers["content-type"]) == (414, JSON)
+    assert "longer than 8,192 characters" in sent.body["message"]
+
+
+def test_get_changes_nothing(app, url) -> None:
+    """A page can make a browser send any GET, with a cookie at most."""
+    from promptsync.server.routes import ROUTES
+
+    call = Caller(app)
+    assert call("POST", PUBLISH, flat("a", release_labels=["prod"])).status == 201
+    before = call("GET", "/prompt-templates").body, call("GET", "/prompt-templates/labels").body
+    for path in {path for method, path, _ in ROUTES if method == "GET"}:
+        parts = ["1" if part.startswith("<") else part for part in path.split("/")]
+        Sent(url, "GET", "/".join(parts), {"X-API-KEY": "k"})
+    assert (call("GET", "/prompt-templates").body, call("GET", "/prompt-templates/labels").body) == before
+
+
+# -- other addresses -----------------------------------------------------------------------------------------
+
+
+def test_another_address_with_a_key_and_allowed_names(tmp_path) -> None:
+    if not exists("127.0.0.2"):
+        pytest.skip("this machine has one loopback address only")
+    app = create_app(tmp_path / "r.db", api_key="secret")
+    with app, running(app, host="127.0.0.2", allowed=["Registry.test"]) as url:
+        for key, host, status in (
+            ("secret", "HERE", 200),
+            ("secret", "registry.test:9000", 200),
+            ("secret", "evil.example", 403),
+            ("other", "HERE", 401),
+            ("other", "evil.example", 403),
+        ):
+            assert Sent(url, "GET", "/prompt-templates", {"X-API-KEY": key, "Host": host}).status == status
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.255.255.254", True),
+        ("::1", True),
+        ("0:0:0:0:0:0:0:1", True),
+        ("::ffff:127.0.0.1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("::ffff:0.0.0.0", False),
+        ("::ffff:192.168.0.7", False),
+        ("128.0.0.1", False),
+        ("10.0.0.1", False),
+        ("fe80::1", False),
+        ("localhost.example", False),
+        ("", False),
+    ],
+)
+def test_loopback_addresses(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+def exists(address: str) -> bool:
+    """Whether this machine has the address; macOS has only one for the loopback interface."""
+    try:
+        bind(address, 0).close()
+    except UsageError:
+        return False
+    return True
+
+
+def test_the_ipv6_loopback_address_works(app) -> None:
+    if not exists("::1"):
+        pytest.skip("this machine has no IPv6")
+    with running(app, host="::1") as url:
+        assert Sent(url, "GET", "/prompt-templates", {"X-API-KEY": "k"}).status == 200
+        assert Sent(url, "GET", "/prompt-templates", {"X-API-KEY": "k", "Host": "evil.example"}).status == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "is_loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("127.1", True),
+        ("localhost", True),
+        ("LOCALHOST", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("0", False),
+        ("::", False),
+        ("::ffff:0.0.0.0", False),
+        ("192.0.2.1", False),
+    ],
+)
+def test_only_loopback_addresses_are_bound_without_a_key(host: str, is_loopback: bool) -> None:
+    try:
+        bind(host, 0, loopback_only=True).close()
+    except UsageError as error:
+        if "which requires --api-key" not in error.message:
+            pytest.skip(f"this machine cannot listen on it: {error.message}")
+        assert not is_loopback
+    else:
+        assert is_loopback
+
+
+def test_a_name_counts_as_the_address_that_it_stands_for() -> None:
+    name = socket.gethostname()
+    try:
+        address = socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM)[0][4][0]
+    except OSError:
+        pytest.skip("this machine does not know its own name")
+    if str(address).startswith("127.") or address == "::1":
+        bind(name, 0, loopback_only=True).close()
+    else:
+        with pytest.raises(UsageError, match="which requires --api-key"):
+            bind(name, 0, loopback_only=True)
+
+
+# -- clients -------------------------------------------------------------------------------------------------
+
+
+def test_the_command_line_publishes_and_moves_a_label(tmp_path, app, url) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "promptsync.yaml").write_text(f"remotes: {{served: {{url: '{url}'}}}}\nremote: served\n")
+    (tmp_path / "prompts" / "one.yaml").write_text("content: text\n")
+    environ = {"PROMPTLAYER_API_KEY": "k"}
+    assert run(["-C", str(tmp_path), "push", "--yes"], environ) == 0
+    assert run(["-C", str(tmp_path), "label", "set", "one@1", "prod", "--yes"], environ) == 0
+    assert published(app) == ["one"]
+    labels = Caller(app)("GET", "/prompt-templates/one/labels").body["release_labels"]
+    assert [(label["release_label"], label["prompt_version_number"]) for label in labels] == [("prod", 1)]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("body", ["small", "large"])
+def test_curl_publishes(tmp_path, app, url, body) -> None:
+    """A large body makes curl ask with ``Expect: 100-continue`` first."""
+    text = "x" * (2_000_000 if body == "large" else 10)
+    (tmp_path / "body.json").write_text(json.dumps(flat("mine", completion(text))))
+    command = [
+        "curl",
+        "--silent",
+        "--fail-with-body",
+        "--noproxy",
+        "*",
+        "-H",
+        "X-API-KEY: k",
+        "-d",
+        "@body.json",
+    ]
+    done = subprocess.run(
+        [*command, "-H", f"Content-Type: {JSON}", url + PUBLISH], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert published(app) == ["mine"]
+    # Without the header curl sends a form, and the answer has the fix.
+    done = subprocess.run([*command, url + PUBLISH], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 22
+    assert "add -H 'Content-Type: application/json'" in json.loads(done.stdout)["message"]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
+def test_fetch_of_node_publishes(app, url) -> None:
+    program = """
+        const [url, body] = process.argv.slice(1);
+        const headers = {"Content-Type": "application/json", "X-API-KEY": "k"};
+        fetch(url, {method: "POST", headers, body}).then(answer => console.log(answer.status));
+    """
+    body = json.dumps(flat("mine", chat()))
+    command = ["node", "-e", program, url + PUBLISH, body]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "201", done.stderr
+    assert published(app) == ["mine"]
