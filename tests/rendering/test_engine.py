@@ -1,0 +1,225 @@
+"""Hostile templates: whatever they do, rendering ends with a reason, and memory stays within its limit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptsync.prompt.limits import MEGABYTES
+from promptsync.prompt.template import is_bounded
+from promptsync.prompt.template import render as render_here
+from promptsync.rendering import process
+from promptsync.rendering.engine import Engine, render_template, render_text
+
+F, J = "f-string", "jinja2"
+SECONDS = 1.0
+MEMORY = f"rendering needs more than {MEGABYTES} MB of memory"
+TIME = "rendering takes longer than 1 seconds"
+LENGTH = "it renders to more than 5,000,000 characters"
+
+HOSTILE = {
+    "a list of long texts": (J, "{{ ['a'*1000000]*100000 }}"),
+    "a join": (J, "{{ (['a'*1000]*100000)|join('b'*100000) }}"),
+    "nested loops": (
+        J,
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    ),
+    "a range": (J, "{% for i in range(10**9) %}{% endfor %}"),
+    "a list of a range": (J, "{{ range(10**9)|list }}"),
+    "center": (J, "{{ 'a'.center(10**10) }}"),
+    "center as a constant": (J, "{{ 'a'|center(10000000000) }}"),
+    "ljust": (J, "{{ 'a'.ljust(10**10) }}"),
+    "a width of printf": (J, "{{ '%1000000000d' % 1 }}"),
+    "a width of printf from values": (J, "{{ '%*d' % (w, 1) }}"),
+    "a width of format": (J, "{{ '{:1000000000}'.format(1) }}"),
+    "a width of format_map": (J, "{{ '{x:>{w}}'.format_map({'w': w, 'x': 1}) }}"),
+    "a power": (J, "{% set x = 10**8 %}{{ x**x }}"),
+    "a repeated text": (J, "{{ 'x' * w }}"),
+    "a repeated list": (J, "{{ [1]*10**9 }}"),
+    "a loop over text": (J, "{% for i in range(99999) %}{{ 'long' * 9999 }}{% endfor %}"),
+    "a recursive macro": (J, "{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}"),
+    "a recursive loop": (J, "{% for x in [[1]] recursive %}{{ loop([[1]]) }}{% endfor %}"),
+    "wordwrap": (J, "{{ ('a '*10**8)|wordwrap(1) }}"),
+    "indent": (J, "{{ ('\n'*10**7)|indent(1000) }}"),
+    "tojson": (J, "{{ {'a': 1}|tojson(indent=10**10) }}"),
+    "replace": (J, "{{ ('a' * 99999)|replace('a', 'b' * 99999) }}"),
+    "doubling": (
+        J,
+        "{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+    ),
+    "a list in itself": (
+        J,
+        "{% set n = [1] %}{% for i in range(99) %}{% set _ = n.extend(n) %}{% endfor %}",
+    ),
+    "a block": (J, "{% set z %}{% for i in range(99999) %}{{ 'long' * 999 }}{% endfor %}{% endset %}{{ z }}"),
+    "a width of an f-string": (F, "{x:>999999999}"),
+    "a width of an f-string from values": (F, "{w}{x:>{w}}"),
+    "a hidden conversion": (F, "{long!r:.0}" * 10),
+    "a long value": (J, "{{ long }}" * 10),
+    "a long value in an f-string": (F, "{long}" * 10),
+}
+VALUES = {"x": 1, "w": 999_999_999, "long": "long" * 200_000}
+REASONS = (
+    MEMORY,
+    TIME,
+    LENGTH,
+    "it nests too deeply",
+    "it uses a number over 100,000 as a width",
+    "Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).",
+)
+
+
+@pytest.mark.parametrize(("written", "text"), HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_template_stays_unrendered_with_a_reason(written: str, text: str) -> None:
+    rendered = Engine(SECONDS)(text, written, VALUES)
+    assert rendered.text == text
+    assert rendered.error in REASONS
+    assert bool(rendered.hint) == (rendered.error not in REASONS[3:4] + REASONS[5:])
+
+
+_MEASURED = """
+import resource, sys
+from promptsync.rendering import process
+from promptsync.rendering.engine import Engine
+error = Engine(1.0)({text!r}, "jinja2", {{}}).error
+process._stop_all()
+peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+print(error)
+print(sum(peaks) // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces a limit exactly")
+@pytest.mark.parametrize("name", ["a list of long texts", "a join", "wordwrap", "doubling", "a block"])
+def test_the_memory_of_both_processes_stays_within_the_limit(name: str) -> None:
+    code = _MEASURED.format(text=HOSTILE[name][1])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    error, peak = done.stdout.splitlines()
+    assert error in REASONS
+    assert int(peak) < MEGABYTES + 100
+
+
+def test_a_process_is_measured_where_the_system_does_not_limit_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "ENFORCED", False)
+    monkeypatch.setattr(process, "MEGABYTES", 20)
+    monkeypatch.setattr(process, "_idle", [])
+    text = "{% set n = 'a' * 200000000 %}{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}"
+    with pytest.raises(process.OutOfMemory):
+        process.ask({"text": text + "{% endfor %}", "format": J, "values": {}}, 60)
+
+
+def test_the_texts_of_one_prompt_share_their_time() -> None:
+    engine = Engine(0.5)
+    loop = HOSTILE["nested loops"][1]
+    assert "longer than 0.5 seconds" in engine(loop, J, {}).error
+    assert "longer than 0.5 seconds" in engine("{{ 1 + 1 }}", J, {}).error
+    assert engine("{{ x }}", J, {"x": 1}).text == "1"
+    assert render_text("{{ 1 + 1 }}", J, {}).text == "2"
+
+
+def test_the_texts_of_one_prompt_share_their_length() -> None:
+    block = {"type": "text", "text": "{long}"}
+    template = {"type": "completion", "content": [block] * 10}
+    rendered, warnings = render_template(template, VALUES)
+    assert [len(one["text"]) for one in rendered["content"]] == [800_000] * 6 + [6] * 4
+    assert warnings == [f"The text of the content was left unrendered: {LENGTH}."]
+
+
+@pytest.mark.parametrize("kind", ["placeholder", "media"])
+def test_values_that_are_inserted_whole_count_as_well(kind: str) -> None:
+    if kind == "placeholder":
+        messages = [{"role": "placeholder", "name": "it"}] * 50
+        template: dict = {"type": "chat", "messages": messages}
+        value: object = [{"role": "user", "content": "x" * 200_000}]
+    else:
+        template = {"type": "completion", "content": [{"type": "media_variable", "name": "it"}] * 50}
+        value = ["x" * 200_000]
+    rendered, warnings = render_template(template, {"it": value})
+    assert len(rendered.get("messages") or rendered["content"]) == 24
+    assert warnings == ["Messages and media of more than 5,000,000 characters were left out."]
+
+
+def test_a_process_that_ended_is_replaced() -> None:
+    assert render_text("{{ 1 + 1 }}", J, {}).text == "2"
+    for idle in process._idle:
+        idle._popen.kill()
+        idle._popen.wait()
+    assert render_text("{{ 1 + 2 }}", J, {}).text == "3"
+
+
+def test_the_process_ends_with_its_parent() -> None:
+    code = (
+        "from promptsync.rendering import process\n"
+        "from promptsync.rendering.engine import render_text\n"
+        "render_text('{{ 1 + 1 }}', 'jinja2', {})\n"
+        "print(process._idle[0]._popen.pid, flush=True)\n"
+        "import os, signal; os.kill(os.getpid(), getattr(signal, 'SIGKILL', signal.SIGTERM))\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    # The child has the parent's standard error only, and standard output is closed when both have ended.
+    assert parent.stdout.read().strip().isdigit()
+    parent.wait()
+    parent.stdout.close()
+
+
+def test_threads_render_at_once_and_each_gets_its_own_answer() -> None:
+    answers: dict[int, str] = {}
+
+    def one(number: int) -> None:
+        for turn in range(5):
+            answers[number * 10 + turn] = render_text("{{ a * 2 }}", J, {"a": number * 10 + turn}).text
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {n * 10 + turn: str((n * 10 + turn) * 2) for n in range(8) for turn in range(5)}
+
+
+@pytest.mark.parametrize(
+    ("text", "bounded"),
+    [
+        ("plain", True),
+        ("{{ a }} {{ b.c }} {{ d['e'] }} {{ f[0] }}", True),
+        ("{% if a and not b %}{{ a }}{% elif c is defined %}x{% else %}y{% endif %}", True),
+        ("{{ broken", True),
+        ("{{ a | upper }}", False),
+        ("{{ a + b }}", False),
+        ("{{ a() }}", False),
+        ("{{ a ~ b }}", False),
+        ("{{ a[1:] }}", False),
+        ("{% if a == b %}{% endif %}", False),
+        ("{% if a is divisibleby 3 %}{% endif %}", False),
+        ("{% for a in b %}{{ a }}{% endfor %}", False),
+        ("{% set a = b %}", False),
+        ("{{ x }}" * 20_000, False),
+        ("{{ " + "(" * 5000, False),
+    ],
+)
+def test_only_texts_that_insert_values_are_rendered_in_this_process(text: str, bounded: bool) -> None:
+    assert is_bounded(text, J) == bounded
+    assert is_bounded(text, F)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    st.sampled_from(
+        ["{{ a ~ '' }}", "{{ a|tojson }}{{ b }}", "{% for x in a %}{{ x }}{% endfor %}", "{{ 1/0 }}"]
+    ),
+    st.dictionaries(st.sampled_from(["a", "b"]), JSON),
+)
+def test_the_other_process_renders_the_same(text: str, values: dict) -> None:
+    assert render_text(text, J, values) == render_here(text, J, values)
