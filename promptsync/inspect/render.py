@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from promptsync.compare.conflict import conflict_of
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At, NoSuchPrompt, may_have_version, select
 from promptsync.compare.versions import Chosen, choose, no_such_version, read_labels
-from promptsync.errors import AnswerIsNo, RemoteError, UsageError
+from promptsync.errors import AnswerIsNo, Refused, RemoteError, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths, scan
@@ -119,6 +120,7 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
 
     Pinned versions and labels, and snippets without a file, are read from the registry unless ``offline``.
     """
+    _check_resolved(file)
     snippets = _Snippets(project, worktree.files, file, options.offline)
     found: dict[Reference, Template] = {}
     # A snippet may refer to further snippets, so repeat until none is missing.
@@ -146,6 +148,16 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
         path=file.path,
         has_unused_examples=bool(file.local.examples) and not values,
     )
+
+
+def _check_resolved(file: PromptFile) -> None:
+    """Raise ``Refused`` for a file with the conflict markers of a merge: no model should see them."""
+    found = conflict_of(file)
+    if found is not None:
+        where = f"{found.path}:{found.line}"
+        message = f"{file.prompt.name!r} has conflict markers at {where}; nothing was rendered"
+        hint = f"edit {where}: choose a side and delete the marker lines"
+        raise Refused(message, hint=hint, code="conflict-markers")
 
 
 def _example(file: PromptFile, number: int | None) -> Mapping[str, Any]:
@@ -216,6 +228,7 @@ class _Snippets:
     def read(self, reference: Reference) -> Template:
         file = self.files.get(reference.name)
         if file is not None and (self.offline or not reference.pinned):
+            _check_resolved(file)
             if reference.pinned:
                 warning = f"{reference} is rendered from {file.path}, not from the pinned version."
                 self.warnings.append(warning)
@@ -227,6 +240,7 @@ class _Snippets:
             return _completion(reference, found)
         if file is None:
             raise self._missing(reference)
+        _check_resolved(file)
         warning = f"{reference} is not in {self.project.remote} yet, so it is rendered from {file.path}."
         self.warnings.append(warning)
         return _completion(reference, file.prompt.template)

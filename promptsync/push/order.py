@@ -6,11 +6,13 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from promptsync.compare.conflict import edit, reason
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import Refused
-from promptsync.prompt.snippet_graph import publish_order
+from promptsync.prompt.snippet_graph import follows_text, parents, publish_order
 from promptsync.prompt.snippets import Reference, SnippetCycle, of_prompt, rendered_in
+from promptsync.push.actions import PUBLISHING, Action, PushOptions, SkippedPrompt
 
 _Find = Callable[[Mapping[str, Any]], Iterable[Reference]]
 
@@ -31,6 +33,31 @@ def levels(snapshot: Snapshot, chosen: set[str]) -> list[list[str]]:
         # A reference in a place that is not rendered, even to the prompt itself, is harmless there. Only
         # the rendered ones must be free of cycles.
         return order(rendered_in)
+
+
+def users_of_conflicts(
+    snapshot: Snapshot, actions: Iterable[Action], options: PushOptions
+) -> dict[str, SkippedPrompt]:
+    """Return the prompts that cannot be published because a snippet that they use has conflict markers.
+
+    What pins a version of it can. Raises ``Refused`` if there are any, unless the push is partial.
+    """
+    marked = {item.name: item for item in snapshot.of(State.CONFLICT)}
+    if not marked:
+        return {}
+    texts = {name: rendered_in(file.prompt.template) for name, file in snapshot.worktree.files.items()}
+    ways = parents(texts, dict.fromkeys(marked, follows_text))
+    users = {
+        one.name: marked[ways[one.name][-1]] for one in actions if one.kind in PUBLISHING and one.name in ways
+    }
+    found = {name: f"uses the snippet {item.name!r}, which {reason(item)}" for name, item in users.items()}
+    if found and not options.partial:
+        name = min(found)
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        message = f"{name!r} {found[name]}{more}; nothing was published"
+        raise Refused(message, hint=edit(users[name]), code="conflict-markers")
+    states = {item.name: item.state for item in snapshot.items}
+    return {name: SkippedPrompt(name, states[name], why, blocks=True) for name, why in found.items()}
 
 
 def check_snippets(snapshot: Snapshot, chosen: set[str]) -> None:

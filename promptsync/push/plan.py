@@ -29,7 +29,7 @@ from promptsync.push.actions import (
     with_levels,
 )
 from promptsync.push.labels import check_labels, governed_labels, governed_refusal, with_referred_labels
-from promptsync.push.order import check_snippets, levels
+from promptsync.push.order import check_snippets, levels, users_of_conflicts
 from promptsync.registry.address import LOCAL
 
 _LONGEST_MARK = "(1234567890+ v99999)"
@@ -59,6 +59,10 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         for item in items
         if item.state in SKIP_REASONS and item.name not in chosen
     )
+    waiting = users_of_conflicts(snapshot, actions, options)
+    actions = [action for action in actions if action.name not in waiting]
+    skipped = tuple(sorted((*skipped, *waiting.values()), key=lambda one: one.name))
+    chosen = {action.name for action in actions}
     _check_files(project, snapshot, chosen)
     actions = list(_with_labels(project, snapshot, items, actions, options))
     actions = with_referred_labels(actions, snapshot)

@@ -29,6 +29,7 @@ _STATE_COLOURS = {
     "behind": "remote",
     "remote-only": "remote",
     "diverged": "bad",
+    "conflict": "bad",
     "altered": "warn",
     "invalid": "bad",
     "added": "good",
