@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from promptsync.compare.conflict import edit, reason
+from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import Refused
@@ -58,6 +59,30 @@ def users_of_conflicts(
         raise Refused(message, hint=edit(users[name]), code="conflict-markers")
     states = {item.name: item.state for item in snapshot.items}
     return {name: SkippedPrompt(name, states[name], why, blocks=True) for name, why in found.items()}
+
+
+def check_snippet_labels(project: Project, snapshot: Snapshot, actions: Sequence[Action]) -> None:
+    """Raise ``Refused`` for a prompt that refers to a published snippet by a label that the snippet lacks.
+
+    The registry rejects such a prompt. A new snippet gets the labels by which others refer to it.
+    """
+    given = {one.name: {*one.labels, *one.referred_labels} for one in actions}
+    wanted = sorted(
+        (reference.label, action.name, reference.name)
+        for action in actions
+        if action.kind in PUBLISHING
+        for reference in rendered_in(snapshot.worktree.files[action.name].prompt.template)
+        if reference.label is not None and reference.label not in given.get(reference.name, ())
+    )
+    labels = {label for label, _, _ in wanted}
+    having = {label: {one.name for one in project.registry.prompts.list(label=label)} for label in labels}
+    for label, name, snippet in wanted:
+        if snippet in snapshot.listing and snippet not in having[label]:
+            raise Refused(
+                f"{name!r} uses the snippet {snippet!r} at the label {label!r}, which it does not have",
+                hint=f"promptsync label set {shlex.quote(snippet)} {shlex.quote(label)}",
+                code="snippet-label",
+            )
 
 
 def check_snippets(snapshot: Snapshot, chosen: set[str]) -> None:

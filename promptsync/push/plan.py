@@ -29,7 +29,7 @@ from promptsync.push.actions import (
     with_levels,
 )
 from promptsync.push.labels import check_labels, governed_labels, governed_refusal, with_referred_labels
-from promptsync.push.order import check_snippets, levels, users_of_conflicts
+from promptsync.push.order import check_snippet_labels, check_snippets, levels, users_of_conflicts
 from promptsync.registry.address import LOCAL
 
 _LONGEST_MARK = "(1234567890+ v99999)"
@@ -70,6 +70,8 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     chosen = {action.name for action in actions if action.kind in PUBLISHING}
     ordered = with_levels(actions, levels(snapshot, chosen))
     check_snippets(snapshot, chosen)
+    if options.checked_label is None:  # a deploy labels snippets before it publishes what uses them
+        check_snippet_labels(project, snapshot, ordered)
     governed = governed_labels(project, ordered, options)
     total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
     return PushPlan(
