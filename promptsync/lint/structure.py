@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from promptsync.lint.references import Snippets
@@ -63,22 +64,24 @@ def _rejected(subject: Subject) -> Iterator[Problem]:
     at_top = {"messages", "content", "tools", "functions", "function_call", "tool_choice", "template_format"}
     seen: set[str] = set()
     for found in rejected_template(template):
-        path = found.path
-        # The format of the file is that of each message without one of its own.
-        if found.rule == "unknown-format" and found.what in seen:
-            continue
-        seen.add(found.what)
-        where = path if path[0] in at_top else ("extra", "template", *path)
+        if found.rule == "unknown-format":
+            if found.what in seen:
+                continue
+            seen.add(found.what)
+            # A message without a format of its own has that of the file.
+            if subject.position(found.path) == subject.position(found.path[:-1]):
+                found = replace(found, path=("template_format",))
+        where = found.path if found.path[0] in at_top else ("extra", "template", *found.path)
         yield _rejection(subject, found, where)
+    # The model is at the top of a file, unless the file has it in its metadata.
+    below = subject.position(("metadata", "model")) != subject.position(("metadata",))
     for found in rejected_metadata(metadata):
-        yield _rejection(subject, found, found.path, ("metadata", *found.path))
+        yield _rejection(subject, found, ("metadata", *found.path) if below else found.path)
 
 
-def _rejection(subject: Subject, found: Rejection, *paths: KeyPath) -> Problem:
-    """Return the problem at the first of the paths that the file has."""
+def _rejection(subject: Subject, found: Rejection, path: KeyPath) -> Problem:
     message = f"The registry rejects this: {_shown(found.path)} {found.what}."
-    problems = [subject.problem(found.rule, at, message, hint=_HINTS.get(found.rule, "")) for at in paths]
-    return max(problems, key=lambda one: (one.line, one.column))
+    return subject.problem(found.rule, path, message, hint=_HINTS.get(found.rule, ""))
 
 
 def _shown(path: KeyPath) -> str:
