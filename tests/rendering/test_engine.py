@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -104,6 +105,21 @@ def test_the_memory_of_both_processes_stays_within_the_limit(name: str) -> None:
     assert int(peak) < MEGABYTES + 100
 
 
+_READ = """
+import resource, sys
+from promptsync.prompt.template import syntax_error, variables
+text = "{% set a = b %}{{ 'x'|center(900000000) }}{{ 'x' * 900000000 }}{{ '%900000000d' % 1 }}"
+assert variables(text, "jinja2") == {"b"} and syntax_error(text, "jinja2") is None
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory in other units")
+def test_reading_a_template_computes_nothing() -> None:
+    done = subprocess.run([sys.executable, "-c", _READ], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 200
+
+
 def test_a_process_is_measured_where_the_system_does_not_limit_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "ENFORCED", False)
     monkeypatch.setattr(process, "MEGABYTES", 20)
@@ -152,20 +168,29 @@ def test_a_process_that_ended_is_replaced() -> None:
     assert render_text("{{ 1 + 2 }}", J, {}).text == "3"
 
 
-def test_the_process_ends_with_its_parent() -> None:
-    code = (
-        "from promptsync.rendering import process\n"
-        "from promptsync.rendering.engine import render_text\n"
-        "render_text('{{ 1 + 1 }}', 'jinja2', {})\n"
-        "print(process._idle[0]._popen.pid, flush=True)\n"
-        "import os, signal; os.kill(os.getpid(), getattr(signal, 'SIGKILL', signal.SIGTERM))\n"
-    )
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-    assert parent.stdout is not None
-    # The child has the parent's standard error only, and standard output is closed when both have ended.
-    assert parent.stdout.read().strip().isdigit()
-    parent.wait()
-    parent.stdout.close()
+def child(seconds: float) -> subprocess.Popen[bytes]:
+    """Start a rendering process that nobody watches, as if its parent had died."""
+    command = [sys.executable, "-m", "promptsync.rendering.child", "0", str(seconds)]
+    started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert started.stdout is not None
+    assert started.stdout.readline() == b'{"ready": true}\n'
+    return started
+
+
+def test_a_process_ends_with_its_input() -> None:
+    with child(60) as started:
+        assert started.stdin is not None
+        started.stdin.close()
+        assert started.wait(60) == 0
+
+
+def test_a_process_stops_by_itself_if_nobody_stops_it() -> None:
+    request = {"text": HOSTILE["nested loops"][1], "format": J, "values": {}}
+    with child(0.2) as started:
+        assert started.stdin is not None
+        started.stdin.write(json.dumps(request).encode() + b"\n")
+        started.stdin.flush()
+        assert started.wait(60) == 1
 
 
 def test_threads_render_at_once_and_each_gets_its_own_answer() -> None:
