@@ -57,8 +57,10 @@ def _send(answers: BinaryIO, answer: dict[str, object]) -> None:
 
 
 def _limit_memory(megabytes: int) -> None:
-    import resource
-
+    try:
+        import resource
+    except ImportError:  # outside POSIX the parent watches
+        return
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     wanted = megabytes * 2**20
     wanted = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
