@@ -19,7 +19,7 @@ PACKAGE = Path(promptsync.__file__).parent
 PURE = {"prompt", "lint", "history"}
 """Rooms that compute: values in, values out."""
 
-_READ = PURE | {"files", "registry", "parallel"}
+_READ = PURE | {"files", "registry", "parallel", "rendering"}
 _ACT = _READ | {"compare", "inspect", "labels"}
 
 MAY_USE: dict[str, set[str]] = {
@@ -28,9 +28,10 @@ MAY_USE: dict[str, set[str]] = {
     "prompt": set(),
     "lint": {"prompt"},
     "history": {"prompt"},
+    "rendering": {"prompt"},
     "files": {"prompt"},
     "registry": {"prompt", "parallel"},
-    "server": {"prompt"},
+    "server": {"prompt", "rendering"},
     "compare": _READ,
     "labels": _READ | {"compare"},
     "inspect": _READ | {"compare", "labels"},

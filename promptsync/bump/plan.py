@@ -27,6 +27,7 @@ _FIRST = {
     State.DIVERGED: "promptsync pull --merge {0}\npromptsync push {0}",
     State.BEHIND: "promptsync pull {}",
     State.DELETED_REMOTELY: "promptsync push --restore {}",
+    State.CONFLICT: "promptsync lint",
     State.RENAMED_REMOTELY: "promptsync status",
 }
 """What to run before the text of a snippet has a version that can be pinned."""

@@ -25,6 +25,7 @@ _DRIFT = frozenset(
         State.REMOTE_ONLY,
         State.DIVERGED,
         State.ALTERED,
+        State.CONFLICT,
         State.DELETED_REMOTELY,
         State.RENAMED_REMOTELY,
     }

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
 from promptsync.errors import Refused
+from promptsync.files.prompt_file import PromptFile
+from promptsync.prompt.prompt import Problem
 
-BLOCKING = (State.DIVERGED, State.RENAMED_REMOTELY)
-"""States that stop a push or a pull before its first write."""
+BLOCKING = (State.DIVERGED, State.CONFLICT, State.RENAMED_REMOTELY)
+"""States that stop a push before its first write."""
 
 SKIP_REASONS: dict[State, str] = {
     State.DIVERGED: "changed in your files and in the registry",
+    State.CONFLICT: "has conflict markers",
     State.RENAMED_REMOTELY: "has another name in the registry",
     State.BEHIND: "changed in the registry; promptsync pull writes it into the file",
     State.ALTERED: "the registry returned it differently from what was sent",
@@ -25,6 +28,31 @@ SKIP_REASONS: dict[State, str] = {
 _UNCOMMITTED = "its file was deleted, but the deletion is not committed; promptsync pull restores it"
 _UNKNOWN = "its file is missing and no commit deleted it; promptsync pull restores it"
 _DELETED = "was deleted in your files and changed in the registry"
+_MARKABLE = (State.AHEAD, State.DIVERGED, State.ALTERED, State.NEW, State.DELETED_REMOTELY)
+"""States in which conflict markers come from a merge. Otherwise a version in the registry has that text."""
+
+
+def has_conflict(file: PromptFile, state: State) -> bool:
+    """Whether a file that is in a state otherwise has the conflict markers of a merge."""
+    return state in _MARKABLE and conflict_of(file) is not None
+
+
+def conflict_of(file: PromptFile) -> Problem | None:
+    """Return the problem of the first conflict markers in a file, ``None`` without any."""
+    from promptsync.lint.text import conflict_in  # imported only here, because few files are looked at
+
+    return conflict_in(file)
+
+
+def where(item: Item) -> str:
+    """Return the path and line of the conflict markers of an item, or the path alone."""
+    found = conflict_of(item.file) if item.file is not None else None
+    return f"{found.path}:{found.line}" if found is not None else str(item.path)
+
+
+def edit(item: Item) -> str:
+    """Return what to do about conflict markers."""
+    return f"edit {where(item)}: choose a side and delete the marker lines"
 
 
 def reason(item: Item) -> str:
@@ -36,13 +64,15 @@ def reason(item: Item) -> str:
         return f"looks renamed to {item.became!r}; {reason}" if item.became is not None else reason
     if item.state is State.DIVERGED and item.file is None:
         return _DELETED
+    if item.state is State.CONFLICT:
+        return f"has conflict markers at {where(item)}"
     if item.state is State.RENAMED_REMOTELY:
         return f"is now named {item.renamed_to!r} in the registry"
     return SKIP_REASONS[item.state]
 
 
 class Conflict(Refused):
-    """Prompts that changed on both sides or were renamed in the registry; ``items`` has one for each.
+    """Prompts that changed on both sides, have conflict markers, or were renamed in the registry: ``items``.
 
     ``others`` says that other prompts could be written, so that ``--partial`` is worth a hint.
     """
@@ -55,9 +85,13 @@ class Conflict(Refused):
         if len(items) == 1:
             message = f"{first.name!r} {reason(first)}; nothing was {done}"
         else:
-            message = f"{len(items)} prompts changed on both sides; nothing was {done}"
+            marked = all(item.state is State.CONFLICT for item in items)
+            what = "have conflict markers" if marked else "changed on both sides"
+            message = f"{len(items)} prompts {what}; nothing was {done}"
         super().__init__(message, hint="\n".join(_ways_out(items, verb, others=others)))
         self.items = tuple(items)
+        if first.state is State.CONFLICT:
+            self.code = "conflict-markers"
 
 
 def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
@@ -67,6 +101,8 @@ def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
     if apart:
         return [f"promptsync pull --merge {shlex.join(apart)}", *partial]
     first = items[0]
+    if first.state is State.CONFLICT:
+        return [edit(first), *partial]
     if first.state is State.RENAMED_REMOTELY:
         return [f"set name: {first.renamed_to} in {first.path}", *partial]
     # These prompts have no file, so there is no text to merge.

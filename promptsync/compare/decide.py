@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from promptsync.compare.conflict import has_conflict
 from promptsync.compare.histories import Histories, History
 from promptsync.compare.list_equality import ListComparison, digest_beside
 from promptsync.compare.origin import keys_in, origin_of
@@ -29,7 +30,10 @@ TEXT_STATES = {
     Relation.DIVERGED: State.DIVERGED,
     Relation.ALTERED: State.ALTERED,
 }
-_CERTAIN = (State.IN_SYNC, State.NEW, State.REMOTE_ONLY, State.DELETED_REMOTELY, State.RENAMED_REMOTELY)
+_CERTAIN = (
+    *(State.IN_SYNC, State.NEW, State.CONFLICT, State.REMOTE_ONLY),
+    *(State.DELETED_REMOTELY, State.RENAMED_REMOTELY),
+)
 """States that stay the same whatever the missing history of a shallow clone holds."""
 
 
@@ -190,6 +194,8 @@ class Decider:
         state = self._state(name, history, archived)
         if name in renamed:
             state = State.RENAMED_REMOTELY
+        elif file is not None and has_conflict(file, state):
+            state = State.CONFLICT
         included = decision is not None and decision.is_included
         self._check_settled(name, state, included)
         content = self._comparison.digest(file) if file is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from promptsync.compare.conflict import has_conflict
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
@@ -37,5 +38,7 @@ def offline_snapshot(project: Project) -> Snapshot:
             state = State.IN_SYNC
         else:
             state = State.AHEAD
+        if has_conflict(file, state):
+            state = State.CONFLICT
         items.append(Item(name, state, file, digest=content))
     return Snapshot(tuple(items), worktree, {}, has_history=False)

@@ -17,6 +17,7 @@ class State(StrEnum):
     BEHIND = "behind"
     DIVERGED = "diverged"
     ALTERED = "altered"
+    CONFLICT = "conflict"
     NEW = "new"
     REMOTE_ONLY = "remote-only"
     DELETED_LOCALLY = "deleted-locally"

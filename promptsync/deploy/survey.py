@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from promptsync.checks.assignment import select_checks
+from promptsync.compare.conflict import edit, reason
 from promptsync.compare.decide import TEXT_STATES
 from promptsync.compare.gather import gather
 from promptsync.compare.histories import read_version
@@ -137,7 +138,9 @@ class _Survey:
                 hint="promptsync deploy",
                 code="remote-moved",
             )
-        if item.state in (State.RENAMED_REMOTELY, State.DELETED_REMOTELY):
+        if item.state is State.CONFLICT:
+            self._in_way.append((item, reason(item)))
+        elif item.state in (State.RENAMED_REMOTELY, State.DELETED_REMOTELY):
             self._in_way.append((item, _IN_WAY[item.state]))
         elif has_label and under.state is State.DIVERGED:
             self._in_way.append((under, _IN_WAY[State.DIVERGED]))
@@ -204,6 +207,8 @@ class _Survey:
 
     def _way_out(self, item: Item) -> str:
         name, latest = shlex.quote(item.name), self._latest[item.name]
+        if item.state is State.CONFLICT:
+            return edit(item)
         if item.state is State.DELETED_REMOTELY:
             return f"promptsync push --restore {name}\nor delete its file and commit that"
         if item.state is State.RENAMED_REMOTELY:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from promptsync.errors import AnswerIsNo
 from promptsync.prompt.prompt import Problem
 
 
 class InvalidFile(AnswerIsNo):
-    """A file does not hold what it should. ``problems`` are all the reasons, in the order of the file."""
+    """A file does not hold what it should. ``problems`` are all the reasons, in the order of the file.
+
+    ``rest`` is what could be read all the same, for further checks and nothing else.
+    """
 
     code = "invalid-file"
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], rest: Any = None) -> None:
+        self.rest = rest
         self.problems = tuple(sorted(problems))
         first = self.problems[0]
         others = len(self.problems) - 1

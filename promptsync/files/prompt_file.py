@@ -16,7 +16,7 @@ from promptsync.files.yaml.edit import edits, same
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.document import to_document, to_prompt
 from promptsync.prompt.lists import align
-from promptsync.prompt.prompt import Local, Prompt
+from promptsync.prompt.prompt import Local, Problem, Prompt
 from promptsync.prompt.snippets import FENCE, VERSION_PIN, repinned
 from promptsync.prompt.tags import tag_set
 
@@ -48,15 +48,25 @@ class RoundTripError(RuntimeError):
 def parse(data: bytes, path: str, default_name: str) -> PromptFile:
     """Read a prompt file; ``default_name`` is its name when it does not state its own.
 
-    Raises InvalidFile with everything that is wrong and where.
+    Raises InvalidFile with everything that is wrong and where; its ``rest`` is a file or ``None``.
     """
-    loaded = load.load(data, path)
+    problems: list[Problem] = []
+    try:
+        loaded = load.load(data, path)
+    except InvalidFile as error:
+        if error.rest is None:
+            raise
+        problems, loaded = [*error.problems], error.rest
     if loaded.value is None:
         message = "The file is empty: a prompt has messages: or content:."
         raise InvalidFile.at(path, "missing-key", message)
-    problems = schema.check(loaded, path, "prompt")
+    # Only the value of a key that appears twice was read.
+    unread = {(one.line, one.column) for one in problems if one.rule != "yaml-duplicate-key"}
+    problems += schema.check(loaded, path, "prompt", unread)
     if problems:
-        raise InvalidFile(problems)
+        value = schema.fixed(loaded.value, "prompt")
+        rest = PromptFile(path, loaded.text, *to_prompt(value, default_name)) if value is not None else None
+        raise InvalidFile(problems, rest)
     prompt, local = to_prompt(loaded.value, default_name)
     return PromptFile(path, loaded.text, prompt, local)
 

@@ -23,8 +23,9 @@ class Worktree:
     """The prompt files of a working copy.
 
     ``files`` are those that could be read, by prompt name and in the order of their paths. ``problems`` says
-    what could not be read and which files contradict one another. ``paths`` are all prompt files, readable or
-    not, as paths relative to ``root`` with ``/``.
+    what could not be read and which files contradict one another. ``broken`` is what could be read of files
+    with problems, for further checks. ``paths`` are all prompt files, readable or not, as paths relative to
+    ``root`` with ``/``.
     """
 
     root: Path
@@ -32,6 +33,7 @@ class Worktree:
     files: Mapping[str, PromptFile] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     paths: tuple[str, ...] = ()
+    broken: tuple[PromptFile, ...] = ()
 
 
 def scan(root: Path, prompts_dir: str) -> Worktree:
@@ -164,6 +166,7 @@ def _refusal(entry: os.DirEntry[str], real_top: Path) -> str:
 def _read(root: Path, prompts_dir: str, found: Mapping[str, Path], problems: list[Problem]) -> Worktree:
     files: dict[str, PromptFile] = {}
     paths: dict[str, str] = {}
+    broken: list[PromptFile] = []
     for shown, path in found.items():
         # A clone on macOS or Windows would have only one of two such files.
         twin = paths.setdefault(folded(shown), shown)
@@ -174,6 +177,7 @@ def _read(root: Path, prompts_dir: str, found: Mapping[str, Path], problems: lis
             file = _load(path, shown, prompts_dir)
         except InvalidFile as error:
             problems += error.problems
+            broken += [error.rest] if error.rest is not None else []
             continue
         other = files.setdefault(file.prompt.name, file)
         if other is not file:
@@ -181,7 +185,7 @@ def _read(root: Path, prompts_dir: str, found: Mapping[str, Path], problems: lis
             message = f"{other.path} also contains the prompt {file.prompt.name}."
             hint = "Rename or delete one of them."
             problems.append(Problem(shown, line, column, "name-duplicate", message, hint=hint))
-    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(found))
+    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(found), tuple(broken))
 
 
 def _load(path: Path, shown: str, prompts_dir: str) -> PromptFile:

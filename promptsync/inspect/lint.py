@@ -107,11 +107,22 @@ def _of_prompts(config: Config, worktree: Worktree, paths: set[str] | None) -> I
         left_out=left_out,
     )
     yield from check(checked, known)
+    yield from _of_broken(worktree, known, files)
     for file in checked:
         if not config.in_scope(file.prompt.name):
             message = f"include: does not match {file.prompt.name!r}, so the prompt is never published."
             hint = f"Rename the prompt, or add a pattern to include: in {FILE_NAME}."
             yield Problem(file.path, *file.position(("name",)), "not-included", message, "warning", hint)
+
+
+def _of_broken(worktree: Worktree, known: KnownPrompts, files: Mapping[str, PromptFile]) -> Iterator[Problem]:
+    """Yield what the rules find in files that have other problems as well, where there is none yet."""
+    templates = {**known.templates, **{name: file.prompt.template for name, file in files.items()}}
+    places = {(one.path, one.line, one.column) for one in worktree.problems}
+    for file in worktree.broken:
+        for problem in check([file], replace(known, templates=templates)):
+            if (problem.path, problem.line, problem.column) not in places:
+                yield problem
 
 
 def _known_versions(

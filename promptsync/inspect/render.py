@@ -9,18 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from promptsync.compare.conflict import conflict_of
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At, NoSuchPrompt, may_have_version, select
 from promptsync.compare.versions import Chosen, choose, no_such_version, read_labels
-from promptsync.errors import AnswerIsNo, RemoteError, UsageError
+from promptsync.errors import AnswerIsNo, Refused, RemoteError, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths, scan
 from promptsync.lint.subject import Subject, texts_of
 from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, unresolved
-from promptsync.prompt.template import JINJA2, render, syntax_error, template_variables
+from promptsync.prompt.template import JINJA2, syntax_error, template_variables
 from promptsync.prompt.variables import Filling, Rendered, Values
 from promptsync.registry.errors import NotFound
+from promptsync.rendering.engine import Engine
 
 Template = Mapping[str, Any]
 
@@ -118,6 +120,7 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
 
     Pinned versions and labels, and snippets without a file, are read from the registry unless ``offline``.
     """
+    _check_resolved(file)
     snippets = _Snippets(project, worktree.files, file, options.offline)
     found: dict[Reference, Template] = {}
     # A snippet may refer to further snippets, so repeat until none is missing.
@@ -125,18 +128,17 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
         found.update({reference: snippets.read(reference) for reference in missing})
     template = expand(file.prompt.template, found)
     values = {**_example(file, options.example), **options.values}
-    failed: dict[str, str] = {}
+    engine = Engine()
 
-    def engine(text: str, template_format: str, values: Values) -> Rendered:
-        rendered = render(text, template_format, values)
-        if rendered.error and template_format == JINJA2:
-            failed[text] = rendered.error
+    def rendered_or_refused(text: str, template_format: str, values: Values) -> Rendered:
+        rendered = engine(text, template_format, values)
+        # The registry shows an f-string that fails as it is. No registry renders without limits.
+        if rendered.error and (template_format == JINJA2 or rendered.hint):
+            raise _unrenderable(file, template, text, rendered)
         return rendered
 
-    filling = Filling(values, engine)
+    filling = Filling(values, rendered_or_refused)
     rendered = filling.template(template)
-    for text, reason in failed.items():
-        raise _unrenderable(file, template, text, reason)
     warnings = [*dict.fromkeys(snippets.warnings), *filling.warnings, *_unused(template, options.named)]
     return Rendering(
         file.prompt.name,
@@ -146,6 +148,16 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
         path=file.path,
         has_unused_examples=bool(file.local.examples) and not values,
     )
+
+
+def _check_resolved(file: PromptFile) -> None:
+    """Raise ``Refused`` for a file with the conflict markers of a merge: no model should see them."""
+    found = conflict_of(file)
+    if found is not None:
+        where = f"{found.path}:{found.line}"
+        message = f"{file.prompt.name!r} has conflict markers at {where}; nothing was rendered"
+        hint = f"edit {where}: choose a side and delete the marker lines"
+        raise Refused(message, hint=hint, code="conflict-markers")
 
 
 def _example(file: PromptFile, number: int | None) -> Mapping[str, Any]:
@@ -216,6 +228,7 @@ class _Snippets:
     def read(self, reference: Reference) -> Template:
         file = self.files.get(reference.name)
         if file is not None and (self.offline or not reference.pinned):
+            _check_resolved(file)
             if reference.pinned:
                 warning = f"{reference} is rendered from {file.path}, not from the pinned version."
                 self.warnings.append(warning)
@@ -227,6 +240,7 @@ class _Snippets:
             return _completion(reference, found)
         if file is None:
             raise self._missing(reference)
+        _check_resolved(file)
         warning = f"{reference} is not in {self.project.remote} yet, so it is rendered from {file.path}."
         self.warnings.append(warning)
         return _completion(reference, file.prompt.template)
@@ -260,12 +274,12 @@ def _completion(reference: Reference, template: Template) -> Template:
     )
 
 
-def _unrenderable(file: PromptFile, expanded: Template, text: str, reason: str) -> Unrenderable:
-    path = next(one.path for one in texts_of(expanded) if one.text == text)
+def _unrenderable(file: PromptFile, expanded: Template, text: str, failed: Rendered) -> Unrenderable:
+    path, written = next((one.path, one.template_format) for one in texts_of(expanded) if one.text == text)
     subject = Subject(file)
     row, column = subject.position(path)
-    where = ""
-    found = syntax_error(text, JINJA2)
+    where, reason = "", failed.error
+    found = syntax_error(text, JINJA2) if written == JINJA2 and not failed.hint else None
     if found is not None:
         reason, line, _ = found
         if any(one.path == path and FENCE in one.text for one in subject.texts):
@@ -274,6 +288,7 @@ def _unrenderable(file: PromptFile, expanded: Template, text: str, reason: str) 
         else:
             row, column = subject.place(path, (line, None))
     return Unrenderable(
-        f"{file.path}:{row}:{column}: jinja2: {reason.rstrip('.')}{where}.",
-        hint="fix it: the registry does not render such a text, so a model would see the template itself",
+        f"{file.path}:{row}:{column}: {written}: {reason.rstrip('.')}{where}.",
+        hint=failed.hint
+        or "fix it: the registry does not render such a text, so a model would see the template itself",
     )

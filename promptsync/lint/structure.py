@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.subject import MAX_DEPTH, KeyPath, Subject, blocks_of, messages_of
-from promptsync.prompt.defaults import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, WRITE_ONLY
+from promptsync.prompt.defaults import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, ENVELOPE, WRITE_ONLY
 from promptsync.prompt.prompt import Problem
-from promptsync.prompt.roles import ROLES
+from promptsync.prompt.rejected import Rejection, rejected_metadata, rejected_template
 from promptsync.prompt.template import FORMATS, template_variables
 from promptsync.prompt.variables import format_of
+
+_RESERVED = ENVELOPE | {"prompt_template", "prompt_version", "metadata", "api_key"}
+"""Keys that would set something else in a publish, such as a label that only a deploy moves."""
+
+_HINTS = {
+    "unknown-format": f"Use {' or '.join(FORMATS)}.",
+    "message-incomplete": "Add it.",
+    "block-incomplete": "Add it.",
+    "tool-incomplete": "Name the function.",
+    "model-incomplete": "Add provider: and name:.",
+}
 
 
 def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     """Check the parts of one prompt, and its examples."""
     yield from _keys(subject)
+    yield from _rejected(subject)
     yield from _formats(subject)
     for index, item in messages_of(subject.template):
-        yield from _message(subject, item, ("messages", index))
+        yield from _blocks(subject, item.get("content"), ("messages", index, "content"))
     yield from _blocks(subject, subject.template.get("content"), ("content",))
-    model = subject.prompt.metadata.get("model")
-    if isinstance(model, Mapping):
-        missing = [key for key in ("provider", "name") if not model.get(key)]
-        if missing:
-            message = f"The registry rejects a model that has no {' and no '.join(missing)}."
-            yield subject.problem("model-incomplete", ("model",), message, hint=f"Add {', '.join(missing)}.")
     if _is_empty(subject):
         yield subject.problem("empty-prompt", (), "The prompt has no text.", hint="Write its messages.")
     if _depth_over(subject.template) or _depth_over(subject.prompt.metadata):
@@ -43,9 +50,43 @@ def _keys(subject: Subject) -> Iterator[Problem]:
         will = "drops it when it is published" if chat else "may drop it when it is published"
         message = f"A {'chat' if chat else 'completion'} template has no key {key!r}; the registry {will}."
         yield subject.problem(rule, ("extra", "template", key), message, hint="Remove it.")
+    for key in subject.prompt.extra.keys() & _RESERVED:
+        message = f"{key!r} is not part of a version, so a prompt file cannot set it."
+        yield subject.problem("reserved-key", ("extra", "version", key), message, hint="Remove it.")
     for key in subject.prompt.extra.keys() & WRITE_ONLY:
         message = f"The registry accepts {key!r} and never returns it, so it is neither compared nor pulled."
         yield subject.problem("write-only-field", ("extra", "version", key), message)
+
+
+def _rejected(subject: Subject) -> Iterator[Problem]:
+    """Report everything that the registry is known to reject."""
+    template, metadata = subject.template, subject.prompt.metadata
+    at_top = {"messages", "content", "tools", "functions", "function_call", "tool_choice", "template_format"}
+    seen: set[str] = set()
+    for found in rejected_template(template):
+        if found.rule == "unknown-format":
+            if found.what in seen:
+                continue
+            seen.add(found.what)
+            # A message without a format of its own has that of the file.
+            if subject.position(found.path) == subject.position(found.path[:-1]):
+                found = replace(found, path=("template_format",))
+        where = found.path if found.path[0] in at_top else ("extra", "template", *found.path)
+        yield _rejection(subject, found, where)
+    # The model is at the top of a file, unless the file has it in its metadata.
+    below = subject.position(("metadata", "model")) != subject.position(("metadata",))
+    for found in rejected_metadata(metadata):
+        yield _rejection(subject, found, ("metadata", *found.path) if below else found.path)
+
+
+def _rejection(subject: Subject, found: Rejection, path: KeyPath) -> Problem:
+    message = f"The registry rejects this: {_shown(found.path)} {found.what}."
+    return subject.problem(found.rule, path, message, hint=_HINTS.get(found.rule, ""))
+
+
+def _shown(path: KeyPath) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
 
 
 def _formats(subject: Subject) -> Iterator[Problem]:
@@ -63,25 +104,6 @@ def _formats(subject: Subject) -> Iterator[Problem]:
         )
         hint = "Use one format for all messages."
         yield subject.problem("mixed-formats", ("messages", last), message, hint=hint)
-    # -1 stands for the template's own format, unless a message uses the same one.
-    for name, index in {written: -1, **used}.items():
-        if name not in FORMATS:
-            path: KeyPath = ("template_format",) if index < 0 else ("messages", index, "template_format")
-            message = f"The template format {name!r} is unknown."
-            yield subject.problem("unknown-format", path, message, hint=f"Use {' or '.join(FORMATS)}.")
-
-
-def _message(subject: Subject, message: Mapping[str, Any], path: KeyPath) -> Iterator[Problem]:
-    role = message.get("role")
-    if not isinstance(role, str) or role not in ROLES:
-        hint = f"The known roles are {', '.join(ROLES)}."
-        yield subject.problem("unknown-role", (*path, "role"), f"The role {role!r} is unknown.", hint=hint)
-    else:
-        for key in ROLES[role].required:
-            if message.get(key) is None:
-                text = f"The registry rejects a message with the role {role!r} that has no {key!r}."
-                yield subject.problem("message-incomplete", path, text, hint=f"Add {key!r}.")
-    yield from _blocks(subject, message.get("content"), (*path, "content"))
 
 
 def _blocks(subject: Subject, content: Any, path: KeyPath) -> Iterator[Problem]:

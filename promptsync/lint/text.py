@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.rules import Severity
-from promptsync.lint.subject import Subject, Text
+from promptsync.lint.subject import Located, Subject, Text
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.snippets import FENCE
 from promptsync.prompt.template import JINJA2, syntax_error, variables
@@ -40,6 +40,14 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     yield from _secrets(subject)
 
 
+def conflict_in(file: Located) -> Problem | None:
+    """Return the problem of the first conflict markers in a file, ``None`` without any."""
+    if _START not in file.text:
+        return None
+    subject = Subject(file)
+    return next((problem for text in subject.texts for problem in _conflict(subject, text)), None)
+
+
 def _unseen(subject: Subject, text: Text) -> Iterator[Problem]:
     # The flags of England, Scotland and Wales are made of tags.
     value = _TAGS.sub("", text.text) if _FLAG in text.text else text.text
@@ -66,7 +74,7 @@ def _conflict(subject: Subject, text: Text) -> Iterator[Problem]:
             "conflict-markers",
             text.path,
             "The text contains the markers of a merge conflict.",
-            hint="Choose between the two sides and delete the three marker lines.",
+            hint="Choose a side and delete the marker lines.",
             within=_line(text.text, found.start()),
         )
 

@@ -1,4 +1,4 @@
-"""Jinja2 templates: their variables, what is wrong with them, and rendering in a sandbox with limits.
+"""Jinja2 templates: their variables, what is wrong with them, and rendering in a sandbox.
 
 This is the only module that imports jinja2, and only once a text has jinja2 markup.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +18,6 @@ from promptsync.prompt import limits
 if TYPE_CHECKING:
     from jinja2 import ChainableUndefined
     from jinja2 import Template as CompiledTemplate
-    from jinja2.compiler import CodeGenerator
     from jinja2.sandbox import SandboxedEnvironment
 
 _MARKUP = re.compile(r"\{[{%#]")
@@ -32,6 +31,32 @@ def variables(text: str) -> frozenset[str]:
 def syntax_error(text: str) -> tuple[str, int, int | None] | None:
     """Return what is wrong with a text, with its line; the column is unknown."""
     return _examined(text)[1] if _MARKUP.search(text) else None
+
+
+def is_bounded(text: str) -> bool:
+    """Whether rendering costs little more than the text itself and what it renders to.
+
+    That holds for texts that only insert values, or ask whether there are any. Anything else can compute.
+    """
+    if not _MARKUP.search(text):
+        return True
+    return len(text) <= _LONGEST_READ and _only_inserts(text)
+
+
+@functools.lru_cache(maxsize=1024)
+def _only_inserts(text: str) -> bool:
+    environment = _reader()
+    from jinja2 import TemplateSyntaxError, nodes
+
+    try:
+        tree = environment.parse(text)
+        kinds = {type(node).__name__ for node in tree.find_all(nodes.Node)}
+        tests = {test.name for test in tree.find_all(nodes.Test)}
+    except TemplateSyntaxError:
+        return True  # it fails the same way when it is rendered
+    except (RecursionError, MemoryError, ValueError, OverflowError):
+        return False
+    return kinds <= _INSERTING and tests <= {"defined", "undefined", "none"}
 
 
 def render(text: str, values: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
@@ -53,7 +78,7 @@ def render(text: str, values: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
 @functools.lru_cache(maxsize=1024)
 def _examined(text: str) -> tuple[frozenset[str], tuple[str, int, int | None] | None]:
     """Return the variables of a text and what is wrong with it."""
-    environment = _environment()
+    environment = _reader()
     from jinja2 import TemplateSyntaxError, meta
 
     walk = Walk(environment.filters, environment.tests)
@@ -75,6 +100,13 @@ def _examined(text: str) -> tuple[frozenset[str], tuple[str, int, int | None] | 
         return frozenset(), unknown
 
 
+_LONGEST_READ: Final = 100_000
+_INSERTING: Final = frozenset(
+    [
+        *("Template", "Output", "TemplateData", "Name", "Getattr", "Getitem", "Const"),
+        *("If", "Test", "Not", "And", "Or"),
+    ]
+)
 _SPECIAL: Final = frozenset({"loop", "self"})
 _LEAVES: Final = frozenset({"Const", "TemplateData"})
 _PLAIN: Final = frozenset(
@@ -143,15 +175,14 @@ class Walk:
         self._visit_field(node.test, inner)
 
 
-# -- the sandbox --------------------------------------------------------------------------------------------
+# -- the engine ---------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class _Rendering:
-    """The variables that were missing and the steps so far, in one rendering."""
+    """The variables that were missing in one rendering."""
 
     missing: set[str] = field(default_factory=set)
-    steps: int = 0
 
 
 _current: ContextVar[_Rendering] = ContextVar("current")
@@ -165,74 +196,37 @@ def _compile(text: str) -> CompiledTemplate:
 
 @functools.lru_cache(maxsize=1)
 def _environment() -> SandboxedEnvironment:
-    # All of jinja2 at once: its modules import each other, and two threads would deadlock.
-    with _loading:
-        import jinja2.meta
-        import jinja2.sandbox  # noqa: F401
-    environment = _sandbox()(undefined=_undefined())
-    environment.filters = {
-        name: limits.bounded_filter(name, function) for name, function in environment.filters.items()
-    }
-    del environment.globals["lipsum"]  # its text is random and of any length
+    """Return the environment for rendering, in which templates cannot reach into Python."""
+    environment = _sandbox()
+    environment.undefined = _undefined()
     return environment
 
 
-def _sandbox() -> type[SandboxedEnvironment]:
-    from jinja2.sandbox import SandboxedEnvironment
+@functools.lru_cache(maxsize=1)
+def _reader() -> SandboxedEnvironment:
+    """Return the environment for reading templates, which computes nothing.
 
-    class Sandbox(SandboxedEnvironment):
-        intercepted_binops = frozenset(("*", "**", "+", "%"))
-        code_generator_class = _code_generator()
-        concat = staticmethod(limits.join)
-
-        def step(self) -> str:
-            """Count one loop body; the text that it contributes is empty."""
-            run = _current.get()
-            run.steps += 1
-            limits.check_steps(run.steps)
-            return ""
-
-        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            limits.check_binary(operator, left, right)
-            return super().call_binop(context, operator, left, right)
-
-        # As in the base class, the odd names cannot clash with a template's own keyword arguments.
-        def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:
-            limits.check_call(__obj, (*args, *kwargs.values()))
-            return super().call(__context, __obj, *args, **kwargs)
-
-        def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
-            wrapped = super().wrap_str_format(value)
-            if wrapped is None:
-                return None
-
-            def call(*args: Any, **kwargs: Any) -> str:
-                limits.check_format(value.__self__, (*args, *kwargs.values()))
-                return wrapped(*args, **kwargs)
-
-            return call
-
-    return Sandbox
+    While it looks for variables, jinja2 computes constant expressions, however large their values are.
+    """
+    environment = _sandbox()
+    environment.filters = dict.fromkeys(environment.filters, _not_computed)
+    environment.tests = dict.fromkeys(environment.tests, _not_computed)
+    environment.intercepted_binops = frozenset(environment.default_binop_table)
+    return environment
 
 
-def _code_generator() -> type[CodeGenerator]:
-    from jinja2.compiler import CodeGenerator
+def _not_computed(*_: Any, **__: Any) -> Any:
+    raise ValueError("known only when the template is rendered")
 
-    class Bounded(CodeGenerator):
-        def blockvisit(self, nodes: Any, frame: Any) -> None:
-            # jinja2 has no hook for loops, so each compiled block starts with a call that counts it.
-            self.writeline("environment.step()")
-            super().blockvisit(nodes, frame)
 
-        # The compiled ~ operator joins its parts without any limit on their length.
-        def visit_Concat(self, node: Any, frame: Any) -> None:
-            self.write("environment.concat((")
-            for part in node.nodes:
-                self.visit(part, frame)
-                self.write(", ")
-            self.write("))")
-
-    return Bounded
+def _sandbox() -> SandboxedEnvironment:
+    # All of jinja2 at once: its modules import each other, and two threads would deadlock.
+    with _loading:
+        import jinja2.meta
+        import jinja2.sandbox
+    environment = jinja2.sandbox.SandboxedEnvironment()
+    del environment.globals["lipsum"]  # its text is random and of any length
+    return environment
 
 
 def _undefined() -> type[ChainableUndefined]:

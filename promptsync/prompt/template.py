@@ -2,7 +2,7 @@
 
 Rendering does what the official SDK says the server does: a missing variable becomes an empty string, and a
 text that cannot be rendered stays as it is. Templates are not trusted: they cannot reach into Python, and
-``limits`` bounds what they may use.
+``rendering`` bounds what they may use.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 from promptsync.prompt import jinja, limits
 from promptsync.prompt.variables import (
     F_STRING,
-    Filling,
     Rendered,
     Values,
     format_of,
@@ -74,35 +73,29 @@ def syntax_error(text: str, template_format: str) -> tuple[str, int, int | None]
     return reason, text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
-def render_text(text: str, template_format: str, values: Values) -> tuple[str, set[str]]:
-    """Return the rendered text and the variables that it needed and did not get.
-
-    A text that cannot be rendered comes back unchanged, as from the registry.
-    """
-    rendered = render(text, template_format, values)
-    return rendered.text, set(rendered.missing)
+def is_bounded(text: str, template_format: str) -> bool:
+    """Whether rendering a text costs little more than its own length and that of what it renders to."""
+    return template_format != JINJA2 or jinja.is_bounded(text)
 
 
 def render(text: str, template_format: str, values: Values) -> Rendered:
-    """Return the rendered text, or the text itself with the reason why it could not be rendered."""
+    """Return the rendered text, or the text itself with the reason why it could not be rendered.
+
+    A text that is not ``is_bounded`` may take any time and memory, so only ``rendering`` calls this for one.
+    Raises ``MemoryError``.
+    """
     engine = jinja.render if template_format == JINJA2 else _render_fields
     try:
         rendered, missing = engine(text, values)
     except RecursionError:
         return Rendered(text, error="it nests too deeply")
+    except limits.Runaway as error:
+        return Rendered(text, error=str(error), hint=limits.HINT)
+    except MemoryError:
+        raise
     except Exception as error:  # whatever a template does wrong, the registry leaves its text alone
         return Rendered(text, error=str(error) or type(error).__name__)
     return Rendered(rendered, frozenset(missing))
-
-
-def render_template(template: Mapping[str, Any], values: Values) -> tuple[dict[str, Any], list[str]]:
-    """Return the template as a model would see it, and warnings for people to read.
-
-    Texts are rendered, placeholder messages become the messages in their variable, and image and media
-    variables become their URLs. A variable without a value becomes empty text, or no message, and a warning.
-    """
-    filling = Filling(values, render)
-    return filling.template(template), list(filling.warnings)
 
 
 # -- f-strings: ``str.format`` with plain names and nothing else --------------------------------------------
@@ -136,12 +129,18 @@ class _PlainFormatter(Formatter):
         _check_name(field_name)
         return kwargs[field_name], field_name
 
+    def convert_field(self, value: Any, conversion: str | None) -> Any:
+        # A field such as {x!r:.0} converts a value of any length and shows nothing of it.
+        return value if conversion is None else self._counted(super().convert_field(value, conversion))
+
     def format_field(self, value: Any, format_spec: str) -> str:
         limits.check_spec(format_spec)
-        formatted: str = format(value, format_spec)
-        self.size += len(formatted)
+        return self._counted(format(value, format_spec))
+
+    def _counted(self, text: str) -> str:
+        self.size += len(text)
         limits.check_size(self.size)
-        return formatted
+        return text
 
 
 def _check_name(name: str) -> None:

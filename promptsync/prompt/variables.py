@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptsync.prompt.limits import MAX_TEXT
 from promptsync.prompt.prompt import as_blocks
 from promptsync.prompt.snippets import is_text_block
 
@@ -19,11 +20,15 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A rendered text. ``error`` says why it stayed unrendered; it is empty if it was rendered."""
+    """A rendered text. ``error`` says why it stayed unrendered; it is empty if it was rendered.
+
+    ``hint`` says what to do if the text would use more than a prompt may use.
+    """
 
     text: str
     missing: frozenset[str] = frozenset()
     error: str = ""
+    hint: str = ""
 
 
 Engine = Callable[[str, str, Values], Rendered]
@@ -79,6 +84,7 @@ class Filling:
     values: Values
     engine: Engine
     warnings: dict[str, None] = field(default_factory=dict)
+    _copied: int = 0
 
     def template(self, template: Mapping[str, Any]) -> dict[str, Any]:
         """Return a filled copy of a template, which shares what did not change."""
@@ -108,6 +114,8 @@ class Filling:
         given = self.values.get(name) if isinstance(name, str) else None
         if given is None:
             self._warn(f"Missing value for the placeholder {name!r}.")
+            return ()
+        if not self._may_copy(given):
             return ()
         given = given if isinstance(given, list) else [given]
         messages = list(mappings(given))
@@ -149,11 +157,21 @@ class Filling:
         if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
             self._warn_missing(names[0])
             return [block]
+        if not self._may_copy(urls):
+            return []
         if block.get("type") == "media_variable":
             return [{"type": "media", "media": _media(url)} for url in urls]
         image = block.get("image_url")
         kept = image if isinstance(image, Mapping) else {}
         return [{**block, "image_url": {**kept, "url": url}, "image_variable": None} for url in urls]
+
+    def _may_copy(self, value: Any) -> bool:
+        """Count a value that is inserted whole. Many places for a long one would multiply it."""
+        if self._copied <= MAX_TEXT:
+            self._copied += len(str(value))
+        if self._copied > MAX_TEXT:
+            self._warn(f"Messages and media of more than {MAX_TEXT:,} characters were left out.")
+        return self._copied <= MAX_TEXT
 
     def _warn_missing(self, name: str) -> None:
         self._warn(f"Missing value for the input variable {name!r}.")

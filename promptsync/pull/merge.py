@@ -50,7 +50,7 @@ class MergeConflict(Refused):
         more = f" and {len(unmerged) - 3} more" if len(unmerged) > 3 else ""
         message = f"{names}{more}: {self.reason}"
         if marked:
-            hint = f"edit {unmerged[0].path}: choose a side and delete the marker lines\npromptsync push"
+            hint = f"edit {unmerged[0].path}: choose a side and delete the marker lines"
             super().__init__(f"{message}; the files have conflict markers", hint=hint)
         else:
             super().__init__(f"{message}; nothing was written", hint=_ways_out(unmerged))

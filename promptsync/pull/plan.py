@@ -218,6 +218,8 @@ def _is_apart(item: Item, settled: set[str]) -> bool:
 
 def _check_ours(items: Sequence[Item], options: PullOptions) -> None:
     for item in items:
+        if item.name in options.ours and item.state is State.CONFLICT:
+            raise Conflict([item], "pull", others=False)
         if item.name in options.ours and (item.file is None or item.listed is None):
             where = "has no file" if item.file is None else "is not in the registry"
             raise UsageError(

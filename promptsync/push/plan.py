@@ -14,8 +14,10 @@ from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
+from promptsync.files.prompt_file import PromptFile
 from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
 from promptsync.prompt.labels import check_release_label
+from promptsync.prompt.prompt import Problem
 from promptsync.prompt.tags import tag_set
 from promptsync.push.actions import (
     PUBLISHING,
@@ -29,7 +31,7 @@ from promptsync.push.actions import (
     with_levels,
 )
 from promptsync.push.labels import check_labels, governed_labels, governed_refusal, with_referred_labels
-from promptsync.push.order import check_snippets, levels
+from promptsync.push.order import check_snippet_labels, check_snippets, levels, users_of_conflicts
 from promptsync.registry.address import LOCAL
 
 _LONGEST_MARK = "(1234567890+ v99999)"
@@ -45,7 +47,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     """
     message = check_options(options)
     if snapshot.problems:
-        raise InvalidFile(snapshot.problems)
+        raise InvalidFile([*snapshot.problems, *_lint_errors(snapshot, snapshot.worktree.broken)])
     options = replace(options, names=matching(snapshot, options.names))
     check_names(snapshot, (*options.force, *options.restore))
     items = snapshot.only((*options.names, *options.force, *options.restore) if options.names else ())
@@ -59,13 +61,19 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         for item in items
         if item.state in SKIP_REASONS and item.name not in chosen
     )
-    _check_files(project, snapshot, chosen)
+    waiting = users_of_conflicts(snapshot, actions, options)
+    actions = [action for action in actions if action.name not in waiting]
+    skipped = tuple(sorted((*skipped, *waiting.values()), key=lambda one: one.name))
+    chosen = {action.name for action in actions}
+    _check_files(snapshot, chosen)
     actions = list(_with_labels(project, snapshot, items, actions, options))
     actions = with_referred_labels(actions, snapshot)
     check_labels(project, snapshot.listing, actions)
     chosen = {action.name for action in actions if action.kind in PUBLISHING}
     ordered = with_levels(actions, levels(snapshot, chosen))
     check_snippets(snapshot, chosen)
+    if options.checked_label is None:  # a deploy labels snippets before it publishes what uses them
+        check_snippet_labels(project, snapshot, ordered)
     governed = governed_labels(project, ordered, options)
     total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
     return PushPlan(
@@ -169,18 +177,25 @@ def _kind(item: Item, options: PushOptions) -> Kind | None:
     return None
 
 
-def _check_files(project: Project, snapshot: Snapshot, chosen: set[str]) -> None:
+def _check_files(snapshot: Snapshot, chosen: set[str]) -> None:
     files = [snapshot.worktree.files[name] for name in sorted(chosen) if name in snapshot.worktree.files]
+    errors = _lint_errors(snapshot, files)
+    if errors:
+        raise InvalidFile(errors)
+
+
+def _lint_errors(snapshot: Snapshot, files: Sequence[PromptFile]) -> list[Problem]:
+    """Return the errors of lint in some files, where nothing else was found yet."""
     if not files:
-        return
+        return []
     templates = {name: file.prompt.template for name, file in snapshot.worktree.files.items()}
     from promptsync.lint.check import check  # imported only here, because most pushes have nothing to check
     from promptsync.lint.subject import KnownPrompts
 
     known = KnownPrompts(templates=templates, registry=frozenset(snapshot.listing))
-    errors = [problem for problem in check(files, known) if problem.severity == "error"]
-    if errors:
-        raise InvalidFile(errors)
+    places = {(one.path, one.line, one.column) for one in snapshot.problems}
+    found = [one for one in check(files, known) if one.severity == "error"]
+    return [one for one in found if (one.path, one.line, one.column) not in places]
 
 
 def _with_labels(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from promptsync.compare.state import State
 from promptsync.errors import RemoteError
 from promptsync.terminal import output
 
@@ -29,6 +30,7 @@ _STATE_COLOURS = {
     "behind": "remote",
     "remote-only": "remote",
     "diverged": "bad",
+    "conflict": "bad",
     "altered": "warn",
     "invalid": "bad",
     "added": "good",
@@ -95,7 +97,8 @@ def explained(project: Project, conflict: _Blocked) -> _Blocked:
         return conflict.replaced(details=[f"the differences cannot be shown: {error.message}"])
     lines = [line for one in found for line in difference(one)]
     # Both texts must exist for these options to work.
-    if any(item.file is not None and item.listed is not None for item in conflict.items):
+    apart = [item for item in conflict.items if item.state is not State.CONFLICT]
+    if any(item.file is not None and item.listed is not None for item in apart):
         lines += _OTHER_WAYS
     return conflict.replaced(details=[click.unstyle(line) for line in lines])
 

@@ -45,6 +45,7 @@ _ADVICE = {
     State.REMOTE_ONLY: "promptsync pull",
     State.DIVERGED: "promptsync pull --merge",
     State.ALTERED: "promptsync diff",
+    State.CONFLICT: "promptsync lint, then edit the file: choose a side and delete the marker lines",
     State.DELETED_LOCALLY: "promptsync push --prune",
     State.DELETED_REMOTELY: "promptsync push --restore NAME, or promptsync pull --prune",
     State.RENAMED_REMOTELY: "set the new name: in the file",

@@ -80,7 +80,7 @@ def test_the_json_document_holds_every_problem(tmp_path: Path, capsys: pytest.Ca
         document = json.loads(capsys.readouterr().out)
         assert (document["schema"], document["exit_code"], document["remote"]) == (1, 1, None)
         assert [(one["path"], one["rule"], one["severity"]) for one in document["problems"]] == [
-            ("prompts/one.yaml", "model-incomplete", "warning"),
+            ("prompts/one.yaml", "model-incomplete", "error"),
             ("prompts/two.yaml", "prompt-kind", "error"),
             ("prompts/two.yaml", "unknown-key", "error"),
         ]

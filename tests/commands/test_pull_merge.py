@@ -194,12 +194,17 @@ def test_markers_are_refused_by_lint_and_push_until_they_are_resolved(shop: Worl
     ) in marked
     assert '"Q: {question}"' in marked and "temperature: 0.1" in marked and "# the rules" in marked
     assert "\nsynced: 2-" in marked
-    assert states(shop) == {"refund": "ahead"}
+    assert states(shop) == {"refund": "conflict"}
 
     lint = shop.run("lint", "--json")
     assert [(one["rule"], one["line"]) for one in lint.document["problems"]] == [("conflict-markers", 13)]
-    assert shop.run("push").code == 1
+    for push in (["push"], ["push", "--force", "refund"], ["push", "refund"], ["push", "--partial"]):
+        ran = shop.run(*push)
+        assert ran.code == 3
+        assert "'refund' has conflict markers at prompts/refund.yaml:13" in ran.err or push[-1] == "--partial"
+        assert published(shop) == {"refund": 2}
     assert shop.run("pull", "--merge").code == 0  # nothing to pull
+    assert shop.run("pull", "--ours", "refund").code == 3
     assert read(shop) == marked
 
     ours, theirs = marked.index("      <<<<<<<"), marked.index("      >>>>>>>")
@@ -207,6 +212,112 @@ def test_markers_are_refused_by_lint_and_push_until_they_are_resolved(shop: Worl
     shop.write("prompts/refund.yaml", resolved)
     assert shop.run("push").code == 0
     assert states(shop) == {"refund": "in-sync"}
+
+
+@pytest.fixture
+def marked(shop: World) -> World:
+    """A working copy in which a snippet has conflict markers; others use it directly, by a pin, or not."""
+    shop.write("prompts/tone.yaml", "name: tone\ncontent: Be kind.\n")
+    shop.write("prompts/outer.yaml", "name: outer\ncontent: Outer. @@@tone@@@\n")
+    shop.write("prompts/user.yaml", "name: user\ncontent: User. @@@outer@@@\n")
+    shop.write("prompts/pinned.yaml", "name: pinned\ncontent: Pinned. @@@tone@version_number:1@@@\n")
+    assert shop.run("push").code == 0
+    edit(shop, ("Be kind.", "Be curt."), name="tone")
+    template = {"type": "completion", "content": [{"type": "text", "text": "Be short."}]}
+    shop.project.registry.prompts.publish(Prompt("tone", template), message="In the dashboard")
+    assert shop.run("pull", "--markers").code == 3
+    for name in ("user", "pinned"):
+        edit(shop, (name.title(), f"The {name}"), name=name)
+    edit(shop, ("Be kind and brief", "Be brief"))
+    return shop
+
+
+CONFLICT = "has conflict markers at prompts/tone.yaml:3"
+
+
+def published(shop: World) -> dict[str, int]:
+    return {one.name: one.version for one in shop.project.registry.prompts.list()}
+
+
+def test_a_conflict_is_shown_and_nothing_advises_a_push_of_it(marked: World) -> None:
+    ran = marked.run("status")
+    assert ["conflict", "tone", "v2", "prompts/tone.yaml"] in ran.lines
+    assert "promptsync lint, then edit the file: choose a side and delete the marker lines" in ran.out
+    assert marked.run("status", "tone", "--exit-code").code == 1
+    assert marked.run("status", "--drift", "--exit-code").code == 1
+    assert states(marked)["tone"] == "conflict"
+    offline = {
+        one["name"]: one["state"] for one in marked.run("status", "--offline", "--json").document["prompts"]
+    }
+    assert offline["tone"] == "conflict"
+    assert "conflict  tone" in marked.run("status", "--format", "markdown").out
+    (change,) = marked.run("diff", "tone", "--json").document["changes"]
+    assert change["state"] == "conflict"
+    assert change["fields"][0]["new"].startswith("<<<<<<< yours\nBe curt.\n=======\nBe short.\n")
+    ran = marked.run("pull")
+    assert ran.code == 0
+    assert "has conflict markers; choose a side and delete the marker lines" in ran.out + ran.err
+    assert "<<<<<<<" in read(marked, "tone")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--force", "tone"], ["tone"]])
+def test_a_push_refuses_a_conflict_and_says_what_to_do(marked: World, arguments: list[str]) -> None:
+    before = published(marked)
+    ran = marked.run("push", *arguments, "--json")
+    assert ran.code == 3
+    assert ran.document["error"]["code"] == "conflict-markers"
+    assert CONFLICT in ran.document["error"]["message"]
+    hint = ran.document["error"]["hint"].splitlines()[0]
+    assert hint == "edit prompts/tone.yaml:3: choose a side and delete the marker lines"
+    assert published(marked) == before
+
+
+def test_a_conflict_in_a_snippet_blocks_the_prompts_that_use_it(marked: World) -> None:
+    before = published(marked)
+    ran = marked.run("push", "user")
+    assert ran.code == 3
+    assert f"'user' uses the snippet 'tone', which {CONFLICT}; nothing was published" in ran.err
+    assert published(marked) == before
+    assert marked.run("push", "pinned").code == 0  # it pins the snippet's own text
+
+    ran = marked.run("push", "--partial", "--json")
+    assert ran.code == 3
+    skipped = {one["name"]: one["reason"] for one in ran.document["skipped"]}
+    assert skipped == {"tone": CONFLICT, "user": f"uses the snippet 'tone', which {CONFLICT}"}
+    assert [one["name"] for one in ran.document["published"]] == ["refund"]
+    assert published(marked) == before | {"pinned": 2, "refund": 2}
+
+
+def test_a_deploy_refuses_a_conflict(marked: World) -> None:
+    before = published(marked)
+    ran = marked.run("deploy", "--label", "prod", "--allow-dirty")
+    assert ran.code == 3
+    assert f"'tone' {CONFLICT}" in ran.err
+    assert "hint: edit prompts/tone.yaml:3: choose a side and delete the marker lines" in ran.err
+    assert published(marked) == before
+
+
+@pytest.mark.parametrize("name", ["tone", "outer", "user"])
+def test_nothing_is_rendered_with_a_conflict(marked: World, name: str) -> None:
+    ran = marked.run("render", name)
+    assert (ran.code, ran.out) == (3, "")
+    assert f"'tone' {CONFLICT}; nothing was rendered" in ran.err
+    assert marked.run("render", "pinned").code == 0
+
+
+def test_one_side_of_a_conflict_can_be_taken(marked: World) -> None:
+    assert marked.run("pull", "--theirs", "tone").code == 0
+    assert states(marked)["tone"] == "in-sync"
+    assert marked.run("push").code == 0
+
+
+def test_text_with_markers_that_the_registry_has_is_no_conflict(shop: World) -> None:
+    """A prompt about merges may show some."""
+    text = "Resolve this:\n<<<<<<< a\nx\n=======\ny\n>>>>>>> b\n"
+    template = {"type": "completion", "content": [{"type": "text", "text": text}]}
+    shop.project.registry.prompts.publish(Prompt("git", template), message="m")
+    assert shop.run("pull").code == 0
+    assert states(shop)["git"] == "in-sync"
 
 
 def test_markers_in_a_quoted_text_become_a_block(shop: World) -> None:

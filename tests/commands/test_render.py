@@ -363,3 +363,20 @@ messages:
     out, _ = shown(tree(tmp_path, one=text), capsys, "one")
     assert 'Look\n[image_url {"image_url": {"url": "https://x.example/a.png"}}]\n' in out
     assert '[tool call {"name": "f", "arguments": "{}"}]\n' in out
+
+
+def test_a_template_that_needs_too_much_is_refused_with_its_place_and_the_limits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "template_format: jinja2\ncontent: |\n  Hi {{ 'a'.center(10**10) }}\n"
+    root = tree(tmp_path, one=text, two="content: '{x:>999999999}'\n")
+    for name, place, reason in (
+        ("one", "prompts/one.yaml:2:1: jinja2", "rendering needs more than 512 MB of memory"),
+        ("two", "prompts/two.yaml:1:1: f-string", "it uses a number over 100,000 as a width"),
+    ):
+        assert render(root, name, "--json", "--var", "x=1") == 1
+        error = json.loads(capsys.readouterr().out)["error"]
+        assert (error["code"], error["message"]) == ("unrenderable", f"{place}: {reason}.")
+        assert error["hint"] == (
+            "simplify the template: a prompt may take 5 seconds, 512 MB of memory and 5,000,000 characters"
+        )

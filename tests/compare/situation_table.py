@@ -40,6 +40,7 @@ class Does:
 NOTHING = Does()
 REFUSES = Does(3, error="diverged")
 SHALLOW = Does(3, error="shallow-clone")
+MARKED = Does(3, error="conflict-markers")
 INVALID = Does(1, error="invalid-file")
 
 
@@ -618,6 +619,13 @@ def new_there(copy: Copy) -> Copy:
     return copy
 
 
+def with_markers(copy: Copy) -> Copy:
+    copy.commit("Ours")
+    copy.publish("Theirs")
+    copy.refused("pull", "--markers")
+    return copy
+
+
 def broken(copy: Copy) -> Copy:
     copy.path().write_text(f"name: {NAME}\nmessages: [\n")
     return copy
@@ -810,6 +818,13 @@ SITUATIONS: tuple[Situation, ...] = (
         {NAME: "in-sync", OTHER: "remote-only"},
         leaves("skips it; `pull` gets it"),
         writes(1),
+    ),
+    Situation(
+        "both sides edited, and `pull --markers` wrote conflict markers",
+        with_markers,
+        states("conflict"),
+        MARKED,
+        leaves("keeps the markers"),
     ),
     Situation("a file that cannot be read", broken, states("invalid"), INVALID, INVALID),
     Situation("reset to before a pushed commit", reset, states("behind"), PULLS, writes(2)),

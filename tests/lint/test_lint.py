@@ -64,23 +64,23 @@ ALONE: dict[str, tuple[str, tuple[str, str, int, int]]] = {
     "blank text": ("name: a\ncontent: ' '\n", ("empty-prompt", "warning", 1, 1)),
     "unknown role": (
         "messages:\n- role: critic\n  content: hi\n",
-        ("unknown-role", "warning", 2, 3),
+        ("unknown-role", "error", 2, 3),
     ),
     "unknown block": (
         "content:\n- {type: text, text: a}\n- {type: hologram}\n",
         ("unknown-block", "warning", 3, 4),
     ),
     "tool message without its call": (
-        "messages:\n- role: tool\n  content: 4\n- role: user\n  content: a\n",
-        ("message-incomplete", "warning", 2, 3),
+        "messages:\n- role: tool\n  content: four\n- role: user\n  content: a\n",
+        ("message-incomplete", "error", 2, 3),
     ),
     "placeholder without a name": (
         "messages: [{role: placeholder}]\n",
-        ("message-incomplete", "warning", 1, 12),
+        ("message-incomplete", "error", 1, 12),
     ),
     "model without a provider": (
         "content: a\nmodel: {name: gpt-4o}\n",
-        ("model-incomplete", "warning", 2, 1),
+        ("model-incomplete", "error", 2, 1),
     ),
     "unknown key of a chat": (
         "messages: [{role: user, content: a}]\nextra:\n  template:\n    mood: calm\n",
@@ -98,10 +98,42 @@ ALONE: dict[str, tuple[str, tuple[str, str, int, int]]] = {
         "messages:\n- {role: system, content: a}\n- {role: user, content: b, template_format: jinja2}\n",
         ("mixed-formats", "warning", 3, 3),
     ),
-    "unknown format": ("content: a\ntemplate_format: mustache\n", ("unknown-format", "warning", 2, 1)),
+    "message without content": (
+        "messages:\n- {role: user, content: a}\n- role: system\n",
+        ("message-incomplete", "error", 3, 3),
+    ),
+    "block without its key": (
+        "content:\n- {type: text, text: a}\n- {type: code, id: c}\n",
+        ("block-incomplete", "error", 3, 3),
+    ),
+    "image without a URL": (
+        "content:\n- {type: image_url, image_url: {detail: low}}\n",
+        ("block-incomplete", "error", 2, 21),
+    ),
+    "function without a name": (
+        "messages: [{role: user, content: a}]\ntools:\n- type: function\n  function: {strict: true}\n",
+        ("tool-incomplete", "error", 4, 3),
+    ),
+    "a model that is a text": (
+        "content: a\nmetadata: {model: gpt-4o}\n",
+        ("wrong-value", "error", 2, 12),
+    ),
+    "a long name of a base model": (
+        f"content: a\nmodel: {{provider: p, name: n, base_model: {'x' * 101}}}\n",
+        ("wrong-value", "error", 2, 31),
+    ),
+    "a label under extra": (
+        "content: a\nextra: {version: {release_labels: [prod]}}\n",
+        ("reserved-key", "error", 2, 19),
+    ),
+    "a type that does not exist": (
+        "content: a\nextra: {template: {type: essay}}\n",
+        ("wrong-value", "error", 2, 20),
+    ),
+    "unknown format": ("content: a\ntemplate_format: mustache\n", ("unknown-format", "error", 2, 1)),
     "unknown format of a message": (
         "messages:\n- {role: user, content: a, template_format: liquid}\n",
-        ("unknown-format", "warning", 2, 28),
+        ("unknown-format", "error", 2, 28),
     ),
     "deep nesting": (
         "content: a\nmetadata: {a: " + "[" * 70 + "]" * 70 + "}\n",

@@ -123,7 +123,7 @@ def test_a_text_that_mentions_such_values_is_left_alone() -> None:
         ("{content: hi, metadata: {owner: no}}\n", 1, 26),
         ("metadata: {owner: no}\ncontent: hi\n", 1, 12),
         ("metadata:\n  # why\n  a:\n  - {b: no}\ncontent: hi\n", 4, 6),
-        ("messages: [{role: user, content: hi}]\ntools:\n- type: x\n- a: no\n", 4, 3),
+        ("messages: [{role: user, content: hi}]\ntools:\n- type: x\n- a: no\n  type: x\n", 4, 3),
     ],
 )
 def test_such_values_are_found_in_every_style_of_file(text: str, line: int, column: int) -> None:

@@ -309,3 +309,13 @@ def test_a_name_with_unencoded_slashes_is_found(call, publish, name):
     path = f"/prompt-templates/{name.replace(' ', '%20')}"
     assert call("GET", path).body["prompt_name"] == name
     assert call("POST", path, {"version": 1}).body["prompt_name"] == name
+
+
+def test_a_text_that_needs_too_much_is_returned_unrendered_with_a_warning(call, publish):
+    texts = ["{{ 'a'.center(10**10) }}", "Hi {{ name }}"]
+    content = [{"type": "text", "text": text} for text in texts]
+    publish("big", {"type": "completion", "template_format": "jinja2", "content": content})
+    answer = call("POST", "/prompt-templates/big", {"input_variables": {"name": "Ana"}})
+    assert [one["text"] for one in answer.body["prompt_template"]["content"]] == [texts[0], "Hi Ana"]
+    reason = "rendering needs more than 512 MB of memory"
+    assert answer.body["warning"] == f"The text of the content was left unrendered: {reason}."

@@ -55,6 +55,17 @@ class Loaded:
         """Return the ``position`` of a part of this file."""
         return position(self.text, keypath)
 
+    def covers(self, keypath: KeyPath, places: Collection[tuple[int, int]]) -> bool:
+        """Whether one of these places, as lines and columns, is that of a part of this file or within it."""
+        if not places:
+            return False
+        place, value = _find(self.text, keypath)
+        if place is None or value is None:
+            return False
+        start = (place.start_mark.line + 1, place.start_mark.column + 1)
+        end = (value.end_mark.line + 1, value.end_mark.column + 1)
+        return any(start <= one < end for one in places)
+
     def spelling(self, keypath: KeyPath) -> str:
         """Return a scalar as the file spells it, without quotes; ``""`` for anything else."""
         _, value = _find(self.text, keypath)
@@ -80,9 +91,10 @@ def load(data: bytes, path: str) -> Loaded:
         raise InvalidFile.at(path, "yaml-aliases", message, "Write the values out.")
     reader = _Reader(path)
     value = reader.value(root, 1)
+    loaded = Loaded(value, text)
     if reader.problems:
-        raise InvalidFile(reader.problems)
-    return Loaded(value, text)
+        raise InvalidFile(reader.problems, loaded)
+    return loaded
 
 
 def too_large(size: int, path: str) -> InvalidFile:
@@ -106,7 +118,8 @@ def _find(text: str, keypath: KeyPath) -> tuple[Node | None, Node | None]:
     for part in keypath:
         found: tuple[Node, Node] | None = None
         if isinstance(value, MappingNode):
-            found = next((pair for pair in value.value if pair[0].value == part), None)
+            # Of a key that appears twice, the last one has the value that was read.
+            found = next((pair for pair in reversed(value.value) if pair[0].value == part), None)
         elif isinstance(value, SequenceNode) and isinstance(part, int) and 0 <= part < len(value.value):
             found = value.value[part], value.value[part]
         if found is None:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from promptsync.prompt.template import JINJA2, render, syntax_error
+from promptsync.prompt.template import JINJA2, syntax_error
+from promptsync.rendering.engine import render_text
 
 KINDS = ("contains", "equals", "not_contains", "regex", "json_valid", "max_length")
 
@@ -35,7 +36,7 @@ def passes(kind: str, value: Any, row: Mapping[str, Any], output: str) -> bool:
         return _is_json(output) is value
     if kind == "max_length":
         return bool(len(output) <= value)
-    rendered = render(value, JINJA2, row)
+    rendered = render_text(value, JINJA2, row)
     if rendered.error:
         raise ValueError(f"{kind}: {rendered.error}")
     return _COMPARE[kind](rendered.text, output)

@@ -7,7 +7,8 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.prompt.template import JINJA2, render, render_template
+from promptsync.prompt.template import JINJA2
+from promptsync.rendering.engine import Engine, render_template
 from promptsync.server.checks.model import Model, ModelError
 from promptsync.server.checks.scoring import passes
 from promptsync.server.http.answer import ApiError
@@ -107,7 +108,8 @@ class Steps:
         if broken:
             return self._result(node, error=f"Skipped, because the node {broken[0]!r} failed.")
         values = {**inputs, **{name: result["value"] for name, result in results.items()}}
-        values |= {name: render(text, JINJA2, values).text for name, text in node["variables"].items()}
+        engine = Engine()
+        values |= {name: engine(text, JINJA2, values).text for name, text in node["variables"].items()}
         prompt = node["prompt"]
         try:
             with self._store.read() as db:

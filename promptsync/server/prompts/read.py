@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.prompt.template import render_template
+from promptsync.rendering.engine import render_template
 from promptsync.server.http.answer import Response, invalid
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request

@@ -7,32 +7,14 @@ metadata) stay as they were sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from promptsync.prompt.defaults import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
-from promptsync.prompt.roles import ROLES
-from promptsync.prompt.template import FORMATS, message_variables, template_variables
+from promptsync.prompt.rejected import Rejection, rejected_metadata, rejected_template
+from promptsync.prompt.template import message_variables, template_variables
 from promptsync.prompt.variables import F_STRING, format_of
 from promptsync.server.http.answer import malformed
-from promptsync.server.http.fields import Fields
-
-_REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "text": ("text",),
-    "thinking": ("thinking",),
-    "code": ("code",),
-    "image_url": ("image_url",),
-    "media": ("media",),
-    "media_variable": ("name",),
-    "output_media": ("url",),
-    "server_tool_use": ("id", "name"),
-    "web_search_tool_result": ("tool_use_id",),
-    "code_execution_result": ("output",),
-    "mcp_approval_response": ("approval_request_id", "approve"),
-    "bash_code_execution_tool_result": ("tool_use_id",),
-    "text_editor_code_execution_tool_result": ("tool_use_id",),
-}
-"""Type of a content block to the keys that it requires."""
 
 _CHAT_KEYS = ("messages", "functions", "tools", "function_call", "tool_choice")
 _MESSAGE_ORDER = (
@@ -59,28 +41,18 @@ _MODEL_ORDER = (
 
 
 def check_template(template: Any) -> Mapping[str, Any]:
-    """Return ``template`` if it is one, 400 otherwise; content blocks may have unknown types."""
+    """Return ``template`` if it is one, 400 otherwise."""
     if not isinstance(template, Mapping):
         raise malformed("prompt_template must be an object.")
-    fields = Fields(template)
-    kind = template_type(template)
-    _check_format(fields)
-    if kind == "completion":
-        _check_content(fields)
-        return template
-    if template.get("messages") is None:
-        raise malformed("A chat template requires a list of messages.")
-    for message in fields.objects("messages"):
-        _check_message(message)
-    for tool in fields.objects("tools"):
-        if _type_of(tool, "function") == "function":
-            tool.within("function", tool.object("function") or {}).text("name", least=1)
-    for function in fields.objects("functions"):
-        function.text("name", least=1)
-    for key in ("function_call", "tool_choice"):
-        if not isinstance(template.get(key), str | dict | None):
-            raise malformed(f"{key} must be a string or an object.")
+    template_type(template)
+    _refuse(rejected_template(template))
     return template
+
+
+def _refuse(found: Iterator[Rejection], where: str = "") -> None:
+    for first in found:
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first.path)
+        raise malformed(f"{where}{place} {first.what}.".removeprefix("."))
 
 
 def template_type(template: Mapping[str, Any]) -> str:
@@ -97,62 +69,11 @@ def template_type(template: Mapping[str, Any]) -> str:
     return str(kind)
 
 
-def _type_of(part: Fields, default: str) -> str:
-    kind = part.values.get("type", default)
-    if not isinstance(kind, str):
-        raise part.fault("type", "must be a string")
-    return kind
-
-
-def _check_message(message: Fields) -> None:
-    role = message.get("role")
-    if not isinstance(role, str) or role not in ROLES:
-        raise message.fault("role", f"must be one of {', '.join(ROLES)}")
-    _check_format(message)
-    if message.get("content") is not None or ROLES[role].needs_content:
-        _check_content(message)
-    for key in ROLES[role].required:
-        message.text(key, least=1 if key == "name" else 0)
-    for call in message.objects("tool_calls"):
-        call.within("function", call.object("function") or {}).text("name")
-
-
-def _check_format(part: Fields) -> None:
-    if part.values.get("template_format", FORMATS[0]) not in FORMATS:
-        raise part.fault("template_format", f"must be {' or '.join(FORMATS)}")
-
-
-def _check_content(part: Fields) -> None:
-    if isinstance(part.get("content"), str):
-        return
-    if part.get("content") is None:
-        raise part.fault("content", "must be a list of content blocks")
-    for block in part.objects("content"):
-        kind = _type_of(block, "text")
-        for key in _REQUIRED.get(kind, ()):
-            if block.get(key) is None:
-                raise block.fault(key, f"is required in a block of type {kind}")
-        if kind == "text":
-            block.text("text")
-        if kind == "image_url":
-            block.within("image_url", block.object("image_url") or {}).text("url")
-
-
 def check_metadata(metadata: Any) -> Mapping[str, Any] | None:
     """Return ``metadata`` if it is null or an object whose ``model`` is complete, 400 otherwise."""
     if not isinstance(metadata, Mapping | None):
         raise malformed("metadata must be an object or null.")
-    fields = Fields(metadata or {}, "metadata.")
-    given = fields.object("model")
-    if given is not None:
-        model = fields.within("model", given)
-        model.text("provider")
-        model.text("name")
-        model.object("parameters")
-        model.object("display_params")
-        model.optional_text("api_type")
-        model.optional_text("base_model", most=100)
-        model.optional_text("model_config_display_name", most=255)
+    _refuse(rejected_metadata(metadata or {}), "metadata")
     return metadata
 
 

@@ -1,0 +1,246 @@
+"""Hostile templates: whatever they do, rendering ends with a reason, and memory stays within its limit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import json_values
+
+from promptsync.prompt.limits import MEGABYTES
+from promptsync.prompt.template import is_bounded
+from promptsync.prompt.template import render as render_here
+from promptsync.rendering import process
+from promptsync.rendering.engine import Engine, render_template, render_text
+
+F, J = "f-string", "jinja2"
+SECONDS = 1.0
+MEMORY = f"rendering needs more than {MEGABYTES} MB of memory"
+TIME = "rendering takes longer than 1 seconds"
+LENGTH = "it renders to more than 5,000,000 characters"
+
+HOSTILE = {
+    "a list of long texts": (J, "{{ ['a'*1000000]*100000 }}"),
+    "a join": (J, "{{ (['a'*1000]*100000)|join('b'*100000) }}"),
+    "nested loops": (
+        J,
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    ),
+    "a range": (J, "{% for i in range(10**9) %}{% endfor %}"),
+    "a list of a range": (J, "{{ range(10**9)|list }}"),
+    "center": (J, "{{ 'a'.center(10**10) }}"),
+    "center as a constant": (J, "{{ 'a'|center(10000000000) }}"),
+    "ljust": (J, "{{ 'a'.ljust(10**10) }}"),
+    "a width of printf": (J, "{{ '%1000000000d' % 1 }}"),
+    "a width of printf from values": (J, "{{ '%*d' % (w, 1) }}"),
+    "a width of format": (J, "{{ '{:1000000000}'.format(1) }}"),
+    "a width of format_map": (J, "{{ '{x:>{w}}'.format_map({'w': w, 'x': 1}) }}"),
+    "a power": (J, "{% set x = 10**8 %}{{ x**x }}"),
+    "a repeated text": (J, "{{ 'x' * w }}"),
+    "a repeated list": (J, "{{ [1]*10**9 }}"),
+    "a loop over text": (J, "{% for i in range(99999) %}{{ 'long' * 9999 }}{% endfor %}"),
+    "a recursive macro": (J, "{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}"),
+    "a recursive loop": (J, "{% for x in [[1]] recursive %}{{ loop([[1]]) }}{% endfor %}"),
+    "wordwrap": (J, "{{ ('a '*10**8)|wordwrap(1) }}"),
+    "indent": (J, "{{ ('\n'*10**7)|indent(1000) }}"),
+    "tojson": (J, "{{ {'a': 1}|tojson(indent=10**10) }}"),
+    "replace": (J, "{{ ('a' * 99999)|replace('a', 'b' * 99999) }}"),
+    "doubling": (
+        J,
+        "{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+    ),
+    "a list in itself": (
+        J,
+        "{% set n = [1] %}{% for i in range(99) %}{% set _ = n.extend(n) %}{% endfor %}",
+    ),
+    "a block": (J, "{% set z %}{% for i in range(99999) %}{{ 'long' * 999 }}{% endfor %}{% endset %}{{ z }}"),
+    "a width of an f-string": (F, "{x:>999999999}"),
+    "a width of an f-string from values": (F, "{w}{x:>{w}}"),
+    "a hidden conversion": (F, "{long!r:.0}" * 10),
+    "a long value": (J, "{{ long }}" * 10),
+    "a long value in an f-string": (F, "{long}" * 10),
+}
+VALUES = {"x": 1, "w": 999_999_999, "long": "long" * 200_000}
+REASONS = (
+    MEMORY,
+    TIME,
+    LENGTH,
+    "it nests too deeply",
+    "it uses a number over 100,000 as a width",
+    "Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).",
+)
+
+
+@pytest.mark.parametrize(("written", "text"), HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_template_stays_unrendered_with_a_reason(written: str, text: str) -> None:
+    rendered = Engine(SECONDS)(text, written, VALUES)
+    assert rendered.text == text
+    assert rendered.error in REASONS
+    assert bool(rendered.hint) == (rendered.error not in REASONS[3:4] + REASONS[5:])
+
+
+@pytest.mark.parametrize("name", ["a list of long texts", "a join", "wordwrap", "doubling", "a block"])
+def test_the_memory_of_both_processes_stays_within_the_limit(name: str) -> None:
+    code = f"""
+import resource
+from promptsync.rendering import process
+from promptsync.rendering.engine import Engine
+error = Engine(1.0)({HOSTILE[name][1]!r}, "jinja2", {{}}).error
+process._stop_all()
+print(error)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // {UNIT} + {PEAK})
+"""
+    error, peak = measured(code)
+    assert error in REASONS
+    assert int(peak) < MEGABYTES + (100 if process.ENFORCED else 1000)
+
+
+def test_reading_a_template_computes_nothing() -> None:
+    code = f"""
+import resource
+from promptsync.prompt.template import syntax_error, variables
+text = "{{% set a = b %}}{{{{ 'x'|center(900000000) }}}}{{{{ 'x' * 900000000 }}}}{{{{ '%900000000d' % 1 }}}}"
+assert variables(text, "jinja2") == {{"b"}} and syntax_error(text, "jinja2") is None
+print({PEAK})
+"""
+    (peak,) = measured(code)
+    assert int(peak) < 200
+
+
+UNIT = 2**20 if sys.platform == "darwin" else 2**10
+PEAK = f"resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // {UNIT}"
+
+
+def measured(code: str) -> list[str]:
+    """Run code in a process that is started by a small one: the peak of its parent would count as its own."""
+    start = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]], check=True)"
+    command = [sys.executable, "-c", start, code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_a_process_is_measured_where_the_system_does_not_limit_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "ENFORCED", False)
+    monkeypatch.setattr(process, "MEGABYTES", 20)
+    monkeypatch.setattr(process, "_idle", [])
+    text = "{% set n = 'a' * 200000000 %}{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}"
+    with pytest.raises(process.OutOfMemory):
+        process.ask({"text": text + "{% endfor %}", "format": J, "values": {}}, 60)
+
+
+def test_the_texts_of_one_prompt_share_their_time() -> None:
+    engine = Engine(0.5)
+    loop = HOSTILE["nested loops"][1]
+    assert "longer than 0.5 seconds" in engine(loop, J, {}).error
+    assert "longer than 0.5 seconds" in engine("{{ 1 + 1 }}", J, {}).error
+    assert engine("{{ x }}", J, {"x": 1}).text == "1"
+    assert render_text("{{ 1 + 1 }}", J, {}).text == "2"
+
+
+def test_the_texts_of_one_prompt_share_their_length() -> None:
+    block = {"type": "text", "text": "{long}"}
+    template = {"type": "completion", "content": [block] * 10}
+    rendered, warnings = render_template(template, VALUES)
+    assert [len(one["text"]) for one in rendered["content"]] == [800_000] * 6 + [6] * 4
+    assert warnings == [f"The text of the content was left unrendered: {LENGTH}."]
+
+
+@pytest.mark.parametrize("kind", ["placeholder", "media"])
+def test_values_that_are_inserted_whole_count_as_well(kind: str) -> None:
+    if kind == "placeholder":
+        messages = [{"role": "placeholder", "name": "it"}] * 50
+        template: dict = {"type": "chat", "messages": messages}
+        value: object = [{"role": "user", "content": "x" * 200_000}]
+    else:
+        template = {"type": "completion", "content": [{"type": "media_variable", "name": "it"}] * 50}
+        value = ["x" * 200_000]
+    rendered, warnings = render_template(template, {"it": value})
+    assert len(rendered.get("messages") or rendered["content"]) == 24
+    assert warnings == ["Messages and media of more than 5,000,000 characters were left out."]
+
+
+def test_a_process_that_ended_is_replaced() -> None:
+    assert render_text("{{ 1 + 1 }}", J, {}).text == "2"
+    for idle in process._idle:
+        idle._popen.kill()
+        idle._popen.wait()
+    assert render_text("{{ 1 + 2 }}", J, {}).text == "3"
+
+
+def child(seconds: float) -> subprocess.Popen[bytes]:
+    """Start a rendering process that nobody watches, as if its parent had died."""
+    command = [sys.executable, "-m", "promptsync.rendering.child", "0", str(seconds)]
+    started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert started.stdout is not None
+    assert started.stdout.readline() == b'{"ready": true}\n'
+    return started
+
+
+def test_a_process_ends_with_its_input() -> None:
+    with child(60) as started:
+        assert started.stdin is not None
+        started.stdin.close()
+        assert started.wait(60) == 0
+
+
+def test_a_process_stops_by_itself_if_nobody_stops_it() -> None:
+    request = {"text": HOSTILE["nested loops"][1], "format": J, "values": {}}
+    with child(0.2) as started:
+        assert started.stdin is not None
+        started.stdin.write(json.dumps(request).encode() + b"\n")
+        started.stdin.flush()
+        assert started.wait(60) == 1
+
+
+def test_threads_render_at_once_and_each_gets_its_own_answer() -> None:
+    answers: dict[int, str] = {}
+
+    def one(number: int) -> None:
+        for turn in range(5):
+            answers[number * 10 + turn] = render_text("{{ a * 2 }}", J, {"a": number * 10 + turn}).text
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {n * 10 + turn: str((n * 10 + turn) * 2) for n in range(8) for turn in range(5)}
+
+
+@pytest.mark.parametrize(
+    ("text", "bounded"),
+    [
+        ("plain", True),
+        ("{{ a }} {{ b.c }} {{ d['e'] }} {{ f[0] }}", True),
+        ("{% if a and not b %}{{ a }}{% elif c is defined %}x{% else %}y{% endif %}", True),
+        ("{{ broken", True),
+        ("{{ a | upper }}", False),
+        ("{{ a + b }}", False),
+        ("{{ a() }}", False),
+        ("{{ a ~ b }}", False),
+        ("{{ a[1:] }}", False),
+        ("{% if a == b %}{% endif %}", False),
+        ("{% if a is divisibleby 3 %}{% endif %}", False),
+        ("{% for a in b %}{{ a }}{% endfor %}", False),
+        ("{% set a = b %}", False),
+        ("{{ x }}" * 20_000, False),
+        ("{{ " + "(" * 5000, False),
+    ],
+)
+def test_only_texts_that_insert_values_are_rendered_in_this_process(text: str, bounded: bool) -> None:
+    assert is_bounded(text, J) == bounded
+    assert is_bounded(text, F)
+
+
+@given(
+    st.sampled_from(
+        ["{{ a ~ '' }}", "{{ a|tojson }}{{ b }}", "{% for x in a %}{{ x }}{% endfor %}", "{{ 1/0 }}"]
+    ),
+    st.dictionaries(st.sampled_from(["a", "b"]), json_values()),
+)
+def test_the_other_process_renders_the_same(text: str, values: dict) -> None:
+    assert render_text(text, J, values) == render_here(text, J, values)
