@@ -43,6 +43,8 @@ class Reply:
 
     @property
     def content(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
         return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body).encode()
 
 
