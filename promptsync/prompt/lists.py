@@ -39,6 +39,16 @@ def align(old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
     return pairs
 
 
+def moves(old: Sequence[Any], new: Sequence[Any], pairs: Sequence[Pair]) -> dict[int, int]:
+    """Return the old index of each item without a partner that is equal to one that was removed: it moved."""
+    gone = {
+        encode(plain(old[before])): before for before, after in pairs if before is not None and after is None
+    }
+    added = [after for before, after in pairs if before is None and after is not None]
+    codes = {after: encode(plain(new[after])) for after in added} if gone else {}
+    return {after: gone.pop(code) for after, code in codes.items() if code in gone}
+
+
 def _match(rows: range, columns: range, old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
     """Pair changed items so that their total similarity is largest, as in an edit distance."""
     if len(rows) * len(columns) > _MAX_CELLS:

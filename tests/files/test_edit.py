@@ -125,8 +125,8 @@ def _call(*path: Any) -> Any:
         ),
         pytest.param(
             _set("messages", 2, "content", "one"),
-            ["-   content: >-", "+   content: one", "-     folded", "-     text"],
-            id="folded becomes plain",
+            ["+     one", "-     folded", "-     text"],
+            id="folded stays folded",
         ),
         pytest.param(
             _set("model", "parameters", "temperature", 0.5),
@@ -277,7 +277,7 @@ def test_crlf_files_stay_crlf() -> None:
     [
         ("name: p\ncontent: x", _set("content", "z"), "name: p\ncontent: z"),
         ("content: x\nsynced: 1-0a1b2c3", _set("synced", "2-3fa9c1a"), "content: x\nsynced: 2-3fa9c1a"),
-        ("content: |\n  x", _set("synced", "2-3fa9c1a"), "content: x\nsynced: 2-3fa9c1a"),
+        ("content: |\n  x", _set("synced", "2-3fa9c1a"), "content: |-\n  x\nsynced: 2-3fa9c1a"),
         ("content: x # note", _set("content", "a\nb"), "content: |- # note\n  a\n  b"),
     ],
 )
