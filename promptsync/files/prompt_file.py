@@ -15,8 +15,8 @@ from promptsync.files.yaml import layout, load
 from promptsync.files.yaml.edit import edits, same
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.document import to_document, to_prompt
-from promptsync.prompt.lists import align, moves
-from promptsync.prompt.prompt import Local, Prompt, as_blocks, plain
+from promptsync.prompt.lists import align_moved
+from promptsync.prompt.prompt import Local, Prompt, as_blocks
 from promptsync.prompt.snippets import FENCE, VERSION_PIN, repinned
 from promptsync.prompt.tags import tag_set
 
@@ -212,9 +212,8 @@ def _reworded(raw: Any, old: Any, new: Any, full: Any) -> Any:
 
 
 def _reworded_list(raw: list[Any], old: list[Any], new: list[Any], full: list[Any]) -> list[Any]:
-    pairs = align(plain(old), plain(new))
-    partners = {after: before for before, after in pairs if before is not None and after is not None}
-    partners |= moves(old, new, pairs)
+    pairs, partners = align_moved(old, new)
+    partners |= {after: before for before, after in pairs if before is not None and after is not None}
     return [
         _reworded(raw[partners[at]], old[partners[at]], item, full[at]) if at in partners else full[at]
         for at, item in enumerate(new)

@@ -39,14 +39,23 @@ def align(old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
     return pairs
 
 
-def moves(old: Sequence[Any], new: Sequence[Any], pairs: Sequence[Pair]) -> dict[int, int]:
-    """Return the old index of each item without a partner that is equal to one that was removed: it moved."""
-    gone = {
-        encode(plain(old[before])): before for before, after in pairs if before is not None and after is None
-    }
-    added = [after for before, after in pairs if before is None and after is not None]
-    codes = {after: encode(plain(new[after])) for after in added} if gone else {}
-    return {after: gone.pop(code) for after, code in codes.items() if code in gone}
+def align_moved(old: Sequence[Any], new: Sequence[Any]) -> tuple[list[Pair], dict[int, int]]:
+    """Return ``align`` without the items that moved, and the old index of each of these by the new one.
+
+    Both indexes of a moved item are without a partner in the pairs. ``1.0`` is ``1``.
+    """
+    pairs = align(plain(old), plain(new))
+    codes, new_codes = ([encode(plain(item)) for item in items] for items in (old, new))
+    stays = {(a, b) for a, b in pairs if a is not None and b is not None and codes[a] == new_codes[b]}
+    changed = [pair for pair in pairs if pair not in stays]
+    gone = {codes[a]: a for a, _ in changed if a is not None}
+    moved = {b: gone.pop(new_codes[b]) for _, b in changed if b is not None and new_codes[b] in gone}
+    sources = frozenset(moved.values())
+    split: list[Pair] = []
+    for a, b in pairs:
+        is_split = a is not None and b is not None and (b in moved or a in sources)
+        split += [(a, None), (None, b)] if is_split else [(a, b)]
+    return split, moved
 
 
 def _match(rows: range, columns: range, old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:

@@ -237,3 +237,51 @@ def test_a_changed_word_changes_one_line(style: str, lines: list[list[str]], ran
     assert len(before) == len(after)
     assert sum(a != b for a, b in zip(before, after, strict=True)) == 1
     assert yaml.safe_load(edited)["content"] == new
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), _values | _numbers, min_size=2, max_size=4),
+    st.lists(_values, min_size=2, max_size=5, unique=True),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=examples(200), deadline=None)
+def test_what_stays_keeps_its_bytes_where_others_come_go_and_move(
+    metadata: dict[str, Any], contents: list[str], random: Random
+) -> None:
+    document = {
+        "name": "p",
+        "metadata": metadata,
+        "messages": [{"role": "user", "content": content} for content in contents],
+    }
+    text = written(document, random)
+    try:
+        file = parse(text.encode(), "p.yaml", "p")
+    except InvalidFile:
+        assume(False)
+    assume(to_document(file.prompt, file.local) == to_document(*to_prompt(document, "p")))
+    kept = [*range(len(contents))]
+    if random.random() < 0.7:
+        kept.insert(random.randrange(len(kept)), kept.pop(random.randrange(len(kept))))
+    if random.random() < 0.5:
+        kept.pop(random.randrange(len(kept)))
+    messages = [document["messages"][at] for at in kept]
+    places: list[int | None] = [*kept]
+    if random.random() < 0.5:
+        at = random.randrange(len(messages) + 1)
+        messages.insert(at, {"role": "system", "content": "New."})
+        places.insert(at, None)
+    gone = random.choice([*metadata, ""])
+    values = {key: value for key, value in metadata.items() if key != gone}
+    values |= {"new": "value"} if random.random() < 0.5 else {}
+    wanted = {"name": "p", "metadata": values, "messages": messages}
+
+    edited = render_edit(file, *to_prompt(wanted, "p"))
+
+    found = parse(edited.encode(), "p.yaml", "p")
+    assert to_document(found.prompt, found.local) == to_document(*to_prompt(wanted, "p"))
+    before, after = scalars(text), scalars(edited)
+    for key in values.keys() & metadata.keys():
+        assert after["metadata", key] == before["metadata", key]
+    for to, place in enumerate(places):
+        if place is not None:
+            assert after["messages", to, "content"] == before["messages", place, "content"]

@@ -14,7 +14,7 @@ from promptsync.files.yaml.load import MAX_DEPTH, load
 from promptsync.files.yaml.parts import Part, PartEntry, Unspliceable, entries, line_after, line_start, parts
 from promptsync.files.yaml.style import block_in_style, flow_in_style
 from promptsync.prompt.canonical import encode
-from promptsync.prompt.lists import align, moves
+from promptsync.prompt.lists import align_moved
 from promptsync.prompt.prompt import plain
 
 _DEPTHS: Final = (MAX_DEPTH, 3, 1)
@@ -83,22 +83,23 @@ _Pair = tuple[int | None, Any]
 """The index of an old entry and the key or index of what it became, either of them ``None``."""
 
 
-def _pairs(old: Any, new: Any) -> list[_Pair]:
-    """Pair the entries of two mappings or two lists, in the order of the new one."""
+def _pairs(old: Any, new: Any) -> tuple[list[_Pair], dict[int, int]]:
+    """Pair the entries of two mappings or two lists, in the order of the new one; and see ``align_moved``."""
     if not isinstance(old, list):
         at = {key: index for index, key in enumerate(old)}
-        return [*((at.get(key), key) for key in new), *((at[key], None) for key in old if key not in new)]
+        return [*((at.get(key), key) for key in new), *((at[key], None) for key in old if key not in new)], {}
     pairs: list[_Pair] = []
+    aligned, moved = align_moved(old, new)
     # Where as many items were removed as added, they take each other's place.
-    for is_changed, run in groupby(align(plain(old), plain(new)), key=lambda pair: None in pair):
+    for is_changed, run in groupby(aligned, key=lambda pair: None in pair):
         found = list(run)
         removed = [ours for ours, _ in found if ours is not None]
         added = [theirs for _, theirs in found if theirs is not None]
-        if not is_changed or len(removed) == len(added):
+        if not is_changed or (len(removed) == len(added) and not moved):
             pairs += zip(removed, added, strict=True)
         else:
             pairs += [*((index, None) for index in removed), *((None, index) for index in added)]
-    return pairs
+    return pairs, moved
 
 
 class _Editor:
@@ -125,13 +126,12 @@ class _Editor:
         is_list = part.kind == "list" and isinstance(old, list) and isinstance(new, list)
         if not depth or not old or not new or not (is_mapping or is_list):
             raise Unspliceable
-        pairs = _pairs(old, new)
+        pairs, moved = _pairs(old, new)
         stays = {index for index, key in pairs if index is not None and key is not None}
         place = _Place(part, entries(self.text, part), min(stays, default=0), is_open)
         if len(place.entries) != len(old) or not (stays or (is_list and part.is_block)):
             raise Unspliceable
         values = list(old.values()) if is_mapping else old
-        moved = moves(old, new, pairs) if is_list else {}
         previous: int | None = None
         for index, key in pairs:
             if index is None:
@@ -153,9 +153,9 @@ class _Editor:
         done = len(self.edits)
         try:
             self.inside(value, old, new, depth, is_open)
-            is_escaped = any(
-                "\\n" in text and "\\n" not in self.text[start:end] for start, end, text in self.edits[done:]
-            )
+            # What moves within the brackets has the escapes that it had.
+            counts = [(new.count("\\n"), self.text.count("\\n", *at)) for *at, new in self.edits[done:]]
+            is_escaped = any(a and not b for a, b in counts) and sum(a - b for a, b in counts) > 0
             if is_escaped and value.is_flow and not place.part.is_flow:
                 raise Unspliceable  # a literal block shows several lines better than an escape does
         except Unspliceable:
