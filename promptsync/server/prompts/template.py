@@ -17,7 +17,7 @@ from promptsync.prompt.variables import F_STRING, format_of
 from promptsync.server.http.answer import malformed
 from promptsync.server.http.fields import Fields
 
-_REQUIRED: Mapping[str, tuple[str, ...]] = {
+REQUIRED_KEYS: Mapping[str, tuple[str, ...]] = {
     "text": ("text",),
     "thinking": ("thinking",),
     "code": ("code",),
@@ -129,7 +129,7 @@ def _check_content(part: Fields) -> None:
         raise part.fault("content", "must be a list of content blocks")
     for block in part.objects("content"):
         kind = _type_of(block, "text")
-        for key in _REQUIRED.get(kind, ()):
+        for key in REQUIRED_KEYS.get(kind, ()):
             if block.get(key) is None:
                 raise block.fault(key, f"is required in a block of type {kind}")
         if kind == "text":
