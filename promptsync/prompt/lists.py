@@ -44,8 +44,9 @@ def align_moved(old: Sequence[Any], new: Sequence[Any]) -> tuple[list[Pair], dic
 
     Both indexes of a moved item are without a partner in the pairs. ``1.0`` is ``1``.
     """
-    pairs = align(plain(old), plain(new))
-    codes, new_codes = ([encode(plain(item)) for item in items] for items in (old, new))
+    ours, theirs = plain(old), plain(new)
+    pairs = align(ours, theirs)
+    codes, new_codes = [*map(encode, ours)], [*map(encode, theirs)]
     stays = {(a, b) for a, b in pairs if a is not None and b is not None and codes[a] == new_codes[b]}
     changed = [pair for pair in pairs if pair not in stays]
     gone = {codes[a]: a for a, _ in changed if a is not None}

@@ -25,12 +25,14 @@ _WORD: Final = re.compile(r"\s+|\S+")
 _GAP: Final = re.compile(r"(?<=\S) (?=\S)")
 _FOLD: Final = r"[ \t]*(?:\n[ \t]*)+"
 _PIECE: Final = {
-    "": re.compile(f"{_FOLD}|."),
-    "'": re.compile(f"''|{_FOLD}|."),
+    "": re.compile(rf"[^\s]+|{_FOLD}|."),
+    "'": re.compile(rf"''|[^\s']+|{_FOLD}|."),
     '"': re.compile(
-        rf"\\(?:x[0-9a-fA-F]{{2}}|u[0-9a-fA-F]{{4}}|U[0-9a-fA-F]{{8}}|\n(?:[ \t]*\n)*[ \t]*|.)|{_FOLD}|."
+        r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|\n(?:[ \t]*\n)*[ \t]*|.)"
+        rf"|[^\s\\]+|{_FOLD}|."
     ),
 }
+_BREAKS: Final = re.compile(r"\n+")
 
 _MIN_WIDTH: Final = 40
 """Lines are not broken before this column, however short the lines of the old text are."""
@@ -250,11 +252,11 @@ def _marks(source: str, style: str, text: str) -> _Marks:
         meaning = _meaning(piece)
         if not meaning and at:
             # A line break after a backslash means nothing.
-            marks[at - 1] = marks.get(at - 1, _spelled(text[at - 1], style, {}, "")) + piece
+            marks[at - 1] = marks.get(at - 1, _usual(text[at - 1], style, "")) + piece
             continue
         if not meaning or not text.startswith(meaning, at):
             return {}
-        if "\n" in piece or piece != _spelled(meaning, style, {}, ""):
+        if "\n" in piece or piece != _usual(meaning, style, ""):
             marks |= {at: piece} | dict.fromkeys(range(at + 1, at + len(meaning)), "")
         at += len(meaning)
     return marks if at == len(text) else {}
@@ -277,16 +279,15 @@ def _meaning(piece: str) -> str:
 def _spelled(text: str, style: str, marks: Mapping[int, str], pad: str) -> str:
     """Return a text without its quotes, with the spelling of the marks."""
     pieces: list[str] = []
-    for at, char in enumerate(text):
-        if at in marks:
-            pieces.append(marks[at])
-        elif style == '"':
-            pieces.append(layout.escaped(char))
-        elif char == "\n":
-            # One line break reads as a blank, so the first of several takes one more.
-            is_first = not at or text[at - 1] != "\n"
-            is_last = text[at + 1 : at + 2] != "\n"
-            pieces.append("\n" * (1 + is_first) + pad * is_last)
-        else:
-            pieces.append("''" if char == style else char)
-    return "".join(pieces)
+    start = 0
+    for at in sorted(marks):
+        pieces += (_usual(text[start:at], style, pad), marks[at])
+        start = at + 1
+    return "".join([*pieces, _usual(text[start:], style, pad)])
+
+
+def _usual(text: str, style: str, pad: str) -> str:
+    if style == '"':
+        return layout.escaped(text)
+    # One line break reads as a blank, so the first of several takes one more.
+    return _BREAKS.sub(lambda match: f"\n{match[0]}{pad}", text.replace("'", "''") if style else text)
