@@ -7,6 +7,7 @@ Each result was read back. It is ``None`` where the style cannot hold the text.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate
@@ -139,7 +140,8 @@ def _soft_breaks(lines: Sequence[str], text: str) -> _Marks:
 
 def _lines(text: str, marks: Mapping[int, str]) -> dict[int, str]:
     """Return the lines of a text that breaks at marks too, by where they start."""
-    ends = [*(at for at, char in enumerate(text) if char == "\n" or "\n" in marks.get(at, "")), len(text)]
+    breaks = {at for at, spelling in marks.items() if "\n" in spelling}
+    ends = [*sorted(breaks.union(match.start() for match in re.finditer("\n", text))), len(text)]
     starts = [0, *(end + 1 for end in ends)]
     return {start: text[start:end] for start, end in zip(starts, ends, strict=False)}
 
@@ -154,15 +156,13 @@ def _carried(old: str, new: str, marks: Mapping[int, str]) -> _Marks:
     lines = _lines(old, marks)
     before = {start + len(line): line for start, line in lines.items()}
     found: _Marks = {}
+    places = sorted(marks)
     for start, moved, size in _equal(old, new):
-        for at in range(start, start + size):
-            spelling = marks.get(at)
-            if spelling is None:
-                continue
-            to = at + moved - start
+        for at in places[bisect_left(places, start) : bisect_left(places, start + size)]:
+            to, spelling = at + moved - start, marks[at]
             if "\n" in spelling:
                 left, right = before.get(at, ""), lines.get(at + 1, "")
-                is_kept = new[:to].endswith(left) or new.startswith(right, to + 1)
+                is_kept = new.startswith(left, max(0, to - len(left))) or new.startswith(right, to + 1)
                 if not is_kept or (new[to] == " " and not new[to + 1 : to + 2].strip()):
                     continue
             found[to] = spelling
