@@ -15,8 +15,8 @@ from promptsync.files.yaml import layout, load
 from promptsync.files.yaml.edit import edits, same
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.document import to_document, to_prompt
-from promptsync.prompt.lists import align
-from promptsync.prompt.prompt import Local, Problem, Prompt
+from promptsync.prompt.lists import align_moved
+from promptsync.prompt.prompt import Local, Problem, Prompt, as_blocks
 from promptsync.prompt.snippets import FENCE, VERSION_PIN, repinned
 from promptsync.prompt.tags import tag_set
 
@@ -82,7 +82,7 @@ def render_new(prompt: Prompt, local: Local) -> str:
         file = parse(text.encode(), "", prompt.name)
     except InvalidFile as error:
         raise _unwritable(prompt, error.problems[0].message) from None
-    if not same(to_document(file.prompt, file.local), document):
+    if not same(to_document(file.prompt, file.local, explicit=True), document):
         raise RoundTripError(f"The new file of {prompt.name!r} does not read back as it was written.")
     return text
 
@@ -95,18 +95,19 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
     to a file that changes and has none, so that moving it later does not rename the prompt.
     Raises Refused when the prompt contains something that no prompt file can hold.
     """
-    document = _writable(_as_written(file, prompt), local)
-    before = to_document(file.prompt, file.local)
+    prompt = _as_written(file, prompt)
+    full = _writable(prompt, local)
+    document, before = to_document(prompt, local), to_document(file.prompt, file.local)
     if same(before, document):
         return file.text
-    for target in _targets(file, before, document, named):
+    for target in _targets(file, before, document, full, named):
         # An edit is only a proposal, so it is read back before it counts.
         for text in edits(file.text, target):
             if _holds(text, document):
                 return text
     # In the house style, below the comments that the file starts with.
     comments = _LEADING_COMMENTS.match(file.text.replace("\r\n", "\n"))
-    text = (comments[0] if comments else "") + "\n".join([*layout.mapping(document, 0), ""])
+    text = (comments[0] if comments else "") + "\n".join([*layout.mapping(full, 0), ""])
     text = text.replace("\n", "\r\n") if "\r\n" in file.text else text
     if not _holds(text, document):
         raise RoundTripError(f"{file.path} does not read back as it was edited.")
@@ -139,7 +140,7 @@ def render_repinned(file: PromptFile, snippet: str, moved: Container[int], versi
 
 def _writable(prompt: Prompt, local: Local) -> dict[str, Any]:
     """Return the document of a prompt. Raises Refused when it holds what no YAML file can."""
-    document = to_document(prompt, local)
+    document = to_document(prompt, local, explicit=True)
     reason = next(_obstacles(document, ()), "")
     if reason:
         raise _unwritable(prompt, reason)
@@ -189,42 +190,53 @@ def _as_written(file: PromptFile, prompt: Prompt) -> Prompt:
 
 
 def _targets(
-    file: PromptFile, before: dict[str, Any], document: dict[str, Any], named: bool
+    file: PromptFile, before: dict[str, Any], document: dict[str, Any], full: dict[str, Any], named: bool
 ) -> Iterator[dict[str, Any]]:
     """Yield what the file should contain: first spelled as in the file, then in the house style."""
-    own_words = _reworded(load.load(file.text.encode(), file.path).value, before, document)
+    own_words = _reworded(load.load(file.text.encode(), file.path).value, before, document, full)
     if named:
         own_words = {"name": document["name"], **own_words}
     # The proposal may be wrong, so it counts only if it means the same as the document.
     if same(to_document(*to_prompt(own_words, document["name"])), document):
         yield own_words
-    yield document
+    yield full
 
 
-def _reworded(raw: Any, old: Any, new: Any) -> Any:
+def _reworded(raw: Any, old: Any, new: Any, full: Any) -> Any:
     """Return ``new`` spelled as in ``raw``, the value in a file whose document is ``old``.
 
     A file may state a default, repeat its format on each message, or name an agent without a mapping. What
-    did not change between the documents keeps that spelling. The result is a proposal.
+    did not change between the documents keeps that spelling; what is new is as in ``full``, the explicit form
+    of ``new``. The result is a proposal.
     """
     if same(old, new):
         return raw
     if isinstance(raw, dict) and isinstance(old, dict) and isinstance(new, dict):
-        return _reworded_mapping(raw, old, new)
-    if isinstance(raw, list) and isinstance(old, list) and isinstance(new, list) and len(raw) == len(old):
-        partners = {after: before for before, after in align(old, new) if before is not None}
-        return [
-            item if (before := partners.get(after)) is None else _reworded(raw[before], old[before], item)
-            for after, item in enumerate(new)
-        ]
-    return new
+        return _reworded_mapping(raw, old, new, full)
+    if isinstance(raw, list):
+        # A document has a plain text block as a string.
+        old, new, full = as_blocks(old), as_blocks(new), as_blocks(full)
+        if isinstance(old, list) and isinstance(new, list) and len(raw) == len(old):
+            return _reworded_list(raw, old, new, full)
+    return full
 
 
-def _reworded_mapping(raw: dict[str, Any], old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+def _reworded_list(raw: list[Any], old: list[Any], new: list[Any], full: list[Any]) -> list[Any]:
+    pairs, partners = align_moved(old, new)
+    partners |= {after: before for before, after in pairs if before is not None and after is not None}
+    return [
+        _reworded(raw[partners[at]], old[partners[at]], item, full[at]) if at in partners else full[at]
+        for at, item in enumerate(new)
+    ]
+
+
+def _reworded_mapping(
+    raw: dict[str, Any], old: dict[str, Any], new: dict[str, Any], full: dict[str, Any]
+) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in raw.items():
         if key in new:
-            result[key] = _reworded(value, old[key], new[key]) if key in old else new[key]
+            result[key] = _reworded(value, old[key], new[key], full[key]) if key in old else full[key]
         elif key not in old:
             result[key] = value
     order = list(result)
@@ -233,7 +245,7 @@ def _reworded_mapping(raw: dict[str, Any], old: dict[str, Any], new: dict[str, A
         # A key that did not change and is not in the file is stated in another place of the file.
         if key not in raw and not (key in old and same(old[key], value)):
             order.insert(order.index(previous) + 1 if previous is not None else 0, key)
-            result[key] = value
+            result[key] = full[key]
         if key in result:
             previous = key
     return {key: result[key] for key in order}

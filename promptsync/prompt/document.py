@@ -47,7 +47,7 @@ _RANKS: Final = {key: rank for rank, key in enumerate(_LEADING_KEYS)}
 _NO_SHAPE: Final = Shape()
 
 
-def tidy_message(message: Mapping[str, Any]) -> dict[str, Any]:
+def _tidy_message(message: Mapping[str, Any], explicit: bool) -> dict[str, Any]:
     """Return a message as a file has it, with ordered keys; plain text content is a string.
 
     A default ``template_format`` stays, because only the caller knows the file's own format for all messages.
@@ -65,24 +65,27 @@ def tidy_message(message: Mapping[str, Any]) -> dict[str, Any]:
     if message.get("template_format") is not None:
         ordered["template_format"] = message["template_format"]
     if keep:
-        ordered["content"] = tidy_content(content)
+        ordered["content"] = _tidy_content(content, explicit)
     return ordered | tidied
 
 
-def tidy_content(content: Any) -> Any:
+def _tidy_content(content: Any, explicit: bool) -> Any:
     """Return content as a file has it: a string for one plain text block, otherwise a list of blocks."""
-    return as_text([_block(block) for block in content]) if isinstance(content, list | tuple) else content
+    if not isinstance(content, list | tuple):
+        return content
+    return as_text([_block(block, explicit) for block in content])
 
 
-def _block(block: Any) -> Any:
+def _block(block: Any, explicit: bool) -> Any:
     if not isinstance(block, Mapping):
         return copied(block)
     if block.get("type") is None and "text" in block:
         block = {**block, "type": "text"}
-    return _object(block, block_shape(block))
+    # The registry fills in the fields of text blocks, so a pulled file would be full of them.
+    return _object(block, block_shape(block), explicit and block.get("type") != "text")
 
 
-def _object(value: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
+def _object(value: Mapping[str, Any], shape: Shape, explicit: bool = False) -> dict[str, Any]:
     tidied: dict[str, Any] = {}
     for key in sorted(value, key=lambda key: _RANKS.get(key, len(_RANKS))):
         item = value[key]
@@ -93,21 +96,23 @@ def _object(value: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
             item = without_nulls(item)
             omitted = key in shape.ignored and item in ([], {})
         else:
-            if field.user_json:
-                item = copied(item)
+            if field.of in SHAPES:
+                item = _shaped(item, SHAPES[field.of], explicit)
             else:
-                item = _shaped(item, SHAPES[field.of]) if field.of in SHAPES else without_nulls(item)
-            omitted = key != "type" and is_omitted(item, field)
+                item = copied(item) if field.user_json else without_nulls(item)
+            omitted = key != "type" and not explicit and is_omitted(item, field)
         if not omitted:
             tidied[key] = item
     return tidied
 
 
-def _shaped(value: Any, shape: Shape) -> Any:
+def _shaped(value: Any, shape: Shape, explicit: bool = False) -> Any:
     if isinstance(value, Mapping):
-        return _object(value, shape)
+        return _object(value, shape, explicit)
     if isinstance(value, list | tuple):
-        return [_object(item, shape) if isinstance(item, Mapping) else copied(item) for item in value]
+        return [
+            _object(item, shape, explicit) if isinstance(item, Mapping) else copied(item) for item in value
+        ]
     return value
 
 
@@ -130,16 +135,18 @@ def to_prompt(document: Mapping[str, Any], default_name: str) -> tuple[Prompt, L
     return prompt, _local(document)
 
 
-def to_document(prompt: Prompt, local: Local) -> dict[str, Any]:
+def to_document(prompt: Prompt, local: Local, *, explicit: bool = False) -> dict[str, Any]:
     """Return the document for a prompt: plain dicts and lists, with the keys in the order of a file.
 
     Values that the registry fills in are left out. ``to_prompt`` of the result returns a prompt with the same
-    canonical form, and ``local``.
+    canonical form, and ``local``. ``explicit`` is for text that is written, not compared: it keeps defaults
+    such as ``title: ""`` in content blocks, because not every registry fills them in.
     """
     template = prompt.template
     is_chat = kind_of(template) == "chat"
     document: dict[str, Any] = {"name": prompt.name}
-    messages = [tidy_message(message) for message in template.get("messages") or ()] if is_chat else []
+    given = (template.get("messages") or ()) if is_chat else ()
+    messages = [_tidy_message(message, explicit) for message in given]
     format_ = template.get("template_format")
     if is_chat:
         # The format that most messages have, so that few of them need to state their own.
@@ -154,7 +161,7 @@ def to_document(prompt: Prompt, local: Local) -> dict[str, Any]:
         document["messages"] = [_with_format(message, format_) for message in messages]
     else:
         content = template.get("content")
-        document["content"] = [] if content is None else tidy_content(content)
+        document["content"] = [] if content is None else _tidy_content(content, explicit)
     document |= _template_keys(template)
     extra = _extra(prompt, is_chat)
     if extra:

@@ -39,6 +39,26 @@ def align(old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
     return pairs
 
 
+def align_moved(old: Sequence[Any], new: Sequence[Any]) -> tuple[list[Pair], dict[int, int]]:
+    """Return ``align`` without the items that moved, and the old index of each of these by the new one.
+
+    Both indexes of a moved item are without a partner in the pairs. ``1.0`` is ``1``.
+    """
+    ours, theirs = plain(old), plain(new)
+    pairs = align(ours, theirs)
+    codes, new_codes = [*map(encode, ours)], [*map(encode, theirs)]
+    stays = {(a, b) for a, b in pairs if a is not None and b is not None and codes[a] == new_codes[b]}
+    changed = [pair for pair in pairs if pair not in stays]
+    gone = {codes[a]: a for a, _ in changed if a is not None}
+    moved = {b: gone.pop(new_codes[b]) for _, b in changed if b is not None and new_codes[b] in gone}
+    sources = frozenset(moved.values())
+    split: list[Pair] = []
+    for a, b in pairs:
+        is_split = a is not None and b is not None and (b in moved or a in sources)
+        split += [(a, None), (None, b)] if is_split else [(a, b)]
+    return split, moved
+
+
 def _match(rows: range, columns: range, old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
     """Pair changed items so that their total similarity is largest, as in an edit distance."""
     if len(rows) * len(columns) > _MAX_CELLS:

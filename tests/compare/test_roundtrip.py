@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -23,7 +24,7 @@ from hypothesis import strategies as st
 from scripted_registry import Reply, Seen
 from seeds import FUZZ
 from vendor_fields import grow
-from worlds import made
+from worlds import SYNCED, made
 
 from promptsync.compare.gather import gather
 from promptsync.compare.project import Project, open_project
@@ -36,7 +37,9 @@ from promptsync.lint.check import check
 from promptsync.lint.subject import KnownPrompts
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.canonical import canonical
-from promptsync.prompt.prompt import Local, Prompt
+from promptsync.prompt.defaults import BLOCKS, SHAPES
+from promptsync.prompt.prompt import Local, Prompt, without_nulls
+from promptsync.prompt.rejected import REQUIRED
 from promptsync.prompt.tags import tag_set
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.plan import plan_pull
@@ -213,6 +216,52 @@ def test_fields_that_the_vendor_adds_are_no_difference_and_none_is_lost(prompts:
             assert names <= set(_pull(project))
             assert _contents(_files(project), names) == _contents(pushed, names)
             assert _push(project) == []
+
+
+def _explicit_defaults() -> dict[str, Prompt]:
+    """A prompt for each type of block, with the defaults of its fields written out."""
+    needed = {
+        **dict.fromkeys(("text", "thinking", "code", "name", "url", "id", "tool_use_id", "output"), "x"),
+        "approval_request_id": "x",
+        "approve": False,
+        "image_url": {"url": "x"},
+        "media": {},
+    }
+    model = {"provider": "anthropic", "name": "m", "api_type": "chat-completions"}
+    found = {}
+    for kind, shape in BLOCKS.items():
+        fields: dict[str, Any] = {key: needed[key] for key in REQUIRED.get(kind, ())}
+        # The registry fills in the fields of texts itself.
+        for key, field in shape.fields.items() if kind != "text" else ():
+            inner = {name: one.omitted for name, one in SHAPES[field.of].fields.items()} if field.of else {}
+            fields[key] = [inner] if field.omitted == [] and inner else inner or field.omitted
+        content = [{"type": kind, **fields}, {"type": "text", "text": "x"}]
+        template = {"type": "chat", "messages": [{"role": "user", "content": content}]}
+        found[kind] = Prompt(kind, template, {"model": model})
+    return found
+
+
+def test_explicit_defaults_come_back_from_another_registry() -> None:
+    with _working_copies("origin.db", "registry.db", "registry.db") as (origin, ours, theirs):
+        held = _held(origin, _explicit_defaults().values())
+        assert held.keys() == BLOCKS.keys()
+        _pull(origin)
+        assert _states(origin) == {State.IN_SYNC}
+        for name in held:
+            path = f"prompts/{name}.yaml"
+            write(ours.root, path, SYNCED.sub("", (origin.root / path).read_text("utf-8")))
+        assert set(_push(ours)) == {*held}
+        assert _push(ours) == []
+        _pull(theirs)
+        for one in gather(theirs).items:
+            assert one.state is State.IN_SYNC and one.listed is not None
+            if one.name in held:
+                again = theirs.registry.prompts.get(one.listed.template_id, one.name).prompt
+                assert without_nulls(again.template) == without_nulls(held[one.name].template)
+                assert again.metadata == held[one.name].metadata
+        for project in (ours, theirs):
+            text = (project.root / "prompts/web_search_tool_result.yaml").read_text("utf-8")
+            assert 'title: ""' in text and "api_type: chat-completions" in text
 
 
 def test_a_prompt_may_mention_itself_and_what_does_not_exist_where_nothing_is_expanded() -> None:

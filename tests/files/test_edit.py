@@ -125,8 +125,8 @@ def _call(*path: Any) -> Any:
         ),
         pytest.param(
             _set("messages", 2, "content", "one"),
-            ["-   content: >-", "+   content: one", "-     folded", "-     text"],
-            id="folded becomes plain",
+            ["+     one", "-     folded", "-     text"],
+            id="folded stays folded",
         ),
         pytest.param(
             _set("model", "parameters", "temperature", 0.5),
@@ -219,6 +219,220 @@ def test_an_edit_touches_the_lines_that_changed(change: Any, diff: list[str]) ->
     assert changes(FILE, edit(FILE, change)) == diff
 
 
+FOLDED = """\
+content: >-  # the tone
+  You answer questions of our customers about refunds and
+  returns. Be brief and friendly, and say so when you do
+  not know what the customer wants.
+
+  The second paragraph stays.
+    - indented lines
+    - stay too
+"""
+PLAIN = """\
+content:   You answer questions about refunds
+    and returns. Be brief and friendly.   # the tone
+"""
+QUOTED = """\
+content: "You answer caf\\u00e9 questions about\\
+  \\ refunds and returns. Be brief and
+  friendly.\\n\\tSay \\x22so\\x22."
+"""
+SINGLE = """\
+metadata:
+  note:    'it''s brief'   # aligned
+content: x
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "diff"),
+    [
+        pytest.param(
+            FOLDED,
+            "brief",
+            "short",
+            [
+                "-   returns. Be brief and friendly, and say so when you do",
+                "+   returns. Be short and friendly, and say so when you do",
+            ],
+            id="one word of a folded block",
+        ),
+        pytest.param(
+            FOLDED,
+            "brief",
+            "brief, honest, attentive",
+            [
+                "-   returns. Be brief and friendly, and say so when you do",
+                "+   returns. Be brief, honest, attentive and friendly, and",
+                "+   say so when you do",
+            ],
+            id="a line that gets too long is broken, and no other",
+        ),
+        pytest.param(
+            FOLDED,
+            "\nThe second",
+            "\nOne more.\nThe second",
+            ["+   One more.", "+ "],
+            id="a new paragraph in a folded block",
+        ),
+        pytest.param(
+            FOLDED,
+            "stay too",
+            "stay too\n",
+            ["- content: >-  # the tone", "+ content: >  # the tone"],
+            id="a line break at the end of a folded block",
+        ),
+        pytest.param(
+            PLAIN,
+            "brief",
+            "short",
+            [
+                "-     and returns. Be brief and friendly.   # the tone",
+                "+     and returns. Be short and friendly.   # the tone",
+            ],
+            id="one word of a plain text on two lines",
+        ),
+        pytest.param(
+            QUOTED,
+            "brief",
+            'short "é"',
+            [
+                "-   \\ refunds and returns. Be brief and",
+                '+   \\ refunds and returns. Be short \\"é\\" and',
+            ],
+            id="a quoted text keeps its other escapes and line breaks",
+        ),
+        pytest.param(
+            SINGLE,
+            "brief",
+            "brief, isn't it",
+            ["-   note:    'it''s brief'   # aligned", "+   note:    'it''s brief, isn''t it'   # aligned"],
+            id="single quotes and the blanks around them",
+        ),
+        pytest.param(
+            SINGLE,
+            "brief",
+            "\x07",
+            ["-   note:    'it''s brief'   # aligned", '+   note:    "it\'s \\a"   # aligned'],
+            id="what single quotes cannot hold is in double quotes",
+        ),
+        pytest.param(
+            FOLDED.replace("not know", "not\u2028  know").replace(" >-", " |"),
+            "brief",
+            "short",
+            None,
+            id="another line break in a block",
+        ),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_edited_text_keeps_its_style(
+    text: str, old: str, new: str, diff: list[str] | None, end: str
+) -> None:
+    def change(document: Any) -> None:
+        holder, key = (document["metadata"], "note") if text == SINGLE else (document, "content")
+        assert old in holder[key]
+        holder[key] = holder[key].replace(old, new)
+
+    edited = edit(text.replace("\n", end), change)
+    assert edited.count("\r") == (edited.count("\n") if end == "\r\n" else 0)
+    if diff is not None:
+        assert changes(text, edited.replace(end, "\n")) == diff
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [("short\n", "|\n  short\n"), ("  a\nb", "|2-\n    a\n  b\n"), ("", '""\n'), ("\n", '"\\n"\n')],
+)
+def test_a_literal_block_stays_one_if_it_can(content: str, expected: str) -> None:
+    assert edit("content: |\n  long\n  text\n", _set("content", content)) == f"content: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("spelling", "value"),
+    [
+        *(
+            ("600", 600.0),
+            ("1.50", 1.5),
+            ("0x10", 16.0),
+            ("1_000", 1000.0),
+            ("1.0e+3", 1000),
+            ("0o17", "0o17"),
+        ),
+        *(("yes", True), ("off", False), ("~", None)),
+    ],
+)
+def test_an_equal_value_keeps_its_spelling_beside_one_that_changes(spelling: str, value: Any) -> None:
+    text = f"content: x\nmetadata: {{a: {spelling}, b: 1, list: [ {spelling}, 2 ]}}\n"
+
+    def change(document: Any) -> None:
+        document["metadata"] = {"a": value, "b": 2, "list": [value, 3]}
+
+    assert edit(text, change) == text.replace("b: 1", "b: 2").replace(", 2 ]", ", 3 ]")
+
+
+def test_a_moved_item_takes_its_lines_along() -> None:
+    text = FILE.replace("\n\n# then", "\n# then").replace(
+        "- role: assistant", "# last, an example\n- role:   assistant # as it was"
+    )
+    head, _, rest = text.partition("# then the question\n")
+    question, _, rest = rest.partition("# last, an example\n")
+    example, _, local = rest.partition("# local\n")
+
+    def change(document: Any) -> None:
+        first, second, third = document["messages"]
+        document["messages"] = [first, third, second]
+
+    assert edit(text, change) == (
+        f"{head}# last, an example\n{example}# then the question\n{question}# local\n{local}"
+    )
+
+
+LINES_IN_BRACKETS = """\
+{
+  "name": "p",
+  "evaluations": [
+    "a",
+    "b",
+    "c"
+  ],
+  "content": "x"
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "lines"),
+    [
+        (["a", "c"], ['"a"', '"c"']),
+        (["a", "b"], ['"a"', '"b"']),
+        (["c"], ['"c"']),
+        (["a", "b", "c", "d", "e"], ['"a"', '"b"', '"c"', "d", "e"]),
+        (["d", "a", "b", "c"], ["d", '"a"', '"b"', '"c"']),
+        (["a", "d", "b", "c"], ['"a"', "d", '"b"', '"c"']),
+        (["c", "a", "b"], ['"c"', '"a"', '"b"']),
+    ],
+)
+def test_entries_of_brackets_with_lines_of_their_own_come_and_go_by_line(
+    names: list[str], lines: list[str]
+) -> None:
+    before = '    "a",\n    "b",\n    "c"\n'
+    after = ",\n".join(f"    {line}" for line in lines) + "\n"
+    assert edit(LINES_IN_BRACKETS, _set("evaluations", names)) == LINES_IN_BRACKETS.replace(before, after)
+
+
+def test_comments_in_brackets_stay_with_their_entries() -> None:
+    text = "content: x\ntags: [\n  a, # one\n  b, # two\n  c, # three\n]\n"
+    assert edit(text, _set("tags", ["a", "c"])) == text.replace("  b, # two\n", "")
+    assert edit(text, _set("tags", ["a", "b", "d", "c"])) == text.replace("  c,", "  d,\n  c,")
+
+
+def test_a_list_of_one_text_block_stays_a_list() -> None:
+    text = "content:\n- type: text  # one\n  text: 'a'\n"
+    assert edit(text, _set("content", "b")) == text.replace("'a'", "'b'")
+
+
 def test_a_new_key_stands_where_the_house_style_has_it() -> None:
     text = "# top\nname: p\n# the text\ncontent: x\nsynced: 1-0a1b2c3\n"
     edited = edit(text, _set("tags", ["a"]))
@@ -277,7 +491,7 @@ def test_crlf_files_stay_crlf() -> None:
     [
         ("name: p\ncontent: x", _set("content", "z"), "name: p\ncontent: z"),
         ("content: x\nsynced: 1-0a1b2c3", _set("synced", "2-3fa9c1a"), "content: x\nsynced: 2-3fa9c1a"),
-        ("content: |\n  x", _set("synced", "2-3fa9c1a"), "content: x\nsynced: 2-3fa9c1a"),
+        ("content: |\n  x", _set("synced", "2-3fa9c1a"), "content: |-\n  x\nsynced: 2-3fa9c1a"),
         ("content: x # note", _set("content", "a\nb"), "content: |- # note\n  a\n  b"),
     ],
 )

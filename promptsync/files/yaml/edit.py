@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from promptsync.files.errors import InvalidFile
-from promptsync.files.yaml import layout
-from promptsync.files.yaml.layout import INDENT
+from promptsync.files.yaml import flow, layout
 from promptsync.files.yaml.load import MAX_DEPTH, load
-from promptsync.files.yaml.parts import Part, indentation, parts
+from promptsync.files.yaml.parts import Part, PartEntry, Unspliceable, entries, line_after, line_start, parts
+from promptsync.files.yaml.style import block_in_style, flow_in_style
 from promptsync.prompt.canonical import encode
-from promptsync.prompt.lists import align
+from promptsync.prompt.lists import align_moved
+from promptsync.prompt.prompt import plain
 
 _DEPTHS: Final = (MAX_DEPTH, 3, 1)
 """How deep an edit reaches before it replaces a value as a whole; 1 replaces the values of top-level keys."""
@@ -51,8 +52,8 @@ def edits(text: str, target: dict[str, Any]) -> Iterator[str]:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are equal: types count, the order of keys does not."""
-    return encode(one) == encode(other)
+    """Whether two JSON values are equal: types count, the order of keys does not, and 600.0 is 600."""
+    return encode(plain(one)) == encode(plain(other))
 
 
 def _value(text: str) -> Any:
@@ -62,24 +63,12 @@ def _value(text: str) -> Any:
         return None
 
 
-class Unspliceable(Exception):
-    """The text is laid out in a way that this edit cannot follow."""
-
-
-class _Entry(NamedTuple):
-    """One item of a list, or one key with its value. ``start`` is that of its dash or key, if it has one."""
-
-    start: int
-    value: Part
-    key: Part | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
     """A list or mapping that is being edited; ``first`` is the index of the first entry that stays."""
 
     part: Part
-    entries: Sequence[_Entry]
+    entries: Sequence[PartEntry]
     first: int
     is_open: bool
 
@@ -94,22 +83,23 @@ _Pair = tuple[int | None, Any]
 """The index of an old entry and the key or index of what it became, either of them ``None``."""
 
 
-def _pairs(old: Any, new: Any) -> list[_Pair]:
-    """Pair the entries of two mappings or two lists, in the order of the new one."""
+def _pairs(old: Any, new: Any) -> tuple[list[_Pair], dict[int, int]]:
+    """Pair the entries of two mappings or two lists, in the order of the new one; and see ``align_moved``."""
     if not isinstance(old, list):
         at = {key: index for index, key in enumerate(old)}
-        return [*((at.get(key), key) for key in new), *((at[key], None) for key in old if key not in new)]
+        return [*((at.get(key), key) for key in new), *((at[key], None) for key in old if key not in new)], {}
     pairs: list[_Pair] = []
+    aligned, moved = align_moved(old, new)
     # Where as many items were removed as added, they take each other's place.
-    for is_changed, run in groupby(align(old, new), key=lambda pair: None in pair):
+    for is_changed, run in groupby(aligned, key=lambda pair: None in pair):
         found = list(run)
         removed = [ours for ours, _ in found if ours is not None]
         added = [theirs for _, theirs in found if theirs is not None]
-        if not is_changed or len(removed) == len(added):
+        if not is_changed or (len(removed) == len(added) and not moved):
             pairs += zip(removed, added, strict=True)
         else:
             pairs += [*((index, None) for index in removed), *((None, index) for index in added)]
-    return pairs
+    return pairs, moved
 
 
 class _Editor:
@@ -117,7 +107,7 @@ class _Editor:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.edits: list[tuple[int, int, str]] = []
+        self.edits: list[flow.Edit] = []
 
     def result(self) -> str:
         """Return the text with all replacements made. Raises Unspliceable when they overlap."""
@@ -136,42 +126,24 @@ class _Editor:
         is_list = part.kind == "list" and isinstance(old, list) and isinstance(new, list)
         if not depth or not old or not new or not (is_mapping or is_list):
             raise Unspliceable
-        pairs = _pairs(old, new)
-        stays = [index for index, key in pairs if index is not None and key is not None]
-        place = _Place(part, self._entries(part), min(stays, default=0), is_open)
+        pairs, moved = _pairs(old, new)
+        stays = {index for index, key in pairs if index is not None and key is not None}
+        place = _Place(part, entries(self.text, part), min(stays, default=0), is_open)
         if len(place.entries) != len(old) or not (stays or (is_list and part.is_block)):
             raise Unspliceable
         values = list(old.values()) if is_mapping else old
         previous: int | None = None
         for index, key in pairs:
             if index is None:
-                self._insert(place, previous, key, new[key])
+                self._insert(place, previous, key, new[key], moved.get(key))
                 continue
             if key is not None:
                 child_is_open = key in layout.OPEN if is_mapping else is_open
                 self._change(place, index, values[index], new[key], depth - 1, child_is_open)
             previous = index
-        self._remove(place, sorted(set(range(len(old))) - set(stays)))
-
-    def _entries(self, part: Part) -> list[_Entry]:
-        children = part.children
-        if part.kind == "mapping":
-            keys = zip(children[::2], children[1::2], strict=True)
-            return [_Entry(key.start, value, key) for key, value in keys]
-        if part.is_flow:
-            return [_Entry(child.start, child) for child in children]
-        return [_Entry(dash, child) for dash, child in zip(self._dashes(part), children, strict=True)]
-
-    def _dashes(self, part: Part) -> Iterator[int]:
-        """Yield where the dashes of a block list are."""
-        # The parser does not report where dashes are, only where the items after them start.
-        pattern = re.compile(rf"^ {{{part.column}}}-(?=\s)", re.MULTILINE)
-        yield part.start
-        for previous in part.children[:-1]:
-            match = pattern.search(self.text, self._tail(previous))
-            if match is None:
-                raise Unspliceable
-            yield match.end() - 1
+        gone = [index for index in range(len(old)) if index not in stays]
+        if gone:
+            self._remove(place, gone, moved.values(), is_extended=any(index is None for index, _ in pairs))
 
     def _change(self, place: _Place, index: int, old: Any, new: Any, depth: int, is_open: bool) -> None:
         """Change the value of an entry, as a whole where it cannot be done entry by entry."""
@@ -181,91 +153,130 @@ class _Editor:
         done = len(self.edits)
         try:
             self.inside(value, old, new, depth, is_open)
-            opens_up = value.is_flow and not place.part.is_flow
-            if opens_up and any("\\n" in text for _, _, text in self.edits[done:]):
+            # What moves within the brackets has the escapes that it had.
+            counts = [(new.count("\\n"), self.text.count("\\n", *at)) for *at, new in self.edits[done:]]
+            is_escaped = any(a and not b for a, b in counts) and sum(a - b for a, b in counts) > 0
+            if is_escaped and value.is_flow and not place.part.is_flow:
                 raise Unspliceable  # a literal block shows several lines better than an escape does
         except Unspliceable:
             del self.edits[done:]
+            if self._in_style(place, value, old, new):
+                return
             if place.part.is_flow:
                 self.edits.append((value.start, value.end, layout.flow(new)))
             else:
                 self._replace(place.entries[index], new, place.column, is_open)
 
-    def _insert(self, place: _Place, previous: int | None, key: str | int, value: Any) -> None:
-        """Insert an entry after the ``previous`` one, or before the first that stays."""
-        first = place.entries[place.first].start
+    def _in_style(self, place: _Place, part: Part, old: Any, new: Any) -> bool:
+        """Change a text in the quotes or the block that it has; return whether they can hold the new one."""
+        if part.style is None or not isinstance(old, str) or not isinstance(new, str):
+            return False
+        source = self.text[part.start : part.end]
+        if not part.is_block_scalar:
+            in_flow = place.part.is_flow
+            written = flow_in_style(source, part.style, old, new, place.column, in_flow)
+            if written is not None:
+                self.edits.append((part.start, part.end, written))
+            return written is not None
+        block = block_in_style(source, old, new, place.column)
+        if block is not None:
+            self._put_block(part.start, *block, *self._beside(part, part.start))
+        return block is not None
+
+    def _insert(
+        self, place: _Place, previous: int | None, key: str | int, value: Any, source: int | None
+    ) -> None:
+        """Insert an entry after the ``previous`` one, or before the first that stays.
+
+        ``source`` is the index of the old entry that moves there.
+        """
+        column = place.column
         if place.part.is_flow:
             text = layout.flow_entry(key, value) if isinstance(key, str) else layout.flow(value)
-            if previous is None or previous < place.first:
-                self._put(first, f"{text}, ")
-            else:
-                self._put(place.entries[previous].value.end, f", {text}")
+            if source is not None:
+                text = self.text[place.entries[source].start : place.entries[source].value.end]
+            self.edits.append(flow.insertion(self.text, place.entries, place.first, previous, text))
             return
-        column = place.column
-        if isinstance(key, str):
-            lines = layout.entry(key, value, column)
+        own = self._own_lines(place, source) if source is not None else None
+        if own is not None:
+            text = self.text[slice(*own)]
+        elif isinstance(key, str):
+            text = _joined(layout.entry(key, value, column))
         else:
-            lines = layout.item(value, column, place.is_open)
+            text = _joined(layout.item(value, column, place.is_open))
         if previous is None:
-            self._put(first, _joined(lines)[column:] + " " * column)
+            self._put(place.entries[place.first].start, text[column:] + " " * column)
         else:
-            self._put(self._tail(place.entries[previous].value), _joined(lines))
+            self._put(line_after(self.text, place.entries[previous].value), text)
 
-    def _remove(self, place: _Place, gone: Sequence[int]) -> None:
+    def _own_lines(self, place: _Place, index: int) -> tuple[int, int] | None:
+        """Return where the lines of an item start and end, with the comments above it unless it is the first.
+
+        ``None`` if its dash is on the line of another one.
+        """
+        entry = place.entries[index]
+        start = line_start(self.text, entry.start)
+        if self.text[start : entry.start].strip():
+            return None
+        above = f"{' ' * place.column}#"
+        while index and self.text.startswith(above, before := line_start(self.text, start - 1)):
+            start = before
+        return start, line_after(self.text, entry.value)
+
+    def _remove(self, place: _Place, gone: Sequence[int], moved: Collection[int], is_extended: bool) -> None:
         """Remove entries; in a block with their lines, while the comments between them stay."""
         entries, first = place.entries, place.first
         if place.part.is_flow:
-            for index in gone:
-                if index < first:
-                    self.edits.append((entries[index].start, entries[index + 1].start, ""))
-                else:
-                    self.edits.append((entries[index - 1].value.end, entries[index].value.end, ""))
+            self.edits += flow.removals(self.text, entries, first, gone, is_extended=is_extended)
             return
         start = entries[0].start
-        if 0 in gone and self.text[self._line_start(start) : start].strip():
+        if 0 in gone and self.text[line_start(self.text, start) : start].strip():
             # It shares its line with a dash further out: the first entry that stays takes its place there.
             for entry, following in pairwise(entries[: first + 1]):
-                if self.text[self._tail(entry.value) : following.start].strip():
+                if self.text[line_after(self.text, entry.value) : following.start].strip():
                     raise Unspliceable
             self.edits.append((start, entries[first].start, ""))
             gone = [index for index in gone if index > first]
         for index in gone:
             entry = entries[index]
-            self.edits.append((self._line_start(entry.start), self._tail(entry.value), ""))
+            own = self._own_lines(place, index) if index in moved else None
+            start, end = own or (line_start(self.text, entry.start), line_after(self.text, entry.value))
+            self.edits.append((start, end, ""))
 
-    def _replace(self, entry: _Entry, new: Any, column: int, is_open: bool) -> None:
+    def _replace(self, entry: PartEntry, new: Any, column: int, is_open: bool) -> None:
         """Replace the value of an entry of a block; a comment beside it stays."""
-        part, lead = entry.value, self._lead(entry)
-        used = lead - self._line_start(lead)
-        head, body = layout.after(new, column, used, is_open, self._step(part, column))
+        part = entry.value
+        if part.kind == "scalar" and not part.is_block_scalar and part.end > part.start:
+            head, body = layout.after(new, column, part.start - line_start(self.text, part.start), is_open)
+            if not body:
+                self.edits.append((part.start, part.end, head.strip()))
+                return
+        lead = self._lead(entry)
+        used = lead - line_start(self.text, lead)
+        head, body = layout.after(new, column, used, is_open)
         if not head and body and entry.key is None:
             head, body = " " + body[0].lstrip(" "), body[1:]
-        comment, end = self._beside(part, lead)
+        self._put_block(lead, head, _joined(body), *self._beside(part, lead))
+
+    def _put_block(self, start: int, head: str, body: str, comment: str, end: int) -> None:
+        """Replace a value and the rest of its line."""
         if head.endswith("+") and body:
             # Blank lines after such a block would become part of its text.
             blank = _BLANK_LINES.match(self.text, end)
             end = blank.end() if blank else end
-        self.edits.append(
-            (lead, end, head + (comment.rstrip() if comment.strip() else "") + "\n" + _joined(body))
-        )
+        self.edits.append((start, end, head + (comment.rstrip() if comment.strip() else "") + "\n" + body))
 
-    def _lead(self, entry: _Entry) -> int:
+    def _lead(self, entry: PartEntry) -> int:
         """Return the index right after the colon or dash of an entry."""
         if entry.key is None:
             return entry.start + 1
         # An explicit key ("? key") has its colon on a line of its own.
         match = _COLON.match(self.text, entry.key.end)
-        if match is None or self.text[self._line_start(entry.start) : entry.start].rstrip().endswith("?"):
+        if match is None or self.text[line_start(self.text, entry.start) : entry.start].rstrip().endswith(
+            "?"
+        ):
             raise Unspliceable
         return match.end()
-
-    def _step(self, part: Part, column: int) -> int:
-        """Return how much deeper than its key the content of a block scalar is indented."""
-        if part.is_block_scalar:
-            step = indentation(self.text[self._line_end(part.start) : part.end].splitlines()) - column
-            if 1 <= step <= 9:
-                return step
-        return INDENT
 
     def _beside(self, part: Part, lead: int) -> tuple[str, int]:
         """Return what is on the line of a value after it, and where the line after the value starts."""
@@ -273,20 +284,13 @@ class _Editor:
             header = self.text[part.start : self._line_end(part.start)]
             return _BLOCK_HEADER.sub("", header, count=1), part.end
         if part.is_block:
-            is_below = self._line_start(part.start) >= lead
-            return self.text[lead : self._line_end(lead)] if is_below else "", self._tail(part)
+            is_below = line_start(self.text, part.start) >= lead
+            return self.text[lead : self._line_end(lead)] if is_below else "", line_after(self.text, part)
         line_end = self._line_end(part.end)
         return self.text[part.end : line_end], line_end + 1
 
     def _put(self, at: int, text: str) -> None:
         self.edits.append((at, at, text))
-
-    def _tail(self, part: Part) -> int:
-        """Return the start of the line after a part."""
-        return part.end if part.ends_line else self._line_end(part.end) + 1
-
-    def _line_start(self, index: int) -> int:
-        return self.text.rfind("\n", 0, index) + 1
 
     def _line_end(self, index: int) -> int:
         return self.text.index("\n", index)

@@ -23,12 +23,13 @@ OPEN: Final = frozenset(
 )
 """Keys whose values are never written on one line."""
 
-_BLOCK_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+BLOCK_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 """What a block scalar alters or cannot hold: other line breaks, control characters, byte order marks."""
 
 _INDICATORS: Final = frozenset("-?:,[]{}#&*!|>'\"%@`")
+_NOT_PLAIN: Final = re.compile(r":\s|\s#|\t")
 _FLOW: Final = re.compile(r"[,\[\]{}]")
-_ESCAPED: Final = re.compile(f'["\\\\\t\n]|{_BLOCK_UNSAFE.pattern}')
+_ESCAPED: Final = re.compile(f'["\\\\\t\n]|{BLOCK_UNSAFE.pattern}')
 _MODERN: Final = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+|[yYnN]|=|[-+]\.(inf|Inf|INF)"
 )
@@ -112,7 +113,7 @@ def is_ambiguous(plain: str) -> bool:
 
 def fits_block(text: str) -> bool:
     """Whether a text has several lines and keeps every character in a literal block."""
-    return "\n" in text and not text.isspace() and not _BLOCK_UNSAFE.search(text)
+    return "\n" in text and not text.isspace() and not BLOCK_UNSAFE.search(text)
 
 
 def block(text: str, column: int, step: int = INDENT) -> tuple[str, list[str]]:
@@ -135,11 +136,16 @@ def block(text: str, column: int, step: int = INDENT) -> tuple[str, list[str]]:
 
 def inline(text: str, in_flow: bool = False) -> str:
     """Return a text on one line: plain where every reader takes that for text, otherwise quoted."""
-    if _is_plain(text, in_flow):
+    if text.isprintable() and fits_plain(text, in_flow):
         return text
     if ('"' in text or "\\" in text) and not _ESCAPED.search(text.replace('"', "").replace("\\", "")):
         return "'" + text.replace("'", "''") + "'"
-    return '"' + _ESCAPED.sub(lambda match: _escape(match[0]), text) + '"'
+    return f'"{escaped(text)}"'
+
+
+def escaped(text: str) -> str:
+    """Return a text with the escapes that it needs in double quotes."""
+    return _ESCAPED.sub(lambda match: _escape(match[0]), text)
 
 
 def scalar(value: Any) -> str:
@@ -157,15 +163,15 @@ def scalar(value: Any) -> str:
     return str(value)
 
 
-def _is_plain(text: str, in_flow: bool) -> bool:
+def fits_plain(text: str, in_flow: bool) -> bool:
+    """Whether every reader takes one unquoted line for this text."""
     return (
         bool(text)
-        and text.isprintable()
+        and not BLOCK_UNSAFE.search(text)
         and text[0] not in _INDICATORS
         and text == text.strip()
         and not text.endswith(":")
-        and ": " not in text
-        and " #" not in text
+        and not _NOT_PLAIN.search(text)
         and not text.startswith("...")
         and not (in_flow and _FLOW.search(text))
         and not is_ambiguous(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 
@@ -28,8 +28,14 @@ class Part:
     end: int
     column: int
     is_flow: bool = False
-    is_block_scalar: bool = False
+    style: str | None = None
+    """That of a scalar: ``""`` or its first character; ``None`` for everything else, and for an alias."""
     children: list[Part] = field(default_factory=list)
+
+    @property
+    def is_block_scalar(self) -> bool:
+        """Whether this is a literal or folded block."""
+        return self.style in ("|", ">")
 
     @property
     def is_block(self) -> bool:
@@ -62,16 +68,61 @@ def parts(text: str) -> Part | None:
     return document.children[0] if document.children else None
 
 
+class Unspliceable(Exception):
+    """The text is laid out in a way that an edit cannot follow."""
+
+
+class PartEntry(NamedTuple):
+    """One item of a list, or one key with its value. ``start`` is that of its dash or key, if it has one."""
+
+    start: int
+    value: Part
+    key: Part | None = None
+
+
+def entries(text: str, part: Part) -> list[PartEntry]:
+    """Return the entries of a list or mapping of a text. Raises Unspliceable if its dashes are not found."""
+    children = part.children
+    if part.kind == "mapping":
+        pairs = zip(children[::2], children[1::2], strict=True)
+        return [PartEntry(key.start, value, key) for key, value in pairs]
+    if part.is_flow:
+        return [PartEntry(child.start, child) for child in children]
+    return [PartEntry(dash, child) for dash, child in zip(_dashes(text, part), children, strict=True)]
+
+
+def _dashes(text: str, part: Part) -> Iterator[int]:
+    """Yield where the dashes of a block list are."""
+    # The parser does not report where dashes are, only where the items after them start.
+    pattern = re.compile(rf"^ {{{part.column}}}-(?=\s)", re.MULTILINE)
+    yield part.start
+    for previous in part.children[:-1]:
+        match = pattern.search(text, line_after(text, previous))
+        if match is None:
+            raise Unspliceable
+        yield match.end() - 1
+
+
+def line_start(text: str, index: int) -> int:
+    """Return where the line of an index starts."""
+    return text.rfind("\n", 0, index) + 1
+
+
+def line_after(text: str, part: Part) -> int:
+    """Return the start of the line after a part."""
+    return part.end if part.ends_line else text.index("\n", part.end) + 1
+
+
 def _part(event: Any, text: str) -> Part:
     start, end = event.start_mark.index, event.end_mark.index
-    is_block_scalar = getattr(event, "style", None) in ("|", ">")
+    style = (event.style or "") if isinstance(event, yaml.ScalarEvent) else None
     return Part(
         _KINDS.get(type(event), "scalar"),
         start,
-        _block_end(text, start, end) if is_block_scalar else end,
+        _block_end(text, start, end) if style in ("|", ">") else end,
         event.start_mark.column,
         is_flow=bool(getattr(event, "flow_style", False)),
-        is_block_scalar=is_block_scalar,
+        style=style,
     )
 
 

@@ -1,0 +1,287 @@
+"""Files whose scalars are in styles of all kinds, and edits of single texts in them.
+
+PyYAML writes the files, and its emitter is the judge of which styles can hold a text.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import yaml
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from seeds import examples
+from strategies import texts
+from yaml.emitter import Emitter
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from promptsync.files.errors import InvalidFile
+from promptsync.files.prompt_file import parse, render_edit
+from promptsync.files.yaml.layout import is_ambiguous
+from promptsync.prompt.document import to_document, to_prompt
+
+WORDS = [
+    "You",
+    "answer",
+    "questions",
+    "about",
+    "refunds.",
+    "Be",
+    "brief",
+    "don't",
+    '"so"',
+    "{{ x }}",
+    "naïve",
+]
+LINES = ["", "", "  indented more", "- a list", "# heading", "\ttab", "👩‍👩‍👧 family", "ends in a blank "]
+STYLES = ["", "'", '"', "|", ">"]
+
+_sentences = st.lists(st.sampled_from(WORDS), min_size=1, max_size=30).map(" ".join)
+_paragraphs = st.builds(
+    lambda lines, end: "\n".join(lines) + end,
+    st.lists(_sentences | st.sampled_from(LINES), min_size=1, max_size=5),
+    st.sampled_from(["", "\n", "\n\n"]),
+)
+_values = st.one_of(_sentences, _paragraphs, _paragraphs, texts())
+_numbers = st.sampled_from([600, 1.5, 0, True, None, -2.25])
+
+
+def changed(text: str, random: Random) -> str:
+    """A text with one change of the kinds that people make."""
+    words = text.split(" ")
+    at = random.randrange(len(words))
+    new = random.choice(
+        ["short", "as long as it takes to answer everything", "it's", '"no"', "a\nb", "#", ""]
+    )
+    kind = random.randrange(4)
+    if kind == 0:
+        words[at] = new
+    elif kind == 1:
+        words.insert(at, new)
+    elif kind == 2:
+        del words[at]
+    else:
+        lines = text.split("\n")
+        lines.insert(random.randrange(len(lines) + 1), random.choice(["", "One more line.", "  indented"]))
+        return "\n".join(lines)
+    return " ".join(words)
+
+
+def written(document: Any, random: Random) -> str:
+    """A document in YAML: each scalar and each collection in a random style, with comments."""
+
+    def node(value: Any) -> Node:
+        made: Node = yaml.Dumper("").represent_data(value)
+        if isinstance(made, ScalarNode) and isinstance(value, str):
+            made.style = random.choice(STYLES)
+        if isinstance(value, dict):
+            pairs = [(ScalarNode("tag:yaml.org,2002:str", key), node(item)) for key, item in value.items()]
+            return MappingNode(made.tag, pairs, flow_style=random.random() < 0.2)
+        if isinstance(value, list):
+            return SequenceNode(made.tag, [node(item) for item in value], flow_style=random.random() < 0.2)
+        return made
+
+    root = node(document)
+    root.flow_style = False
+    width = random.choice([20, 40, 80, 1000])
+    text = yaml.serialize(root, allow_unicode=True, width=width, indent=random.choice([2, 4]))
+    lines = []
+    for line in text.splitlines(keepends=True):
+        if line.startswith(tuple(f"{key}:" for key in document)) and random.random() < 0.5:
+            lines.append(f"# about {line.partition(':')[0]}\n")
+        lines.append(line)
+    return "".join(lines)
+
+
+def scalars(text: str) -> dict[tuple[Any, ...], tuple[str, str]]:
+    """The style and the source of each scalar, by its path."""
+
+    def walk(node: Node, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], tuple[str, str]]]:
+        if isinstance(node, MappingNode):
+            for key, value in node.value:
+                yield from walk(value, (*path, key.value))
+        elif isinstance(node, SequenceNode):
+            for index, item in enumerate(node.value):
+                yield from walk(item, (*path, index))
+        else:
+            source = text[node.start_mark.index : node.end_mark.index].rstrip()
+            yield path, (node.style or "", source)
+
+    return dict(walk(yaml.compose(text), ()))
+
+
+def can_live(style: str, old: str, new: str) -> bool:
+    """Whether a text can live in a style, by PyYAML's rules."""
+    found = Emitter(None).analyze_scalar(new)
+    if style in ("|", ">"):
+        return bool(found.allow_block and new.strip())
+    if "\n" in new and "\n" not in old:
+        return False
+    if style == "":
+        return bool(found.allow_flow_plain and not found.multiline and not is_ambiguous(new))
+    return style == '"' or bool(found.allow_single_quoted and not found.multiline)
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), _values | _numbers, min_size=1, max_size=4),
+    st.lists(_values, min_size=1, max_size=3, unique=True),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=examples(200), deadline=None)
+def test_an_edited_text_keeps_its_style_and_the_others_their_bytes(
+    metadata: dict[str, Any], contents: list[str], random: Random
+) -> None:
+    document: dict[str, Any] = {
+        "name": "p",
+        "metadata": metadata,
+        "messages": [{"role": "user", "content": content} for content in contents],
+    }
+    text = written(document, random)
+    if random.random() < 0.2 and "\r" not in text:
+        text = text.replace("\n", "\r\n")
+    try:
+        file = parse(text.encode(), "p.yaml", "p")
+    except InvalidFile:
+        assume(False)  # PyYAML writes some texts so that they do not read back.
+    assume(to_document(file.prompt, file.local) == to_document(*to_prompt(document, "p")))
+    places = [("messages", at, "content") for at in range(len(contents))]
+    places += [("metadata", key) for key, value in metadata.items() if isinstance(value, str)]
+    place = random.choice(places)
+    wanted = copy.deepcopy(document)
+    holder = wanted
+    for part in place[:-1]:
+        holder = holder[part]
+    old = holder[place[-1]]
+    new = holder[place[-1]] = changed(old, random)
+    assume(new not in contents)  # Which of two equal messages is which is anybody's guess.
+
+    edited = render_edit(file, *to_prompt(wanted, "p"))
+
+    found = parse(edited.encode(), "p.yaml", "p")
+    assert to_document(found.prompt, found.local) == to_document(*to_prompt(wanted, "p"))
+    before, after = scalars(text.replace("\r\n", "\n")), scalars(edited.replace("\r\n", "\n"))
+    style = before[place][0]
+    if can_live(style, old, new):
+        assert after[place][0] == style
+        del before[place], after[place]
+        assert after == before
+    comments = [line for line in text.splitlines() if line.startswith("# about")]
+    assert [line for line in edited.splitlines() if line.startswith("# about")] == comments
+
+
+@given(
+    st.sampled_from("|>"),
+    st.sampled_from(["", "-", "+"]),
+    st.booleans(),
+    st.integers(1, 6),
+    st.lists(_sentences | st.sampled_from([*LINES, "  ", "\t", "more\ttabs\t", "trailing  "]), min_size=1),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=examples(200), deadline=None)
+def test_a_block_stays_a_block_of_its_kind(
+    style: str, chomping: str, has_digit: bool, indent: int, lines: list[str], random: Random
+) -> None:
+    pad = " " * indent
+    header = f"{style}{indent if has_digit else ''}{chomping}"
+    body = "".join(f"{pad}{line}\n" if line else random.choice(["\n", f"{pad}\n"]) for line in lines)
+    text = f"content: {header}  # why\n{body}synced: 1-0a1b2c3\n"
+    try:
+        file = parse(text.encode(), "p.yaml", "p")
+    except InvalidFile:
+        assume(False)  # An indented first line needs the digit.
+    old = yaml.safe_load(text)["content"]
+    new = changed(old, random)
+    edited = render_edit(file, *to_prompt({"name": "p", "content": new, "synced": "1-0a1b2c3"}, "p"))
+    assert yaml.safe_load(edited) == {"content": new, "synced": "1-0a1b2c3"}
+    if new.strip():
+        assert edited.startswith(f"content: {style}")
+        assert edited.partition("\n")[0].endswith("  # why")
+    same = next(
+        (at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
+    )
+    # What comes before the change is in the same lines, apart from the one that it starts in.
+    kept = body.splitlines()[: max(0, old[:same].count("\n") - 1)] if style == "|" else []
+    assert new.strip() == "" or edited.splitlines()[1 : len(kept) + 1] == kept
+
+
+WRAPPED = {
+    ">": "content: >-\n    {}\n",
+    "|": "content: |-\n  {}\n",
+    "'": "content:\n  '{}'  # why\n",
+    '"': 'content: "{}"  # why\n',
+    "": "content: {}  # why\n",
+}
+
+
+@given(
+    st.sampled_from([*WRAPPED]),
+    st.lists(
+        st.lists(st.sampled_from("abcdefgh").map(lambda char: char * 5), min_size=3, max_size=9), min_size=1
+    ),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=examples(100), deadline=None)
+def test_a_changed_word_changes_one_line(style: str, lines: list[list[str]], random: Random) -> None:
+    text = WRAPPED[style].format(
+        "\n    ".join(map(" ".join, lines)).replace("\n  ", "\n" if style == "|" else "\n  ")
+    )
+    document = yaml.safe_load(text)
+    words = [at for at, char in enumerate(document["content"]) if document["content"][at : at + 5].isalpha()]
+    at = random.choice([at for at in words if at == 0 or document["content"][at - 1].isspace()])
+    new = document["content"][:at] + "other" + document["content"][at + 5 :]
+    edited = render_edit(parse(text.encode(), "p.yaml", "p"), *to_prompt({"content": new}, "p"))
+    before, after = text.splitlines(), edited.splitlines()
+    assert len(before) == len(after)
+    assert sum(a != b for a, b in zip(before, after, strict=True)) == 1
+    assert yaml.safe_load(edited)["content"] == new
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), _values | _numbers, min_size=2, max_size=4),
+    st.lists(_values, min_size=2, max_size=5, unique=True),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=examples(200), deadline=None)
+def test_what_stays_keeps_its_bytes_where_others_come_go_and_move(
+    metadata: dict[str, Any], contents: list[str], random: Random
+) -> None:
+    document = {
+        "name": "p",
+        "metadata": metadata,
+        "messages": [{"role": "user", "content": content} for content in contents],
+    }
+    text = written(document, random)
+    try:
+        file = parse(text.encode(), "p.yaml", "p")
+    except InvalidFile:
+        assume(False)
+    assume(to_document(file.prompt, file.local) == to_document(*to_prompt(document, "p")))
+    kept = [*range(len(contents))]
+    if random.random() < 0.7:
+        kept.insert(random.randrange(len(kept)), kept.pop(random.randrange(len(kept))))
+    if random.random() < 0.5:
+        kept.pop(random.randrange(len(kept)))
+    messages = [document["messages"][at] for at in kept]
+    places: list[int | None] = [*kept]
+    if random.random() < 0.5:
+        at = random.randrange(len(messages) + 1)
+        messages.insert(at, {"role": "system", "content": "New."})
+        places.insert(at, None)
+    gone = random.choice([*metadata, ""])
+    values = {key: value for key, value in metadata.items() if key != gone}
+    values |= {"new": "value"} if random.random() < 0.5 else {}
+    wanted = {"name": "p", "metadata": values, "messages": messages}
+
+    edited = render_edit(file, *to_prompt(wanted, "p"))
+
+    found = parse(edited.encode(), "p.yaml", "p")
+    assert to_document(found.prompt, found.local) == to_document(*to_prompt(wanted, "p"))
+    before, after = scalars(text), scalars(edited)
+    for key in values.keys() & metadata.keys():
+        assert after["metadata", key] == before["metadata", key]
+    for to, place in enumerate(places):
+        if place is not None:
+            assert after["messages", to, "content"] == before["messages", place, "content"]
