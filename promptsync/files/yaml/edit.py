@@ -16,6 +16,7 @@ from promptsync.files.yaml.style import block_in_style, flow_in_style
 from promptsync.prompt.canonical import encode
 from promptsync.prompt.lists import align_moved
 from promptsync.prompt.prompt import plain
+from promptsync.prompt.snippets import strings
 
 _DEPTHS: Final = (MAX_DEPTH, 3, 1)
 """How deep an edit reaches before it replaces a value as a whole; 1 replaces the values of top-level keys."""
@@ -65,11 +66,12 @@ def _value(text: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A list or mapping that is being edited; ``first`` is the index of the first entry that stays."""
+    """A list or mapping that is being edited. ``first`` and ``last`` are the indexes of entries that stay."""
 
     part: Part
     entries: Sequence[PartEntry]
     first: int
+    last: int
     is_open: bool
 
     @property
@@ -128,7 +130,8 @@ class _Editor:
             raise Unspliceable
         pairs, moved = _pairs(old, new)
         stays = {index for index, key in pairs if index is not None and key is not None}
-        place = _Place(part, entries(self.text, part), min(stays, default=0), is_open)
+        first, last = min(stays, default=0), max(stays, default=0)
+        place = _Place(part, entries(self.text, part), first, last, is_open)
         if len(place.entries) != len(old) or not (stays or (is_list and part.is_block)):
             raise Unspliceable
         values = list(old.values()) if is_mapping else old
@@ -153,10 +156,8 @@ class _Editor:
         done = len(self.edits)
         try:
             self.inside(value, old, new, depth, is_open)
-            # What moves within the brackets has the escapes that it had.
-            counts = [(new.count("\\n"), self.text.count("\\n", *at)) for *at, new in self.edits[done:]]
-            is_escaped = any(a and not b for a, b in counts) and sum(a - b for a, b in counts) > 0
-            if is_escaped and value.is_flow and not place.part.is_flow:
+            was, now = (any("\n" in text for text in strings(side)) for side in (old, new))
+            if now and not was and value.is_flow and not place.part.is_flow:
                 raise Unspliceable  # a literal block shows several lines better than an escape does
         except Unspliceable:
             del self.edits[done:]
@@ -195,7 +196,9 @@ class _Editor:
             text = layout.flow_entry(key, value) if isinstance(key, str) else layout.flow(value)
             if source is not None:
                 text = self.text[place.entries[source].start : place.entries[source].value.end]
-            self.edits.append(flow.insertion(self.text, place.entries, place.first, previous, text))
+            is_last = previous is not None and previous >= place.last
+            edit = flow.insertion(self.text, place.entries, place.first, previous, text, is_last=is_last)
+            self.edits.append(edit)
             return
         own = self._own_lines(place, source) if source is not None else None
         if own is not None:
@@ -205,9 +208,10 @@ class _Editor:
         else:
             text = _joined(layout.item(value, column, place.is_open))
         if previous is None:
-            self._put(place.entries[place.first].start, text[column:] + " " * column)
+            at, text = place.entries[place.first].start, text[column:] + " " * column
         else:
-            self._put(line_after(self.text, place.entries[previous].value), text)
+            at = line_after(self.text, place.entries[previous].value)
+        self.edits.append((at, at, text))
 
     def _own_lines(self, place: _Place, index: int) -> tuple[int, int] | None:
         """Return where the lines of an item start and end, with the comments above it unless it is the first.
@@ -272,9 +276,8 @@ class _Editor:
             return entry.start + 1
         # An explicit key ("? key") has its colon on a line of its own.
         match = _COLON.match(self.text, entry.key.end)
-        if match is None or self.text[line_start(self.text, entry.start) : entry.start].rstrip().endswith(
-            "?"
-        ):
+        before = self.text[line_start(self.text, entry.start) : entry.start]
+        if match is None or before.rstrip().endswith("?"):
             raise Unspliceable
         return match.end()
 
@@ -288,9 +291,6 @@ class _Editor:
             return self.text[lead : self._line_end(lead)] if is_below else "", line_after(self.text, part)
         line_end = self._line_end(part.end)
         return self.text[part.end : line_end], line_end + 1
-
-    def _put(self, at: int, text: str) -> None:
-        self.edits.append((at, at, text))
 
     def _line_end(self, index: int) -> int:
         return self.text.index("\n", index)

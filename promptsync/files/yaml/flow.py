@@ -16,15 +16,20 @@ _COMMA: Final = re.compile(r"\s*,")
 
 
 def insertion(
-    text: str, entries: Sequence[PartEntry], first: int, previous: int | None, written: str
+    text: str, entries: Sequence[PartEntry], first: int, previous: int | None, written: str, *, is_last: bool
 ) -> Edit:
-    """Return the edit that adds an entry after the ``previous`` one, or before the first that stays."""
+    """Return the edit that adds an entry after the ``previous`` one, or before the first that stays.
+
+    ``is_last`` says that no entry after it stays.
+    """
     if previous is None or previous < first:
         start = entries[first].start
         indent = _indent(text, entries[first])
         return start, start, f"{written}, " if indent is None else f"{written},\n{indent}"
     entry = entries[previous]
     end, rest, indent = entry.value.end, _REST.match(text, entry.value.end), _indent(text, entry)
+    if indent is not None and is_last and previous < len(entries) - 1:
+        return end, end, f",\n{indent}{written}"  # in front of what is removed
     if indent is not None and rest is not None and rest[1]:
         return rest.end(), rest.end(), f"{indent}{written},\n"
     if indent is not None and rest is not None and not rest[2]:
