@@ -144,10 +144,16 @@ def _request_ids(raw: object) -> tuple[int | str, ...]:
 
 def _ended(run: AgentRun, found: object) -> AgentRun:
     outputs = found if isinstance(found, dict) else {"output": found}
+    # Between the nodes, a registry may return other keys, which are no nodes.
+    outputs = {name: value for name, value in outputs.items() if _is_node(value)} or outputs
     nodes = {str(name): _node(value) for name, value in outputs.items()}
     status = Status.FAILED if any(node.failed for node in nodes.values()) else Status.COMPLETED
     ids = [*run.request_ids, *(one for value in outputs.values() for one in _request_ids(value))]
     return replace(run, status=status, outputs=nodes, request_ids=tuple(dict.fromkeys(ids)))
+
+
+def _is_node(raw: object) -> bool:
+    return isinstance(raw, dict) and isinstance(raw.get("status"), str)
 
 
 def _node(raw: object) -> NodeOutput:

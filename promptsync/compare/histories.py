@@ -24,7 +24,7 @@ from promptsync.history.synced_key import Key, identity, make_key
 from promptsync.prompt.canonical import comparable, digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
-from promptsync.registry.errors import NotFound
+from promptsync.registry.errors import NotFound, TooDeep
 
 if TYPE_CHECKING:
     from promptsync.compare.snapshot import Item
@@ -137,7 +137,7 @@ class Histories:
 
         def read(pair: tuple[History, int]) -> None:
             history, number = pair
-            history.add(number, read_version(self._project, history.listed, number))
+            history.add(number, read_usable(self._project, history.listed, number))
 
         self._project.mapped("Reading versions", read, pairs)
 
@@ -218,6 +218,14 @@ def read_version(project: Project, listed: Listed, number: int) -> RemoteVersion
     try:
         return project.registry.prompts.get(listed.template_id, listed.name, version=number)
     except NotFound:
+        return None
+
+
+def read_usable(project: Project, listed: Listed, number: int) -> RemoteVersion | None:
+    """Return an older version of a prompt, ``None`` when there is none, or none that a file could have."""
+    try:
+        return read_version(project, listed, number)
+    except TooDeep:
         return None
 
 
