@@ -125,7 +125,11 @@ class AgentBatch(Batch[AgentRun]):
             unsupported = RemoteError(error.message, hint=hint, code=error.code)
             return replace(run, error=unsupported, status=Status.UNREADABLE)
         except RemoteError as error:
-            return replace(run, error=error, status=Status.UNREADABLE)
+            failure = error
+            if run.execution_id is None:
+                message = f"the registry started {run.name!r} without returning an id to read the result by"
+                failure = RemoteError(message, code="bad-answer")
+            return replace(run, error=failure, status=Status.UNREADABLE)
         return _ended(run, found) if done else run
 
     def progress(self) -> tuple[int, int]:

@@ -78,12 +78,14 @@ def read_whole(
     connections: int,
     on_page: OnPage | None = None,
     expected: int | None = None,
+    may_be_empty: bool = True,
 ) -> Whole:
     """Return all items, each once. Reads the list again if its pages do not belong together.
 
     The list is under one of ``keys`` in each response. Its items are objects, or lists (rows). The
     ``expected`` number of pages is requested at once; a wrong number costs further requests. A number of
-    items or pages that contradicts the items again, in the same way, is an error of the registry and ignored.
+    items or pages that contradicts the items again, in the same way, is an error of the registry and ignored;
+    unless ``may_be_empty``, not if there are no items at all.
 
     Raises ``ListKeptChanging`` if no attempt succeeds, and whatever ``fetch`` raises.
     """
@@ -101,11 +103,10 @@ def read_whole(
         is_whole = not {page.total for page in pages} - {None, len(items)}
         if is_whole and (items or not pages[0].has_more) and _are_distinct(items):
             return Whole(items, pages[0].pages)
-        # A total that is wrong in the same way again is an error of the registry. A list that is empty
-        # in spite of it proves nothing: every prompt would look as if it were new.
+        # What contradicts the items in the same way again is an error of the registry.
         outline = [(page.items, page.total) for page in pages]
         if outline == before and _are_distinct(items):
-            if not items:
+            if not items and not may_be_empty:
                 answer.fail("items, because it says that the list has some")
             return Whole(items, None)
         before = outline
