@@ -51,7 +51,7 @@ def unusable(items: Sequence[Item], verb: str) -> Refused:
     first = items[0]
     more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
     message = f"{first.name!r} {first.problem}{more}; {verb} skips it"
-    return Refused(message, hint=UNUSABLE_HINT, code="too-deep")
+    return Refused(message, hint=UNUSABLE_HINT, code="unusable-prompt")
 
 
 class Conflict(Refused):

@@ -24,7 +24,7 @@ from promptsync.history.synced_key import Key, identity, make_key
 from promptsync.prompt.canonical import comparable, digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
-from promptsync.registry.errors import NotFound, TooDeep
+from promptsync.registry.errors import NotFound, UnusablePrompt
 
 if TYPE_CHECKING:
     from promptsync.compare.snapshot import Item
@@ -225,7 +225,7 @@ def read_usable(project: Project, listed: Listed, number: int) -> RemoteVersion 
     """Return an older version of a prompt, ``None`` when there is none, or none that a file could have."""
     try:
         return read_version(project, listed, number)
-    except TooDeep:
+    except UnusablePrompt:
         return None
 
 

@@ -170,7 +170,7 @@ class PushReceipt:
         stuck = next((one for one in self.skipped if one.blocks and one.state == State.INVALID), None)
         if stuck is not None:
             return Refused(
-                f"{stuck.name!r} was skipped: it {stuck.reason}", hint=UNUSABLE_HINT, code="too-deep"
+                f"{stuck.name!r} was skipped: it {stuck.reason}", hint=UNUSABLE_HINT, code="unusable-prompt"
             )
         blocked = [one.name for one in self.skipped if one.blocks]
         if blocked:

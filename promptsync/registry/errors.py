@@ -15,7 +15,7 @@
     ├── Unsupported         the registry lacks the operation
     ├── ListKeptChanging    the pages of a list never belonged together
     ├── NotReadableRaw      a prompt can only be read with expanded snippets
-    ├── TooDeep             a version of a prompt nests deeper than any file may
+    ├── UnusablePrompt      a version of a prompt is nothing that a prompt file can hold
     └── RenamedRemotely     a known id has another name (exit code 3)
 
 Reads raise ``FateUnknown`` too. There it only means that they failed.
@@ -130,10 +130,10 @@ class NotReadableRaw(RemoteError):
     code = "not-readable-raw"
 
 
-class TooDeep(RemoteError):
-    """A version of a prompt nests deeper than a prompt file may. Other prompts are not concerned."""
+class UnusablePrompt(RemoteError):
+    """A version of a prompt that no prompt file can hold. Other prompts are not concerned."""
 
-    code = "too-deep"
+    code = "unusable-prompt"
 
     def __init__(self, message: str) -> None:
         place = "simplify it in the PromptLayer dashboard, or leave it out of include: in promptsync.yaml"

@@ -175,6 +175,12 @@ def twice(seen: Seen, body: Any) -> Any:
     return Reply(f"{{{first}, {text}}}" if text else "{}")
 
 
+def beside_nodes(seen: Seen, body: Any) -> Any:
+    """Return more than the nodes of an agent's run."""
+    is_result = seen.path == "/workflow-version-execution-results"
+    return {"success": True, "seconds": 1.5, "trace": {"id": 7}, **body} if is_result else body
+
+
 HARMLESS: dict[str, Change] = {
     "null in place of empty lists": everywhere(null_when_empty),
     "numbers as text": everywhere(_spelled(str)),
@@ -209,6 +215,7 @@ HARMLESS: dict[str, Change] = {
     "page beyond the end 400": beyond_refused(400, pages=3),
     "page beyond the end 404, and a wrong total": beyond_refused(404, total=999),
     "unknown keys around lists": envelope(request_time=3, links={"next": None}),
+    "unknown keys beside the nodes of an agent": beside_nodes,
     "a byte order mark": with_bom,
     "another content type": as_text,
     "white space": indented,

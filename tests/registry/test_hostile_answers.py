@@ -1,4 +1,4 @@
-"""Responses that no registry should send: each verb ends with exit code 4 and a sentence, and writes nothing."""
+"""Responses that no registry should send: each verb fails with a sentence, and writes nothing."""
 
 from __future__ import annotations
 
@@ -98,6 +98,27 @@ def test_a_response_that_cannot_be_used_is_refused(
     check_refused(copy, line, words)
 
 
+@pytest.mark.parametrize("line", ["log greet", "show greet", "diff greet@1 plain"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        reply
+        for reply, words in BODIES.values()
+        if "expected a list" not in words and "says that" not in words
+    ],
+    ids=[
+        name
+        for name, (_, words) in BODIES.items()
+        if "expected a list" not in words and "says that" not in words
+    ],
+)
+def test_a_version_that_cannot_be_used_is_refused(copy: World, reply: Callable[[], Reply], line: str) -> None:
+    for path in (copy.root / ".promptsync").rglob("cache/**/*.json"):
+        path.unlink()
+    copy.faults[:] = [lambda seen, forward: reply() if "resolve_snippets" in seen.target else None]
+    check_refused(copy, line, "cannot read the prompt" if line != "diff greet@1 plain" else "")
+
+
 # -- one item of the list ------------------------------------------------------------------------------------
 
 
@@ -178,5 +199,5 @@ def test_a_template_that_makes_no_sense_is_no_bug(copy: World, template: Any, li
         for path, content in before.items():
             (copy.root / path).write_bytes(content)
     assert done.code in (0, 1, 3, 4), str(done)
-    assert done.code == 0 or done.err or line == "doctor"
+    assert done.code == 0 or done.err or line == "doctor" or "invalid  greet" in done.out
     assert len(copy.writes) == 0 or line == "push -y"

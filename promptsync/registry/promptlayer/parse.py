@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
@@ -52,7 +53,7 @@ def text(raw: Mapping[str, Any], *keys: str) -> str | None:
 
 
 def remote_version(raw: Mapping[str, Any]) -> RemoteVersion:
-    """Return the version in a response, which may nest too deep for a file."""
+    """Return the version in a response, which may be ``unusable``."""
     return RemoteVersion(
         template_id=_needed(number(raw, "id"), "id"),
         version=version_in(raw),
@@ -66,7 +67,7 @@ def remote_version(raw: Mapping[str, Any]) -> RemoteVersion:
 def listed(raw: Mapping[str, Any]) -> Listed:
     """Return one item of the list, which must have a version and a template."""
     found = prompt(raw)
-    problem = too_deep(found)
+    problem = unusable(found)
     if problem:
         found = Prompt(found.name, {"type": "chat", "messages": []}, tags=found.tags)
     return Listed(
@@ -79,9 +80,17 @@ def listed(raw: Mapping[str, Any]) -> Listed:
     )
 
 
-def too_deep(found: Prompt) -> str:
-    """Return why a prompt cannot be used if it nests too deep, ``""`` otherwise."""
-    return f"nests deeper than {MAX_DEPTH} levels in the registry" if is_too_deep(found) else ""
+def unusable(found: Prompt) -> str:
+    """Return why no prompt file can hold a prompt, ``""`` if one can."""
+    if is_too_deep(found):
+        return f"nests deeper than {MAX_DEPTH} levels in the registry"
+    if not all(isinstance(message, dict) for message in found.template.get("messages") or ()):
+        return "has messages in the registry that are not objects"
+    try:
+        json.dumps([found.template, found.metadata, found.extra, found.tags], ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "has half of a surrogate pair in the registry, which is no character"
+    return ""
 
 
 def version_in(raw: Mapping[str, Any]) -> int:

@@ -22,8 +22,8 @@ from promptsync.registry.errors import (
     NotReadableRaw,
     Rejected,
     RenamedRemotely,
-    TooDeep,
     Unsupported,
+    UnusablePrompt,
 )
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
@@ -217,8 +217,8 @@ def _parsed(answer: Answer, raw: Mapping[str, Any], query: Mapping[str, Any]) ->
         answer.fail(f"a version of a prompt ({error})")
     if found.version != query.get("version", found.version):
         answer.fail(f"version {query['version']} and not {found.version}")
-    if problem := parse.too_deep(found.prompt):
-        raise TooDeep(f"v{found.version} of {found.prompt.name!r} {problem}")
+    if problem := parse.unusable(found.prompt):
+        raise UnusablePrompt(f"v{found.version} of {found.prompt.name!r} {problem}")
     return found
 
 
