@@ -124,6 +124,11 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_a_disk_that_refuses_leaves_old_files_whole_and_tells_what_was_written",
         ],
     },
+    "measures the memory of a process": {
+        "registry/test_bounds.py": [
+            "test_a_bomb_takes_no_more_memory_than_the_largest_response",
+        ],
+    },
     "forks a process at each write": {
         "push/test_killed_at_each_write.py": [],
     },

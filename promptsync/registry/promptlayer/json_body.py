@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any, Final, NoReturn
 
-MAX_VALUES: Final = 4_000_000
+MAX_VALUES: Final = 2_000_000
 """Most values in one response. As objects they take far more memory than as text."""
 
 _SMALL: Final = 4 * 1024 * 1024

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from promptsync.parallel import mapped
 from promptsync.registry.errors import BadAnswer, ListKeptChanging, Rejected, Unsupported
+from promptsync.registry.promptlayer.body import MAX_BYTES
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.responses import Answer, listed_in
 from promptsync.registry.protocol import OnPage
@@ -18,6 +19,9 @@ PER_PAGE: Final = 100
 READINGS: Final = 3
 MOST_PAGES: Final = 10_000
 """A higher number of pages is not believed."""
+
+MOST_BYTES: Final = 8 * MAX_BYTES
+"""All pages of one list together."""
 
 _AT_ONCE: Final = 32
 """How many pages are requested before it is known whether the registry has them."""
@@ -90,6 +94,7 @@ def read_whole(
     Raises ``ListKeptChanging`` if no attempt succeeds, and whatever ``fetch`` raises.
     """
     before: list[tuple[list[Any], int | None]] | None = None
+    fetch = _limited(fetch)
     for reading in range(READINGS):
         pages = None
         # If this attempt fails, the number of pages may be outdated, so the next one reads it again.
@@ -114,6 +119,23 @@ def read_whole(
         f"the list kept changing while it was read, in {READINGS} attempts in a row",
         hint="try again when nobody else is changing the registry",
     )
+
+
+def _limited(fetch: Fetch) -> Fetch:
+    """Return ``fetch`` with a limit for what it returns in all."""
+    lock = threading.Lock()
+    received = 0
+
+    def counted(page: int) -> Answer:
+        nonlocal received
+        answer = fetch(page)
+        with lock:
+            received += len(answer.content)
+        if received > MOST_BYTES:
+            answer.fail(f"a list of at most {MOST_BYTES // 1024**2} MB")
+        return answer
+
+    return counted
 
 
 def _as_expected(fetch: Fetch, keys: Sequence[str], expected: int, connections: int) -> list[_Page] | None:
@@ -215,10 +237,12 @@ def _one_by_one(
         if on_page is not None:
             on_page(following - 1, following)
         is_promised = believes and page.has_next is True
+        before = page
         page = _page(fetch(following), keys) if is_promised else _page_or_end(fetch, keys, following)
         found = _identities(page)
         # A registry without page numbers, or with too many, returns the same page again.
-        if not (believes and page.has_next is not None) and found and found <= known:
+        is_same = page.items == before.items or (bool(found) and found <= known)
+        if is_same and not (believes and page.has_next is not None):
             return
         yield page
         known |= found
