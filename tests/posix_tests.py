@@ -128,6 +128,11 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_the_memory_of_both_processes_stays_within_the_limit",
         ],
     },
+    "measures the memory of a process": {
+        "registry/test_bounds.py": [
+            "test_a_bomb_takes_no_more_memory_than_the_largest_response",
+        ],
+    },
     "forks a process at each write": {
         "push/test_killed_at_each_write.py": [],
     },

@@ -125,7 +125,11 @@ class AgentBatch(Batch[AgentRun]):
             unsupported = RemoteError(error.message, hint=hint, code=error.code)
             return replace(run, error=unsupported, status=Status.UNREADABLE)
         except RemoteError as error:
-            return replace(run, error=error, status=Status.UNREADABLE)
+            failure = error
+            if run.execution_id is None:
+                message = f"the registry started {run.name!r} without returning an id to read the result by"
+                failure = RemoteError(message, code="bad-answer")
+            return replace(run, error=failure, status=Status.UNREADABLE)
         return _ended(run, found) if done else run
 
     def progress(self) -> tuple[int, int]:
@@ -144,10 +148,16 @@ def _request_ids(raw: object) -> tuple[int | str, ...]:
 
 def _ended(run: AgentRun, found: object) -> AgentRun:
     outputs = found if isinstance(found, dict) else {"output": found}
+    # Between the nodes, a registry may return other keys, which are no nodes.
+    outputs = {name: value for name, value in outputs.items() if _is_node(value)} or outputs
     nodes = {str(name): _node(value) for name, value in outputs.items()}
     status = Status.FAILED if any(node.failed for node in nodes.values()) else Status.COMPLETED
     ids = [*run.request_ids, *(one for value in outputs.values() for one in _request_ids(value))]
     return replace(run, status=status, outputs=nodes, request_ids=tuple(dict.fromkeys(ids)))
+
+
+def _is_node(raw: object) -> bool:
+    return isinstance(raw, dict) and isinstance(raw.get("status"), str)
 
 
 def _node(raw: object) -> NodeOutput:

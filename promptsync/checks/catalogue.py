@@ -107,7 +107,7 @@ def list_agents(registry: Registry, **filters: object) -> list[Agent]:
             _id(raw),
             _name(raw),
             number(raw, "latest_version_number"),
-            tuple(map(str, raw.get("release_labels") or ())),
+            _strings(raw.get("release_labels")),
         )
         for raw in registry.checks.list_agents(**filters)
     ]
@@ -180,9 +180,13 @@ def _dataset(raw: Mapping[str, Any]) -> Dataset:
         _name(group) or _name(raw),
         number(raw, "dataset_group_id") or number(group, "id"),
         number(raw, "version_number"),
-        tuple(map(str, raw.get("column_names") or ())),
+        _strings(raw.get("column_names")),
         raw.get("is_deleted") is True,
     )
+
+
+def _strings(raw: object) -> tuple[str, ...]:
+    return tuple(map(str, raw)) if isinstance(raw, list) else ()
 
 
 def _name(raw: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import Listed
-from promptsync.registry.errors import NotFound, NotReadableRaw, RenamedRemotely
+from promptsync.registry.errors import NotFound, NotReadableRaw, RenamedRemotely, UnusablePrompt
 
 Kind = Literal["evaluation", "agent"]
 
@@ -115,6 +115,6 @@ def _published_versions(
 def _is_same(project: Project, item: Listed, file: PromptFile, digest: str) -> bool:
     try:
         remote = project.registry.prompts.get(item.template_id, item.name, version=item.version)
-    except (NotFound, NotReadableRaw, RenamedRemotely):
+    except (NotFound, NotReadableRaw, RenamedRemotely, UnusablePrompt):
         return False
     return digest_beside(file.prompt, remote.prompt) == digest

@@ -14,6 +14,7 @@ from promptsync.checks.receipt import AgentResult, CheckResult, CheckResults, Ev
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import Listed
+from promptsync.registry.promptlayer.parse import number
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
@@ -173,8 +174,8 @@ class Binder:
             return Bond.UNBOUND, f"{ran}, whose snippets could not be read: {error.message}"
         listed = found.get("snippets")
         items = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
-        numbers = (one.get("version") for one in items if one.get("prompt_name") == prompt)
-        contained = [version for version in numbers if isinstance(version, int)]
+        numbers = (number(one, "version") for one in items if one.get("prompt_name") == prompt)
+        contained = [version for version in numbers if version is not None]
         if self.versions[prompt] in contained:
             return _BOUND
         if contained:

@@ -48,6 +48,8 @@ def command(session: Session, offline: bool) -> Outcome:
         api_key=environment.api_key,
         variables={**known, **{name: value for name, value in given.items() if value}},
         offline=offline,
+        timeouts=session.timeouts,
+        on_wait=session.say,
     )
     return _outcome(session, [_versions(), *examine(place)])
 

@@ -21,6 +21,7 @@ SKIP_REASONS: dict[State, str] = {
     State.BEHIND: "changed in the registry; promptsync pull writes it into the file",
     State.ALTERED: "the registry returned it differently from what was sent",
     State.DELETED_REMOTELY: "archived in the registry; --restore publishes it again",
+    State.INVALID: "the version in the registry cannot be used",
     State.DELETED_LOCALLY: "its file was deleted; --prune archives it, promptsync pull restores it",
 }
 """Why a push skips a prompt in these states, unless an option says otherwise."""
@@ -68,7 +69,19 @@ def reason(item: Item) -> str:
         return f"has conflict markers at {where(item)}"
     if item.state is State.RENAMED_REMOTELY:
         return f"is now named {item.renamed_to!r} in the registry"
-    return SKIP_REASONS[item.state]
+    return item.problem or SKIP_REASONS[item.state]
+
+
+UNUSABLE_HINT = "simplify it in the PromptLayer dashboard, or leave it out of include: in promptsync.yaml"
+"""What to do about a prompt whose version in the registry cannot be used."""
+
+
+def unusable(items: Sequence[Item], verb: str) -> Refused:
+    """Return the error for prompts whose versions in the registry cannot be used."""
+    first = items[0]
+    more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
+    message = f"{first.name!r} {first.problem}{more}; {verb} skips it"
+    return Refused(message, hint=UNUSABLE_HINT, code="unusable-prompt")
 
 
 class Conflict(Refused):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from promptsync.compare.conflict import has_conflict
-from promptsync.compare.histories import Histories, History
+from promptsync.compare.histories import Histories
+from promptsync.compare.history import History
 from promptsync.compare.list_equality import ListComparison, digest_beside
 from promptsync.compare.origin import keys_in, origin_of
 from promptsync.compare.project import Project

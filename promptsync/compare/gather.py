@@ -73,7 +73,9 @@ def gather(
     labels = labels_by_prompt(project, listed) if with_labels else None
     if label is None:
         _remember(project, listed, labels)
-    names = sorted(name for name in {*worktree.files, *listing} if project.config.in_scope(name))
+    in_scope = sorted(name for name in {*worktree.files, *listing} if project.config.in_scope(name))
+    unusable = [name for name in in_scope if name in listing and listing[name].problem]
+    names = [name for name in in_scope if name not in unusable]
     comparison = ListComparison(project, listed, whole=label is None)
     items = _in_sync(comparison, worktree.files, listing, names)
     equal = {item.name for item in items}
@@ -93,6 +95,7 @@ def gather(
         hidden, has_history = decider.hidden, decider.has_git
     # An unreadable file must never look like a deletion or like a prompt to pull.
     broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in broken_names(worktree)]
+    broken += [Item(name, State.INVALID, worktree.files.get(name), listing[name]) for name in unusable]
     names_of_broken = {item.name for item in broken}
     kept = [*broken, *(item for item in items if item.name not in names_of_broken)]
     return Snapshot(

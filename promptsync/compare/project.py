@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from promptsync.errors import UsageError
-from promptsync.files.config import Config
+from promptsync.files.config import Config, RemoteConfig
 from promptsync.files.state.disk import DIRECTORY, private_directory
 from promptsync.files.state.record import FileCache, Record
 from promptsync.parallel import CONNECTIONS, mapped
@@ -162,6 +162,7 @@ def open_project(
     known = config.remotes.get(wanted)
     if known is not None:
         fixtures = config.root / known.fixtures if known.fixtures else None
+        timeouts = _limited(timeouts, known)
         return Project(config, wanted, known.url, api_key, fixtures, model, progress, on_wait, timeouts)
     if ":" not in wanted:
         names = ", ".join(sorted(config.remotes)) or "none"
@@ -169,8 +170,19 @@ def open_project(
             f"there is no remote {wanted!r} in {config.path.name}",
             hint=f"use one of its remotes ({names}) or a URL",
         )
-    named = next((item.name for item in config.remotes.values() if item.url == wanted), wanted)
+    same = next((item for item in config.remotes.values() if item.url == wanted), None)
+    named = same.name if same is not None else wanted
+    timeouts = _limited(timeouts, same)
     return Project(config, named, wanted, api_key, None, model, progress, on_wait, timeouts)
+
+
+def _limited(timeouts: Timeouts | None, remote: RemoteConfig | None) -> Timeouts | None:
+    """Return how long to wait for a remote that may have a ``timeout:`` of its own."""
+    if remote is None or remote.timeout is None:
+        return timeouts
+    from promptsync.registry.timeouts import Timeouts
+
+    return (timeouts or Timeouts()).limited_to(remote.timeout)
 
 
 def connect(project: Project) -> Registry:

@@ -15,7 +15,7 @@ from promptsync.prompt.prompt import Listed, Problem, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
 
 if TYPE_CHECKING:
-    from promptsync.compare.histories import History
+    from promptsync.compare.history import History
     from promptsync.history.decide import Base
 
 
@@ -81,6 +81,11 @@ class Item:
         return replace(found, tags=tuple(sorted(tags or ())))
 
     @property
+    def problem(self) -> str:
+        """Why the version in the registry cannot be used, empty if it can."""
+        return self.listed.problem if self.state is State.INVALID and self.listed is not None else ""
+
+    @property
     def path(self) -> str | None:
         return self.file.path if self.file is not None else None
 
@@ -108,6 +113,11 @@ class Snapshot:
     labels: dict[str, tuple[tuple[str, int], ...]] | None = None
     hidden: tuple[str, ...] = ()
     has_history: bool = True
+
+    @property
+    def unusable(self) -> tuple[Item, ...]:
+        """The prompts whose version in the registry cannot be used; ``listed.problem`` says why."""
+        return tuple(item for item in self.items if item.problem)
 
     @property
     def problems(self) -> tuple[Problem, ...]:

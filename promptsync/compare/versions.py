@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptsync.compare.catalog import Catalog
-from promptsync.compare.histories import read_version
+from promptsync.compare.histories import read_usable, read_version
 from promptsync.compare.labels import Pointers, labels_of_prompt
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At, select
@@ -123,7 +123,7 @@ def read_versions(
     count = _BATCH if limit is None else min(_BATCH, limit)
     while number > 0 and count > 0:
         numbers = range(number, max(number - count, 0), -1)
-        read = mapped(lambda number: read_version(project, listed, number), numbers)
+        read = mapped(lambda number: read_usable(project, listed, number), numbers)
         found += [one for one in read if one is not None]
         number -= count
         count = _BATCH if limit is None else min(_BATCH, limit - len(found))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from promptsync.checks.assignment import select_checks
-from promptsync.compare.conflict import edit, reason
+from promptsync.compare.conflict import edit, reason, unusable
 from promptsync.compare.decide import TEXT_STATES
 from promptsync.compare.gather import gather
 from promptsync.compare.histories import read_version
@@ -61,6 +61,8 @@ def survey(
     latest = gather(project)
     if latest.problems:
         raise InvalidFile(latest.problems)
+    if stuck := [item for item in latest.unusable if item.file is not None]:
+        raise unusable(stuck, "deploy")
     again = matching(latest, again)
     under = gather(project, label=label, latest=latest.listing)
     found = _Survey(project, label, latest, under, touched, again)

@@ -44,6 +44,8 @@ class RemoteConfig:
     name: str
     url: str
     fixtures: str | None = None
+    timeout: float | None = None
+    """Seconds for one request, ``None`` for the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,10 @@ def is_below(directory: str) -> bool:
 
 def _remotes(value: Mapping[str, Any]) -> dict[str, RemoteConfig]:
     given = value.get("remotes") or {LOCAL: {"url": "local:"}}
-    return {name: RemoteConfig(name, remote["url"], remote.get("fixtures")) for name, remote in given.items()}
+    return {
+        name: RemoteConfig(name, remote["url"], remote.get("fixtures"), remote.get("timeout"))
+        for name, remote in given.items()
+    }
 
 
 def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:

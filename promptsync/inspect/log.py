@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from promptsync.compare.difference import Step, step
-from promptsync.compare.histories import Histories, History
+from promptsync.compare.histories import Histories
+from promptsync.compare.history import History
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At
 from promptsync.compare.versions import find_number, labels_at, read_labels, read_versions
@@ -16,6 +17,7 @@ from promptsync.history.message import parse_mark, without_mark
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import path_for
 from promptsync.prompt.prompt import Listed, RemoteVersion
+from promptsync.registry.errors import UnusablePrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ def read_log(
     Versions that the registry has lost are left out. Raises ``NoSuchVersion``.
     """
     name = listed.name
+    if listed.problem:
+        raise UnusablePrompt(f"v{listed.version} of {name!r} {listed.problem}")
     labels = read_labels(project, listed)
     newest = find_number(project, listed, at, labels)
     # The difference of the oldest version needs the version before it as well.

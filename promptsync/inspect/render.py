@@ -22,6 +22,7 @@ from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, u
 from promptsync.prompt.template import JINJA2, syntax_error, template_variables
 from promptsync.prompt.variables import Filling, Rendered, Values
 from promptsync.registry.errors import NotFound
+from promptsync.registry.promptlayer.parse import number
 from promptsync.rendering.engine import Engine
 
 Template = Mapping[str, Any]
@@ -204,13 +205,13 @@ def _render_remote(
         labels = read_labels(project, listed) if at.label is not None else None
         raise no_such_version(listed, at, list(labels or ())) from None
     metadata, warning = response.get("metadata"), response.get("warning")
-    number, arguments = response.get("version"), response.get("llm_kwargs")
+    arguments = response.get("llm_kwargs")
     return Rendering(
         name,
         response["prompt_template"],
         metadata.get("model") if isinstance(metadata, Mapping) else None,
         (warning,) if isinstance(warning, str) else (),
-        version=number if isinstance(number, int) else None,
+        version=number(response, "version"),
         arguments=arguments if isinstance(arguments, Mapping) else None,
     )
 

@@ -61,7 +61,8 @@ class Listed:
     """One prompt in the registry's list, at its latest version or at the one with the requested label.
 
     Snippets may be expanded in its body. An equal body means an equal prompt, but a different one may not
-    mean a different prompt.
+    mean a different prompt. ``problem`` is why the body cannot be used; then ``prompt`` has only the name and
+    the tags.
     """
 
     template_id: int
@@ -69,6 +70,7 @@ class Listed:
     prompt: Prompt
     message: str | None = None
     is_snippet: bool = False
+    problem: str = ""
 
     @property
     def name(self) -> str:

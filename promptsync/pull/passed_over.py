@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from promptsync.compare.decide import too_shallow
-from promptsync.compare.histories import Histories, History, histories_of, read_version
+from promptsync.compare.histories import Histories, histories_of, read_version
+from promptsync.compare.history import History
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from promptsync.compare.conflict import Conflict, reason
+from promptsync.compare.conflict import Conflict, reason, unusable
 from promptsync.compare.decide import too_shallow
 from promptsync.compare.origin import is_uncommitted
 from promptsync.compare.plan import fingerprint
@@ -42,7 +42,7 @@ _PULLED = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)
 class Blocked:
     """A prompt that a partial pull skips although the registry has a change for it, and why.
 
-    ``refusal`` is the error of a pull that is not partial.
+    ``refusal`` is the error of a pull that is not partial. One whose version cannot be used stops no pull.
     """
 
     name: str
@@ -111,7 +111,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     names, theirs, ours = (matching(snapshot, one) for one in (options.names, options.theirs, options.ours))
     options = replace(options, names=names, theirs=theirs, ours=ours)
     chosen = (*names, *theirs, *ours)
-    items = snapshot.only(chosen)
+    items = tuple(item for item in snapshot.only(chosen) if not item.problem)
     _check_ours(items, options)
     apart = [item for item in items if _is_apart(item, {*options.theirs, *options.ours})]
     merging = [
@@ -137,7 +137,8 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     stuck = {item.name for item in conflicts} | {one.name for one in unmerged}
     open_items = [item for item in items if item.name not in stuck]
     brought = bring_passed_over(project, open_items, writes, options, {one.name for one in marked})
-    blocked = _blocked(conflicts, [*unmerged, *brought.skipped])
+    without_text = [item for item in snapshot.only(chosen) if item.problem]
+    blocked = _blocked(conflicts, [*unmerged, *brought.skipped], without_text)
     deletes = [
         Delete(item.name, item.file.path, item.file.text, backup=is_uncommitted(project, item.file))
         for item in items
@@ -193,8 +194,11 @@ def _writes(
     return writes, merged.marked, merged.skipped
 
 
-def _blocked(conflicts: Sequence[Item], unmerged: Sequence[Unmerged]) -> tuple[Blocked, ...]:
+def _blocked(
+    conflicts: Sequence[Item], unmerged: Sequence[Unmerged], without_text: Sequence[Item]
+) -> tuple[Blocked, ...]:
     found = [Blocked(item.name, item.path, reason(item), Conflict([item], "pull")) for item in conflicts]
+    found += [Blocked(item.name, item.path, item.problem, unusable([item], "pull")) for item in without_text]
     for one in unmerged:
         refusal = MergeConflict([one], marked=False)
         found.append(Blocked(one.name, one.path, refusal.reason, refusal))

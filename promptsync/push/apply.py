@@ -22,7 +22,7 @@ from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
 from promptsync.push.labels import check_pointing, label_snippet, labels_in_publish, point
 from promptsync.push.publish import Attempt, Landed, Lost, publish_one
 from promptsync.push.receipt import Moved, PushReceipt, came_first
-from promptsync.push.verify import is_published, verify, with_same_text
+from promptsync.push.verify import is_published, list_after, verify, with_same_text
 from promptsync.registry.errors import Unsupported
 
 
@@ -188,7 +188,8 @@ class _Push:
         if not landed and not self._archiving:
             return
         try:
-            listing: Mapping[str, Listed] | None = {item.name: item for item in list_all(self._project)}
+            archived = [name for name, error in self._archiving.items() if error is None]
+            listing: Mapping[str, Listed] | None = list_after(self._project, landed, archived)
         except RemoteError as error:
             listing = None
             self.receipt.unverified.update(
@@ -203,8 +204,8 @@ class _Push:
             verify(self._project, landed, prompts, listing, self.receipt, self._same_text)
             for name, numbers in self._same_text.items():
                 # Checks run on the latest version, so that one is used, although somebody else published it.
-                if (number := listing[name].version) in numbers:
-                    self._already[name] = Landed(listing[name].template_id, number)
+                if (latest := listing.get(name)) is not None and latest.version in numbers:
+                    self._already[name] = Landed(latest.template_id, latest.version)
 
     def _move_labels(self) -> None:
         for label in sorted({label for action in self._plan.actions for label in action.labels}):

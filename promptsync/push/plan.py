@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason
+from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason, unusable
 from promptsync.compare.origin import is_uncommitted, keys_in
 from promptsync.compare.pins import find_pins
 from promptsync.compare.project import Project
@@ -50,6 +50,9 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         raise InvalidFile([*snapshot.problems, *_lint_errors(snapshot, snapshot.worktree.broken)])
     options = replace(options, names=matching(snapshot, options.names))
     check_names(snapshot, (*options.force, *options.restore))
+    named = {*options.names, *options.force}
+    if found := [item for item in snapshot.unusable if item.name in named]:
+        raise unusable(found, "push")
     items = snapshot.only((*options.names, *options.force, *options.restore) if options.names else ())
     actions = _actions(project, items, options)
     chosen = {action.name for action in actions}
@@ -57,7 +60,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     if blocking and not options.partial:
         raise Conflict(blocking, "push", others=bool(actions))
     skipped = tuple(
-        SkippedPrompt(item.name, item.state, reason(item), item.state in BLOCKING)
+        SkippedPrompt(item.name, item.state, reason(item), _is_blocked(item))
         for item in items
         if item.state in SKIP_REASONS and item.name not in chosen
     )
@@ -97,6 +100,11 @@ def with_pins(project: Project, plan: PushPlan) -> PushPlan:
         return plan
     found = find_pins(project, plan.snapshot, plan.new_texts)
     return replace(plan, pins=found.changed_by([action.name for action in plan.publishing]))
+
+
+def _is_blocked(item: Item) -> bool:
+    """Whether a push is incomplete without a prompt."""
+    return item.state in BLOCKING or (item.state is State.INVALID and item.file is not None)
 
 
 def _is_unfinished(project: Project, item: Item) -> bool:

@@ -6,7 +6,9 @@ import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from promptsync.compare.conflict import UNUSABLE_HINT
 from promptsync.compare.snapshot import Snapshot
+from promptsync.compare.state import State
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.prompt.prompt import Listed
 from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
@@ -164,6 +166,11 @@ class PushReceipt:
                 f"somebody else published {name!r} at the same time",
                 hint=f"promptsync pull {option} {shlex.quote(name)}",
                 code="raced",
+            )
+        stuck = next((one for one in self.skipped if one.blocks and one.state == State.INVALID), None)
+        if stuck is not None:
+            return Refused(
+                f"{stuck.name!r} was skipped: it {stuck.reason}", hint=UNUSABLE_HINT, code="unusable-prompt"
             )
         blocked = [one.name for one in self.skipped if one.blocks]
         if blocked:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
+from typing import Final
 
+from promptsync.compare.gather import list_all
 from promptsync.compare.list_equality import came_back
 from promptsync.compare.project import Project
 from promptsync.errors import RemoteError
@@ -16,6 +19,13 @@ from promptsync.prompt.tags import tag_set
 from promptsync.push.actions import Action, Kind
 from promptsync.push.publish import Landed
 from promptsync.push.receipt import PushReceipt
+from promptsync.registry.errors import RenamedRemotely
+
+_READINGS: Final = 3
+"""How often the list is read before single reads decide."""
+
+_GONE: Final = "somebody archived or renamed the prompt"
+_OTHERS: Final = "somebody else published too"
 
 
 def is_published(project: Project, action: Action, sent: Prompt, now: Listed) -> bool:
@@ -37,26 +47,52 @@ def verify(
     """Compare ``landed`` with a list that was read afterwards, and add what differs to ``receipt``.
 
     The list can only confirm equality; a difference is confirmed with a raw read, because the list may have
-    expanded snippets. ``same`` are versions of others with the same text.
+    expanded snippets, or lag behind. ``same`` are versions of others with the same text.
     """
     doubtful = []
+    archived = _archived(project) if landed.keys() - listing.keys() else set()
     for name, version in sorted(landed.items()):
         listed, done = listing.get(name), f"published as v{version.version}"
-        if listed is None:
-            reason = f"{done}, but not listed: somebody archived or renamed the prompt"
-            receipt.raced.setdefault(name, reason)
-        elif listed.version in same.get(name, ()):
+        if name in archived:
+            receipt.raced.setdefault(name, f"{done}, but not listed: {_GONE}")
+        elif listed is not None and listed.version in same.get(name, ()):
             continue
-        elif listed.version != version.version:
-            reason = f"{done}, but the latest is v{listed.version}: somebody else published too"
-            receipt.raced.setdefault(name, reason)
-        elif not _is_unchanged(prompts[name], listed.prompt):
+        elif listed is not None and listed.version > version.version:
+            receipt.raced.setdefault(name, f"{done}, but the latest is v{listed.version}: {_OTHERS}")
+        elif (
+            listed is None
+            or listed.version < version.version
+            or not _is_unchanged(prompts[name], listed.prompt)
+        ):
             doubtful.append(name)
 
     def one(name: str) -> None:
-        _confirm(project, name, landed[name], prompts[name], listing[name], receipt)
+        _confirm(project, name, landed[name], prompts[name], listing.get(name), receipt)
 
     for_each(one, doubtful)
+
+
+def _archived(project: Project) -> set[str]:
+    try:
+        return {one.name for one in project.registry.prompts.list(status="deleted")}
+    except RemoteError:
+        return set()  # then single reads decide
+
+
+def list_after(
+    project: Project, landed: Mapping[str, Landed], archived: Collection[str]
+) -> dict[str, Listed]:
+    """Return the list by name after a push. It is read again for a while if it lags behind the push."""
+    listing: dict[str, Listed] = {}
+    for attempt in range(_READINGS):
+        if attempt:
+            time.sleep(project.registry.timeouts.read_back)
+        listing = {item.name: item for item in list_all(project)}
+        numbers = {name: listing[name].version if name in listing else 0 for name in landed}
+        is_old = any(numbers[name] < version.version for name, version in landed.items())
+        if not is_old and not any(name in listing for name in archived):
+            break
+    return listing
 
 
 def with_same_text(
@@ -86,12 +122,20 @@ def with_same_text(
 
 
 def _confirm(
-    project: Project, name: str, landed: Landed, prompt: Prompt, listed: Listed, receipt: PushReceipt
+    project: Project, name: str, landed: Landed, prompt: Prompt, listed: Listed | None, receipt: PushReceipt
 ) -> None:
-    found = listed.prompt
-    if not came_back(prompt, found):
+    found = listed.prompt if listed is not None and listed.version == landed.version else None
+    if found is None or not came_back(prompt, found):
         try:
+            latest = _latest(project, name, landed) if found is None else landed.version
+            if latest > landed.version:
+                done = f"published as v{landed.version}"
+                receipt.raced.setdefault(name, f"{done}, but the latest is v{latest}: {_OTHERS}")
+                return
             found = project.registry.prompts.get(landed.template_id, name, version=landed.version).prompt
+        except RenamedRemotely:
+            receipt.raced.setdefault(name, f"published as v{landed.version}, but not listed: {_GONE}")
+            return
         except RemoteError as error:
             receipt.unverified[name] = f"published, but could not be read back: {error.message}"
             return
@@ -99,6 +143,11 @@ def _confirm(
         stored, _ = without_additions(prompt, found, is_exact=True)
         paths = dict.fromkeys(change.path for change in changes(prompt, stored))
         receipt.altered[name] = tuple(paths) or ("content",)
+
+
+def _latest(project: Project, name: str, landed: Landed) -> int:
+    """Return the latest version of a prompt for which the list lags behind."""
+    return project.registry.prompts.get(landed.template_id, name).version
 
 
 def _is_unchanged(sent: Prompt, found: Prompt) -> bool:

@@ -9,11 +9,13 @@
     ├── FateUnknown         a write may or may not have been executed: read back before deciding
     │   ├── ConnectionLost  closed before the response was complete
     │   │   └── ServerFailed    5xx
-    │   └── TimedOut        no response in time
+    │   ├── TimedOut        no response in time
+    │   └── UnreadableBody  a response that is too large or cannot be decoded
     ├── BadAnswer           a response of the wrong shape: HTML, truncated JSON, missing fields
     ├── Unsupported         the registry lacks the operation
     ├── ListKeptChanging    the pages of a list never belonged together
     ├── NotReadableRaw      a prompt can only be read with expanded snippets
+    ├── UnusablePrompt      a version of a prompt is nothing that a prompt file can hold
     └── RenamedRemotely     a known id has another name (exit code 3)
 
 Reads raise ``FateUnknown`` too. There it only means that they failed.
@@ -98,6 +100,12 @@ class TimedOut(FateUnknown):
     code = "timed-out"
 
 
+class UnreadableBody(FateUnknown):
+    """The response is larger than any that a registry sends, or it cannot be decoded."""
+
+    code = "unreadable-body"
+
+
 class BadAnswer(RemoteError):
     """The response does not have the shape of the operation."""
 
@@ -120,6 +128,16 @@ class NotReadableRaw(RemoteError):
     """The registry returns the prompt only in a form without its snippet references."""
 
     code = "not-readable-raw"
+
+
+class UnusablePrompt(RemoteError):
+    """A version of a prompt that no prompt file can hold. Other prompts are not concerned."""
+
+    code = "unusable-prompt"
+
+    def __init__(self, message: str) -> None:
+        place = "simplify it in the PromptLayer dashboard, or leave it out of include: in promptsync.yaml"
+        super().__init__(message, hint=place)
 
 
 class RenamedRemotely(RemoteError):

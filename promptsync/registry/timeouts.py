@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long to wait for a registry, in seconds."""
 
+    request: float = 60.0
+    """For each attempt of a request in all, from connecting to the last byte of the response."""
     answer: float = 30.0
-    """For the response to each attempt of a request."""
+    """For the first byte of a response, and for each further one."""
     connect: float = 10.0
     connect_loopback: float = 3.0
     """A server on this machine accepts at once, or something else is listening."""
@@ -18,3 +20,7 @@ class Timeouts:
     """Before the first retry of a request; doubled for each further one."""
     read_back: float = 1.0
     """Between two attempts to find out whether a publish without a response succeeded."""
+
+    def limited_to(self, request: float) -> Timeouts:
+        """Return these, with another time for a whole request; half of it may pass without any byte."""
+        return replace(self, request=request, answer=request / 2)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptsync.compare.conflict import UNUSABLE_HINT
 from promptsync.compare.labels import deploy_command
 from promptsync.compare.pins import NO_PINS, PinReport
 from promptsync.compare.state import State
@@ -85,7 +86,7 @@ def show_status(
             *pin_lines(pins),
         ],
         body,
-        1 if snapshot.problems or snapshot.of(*counted) else 0,
+        1 if snapshot.problems or snapshot.unusable or snapshot.of(*counted) else 0,
         markdown=lambda: status_markdown(snapshot, passed_over, pending, pins),
     )
 
@@ -110,6 +111,8 @@ def _lines(
     if snapshot.problems:
         invalid = output.style("invalid", "bad")
         lines += ["", *(f"  {invalid}  {output.safe(text_of(problem))}" for problem in snapshot.problems)]
+    if snapshot.unusable:
+        lines += ["", *output.table(map(_unusable_row, snapshot.unusable), free=True)]
     if snapshot.hidden:
         lines += ["", f"  {count(len(snapshot.hidden), 'prompt')} hidden by a sparse checkout"]
     if counts:
@@ -148,6 +151,10 @@ def _row(item: Item, snapshot: Snapshot, pending: Pending) -> tuple[str, ...]:
     now = item.renamed_to or item.became
     where = f"now {now}" if now else f"{item.path}, was {item.was}" if item.was else (item.path or "")
     return (f"  {state_text(item.state)}", output.name(item.name), _versions(item), shown, output.safe(where))
+
+
+def _unusable_row(item: Item) -> tuple[str, ...]:
+    return (f"  {state_text(item.state)}", output.name(item.name), _versions(item), item.problem)
 
 
 def _versions(item: Item) -> str:
@@ -191,6 +198,10 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
     for state, command in _ADVICE.items():
         if counts[state]:
             states.setdefault(command, []).append(state)
+    if snapshot.unusable:
+        states[UNUSABLE_HINT] = [f"{State.INVALID} in the registry"]
+        if not snapshot.problems:
+            states.pop(_ADVICE[State.INVALID], None)
     deleted = snapshot.of(State.DELETED_LOCALLY)
     if deleted and not any(item.deletion_committed for item in deleted):
         states.pop(_ADVICE[State.DELETED_LOCALLY], None)
@@ -233,6 +244,7 @@ def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int], pending: P
         "passed_over": list(passed_over),
         "renamed_from": item.was,
         "renamed_to": item.became or item.renamed_to,
+        "problem": item.problem or None,
     }
 
 
@@ -261,6 +273,9 @@ def status_markdown(
     if lines := pin_lines(pins):
         page.say("**Pinned snippets**")
         page.fence(map(click.unstyle, lines))
+    if snapshot.unusable:
+        page.say(f"**{count(len(snapshot.unusable), 'prompt')} not usable as the registry has it**")
+        page.fence(f"{item.name}  v{item.version}  {item.problem}" for item in snapshot.unusable)
     if snapshot.problems:
         page.say(f"**{count(len(snapshot.problems), 'problem')} in files that cannot be read**")
         page.fence(text_of(problem) for problem in snapshot.problems)

@@ -32,7 +32,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer, or a fault: ``cut`` drops that many bytes of the body, ``dropped`` sends nothing at all."""
+    """An answer, or a fault.
+
+    ``cut`` drops that many bytes of the body, ``dropped`` sends nothing at all. ``trickle`` is the pause
+    after each byte of the body.
+    """
 
     body: Any = field(default_factory=dict)
     status: int = 200
@@ -40,6 +44,7 @@ class Reply:
     delay: float = 0.0
     cut: int = 0
     dropped: bool = False
+    trickle: float = 0.0
 
     @property
     def content(self) -> bytes:
@@ -74,7 +79,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(reply.content)))
         self.end_headers()
-        self.wfile.write(reply.content[: len(reply.content) - reply.cut])
+        content = reply.content[: len(reply.content) - reply.cut]
+        if reply.trickle:
+            for byte in content:
+                self.wfile.write(bytes([byte]))
+                time.sleep(reply.trickle)
+        else:
+            self.wfile.write(content)
         if reply.cut:
             self._hang_up()
 

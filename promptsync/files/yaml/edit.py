@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from promptsync.files.errors import InvalidFile
 from promptsync.files.yaml import flow, layout
-from promptsync.files.yaml.load import MAX_DEPTH, load
+from promptsync.files.yaml.load import load
 from promptsync.files.yaml.parts import Part, PartEntry, Unspliceable, entries, line_after, line_start, parts
 from promptsync.files.yaml.style import block_in_style, flow_in_style
 from promptsync.prompt.canonical import encode
+from promptsync.prompt.depth import MAX_DEPTH
 from promptsync.prompt.lists import align_moved
 from promptsync.prompt.prompt import plain
 from promptsync.prompt.snippets import strings

@@ -31,13 +31,11 @@ from promptsync.files.yaml.syntax import (
     syntax_problem,
     value_of,
 )
+from promptsync.prompt.depth import MAX_DEPTH
 from promptsync.prompt.prompt import Problem
 
 MAX_BYTES: Final = 5_000_000
 """The largest file that is read."""
-
-MAX_DEPTH: Final = 100
-"""How deep lists and mappings may nest."""
 
 KeyPath = Sequence[str | int]
 

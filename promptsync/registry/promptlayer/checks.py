@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.registry.errors import Rejected
+from promptsync.registry.errors import BadAnswer, Rejected
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.endpoints import Operation
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
 from promptsync.registry.promptlayer.parse import number
-from promptsync.registry.promptlayer.responses import Answer
+from promptsync.registry.promptlayer.responses import Answer, listed_in
 from promptsync.registry.protocol import StartedAgent
 
 _STILL_RUNNING = 202
@@ -69,7 +69,7 @@ class PromptLayerChecks:
                 fresh=True,
             )
             if page == 1:
-                columns[:] = answer.object().get("columns") or []
+                columns[:] = listed_in(answer.object(), ("columns",)) or []
             return answer
 
         whole = read_whole(fetch, ("rows",), connections=self._connection.connections)
@@ -118,4 +118,10 @@ class PromptLayerChecks:
         def fetch(page: int) -> Answer:
             return self._call(operation, query=given(**filters, page=page, per_page=PER_PAGE))
 
-        return read_whole(fetch, keys, connections=self._connection.connections).items
+        items = read_whole(fetch, keys, connections=self._connection.connections).items
+        if not all(isinstance(item, dict) for item in items):
+            raise BadAnswer(
+                f"{self._connection.url} cannot {operation.name}: it listed something that is not an object",
+                hint="check the remote's url",
+            )
+        return items

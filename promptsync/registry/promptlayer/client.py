@@ -8,7 +8,7 @@ from typing import Self
 
 import httpx
 
-from promptsync.registry.errors import NotFound, NotReadableRaw
+from promptsync.registry.errors import NotFound, NotReadableRaw, UnusablePrompt
 from promptsync.registry.promptlayer.checks import PromptLayerChecks
 from promptsync.registry.promptlayer.connection import Connection, Observe
 from promptsync.registry.promptlayer.labels import PromptLayerLabels
@@ -67,7 +67,7 @@ class PromptLayer:
             if not self._listing.has_listed:
                 self.prompts.list()
             if self._listing.first is not None:
-                with contextlib.suppress(NotReadableRaw, NotFound):
+                with contextlib.suppress(NotReadableRaw, NotFound, UnusablePrompt):
                     self._reading.get(*self._listing.first)
         return self._reading.workspace_id
 

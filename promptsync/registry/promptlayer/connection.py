@@ -17,7 +17,8 @@ from promptsync import __version__
 from promptsync.errors import RemoteError, UsageError
 from promptsync.registry.address import LOCAL, address, segment
 from promptsync.registry.errors import MissingKey, NotSent
-from promptsync.registry.promptlayer import failures
+from promptsync.registry.promptlayer import body, failures
+from promptsync.registry.promptlayer.deadline import keep_to_deadlines
 from promptsync.registry.promptlayer.endpoints import Operation, Route
 from promptsync.registry.promptlayer.responses import Answer, shown
 from promptsync.registry.promptlayer.transport import TOO_MANY, Throttle, ThrottledTransport
@@ -68,8 +69,8 @@ class Connection:
 
     ``url`` is an https URL, an http URL of this machine, or ``local:…`` along with a ``transport``. With a
     ``transport`` no key is needed. ``connections`` is the most requests at once. ``on_wait`` is called with a
-    message before each wait of a second or more. With ``observe`` nothing is retried. Raises ``UsageError``
-    for the URL, and ``MissingKey``.
+    message before each wait of a second or more. With ``observe`` only a rate limit (429) is waited for.
+    Raises ``UsageError`` for the URL, and ``MissingKey``.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Connection:
         self._observe = observe
         self._on_wait = on_wait
         self._throttle = Throttle(connections)
-        self._throttled = ThrottledTransport(self._connect, self._throttle)
+        self._throttled = ThrottledTransport(self._connect, self._throttle, self.timeouts.request)
         self._client: httpx.Client | None = None
         self._opening = threading.Lock()
         self._discovering = threading.Lock()
@@ -165,11 +166,11 @@ class Connection:
     def _send(self, operation: Operation, route: Route, request: _Request) -> Answer:
         client = self._connect()
         built = request.build(client, self._address.base, route, operation)
+        asked = f"{route.method} {shown(self.scrub(built.url.raw_path.decode('ascii')))}"
         try:
             response = self._sent(built, operation, request.before_repeat)
         except httpx.HTTPError as error:
-            raise failures.transport(self._address, self.url, operation, error, self.scrub) from None
-        asked = f"{route.method} {shown(self.scrub(built.url.raw_path.decode('ascii')))}"
+            raise failures.transport(self._address, self.url, operation, asked, error, self.scrub) from None
         answer = Answer(self.url, operation.name, asked, response.status_code, response.content, self.scrub)
         if 300 <= answer.status < 400:
             raise failures.redirected(answer, self.scrub(response.headers.get("Location", "")))
@@ -181,25 +182,31 @@ class Connection:
     def _sent(
         self, request: httpx.Request, operation: Operation, before_repeat: Callable[[], None] | None
     ) -> httpx.Response:
-        if self._observe is not None:
-            began = time.monotonic()
-            response = self._throttled.handle_request(request)
-            self._observe(response, time.monotonic() - began)
-            return response
         first: httpx.Response | Exception
         try:
-            first = self._throttled.handle_request(request)
+            first = self._observed(request)
         except httpx.TransportError as error:
+            if self._observe is not None:
+                raise
             first = error
         else:
-            if first.status_code != TOO_MANY and first.status_code < 500:
+            is_failure = first.status_code >= 500 and self._observe is None
+            if first.status_code != TOO_MANY and not is_failure:
                 return first
         # Most runs never get here, and loading the library takes longer than a request.
         from promptsync.registry.promptlayer.retry import policy, resume
 
-        backoff = policy(operation.repeatable, timeouts=self.timeouts, on_wait=self._about_to_wait)
+        repeatable = operation.repeatable and self._observe is None
+        backoff = policy(repeatable, timeouts=self.timeouts, on_wait=self._about_to_wait)
         backoff.before_repeat = before_repeat
         return resume(request, first, self._throttled, backoff)
+
+    def _observed(self, request: httpx.Request) -> httpx.Response:
+        began = time.monotonic()
+        response = self._throttled.handle_request(request)
+        if self._observe is not None:
+            self._observe(response, time.monotonic() - began)
+        return response
 
     def _connect(self) -> httpx.Client:
         if self._client is not None:
@@ -213,13 +220,14 @@ class Connection:
         headers = {
             "User-Agent": f"promptsync/{__version__}",
             "Accept": "application/json",
+            "Accept-Encoding": body.ACCEPTED,
             "X-API-KEY": self.key or _NO_KEY,
         }
         timeouts = self.timeouts
         connect = timeouts.connect_loopback if self._address.is_loopback else timeouts.connect
         limits = httpx.Limits(max_connections=self.connections, max_keepalive_connections=self.connections)
         try:
-            return httpx.Client(
+            client = httpx.Client(
                 headers=headers,
                 transport=self._given_transport,
                 timeout=httpx.Timeout(timeouts.answer, connect=min(timeouts.answer, connect)),
@@ -234,6 +242,8 @@ class Connection:
                 f"cannot set up a connection to {self.url}: {shown(self.scrub(str(error)))}",
                 hint="check SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY and ALL_PROXY in your environment",
             ) from None
+        keep_to_deadlines(client)
+        return client
 
     def _about_to_wait(self, seconds: float, status: int | None) -> None:
         is_news = self._throttle.close_for(seconds) if status == TOO_MANY else True

@@ -18,8 +18,10 @@ from promptsync.registry.errors import (
     Rejected,
     ServerFailed,
     TimedOut,
+    UnreadableBody,
     Unsupported,
 )
+from promptsync.registry.promptlayer.deadline import DeadlinePassed
 from promptsync.registry.promptlayer.endpoints import RUN_EVALUATION, Operation
 from promptsync.registry.promptlayer.responses import Answer, shown
 from promptsync.registry.promptlayer.transport import UNSENT
@@ -37,6 +39,10 @@ _OTHER_HOST: Final = re.compile(r"(hostname|IP address) mismatch|not valid for",
 _UNTRUSTED: Final = re.compile(r"CERTIFICATE_VERIFY_FAILED|unable to get|self.signed")
 
 _TRY_AGAIN: Final = "try again; if it keeps happening, check your network and any proxy"
+_LONGER: Final = (
+    "try again; if this registry is slow, set a higher timeout: for the remote in promptsync.yaml"
+)
+_WRONG_PLACE: Final = "check the remote's url, and that no proxy or login page responds instead"
 _NO_SUCH_OPERATION: Final = frozenset({404, 405, 501})
 _REAL_CAUSE: Final = re.compile(r"snippet|@@@|commit.?message.*(72|long|length|char)|72.char", re.IGNORECASE)
 """What a registry says only if it has understood the body."""
@@ -121,9 +127,14 @@ def failed(answer: Answer) -> ServerFailed:
 
 
 def transport(
-    address: Address, url: str, operation: Operation, error: httpx.HTTPError, scrub: Callable[[str], str]
+    address: Address,
+    url: str,
+    operation: Operation,
+    asked: str,
+    error: httpx.HTTPError,
+    scrub: Callable[[str], str],
 ) -> RemoteError:
-    """Return the error for a request that got no complete response."""
+    """Return the error for a request that got no complete response; ``asked`` is its method and path."""
     place = f"{address.host}:{address.port}"
     why = shown(scrub(str(error))) or type(error).__name__
     if isinstance(error, UNSENT):
@@ -131,11 +142,16 @@ def transport(
             why = "timed out"
         reason, hint = explained(address, why)
         return NotSent(f"cannot {operation.name}: no connection to {place}: {reason}", hint=hint)
+    if isinstance(error, DeadlinePassed | httpx.DecodingError):
+        message = f"{url} cannot {operation.name} ({asked}): the response {why}"
+        if isinstance(error, DeadlinePassed):
+            return TimedOut(message, hint=_LONGER)
+        return UnreadableBody(message, hint=_WRONG_PLACE)
     if isinstance(error, httpx.TimeoutException):
         seconds = error.request.extensions.get("timeout", {}).get("read")
         when = f"within {seconds:g} s" if isinstance(seconds, int | float) else "in time"
         return TimedOut(f"{url} did not respond {when} to the request to {operation.name}", hint=_TRY_AGAIN)
-    if isinstance(error, httpx.TransportError | httpx.DecodingError):
+    if isinstance(error, httpx.TransportError):
         return ConnectionLost(
             f"the connection to {place} was lost during the request to {operation.name}: {why}",
             hint=_TRY_AGAIN,

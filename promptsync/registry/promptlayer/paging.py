@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from promptsync.parallel import mapped
-from promptsync.registry.errors import ListKeptChanging, NotFound, Unsupported
+from promptsync.registry.errors import BadAnswer, ListKeptChanging, Rejected, Unsupported
+from promptsync.registry.promptlayer.body import MAX_BYTES
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.responses import Answer, listed_in
 from promptsync.registry.protocol import OnPage
 
 PER_PAGE: Final = 100
 READINGS: Final = 3
-MOST_PAGES: Final = 100_000
-"""A higher number of pages counts as an error of the registry."""
+MOST_PAGES: Final = 10_000
+"""A higher number of pages is not believed."""
+
+MOST_BYTES: Final = 8 * MAX_BYTES
+"""All pages of one list together."""
+
+_AT_ONCE: Final = 32
+"""How many pages are requested before it is known whether the registry has them."""
+
+_NO_SUCH_PAGE: Final = frozenset({400, 404, 416, 422})
 
 Fetch = Callable[[int], Answer]
 """Returns the response for a page number, which starts at 1."""
@@ -28,9 +37,34 @@ class _Page:
     """One page. What the registry leaves out is ``None``."""
 
     items: list[Any]
-    pages: int | None
-    total: int | None
-    has_next: bool | None
+    pages: int | None = None
+    total: int | None = None
+    has_next: bool | None = None
+
+    @property
+    def claims(self) -> set[int]:
+        """The numbers of pages that the registry claims; more than one is a contradiction."""
+        size = len(self.items)
+        found = {self.pages} if self.pages is not None else set()
+        if size and self.total is not None:
+            found.add(math.ceil(self.total / size))
+        return found | {1} if self.has_next is False else found
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the registry claims that there are items on other pages."""
+        return bool(self.has_next or self.total or (self.pages or 0) > 1)
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether what this first page claims contradicts its own items."""
+        is_last = self.claims == {1} and self.has_next is True
+        return is_last or (self.total is not None and self.total < len(self.items))
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether two claims agree, so that a page that does not exist is an error."""
+        return self.pages is not None and self.total is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,42 +82,72 @@ def read_whole(
     connections: int,
     on_page: OnPage | None = None,
     expected: int | None = None,
+    may_be_empty: bool = True,
 ) -> Whole:
     """Return all items, each once. Reads the list again if its pages do not belong together.
 
     The list is under one of ``keys`` in each response. Its items are objects, or lists (rows). The
-    ``expected`` number of pages is requested at once; a wrong number costs further requests.
+    ``expected`` number of pages is requested at once; a wrong number costs further requests. A number of
+    items or pages that contradicts the items again, in the same way, is an error of the registry and ignored;
+    unless ``may_be_empty``, not if there are no items at all.
 
     Raises ``ListKeptChanging`` if no attempt succeeds, and whatever ``fetch`` raises.
     """
+    before: list[tuple[list[Any], int | None]] | None = None
+    fetch = _limited(fetch)
     for reading in range(READINGS):
         pages = None
         # If this attempt fails, the number of pages may be outdated, so the next one reads it again.
         if expected is not None and expected > 1 and reading == 0:
             pages = _as_expected(fetch, keys, expected, connections)
         if pages is None:
-            first = _page(fetch(1), keys)
+            answer = fetch(1)
+            first = _page(answer, keys)
             pages = [first, *_rest(fetch, keys, first, connections, on_page)]
-        items = _unless_torn(pages)
-        if items is not None:
+        items = [item for page in pages for item in page.items]
+        is_whole = not {page.total for page in pages} - {None, len(items)}
+        if is_whole and (items or not pages[0].has_more) and _are_distinct(items):
             return Whole(items, pages[0].pages)
+        # What contradicts the items in the same way again is an error of the registry.
+        outline = [(page.items, page.total) for page in pages]
+        if outline == before and _are_distinct(items):
+            if not items and not may_be_empty:
+                answer.fail("items, because it says that the list has some")
+            return Whole(items, None)
+        before = outline
     raise ListKeptChanging(
         f"the list kept changing while it was read, in {READINGS} attempts in a row",
         hint="try again when nobody else is changing the registry",
     )
 
 
+def _limited(fetch: Fetch) -> Fetch:
+    """Return ``fetch`` with a limit for what it returns in all."""
+    lock = threading.Lock()
+    received = 0
+
+    def counted(page: int) -> Answer:
+        nonlocal received
+        answer = fetch(page)
+        with lock:
+            received += len(answer.content)
+        if received > MOST_BYTES:
+            answer.fail(f"a list of at most {MOST_BYTES // 1024**2} MB")
+        return answer
+
+    return counted
+
+
 def _as_expected(fetch: Fetch, keys: Sequence[str], expected: int, connections: int) -> list[_Page] | None:
     """Return all pages, or ``None`` if there are more or fewer than expected."""
-    try:
-        read = mapped(lambda page: _page(fetch(page), keys), range(1, expected + 1), connections=connections)
-    except (NotFound, Unsupported):
-        return None  # some registries return 404 beyond the last page
+    read = mapped(
+        lambda page: _page_or_end(fetch, keys, page), range(1, expected + 1), connections=connections
+    )
     return read if {page.pages for page in read} == {expected} else None
 
 
 def _page(answer: Answer, keys: Sequence[str]) -> _Page:
-    body = answer.json()
+    body = answer.json(deep=True)
     items = listed_in(body, keys)
     if items is None or not all(isinstance(item, dict | list) for item in items):
         answer.fail(f"a list of objects under {keys[0]!r}")
@@ -91,36 +155,51 @@ def _page(answer: Answer, keys: Sequence[str]) -> _Page:
     has_next = envelope.get("has_next")
     return _Page(
         items,
-        _count(answer, envelope, "pages"),
-        _count(answer, envelope, "total"),
+        _count(envelope, "pages"),
+        _count(envelope, "total"),
         has_next if isinstance(has_next, bool) else None,
     )
 
 
-def _count(answer: Answer, envelope: Mapping[str, Any], key: str) -> int | None:
-    if envelope.get(key) is None:
-        return None
+def _page_or_end(fetch: Fetch, keys: Sequence[str], page: int) -> _Page:
+    """Return a page, without items if the registry refuses it because it does not exist."""
+    try:
+        return _page(fetch(page), keys)
+    except Unsupported:
+        return _Page([])
+    except Rejected as error:
+        if error.status not in _NO_SUCH_PAGE:
+            raise
+        return _Page([])
+
+
+def _count(envelope: Mapping[str, Any], key: str) -> int | None:
     count = number(envelope, key)
-    if count is None or count < 0 or (key == "pages" and count > MOST_PAGES):
-        answer.fail(f"a plausible count under {key!r}")
-    return count
+    return None if count is None or count < 0 or (key == "pages" and count > MOST_PAGES) else count
 
 
 def _rest(
     fetch: Fetch, keys: Sequence[str], first: _Page, connections: int, on_page: OnPage | None
-) -> list[_Page]:
-    pages = first.pages
-    # Without a number of pages, the total and the size of the first page give it.
-    if pages is None and first.total is not None:
-        pages = math.ceil(first.total / len(first.items)) if first.items else 1
-    if pages is None:
-        return _one_by_one(fetch, keys, first, on_page)
-    return _at_once(fetch, keys, max(pages, 1), connections, on_page)
+) -> Iterator[_Page]:
+    """Yield the pages after the first one."""
+    claims = first.claims
+    if not first.items:
+        return
+    if len(claims) == 1 and not first.is_wrong:
+        yield from _at_once(fetch, keys, claims.pop(), connections, on_page, is_sure=first.is_sure)
+    else:
+        yield from _one_by_one(fetch, keys, first, on_page, believes=not claims)
 
 
 def _at_once(
-    fetch: Fetch, keys: Sequence[str], pages: int, connections: int, on_page: OnPage | None
-) -> list[_Page]:
+    fetch: Fetch,
+    keys: Sequence[str],
+    pages: int,
+    connections: int,
+    on_page: OnPage | None,
+    *,
+    is_sure: bool,
+) -> Iterator[_Page]:
     lock = threading.Lock()
     done = 0
 
@@ -132,46 +211,51 @@ def _at_once(
                 on_page(done, pages)
 
     def read(page: int) -> _Page:
-        found = _page(fetch(page), keys)
+        found = _page(fetch(page), keys) if is_sure else _page_or_end(fetch, keys, page)
         report()
         return found
 
     report()
-    return mapped(read, range(2, pages + 1), connections=connections)
+    for start in range(2, pages + 1, _AT_ONCE):
+        found = mapped(read, range(start, min(start + _AT_ONCE, pages + 1)), connections=connections)
+        yield from found
+        if not all(page.items for page in found):
+            return
 
 
-def _one_by_one(fetch: Fetch, keys: Sequence[str], first: _Page, on_page: OnPage | None) -> list[_Page]:
-    """Return the other pages of a list with an unknown number of pages."""
-    read = [first]
-    while read[-1].items and read[-1].has_next is not False:
+def _one_by_one(
+    fetch: Fetch, keys: Sequence[str], first: _Page, on_page: OnPage | None, *, believes: bool
+) -> Iterator[_Page]:
+    """Yield the other pages of a list with an unknown number of pages.
+
+    Unless it ``believes`` what the registry says about further pages, it reads up to one without new items.
+    """
+    page, known = first, _identities(first)
+    for following in range(2, MOST_PAGES + 1):
+        if not page.items or (believes and page.has_next is False):
+            return
         if on_page is not None:
-            on_page(len(read), len(read) + 1)
-        try:
-            page = _page(fetch(len(read) + 1), keys)
-        except (NotFound, Unsupported):
-            if read[-1].has_next:
-                raise
-            break  # some registries return 404 beyond the last page
-        ids = _ids(page)
-        if page.has_next is None and ids and ids <= {one for other in read for one in _ids(other)}:
-            break  # a registry without page numbers returns the same page again
-        read.append(page)
-    return read[1:]
+            on_page(following - 1, following)
+        is_promised = believes and page.has_next is True
+        before = page
+        page = _page(fetch(following), keys) if is_promised else _page_or_end(fetch, keys, following)
+        found = _identities(page)
+        # A registry without page numbers, or with too many, returns the same page again.
+        is_same = page.items == before.items or (bool(found) and found <= known)
+        if is_same and not (believes and page.has_next is not None):
+            return
+        yield page
+        known |= found
+    raise BadAnswer(f"the list does not end: {MOST_PAGES:,} pages were read", hint="check the remote's url")
 
 
-def _unless_torn(pages: Sequence[_Page]) -> list[Any] | None:
-    """Return the items of all pages, or ``None`` if an item is missing or repeated."""
-    items = [item for page in pages for item in page.items]
-    distinct = {_identity(item) for item in items}
-    # A prompt that is created or deleted meanwhile moves others to the next page: they come twice or never.
-    totals = {page.total for page in pages if page.total is not None}
-    if len(distinct) != len(items) or totals - {len(items)}:
-        return None
-    return items
-
-
-def _ids(page: _Page) -> set[object]:
+def _identities(page: _Page) -> set[object]:
     return {_identity(item) for item in page.items}
+
+
+def _are_distinct(items: Sequence[Any]) -> bool:
+    """Whether no item comes twice, as it does if others were created or deleted meanwhile."""
+    return len({_identity(item) for item in items}) == len(items)
 
 
 def _identity(item: Any) -> object:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from promptsync.prompt.defaults import ENVELOPE
+from promptsync.prompt.depth import MAX_DEPTH, is_too_deep
 from promptsync.prompt.prompt import Label, Listed, Prompt, RemoteVersion, as_blocks, kind_of
 
+MAX_VERSION: Final = 1_000_000
+"""A higher number is not believed, because versions are read one by one."""
+
 T = TypeVar("T")
+
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
+_LARGEST: Final = 10**18
 
 _NOT_CONTENT: Final = ENVELOPE | {"prompt_template", "metadata", "error"}
 
@@ -20,12 +29,22 @@ _LABEL_PROMPT_IDS: Final = ("prompt_id", "prompt_template_id", "template_id")
 
 
 def number(raw: Mapping[str, Any], *keys: str) -> int | None:
-    """Return the first integer under ``keys``; booleans and strings do not count."""
-    for key in keys:
-        value = raw.get(key)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    return None
+    """Return the first integer under ``keys``, which may be spelled as text or as ``7.0``.
+
+    Booleans do not count, and neither do numbers that are too large to be an id or a version.
+    """
+    return next((found for key in keys if (found := as_number(raw.get(key))) is not None), None)
+
+
+def as_number(value: object) -> int | None:
+    """Return an integer, or what ``number`` takes for one."""
+    if isinstance(value, str):
+        value = int(value) if _NUMBER.fullmatch(value) else None
+    elif isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST:
+        return None
+    return value
 
 
 def text(raw: Mapping[str, Any], *keys: str) -> str | None:
@@ -34,10 +53,10 @@ def text(raw: Mapping[str, Any], *keys: str) -> str | None:
 
 
 def remote_version(raw: Mapping[str, Any]) -> RemoteVersion:
-    """Return the version in a response."""
+    """Return the version in a response, which may be ``unusable``."""
     return RemoteVersion(
         template_id=_needed(number(raw, "id"), "id"),
-        version=_needed(number(raw, "version", "version_number"), "version"),
+        version=version_in(raw),
         prompt=prompt(raw),
         message=text(raw, "commit_message"),
         created_at=text(raw, "created_at"),
@@ -47,13 +66,37 @@ def remote_version(raw: Mapping[str, Any]) -> RemoteVersion:
 
 def listed(raw: Mapping[str, Any]) -> Listed:
     """Return one item of the list, which must have a version and a template."""
+    found = prompt(raw)
+    problem = unusable(found)
+    if problem:
+        found = Prompt(found.name, {"type": "chat", "messages": []}, tags=found.tags)
     return Listed(
         template_id=_needed(number(raw, "id"), "id"),
-        version=_needed(number(raw, "version", "version_number"), "version"),
-        prompt=prompt(raw),
+        version=version_in(raw),
+        prompt=found,
         message=text(raw, "commit_message"),
         is_snippet=raw.get("is_snippet") is True,
+        problem=problem,
     )
+
+
+def unusable(found: Prompt) -> str:
+    """Return why no prompt file can hold a prompt, ``""`` if one can."""
+    if is_too_deep(found):
+        return f"nests deeper than {MAX_DEPTH} levels in the registry"
+    if not all(isinstance(message, dict) for message in found.template.get("messages") or ()):
+        return "has messages in the registry that are not objects"
+    try:
+        json.dumps([found.template, found.metadata, found.extra, found.tags], ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "has half of a surrogate pair in the registry, which is no character"
+    return ""
+
+
+def version_in(raw: Mapping[str, Any]) -> int:
+    """Return the number of a version, which starts at 1."""
+    found = number(raw, "version", "version_number")
+    return _needed(found if found is not None and 0 < found <= MAX_VERSION else None, "version")
 
 
 def is_whole(raw: Mapping[str, Any]) -> bool:

@@ -1,9 +1,9 @@
-"""Finds out what a registry supports. Sends each request once, without retries, and caches nothing."""
+"""Finds out what a registry supports. Repeats a request only after a rate limit, and caches nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Self
@@ -17,8 +17,8 @@ from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.timeouts import Timeouts
 
-TIMEOUT = 10.0
-"""Seconds that the registry has for a response."""
+_ANSWER = 10.0
+"""Seconds within which a registry should begin to respond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,25 @@ class Capabilities:
 
 
 class Probe:
-    """A registry to examine. Raises the errors of ``registry.errors``, and retries nothing."""
+    """A registry to examine. Raises the errors of ``registry.errors``; waits for nothing but a rate limit."""
 
     def __init__(
-        self, url: str, api_key: str | None, *, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        api_key: str | None,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        timeouts: Timeouts | None = None,
+        on_wait: Callable[[str], None] | None = None,
     ) -> None:
+        timeouts = timeouts or Timeouts()
         self.registry = PromptLayer(
-            url, api_key, transport=transport, timeouts=Timeouts(answer=TIMEOUT), observe=self._observe
+            url,
+            api_key,
+            transport=transport,
+            timeouts=replace(timeouts, answer=min(timeouts.answer, _ANSWER)),
+            on_wait=on_wait,
+            observe=self._observe,
         )
         self.seconds: float | None = None
         """How long the last response took."""

@@ -110,7 +110,7 @@ class PromptLayerPrompts:
             endpoints.PUBLISH, body=lambda shape: publish_body(prompt, message, labels, shape)
         )
         try:
-            raw = answer.object()
+            raw = answer.object(deep=True)
             if parse.text(raw, "prompt_name") not in {None, prompt.name}:
                 answer.fail(f"the prompt {prompt.name!r}")
         except BadAnswer as error:

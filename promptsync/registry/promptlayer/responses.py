@@ -8,10 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
+from promptsync.prompt.depth import MAX_DEPTH, is_deeper
 from promptsync.registry.errors import BadAnswer, Rejected
+from promptsync.registry.promptlayer.json_body import TooMuch, parsed
 
 EXCERPT: Final = 160
 """Most characters of a registry's own text in one message."""
+
+_DEEPEST: Final = 2 * MAX_DEPTH
+"""How deep a response may nest; what is made from a prompt nests deeper than the prompt itself."""
 
 _ABOUT_ROUTES: Final = re.compile(
     r"((404|a|the|no|such|error|route|endpoint|url|path|page|resource|operation"
@@ -46,16 +51,21 @@ class Answer:
     def is_success(self) -> bool:
         return 200 <= self.status < 300
 
-    def json(self) -> Any:
-        """Return the body as JSON."""
+    def json(self, *, deep: bool = False) -> Any:
+        """Return the body as JSON. Only prompts may be ``deep``: each is checked by itself."""
         try:
-            return json.loads(self.content)
+            found = parsed(self.content)
+        except TooMuch as error:
+            self.fail(str(error))
         except (ValueError, RecursionError):
             self.fail("JSON")
+        if not deep and is_deeper(found, _DEEPEST):
+            self.fail(f"JSON that nests at most {_DEEPEST} levels deep")
+        return found
 
-    def object(self) -> dict[str, Any]:
-        """Return the body as a JSON object. Raises ``Rejected`` if it has ``success: false``."""
-        found = self.json()
+    def object(self, *, deep: bool = False) -> dict[str, Any]:
+        """Return the body as a JSON object, see ``json``. Raises ``Rejected`` for ``success: false``."""
+        found = self.json(deep=deep)
         if not isinstance(found, dict):
             self.fail("a JSON object")
         self._refuse_failure(found)
@@ -112,9 +122,15 @@ class Answer:
 
 
 def listed_in(body: Any, keys: Sequence[str]) -> list[Any] | None:
-    """Return the list that ``body`` is, or that is under one of ``keys`` in it; ``None`` if there is none."""
+    """Return the list that ``body`` is, or that is under one of ``keys`` in it; ``None`` if there is none.
+
+    A list that is null has no items.
+    """
     if isinstance(body, dict):
-        body = next((body[key] for key in keys if isinstance(body.get(key), list)), None)
+        # A failure may come with status 200, and with null in place of what it could not read.
+        is_null = body.get("success") is not False and any(body.get(key, "") is None for key in keys)
+        empty: list[Any] | None = [] if is_null else None
+        body = next((body[key] for key in keys if isinstance(body.get(key), list)), empty)
     return body if isinstance(body, list) else None
 
 
@@ -142,8 +158,10 @@ def _message(content: bytes) -> str:
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         return title[1] if title else "an HTML page"
     try:
-        found = json.loads(text)
+        found = parsed(content)
     except (ValueError, RecursionError):
+        return text
+    if is_deeper(found, _DEEPEST):
         return text
     if not isinstance(found, Mapping):
         return found if isinstance(found, str) else text

@@ -16,6 +16,7 @@ from typing import Any, Final
 import httpx
 from httpx_retries import Retry, RetryTransport
 
+from promptsync.registry.promptlayer.deadline import DeadlinePassed
 from promptsync.registry.promptlayer.failures import NO_TLS
 from promptsync.registry.promptlayer.transport import TOO_MANY, UNSENT
 from promptsync.registry.timeouts import Timeouts
@@ -84,6 +85,8 @@ class Backoff(Retry):
             return False
         if NO_TLS.search(str(exception)):
             return False  # a retry does not change the protocol that the server speaks
+        if isinstance(exception, DeadlinePassed):
+            return False  # the user would wait for twice the time that was set
         is_slow = isinstance(exception, httpx.TimeoutException | httpx.ConnectError)
         return not is_slow or self.attempts_made == 0
 

@@ -11,6 +11,9 @@ from urllib.parse import unquote_to_bytes
 
 import httpx
 
+from promptsync.registry.promptlayer.body import read_body
+from promptsync.registry.promptlayer.deadline import within
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -80,11 +83,13 @@ class ThrottledTransport(httpx.BaseTransport):
     """Sends requests through a client and a throttle, and counts them.
 
     It reads each body to its end, so that a connection lost in the middle raises here, where it is retried.
+    Each attempt may take ``seconds``, from connecting to the last byte.
     """
 
-    def __init__(self, client: Callable[[], httpx.Client], throttle: Throttle) -> None:
+    def __init__(self, client: Callable[[], httpx.Client], throttle: Throttle, seconds: float) -> None:
         self._client = client
         self._throttle = throttle
+        self._seconds = seconds
         self._count = threading.Lock()
         self.requests = 0
 
@@ -92,7 +97,9 @@ class ThrottledTransport(httpx.BaseTransport):
         with self._throttle.passage() as entered:
             with self._count:
                 self.requests += 1
-            response = self._client().send(request, follow_redirects=False)
+            client = self._client()
+            with within(self._seconds) as check:
+                response = read_body(client.send(request, follow_redirects=False, stream=True), check)
         if response.status_code == TOO_MANY:
             self._throttle.narrow(entered)
         elif response.status_code < 500:

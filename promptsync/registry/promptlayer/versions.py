@@ -17,9 +17,17 @@ from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.prompt.snippets import snippet_text, strings
 from promptsync.prompt.template import template_variables
 from promptsync.prompt.variables import F_STRING, format_of, mappings
-from promptsync.registry.errors import NotFound, NotReadableRaw, Rejected, RenamedRemotely, Unsupported
+from promptsync.registry.errors import (
+    NotFound,
+    NotReadableRaw,
+    Rejected,
+    RenamedRemotely,
+    Unsupported,
+    UnusablePrompt,
+)
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
+from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.prompt_list import NOT_UNDERSTOOD, RESERVED, PromptList
 from promptsync.registry.promptlayer.responses import Answer
 from promptsync.registry.protocol import VersionCache
@@ -67,7 +75,7 @@ class Reading:
             answer = self._raw_answer(self._listing.identifier(template_id, name), name, {})
         except NotFound:
             return None
-        raw = answer.object() if answer is not None else {}
+        raw = answer.object(deep=True) if answer is not None else {}
         if answer is None or "tags" not in raw:
             return None
         return _parsed(answer, raw, {}).prompt.tags
@@ -121,13 +129,13 @@ class Reading:
         answer = self._raw_answer(identifier, name, query)
         if answer is None:
             return self._read_rendered(identifier, name, query)
-        raw = answer.object()
-        found = _parsed(answer, raw, query)
+        raw = answer.object(deep=True)
+        # A version that cannot be used names its workspace all the same.
+        self.workspace_id = number(raw, "workspace_id") or self.workspace_id
         self.has_read = True
-        if found.workspace_id is not None:
-            self.workspace_id = found.workspace_id
-            if self._cache is not None:
-                self._cache.put(self._url, found.workspace_id, found.template_id, found.version, raw)
+        found = _parsed(answer, raw, query)
+        if found.workspace_id is not None and self._cache is not None:
+            self._cache.put(self._url, found.workspace_id, found.template_id, found.version, raw)
         return found
 
     def _raw_answer(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> Answer | None:
@@ -159,12 +167,12 @@ class Reading:
         self._has_raw_read = self._connection.has_route(endpoints.READ)
         self.has_read = True
         prompts = self._listing.known()
-        raw = _completed(answer.object(), prompts)
+        raw = _completed(answer.object(deep=True), prompts)
         found = _parsed(answer, raw, query)
         variables = _placeholders(found.prompt)
         if variables:
             answer = self._rendered_answer(identifier, name, {**query, "input_variables": variables})
-            raw = _completed(answer.object(), prompts)
+            raw = _completed(answer.object(deep=True), prompts)
             found = _parsed(answer, raw, query)
         why = _doubt(raw, found.prompt, prompts, self._rendered_versions)
         if why is not None:
@@ -199,7 +207,7 @@ class Reading:
                 answer = self._rendered_answer(item.template_id, item.name, query)
             except NotFound:
                 continue
-            yield _parsed(answer, {"id": item.template_id, **answer.object()}, query).prompt
+            yield _parsed(answer, {"id": item.template_id, **answer.object(deep=True)}, query).prompt
 
 
 def one_version(version: int | None, label: str | None) -> dict[str, Any]:
@@ -216,6 +224,8 @@ def _parsed(answer: Answer, raw: Mapping[str, Any], query: Mapping[str, Any]) ->
         answer.fail(f"a version of a prompt ({error})")
     if found.version != query.get("version", found.version):
         answer.fail(f"version {query['version']} and not {found.version}")
+    if problem := parse.unusable(found.prompt):
+        raise UnusablePrompt(f"v{found.version} of {found.prompt.name!r} {problem}")
     return found
 
 
@@ -231,7 +241,7 @@ def _completed(raw: Mapping[str, Any], listing: Iterable[Listed]) -> dict[str, A
     if item is None:
         return dict(raw)
     known: dict[str, Any] = {"id": item.template_id, "tags": list(item.prompt.tags)}
-    if item.version == raw.get("version"):
+    if item.version == number(raw, "version", "version_number"):
         known["commit_message"] = item.message
     return {**known, **raw}
 
@@ -260,7 +270,7 @@ def _doubt(raw: Mapping[str, Any], prompt: Prompt, listing: list[Listed], versio
     # Rendering turns {{name}} into {name}, which looks like a variable and was none.
     if named and used - named:
         return f"the braces around {', '.join(sorted(used - named))} may have been doubled"
-    twins = (one for one in listing if one.name == prompt.name and one.version == raw.get("version"))
+    twins = (one for one in listing if one.name == prompt.name and one.version == number(raw, "version"))
     if any(canonical(twin.prompt) != canonical(prompt) for twin in twins):
         return "the registry returns it in two forms, and at most one of them is its source"
     # An empty list of snippets says that none was expanded. Without the list, only the texts can show it.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptsync.errors import PromptsyncError
+
+if TYPE_CHECKING:
+    from promptsync.registry.timeouts import Timeouts
 
 
 class FindingStatus(StrEnum):
@@ -39,6 +43,8 @@ class FindingPlace:
     api_key: str | None = field(default=None, repr=False)
     variables: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False
+    timeouts: Timeouts | None = None
+    on_wait: Callable[[str], None] | None = None
 
 
 def ok(name: str, message: str, details: Sequence[str] = ()) -> Finding:

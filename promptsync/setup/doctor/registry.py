@@ -62,7 +62,14 @@ def check_registry(
             return
         config = Config(place.directory, place.directory / FILE_NAME)
     try:
-        project = open_project(config, remote=place.remote, api_key=place.api_key, base_url=place.base_url)
+        project = open_project(
+            config,
+            remote=place.remote,
+            api_key=place.api_key,
+            base_url=place.base_url,
+            timeouts=place.timeouts,
+            on_wait=place.on_wait,
+        )
         if not project.url.startswith(LOCAL):
             address(project.url)
     except UsageError as problem:
@@ -152,7 +159,8 @@ def _opened(project: Project) -> Iterator[Probe]:
     from promptsync.registry.promptlayer.probe import Probe
 
     if not project.url.startswith(LOCAL):
-        with Probe(project.url, project.api_key) as probe:
+        timeouts, on_wait = project.timeouts, project.on_wait
+        with Probe(project.url, project.api_key, timeouts=timeouts, on_wait=on_wait) as probe:
             yield probe
         return
     from promptsync.registry.promptlayer.transport import local_transport

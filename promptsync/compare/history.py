@@ -1,0 +1,114 @@
+"""What is known about the history of one prompt: its file, its revisions in git, its versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from promptsync.compare.as_sent import Evidence, Stored, as_sent, unread
+from promptsync.files.git.revisions import Lineage
+from promptsync.files.prompt_file import PromptFile
+from promptsync.history.decide import Decision
+from promptsync.history.graph import Contents, Version
+from promptsync.history.synced_key import Key, identity, make_key
+from promptsync.prompt.additions import NONE, Additions, content_beside, without_additions
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
+
+
+@dataclass
+class History:
+    """What is known so far about the history of one prompt: its file, its revisions, its versions.
+
+    ``digest`` is that of the file. ``latest`` is the number of its newest version, which is not the listed
+    one where a label is tracked. ``commits`` are the full ids of commits that marks name and ``HEAD`` does
+    not reach, ``None`` where git lacks them. ``remote`` are the versions as they were read; ``prompts`` are
+    their contents and ``versions`` their digests, both without what the registry added to what was sent.
+    """
+
+    name: str
+    file: PromptFile | None
+    digest: str | None
+    listed: Listed
+    latest: int
+    lineage: Lineage
+    commits: dict[str, str | None] = field(default_factory=dict)
+    versions: dict[int, Version] = field(default_factory=dict)
+    remote: dict[int, RemoteVersion] = field(default_factory=dict)
+    prompts: dict[int, Prompt] = field(default_factory=dict)
+    added: Additions = NONE
+    texts: Contents = field(default_factory=lambda: Contents(_merged))
+    decision: Decision | None = None
+    _stored: dict[int, Stored] = field(default_factory=dict)
+
+    def add(self, number: int, found: RemoteVersion | None) -> None:
+        """Add a version that was read, ``None`` for one that the registry does not have any more."""
+        if found is None:
+            self.versions[number] = Version(number, None)
+            return
+        self.remote[number] = found
+        self._add_text(number, found.prompt, found.message)
+
+    def add_listed(self) -> None:
+        """Add the listed version, whose body is known to be its source."""
+        self._add_text(self.listed.version, self.listed.prompt, self.listed.message)
+
+    def _add_text(self, number: int, prompt: Prompt, message: str | None) -> None:
+        if self.file is not None:
+            # Without this, a registry tool that was expanded on reading would look like a change.
+            prompt = content_beside(self.file.prompt, prompt)
+            beside_file = without_additions(self.file.prompt, prompt)
+            self._stored[number] = Stored(number, message, prompt, *beside_file)
+        self._set(number, message, prompt)
+
+    def _set(self, number: int, message: str | None, prompt: Prompt) -> None:
+        content = digest(prompt)
+        self.texts.contents.setdefault(content, prompt)
+        self.prompts[number] = prompt
+        self.versions[number] = Version(number, content, message)
+
+    @property
+    def has_additions(self) -> bool:
+        """Whether a version that was read has unknown keys that the file lacks."""
+        return any(one.added for one in self._stored.values())
+
+    def is_named(self, keys: Iterable[Key]) -> bool:
+        """Whether one of these keys names a version that was read."""
+        return any(key.version in self._stored for key in keys)
+
+    def leave_out_additions(self, keys: Sequence[Key], prompt: str, read: Callable[[], None]) -> None:
+        """Set the contents of all versions again, without what the registry added.
+
+        ``keys`` are those of the file, ``prompt`` the identity that they are bound to. ``read`` reads the
+        texts of the revisions; it is called only if one of them was sent and not read yet.
+        """
+        assert self.file is not None
+
+        def names(number: int, content: str) -> bool:
+            return any(key.version == number and key.names(prompt, content) for key in keys)
+
+        evidence = Evidence(self.file.prompt, self.lineage.revisions, names)
+        if unread(evidence, self._stored.values(), self.texts.contents):
+            read()
+        prompts, self.added = as_sent(evidence, self._stored.values(), self.texts.contents)
+        for number, content in prompts.items():
+            self._set(number, self._stored[number].message, content)
+
+    def keys(self, numbers: Iterable[int], workspace_id: int | None) -> tuple[Key, ...]:
+        """Return the keys of those of the versions that were read."""
+        prompt = identity(workspace_id, self.listed.template_id)
+        known = ((number, self.versions[number].digest) for number in numbers if number in self.versions)
+        return tuple(make_key(prompt, number, one) for number, one in known if one is not None)
+
+    def text(self, content: str) -> Prompt | None:
+        """Return the prompt with this digest, ``None`` if it was not read."""
+        found: Prompt | None = self.texts.contents.get(content)
+        return found
+
+
+def _merged(base: Any, ours: Any, theirs: Any) -> tuple[str, Any] | None:
+    from promptsync.prompt.merge import deciding
+
+    found = deciding(base, ours, theirs)
+    return (digest(found), replace(found, tags=())) if found is not None else None

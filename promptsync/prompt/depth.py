@@ -1,0 +1,39 @@
+"""How deep the values of a prompt may nest, wherever it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any, Final
+
+from promptsync.prompt.document import to_document
+from promptsync.prompt.prompt import Local, Prompt
+
+MAX_DEPTH: Final = 100
+"""How deep lists and mappings may nest in a file."""
+
+_MARGIN: Final = 4
+"""By how many levels the depths of a prompt and of its file may differ."""
+
+
+def is_deeper(value: Any, depth: int) -> bool:
+    """Whether lists and mappings nest deeper than ``depth`` in a value."""
+    level = [value] if isinstance(value, Mapping | list | tuple) else []
+    for _ in range(depth):
+        if not level:
+            return False
+        level = [item for item in chain.from_iterable(map(_items, level)) if type(item) in (dict, list)]
+    return bool(level)
+
+
+def is_too_deep(prompt: Prompt) -> bool:
+    """Whether a file could not have a prompt, because its values nest too deep."""
+    parts = [prompt.template, prompt.metadata, prompt.extra]
+    if not is_deeper(parts, MAX_DEPTH - _MARGIN):
+        return False
+    # Where a value stands in a file decides only for the last levels.
+    return is_deeper(parts, MAX_DEPTH + _MARGIN) or is_deeper(to_document(prompt, Local()), MAX_DEPTH)
+
+
+def _items(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, Mapping) else value

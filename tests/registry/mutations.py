@@ -1,0 +1,224 @@
+"""How registries may change their responses without meaning anything else, and a copy that meets it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from worlds import Fault, Reply, Seen, World, made
+
+FIXTURES = """
+datasets:
+  - {name: people, rows: [{name: Ada}, {name: Linus}]}
+evaluations:
+  - {name: polite, dataset: people, prompt: greet, scores: [contains: polite]}
+agents:
+  - {name: bot, nodes: [{name: first, prompt: greet}, {name: last, prompt: reply, output: true}]}
+"""
+
+Change = Callable[[Seen, Any], Any]
+"""Returns what a registry sends in place of a response body."""
+
+PAGED = ("/prompt-templates", "/workflows", "/api/public/v2/datasets", "/api/public/v2/evaluations")
+NUMBERS = ("id", "_id", "version", "version_number")
+
+
+@contextmanager
+def aligned(directory: Path) -> Iterator[World]:
+    """Four prompts, a snippet among them, committed, published and released; an evaluation; an agent."""
+    with made(directory, fixtures=FIXTURES) as world:
+        with (world.root / "promptsync.yaml").open("a") as file:
+            file.write("labels: {main: prod}\n")
+        world.write("tone", content="so polite")
+        world.write(
+            "greet", "A polite hello, {name}", tags=["b", "a"], evaluations=["polite"], agents=["bot"]
+        )
+        world.write("reply", "Hello, {name}, @@@tone@@@", metadata={"owner": "me"})
+        world.write("plain", "No variables")
+        world.commit("Add prompts")
+        world.ok("deploy", "-y")
+        world.forget()
+        yield world
+
+
+def mutated(change: Change, method: str = "") -> Fault:
+    """Send what ``change`` makes of each response with a JSON body."""
+
+    def answer(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
+        if method and seen.method != method:
+            return None
+        reply = forward(seen)
+        try:
+            body = json.loads(reply.content)
+        except ValueError:
+            return reply
+        found = change(seen, body)
+        if not isinstance(found, Reply):
+            return replace(reply, body=json.dumps(found))
+        return replace(found, status=reply.status) if found.status == 200 else found
+
+    return answer
+
+
+def everywhere(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Change:
+    """Change each object of a response, outside the content of prompts."""
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, list):
+            return [walk(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        kept = ("prompt_template", "metadata", "llm_kwargs", "report_columns")
+        return change({key: item if key in kept else walk(item) for key, item in value.items()})
+
+    return lambda seen, body: walk(body)
+
+
+def envelope(**more: Any) -> Change:
+    """Change the keys around a list that comes in pages."""
+
+    def change(seen: Seen, body: Any) -> Any:
+        return {**body, **more} if seen.path in PAGED and seen.method == "GET" else body
+
+    return change
+
+
+def without(*keys: str) -> Change:
+    def change(seen: Seen, body: Any) -> Any:
+        is_list = seen.path in PAGED and seen.method == "GET"
+        return {key: item for key, item in body.items() if key not in keys} if is_list else body
+
+    return change
+
+
+def beyond_refused(status: int, **more: Any) -> Change:
+    """Let a registry refuse the pages after the last one, and contradict itself about their number."""
+
+    def change(seen: Seen, body: Any) -> Any:
+        if seen.path not in PAGED or seen.method != "GET":
+            return body
+        if "page=1&" not in seen.target:
+            return Reply({"success": False, "message": "no such page"}, status)
+        return {**body, **more}
+
+    return change
+
+
+def bare(seen: Seen, body: Any) -> Any:
+    """Return lists without anything around them."""
+    is_list = seen.path in PAGED or seen.path.endswith("/labels")
+    keys = ("items", "release_labels", "datasets", "evaluations", "workflows")
+    found = next((body[key] for key in keys if isinstance(body.get(key), list)), None)
+    return found if is_list and seen.method == "GET" and found is not None else body
+
+
+def null_when_empty(found: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if item == [] else item for key, item in found.items()}
+
+
+def _spelled(spell: Callable[[int], Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    def change(found: dict[str, Any]) -> dict[str, Any]:
+        is_number = {key for key, item in found.items() if type(item) is int and key.endswith(NUMBERS)}
+        return {key: spell(item) if key in is_number else item for key, item in found.items()}
+
+    return change
+
+
+def in_camel_case(seen: Seen, body: Any) -> Any:
+    """Return another API's names for everything."""
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, list):
+            return [walk(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return {_camel(key): walk(item) for key, item in value.items()}
+
+    return walk(body)
+
+
+def _camel(key: str) -> str:
+    first, *others = key.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def reordered(found: dict[str, Any]) -> dict[str, Any]:
+    return dict(reversed(found.items()))
+
+
+def with_bom(seen: Seen, body: Any) -> Reply:
+    return Reply(b"\xef\xbb\xbf" + json.dumps(body).encode())
+
+
+def as_text(seen: Seen, body: Any) -> Reply:
+    return Reply(json.dumps(body), headers={"Content-Type": "text/plain"})
+
+
+def indented(seen: Seen, body: Any) -> Reply:
+    return Reply("\n\n" + json.dumps(body, indent=4) + "\n\n")
+
+
+def escaped(seen: Seen, body: Any) -> Reply:
+    return Reply(json.dumps(body, ensure_ascii=False).replace("/", "\\/"))
+
+
+def twice(seen: Seen, body: Any) -> Any:
+    """Return each key twice; what comes last counts, as in nearly every parser."""
+    if not isinstance(body, dict):
+        return body
+    text = json.dumps(body)[1:-1]
+    first = ", ".join(f"{json.dumps(key)}: null" for key in body)
+    return Reply(f"{{{first}, {text}}}" if text else "{}")
+
+
+def beside_nodes(seen: Seen, body: Any) -> Any:
+    """Return more than the nodes of an agent's run."""
+    is_result = seen.path == "/workflow-version-execution-results"
+    return {"success": True, "seconds": 1.5, "trace": {"id": 7}, **body} if is_result else body
+
+
+HARMLESS: dict[str, Change] = {
+    "null in place of empty lists": everywhere(null_when_empty),
+    "numbers as text": everywhere(_spelled(str)),
+    "numbers as floats": everywhere(_spelled(float)),
+    "keys in another order": everywhere(reordered),
+    "lists without an envelope": bare,
+    "no total": without("total"),
+    "no pages": without("pages"),
+    "no has_next": without("has_next"),
+    "nothing about pages": without("total", "pages", "has_next", "page", "per_page"),
+    "total too small": envelope(total=1),
+    "total too large": envelope(total=999),
+    "total 0": envelope(total=0),
+    "total negative": envelope(total=-3),
+    "total as text": envelope(total="4"),
+    "total as a word": envelope(total="many"),
+    "total a float": envelope(total=4.5),
+    "total a list": envelope(total=[4]),
+    "total true": envelope(total=True),
+    "total null": envelope(total=None),
+    "pages 0": envelope(pages=0),
+    "pages negative": envelope(pages=-1),
+    "pages as text": envelope(pages="1"),
+    "pages too many": envelope(pages=40),
+    "pages far too many": envelope(pages=10**12),
+    "pages null": envelope(pages=None),
+    "pages a list": envelope(pages=[]),
+    "always another page": envelope(has_next=True),
+    "has_next as text": envelope(has_next="false"),
+    "has_next null": envelope(has_next=None),
+    "page beyond the end 404": beyond_refused(404, pages=3),
+    "page beyond the end 400": beyond_refused(400, pages=3),
+    "page beyond the end 404, and a wrong total": beyond_refused(404, total=999),
+    "unknown keys around lists": envelope(request_time=3, links={"next": None}),
+    "unknown keys beside the nodes of an agent": beside_nodes,
+    "a byte order mark": with_bom,
+    "another content type": as_text,
+    "white space": indented,
+    "escaped slashes": escaped,
+    "each key twice": twice,
+}

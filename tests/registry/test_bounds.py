@@ -1,0 +1,287 @@
+"""Bounds of what a registry may send: time, size, depth, and how often it may be asked."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from mutations import Change, mutated
+from scripted_registry import EMPTY_LIST, KEY, Seen, client, serving
+from test_hostile_answers import bomb, packed
+from worlds import SHORT_WAITS, World, asking, failing, fault
+
+from promptsync.prompt.depth import MAX_DEPTH, is_deeper, is_too_deep
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.errors import TimedOut, UnreadableBody
+from promptsync.registry.promptlayer.client import PromptLayer
+
+QUICK = replace(SHORT_WAITS, request=0.4)
+"""A short deadline, and nothing else that could end a request first."""
+
+# -- time ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def dripping(text: bytes, at_once: int = 0) -> Iterator[str]:
+    """The URL of a server that sends ``text`` byte by byte, and nothing ever again."""
+    stopped = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                threading.Thread(target=drip, args=(connection,), daemon=True).start()
+
+        def drip(connection: socket.socket) -> None:
+            with connection:
+                try:
+                    connection.recv(65_536)
+                    connection.sendall(text[:at_once])
+                    for byte in text[at_once:]:
+                        if stopped.wait(0.05):
+                            return
+                        connection.sendall(bytes([byte]))
+                except OSError:
+                    return
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        stopped.set()
+        server.shutdown(socket.SHUT_RDWR)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9000\r\nX: " + b"x" * 9000
+
+
+@pytest.mark.parametrize(
+    ("text", "at_once"),
+    [
+        (HEAD, 0),
+        (HEAD[:75] + b"\r\n\r\n" + b" " * 9000, 79),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 900, 48),
+    ],
+    ids=["head", "body", "chunks"],
+)
+def test_what_arrives_byte_by_byte_ends_at_the_deadline_and_is_not_requested_again(
+    text: bytes, at_once: int
+) -> None:
+    with dripping(text, at_once) as url, PromptLayer(url, KEY, timeouts=QUICK) as registry:
+        with pytest.raises(TimedOut) as caught:
+            registry.prompts.list()
+        assert registry.requests == 1
+    assert caught.value.message == (
+        f"{url} cannot list the prompts "
+        "(GET /prompt-templates?page=1&per_page=100&sort_by=id&sort_order=asc): "
+        "the response was not complete within 0.4 s"
+    )
+    assert "timeout:" in caught.value.hint and caught.value.exit_code == 4
+
+
+def test_a_request_that_is_read_slowly_ends_at_the_deadline() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with PromptLayer(url, KEY, timeouts=QUICK) as registry, pytest.raises(TimedOut):
+            # Nobody accepts the connection, so the system takes only what fits into its buffers.
+            registry.prompts.publish(Prompt("a", {"content": "x" * 50_000_000}), message="m")
+
+
+def test_the_timeout_of_a_remote_is_in_the_configuration(world: World) -> None:
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace(f"url: '{world.url}'", f"url: '{world.url}', timeout: 1"))
+    world.faults.append(fault(asking("GET", "/prompt-templates"), replace(EMPTY_LIST, trickle=0.1)))
+    done = world.run("status", "--json")
+    assert done.code == 4
+    assert done.document["error"]["code"] == "timed-out"
+    assert "the response was not complete within 1 s" in done.document["error"]["message"]
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "soon", "1e9", ".inf", "true"])
+def test_a_timeout_is_a_number_of_seconds(world: World, value: str) -> None:
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace("}}", f", timeout: {value}}}}}"))
+    done = world.run("status")
+    assert done.code == 2 and "timeout" in done.err
+
+
+# -- size ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "identity"])
+def test_a_bomb_takes_no_more_memory_than_the_largest_response(world: World, encoding: str) -> None:
+    """Measured in a process of its own, against its size before the request."""
+    measure = """if True:
+        import resource, sys
+        from promptsync.registry.errors import UnreadableBody
+        from promptsync.registry.promptlayer.client import PromptLayer
+        with PromptLayer(sys.argv[1], "pl_4f9a1c77d0") as registry:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            try:
+                registry.prompts.list()
+            except UnreadableBody as error:
+                print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, error.message)
+    """
+    body = bomb() if "gzip" in encoding else b" " * (200 << 20)
+    with serving(lambda seen: packed(body, encoding)) as url:
+        done = world.outside("-c", measure, url)
+    grown, _, message = done.out.partition(" ")
+    assert "is larger than 64 MB" in message or "is encoded as 'gzip, gzip'" in message, str(done)
+    # Linux counts kilobytes, macOS counts bytes.
+    assert int(grown) // (1 if sys.platform == "linux" else 1024) < 100 * 1024
+
+
+def test_what_decodes_to_nothing_is_limited_as_well() -> None:
+    empty = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\x00\x00\x00\xff\xff" * (14 << 20)
+    with client(lambda seen: packed(empty)) as registry, pytest.raises(UnreadableBody, match="larger than"):
+        registry.prompts.list()
+
+
+def test_a_compressed_response_is_read() -> None:
+    import gzip
+
+    body = json.dumps({"items": [], "padding": "x" * 3_000_000}).encode()
+    with client(lambda seen: packed(gzip.compress(body))) as registry:
+        assert registry.prompts.list() == []
+
+
+# -- depth --------------------------------------------------------------------------------------------------
+
+
+def deep(levels: int) -> Any:
+    value: Any = {}
+    for _ in range(levels - 1):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("levels", [1, 2, 50, 100, 500, 5000])
+def test_the_depth_of_a_value_is_counted_without_recursion(levels: int) -> None:
+    assert is_deeper(deep(levels), levels - 1) and not is_deeper(deep(levels), levels)
+
+
+@pytest.mark.parametrize("place", ["metadata", "extra", "tools"])
+@pytest.mark.parametrize(("levels", "expected"), [(90, False), (110, True), (900, True), (5000, True)])
+def test_a_prompt_may_be_as_deep_as_a_file(place: str, levels: int, expected: bool) -> None:
+    value = {"a": deep(levels)}
+    template: dict[str, Any] = {"type": "chat", "messages": []}
+    if place == "tools":
+        template["tools"] = [value]
+    other = {} if place == "tools" else {place: value}
+    assert is_too_deep(Prompt("a", template, **other)) is expected  # type: ignore[arg-type]
+
+
+def test_the_deepest_file_comes_back_as_it_was(world: World) -> None:
+    world.write("a", metadata={"a": deep(MAX_DEPTH - 2)})
+    world.commit()
+    world.ok("push")
+    assert world.states() == {"a": "in-sync"}
+    world.path("a").unlink()
+    world.ok("pull")
+    assert world.states() == {"a": "in-sync"}
+    world.write("a", metadata={"a": deep(MAX_DEPTH - 1)})
+    assert "deeper than 100 levels" in world.run("lint").out
+
+
+def nested_metadata(name: str, levels: int) -> Change:
+    def change(seen: Seen, body: Any) -> Any:
+        for one in body.get("items", [body]) if isinstance(body, dict) else ():
+            if one.get("prompt_name") == name and "prompt_template" in one:
+                one["metadata"] = {"deep": deep(levels)}
+        return body
+
+    return change
+
+
+@pytest.fixture
+def with_deep(world: World) -> World:
+    """``a`` changed in the registry, ``b`` has a file and nests too deep there, ``c`` only exists there."""
+    world.write("a")
+    world.write("b")
+    world.commit()
+    world.ok("push")
+    world.publish("a")
+    world.publish("c")
+    world.faults.append(mutated(nested_metadata("b", 500), "GET"))
+    world.forget()
+    return world
+
+
+DEEP: list[tuple[str, int, str]] = [
+    ("status", 1, "invalid b v1 nests deeper than 100 levels in the registry"),
+    ("status --json", 1, '"problem": "nests deeper than 100 levels in the registry"'),
+    ("ls-remote", 0, "b v1"),
+    ("pull", 3, "'b' was skipped: nests deeper than 100 levels in the registry"),
+    ("pull b", 3, "'b' was skipped: nests deeper than 100 levels in the registry"),
+    ("push b", 3, "'b' nests deeper than 100 levels in the registry; push skips it"),
+    ("push --force b -y", 3, "'b' nests deeper than 100 levels in the registry; push skips it"),
+    ("push", 3, "'b' was skipped: it nests deeper than 100 levels in the registry"),
+    ("deploy --label prod -y", 3, "'b' nests deeper than 100 levels in the registry; deploy skips it"),
+    ("show b", 4, "v1 of 'b' nests deeper than 100 levels in the registry"),
+    ("log b", 4, "v1 of 'b' nests deeper than 100 levels in the registry"),
+    ("log a", 0, "version 2"),
+    ("diff", 0, "Theirs {name}"),
+    ("label list b", 0, ""),
+    ("doctor", 0, ""),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "words"), DEEP)
+def test_a_prompt_that_nests_too_deep_stops_no_other(
+    with_deep: World, line: str, code: int, words: str
+) -> None:
+    world = with_deep
+    done = world.run(*line.split())
+    assert done.code == code, str(done)
+    assert words in " ".join((done.out + done.err).split())
+    assert world.published == []
+    if line == "pull":
+        assert "Theirs {name}" in world.path("a").read_text() and world.path("c").exists()
+
+
+def test_an_old_version_that_nests_too_deep_is_as_good_as_lost(world: World) -> None:
+    world.write("a")
+    world.commit()
+    world.ok("push")
+    world.publish("a")
+    deepened = nested_metadata("a", 500)
+
+    def change(seen: Seen, body: Any) -> Any:
+        return deepened(seen, body) if "version=1" in seen.target else body
+
+    world.faults.append(mutated(change, "GET"))
+    for path in (world.root / ".promptsync").rglob("cache/**/*.json"):
+        path.unlink()
+    shown = world.ok("log", "a").out
+    assert "version 2" in shown and "version 1" not in shown
+    assert world.run("show", "a@1").code == 4
+    assert world.run("status").code == 0
+
+
+# -- the rate of requests ------------------------------------------------------------------------------------
+
+
+def test_doctor_waits_for_a_rate_limit_as_other_commands_do(world: World) -> None:
+    world.write("a")
+    world.commit()
+    world.ok("push")
+    limited = failing(429, "slow down", **{"Retry-After": "0.01"})
+    world.faults.append(fault(asking("GET", "/prompt-templates"), limited, times=3))
+    world.forget()
+    assert world.run("doctor", "-q").code == 0
+    assert world.writes == []
+
+
+def test_doctor_sends_nothing_else_again(world: World) -> None:
+    world.faults.append(fault(asking("GET", "/prompt-templates"), failing(503)))
+    world.forget()
+    assert world.run("doctor", "-q").code == 1
+    assert len(world.seen) == 1

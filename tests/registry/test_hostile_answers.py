@@ -1,0 +1,204 @@
+"""Responses that no registry should send: each verb fails with a sentence, and writes nothing."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from mutations import Change, aligned, mutated
+from scripted_registry import Reply, Seen
+from worlds import World
+
+VERBS = ("status", "push -y", "pull -y", "ls-remote", "log greet", "label list greet", "deploy -n", "doctor")
+"""Those that read the list of prompts. What doctor finds is its result, so it exits with 1."""
+
+
+@cache
+def bomb(size: int = 1 << 30) -> bytes:
+    """A gigabyte of blanks, compressed to a megabyte."""
+    packer, blanks = zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS), b" " * (1 << 20)
+    return b"".join([*(packer.compress(blanks) for _ in range(size >> 20)), packer.flush()])
+
+
+def packed(content: bytes, encoding: str = "gzip") -> Reply:
+    return Reply(content, headers={"Content-Encoding": encoding})
+
+
+def nested(levels: int, start: str = '{"a":', inside: str = "1", end: str = "}") -> str:
+    return start * levels + inside + end * levels
+
+
+BODIES: dict[str, tuple[Callable[[], Reply], str]] = {
+    "an HTML page": (lambda: Reply("<!DOCTYPE html><title>Sign in</title>"), "an HTML page"),
+    "nothing": (lambda: Reply(""), "an empty body"),
+    "white space": (lambda: Reply(" \n "), "an empty body"),
+    "null": (lambda: Reply("null"), "expected a list of objects"),
+    "a number": (lambda: Reply("7"), "expected a list of objects"),
+    "a text": (lambda: Reply('"ok"'), "expected a list of objects"),
+    "true": (lambda: Reply("true"), "expected a list of objects"),
+    "half of a response": (lambda: Reply('{"items": [{"id": 1'), "expected JSON"),
+    "two documents": (lambda: Reply("{}{}"), "expected JSON"),
+    "a comment": (lambda: Reply('{"items": [] /* none */}'), "expected JSON"),
+    "NaN": (lambda: Reply('{"items": [], "total": NaN}'), "expected JSON"),
+    "infinity": (lambda: Reply('{"items": [], "total": -Infinity}'), "expected JSON"),
+    "a float without end": (lambda: Reply('{"items": [], "total": 1e999}'), "expected JSON"),
+    "a number of 100,000 digits": (lambda: Reply(f'{{"items": [], "a": {"9" * 100_000}}}'), "expected JSON"),
+    "100,000 lists in one another": (lambda: Reply(nested(100_000, "[", "", "]")), "expected JSON"),
+    "100,000 objects in one another": (lambda: Reply(nested(100_000)), "expected JSON"),
+    "bytes that are no UTF-8": (lambda: Reply(b'{"items": ["\xff\xfe"]}'), "expected JSON"),
+    "zero bytes": (lambda: Reply(b"\0" * 1000), "expected JSON"),
+    "a failure with status 200": (lambda: Reply({"success": False, "message": "no"}), "expected a list"),
+    "an object in place of the list": (lambda: Reply({"items": {"0": {}}}), "expected a list of objects"),
+    "a text in place of the list": (lambda: Reply({"items": "none"}), "expected a list of objects"),
+    "a list of numbers": (lambda: Reply({"items": [1, 2]}), "expected a list of objects"),
+    "a list of nulls": (lambda: Reply({"items": [None]}), "expected a list of objects"),
+    "an empty list that has items": (lambda: Reply({"items": [], "total": 7}), "says that the list has some"),
+    "no list that has items": (lambda: Reply({"items": None, "total": 7}), "says that the list has some"),
+    "a gzip bomb": (lambda: packed(bomb()), "is larger than 64 MB"),
+    "a gzip bomb in a gzip": (
+        lambda: packed(gzip.compress(bomb()), "gzip, gzip"),
+        "is encoded as 'gzip, gzip'",
+    ),
+    "a gzip bomb of what is no gzip": (lambda: packed(b"not packed"), "cannot be decoded"),
+    "half of a gzip": (lambda: packed(gzip.compress(b'{"items": []}' * 9)[:-9]), "ends early"),
+    "an encoding that was not asked for": (lambda: packed(b"\x1b", "br"), "is encoded as 'br'"),
+    "70 MB": (lambda: Reply(b" " * 70_000_000), "is larger than 64 MB"),
+    "a million empty lists": (lambda: Reply(b'{"items": [' + b"[]," * 900_000 + b"[]]}"), "expected"),
+    "five million values": (lambda: Reply(b'{"items": [' + b"1," * 5_000_000 + b"1]}"), "at most 2,000,000"),
+}
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with aligned(tmp_path_factory.mktemp("hostile")) as world:
+        yield world
+
+
+def check_refused(world: World, line: str, words: str) -> None:
+    """Run a command that must fail with a sentence, and neither write nor publish anything."""
+    before, writes = world.files(), len(world.writes)
+    try:
+        done = world.run(*line.split())
+    finally:
+        world.faults.clear()
+    assert done.code == (1 if line == "doctor" else 4), str(done)
+    assert words in " ".join((done.out + done.err).split()), str(done)
+    assert (world.files(), len(world.writes)) == (before, writes)
+
+
+@pytest.mark.parametrize("line", VERBS)
+@pytest.mark.parametrize(("reply", "words"), BODIES.values(), ids=list(BODIES))
+def test_a_response_that_cannot_be_used_is_refused(
+    copy: World, reply: Callable[[], Reply], words: str, line: str
+) -> None:
+    copy.faults[:] = [lambda seen, forward: reply() if seen.path == "/prompt-templates" else None]
+    check_refused(copy, line, words)
+
+
+@pytest.mark.parametrize("line", ["log greet", "show greet", "diff greet@1 plain"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        reply
+        for reply, words in BODIES.values()
+        if "expected a list" not in words and "says that" not in words
+    ],
+    ids=[
+        name
+        for name, (_, words) in BODIES.items()
+        if "expected a list" not in words and "says that" not in words
+    ],
+)
+def test_a_version_that_cannot_be_used_is_refused(copy: World, reply: Callable[[], Reply], line: str) -> None:
+    for path in (copy.root / ".promptsync").rglob("cache/**/*.json"):
+        path.unlink()
+    copy.faults[:] = [lambda seen, forward: reply() if "resolve_snippets" in seen.target else None]
+    check_refused(copy, line, "cannot read the prompt" if line != "diff greet@1 plain" else "")
+
+
+# -- one item of the list ------------------------------------------------------------------------------------
+
+
+def in_first(**more: Any) -> Change:
+    """Change the first item of the list of prompts."""
+
+    def change(seen: Seen, body: Any) -> Any:
+        if seen.path == "/prompt-templates" and seen.method == "GET" and body["items"]:
+            body["items"][0].update(more)
+        return body
+
+    return change
+
+
+ITEMS: dict[str, tuple[dict[str, Any], str]] = {
+    "no id": ({"id": None}, "id is missing"),
+    "an id that is true": ({"id": True}, "id is missing or of the wrong type"),
+    "an id of 31 digits": ({"id": 10**30}, "id is missing or of the wrong type"),
+    "an id that is a list": ({"id": [1]}, "id is missing"),
+    "no name": ({"prompt_name": None}, "prompt_name is missing"),
+    "a name that is a number": ({"prompt_name": 7}, "prompt_name is missing or of the wrong type"),
+    "a name that is a list": ({"prompt_name": ["greet"]}, "prompt_name is missing"),
+    "version 0": ({"version": 0}, "version is missing or of the wrong type"),
+    "a negative version": ({"version": -4}, "version is missing or of the wrong type"),
+    "version 10^9": ({"version": 10**9}, "version is missing or of the wrong type"),
+    "metadata that is a list": ({"metadata": [1]}, "metadata is not an object"),
+    "metadata that is a text": ({"metadata": "x"}, "metadata is not an object"),
+    "tags that are a text": ({"tags": "a,b"}, "tags is not a list"),
+    "tags that are numbers": ({"tags": [1]}, "tags is not a list of strings"),
+    "messages that are null": (
+        {"prompt_template": {"type": "chat", "messages": None}},
+        "messages is missing",
+    ),
+    "messages that are text": ({"prompt_template": {"type": "chat", "messages": "x"}}, "messages is missing"),
+}
+
+
+@pytest.mark.parametrize("line", VERBS)
+@pytest.mark.parametrize(("change", "words"), ITEMS.values(), ids=list(ITEMS))
+def test_a_prompt_without_an_identity_or_of_another_shape_is_refused(
+    copy: World, change: dict[str, Any], words: str, line: str
+) -> None:
+    copy.faults[:] = [mutated(in_first(**change))]
+    check_refused(copy, line, words)
+
+
+ODD: dict[str, Any] = {
+    "messages that are numbers": {"type": "chat", "messages": [1, 2.5, None, "x"]},
+    "content that is a number": {"type": "chat", "messages": [{"role": "user", "content": 7}]},
+    "blocks that are numbers": {"type": "chat", "messages": [{"role": "user", "content": [1, None]}]},
+    "a role that is a list": {"type": "chat", "messages": [{"role": ["user"], "content": "x"}]},
+    "half of a surrogate pair": {"type": "completion", "content": [{"type": "text", "text": "\ud800"}]},
+    "an integer of 4,000 digits": {"type": "completion", "content": [], "extra": int("9" * 4000)},
+    "a type that is a number": {"type": 7, "content": "x"},
+    "a format that is a list": {"type": "completion", "content": "x", "template_format": ["jinja2"]},
+    "tools that are numbers": {"type": "chat", "messages": [], "tools": [1, "x", None]},
+    "tools that are text": {"type": "chat", "messages": [], "tools": "x"},
+    "functions that are text": {"type": "chat", "messages": [], "functions": "x", "function_call": 7},
+}
+"""Templates that can be read, although they make no sense."""
+
+
+@pytest.mark.parametrize("line", [*VERBS, "diff", "status --label prod", "ls-remote --json", "show greet"])
+@pytest.mark.parametrize("template", ODD.values(), ids=list(ODD))
+def test_a_template_that_makes_no_sense_is_no_bug(copy: World, template: Any, line: str) -> None:
+    def change(seen: Seen, body: Any) -> Any:
+        for one in body.get("items", [body]) if isinstance(body, dict) else ():
+            if one.get("prompt_name") == "greet" and "prompt_template" in one:
+                one["prompt_template"] = template
+        return body
+
+    copy.faults[:] = [mutated(change, "GET")]
+    before = copy.files()
+    try:
+        done = copy.run(*line.split())
+    finally:
+        copy.faults.clear()
+        for path, content in before.items():
+            (copy.root / path).write_bytes(content)
+    assert done.code in (0, 1, 3, 4), str(done)
+    assert done.code == 0 or done.err or line == "doctor" or "invalid  greet" in done.out
+    assert len(copy.writes) == 0 or line == "push -y"
