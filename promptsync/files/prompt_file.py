@@ -14,6 +14,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.yaml import layout, load
 from promptsync.files.yaml.edit import edits, same
 from promptsync.prompt.canonical import canonical
+from promptsync.prompt.depth import MAX_DEPTH
 from promptsync.prompt.document import to_document, to_prompt
 from promptsync.prompt.lists import align
 from promptsync.prompt.prompt import Local, Prompt
@@ -148,8 +149,8 @@ def _obstacles(value: Any, where: tuple[str | int, ...]) -> Iterator[str]:
             yield f"{schema.shown(where)} holds U+{ord(found[0]):04X}, half of a surrogate pair."
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{schema.shown(where)} is {value}, and JSON has no such number."
-    elif isinstance(value, dict | list) and len(where) >= load.MAX_DEPTH:
-        yield f"{schema.shown(where[:3])}… nests deeper than {load.MAX_DEPTH} levels."
+    elif isinstance(value, dict | list) and len(where) >= MAX_DEPTH:
+        yield f"{schema.shown(where[:3])}… nests deeper than {MAX_DEPTH} levels."
     elif isinstance(value, dict | list):
         parts: Any = value.items() if isinstance(value, dict) else enumerate(value)
         for key, part in parts:

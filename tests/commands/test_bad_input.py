@@ -60,7 +60,7 @@ CASES: list[tuple[str, str | bytes | Write, int, list[str]]] = [
     ("infinity", "content: x\nmetadata: {score: .inf}\n", 2, ["number"]),
     ("several documents", "content: a\n---\ncontent: b\n", 2, ["document"]),
     ("alias bomb", _bomb(), 1, ["aliases", "far more"]),
-    ("deep nesting", "content: x\nmetadata: {a: " + "[" * 5000 + "]" * 5000 + "}\n", 1, ["nest"]),
+    ("deep nesting", "content: x\nmetadata: {a: " + "[" * 5000 + "]" * 5000 + "}\n", 2, ["nest"]),
     (
         "conflict markers",
         "content: |\n  <<<<<<< ours\n  a\n  =======\n  b\n  >>>>>>> theirs\n",

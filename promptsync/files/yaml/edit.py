@@ -11,9 +11,10 @@ from typing import Any, Final, NamedTuple
 from promptsync.files.errors import InvalidFile
 from promptsync.files.yaml import layout
 from promptsync.files.yaml.layout import INDENT
-from promptsync.files.yaml.load import MAX_DEPTH, load
+from promptsync.files.yaml.load import load
 from promptsync.files.yaml.parts import Part, indentation, parts
 from promptsync.prompt.canonical import encode
+from promptsync.prompt.depth import MAX_DEPTH
 from promptsync.prompt.lists import align
 
 _DEPTHS: Final = (MAX_DEPTH, 3, 1)

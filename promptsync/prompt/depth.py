@@ -1,0 +1,31 @@
+"""How deep the values of a prompt may nest, wherever it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any, Final
+
+MAX_DEPTH: Final = 100
+"""How deep lists and mappings may nest in a file."""
+
+
+def is_deeper(value: Any, depth: int) -> bool:
+    """Whether lists and mappings nest deeper than ``depth`` in a value."""
+    level = [value] if isinstance(value, Mapping | list | tuple) else []
+    for _ in range(depth):
+        if not level:
+            return False
+        level = [item for item in chain.from_iterable(map(_items, level)) if type(item) in (dict, list)]
+    return bool(level)
+
+
+def checked_depth(value: Any) -> Any:
+    """Return a value. Raises ``RecursionError``, as a parser does, if it nests deeper than a file may."""
+    if is_deeper(value, MAX_DEPTH):
+        raise RecursionError(f"values nest deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _items(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, Mapping) else value
