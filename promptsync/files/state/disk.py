@@ -24,6 +24,11 @@ _UNFINISHED: Final = "tmp"
 """Directory below it for files that are not complete yet: git would list them beside their targets."""
 
 
+def real_path(path: str | os.PathLike[str]) -> Path:
+    """Return where a path really is. A link that leads to itself stays, where ``resolve()`` may raise."""
+    return Path(os.path.realpath(path))
+
+
 def write(root: Path, path: str, text: str, *, within: str = "") -> None:
     """Replace or create a file; ``path`` is relative to ``root``, with ``/``.
 
@@ -46,7 +51,7 @@ def check_place(path: Path) -> None:
     with _explained("write", path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a directory")
-        handle, probe = _temporary(path.resolve())
+        handle, probe = _temporary(real_path(path))
         os.close(handle)
         probe.unlink()
 
@@ -54,7 +59,7 @@ def check_place(path: Path) -> None:
 def replace(path: Path, data: bytes) -> None:
     """Replace or create any file, all of it or nothing. Raises PromptsyncError."""
     with _explained("write", path):
-        _replace(path.resolve(), data)
+        _replace(real_path(path), data)
 
 
 def delete(root: Path, path: str, *, within: str = "") -> None:
@@ -62,7 +67,7 @@ def delete(root: Path, path: str, *, within: str = "") -> None:
     with _explained("remove", root / path):
         target = _inside(root, path, within)
         target.unlink(missing_ok=True)
-        top = (root / within).resolve()
+        top = real_path(root / within)
         with contextlib.suppress(OSError):
             for folder in target.parents:
                 if folder == top or not folder.is_relative_to(top):
@@ -103,8 +108,8 @@ def backup(root: Path, path: str, stamp: str) -> Path:
 
 def _inside(root: Path, path: str, within: str) -> Path:
     """Return where a path really is. Raises Refused when that is outside of ``within``."""
-    top = (root / within).resolve()
-    target = (root / path).resolve()
+    top = real_path(root / within)
+    target = real_path(root / path)
     if not target.is_relative_to(top) or target == top:
         bound = within or "the directory of promptsync.yaml"
         raise Refused(
