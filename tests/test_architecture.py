@@ -55,7 +55,7 @@ OWNERS = {
     "deepdiff": {"prompt/fields.py"},
     "git": {"files/git/program.py"},
     "jsonschema_rs": {"files/schema.py"},
-    "filelock": {"files/state/disk.py"},
+    "filelock": {"files/state/lock.py"},
     "httpx_retries": {"registry/promptlayer/retry.py"},
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/request.py"},
     "waitress": {"server/serve.py"},

@@ -14,12 +14,13 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.git.history import Commit, FileChange, GitHistory
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import parse
-from promptsync.files.state.disk import DIRECTORY, private_directory, read_json, write_json
+from promptsync.files.state.disk import private_directory, read_json, write_json
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set
 
+_CACHE = "cache/blobs.json"
 _CACHE_FORMAT = 3
 
 Synced = Mapping[str, tuple[str, ...]]
@@ -87,8 +88,7 @@ class Revisions:
         commits = history.commits_of(["HEAD", *tips]) if tips and history.born else history.commits
         self._chains = _Chains(commits[::-1])
         self._changes: Sequence[FileChange] = [change for commit in commits for change in commit.changes]
-        self._cache_path = root / DIRECTORY / "cache" / "blobs.json"
-        self._names, self._texts = _load_cache(self._cache_path)
+        self._names, self._texts = _load_cache(root)
         self._dirty = False
 
     def of(self, paths: Mapping[str, str]) -> dict[str, Lineage]:
@@ -137,7 +137,7 @@ class Revisions:
         # A cache that cannot be written costs time and changes no result.
         with contextlib.suppress(OSError, PromptsyncError):
             private_directory(self._root)
-            write_json(self._cache_path, value)
+            write_json(self._root, _CACHE, value)
 
     def _follow(
         self, name: str, path: str, by_path: Mapping[str, Sequence[int]], removed: Mapping[str, Sequence[int]]
@@ -283,8 +283,8 @@ class _Chains:
         return lambda commit: at(self._index[commit]) if commit in self._index else ()
 
 
-def _load_cache(path: Path) -> tuple[dict[str, str], dict[str, _BlobText]]:
-    data = read_json(path)
+def _load_cache(root: Path) -> tuple[dict[str, str], dict[str, _BlobText]]:
+    data = read_json(root, _CACHE)
     if not isinstance(data, dict) or data.get("format") != _CACHE_FORMAT:
         return {}, {}
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sqlite3
 import threading
 import time
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from promptsync.errors import RemoteError
+from promptsync.errors import Refused, RemoteError
 from promptsync.server.store.schema import APPLICATION_ID, MIGRATIONS
 
 Database = sqlite3.Connection
@@ -64,6 +65,7 @@ class Store:
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
+        _check_link(self.path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = self._connect()
@@ -153,6 +155,18 @@ class Store:
             connection.close()
             raise
         return connection
+
+
+def _check_link(path: Path) -> None:
+    """Raise ``Refused`` if the database, or a file that SQLite keeps beside it, is a symbolic link."""
+    beside = (path.with_name(f"{path.name}{suffix}") for suffix in ("", "-wal", "-shm", "-journal"))
+    link = next((one for one in beside if one.is_symlink()), None)
+    if link is not None:
+        raise Refused(
+            f"{link} is a symbolic link, and a registry is never written through one",
+            hint=f"rm {shlex.quote(str(link))}",
+            code="private-link",
+        )
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
