@@ -185,6 +185,20 @@ class GitHistory:
         algorithm = "sha256" if len(self.head_commit or "") == 64 else "sha1"
         return new_hash(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
+    def has_text(self, path: str, data: bytes) -> bool:
+        """Whether a commit that ``HEAD`` reaches has these contents of a file in the working tree."""
+        blob = self.blob_of(data)
+        if self.head.get(path) == blob:
+            return True
+        if any(blob == change.new for commit in self.commits for change in commit.changes):
+            return True
+        # git may have converted the line ends.
+        return path in self.head and path not in self.unwatched and path not in self._edited
+
+    @cached_property
+    def _edited(self) -> frozenset[str]:
+        return self.differing("HEAD")
+
     def differing(self, commit: str) -> frozenset[str]:
         """Return the tracked paths below the prompts directory that differ from those in a commit."""
         return self._differing(commit, "--relative", "--", self._pathspec)
