@@ -32,8 +32,11 @@ class StoreError(RemoteError):
 
 
 def decoded(text: str | bytes) -> Any:
-    """Return the value of a JSON column."""
-    return json.loads(text)
+    """Return the value of a JSON column. Raises ``sqlite3.DatabaseError`` for one that is damaged."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise sqlite3.DatabaseError(f"a value is not JSON ({error})") from None
 
 
 def encoded(value: Any) -> str:
@@ -75,7 +78,10 @@ class Store:
             ) from error
         try:
             _prepare(connection)
-            self.workspace_id: int = connection.execute("SELECT id FROM workspace").fetchone()[0]
+            row = connection.execute("SELECT id FROM workspace").fetchone()
+            if row is None:
+                raise StoreError("the database is damaged: it has no workspace.", hint=_hint(None))
+            self.workspace_id: int = row[0]
         except sqlite3.Error as error:
             connection.close()
             raise StoreError(
@@ -222,7 +228,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _hint(error: Exception) -> str:
+def _hint(error: Exception | None) -> str:
     if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
         return "The file is not a SQLite database; give the registry a file of its own."
     return "Check that the path is a writable file on a local disk."
