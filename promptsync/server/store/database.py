@@ -72,7 +72,7 @@ class Store:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = self._connect()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeError) as error:  # damage may turn up in SQLite's messages
             raise StoreError(
                 f"Cannot open the registry database {self.path}: {error}.", hint=_hint(error)
             ) from error
@@ -82,7 +82,7 @@ class Store:
             if row is None:
                 raise StoreError("the database is damaged: it has no workspace.", hint=_hint(None))
             self.workspace_id: int = row[0]
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
             connection.close()
             raise StoreError(
                 f"{self.path} cannot be used as a registry: {error}.", hint=_hint(error)
