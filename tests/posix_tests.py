@@ -68,6 +68,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_lint_tells_where_and_what_to_do",
             "test_push_publishes_nothing",
         ],
+        "commands/test_private_links.py": [],
         "commands/test_init_scaffold.py": [
             "test_files_that_are_there_are_kept_and_named_with_what_to_compare",
             "test_something_else_in_the_place_of_a_directory_is_reported_before_anything_is_written",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from promptsync.errors import UsageError
-from promptsync.files.config import Config
+from promptsync.files.config import Config, is_possible
 from promptsync.files.state.disk import DIRECTORY, check_private, private_directory, real_path
 from promptsync.files.state.record import FileCache, Record
 from promptsync.parallel import CONNECTIONS, mapped
@@ -173,6 +173,8 @@ def open_project(
             f"there is no remote {wanted!r} in {config.path.name}",
             hint=f"use one of its remotes ({names}) or a URL",
         )
+    if not is_possible(wanted):
+        raise UsageError(f"the remote {wanted[:80]!r} is not a URL or path that can exist")
     named = next((item.name for item in config.remotes.values() if item.url == wanted), wanted)
     return Project(config, named, wanted, api_key, None, model, progress, on_wait, timeouts)
 

@@ -155,7 +155,7 @@ def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
         hint = "Write a relative path such as prompts."
         yield Problem(path, *loaded.position(("prompts",)), "config", message, hint=hint)
     for place, spelled in _paths_in(value):
-        if not _is_possible(spelled):
+        if not is_possible(spelled):
             message = f"{schema.shown(place)} is not a path that a file system allows."
             yield Problem(
                 path, *loaded.position(place), "config", message, hint="Write a shorter, plain path."
@@ -178,9 +178,12 @@ def _paths_in(value: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]
             yield ("remotes", name, "fixtures"), remote["fixtures"]
 
 
-def _is_possible(path: str) -> bool:
+def is_possible(path: str) -> bool:
     """Whether there can be a file with a path: the others raise errors of many kinds."""
-    parts = path.encode("utf-8", "replace").split(b"/")
+    try:
+        parts = path.encode().split(b"/")
+    except UnicodeEncodeError:
+        return False
     return "\0" not in path and len(path) < _LONGEST_PATH and all(len(part) <= 255 for part in parts)
 
 

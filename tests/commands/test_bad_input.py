@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,10 +25,47 @@ def _bomb() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _deep_aliases() -> str:
+    chain = "".join(f"  a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 120))
+    return f"content: x\nmetadata:\n  a0: &a0 [x]\n{chain}"
+
+
 def _link_out(path: Path) -> None:
     outside = path.parents[2] / "outside.yaml"
     outside.write_text("content: secret\n", "utf-8")
     path.symlink_to(outside)
+
+
+def _link_to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def _circle_of_links(path: Path) -> None:
+    # The other one has no suffix, so that only this one is a prompt file.
+    other = path.parent / ".other"
+    other.symlink_to(path.name)
+    path.symlink_to(other.name)
+
+
+def _broken_link(path: Path) -> None:
+    path.symlink_to("nowhere.yaml")
+
+
+def _link_to_the_directory_above(path: Path) -> None:
+    path.symlink_to("..")
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _holes(path: Path) -> None:
+    path.write_bytes(b"content: x\n")
+    os.truncate(path, 100 << 30)
 
 
 def _huge(path: Path) -> None:
@@ -72,7 +110,25 @@ CASES: list[tuple[str, str | bytes | Write, int, list[str]]] = [
     ("Latin-1", "content: Grüße\n".encode("latin-1"), 1, ["UTF-8"]),
     ("empty", "", 1, ["empty"]),
     ("20 MB", _huge, 1, ["20,000,000", f"{MAX_BYTES:,}"]),
+    ("100 GB of nothing", _holes, 1, ["107,374,182,400", f"{MAX_BYTES:,}"]),
     ("link out of the directory", _link_out, 1, ["link", "points outside"]),
+    ("link to itself", _link_to_itself, 1, ["link", "leads to itself"]),
+    ("circle of links", _circle_of_links, 1, ["link", "leads to itself"]),
+    ("broken link", _broken_link, 1, ["link", "does not exist"]),
+    ("link to the directory above", _link_to_the_directory_above, 1, ["link", "points outside"]),
+    ("pipe", _pipe, 1, ["neither a file nor a directory"]),
+    ("device", _device, 1, ["link", "points outside"]),
+    ("number in base 60", f"content: x\nmetadata:\n  a: 1{':1' * 6000}\n", 3, ["digits", "Quote it"]),
+    ("long number in base 60", f"content: x\nmetadata:\n  a: 1{':1' * 600_000}\n", 3, ["digits"]),
+    ("fraction in base 60", f"content: x\nmetadata: {{a: 1{':1' * 400}.5}}\n", 2, ["digits", "Quote it"]),
+    ("name in base 60", f"name: 1{':1' * 6000}\ncontent: x\n", 1, ["digits", "Quote it"]),
+    ("binary number", f"content: x\nmetadata: {{a: 0b1{'0' * 30_000}}}\n", 2, ["digits", "Quote it"]),
+    ("long number", f"content: x\nmetadata: {{a: {'9' * 5000}}}\n", 2, ["digits", "Quote it"]),
+    ("key in base 60", f"content: x\nmetadata:\n  1{':1' * 400}: a\n", 3, ["key", "Quote it"]),
+    ("deep key", "content: x\nmetadata: {" + "{" * 500 + "}" * 500 + ": 1}\n", 2, ["key must be text"]),
+    ("deep block", "content: x\nmetadata:\n- " + "- " * 5000 + "x\n", 3, ["nest"]),
+    ("deep aliases", _deep_aliases(), 3, ["nest"]),
+    ("20,000 unknown keys", "content: x\n" + "".join(f"k{n}: 1\n" for n in range(20_000)), 2, ["k0"]),
 ]
 
 
@@ -115,11 +171,11 @@ def test_push_publishes_nothing(
     case: tuple[Path, int, list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     root, line, _ = case
-    before = {path: path.stat().st_mtime_ns for path in (root / "prompts").iterdir()}
+    before = {path: path.lstat().st_mtime_ns for path in (root / "prompts").iterdir()}
     assert run(["-C", str(root), "push"], {}) == 1
     captured = capsys.readouterr()
     assert f"prompts/bad.yaml:{line}:" in captured.err
     assert "Traceback" not in captured.err + captured.out
     assert run(["-C", str(root), "--json", "ls-remote"], {}) == 0
     assert '"prompts": []' in capsys.readouterr().out
-    assert {path: path.stat().st_mtime_ns for path in (root / "prompts").iterdir()} == before
+    assert {path: path.lstat().st_mtime_ns for path in (root / "prompts").iterdir()} == before

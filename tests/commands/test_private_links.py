@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -93,7 +92,7 @@ def test_a_link_further_below_is_not_followed(tmp_path: Path, link: str) -> None
 def test_cached_versions_are_not_read_through_a_link(tmp_path: Path) -> None:
     root, outside = working_copy(tmp_path), victim(tmp_path)
     (remote,) = (path for path in (root / ".promptsync/cache").iterdir() if path.is_dir())
-    os.rename(remote, outside / "cached")
+    remote.rename(outside / "cached")
     remote.symlink_to(outside / "cached")
     for path in (outside / "cached").iterdir():
         path.write_text("{}")

@@ -12,7 +12,10 @@ from hashlib import new as new_hash
 from pathlib import Path
 from typing import Final
 
+from promptsync.errors import PromptsyncError
 from promptsync.files.git.program import GitProgram
+
+_NO_COMMIT: Final = "does not have any commits yet"
 
 _RAW: Final = ("--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "-z")
 """Changes as blob ids and paths, whatever the user configured."""
@@ -87,7 +90,13 @@ class GitHistory:
     @cached_property
     def head_commit(self) -> str | None:
         """The full id of ``HEAD``, ``None`` before the first commit."""
-        return self.commit("HEAD")
+        try:
+            return self._git.run("log", "-1", "--no-show-signature", "--format=%H").decode().strip()
+        except PromptsyncError as error:
+            # A damaged repository must not look like an empty one, which knows of no change.
+            if _NO_COMMIT in error.message:
+                return None
+            raise
 
     @cached_property
     def branch(self) -> str | None:

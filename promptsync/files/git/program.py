@@ -28,6 +28,7 @@ class GitProgram:
 
     def __init__(self, git: Any, root: Path) -> None:
         self._root = root
+        self._not_found = git.exc.GitCommandNotFound
         self._errors = (git.exc.CommandError, OSError, ValueError)
         self._git = git.Git(root)
         self._git.update_environment(**_ENVIRONMENT)
@@ -38,10 +39,7 @@ class GitProgram:
         try:
             import git
         except ImportError as error:  # GitPython looks for the program while it is loaded
-            raise PromptsyncError(
-                f"{root} is in a git repository, but git cannot be run: {str(error).splitlines()[0]}",
-                hint="install git, or add it to PATH",
-            ) from None
+            raise _not_runnable(root, str(error).splitlines()[0]) from None
         return cls(git, root)
 
     def line(self, command: str, *arguments: str) -> str | None:
@@ -66,6 +64,8 @@ class GitProgram:
     def _execute(self, command: str, arguments: Sequence[str], options: dict[str, Any]) -> Any:
         try:
             return self._git.execute([*_PROGRAM, command, *arguments], **options)
+        except self._not_found:
+            raise _not_runnable(self._root, "there is no such program") from None
         except self._errors as error:
             raise self._failed(command, error) from None
 
@@ -81,3 +81,9 @@ class GitProgram:
         elif _DAMAGED.search(reason):
             hint = f"git -C {where} fsck"
         return PromptsyncError(f"git {command} failed in {self._root}: {reason}", hint=hint, code="git")
+
+
+def _not_runnable(root: Path, why: str) -> PromptsyncError:
+    return PromptsyncError(
+        f"{root} is in a git repository, but git cannot be run: {why}", hint="install git, or add it to PATH"
+    )

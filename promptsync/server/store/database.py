@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sqlite3
 import threading
@@ -166,7 +167,8 @@ class Store:
 def _check_link(path: Path) -> None:
     """Raise ``Refused`` if the database, or a file that SQLite keeps beside it, is a symbolic link."""
     beside = (path.with_name(f"{path.name}{suffix}") for suffix in ("", "-wal", "-shm", "-journal"))
-    link = next((one for one in beside if one.is_symlink()), None)
+    # islink(), because is_symlink() raises an error for a path that no file can have.
+    link = next((one for one in beside if os.path.islink(one)), None)  # noqa: PTH114
     if link is not None:
         raise Refused(
             f"{link} is a symbolic link, and a registry is never written through one",

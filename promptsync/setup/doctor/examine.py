@@ -172,13 +172,19 @@ def _private(config: Config) -> Iterator[Finding]:
     except Refused as problem:
         yield failed("private", problem)
         return
-    yield _writable(config.root, directory)
-    if is_locked(config.root):
-        yield warning("lock", "another promptsync is writing here right now", "wait until it has finished")
-    elif (directory / "lock").exists():
-        # The system frees the lock of a process that dies, so the file alone means nothing.
-        yield ok("lock", "no other promptsync is writing here")
-    yield _cache(config.root, directory)
+    try:
+        yield _writable(config.root, directory)
+        if is_locked(config.root):
+            yield warning(
+                "lock", "another promptsync is writing here right now", "wait until it has finished"
+            )
+        elif (directory / "lock").exists():
+            # The system frees the lock of a process that dies, so the file alone means nothing.
+            yield ok("lock", "no other promptsync is writing here")
+        yield _cache(config.root, directory)
+    except OSError as problem:
+        shown = shlex.quote(str(directory))
+        yield error("private", f"{directory} cannot be read: {problem.strerror}", f"ls -ld {shown}")
 
 
 def _writable(root: Path, directory: Path) -> Finding:
