@@ -179,3 +179,108 @@ def test_push_publishes_nothing(
     assert run(["-C", str(root), "--json", "ls-remote"], {}) == 0
     assert '"prompts": []' in capsys.readouterr().out
     assert {path: path.lstat().st_mtime_ns for path in (root / "prompts").iterdir()} == before
+
+
+# -- what comes from elsewhere than prompt files ------------------------------------------------------------
+
+DEEP = {depth: "[" * depth + "]" * depth for depth in (150, 900, 100_000)}
+LONG = f"1{':1' * 6000}"
+
+# The arguments, the file that they read, its text, the exit code, and a word of the message.
+OTHERS: list[tuple[str, list[str], str, str, int, str]] = [
+    *(
+        (f"{name}, {depth} deep", arguments, path, text % DEEP[depth], code, "nest")
+        for depth in DEEP
+        for name, arguments, path, text, code in (
+            ("--vars JSON", ["render", "good", "--vars", "v.json"], "v.json", '{"name": %s}', 1),
+            ("--vars YAML", ["render", "good", "--vars", "v.yaml"], "v.yaml", "name: %s", 1),
+            ("track request", ["track", "request", "r.json"], "r.json", '{"provider": %s}', 1),
+            ("promptsync.yaml", ["status"], "promptsync.yaml", "remotes: %s", 2),
+            ("registry.yaml", ["ls-remote"], "registry.yaml", "datasets: %s", 2),
+        )
+    ),
+    ("--vars, base 60", ["render", "good", "--vars", "v.yaml"], "v.yaml", f"name: {LONG}", 1, "digits"),
+    ("promptsync.yaml, base 60", ["status"], "promptsync.yaml", f"limits: {{changes: {LONG}}}", 2, "digits"),
+    ("registry.yaml, base 60", ["ls-remote"], "registry.yaml", f"datasets: {LONG}", 2, "digits"),
+    ("a NUL in a path", ["status"], "promptsync.yaml", 'prompts: "a\\0b"', 2, "not a path"),
+    ("a long path", ["status"], "promptsync.yaml", f"prompts: {'a' * 5000}", 2, "not a path"),
+    (
+        "a long url",
+        ["status"],
+        "promptsync.yaml",
+        f"remotes: {{a: {{url: 'local:{'a' * 300}'}}}}",
+        2,
+        "not a path",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "text", "code", "word"), [one[1:] for one in OTHERS], ids=[one[0] for one in OTHERS]
+)
+def test_other_files_have_the_same_limits(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    path: str,
+    text: str,
+    code: int,
+    word: str,
+) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "promptsync.yaml").write_text(
+        'remotes: {local: {url: "local:", fixtures: registry.yaml}}\n', "utf-8"
+    )
+    (tmp_path / "prompts" / "good.yaml").write_text(GOOD, "utf-8")
+    (tmp_path / path).write_text(text, "utf-8")
+    assert run(["-C", str(tmp_path), *arguments], {}) == code
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: ")
+    assert word in shown
+
+
+@pytest.mark.parametrize("depth", DEEP)
+def test_a_variable_has_the_same_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], depth: int
+) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
+    (tmp_path / "prompts" / "good.yaml").write_text(GOOD, "utf-8")
+    assert run(["-C", str(tmp_path), "render", "good", "--var", f"name:={DEEP[depth]}"], {}) == 2
+    assert "is not JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["render", "good", "--vars"], ["track", "request"]])
+def test_an_endless_file_is_not_read_to_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
+    (tmp_path / "prompts" / "good.yaml").write_text(GOOD, "utf-8")
+    assert run(["-C", str(tmp_path), *arguments, "/dev/zero"], {}) == 1
+    assert f"the limit is {MAX_BYTES:,} bytes" in capsys.readouterr().err
+
+
+def test_directories_that_link_to_one_another_are_read_a_few_times(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    top = tmp_path / "prompts"
+    (tmp_path / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
+    for number in range(20):
+        (top / f"d{number}").mkdir(parents=True)
+        for link in "ab":
+            (top / f"d{number}" / link).symlink_to(f"../d{number + 1}")
+    (top / "d20").mkdir()
+    (top / "d20" / "x.yaml").write_text(GOOD, "utf-8")
+    assert run(["-C", str(tmp_path), "lint"], {}) == 1
+    assert "is reached through more than 3 others" in capsys.readouterr().out
+
+
+def test_directories_nest_only_so_deep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deep = tmp_path.joinpath("prompts", *["d"] * 300)
+    deep.mkdir(parents=True)
+    (deep / "x.yaml").write_text(GOOD, "utf-8")
+    (tmp_path / "prompts" / "good.yaml").write_text(GOOD, "utf-8")
+    (tmp_path / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
+    assert run(["-C", str(tmp_path), "lint"], {}) == 1
+    assert "more than 100 levels deep" in capsys.readouterr().out
