@@ -197,12 +197,14 @@ class GitHistory:
     def has_text(self, path: str, data: bytes) -> bool:
         """Whether a commit that ``HEAD`` reaches has these contents of a file in the working tree."""
         blob = self.blob_of(data)
-        if self.head.get(path) == blob:
-            return True
-        if any(blob == change.new for commit in self.commits for change in commit.changes):
+        if self.head.get(path) == blob or blob in self._committed:
             return True
         # git may have converted the line ends.
         return path in self.head and path not in self.unwatched and path not in self._edited
+
+    @cached_property
+    def _committed(self) -> frozenset[str | None]:
+        return frozenset(change.new for commit in self.commits for change in commit.changes)
 
     @cached_property
     def _edited(self) -> frozenset[str]:
