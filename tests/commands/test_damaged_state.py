@@ -90,6 +90,21 @@ def test_json_of_other_types_ends_in_no_traceback(
         assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("digest", [{}, [], "", 0, False, {"a": 1}])
+def test_a_cached_digest_of_another_type_is_no_digest(
+    root: Path, capsys: pytest.CaptureFixture[str], digest: Any
+) -> None:
+    path = root / ".promptsync" / "cache" / "blobs.json"
+    cached = json.loads(path.read_bytes())
+    for text in cached["texts"].values():
+        text[0] = digest
+    path.write_text(json.dumps(cached))
+    for verb in VERBS:
+        # A text that is not the right digest, such as "", is believed; then the text counts as unknown.
+        assert run(["-C", str(root), *verb], {}) in (0, 3), verb
+        assert "Traceback" not in capsys.readouterr().err
+
+
 def statement(text: str) -> Callable[[Path], None]:
     def change(path: Path) -> None:
         with sqlite3.connect(path) as database:

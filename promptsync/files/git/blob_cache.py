@@ -44,7 +44,9 @@ def load_blobs(root: Path) -> tuple[dict[str, str], dict[str, BlobText]]:
         return {}, {}
     try:
         texts = {
-            blob: BlobText(text and _word(text), frozenset(map(_word, tags)), _synced(synced))
+            blob: BlobText(
+                None if text is None else _word(text), frozenset(map(_word, tags)), _synced(synced)
+            )
             for blob, (text, tags, synced) in data["texts"].items()
         }
         return {blob: _word(name) for blob, name in data["names"].items()}, texts
