@@ -54,9 +54,9 @@ INSIDE_FUNCTIONS = {("registry/promptlayer/transport.py", "server"), ("server/ch
 OWNERS = {
     "jinja2": {"prompt/jinja.py"},
     "deepdiff": {"prompt/fields.py"},
-    "git": {"files/git/history.py"},
+    "git": {"files/git/program.py"},
     "jsonschema_rs": {"files/schema.py"},
-    "filelock": {"files/state/disk.py"},
+    "filelock": {"files/state/lock.py"},
     "httpx_retries": {"registry/promptlayer/retry.py"},
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/request.py"},
     "waitress": {"server/http/connections.py"},

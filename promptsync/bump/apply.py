@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from promptsync.bump.plan import BumpPlan, MovedPin
 from promptsync.compare.project import Project
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError
-from promptsync.files.state.disk import check_unchanged, present_text, write
+from promptsync.files.state.disk import backup, check_unchanged, new_stamp, present_text, write
 
 
 @dataclass
@@ -17,6 +18,7 @@ class BumpReceipt:
     plan: BumpPlan
     command: str = "promptsync bump"
     written: list[MovedPin] = field(default_factory=list)
+    backups: dict[str, Path] = field(default_factory=dict)
     interrupted: bool = False
     stopped: PromptsyncError | None = None
 
@@ -41,10 +43,12 @@ def apply_bump(project: Project, plan: BumpPlan, command: str) -> BumpReceipt:
     # Check all files before the first write, so that one edited file stops the bump while it is still whole.
     for one in plan.moves:
         check_unchanged(project.root, one.path, one.old, command)
-    receipt = BumpReceipt(plan, command)
+    receipt, stamp = BumpReceipt(plan, command), new_stamp()
     try:
         for one in plan.moves:
             check_unchanged(project.root, one.path, one.old, command)
+            if one.backup:
+                receipt.backups[one.name] = backup(project.root, one.path, stamp)
             write(project.root, one.path, one.new, within=project.config.prompts)
             receipt.written.append(one)
             project.progress("Writing files", len(receipt.written), len(plan.moves))

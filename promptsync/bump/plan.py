@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from promptsync.compare.histories import read_version
 from promptsync.compare.list_equality import digest_beside
+from promptsync.compare.origin import needs_backup
 from promptsync.compare.pins import PinnedAt, published_version
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
@@ -35,13 +36,17 @@ _FIRST = {
 
 @dataclass(frozen=True, slots=True)
 class MovedPin:
-    """One file whose pins move: ``old`` and ``new`` are its whole texts, ``versions`` what it pins now."""
+    """One file whose pins move: ``old`` and ``new`` are its whole texts, ``versions`` what it pins now.
+
+    ``backup`` keeps a copy first.
+    """
 
     name: str
     path: str
     versions: tuple[int, ...]
     old: str
     new: str
+    backup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,8 @@ def plan_bump(
         if moved:
             file = in_scope[name]
             new = render_repinned(file, snippet, moved, version)
-            moves.append(MovedPin(name, file.path, tuple(sorted(moved)), file.text, new))
+            copy = needs_backup(project, file.path, file.text, new)
+            moves.append(MovedPin(name, file.path, tuple(sorted(moved)), file.text, new, copy))
     refusal = _rolled_back(project, snapshot, snippet, version) if moves and to is None else None
     return BumpPlan(snippet, version, tuple(moves), tuple(above), bool(pinned), refusal)
 

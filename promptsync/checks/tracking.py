@@ -14,6 +14,8 @@ from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
 from promptsync.files.yaml import load
 from promptsync.files.yaml.load import Loaded
+from promptsync.files.yaml.syntax import NESTING
+from promptsync.prompt.depth import checked_depth
 from promptsync.prompt.prompt import Problem
 from promptsync.registry.errors import FateUnknown
 
@@ -52,11 +54,13 @@ def _loaded(data: bytes, path: str) -> Loaded:
     except UnicodeDecodeError as error:
         raise _invalid(path, 1, 1, f"The file is not UTF-8: byte {error.start} cannot be read.") from None
     try:
-        value = json.loads(text, parse_constant=_refused, object_pairs_hook=_distinct)
+        value = checked_depth(json.loads(text, parse_constant=_refused, object_pairs_hook=_distinct))
     except json.JSONDecodeError as error:
         raise _invalid(path, error.lineno, error.colno, f"This is not JSON: {error.msg}.") from None
-    except (ValueError, RecursionError) as error:
-        raise _invalid(path, 1, 1, f"This is not JSON: {error or 'it nests too deeply'}.") from None
+    except RecursionError:
+        raise _invalid(path, 1, 1, NESTING) from None
+    except ValueError as error:
+        raise _invalid(path, 1, 1, f"This is not JSON: {error}.") from None
     # Lines and columns of problems are found by reading the text as YAML, which allows fewer tabs than JSON.
     return Loaded(value, text.replace("\t", " "))
 

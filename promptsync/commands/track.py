@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
-from promptsync.commands.shared.options import variable_option, variables, variables_option
+from promptsync.commands.shared.options import given_bytes, variable_option, variables, variables_option
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import UsageError
 from promptsync.show.outcome import Outcome
@@ -60,12 +59,11 @@ def request_command(session: Session, file: str) -> Outcome:
 
 
 def _read(session: Session, file: str) -> bytes:
-    if file == "-":
-        return sys.stdin.buffer.read()
     try:
-        return (session.directory / file).read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}", hint="use - for stdin") from None
+        return given_bytes(session, file)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read {file}: {why}", hint="use - for stdin") from None
 
 
 @verb("prompt", parent=command, short_help="Set the prompt that a request used.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -60,6 +61,21 @@ def is_uncommitted(project: Project, file: PromptFile) -> bool:
     """Whether ``HEAD`` has the file differently, comments and local keys included."""
     history = project.history
     return history is None or history.head.get(file.path) != history.blob_of(file.text.encode())
+
+
+def needs_backup(project: Project, path: str, old: str, new: str | None) -> bool:
+    """Whether a file has to be copied before it gets the text ``new``, or is deleted if that is ``None``.
+
+    Comments and examples count too: no registry has them. git must have the file byte for byte, unless every
+    line of it stays.
+    """
+    if new is not None:
+        lost = Counter(old.splitlines()) - Counter(new.splitlines())
+        # ``synced:`` says nothing of its own after its version was replaced by a later one.
+        if all(line.startswith("synced:") for line in lost):
+            return False
+    history = project.history
+    return history is None or not history.has_text(path, old.encode())
 
 
 def _has_text(project: Project, revision: FileRevision, file: PromptFile, content: str | None) -> bool:

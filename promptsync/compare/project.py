@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from promptsync.errors import UsageError
-from promptsync.files.config import Config, RemoteConfig
-from promptsync.files.state.disk import DIRECTORY, private_directory
+from promptsync.files.config import Config, RemoteConfig, is_possible
+from promptsync.files.state.disk import DIRECTORY, check_private, private_directory, real_path
 from promptsync.files.state.record import FileCache, Record
 from promptsync.parallel import CONNECTIONS, mapped
 from promptsync.registry.address import LOCAL, address
@@ -80,7 +80,9 @@ class Project:
     def database(self) -> Path:
         """The database of the embedded registry, for a ``local:`` remote."""
         path = self.url.removeprefix(LOCAL)
-        return (self.root / path).resolve() if path else self.root.resolve() / DIRECTORY / "registry.db"
+        # The directory's links are followed and the file's are not, because the registry refuses to be one.
+        place = self.root / (path or f"{DIRECTORY}/registry.db")
+        return real_path(place.parent) / place.name
 
     @property
     def record_url(self) -> str:
@@ -156,8 +158,10 @@ def open_project(
 
     Without ``remote``, ``base_url`` (the official SDK's variable) beats the config's default remote.
     ``model`` answers in evaluations and agents where the registry is an embedded one, an echo if ``None``.
-    Raises ``UsageError`` for a name that the config does not have.
+    Raises ``UsageError`` for a name that the config does not have, and ``Refused`` for a private directory
+    that is a symbolic link.
     """
+    check_private(config.root)
     wanted = remote or base_url or config.default_remote
     known = config.remotes.get(wanted)
     if known is not None:
@@ -170,6 +174,8 @@ def open_project(
             f"there is no remote {wanted!r} in {config.path.name}",
             hint=f"use one of its remotes ({names}) or a URL",
         )
+    if not is_possible(wanted):
+        raise UsageError(f"the remote {wanted[:80]!r} is not a URL or path that can exist")
     same = next((item for item in config.remotes.values() if item.url == wanted), None)
     named = same.name if same is not None else wanted
     timeouts = _limited(timeouts, same)
@@ -192,7 +198,7 @@ def connect(project: Project) -> Registry:
     url, api_key = project.url, project.api_key
     if url.startswith(LOCAL):
         database = project.database
-        if database.parent == project.root.resolve() / DIRECTORY:
+        if database.parent == real_path(project.root) / DIRECTORY:
             private_directory(project.root)
         elif not database.parent.is_dir():
             raise UsageError(f"{project.url}: the directory {database.parent} does not exist")

@@ -12,6 +12,7 @@ from typing import Any, Final
 from promptsync.errors import UsageError
 from promptsync.files import schema
 from promptsync.files.errors import InvalidFile, text_of
+from promptsync.files.state.disk import real_path
 from promptsync.files.yaml import load as yaml_load
 from promptsync.prompt.prompt import Problem
 
@@ -20,6 +21,8 @@ LOCAL: Final = "local"
 
 _KEY_WORDS: Final = re.compile(r"(?i)(api[-_ ]?)?key|token|secret|password|authorization")
 _KEY_VALUE: Final = re.compile(r"\b(pl_|sk-)[0-9A-Za-z_-]{16,}|://[^/@\s]+@")
+_LONGEST_PATH: Final = 1024
+
 _KEY_HINT: Final = "Remove it, revoke it if it was committed, and set PROMPTLAYER_API_KEY instead."
 
 
@@ -87,7 +90,7 @@ class Config:
 def find(start: Path) -> Path | None:
     """Return the nearest ``promptsync.yaml`` in a directory or above it."""
     # The parents of a path that contains .. are not the directories above it.
-    start = start.resolve()
+    start = real_path(start)
     candidates = (folder / FILE_NAME for folder in (start, *start.parents))
     return next((path for path in candidates if path.is_file()), None)
 
@@ -95,13 +98,13 @@ def find(start: Path) -> Path | None:
 def load(path: Path) -> Config:
     """Read a configuration. Raises InvalidConfig, with everything that is wrong with it and where."""
     try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= yaml_load.MAX_BYTES else b""
+        with path.open("rb") as file:
+            data = yaml_load.read(file, path.name)
     except OSError as error:
         problem = Problem(path.name, 1, 1, "config", f"The file cannot be read: {error.strerror}.")
         raise InvalidConfig(path, [problem]) from None
-    if size > yaml_load.MAX_BYTES:
-        raise InvalidConfig(path, yaml_load.too_large(size, path.name).problems)
+    except InvalidFile as error:
+        raise InvalidConfig(path, error.problems) from None
     return parse(path, data)
 
 
@@ -156,12 +159,37 @@ def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
         message = f"prompts: {prompts} is not below the directory of this file."
         hint = "Write a relative path such as prompts."
         yield Problem(path, *loaded.position(("prompts",)), "config", message, hint=hint)
+    for place, spelled in _paths_in(value):
+        if not is_possible(spelled):
+            message = f"{schema.shown(place)} is not a path that a file system allows."
+            yield Problem(
+                path, *loaded.position(place), "config", message, hint="Write a shorter, plain path."
+            )
     remotes = _remotes(value)
     default = value.get("remote")
     if default is not None and default not in remotes:
         message = f"remote: {default} is not one of the remotes: {', '.join(sorted(remotes))}."
         hint = schema.suggestion(default, remotes)
         yield Problem(path, *loaded.position(("remote",)), "config", message, hint=hint)
+
+
+def _paths_in(value: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the places and values of what a configuration has as paths."""
+    yield ("prompts",), value.get("prompts", "prompts")
+    for name, remote in (value.get("remotes") or {}).items():
+        if remote["url"].startswith(f"{LOCAL}:"):
+            yield ("remotes", name, "url"), remote["url"].removeprefix(f"{LOCAL}:")
+        if remote.get("fixtures"):
+            yield ("remotes", name, "fixtures"), remote["fixtures"]
+
+
+def is_possible(path: str) -> bool:
+    """Whether there can be a file with a path: the others raise errors of many kinds."""
+    try:
+        parts = path.encode().split(b"/")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in path and len(path) < _LONGEST_PATH and all(len(part) <= 255 for part in parts)
 
 
 def _keys_in(text: str, path: str) -> Iterator[Problem]:

@@ -12,17 +12,16 @@ import yaml
 
 from promptsync.files.errors import InvalidFile
 from promptsync.files.worktree import Worktree, is_skipped
-from promptsync.files.yaml.load import load
-from promptsync.files.yaml.syntax import STR, kind_of
+from promptsync.files.yaml.load import MAX_BYTES, load
+from promptsync.files.yaml.syntax import EVENTS, STR, kind_of
+from promptsync.prompt.depth import MAX_DEPTH
 from promptsync.prompt.names import SUFFIXES, name_for
 
 _HEAD: Final = 65536
 """How many bytes of a file are searched for its name."""
 
 _MAX_SIZE: Final = 1_000_000
-"""Size in bytes up to which a file is searched for evaluations and agents."""
-
-_EVENTS: Final[Any] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+"""How many bytes of a file are searched for evaluations and agents."""
 
 _PLAIN: Final = re.compile(
     rb"^name:[ \t]+(?P<value>[A-Za-z][\w.-]*(?:/[\w.-]+)+)[ \t]*\r?\n(?=\S)", re.MULTILINE
@@ -48,7 +47,7 @@ def name_in(data: bytes) -> str:
     if not _MAY_HAVE_NAME.search(data):
         return ""
     try:
-        return _name(yaml.parse(data, Loader=_EVENTS))
+        return _name(yaml.parse(data, Loader=EVENTS))
     except (yaml.YAMLError, ValueError):
         line = _LINE.search(data)  # the file is broken above its name
         value = _loaded(line["value"]) if line is not None else ""
@@ -101,20 +100,24 @@ def broken_names(worktree: Worktree) -> set[str]:
 
 
 def _name_of(path: Path) -> str:
+    return name_in(_contents(path, _HEAD))
+
+
+def _contents(path: Path, most: int = MAX_BYTES) -> bytes:
+    """Return how a file starts, nothing if it cannot be read."""
     try:
+        if not path.is_file():  # reading a pipe would wait for a writer
+            return b""
         with path.open("rb") as file:
-            return name_in(file.read(_HEAD))
+            return file.read(most)
     except OSError:
-        return ""
+        return b""
 
 
 def check_names(root: Path, prompts: str, kind: str) -> Iterator[str]:
     """Yield the names in prompt files under a ``kind``, ``evaluations`` or ``agents``; some repeatedly."""
     for path, _ in _files(root / prompts):
-        try:
-            data = path.read_bytes() if path.stat().st_size <= _MAX_SIZE else b""
-        except OSError:
-            continue
+        data = _contents(path, _MAX_SIZE)
         if kind.encode() in data:
             for part in _CHECKS.findall(data):
                 yield from _names_under(_loaded(part), kind)
@@ -122,11 +125,7 @@ def check_names(root: Path, prompts: str, kind: str) -> Iterator[str]:
 
 def fixture_names(path: Path, kind: str) -> Iterator[str]:
     """Yield the names in a fixtures file under a ``kind``, ``evaluations`` or ``agents``."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return
-    yield from _names_under(_loaded(data), kind)
+    yield from _names_under(_loaded(_contents(path)), kind)
 
 
 def _names_under(value: Any, kind: str) -> Iterator[str]:
@@ -141,7 +140,8 @@ def _names_under(value: Any, kind: str) -> Iterator[str]:
 def _files(top: Path) -> Iterator[tuple[Path, str]]:
     """Yield the prompt files below a directory with their paths there."""
     for folder, folders, files in os.walk(top):
-        folders[:] = [one for one in folders if not is_skipped(one)]
+        is_deep = len(Path(folder).parts) - len(top.parts) >= MAX_DEPTH
+        folders[:] = [one for one in folders if not is_skipped(one) and not is_deep]
         for one in files:
             if one.endswith(SUFFIXES) and not is_skipped(one):
                 path = Path(folder, one)

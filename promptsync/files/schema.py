@@ -7,6 +7,7 @@ import difflib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, reduce
+from itertools import islice
 from operator import getitem
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -14,6 +15,7 @@ from typing import Any, Final, Literal
 import jsonschema_rs
 
 from promptsync.files.yaml.load import Loaded
+from promptsync.files.yaml.syntax import shortened
 from promptsync.prompt.prompt import Problem
 
 Kind = Literal["prompt", "config", "fixtures", "request", "output"]
@@ -23,6 +25,9 @@ _FORMER: Final = {
     ("prompt", "pulled"): "It was renamed to synced:. Delete the line, then run promptsync pull.",
 }
 """What to do about keys that earlier versions wrote."""
+_MOST_PROBLEMS: Final = 100
+"""How many problems of one file are reported."""
+
 _TYPES: Final = {
     "string": "text",
     "array": "a list",
@@ -58,10 +63,11 @@ def check(loaded: Loaded, path: str, kind: Kind, unread: Collection[tuple[int, i
     # A value of the wrong type breaks all the other rules for it as well.
     mistyped = {tuple(error.instance_path) for error in errors if error.kind.name == "type"}
     errors = [one for one in errors if one.kind.name == "type" or tuple(one.instance_path) not in mistyped]
+    # Finding the places and closest keys of thousands of problems takes long, and nobody reads them.
+    reasons = islice((one for error in errors for one in _reasons(error, loaded, kind)), _MOST_PROBLEMS)
     problems = (
         Problem(path, *loaded.position(where), rule, message, hint=hint)
-        for error in errors
-        for where, rule, message, hint in _reasons(error, loaded, kind)
+        for where, rule, message, hint in reasons
         if rule not in ("wrong-type", "unknown-key") or not loaded.covers(where, unread)
     )
     return list(dict.fromkeys(problems))
@@ -123,7 +129,7 @@ def shown(keypath: Iterable[str | int]) -> str:
     """Return a key path as people write it, such as ``messages[0].content``."""
     text = ""
     for part in keypath:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+        text += f"[{part}]" if isinstance(part, int) else f".{shortened(part)}"
     return text.removeprefix(".")
 
 
@@ -174,7 +180,7 @@ def _words(name: str, error: Any, where: list[str | int]) -> tuple[str, str, str
 def _wrong_type(loaded: Loaded, where: list[str | int], types: list[str]) -> tuple[str, str]:
     expected = " or ".join(_TYPES[name] for name in types if name in _TYPES)
     value: Any = reduce(getitem, where, loaded.value)
-    spelled = loaded.spelling(where)
+    spelled = shortened(loaded.spelling(where))
     what = shown(where) or "The file"
     if value is None:
         message = f"{what} must be {expected}, but it is empty."

@@ -8,14 +8,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from types import MappingProxyType
+from typing import Final
 
 from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile, parse
+from promptsync.files.state.disk import real_path
 from promptsync.files.yaml import load
+from promptsync.prompt.depth import MAX_DEPTH
 from promptsync.prompt.names import SUFFIXES, folded, name_for, path_for
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.snippets import VERSION_PIN, pins
+
+_MOST_LINKS: Final = 3
+"""Through how many symbolic links to directories a file may be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ def scan(root: Path, prompts_dir: str) -> Worktree:
     top = root / prompts_dir
     if top.exists() or top.is_symlink():
         try:
-            _walk(top, prompts_dir, top.resolve(), found, problems)
+            _walk(top, prompts_dir, top, found, problems)
         except OSError as error:
             raise UsageError(
                 f"the prompts directory {top} cannot be read: {error.strerror}",
@@ -68,7 +74,7 @@ def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:
         absolute = Path(os.path.abspath(path))  # noqa: PTH100
         shown = (absolute.relative_to(base) if absolute.is_relative_to(base) else path).as_posix()
         if path.is_dir():
-            _walk(path, shown, path.resolve(), found, problems)
+            _walk(path, shown, path, found, problems)
         else:
             found[shown] = path
     return _read(root, prompts_dir, dict(sorted(found.items())), problems)
@@ -118,7 +124,7 @@ def is_skipped(name: str) -> bool:
     return name.startswith((".", "#")) or name.endswith("~")
 
 
-def _walk(folder: Path, shown: str, real_top: Path, found: dict[str, Path], problems: list[Problem]) -> None:
+def _walk(folder: Path, shown: str, top: Path, found: dict[str, Path], problems: list[Problem]) -> None:
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
@@ -127,39 +133,56 @@ def _walk(folder: Path, shown: str, real_top: Path, found: dict[str, Path], prob
         path = f"{shown}/{entry.name}" if shown not in ("", ".") else entry.name
         # A suffix in capitals is refused with a reason below instead of being ignored.
         is_prompt = entry.name.lower().endswith(SUFFIXES)
+        # A link that leads in a circle is no directory, but entry.is_dir() raises an error for it.
+        is_directory = os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()  # noqa: PTH112
         # A broken link without a suffix may be a directory that cannot be reached.
-        is_cut_off = entry.is_symlink() and not PurePath(path).suffix and not Path(entry.path).exists()
-        if not (is_prompt or entry.is_dir() or is_cut_off):
+        is_cut_off = entry.is_symlink() and not PurePath(path).suffix and not os.path.exists(entry.path)  # noqa: PTH110
+        if not (is_prompt or is_directory or is_cut_off):
             continue
-        reason = _refusal(entry, real_top)
+        reason = _refusal(entry, path, top, is_directory=is_directory)
         if reason:
             problems.append(Problem(_printable(path), 1, 1, "file-refused", reason))
-        elif not entry.is_dir():
+        elif not is_directory:
             found[path] = Path(entry.path)
         else:
             try:
-                _walk(Path(entry.path), path, real_top, found, problems)
+                _walk(Path(entry.path), path, top, found, problems)
             except OSError as error:
                 message = f"The directory cannot be read: {error.strerror}."
-                problems.append(Problem(path, 1, 1, "file-unreadable", message))
+                problems.append(Problem(_printable(path), 1, 1, "file-unreadable", message))
 
 
-def _refusal(entry: os.DirEntry[str], real_top: Path) -> str:
+def _refusal(entry: os.DirEntry[str], path: str, top: Path, *, is_directory: bool) -> str:
     """Return why an entry is not read, ``""`` when it is."""
     if _printable(entry.name) != entry.name:
         return "The file name is not UTF-8; rename the file."
-    if entry.is_symlink():
-        target = Path(entry.path).resolve()
-        if not target.is_relative_to(real_top):
-            return f"The symbolic link points outside the prompts directory, to {target}."
-        if target.is_dir() and Path(entry.path).parent.resolve().is_relative_to(target):
-            return "The symbolic link points to a directory that contains it."
-        if not target.exists():
-            return "The target of the symbolic link does not exist."
-    if not entry.is_dir() and not entry.is_file():
+    if entry.is_symlink() and (reason := _link_refusal(Path(entry.path), top, is_directory=is_directory)):
+        return reason
+    if is_directory:
+        too_deep = path.count("/") > MAX_DEPTH
+        return f"The directory is more than {MAX_DEPTH} levels deep." if too_deep else ""
+    if not entry.is_file():
         return "This is neither a file nor a directory."
-    if not entry.is_dir() and not entry.name.endswith(SUFFIXES):
+    if not entry.name.endswith(SUFFIXES):
         return f"The suffix of a prompt file is {SUFFIXES[0]} in lower case; rename the file."
+    return ""
+
+
+def _link_refusal(link: Path, top: Path, *, is_directory: bool) -> str:
+    """Return why a symbolic link is not followed, ``""`` when it is."""
+    target = real_path(link)
+    if target.is_symlink():
+        return "The symbolic link leads to itself."
+    if not target.is_relative_to(real_path(top)):
+        return f"The symbolic link points outside the prompts directory, to {target}."
+    if not is_directory:
+        return "" if target.exists() else "The target of the symbolic link does not exist."
+    around = [folder for folder in link.parents if folder.is_relative_to(top)]
+    if any(real_path(folder).is_relative_to(target) for folder in around):
+        return "The symbolic link points to a directory that contains it."
+    # A few directories that link to one another could otherwise be read in millions of ways.
+    if sum(folder.is_symlink() for folder in around) > _MOST_LINKS:
+        return f"The symbolic link is reached through more than {_MOST_LINKS} others."
     return ""
 
 
@@ -193,9 +216,8 @@ def _load(path: Path, shown: str, prompts_dir: str) -> PromptFile:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
             raise _unreadable(shown, "it is not a regular file")
-        if info.st_size > load.MAX_BYTES:
-            raise load.too_large(info.st_size, shown)
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = load.read(file, _printable(shown))
     except OSError as error:
         raise _unreadable(shown, error.strerror or str(error)) from None
     return parse(data, shown, name_for(shown.removeprefix(f"{prompts_dir}/")))

@@ -35,5 +35,12 @@ def is_too_deep(prompt: Prompt) -> bool:
     return is_deeper(parts, MAX_DEPTH + _MARGIN) or is_deeper(to_document(prompt, Local()), MAX_DEPTH)
 
 
+def checked_depth(value: Any) -> Any:
+    """Return a value. Raises ``RecursionError``, as a parser does, if it nests deeper than a file may."""
+    if is_deeper(value, MAX_DEPTH):
+        raise RecursionError(f"values nest deeper than {MAX_DEPTH} levels")
+    return value
+
+
 def _items(value: Any) -> Iterable[Any]:
     return value.values() if isinstance(value, Mapping) else value

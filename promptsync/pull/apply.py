@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 from promptsync.compare.project import Project
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError
-from promptsync.files.state.disk import backup, check_unchanged, delete, present_text, write
+from promptsync.files.state.disk import backup, check_unchanged, delete, new_stamp, present_text, write
 from promptsync.parallel import for_each
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Delete, Write
@@ -73,7 +72,7 @@ def apply_pull(project: Project, plan: PullPlan) -> PullReceipt:
 
 
 def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt) -> None:
-    stamp = f"{datetime.now():%Y%m%dT%H%M%S}"
+    stamp = new_stamp()
     total = len(plan.writes) + len(plan.deletes)
 
     def replace(one: Write) -> None:

@@ -20,7 +20,7 @@ from promptsync.history.passed_over import PassedOver, listed_as_passed_over
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.pull.merge import Unmerged, parted
-from promptsync.pull.write import PullOptions, Write, is_only_in_file, kept, read_tracked, rewritten
+from promptsync.pull.write import PullOptions, Write, kept, read_tracked, rewritten
 
 if TYPE_CHECKING:
     from promptsync.prompt.merge_fields import FieldConflict
@@ -172,16 +172,13 @@ def _passed_over_by(project: Project, listed: Listed) -> tuple[int, ...]:
 
 
 def _write(project: Project, item: Item, one: _Merged, write: Write | None) -> Write:
-    """Return the write of a text with passed-over versions.
-
-    The old text is backed up if only the file has it.
-    """
+    """Return the write of a text with passed-over versions."""
     item = replace(item, history=one.found.history)
     includes = one.found.includes
     # Nothing changes in the text, and only ``synced:`` must say that the versions are included.
     if write is None and digest(one.prompt) == item.digest:
         return kept(project, item, includes)
-    keep = is_only_in_file(item) if write is None else write.backup
+    keep = write is not None and write.backup
     return rewritten(project, item, read_tracked(project, item), one.prompt, backup=keep, heads=includes)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from promptsync.compare.conflict import Conflict, reason, unusable
 from promptsync.compare.decide import too_shallow
-from promptsync.compare.origin import is_uncommitted
+from promptsync.compare.origin import needs_backup
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.compare.select import matching
@@ -25,7 +25,6 @@ from promptsync.pull.write import (
     Delete,
     PullOptions,
     Write,
-    is_only_in_file,
     kept,
     last_files,
     read_all,
@@ -140,7 +139,12 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     without_text = [item for item in snapshot.only(chosen) if item.problem]
     blocked = _blocked(conflicts, [*unmerged, *brought.skipped], without_text)
     deletes = [
-        Delete(item.name, item.file.path, item.file.text, backup=is_uncommitted(project, item.file))
+        Delete(
+            item.name,
+            item.file.path,
+            item.file.text,
+            backup=needs_backup(project, item.file.path, item.file.text, None),
+        )
         for item in items
         if options.prune
         and item.state is State.DELETED_REMOTELY
@@ -189,7 +193,7 @@ def _writes(
     for item in merging:
         if item.name in merged.prompts:
             found, prompt = remote[item.name], merged.prompts[item.name]
-            write = rewritten(project, item, found, prompt, backup=is_only_in_file(item))
+            write = rewritten(project, item, found, prompt)
             writes[item.name] = replace(write, merged=item.name not in marked)
     return writes, merged.marked, merged.skipped
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from promptsync.compare.origin import with_keys
+from promptsync.compare.origin import needs_backup, with_keys
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
-from promptsync.compare.state import State
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_new
 from promptsync.files.state.record import Entry
@@ -116,7 +115,7 @@ def restore(project: Project, item: Item, found: RemoteVersion, last: PromptFile
     # ``synced:`` in the old file is about its old text, so it is reused only if the text is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
     write = _write(project, item, last, found, prompt, local=last.local if is_same else None)
-    return replace(write, path=path, old=None, old_prompt=None, restored=True)
+    return replace(write, path=path, old=None, old_prompt=None, restored=True, backup=False)
 
 
 def render(
@@ -130,20 +129,11 @@ def render(
 ) -> Write:
     """Return the write that brings a version into its file; comments and layout of the file survive.
 
-    The old text is backed up if neither a commit nor a version that was read has it. ``heads`` are the
-    versions that the file includes afterwards, by default those of a pull.
+    ``keep`` copies the old text even if git has it. ``heads`` are the versions that the file includes
+    afterwards, by default those of a pull.
     """
-    file, backup = item.file, keep or is_only_in_file(item)
-    prompt = item.content_of(found)
-    return _write(project, item, file, found, prompt, new_path=new_path, heads=heads, backup=backup)
-
-
-def is_only_in_file(item: Item) -> bool:
-    """Whether neither a commit nor a version that was read has the text of a file."""
-    if item.file is None or not item.origin.dirty or item.state is State.IN_SYNC:
-        return False
-    versions = item.history.versions.values() if item.history is not None else ()
-    return all(version.digest != item.digest for version in versions)
+    file, prompt = item.file, item.content_of(found)
+    return _write(project, item, file, found, prompt, new_path=new_path, heads=heads, backup=keep)
 
 
 def kept(project: Project, item: Item, heads: Sequence[int] | None = None) -> Write:
@@ -198,15 +188,16 @@ def _write(
         since = item.version if item.file is not None else None
     else:
         since = max(decision.force, default=None)
+    new = render_edit(file, prompt, local, named=True) if file is not None else render_new(prompt, local)
     return Write(
         item.name,
         file.path if file is not None else new_path or "",
         found.version,
         file.text if file is not None else None,
-        render_edit(file, prompt, local, named=True) if file is not None else render_new(prompt, local),
+        new,
         file.prompt if file is not None else None,
         prompt,
         Entry(found.template_id, found.version, remote_digest, tag_set(found.prompt)),
-        backup,
+        backup or (file is not None and needs_backup(project, file.path, file.text, new)),
         since=since,
     )

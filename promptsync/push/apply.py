@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from promptsync.compare.gather import list_all
-from promptsync.compare.origin import with_keys
+from promptsync.compare.origin import needs_backup, with_keys
 from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError, Refused, RemoteError
 from promptsync.files.prompt_file import PromptFile, render_edit
-from promptsync.files.state.disk import write
+from promptsync.files.state.disk import backup, new_stamp, write
 from promptsync.files.state.record import Entry
 from promptsync.history.synced_key import identity, make_key
 from promptsync.parallel import for_each
@@ -272,19 +273,21 @@ class _Push:
             landed[name] = Landed(listed.template_id, listed.version)
         for name, one in sorted(landed.items()):
             try:
-                _write_key(self._project, self._files[name], one)
+                _write_key(self._project, self._files[name], one, self.receipt.backups)
                 self.receipt.synced.append(name)
             except (OSError, PromptsyncError) as error:
                 self.receipt.unsynced[name] = str(error)
 
 
-def _write_key(project: Project, file: PromptFile, landed: Landed) -> None:
+def _write_key(project: Project, file: PromptFile, landed: Landed, backups: dict[str, Path]) -> None:
     prompt = identity(project.registry.workspace_id, landed.template_id)
     key = make_key(prompt, landed.version, digest(file.prompt))
     text = render_edit(file, file.prompt, with_keys(file.local, project, [key]))
     # The user may have saved the file in the meantime, and the edit above is of the old text.
     if (project.root / file.path).read_bytes() != file.text.encode():
         raise PromptsyncError(f"{file.path} changed while it was published")
+    if needs_backup(project, file.path, file.text, text):
+        backups[file.prompt.name] = backup(project.root, file.path, new_stamp())
     write(project.root, file.path, text, within=project.config.prompts)
 
 

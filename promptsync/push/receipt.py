@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from promptsync.compare.conflict import UNUSABLE_HINT
 from promptsync.compare.snapshot import Snapshot
@@ -90,6 +91,7 @@ class PushReceipt:
     governed: tuple[str, ...] = ()
     archived: list[str] = field(default_factory=list)
     synced: list[str] = field(default_factory=list)
+    backups: dict[str, Path] = field(default_factory=dict)
     unsynced: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
     unrecorded: str = ""

@@ -104,7 +104,10 @@ class Application:
             # Locked for longer than the timeout, the disk full, or closed: nothing was written.
             message = f"The registry database cannot be used now: {error}."
             return ApiError(503, message, headers={"Retry-After": "1"}).response()
-        except Exception:
+        except Exception as error:
+            # SQLite's errors of other kinds are subclasses, and bugs.
+            if type(error) is sqlite3.DatabaseError:
+                return ApiError(500, f"The registry database is damaged: {error}.").response()
             _log.exception("%s %s failed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             return ApiError(500, "The registry failed; see its log.").response()
 

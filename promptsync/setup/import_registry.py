@@ -20,7 +20,7 @@ from promptsync.compare.state import State
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile
-from promptsync.files.state.disk import locked
+from promptsync.files.state.lock import locked
 from promptsync.files.worktree import paths_for_new
 from promptsync.prompt.prompt import Listed
 from promptsync.pull.apply import PullReceipt, apply_pull

@@ -10,9 +10,9 @@ from typing import Final
 
 from promptsync.errors import Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, is_below, load, parse
-from promptsync.files.state.disk import DIRECTORY, write
+from promptsync.files.names import prompt_names
+from promptsync.files.state.disk import DIRECTORY, real_path, write
 from promptsync.files.yaml.layout import inline
-from promptsync.prompt.names import SUFFIXES
 from promptsync.registry.address import LOCAL, address
 
 EXAMPLE: Final = "hello.yaml"
@@ -142,7 +142,7 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool | None = None) -> S
         write(root, FILE_NAME, drafted.text)
     done["kept" if drafted.text is None else "created" if drafted.is_new else "changed"].append(FILE_NAME)
     is_embedded = config.remotes[config.default_remote].url == LOCAL
-    has_prompts = any(path.suffix in SUFFIXES for path in config.prompts_path.rglob("*"))
+    has_prompts = any(True for _ in prompt_names(root, config.prompts))
     wanted = example if example is not None else drafted.is_new and is_embedded and not has_prompts
     done[_make(config.prompts_path)].append(f"{config.prompts}/")
     if wanted:
@@ -164,7 +164,7 @@ def _around(root: Path) -> Path | None:
         prompts = load(above).prompts_path
     except UsageError:
         return above
-    if root.resolve().is_relative_to(prompts.resolve()):
+    if real_path(root).is_relative_to(real_path(prompts)):
         raise Refused(
             f"{root} is inside the prompts directory of {above}, which a second {FILE_NAME} would split",
             hint="promptsync status\npromptsync -C DIRECTORY init",

@@ -13,7 +13,7 @@ from typing import Final
 
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config
-from promptsync.files.state.disk import private_directory, write
+from promptsync.files.state.disk import DIRECTORY, private_directory, write
 from promptsync.files.yaml.layout import is_ambiguous
 from promptsync.registry.address import LOCAL
 from promptsync.setup.source import Source
@@ -187,11 +187,10 @@ def _decided(path: str, text: str, target: Target) -> tuple[str, str | None]:
 
 def _put_aside(root: Path, path: str, text: str) -> Path:
     """Write the text for an existing file to the private directory, to compare."""
-    directory = private_directory(root) / "starter"
-    directory.mkdir(exist_ok=True)
-    place = directory / Path(path).name
-    place.write_text(text, "utf-8", newline="\n")
-    return place
+    private_directory(root)
+    place = f"{DIRECTORY}/starter/{Path(path).name}"
+    write(root, place, text, within=f"{DIRECTORY}/starter")
+    return root / place
 
 
 def _adapted(path: str, config: Config, target: Target) -> str:

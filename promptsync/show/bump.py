@@ -6,7 +6,7 @@ from typing import Any
 
 from promptsync.bump.apply import BumpReceipt
 from promptsync.bump.plan import BumpPlan, MovedPin
-from promptsync.show.lines import noted, version_list
+from promptsync.show.lines import backup_lines, noted, version_list
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 from promptsync.terminal.output import count
@@ -35,6 +35,7 @@ def show_receipt(plan: BumpPlan, receipt: BumpReceipt | None, was_shown: bool) -
     else:
         rows = [] if was_shown else output.table(_row("bumped", plan, one) for one in done.written)
         number = f"{count(len(done.written), 'file')} written"
+        rows += backup_lines(done.backups)
         lines = [*rows, *([] if was_shown else _above_lines(plan)), output.Aside(number)]
         lines += [output.Aside(_NEXT)] if done.error is None else []
     error = done.error
@@ -70,6 +71,7 @@ def bump_body(plan: BumpPlan, done: BumpReceipt, *, dry_run: bool) -> dict[str, 
             for one in done.written
         ],
         "above": [{"name": one.name, "version": one.version} for one in plan.above],
+        "backups": {name: str(path) for name, path in done.backups.items()},
         "fingerprint": plan.fingerprint,
         "dry_run": dry_run,
     }

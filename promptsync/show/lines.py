@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from promptsync.checks.assignment import EvaluationCheck
 from promptsync.terminal import output
@@ -51,6 +53,20 @@ def tally(noun: str, counts: Iterable[tuple[int, str]]) -> str:
         f"{number if place else output.count(number, noun)} {what}"
         for place, (number, what) in enumerate(shown)
     )
+
+
+_MOST_BACKUPS = 3
+
+
+def backup_lines(backups: Mapping[str, Path]) -> list[str]:
+    """Return where the texts are that were copied before their files were replaced or deleted."""
+    if len(backups) <= _MOST_BACKUPS:
+        return [
+            f"  your text of {output.name(name)} is backed up in {output.safe(str(path))}"
+            for name, path in backups.items()
+        ]
+    folder = os.path.commonpath(backups.values())
+    return [f"  your texts of {len(backups)} prompts are backed up in {output.safe(folder)}"]
 
 
 def version_list(numbers: Sequence[int]) -> str:

@@ -15,7 +15,7 @@ from promptsync.pull.passed_over import listed
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Write
 from promptsync.show import diff
-from promptsync.show.lines import tally
+from promptsync.show.lines import backup_lines, tally
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 from promptsync.terminal.output import count
@@ -104,10 +104,7 @@ def _lines(done: PullReceipt, *, was_shown: bool = False) -> list[str]:
     lines = [] if was_shown else output.table(_row(plan, one) for one in done.written)
     if not was_shown:
         lines += [f"  {output.style('deleted', 'warn')}  {output.safe(gone.path)}" for gone in done.deleted]
-    lines += [
-        f"  your text of {output.name(name)} is backed up in {output.safe(str(path))}"
-        for name, path in done.backups.items()
-    ]
+    lines += backup_lines(done.backups)
     if not was_shown:
         lines += [f"  {output.style('skipped', 'warn')}  {text}" for text in _skipped(plan)]
     return lines

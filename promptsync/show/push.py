@@ -13,7 +13,14 @@ from promptsync.compare.project import Project
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan
 from promptsync.push.receipt import Moved, PushReceipt
 from promptsync.show.labels import label_body
-from promptsync.show.lines import noted, passed_over_line, rename_note, tally, will_pass_over_line
+from promptsync.show.lines import (
+    backup_lines,
+    noted,
+    passed_over_line,
+    rename_note,
+    tally,
+    will_pass_over_line,
+)
 from promptsync.show.markdown import MOST, Page, code
 from promptsync.show.outcome import Outcome
 from promptsync.show.pins import pin_lines, pins_body
@@ -179,6 +186,7 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
     if receipt.synced:
         files = count(len(receipt.synced), "file")
         yield f"  synced: was written to {files} because the text is not committed; commit first to avoid it"
+    yield from backup_lines(receipt.backups)
     for name, reason in receipt.unsynced.items():
         yield noted("note", "warn", name, f"synced: was not written: {reason}")
 
@@ -242,6 +250,7 @@ def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[st
         "raced": [{"name": name, "reason": reason} for name, reason in receipt.raced.items()],
         "unverified": [{"name": name, "reason": why} for name, why in receipt.unverified.items()],
         "synced": list(receipt.synced),
+        "backups": {name: str(path) for name, path in receipt.backups.items()},
         "archived": list(receipt.archived),
         "labels": [
             label_body(one.name, one.label, one.old, one.new, one.moved, one.reason) for one in receipt.labels

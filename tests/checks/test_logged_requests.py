@@ -102,7 +102,7 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
         (b'{"a": 1, "a": 2}', "the key 'a' is set twice"),
         (b'{"a": NaN}', "NaN is not a JSON number"),
         (b"\xff\xfe", "not UTF-8"),
-        (b"[" * 100_000, "This is not JSON"),
+        (b"[" * 100_000, "r.json:1:1: Values nest deeper"),
         (b"[]", "The file must be a mapping, but it is a list."),
         (b"null", "The file must be a mapping, but it is empty."),
         (b" " * 5_000_001, "5,000,001 bytes"),

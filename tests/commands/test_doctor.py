@@ -15,7 +15,7 @@ from strict_registries import Customer
 from worlds import KEY, World, asking, failing, fault
 
 from promptsync.cli import run
-from promptsync.files.state.disk import locked
+from promptsync.files.state.lock import locked
 from promptsync.registry.promptlayer import probe
 
 

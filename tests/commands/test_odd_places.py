@@ -95,6 +95,76 @@ def test_ctrl_c_while_the_answer_is_printed_is_no_traceback(tmp_path, arguments)
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a directory in use cannot be deleted there")
+@pytest.mark.parametrize("verb", ["status", "push", "doctor", "init", "lint", "serve"])
+def test_a_current_directory_that_was_deleted_is_a_usage_error(tmp_path, verb):
+    (tmp_path / "gone").mkdir()
+    script = 'rmdir "$PWD" && exec "$0" -m promptsync "$@"'
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = ["sh", "-c", script, sys.executable, verb]
+    done = subprocess.run(
+        command, cwd=tmp_path / "gone", env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the current directory cannot be used: No such file or directory")
+    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
+    (tmp_path / "gone").mkdir()
+    command = ["sh", "-c", script, sys.executable, "-C", str(tmp_path), "push", "-n"]
+    done = subprocess.run(
+        command, cwd=tmp_path / "gone", env=environ, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+ODD_VARIABLES = {
+    "COLUMNS": ["0", "-1", "99999999", "²", "9" * 5000],
+    "TERM": ["", "klingon"],
+    "TMPDIR": ["/nowhere"],
+    "HOME": ["/nowhere"],
+    "LC_ALL": ["C", "xx_YY.ZZ"],
+    "PYTHONIOENCODING": ["ascii:strict", "utf-16"],
+    "GITHUB_STEP_SUMMARY": ["/nowhere/summary", "/"],
+    "HTTPS_PROXY": ["::::"],
+    "GIT_PAGER": ["false"],
+    "UNRELATED": ["x" * 100_000],
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="some of these have another meaning there")
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in ODD_VARIABLES.items() for value in values]
+)
+def test_an_odd_environment_changes_no_result(tmp_path, name, value):
+    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    done = started("-C", str(tmp_path), "push", environ={name: value}, capture_output=True)
+    assert done.returncode == 0
+    done = started("-C", str(tmp_path), "status", "--exit-code", environ={name: value}, capture_output=True)
+    assert done.returncode == 0
+
+
+REMOTES = [
+    "local:" + "a" * 5000,
+    "local:a/" + "b" * 300,
+    "http://[::1",
+    "http://" + "a" * 100_000,
+    "a\x1b[31m:b",
+]
+
+
+@pytest.mark.parametrize("remote", REMOTES, ids=range(len(REMOTES)))
+@pytest.mark.parametrize("verb", [["status"], ["push"], ["pull"], ["ls-remote"]])
+def test_a_remote_that_cannot_exist_is_a_usage_error(tmp_path, capsys, remote, verb):
+    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
+    for arguments, environ in (
+        ([], {"PROMPTSYNC_REMOTE": remote}),
+        (["--remote", remote], {}),
+    ):
+        assert run(["-C", str(tmp_path), *verb, *arguments], {**environ, "PROMPTLAYER_API_KEY": "k"}) == 2
+        shown = capsys.readouterr().err
+        assert shown.startswith("error: ") and "\x1b" not in shown
+
+
 def test_choices_are_reported_in_one_line(tmp_path):
     done = started("schema", cwd=tmp_path, capture_output=True)
     assert done.returncode == 2

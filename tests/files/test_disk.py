@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.files.state.disk import backup, check_place, delete, locked, replace, write
+from promptsync.files.state.disk import backup, check_place, delete, replace, write
+from promptsync.files.state.lock import locked
 
 
 def names(root: Path) -> list[str]:

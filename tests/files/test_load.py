@@ -11,7 +11,8 @@ from strategies import json_objects
 from promptsync.files.errors import InvalidFile
 from promptsync.files.yaml import load as yaml_load
 from promptsync.files.yaml import syntax
-from promptsync.files.yaml.load import MAX_BYTES, MAX_DEPTH, load
+from promptsync.files.yaml.load import MAX_BYTES, load
+from promptsync.prompt.depth import MAX_DEPTH
 
 LAUGHS = b"a: &a [x, x, x, x, x, x, x, x]\n" + b"".join(
     b"%c: &%c [%s]\n" % (ord("b") + n, ord("b") + n, b", ".join([b"*%c" % (ord("a") + n)] * 8))
@@ -60,8 +61,15 @@ def problems(data: bytes) -> list[tuple[int, int, str]]:
         ("a: 1\n".encode("utf-16"), [(1, 1, "file-encoding")]),
         (b"a: 1\nb\0c\n", [(2, 2, "file-encoding")]),
         (b"[" * 150 + b"]" * 150, [(1, MAX_DEPTH + 1, "yaml-nesting")]),
-        (b"[" * 3000, [(1, 1, "yaml-nesting")]),
-        (b"- " * 3000 + b"x", [(1, 1, "yaml-nesting")]),
+        (b"[" * 3000, [(1, 1001, "yaml-nesting")]),
+        (b"- " * 3000 + b"x", [(1, 2 * MAX_DEPTH + 1, "yaml-nesting")]),
+        (b"a: {" + b"{" * 150 + b"}" * 150 + b": 1}", [(1, 5, "yaml-key")]),
+        (b"b: x\na: 1" + b":1" * 6000, [(2, 4, "yaml-number")]),
+        (b"a: 1" + b":1" * 400 + b".5", [(1, 4, "yaml-number")]),
+        (b"a: 0b" + b"1" * 5000, [(1, 4, "yaml-number")]),
+        (b"a: 0x" + b"f" * 5000, [(1, 4, "yaml-number")]),
+        (b"a: " + b"9" * 1001, [(1, 4, "yaml-number")]),
+        (b"a: .inf\nb: 1.5e+999", [(1, 4, "yaml-number"), (2, 4, "yaml-number")]),
     ],
 )
 def test_what_is_not_plain_data_is_refused_at_its_place(

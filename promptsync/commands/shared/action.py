@@ -13,7 +13,7 @@ from promptsync.commands.shared.session import Session
 from promptsync.compare.plan import Plan
 from promptsync.compare.project import Project
 from promptsync.errors import AnswerIsNo, Interrupted, Refused
-from promptsync.files.state.disk import locked
+from promptsync.files.state.lock import locked
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 

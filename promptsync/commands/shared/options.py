@@ -164,14 +164,29 @@ def variables(session: Session, given: tuple[str, ...], source: str | None = Non
     return {**_from_file(session, source), **dict(map(_assignment, given))}
 
 
+def given_bytes(session: Session, source: str) -> bytes:
+    """Return the contents of a file of the command line; ``-`` is stdin.
+
+    Raises ``InvalidFile`` if they are too large, ``OSError``, and ``ValueError`` for a path with a NUL byte.
+    """
+    from promptsync.files.yaml import load
+
+    if source == "-":
+        return load.read(sys.stdin.buffer, "stdin")
+    with (session.directory / source).open("rb") as file:
+        return load.read(file, source)
+
+
 def _assignment(text: str) -> tuple[str, Any]:
+    from promptsync.prompt.depth import checked_depth
+
     name, sign, value = text.partition("=")
     if not sign or not name.removesuffix(":"):
         raise UsageError(f"--var {text} is not of the form NAME=TEXT", hint="--var question='Hello'")
     if not name.endswith(":"):
         return name, value
     try:
-        return name.removesuffix(":"), json.loads(value)
+        return name.removesuffix(":"), checked_depth(json.loads(value))
     except (ValueError, RecursionError):
         raise UsageError(
             f"--var {text}: the value after := is not JSON", hint="write NAME=TEXT to pass it as text"
@@ -180,16 +195,18 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 def _from_file(session: Session, source: str | None) -> Mapping[str, Any]:
     from promptsync.files.yaml import load
+    from promptsync.prompt.depth import checked_depth
 
     if source is None:
         return {}
     shown = "stdin" if source == "-" else source
     try:
-        data = sys.stdin.buffer.read() if source == "-" else (session.directory / source).read_bytes()
-    except OSError as error:
-        raise UsageError(f"--vars {source} cannot be read: {error.strerror}", hint="check the path") from None
+        data = given_bytes(session, source)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"--vars {source} cannot be read: {why}", hint="check the path") from None
     try:
-        values = json.loads(data)  # JSON may contain tabs, which YAML rejects
+        values = checked_depth(json.loads(data))  # JSON may contain tabs, which YAML rejects
     except (ValueError, RecursionError):
         values = load.load(data, shown).value
     if values is not None and not isinstance(values, dict):

@@ -78,10 +78,15 @@ class Session:
 
     @property
     def directory(self) -> Path:
-        """The absolute path of the directory that ``-C`` names."""
+        """The absolute path of the directory that ``-C`` names. Raises ``UsageError`` if there is none."""
         from pathlib import Path
 
-        return Path.cwd() / self.given_directory
+        given = Path(self.given_directory)
+        try:
+            return given if given.is_absolute() else Path.cwd() / given
+        except OSError as error:
+            why = error.strerror
+            raise UsageError(f"the current directory cannot be used: {why}", hint="cd") from None
 
     @property
     def annotated_directory(self) -> Path:

@@ -16,6 +16,9 @@ EVENT_NAME: Final = "GITHUB_EVENT_NAME"
 EVENT_PATH: Final = "GITHUB_EVENT_PATH"
 REF: Final = "GITHUB_REF"
 
+_MAX_EVENT: Final = 50_000_000
+"""How many bytes of an event are read; GitHub's have at most 25 MB."""
+
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _BRANCH: Final = "refs/heads/"
 
@@ -99,7 +102,8 @@ def _read(variables: Mapping[str, str]) -> _Event:
     if not path:
         raise _malformed("", f"{EVENT_NAME} is {name}, but {EVENT_PATH} is not set")
     try:
-        payload = json.loads(Path(path).read_bytes())
+        with Path(path).open("rb") as file:
+            payload = json.loads(file.read(_MAX_EVENT))
     except OSError as error:
         raise _malformed(path, error.strerror or str(error)) from None
     except (ValueError, RecursionError):

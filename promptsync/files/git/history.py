@@ -1,19 +1,21 @@
 """The git repository around the prompts: what its commits hold, read with the ``git`` program.
 
-The only module that loads GitPython. Nothing here writes to the repository.
+Nothing here writes to the repository.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha1
+from hashlib import new as new_hash
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from promptsync.errors import PromptsyncError
+from promptsync.files.git.program import GitProgram
+
+_NO_COMMIT: Final = "does not have any commits yet"
 
 _RAW: Final = ("--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "-z")
 """Changes as blob ids and paths, whatever the user configured."""
@@ -53,9 +55,8 @@ class GitHistory:
     Unless a method says otherwise it raises ``PromptsyncError`` when git fails.
     """
 
-    def __init__(self, git: Any, root: Path, prompts: str) -> None:
+    def __init__(self, git: GitProgram, prompts: str) -> None:
         self._git = git
-        self._root = root
         self._pathspec = f":(literal){prompts}"
 
     @classmethod
@@ -67,15 +68,8 @@ class GitHistory:
         # This comes first, because outside of a repository git need not be installed.
         if not any((directory / ".git").exists() for directory in (root, *root.parents)):
             return None
-        try:
-            import git
-        except ImportError as error:  # GitPython looks for the program while it is loaded
-            raise PromptsyncError(
-                f"{root} is in a git repository, but git cannot be run: {str(error).splitlines()[0]}",
-                hint="install git, or add it to PATH",
-            ) from None
-        history = cls(git.Git(root), root, prompts)
-        history._run("rev-parse", "--git-dir")
+        history = cls(GitProgram.load(root), prompts)
+        history._git.run("rev-parse", "--git-dir")
         return history
 
     @cached_property
@@ -86,7 +80,7 @@ class GitHistory:
     @cached_property
     def shallow(self) -> bool:
         """Whether the clone lacks older commits."""
-        return bool(self._run("rev-parse", "--is-shallow-repository").strip() == b"true")
+        return bool(self._git.run("rev-parse", "--is-shallow-repository").strip() == b"true")
 
     @cached_property
     def born(self) -> bool:
@@ -96,7 +90,13 @@ class GitHistory:
     @cached_property
     def head_commit(self) -> str | None:
         """The full id of ``HEAD``, ``None`` before the first commit."""
-        return self.commit("HEAD")
+        try:
+            return self._git.run("log", "-1", "--no-show-signature", "--format=%H").decode().strip()
+        except PromptsyncError as error:
+            # A damaged repository must not look like an empty one, which knows of no change.
+            if _NO_COMMIT in error.message:
+                return None
+            raise
 
     @cached_property
     def branch(self) -> str | None:
@@ -106,7 +106,7 @@ class GitHistory:
     @cached_property
     def prefix(self) -> str:
         """The path from the top of the repository to ``root``, ``""`` or ending in ``/``."""
-        return _path(self._run("rev-parse", "--show-prefix").removesuffix(b"\n"))
+        return _path(self._git.run("rev-parse", "--show-prefix").removesuffix(b"\n"))
 
     def commit(self, revision: str) -> str | None:
         """Return the full id of the commit that a revision names, ``None`` when this clone lacks it."""
@@ -128,7 +128,7 @@ class GitHistory:
         """
         simplified = ("--full-history", "--parents", "--date-order", "-m", "--relative")
         shown = (*_RAW, "--no-show-signature", "--format=%x01%H %P")
-        out = self._run("log", *simplified, *shown, *tips, "--", self._pathspec)
+        out = self._git.run("log", *simplified, *shown, *tips, "--", self._pathspec)
         return tuple(_commits(out))
 
     def newest_of(self, commit: str) -> str | None:
@@ -143,7 +143,7 @@ class GitHistory:
         if not wanted:
             return {}
         lines = [f"{one}^{{commit}}" for one in wanted]
-        out = self._cat_file("--batch-check=%(objectname)", lines)
+        out = self._git.objects("--batch-check=%(objectname)", lines)
         # For a missing or ambiguous abbreviation, git repeats it and adds a word.
         rows = zip(wanted, out.decode("utf-8", "replace").splitlines(), strict=True)
         return {short: row for short, row in rows if len(row.split()) == 1}
@@ -154,7 +154,7 @@ class GitHistory:
         if not wanted:
             return {}
         options = ("--no-walk=unsorted", "--no-show-signature", "--abbrev=7", "-z", "--format=%H%x01%h%x01%s")
-        out = self._run("log", *options, *wanted)
+        out = self._git.run("log", *options, *wanted)
         rows = (row.decode("utf-8", "replace").split("\x01", 2) for row in out.split(b"\0") if row.strip())
         return {full.strip(): (short, subject) for full, short, subject in rows}
 
@@ -163,18 +163,18 @@ class GitHistory:
         """The blob of each path below the prompts directory in ``HEAD``."""
         if not self.born:
             return {}
-        out = self._run("ls-tree", "-r", "-z", "HEAD", "--", self._pathspec)
+        out = self._git.run("ls-tree", "-r", "-z", "HEAD", "--", self._pathspec)
         return {entry.path: entry.object for entry in _entries(out)}
 
     def entries(self, commit: str, path: str) -> Sequence[TreeEntry]:
         """Return what a commit has at a path, or below it; both paths are from the top of the repository."""
-        out = self._run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
+        out = self._git.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
         return tuple(_entries(out))
 
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of blobs by id; missing ones are left out."""
         wanted = sorted(set(ids))
-        out = self._cat_file("--batch", wanted) if wanted else b""
+        out = self._git.objects("--batch", wanted) if wanted else b""
         found: dict[str, bytes] = {}
         # A blob is a line "ID TYPE SIZE" and that many bytes, a missing one only the line "ID missing".
         at = 0
@@ -190,7 +190,25 @@ class GitHistory:
 
     def blob_of(self, data: bytes) -> str:
         """Return the id that git gives to the contents of a file."""
-        return sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+        # A repository's ids are either all SHA-1, with 40 digits, or all SHA-256.
+        algorithm = "sha256" if len(self.head_commit or "") == 64 else "sha1"
+        return new_hash(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+    def has_text(self, path: str, data: bytes) -> bool:
+        """Whether a commit that ``HEAD`` reaches has these contents of a file in the working tree."""
+        blob = self.blob_of(data)
+        if self.head.get(path) == blob or blob in self._committed:
+            return True
+        # git may have converted the line ends.
+        return path in self.head and path not in self.unwatched and path not in self._edited
+
+    @cached_property
+    def _committed(self) -> frozenset[str | None]:
+        return frozenset(change.new for commit in self.commits for change in commit.changes)
+
+    @cached_property
+    def _edited(self) -> frozenset[str]:
+        return self.differing("HEAD")
 
     def differing(self, commit: str) -> frozenset[str]:
         """Return the tracked paths below the prompts directory that differ from those in a commit."""
@@ -202,7 +220,7 @@ class GitHistory:
 
     def _differing(self, commit: str, *arguments: str) -> frozenset[str]:
         # Where git honors this, it does not even note the new times of touched files in the index.
-        out = self._run("diff", *_RAW, commit, *arguments, env={"GIT_OPTIONAL_LOCKS": "0"})
+        out = self._git.run("diff", *_RAW, commit, *arguments, env={"GIT_OPTIONAL_LOCKS": "0"})
         return frozenset(_path(path) for path in out.split(b"\0")[1::2])
 
     @cached_property
@@ -223,46 +241,20 @@ class GitHistory:
     @cached_property
     def _marks(self) -> dict[str, bytes]:
         # S means skip-worktree, and a lower-case letter assume-unchanged.
-        out = self._run("ls-files", "-v", "-z", "--", self._pathspec)
+        out = self._git.run("ls-files", "-v", "-z", "--", self._pathspec)
         return {_path(line[2:]): line[:1] for line in out.split(b"\0") if line}
 
     def has(self, path: str) -> bool:
         """Whether git tracks a path, or anything below it."""
-        return bool(self._run("ls-files", "-z", "--", f":(literal){path}"))
+        return bool(self._git.run("ls-files", "-z", "--", f":(literal){path}"))
 
     def ignores(self, path: str) -> bool:
         """Whether git ignores a path."""
         return self.line("check-ignore", "--quiet", "--", path) is not None
 
-    def _cat_file(self, option: str, lines: Sequence[str]) -> bytes:
-        with tempfile.TemporaryFile() as names:
-            names.write("\n".join([*lines, ""]).encode())
-            names.seek(0)
-            return self._run("cat-file", option, istream=names)
-
     def line(self, command: str, *arguments: str) -> str | None:
         """Return the line that git prints, ``None`` when git fails."""
-        line = ["git", command, *arguments]
-        status, out, _ = self._git.execute(line, with_extended_output=True, with_exceptions=False)
-        return None if status else str(out)
-
-    def _run(self, command: str, *arguments: str, **options: Any) -> bytes:
-        from git.exc import GitCommandError
-
-        options |= {"stdout_as_string": False, "strip_newline_in_stdout": False}
-        try:
-            out: bytes = self._git.execute(["git", command, *arguments], **options)
-        except GitCommandError as error:
-            reason = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
-            hint = f"git -C {self._root} {command}"
-            if "dubious ownership" in reason:
-                hint = f"git config --global --add safe.directory {self._root}"
-            raise PromptsyncError(
-                f"git {command} failed in {self._root}: {reason or f'exit code {error.status}'}",
-                hint=hint,
-                code="git",
-            ) from None
-        return out
+        return self._git.line(command, *arguments)
 
 
 def _path(raw: bytes) -> str:

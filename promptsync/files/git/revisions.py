@@ -9,20 +9,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from promptsync.errors import PromptsyncError
 from promptsync.files.errors import InvalidFile
+from promptsync.files.git.blob_cache import BlobText, Synced, load_blobs, save_blobs
 from promptsync.files.git.history import Commit, FileChange, GitHistory
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import parse
-from promptsync.files.state.disk import DIRECTORY, private_directory, read_json, write_json
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set
-
-_CACHE_FORMAT = 3
-
-Synced = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +61,6 @@ class Lineage:
                 yield self.revisions[place]
 
 
-@dataclass(frozen=True, slots=True)
-class _BlobText:
-    digest: str | None
-    tags: frozenset[str]
-    synced: Synced
-
-
 class Revisions:
     """Revisions by prompt name. What was read from a blob is cached in ``.promptsync/cache``.
 
@@ -87,8 +75,7 @@ class Revisions:
         commits = history.commits_of(["HEAD", *tips]) if tips and history.born else history.commits
         self._chains = _Chains(commits[::-1])
         self._changes: Sequence[FileChange] = [change for commit in commits for change in commit.changes]
-        self._cache_path = root / DIRECTORY / "cache" / "blobs.json"
-        self._names, self._texts = _load_cache(self._cache_path)
+        self._names, self._texts = load_blobs(root)
         self._dirty = False
 
     def of(self, paths: Mapping[str, str]) -> dict[str, Lineage]:
@@ -129,15 +116,7 @@ class Revisions:
         """Cache what was read for the next run."""
         if not self._dirty:
             return
-        texts = {
-            blob: [text.digest, sorted(text.tags), {remote: [*keys] for remote, keys in text.synced.items()}]
-            for blob, text in self._texts.items()
-        }
-        value = {"format": _CACHE_FORMAT, "names": self._names, "texts": texts}
-        # A cache that cannot be written costs time and changes no result.
-        with contextlib.suppress(OSError, PromptsyncError):
-            private_directory(self._root)
-            write_json(self._cache_path, value)
+        save_blobs(self._root, self._names, self._texts)
 
     def _follow(
         self, name: str, path: str, by_path: Mapping[str, Sequence[int]], removed: Mapping[str, Sequence[int]]
@@ -217,10 +196,10 @@ class Revisions:
             try:
                 file = parse(data, path, self._name(blob, path) or "")
             except InvalidFile:
-                self._texts[blob] = _BlobText(None, frozenset(), {})
+                self._texts[blob] = BlobText(None, frozenset(), {})
             else:
                 tags, synced = tag_set(file.prompt), dict(file.local.synced)
-                self._texts[blob] = _BlobText(digest(file.prompt), tags, synced)
+                self._texts[blob] = BlobText(digest(file.prompt), tags, synced)
             self._dirty = True
 
 
@@ -281,17 +260,3 @@ class _Chains:
             for index in own:
                 near = add(index, made[self._ids[index]], near)
         return lambda commit: at(self._index[commit]) if commit in self._index else ()
-
-
-def _load_cache(path: Path) -> tuple[dict[str, str], dict[str, _BlobText]]:
-    data = read_json(path)
-    if not isinstance(data, dict) or data.get("format") != _CACHE_FORMAT:
-        return {}, {}
-    try:
-        texts = {
-            blob: _BlobText(text, frozenset(tags), {remote: tuple(keys) for remote, keys in synced.items()})
-            for blob, (text, tags, synced) in data["texts"].items()
-        }
-        return dict(data["names"]), texts
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return {}, {}

@@ -10,18 +10,26 @@ import errno
 import json
 import os
 import secrets
+import shlex
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from promptsync.errors import PromptsyncError, Refused
+from promptsync.prompt.depth import checked_depth
 
 DIRECTORY: Final = ".promptsync"
 """The private directory; git ignores it."""
 
-_UNFINISHED: Final = "tmp"
+UNFINISHED: Final = "tmp"
 """Directory below it for files that are not complete yet: git would list them beside their targets."""
+
+
+def real_path(path: str | os.PathLike[str]) -> Path:
+    """Return where a path really is. A link that leads to itself stays, where ``resolve()`` may raise."""
+    return Path(os.path.realpath(path))
 
 
 def write(root: Path, path: str, text: str, *, within: str = "") -> None:
@@ -37,8 +45,9 @@ def write(root: Path, path: str, text: str, *, within: str = "") -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             # Somebody may have put a symbolic link there since the first check.
             _inside(root, path, within)
-        unfinished = root / DIRECTORY / _UNFINISHED
-        _replace(target, text.encode(), unfinished if unfinished.is_dir() else None)
+        unfinished = root / DIRECTORY / UNFINISHED
+        is_usable = unfinished.is_dir() and _linked(root, UNFINISHED) is None
+        _replace(target, text.encode(), unfinished if is_usable else None)
 
 
 def check_place(path: Path) -> None:
@@ -46,7 +55,7 @@ def check_place(path: Path) -> None:
     with _explained("write", path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a directory")
-        handle, probe = _temporary(path.resolve())
+        handle, probe = _temporary(real_path(path))
         os.close(handle)
         probe.unlink()
 
@@ -54,7 +63,7 @@ def check_place(path: Path) -> None:
 def replace(path: Path, data: bytes) -> None:
     """Replace or create any file, all of it or nothing. Raises PromptsyncError."""
     with _explained("write", path):
-        _replace(path.resolve(), data)
+        _replace(real_path(path), data)
 
 
 def delete(root: Path, path: str, *, within: str = "") -> None:
@@ -62,7 +71,7 @@ def delete(root: Path, path: str, *, within: str = "") -> None:
     with _explained("remove", root / path):
         target = _inside(root, path, within)
         target.unlink(missing_ok=True)
-        top = (root / within).resolve()
+        top = real_path(root / within)
         with contextlib.suppress(OSError):
             for folder in target.parents:
                 if folder == top or not folder.is_relative_to(top):
@@ -88,10 +97,13 @@ def check_unchanged(root: Path, path: str, text: str | None, command: str) -> No
 
 
 def backup(root: Path, path: str, stamp: str) -> Path:
-    """Copy a file to ``.promptsync/backup/STAMP/`` and return the copy; ``stamp`` is the caller's time."""
-    copy = root / DIRECTORY / "backup" / stamp / path
+    """Copy a file to ``.promptsync/backup/STAMP/`` and return the copy; see ``new_stamp``."""
+    private_directory(root)
+    below = f"backup/{stamp}/{path}"
+    copy = root / DIRECTORY / below
     with _explained("back up", root / path):
         _inside(root, path, "")
+        _check_link(root, below)
         copy.parent.mkdir(parents=True, exist_ok=True)
         number = 1
         while copy.exists():
@@ -101,10 +113,15 @@ def backup(root: Path, path: str, stamp: str) -> Path:
     return copy
 
 
+def new_stamp() -> str:
+    """Return the present time as the name of a directory for backups."""
+    return f"{datetime.now():%Y%m%dT%H%M%S}"
+
+
 def _inside(root: Path, path: str, within: str) -> Path:
     """Return where a path really is. Raises Refused when that is outside of ``within``."""
-    top = (root / within).resolve()
-    target = (root / path).resolve()
+    top = real_path(root / within)
+    target = real_path(root / path)
     if not target.is_relative_to(top) or target == top:
         bound = within or "the directory of promptsync.yaml"
         raise Refused(
@@ -159,6 +176,7 @@ def _explained(verb: str, path: Path) -> Iterator[None]:
 
 def private_directory(root: Path) -> Path:
     """Return the private directory below ``root``, created and ignored by git. Raises PromptsyncError."""
+    check_private(root)
     directory = root / DIRECTORY
     ignore = directory / ".gitignore"
     with _explained("write to", directory):
@@ -168,85 +186,49 @@ def private_directory(root: Path) -> Path:
     return directory
 
 
-def read_json(path: Path) -> Any:
+def check_private(root: Path) -> None:
+    """Raise Refused if the private directory, or anything in it, is a symbolic link.
+
+    A repository could contain such a link to make promptsync write into any directory of the user.
+    """
+    _check_link(root, "")
+    with contextlib.suppress(OSError), os.scandir(root / DIRECTORY) as entries:
+        for name in sorted(entry.name for entry in entries if entry.is_symlink()):
+            _check_link(root, name)
+
+
+def _check_link(root: Path, below: str) -> None:
+    link = _linked(root, below)
+    if link is not None:
+        raise Refused(
+            f"{link} is a symbolic link, and private files are never read or written through one",
+            hint=f"rm {shlex.quote(str(link))}",
+            code="private-link",
+        )
+
+
+def _linked(root: Path, below: str) -> Path | None:
+    """Return the first symbolic link on the way to a private file, ``None`` if there is none."""
+    place = root
+    for part in PurePosixPath(DIRECTORY, below).parts:
+        place /= part
+        if os.path.islink(place):  # noqa: PTH114 -- a path that no file can have is no link
+            return place
+    return None
+
+
+def read_json(root: Path, below: str) -> Any:
     """Return what a private JSON file contains, ``None`` when it is missing or damaged: it can be rebuilt."""
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        _check_link(root, below)
+        return checked_depth(json.loads((root / DIRECTORY / below).read_bytes()))
+    except (OSError, ValueError, RecursionError, Refused):
         return None
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a private JSON file, all of it or nothing. Raises ``OSError``."""
+def write_json(root: Path, below: str, value: Any) -> None:
+    """Write a private JSON file, all of it or nothing. Raises ``OSError`` and ``Refused``."""
+    _check_link(root, below)
+    path = root / DIRECTORY / below
     path.parent.mkdir(parents=True, exist_ok=True)
     _replace(path, json.dumps(value, separators=(",", ":")).encode(), sync=False)
-
-
-def is_locked(root: Path) -> bool:
-    """Whether another process is writing to the working copy. Unlike taking the lock this writes nothing."""
-    try:
-        import fcntl
-    except ImportError:  # outside POSIX only taking the lock would show it
-        return False
-    try:
-        with (root / DIRECTORY / "lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-@contextlib.contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Keep other processes from writing to a working copy; the system frees the lock of one that dies.
-
-    Raises ``Refused`` at once when another process has the lock.
-    """
-    from filelock import FileLock, Timeout
-
-    directory = private_directory(root)
-    lock = FileLock(directory / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise Refused(
-            f"another promptsync is writing to {root}",
-            hint="wait until it has finished, then run this again",
-            code="locked",
-        ) from None
-    except OSError as error:
-        raise PromptsyncError(
-            f"cannot lock {lock.lock_file}, so two runs could write at once: {error.strerror or error}",
-            hint=f"ls -l {lock.lock_file}",
-        ) from None
-    try:
-        _clear(directory)
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            (directory / _UNFINISHED).rmdir()
-        lock.release()
-
-
-def _clear(directory: Path) -> None:
-    """Create the directory for unfinished files, and remove what killed runs left behind.
-
-    Where that fails, files are written beside their targets. Another process may be writing to the cache at
-    this very moment; what it loses costs a request.
-    """
-    with contextlib.suppress(OSError):
-        (directory / _UNFINISHED).mkdir(exist_ok=True)
-        _sweep(directory)
-        _sweep(directory / _UNFINISHED)
-        _sweep(directory / "cache", deep=True)
-
-
-def _sweep(folder: Path, *, deep: bool = False) -> None:
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith(".") and entry.name.endswith(".tmp"):
-                Path(entry.path).unlink(missing_ok=True)
-            elif deep and entry.is_dir(follow_symlinks=False):
-                _sweep(Path(entry.path))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from promptsync.errors import PromptsyncError
-from promptsync.files.state.disk import DIRECTORY, private_directory, read_json, write_json
+from promptsync.files.state.disk import private_directory, read_json, write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class _Remotes:
 
     def __init__(self, root: Path, path: str, version: int) -> None:
         self._root = root
-        self._path = root / DIRECTORY / path
+        self._path = path
         self._format = version
-        data = read_json(self._path)
+        data = read_json(root, path)
         usable = isinstance(data, dict) and data.get("format") == version
         remotes = data.get("remotes") if usable else None
         self.values: dict[str, Any] = remotes if isinstance(remotes, dict) else {}
@@ -43,7 +43,7 @@ class _Remotes:
     def save(self) -> None:
         """Write the values. Raises ``OSError`` and ``PromptsyncError``."""
         private_directory(self._root)
-        write_json(self._path, {"format": self._format, "remotes": self.values})
+        write_json(self._root, self._path, {"format": self._format, "remotes": self.values})
 
 
 class Record:
@@ -108,11 +108,10 @@ class FileCache:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._directory = root / DIRECTORY / "cache"
         self._is_made = False
 
     def get(self, url: str, workspace_id: int, template_id: int, version: int) -> dict[str, Any] | None:
-        raw = read_json(self._path(url, workspace_id, template_id, version))
+        raw = read_json(self._root, self._path(url, workspace_id, template_id, version))
         return raw if isinstance(raw, dict) else None
 
     def put(
@@ -123,11 +122,11 @@ class FileCache:
             if not self._is_made:
                 private_directory(self._root)
                 self._is_made = True
-            write_json(self._path(url, workspace_id, template_id, version), raw)
+            write_json(self._root, self._path(url, workspace_id, template_id, version), raw)
 
-    def _path(self, url: str, workspace_id: int, template_id: int, version: int) -> Path:
+    def _path(self, url: str, workspace_id: int, template_id: int, version: int) -> str:
         remote = f"{sha256(url.encode()).hexdigest()[:16]}-{workspace_id}"
-        return self._directory / remote / f"{template_id}-{version}.json"
+        return f"cache/{remote}/{template_id}-{version}.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ infinity, keys that are not text, duplicate keys, several documents in a file, a
 from __future__ import annotations
 
 import math
+import os
+import stat
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from yaml import YAMLError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -23,11 +25,13 @@ from promptsync.files.yaml.syntax import (
     INT,
     MAPPING,
     MERGE,
+    NESTING,
     NULL,
     SEQUENCE,
     STR,
     compose,
     decode,
+    shortened,
     syntax_problem,
     value_of,
 )
@@ -95,9 +99,19 @@ def load(data: bytes, path: str) -> Loaded:
     return loaded
 
 
-def too_large(size: int, path: str) -> InvalidFile:
-    """Return the error for a file that is too large to be read."""
-    message = f"The file has {size:,} bytes; the limit is {MAX_BYTES:,} bytes."
+def read(file: IO[bytes], path: str) -> bytes:
+    """Return what a file or a stream contains. Raises InvalidFile if that is too much, and ``OSError``."""
+    data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        info = os.fstat(file.fileno())
+        raise too_large(info.st_size if stat.S_ISREG(info.st_mode) else None, path)
+    return data
+
+
+def too_large(size: int | None, path: str) -> InvalidFile:
+    """Return the error for a file that is too large to be read; the ``size`` of a stream is unknown."""
+    has = f"{size:,} bytes" if size is not None else "more bytes than can be read"
+    message = f"The file has {has}; the limit is {MAX_BYTES:,} bytes."
     return InvalidFile.at(path, "file-size", message, "Is this a prompt file?")
 
 
@@ -179,7 +193,7 @@ class _Reader:
             return node.value
         if tag in (MAPPING, SEQUENCE):
             if depth > MAX_DEPTH:
-                self._problem(node, "yaml-nesting", f"Values nest deeper than {MAX_DEPTH} levels.")
+                self._problem(node, "yaml-nesting", NESTING)
                 return None
             if tag == MAPPING:
                 return self._mapping(node, depth + 1)
@@ -193,7 +207,7 @@ class _Reader:
             if key_node.tag != STR:
                 key = self._odd_key(key_node)
             elif key in values:
-                message = f"The key {key!r} appears twice."
+                message = f"The key {shortened(key)!r} appears twice."
                 self._problem(key_node, "yaml-duplicate-key", message, "Keep one of them.")
             values[key] = self.value(value_node, depth)
         return values
@@ -207,18 +221,19 @@ class _Reader:
         if tag in (NULL, BOOL, INT, FLOAT):
             try:
                 value = value_of(tag, plain)
-            except ValueError:
+            except (ValueError, OverflowError):
                 self._problem(node, "yaml-number", "The number has too many digits.", "Quote it.")
                 return 0
             if tag == FLOAT and not math.isfinite(value):
-                self._problem(node, "yaml-number", f"JSON has no number {plain}.", "Quote it.")
+                self._problem(node, "yaml-number", f"JSON has no number {shortened(plain)}.", "Quote it.")
+                return 0
             return value
         if tag == DATE:
             self._problem(
                 node, "yaml-date", f"YAML reads {plain} as a date, not text.", f'Quote it: "{plain}".'
             )
             return plain
-        shown = tag.replace("tag:yaml.org,2002:", "!!")
+        shown = shortened(tag.replace("tag:yaml.org,2002:", "!!"))
         message = f"The tag {shown} is not allowed: values are plain data."
         self._problem(node, "yaml-tag", message, "Remove it.")
         return None
@@ -231,10 +246,11 @@ class _Reader:
             message, hint = "Merge keys (<<) are not supported.", "Write the keys out."
         else:
             kind = _KEY_KINDS.get(node.tag, "a tagged value")
-            message = f"YAML reads the key {node.value or '(nothing)'} as {kind}, but a key must be text."
-            hint = f'Quote it: "{node.value}".'
+            shown = shortened(node.value)
+            message = f"YAML reads the key {shown or '(nothing)'} as {kind}, but a key must be text."
+            hint = f'Quote it: "{shown}".'
         self._problem(node, "yaml-key", message, hint)
-        return str(node.value)
+        return node.value if isinstance(node, ScalarNode) else ""
 
     def _problem(self, node: Node, rule: str, message: str, hint: str = "") -> None:
         mark = node.start_mark

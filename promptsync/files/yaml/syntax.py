@@ -16,6 +16,7 @@ from yaml.resolver import BaseResolver, Resolver
 from yaml.scanner import ScannerError
 
 from promptsync.files.errors import InvalidFile
+from promptsync.prompt.depth import MAX_DEPTH
 from promptsync.prompt.prompt import Problem
 
 # The leading blank keeps them apart from every tag that a file can contain.
@@ -40,6 +41,16 @@ _READERS: Final = {
     FLOAT: _CONSTRUCTOR.construct_yaml_float,
 }
 
+_MAX_NUMBER: Final = 1_000
+"""Longest spelling of a number. Python takes long for millions of digits, and JSON has at most 4,300."""
+
+NESTING: Final = f"Values nest deeper than {MAX_DEPTH} levels."
+
+EVENTS: Final[Any] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+"""The loader for reading single events."""
+
+_MOST_SHOWN: Final = 80
+
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _HINTS: Final = (
     (
@@ -62,6 +73,11 @@ _HINTS: Final = (
 )
 
 
+def shortened(text: str) -> str:
+    """Return a text of the file as a message quotes it."""
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
 def kind_of(plain: str) -> str:
     """Return what an unquoted value is: ``STR`` or one of the other kinds above."""
     for tag, pattern in _PATTERNS.get(plain[:1], ()):
@@ -73,8 +89,10 @@ def kind_of(plain: str) -> str:
 def value_of(kind: str, plain: str) -> Any:
     """Return the value of an unquoted ``null``, ``bool``, ``int`` or ``float``.
 
-    Raises ValueError for a number with too many digits.
+    Raises ValueError for a number with too many digits, and OverflowError for one that is too large.
     """
+    if len(plain) > _MAX_NUMBER and kind in (INT, FLOAT):
+        raise ValueError(f"a number of {len(plain)} characters")
     return _READERS[kind](ScalarNode(tag="", value=plain))
 
 
@@ -134,7 +152,7 @@ def decode(data: bytes, path: str) -> str:
 def syntax_problem(error: Exception, text: str, path: str) -> Problem:
     """Return the problem for an error of the YAML parser."""
     if isinstance(error, RecursionError) or "nesting depth" in str(error):
-        return Problem(path, 1, 1, "yaml-nesting", "Values nest too deeply to be read.")
+        return _nesting_problem(text, path)
     message = ", ".join(part for name in ("context", "problem") if (part := getattr(error, name, None)))
     marks = [getattr(error, name, None) for name in ("problem_mark", "context_mark")]
     if "end of stream" in message:
@@ -151,6 +169,22 @@ def syntax_problem(error: Exception, text: str, path: str) -> Problem:
         message = f"a value cannot start with {char!r}"
         hint = "Indent with spaces, not with tabs." if char == "\t" else hint
     return Problem(path, line, column, "yaml-syntax", f"This is not valid YAML: {message}.", hint=hint)
+
+
+def _nesting_problem(text: str, path: str) -> Problem:
+    """Return the problem for a text that nests too deeply for the parser, with the place of the limit."""
+    depth, mark = 0, None
+    try:
+        for event in yaml.parse(text, Loader=EVENTS):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                mark = event.start_mark
+                break
+    except yaml.MarkedYAMLError as error:
+        # libyaml reads far ahead in flow style, and gives up at a limit of its own.
+        mark = error.problem_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    return Problem(path, line, column, "yaml-nesting", NESTING)
 
 
 def _end_of(before: str) -> tuple[int, int]:

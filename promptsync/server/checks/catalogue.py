@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from promptsync.server.checks.fixtures import FixtureError, Fixtures, Spec, parse_fixtures
+from promptsync.server.checks.fixtures import Fixtures, Spec, parse_fixtures, read_fixtures
 from promptsync.server.http.answer import Response
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
@@ -23,13 +23,7 @@ def load_fixtures(store: Store, path: str | Path) -> None:
 
     Raises ``FixtureError`` if the file cannot be read or is invalid.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise FixtureError(
-            f"Cannot read the fixtures file {path}: {error.strerror}.",
-            hint="Create it, or remove `fixtures` from the remote in promptsync.yaml.",
-        ) from error
+    data = read_fixtures(path)
     digest = hashlib.sha256(data).hexdigest()
     with store.read() as db:
         known = db.execute("SELECT digest FROM catalogue").fetchone()

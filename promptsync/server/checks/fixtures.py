@@ -50,6 +50,23 @@ class Fixtures:
     protected_labels: tuple[Spec, ...] = ()
 
 
+def read_fixtures(path: str | Path) -> bytes:
+    """Return the contents of a fixtures file; raises ``FixtureError``."""
+    from promptsync.files.errors import InvalidFile
+    from promptsync.files.yaml import load
+
+    try:
+        with Path(path).open("rb") as file:
+            return load.read(file, Path(path).name)
+    except InvalidFile as error:
+        raise _invalid(Path(path), error.problems) from None
+    except OSError as error:
+        raise FixtureError(
+            f"Cannot read the fixtures file {path}: {error.strerror}.",
+            hint="Create it, or remove `fixtures` from the remote in promptsync.yaml.",
+        ) from error
+
+
 def parse_fixtures(data: bytes, where: str | Path) -> Fixtures:
     """Return what a fixtures file declares; raises ``FixtureError`` with every problem in ``data``."""
     # Imported here, because the file is read only after it has changed.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import sqlite3
 import threading
 import time
@@ -11,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from promptsync.errors import RemoteError
+from promptsync.errors import Refused, RemoteError
 from promptsync.server.store.schema import APPLICATION_ID, MIGRATIONS
 
 Database = sqlite3.Connection
@@ -31,8 +33,11 @@ class StoreError(RemoteError):
 
 
 def decoded(text: str | bytes) -> Any:
-    """Return the value of a JSON column."""
-    return json.loads(text)
+    """Return the value of a JSON column. Raises ``sqlite3.DatabaseError`` for one that is damaged."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise sqlite3.DatabaseError(f"a value is not JSON ({error})") from None
 
 
 def encoded(value: Any) -> str:
@@ -64,17 +69,21 @@ class Store:
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
+        _check_link(self.path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = self._connect()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeError) as error:  # damage may turn up in SQLite's messages
             raise StoreError(
                 f"Cannot open the registry database {self.path}: {error}.", hint=_hint(error)
             ) from error
         try:
             _prepare(connection)
-            self.workspace_id: int = connection.execute("SELECT id FROM workspace").fetchone()[0]
-        except sqlite3.Error as error:
+            row = connection.execute("SELECT id FROM workspace").fetchone()
+            if row is None:
+                raise StoreError("the database is damaged: it has no workspace.", hint=_hint(None))
+            self.workspace_id: int = row[0]
+        except (sqlite3.Error, UnicodeError) as error:
             connection.close()
             raise StoreError(
                 f"{self.path} cannot be used as a registry: {error}.", hint=_hint(error)
@@ -155,6 +164,19 @@ class Store:
         return connection
 
 
+def _check_link(path: Path) -> None:
+    """Raise ``Refused`` if the database, or a file that SQLite keeps beside it, is a symbolic link."""
+    beside = (path.with_name(f"{path.name}{suffix}") for suffix in ("", "-wal", "-shm", "-journal"))
+    # islink(), because is_symlink() raises an error for a path that no file can have.
+    link = next((one for one in beside if os.path.islink(one)), None)  # noqa: PTH114
+    if link is not None:
+        raise Refused(
+            f"{link} is a symbolic link, and a registry is never written through one",
+            hint=f"rm {shlex.quote(str(link))}",
+            code="private-link",
+        )
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
     """Check that the database is a registry, and bring its schema up to date."""
     # In one transaction, so that another process's first migration is seen in full or not at all.
@@ -208,7 +230,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _hint(error: Exception) -> str:
+def _hint(error: Exception | None) -> str:
     if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
         return "The file is not a SQLite database; give the registry a file of its own."
     return "Check that the path is a writable file on a local disk."

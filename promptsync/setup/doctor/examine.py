@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from promptsync.errors import PromptsyncError, UsageError
+from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, load
 from promptsync.files.errors import text_of
 from promptsync.files.git.history import GitHistory
-from promptsync.files.state.disk import DIRECTORY, is_locked, read_json
+from promptsync.files.state.disk import DIRECTORY, check_private, read_json
+from promptsync.files.state.lock import is_locked
 from promptsync.files.worktree import Worktree, scan
 from promptsync.setup.doctor.finding import Finding, FindingPlace, counted, error, failed, ok, warning
 from promptsync.setup.doctor.registry import check_registry
@@ -166,13 +167,24 @@ def _scope(config: Config, worktree: Worktree) -> Iterator[Finding]:
 def _private(config: Config) -> Iterator[Finding]:
     """Check the private directory, its lock, and the disk."""
     directory = config.root / DIRECTORY
-    yield _writable(config.root, directory)
-    if is_locked(config.root):
-        yield warning("lock", "another promptsync is writing here right now", "wait until it has finished")
-    elif (directory / "lock").exists():
-        # The system frees the lock of a process that dies, so the file alone means nothing.
-        yield ok("lock", "no other promptsync is writing here")
-    yield _cache(directory)
+    try:
+        check_private(config.root)
+    except Refused as problem:
+        yield failed("private", problem)
+        return
+    try:
+        yield _writable(config.root, directory)
+        if is_locked(config.root):
+            yield warning(
+                "lock", "another promptsync is writing here right now", "wait until it has finished"
+            )
+        elif (directory / "lock").exists():
+            # The system frees the lock of a process that dies, so the file alone means nothing.
+            yield ok("lock", "no other promptsync is writing here")
+        yield _cache(config.root, directory)
+    except OSError as problem:
+        shown = shlex.quote(str(directory))
+        yield error("private", f"{directory} cannot be read: {problem.strerror}", f"ls -ld {shown}")
 
 
 def _writable(root: Path, directory: Path) -> Finding:
@@ -188,8 +200,8 @@ def _writable(root: Path, directory: Path) -> Finding:
     return ok("disk", f"{place} is writable, {free / 1e9:.1f} GB free")
 
 
-def _cache(directory: Path) -> Finding:
-    damaged = [name for name in _KEPT if (directory / name).exists() and read_json(directory / name) is None]
+def _cache(root: Path, directory: Path) -> Finding:
+    damaged = [name for name in _KEPT if (directory / name).exists() and read_json(root, name) is None]
     if damaged:
         names = ", ".join(damaged)
         message = f"{names} in {DIRECTORY}/ is damaged and ignored; promptsync rebuilds it once it is deleted"

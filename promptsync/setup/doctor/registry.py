@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from promptsync.checks.assignment import find_checks, select_checks
 from promptsync.compare.project import Project, open_project
-from promptsync.errors import PromptsyncError, RemoteError, UsageError
+from promptsync.errors import PromptsyncError, Refused, RemoteError, UsageError
 from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.worktree import Worktree
 from promptsync.prompt.additions import unknown_fields
@@ -72,6 +72,8 @@ def check_registry(
         )
         if not project.url.startswith(LOCAL):
             address(project.url)
+    except Refused:  # the private directory is a link, which is a finding of its own
+        return
     except UsageError as problem:
         yield failed("remote", problem)
         return

@@ -1,0 +1,164 @@
+"""Nothing that git does not have is replaced or deleted without a copy of the file's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from worlds import World, made
+
+REMARK = "# why it is kind\n"
+
+
+def remark(world: World, name: str) -> bytes:
+    """Put a comment and an example into a file, which no registry has, and return its bytes."""
+    path = world.path(name)
+    text = path.read_text("utf-8").replace("messages:\n", f"messages: {REMARK}")
+    path.write_text(f"{text}examples:\n- name: Ann  # a customer\n", "utf-8")
+    return path.read_bytes()
+
+
+def copies(world: World) -> list[bytes]:
+    top = world.root / ".promptsync" / "backup"
+    return [path.read_bytes() for path in sorted(top.rglob("*")) if path.is_file()]
+
+
+def one(world: World, text: str = "Hello {name}") -> None:
+    world.write("a", text)
+    world.commit()
+    world.ok("push")
+
+
+def behind(world: World) -> list[str]:
+    world.publish("a", "Theirs {name}")
+    return ["pull"]
+
+
+def archived(world: World) -> list[str]:
+    world.archive("a")
+    return ["pull", "--prune", "-y"]
+
+
+def diverged(*options: str) -> Callable[[World], list[str]]:
+    def prepare(world: World) -> list[str]:
+        world.edit("a", "Hello", "Ours")
+        world.publish("a", "Theirs {name}")
+        return ["pull", *options]
+
+    return prepare
+
+
+def at_version(world: World) -> list[str]:
+    world.publish("a", "Theirs {name}")
+    world.ok("pull")
+    world.commit()
+    return ["pull", "a@1"]
+
+
+def pinned(world: World) -> list[str]:
+    world.write("tone", content="Kind.")
+    world.edit("a", "Hello", "Hello @@@tone@version_number:1@@@")
+    world.commit()
+    world.ok("push")
+    world.edit("tone", "Kind.", "Very kind.")
+    world.commit()
+    world.ok("push", "tone")
+    return ["bump", "tone", "-y"]
+
+
+WRITERS = [
+    pytest.param(behind, id="pull"),
+    pytest.param(archived, id="pull --prune"),
+    pytest.param(diverged("--theirs", "a"), id="pull --theirs"),
+    pytest.param(diverged("--merge", "--markers"), id="pull --markers"),
+    pytest.param(at_version, id="pull NAME@1"),
+    pytest.param(pinned, id="bump"),
+]
+
+
+@pytest.mark.parametrize("prepare", WRITERS)
+def test_comments_and_examples_that_are_not_committed_are_copied_first(
+    world: World, prepare: Callable[[World], list[str]]
+) -> None:
+    one(world)
+    arguments = prepare(world)
+    before = remark(world, "a")
+    done = world.run(*arguments)
+    assert done.code in (0, 3), str(done)
+    assert not world.path("a").exists() or world.path("a").read_bytes() != before
+    assert copies(world) == [before]
+    (shown,) = (line for line in done.out.splitlines() if "is backed up in" in line)
+    assert "your text of a " in shown
+    assert Path(shown.split(" is backed up in ")[1]).read_bytes() == before
+
+
+@pytest.mark.parametrize("prepare", [one for one in WRITERS if one.id in ("pull", "pull --prune", "bump")])
+def test_what_git_has_needs_no_copy(world: World, prepare: Callable[[World], list[str]]) -> None:
+    one(world)
+    arguments = prepare(world)
+    before = remark(world, "a")
+    world.commit()
+    assert world.run(*arguments).code == 0
+    assert not world.path("a").exists() or world.path("a").read_bytes() != before
+    assert copies(world) == []
+
+
+def test_an_earlier_commit_of_the_same_bytes_is_enough(world: World) -> None:
+    one(world)
+    before = world.path("a").read_bytes()
+    remark(world, "a")
+    world.commit()
+    world.path("a").write_bytes(before)
+    world.publish("a", "Theirs {name}")
+    world.ok("pull")
+    assert copies(world) == []
+
+
+def test_an_edit_that_keeps_every_line_needs_no_copy(world: World) -> None:
+    one(world)
+    before = remark(world, "a")
+    world.publish("a", "Hello {name}", metadata={"owner": "me"})
+    world.ok("pull")
+    assert b"owner: me" in world.path("a").read_bytes()
+    assert set(before.splitlines()) <= set(world.path("a").read_bytes().splitlines())
+    assert copies(world) == []
+
+
+def test_without_git_every_replaced_text_is_copied(tmp_path: Path) -> None:
+    with made(tmp_path, git=False) as plain:
+        _check_copy(plain)
+
+
+def _check_copy(plain: World) -> None:
+    plain.write("a")
+    plain.ok("push")
+    before = plain.path("a").read_bytes()
+    plain.publish("a", "Theirs {name}")
+    document = plain.ok("pull", "--json").document
+    assert copies(plain) == [before]
+    assert Path(document["backups"]["a"]).read_bytes() == before
+
+
+def test_many_copies_are_one_line(world: World) -> None:
+    names = [f"p{number}" for number in range(5)]
+    for name in names:
+        world.write(name)
+    world.commit()
+    world.ok("push")
+    before = [remark(world, name) for name in names]
+    for name in names:
+        world.publish(name, "Theirs {name}")
+    done = world.ok("pull")
+    assert sorted(copies(world)) == sorted(before)
+    assert f"your texts of 5 prompts are backed up in {world.root / '.promptsync' / 'backup'}" in done.out
+
+
+def test_a_push_that_changes_a_line_to_note_the_version_copies_the_file(world: World) -> None:
+    # In flow style, synced: becomes part of a line that the file has.
+    text = '{name: a, content: "Hello {name}"}  # why it is kind\n'
+    world.path("a").write_text(text, "utf-8")
+    done = world.ok("push")
+    assert "synced" in world.path("a").read_text("utf-8")
+    assert copies(world) == [text.encode()]
+    assert "your text of a is backed up in" in done.out
