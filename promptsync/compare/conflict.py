@@ -10,6 +10,7 @@ from promptsync.compare.state import State
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile
 from promptsync.prompt.prompt import Problem
+from promptsync.registry.errors import UNUSABLE_HINT
 
 BLOCKING = (State.DIVERGED, State.CONFLICT, State.RENAMED_REMOTELY)
 """States that stop a push before its first write."""
@@ -34,7 +35,7 @@ _MARKABLE = (State.AHEAD, State.DIVERGED, State.ALTERED, State.NEW, State.DELETE
 
 
 def has_conflict(file: PromptFile, state: State) -> bool:
-    """Whether a file that is in a state otherwise has the conflict markers of a merge."""
+    """Whether a file that would be in ``state`` is in ``conflict``, because it has the markers of a merge."""
     return state in _MARKABLE and conflict_of(file) is not None
 
 
@@ -51,9 +52,9 @@ def where(item: Item) -> str:
     return f"{found.path}:{found.line}" if found is not None else str(item.path)
 
 
-def edit(item: Item) -> str:
-    """Return what to do about conflict markers."""
-    return f"edit {where(item)}: choose a side and delete the marker lines"
+def edit(place: str) -> str:
+    """Return what to do about conflict markers at a place."""
+    return f"edit {place}: choose a side and delete the marker lines"
 
 
 def reason(item: Item) -> str:
@@ -70,10 +71,6 @@ def reason(item: Item) -> str:
     if item.state is State.RENAMED_REMOTELY:
         return f"is now named {item.renamed_to!r} in the registry"
     return item.problem or SKIP_REASONS[item.state]
-
-
-UNUSABLE_HINT = "simplify it in the PromptLayer dashboard, or leave it out of include: in promptsync.yaml"
-"""What to do about a prompt whose version in the registry cannot be used."""
 
 
 def unusable(items: Sequence[Item], verb: str) -> Refused:
@@ -115,7 +112,7 @@ def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
         return [f"promptsync pull --merge {shlex.join(apart)}", *partial]
     first = items[0]
     if first.state is State.CONFLICT:
-        return [edit(first), *partial]
+        return [edit(where(first)), *partial]
     if first.state is State.RENAMED_REMOTELY:
         return [f"set name: {first.renamed_to} in {first.path}", *partial]
     # These prompts have no file, so there is no text to merge.

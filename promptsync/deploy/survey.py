@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from promptsync.checks.assignment import select_checks
-from promptsync.compare.conflict import edit, reason, unusable
+from promptsync.compare.conflict import edit, reason, unusable, where
 from promptsync.compare.decide import TEXT_STATES
 from promptsync.compare.gather import gather
 from promptsync.compare.histories import read_version
@@ -210,7 +210,7 @@ class _Survey:
     def _way_out(self, item: Item) -> str:
         name, latest = shlex.quote(item.name), self._latest[item.name]
         if item.state is State.CONFLICT:
-            return edit(item)
+            return edit(where(item))
         if item.state is State.DELETED_REMOTELY:
             return f"promptsync push --restore {name}\nor delete its file and commit that"
         if item.state is State.RENAMED_REMOTELY:

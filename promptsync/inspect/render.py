@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from promptsync.compare.conflict import conflict_of
+from promptsync.compare.conflict import conflict_of, edit
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At, NoSuchPrompt, may_have_version, select
 from promptsync.compare.versions import Chosen, choose, no_such_version, read_labels
@@ -157,8 +157,7 @@ def _check_resolved(file: PromptFile) -> None:
     if found is not None:
         where = f"{found.path}:{found.line}"
         message = f"{file.prompt.name!r} has conflict markers at {where}; nothing was rendered"
-        hint = f"edit {where}: choose a side and delete the marker lines"
-        raise Refused(message, hint=hint, code="conflict-markers")
+        raise Refused(message, hint=edit(where), code="conflict-markers")
 
 
 def _example(file: PromptFile, number: int | None) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from promptsync.compare.conflict import edit
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.errors import Refused
@@ -50,8 +51,7 @@ class MergeConflict(Refused):
         more = f" and {len(unmerged) - 3} more" if len(unmerged) > 3 else ""
         message = f"{names}{more}: {self.reason}"
         if marked:
-            hint = f"edit {unmerged[0].path}: choose a side and delete the marker lines"
-            super().__init__(f"{message}; the files have conflict markers", hint=hint)
+            super().__init__(f"{message}; the files have conflict markers", hint=edit(unmerged[0].path))
         else:
             super().__init__(f"{message}; nothing was written", hint=_ways_out(unmerged))
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from promptsync.compare.conflict import edit, reason
+from promptsync.compare.conflict import edit, reason, where
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
@@ -41,7 +41,8 @@ def users_of_conflicts(
 ) -> dict[str, SkippedPrompt]:
     """Return the prompts that cannot be published because a snippet that they use has conflict markers.
 
-    What pins a version of it can. Raises ``Refused`` if there are any, unless the push is partial.
+    A prompt that pins a version of the snippet can be published. Raises ``Refused`` if there are any that
+    cannot, unless the push is partial.
     """
     marked = {item.name: item for item in snapshot.of(State.CONFLICT)}
     if not marked:
@@ -56,7 +57,7 @@ def users_of_conflicts(
         name = min(found)
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         message = f"{name!r} {found[name]}{more}; nothing was published"
-        raise Refused(message, hint=edit(users[name]), code="conflict-markers")
+        raise Refused(message, hint=edit(where(users[name])), code="conflict-markers")
     states = {item.name: item.state for item in snapshot.items}
     return {name: SkippedPrompt(name, states[name], why, blocks=True) for name, why in found.items()}
 

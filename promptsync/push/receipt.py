@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from promptsync.compare.conflict import UNUSABLE_HINT
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.prompt.prompt import Listed
 from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
 from promptsync.push.publish import Landed, Lost
-from promptsync.registry.errors import FateUnknown, NotSent, Rejected, Unsupported
+from promptsync.registry.errors import UNUSABLE_HINT, FateUnknown, NotSent, Rejected, Unsupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +168,9 @@ class PushReceipt:
                 hint=f"promptsync pull {option} {shlex.quote(name)}",
                 code="raced",
             )
-        stuck = next((one for one in self.skipped if one.blocks and one.state == State.INVALID), None)
-        if stuck is not None:
-            return Refused(
-                f"{stuck.name!r} was skipped: it {stuck.reason}", hint=UNUSABLE_HINT, code="unusable-prompt"
-            )
-        blocked = [one.name for one in self.skipped if one.blocks]
+        blocked = [one for one in self.skipped if one.blocks]
         if blocked:
-            return Refused(
-                f"{_several(blocked)} changed in your files and in the registry, and was skipped",
-                hint=f"promptsync pull --merge {shlex.join(blocked)}",
-                code="diverged",
-            )
+            return _blocked(blocked)
         stayed = next((label for label in self.labels if not label.moved), None)
         if stayed is None:
             return None
@@ -276,6 +266,23 @@ def is_of_registry(error: RemoteError | None) -> bool:
     if isinstance(error, Rejected):
         return error.status in (401, 403, 429)
     return isinstance(error, NotSent | Unsupported)
+
+
+def _blocked(skipped: Sequence[SkippedPrompt]) -> Refused:
+    """Return the error for prompts without which a partial push is incomplete."""
+    diverged = [one.name for one in skipped if one.state == State.DIVERGED]
+    first = next((one for one in skipped if one.name in diverged), skipped[0])
+    message = f"{first.name!r} was skipped: it {first.reason}"
+    if len(skipped) > 1:
+        message = f"{len(skipped)} prompts were skipped; first: {first.name!r} {first.reason}"
+    if diverged:
+        return Refused(message, hint=f"promptsync pull --merge {shlex.join(diverged)}", code="diverged")
+    if first.state == State.INVALID:
+        return Refused(message, hint=UNUSABLE_HINT, code="unusable-prompt")
+    if first.state == State.RENAMED_REMOTELY:
+        return Refused(message, hint="promptsync status", code="diverged")
+    # It has conflict markers, or uses a snippet that has.
+    return Refused(message, hint="promptsync lint", code="conflict-markers")
 
 
 def _several(names: Collection[str]) -> str:

@@ -130,14 +130,17 @@ class NotReadableRaw(RemoteError):
     code = "not-readable-raw"
 
 
+UNUSABLE_HINT = "simplify it in the PromptLayer dashboard, or leave it out of include: in promptsync.yaml"
+"""What to do about a prompt whose version in the registry no file can hold."""
+
+
 class UnusablePrompt(RemoteError):
-    """A version of a prompt that no prompt file can hold. Other prompts are not concerned."""
+    """A version of a prompt that no prompt file can hold. Other prompts are not affected."""
 
     code = "unusable-prompt"
 
     def __init__(self, message: str) -> None:
-        place = "simplify it in the PromptLayer dashboard, or leave it out of include: in promptsync.yaml"
-        super().__init__(message, hint=place)
+        super().__init__(message, hint=UNUSABLE_HINT)
 
 
 class RenamedRemotely(RemoteError):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.compare.conflict import UNUSABLE_HINT
 from promptsync.compare.labels import deploy_command
 from promptsync.compare.pins import NO_PINS, PinReport
 from promptsync.compare.state import State
 from promptsync.files.errors import text_of
 from promptsync.prompt.labels import is_own
+from promptsync.registry.errors import UNUSABLE_HINT
 from promptsync.show.diff import problems_body
 from promptsync.show.diff import state as state_text
 from promptsync.show.lines import passed_over_line, rename_note
@@ -169,7 +169,7 @@ def _versions(item: Item) -> str:
 def unknown_fields_note(fields: Sequence[str]) -> str:
     """Return what is said about fields that only the registry has and that promptsync does not know."""
     names = ", ".join(map(output.name, fields))
-    return f"the registry adds fields that promptsync does not know: {names}; they count as no difference"
+    return f"the registry adds fields that promptsync does not know: {names}; they are not differences"
 
 
 def totals(counts: Counter[State]) -> str:

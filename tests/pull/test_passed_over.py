@@ -348,7 +348,7 @@ def test_markers_show_a_draft_that_clashes(clashing: World) -> None:
     assert done.code == 3 and "conflict  refund" in done.out
     text = clashing.path("refund").read_text("utf-8")
     assert "<<<<<<< yours" in text and ">>>>>>> v2" in text
-    assert clashing.run("push").code == 1
+    assert clashing.run("push").code == 3
 
 
 # -- a plain edit in the registry ---------------------------------------------------------------------------

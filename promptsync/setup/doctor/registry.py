@@ -248,7 +248,7 @@ def _unknown_fields(worktree: Worktree, prompts: Sequence[Listed]) -> Iterator[F
     both = [(worktree.files[one.name].prompt, one.prompt) for one in prompts if one.name in worktree.files]
     if unknown := unknown_fields(both):
         message = f"the registry adds {counted(len(unknown), 'field')} that promptsync does not know"
-        yield ok("fields", f"{message}: {', '.join(unknown)}; they count as no difference", unknown)
+        yield ok("fields", f"{message}: {', '.join(unknown)}; they are not differences", unknown)
 
 
 def _checks(registry: Registry, project: Project, worktree: Worktree) -> Iterator[Finding]:
