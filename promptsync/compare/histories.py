@@ -203,7 +203,7 @@ def read_version(
 def read_usable(
     project: Project, listed: Listed, number: int, *, fresh: bool = False
 ) -> RemoteVersion | None:
-    """Return an older version of a prompt, ``None`` when there is none, or none that a file could have."""
+    """Return an older version of a prompt, ``None`` if there is none, or no file can hold it."""
     try:
         return read_version(project, listed, number, fresh=fresh)
     except UnusablePrompt:

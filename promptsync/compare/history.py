@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from promptsync.compare.as_sent import Evidence, Stored, as_sent, unread
+from promptsync.compare.sent_texts import Evidence, Stored, as_sent, unread
 from promptsync.files.git.revisions import Lineage
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision

@@ -161,7 +161,7 @@ def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
         yield Problem(path, *loaded.position(("prompts",)), "config", message, hint=hint)
     for place, spelled in _paths_in(value):
         if not is_possible(spelled):
-            message = f"{schema.shown(place)} is not a path that a file system allows."
+            message = f"{schema.shown(place)} is not a possible path."
             yield Problem(
                 path, *loaded.position(place), "config", message, hint="Write a shorter, plain path."
             )
@@ -174,7 +174,7 @@ def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
 
 
 def _paths_in(value: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield the places and values of what a configuration has as paths."""
+    """Yield every path in a configuration, with its place."""
     yield ("prompts",), value.get("prompts", "prompts")
     for name, remote in (value.get("remotes") or {}).items():
         if remote["url"].startswith(f"{LOCAL}:"):
@@ -184,7 +184,7 @@ def _paths_in(value: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]
 
 
 def is_possible(path: str) -> bool:
-    """Whether there can be a file with a path: the others raise errors of many kinds."""
+    """Whether a file can have this path. Using any other raises errors of many kinds."""
     try:
         parts = path.encode().split(b"/")
     except UnicodeEncodeError:

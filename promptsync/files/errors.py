@@ -12,7 +12,7 @@ from promptsync.prompt.prompt import Problem
 class InvalidFile(AnswerIsNo):
     """A file does not hold what it should. ``problems`` are all the reasons, in the order of the file.
 
-    ``rest`` is what could be read all the same, for further checks and nothing else.
+    ``rest`` is what could be read in spite of them. It is only for further checks.
     """
 
     code = "invalid-file"

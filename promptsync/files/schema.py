@@ -53,7 +53,7 @@ def schema_text(kind: Kind) -> str:
 def check(loaded: Loaded, path: str, kind: Kind, unread: Collection[tuple[int, int]] = ()) -> list[Problem]:
     """Return everything in a file that its schema does not allow, in no particular order.
 
-    ``unread`` are places of values that could not be read. They do not count again.
+    ``unread`` are places of values that could not be read. They are not reported again.
     """
     # Nearly every file is valid, and only collecting errors takes long.
     validator = _validator(kind)
@@ -78,9 +78,9 @@ _MOST_ROUNDS: Final = 5
 
 
 def fixed(value: Any, kind: Kind) -> Any:
-    """Return a copy of a value in which something else stands for what the schema does not allow.
+    """Return a copy of a value that its schema allows, so that the rest of it can be checked.
 
-    It serves to check the rest; ``None`` if nothing fits.
+    Placeholders replace what the schema does not allow. Returns ``None`` if that does not succeed.
     """
     whole = copy.deepcopy(value)
     validator = _validator(kind)

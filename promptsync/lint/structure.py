@@ -10,7 +10,7 @@ from promptsync.lint.references import Snippets
 from promptsync.lint.subject import MAX_DEPTH, KeyPath, Subject, blocks_of, messages_of
 from promptsync.prompt.defaults import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, ENVELOPE, WRITE_ONLY
 from promptsync.prompt.prompt import Problem
-from promptsync.prompt.rejected import Rejection, rejected_metadata, rejected_template
+from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
 from promptsync.prompt.template import FORMATS, template_variables
 from promptsync.prompt.variables import format_of
 

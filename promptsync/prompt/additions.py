@@ -1,7 +1,7 @@
-"""Keys that a registry adds to what was sent. They are no difference, at any level.
+"""Keys that a registry adds to what was sent. They are not differences, at any level.
 
-A vendor can add a field any day, and it then appears in every version, old ones included. So a version counts
-as what was sent for it. Only where that is unknown does it matter whether promptsync knows the key.
+A vendor can add a field at any time, and it then appears in all versions, old ones included. So a version is
+compared as it was sent. If that is unknown, only keys that promptsync does not know count as added.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class _Walk:
     def _field(self, shape: Shape | None, key: str) -> Field:
         if shape is None:
             return _USER_JSON
-        # What a known field without a shape contains is unknown only to the tables here.
+        # The tables do not describe what a known field without a shape contains.
         return shape.fields.get(key, _USER_JSON if shape.knows(key) else _ANYTHING)
 
     def _add(self, place: str, key: str, value: Any) -> None:

@@ -27,11 +27,11 @@ def is_deeper(value: Any, depth: int) -> bool:
 
 
 def is_too_deep(prompt: Prompt) -> bool:
-    """Whether a file could not have a prompt, because its values nest too deep."""
+    """Whether the values of a prompt nest too deep for a file."""
     parts = [prompt.template, prompt.metadata, prompt.extra]
     if not is_deeper(parts, MAX_DEPTH - _MARGIN):
         return False
-    # Where a value stands in a file decides only for the last levels.
+    # Only near the limit does it matter where a value is in a file.
     return is_deeper(parts, MAX_DEPTH + _MARGIN) or is_deeper(to_document(prompt, Local()), MAX_DEPTH)
 
 

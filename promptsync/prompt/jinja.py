@@ -36,7 +36,7 @@ def syntax_error(text: str) -> tuple[str, int, int | None] | None:
 def is_bounded(text: str) -> bool:
     """Whether rendering costs little more than the text itself and what it renders to.
 
-    That holds for texts that only insert values, or ask whether there are any. Anything else can compute.
+    That is true of texts that only insert values or check for them. All others can compute.
     """
     if not _MARKUP.search(text):
         return True

@@ -1,6 +1,6 @@
 """How much a prompt may use while it renders, so that no template can exhaust the machine.
 
-``rendering`` enforces the time and the memory; the lengths are checked here, before or while they arise.
+``rendering`` enforces the time and the memory. The lengths are checked here, while a text is rendered.
 """
 
 from __future__ import annotations

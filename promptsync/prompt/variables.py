@@ -20,9 +20,9 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A rendered text. ``error`` says why it stayed unrendered; it is empty if it was rendered.
+    """A rendered text. ``error`` says why it could not be rendered, and is empty if it was.
 
-    ``hint`` says what to do if the text would use more than a prompt may use.
+    ``hint`` says what to do about a text that needs more than a prompt may use.
     """
 
     text: str

@@ -41,7 +41,7 @@ _PULLED = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)
 class Blocked:
     """A prompt that a partial pull skips although the registry has a change for it, and why.
 
-    ``refusal`` is the error of a pull that is not partial. One whose version cannot be used stops no pull.
+    ``refusal`` is the error of a pull that is not partial. Unusable versions do not stop a pull.
     """
 
     name: str

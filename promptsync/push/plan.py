@@ -193,7 +193,7 @@ def _check_files(snapshot: Snapshot, chosen: set[str]) -> None:
 
 
 def _lint_errors(snapshot: Snapshot, files: Sequence[PromptFile]) -> list[Problem]:
-    """Return the errors of lint in some files, where nothing else was found yet."""
+    """Return the errors of lint in some files, except at places that have a problem already."""
     if not files:
         return []
     templates = {name: file.prompt.template for name, file in snapshot.worktree.files.items()}

@@ -19,7 +19,7 @@ from promptsync.prompt.template import render
 def main(megabytes: int, seconds: float) -> None:
     """Answer requests until there are no more. ``seconds`` is the longest time that a request may take.
 
-    ``megabytes`` of memory are all that the process may use; with 0, the parent watches that.
+    The process may use ``megabytes`` of memory; with 0, the parent enforces that limit.
     """
     # Ctrl-C reaches every process of the terminal; the one that sends the requests decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

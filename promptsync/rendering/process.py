@@ -20,7 +20,7 @@ ENFORCED: Final = sys.platform == "linux"
 measures the process."""
 
 _GRACE = 2.0
-"""Seconds after which a process stops by itself, should the parent not have stopped it by then."""
+"""Seconds after the limit at which a process stops by itself, if its parent has not stopped it."""
 _LOOK = 0.05
 """Seconds between two looks at a process."""
 _LONGEST = 64 * 2**20

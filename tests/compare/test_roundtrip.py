@@ -39,7 +39,7 @@ from promptsync.prompt.additions import without_notes
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.defaults import BLOCKS, SHAPES
 from promptsync.prompt.prompt import Local, Prompt, without_nulls
-from promptsync.prompt.rejected import REQUIRED
+from promptsync.prompt.rejections import REQUIRED
 from promptsync.prompt.tags import tag_set
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.plan import plan_pull

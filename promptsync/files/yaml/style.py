@@ -149,7 +149,7 @@ def _lines(text: str, marks: Mapping[int, str]) -> dict[int, str]:
 def _carried(old: str, new: str, marks: Mapping[int, str]) -> _Marks:
     """Return the marks of a text where they belong in a changed one.
 
-    A line break stays beside a line that did not change; otherwise the lines on both sides are filled anew.
+    A line break stays beside a line that did not change; otherwise the lines on both sides are filled again.
     """
     if not marks:
         return {}

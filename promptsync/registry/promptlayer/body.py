@@ -12,7 +12,7 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 """The largest response that is read, after decoding."""
 
 ACCEPTED: Final = "gzip"
-"""The encoding that is asked for."""
+"""The encoding that is requested."""
 
 _PLAIN: Final = ("", "identity")
 _TOO_LARGE: Final = f"is larger than {MAX_BYTES // 1024**2} MB"

@@ -22,14 +22,15 @@ _BLOCK: Final = 65_536
 
 
 class DeadlinePassed(httpx.TimeoutException):
-    """A request took longer than it may take in all, although bytes were still arriving."""
+    """A request took too long as a whole, although bytes were still arriving."""
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[Callable[[], None]]:
-    """Limit the requests that this thread sends meanwhile; the value raises ``DeadlinePassed`` when they end.
+    """Limit how long the requests that this thread sends may take.
 
-    Connections only keep to it after ``keep_to_deadlines``.
+    Yields a function that raises ``DeadlinePassed`` when the time is over. Connections observe the limit only
+    after ``keep_to_deadlines``.
     """
     until = time.monotonic() + seconds
 

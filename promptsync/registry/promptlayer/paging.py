@@ -18,7 +18,7 @@ from promptsync.registry.protocol import OnPage
 PER_PAGE: Final = 100
 READINGS: Final = 3
 MOST_PAGES: Final = 10_000
-"""A higher number of pages is not believed."""
+"""A registry that claims more pages is wrong."""
 
 MOST_BYTES: Final = 8 * MAX_BYTES
 """All pages of one list together."""
@@ -87,9 +87,10 @@ def read_whole(
     """Return all items, each once. Reads the list again if its pages do not belong together.
 
     The list is under one of ``keys`` in each response. Its items are objects, or lists (rows). The
-    ``expected`` number of pages is requested at once; a wrong number costs further requests. A number of
-    items or pages that contradicts the items again, in the same way, is an error of the registry and ignored;
-    unless ``may_be_empty``, not if there are no items at all.
+    ``expected`` number of pages is requested at once; a wrong number costs further requests.
+
+    If the numbers of items and pages contradict the items twice in the same way, the registry is wrong, and
+    the items count. A list that should have items but has none is an error, unless it ``may_be_empty``.
 
     Raises ``ListKeptChanging`` if no attempt succeeds, and whatever ``fetch`` raises.
     """
@@ -108,7 +109,6 @@ def read_whole(
         is_whole = not {page.total for page in pages} - {None, len(items)}
         if is_whole and (items or not pages[0].has_more) and _are_distinct(items):
             return Whole(items, pages[0].pages)
-        # What contradicts the items in the same way again is an error of the registry.
         outline = [(page.items, page.total) for page in pages]
         if outline == before and _are_distinct(items):
             if not items and not may_be_empty:
@@ -254,7 +254,7 @@ def _identities(page: _Page) -> set[object]:
 
 
 def _are_distinct(items: Sequence[Any]) -> bool:
-    """Whether no item comes twice, as it does if others were created or deleted meanwhile."""
+    """Whether no item comes twice, which happens while somebody creates or deletes others."""
     return len({_identity(item) for item in items}) == len(items)
 
 

@@ -12,7 +12,7 @@ from promptsync.prompt.depth import MAX_DEPTH, is_too_deep
 from promptsync.prompt.prompt import Label, Listed, Prompt, RemoteVersion, as_blocks, kind_of
 
 MAX_VERSION: Final = 1_000_000
-"""A higher number is not believed, because versions are read one by one."""
+"""A registry that claims a higher number is wrong. Without a limit, reading all versions would never end."""
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ _LABEL_PROMPT_IDS: Final = ("prompt_id", "prompt_template_id", "template_id")
 
 
 def number(raw: Mapping[str, Any], *keys: str) -> int | None:
-    """Return the first integer under ``keys``, which may be spelled as text or as ``7.0``.
+    """Return the first integer under ``keys``, which may be text or ``7.0``.
 
     Booleans do not count, and neither do numbers that are too large to be an id or a version.
     """

@@ -130,7 +130,7 @@ class Reading:
         if answer is None:
             return self._read_rendered(identifier, name, query)
         raw = answer.object(deep=True)
-        # A version that cannot be used names its workspace all the same.
+        # An unusable version names its workspace, too.
         self.workspace_id = number(raw, "workspace_id") or self.workspace_id
         self.has_read = True
         found = _parsed(answer, raw, query)

@@ -77,7 +77,7 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
         if isinstance(self.error, ServerNotImplemented):
             self._refuse("the only Transfer-Encoding is chunked")
         if self.completed:
-            # Waitress would still ask for the body of a request that has none, or was refused.
+            # Waitress would otherwise send "100 Continue" for a body that is missing or was refused.
             self.expect_continue = False
         return consumed
 

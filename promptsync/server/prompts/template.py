@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from promptsync.prompt.defaults import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
-from promptsync.prompt.rejected import Rejection, rejected_metadata, rejected_template
+from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
 from promptsync.prompt.template import message_variables, template_variables
 from promptsync.prompt.variables import F_STRING, format_of
 from promptsync.server.http.answer import malformed

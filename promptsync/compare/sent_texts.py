@@ -21,7 +21,7 @@ from promptsync.prompt.prompt import Prompt
 class Stored:
     """A version as the registry stores it.
 
-    ``beside_file`` is it without the unknown keys that the file lacks; ``added`` are these keys.
+    ``beside_file`` is its content without the unknown keys that the file lacks; ``added`` are these keys.
     """
 
     number: int
@@ -41,7 +41,7 @@ class Stored:
 class Evidence:
     """What shows which text was sent for a version.
 
-    ``names`` tells whether the file's ``synced:`` names a version with a digest.
+    ``names`` returns whether the file's ``synced:`` names a version with a digest.
     """
 
     file: Prompt
@@ -49,7 +49,7 @@ class Evidence:
     names: Callable[[int, str], bool]
 
     def texts(self, one: Stored) -> dict[str, Prompt]:
-        """Return what may have been sent, by digest, as far as it need not be read."""
+        """Return the texts that may have been sent and are known without reading git, by digest."""
         return {digest(prompt): prompt for prompt in (one.beside_file, one.prompt, self.file)}
 
     def sent(self, one: Stored) -> str | None:
@@ -59,7 +59,7 @@ class Evidence:
         return self._marked(one) or self._named(one)
 
     def is_pulled(self, one: Stored) -> bool:
-        """Whether ``synced:`` names a version that was not published with that text from here."""
+        """Whether ``synced:`` names a version that promptsync did not publish with the same text."""
         named = self._named(one)
         return named is not None and (one.own_mark is None or self._marked(one) not in (None, named))
 
@@ -77,7 +77,7 @@ class Evidence:
 
 
 def unread(evidence: Evidence, versions: Iterable[Stored], read: Container[str]) -> bool:
-    """Whether a text that was sent is missing in ``read``, the digests of the texts that were read."""
+    """Whether a text that was sent has not been read; ``read`` are the digests of those that have."""
     sent = ((evidence.sent(one), evidence.texts(one)) for one in versions)
     return any(each is not None and each not in known and each not in read for each, known in sent)
 
@@ -96,10 +96,10 @@ def as_sent(
         sent = {**read, **evidence.texts(one)}.get(content) if content is not None else None
         if sent is not None:
             stored, added = without_additions(sent, one.prompt, is_exact=True)
-            # A version that was pulled is what it was then: a field may have gone since.
+            # What was pulled counts as it was then, because the registry may have dropped a field since.
             found[one.number] = sent if evidence.is_pulled(one) else stored
         elif one.own_mark is not None or one.number == 1:
-            # What was sent is unknown, and the file is the nearest to it. The first version edits no other.
+            # What was sent is unknown, and the file is closest to it. The first version edits no other.
             found[one.number], added = one.beside_file, one.added
         else:
             found[one.number] = without(one.prompt, added)

@@ -32,6 +32,7 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
 """Type of a content block to the keys that it requires."""
 
 MAX_BASE_MODEL, MAX_CONFIG_NAME = 100, 255
+_MISSING: Final = "is missing"
 
 Path = tuple[str | int, ...]
 
@@ -134,7 +135,7 @@ def _content(part: Mapping[str, Any], path: Path, rule: str) -> Iterator[Rejecti
     if isinstance(content, str):
         return
     if content is None:
-        yield Rejection((*path, "content"), rule, "must be a list of content blocks")
+        yield Rejection((*path, "content"), rule, _MISSING)
     yield from _each(part, "content", path, _block)
 
 
@@ -172,6 +173,8 @@ def _text(
     part: Mapping[str, Any], key: str, path: Path, rule: str, *, most: int | None = None
 ) -> Iterator[Rejection]:
     value = part.get(key)
-    if not isinstance(value, str) or (most is not None and len(value) > most):
+    if value is None:
+        yield Rejection((*path, key), rule, _MISSING)
+    elif not isinstance(value, str) or (most is not None and len(value) > most):
         what = f"must be a string{f' of at most {most} characters' if most is not None else ''}"
         yield Rejection((*path, key), rule, what)
