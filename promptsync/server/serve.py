@@ -88,7 +88,8 @@ def bind(host: str, port: int, *, loopback_only: bool = False) -> socket.socket:
             )
         return socket.create_server(address[:2], family=family)
     except (OSError, OverflowError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or error
+        # Python adds the address in brackets, which the message has already.
+        why = str(getattr(error, "strerror", None) or error).partition(" (")[0]
         raise UsageError(
             f"cannot listen on {host} port {port}: {why}",
             hint="choose another --host or --port; --port 0 picks a free one",

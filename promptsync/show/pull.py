@@ -54,8 +54,8 @@ def show_receipt(plan: PullPlan, receipt: PullReceipt | None, was_shown: bool, t
     """Return what a pull did; after ``was_shown`` without the rows that went as planned."""
     done = receipt if receipt is not None else PullReceipt(plan)
     lines = _lines(done, was_shown=was_shown)
-    number = len(done.written) + len(done.deleted)
-    lines.append(output.Aside(f"{count(number, 'file')} written" if number else "nothing to pull"))
+    counts = [(len(done.written), "written"), (len(done.deleted), "deleted")]
+    lines.append(output.Aside(tally("file", counts) or "nothing to pull"))
     if done.unrecorded:
         reason = output.safe(done.unrecorded, newlines=False)
         lines.append(f"  note: this working copy could not record the pull: {reason}")

@@ -201,7 +201,8 @@ def test_markers_are_refused_by_lint_and_push_until_they_are_resolved(shop: Worl
     for push in (["push"], ["push", "--force", "refund"], ["push", "refund"], ["push", "--partial"]):
         ran = shop.run(*push)
         assert ran.code == 3
-        assert "'refund' has conflict markers at prompts/refund.yaml:13" in ran.err or push[-1] == "--partial"
+        assert "has conflict markers at prompts/refund.yaml:13" in ran.err
+        assert "promptsync pull" not in ran.err
         assert published(shop) == {"refund": 2}
     assert shop.run("pull", "--merge").code == 0  # nothing to pull
     assert shop.run("pull", "--ours", "refund").code == 3
@@ -284,6 +285,9 @@ def test_a_conflict_in_a_snippet_blocks_the_prompts_that_use_it(marked: World) -
     assert ran.code == 3
     skipped = {one["name"]: one["reason"] for one in ran.document["skipped"]}
     assert skipped == {"tone": CONFLICT, "user": f"uses the snippet 'tone', which {CONFLICT}"}
+    error = ran.document["error"]
+    assert error["message"] == f"2 prompts were skipped; first: 'tone' {CONFLICT}"
+    assert (error["code"], error["hint"]) == ("conflict-markers", "promptsync lint")
     assert [one["name"] for one in ran.document["published"]] == ["refund"]
     assert published(marked) == before | {"pinned": 2, "refund": 2}
 

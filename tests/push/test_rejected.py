@@ -117,6 +117,20 @@ def test_a_push_of_what_the_registry_rejects_stops_before_the_first_write(
         assert "bad" in ran.document["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("messages:\n- {role: user}\n", "messages[0].content is missing."),
+        (f"model: {{provider: openai}}\n{CHAT}", "model.name is missing."),
+        ("messages:\n- {role: tool, content: a}\n", "messages[0].tool_call_id is missing."),
+        (f"metadata: {{model: {{provider: 3, name: n}}}}\n{CHAT}", "model.provider must be a string."),
+    ],
+)
+def test_what_is_missing_is_called_missing(text: str, says: str) -> None:
+    found = [one.message for one in check([parse(text.encode(), "a.yaml", "a")]) if one.severity == "error"]
+    assert found == [f"The registry rejects this: {says}"]
+
+
 def test_a_snippet_may_get_its_label_in_the_same_push(mixed: World) -> None:
     mixed.write("prompts/new.yaml", "name: new\ncontent: New.\n")
     mixed.write("prompts/user.yaml", "name: user\ncontent: '@@@new@label:dev@@@'\n")

@@ -142,5 +142,6 @@ def test_a_port_in_use_is_a_clear_error(app):
 
     with running(app) as url:
         port = int(url.rpartition(":")[2])
-        with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1 port {port}"):
+        with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1 port {port}") as caught:
             bind("127.0.0.1", port)
+        assert caught.value.message.count("127.0.0.1") == 1

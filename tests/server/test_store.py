@@ -49,6 +49,15 @@ def test_a_file_that_is_not_a_database_is_refused_and_left_alone(tmp_path, conte
     assert path.read_bytes() == content
 
 
+def test_a_damaged_database_says_what_to_do(tmp_path):
+    path = tmp_path / "registry.db"
+    Store(path).close()
+    path.write_bytes(path.read_bytes()[:6000])
+    with pytest.raises(StoreError, match="malformed") as caught:
+        Store(path)
+    assert caught.value.hint.startswith("Restore the file from a backup")
+
+
 def test_another_programs_database_is_refused_and_left_alone(tmp_path):
     path = tmp_path / "registry.db"
     with sqlite3.connect(path) as db:

@@ -22,6 +22,8 @@ Row = sqlite3.Row
 BUSY_SECONDS = 30.0
 """How long a transaction waits for another process before it fails."""
 
+_DAMAGED = "Restore the file from a backup, or move it away to start with an empty registry."
+
 MAX_INTEGER = 2**63 - 1
 """The largest integer that SQLite stores."""
 
@@ -81,7 +83,7 @@ class Store:
             _prepare(connection)
             row = connection.execute("SELECT id FROM workspace").fetchone()
             if row is None:
-                raise StoreError("the database is damaged: it has no workspace.", hint=_hint(None))
+                raise StoreError("the database is damaged: it has no workspace.", hint=_DAMAGED)
             self.workspace_id: int = row[0]
         except (sqlite3.Error, UnicodeError) as error:
             connection.close()
@@ -230,7 +232,9 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _hint(error: Exception | None) -> str:
+def _hint(error: Exception) -> str:
     if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
         return "The file is not a SQLite database; give the registry a file of its own."
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        return _DAMAGED
     return "Check that the path is a writable file on a local disk."
