@@ -52,18 +52,10 @@ def request_command(session: Session, file: str) -> Outcome:
     """
     from promptsync.checks.tracking import log_request, read_request
 
-    request = read_request(_read(session, file), "stdin" if file == "-" else file)
+    request = read_request(given_bytes(session, file), "stdin" if file == "-" else file)
     with session.project(needs_config=False) as project:
         request_id = log_request(project.registry, request)
     return Outcome([str(request_id)], {"request_id": request_id})
-
-
-def _read(session: Session, file: str) -> bytes:
-    try:
-        return given_bytes(session, file)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot read {file}: {why}", hint="use - for stdin") from None
 
 
 @verb("prompt", parent=command, short_help="Set the prompt that a request used.")

@@ -161,7 +161,7 @@ def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
         yield Problem(path, *loaded.position(("prompts",)), "config", message, hint=hint)
     for place, spelled in _paths_in(value):
         if not is_possible(spelled):
-            message = f"{schema.shown(place)} is not a possible path."
+            message = f"{schema.shown(place)} is not a path that a file system allows."
             yield Problem(
                 path, *loaded.position(place), "config", message, hint="Write a shorter, plain path."
             )

@@ -118,11 +118,8 @@ def _of_prompts(config: Config, worktree: Worktree, paths: set[str] | None) -> I
 def _of_broken(worktree: Worktree, known: KnownPrompts, files: Mapping[str, PromptFile]) -> Iterator[Problem]:
     """Yield what the rules find in unreadable files, except at places that have a problem already."""
     templates = {**known.templates, **{name: file.prompt.template for name, file in files.items()}}
-    places = {(one.path, one.line, one.column) for one in worktree.problems}
     for file in worktree.broken:
-        for problem in check([file], replace(known, templates=templates)):
-            if (problem.path, problem.line, problem.column) not in places:
-                yield problem
+        yield from check([file], replace(known, templates=templates), worktree.problems)
 
 
 def _known_versions(

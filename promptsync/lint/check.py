@@ -21,11 +21,14 @@ FAMILIES: Final[tuple[Callable[[Subject, Snippets], Iterator[Problem]], ...]] = 
 """Each checks one file, with the snippets of all files at hand."""
 
 
-def check(files: Iterable[Located], known: KnownPrompts | None = None) -> list[Problem]:
+def check(
+    files: Iterable[Located], known: KnownPrompts | None = None, found: Iterable[Problem] = ()
+) -> list[Problem]:
     """Return the problems of ``files`` by path, line and column; an empty list when there are none.
 
     Names and references are judged among all the files and ``known`` together, so a caller that checks only a
-    few files passes the other prompts of the repository as ``known.templates``.
+    few files passes the other prompts of the repository as ``known.templates``. Places of the problems that
+    were ``found`` before are left out.
     """
     known = known or KnownPrompts()
     subjects = [Subject(file) for file in files]
@@ -35,4 +38,5 @@ def check(files: Iterable[Located], known: KnownPrompts | None = None) -> list[P
     ]
     problems += names.among(subjects, known)
     problems += references.cycles(subjects, snippets)
-    return sorted(problems)
+    places = {(one.path, one.line, one.column) for one in found}
+    return sorted(one for one in problems if (one.path, one.line, one.column) not in places)

@@ -80,13 +80,8 @@ def _rejected(subject: Subject) -> Iterator[Problem]:
 
 
 def _rejection(subject: Subject, found: Rejection, path: KeyPath) -> Problem:
-    message = f"The registry rejects this: {_shown(found.path)} {found.what}."
+    message = f"The registry rejects this: {found.place} {found.what}."
     return subject.problem(found.rule, path, message, hint=_HINTS.get(found.rule, ""))
-
-
-def _shown(path: KeyPath) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")
 
 
 def _formats(subject: Subject) -> Iterator[Problem]:

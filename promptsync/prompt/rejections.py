@@ -45,6 +45,12 @@ class Rejection:
     rule: str
     what: str
 
+    @property
+    def place(self) -> str:
+        """The path as people write it, such as ``messages[0].content``."""
+        text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)
+        return text.removeprefix(".")
+
 
 _Check = Callable[[Mapping[str, Any], Path], Iterator[Rejection]]
 

@@ -201,9 +201,7 @@ def _lint_errors(snapshot: Snapshot, files: Sequence[PromptFile]) -> list[Proble
     from promptsync.lint.subject import KnownPrompts
 
     known = KnownPrompts(templates=templates, registry=frozenset(snapshot.listing))
-    places = {(one.path, one.line, one.column) for one in snapshot.problems}
-    found = [one for one in check(files, known) if one.severity == "error"]
-    return [one for one in found if (one.path, one.line, one.column) not in places]
+    return [one for one in check(files, known, snapshot.problems) if one.severity == "error"]
 
 
 def _with_labels(

@@ -156,7 +156,7 @@ def test_values_come_from_yaml_json_or_stdin(
         (["oen"], "did you mean 'one'?"),
         (["one", "--var", "x"], "not of the form NAME=TEXT"),
         (["one", "--var", "x:={"], "is not JSON"),
-        (["one", "--vars", "none.yaml"], "cannot be read"),
+        (["one", "--vars", "none.yaml"], "cannot read"),
         (["one", "--vars", "list.yaml"], "is not a mapping"),
         (["one", "--example", "1"], "has 0 examples, so there is no example 1"),
         (["one", "--provider", "openai"], "add --from-registry"),

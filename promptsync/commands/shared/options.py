@@ -167,14 +167,19 @@ def variables(session: Session, given: tuple[str, ...], source: str | None = Non
 def given_bytes(session: Session, source: str) -> bytes:
     """Return the contents of a file of the command line; ``-`` is stdin.
 
-    Raises ``InvalidFile`` if they are too large, ``OSError``, and ``ValueError`` for a path with a NUL byte.
+    Raises ``InvalidFile`` if they are too large, and ``UsageError`` if there is no such file.
     """
     from promptsync.files.yaml import load
 
-    if source == "-":
-        return load.read(sys.stdin.buffer, "stdin")
-    with (session.directory / source).open("rb") as file:
-        return load.read(file, source)
+    try:
+        if source == "-":
+            return load.read(sys.stdin.buffer, "stdin")
+        with (session.directory / source).open("rb") as file:
+            return load.read(file, source)
+    except (OSError, ValueError) as error:  # ValueError is for a path with a NUL byte
+        why = getattr(error, "strerror", None) or error
+        hint = "check the path, or use - for stdin"
+        raise UsageError(f"cannot read {source}: {why}", hint=hint) from None
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -200,11 +205,7 @@ def _from_file(session: Session, source: str | None) -> Mapping[str, Any]:
     if source is None:
         return {}
     shown = "stdin" if source == "-" else source
-    try:
-        data = given_bytes(session, source)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(f"--vars {source} cannot be read: {why}", hint="check the path") from None
+    data = given_bytes(session, source)
     try:
         values = checked_depth(json.loads(data))  # JSON may contain tabs, which YAML rejects
     except (ValueError, RecursionError):

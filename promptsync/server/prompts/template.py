@@ -51,8 +51,7 @@ def check_template(template: Any) -> Mapping[str, Any]:
 
 def _refuse(found: Iterator[Rejection], where: str = "") -> None:
     for first in found:
-        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first.path)
-        raise malformed(f"{where}{place} {first.what}.".removeprefix("."))
+        raise malformed(f"{where}{first.place} {first.what}.")
 
 
 def template_type(template: Mapping[str, Any]) -> str:
@@ -73,7 +72,7 @@ def check_metadata(metadata: Any) -> Mapping[str, Any] | None:
     """Return ``metadata`` if it is null or an object whose ``model`` is complete, 400 otherwise."""
     if not isinstance(metadata, Mapping | None):
         raise malformed("metadata must be an object or null.")
-    _refuse(rejected_metadata(metadata or {}), "metadata")
+    _refuse(rejected_metadata(metadata or {}), "metadata.")
     return metadata
 
 
