@@ -38,8 +38,8 @@ class GitProgram:
         """Return git for a directory. Raises ``PromptsyncError`` when it is not installed."""
         try:
             import git
-        except ImportError as error:  # GitPython looks for the program while it is loaded
-            raise _not_runnable(root, str(error).splitlines()[0]) from None
+        except ImportError:  # GitPython looks for the program while it is loaded
+            raise _not_runnable(root) from None
         return cls(git, root)
 
     def line(self, command: str, *arguments: str) -> str | None:
@@ -65,7 +65,7 @@ class GitProgram:
         try:
             return self._git.execute([*_PROGRAM, command, *arguments], **options)
         except self._not_found:
-            raise _not_runnable(self._root, "there is no such program") from None
+            raise _not_runnable(self._root) from None
         except self._errors as error:
             raise self._failed(command, error) from None
 
@@ -83,7 +83,6 @@ class GitProgram:
         return PromptsyncError(f"git {command} failed in {self._root}: {reason}", hint=hint, code="git")
 
 
-def _not_runnable(root: Path, why: str) -> PromptsyncError:
-    return PromptsyncError(
-        f"{root} is in a git repository, but git cannot be run: {why}", hint="install git, or add it to PATH"
-    )
+def _not_runnable(root: Path) -> PromptsyncError:
+    message = f"{root} is in a git repository, but git cannot be run: PATH has no such program"
+    return PromptsyncError(message, hint="install git, or add it to PATH")
