@@ -70,9 +70,9 @@ def _rejected(subject: Subject) -> Iterator[Problem]:
                 found = replace(found, path=("template_format",))
         where = found.path if found.path[0] in at_top else ("extra", "template", *found.path)
         yield _rejection(subject, found, where)
-    # The model is at the top of a file, unless the file has it in its metadata.
-    below = subject.position(("metadata", "model")) != subject.position(("metadata",))
     for found in rejected_metadata(metadata):
+        # The model is at the top of a file, unless the file has it in its metadata.
+        below = subject.position(("metadata", "model")) != subject.position(("metadata",))
         yield _rejection(subject, found, ("metadata", *found.path) if below else found.path)
 
 
