@@ -48,7 +48,6 @@ _ABOUT_PROMPTS: Final = (
     Rule("name-reserved", "warning", "No prompt can refer to a name that contains the syntax of references."),
     Rule("name-too-long", "error", "The name is longer than the registry allows."),
     Rule("name-twin", "warning", "Two names differ only in case or in how accents are encoded."),
-    Rule("nesting", "warning", "The template nests too deeply to be checked completely."),
     Rule("not-included", "warning", "include: does not match the name, so the prompt is never published."),
     Rule("reserved-key", "error", "extra: sets something that is not part of a version."),
     Rule("snippet-chat", "error", "A reference names a chat prompt; only completion prompts are snippets."),

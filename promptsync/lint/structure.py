@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from promptsync.lint.references import Snippets
-from promptsync.lint.subject import MAX_DEPTH, KeyPath, Subject, blocks_of, messages_of
+from promptsync.lint.subject import KeyPath, Subject, blocks_of, messages_of
 from promptsync.prompt.defaults import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, ENVELOPE, WRITE_ONLY
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
@@ -36,9 +36,6 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     yield from _blocks(subject, subject.template.get("content"), ("content",))
     if _is_empty(subject):
         yield subject.problem("empty-prompt", (), "The prompt has no text.", hint="Write its messages.")
-    if _depth_over(subject.template) or _depth_over(subject.prompt.metadata):
-        message = f"The template nests deeper than {MAX_DEPTH} levels; deeper levels are not checked."
-        yield subject.problem("nesting", (), message)
     yield from _examples(subject, snippets)
 
 
@@ -73,9 +70,9 @@ def _rejected(subject: Subject) -> Iterator[Problem]:
                 found = replace(found, path=("template_format",))
         where = found.path if found.path[0] in at_top else ("extra", "template", *found.path)
         yield _rejection(subject, found, where)
-    # The model is at the top of a file, unless the file has it in its metadata.
-    below = subject.position(("metadata", "model")) != subject.position(("metadata",))
     for found in rejected_metadata(metadata):
+        # The model is at the top of a file, unless the file has it in its metadata.
+        below = subject.position(("metadata", "model")) != subject.position(("metadata",))
         yield _rejection(subject, found, ("metadata", *found.path) if below else found.path)
 
 
@@ -127,16 +124,6 @@ def _has_substance(content: Any) -> bool:
         return bool(content.strip())
     # A block without a text, such as an image, is content too.
     return any(str(block.get("text", "x")).strip() for _, block in blocks_of(content))
-
-
-def _depth_over(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        inner = (item.values() if isinstance(item, Mapping) else item for item in level)
-        level = [one for items in inner for one in items if isinstance(one, Mapping | list | tuple)]
-        if not level:
-            return False
-    return True
 
 
 def _examples(subject: Subject, snippets: Snippets) -> Iterator[Problem]:

@@ -15,9 +15,6 @@ from promptsync.prompt.variables import format_of
 
 KeyPath = tuple[str | int, ...]
 
-MAX_DEPTH = 64
-"""How deep values are checked; more than any tool schema needs."""
-
 KEY = r"(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|[^\s\"'\[\]{},:][^:#\n]*?)\s*:(?:\s+|$)"
 """A key of a YAML mapping with its colon."""
 
@@ -167,7 +164,7 @@ def _content(content: Any, path: KeyPath, template_format: str) -> Iterator[Text
 
 
 def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
-    """Yield every value that is neither an object nor a list, down to ``MAX_DEPTH``, in document order."""
+    """Yield every value that is neither an object nor a list, in document order."""
     waiting = [(path, value)]
     while waiting:
         at, item = waiting.pop()
@@ -179,5 +176,4 @@ def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
         else:
             yield at, item
             continue
-        if len(at) < MAX_DEPTH:
-            waiting.extend(reversed(inner))
+        waiting.extend(reversed(inner))

@@ -12,6 +12,9 @@ from promptsync.prompt.prompt import Local, Prompt
 MAX_DEPTH: Final = 100
 """How deep lists and mappings may nest in a file."""
 
+MAX_BODY_DEPTH: Final = 2 * MAX_DEPTH
+"""How deep a request or a response may nest, which contains a prompt deep inside."""
+
 _MARGIN: Final = 4
 """By how many levels the depths of a prompt and of its file may differ."""
 

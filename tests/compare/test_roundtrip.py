@@ -310,3 +310,14 @@ def _keep(project: Project, worktree: Worktree, files: Sequence[PromptFile]) -> 
     for file in kept:
         write(project.root, file.path, file.text)
     return {file.prompt.name for file in kept}
+
+
+@pytest.mark.parametrize("depth", [90, 99, 100])
+def test_what_a_file_may_nest_the_registry_takes_and_returns(depth: int) -> None:
+    with _working_copies("registry.db") as (project,):
+        lists = "[" * (depth - 2) + "]" * (depth - 2)
+        write(project.root, "prompts/deep.yaml", f"content: hi\nmetadata: {{a: {lists}}}\n")
+        assert _push(project) == ["deep"]
+        shutil.rmtree(project.root / "prompts")
+        assert "deep" in _pull(project)
+        assert _states(project) == {State.IN_SYNC}

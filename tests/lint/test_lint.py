@@ -135,10 +135,6 @@ ALONE: dict[str, tuple[str, tuple[str, str, int, int]]] = {
         "messages:\n- {role: user, content: a, template_format: liquid}\n",
         ("unknown-format", "error", 2, 28),
     ),
-    "deep nesting": (
-        "content: a\nmetadata: {a: " + "[" * 70 + "]" * 70 + "}\n",
-        ("nesting", "warning", 1, 1),
-    ),
     "jinja2 in a literal block": (
         chat("Hello\n{% if x %}\nthere\n{% endfor %}", "template_format: jinja2"),
         ("jinja-syntax", "error", 8, 7),

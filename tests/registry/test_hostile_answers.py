@@ -170,6 +170,10 @@ ODD: dict[str, Any] = {
     "messages that are numbers": {"type": "chat", "messages": [1, 2.5, None, "x"]},
     "content that is a number": {"type": "chat", "messages": [{"role": "user", "content": 7}]},
     "blocks that are numbers": {"type": "chat", "messages": [{"role": "user", "content": [1, None]}]},
+    "a format that is a list": {
+        "type": "chat",
+        "messages": [{"role": "user", "content": "x", "template_format": ["jinja2"]}],
+    },
     "a role that is a list": {"type": "chat", "messages": [{"role": ["user"], "content": "x"}]},
     "half of a surrogate pair": {"type": "completion", "content": [{"type": "text", "text": "\ud800"}]},
     "an integer of 4,000 digits": {"type": "completion", "content": [], "extra": int("9" * 4000)},

@@ -86,6 +86,9 @@ def unusable(found: Prompt) -> str:
         return f"nests deeper than {MAX_DEPTH} levels in the registry"
     if not all(isinstance(message, dict) for message in found.template.get("messages") or ()):
         return "has messages in the registry that are not objects"
+    parts = (found.template, *(found.template.get("messages") or ()))
+    if not all(isinstance(part.get("template_format"), str | None) for part in parts):
+        return "has a template_format in the registry that is not a text"
     try:
         json.dumps([found.template, found.metadata, found.extra, found.tags], ensure_ascii=False).encode()
     except UnicodeEncodeError:

@@ -8,15 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from promptsync.prompt.depth import MAX_DEPTH, is_deeper
+from promptsync.prompt.depth import MAX_BODY_DEPTH, is_deeper
 from promptsync.registry.errors import BadAnswer, Rejected
 from promptsync.registry.promptlayer.json_body import TooMuch, parsed
 
 EXCERPT: Final = 160
 """Most characters of a registry's own text in one message."""
-
-_DEEPEST: Final = 2 * MAX_DEPTH
-"""How deep a response may nest; what is made from a prompt nests deeper than the prompt itself."""
 
 _ABOUT_ROUTES: Final = re.compile(
     r"((404|a|the|no|such|error|route|endpoint|url|path|page|resource|operation"
@@ -59,8 +56,8 @@ class Answer:
             self.fail(str(error))
         except (ValueError, RecursionError):
             self.fail("JSON")
-        if not deep and is_deeper(found, _DEEPEST):
-            self.fail(f"JSON that nests at most {_DEEPEST} levels deep")
+        if not deep and is_deeper(found, MAX_BODY_DEPTH):
+            self.fail(f"JSON that nests at most {MAX_BODY_DEPTH} levels deep")
         return found
 
     def object(self, *, deep: bool = False) -> dict[str, Any]:
@@ -161,7 +158,7 @@ def _message(content: bytes) -> str:
         found = parsed(content)
     except (ValueError, RecursionError):
         return text
-    if is_deeper(found, _DEEPEST):
+    if is_deeper(found, MAX_BODY_DEPTH):
         return text
     if not isinstance(found, Mapping):
         return found if isinstance(found, str) else text

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
+from promptsync.prompt.depth import MAX_BODY_DEPTH, is_deeper
 from promptsync.server.http.answer import ApiError, invalid, malformed
 from promptsync.server.http.fields import Fields, Query, read_id
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from promptsync.server.checks.runner import Runner
     from promptsync.server.store.database import Store
-
-MAX_NESTING = 100
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -94,7 +93,7 @@ def parse_json(body: bytes) -> Any:
     """Return the JSON value of a body, ``None`` for an empty one.
 
     400 for what could not be stored and returned: NaN and infinities, lone surrogates, and nesting deeper
-    than ``MAX_NESTING``.
+    than ``MAX_BODY_DEPTH``.
     """
     if not body.strip():
         return None
@@ -109,8 +108,8 @@ def parse_json(body: bytes) -> Any:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise malformed(f"The request body is not valid JSON: {reason}.") from error
     # Counting brackets is quick, and few bodies have enough of them to nest too deeply.
-    if body.count(b"[") + body.count(b"{") > MAX_NESTING and _depth(value) > MAX_NESTING:
-        raise malformed(f"The request body is nested deeper than {MAX_NESTING} levels.")
+    if body.count(b"[") + body.count(b"{") > MAX_BODY_DEPTH and is_deeper(value, MAX_BODY_DEPTH):
+        raise malformed(f"The request body nests deeper than {MAX_BODY_DEPTH} levels.")
     return value
 
 
@@ -123,16 +122,3 @@ def _finite(text: str) -> float:
     if math.isinf(value):
         raise ValueError(f"{text[:20]} is too large")
     return value
-
-
-def _depth(value: Any) -> int:
-    level, deepest = [value], 0
-    while level:
-        deepest += 1
-        level = [
-            child
-            for item in level
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
-    return deepest
