@@ -170,7 +170,7 @@ ODD: dict[str, Any] = {
     "messages that are numbers": {"type": "chat", "messages": [1, 2.5, None, "x"]},
     "content that is a number": {"type": "chat", "messages": [{"role": "user", "content": 7}]},
     "blocks that are numbers": {"type": "chat", "messages": [{"role": "user", "content": [1, None]}]},
-    "a format that is a list": {
+    "a format of a message that is a list": {
         "type": "chat",
         "messages": [{"role": "user", "content": "x", "template_format": ["jinja2"]}],
     },
