@@ -148,7 +148,7 @@ def _request_ids(raw: object) -> tuple[int | str, ...]:
 
 def _ended(run: AgentRun, found: object) -> AgentRun:
     outputs = found if isinstance(found, dict) else {"output": found}
-    # Between the nodes, a registry may return other keys, which are no nodes.
+    # A registry may return other keys beside the nodes.
     outputs = {name: value for name, value in outputs.items() if _is_node(value)} or outputs
     nodes = {str(name): _node(value) for name, value in outputs.items()}
     status = Status.FAILED if any(node.failed for node in nodes.values()) else Status.COMPLETED

@@ -47,7 +47,7 @@ LOCAL = "local:"
     "allowed",
     multiple=True,
     metavar="NAME",
-    help="Accept requests sent to this host name, too, for example that of a container. Can be repeated.",
+    help="Also accept requests sent to this host name, for example that of a container. Repeatable.",
 )
 @click.option(
     "--api-key",

@@ -95,7 +95,7 @@ class Histories:
 
         def read(pair: tuple[History, int]) -> None:
             history, number = pair
-            # The cache may have it from before the registry added the keys that the newest version has.
+            # The cached version may be older than the keys that the registry adds now.
             fresh = history.has_additions
             history.add(number, read_usable(self._project, history.listed, number, fresh=fresh))
 

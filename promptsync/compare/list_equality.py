@@ -44,7 +44,7 @@ class ListComparison:
         if digest(content_beside(file.prompt, listed.prompt)) == content:
             # Equal bodies are not enough: the file may contain the text that a reference renders to.
             return self.is_raw or self.recorded(listed, content)
-        # What the registry alone has may be an edit as well, unless it was there when we read the version.
+        # A field that only the registry has may be an edit, unless this working copy has read it before.
         return self.recorded(listed, content) and digest_beside(file.prompt, listed.prompt) == content
 
     def recorded(self, listed: Listed, body: str) -> bool:

@@ -71,7 +71,7 @@ def needs_backup(project: Project, path: str, old: str, new: str | None) -> bool
     """
     if new is not None:
         lost = Counter(old.splitlines()) - Counter(new.splitlines())
-        # ``synced:`` says nothing of its own after its version was replaced by a later one.
+        # The old ``synced:`` line is not needed any more once it names a later version.
         if all(line.startswith("synced:") for line in lost):
             return False
     history = project.history

@@ -80,7 +80,7 @@ class Project:
     def database(self) -> Path:
         """The database of the embedded registry, for a ``local:`` remote."""
         path = self.url.removeprefix(LOCAL)
-        # The directory's links are followed and the file's are not, because the registry refuses to be one.
+        # Links to the directory are followed. The registry refuses a database file that is a link.
         place = self.root / (path or f"{DIRECTORY}/registry.db")
         return real_path(place.parent) / place.name
 

@@ -215,7 +215,7 @@ def _reworded(raw: Any, old: Any, new: Any, full: Any) -> Any:
     if isinstance(raw, dict) and isinstance(old, dict) and isinstance(new, dict):
         return _reworded_mapping(raw, old, new, full)
     if isinstance(raw, list):
-        # A document has a plain text block as a string.
+        # In a document, a plain text block is a string.
         old, new, full = as_blocks(old), as_blocks(new), as_blocks(full)
         if isinstance(old, list) and isinstance(new, list) and len(raw) == len(old):
             return _reworded_list(raw, old, new, full)

@@ -133,7 +133,7 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
 
     def rendered_or_refused(text: str, template_format: str, values: Values) -> Rendered:
         rendered = engine(text, template_format, values)
-        # The registry shows an f-string that fails as it is. No registry renders without limits.
+        # The registry returns an f-string that fails as it is. A text that needs too much is always refused.
         if rendered.error and (template_format == JINJA2 or rendered.hint):
             raise _unrenderable(file, template, text, rendered)
         return rendered

@@ -220,7 +220,7 @@ def _not_computed(*_: Any, **__: Any) -> Any:
 
 
 def _sandbox() -> SandboxedEnvironment:
-    # All of jinja2 at once: its modules import each other, and two threads would deadlock.
+    # One thread loads all of jinja2, because its modules import each other and two threads would deadlock.
     with _loading:
         import jinja2.meta
         import jinja2.sandbox

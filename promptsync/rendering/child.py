@@ -30,7 +30,7 @@ def main(megabytes: int, seconds: float) -> None:
     with Path(os.devnull).open("wb") as nowhere:
         _send(answers, {"ready": True})
         while line := requests.readline():
-            # If the parent has died, nobody else stops this process. A thread without Python code does.
+            # Nobody else stops this process if its parent has died. The timer needs no Python code to run.
             faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
             try:
                 _send(answers, _answer(line))

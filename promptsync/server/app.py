@@ -105,7 +105,7 @@ class Application:
             message = f"The registry database cannot be used now: {error}."
             return ApiError(503, message, headers={"Retry-After": "1"}).response()
         except Exception as error:
-            # SQLite's errors of other kinds are subclasses, and bugs.
+            # The subclasses are bugs of this program, not damage.
             if type(error) is sqlite3.DatabaseError:
                 return ApiError(500, f"The registry database is damaged: {error}.").response()
             _log.exception("%s %s failed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))

@@ -93,7 +93,7 @@ class GitHistory:
         try:
             return self._git.run("log", "-1", "--no-show-signature", "--format=%H").decode().strip()
         except PromptsyncError as error:
-            # A damaged repository must not look like an empty one, which knows of no change.
+            # A damaged repository must not look like an empty one.
             if _NO_COMMIT in error.message:
                 return None
             raise

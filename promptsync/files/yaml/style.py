@@ -112,7 +112,7 @@ def _rewrapped(lines: Sequence[str], old: str, new: str) -> _Marks:
     """Return where the lines of a folded block break its new text."""
     soft = _soft_breaks(lines, old)
     were = _lines(old, soft)
-    # A text on one line stays on one line if that is longer than a line usually is.
+    # A text that is on one long line stays on one line.
     width = _width(were) if soft else max(layout.WIDTH, *map(len, were.values()), 0)
     if not soft and width > layout.WIDTH:
         return {}
@@ -215,7 +215,7 @@ def _folded(text: str, breaks: Mapping[int, str]) -> list[str]:
     was_flush = False
     start = 0
     for line in text.split("\n"):
-        # Between two lines that are not indented, one line break more is needed, since one reads as a blank.
+        # One line break between two lines that are not indented reads as a blank, so there is one more.
         is_flush = line[:1] not in ("", " ", "\t")
         if is_flush and was_flush:
             written.append("")

@@ -124,7 +124,7 @@ def listed_in(body: Any, keys: Sequence[str]) -> list[Any] | None:
     A list that is null has no items.
     """
     if isinstance(body, dict):
-        # A failure may come with status 200, and with null in place of what it could not read.
+        # A failure may have status 200, with null instead of the list.
         is_null = body.get("success") is not False and any(body.get(key, "") is None for key in keys)
         empty: list[Any] | None = [] if is_null else None
         body = next((body[key] for key in keys if isinstance(body.get(key), list)), empty)

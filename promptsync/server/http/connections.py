@@ -134,7 +134,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
             return False  # a thread handles it
         if self.request is None:
             return waited > limits.idle
-        # A request that was pipelined is not read before the response to the one before it.
+        # A pipelined request is not read until the response to the request before it was sent.
         return waited > limits.request and bool(now - self.request.started > limits.request)
 
     def close(self) -> None:
