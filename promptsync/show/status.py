@@ -106,7 +106,7 @@ def _lines(
         if foreign:
             nothing = f"no prompts: include: matches none of the {count(foreign, 'prompt')} of the registry"
         return [*lines, output.Aside(nothing)]
-    counts = Counter(item.state for item in snapshot.items)
+    counts = _counts(snapshot)
     lines += _rows(snapshot, pending, counts, verbose=verbose)
     if snapshot.problems:
         invalid = output.style("invalid", "bad")
@@ -126,6 +126,14 @@ def _lines(
         note = f"  {count(outside, 'prompt file')} not matched by include:; promptsync lint lists them"
         lines.append(output.Aside(output.style(note, "faint")))
     return [*lines, *_advice(project, snapshot, counts, offline)]
+
+
+def _counts(snapshot: Snapshot) -> Counter[State]:
+    """Return how many prompts are in each state. Invalid files that hold no prompt count, too."""
+    counts = Counter(item.state for item in snapshot.items)
+    unreadable = {problem.path for problem in snapshot.problems}
+    counts[State.INVALID] = max(counts[State.INVALID], len(unreadable) + len(snapshot.unusable))
+    return +counts
 
 
 def _rows(snapshot: Snapshot, pending: Pending, counts: Counter[State], *, verbose: bool) -> Iterator[str]:
@@ -258,7 +266,7 @@ def status_markdown(
 ) -> list[str]:
     """Return what is not in sync, released, passed over or pinned, one line each, and unreadable files."""
     page = Page(most)
-    counts = Counter(item.state for item in snapshot.items)
+    counts = _counts(snapshot)
     shown = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
     page.say(f"**{shown}**")
     changed = [item for item in snapshot.items if item.state is not State.IN_SYNC]

@@ -181,6 +181,15 @@ def test_push_publishes_nothing(
     assert {path: path.lstat().st_mtime_ns for path in (root / "prompts").iterdir()} == before
 
 
+def test_status_counts_what_it_lists_as_invalid(
+    case: tuple[Path, int, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["-C", str(case[0]), "status"], {})
+    out = capsys.readouterr().out
+    is_listed = "\n  invalid  prompts/bad.yaml:" in out
+    assert is_listed == ("1 invalid" in out) == ("  invalid  promptsync lint\n" in out), out
+
+
 # -- what comes from elsewhere than prompt files ------------------------------------------------------------
 
 DEEP = {depth: "[" * depth + "]" * depth for depth in (150, 900, 100_000)}
