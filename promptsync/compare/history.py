@@ -84,11 +84,7 @@ class History:
         texts of the revisions; it is called only if one of them was sent and not read yet.
         """
         assert self.file is not None
-
-        def names(number: int, content: str) -> bool:
-            return any(key.version == number and key.names(prompt, content) for key in keys)
-
-        evidence = Evidence(self.file.prompt, self.lineage.revisions, names)
+        evidence = Evidence(self.file.prompt, self.lineage.revisions, keys, prompt)
         if unread(evidence, self._stored.values(), self.texts.contents):
             read()
         prompts, self.added = as_sent(evidence, self._stored.values(), self.texts.contents)

@@ -304,3 +304,28 @@ def test_a_field_that_the_vendor_takes_back_changes_nothing(world: World) -> Non
         assert set(world.states().values()) == {"in-sync"}
         assert world.ok("push", "--json").document["published"] == []
         shutil.rmtree(world.root / ".promptsync")
+
+
+def test_a_key_that_was_pushed_uncommitted_can_be_removed(world: World) -> None:
+    """No commit has the text that was sent, and the registry has more keys than the text had."""
+    world.faults.append(growing(GROWN[EVERYWHERE]))
+    world.edit("ask", "content: One", "content: One, beyond: 1")
+    world.ok("push")
+    assert world.states()["ask"] == "in-sync"
+    world.edit("ask", ", beyond: 1", "")
+    for _ in ("recorded", "without private files"):
+        assert world.states()["ask"] == "ahead"
+        shutil.rmtree(world.root / ".promptsync")
+    world.commit()
+    assert len(world.ok("push", "--json").document["published"]) == 1
+    assert "beyond" not in _message(world, "ask")
+    assert world.states()["ask"] == "in-sync"
+
+
+@pytest.mark.parametrize("where", GROWN)
+def test_ours_of_a_prompt_in_sync_records_what_the_file_says(world: World, where: str) -> None:
+    world.faults.append(growing(GROWN[where]))
+    world.ok("pull", "--ours", "ask")
+    assert world.states()["ask"] == "in-sync"
+    world.commit()
+    assert world.ok("push", "--json").document["published"] == []
