@@ -78,7 +78,11 @@ class Evidence:
     def is_pulled(self, one: Stored) -> bool:
         """Whether ``synced:`` names a version that was not published with that text from here."""
         named = self._named(one)
-        return named is not None and (one.own_mark is None or self._marked(one) not in (None, named))
+        if named is None or one.own_mark is None:
+            return named is not None
+        # A push writes ``synced:`` only for a text that is not committed.
+        is_committed = one.own_mark.commit is not None and not one.own_mark.dirty
+        return is_committed and self._marked(one) != named
 
     def _marked(self, one: Stored) -> str | None:
         """Return the digest of the text at the commit in a version's mark."""

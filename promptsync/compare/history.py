@@ -60,9 +60,10 @@ class History:
             prompt = content_beside(self.file.prompt, prompt)
             beside_file = without_additions(self.file.prompt, prompt)
             self._stored[number] = Stored(number, message, prompt, *beside_file)
-        self._set(number, message, prompt)
+        self.set(number, message, prompt)
 
-    def _set(self, number: int, message: str | None, prompt: Prompt) -> None:
+    def set(self, number: int, message: str | None, prompt: Prompt) -> None:
+        """Set the content of a version that was read."""
         content = digest(prompt)
         self.texts.contents.setdefault(content, prompt)
         self.prompts[number] = prompt
@@ -89,7 +90,7 @@ class History:
             read()
         prompts, self.added = as_sent(evidence, self._stored.values(), self.texts.contents)
         for number, content in prompts.items():
-            self._set(number, self._stored[number].message, content)
+            self.set(number, self._stored[number].message, content)
 
     def keys(self, numbers: Iterable[int], workspace_id: int | None) -> tuple[Key, ...]:
         """Return the keys of those of the versions that were read."""
