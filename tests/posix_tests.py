@@ -112,6 +112,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         ],
     },
     "uses a device, a pipe, a shell or a limit of POSIX": {
+        "hostile/test_fuzzed_verbs.py": [],
         "commands/test_odd_places.py": [
             "test_a_full_device_is_one_line_and_an_exit_code_of_its_own",
             "test_help_that_finds_no_room_is_no_bug",

@@ -6,8 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from promptsync.compare.histories import read_version
-from promptsync.compare.list_equality import digest_beside
+from promptsync.compare.histories import has_text, read_version
 from promptsync.compare.origin import needs_backup
 from promptsync.compare.pins import PinnedAt, published_version
 from promptsync.compare.plan import fingerprint
@@ -143,9 +142,9 @@ def _version_with_text(project: Project, item: Item) -> int | None:
     """Return the newest version with the text of a file that changed, which an old text may have."""
     if item.listed is None or item.file is None:
         return None
-    prompt = item.file.prompt
-    versions = read_versions(project, item.listed)
-    return next((one.version for one in versions if digest_beside(prompt, one.prompt) == item.digest), None)
+    file, listed = item.file, item.listed
+    versions = read_versions(project, listed)
+    return next((one.version for one in versions if has_text(project, file, listed, one)), None)
 
 
 def _unpublished(snippet: str, item: Item | None) -> Refused:

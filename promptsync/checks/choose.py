@@ -16,13 +16,14 @@ from promptsync.checks.assignment import (
 )
 from promptsync.compare.changes_since import ChangedPrompts, changed_since
 from promptsync.compare.gather import list_all
-from promptsync.compare.list_equality import ListComparison, digest_beside
+from promptsync.compare.histories import has_text
+from promptsync.compare.list_equality import ListComparison
 from promptsync.compare.project import Project
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
 from promptsync.parallel import mapped
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.prompt import Listed, RemoteVersion
 from promptsync.registry.errors import NotFound, NotReadableRaw, RenamedRemotely, UnusablePrompt
 
 Kind = Literal["evaluation", "agent"]
@@ -107,14 +108,15 @@ def _published_versions(
     equal = {item.name: item.version for file, item in pairs if comparison.equal(file, item)}
     open_pairs = [pair for pair in pairs if pair[1].name not in equal]
     # The list only shows equality, so what seems to differ is read raw.
-    matches = mapped(lambda pair: _is_same(project, pair[1], pair[0], comparison.digest(pair[0])), open_pairs)
-    fetched = {item.name: item.version for (_, item), same in zip(open_pairs, matches, strict=True) if same}
-    return equal | fetched
+    versions = mapped(lambda pair: _read(project, pair[1]), open_pairs)
+    for (file, item), one in zip(open_pairs, versions, strict=True):
+        if has_text(project, file, item, one):
+            equal[item.name] = item.version
+    return equal
 
 
-def _is_same(project: Project, item: Listed, file: PromptFile, digest: str) -> bool:
+def _read(project: Project, item: Listed) -> RemoteVersion | None:
     try:
-        remote = project.registry.prompts.get(item.template_id, item.name, version=item.version)
+        return project.registry.prompts.get(item.template_id, item.name, version=item.version)
     except (NotFound, NotReadableRaw, RenamedRemotely, UnusablePrompt):
-        return False
-    return digest_beside(file.prompt, remote.prompt) == digest
+        return None

@@ -20,7 +20,6 @@ from promptsync.files.worktree import Worktree
 from promptsync.history.decide import Relation
 from promptsync.history.message import parse_mark
 from promptsync.history.synced_key import identity
-from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, RemoteVersion
 from promptsync.prompt.tags import tag_set
 
@@ -171,7 +170,7 @@ class Decider:
             return entry.template_id == other.template_id
         if self._lineage(other.name).head is not None or other.name in known:
             return False  # the files had that name, so the files renamed it
-        content = digest(other.prompt)
+        content = digest_beside(self._files[name].prompt, other.prompt)
         prompt = identity(self._project.registry.workspace_id, other.template_id)
         keys = keys_in(self._files[name].local.synced, self._project)
         if any(key.version == other.version and key.names(prompt, content) for key in keys):

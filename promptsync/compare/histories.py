@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from promptsync.compare.history import History
+from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.origin import keys_in
 from promptsync.compare.project import Project
 from promptsync.files.git.revisions import Lineage, Revisions
@@ -18,6 +19,7 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, decide
 from promptsync.history.graph import Contents, Missing
 from promptsync.history.includes import LocalSide, RemoteSide, left_out
+from promptsync.history.message import parse_mark
 from promptsync.history.passed_over import Outline, PassedOver, outline, passed_over
 from promptsync.history.revisions import Revision, RevisionGraph
 from promptsync.history.synced_key import Key, identity
@@ -178,12 +180,32 @@ def content_beside_file(project: Project, file: PromptFile, listed: Listed, foun
     prompt, added = without_additions(file.prompt, found.prompt)
     if not added:
         return prompt
-    revisions = project.revisions()
-    lineage = revisions.of({listed.name: file.path})[listed.name] if revisions is not None else Lineage()
-    history = History(listed.name, file, digest(file.prompt), listed, listed.version, lineage)
+    history = History(listed.name, file, digest(file.prompt), listed, listed.version, _lineage(project, file))
     history.add(found.version, found)
+    if found.version > 1 and parse_mark(found.message) is None:
+        # What a dashboard edit added is only known beside the version before it.
+        history.add(found.version - 1, read_usable(project, listed, found.version - 1, fresh=True))
     Histories(project, {listed.name: history}).leave_out_additions([listed.name])
     return history.prompts[found.version]
+
+
+def _lineage(project: Project, file: PromptFile) -> Lineage:
+    revisions, name = project.revisions(), file.prompt.name
+    if revisions is None:
+        return Lineage()
+    found = revisions.of({name: file.path})[name]
+    if not found.revisions:
+        # The path of a file in an old commit is not the one that it has now.
+        found = revisions.of_names([name]).get(name) or found
+        revisions.save()
+    return found
+
+
+def has_text(project: Project, file: PromptFile, listed: Listed, found: RemoteVersion | None) -> bool:
+    """Whether a version has the text of a file. What the registry added by itself does not count."""
+    if found is None or digest_beside(file.prompt, found.prompt) != digest(file.prompt):
+        return False
+    return digest(content_beside_file(project, file, listed, found)) == digest(file.prompt)
 
 
 def read_version(

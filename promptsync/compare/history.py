@@ -60,9 +60,10 @@ class History:
             prompt = content_beside(self.file.prompt, prompt)
             beside_file = without_additions(self.file.prompt, prompt)
             self._stored[number] = Stored(number, message, prompt, *beside_file)
-        self._set(number, message, prompt)
+        self.set(number, message, prompt)
 
-    def _set(self, number: int, message: str | None, prompt: Prompt) -> None:
+    def set(self, number: int, message: str | None, prompt: Prompt) -> None:
+        """Set the content of a version that was read."""
         content = digest(prompt)
         self.texts.contents.setdefault(content, prompt)
         self.prompts[number] = prompt
@@ -84,16 +85,12 @@ class History:
         texts of the revisions; it is called only if one of them was sent and not read yet.
         """
         assert self.file is not None
-
-        def names(number: int, content: str) -> bool:
-            return any(key.version == number and key.names(prompt, content) for key in keys)
-
-        evidence = Evidence(self.file.prompt, self.lineage.revisions, names)
+        evidence = Evidence(self.file.prompt, self.lineage.revisions, keys, prompt)
         if unread(evidence, self._stored.values(), self.texts.contents):
             read()
         prompts, self.added = as_sent(evidence, self._stored.values(), self.texts.contents)
         for number, content in prompts.items():
-            self._set(number, self._stored[number].message, content)
+            self.set(number, self._stored[number].message, content)
 
     def keys(self, numbers: Iterable[int], workspace_id: int | None) -> tuple[Key, ...]:
         """Return the keys of those of the versions that were read."""

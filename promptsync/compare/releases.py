@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptsync.compare.histories import read_version
+from promptsync.compare.histories import content_beside_file, read_version
 from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import is_own, previous_name, rolled_back_name, was_rolled_back
+from promptsync.prompt.prompt import RemoteVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,14 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
     )
     items = {item.name: item for item, _ in lacking}
 
-    def checked(one: Unreleased) -> Unreleased | None:
-        return None if _says_the_same(project, items[one.name], one.released) else one
+    def read(one: Unreleased) -> tuple[Unreleased, RemoteVersion | None]:
+        listed = items[one.name].listed
+        if listed is None or one.released is None:
+            return one, None
+        return one, read_version(project, listed, one.released)
 
-    read = project.mapped("Reading versions", checked, list(found))
-    return tuple(one for one in read if one is not None)
+    pairs = project.mapped("Reading versions", read, list(found))
+    return tuple(one for one, version in pairs if not _says_the_same(project, items[one.name], version))
 
 
 def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: int) -> str | None:
@@ -95,10 +100,11 @@ def _at(labels: _Labels, item: Item, label: str | None) -> int | None:
     return dict(labels.get(item.name, ())).get(label or "")
 
 
-def _says_the_same(project: Project, item: Item, released: int | None) -> bool:
+def _says_the_same(project: Project, item: Item, released: RemoteVersion | None) -> bool:
     """Whether the version under a label has the text of the latest one."""
     if released is None or item.file is None or item.listed is None:
         return False
     latest = item.digest if item.state is State.IN_SYNC else item.remote_digest
-    found = read_version(project, item.listed, released)
-    return found is not None and digest_beside(item.file.prompt, found.prompt) == latest
+    if digest_beside(item.file.prompt, released.prompt) != latest:
+        return False
+    return digest(content_beside_file(project, item.file, item.listed, released)) == latest

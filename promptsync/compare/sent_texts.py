@@ -7,14 +7,20 @@ added it, with the same value, to the version that the file comes from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
 
 from promptsync.files.git.revisions import FileRevision
 from promptsync.history.message import Mark, parse_mark
+from promptsync.history.synced_key import Key
 from promptsync.prompt.additions import NONE, Additions, without, without_additions
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
+
+_MOST: Final = 8
+"""Unknown keys of which every combination is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +47,27 @@ class Stored:
 class Evidence:
     """What shows which text was sent for a version.
 
-    ``names`` returns whether the file's ``synced:`` names a version with a digest.
+    ``keys`` are those of the file's ``synced:``, ``identity`` is the prompt that they are bound to.
     """
 
     file: Prompt
     revisions: Sequence[FileRevision]
-    names: Callable[[int, str], bool]
+    keys: Sequence[Key]
+    identity: str
 
     def texts(self, one: Stored) -> dict[str, Prompt]:
         """Return the texts that may have been sent and are known without reading git, by digest."""
-        return {digest(prompt): prompt for prompt in (one.beside_file, one.prompt, self.file)}
+        found = {digest(prompt): prompt for prompt in (one.beside_file, one.prompt, self.file)}
+        if not any(key.version == one.number for key in self.keys):
+            return found
+        if any(self._names(one.number, content) for content in (*found, *self._digests())):
+            return found
+        # A text that was never committed, from which a key was removed since: the registry added the others.
+        for prompt in _between(one):
+            content = digest(prompt)
+            if self._names(one.number, content):
+                return {**found, content: prompt}
+        return found
 
     def sent(self, one: Stored) -> str | None:
         """Return the digest of what was sent or pulled as a version, ``None`` if that is unknown."""
@@ -61,7 +78,11 @@ class Evidence:
     def is_pulled(self, one: Stored) -> bool:
         """Whether ``synced:`` names a version that promptsync did not publish with the same text."""
         named = self._named(one)
-        return named is not None and (one.own_mark is None or self._marked(one) not in (None, named))
+        if named is None or one.own_mark is None:
+            return named is not None
+        # A push writes ``synced:`` only for a text that is not committed.
+        is_committed = one.own_mark.commit is not None and not one.own_mark.dirty
+        return is_committed and self._marked(one) != named
 
     def _marked(self, one: Stored) -> str | None:
         """Return the digest of the text at the commit in a version's mark."""
@@ -72,8 +93,27 @@ class Evidence:
 
     def _named(self, one: Stored) -> str | None:
         """Return the digest of the text that ``synced:`` names as a version."""
-        known = (*self.texts(one), *(each.digest for each in self.revisions if each.digest is not None))
-        return next((each for each in known if self.names(one.number, each)), None)
+        known = (*self.texts(one), *self._digests())
+        return next((each for each in known if self._names(one.number, each)), None)
+
+    def _digests(self) -> Iterator[str]:
+        return (each.digest for each in self.revisions if each.digest is not None)
+
+    def _names(self, number: int, content: str) -> bool:
+        return any(key.version == number and key.names(self.identity, content) for key in self.keys)
+
+
+def _between(one: Stored) -> Iterator[Prompt]:
+    """Yield the stored text without some of the unknown keys that the file lacks."""
+    single = [frozenset({addition}) for addition in sorted(one.added)]
+    if len(single) > _MOST:
+        fields = sorted({addition[:2] for addition in one.added})
+        single = [frozenset(each for each in one.added if each[:2] == name) for name in fields]
+    if len(single) > _MOST:
+        return
+    for count in range(1, len(single)):
+        for some in combinations(single, count):
+            yield without(one.prompt, frozenset().union(*some))
 
 
 def unread(evidence: Evidence, versions: Iterable[Stored], read: Container[str]) -> bool:

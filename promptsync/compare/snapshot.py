@@ -95,6 +95,8 @@ class Item:
             return replace(self.history.prompts[found.version], tags=found.prompt.tags)
         if self.file is None:
             return without_notes(found.prompt)
+        if self.state is State.IN_SYNC and found.version == self.version:
+            return replace(self.file.prompt, tags=found.prompt.tags)
         return content_beside(self.file.prompt, found.prompt)
 
 

@@ -10,8 +10,7 @@ from promptsync.checks.assignment import select_checks
 from promptsync.compare.conflict import edit, reason, unusable, where
 from promptsync.compare.decide import TEXT_STATES
 from promptsync.compare.gather import gather
-from promptsync.compare.histories import read_version
-from promptsync.compare.list_equality import digest_beside
+from promptsync.compare.histories import has_text, read_version
 from promptsync.compare.project import Project
 from promptsync.compare.select import matching
 from promptsync.compare.snapshot import Item, Snapshot
@@ -264,8 +263,7 @@ def _has_text(project: Project, item: Item, number: int) -> bool:
     """Whether a version has the text of the file."""
     if item.listed is None or item.file is None:
         return False
-    found = read_version(project, item.listed, number)
-    return found is not None and digest_beside(item.file.prompt, found.prompt) == item.digest
+    return has_text(project, item.file, item.listed, read_version(project, item.listed, number))
 
 
 def _without_tags(item: Item) -> Item:

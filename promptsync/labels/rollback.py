@@ -28,7 +28,6 @@ from promptsync.labels.plan import (
 from promptsync.labels.version_search import Wanted, versions_with_text
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import is_own, previous_name
-from promptsync.prompt.prompt import Prompt
 
 _LISTED = 8
 _SUBJECT = 50
@@ -163,8 +162,8 @@ def plan_rollback_to_commit(
     """
     versions = {one.listed.name: existing(one, label) for one in prompts}
     files = _Files(project, target, versions)
-    texts = ((one, files.found.get(one.listed.name)) for one in prompts)
-    wanted = [Wanted(one, text) for one, text in texts if isinstance(text, Prompt)]
+    files_of = ((one, files.found.get(one.listed.name)) for one in prompts)
+    wanted = [Wanted(one, file) for one, file in files_of if isinstance(file, PromptFile)]
     found = versions_with_text(project, label, wanted)
     changes, skipped = [], []
     for one in prompts:
@@ -222,7 +221,7 @@ class _Files:
         history, prompts, wanted = project.history, project.config.prompts, set(names)
         assert history is not None
         self._ref = target.ref
-        self.found: dict[str, Prompt | str] = {}
+        self.found: dict[str, PromptFile | str] = {}
         for name, file in files_in(history, tree_at(history, target.id, prompts), wanted):
             self._add(name, file)
         absent = wanted - self.found.keys()
@@ -233,10 +232,10 @@ class _Files:
         other = self.found.get(name)
         if isinstance(file, InvalidFile):
             self.found[name] = f"its file in {self._ref} cannot be read: {file.message}"
-        elif isinstance(other, Prompt) and digest(other) != digest(file.prompt):
+        elif isinstance(other, PromptFile) and digest(other.prompt) != digest(file.prompt):
             self.found[name] = f"two files in {self._ref} have its name"
         elif other is None:
-            self.found[name] = file.prompt
+            self.found[name] = file
 
     def skipped(self, name: str, label: str, version: int) -> SkippedLabel:
         """Return why the label of a prompt stays where it is."""

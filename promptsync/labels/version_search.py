@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptsync.compare.histories import read_version
+from promptsync.compare.histories import has_text, read_version
 from promptsync.compare.labels import Labelled
-from promptsync.compare.list_equality import ListComparison, digest_beside
+from promptsync.compare.list_equality import ListComparison
 from promptsync.compare.project import Project
+from promptsync.files.prompt_file import PromptFile
+from promptsync.prompt.additions import content_beside
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import previous_name, rolled_back_name
-from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.prompt import RemoteVersion
 
 _FIRST_ROUND = 2
 _LARGEST_ROUND = 32
@@ -20,10 +22,10 @@ _LARGEST_ROUND = 32
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A prompt of the registry, and the text that one of its versions should have."""
+    """A prompt of the registry, and a file whose text one of its versions should have."""
 
     one: Labelled
-    text: Prompt
+    file: PromptFile
 
 
 def versions_with_text(project: Project, label: str, wanted: Sequence[Wanted]) -> dict[str, int]:
@@ -38,29 +40,27 @@ def versions_with_text(project: Project, label: str, wanted: Sequence[Wanted]) -
     if len(searches) > 1:
         _look_in_lists(project, searches)
 
-    def read(pair: tuple[_Search, int]) -> None:
+    def read(pair: tuple[_Search, int]) -> RemoteVersion | None:
         search, number = pair
-        found = read_version(project, search.listed, number)
-        search.digests[number] = search.digest_of(found.prompt) if found is not None else None
+        return read_version(project, search.listed, number)
 
     size = _FIRST_ROUND
     while pairs := [(one, number) for one in searches for number in one.unread(size)]:
-        project.mapped("Reading versions", read, pairs)
+        versions = project.mapped("Reading versions", read, pairs)
+        for (search, number), found in zip(pairs, versions, strict=True):
+            search.matches[number] = has_text(project, search.file, search.listed, found)
         size = min(2 * size, _LARGEST_ROUND)
     return {one.listed.name: one.found for one in searches if one.found is not None}
 
 
 class _Search:
-    """The search for one version.
-
-    ``digests`` are those of the versions read so far, ``None`` for one that the registry has lost.
-    """
+    """The search for one version. ``matches`` tells which of the versions read so far have the text."""
 
     def __init__(self, wanted: Wanted, label: str) -> None:
-        self._text = wanted.text
-        self.digest = digest(wanted.text)
+        self.file = wanted.file
+        self.digest = digest(wanted.file.prompt)
         self.listed = wanted.one.listed
-        self.digests: dict[int, str | None] = {}
+        self.matches: dict[int, bool] = {}
         there = wanted.one.labels
         remembered = (label, previous_name(label), rolled_back_name(label))
         self.near = {name: there[name].version for name in remembered if name is not None and name in there}
@@ -72,17 +72,13 @@ class _Search:
     @property
     def found(self) -> int | None:
         """The version with the text, ``None`` if it is not known yet or does not exist."""
-        return next((one for one in self._order if self.digests.get(one) == self.digest), None)
-
-    def digest_of(self, prompt: Prompt) -> str:
-        """Return the digest of a version, as far as it can be compared with the text."""
-        return digest_beside(self._text, prompt)
+        return next((one for one in self._order if self.matches.get(one)), None)
 
     def unread(self, size: int) -> Sequence[int]:
         """Return up to ``size`` versions to read next, none if the version is found or does not exist."""
         if self.found is not None:
             return ()
-        return [one for one in self._order if one not in self.digests][:size]
+        return [one for one in self._order if one not in self.matches][:size]
 
 
 def _look_in_lists(project: Project, searches: Sequence[_Search]) -> None:
@@ -99,10 +95,9 @@ def _look_in_lists(project: Project, searches: Sequence[_Search]) -> None:
     for search in searches:
         for number in search.near.values():
             item = listed.get((search.listed.template_id, number))
-            body = search.digest_of(item.prompt) if item is not None else None
-            if item is None or body != search.digest:
+            if item is None or digest(content_beside(search.file.prompt, item.prompt)) != search.digest:
                 continue
             # The text may contain what a reference renders to.
-            if is_raw or comparisons[0].recorded(item, body):
-                search.digests[number] = body
+            if is_raw or comparisons[0].recorded(item, search.digest):
+                search.matches[number] = True
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from promptsync.compare.histories import content_beside_file
 from promptsync.compare.origin import needs_backup, with_keys
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
@@ -13,7 +14,6 @@ from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_
 from promptsync.files.state.record import Entry
 from promptsync.history.synced_key import identity, make_key
 from promptsync.parallel import CONNECTIONS
-from promptsync.prompt.additions import content_beside
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Local, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
@@ -111,7 +111,10 @@ def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]
 
 def restore(project: Project, item: Item, found: RemoteVersion, last: PromptFile, path: str) -> Write:
     """Return the write that restores a deleted file at ``path``."""
-    prompt = content_beside(last.prompt, found.prompt)
+    assert item.listed is not None
+    prompt = content_beside_file(project, last, item.listed, found)
+    if item.history is not None:
+        item.history.set(found.version, found.message, prompt)  # it was read without a file beside it
     # ``synced:`` in the old file is about its old text, so it is reused only if the text is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
     write = _write(project, item, last, found, prompt, local=last.local if is_same else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,9 +26,7 @@ class Engine:
         if is_bounded(text, template_format):
             rendered = render(text, template_format, values)
         else:
-            began = time.monotonic()
             rendered = self._elsewhere(text, template_format, values)
-            self._left -= time.monotonic() - began
         if rendered.error:
             return rendered
         self._size += len(rendered.text)
@@ -39,13 +36,16 @@ class Engine:
             return Rendered(text, error=str(error), hint=HINT)
         return rendered
 
+    def _spend(self, seconds: float) -> None:
+        self._left -= seconds
+
     def _elsewhere(self, text: str, template_format: str, values: Values) -> Rendered:
         from promptsync.rendering.process import Broken, OutOfMemory, OutOfTime, ask
 
         try:
             if self._left <= 0:
                 raise OutOfTime
-            answer = ask({"text": text, "format": template_format, "values": values}, self._left)
+            answer = ask({"text": text, "format": template_format, "values": values}, self._left, self._spend)
         except OutOfTime:
             return Rendered(text, error=f"rendering takes longer than {self._seconds:g} seconds", hint=HINT)
         except OutOfMemory:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -27,6 +28,16 @@ _LONGEST = 64 * 2**20
 """Longest answer, in bytes."""
 _AT_ONCE = 2
 
+READY: Final = {"ready": True}
+"""What a process says first."""
+_KEPT: Final = frozenset(
+    [
+        *("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
+        *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP"),
+    ]
+)
+"""Variables that Python may need to start. API keys are in others, and templates are not trusted."""
+
 
 class OutOfTime(Exception):
     """A text took longer to render than it may."""
@@ -40,14 +51,19 @@ class Broken(Exception):
     """The rendering process did not start, or crashed."""
 
 
-def ask(request: dict[str, Any], seconds: float) -> dict[str, Any]:
+def ask(request: dict[str, Any], seconds: float, spend: Callable[[float], None]) -> dict[str, Any]:
     """Return the answer of a rendering process to a request.
 
+    ``spend`` is called with the time that it took, without the time until a process was free and started.
     Raises ``OutOfTime``, ``OutOfMemory`` and ``Broken``, and ``ValueError`` for values that JSON cannot hold.
     """
     line = json.dumps(request).encode() + b"\n"
     with _borrowed() as process:
-        return process.ask(line, seconds)
+        began = time.monotonic()
+        try:
+            return process.ask(line, seconds)
+        finally:
+            spend(time.monotonic() - began)
 
 
 class _Process:
@@ -59,11 +75,19 @@ class _Process:
         command = [sys.executable, *module, str(megabytes), str(SECONDS + _GRACE)]
         try:
             self._popen = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=_environment(),
             )
-        except OSError as error:
+        except (OSError, TypeError) as error:  # a program that embeds Python may have no sys.executable
             raise Broken(f"the process that renders cannot be started: {error}") from error
-        if not self._read():
+        try:
+            is_ready = self._read() == READY
+        except ValueError:  # another program answers
+            is_ready = False
+        if not is_ready:
             self.stop()
             raise Broken("the process that renders does not start")
 
@@ -122,6 +146,10 @@ class _Process:
             if excess:
                 self._popen.kill()
                 return
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.upper() in _KEPT}
 
 
 _idle: list[_Process] = []

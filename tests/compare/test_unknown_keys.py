@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from scripted_registry import Reply, Seen
-from worlds import World, made
+from worlds import SYNCED, World, made
 
 Grow = Callable[[dict[str, Any]], None]
 """Adds a key to one version in an answer."""
@@ -295,7 +295,8 @@ def test_a_field_that_the_vendor_takes_back_changes_nothing(world: World) -> Non
     world.faults.append(field)
     for name in NAMES:
         world.path(name).unlink()
-    world.commit()
+    shutil.rmtree(world.root / ".git")
+    world.git("init", "-q", "-b", "main")
     world.ok("pull")
     assert "strict: false" in world.path("ask").read_text()
     world.commit()
@@ -304,3 +305,103 @@ def test_a_field_that_the_vendor_takes_back_changes_nothing(world: World) -> Non
         assert set(world.states().values()) == {"in-sync"}
         assert world.ok("push", "--json").document["published"] == []
         shutil.rmtree(world.root / ".promptsync")
+
+
+def test_a_key_that_was_pushed_uncommitted_can_be_removed(world: World) -> None:
+    """No commit has the text that was sent, and the registry has more keys than the text had."""
+    world.faults.append(growing(GROWN[EVERYWHERE]))
+    world.edit("ask", "content: One", "content: One, beyond: 1")
+    world.ok("push")
+    assert world.states()["ask"] == "in-sync"
+    world.edit("ask", ", beyond: 1", "")
+    for _ in ("recorded", "without private files"):
+        assert world.states()["ask"] == "ahead"
+        shutil.rmtree(world.root / ".promptsync")
+    world.commit()
+    assert len(world.ok("push", "--json").document["published"]) == 1
+    assert "beyond" not in _message(world, "ask")
+    assert world.states()["ask"] == "in-sync"
+
+
+@pytest.mark.parametrize("where", GROWN)
+def test_ours_of_a_prompt_in_sync_records_what_the_file_says(world: World, where: str) -> None:
+    world.faults.append(growing(GROWN[where]))
+    world.ok("pull", "--ours", "ask")
+    assert world.states()["ask"] == "in-sync"
+    world.commit()
+    assert world.ok("push", "--json").document["published"] == []
+
+
+@pytest.fixture(params=["as sent", "in the template, an object"])
+def answering(world: World, request: pytest.FixtureRequest) -> World:
+    """A registry that adds nothing, and one that adds a key to every version."""
+    if request.param in GROWN:
+        world.faults.append(growing(GROWN[request.param]))
+    return world
+
+
+def _release(world: World, old: str, new: str) -> None:
+    world.edit("ask", old, new)
+    world.commit()
+    world.ok("deploy", "--label", "prod", "-y")
+
+
+def test_a_rollback_tells_versions_apart_by_an_unknown_key(answering: World) -> None:
+    answering.ok("deploy", "--label", "prod", "-y")
+    _release(answering, "content: One", "content: One, beyond: 1")
+    answering.ok("rollback", "--label", "prod", "--to", "HEAD~1", "-y")
+    assert answering.label("ask", "prod") == 1
+    _release(answering, ", beyond: 1", "")
+    answering.ok("rollback", "--label", "prod", "--to", "HEAD~1", "-y")
+    assert answering.label("ask", "prod") == 2
+
+
+def test_a_rollback_leaves_a_version_whose_key_the_dashboard_added(answering: World) -> None:
+    answering.ok("deploy", "--label", "prod", "-y")
+    _in_dashboard(answering, "One", mood="calm")
+    answering.ok("label", "move", "ask", "prod", "--to", "2")
+    answering.ok("rollback", "--label", "prod", "--to", "HEAD", "-y")
+    assert answering.label("ask", "prod") == 1
+
+
+def test_a_deploy_releases_no_older_version_with_another_key(answering: World) -> None:
+    answering.ok("deploy", "--label", "prod", "-y")
+    for old, new in (("One", "Two, beyond: 1"), ("Two", "Three")):
+        answering.edit("ask", f"content: {old}", f"content: {new}")
+        answering.commit()
+        answering.ok("push")
+    _release(answering, "content: Three, beyond: 1", "content: Two")
+    assert "beyond" not in _message(answering, "ask", answering.label("ask", "prod"))
+
+
+def test_a_version_that_only_lost_a_key_is_not_released(answering: World) -> None:
+    with (answering.root / "promptsync.yaml").open("a") as config:
+        config.write("labels: {main: prod}\n")
+    _release(answering, "content: One", "content: One, beyond: 1")
+    answering.edit("ask", ", beyond: 1", "")
+    answering.commit()
+    answering.ok("push")
+    (one,) = (
+        each for each in answering.ok("status", "-v", "--json").document["prompts"] if each["version"] == 3
+    )
+    assert one["not_released"]
+
+
+def test_a_deleted_file_comes_back_without_what_the_registry_adds(answering: World) -> None:
+    before = answering.path("ask").read_text()
+    answering.path("ask").unlink()
+    answering.ok("pull", "--theirs", "ask")
+    assert SYNCED.sub("", answering.path("ask").read_text()) == before
+    assert answering.states()["ask"] == "in-sync"
+    _in_dashboard(answering, "One", mood="calm")
+    answering.path("ask").unlink()
+    answering.ok("pull", "--theirs", "ask")
+    text = answering.path("ask").read_text()
+    assert "mood: calm" in text and "late:" not in text
+    assert answering.states()["ask"] == "in-sync"
+
+
+def test_a_prompt_renamed_in_the_dashboard_is_found_again(answering: World) -> None:
+    answering.rename("ask", "asked")
+    shutil.rmtree(answering.root / ".promptsync")
+    assert answering.states()["ask"] == "renamed-remotely"

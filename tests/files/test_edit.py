@@ -605,3 +605,35 @@ def test_files_of_other_emitters_are_edited_too(
         return
     edited = render_edit(before, new, Local())
     assert canonical(parse(edited.encode(), "p.yaml", "p").prompt) == canonical(new)
+
+
+BLANKS = """\
+name: x # name
+messages: # list
+  # first
+  - role: user # one
+    content: {content}
+
+  # second
+  - {{role: user, content: two}} # two
+
+tags: [a] # last
+"""
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("text", ["", "new", "new\n", "new\n\n", "new\n\n\n"])
+@pytest.mark.parametrize("content", ["one", "|-2\n      one", "|2-\n      one", ">\n      one\n"])
+def test_blank_lines_at_the_end_of_a_text_cost_no_comments(content: str, text: str, place: int) -> None:
+    """Blank lines below a text that ends in some would become part of it."""
+    source = BLANKS.format(content=content)
+
+    def change(document: dict[str, Any]) -> None:
+        if text:
+            document["messages"].insert(place, {"role": "assistant", "content": text})
+        one = next(each for each in document["messages"] if str(each["content"]).startswith("one"))
+        one["content"] = "one\nmore\n\n"
+
+    edited = edit(source, change)
+    assert [mark for mark in ("# name", "# list", "# first", "# one", "# second", "# two", "# last")
+            if mark not in edited] == []  # fmt: skip

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from registry_server import chat, completion
 from release_world import World, world
 
 from promptsync.compare.labels import labelled
+from promptsync.files.prompt_file import PromptFile
 from promptsync.labels.version_search import Wanted, versions_with_text
-from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.prompt import Local, Prompt
 
 
 @pytest.fixture
@@ -20,10 +22,15 @@ def here(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
+def file(name: str, template: dict[str, Any]) -> PromptFile:
+    """A file of a commit."""
+    return PromptFile(f"{name}.yaml", "", Prompt(name, template), Local())
+
+
 def search(here: World, **texts: str) -> dict[str, int]:
     """The versions of prompts that have these texts, for the label prod."""
     prompts = labelled(here.project, list(texts))
-    wanted = [Wanted(one, Prompt(one.listed.name, chat(texts[one.listed.name]))) for one in prompts]
+    wanted = [Wanted(one, file(one.listed.name, chat(texts[one.listed.name]))) for one in prompts]
     return versions_with_text(here.project, "prod", wanted)
 
 
@@ -72,7 +79,7 @@ def test_the_lists_of_the_labels_show_a_usual_release(here: World) -> None:
         here.label(name, prod=2, prod_previous=1)
     prompts = labelled(here.project)
     before = here.project.registry.requests
-    wanted = [Wanted(one, Prompt(one.listed.name, chat("A"))) for one in prompts]
+    wanted = [Wanted(one, file(one.listed.name, chat("A"))) for one in prompts]
     assert set(versions_with_text(here.project, "prod", wanted).values()) == {1}
     assert here.project.registry.requests - before == 3  # one for each list
 
@@ -104,5 +111,5 @@ def test_a_snippet_is_found_like_any_prompt(here: World) -> None:
     here.publish("tone", "A", "B", snippet=True)
     here.label("tone", prod=2)
     (one,) = labelled(here.project, ["tone"])
-    wanted = [Wanted(one, Prompt("tone", completion("A")))]
+    wanted = [Wanted(one, file("tone", completion("A")))]
     assert versions_with_text(here.project, "prod", wanted) == {"tone": 1}

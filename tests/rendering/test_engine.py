@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -129,7 +134,7 @@ def test_a_process_is_measured_where_the_system_does_not_limit_it(monkeypatch: p
     monkeypatch.setattr(process, "_idle", [])
     text = "{% set n = 'a' * 200000000 %}{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}"
     with pytest.raises(process.OutOfMemory):
-        process.ask({"text": text + "{% endfor %}", "format": J, "values": {}}, 60)
+        process.ask({"text": text + "{% endfor %}", "format": J, "values": {}}, 60, lambda seconds: None)
 
 
 def test_the_texts_of_one_prompt_share_their_time() -> None:
@@ -139,6 +144,45 @@ def test_the_texts_of_one_prompt_share_their_time() -> None:
     assert "longer than 0.5 seconds" in engine("{{ 1 + 1 }}", J, {}).error
     assert engine("{{ x }}", J, {"x": 1}).text == "1"
     assert render_text("{{ 1 + 1 }}", J, {}).text == "2"
+
+
+def test_waiting_for_a_free_process_takes_none_of_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, borrowed, waited = time.monotonic, process._borrowed, [0]
+
+    @contextmanager
+    def late() -> Iterator[process._Process]:
+        waited[0] += 100
+        with borrowed() as one:
+            yield one
+
+    monkeypatch.setattr(time, "monotonic", lambda: now() + waited[0])
+    monkeypatch.setattr(process, "_borrowed", late)
+    engine = Engine()
+    assert [engine("{{ 1 + 1 }}", J, {}).text for _ in range(3)] == ["2"] * 3
+
+
+def test_the_process_gets_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTLAYER_API_KEY", "pl_secret")
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+    names = process._environment()
+    assert "PATH" in names and "pl_secret" not in names.values()
+    monkeypatch.setattr(process, "_idle", [])
+    assert render_text("{{ 1 + 1 }}", J, {}).text == "2"
+    environ = Path(f"/proc/{process._idle[0]._popen.pid}/environ")
+    if environ.exists():
+        assert b"pl_secret" not in environ.read_bytes()
+    process._idle.pop().stop()
+
+
+@pytest.mark.parametrize("executable", [None, "", "/nonexistent/python", "/bin/echo", "/bin/true"])
+def test_without_a_python_the_text_stays_with_a_reason(
+    executable: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_idle", [])
+    monkeypatch.setattr(sys, "executable", executable)
+    rendered = render_text("{{ 1 + 1 }}", J, {})
+    assert rendered.text == "{{ 1 + 1 }}"
+    assert rendered.error.startswith("the process that renders ")
 
 
 def test_the_texts_of_one_prompt_share_their_length() -> None:

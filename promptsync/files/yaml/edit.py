@@ -212,6 +212,9 @@ class _Editor:
             at, text = place.entries[place.first].start, text[column:] + " " * column
         else:
             at = line_after(self.text, place.entries[previous].value)
+            # Blank lines that became part of the text above, or would become part of this one.
+            at = max([at, *(end for start, end, _ in self.edits if start < at)])
+            at = self._after_blanks(at) if text.endswith("\n\n") else at
         self.edits.append((at, at, text))
 
     def _own_lines(self, place: _Place, index: int) -> tuple[int, int] | None:
@@ -265,10 +268,9 @@ class _Editor:
 
     def _put_block(self, start: int, head: str, body: str, comment: str, end: int) -> None:
         """Replace a value and the rest of its line."""
-        if head.endswith("+") and body:
+        if "+" in head and body:
             # Blank lines after such a block would become part of its text.
-            blank = _BLANK_LINES.match(self.text, end)
-            end = blank.end() if blank else end
+            end = self._after_blanks(end)
         self.edits.append((start, end, head + (comment.rstrip() if comment.strip() else "") + "\n" + body))
 
     def _lead(self, entry: PartEntry) -> int:
@@ -292,6 +294,10 @@ class _Editor:
             return self.text[lead : self._line_end(lead)] if is_below else "", line_after(self.text, part)
         line_end = self._line_end(part.end)
         return self.text[part.end : line_end], line_end + 1
+
+    def _after_blanks(self, index: int) -> int:
+        blank = _BLANK_LINES.match(self.text, index)
+        return blank.end() if blank else index
 
     def _line_end(self, index: int) -> int:
         return self.text.index("\n", index)
