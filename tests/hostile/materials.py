@@ -11,6 +11,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import yaml
+
 DEEP = 5_000
 
 PIECES: tuple[bytes, ...] = (
@@ -91,6 +93,11 @@ def broken_bytes(random: Random, data: bytes) -> bytes:
     return data
 
 
+def broken_values(random: Random, data: bytes) -> bytes:
+    """Return a file in JSON, which is valid YAML, with one to three values that no prompt has."""
+    return json.dumps(broken_json(random, yaml.safe_load(data)), indent=1).encode()
+
+
 def broken_json(random: Random, value: Any) -> Any:
     """Return JSON in which one to three values are replaced, missing or repeated."""
     places = list(_places(value))
@@ -163,7 +170,8 @@ def break_files(random: Random, root: Path) -> None:
     files = sorted((root / "prompts").rglob("*.yaml"))
     for path in files:
         if random.random() < 0.4:
-            path.write_bytes(broken_bytes(random, path.read_bytes()))
+            breaks = random.choice((broken_bytes, broken_values))
+            path.write_bytes(breaks(random, path.read_bytes()))
     for name, put in ODD.items():
         if random.random() < 0.15:
             put(root / "prompts" / name)
