@@ -15,10 +15,12 @@ from promptsync.checks.assignment import (
     with_variables,
 )
 from promptsync.compare.changes_since import ChangedPrompts, changed_since
+from promptsync.compare.conflict import conflict_of, edit
 from promptsync.compare.gather import list_all
 from promptsync.compare.histories import has_text
 from promptsync.compare.list_equality import ListComparison
 from promptsync.compare.project import Project
+from promptsync.errors import Refused
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
@@ -63,7 +65,7 @@ def choose_changed(
     """Return the checks of the prompts that changed since ``since``; see ``changed_since``.
 
     ``variables`` replace input variables of agents. Contacts the registry only if there are any checks.
-    Raises what ``changed_since`` raises, and ``RemoteError``.
+    Raises what ``changed_since`` raises, ``Refused`` for a file with conflict markers, and ``RemoteError``.
     """
     worktree = scan(project.root, project.config.prompts)
     changed = changed_since(project, worktree, since)
@@ -78,8 +80,18 @@ def choose_changed(
         return Choice(selection, changed.names, changed.since, without)
     versions = _published_versions(project, worktree.files, changed.names)
     unpublished = _unpublished(changed, versions)
+    _refuse_conflicts(worktree.files[name] for name in unpublished if name in worktree.files)
     bound = {name: number for name, number in versions.items() if name not in unpublished}
     return Choice(selection, changed.names, changed.since, without, unpublished, bound)
+
+
+def _refuse_conflicts(files: Iterable[PromptFile]) -> None:
+    for file in files:
+        found = conflict_of(file)
+        if found is not None:
+            place = f"{found.path}:{found.line}"
+            message = f"{file.prompt.name!r} has conflict markers at {place}; nothing was run"
+            raise Refused(message, hint=edit(place), code="conflict-markers")
 
 
 def _unpublished(changed: ChangedPrompts, versions: Mapping[str, int]) -> dict[str, str]:

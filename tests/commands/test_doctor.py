@@ -147,6 +147,13 @@ LOOKS = [
 ]
 
 
+def test_conflict_markers_are_reported_with_the_command_that_shows_them(healthy: World) -> None:
+    healthy.write("a", "<<<<<<< yours\nHello\n=======\nHi\n>>>>>>> registry v2\n")
+    found = looked(healthy, code=1)["prompts"]
+    assert (found["status"], found["fix"]) == ("error", "promptsync lint")
+    assert "1 prompt file with conflict markers" in found["message"]
+
+
 @pytest.mark.parametrize(("more", "name", "status", "message"), LOOKS, ids=[row[0] for row in LOOKS])
 def test_what_the_configuration_says_is_held_against_what_there_is(healthy, more, name, status, message):
     text = CONFIG.format(url=healthy.url, more=more + "\n")

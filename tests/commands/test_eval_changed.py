@@ -62,6 +62,18 @@ def test_only_the_evaluations_of_what_changed_run(world: World) -> None:
     assert len(started(world)) == 1
 
 
+def test_a_prompt_with_conflict_markers_is_refused_before_a_run(world: World) -> None:
+    text = "<<<<<<< yours\nHello\n=======\nHi\n>>>>>>> registry v2\n"
+    world.write("a", text, evaluations=["a is polite"])
+    done = world.run("eval", "run", "--changed", "--json")
+    error = document(done, "eval run")["error"]
+    assert (done.code, error["code"]) == (3, "conflict-markers")
+    assert error["message"].startswith("'a' has conflict markers at prompts/a.yaml:")
+    assert "delete the marker lines" in error["hint"]
+    assert "push" not in error["hint"]
+    assert started(world) == []
+
+
 def test_an_edited_snippet_runs_the_evaluations_of_its_parents_only(world: World) -> None:
     change(world, "tone", "", content="as polite as can be")
     done = world.run("eval", "run", "--changed")

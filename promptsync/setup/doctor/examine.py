@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from promptsync.compare.conflict import conflict_of
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, load
 from promptsync.files.errors import text_of
@@ -141,6 +142,10 @@ def _files(config: Config, worktree: Worktree) -> Finding:
         many = counted(len(details), "problem")
         message = f"{many} in the prompt files of {config.prompts}/, so a push would be refused"
         return error("prompts", message, "promptsync lint", details)
+    marked = [text_of(found) for file in worktree.files.values() if (found := conflict_of(file))]
+    if marked:
+        message = f"{counted(len(marked), 'prompt file')} with conflict markers, so a push would be refused"
+        return error("prompts", message, "promptsync lint", marked)
     if not config.prompts_path.is_dir():
         return warning("prompts", f"there is no directory {config.prompts}/", "promptsync pull")
     if not count:
