@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from typing import Any
 
 from promptsync.prompt.canonical import encode
@@ -57,6 +57,28 @@ def align_moved(old: Sequence[Any], new: Sequence[Any]) -> tuple[list[Pair], dic
         is_split = a is not None and b is not None and (b in moved or a in sources)
         split += [(a, None), (None, b)] if is_split else [(a, b)]
     return split, moved
+
+
+def paired_entries(old: Any, new: Any) -> tuple[list[tuple[int | None, Any]], dict[int, int]]:
+    """Pair the entries of two mappings or two lists, in the order of the new one; and see ``align_moved``.
+
+    A pair is the index of an old entry and the key or index of what it became, either of them ``None``.
+    """
+    if not isinstance(old, list):
+        at = {key: index for index, key in enumerate(old)}
+        return [*((at.get(key), key) for key in new), *((at[key], None) for key in old if key not in new)], {}
+    pairs: list[tuple[int | None, Any]] = []
+    aligned, moved = align_moved(old, new)
+    # Where as many items were removed as added, they take each other's place.
+    for is_changed, run in groupby(aligned, key=lambda pair: None in pair):
+        found = list(run)
+        removed = [ours for ours, _ in found if ours is not None]
+        added = [theirs for _, theirs in found if theirs is not None]
+        if not is_changed or (len(removed) == len(added) and not moved):
+            pairs += zip(removed, added, strict=True)
+        else:
+            pairs += [*((index, None) for index in removed), *((None, index) for index in added)]
+    return pairs, moved
 
 
 def _match(rows: range, columns: range, old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:

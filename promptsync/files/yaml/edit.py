@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any, Final
 
 from promptsync.files.errors import InvalidFile
@@ -15,7 +15,7 @@ from promptsync.files.yaml.parts import Part, PartEntry, Unspliceable, entries, 
 from promptsync.files.yaml.style import block_in_style, flow_in_style
 from promptsync.prompt.canonical import encode
 from promptsync.prompt.depth import MAX_DEPTH
-from promptsync.prompt.lists import align_moved
+from promptsync.prompt.lists import paired_entries
 from promptsync.prompt.prompt import plain
 from promptsync.prompt.snippets import strings
 
@@ -82,29 +82,6 @@ class _Place:
         return key.column if key is not None else self.part.column
 
 
-_Pair = tuple[int | None, Any]
-"""The index of an old entry and the key or index of what it became, either of them ``None``."""
-
-
-def _pairs(old: Any, new: Any) -> tuple[list[_Pair], dict[int, int]]:
-    """Pair the entries of two mappings or two lists, in the order of the new one; and see ``align_moved``."""
-    if not isinstance(old, list):
-        at = {key: index for index, key in enumerate(old)}
-        return [*((at.get(key), key) for key in new), *((at[key], None) for key in old if key not in new)], {}
-    pairs: list[_Pair] = []
-    aligned, moved = align_moved(old, new)
-    # Where as many items were removed as added, they take each other's place.
-    for is_changed, run in groupby(aligned, key=lambda pair: None in pair):
-        found = list(run)
-        removed = [ours for ours, _ in found if ours is not None]
-        added = [theirs for _, theirs in found if theirs is not None]
-        if not is_changed or (len(removed) == len(added) and not moved):
-            pairs += zip(removed, added, strict=True)
-        else:
-            pairs += [*((index, None) for index in removed), *((None, index) for index in added)]
-    return pairs, moved
-
-
 class _Editor:
     """Collects replacements of stretches of one text."""
 
@@ -129,7 +106,7 @@ class _Editor:
         is_list = part.kind == "list" and isinstance(old, list) and isinstance(new, list)
         if not depth or not old or not new or not (is_mapping or is_list):
             raise Unspliceable
-        pairs, moved = _pairs(old, new)
+        pairs, moved = paired_entries(old, new)
         stays = {index for index, key in pairs if index is not None and key is not None}
         first, last = min(stays, default=0), max(stays, default=0)
         place = _Place(part, entries(self.text, part), first, last, is_open)

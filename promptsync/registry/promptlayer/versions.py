@@ -8,15 +8,11 @@ have happened.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
-from promptsync.prompt.snippets import snippet_text, strings
-from promptsync.prompt.template import template_variables
-from promptsync.prompt.variables import F_STRING, format_of, mappings
 from promptsync.registry.errors import (
     NotFound,
     NotReadableRaw,
@@ -29,6 +25,7 @@ from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.prompt_list import NOT_UNDERSTOOD, RESERVED, PromptList
+from promptsync.registry.promptlayer.rendered import completed, doubt, placeholders
 from promptsync.registry.promptlayer.responses import Answer
 from promptsync.registry.protocol import VersionCache
 
@@ -167,14 +164,14 @@ class Reading:
         self._has_raw_read = self._connection.has_route(endpoints.READ)
         self.has_read = True
         prompts = self._listing.known()
-        raw = _completed(answer.object(deep=True), prompts)
+        raw = completed(answer.object(deep=True), prompts)
         found = _parsed(answer, raw, query)
-        variables = _placeholders(found.prompt)
+        variables = placeholders(found.prompt)
         if variables:
             answer = self._rendered_answer(identifier, name, {**query, "input_variables": variables})
-            raw = _completed(answer.object(deep=True), prompts)
+            raw = completed(answer.object(deep=True), prompts)
             found = _parsed(answer, raw, query)
-        why = _doubt(raw, found.prompt, prompts, self._rendered_versions)
+        why = doubt(raw, found.prompt, prompts, self._rendered_versions)
         if why is not None:
             raise NotReadableRaw(
                 f"{self._url} returns prompts only with expanded snippets, and the source of "
@@ -227,80 +224,3 @@ def _parsed(answer: Answer, raw: Mapping[str, Any], query: Mapping[str, Any]) ->
     if problem := parse.unusable(found.prompt):
         raise UnusablePrompt(f"v{found.version} of {found.prompt.name!r} {problem}")
     return found
-
-
-# -- is a rendered prompt its source? ------------------------------------------------------------------------
-
-_Versions = Callable[[Listed], Iterable[Prompt]]
-"""Returns all versions of a prompt up to the listed one, as this registry returns them."""
-
-
-def _completed(raw: Mapping[str, Any], listing: Iterable[Listed]) -> dict[str, Any]:
-    """Return a response with the fields that the list has and this response lacks."""
-    item = next((one for one in listing if one.name == raw.get("prompt_name")), None)
-    if item is None:
-        return dict(raw)
-    known: dict[str, Any] = {"id": item.template_id, "tags": list(item.prompt.tags)}
-    if item.version == number(raw, "version", "version_number"):
-        known["commit_message"] = item.message
-    return {**known, **raw}
-
-
-def _placeholders(prompt: Prompt) -> dict[str, str]:
-    """Return a value for each variable that was filled in although none was passed: ``{name}`` itself.
-
-    Rendered with these values, an f-string becomes its own source again. A jinja2 text does not.
-    """
-    template = prompt.template
-    if any(format_of(part) != F_STRING for part in _parts(template)):
-        return {}
-    missing = _named_variables(template) - template_variables(template)
-    return {name: f"{{{name}}}" for name in sorted(missing)}
-
-
-def _doubt(raw: Mapping[str, Any], prompt: Prompt, listing: list[Listed], versions: _Versions) -> str | None:
-    """Return why a prompt, read from the response ``raw``, may not be its source; ``None`` if it is."""
-    if raw.get("snippets"):
-        snippets = raw["snippets"] if isinstance(raw["snippets"], list) else [raw["snippets"]]
-        names = [repr(one.get("prompt_name") if isinstance(one, dict) else one) for one in snippets]
-        return f"its references to the snippets {', '.join(names)} are expanded"
-    named, used = _named_variables(prompt.template), template_variables(prompt.template)
-    if unnamed := named - used:
-        return f"its variables {', '.join(sorted(unnamed))} are already filled in"
-    # Rendering turns {{name}} into {name}, which looks like a variable and was none.
-    if named and used - named:
-        return f"the braces around {', '.join(sorted(used - named))} may have been doubled"
-    twins = (one for one in listing if one.name == prompt.name and one.version == number(raw, "version"))
-    if any(canonical(twin.prompt) != canonical(prompt) for twin in twins):
-        return "the registry returns it in two forms, and at most one of them is its source"
-    # An empty list of snippets says that none was expanded. Without the list, only the texts can show it.
-    if "snippets" not in raw:
-        found = _contained(prompt, listing, versions)
-        if found is not None:
-            return f"it contains the text of {found!r}, which may be an expanded snippet"
-    return None
-
-
-def _parts(template: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the template and its messages."""
-    return [template, *mappings(template.get("messages"))]
-
-
-def _named_variables(template: Mapping[str, Any]) -> set[str]:
-    """Return the variables that the template has according to the registry."""
-    lists = (part.get("input_variables") for part in _parts(template))
-    return {name for names in lists if isinstance(names, list) for name in names if isinstance(name, str)}
-
-
-def _contained(prompt: Prompt, listing: Iterable[Listed], versions: _Versions) -> str | None:
-    """Return the name of another completion prompt of which ``prompt`` contains any version."""
-    haystack = list(strings(prompt.template))
-    for item in listing:
-        # Only a completion template can be a snippet.
-        if item.prompt.template.get("type") != "completion" or item.name == prompt.name:
-            continue
-        for version in versions(item):
-            needle = snippet_text(version.template).strip()
-            if needle and any(needle in text for text in haystack):
-                return item.name
-    return None
