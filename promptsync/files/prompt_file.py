@@ -79,12 +79,7 @@ def render_new(prompt: Prompt, local: Local) -> str:
     """
     document = _writable(prompt, local)
     text = "\n".join(layout.mapping(document, 0)) + "\n"
-    try:
-        file = parse(text.encode(), "", prompt.name)
-    except InvalidFile as error:
-        raise _unwritable(prompt, error.problems[0].message) from None
-    if not same(to_document(file.prompt, file.local, explicit=True), document):
-        raise RoundTripError(f"The new file of {prompt.name!r} does not read back as it was written.")
+    _check_reads_back(text, document, prompt, explicit=True)
     return text
 
 
@@ -110,8 +105,7 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
     comments = _LEADING_COMMENTS.match(file.text.replace("\r\n", "\n"))
     text = (comments[0] if comments else "") + "\n".join([*layout.mapping(full, 0), ""])
     text = text.replace("\n", "\r\n") if "\r\n" in file.text else text
-    if not _holds(text, document):
-        raise RoundTripError(f"{file.path} does not read back as it was edited.")
+    _check_reads_back(text, document, prompt)
     return text
 
 
@@ -167,6 +161,18 @@ def _obstacles(value: Any, where: tuple[str | int, ...]) -> Iterator[str]:
         for key, part in parts:
             yield from _obstacles(part, (*where, key))
             yield from _obstacles(key, where)
+
+
+def _check_reads_back(
+    text: str, document: Mapping[str, Any], prompt: Prompt, *, explicit: bool = False
+) -> None:
+    """Raise ``Refused`` if a text is no valid prompt file, ``RoundTripError`` if it says something else."""
+    try:
+        file = parse(text.encode(), "", prompt.name)
+    except InvalidFile as error:
+        raise _unwritable(prompt, error.problems[0].message) from None
+    if not same(to_document(file.prompt, file.local, explicit=explicit), document):
+        raise RoundTripError(f"The file of {prompt.name!r} does not read back as it was written.")
 
 
 def _holds(text: str, document: Mapping[str, Any]) -> bool:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from strategies import locals_, prompts
 
+from promptsync.errors import Refused
 from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import parse
+from promptsync.files.prompt_file import parse, render_edit, render_new
 from promptsync.prompt.defaults import BLOCKS
 from promptsync.prompt.document import KEYS, to_document
 from promptsync.prompt.prompt import Local, Prompt
@@ -215,3 +216,14 @@ def test_the_schema_offers_every_role_and_block_type() -> None:
     shapes = schema.schema("prompt")["$defs"]
     assert shapes["message"]["properties"]["role"]["examples"] == list(ROLES)
     assert shapes["block"]["properties"]["type"]["examples"] == list(BLOCKS)
+
+
+@pytest.mark.parametrize("where", ["in a new file", "in an old file"])
+def test_what_no_file_can_say_is_refused(where: str) -> None:
+    """A registry may return a text block without a text, and no valid file says that."""
+    file = parse(b"name: a\nmessages:\n  - {role: user, content: Hello}\n", "a.yaml", "a")
+    messages = [{"role": "user", "content": [{"type": "text"}]}]
+    prompt = Prompt("a", {"type": "chat", "messages": messages})
+    with pytest.raises(Refused, match="'a' cannot be written to a prompt file: ") as refused:
+        render_edit(file, prompt, Local()) if where == "in an old file" else render_new(prompt, Local())
+    assert refused.value.code == "unwritable"

@@ -174,6 +174,7 @@ ODD: dict[str, Any] = {
         "type": "chat",
         "messages": [{"role": "user", "content": "x", "template_format": ["jinja2"]}],
     },
+    "messages of a completion that are a number": {"type": "completion", "content": [], "messages": 0.5},
     "a role that is a list": {"type": "chat", "messages": [{"role": ["user"], "content": "x"}]},
     "half of a surrogate pair": {"type": "completion", "content": [{"type": "text", "text": "\ud800"}]},
     "an integer of 4,000 digits": {"type": "completion", "content": [], "extra": int("9" * 4000)},

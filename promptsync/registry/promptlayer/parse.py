@@ -84,9 +84,10 @@ def unusable(found: Prompt) -> str:
     """Return why no prompt file can hold a prompt, ``""`` if one can."""
     if is_too_deep(found):
         return f"nests deeper than {MAX_DEPTH} levels in the registry"
-    if not all(isinstance(message, dict) for message in found.template.get("messages") or ()):
+    messages = found.template.get("messages") or []
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         return "has messages in the registry that are not objects"
-    parts = (found.template, *(found.template.get("messages") or ()))
+    parts = (found.template, *messages)
     if not all(isinstance(part.get("template_format"), str | None) for part in parts):
         return "has a template_format in the registry that is not a text"
     try:
