@@ -8,9 +8,10 @@ from functools import cached_property
 from promptsync.compare.project import Project
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.record import Entry
+from promptsync.history.message import parse_mark
 from promptsync.prompt.additions import content_beside, without_additions
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Listed, Prompt
+from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
 
@@ -89,5 +90,22 @@ def digest_beside(local: Prompt, remote: Prompt) -> str:
 
 
 def came_back(sent: Prompt, stored: Prompt) -> bool:
-    """Whether a registry stores all that was sent. What it added by itself does not count."""
+    """Whether a registry stores all that was sent, in a version that is known to be ours.
+
+    What it has beyond that was added by the registry.
+    """
     return digest(sent) == digest(without_additions(sent, stored, is_exact=True)[0])
+
+
+def has_same_text(sent: Prompt, other: RemoteVersion | Listed) -> bool:
+    """Whether a version that somebody else may have published has the text that we send.
+
+    What a version without a mark has beyond that is an edit. To one with a mark, the registry may have added
+    unknown keys.
+    """
+    content = digest(sent)
+    if digest(content_beside(sent, other.prompt)) == content:
+        return True
+    mark = parse_mark(other.message)
+    is_marked = mark is not None and mark.version == other.version
+    return is_marked and digest_beside(sent, other.prompt) == content

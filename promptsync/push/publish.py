@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptsync.compare.list_equality import came_back
+from promptsync.compare.list_equality import has_same_text
 from promptsync.errors import RemoteError
 from promptsync.history.message import parse_mark
 from promptsync.prompt.prompt import Prompt, RemoteVersion
@@ -143,7 +143,7 @@ def _theirs(attempt: Attempt, latest: RemoteVersion) -> Lost:
 def _is_ours(attempt: Attempt, found: RemoteVersion) -> bool:
     if found.message != attempt.action.message:
         return False
-    if came_back(attempt.prompt, found.prompt):
+    if has_same_text(attempt.prompt, found):
         return True
     # The same commit means the same text, so a difference was made by the registry.
     mark = parse_mark(found.message)

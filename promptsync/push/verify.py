@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from promptsync.compare.gather import list_all
-from promptsync.compare.list_equality import came_back
+from promptsync.compare.list_equality import came_back, has_same_text
 from promptsync.compare.project import Project
 from promptsync.errors import RemoteError
 from promptsync.parallel import for_each
@@ -32,8 +32,8 @@ def is_published(project: Project, action: Action, sent: Prompt, now: Listed) ->
     """Whether somebody else published, as the next version, exactly what ``action`` would send."""
     if action.kind not in (Kind.CREATE, Kind.UPDATE) or now.version != action.next:
         return False
-    found = project.registry.prompts.get(now.template_id, action.name, version=now.version).prompt
-    return came_back(sent, found) and tag_set(sent) == tag_set(now.prompt)
+    found = project.registry.prompts.get(now.template_id, action.name, version=now.version)
+    return has_same_text(sent, found) and tag_set(sent) == tag_set(now.prompt)
 
 
 def verify(
@@ -111,11 +111,11 @@ def with_same_text(
         listed = listing.get(name)
         same = set()
         if listed is not None and listed.version > version.version:
-            same |= {listed.version} if came_back(prompts[name], listed.prompt) else set()
+            same |= {listed.version} if has_same_text(prompts[name], listed) else set()
         for number in came_first[name]:
             with contextlib.suppress(RemoteError):
                 other = project.registry.prompts.get(version.template_id, name, version=number)
-                same |= {number} if came_back(prompts[name], other.prompt) else set()
+                same |= {number} if has_same_text(prompts[name], other) else set()
         if same:
             found[name] = frozenset(same)
     return found

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from registry_server import chat
+from scripted_registry import Seen
 from worlds import Reply, World, asking, failing, fault, publishing
 
 
@@ -483,3 +488,30 @@ def test_a_label_never_moves_down(three: World) -> None:
     assert found.code == 3
     assert three.label("a", "prod") == 3
     assert "never moves a label back" in found.document["labels"][0]["reason"]
+
+
+@pytest.mark.parametrize("keys", [{"metadata": {"owner": "Bob"}}, {"mood": "calm"}])
+def test_a_text_with_more_in_it_that_somebody_publishes_meanwhile_is_not_ours(
+    three: World, keys: dict[str, Any]
+) -> None:
+    """What another version has beyond our text is somebody's edit, and nothing that the registry added."""
+    three.edit("a", "Hello", "Ciao")
+    three.commit()
+    lists = [0]
+
+    def meanwhile(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
+        lists[0] += asking("GET", "/prompt-templates?")(seen)
+        if lists[0] == 2:
+            lists[0] += 1
+            template = chat("Ciao {name}")
+            template["messages"][0] |= {key: value for key, value in keys.items() if key != "metadata"}
+            metadata = {key: value for key, value in keys.items() if key == "metadata"}
+            body = {"prompt_name": "a", "prompt_template": template, "commit_message": "by hand", **metadata}
+            assert three.call("POST", "/rest/prompt-templates", body).status == 201
+        return None
+
+    three.faults.append(meanwhile)
+    done = three.run("push", "--json")
+    assert three.version("a") == 2
+    assert done.code == 3, str(done)
+    assert done.document["published"] == []
