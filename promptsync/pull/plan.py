@@ -138,19 +138,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     brought = bring_passed_over(project, open_items, writes, options, {one.name for one in marked})
     without_text = [item for item in snapshot.only(chosen) if item.problem]
     blocked = _blocked(conflicts, [*unmerged, *brought.skipped], without_text)
-    deletes = [
-        Delete(
-            item.name,
-            item.file.path,
-            item.file.text,
-            backup=needs_backup(project, item.file.path, item.file.text, None),
-        )
-        for item in items
-        if options.prune
-        and item.state is State.DELETED_REMOTELY
-        and item.file is not None
-        and not item.origin.dirty
-    ]
+    deletes = _deletes(project, items) if options.prune else []
     done = {*writes, *(one.name for one in deletes), *(one.name for one in blocked)}
     return PullPlan(
         writes=tuple(sorted(writes.values(), key=lambda one: one.path)),
@@ -162,6 +150,19 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
         unmerged=(*unmerged, *brought.skipped),
         options=options,
     )
+
+
+def _deletes(project: Project, items: Sequence[Item]) -> list[Delete]:
+    """Return the deletions of committed files whose prompts are archived in the registry."""
+    files = {
+        item.name: item.file
+        for item in items
+        if item.state is State.DELETED_REMOTELY and item.file is not None and not item.origin.dirty
+    }
+    return [
+        Delete(name, file.path, file.text, backup=needs_backup(project, file.path, file.text, None))
+        for name, file in files.items()
+    ]
 
 
 def _writes(
