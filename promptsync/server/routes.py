@@ -6,14 +6,15 @@ Paths are matched as they arrive, percent-encoded: a template called ``a/labels`
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
 from promptsync.server.checks import agents, catalogue, evaluations
 from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.request import Request
+from promptsync.server.missing import MISSING, TABLE
 from promptsync.server.prompts import external_ids, folders, labels, publish, read, snippets
 from promptsync.server.tracking import log, notes
 
@@ -77,27 +78,41 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/ws-token-request-library", agents.no_websocket),
 )
 
-# Redirects would lose the body of a POST, so a trailing slash is simply accepted.
-_MAP = Map(
-    [Rule(path, methods=[method], endpoint=handler) for method, path, handler in ROUTES],
-    strict_slashes=False,
-    merge_slashes=False,
-    redirect_defaults=False,
-)
+
+def _map(rules: Iterable[tuple[str, list[str], Handler | None]]) -> Map:
+    # Redirects would lose the body of a POST, so a trailing slash is simply accepted.
+    return Map(
+        [Rule(path, methods=methods, endpoint=handler) for path, methods, handler in rules],
+        strict_slashes=False,
+        merge_slashes=False,
+        redirect_defaults=False,
+    )
+
+
+_MAP = _map((path, [method], handler) for method, path, handler in ROUTES)
+_MISSING = _map((path, methods.split(), None) for path, methods in MISSING.items())
 
 
 def match(method: str, path: str) -> tuple[Handler, Mapping[str, str]]:
     """Return the handler of a raw path, and its decoded parameters.
 
-    404 for an unknown path, 405 with ``Allow`` for a method that it does not have.
+    501 for an operation of PromptLayer's API that this registry does not have, 404 for an unknown path, 405
+    with ``Allow`` for a method that it does not have.
     """
     try:
         handler, raw = _MAP.bind("").match(path, method=method)
-    except NotFound:
-        raise ApiError(404, f"There is nothing at {path[:200]}.") from None
-    except MethodNotAllowed as error:
-        allowed = ", ".join(sorted({*(error.valid_methods or ()), "OPTIONS"}))
-        raise ApiError(
-            405, f"{path[:200]} does not take {method[:20]}, only {allowed}.", headers={"Allow": allowed}
-        ) from None
+    except (NotFound, MethodNotAllowed) as error:
+        raise _no_route(method, path, error) from None
     return handler, {name: urllib.parse.unquote(value) for name, value in raw.items()}
+
+
+def _no_route(method: str, path: str, error: HTTPException) -> ApiError:
+    shown = path[:200]
+    if _MISSING.bind("").test(path, method=method):
+        return ApiError(501, f"This registry does not support {method} {shown}; see {TABLE} of promptsync.")
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted({*(error.valid_methods or ()), "OPTIONS"}))
+        return ApiError(
+            405, f"{shown} does not take {method[:20]}, only {allowed}.", headers={"Allow": allowed}
+        )
+    return ApiError(404, f"There is nothing at {shown}.")

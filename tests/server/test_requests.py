@@ -321,3 +321,27 @@ def test_date_times_are_read_in_every_form_that_clients_send(value, stamp):
 def test_anything_but_a_date_time_is_a_value_error(value):
     with pytest.raises(ValueError, match=r"."):
         clock.parse(value)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/public/v2/tables"),
+        ("GET", "/api/public/v2/tables/1/sheets/2/rows"),
+        ("DELETE", "/reports/1"),
+        ("POST", "/rest/workflows"),
+        ("DELETE", "/reports/1/external-ids/a/b%2Fc"),
+    ],
+)
+def test_an_operation_that_is_missing_names_the_page_of_what_works(call, method, path):
+    answer = call(method, path, None if method == "GET" else {})
+    assert answer.status == 501
+    assert answer.body["message"] == (
+        f"This registry does not support {method} {path}; see docs/compatibility.md of promptsync."
+    )
+
+
+def test_a_missing_operation_needs_the_key_and_other_methods_are_refused(app, call):
+    assert Caller(app, key=None)("POST", "/api/public/v2/tables", {}).status == 401
+    assert call("PUT", "/reports/1").status == 405
+    assert call("GET", "/reports/1/nowhere").status == 404

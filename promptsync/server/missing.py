@@ -1,0 +1,54 @@
+"""The operations of PromptLayer's API that this registry does not have; it answers 501 for them.
+
+docs/compatibility.md lists every operation with what it does here.
+"""
+
+from __future__ import annotations
+
+TABLE = "docs/compatibility.md"
+"""The page of the manual that says what works."""
+
+MISSING = {
+    "/reports": "POST",
+    "/reports/<report_id>": "DELETE",
+    "/reports/name/<report_name>": "DELETE",
+    "/reports/<report_id>/rename": "PATCH",
+    "/reports/<report_id>/score-card": "PATCH",
+    "/report-columns": "POST",
+    "/report-columns/<report_column_id>": "PATCH DELETE",
+    "/rest/workflows": "POST",
+    "/rest/workflows/<workflow_id_or_name>": "PATCH",
+    "/api/public/v2/dataset-groups": "POST",
+    "/api/public/v2/dataset-versions/<path:operation>": "POST",
+    "/api/public/v2/folders/<folder_id>": "PATCH",
+    "/api/public/v2/requests/<request_id>": "GET",
+    "/api/public/v2/requests/search": "POST",
+    "/api/public/v2/requests/suggestions": "GET",
+    "/api/public/v2/requests/analytics": "POST",
+    "/api/public/v2/requests/analytics/custom-analytics": "POST",
+    "/api/public/v2/traces/<trace_id>": "GET",
+    "/api/public/v2/traces/<trace_id>/close": "POST",
+    "/api/public/v2/traces/analytics/custom-analytics": "POST",
+    "/api/public/v2/datasets/<dataset_id>/rows": "GET",
+    "/spans-bulk": "POST",
+    "/v1/traces": "POST",
+    "/api/public/v2/env-vars": "GET POST",
+    "/api/public/v2/env-vars/<var_id>": "PATCH DELETE",
+    "/api/public/v2/tool-registry": "GET POST",
+    "/api/public/v2/tool-registry/<path:operation>": "GET POST PATCH DELETE",
+    "/api/public/v2/skill-collections": "GET POST",
+    "/api/public/v2/skill-collections/<path:operation>": "GET POST PATCH DELETE",
+    "/api/public/v2/tables": "GET POST",
+    "/api/public/v2/tables/<path:operation>": "GET POST PATCH DELETE",
+    **{
+        f"{owner}/external-ids{pair}": methods
+        for owner in (
+            "/reports/<id>",
+            "/workflows/<id>",
+            "/api/public/v2/dataset-groups/<id>",
+            "/api/public/v2/folders/<id>",
+        )
+        for pair, methods in (("", "GET POST"), ("/<source>/<external_id>", "DELETE"))
+    },
+}
+"""The methods of each path, which is a pattern of werkzeug."""
