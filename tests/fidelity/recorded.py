@@ -199,12 +199,8 @@ def replayed(found: list[Recording]) -> Iterator[tuple[Recording, list[str]]]:
             replay = Replay(Caller(app))
             for one in found:
                 answer = replay.answer(one)
-                status = (
-                    []
-                    if answer.status == one.status
-                    else [f"status: {one.status} recorded, {answer.status} here"]
-                )
-                yield one, status + list(differences(one.body, answer.body))
+                different = differences(one.status, answer.status, "status")
+                yield one, [*different, *differences(one.body, answer.body)]
 
 
 # -- comparing ----------------------------------------------------------------------------------------------
