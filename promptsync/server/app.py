@@ -130,7 +130,9 @@ class Application:
         if key:
             # Unknown paths were refused above, without reading a body for them.
             body = _without_key(parse_json(read_body(environ, self._max_body)))[0]
-        return handler(Request(self.store, self.runner, values, Query(query), body))
+        request = Request(self.store, self.runner, values, Query(query), body)
+        request.check_workspace()
+        return handler(request)
 
     def _body_with_key(self, environ: WSGIEnvironment) -> Any:
         """Return the parsed body of a request whose key is in it, as in some calls of the SDK."""

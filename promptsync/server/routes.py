@@ -45,6 +45,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("PATCH", "/prompt-labels/<prompt_label_id>", labels.move_label),
     ("DELETE", "/prompt-labels/<prompt_label_id>", labels.delete_label),
     ("POST", FOLDERS, folders.create_folder),
+    ("PATCH", f"{FOLDERS}/<folder_id>", folders.rename_folder),
     ("GET", f"{FOLDERS}/resolve-id", folders.resolve_folder),
     ("GET", f"{FOLDERS}/entities", folders.list_entities),
     ("POST", f"{FOLDERS}/entities", folders.move_entities),

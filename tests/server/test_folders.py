@@ -47,11 +47,44 @@ def test_a_folder_knows_where_it_is(call, make, app):
         ({"name": "x", "workspace_id": 1}, 400),
         ({"name": "x", "external_ids": 3}, 400),
         ({"name": "x", "external_ids": [{}]}, 400),
+        ({"name": "x", "external_ids": [{"source": "git", "external_id": "1"}]}, 400),
     ],
 )
 def test_invalid_folders_are_refused(call, make, body, status):
     make("taken")
     assert call("POST", FOLDERS, body).status == status
+
+
+def test_a_folder_is_renamed_with_all_that_is_in_it(call, make, publish):
+    inner = make("inner", make("outer"))
+    publish("deep", folder_id=inner)
+    before = call("PATCH", f"{FOLDERS}/{inner}", {"name": "inner"}).body["folder"]
+    answer = call("PATCH", f"{FOLDERS}/{inner}", {"name": "renamed"})
+    assert (answer.status, answer.body["success"]) == (200, True)
+    changed = {key for key, value in answer.body["folder"].items() if value != before[key]}
+    assert changed == {"name", "updated_at"}
+    assert before["path"] == [{"id": 1, "name": "outer"}]
+    assert call("GET", f"{FOLDERS}/resolve-id?path=outer/renamed").body == {"id": inner}
+    assert call("GET", "/prompt-templates").body["items"][0]["full_folder_path"] == "outer/renamed"
+
+
+@pytest.mark.parametrize(
+    ("folder", "body", "status"),
+    [
+        (1, {"name": "taken"}, 400),
+        (1, {"name": ""}, 400),
+        (1, {"name": "x" * 256}, 400),
+        (1, {"name": 3}, 400),
+        (1, {}, 400),
+        (9, {"name": "x"}, 404),
+        ("x", {"name": "x"}, 422),
+    ],
+)
+def test_invalid_renames_are_refused(call, make, folder, body, status):
+    make("a")
+    make("taken")
+    assert call("PATCH", f"{FOLDERS}/{folder}", body).status == status
+    assert listed(call) == [("FOLDER", "a"), ("FOLDER", "taken")]
 
 
 @pytest.mark.parametrize(
@@ -111,8 +144,27 @@ def test_entities_carry_paths_and_metadata_when_asked(call, make, publish):
     entity = call("GET", f"{ENTITIES}?folder_id={inner}&include_metadata=true&tags=t").body["entities"][0]
     assert entity["path"] == ["outer", "inner"]
     assert entity["metadata"] == {"type": "chat", "latest_version_number": 1}
+    folder = call("GET", f"{ENTITIES}?include_metadata=true").body["entities"][0]
+    assert (folder["name"], folder["metadata"]) == ("outer", {})
     assert call("GET", f"{ENTITIES}?folder_id={inner}&tags=u").body["entities"] == []
     assert call("GET", f"{ENTITIES}?folder_id={inner}&created_before=2020-01-01").body["entities"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("external_source=git&external_id=1", [("PROMPT", "p")]),
+        ("external_source=git&external_id=2", []),
+        ("external_source=hg&external_id=1", []),
+        ("created_by_email=a@b.c", []),
+        ("semantic_search=false&semantic_search_top_k=3", [("FOLDER", "f"), ("PROMPT", "p")]),
+    ],
+)
+def test_entities_are_filtered(call, make, publish, query, found):
+    make("f")
+    # The folder and the template have the same id.
+    publish("p", external_ids=[{"source": "git", "external_id": "1"}])
+    assert listed(call, query) == found
 
 
 @pytest.mark.parametrize(
@@ -123,6 +175,9 @@ def test_entities_carry_paths_and_metadata_when_asked(call, make, publish):
         ("filter_type=POEM", 422),
         ("workspace_id=1", 400),
         ("sort_by=x", 422),
+        ("search_query=a&semantic_search=true", 422),
+        ("external_id=1", 422),
+        ("external_source=git", 422),
     ],
 )
 def test_invalid_entity_lists_are_refused(call, query, status):

@@ -39,6 +39,7 @@ KEYS = st.sampled_from(
         "template_format api_key commit_message image_url image_variable input output request_id score "
         "request_start_time request_end_time group_id workflow_label_name workflow_version_number "
         "dataset_id kwargs args request_response status error_type error_message tool_call_id function 0 "
+        "metadata_filters snippet_overrides provider_id refresh_dataset "
     )
 )
 JSON = st.recursive(
@@ -56,6 +57,7 @@ QUERY_KEYS = st.sampled_from(
         "updated_before sort_by sort_order version resolve_snippets include_llm_kwargs "
         "prompt_version_number path folder_id flatten filter_type workflow_version_execution_id "
         "return_all_outputs include_runs dataset_id x "
+        "workspace_id semantic_search search_query created_by_email report_id "
     )
 )
 QUERIES = st.lists(

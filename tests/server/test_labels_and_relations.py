@@ -38,6 +38,30 @@ def test_a_label_is_created_moved_and_deleted(call, prompt):
     assert call("DELETE", f"/prompt-labels/{created.body['id']}").status == 404
 
 
+@pytest.mark.parametrize(
+    ("number", "version_id", "status"),
+    [
+        (2, None, 200),
+        (None, 2, 200),
+        (2, 2, 200),
+        (1, 2, 404),
+        (2, 1, 404),
+        (None, 3, 404),  # a version of another template
+        (None, 99, 404),
+        (None, None, 422),
+        (None, "2", 422),
+        (2, 0, 422),
+    ],
+)
+def test_a_label_names_its_version_by_number_or_id(call, prompt, publish, number, version_id, status):
+    assert [version["prompt_version_id"] for version in (*prompt, publish("other"))] == [1, 2, 3]
+    wanted = {"prompt_version_number": number, "prompt_version_id": version_id}
+    created = call("POST", f"/prompts/{prompt[0]['id']}/label", {"name": "dev", **wanted})
+    moved = call("PATCH", "/prompt-labels/1", wanted)
+    assert (created.status, moved.status) == (status, status)
+    assert labels_of(call) == ({"dev": 2, "prod": 2} if status == 200 else {"prod": 1})
+
+
 def test_all_labels_name_their_prompts(call, publish, prompt):
     publish("b", release_labels=["prod"])
     labels = call("GET", "/prompt-templates/labels").body["release_labels"]

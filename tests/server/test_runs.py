@@ -125,6 +125,7 @@ def run(call, evaluation, **body):
         ("sort_by=name&sort_order=asc&per_page=1", ["broken score"]),
         ("created_after=2999-01-01", []),
         ("created_by_email=x", []),
+        ("external_source=x&external_id=y", []),
     ],
 )
 def test_evaluations_are_listed_with_filters_and_pages(call, query, names):
@@ -144,7 +145,36 @@ def test_datasets_are_listed(call):
     )
     assert call("GET", "/api/public/v2/datasets?prompt_id=1").body["total"] == 0
     run_id = run(call, "quality")
-    assert call("GET", f"/api/public/v2/datasets?report_id={run_id}").body["datasets"][0]["id"] == dataset
+    for report in (run_id, evaluation_id(call, "quality")):
+        found = call("GET", f"/api/public/v2/datasets?report_id={report}").body["datasets"]
+        assert [item["id"] for item in found] == [dataset]
+    assert call("GET", f"/api/public/v2/datasets?report_id={run_id + 1}").body["datasets"] == []
+
+
+@pytest.mark.parametrize("path", ["/api/public/v2/datasets", EVALUATIONS, "/workflows"])
+@pytest.mark.parametrize("query", ["per_page=101", "external_id=x", "external_source=x", "sort_by=size"])
+def test_every_list_of_fixtures_refuses_what_its_parameters_do_not_allow(call, path, query):
+    assert call("GET", f"{path}?{query}").status == 422
+
+
+@pytest.mark.parametrize("moment", ["created_after", "created_before", "updated_after", "updated_before"])
+def test_a_list_up_to_a_moment_includes_that_moment(call, moment):
+    first = call("GET", f"{EVALUATIONS}?sort_by=id&sort_order=asc").body["evaluations"][0]
+    stamp = first["created_at" if moment.startswith("created") else "updated_at"]
+    found = call("GET", f"{EVALUATIONS}?{moment}={stamp}&name=quality").body["evaluations"]
+    assert [item["id"] for item in found] == [first["id"]]
+
+
+def test_fixtures_are_listed_at_the_root_of_the_folders(call):
+    path = "/api/public/v2/folders/entities?include_metadata=true&sort_by=id&sort_order=asc"
+    found = {}
+    for entity in call("GET", path).body["entities"]:
+        found.setdefault(entity["type"], []).append((entity["id"], entity["name"], entity["metadata"]))
+    assert found["WORKFLOW"][0] == (1, "refund agent", {"latest_version_number": 1})
+    assert found["DATASET"][0] == (1, "cases", {"isDraft": False, "latest_version_number": 1})
+    assert found["REPORT"][0] == (1, "quality", {})
+    run(call, "quality")
+    assert len(call("GET", f"{path}&filter_type=REPORT").body["entities"]) == len(found["REPORT"]) == 7
 
 
 # -- evaluations ---------------------------------------------------------------------------------------
@@ -256,6 +286,8 @@ def test_a_run_takes_another_dataset(call):
         ("POST", EVALUATIONS + "/1/run", {"dataset_id": "x"}, 400),
         ("POST", EVALUATIONS + "/1/run", {"dataset_id": 10**30}, 400),
         ("POST", EVALUATIONS + "/1/run", {"refresh_dataset": 1}, 400),
+        ("POST", EVALUATIONS + "/1/run", {"refresh_dataset": True}, 403),
+        ("POST", EVALUATIONS + "/1/run", {"refresh_dataset": False}, 201),
         ("POST", EVALUATIONS + "/6/run", None, 400),
         ("POST", "/reports/1/run", {}, 400),
         ("POST", "/reports/1/run", {"name": "official"}, 201),

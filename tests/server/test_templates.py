@@ -170,8 +170,10 @@ def test_an_unknown_template_is_a_404_with_a_message(call, method, identifier):
         ("POST", "", {"label": 3}, 422, None),
         ("POST", "", {"label": "nope"}, 404, None),
         ("POST", "", {"input_variables": []}, 422, None),
+        ("POST", "", {"metadata_filters": {"plan": 1}}, 422, None),
+        ("POST", "", {"metadata_filters": "free"}, 422, None),
         ("POST", "", {"model_parameter_overrides": 3}, 422, None),
-        ("POST", "", {"provider": ["x"], "metadata_filters": {}, "workspace_id": 3}, 200, 2),
+        ("POST", "", {"provider": ["x"], "metadata_filters": {"plan": "free"}}, 200, 2),
     ],
 )
 def test_which_version_is_read(call, publish, method, query, body, status, version):

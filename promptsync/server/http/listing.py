@@ -44,9 +44,14 @@ class ListPage:
         }
 
 
-def read_page(query: Query, per_page: int, total: int) -> ListPage:
-    """Return the page that the request names, ``per_page`` items long by default and never over 100."""
+def read_page(query: Query, per_page: int, total: int, *, capped: bool = False) -> ListPage:
+    """Return the page that the request names, ``per_page`` items long by default and never over 100.
+
+    A longer one is an error, unless it is ``capped``.
+    """
     size = query.integer("per_page") or per_page
+    if size > MAX_PER_PAGE and not capped:
+        raise query.fault("per_page", f"must be at most {MAX_PER_PAGE}")
     return ListPage(query.integer("page") or 1, min(size, MAX_PER_PAGE), total)
 
 
@@ -70,10 +75,13 @@ class Listing:
         self._values: dict[str, Any] = {}
         moments = {"created": created_at, "updated": updated_at}
         for stem, column in moments.items():
-            for bound, sign in (("after", ">"), ("before", "<")):
+            for bound, sign in (("after", ">="), ("before", "<=")):
                 moment = query.moment(f"{stem}_{bound}")
                 if moment is not None:
                     self.where(f"{column} {sign} :{stem}_{bound}", **{f"{stem}_{bound}": moment})
+        if query.text("created_by_email") is not None:
+            # This registry has no users.
+            self.where("0")
         columns = {"created_at": created_at, "updated_at": updated_at, "name": "i.name", "id": key}
         column = columns[query.choice("sort_by", columns, "created_at")]
         direction = query.choice("sort_order", ("asc", "desc"), "desc")
@@ -87,14 +95,19 @@ class Listing:
         self._values |= values
 
     def by_fixture(self) -> None:
-        """Apply the filters that the lists of datasets, evaluations and agents share.
-
-        Their items have no users and no external ids, so filters by them match nothing.
-        """
+        """Apply the filters that the lists of datasets, evaluations and agents share."""
         self.by_status()
         self.by_name()
-        if self.query.text("created_by_email") or self.query.text("external_id"):
-            self.where("0")
+        # Items of the fixtures have no external ids.
+        self.by_external_id("0")
+
+    def by_external_id(self, condition: str) -> None:
+        """Apply the filter for an external id; ``condition`` has ``:source`` and ``:external_id`` in it."""
+        pair = {"source": self.query.text("external_source"), "external_id": self.query.text("external_id")}
+        if (pair["source"] is None) != (pair["external_id"] is None):
+            raise self.query.fault("external_id", "requires external_source, and the other way around")
+        if pair["source"] is not None:
+            self.where(condition, **pair)
 
     def by_status(self) -> None:
         """Apply the filter ``status``, which leaves out deleted items unless the request says otherwise."""
@@ -119,12 +132,12 @@ class Listing:
         return db.execute(sql, self._values).fetchall()
 
     def page(
-        self, db: Database, columns: str, source: str, *, join: str = "", per_page: int
+        self, db: Database, columns: str, source: str, *, join: str = "", per_page: int, capped: bool = False
     ) -> tuple[ListPage, list[Row]]:
         """Return the page that the request names, and its rows. ``join`` adds what only the columns need."""
         selected = f"FROM {source} WHERE {' AND '.join(self._conditions)}"
         total: int = db.execute(f"SELECT count(*) {selected}", self._values).fetchone()[0]
-        page = read_page(self.query, per_page, total)
+        page = read_page(self.query, per_page, total, capped=capped)
         # In two steps, because SQLite computes the columns of every row that it sorts.
         chosen = f"SELECT {self._key} {selected} {self._order} LIMIT {page.per_page} OFFSET {page.offset}"
         self.where(f"{self._key} IN ({chosen})")

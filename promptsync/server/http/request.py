@@ -55,9 +55,13 @@ class Request:
             raise invalid(f"{name} must be an integer id.", "path", name)
         return value
 
-    def check_workspace(self, workspace_id: Any) -> None:
-        """Raise a 400 for any workspace but the key's own, which is the default."""
-        if workspace_id is not None and workspace_id != self.store.workspace_id:
+    def check_workspace(self) -> None:
+        """Raise a 400 if the query or the body names a workspace other than the key's own."""
+        body = self.json if isinstance(self.json, dict) else {}
+        # The nested body of a publish has it in the record around the template.
+        parts = [part for part in (body, body.get("prompt_template")) if isinstance(part, dict)]
+        named = [json.dumps(part["workspace_id"]) for part in parts if part.get("workspace_id") is not None]
+        if not {self.query.text("workspace_id"), *named} <= {None, str(self.store.workspace_id)}:
             raise malformed("Invalid workspace_id.")
 
 

@@ -58,6 +58,7 @@ def read_draft(body: Fields) -> Draft:
     else:
         raise malformed("The body requires prompt_version (nested) or a string prompt_name (flat).")
     about = Fields(record)
+    _refuse_unsupported(body, version)
     return Draft(
         name=about.text("prompt_name", least=1, most=MAX_NAME),
         template=normalised_template(check_template(version.get("prompt_template"))),
@@ -68,6 +69,15 @@ def read_draft(body: Fields) -> Draft:
         labels=_labels(body),
         external_ids=[read_external_id(pair) for pair in body.objects("external_ids")],
     )
+
+
+def _refuse_unsupported(body: Fields, version: Mapping[str, Any]) -> None:
+    """Refuse what this registry cannot do; doing nothing about it would return success for it."""
+    if body.object("snippet_overrides"):
+        raise malformed("This registry does not override snippets; publish a version of the snippet instead.")
+    for key in ("provider_id", "inference_client_name"):
+        if version.get(key) is not None:
+            raise malformed(f"This registry has no custom providers, so {key} must be null.")
 
 
 def _message(fields: Fields) -> str | None:

@@ -16,6 +16,11 @@ EXTERNAL_IDS = (
 )
 """SQL for the external ids of the template ``{id}``, as JSON."""
 
+HAS_EXTERNAL_ID = (
+    "IN (SELECT template_id FROM external_ids WHERE source = :source AND external_id = :external_id)"
+)
+"""SQL: whether the id of a template before it belongs to one that has the external id."""
+
 
 def attach(request: Request) -> Response:
     """Attach an external id to a template: 201, also if it was attached before."""

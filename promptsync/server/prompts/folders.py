@@ -1,4 +1,4 @@
-"""Folders: creating, resolving, listing, moving; and archiving, which the API does through them."""
+"""Folders: creating, renaming, resolving, listing, moving; and archiving, which the API does through them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from promptsync.server.http.fields import Fields
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find
-from promptsync.server.prompts.external_ids import EXTERNAL_IDS, read_external_id
+from promptsync.server.prompts.external_ids import EXTERNAL_IDS, HAS_EXTERNAL_ID
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row, decoded, insert
 
@@ -22,33 +22,42 @@ MAX_NAME = 255
 def create_folder(request: Request) -> Response:
     """Create a folder: 400 if the parent has a folder of that name, 404 without the parent."""
     body = request.body()
-    request.check_workspace(body.get("workspace_id"))
     name = body.text("name", least=1, most=MAX_NAME)
     parent_id = body.optional_id("parent_id")
-    external_ids = [dict(pair.values) for pair in body.objects("external_ids") if read_external_id(pair)]
+    if list(body.objects("external_ids")):
+        raise malformed("In this registry only prompt templates have external ids, not folders.")
     moment = now()
     with request.store.write() as db:
-        parents = [] if parent_id is None else _path(folder_by_id(db, parent_id))
+        if parent_id is not None:
+            folder_by_id(db, parent_id)
         _check_free(db, parent_id, name)
         folder_id = insert(
             db, "folders", parent_id=parent_id, name=name, created_at=moment, updated_at=moment
         )
-    folder = {
-        "id": folder_id,
-        "name": name,
-        "created_at": moment,
-        "updated_at": moment,
-        "parent_id": parent_id,
-        "path": parents or None,
-        "workspace_id": request.store.workspace_id,
-        "external_ids": external_ids,
-    }
-    return Response({"success": True, "folder": folder}, 201)
+        return Response(_folder(request, folder_by_id(db, folder_id)), 201)
+
+
+def rename_folder(request: Request) -> Response:
+    """Rename a folder: 400 if its parent has another folder of that name."""
+    name = request.body().text("name", least=1, most=MAX_NAME)
+    folder_id = request.id("folder_id")
+    with request.store.write() as db:
+        folder = folder_by_id(db, folder_id)
+        _check_free(db, folder["parent_id"], name, except_id=folder_id)
+        db.execute("UPDATE folders SET name = ?, updated_at = ? WHERE id = ?", (name, now(), folder_id))
+        return Response(_folder(request, folder_by_id(db, folder_id)))
+
+
+def _folder(request: Request, row: Row) -> dict[str, Any]:
+    ids, names = decoded(row["ids"]), decoded(row["names"])
+    parents = [{"id": each, "name": name} for each, name in zip(ids[:-1], names[:-1], strict=True)]
+    folder = {key: row[key] for key in ("id", "name", "created_at", "updated_at", "parent_id")}
+    folder |= {"path": parents or None, "workspace_id": request.store.workspace_id, "external_ids": []}
+    return {"success": True, "folder": folder}
 
 
 def resolve_folder(request: Request) -> Response:
     """Return the id of a folder from its path: names joined by dots or slashes, if only one folder fits."""
-    request.check_workspace(request.query.integer("workspace_id"))
     wanted = request.query.text("path")
     if wanted is None:
         raise malformed("path is required.")
@@ -65,7 +74,15 @@ def resolve_folder(request: Request) -> Response:
 
 _ENTITIES = (
     "(SELECT id, name, 'FOLDER' AS type, parent_id AS folder_id, created_at, updated_at, '[]' AS tags,"
-    " '[]' AS external_ids, NULL AS metadata FROM folders"
+    " '[]' AS external_ids, '{}' AS metadata FROM folders"
+    " UNION ALL SELECT id, name, 'WORKFLOW', NULL, created_at, updated_at, '[]', '[]', json_object("
+    " 'latest_version_number', (SELECT max(number) FROM workflow_versions WHERE workflow_id = w.id))"
+    " FROM workflows w WHERE NOT deleted"
+    " UNION ALL SELECT id, name, 'DATASET', NULL, created_at, updated_at, '[]', '[]', json_object('isDraft',"
+    " json('false'), 'latest_version_number', (SELECT max(number) FROM datasets WHERE group_id = g.id))"
+    " FROM dataset_groups g WHERE NOT deleted"
+    " UNION ALL SELECT id, name, 'REPORT', NULL, created_at, updated_at, '[]', '[]', '{}'"
+    " FROM reports WHERE NOT deleted AND parent_id IS NULL"
     " UNION ALL SELECT t.id, t.name, CASE v.type WHEN 'chat' THEN 'PROMPT' ELSE 'SNIPPET' END, t.folder_id,"
     f" t.created_at, t.updated_at, t.tags, {EXTERNAL_IDS.format(id='t.id')},"
     " json_object('type', v.type, 'latest_version_number', t.latest)"
@@ -80,18 +97,21 @@ _ENTITY = (
 
 
 def list_entities(request: Request) -> Response:
-    """List folders and templates directly in ``folder_id`` or the root; with ``flatten`` further down, too.
+    """List what is directly in ``folder_id`` or the root; with ``flatten`` further down, too.
 
-    A completion template has the type SNIPPET in this list, as in the vendor's folder API.
+    What the fixtures file declares is in the root. A completion template has the type SNIPPET in this list,
+    as in the vendor's folder API.
     """
     query = request.query
-    request.check_workspace(query.integer("workspace_id"))
     folder_id, flatten = query.integer("folder_id"), query.flag("flatten")
     types = query.texts("filter_type")
     if unknown := [name for name in types if name not in TYPES]:
         raise query.fault("filter_type", f"has no type {unknown[0]!r}")
+    if query.flag("semantic_search"):
+        raise query.fault("semantic_search", "is not available in this registry, which searches names")
     listing = Listing(query)
     listing.by_name("search_query")
+    listing.by_external_id(f"i.type IN ('PROMPT', 'SNIPPET') AND i.id {HAS_EXTERNAL_ID}")
     listing.by_tags()
     if types:
         marks = {f"type{index}": name for index, name in enumerate(types)}
@@ -105,7 +125,7 @@ def list_entities(request: Request) -> Response:
             folder_by_id(db, folder_id)
         entities = [dict(row) for row in listing.rows(db, _ENTITY, _ENTITIES)]
     for entity in entities:
-        if entity["metadata"] is None or not query.flag("include_metadata"):
+        if not query.flag("include_metadata"):
             del entity["metadata"]
     return Response({"entities": entities})
 
@@ -113,7 +133,6 @@ def list_entities(request: Request) -> Response:
 def move_entities(request: Request) -> Response:
     """Move folders and templates into ``folder_id``, or to the root without one."""
     body = request.body()
-    request.check_workspace(body.get("workspace_id"))
     folder_id = body.optional_id("folder_id")
     with request.store.write() as db:
         inside = [] if folder_id is None else decoded(folder_by_id(db, folder_id)["ids"])
@@ -141,7 +160,6 @@ def delete_entities(request: Request) -> Response:
     A folder that is not empty requires ``cascade``. Publishing the name again restores a template.
     """
     body = request.body()
-    request.check_workspace(body.get("workspace_id"))
     cascade = body.flag("cascade")
     gone = 0
     with request.store.write() as db:
@@ -199,11 +217,6 @@ def folder_by_id(db: Database, folder_id: int, *, status: int = 404) -> Row:
     if row is None:
         raise ApiError(status, f"There is no folder with the id {folder_id}.")
     return row
-
-
-def _path(folder: Row) -> list[dict[str, Any]]:
-    pairs = zip(decoded(folder["ids"]), decoded(folder["names"]), strict=True)
-    return [{"id": folder_id, "name": name} for folder_id, name in pairs]
 
 
 def _check_free(db: Database, parent_id: int | None, name: str, except_id: int | None = None) -> None:

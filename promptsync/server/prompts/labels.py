@@ -120,16 +120,21 @@ def _pointer(db: Database, label_id: int) -> dict[str, Any]:
 
 
 def _named_version(db: Database, template: Row, body: Fields) -> Row:
-    for key, column in (("prompt_version_number", "number"), ("prompt_version_id", "id")):
-        value = body.optional_id(key)
-        if value is not None:
-            row: Row | None = db.execute(
-                f"SELECT * FROM versions WHERE template_id = ? AND {column} = ?", (template["id"], value)
-            ).fetchone()
-            if row is None:
-                raise not_found(f"The prompt template {template['name']!r} has no {key} {value}.")
-            return row
-    raise invalid("prompt_version_number is required.", "body", "prompt_version_number")
+    number, version_id = body.optional_id("prompt_version_number"), body.optional_id("prompt_version_id")
+    if number is None and version_id is None:
+        raise invalid(
+            "prompt_version_number or prompt_version_id is required.", "body", "prompt_version_number"
+        )
+    row: Row | None = db.execute(
+        "SELECT * FROM versions WHERE template_id = :template AND number = coalesce(:number, number)"
+        " AND id = coalesce(:id, id)",
+        {"template": template["id"], "number": number, "id": version_id},
+    ).fetchone()
+    if row is None:
+        wanted = {"prompt_version_number": number, "prompt_version_id": version_id}
+        named = " and ".join(f"{key} {value}" for key, value in wanted.items() if value is not None)
+        raise not_found(f"The prompt template {template['name']!r} has no version with {named}.")
+    return row
 
 
 # -- protection ---------------------------------------------------------------------------------------------

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptsync.rendering.engine import render_template
-from promptsync.server.http.answer import Response, invalid
+from promptsync.server.http.answer import Response
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find, snippets
-from promptsync.server.prompts.external_ids import EXTERNAL_IDS
+from promptsync.server.prompts.external_ids import EXTERNAL_IDS, HAS_EXTERNAL_ID
 from promptsync.server.prompts.llm_kwargs import llm_kwargs
 from promptsync.server.store.database import Row, decoded
 
@@ -30,35 +30,24 @@ _LABELLED = "JOIN labels l ON l.template_id = i.id JOIN versions v ON v.id = l.v
 def list_templates(request: Request) -> Response:
     """List templates, newest first unless sorted otherwise, with their text as stored (never rendered).
 
-    ``label`` selects the templates that have it and shows the version under it. This registry has no users,
-    so ``created_by_email`` matches nothing.
+    ``label`` selects the templates that have it and shows the version under it.
     """
     query = request.query
     listing = Listing(query)
     listing.by_status()
     listing.by_name()
     listing.by_tags()
-    if query.text("created_by_email") is not None:
-        listing.where("0")
+    listing.by_external_id(f"i.id {HAS_EXTERNAL_ID}")
     snippet = query.flag("is_snippet")
     if snippet is not None:
         listing.where(f"{snippets.IS_SNIPPET} = :is_snippet", is_snippet=snippet)
-    pair = {"source": query.text("external_source"), "external_id": query.text("external_id")}
-    if (pair["source"] is None) != (pair["external_id"] is None):
-        raise invalid("Specify both external_source and external_id.", "query", "external_id")
-    if pair["source"] is not None:
-        listing.where(
-            "i.id IN (SELECT template_id FROM external_ids"
-            " WHERE source = :source AND external_id = :external_id)",
-            **pair,
-        )
     label = query.text("label")
     if label is not None:
         listing.where("l.name = :label", label=label)
     source = f"templates i {_LATEST if label is None else _LABELLED}"
     folder = "LEFT JOIN folder_paths f ON f.id = i.folder_id"
     with request.store.read() as db:
-        page, rows = listing.page(db, _ITEM, source, join=folder, per_page=30)
+        page, rows = listing.page(db, _ITEM, source, join=folder, per_page=30, capped=True)
     return Response({"items": [dict(row) for row in rows], **page.neighbours, **page.counts})
 
 
@@ -68,6 +57,8 @@ def get_rendered(request: Request) -> Response:
     number, label = body.version()
     values = body.object("input_variables")
     overrides = body.object("model_parameter_overrides")
+    # They choose between the versions of a dynamic label, and every label of this registry has one version.
+    body.string_map("metadata_filters")
     provider = body.get("provider") if isinstance(body.get("provider"), str) else None
     with request.store.read() as db:
         row = find.find(db, request.path["identifier"])

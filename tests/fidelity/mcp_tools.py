@@ -1,0 +1,204 @@
+"""The tools of PromptLayer's MCP server, against the embedded registry.
+
+``python tests/fidelity/mcp_tools.py FOLDER`` starts the built server in FOLDER (``node build/index.js``) over
+stdio, calls its tools and prints a line for each: what the tool answered, or its error. The exit code is 1
+if a tool that only reads fails. It needs Node.js, and is run by hand.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from registry_server import chat, completion, running
+
+from promptsync.server.app import create_app
+
+FIXTURES = """
+datasets: [{name: cases, rows: [{question: "Where is my money?"}]}]
+evaluations: [{name: quality, dataset: cases, prompt: greeting, scores: [{max_length: 99}]}]
+agents: [{name: agent, labels: [prod], nodes: [{name: answer, prompt: greeting, output: true}]}]
+"""
+
+ELSEWHERE = """data:text/javascript,
+const real = globalThis.fetch;
+globalThis.fetch = (url, options) =>
+  real(url.replace("https://api.promptlayer.com", process.env.PROMPTLAYER_BASE_URL), options);
+"""
+"""A module that sends the requests of the server to another base URL, which it has no setting for."""
+
+TURN = {"type": "chat", "messages": [{"role": "assistant", "content": [{"type": "text", "text": "Hi"}]}]}
+LOG = {
+    "provider": "openai",
+    "model": "gpt-4o",
+    "input": chat("Hello"),
+    "output": TURN,
+    "request_start_time": "2026-01-01T00:00:00Z",
+    "request_end_time": "2026-01-01T00:00:01Z",
+    "metadata": {"user": "ana"},
+}
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+SPANS = [
+    {
+        "name": "step",
+        "context": {"trace_id": TRACE, "span_id": SPAN, "trace_state": ""},
+        "kind": "SpanKind.INTERNAL",
+        "start_time": 1767225600000000000,
+        "end_time": 1767225601000000000,
+        "status": {"status_code": "OK", "description": None},
+        "attributes": {"a": "1"},
+        "resource": {"attributes": {"service.name": "s"}, "schema_url": ""},
+    }
+]
+
+
+def _published(name: str, template: dict[str, Any], **more: Any) -> dict[str, Any]:
+    model = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {}}}
+    version = {"prompt_template": template, "metadata": model, "commit_message": "m"}
+    return {"prompt_template": {"prompt_name": name, "tags": ["t"]}, "prompt_version": version, **more}
+
+
+# In the order in which they make what the next ones read. The ids are those of a new registry.
+CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("create-folder", {"name": "folder"}),
+    ("edit-folder", {"folder_id": 1, "name": "renamed"}),
+    ("resolve-folder-id", {"path": "renamed"}),
+    ("publish-prompt-template", _published("tone", completion("kind"))),
+    (
+        "publish-prompt-template",
+        _published("greeting", chat("@@@tone@@@ {question}"), release_labels=["prod"]),
+    ),
+    ("publish-prompt-template", _published("greeting", chat("@@@tone@@@: {question}"))),
+    ("move-folder-entities", {"entities": [{"id": 1, "type": "SNIPPET"}], "folder_id": 1}),
+    ("get-folder-entities", {"flatten": True, "include_metadata": True}),
+    ("get-folder-entities", {"folder_id": 1, "filter_type": "SNIPPET", "search_query": "TO"}),
+    ("list-prompt-templates", {"label": "prod", "tags": "t"}),
+    ("get-prompt-template", {"prompt_name": "greeting", "label": "prod", "metadata_filters": {"plan": "x"}}),
+    ("get-prompt-template", {"prompt_name": "greeting", "input_variables": {"question": "Why?"}}),
+    ("get-prompt-template-raw", {"identifier": "greeting", "resolve_snippets": False}),
+    ("get-snippet-usage", {"identifier": "tone"}),
+    ("create-prompt-label", {"prompt_id": 2, "prompt_version_number": 2, "name": "dev"}),
+    ("move-prompt-label", {"prompt_label_id": 2, "prompt_version_number": 1}),
+    ("list-prompt-template-labels", {"identifier": "greeting"}),
+    ("delete-prompt-label", {"prompt_label_id": 2}),
+    ("log-request", LOG | {"prompt_name": "greeting", "prompt_version_number": 1}),
+    ("get-request", {"request_id": 1}),
+    ("search-request-logs", {"q": "hello", "per_page": 5}),
+    ("search-request-logs", {"filters": [{"field": "engine", "operator": "is", "value": "gpt-4o"}]}),
+    ("create-spans-bulk", {"spans": SPANS}),
+    ("get-trace", {"trace_id": TRACE}),
+    ("list-datasets", {"name": "cases"}),
+    ("get-dataset-rows", {"dataset_id": 1}),
+    ("list-evaluations", {"include_runs": True}),
+    ("run-report", {"report_id": 1, "name": "nightly"}),
+    ("get-report", {"report_id": 2}),
+    ("get-report-score", {"report_id": 2}),
+    ("get-evaluation-rows", {"evaluation_id": 2}),
+    ("list-workflows", {}),
+    ("get-workflow", {"workflow_id_or_name": "agent", "label": "prod"}),
+    ("get-workflow-labels", {"workflow_id_or_name": "agent"}),
+    ("run-workflow", {"workflow_name": "agent", "input_variables": {"question": "Why?"}}),
+    ("get-workflow-version-execution-results", {"workflow_version_execution_id": 1}),
+    (
+        "get-workflow-version-execution-results",
+        {"workflow_version_execution_id": 1, "return_all_outputs": True},
+    ),
+    ("delete-folder-entities", {"entities": [{"id": 1, "type": "FOLDER"}], "cascade": True}),
+)
+
+
+class Server:
+    """A running MCP server."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._ids = itertools.count(1)
+
+    def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Send a request and return its result."""
+        number = next(self._ids)
+        self._send({"id": number, "method": method, "params": params})
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            message = json.loads(line)
+            if message.get("id") == number:
+                if "error" in message:
+                    raise RuntimeError(message["error"]["message"])
+                result: dict[str, Any] = message["result"]
+                return result
+        raise RuntimeError("the server has ended")
+
+    def start(self) -> list[str]:
+        """Do the handshake and return the names of the tools."""
+        about = {"name": "fidelity", "version": "1"}
+        self.request("initialize", {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": about})
+        self._send({"method": "notifications/initialized"})
+        return [tool["name"] for tool in self.request("tools/list", {})["tools"]]
+
+    def call(self, tool: str, arguments: dict[str, Any]) -> tuple[bool, str]:
+        """Call a tool; return whether it worked, and the first line that it answered."""
+        try:
+            result = self.request("tools/call", {"name": tool, "arguments": arguments})
+        except RuntimeError as error:
+            return False, str(error).partition("\n")[0]
+        return not result.get("isError"), result["content"][0]["text"].partition("\n")[0]
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        self._process.stdin.flush()
+
+
+@contextmanager
+def mcp_server(folder: Path, base_url: str) -> Iterator[Server]:
+    """Run the built server in ``folder`` against a registry."""
+    command = ["node", "--import", ELSEWHERE.replace("\n", ""), str(folder / "build" / "index.js")]
+    environment = {**os.environ, "PROMPTLAYER_API_KEY": "pl_test", "PROMPTLAYER_BASE_URL": base_url}
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        text=True,
+    ) as process:
+        try:
+            yield Server(process)
+        finally:
+            process.terminate()
+
+
+def main(folder: Path) -> int:
+    """Print a line for each call, then the tools that were not called; return the exit code."""
+    failed: list[str] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        fixtures = Path(scratch, "registry.yaml")
+        fixtures.write_text(FIXTURES)
+        with (
+            create_app(Path(scratch, "registry.db"), fixtures=fixtures) as app,
+            running(app) as base_url,
+            mcp_server(folder, base_url) as server,
+        ):
+            tools = server.start()
+            for tool, arguments in CALLS:
+                worked, text = server.call(tool, arguments)
+                print(f"{'works' if worked else 'fails':7}{tool:44}{text}")
+                failed += [] if worked else [tool]
+    for tool in sorted(set(tools) - {tool for tool, _ in CALLS}):
+        print(f"{'':7}{tool:44}not called")
+    print(f"{len(CALLS)} calls of {len(tools)} tools, {len(failed)} failed")
+    return int(any(tool.startswith(("get-", "list-", "search-", "resolve-")) for tool in failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
