@@ -4,6 +4,7 @@
 # make bench: measures the performance budgets.
 # make docs: builds the manual into build/docs; a dead link fails the build.
 # make manual: runs the commands of the manual again and updates their output, tables and screenshots.
+# make fidelity: calls every method of the official SDKs and writes docs/compatibility.md again; needs npm.
 # make screens: renders only the screenshots.
 # make dist: builds the last commit into dist/ and checks what a user would install.
 # make lock: pins the newest versions of what promptsync needs in requirements.lock, with hashes.
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 # Many tests wait for a process or a socket, so run one more worker than there are processors.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
-.PHONY: demo test quick fuzz lint bench docs manual screens dist lock clean
+.PHONY: demo test quick fuzz lint bench docs manual fidelity screens dist lock clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/demo/demo.sh
@@ -46,6 +47,9 @@ docs: $(VENV)/.installed-docs
 manual: $(VENV)/.installed-test screens
 	$(BIN)/python tests/walkthrough_shell.py
 	$(BIN)/python tests/compare/situation_docs.py
+
+fidelity: $(VENV)/.installed-test
+	$(BIN)/python tests/fidelity/table.py build/fidelity
 
 screens: $(VENV)/.installed
 	$(BIN)/python docs/screens.py

@@ -20,7 +20,6 @@ MISSING = {
     "/rest/workflows/<workflow_id_or_name>": "PATCH",
     "/api/public/v2/dataset-groups": "POST",
     "/api/public/v2/dataset-versions/<path:operation>": "POST",
-    "/api/public/v2/folders/<folder_id>": "PATCH",
     "/api/public/v2/requests/<request_id>": "GET",
     "/api/public/v2/requests/search": "POST",
     "/api/public/v2/requests/suggestions": "GET",
