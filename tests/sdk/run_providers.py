@@ -1,8 +1,9 @@
 """A program that calls ``run`` of the official SDK once for each case on its standard input.
 
-Usage: ``python run_providers.py sync|async REGISTRY PROVIDERS``, the last two as URLs. A case is an object with
-``options`` for ``run`` and ``environ``, environment variables that only this case gets. Each line of the output
-is the id of the logged request, or the error.
+Usage: ``python run_providers.py sync|async REGISTRY PROVIDERS``, the last two as URLs.
+
+A case is an object: ``options`` for ``run``, and ``environ``, environment variables for this case alone.
+Each line of the output is the id of the logged request, or the error.
 """
 
 from __future__ import annotations
