@@ -283,6 +283,12 @@ def test_messages_from_placeholders_and_parameters_may_be_anything(provider, odd
         ),
         (
             "amazon.bedrock",
+            {"inferenceConfig": {"maxTokens": 1}, "temperature": 0},
+            {},
+            {"inferenceConfig": {"maxTokens": 1, "temperature": 0}},
+        ),
+        (
+            "amazon.bedrock",
             {"max_tokens": 1, "temperature": 0, "top_k": 5, "guardrailConfig": {}, "aws_region": "eu-west-1"},
             {"topP": 1},
             {
@@ -508,13 +514,14 @@ def test_the_results_of_parallel_calls_are_one_turn():
             {"role": "assistant", "content": [], "tool_calls": calls},
             *results,
             {"role": "user", "content": [text("b")]},
+            {"role": "user", "content": [text("c")]},
         ],
     }
     roles = [turn["role"] for turn in llm_kwargs(template, model("amazon.bedrock"))["messages"]]
     assert roles == ["user", "assistant", "user"]
     history = llm_kwargs(template, model("google"))["history"]
     # The next text stays a turn of its own, because a result must directly follow its call.
-    assert [len(turn["parts"]) for turn in history] == [1, 2, 2, 1]
+    assert [len(turn["parts"]) for turn in history] == [1, 2, 2, 1, 1]
     assert history[2]["parts"][1] == {"function_response": {"name": "f2", "response": {"result": "2"}}}
 
 
