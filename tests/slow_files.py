@@ -49,6 +49,7 @@ SLOW_FILES = frozenset(
         "push/test_killed.py",
         "push/test_killed_at_each_write.py",
         "push/test_push_interrupted.py",
+        "sdk/test_run_with_providers.py",
         "server/test_fuzzed_routes.py",
         "server/test_official_sdk.py",
         "server/test_vendor_spec.py",

@@ -12,6 +12,7 @@ from registry_server import Caller, completion, flat
 from seeds import examples
 
 from promptsync.server.app import create_app
+from promptsync.server.providers.table import FORMS
 from promptsync.server.routes import ROUTES
 
 SCALARS = st.one_of(
@@ -146,7 +147,7 @@ def test_no_input_is_a_server_error(call, route, data):
     ),
     tools=st.none() | st.lists(JSON, max_size=2),
     parameters=st.dictionaries(KEYS, JSON, max_size=3),
-    provider=st.sampled_from(["openai", "anthropic", "google"]),
+    provider=st.sampled_from(list(FORMS)),
     values=st.dictionaries(st.sampled_from(["x", "a"]), JSON),
 )
 def test_whatever_is_accepted_can_be_read_rendered_and_published_again(
@@ -162,6 +163,8 @@ def test_whatever_is_accepted_can_be_read_rendered_and_published_again(
         call("GET", "/prompt-templates/fuzz?include_llm_kwargs=1"),
         call("POST", "/prompt-templates/fuzz", {"input_variables": values}),
         call("POST", "/prompt-templates/fuzz", {"skip_input_variable_rendering": True}),
+        call("POST", "/prompt-templates/fuzz", {"model": "n", "model_parameter_overrides": parameters}),
+        call("POST", "/prompt-templates/fuzz", {"provider": "google", "model": "n"}),
         call("GET", "/prompt-templates?name=fuzz"),
     ):
         assert read.status == 200, read.body

@@ -173,7 +173,10 @@ def test_an_unknown_template_is_a_404_with_a_message(call, method, identifier):
         ("POST", "", {"metadata_filters": {"plan": 1}}, 422, None),
         ("POST", "", {"metadata_filters": "free"}, 422, None),
         ("POST", "", {"model_parameter_overrides": 3}, 422, None),
-        ("POST", "", {"provider": ["x"], "metadata_filters": {"plan": "free"}}, 200, 2),
+        ("POST", "", {"metadata_filters": {"plan": "free"}}, 200, 2),
+        ("POST", "", {"provider": ["x"]}, 422, None),
+        ("POST", "", {"provider": "acme"}, 422, None),
+        ("POST", "", {"model": 3}, 422, None),
     ],
 )
 def test_which_version_is_read(call, publish, method, query, body, status, version):
@@ -321,3 +324,94 @@ def test_a_text_that_needs_too_much_is_returned_unrendered_with_a_warning(call, 
     assert [one["text"] for one in answer.body["prompt_template"]["content"]] == [texts[0], "Hi Ana"]
     reason = "rendering needs more than 512 MB of memory"
     assert answer.body["warning"] == f"The text of the content was left unrendered: {reason}."
+
+
+# -- another provider -----------------------------------------------------------------------------------
+
+GPT = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0, "max_tokens": 5}}
+
+
+def test_a_request_for_another_provider_gets_its_arguments_and_its_metadata(call, publish):
+    publish("a", metadata={"owner": "x", "model": GPT})
+    wanted = {"provider": "anthropic", "model": "claude-sonnet-4"}
+    found = call("POST", "/prompt-templates/a", {**wanted, "model_parameter_overrides": {"top_k": 3}}).body
+    assert found["llm_kwargs"] == {
+        "model": "claude-sonnet-4",
+        "max_tokens": 4096,
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello "}]}],
+        "top_k": 3,
+    }
+    assert found["metadata"] == {
+        "owner": "x",
+        "model": {
+            "provider": "anthropic",
+            "model_config_display_name": None,
+            "base_model": None,
+            "name": "claude-sonnet-4",
+            "parameters": {},
+            "display_params": {},
+        },
+    }
+    # What is stored stays.
+    assert call("GET", "/prompt-templates/a").body["metadata"]["model"]["provider"] == "openai"
+
+
+@pytest.mark.parametrize(
+    ("provider", "api_type"),
+    [("openai", "chat-completions"), ("openai.azure", "chat-completions"), ("google", None)],
+)
+def test_the_api_type_fits_the_other_provider(call, publish, provider, api_type):
+    publish("a", metadata={"model": {"provider": "mistral", "name": "m", "api_type": "x"}})
+    found = call("POST", "/prompt-templates/a", {"provider": provider, "model": "n"}).body["metadata"][
+        "model"
+    ]
+    assert found.get("api_type") == api_type
+    assert ("api_type" in found) == (api_type is not None)
+
+
+def test_another_provider_without_a_model_and_an_unknown_one_are_refused(call, publish):
+    publish("a", metadata={"model": GPT})
+    answer = call("POST", "/prompt-templates/a", {"provider": "anthropic"})
+    assert (answer.status, answer.body["message"]) == (
+        422,
+        "Specify the model of anthropic, too: the prompt's own model is gpt-4o of openai.",
+    )
+    answer = call("POST", "/prompt-templates/a", {"provider": "acme", "model": "m"})
+    assert answer.status == 422
+    assert answer.body["message"].startswith(
+        "provider must be one of openai, openai.azure, openrouter, mistral,"
+    )
+
+
+@pytest.mark.parametrize("provider", [{}, {"provider": "openai"}])
+def test_the_model_alone_changes_nothing_and_the_response_says_so(call, publish, provider):
+    publish("a", metadata={"model": GPT})
+    found = call(
+        "POST", "/prompt-templates/a", {**provider, "model": "gpt-5", "input_variables": {"name": "A"}}
+    ).body
+    assert (found["llm_kwargs"]["model"], found["metadata"]["model"]["name"]) == ("gpt-4o", "gpt-4o")
+    assert found["warning"] == (
+        "The model stays gpt-4o: requesting gpt-5 of the same provider changes nothing. "
+        "Pass model in model_parameter_overrides instead."
+    )
+    wanted = {"model_parameter_overrides": {"model": "gpt-5"}, "input_variables": {"name": "A"}}
+    found = call("POST", "/prompt-templates/a", wanted).body
+    assert (found["llm_kwargs"]["model"], found["warning"]) == ("gpt-5", None)
+
+
+def test_a_model_among_the_parameters_wins_without_a_warning_as_recorded(call, publish):
+    publish("a", metadata={"model": {**GPT, "parameters": {"model": "gpt-4o-mini"}}})
+    wanted = {"provider": "openai", "model": "gpt-3.5-turbo", "input_variables": {"name": "A"}}
+    found = call("POST", "/prompt-templates/a", wanted).body
+    assert (found["llm_kwargs"]["model"], found["warning"]) == ("gpt-4o-mini", None)
+
+
+def test_a_part_that_the_provider_has_no_place_for_is_named(call, publish):
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    template = chat("Hi")
+    template["messages"][0]["content"].append(image)
+    publish("a", template, metadata={"model": {"provider": "amazon.bedrock", "name": "m"}})
+    found = call("POST", "/prompt-templates/a", {}).body
+    assert found["warning"] == "llm_kwargs for amazon.bedrock cannot hold: image_url."
+    raw = call("GET", "/prompt-templates/a?include_llm_kwargs=true").body
+    assert raw["llm_kwargs"] == {"modelId": "m", "messages": [{"role": "user", "content": [{"text": "Hi"}]}]}

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
+from promptsync.prompt.defaults import CHAT_COMPLETIONS
 from promptsync.prompt.variables import mappings, texts
-from promptsync.server.prompts.llm_kwargs import llm_kwargs
+from promptsync.server.providers.table import llm_kwargs
 
 _MAX_ANSWER = 10_000_000
 
@@ -105,7 +106,8 @@ class Endpoint:
         # The endpoint takes chats only, so a completion becomes a user's message.
         if template["type"] == "completion":
             template = {"type": "chat", "messages": [{"role": "user", "content": template["content"]}]}
-        built = llm_kwargs(template, metadata if speaks_openai else None, "openai") or {}
+        chat = {"model": {**own, "api_type": CHAT_COMPLETIONS}} if speaks_openai else None
+        built = llm_kwargs(template, chat, "openai")[0] or {}
         model = self.model or built.get("model") or own.get("name")
         if not model:
             raise ModelError("The prompt names no model, and the endpoint is configured without one.")

@@ -12,7 +12,7 @@ from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find, snippets
 from promptsync.server.prompts.external_ids import EXTERNAL_IDS, HAS_EXTERNAL_ID
-from promptsync.server.prompts.llm_kwargs import llm_kwargs
+from promptsync.server.providers.table import FORMS, llm_kwargs, with_override
 from promptsync.server.store.database import Row, decoded
 
 _ITEM = (
@@ -52,31 +52,35 @@ def list_templates(request: Request) -> Response:
 
 
 def get_rendered(request: Request) -> Response:
-    """Return a template as a model would get it. A label wins over a version."""
+    """Return a template as a model would get it. A label wins over a version.
+
+    A request may name another provider and its model; ``metadata`` then names them, too.
+    """
     body = request.body(status=422)
     number, label = body.version()
     values = body.object("input_variables")
     overrides = body.object("model_parameter_overrides")
     # They choose between the versions of a dynamic label, and every label of this registry has one version.
     body.string_map("metadata_filters")
-    provider = body.get("provider") if isinstance(body.get("provider"), str) else None
+    provider, model = body.choice("provider", FORMS), body.optional_text("model", least=1)
     with request.store.read() as db:
         row = find.find(db, request.path["identifier"])
         version = find.version(db, row, number, label)
         template, used = snippets.expanded(db, decoded(version["template"]))
-    metadata = decoded(version["metadata"])
-    warnings: list[str] = []
-    # Whether there is a model is known only by building its arguments.
-    renders = values or llm_kwargs(template, metadata, provider) is not None
+    metadata, warnings = with_override(decoded(version["metadata"]), provider, model)
+    # Without variables and without a model the official SDK leaves the template alone, too.
+    renders = values or llm_kwargs(template, metadata, provider)[0] is not None
     if renders and not body.get("skip_input_variable_rendering"):
-        # Without variables and without a model the official SDK leaves the template alone, too.
-        template, warnings = render_template(template, values or {})
+        template, missing = render_template(template, values or {})
+        warnings += missing
+    arguments, left_out = llm_kwargs(template, metadata, provider, overrides)
     answer = {
-        "llm_kwargs": llm_kwargs(template, metadata, provider, overrides),
+        "metadata": metadata,
+        "llm_kwargs": arguments,
         "provider_base_url": None,
         "provider_id": None,
         "custom_provider": None,
-        "warning": " ".join(warnings) or None,
+        "warning": " ".join(warnings + left_out) or None,
         "request_id": uuid.uuid4().hex,
     }
     return Response(_content(request, row, version, template, used) | answer)
@@ -100,7 +104,7 @@ def get_raw(request: Request) -> Response:
     answer = _content(request, row, version, template, used)
     answer |= {"success": True, "created_at": version["created_at"]}
     if request.query.flag("include_llm_kwargs"):
-        answer["llm_kwargs"] = llm_kwargs(template, answer["metadata"], provider=None)
+        answer["llm_kwargs"], _ = llm_kwargs(template, answer["metadata"])
     return Response(answer)
 
 

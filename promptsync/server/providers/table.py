@@ -1,0 +1,102 @@
+"""The providers: which form of a request each takes, and what a request that names another one gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final
+
+from promptsync.server.http.answer import invalid
+from promptsync.server.prompts.template import normalised_metadata
+from promptsync.server.providers import anthropic, bedrock, google, openai
+from promptsync.server.providers.parts import Arguments, ModelRequest
+
+Form = Callable[[ModelRequest], Arguments]
+Metadata = Mapping[str, Any]
+
+_OPENAI: Final = partial(openai.chat, dialect=openai.OPENAI)
+
+FORMS: Final[Mapping[str, Form]] = MappingProxyType(
+    {
+        "openai": _OPENAI,
+        "openai.azure": _OPENAI,
+        "openrouter": partial(openai.chat, dialect=openai.OPENROUTER),
+        "mistral": partial(openai.chat, dialect=openai.MISTRAL),
+        "huggingface": partial(openai.chat, dialect=openai.HUGGING_FACE),
+        "cohere": openai.cohere,
+        "anthropic": anthropic.messages,
+        "anthropic.bedrock": anthropic.messages,
+        "google": google.gemini,
+        "vertexai": google.gemini,
+        "amazon.bedrock": bedrock.converse,
+    }
+)
+"""The form for each provider, unless its ``api_type`` or its model takes another one."""
+
+_BY_API_TYPE: Final[Mapping[str, Mapping[str, Form]]] = MappingProxyType(
+    {
+        "openai": {"responses": openai.responses, "images": openai.media_generation},
+        "openai.azure": {"responses": openai.responses, "images": openai.media_generation},
+        "openrouter": {
+            "images": openai.media_generation,
+            "video": openai.media_generation,
+            "speech": partial(openai.media_generation, argument="input"),
+        },
+    }
+)
+
+
+def llm_kwargs(
+    template: Mapping[str, Any],
+    metadata: Metadata | None,
+    provider: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> tuple[Arguments | None, list[str]]:
+    """Return the arguments, and warnings about what the provider's request has no place for.
+
+    ``provider`` is for a template without a model, whose arguments have no ``model`` key. Without any, and
+    for an unknown one, there are no arguments. The stored parameters override what is built, and
+    ``overrides`` override the stored parameters.
+    """
+    model = (metadata or {}).get("model") or {}
+    name = model.get("provider") or provider
+    form = _form(str(name), str(model.get("name")), str(model.get("api_type")))
+    if form is None:
+        return None, []
+    request = ModelRequest(template, model.get("name"), model.get("parameters") or {}, overrides or {})
+    arguments = form(request)
+    left_out = ", ".join(request.left_out)
+    return arguments, [f"llm_kwargs for {name} cannot hold: {left_out}."] if left_out else []
+
+
+def _form(provider: str, model: str, api_type: str) -> Form | None:
+    if provider == "vertexai" and "claude" in model:
+        return anthropic.messages
+    return _BY_API_TYPE.get(provider, {}).get(api_type) or FORMS.get(provider)
+
+
+def with_override(
+    metadata: Metadata | None, provider: str | None, name: str | None
+) -> tuple[Metadata | None, list[str]]:
+    """Return the metadata for a request that names a provider and a model, and warnings.
+
+    Another provider gets its own defaults: the stored parameters have meaning only to the stored one. The
+    model alone changes nothing, as recorded; the response says so, unless the parameters name a model, too.
+    """
+    stored = (metadata or {}).get("model")
+    if not stored or provider in (None, stored["provider"]):
+        parameters = (stored or {}).get("parameters") or {}
+        if stored and name not in (None, stored["name"]) and "model" not in parameters:
+            return metadata, [
+                f"The model stays {stored['name']}: requesting {name} of the same provider changes nothing. "
+                "Pass model in model_parameter_overrides instead."
+            ]
+        return metadata, []
+    if name is None:
+        raise invalid(
+            f"Specify the model of {provider}, too: the prompt's own model is {stored['name']} "
+            f"of {stored['provider']}.",
+            *("body", "model"),
+        )
+    return normalised_metadata({**(metadata or {}), "model": {"provider": provider, "name": name}}), []

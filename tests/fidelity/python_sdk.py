@@ -1,0 +1,445 @@
+"""Calls every public method of the installed official SDK for Python and prints what became of it, as JSON.
+
+``python python_sdk.py URL`` needs a registry with the prompts and the agent of ``world.py``. It runs with any
+generation of the SDK, so it imports only the SDK, the clients of two providers and the standard library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import inspect
+import io
+import json
+import logging
+import os
+import sys
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+NAVIGATION = {"tables.sheets": ("1",), "tables.sheets.for_sheet": ("1",)}
+"""Methods that only return the manager of a part, with their arguments; its methods are called, too."""
+
+ATTRIBUTES = {"api_key", "base_url", "throw_on_error", "tracer", "tracer_provider"}
+UNANSWERED = "does not support"
+"""Part of the message for an operation that the registry does not have."""
+
+TURN = {"role": "user", "content": [{"type": "text", "text": "Hi {name}"}]}
+CHAT = {"type": "chat", "messages": [TURN]}
+OPENAI = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0}}}
+OUTPUT = {"type": "chat", "messages": [{"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}]}
+NAME = {"name": "Ana"}
+
+
+class Provider(BaseHTTPRequestHandler):
+    """Answers as the chat endpoints of OpenAI and Anthropic do, and keeps the last request."""
+
+    seen: ClassVar[dict] = {}
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        Provider.seen = {"path": self.path, **body}
+        answer = anthropic_answer(body) if "messages" in self.path else openai_answer(body)
+        kind = "text/event-stream" if body.get("stream") else "application/json"
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        pass
+
+
+def openai_answer(body):
+    about = {"id": "1", "created": 1, "model": body["model"]}
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    if not body.get("stream"):
+        message = {"role": "assistant", "content": "Hello"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return json.dumps(
+            {**about, "object": "chat.completion", "choices": [choice], "usage": usage}
+        ).encode()
+    chunk = {**about, "object": "chat.completion.chunk"}
+    deltas = [({"role": "assistant", "content": "Hel"}, None), ({"content": "lo"}, "stop")]
+    chunks = [
+        {**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": end}]} for delta, end in deltas
+    ]
+    lines = [*map(json.dumps, [*chunks, {**chunk, "choices": [], "usage": usage}]), "[DONE]"]
+    return "".join(f"data: {line}\n\n" for line in lines).encode()
+
+
+def anthropic_answer(body):
+    return json.dumps(
+        {
+            "id": "1",
+            "type": "message",
+            "role": "assistant",
+            "model": body["model"],
+            "content": [{"type": "text", "text": "Hello"}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": 1, "output_tokens": 1},
+        }
+    ).encode()
+
+
+class Sdk:
+    """One of the two clients; ``do`` calls a method by its dotted name, and waits for it if necessary."""
+
+    def __init__(self, kind, url, **options):
+        import promptlayer
+
+        self.kind, self.url, self.module = kind, url, promptlayer
+        made = promptlayer.PromptLayer if kind == "sync" else promptlayer.AsyncPromptLayer
+        self.client = made(api_key="pl_test", base_url=url, **options)
+
+    def with_options(self, **options):
+        return Sdk(self.kind, self.url, **options)
+
+    def do(self, name, *arguments, **options):
+        method = self.client
+        for part in name.split("."):
+            method = getattr(method, part)
+        return self.wait(lambda: method(*arguments, **options))
+
+    def wait(self, call):
+        async def awaited():
+            found = call()
+            if hasattr(found, "__aiter__"):
+                return [one async for one in found]
+            if not inspect.isawaitable(found):
+                return found
+            found = await found
+            return [one async for one in found] if hasattr(found, "__aiter__") else found
+
+        return call() if self.kind == "sync" else asyncio.run(awaited())
+
+    def logged(self):
+        return self.do(
+            "log_request",
+            provider="openai",
+            model="gpt-4o",
+            input=CHAT,
+            output=OUTPUT,
+            request_start_time=1.5,
+            request_end_time=2.5,
+            prompt_name="greeting",
+        )["id"]
+
+
+PROBES = {}
+
+
+def probe(name):
+    def registered(function):
+        PROBES[name] = function
+        return function
+
+    return registered
+
+
+def text_of(template):
+    return template["prompt_template"]["messages"][0]["content"][0]["text"]
+
+
+@probe("templates.get")
+def _get(sdk):
+    for how, expected in (({}, "Hi Ana"), ({"version": 1}, "Hello Ana"), ({"label": "prod"}, "Hello Ana")):
+        found = sdk.do("templates.get", "greeting", {**how, "input_variables": NAME})
+        assert text_of(found) == expected, found
+    assert found["llm_kwargs"]["model"] == "gpt-4o"
+    other = {"provider": "anthropic", "model": "claude-sonnet-4", "input_variables": NAME}
+    found = sdk.do("templates.get", "greeting", other)
+    assert found["metadata"]["model"]["provider"] == "anthropic", found["metadata"]
+    assert found["llm_kwargs"]["model"] == "claude-sonnet-4", found["llm_kwargs"]
+
+
+@probe("templates.all")
+def _all(sdk):
+    found = [one["prompt_name"] for one in sdk.do("templates.all", per_page=100)]
+    assert "greeting" in found, found
+    labelled = {one["prompt_name"]: one["version"] for one in sdk.do("templates.all", label="prod")}
+    assert labelled["greeting"] == 1, labelled
+
+
+@probe("templates.publish")
+def _publish(sdk):
+    body = {"prompt_name": "published", "prompt_template": CHAT, "tags": ["t"], "release_labels": ["prod"]}
+    first = sdk.do("templates.publish", body)
+    second = sdk.do("templates.publish", {**body, "commit_message": "second"})
+    assert second["version_number"] == first["version_number"] + 1
+    assert sdk.do("templates.get", "published", {"label": "prod"})["commit_message"] == "second"
+
+
+@probe("templates.invalidate")
+def _invalidate_templates(sdk):
+    _cached(sdk, "templates.invalidate")
+
+
+@probe("invalidate")
+def _invalidate(sdk):
+    _cached(sdk, "invalidate")
+
+
+def _cached(sdk, name):
+    cached = sdk.with_options(cache_ttl_seconds=60)
+    publisher = Sdk("sync", sdk.url)
+    for text in ("one", "two"):
+        turn = {"role": "user", "content": [{"type": "text", "text": text}]}
+        template = {"type": "chat", "messages": [turn]}
+        publisher.do("templates.publish", {"prompt_name": f"cached {name}", "prompt_template": template})
+        if text == "one":
+            assert text_of(cached.do("templates.get", f"cached {name}")) == "one"
+    assert text_of(cached.do("templates.get", f"cached {name}")) == "one"
+    cached.do(name, f"cached {name}")
+    assert text_of(cached.do("templates.get", f"cached {name}")) == "two"
+
+
+@probe("run")
+def _run(sdk):
+    group = sdk.do("group.create")
+    found = sdk.do(
+        "run", "greeting", input_variables=NAME, tags=["t"], metadata={"user": "7"}, group_id=group
+    )
+    assert found["request_id"], found
+    assert found["raw_response"].choices[0].message.content == "Hello"
+    turns = found["prompt_blueprint"]["prompt_template"]["messages"]
+    assert [turn["role"] for turn in turns] == ["user", "assistant"], turns
+    assert Provider.seen["temperature"] == 0
+    found = sdk.do("run", "greeting", input_variables=NAME, model_parameter_overrides={"temperature": 1})
+    assert Provider.seen["temperature"] == 1, Provider.seen
+    found = sdk.do(
+        "run",
+        "greeting",
+        input_variables=NAME,
+        provider="anthropic",
+        model="claude-sonnet-4",
+        prompt_version=1,
+    )
+    assert found["raw_response"].content[0].text == "Hello"
+    assert Provider.seen["path"].endswith("/v1/messages"), Provider.seen
+    pieces = list(sdk.do("run", "greeting", input_variables=NAME, stream=True))
+    assert pieces[-1]["request_id"], pieces[-1]
+
+
+@probe("run_workflow")
+def _run_workflow(sdk):
+    for how in ({}, {"workflow_version": 1}, {"workflow_label_name": "prod"}):
+        found = sdk.do("run_workflow", "echo-agent", input_variables=NAME, **how)
+        assert found == "Hi Ana", found
+    found = sdk.do("run_workflow", "echo-agent", input_variables=NAME, return_all_outputs=True)
+    assert found["answer"]["status"] == "SUCCESS", found
+
+
+@probe("log_request")
+def _log_request(sdk):
+    assert sdk.logged() > 0
+
+
+@probe("group.create")
+def _group(sdk):
+    assert sdk.do("group.create") > 0
+
+
+@probe("track.prompt")
+def _track_prompt(sdk):
+    assert sdk.do("track.prompt", sdk.logged(), "greeting", NAME)
+
+
+@probe("track.score")
+def _track_score(sdk):
+    assert sdk.do("track.score", sdk.logged(), 90)
+    assert sdk.do("track.score", sdk.logged(), 90, "tone")
+
+
+@probe("track.metadata")
+def _track_metadata(sdk):
+    assert sdk.do("track.metadata", sdk.logged(), {"user": "7"})
+
+
+@probe("track.group")
+def _track_group(sdk):
+    assert sdk.do("track.group", sdk.logged(), sdk.do("group.create"))
+
+
+@probe("traceable")
+def _traceable(sdk):
+    client = sdk.with_options(enable_tracing=True).client
+    assert client.traceable(name="step")(len)("ab") == 2
+    _sent(client.tracer_provider)
+
+
+@probe("traceTool")
+def _trace_tool(sdk):
+    client = sdk.with_options(enable_tracing=True).client
+    assert client.traceTool(name="step")(len)("ab") == 2
+    _sent(client.tracer_provider)
+
+
+@probe("configure_tracing")
+def _configure_tracing(sdk):
+    provider = sdk.module.configure_tracing(api_key="pl_test", base_url=sdk.url, providers=())
+    provider.get_tracer("fidelity").start_span("step").end()
+    _sent(provider)
+
+
+def _sent(provider):
+    """Send the spans that ended, and fail for anything that is logged meanwhile."""
+    problems = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: problems.append(record.getMessage())
+    logging.getLogger().addHandler(handler)
+    try:
+        assert provider.force_flush()
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert problems == [], problems
+
+
+@probe("openai")
+def _openai(sdk):
+    openai = sdk.client.openai
+    made = openai.OpenAI if sdk.kind == "sync" else openai.AsyncOpenAI
+    turns = [{"role": "user", "content": "Hi"}]
+    create = made().chat.completions.create
+    answer, request_id = sdk.wait(lambda: create(model="gpt-4o", messages=turns, return_pl_id=True))
+    assert answer.choices[0].message.content == "Hello"
+    assert request_id > 0
+
+
+@probe("anthropic")
+def _anthropic(sdk):
+    anthropic = sdk.client.anthropic
+    made = anthropic.Anthropic if sdk.kind == "sync" else anthropic.AsyncAnthropic
+    turns = [{"role": "user", "content": "Hi"}]
+    create = made().messages.create
+    answer, request_id = sdk.wait(
+        lambda: create(model="claude-sonnet-4", max_tokens=9, messages=turns, return_pl_id=True)
+    )
+    assert answer.content[0].text == "Hello"
+    assert request_id > 0
+
+
+def _skill(sdk, name):
+    files = [{"path": "SKILL.md", "content": "# Refunds"}]
+    body = {"name": f"{name} {sdk.kind}", "provider": "openai", "files": files}
+    return sdk.do("skills.publish", body)["skill_collection"]["id"]
+
+
+@probe("skills.publish")
+def _skills_publish(sdk):
+    assert _skill(sdk, "published")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("SKILL.md", "# Zipped")
+    body = {"name": f"zipped {sdk.kind}", "provider": "openai"}
+    assert sdk.do("skills.publish", body, zip=archive.getvalue())["success"]
+
+
+@probe("skills.pull")
+def _skills_pull(sdk):
+    skill = _skill(sdk, "pulled")
+    assert "# Refunds" in json.dumps(sdk.do("skills.pull", skill))
+    with zipfile.ZipFile(io.BytesIO(sdk.do("skills.pull", skill, format="zip"))) as file:
+        assert file.namelist() != []
+
+
+@probe("skills.update")
+def _skills_update(sdk):
+    skill = _skill(sdk, "updated")
+    updates = [{"path": "SKILL.md", "content": "# Changed"}]
+    found = sdk.do(
+        "skills.update", skill, file_updates=updates, commit_message="change", release_label="prod"
+    )
+    assert found["version"], found
+    assert "# Changed" in json.dumps(sdk.do("skills.pull", skill, label="prod"))
+
+
+@probe("evals.run")
+def _evals_run(sdk):
+    sdk.do("evals.run", {"name": "quality", **_evaluation(sdk)})
+
+
+@probe("evaluate")
+def _evaluate(sdk):
+    function = sdk.module.evaluate if sdk.kind == "sync" else sdk.module.aevaluate
+    sdk.wait(lambda: function("quality", **_evaluation(sdk)))
+
+
+def _evaluation(sdk):
+    is_new = "expected" in inspect.signature(sdk.module.contains_scorer).parameters
+    scorer = sdk.module.contains_scorer(**{"expected" if is_new else "value": "Ana"})
+    return {"dataset": [{"input": {"q": "1"}}], "runner": lambda row: row, "scorers": [scorer]}
+
+
+def methods(sdk):
+    """Yield the name of each public method of a client, and of functions beside it that make requests."""
+    yield from _methods(sdk.client, "")
+    yield from (("openai", None), ("anthropic", None))
+    for name in ("evaluate", "configure_tracing"):
+        if hasattr(sdk.module, name):
+            yield name, None
+
+
+def _methods(owner, prefix):
+    for name in sorted({*vars(owner), *dir(type(owner))}):
+        if name.startswith("_") or (not prefix and name in ATTRIBUTES):
+            continue
+        value, dotted = getattr(owner, name), prefix + name
+        if dotted in NAVIGATION:
+            yield from _methods(value(*NAVIGATION[dotted]), f"{dotted}.")
+        elif inspect.isroutine(value):
+            yield dotted, value
+        elif type(value).__module__.startswith("promptlayer"):
+            yield from _methods(value, f"{dotted}.")
+
+
+def outcome(sdk, name, method):
+    """Return ``works``, ``not there`` if the registry says so, or what failed."""
+    called = PROBES.get(name)
+    try:
+        if called is not None:
+            called(sdk)
+        else:
+            parameters = inspect.signature(method).parameters.values()
+            required = [one for one in parameters if one.default is one.empty]
+            sdk.wait(lambda: method(*({} if one.name in ("body", "params") else "1" for one in required)))
+    except BaseException as error:
+        return "not there" if UNANSWERED in str(error) else f"{type(error).__name__}: {error}"
+    return "works" if called is not None else "answered, but nothing here checks the answer"
+
+
+def do_not_wait():
+    """Let the SDK repeat a request at once; it repeats those that are answered with 501, too."""
+    import tenacity
+
+    for module in [one for name, one in sys.modules.items() if name.startswith("promptlayer")]:
+        for value in vars(module).values():
+            if hasattr(value, "retry") and hasattr(value.retry, "wait"):
+                value.retry.wait = tenacity.wait_none()
+
+
+def main(url):
+    logging.disable(logging.NOTSET)
+    provider = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    threading.Thread(target=provider.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{provider.server_port}"
+    os.environ.update(OPENAI_BASE_URL=f"{address}/v1", OPENAI_API_KEY="sk-test")
+    os.environ.update(ANTHROPIC_BASE_URL=address, ANTHROPIC_API_KEY="sk-test")
+    os.environ.update(PROMPTLAYER_BASE_URL=url, PROMPTLAYER_API_KEY="pl_test")
+    found = {}
+    for kind in ("sync", "async"):
+        sdk = Sdk(kind, url)
+        do_not_wait()
+        for name, method in methods(sdk):
+            found.setdefault(name, {})[kind] = outcome(sdk, name, method)
+    provider.shutdown()
+    version = importlib.metadata.version("promptlayer")
+    sys.stdout.write(json.dumps({"language": "Python", "version": version, "methods": found}) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,64 @@
+"""The page of what works is true: each operation and each method of the installed SDK does what it says."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent))
+
+import table
+from operation_tries import TRIES
+from vendor_spec import SPEC, spec
+
+from promptsync.server.missing import MISSING
+from promptsync.server.routes import ROUTES
+
+
+def pattern(method: str, path: str) -> str:
+    return f"{method} {re.sub(r'<[^>]+>|{[^}]+}', '*', path)}"
+
+
+OPERATIONS = {pattern(*operation.split()) for operation in table.all_operations()}
+
+
+def test_the_page_says_what_each_operation_does() -> None:
+    assert table.PAGE.read_text("utf-8") == table.page(table.call_operations(), table.written())
+
+
+@pytest.mark.slow
+def test_the_page_says_what_each_method_of_the_installed_sdk_does() -> None:
+    pytest.importorskip("promptlayer")
+    column, outcomes = table.called(table.python(sys.executable))
+    shown = table.written()
+    if column not in shown:
+        pytest.skip(f"the page has no column for {column}")
+    assert outcomes == shown[column]
+
+
+def test_every_sdk_has_a_column() -> None:
+    assert all(table.written().values())
+
+
+def test_every_route_is_an_operation_that_is_tried() -> None:
+    routes = {pattern(method, path) for method, path, _ in ROUTES}
+    assert routes <= OPERATIONS
+    assert routes <= {pattern(*one.operation.split()) for one in TRIES}
+
+
+def test_what_is_missing_has_no_route() -> None:
+    routes = {pattern(method, path) for method, path, _ in ROUTES}
+    missing = {pattern(method, path) for path, methods in MISSING.items() for method in methods.split()}
+    assert missing.isdisjoint(routes)
+
+
+def test_the_operations_are_those_of_the_specification() -> None:
+    if not SPEC.exists():
+        pytest.skip("the vendor's specification is not available")
+    declared = {
+        pattern(method.upper(), path) for path, methods in spec()["paths"].items() for method in methods
+    }
+    assert declared <= OPERATIONS

@@ -1,0 +1,55 @@
+"""A program that calls ``run`` of the official SDK once for each case on its standard input.
+
+Usage: ``python run_providers.py sync|async REGISTRY PROVIDERS``, the last two as URLs.
+
+A case is an object: ``options`` for ``run``, and ``environ``, environment variables for this case alone.
+Each line of the output is the id of the logged request, or the error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+
+import promptlayer
+
+
+def send_to(providers: str) -> None:
+    """Two clients take no address from the environment, so they get it in their tables of servers."""
+    import mistralai.sdkconfiguration
+    import openrouter.sdkconfiguration
+
+    for module, path in ((mistralai.sdkconfiguration, ""), (openrouter.sdkconfiguration, "/api/v1")):
+        servers: Any = module.SERVERS
+        for key in servers if isinstance(servers, dict) else range(len(servers)):
+            servers[key] = providers + path
+
+
+async def run(client: Any, options: dict[str, Any]) -> Any:
+    found = client.run(**options)
+    if isinstance(client, promptlayer.AsyncPromptLayer):
+        found = await found
+        return [chunk async for chunk in found][-1] if options.get("stream") else found
+    return list(found)[-1] if options.get("stream") else found
+
+
+async def main() -> None:
+    kind, registry, providers = sys.argv[1:]
+    send_to(providers)
+    made = promptlayer.PromptLayer if kind == "sync" else promptlayer.AsyncPromptLayer
+    client = made(api_key="pl_test", base_url=registry)
+    for case in json.load(sys.stdin):
+        os.environ.update(case["environ"])
+        try:
+            said: Any = (await run(client, case["options"]))["request_id"]
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+        sys.stdout.write(json.dumps(said) + "\n")
+        for name in case["environ"]:
+            del os.environ[name]
+
+
+asyncio.run(main())
