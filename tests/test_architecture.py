@@ -60,6 +60,7 @@ OWNERS = {
     "httpx_retries": {"registry/promptlayer/retry.py"},
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/request.py"},
     "waitress": {"server/http/connections.py"},
+    "websockets": {"server/http/sockets.py"},
     "rich": {"terminal/progress.py"},
     "matplotlib": {"show/plot.py"},
 }

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promptsync.server.checks import updates
 from promptsync.server.checks.catalogue import load_fixtures
 from promptsync.server.checks.model import Echo, Model
 from promptsync.server.checks.runner import Runner
@@ -114,6 +115,9 @@ class Application:
     def _handle(self, environ: WSGIEnvironment) -> Response:
         method = environ["REQUEST_METHOD"]
         path, query = split_target(environ)
+        if path == updates.PATH:
+            # The token in its first message takes the place of the key.
+            return updates.connect(environ, self.store)
         # The key comes first: without it, nobody finds out which paths exist.
         key = environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace")
         body = None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
-from promptsync.server.checks import agents, catalogue, evaluations
+from promptsync.server.checks import agents, catalogue, evaluations, updates
 from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.request import Request
 from promptsync.server.missing import MISSING, TABLE
@@ -76,7 +76,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/workflows/<identifier>/labels", agents.workflow_labels),
     ("POST", "/workflows/<identifier>/run", agents.run_workflow),
     ("GET", "/workflow-version-execution-results", agents.execution_results),
-    ("POST", "/ws-token-request-library", agents.no_websocket),
+    ("POST", "/ws-token-request-library", updates.issue_token),
 )
 
 

@@ -152,6 +152,11 @@ def with_status(status: int, shape: Shape) -> Shape:
     return shaped
 
 
+def empty(status: int, body: Any) -> tuple[int, Any]:
+    """A 204 instead of any success."""
+    return (204, None) if status < 300 else (status, body)
+
+
 # -- the customer's document ---------------------------------------------------------------------------
 
 PAGES = "page per_page name status"
@@ -266,7 +271,7 @@ VENDOR = (
     rule("GET", "/prompt-templates/{identifier}/snippet-usage", query="prompt_version_number"),
     rule("POST", "/prompts/{prompt_id}/label", "", "name prompt_version_number"),
     rule("PATCH", "/prompt-labels/{prompt_label_id}", "", "prompt_version_number"),
-    rule("DELETE", "/prompt-labels/{prompt_label_id}"),
+    rule("DELETE", "/prompt-labels/{prompt_label_id}", shape=empty),
     rule("GET", f"{FOLDERS}/entities", query="workspace_id folder_id flatten filter_type"),
     rule("DELETE", f"{FOLDERS}/entities", "cascade workspace_id", "entities"),
     rule(

@@ -149,6 +149,7 @@ def test_the_attacks_work_on_a_registry_that_checks_nothing(app, victim, browser
     show(outcomes)
     messages, _ = held(victim)
     assert set(messages) >= WITHOUT_PREFLIGHT
+    assert outcomes["websocket"] == "open"
     labels = victim("GET", "/prompt-templates/victim/labels").body["release_labels"]
     assert labels[0]["prompt_version_number"] > 1
 
@@ -170,6 +171,7 @@ def test_a_page_can_neither_change_nor_read_anything(app, victim, browser, tmp_p
     show(outcomes)
     assert held(victim) == before
     assert [text for text in outcomes.values() if SECRET in text or "victim" in text] == []
+    assert outcomes["websocket"].startswith("closed")
 
 
 def test_a_name_that_was_bound_anew_does_not_help(app, victim, browser, tmp_path) -> None:

@@ -41,6 +41,7 @@ KEYS = st.sampled_from(
         "request_start_time request_end_time group_id workflow_label_name workflow_version_number "
         "dataset_id kwargs args request_response status error_type error_message tool_call_id function 0 "
         "metadata_filters snippet_overrides provider_id refresh_dataset "
+        "channel_name_suffix return_all_outputs callback_url "
     )
 )
 JSON = st.recursive(
@@ -57,14 +58,17 @@ QUERY_KEYS = st.sampled_from(
         "page per_page name label status tags is_snippet external_source external_id created_after "
         "updated_before sort_by sort_order version resolve_snippets include_llm_kwargs "
         "prompt_version_number path folder_id flatten filter_type workflow_version_execution_id "
-        "return_all_outputs include_runs dataset_id x "
+        "return_all_outputs include_runs dataset_id capability workflow_node_name workflow_node_id x "
         "workspace_id semantic_search search_query created_by_email report_id "
     )
 )
 QUERIES = st.lists(
     st.tuples(
         QUERY_KEYS,
-        st.sampled_from(["", "1", "a", "true", "2026-01-01", "id", "-5", "9" * 30]) | st.text(max_size=4),
+        st.sampled_from(
+            [*words("1 a true 2026-01-01 id -5 workflows:1:run:a workflow_updates:1"), "", "9" * 30]
+        )
+        | st.text(max_size=4),
     ),
     max_size=4,
 )

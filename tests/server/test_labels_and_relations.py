@@ -33,7 +33,7 @@ def test_a_label_is_created_moved_and_deleted(call, prompt):
     assert back.status == 200
     assert labels_of(call) == {"prod": 1, "dev": 1}
     gone = call("DELETE", f"/prompt-labels/{created.body['id']}")
-    assert (gone.status, gone.raw) == (204, b"")
+    assert (gone.status, gone.body) == (200, {"success": True, "message": "Deleted the release label 'dev'."})
     assert labels_of(call) == {"prod": 1}
     assert call("DELETE", f"/prompt-labels/{created.body['id']}").status == 404
 

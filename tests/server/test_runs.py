@@ -316,9 +316,10 @@ def test_a_run_cannot_be_run_again(call):
 INPUTS = {"input_variables": {"question": "Where?"}}
 
 
-def results(call, execution, *, everything=False):
+def results(call, execution, *, everything=False, query=""):
     path = f"/workflow-version-execution-results?workflow_version_execution_id={execution}"
-    return call("GET", path + ("&return_all_outputs=true" if everything else ""))
+    flag = "" if everything is None else f"&return_all_outputs={str(everything).lower()}"
+    return call("GET", path + flag + query)
 
 
 def finished_run(call, agent, body=None, *, everything=False):
@@ -348,6 +349,27 @@ def test_all_outputs_are_by_node(call):
     }
 
 
+def test_outputs_are_by_node_unless_the_client_chooses(call):
+    found = finished_run(call, "1", everything=None)
+    assert {name: node["value"] for name, node in found.body.items()} == {"answer": "Q: Where?! Q: WHERE?"}
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("workflow_node_name=draft", ["draft"]),
+        ("workflow_node_name=answer", ["answer"]),
+        ("workflow_node_id=1", ["draft"]),
+        ("workflow_node_id=2", ["answer"]),
+    ],
+)
+@pytest.mark.parametrize("everything", [None, False, True])
+def test_the_result_of_one_node(call, query, found, everything):
+    finished_run(call, "1")
+    answer = results(call, 1, everything=everything, query=f"&{query}")
+    assert (answer.status, list(answer.body)) == (200, found)
+
+
 def test_several_outputs_are_by_node_too(call):
     nodes = finished_run(call, "two%20outputs").body
     assert [nodes[name]["value"] for name in ("a", "b")] == ["Q: Where?", "! "]
@@ -359,6 +381,12 @@ def test_a_failed_node_fails_those_after_it(call):
     assert "nobody" in nodes["first"]["error_message"]
     assert "'first' failed" in nodes["second"]["error_message"]
     assert finished_run(call, "failing").body["second"]["status"] == "FAILED"
+
+
+@pytest.mark.parametrize("query", ["workflow_node_name=nobody", "workflow_node_id=3"])
+def test_an_execution_has_no_other_nodes(call, query):
+    finished_run(call, "1")
+    assert results(call, 1, query=f"&{query}").status == 404
 
 
 def test_missing_inputs_are_a_warning(call):
@@ -412,7 +440,6 @@ def test_agents_are_listed(call):
         ("GET", "/workflows/1?version=1&label=prod", None, 422),
         ("GET", "/workflow-version-execution-results", None, 422),
         ("GET", "/workflow-version-execution-results?workflow_version_execution_id=99", None, 404),
-        ("POST", "/ws-token-request-library?capability=x", {}, 404),
     ],
 )
 def test_how_agents_answer_unusual_requests(call, method, path, body, status):

@@ -14,6 +14,9 @@ from promptsync.server.prompts.find import WORKFLOW, find, version
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row, decoded, encoded, insert
 
+MAX_SUFFIX = 200
+"""Longest ``channel_name_suffix`` of a run, in characters."""
+
 
 def list_workflows(request: Request) -> Response:
     """List agents with the names of their labels."""
@@ -113,7 +116,7 @@ def workflow_labels(request: Request) -> Response:
 
 
 def run_workflow(request: Request) -> Response:
-    """Start an agent: 201, or 202 with a callback; the result is polled."""
+    """Start an agent: 201, or 202 with a callback; the result is polled, or sent over a WebSocket."""
     body = request.body()
     inputs = body.object("input_variables") or {}
     metadata = body.string_map("metadata")
@@ -124,6 +127,8 @@ def run_workflow(request: Request) -> Response:
     callback = body.optional_text("callback_url")
     if callback is not None and not callback.startswith(("http://", "https://")):
         raise body.fault("callback_url", "must be an http or https URL")
+    everything = body.flag("return_all_outputs")
+    suffix = body.optional_text("channel_name_suffix", least=1, most=MAX_SUFFIX)
     with request.store.write() as db:
         workflow = find(db, request.path["identifier"], WORKFLOW)
         chosen = version(db, workflow, number, label, WORKFLOW)
@@ -135,6 +140,8 @@ def run_workflow(request: Request) -> Response:
             inputs=encoded(inputs),
             metadata=encoded(metadata),
             callback_url=callback,
+            channel=None if suffix is None else f"workflows:{workflow['id']}:run:{suffix}",
+            all_outputs=everything,
             created_at=now(),
         )
         enqueue(db, "execution", execution_id)
@@ -151,40 +158,60 @@ def run_workflow(request: Request) -> Response:
 def execution_results(request: Request) -> Response:
     """Return the results of an execution: 200 if it is finished, 202 while it runs.
 
-    Without ``return_all_outputs``, the response for a single output node that succeeded is its bare value.
-    Any other response is an object by node name.
+    Without ``return_all_outputs`` they are an object with the output nodes, which every client can read.
+    ``false`` is what the vendor recorded: see ``output``.
     """
-    execution_id = request.query.integer("workflow_version_execution_id")
+    query = request.query
+    execution_id = query.integer("workflow_version_execution_id")
     if execution_id is None:
-        raise request.query.fault("workflow_version_execution_id", "is required")
-    everything = request.query.flag("return_all_outputs")
+        raise query.fault("workflow_version_execution_id", "is required")
+    everything = query.flag("return_all_outputs")
+    name, number = query.text("workflow_node_name"), query.integer("workflow_node_id")
     with request.store.read() as db:
-        execution = db.execute(
-            "SELECT e.results, v.spec FROM executions e JOIN workflow_versions v ON v.id = e.version_id"
-            " WHERE e.id = ?",
-            (execution_id,),
-        ).fetchone()
-        if execution is None:
-            raise not_found(f"There is no execution with the id {execution_id}.")
-        # Read in the same transaction as the results, so that a 200 never has unfinished nodes.
-        status = 202 if is_queued(db, "execution", execution_id) else 200
+        is_finished, nodes = node_results(db, execution_id)
+    status = 200 if is_finished else 202
+    if name or number:
+        chosen = {
+            key: node for place, (key, node) in enumerate(nodes.items(), 1) if key == name or place == number
+        }
+        if not chosen:
+            raise not_found(f"The execution {execution_id} has no node {name or number}.")
+        return Response(chosen, status)
+    if everything is None:
+        return Response(_outputs(nodes), status)
+    return Response(output(nodes, everything=everything), status)
+
+
+def node_results(db: Database, execution_id: int) -> tuple[bool, dict[str, dict[str, Any]]]:
+    """Return whether an execution is finished, and the results of its nodes by name; 404 if it is unknown."""
+    execution = db.execute(
+        "SELECT e.results, v.spec FROM executions e JOIN workflow_versions v ON v.id = e.version_id"
+        " WHERE e.id = ?",
+        (execution_id,),
+    ).fetchone()
+    if execution is None:
+        raise not_found(f"There is no execution with the id {execution_id}.")
     done = decoded(execution["results"])
-    results = {
-        node["name"]: done.get(node["name"]) or node_result(node, QUEUED)
-        for node in decoded(execution["spec"])["nodes"]
-        if everything or node["output"]
-    }
+    nodes = decoded(execution["spec"])["nodes"]
+    # Read in the same transaction as the results, so that a finished one never has unfinished nodes.
+    is_finished = not is_queued(db, "execution", execution_id)
+    return is_finished, {node["name"]: done.get(node["name"]) or node_result(node, QUEUED) for node in nodes}
+
+
+def output(nodes: dict[str, dict[str, Any]], *, everything: bool) -> Any:
+    """Return the bare value of the only output node if it succeeded, otherwise an object by node name.
+
+    With ``everything``, return all nodes.
+    """
+    if everything:
+        return nodes
+    results = _outputs(nodes)
     first = next(iter(results.values()))
-    if len(results) == 1 and not everything and first["status"] == SUCCESS:
-        return Response(first["value"], status)
-    return Response(results, status)
+    return first["value"] if len(results) == 1 and first["status"] == SUCCESS else results
 
 
-def no_websocket(request: Request) -> Response:
-    """Refuse a socket, so that the SDK does not wait on one."""
-    raise not_found(
-        "This registry pushes no results; poll GET /workflow-version-execution-results for those of a run."
-    )
+def _outputs(nodes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: node for name, node in nodes.items() if node["is_output_node"]}
 
 
 def _labels(db: Database, workflow_id: int) -> list[Row]:

@@ -2,7 +2,7 @@
 
 Waitress reads a request completely before a thread gets it, so slow clients only cost a connection. What it
 lacks is a deadline for one request, a way to accept more clients while others only hold their connections,
-and errors in the registry's form.
+errors in the registry's form, and WebSockets.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.receiver import ChunkedReceiver
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, ThreadedTaskDispatcher
+from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import BadRequest, ServerNotImplemented
 
-from promptsync.server.http.answer import ApiError
+from promptsync.server.http.answer import ApiError, malformed
 from promptsync.server.http.guard import HEADERS
+from promptsync.server.http.sockets import UPGRADE, SocketHandler, Sockets, UpgradedSocket
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -56,10 +57,14 @@ class Limits:
     """Without a request."""
     interval: float = 5.0
     """Between two looks for connections to close."""
+    sockets: int = 50
+    """How many WebSockets are open, which do not count as connections."""
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
     path = ""  # waitress logs it even if there is none
+    head = b""
+    """The request line and the headers, as they arrived."""
 
     def __init__(self, adj: Any) -> None:
         super().__init__(adj)
@@ -85,6 +90,7 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
         if header_plus.count(b"\r\n") > MAX_HEADER_LINES:
             raise ParsingError(f"it has more than {MAX_HEADER_LINES} lines of headers")
         super().parse_header(header_plus)
+        self.head = header_plus
 
     def _refuse(self, reason: str) -> None:
         self.error = BadRequest(reason)
@@ -108,9 +114,29 @@ class _JsonErrorTask(ErrorTask):  # type: ignore[misc]
         self.write(body)
 
 
+class _Task(WSGITask):  # type: ignore[misc]
+    def get_environment(self) -> dict[str, Any]:
+        return {**super().get_environment(), UPGRADE: self._upgrade}
+
+    def _upgrade(self, handler: SocketHandler) -> None:
+        channel = self.channel
+        with channel.requests_lock:  # held while received bytes are turned into requests
+            is_alone = len(channel.requests) == 1 and channel.request is None
+            if not is_alone or channel.total_outbufs_len:
+                raise malformed("Send a WebSocket handshake after all responses, and nothing until its own.")
+            channel.upgraded = channel.server.sockets.accept(self.request.head, handler)
+
+    def write(self, data: bytes) -> None:
+        if self.channel.upgraded is None:  # the socket sends the response to its handshake
+            super().write(data)
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]
     parser_class = _Parser
+    task_class = _Task
     error_task_class = _JsonErrorTask
+    connected: bool
+    upgraded: UpgradedSocket | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -120,6 +146,21 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     def write_soon(self, data: bytes) -> int:
         self.since = time.time()
         return int(super().write_soon(data))
+
+    def readable(self) -> bool:
+        return self.upgraded is None and bool(super().readable())
+
+    def service(self) -> None:
+        super().service()
+        if self.upgraded is not None:
+            self.server.trigger.pull_trigger(self._hand_over)
+
+    def _hand_over(self) -> None:
+        """Take the connection out of the server's loop, which calls this, and leave it to its socket."""
+        if self.connected and self.upgraded is not None:
+            self.del_channel()
+            self.connected = False
+            self.upgraded.serve(self.socket)
 
     @property
     def is_waiting(self) -> bool:
@@ -155,6 +196,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, limits: Limits, **options: Any) -> None:
         self._limits = limits
+        self.sockets = Sockets(limits.sockets)
         super().__init__(*arguments, **options)
 
     def maintenance(self, now: float) -> None:
@@ -216,3 +258,4 @@ def close(server: Any) -> None:
     server.close()
     # Clients that keep their connections open would keep the loop running, too.
     wasyncore.close_all(server._map)
+    server.sockets.close()

@@ -98,14 +98,14 @@ def move_label(request: Request) -> Response:
 
 
 def delete_label(request: Request) -> Response:
-    """Delete a label: 204, or 200 if it waits for approval."""
+    """Delete a label, unless that waits for approval."""
     label_id = request.id("prompt_label_id")
     with request.store.write() as db:
         label = _pointer(db, label_id)
         if needs_approval(db, find.by_id(db, label["prompt_id"])["name"], label["name"]):
             return Response(_waiting(label["name"]))
         db.execute("DELETE FROM labels WHERE id = ?", (label_id,))
-    return Response(status=204)
+    return Response({"success": True, "message": f"Deleted the release label {label['name']!r}."})
 
 
 def _pointer(db: Database, label_id: int) -> dict[str, Any]:

@@ -176,5 +176,19 @@ _FOLDER_PATHS = (
         SELECT id, ids, names, slashed, dotted FROM walk""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_TEMPLATES, _REQUESTS, _RUNS, _PROTECTION, _FOLDER_PATHS)
+_CHANNELS = (
+    # The channel on which the results of an execution are sent, and whether they are those of all nodes.
+    """ALTER TABLE executions ADD COLUMN channel TEXT""",
+    """ALTER TABLE executions ADD COLUMN all_outputs INTEGER NOT NULL DEFAULT 0""",
+    """CREATE INDEX executions_by_channel ON executions (channel)""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    _TEMPLATES,
+    _REQUESTS,
+    _RUNS,
+    _PROTECTION,
+    _FOLDER_PATHS,
+    _CHANNELS,
+)
 """The statements that turn each version of the schema, the index, into the next; run in one transaction."""

@@ -1,0 +1,612 @@
+"""Results of agents over a WebSocket, for a raw client of Centrifugo's protocol and for the official SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from urllib.parse import quote, urlsplit
+
+import pytest
+from registry_server import Caller, chat, completion, flat, running
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from promptsync.server.app import create_app
+from promptsync.server.checks import updates
+from promptsync.server.http import sockets
+from promptsync.server.http.connections import Limits
+from promptsync.server.store.clock import now
+from promptsync.server.store.database import encoded, insert
+
+FIXTURES = """
+agents:
+  - name: refund agent
+    labels: [prod]
+    nodes:
+      - {name: draft, prompt: {name: support/refund}}
+      - {name: answer, prompt: {name: polish}, output: true}
+  - name: failing
+    nodes: [{name: only, prompt: {name: nobody}}]
+"""
+CHANNEL = "workflows:1:run:abc"
+RUN = {"input_variables": {"question": "Where?"}, "channel_name_suffix": "abc"}
+RESULT = "Q: Where?!"
+SECONDS = 30
+"""How long a test waits for what must happen."""
+
+
+@pytest.fixture
+def app(tmp_path):
+    (tmp_path / "registry.yaml").write_text(FIXTURES)
+    with create_app(tmp_path / "registry.db", fixtures=tmp_path / "registry.yaml") as application:
+        for name, template in [("support/refund", chat("Q: {question}")), ("polish", completion("{draft}!"))]:
+            answer = Caller(application)("POST", "/rest/prompt-templates", flat(name, template))
+            assert answer.status == 201
+        yield application
+
+
+@pytest.fixture
+def call(app):
+    return Caller(app)
+
+
+@pytest.fixture
+def url(app):
+    with running(app) as base_url:
+        yield base_url
+
+
+def token_for(call, channel=CHANNEL):
+    answer = call("POST", f"/ws-token-request-library?capability={quote(channel, safe='')}")
+    assert answer.status == 201, answer.body
+    return answer.body["token_details"]["token"]
+
+
+class Client:
+    """A client of Centrifugo's protocol that checks nothing."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.number = 0
+
+    def send(self, *commands):
+        self.connection.send("\n".join(json.dumps(command) for command in commands))
+
+    def read(self):
+        return json.loads(self.connection.recv(SECONDS))
+
+    def do(self, method, **parameters):
+        self.number += 1
+        self.send({"id": self.number, method: parameters})
+        reply = self.read()
+        assert reply.pop("id") == self.number
+        return reply
+
+    def subscribe(self, token, channel=CHANNEL):
+        assert self.do("connect", token=token)["connect"]["client"]
+        assert self.do("subscribe", channel=channel) == {"subscribe": {}}
+
+    def result(self, channel=CHANNEL):
+        push = self.read()["push"]
+        assert push["channel"] == channel
+        data = push["pub"]["data"]
+        assert data["message_name"] == "SET_WORKFLOW_COMPLETE"
+        return json.loads(data["data"])
+
+    def closed(self):
+        """Return how the server closed the socket."""
+        with pytest.raises(ConnectionClosed) as caught:
+            while True:
+                self.connection.recv(SECONDS)
+        assert caught.value.rcvd is not None
+        return caught.value.rcvd.code, caught.value.rcvd.reason
+
+
+@contextmanager
+def client(url, **options):
+    address = url.replace("http", "ws") + "/connection/websocket"
+    with connect(address, open_timeout=SECONDS, **options) as connection:
+        yield Client(connection)
+
+
+def refused(url, **options):
+    """Return the status and the body of a server that refuses a socket."""
+    with pytest.raises(InvalidStatus) as caught, client(url, **options):
+        pass
+    response = caught.value.response
+    return response.status_code, json.loads(response.body)
+
+
+def socket_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "registry-socket"]
+
+
+# -- results -------------------------------------------------------------------------------------------
+
+
+def test_a_result_arrives_on_the_channel_of_the_run(call, url):
+    with client(url) as ours, client(url) as others:
+        ours.subscribe(token_for(call))
+        others.subscribe(token_for(call, "workflows:1:run:other"), "workflows:1:run:other")
+        execution = call("POST", "/workflows/1/run", RUN).body["workflow_version_execution_id"]
+        assert ours.result() == {
+            "workflow_version_execution_id": execution,
+            "final_output": RESULT,
+            "result_code": "OK",
+        }
+        second = call("POST", "/workflows/1/run", RUN | {"channel_name_suffix": "other"}).body
+        found = others.result("workflows:1:run:other")["workflow_version_execution_id"]
+        assert found == second["workflow_version_execution_id"]
+
+
+@pytest.mark.parametrize("everything", [None, False, True])
+@pytest.mark.parametrize("agent", [1, 2])
+def test_a_result_is_what_polling_returns(call, url, agent, everything):
+    body = RUN | {"return_all_outputs": everything}
+    execution = call("POST", f"/workflows/{agent}/run", body).body["workflow_version_execution_id"]
+    channel = f"workflow_updates:{execution}"
+    with client(url) as found:
+        found.subscribe(token_for(call, channel), channel)
+        sent = found.result(channel)["final_output"]
+    flag = "true" if everything else "false"
+    path = f"/workflow-version-execution-results?workflow_version_execution_id={execution}"
+    assert call("GET", f"{path}&return_all_outputs={flag}").body == sent
+    assert (sent == RESULT) is (agent == 1 and not everything)
+
+
+def test_a_finished_execution_sends_its_result_to_every_subscription(call, url):
+    call("POST", "/workflows/1/run", RUN)
+    with client(url) as first:
+        first.subscribe(token_for(call))
+        execution = first.result()["workflow_version_execution_id"]
+    for channel in (CHANNEL, f"workflow_updates:{execution}"):
+        with client(url) as later:
+            later.subscribe(token_for(call, channel), channel)
+            assert later.result(channel)["final_output"] == RESULT
+            assert later.do("unsubscribe", channel=channel) == {"unsubscribe": {}}
+            assert later.do("subscribe", channel=channel) == {"subscribe": {}}
+            assert later.result(channel)["final_output"] == RESULT
+
+
+def test_a_result_of_another_process_arrives(app, url, tmp_path):
+    app.runner.close()  # only the other one runs jobs
+    with create_app(tmp_path / "registry.db") as other, client(url) as found:
+        found.subscribe(token_for(Caller(app)))
+        Caller(other)("POST", "/workflows/1/run", RUN)
+        assert found.result()["final_output"] == RESULT
+
+
+def test_a_long_result_has_to_be_fetched(call, url, monkeypatch):
+    monkeypatch.setattr(updates, "MAX_OUTPUT", len(json.dumps(RESULT)) - 1)
+    with client(url) as found:
+        found.subscribe(token_for(call))
+        call("POST", "/workflows/1/run", RUN)
+        result = found.result()
+    assert result["result_code"] == "EXCEEDS_SIZE_LIMIT"
+    path = result["final_output"].rpartition("GET ")[2].rstrip(".")
+    assert call("GET", f"{path}&return_all_outputs=false").body == RESULT
+
+
+# -- the official SDK ----------------------------------------------------------------------------------
+
+RUNS = [
+    ({"workflow_id_or_name": 1}, RESULT),
+    ({"workflow_id_or_name": "refund agent"}, RESULT),
+    ({"workflow_id_or_name": 1, "workflow_label_name": "prod"}, RESULT),
+    ({"workflow_id_or_name": 1, "workflow_version": 1}, RESULT),
+    ({"workflow_id_or_name": 1, "return_all_outputs": True}, {"draft": "Q: Where?", "answer": RESULT}),
+    ({"workflow_id_or_name": 2, "return_all_outputs": True}, {"only": None}),
+]
+
+
+def run_with_sdk(promptlayer, url, is_async, **arguments):
+    kind = promptlayer.AsyncPromptLayer if is_async else promptlayer.PromptLayer
+    sdk = kind(api_key="pl_test", base_url=url)
+    found = sdk.run_workflow(input_variables=RUN["input_variables"], **arguments)
+    return asyncio.run(found) if is_async else found
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize(("arguments", "outputs"), RUNS)
+def test_the_sdk_runs_an_agent(url, arguments, outputs, is_async):
+    promptlayer = pytest.importorskip("promptlayer")
+    found = run_with_sdk(promptlayer, url, is_async, **arguments)
+    if isinstance(outputs, dict):
+        found = {name: node["value"] for name, node in found.items()}
+    assert found == outputs
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_the_sdk_fetches_a_long_result(url, is_async, monkeypatch):
+    promptlayer = pytest.importorskip("promptlayer")
+    monkeypatch.setattr(updates, "MAX_OUTPUT", 1)
+    assert run_with_sdk(promptlayer, url, is_async, workflow_id_or_name=1) == RESULT
+
+
+def test_the_sdk_raises_for_an_agent_that_failed(url):
+    promptlayer = pytest.importorskip("promptlayer")
+    with pytest.raises(
+        promptlayer.exceptions.PromptLayerAPIError, match="no prompt template called 'nobody'"
+    ):
+        run_with_sdk(promptlayer, url, False, workflow_id_or_name="failing")
+
+
+# -- tokens --------------------------------------------------------------------------------------------
+
+
+def test_a_token_is_for_one_channel_and_one_hour(app, call):
+    body = call("POST", f"/ws-token-request-library?capability={CHANNEL}").body
+    details = body.pop("token_details")
+    assert body == {"success": True, "messaging_backend": "centrifugo"}
+    assert details["capability"] == {CHANNEL: ["subscribe"]}
+    assert details["clientId"] == str(app.store.workspace_id)
+    assert details["expires"] - details["issued"] == 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("capability", "status"),
+    [
+        ("", 422),
+        ("x", 422),
+        ("workflows:1", 422),
+        ("workflows:1:run:", 422),
+        ("workflows:x:run:abc", 422),
+        (f"workflows:1:run:{'a' * 200}", 201),
+        (f"workflows:1:run:{'a' * 201}", 422),
+        ("workflows:9:run:abc", 404),
+        ("workflow_updates:9", 404),
+        (f"workflow_updates:{'9' * 30}", 422),
+        ("workflow_updates:-1", 422),
+    ],
+)
+def test_which_channels_have_tokens(call, capability, status):
+    assert call("POST", f"/ws-token-request-library?capability={capability}").status == status
+
+
+def test_a_token_requires_the_key_of_the_registry(tmp_path):
+    with create_app(tmp_path / "r.db", api_key="right") as app:
+        for key in (None, "wrong"):
+            assert Caller(app, key)("POST", f"/ws-token-request-library?capability={CHANNEL}").status == 401
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("channel_name_suffix", ""),
+        ("channel_name_suffix", "a" * 201),
+        ("channel_name_suffix", 3),
+        ("return_all_outputs", "x"),
+    ],
+)
+def test_what_a_run_refuses(call, field, value):
+    answer = call("POST", "/workflows/1/run", {field: value})
+    assert (answer.status, answer.body["message"].startswith(field)) == (400, True)
+
+
+def changed(token):
+    """Return tokens of other channels and times that nobody issued."""
+    mac, rest = token[:64], token[64:]
+    expires, _, channel = rest.partition(":")
+    return [
+        "x",
+        rest,
+        token + "d",
+        token[:-1],
+        mac + f"{int(expires) + 1}:{channel}",
+        mac + f"{'9' * 5000}:{channel}",
+        mac + f"{expires}:workflows:2:run:abc",
+        "0" * 64 + rest,
+        "ü" * 64 + rest,
+        ["x"],
+        {"a": 1},
+        7,
+    ]
+
+
+def test_a_socket_with_another_token_is_closed(call, url):
+    for token in changed(token_for(call)):
+        with client(url) as stranger:
+            stranger.send({"id": 1, "connect": {"token": token}})
+            assert stranger.closed() == (3500, "invalid token"), token
+
+
+def test_a_token_of_another_registry_is_not_valid(call, url, tmp_path):
+    (tmp_path / "other.yaml").write_text(FIXTURES)
+    with create_app(tmp_path / "other.db", fixtures=tmp_path / "other.yaml") as other, client(url) as found:
+        found.send({"id": 1, "connect": {"token": token_for(Caller(other))}})
+        assert found.closed() == (3500, "invalid token")
+
+
+@pytest.mark.parametrize("parameters", [{}, {"token": ""}, {"token": None}])
+def test_a_socket_without_a_token_is_closed(url, parameters):
+    with client(url) as found:
+        found.send({"id": 1, "connect": parameters})
+        assert found.closed() == (3501, "bad request")
+
+
+def test_a_token_expires(call, url, monkeypatch):
+    monkeypatch.setattr(updates, "TOKEN_SECONDS", -1)
+    with client(url) as found:
+        reply = found.do("connect", token=token_for(call))
+        assert reply == {"error": {"code": 109, "message": "token expired"}}
+
+
+# -- the protocol --------------------------------------------------------------------------------------
+
+
+def test_commands_arrive_together_or_in_pieces_or_as_bytes(call, url):
+    connect_command = {"id": 1, "connect": {"token": token_for(call)}}
+    with client(url) as found:
+        found.send(connect_command, {"id": 2, "subscribe": {"channel": CHANNEL}})
+        assert [found.read()["id"], found.read()["id"]] == [1, 2]
+    with client(url) as found:
+        text = json.dumps(connect_command)
+        found.connection.send([text[:5], text[5:9], text[9:]])
+        assert found.read()["id"] == 1
+        found.connection.send(b'{"id": 2, "subscribe": {"channel": "x"}}\n')
+        assert found.read()["id"] == 2
+
+
+def test_commands_that_are_refused(call, url):
+    with client(url) as found:
+        found.subscribe(token_for(call))
+        denied = {"error": {"code": 103, "message": "permission denied"}}
+        for channel in ("workflows:1:run:other", "workflow_updates:1", "", None, 1, [CHANNEL]):
+            assert found.do("subscribe", channel=channel) == denied
+        assert found.do("subscribe") == denied
+        assert found.do("subscribe", channel=CHANNEL)["error"]["code"] == 105
+        for method in ("publish", "presence", "history", "rpc", "refresh", "nothing"):
+            assert found.do(method, channel=CHANNEL)["error"] == {"code": 108, "message": "not available"}
+
+
+BROKEN = [
+    "x",
+    "[]",
+    "1",
+    "null",
+    '{"id": 9}',
+    '{"subscribe": {}}',
+    '{"subscribe": {}, "unsubscribe": {}}',
+    '{"id": 0, "subscribe": {}}',
+    '{"id": -1, "subscribe": {}}',
+    '{"id": true, "subscribe": {}}',
+    '{"id": "1", "subscribe": {}}',
+    '{"id": 9, "subscribe": []}',
+    '{"id": 9, "subscribe": null}',
+    '{"id": 9, "subscribe": {}, "unsubscribe": {}}',
+    '{"id": 9, "connect": {}}',
+    "[" * 5000,
+    b"\xff\xfe",
+]
+
+
+@pytest.mark.parametrize("message", BROKEN)
+def test_what_is_no_command_closes_the_socket(call, url, message):
+    with client(url) as found:
+        found.do("connect", token=token_for(call))
+        found.connection.send(message)
+        assert found.closed() == (3501, "bad request")
+
+
+@pytest.mark.parametrize("command", [{}, {"id": 1, "subscribe": {"channel": CHANNEL}}])
+def test_the_first_command_is_connect(url, command):
+    with client(url) as found:
+        found.send(command)
+        assert found.closed() == (3501, "bad request")
+
+
+def test_a_socket_has_a_limit_of_commands(call, url, monkeypatch):
+    monkeypatch.setattr(updates, "MAX_COMMANDS", 3)
+    with client(url) as found:
+        found.subscribe(token_for(call))
+        found.do("unsubscribe", channel=CHANNEL)
+        found.send({"id": 9, "subscribe": {"channel": CHANNEL}})
+        assert found.closed() == (3013, "too many requests")
+
+
+def test_a_message_has_a_limit(url):
+    with client(url) as found:
+        found.connection.send("x" * (sockets.MAX_MESSAGE + 1))
+        assert found.closed()[0] == 1009
+    with client(url) as found:
+        found.connection.send(["x" * sockets.MAX_MESSAGE, "x"])
+        assert found.closed()[0] == 1009
+
+
+def test_a_failure_closes_the_socket(app, call, url, caplog):
+    with client(url) as found:
+        found.do("connect", token=token_for(call))
+        app.store.close()
+        found.send({"id": 2, "subscribe": {"channel": CHANNEL}})
+        assert found.closed() == (1011, "the registry failed; see its log")
+    assert "is closed" in caplog.text
+
+
+# -- clients that are gone -----------------------------------------------------------------------------
+
+
+def test_a_client_that_answers_pings_stays(call, url, monkeypatch):
+    monkeypatch.setattr(updates, "PING_SECONDS", 0.0)
+    monkeypatch.setattr(updates, "PONG_SECONDS", 3600.0)
+    with client(url) as found:
+        assert found.do("connect", token=token_for(call))["connect"]["pong"] is True
+        for _ in range(4):
+            assert found.read() == {}
+            found.send({})
+
+
+def test_a_client_that_does_not_answer_pings_is_closed(call, url, monkeypatch):
+    monkeypatch.setattr(updates, "PING_SECONDS", 0.0)
+    monkeypatch.setattr(updates, "PONG_SECONDS", 0.0)
+    with client(url) as found:
+        found.do("connect", token=token_for(call))
+        assert found.closed() == (3012, "no pong")
+    wait_until(lambda: not socket_threads())
+
+
+def test_a_client_that_sends_no_token_is_closed(url, monkeypatch):
+    monkeypatch.setattr(updates, "CONNECT_SECONDS", 0.0)
+    with client(url) as found:
+        assert found.closed() == (3502, "stale")
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_client_that_breaks_off_frees_its_socket(app):
+    with running(app, limits=Limits(sockets=1)) as url:
+        place = urlsplit(url)
+        with socket.create_connection((place.hostname, place.port), SECONDS) as raw:
+            raw.sendall(handshake(place.netloc))
+            assert raw.recv(12) == b"HTTP/1.1 101"
+            assert refused(url)[0] == 503
+        wait_until(lambda: not socket_threads())
+        with client(url):
+            pass
+
+
+# -- the server ----------------------------------------------------------------------------------------
+
+
+def test_the_number_of_sockets_has_a_limit(app, call):
+    with running(app, limits=Limits(sockets=2)) as url:
+        with client(url) as first, client(url):
+            status, body = refused(url)
+            assert (status, body["success"]) == (503, False)
+            assert "All 2 WebSockets" in body["message"]
+            first.subscribe(token_for(call))  # those that are open still work
+        wait_until(lambda: not socket_threads())
+        with client(url) as again:
+            again.subscribe(token_for(call))
+
+
+def test_sockets_do_not_keep_the_threads_of_the_server(app, call):
+    with running(app, threads=1) as url, client(url) as first, client(url) as second:
+        request = urllib.request.Request(f"{url}/workflows", headers={"X-API-KEY": "k"})
+        with urllib.request.urlopen(request, timeout=SECONDS) as response:
+            assert response.status == 200
+        first.subscribe(token_for(call))
+        second.subscribe(token_for(call))
+
+
+def test_stopping_the_server_closes_its_sockets(app, call):
+    with running(app) as url:
+        context = client(url)
+        found = context.__enter__()
+        found.subscribe(token_for(call))
+    assert not socket_threads()
+    assert found.closed() == (1001, "the server stops")
+    context.__exit__(None, None, None)
+
+
+def test_stopping_the_server_does_not_wait_for_a_client_that_does_not_read(app, call, monkeypatch):
+    monkeypatch.setattr(sockets, "_SEND_SECONDS", 3600.0)
+    monkeypatch.setattr(updates, "MAX_OUTPUT", 1 << 30)
+    node = {"status": "SUCCESS", "value": "x" * (16 << 20), "is_output_node": True}
+    values = {"version_id": 1, "inputs": "{}", "metadata": "{}", "channel": CHANNEL, "created_at": now()}
+    with app.store.write() as db:
+        insert(db, "executions", results=encoded({"draft": node, "answer": node}), **values)
+    with socket.socket() as raw:
+        raw.settimeout(SECONDS)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with running(app) as url:
+            place = urlsplit(url)
+            raw.connect((place.hostname, place.port))
+            raw.sendall(handshake(place.netloc))
+            seen = raw.recv(4096)
+            for method, parameters in [
+                ("connect", {"token": token_for(call)}),
+                ("subscribe", {"channel": CHANNEL}),
+            ]:
+                raw.sendall(masked(json.dumps({"id": 1, method: parameters}).encode()))
+            while b"SET_WORKFLOW_COMPLETE" not in seen:
+                seen += raw.recv(4096)
+            # Most of the result is still to be sent, and is never read.
+        assert not socket_threads()
+
+
+def masked(message):
+    """Return a frame with a short message, masked with zeros."""
+    assert len(message) < 1 << 16
+    return bytes([0x81, 0xFE]) + len(message).to_bytes(2, "big") + bytes(4) + message
+
+
+def handshake(host, **changed):
+    headers = {
+        "Host": host,
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+        "Sec-WebSocket-Version": "13",
+    }
+    headers |= {name.replace("_", "-"): value for name, value in changed.items()}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if value is not None)
+    return f"GET /connection/websocket HTTP/1.1\r\n{lines}\r\n".encode()
+
+
+def first_line(url, data):
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), SECONDS) as raw:
+        raw.sendall(data.replace(b"HERE", place.netloc.encode()))
+        return raw.makefile("rb").readline().split()[1]
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (handshake("HERE"), b"101"),
+        (handshake("HERE", Sec_WebSocket_Protocol=""), b"101"),
+        (handshake("HERE", Sec_WebSocket_Protocol="centrifuge-protobuf"), b"101"),
+        (handshake("HERE", Sec_WebSocket_Version="12"), b"400"),
+        (handshake("HERE", Sec_WebSocket_Key="x"), b"400"),
+        (handshake("HERE", Sec_WebSocket_Key=None), b"400"),
+        (handshake("HERE", Connection="keep-alive"), b"400"),
+        (handshake("HERE", Upgrade=None), b"400"),
+        (handshake("HERE", Upgrade="h2c"), b"400"),
+        (handshake("HERE").replace(b"HTTP/1.1", b"HTTP/1.0"), b"400"),
+        (handshake("HERE").replace(b"GET", b"POST"), b"405"),
+        (handshake("HERE") + b"x", b"400"),
+        (handshake("HERE") + handshake("HERE"), b"400"),
+        (handshake("evil.test"), b"403"),
+        (handshake("HERE", Origin="http://evil.test"), b"403"),
+        (handshake("HERE", Origin="null"), b"403"),
+        (handshake("HERE", Sec_Fetch_Site="cross-site"), b"403"),
+    ],
+)
+def test_which_handshakes_are_accepted(url, data, status):
+    assert first_line(url, data) == status
+
+
+def test_a_handshake_after_another_request_does_not_lose_its_response(url):
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), SECONDS) as raw, raw.makefile("rb") as lines:
+        raw.sendall(f"GET / HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode() + handshake(place.netloc))
+        assert lines.readline().split()[1] == b"401"
+        head = dict(line.lower().split(b": ") for line in iter(lambda: lines.readline().strip(), b""))
+        lines.read(int(head[b"content-length"]))
+        # Whether the first response was sent in time decides about the second one.
+        assert lines.readline().split()[1] in {b"101", b"400"}
+
+
+def test_a_page_cannot_open_a_socket(url):
+    status, body = refused(url, origin="http://evil.test")
+    assert (status, body["message"].startswith("Web pages cannot use this registry")) == (403, True)
+
+
+def test_a_request_that_is_no_handshake_gets_a_sentence(url, call):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{url}/connection/websocket", timeout=SECONDS)
+    with caught.value as answer:
+        assert (answer.code, "is a WebSocket" in json.load(answer)["message"]) == (400, True)
+    in_process = call("GET", "/connection/websocket", upgrade="websocket")
+    assert (in_process.status, "promptsync serve" in in_process.body["message"]) == (501, True)
