@@ -162,6 +162,9 @@ TRIES = (
         "GET /workflow-version-execution-results",
         "/workflow-version-execution-results?workflow_version_execution_id=1&return_all_outputs=true",
     ),
+    Try(
+        "POST /ws-token-request-library", "/ws-token-request-library?capability=workflow_updates:1", {}, 201
+    ),
     Try("GET /prompt-templates/labels", "/prompt-templates/labels"),
 )
 
@@ -177,6 +180,5 @@ POST /track-group
 GET /api/public/v2/evaluations/{eval_id}
 POST /api/public/v2/evaluations/{eval_id}/run
 POST /ws-token-request-library
-GET /connection/websocket
 """
 """Operations that the official SDKs call or that the customer's document names."""
