@@ -61,6 +61,8 @@ OWNERS = {
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/request.py"},
     "waitress": {"server/http/connections.py"},
     "rich": {"terminal/progress.py"},
+    "opentelemetry": {"server/tracking/otlp.py"},
+    "google": {"server/tracking/otlp.py"},
     "matplotlib": {"show/plot.py"},
 }
 """Heavy libraries, each with the one module that loads it."""
@@ -147,7 +149,7 @@ def test_a_heavy_library_is_loaded_by_its_one_module(library: str, owners: set[s
 
 
 def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
-    deferred = {"jinja2", "deepdiff", "git", "rich", "filelock", "matplotlib"}
+    deferred = {"jinja2", "deepdiff", "git", "rich", "filelock", "matplotlib", "opentelemetry", "google"}
     modules_of_waitress = "promptsync.server.http.connections"
     early = [
         str(one)

@@ -15,7 +15,7 @@ from promptsync.server.checks import agents, catalogue, evaluations
 from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import external_ids, folders, labels, publish, read, snippets
-from promptsync.server.tracking import log, notes
+from promptsync.server.tracking import log, notes, otlp, spans
 
 Handler = Callable[[Request], Response]
 
@@ -61,6 +61,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/rest/track-group", notes.track_group),
     ("POST", "/track-group", notes.track_group),
     ("POST", "/create-group", notes.create_group),
+    ("POST", "/spans-bulk", spans.create_spans),
+    ("POST", "/v1/traces", otlp.ingest_traces),
+    ("GET", "/api/public/v2/traces/<trace_id>", spans.get_trace),
     ("GET", "/api/public/v2/datasets", catalogue.list_datasets),
     ("GET", EVALUATIONS, evaluations.list_evaluations),
     ("GET", f"{EVALUATIONS}/<evaluation_id>", evaluations.get_evaluation),

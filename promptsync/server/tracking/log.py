@@ -52,6 +52,7 @@ def log_request(request: Request) -> Response:
 def track_request(request: Request) -> Response:
     """Log a request as the SDK's ``run`` and its provider proxies send it."""
     body = request.body()
+    span_id = body.get("span_id")
     wanted = Fields({"prompt_id": body.get("prompt_id"), "prompt_version_number": body.get("prompt_version")})
     with request.store.write() as db:
         try:
@@ -59,7 +60,7 @@ def track_request(request: Request) -> Response:
         except ApiError:
             # The request was made, so it is logged even if its prompt no longer exists.
             version_id = None
-        request_id = save_request(db, body, version_id)
+        request_id = save_request(db, body, version_id, span_id if isinstance(span_id, str) else None)
         if isinstance(body.get("group_id"), int):
             db.execute(
                 "UPDATE requests SET group_id = (SELECT id FROM request_groups WHERE id = ?) WHERE id = ?",
@@ -75,7 +76,7 @@ def track_request(request: Request) -> Response:
     )
 
 
-def save_request(db: Database, body: Fields, version_id: int | None) -> int:
+def save_request(db: Database, body: Fields, version_id: int | None, span_id: str | None = None) -> int:
     """Save a request, the score that came with it included, and return its id."""
     request_id = insert(
         db,
@@ -83,6 +84,7 @@ def save_request(db: Database, body: Fields, version_id: int | None) -> int:
         body=encoded(body.values),
         version_id=version_id,
         variables=encoded(body.get("prompt_input_variables") or {}),
+        span_id=span_id,
         created_at=clock.now(),
     )
     # 0 is the default, so it is not a score that was given.
