@@ -12,7 +12,7 @@ from typing import Any
 from promptsync.server.checks.runner import enqueue, is_queued
 from promptsync.server.checks.steps import QUEUED, cell
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
-from promptsync.server.http.listing import MAX_PER_PAGE, Listing, ListPage, read_page
+from promptsync.server.http.listing import Listing, ListPage, check_per_page, read_page
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find
 from promptsync.server.store.clock import now
@@ -39,7 +39,8 @@ def list_evaluations(request: Request) -> Response:
                 "SELECT * FROM reports WHERE parent_id = ? ORDER BY id DESC", (evaluation["id"],)
             ).fetchall()
             evaluation["runs"] = [_run(_load(db, run), workspace_id) for run in runs]
-    return Response({**_OK, "evaluations": evaluations, **page.counts})
+    # Under both names that are in use.
+    return Response({**_OK, "evaluations": evaluations, "items": evaluations, **page.counts})
 
 
 def run_evaluation(request: Request) -> Response:
@@ -132,8 +133,7 @@ def get_score(request: Request) -> Response:
 def get_rows(request: Request) -> Response:
     """Return a page of rows, each with the cells of the dataset first."""
     request.check_workspace(request.query.integer("workspace_id"))
-    if (request.query.integer("per_page") or 0) > MAX_PER_PAGE:
-        raise request.query.fault("per_page", f"must be at most {MAX_PER_PAGE}")
+    check_per_page(request.query)
     with request.store.read() as db:
         report = _load(db, _by_id(db, request.id("evaluation_id")))
         page = read_page(request.query, 10, len(report.cells))

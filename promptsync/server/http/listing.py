@@ -44,6 +44,12 @@ class ListPage:
         }
 
 
+def check_per_page(query: Query) -> None:
+    """Raise a 422 for a list that refuses longer pages, instead of shortening them."""
+    if (query.integer("per_page") or 0) > MAX_PER_PAGE:
+        raise query.fault("per_page", f"must be at most {MAX_PER_PAGE}")
+
+
 def read_page(query: Query, per_page: int, total: int) -> ListPage:
     """Return the page that the request names, ``per_page`` items long by default and never over 100."""
     size = query.integer("per_page") or per_page
