@@ -1,8 +1,8 @@
 """Which requests a served registry accepts: those sent to its own address, and none that a web page sends.
 
 Without ``--api-key`` any key is accepted, and a page in a browser reaches every port of its machine. Such a
-page cannot choose the headers ``Host``, ``Origin`` and ``Sec-Fetch-Site``, and cannot send JSON without a
-preflight, which is refused.
+page cannot choose the headers ``Host``, ``Origin`` and ``Sec-Fetch-Site``, and cannot send JSON or
+protobuf without a preflight, which is refused.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -111,7 +112,6 @@ def moment(nanoseconds: int) -> str:
 def _read(span: Fields) -> Span:
     name, context = span.text("name"), _inner(span, "context")
     status, resource = _inner(span, "status"), _inner(span, "resource")
-    start, end = (span.integer(key, 0, MAX_INTEGER) for key in ("start_time", "end_time"))
     return {
         "name": name,
         "trace_id": context.text("trace_id", least=1, most=MAX_ID),
@@ -119,8 +119,7 @@ def _read(span: Fields) -> Span:
         "trace_state": context.optional_text("trace_state") or "",
         "parent_id": _parent_id(span),
         "kind": _choice(span, "kind", [f"SpanKind.{kind}" for kind in KINDS]),
-        "start_time": moment(start),
-        "end_time": moment(end),
+        **{key: moment(_nanoseconds(span, key)) for key in ("start_time", "end_time")},
         "status": {
             "status_code": _choice(status, "status_code", [f"StatusCode.{code}" for code in STATUS_CODES]),
             "description": status.optional_text("description"),
@@ -145,6 +144,16 @@ def _inner(fields: Fields, name: str) -> Fields:
     if found is None:
         raise fields.fault(name, "is required")
     return fields.within(name, found)
+
+
+def _nanoseconds(span: Fields, name: str) -> int:
+    value = span.get(name)
+    # Integers of 64 bits also come as text, because JavaScript has no such numbers.
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,19}", value):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INTEGER:
+        raise span.fault(name, "must be the nanoseconds since 1970")
+    return value
 
 
 def _parent_id(span: Fields) -> str | None:
