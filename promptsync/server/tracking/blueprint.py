@@ -41,7 +41,7 @@ def blueprint(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_log(body: Mapping[str, Any]) -> bool:
     """Whether a body has input and output as templates; otherwise it has the call of a provider."""
-    return "kwargs" not in body and all(isinstance(body.get(key), Mapping) for key in ("input", "output"))
+    return all(isinstance(body.get(key), Mapping) for key in ("input", "output"))
 
 
 def model_name(body: Mapping[str, Any]) -> str | None:

@@ -12,7 +12,7 @@ from promptsync.server.prompts import find
 from promptsync.server.prompts.template import check_template
 from promptsync.server.store import clock
 from promptsync.server.store.database import Database, encoded, insert
-from promptsync.server.tracking.blueprint import blueprint, is_log
+from promptsync.server.tracking.blueprint import blueprint
 from promptsync.server.tracking.notes import id_in, note_score
 
 STATUSES = ("SUCCESS", "WARNING", "ERROR")
@@ -34,7 +34,7 @@ def log_request(request: Request) -> Response:
     body = request.body()
     check_log(body)
     with request.store.write() as db:
-        request_id = save_request(db, body, used_version(db, body))
+        request_id = save_log(db, body)
     return Response(
         {
             "success": True,
@@ -56,11 +56,11 @@ def track_request(request: Request) -> Response:
     wanted = Fields({"prompt_id": body.get("prompt_id"), "prompt_version_number": body.get("prompt_version")})
     with request.store.write() as db:
         try:
-            version_id = used_version(db, wanted)
+            version_id = _used_version(db, wanted)
         except ApiError:
             # The request was made, so it is logged even if its prompt no longer exists.
             version_id = None
-        request_id = save_request(db, body, version_id, span_id if isinstance(span_id, str) else None)
+        request_id = _save(db, body, version_id, span_id if isinstance(span_id, str) else None)
         if isinstance(body.get("group_id"), int):
             db.execute(
                 "UPDATE requests SET group_id = (SELECT id FROM request_groups WHERE id = ?) WHERE id = ?",
@@ -76,9 +76,17 @@ def track_request(request: Request) -> Response:
     )
 
 
-def save_request(db: Database, body: Fields, version_id: int | None, span_id: str | None = None) -> int:
-    """Save a request, the score that came with it included, and return its id."""
-    request_id = insert(
+def save_log(db: Database, body: Fields, span_id: str | None = None) -> int:
+    """Save a log that was checked, with its score, and return its id. Raises a 404 for an unknown prompt."""
+    request_id = _save(db, body, _used_version(db, body), span_id)
+    # 0 is the default, so it is not a score that was given.
+    if body.get("score"):
+        note_score(db, request_id, body.optional_text("score_name") or "default", body.get("score"))
+    return request_id
+
+
+def _save(db: Database, body: Fields, version_id: int | None, span_id: str | None) -> int:
+    return insert(
         db,
         "requests",
         body=encoded(body.values),
@@ -87,13 +95,9 @@ def save_request(db: Database, body: Fields, version_id: int | None, span_id: st
         span_id=span_id,
         created_at=clock.now(),
     )
-    # 0 is the default, so it is not a score that was given.
-    if is_log(body.values) and body.get("score"):
-        note_score(db, request_id, body.optional_text("score_name") or "default", body.get("score"))
-    return request_id
 
 
-def used_version(db: Database, body: Fields) -> int | None:
+def _used_version(db: Database, body: Fields) -> int | None:
     """Return the id of the version that the request names by prompt name or id; 404 if it does not exist."""
     name, prompt_id = body.get("prompt_name"), body.get("prompt_id")
     if name is None and prompt_id is None:

@@ -11,7 +11,7 @@ from promptsync.server.http.fields import Fields
 from promptsync.server.http.request import Request
 from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, Database, decoded, encoded
-from promptsync.server.tracking.log import check_log, save_request, used_version
+from promptsync.server.tracking.log import check_log, save_log
 
 MAX_SPANS = 10_000
 """Most spans in one request."""
@@ -175,9 +175,8 @@ def _log(db: Database, fields: Fields, span: Span) -> int | None:
     if known is not None:
         return int(known["id"])
     try:
-        version_id = used_version(db, body)
+        return save_log(db, body, span["span_id"])
     except ApiError as error:
         if error.status == 404:
             return None
         raise
-    return save_request(db, body, version_id, span["span_id"])
