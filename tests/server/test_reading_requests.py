@@ -331,6 +331,7 @@ REFUSED = [
     ({"filter_group": {}}, "filter_group.filters is required"),
     ({"filter_group": {"filters": {}}}, "filters must be a list"),
     ({"filter_group": {"filters": [], "logic": "XOR"}}, "logic must be one of AND, OR"),
+    ({"filter_group": {"filters": [], "logics": "OR"}}, "filter_group.logics is not supported"),
     ({"filters": [{}]}, "field must be"),
     ({"filters": [one("nothing", "is", "x")]}, "field must be one of pl_id, "),
     ({"filters": [one("user_intent", "is", "curious")]}, "cannot be user_intent"),
