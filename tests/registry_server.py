@@ -60,6 +60,8 @@ class Caller:
             "CONTENT_LENGTH": str(len(data)),
             "wsgi.input": io.BytesIO(data),
         }
+        if "content_type" in headers:
+            environ["CONTENT_TYPE"] = headers.pop("content_type")
         if self.key is not None:
             environ["HTTP_X_API_KEY"] = self.key
         environ |= {f"HTTP_{name.upper()}": value for name, value in headers.items()}

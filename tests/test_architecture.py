@@ -62,6 +62,8 @@ OWNERS = {
     "waitress": {"server/http/connections.py"},
     "websockets": {"server/http/sockets.py"},
     "rich": {"terminal/progress.py"},
+    "opentelemetry": {"server/tracking/otlp.py"},
+    "google": {"server/tracking/otlp.py"},
     "matplotlib": {"show/plot.py"},
 }
 """Heavy libraries, each with the one module that loads it."""
@@ -148,7 +150,7 @@ def test_a_heavy_library_is_loaded_by_its_one_module(library: str, owners: set[s
 
 
 def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
-    deferred = {"jinja2", "deepdiff", "git", "rich", "filelock", "matplotlib"}
+    deferred = {"jinja2", "deepdiff", "git", "rich", "filelock", "matplotlib", "opentelemetry", "google"}
     modules_of_waitress = "promptsync.server.http.connections"
     early = [
         str(one)

@@ -1,4 +1,4 @@
-"""``promptsync track``: log requests and annotate them."""
+"""``promptsync track``: log requests, annotate them, and show them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
 
-@verb_group("track", short_help="Log requests and annotate them.")
+@verb_group("track", short_help="Log requests, annotate and show them.")
 def command() -> None:
-    """Log the requests of an application to a model, and set their prompt, score, metadata and group.
+    """Log the requests of an application to a model, annotate them, and show them.
 
     \b
     id=$(promptsync track request request.json)
     promptsync track score "$id" 90 --name tone
+    promptsync track show "$id"
     """
 
 
@@ -56,6 +57,22 @@ def request_command(session: Session, file: str) -> Outcome:
     with session.project(needs_config=False) as project:
         request_id = log_request(project.registry, request)
     return Outcome([str(request_id)], {"request_id": request_id})
+
+
+@verb("show", parent=command, short_help="Show a request and what was recorded about it.")
+@_request_id
+def show_command(session: Session, request_id: int | str) -> Outcome:
+    """Show the request ID: model, prompt, tokens, scores, metadata, input and output.
+
+    What the registry does not return is left out. --json has the whole texts.
+
+    \b
+    promptsync track show 8801
+    """
+    from promptsync.show.track import show_request
+
+    with session.project(needs_config=False) as project:
+        return show_request(project.registry.tracking.request(request_id))
 
 
 @verb("prompt", parent=command, short_help="Set the prompt that a request used.")

@@ -33,6 +33,39 @@ class StartedAgent:
     raw: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class LoggedTurn:
+    """One message of a logged request."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """A logged request. ``None`` means that the registry does not return it."""
+
+    id: int | str
+    provider: str | None
+    model: str | None
+    prompt: str | None
+    version: int | None
+    status: str | None
+    failure: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    price: float | None
+    latency_ms: float | None
+    started_at: str | None
+    tags: tuple[str, ...] | None
+    metadata: Mapping[str, str] | None
+    scores: Mapping[str, float] | None
+    group_id: int | None
+    trace_id: str | None
+    input: tuple[LoggedTurn, ...]
+    output: tuple[LoggedTurn, ...]
+
+
 class VersionCache(Protocol):
     """Keeps raw responses, each of which has one immutable version.
 
@@ -222,6 +255,9 @@ class Tracking(Protocol):
 
     def log_request(self, request: Mapping[str, Any]) -> int:
         """Log a request, which has the registry's own shape, and return its id."""
+
+    def request(self, request_id: int | str) -> LoggedRequest:
+        """Return a logged request with what was recorded about it. Raises ``NotFound``."""
 
     def track_prompt(
         self,

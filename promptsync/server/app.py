@@ -17,7 +17,7 @@ from promptsync.server.checks.runner import Runner
 from promptsync.server.checks.steps import Steps
 from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.fields import Query
-from promptsync.server.http.request import Request, parse_json, read_body, split_target
+from promptsync.server.http.request import Request, read_value, split_target
 from promptsync.server.routes import match
 from promptsync.server.store.database import Store, StoreError
 
@@ -133,7 +133,7 @@ class Application:
             raise
         if key:
             # Unknown paths were refused above, without reading a body for them.
-            body = _without_key(parse_json(read_body(environ, self._max_body)))[0]
+            body = _without_key(read_value(environ, self._max_body))[0]
         request = Request(self.store, self.runner, values, Query(query), body)
         request.check_workspace()
         return handler(request)
@@ -141,7 +141,7 @@ class Application:
     def _body_with_key(self, environ: WSGIEnvironment) -> Any:
         """Return the parsed body of a request whose key is in it, as in some calls of the SDK."""
         try:
-            body, key = _without_key(parse_json(read_body(environ, self._max_body)))
+            body, key = _without_key(read_value(environ, self._max_body))
         except ApiError as error:
             if error.status == 413:
                 raise

@@ -16,7 +16,7 @@ from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.request import Request
 from promptsync.server.missing import MISSING, TABLE
 from promptsync.server.prompts import external_ids, folders, labels, publish, read, snippets
-from promptsync.server.tracking import log, notes
+from promptsync.server.tracking import log, notes, otlp, requests, search, spans
 
 Handler = Callable[[Request], Response]
 
@@ -24,6 +24,7 @@ TEMPLATE = "/prompt-templates/<identifier>"
 EXTERNAL_IDS = "/prompt-templates/<prompt_template_id>/external-ids"
 FOLDERS = "/api/public/v2/folders"
 EVALUATIONS = "/api/public/v2/evaluations"
+REQUESTS = "/api/public/v2/requests"
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/prompt-templates", read.list_templates),
@@ -63,7 +64,13 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/rest/track-group", notes.track_group),
     ("POST", "/track-group", notes.track_group),
     ("POST", "/create-group", notes.create_group),
+    ("GET", f"{REQUESTS}/<request_id>", requests.get_request),
+    ("POST", f"{REQUESTS}/search", search.search_requests),
+    ("POST", "/spans-bulk", spans.create_spans),
+    ("POST", "/v1/traces", otlp.ingest_traces),
+    ("GET", "/api/public/v2/traces/<trace_id>", spans.get_trace),
     ("GET", "/api/public/v2/datasets", catalogue.list_datasets),
+    ("GET", "/api/public/v2/datasets/<dataset_id>/rows", catalogue.get_dataset_rows),
     ("GET", EVALUATIONS, evaluations.list_evaluations),
     ("GET", f"{EVALUATIONS}/<evaluation_id>", evaluations.get_evaluation),
     ("POST", f"{EVALUATIONS}/<evaluation_id>/run", evaluations.run_evaluation),

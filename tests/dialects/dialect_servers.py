@@ -233,6 +233,20 @@ ITEM = (
     "is_snippet",
 )
 FOLDERS = "/api/public/v2/folders"
+REQUEST = (
+    "success",
+    "prompt_blueprint",
+    "request_id",
+    "provider",
+    "model",
+    "input_tokens",
+    "output_tokens",
+    "price",
+    "request_start_time",
+    "latency_ms",
+    "trace_id",
+)
+FOUND = ("id", "engine", "provider_type", "tags_array", "metadata", "scores", "prompt_name")
 
 
 def no_prompt_of_that_name(status: int, body: Any) -> tuple[int, Any]:
@@ -279,6 +293,13 @@ VENDOR = (
         "/log-request",
         None,
         shape=only("id", "prompt_version", "status", "error_type", "error_message"),
+    ),
+    rule("GET", "/api/public/v2/requests/{request_id}", shape=only(*REQUEST)),
+    rule(
+        "POST",
+        "/api/public/v2/requests/search",
+        "filter_group q page per_page sort_by sort_order include_prompt_name",
+        shape=items("items", *FOUND),
     ),
     rule("POST", "/rest/track-prompt", "version label prompt_input_variables", "request_id prompt_name"),
     rule("POST", "/rest/track-score", "name", "request_id score"),

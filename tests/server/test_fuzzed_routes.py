@@ -42,6 +42,9 @@ KEYS = st.sampled_from(
         "dataset_id kwargs args request_response status error_type error_message tool_call_id function 0 "
         "metadata_filters snippet_overrides provider_id refresh_dataset "
         "channel_name_suffix return_all_outputs callback_url "
+        "choices message usage prompt system input_schema prompt_tokens price span_id spans context trace_id "
+        "kind start_time end_time status_code attributes events links resource log_request close_after "
+        "resourceSpans scopeSpans spanId traceId key value stringValue "
     )
 )
 JSON = st.recursive(
@@ -60,6 +63,7 @@ QUERY_KEYS = st.sampled_from(
         "prompt_version_number path folder_id flatten filter_type workflow_version_execution_id "
         "return_all_outputs include_runs dataset_id capability workflow_node_name workflow_node_id x "
         "workspace_id semantic_search search_query created_by_email report_id "
+        "q close_after "
     )
 )
 QUERIES = st.lists(
@@ -116,6 +120,73 @@ def test_no_input_is_a_server_error(call, route, data):
     if answer.status >= 400:
         assert answer.body["success"] is False
         assert isinstance(answer.body["message"], str)
+
+
+TURNS = st.lists(
+    st.dictionaries(st.sampled_from(words("role content name tool_calls function_call tool_call_id x")), JSON)
+    | st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant"])},
+        optional={
+            "content": st.sampled_from(["", '{"a": {"b": [1, null]}}', "[" * 9_000, "1" * 5_000]) | JSON,
+            "tool_calls": st.lists(st.fixed_dictionaries({}, optional={"function": JSON, "id": JSON})),
+        },
+    ),
+    max_size=3,
+)
+CONDITIONS = [
+    ({"field": field, "operator": operator, "value": value} | ({"nested_key": "a"} if nested else {}))
+    for field, operator, value, nested in [
+        ("input_text", "contains", "a", False),
+        ("output_text", "contains", "a", False),
+        ("cost", "gt", 0, False),
+        ("latency_ms", "lt", 1, False),
+        ("engine", "in", ["a"], False),
+        ("tool_names", "contains", "a", False),
+        ("tags", "contains", "a", False),
+        ("metadata", "key_contains", "a", True),
+        ("output", "key_equals", 1, True),
+        ("input_variables", "key_equals", "a", True),
+    ]
+]
+
+
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    kwargs=JSON | st.fixed_dictionaries({"messages": TURNS}, optional={"model": JSON, "tools": JSON}),
+    response=JSON
+    | st.fixed_dictionaries({"choices": st.lists(st.fixed_dictionaries({"message": JSON}), max_size=1)})
+    | st.fixed_dictionaries({"content": TURNS, "usage": JSON}),
+    more=st.dictionaries(KEYS, JSON, max_size=3),
+)
+def test_whatever_is_tracked_can_be_read_and_searched(call, kwargs, response, more):
+    body = {**more, "kwargs": kwargs, "request_response": response, "return_prompt_blueprint": True}
+    tracked = call("POST", "/track-request", body)
+    if tracked.status == 400:  # for example a prompt_id that is none
+        return
+    assert tracked.status == 200
+    found = call("GET", f"/api/public/v2/requests/{tracked.body['request_id']}")
+    assert found.status == 200
+    assert found.body["prompt_blueprint"] == tracked.body["prompt_blueprint"]
+    for condition in CONDITIONS:
+        search = {"filters": [condition], "q": "a", "sort_by": "cost"}
+        assert call("POST", "/api/public/v2/requests/search", search).status == 200
+
+
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    body=st.binary(max_size=60)
+    | st.binary(max_size=40).map(lambda inner: b"\n" + bytes([len(inner)]) + inner),
+    encoding=st.sampled_from(["", "gzip"]),
+)
+def test_no_bytes_are_a_server_error(call, body, encoding):
+    answer = call(
+        "POST", "/v1/traces", raw=body, content_type="application/x-protobuf", content_encoding=encoding
+    )
+    assert answer.status in (200, 400)
 
 
 @settings(

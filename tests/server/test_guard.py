@@ -166,6 +166,13 @@ def test_what_programs_send_is_accepted(app, url, headers) -> None:
     assert published(app) == ["mine"]
 
 
+def test_protobuf_is_accepted_but_not_from_a_page(url) -> None:
+    one_unknown_field = "\x10\x01"
+    for headers, status in (({}, 200), ({"Origin": "http://evil.example"}, 403)):
+        full = {"X-API-KEY": "k", "Content-Type": "application/x-protobuf", **headers}
+        assert Sent(url, "POST", "/v1/traces", full, one_unknown_field).status == status
+
+
 @pytest.mark.parametrize("target", ["/prompt-templates", PUBLISH, "/nowhere", "*"])
 def test_a_preflight_is_refused_and_there_are_no_cors_headers(url, target) -> None:
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}

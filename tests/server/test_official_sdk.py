@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from opentelemetry import trace
 from registry_server import chat, completion, running
 
 promptlayer = pytest.importorskip("promptlayer")
@@ -153,3 +154,42 @@ def test_tracking(sdk, app):
     assert sdk.track.group(request_id=request_id, group_id=sdk.group.create())
     with app.store.read() as db:
         assert db.execute("SELECT count(*) FROM request_scores").fetchone()[0] == 2
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_traces_are_exported_without_an_error_and_can_be_read(url, call, caplog, asynchronous):
+    made = promptlayer.AsyncPromptLayer if asynchronous else promptlayer.PromptLayer
+    promptlayer.PromptLayer(api_key="pl_test", base_url=url).templates.publish(
+        {"prompt_name": "traced", "prompt_template": chat()}
+    )
+    client = made(api_key="pl_test", base_url=url, enable_tracing=True)
+
+    def track():
+        """Log a request of the span, as ``run`` does after the provider has responded."""
+        span_id = format(trace.get_current_span().get_span_context().span_id, "016x")
+        return call("POST", "/track-request", {"kwargs": {}, "span_id": span_id}).body["request_id"]
+
+    if asynchronous:
+
+        @client.traceable(attributes={"team": "support"})
+        async def job():
+            await client.templates.get("traced")
+            return track()
+
+        request_id = asyncio.run(job())
+    else:
+
+        @client.traceable(attributes={"team": "support"})
+        def job():
+            client.templates.get("traced")
+            return track()
+
+        request_id = job()
+    assert client.tracer_provider.force_flush()
+    client.tracer_provider.shutdown()
+    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+    trace_id = call("GET", f"/api/public/v2/requests/{request_id}").body["trace_id"]
+    spans = call("GET", f"/api/public/v2/traces/{trace_id}").body["spans"]
+    assert spans[0]["attributes"]["team"] == "support"
+    assert spans[0]["request_log_id"] == request_id
+    assert all(span["trace_id"] == trace_id for span in spans)

@@ -685,3 +685,50 @@ def test_two_processes_over_one_database_do_not_repeat_a_row(tmp_path, fixtures)
         for run_id in runs:
             finished_report(callers[0], run_id)
     assert len(asked) == 12
+
+
+ROWS = "/api/public/v2/datasets/{}/rows"
+
+
+def test_the_rows_of_a_dataset_are_read_in_pages(call):
+    dataset = next(
+        one for one in call("GET", "/api/public/v2/datasets").body["datasets"] if one["column_names"]
+    )
+    path = ROWS.format(dataset["id"])
+    cells = [
+        [{"type": "dataset", "value": value} for value in row]
+        for row in (["Where is my money?", "refund"], ["Hello", "hello"])
+    ]
+    assert call("GET", path).body == {
+        "success": True,
+        "message": "success",
+        "columns": ["question", "expect"],
+        "rows": cells,
+        "page": 1,
+        "per_page": 10,
+        "pages": 1,
+        "total": 2,
+    }
+    second = call("GET", f"{path}?per_page=1&page=2").body
+    assert (second["rows"], second["total"], second["pages"]) == (cells[1:], 2, 2)
+    for part, found in (("MONEY", cells[:1]), ("hello", cells[1:]), ("nothing", [])):
+        answer = call("GET", f"{path}?q={part}").body
+        assert (answer["rows"], answer["total"]) == (found, len(found))
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (ROWS.format(99), 404),
+        (ROWS.format("x"), 422),
+        (ROWS.format(1) + "?per_page=101", 422),
+        (ROWS.format(1) + "?workspace_id=1", 400),
+    ],
+)
+def test_rows_that_cannot_be_read_are_refused(call, target, status):
+    assert call("GET", target).status == status
+
+
+def test_evaluations_are_listed_under_both_names_in_use(call):
+    answer = call("GET", EVALUATIONS).body
+    assert answer["items"] == answer["evaluations"] != []

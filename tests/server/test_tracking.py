@@ -195,9 +195,111 @@ def test_the_blueprint_is_the_conversation_with_its_answer(call, response, texts
     assert [item["content"][0]["text"] for item in blueprint["prompt_template"]["messages"]] == texts
     assert blueprint["metadata"]["model"] == {
         "provider": "openai",
+        "model_config_display_name": None,
+        "base_model": None,
         "name": "gpt-4o",
         "parameters": {"temperature": 0},
+        "display_params": {"temperature": "0"},
+        "api_type": "chat-completions",
     }
+
+
+def _message(role, text, **more):
+    """A message of a blueprint as the real service was recorded to return it."""
+    shown = {
+        "input_variables": [],
+        "template_format": "f-string",
+        "content": [{"type": "text", "text": text, "id": None, "annotations": None}],
+        "raw_request_display_role": role,
+        "dataset_examples": [],
+        "role": role,
+        "name": None,
+    }
+    return shown | ({"function_call": None, "tool_calls": None} if role == "assistant" else {}) | more
+
+
+EXTRAS = {"refusal": None, "audio": None, "annotations": [], "function_call": None, "tool_calls": None}
+TOOL = {"name": "find", "description": "", "strict": False, "parameters": {"type": "object"}}
+CALLED = {
+    "tool_id": None,
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "find", "arguments": '{"q":1}'},
+}
+CALLS = [
+    (
+        {"messages": [{"content": "Hello", "role": "system"}], "stream": False},
+        {"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "Hi", **EXTRAS}}]},
+        [_message("system", "Hello"), _message("assistant", "Hi")],
+        [],
+    ),
+    # An older way to log a stream: the message is the choice.
+    (
+        {"messages": [{"content": "Hello", "role": "user"}]},
+        {"choices": [{"role": "assistant", "content": "Hi"}]},
+        [_message("user", "Hello"), _message("assistant", "Hi")],
+        [],
+    ),
+    # A failed call has no response.
+    (
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]},
+        {},
+        [_message("user", "Hello")],
+        [],
+    ),
+    (
+        {"prompt": "Once"},
+        {"choices": [{"text": "upon a time", "index": 0}]},
+        [_message("user", "Once"), _message("assistant", "upon a time")],
+        [],
+    ),
+    (
+        {
+            "system": "Be kind",
+            "messages": [{"role": "user", "content": "Find it"}],
+            "tools": [{"name": "find", "description": "", "input_schema": {"type": "object"}}],
+        },
+        {
+            "content": [
+                {"citations": None, "text": "I look", "type": "text"},
+                {"type": "tool_use", "id": "c1", "name": "find", "input": {"q": 1}},
+            ]
+        },
+        [
+            _message("system", "Be kind"),
+            _message("user", "Find it"),
+            _message("assistant", "I look", tool_calls=[CALLED]),
+        ],
+        [{"type": "function", "function": TOOL}],
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "response", "messages", "tools"), CALLS)
+def test_a_blueprint_has_the_keys_that_were_recorded(call, arguments, response, messages, tools):
+    kwargs = {**arguments, "model": "m", "max_tokens": 256, "temperature": 0.5}
+    body = TRACKED | {"kwargs": kwargs, "request_response": response, "return_prompt_blueprint": True}
+    answer = call("POST", "/track-request", body).body
+    assert answer["message"] == "Request tracked successfully"
+    blueprint = answer["prompt_blueprint"]
+    assert blueprint["prompt_template"] == {
+        "messages": messages,
+        "functions": [],
+        "tools": tools,
+        "function_call": None,
+        "tool_choice": None,
+        "type": "chat",
+        "input_variables": [],
+        "dataset_examples": [],
+    }
+    assert blueprint["metadata"]["model"]["parameters"] == {"max_tokens": 256, "temperature": 0.5} | {
+        key: value for key, value in arguments.items() if key == "stream"
+    }
+    assert blueprint["metadata"]["model"]["display_params"] == {"max_tokens": "256", "temperature": "0.5"} | {
+        key: value for key, value in arguments.items() if key == "stream"
+    }
+    others = ("commit_message", "provider_base_url_name", "report_id", "inference_client_name", "provider_id")
+    assert {key: blueprint[key] for key in others} == dict.fromkeys(others)
 
 
 def test_a_tracked_request_is_kept_even_if_its_prompt_does_not_exist(app, call, publish):

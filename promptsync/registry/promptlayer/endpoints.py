@@ -86,6 +86,16 @@ LOG_REQUEST: Final = Operation(
     repeatable=False,
     item="prompt",
 )
+READ_REQUEST: Final = _one("read the request", "GET", "/api/public/v2/requests/{request_id}", item="request")
+# The vendor's document does not say which operator compares ids.
+FIND_REQUEST: Final = Operation(
+    "find the request",
+    (
+        Route("POST", "/api/public/v2/requests/search", "eq"),
+        Route("POST", "/api/public/v2/requests/search", "is"),
+    ),
+    next_route_on=NO_SHAPE,
+)
 TRACK_PROMPT: Final = _one("track the prompt", "POST", "/rest/track-prompt", item="request")
 # It is not documented whether a second score under the same name replaces the first one.
 TRACK_SCORE: Final = _one("track the score", "POST", "/rest/track-score", repeatable=False, item="request")

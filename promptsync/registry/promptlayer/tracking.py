@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from promptsync.registry.errors import Rejected, Unsupported
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.parse import number
+from promptsync.registry.promptlayer.request_log import has_notes, logged_request
+from promptsync.registry.protocol import LoggedRequest
 
 
 class PromptLayerTracking:
@@ -21,6 +24,25 @@ class PromptLayerTracking:
         answer = self._call(endpoints.LOG_REQUEST, body=request)
         found = number(answer.object(), "request_id", "id")
         return found or answer.fail("a number under 'request_id' or 'id'")
+
+    def request(self, request_id: int | str) -> LoggedRequest:
+        answer = self._call(endpoints.READ_REQUEST, path={"request_id": request_id})
+        raw = answer.object(deep=True)
+        found = number(raw, "request_id", "id") or answer.fail("a number under 'request_id'")
+        return logged_request(request_id, raw if has_notes(raw) else {**self._listed(found), **raw})
+
+    def _listed(self, request_id: int) -> dict[str, Any]:
+        """Return a request as a search lists it, because the vendor's other route has no scores or tags."""
+
+        def body(operator: str) -> dict[str, Any]:
+            condition = {"field": "pl_id", "operator": operator, "value": request_id}
+            return {"filter_group": {"filters": [condition]}, "include_prompt_name": True}
+
+        try:
+            items = self._call(endpoints.FIND_REQUEST, body=body).listed("items")
+        except (Rejected, Unsupported):
+            return {}
+        return next((item for item in items if number(item, "id") == request_id), {})
 
     def track_prompt(
         self,

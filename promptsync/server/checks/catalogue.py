@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.server.checks.fixtures import Fixtures, Spec, parse_fixtures, read_fixtures
-from promptsync.server.http.answer import Response
-from promptsync.server.http.listing import Listing
+from promptsync.server.http.answer import Response, not_found
+from promptsync.server.http.listing import Listing, read_page
 from promptsync.server.http.request import Request
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, Store, encoded, insert
+from promptsync.server.store.database import Database, Row, Store, decoded, encoded, insert
 
 
 def load_fixtures(store: Store, path: str | Path) -> None:
@@ -132,6 +132,28 @@ def list_datasets(request: Request) -> Response:
         page, rows = listing.page(db, columns, source, per_page=10)
     datasets = [_dataset(row, request.store.workspace_id) for row in rows]
     return Response({"success": True, "message": "success", "datasets": datasets, **page.counts})
+
+
+def get_dataset_rows(request: Request) -> Response:
+    """Return a page of a dataset's rows; ``q`` selects those with a value that contains it."""
+    dataset_id, part = request.id("dataset_id"), (request.query.text("q") or "").casefold()
+    with request.store.read() as db:
+        found = db.execute('SELECT "columns", "rows" FROM datasets WHERE id = ?', (dataset_id,)).fetchone()
+    if found is None:
+        raise not_found(f"There is no dataset with the id {dataset_id}.")
+    columns = decoded(found["columns"])
+    rows = [[row.get(name) for name in columns] for row in decoded(found["rows"])]
+    rows = [row for row in rows if any(part in _as_text(value).casefold() for value in row) or not part]
+    page = read_page(request.query, 10, len(rows))
+    cells = [
+        [{"type": "dataset", "value": value} for value in row]
+        for row in rows[page.offset : page.offset + page.per_page]
+    ]
+    return Response({"success": True, "message": "success", "columns": columns, "rows": cells, **page.counts})
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else encoded(value)
 
 
 def _dataset(row: Row, workspace_id: int) -> dict[str, Any]:

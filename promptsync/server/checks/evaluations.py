@@ -38,7 +38,8 @@ def list_evaluations(request: Request) -> Response:
                 "SELECT * FROM reports WHERE parent_id = ? ORDER BY id DESC", (evaluation["id"],)
             ).fetchall()
             evaluation["runs"] = [_run(_load(db, run), workspace_id) for run in runs]
-    return Response({**_OK, "evaluations": evaluations, **page.counts})
+    # Under both names that are in use.
+    return Response({**_OK, "evaluations": evaluations, "items": evaluations, **page.counts})
 
 
 def run_evaluation(request: Request) -> Response:

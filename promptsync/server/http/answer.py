@@ -8,16 +8,24 @@ from typing import Any
 
 import werkzeug
 
+PROTOBUF = "application/x-protobuf"
+"""The media type of bodies in protobuf."""
+
 
 class Response(werkzeug.Response):
-    """A JSON value as an HTTP response that ends in a newline; with status 204, one without a body."""
+    """An HTTP response: JSON that ends in a newline, or bytes of protobuf; with status 204, nothing."""
 
     def __init__(
         self, value: Any = None, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> None:
-        empty = status == 204
-        text = "" if empty else json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
-        super().__init__(text, status, headers, content_type=None if empty else "application/json")
+        kind: str | None = "application/json"
+        if status == 204:
+            value, kind = b"", None
+        elif isinstance(value, bytes):
+            kind = PROTOBUF
+        else:
+            value = json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
+        super().__init__(value, status, headers, content_type=kind)
 
     default_mimetype = None
 

@@ -1,8 +1,8 @@
 """Which requests a served registry accepts: those sent to its own address, and none that a web page sends.
 
 Without ``--api-key`` any key is accepted, and a page in a browser reaches every port of its machine. Such a
-page cannot choose the headers ``Host``, ``Origin`` and ``Sec-Fetch-Site``, and cannot send JSON without a
-preflight, which is refused.
+page cannot choose the headers ``Host``, ``Origin`` and ``Sec-Fetch-Site``, and cannot send JSON or
+protobuf without a preflight, which is refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
-from promptsync.server.http.answer import ApiError
+from promptsync.server.http.answer import PROTOBUF, ApiError
+from promptsync.server.http.request import media_type
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 MAX_TARGET: Final = 8192
 """Longest path with its query, in characters."""
 
-BODY_TYPES: Final = frozenset({"application/json"})
+BODY_TYPES: Final = frozenset({"application/json", PROTOBUF})
 """Media types of bodies. Never add one that a page can send without a preflight, such as text/plain."""
 
 HEADERS: Final = (
@@ -144,7 +145,7 @@ def _check_type(environ: WSGIEnvironment) -> None:
     if environ.get("CONTENT_LENGTH") in {None, "", "0"}:
         return
     sent = environ.get("CONTENT_TYPE", "")
-    if sent.partition(";")[0].strip().lower() not in BODY_TYPES:
+    if media_type(environ) not in BODY_TYPES:
         is_sent = f"it is {sent[:100]!r}" if sent else "it is missing"
         raise ApiError(
             415,

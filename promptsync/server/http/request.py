@@ -6,6 +6,7 @@ import json
 import math
 import re
 import urllib.parse
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
 from promptsync.prompt.depth import MAX_BODY_DEPTH, is_deeper
-from promptsync.server.http.answer import ApiError, invalid, malformed
+from promptsync.server.http.answer import PROTOBUF, ApiError, invalid, malformed
 from promptsync.server.http.fields import Fields, Query, read_id
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 class Request:
     """One authorised request, with the parts of the registry that handle it.
 
-    ``path`` holds the decoded path parameters; ``json`` is the parsed body, ``None`` if it is empty.
+    ``path`` holds the decoded path parameters; ``json`` is the parsed body, ``None`` if it is empty, and
+    bytes if it is not JSON but protobuf.
     """
 
     store: Store
@@ -81,16 +83,46 @@ def split_target(environ: WSGIEnvironment) -> tuple[str, str]:
     return path, query
 
 
+def read_value(environ: WSGIEnvironment, limit: int) -> Any:
+    """Return the body: the bytes of protobuf, otherwise a JSON value. See ``read_body`` for ``limit``."""
+    body = read_body(environ, limit)
+    return body if media_type(environ) == PROTOBUF else parse_json(body)
+
+
+def media_type(environ: WSGIEnvironment) -> str:
+    """Return the media type of the body, without parameters."""
+    return str(environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()
+
+
 def read_body(environ: WSGIEnvironment, limit: int) -> bytes:
-    """Return the whole body; 413 if it is longer than ``limit`` bytes, without reading it."""
+    """Return the whole body; 413 if it is longer than ``limit`` bytes, before or after decompression."""
     if not (environ.get("CONTENT_LENGTH") or "0").isdigit():
         raise malformed("Content-Length is not a number.")
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if encoding not in {"", "identity", "gzip"}:
+        accepted = {"Accept-Encoding": "gzip"}
+        raise ApiError(415, "The Content-Encoding of a body must be gzip or none.", headers=accepted)
     try:
-        return get_input_stream(environ, max_content_length=limit).read()
+        body = get_input_stream(environ, max_content_length=limit).read()
+        return _unzipped(body, limit) if encoding == "gzip" else body
     except RequestEntityTooLarge:
         raise ApiError(413, f"The request body is larger than {limit:,} bytes.") from None
     except HTTPException as error:
         raise malformed(f"The request body cannot be read: {error.description}") from error
+
+
+def _unzipped(body: bytes, limit: int) -> bytes:
+    """Return a body without its compression; no more than ``limit`` bytes are ever made of it."""
+    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        whole = decompressor.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise malformed(f"The request body is not valid gzip: {error}.") from error
+    if len(whole) > limit:
+        raise RequestEntityTooLarge
+    if not decompressor.eof or decompressor.unused_data:
+        raise malformed("The request body is not one whole gzip stream.")
+    return whole
 
 
 def parse_json(body: bytes) -> Any:

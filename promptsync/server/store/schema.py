@@ -183,6 +183,21 @@ _CHANNELS = (
     """CREATE INDEX executions_by_channel ON executions (channel)""",
 )
 
+_SPANS = (
+    """ALTER TABLE requests ADD COLUMN span_id TEXT""",
+    """UPDATE requests SET span_id = json_extract(body, '$.span_id')""",
+    """CREATE INDEX requests_by_span ON requests (span_id)""",
+    # log_span_id is the span_id of the request that belongs to the span: its own, or that of another span.
+    """CREATE TABLE spans (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        trace_id TEXT NOT NULL,
+        span_id TEXT NOT NULL,
+        log_span_id TEXT NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (trace_id, span_id))""",
+    """CREATE INDEX spans_by_request ON spans (log_span_id)""",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _TEMPLATES,
     _REQUESTS,
@@ -190,5 +205,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _PROTECTION,
     _FOLDER_PATHS,
     _CHANNELS,
+    _SPANS,
 )
 """The statements that turn each version of the schema, the index, into the next; run in one transaction."""

@@ -1,18 +1,18 @@
-"""Logging requests. The API cannot read a log back; whoever opens the database can."""
+"""Logging requests, in the two shapes that clients send: as templates, or as the call of a provider."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from promptsync.prompt.variables import mappings
 from promptsync.server.http.answer import ApiError, Response, malformed
 from promptsync.server.http.fields import Fields, read_id
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find
-from promptsync.server.prompts.template import check_template, normalised_template
+from promptsync.server.prompts.template import check_template
 from promptsync.server.store import clock
 from promptsync.server.store.database import Database, encoded, insert
+from promptsync.server.tracking.blueprint import blueprint
 from promptsync.server.tracking.notes import id_in, note_score
 
 STATUSES = ("SUCCESS", "WARNING", "ERROR")
@@ -32,27 +32,15 @@ ERROR_TYPES = (
 def log_request(request: Request) -> Response:
     """Log a request: 201 with its id under both names in use."""
     body = request.body()
-    _check_log(body)
+    check_log(body)
     with request.store.write() as db:
-        request_id = _save(db, body, _used_version(db, body))
-        # 0 is the default, so it is not a score that was given.
-        if body.get("score"):
-            note_score(db, request_id, body.optional_text("score_name") or "default", body.get("score"))
-    model = {
-        "provider": body.get("provider"),
-        "name": body.get("model"),
-        "parameters": body.get("parameters") or {},
-    }
+        request_id = save_log(db, body)
     return Response(
         {
             "success": True,
             "request_id": request_id,
             "id": request_id,
-            "prompt_version": {
-                "prompt_template": _conversation(body.get("input"), body.get("output")),
-                "commit_message": None,
-                "metadata": {"model": model},
-            },
+            "prompt_version": blueprint(body.values),
             "status": body.get("status") or "SUCCESS",
             "error_type": body.get("error_type"),
             "error_message": body.get("error_message"),
@@ -64,6 +52,7 @@ def log_request(request: Request) -> Response:
 def track_request(request: Request) -> Response:
     """Log a request as the SDK's ``run`` and its provider proxies send it."""
     body = request.body()
+    span_id = body.get("span_id")
     wanted = Fields({"prompt_id": body.get("prompt_id"), "prompt_version_number": body.get("prompt_version")})
     with request.store.write() as db:
         try:
@@ -71,7 +60,7 @@ def track_request(request: Request) -> Response:
         except ApiError:
             # The request was made, so it is logged even if its prompt no longer exists.
             version_id = None
-        request_id = _save(db, body, version_id)
+        request_id = _save(db, body, version_id, span_id if isinstance(span_id, str) else None)
         if isinstance(body.get("group_id"), int):
             db.execute(
                 "UPDATE requests SET group_id = (SELECT id FROM request_groups WHERE id = ?) WHERE id = ?",
@@ -81,19 +70,29 @@ def track_request(request: Request) -> Response:
         {
             "success": True,
             "request_id": request_id,
-            "prompt_blueprint": _blueprint(body) if body.get("return_prompt_blueprint") else None,
-            "message": "Request tracked.",
+            "prompt_blueprint": blueprint(body.values) if body.get("return_prompt_blueprint") else None,
+            "message": "Request tracked successfully",
         }
     )
 
 
-def _save(db: Database, body: Fields, version_id: int | None) -> int:
+def save_log(db: Database, body: Fields, span_id: str | None = None) -> int:
+    """Save a log that was checked, with its score, and return its id. Raises a 404 for an unknown prompt."""
+    request_id = _save(db, body, _used_version(db, body), span_id)
+    # 0 is the default, so it is not a score that was given.
+    if body.get("score"):
+        note_score(db, request_id, body.optional_text("score_name") or "default", body.get("score"))
+    return request_id
+
+
+def _save(db: Database, body: Fields, version_id: int | None, span_id: str | None) -> int:
     return insert(
         db,
         "requests",
         body=encoded(body.values),
         version_id=version_id,
         variables=encoded(body.get("prompt_input_variables") or {}),
+        span_id=span_id,
         created_at=clock.now(),
     )
 
@@ -110,7 +109,8 @@ def _used_version(db: Database, body: Fields) -> int | None:
     return int(find.version(db, template, number)["id"])
 
 
-def _check_log(body: Fields) -> None:
+def check_log(body: Fields) -> None:
+    """Raise a 400 for a log that is not as the vendor's document says."""
     for key in ("provider", "model"):
         body.text(key)
     for key in ("input", "output"):
@@ -152,60 +152,3 @@ def _check_moment(body: Fields, name: str) -> None:
     except ValueError:
         pass
     raise body.fault(name, "must be an ISO 8601 date-time or seconds since 1970")
-
-
-# -- the logged call as a template --------------------------------------------------------------------------
-
-
-def _conversation(given: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return input and output, both checked, as one template: the conversation with the answer at its end."""
-    # A completion has no turns to which the other part could be added.
-    if given["type"] == "completion" or answer["type"] == "completion":
-        return normalised_template(answer)
-    return normalised_template({**given, "messages": [*given["messages"], *answer["messages"]]})
-
-
-def _blueprint(body: Fields) -> dict[str, Any]:
-    """Return the OpenAI or Anthropic call in ``body`` as a prompt version."""
-    given = body.get("kwargs")
-    arguments: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
-    messages = [*_turns(mappings(arguments.get("messages"))), *_turns(_answer(body.get("request_response")))]
-    try:
-        template = normalised_template(check_template({"type": "chat", "messages": messages}))
-    except ApiError:
-        # The call may have any shape, and a response without its conversation is better than none.
-        template = normalised_template({"type": "chat", "messages": []})
-    model = {
-        "provider": body.get("provider_type"),
-        "name": arguments.get("model"),
-        "parameters": {key: value for key, value in arguments.items() if key not in ("messages", "model")},
-    }
-    return {
-        "prompt_template": template,
-        "commit_message": None,
-        "metadata": {"model": model},
-        "provider_base_url_name": None,
-        "report_id": None,
-        "inference_client_name": None,
-        "provider_id": None,
-    }
-
-
-def _turns(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    contents = ((message, message.get("content")) for message in messages)
-    return [
-        {**message, "content": content if isinstance(content, str | list) else []}
-        for message, content in contents
-    ]
-
-
-def _answer(response: Any) -> list[Mapping[str, Any]]:
-    """Return the assistant's turn in an OpenAI chat completion or an Anthropic message."""
-    if not isinstance(response, Mapping):
-        return []
-    choice = next(mappings(response.get("choices")), {})
-    if isinstance(choice.get("message"), Mapping):
-        return [{"role": "assistant", **choice["message"]}]
-    if isinstance(response.get("content"), list):
-        return [{"role": "assistant", "content": list(mappings(response["content"]))}]
-    return []

@@ -1,0 +1,151 @@
+"""Spans by OpenTelemetry's protocol OTLP over HTTP, in its two encodings."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from promptsync.server.http.answer import Response, malformed
+from promptsync.server.http.request import Request
+from promptsync.server.tracking.spans import (
+    KINDS,
+    STATUS_CODES,
+    Span,
+    check_count,
+    moment,
+    refuse_closing,
+    save_span,
+    too_large,
+)
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+_IDS = {"trace": re.compile(r"(?!0{32})[0-9a-f]{32}"), "span": re.compile(r"(?!0{16})[0-9a-f]{16}")}
+
+Id = Callable[[bytes], str]
+
+
+def ingest_traces(request: Request) -> Response:
+    """Save spans; those with an invalid id, and those that are too large, are rejected by themselves."""
+    refuse_closing(request.query.flag("close_after"))
+    is_binary = isinstance(request.json, bytes)
+    sent = _parsed(request)
+    check_count(sum(len(scope.spans) for each in sent.resource_spans for scope in each.scope_spans))
+    saved, reasons = [], []
+    for span in _spans(sent, bytes.hex if is_binary else _from_json):
+        reason = _invalid_id(span) or too_large(span)
+        saved.append(span) if reason is None else reasons.append(reason)
+    with request.store.write() as db:
+        for span in saved:
+            save_span(db, span)
+    return _answer(reasons, is_binary)
+
+
+def _parsed(request: Request) -> ExportTraceServiceRequest:
+    # The library takes longer to load than the rest of the registry, and most registries get no spans.
+    from google.protobuf.json_format import ParseDict, ParseError
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    message = ExportTraceServiceRequest()
+    try:
+        if isinstance(request.json, bytes):
+            message.ParseFromString(request.json)
+        else:
+            ParseDict(dict(request.body().values), message, ignore_unknown_fields=True)
+    except (DecodeError, ParseError) as error:
+        raise malformed(f"The body is not an ExportTraceServiceRequest: {str(error)[:300]}") from error
+    return message
+
+
+def _answer(reasons: list[str], is_binary: bool) -> Response:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+    message = "; ".join(dict.fromkeys(reasons[:10]))
+    if not is_binary:
+        partial = {"rejectedSpans": len(reasons), "errorMessage": message}
+        return Response({"partialSuccess": partial if reasons else None})
+    answer = ExportTraceServiceResponse()
+    if reasons:
+        answer.partial_success.rejected_spans = len(reasons)
+        answer.partial_success.error_message = message
+    return Response(answer.SerializeToString())
+
+
+def _from_json(value: bytes) -> str:
+    # OTLP writes ids in JSON as hexadecimal digits, which the library decodes as base64, as for other bytes.
+    return base64.b64encode(value).decode().lower()
+
+
+def _invalid_id(span: Span) -> str | None:
+    for name, pattern in _IDS.items():
+        if not pattern.fullmatch(span[f"{name}_id"]):
+            return f"A span has an invalid {name} id."
+    return None
+
+
+def _spans(sent: ExportTraceServiceRequest, read_id: Id) -> Iterator[Span]:
+    for each in sent.resource_spans:
+        resource = {"attributes": _attributes(each.resource.attributes), "schema_url": each.schema_url}
+        for scope in each.scope_spans:
+            library = {"name": scope.scope.name, "version": scope.scope.version}
+            for span in scope.spans:
+                yield {
+                    "name": span.name,
+                    "trace_id": read_id(span.trace_id),
+                    "span_id": read_id(span.span_id),
+                    "trace_state": span.trace_state,
+                    "parent_id": read_id(span.parent_span_id) or None,
+                    "kind": f"SpanKind.{_word(KINDS, span.kind - 1)}",
+                    "start_time": moment(span.start_time_unix_nano),
+                    "end_time": moment(span.end_time_unix_nano),
+                    "status": {
+                        "status_code": f"StatusCode.{_word(STATUS_CODES, span.status.code)}",
+                        "description": span.status.message or None,
+                    },
+                    "attributes": _attributes(span.attributes),
+                    "events": [
+                        {
+                            "name": event.name,
+                            "timestamp": event.time_unix_nano,
+                            "attributes": _attributes(event.attributes),
+                        }
+                        for event in span.events
+                    ],
+                    "links": [
+                        {
+                            "context": {"trace_id": read_id(link.trace_id), "span_id": read_id(link.span_id)},
+                            "attributes": _attributes(link.attributes),
+                        }
+                        for link in span.links
+                    ],
+                    "resource": resource,
+                    "scope": library,
+                }
+
+
+def _word(words: tuple[str, ...], number: int) -> str:
+    """Return a word of an enumeration, the first one for numbers that it does not have."""
+    return words[number] if 0 <= number < len(words) else words[0]
+
+
+def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_value(item) for item in value.array_value.values]
+    if kind == "kvlist_value":
+        return _attributes(value.kvlist_value.values)
+    if kind == "bytes_value":
+        return base64.b64encode(value.bytes_value).decode()
+    found = None if kind is None else getattr(value, kind)
+    # JSON has no infinities and no NaN, which protobuf has.
+    return str(found) if isinstance(found, float) and not math.isfinite(found) else found

@@ -1,0 +1,363 @@
+"""What was logged can be read and searched."""
+
+from __future__ import annotations
+
+import pytest
+from registry_server import chat, flat
+
+LOG = {
+    "provider": "anthropic",
+    "model": "claude-sonnet-4",
+    "input": chat("Where is my Money?"),
+    "output": {
+        "type": "chat",
+        "messages": [{"role": "assistant", "content": [{"type": "text", "text": "In your bank"}]}],
+    },
+    "request_start_time": "2026-01-01T00:00:00Z",
+    "request_end_time": 1767225601.5,
+    "parameters": {"max_tokens": 9},
+    "input_tokens": 10,
+    "output_tokens": 5,
+    "price": 0.25,
+    "score": 70,
+    "tags": ["prod", "mail"],
+    "metadata": {"user": "42", "plan": "free"},
+    "prompt_name": "ask",
+    "prompt_input_variables": {"name": "Ana", "unused": "x"},
+}
+CALL = {
+    "function_name": "openai.chat.completions.create",
+    "provider_type": "openai",
+    "kwargs": {"model": "gpt-4o", "temperature": 0, "messages": [{"role": "user", "content": "Hi"}]},
+    "request_response": {
+        "choices": [{"message": {"role": "assistant", "content": '{"mood": {"now": "good"}, "n": [1, 2]}'}}],
+        "usage": {"prompt_tokens": 8, "completion_tokens": 2, "total_tokens": 10},
+    },
+    "request_start_time": 1767225700,
+    "request_end_time": 1767225700.25,
+    "tags": None,
+    "metadata": {"user": "7"},
+    "span_id": "00000000000000ab",
+}
+FAILED = {
+    **CALL,
+    "kwargs": {"model": "gpt-4o", "messages": [{"role": "user", "content": "Call the tool"}]},
+    "request_response": {
+        "choices": [
+            {
+                "message": {
+                    "content": None,
+                    "tool_calls": [
+                        {
+                            "id": "c1",
+                            "type": "function",
+                            "function": {"name": "find", "arguments": '{"query": "Active users"}'},
+                        },
+                        {"id": "c2", "type": "function", "function": {"name": "send", "arguments": "x"}},
+                    ],
+                }
+            }
+        ]
+    },
+    "request_start_time": 1767225800,
+    "request_end_time": 1767225801,
+    "metadata": None,
+    "span_id": None,
+    "status": "ERROR",
+    "error_type": "PROVIDER_TIMEOUT",
+    "error_message": "too slow",
+}
+REQUESTS = "/api/public/v2/requests"
+
+
+@pytest.fixture
+def three(call):
+    """Requests 1 to 3: a log with everything, a call that returned JSON, and a failed one with tool calls."""
+    call("POST", "/rest/prompt-templates", flat("ask"))
+    assert call("POST", "/log-request", LOG).body["id"] == 1
+    assert call("POST", "/track-request", CALL).body["request_id"] == 2
+    assert call("POST", "/track-request", FAILED).body["request_id"] == 3
+    call("POST", "/rest/track-score", {"request_id": 1, "score": 90, "name": "tone"})
+    call("POST", "/rest/track-metadata", {"request_id": 1, "metadata": {"plan": "paid"}})
+    call("POST", "/create-group")
+    call("POST", "/rest/track-group", {"request_id": 1, "group_id": 1})
+
+
+def test_a_log_is_read_with_all_that_was_noted_about_it(call, three):
+    answer = call("GET", f"{REQUESTS}/1")
+    assert answer.status == 200
+    found = answer.body
+    blueprint, created = found.pop("prompt_blueprint"), found.pop("created_at")
+    assert created.endswith("Z")
+    assert found == {
+        "success": True,
+        "request_id": 1,
+        "id": 1,
+        "provider": "anthropic",
+        "provider_type": "anthropic",
+        "model": "claude-sonnet-4",
+        "engine": "claude-sonnet-4",
+        "input_tokens": 10,
+        "output_tokens": 5,
+        "tokens": 15,
+        "price": 0.25,
+        "request_start_time": "2026-01-01T00:00:00.000000Z",
+        "request_end_time": "2026-01-01T00:00:01.500000Z",
+        "latency_ms": 1500,
+        "latency": 1.5,
+        "trace_id": None,
+        "span_id": None,
+        "status": "SUCCESS",
+        "error_type": None,
+        "error_message": None,
+        "tags_array": ["prod", "mail"],
+        "metadata": [{"user": "42"}, {"plan": "paid"}],
+        "scores": [{"name": "default", "score": 70}, {"name": "tone", "score": 90}],
+        "prompt_id": 1,
+        "prompt_name": "ask",
+        "prompt_version_number": 1,
+        "prompt_input_variables": {"name": "Ana", "unused": "x"},
+        "group_id": 1,
+    }
+    messages = blueprint["prompt_template"]["messages"]
+    assert [(one["role"], one["content"][0]["text"]) for one in messages] == [
+        ("user", "Where is my Money?"),
+        ("assistant", "In your bank"),
+    ]
+    assert blueprint["metadata"]["model"]["parameters"] == {"max_tokens": 9}
+
+
+def test_a_call_is_read_with_the_tokens_of_its_response(call, three):
+    found = call("GET", f"{REQUESTS}/2").body
+    keys = ("provider", "model", "input_tokens", "output_tokens", "tokens", "latency_ms", "span_id")
+    assert [found[key] for key in keys] == ["openai", "gpt-4o", 8, 2, 10, 250, "00000000000000ab"]
+    # What the registry does not know is not there, because the vendor's schema has no null for it.
+    assert "price" not in found
+    failed = call("GET", f"{REQUESTS}/3").body
+    assert [failed[key] for key in ("status", "error_type", "error_message")] == [
+        "ERROR",
+        "PROVIDER_TIMEOUT",
+        "too slow",
+    ]
+    assert {"tokens", "input_tokens"} & failed.keys() == set()
+    calls = failed["prompt_blueprint"]["prompt_template"]["messages"][-1]["tool_calls"]
+    assert [one["function"]["name"] for one in calls] == ["find", "send"]
+
+
+@pytest.mark.parametrize(("request_id", "status"), [("9", 404), ("0", 404), ("x", 422), ("9" * 30, 422)])
+def test_a_request_that_does_not_exist_is_not_found(call, request_id, status):
+    answer = call("GET", f"{REQUESTS}/{request_id}")
+    assert answer.status == status
+    assert answer.body["success"] is False
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"kwargs": [], "request_response": [], "tags": 3, "metadata": [], "request_start_time": "never"},
+        {"kwargs": {"messages": [{"role": 3}], "model": []}, "provider_type": {}, "status": 1},
+        {"input": {"type": "chat"}, "output": {"type": "chat"}, "provider": [], "request_end_time": 1e300},
+        {"request_response": {"usage": {"input_tokens": "9", "output_tokens": -1}}, "price": "1"},
+    ],
+)
+def test_a_call_of_any_shape_can_be_read(call, body):
+    assert call("POST", "/track-request", body).status == 200
+    found = call("GET", f"{REQUESTS}/1")
+    assert found.status == 200
+    assert found.body["prompt_blueprint"]["prompt_template"]["messages"] == []
+    assert {"provider", "model", "tokens", "price", "latency"} & found.body.keys() == set()
+
+
+def search(call, **body):
+    answer = call("POST", f"{REQUESTS}/search", body)
+    assert answer.status == 200, answer.body
+    return [item["id"] for item in answer.body["items"]]
+
+
+def one(field, operator, value=None, nested_key=None):
+    found = {"field": field, "operator": operator, "value": value, "nested_key": nested_key}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+FILTERS = [
+    (one("pl_id", "eq", 2), [2]),
+    (one("pl_id", "is", 2), [2]),
+    (one("pl_id", "in", [1, 3]), [3, 1]),
+    (one("prompt_id", "eq", 1), [1]),
+    (one("prompt_id", "is_null"), [3, 2]),
+    (one("prompt_version_number", "not_in", [1]), [3, 2]),
+    (one("engine", "is", "gpt-4o"), [3, 2]),
+    (one("engine", "is_not", "gpt-4o"), [1]),
+    (one("engine", "in", ["gpt-4o", "x"]), [3, 2]),
+    (one("provider_type", "not_in", ["openai"]), [1]),
+    (one("status", "is", "ERROR"), [3]),
+    (one("status", "is", "SUCCESS"), [2, 1]),
+    (one("input_text", "contains", "money"), [1]),
+    (one("input_text", "not_contains", "money"), [3, 2]),
+    (one("input_text", "starts_with", "[user]: hi"), [2]),
+    (one("output_text", "ends_with", "Bank"), [1]),
+    (one("output_text", "contains", "mood.now: good"), [2]),
+    (one("output_text", "contains", "active users"), [3]),
+    (one("input_tokens", "eq", 8), [2]),
+    (one("input_tokens", "neq", 8), [3, 1]),
+    (one("input_tokens", "gt", 8), [1]),
+    (one("input_tokens", "gte", 8), [2, 1]),
+    (one("output_tokens", "lt", 5), [2]),
+    (one("output_tokens", "lte", 5), [2, 1]),
+    (one("cost", "between", [0.2, 0.3]), [1]),
+    (one("cost", "is_null"), [3, 2]),
+    (one("cost", "is_not_null"), [1]),
+    (one("latency_ms", "gt", 999), [3, 1]),
+    (one("request_start_time", "is", "2026-01-01T01:00:00+01:00"), [1]),
+    (one("request_start_time", "after", "2026-01-01"), [3, 2]),
+    (one("request_start_time", "before", "2026-01-01T00:02:00Z"), [2, 1]),
+    (one("request_end_time", "between", ["2026-01-01", "2026-01-01T00:01:00Z"]), [1]),
+    (one("is_json", "is_true"), [2]),
+    (one("is_tool_call", "is_true"), [3]),
+    (one("is_tool_call", "is_false"), [2, 1]),
+    (one("is_plain_text", "is_true"), [1]),
+    (one("tags", "contains", "prod"), [1]),
+    (one("tags", "not_contains", "prod"), [3, 2]),
+    (one("tags", "in", ["mail", "x"]), [1]),
+    (one("tags", "not_in", ["mail"]), [3, 2]),
+    (one("tags", "is_empty"), [3, 2]),
+    (one("metadata_keys", "contains", "plan"), [1]),
+    (one("metadata_keys", "is_not_empty"), [2, 1]),
+    (one("metadata", "key_equals", "paid", "plan"), [1]),
+    (one("metadata", "key_equals", "free", "plan"), []),
+    (one("metadata", "key_equals", 7, "user"), [2]),
+    (one("metadata", "key_not_equals", "7", "user"), [3, 1]),
+    (one("metadata", "key_contains", "PAI", "plan"), [1]),
+    (one("metadata", "in", ["7", "42"], "user"), [2, 1]),
+    (one("metadata", "is_empty", None, "plan"), [3, 2]),
+    (one("tool_names", "contains", "find"), [3]),
+    (one("output_keys", "contains", "mood.now"), [2]),
+    (one("output_keys", "is_empty"), [1]),
+    (one("output", "key_equals", "good", "mood.now"), [2]),
+    (one("output", "key_equals", 2, "n"), [2]),
+    (one("output", "key_contains", "active", "tool_calls.function.arguments.query"), [3]),
+    (one("output", "key_equals", "send", "tool_calls.function.name"), [3]),
+    (one("input_variables", "key_equals", "Ana", "name"), [1]),
+    # Only the variables of the prompt are searched.
+    (one("input_variable_keys", "contains", "unused"), []),
+]
+
+
+@pytest.mark.parametrize(("condition", "expected"), FILTERS, ids=[str(one) for one, _ in FILTERS])
+def test_each_filter_selects(call, three, condition, expected):
+    assert search(call, filter_group={"filters": [condition]}) == expected
+    assert search(call, filters=[condition]) == expected
+
+
+def test_every_documented_field_and_operator_is_in_the_table():
+    fields = {condition["field"] for condition, _ in FILTERS}
+    assert len(fields) == 25
+    assert len({condition["operator"] for condition, _ in FILTERS}) == 26
+
+
+GROUPS = [
+    ({"filters": []}, [3, 2, 1]),
+    ({"logic": "OR", "filters": []}, [3, 2, 1]),
+    ({"filters": [one("engine", "is", "gpt-4o"), one("is_json", "is_true")]}, [2]),
+    ({"logic": "OR", "filters": [one("pl_id", "eq", 1), one("is_json", "is_true")]}, [2, 1]),
+    (
+        {
+            "filters": [
+                one("pl_id", "lt", 3),
+                {"logic": "OR", "filters": [one("pl_id", "eq", 3), one("tags", "is_empty")]},
+            ]
+        },
+        [2],
+    ),
+]
+
+
+@pytest.mark.parametrize(("group", "expected"), GROUPS)
+def test_filters_are_combined(call, three, group, expected):
+    assert search(call, filter_group=group) == expected
+
+
+@pytest.mark.parametrize(
+    ("q", "expected"), [("mon", [1]), ("MONEY ban", [1]), ("oney", []), ("good", [2]), ("", [3, 2, 1])]
+)
+def test_free_text_matches_the_starts_of_words(call, three, q, expected):
+    assert search(call, q=q) == expected
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ({"sort_by": "request_start_time", "sort_order": "asc"}, [1, 2, 3]),
+        ({"sort_by": "request_start_time"}, [3, 2, 1]),
+        ({"sort_by": "input_tokens", "sort_order": "asc"}, [2, 1, 3]),
+        ({"sort_by": "input_tokens", "sort_order": "desc"}, [1, 2, 3]),
+        ({"sort_by": "cost", "sort_order": "desc"}, [1, 3, 2]),
+        ({"sort_by": "latency_ms", "sort_order": "desc"}, [1, 3, 2]),
+        ({"sort_by": "status", "sort_order": "asc"}, [3, 2, 1]),
+    ],
+)
+def test_results_are_sorted(call, three, order, expected):
+    assert search(call, **order) == expected
+
+
+def test_results_come_in_pages(call, three):
+    first = call("POST", f"{REQUESTS}/search", {"per_page": 2}).body
+    keys = ("page", "pages", "per_page", "total", "has_next", "has_prev", "next_num", "prev_num")
+    assert [first[key] for key in keys] == [1, 2, 2, 3, True, False, 2, None]
+    last = call("POST", f"{REQUESTS}/search", {"per_page": 2, "page": 2}).body
+    assert [last[key] for key in keys] == [2, 2, 2, 3, False, True, None, 1]
+    assert [item["id"] for item in [*first["items"], *last["items"]]] == [3, 2, 1]
+    assert search(call, page=2**62) == []
+
+
+def test_the_name_of_the_prompt_comes_when_it_is_wanted(call, three):
+    without, named = (
+        call("POST", f"{REQUESTS}/search", {"include_prompt_name": flag}).body["items"]
+        for flag in (False, True)
+    )
+    assert all("prompt_name" not in item for item in without)
+    assert [item["prompt_name"] for item in named] == [None, None, "ask"]
+
+
+REFUSED = [
+    ({"q": 1}, "q must be"),
+    ({"per_page": 26}, "per_page must be an integer from 1 to 25"),
+    ({"page": 0}, "page"),
+    ({"sort_by": "id"}, "sort_by must be one of"),
+    ({"sort_order": "asc"}, "sort_order needs sort_by"),
+    ({"metadata_cost_breakdown_key": "user"}, "metadata_cost_breakdown_key is not supported"),
+    ({"filtr_group": {}}, "filtr_group is not supported"),
+    ({"filter_group": {}}, "filter_group.filters is required"),
+    ({"filter_group": {"filters": {}}}, "filters must be a list"),
+    ({"filter_group": {"filters": [], "logic": "XOR"}}, "logic must be one of AND, OR"),
+    ({"filter_group": {"filters": [], "logics": "OR"}}, "filter_group.logics is not supported"),
+    ({"filters": [{}]}, "field must be"),
+    ({"filters": [one("nothing", "is", "x")]}, "field must be one of pl_id, "),
+    ({"filters": [one("user_intent", "is", "curious")]}, "cannot be user_intent"),
+    ({"filters": [one("agent_intent", "is", "refusal")]}, "cannot be agent_intent"),
+    ({"filters": [one("engine", "contains", "gpt")]}, "operator must be one of is, is_not, in, not_in"),
+    ({"filters": [one("engine", "is", 4)]}, "value must be a string"),
+    ({"filters": [one("engine", "in", "gpt")]}, "value must be a list"),
+    ({"filters": [one("engine", "in", ["a"] * 101)]}, "at most 100"),
+    ({"filters": [one("cost", "gt", True)]}, "value must be a number"),
+    ({"filters": [one("cost", "between", [1])]}, "the lowest and the highest"),
+    ({"filters": [one("cost", "is_null", 1)]}, "value does not apply to is_null"),
+    ({"filters": [one("request_start_time", "before", "soon")]}, "ISO 8601"),
+    ({"filters": [one("metadata", "key_equals", "x")]}, "nested_key"),
+    ({"filters": [one("metadata", "key_equals", [], "user")]}, "a string, a number or a boolean"),
+    ({"filters": [one("engine", "is", "x", "user")]}, "nested_key does not apply to engine"),
+    ({"filters": [{**one("engine", "is", "x"), "case": 1}]}, "case is not supported"),
+    ({"filters": [one("pl_id", "eq", 1)] * 101}, "at most 100 filters"),
+    (
+        {"filter_group": {"filters": [{"filters": [one("engine", "gt", 1)]}]}},
+        "filter_group.filters[0].filters[0].operator must be one of",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "said"), REFUSED, ids=[said for _, said in REFUSED])
+def test_what_cannot_be_searched_is_refused_and_never_ignored(call, three, body, said):
+    answer = call("POST", f"{REQUESTS}/search", body)
+    assert answer.status == 400
+    assert said in answer.body["message"]

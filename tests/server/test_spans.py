@@ -1,0 +1,355 @@
+"""Spans in both forms: what is kept of them, how they belong to requests, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import zlib
+
+import pytest
+from google.protobuf.json_format import ParseDict
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from registry_server import Caller, chat, completion
+
+from promptsync.server.app import create_app
+from promptsync.server.store.schema import MIGRATIONS
+from promptsync.server.tracking import spans
+
+TRACE, ROOT, CHILD = "d4b5e2a13c8f4e9ab7d61a2b3c4d5e6f", "00000000000000a1", "00000000000000b2"
+SPAN = {
+    "name": "llm_call",
+    "context": {"trace_id": TRACE, "span_id": ROOT, "trace_state": "promptlayer=enabled"},
+    "kind": "SpanKind.CLIENT",
+    "parent_id": None,
+    "start_time": 1767225600000000000,
+    "end_time": 1767225601500000000,
+    "status": {"status_code": "StatusCode.OK", "description": "fine"},
+    "attributes": {"llm.model": "gpt-4o", "n": 3},
+    "events": [{"name": "e", "timestamp": 1, "attributes": {"a": 1}}],
+    "resource": {"attributes": {"service.name": "app"}, "schema_url": ""},
+}
+LOG = {
+    "provider": "openai",
+    "model": "gpt-4o",
+    "input": chat("Hi"),
+    "output": completion("Hello"),
+    "score": 80,
+}
+
+
+def trace(call, trace_id=TRACE):
+    answer = call("GET", f"/api/public/v2/traces/{trace_id}")
+    assert answer.status == 200
+    assert answer.body["trace_id"] == trace_id
+    return answer.body["spans"]
+
+
+def request_of(call, request_id):
+    return call("GET", f"/api/public/v2/requests/{request_id}").body
+
+
+def test_spans_are_kept_and_read_by_trace(call):
+    child = {**SPAN, "name": "first", "start_time": 1, "parent_id": "a1"}
+    child["context"] = {**SPAN["context"], "span_id": CHILD}
+    answer = call("POST", "/spans-bulk", {"spans": [SPAN, child], "close_after": False})
+    assert answer.status == 201
+    assert answer.body == {
+        "success": True,
+        "spans": [
+            {"id": 1, "name": "llm_call", "span_id": ROOT},
+            {"id": 2, "name": "first", "span_id": CHILD},
+        ],
+        "request_logs": [],
+    }
+    first, second = trace(call)
+    # The id of the parent came as a number.
+    assert (first["name"], first["parent_id"]) == ("first", ROOT)
+    assert second == {
+        "id": 1,
+        "name": "llm_call",
+        "trace_id": TRACE,
+        "span_id": ROOT,
+        "trace_state": "promptlayer=enabled",
+        "parent_id": None,
+        "kind": "SpanKind.CLIENT",
+        "start_time": "2026-01-01T00:00:00.000000Z",
+        "end_time": "2026-01-01T00:00:01.500000Z",
+        "status": {"status_code": "StatusCode.OK", "description": "fine"},
+        "attributes": {"llm.model": "gpt-4o", "n": 3},
+        "events": SPAN["events"],
+        "links": [],
+        "resource": SPAN["resource"],
+        "request_log_id": None,
+    }
+
+
+def test_times_may_be_written_as_text(call):
+    times = {key: str(SPAN[key]) for key in ("start_time", "end_time")}
+    assert call("POST", "/spans-bulk", {"spans": [{**SPAN, **times}]}).status == 201
+    assert trace(call)[0]["end_time"] == "2026-01-01T00:00:01.500000Z"
+
+
+def test_a_span_that_is_sent_again_replaces_the_first(call):
+    call("POST", "/spans-bulk", {"spans": [SPAN]})
+    again = call("POST", "/spans-bulk", {"spans": [{**SPAN, "name": "again"}]})
+    assert again.body["spans"][0]["id"] == 1
+    assert [span["name"] for span in trace(call)] == ["again"]
+
+
+def test_a_span_brings_its_request(call):
+    body = {"spans": [{**SPAN, "log_request": LOG}]}
+    for _ in range(2):  # the second time, nothing is logged twice
+        answer = call("POST", "/spans-bulk", body).body
+        assert answer["request_logs"] == [{"id": 1, "span_id": ROOT}]
+    assert trace(call)[0]["request_log_id"] == 1
+    found = request_of(call, 1)
+    assert (found["trace_id"], found["span_id"]) == (TRACE, ROOT)
+    assert found["latency_ms"] == 1500  # the times of the span, because the request has none
+    assert found["scores"] == [{"name": "default", "score": 80}]
+
+
+def test_without_its_prompt_the_span_is_kept_and_its_request_is_not(call):
+    body = {"spans": [{**SPAN, "log_request": {**LOG, "prompt_name": "nobody"}}]}
+    answer = call("POST", "/spans-bulk", body)
+    assert (answer.status, answer.body["request_logs"]) == (201, [])
+    assert trace(call)[0]["request_log_id"] is None
+
+
+@pytest.mark.parametrize("is_request_first", [True, False])
+def test_a_tracked_request_belongs_to_its_span_and_to_spans_that_name_it(call, is_request_first):
+    other = {**SPAN, "context": {**SPAN["context"], "span_id": CHILD}}
+    other["attributes"] = {"promptlayer.request_log.span_id": ROOT, "promptlayer.request_log.managed": True}
+    alone = {**SPAN, "context": {**SPAN["context"], "span_id": "00000000000000c3"}}
+    sends = [
+        ("/track-request", {"span_id": ROOT, "kwargs": {}}),
+        ("/spans-bulk", {"spans": [SPAN, other, alone]}),
+    ]
+    for path, body in sends if is_request_first else sends[::-1]:
+        assert call("POST", path, body).status in (200, 201)
+    assert [span["request_log_id"] for span in trace(call)] == [1, 1, None]
+    assert request_of(call, 1)["trace_id"] == TRACE
+
+
+def _with(**changes):
+    return {"spans": [SPAN, {**SPAN, **changes}]}
+
+
+BROKEN = [
+    ({}, "spans is required"),
+    ({"spans": {}}, "spans must be a list"),
+    ({"spans": [3]}, "spans[0] must be an object"),
+    ({"spans": [SPAN], "close_after": True}, "does not close traces"),
+    (_with(name=None), "spans[1].name"),
+    (_with(context=None), "spans[1].context is required"),
+    (_with(context={"trace_id": "", "span_id": "a"}), "spans[1].context.trace_id"),
+    (_with(context={"trace_id": "a" * 129, "span_id": "a"}), "spans[1].context.trace_id"),
+    (_with(kind="CLIENT"), "spans[1].kind must be one of SpanKind.INTERNAL"),
+    (_with(start_time="soon"), "spans[1].start_time"),
+    (_with(start_time=-1), "spans[1].start_time"),
+    (_with(end_time="9" * 19), "spans[1].end_time"),
+    (_with(end_time=2**63), "spans[1].end_time"),
+    (_with(status={"status_code": "OK"}), "spans[1].status.status_code must be one of"),
+    (_with(attributes=[]), "spans[1].attributes"),
+    (_with(events=[1]), "spans[1].events[0]"),
+    (_with(resource={}), "spans[1].resource.attributes is required"),
+    (_with(log_request=[]), "spans[1].log_request"),
+    (_with(log_request={**LOG, "score": 101}), "spans[1].log_request.score"),
+    (_with(attributes={"a": "x" * 1_000_001}), "longer than 1,000,000 characters"),
+]
+
+
+@pytest.mark.parametrize(("body", "said"), BROKEN, ids=[said for _, said in BROKEN])
+def test_one_bad_span_refuses_all_of_them(call, body, said):
+    answer = call("POST", "/spans-bulk", body)
+    assert answer.status == 400
+    assert said in answer.body["message"]
+    assert call("GET", f"/api/public/v2/traces/{TRACE}").status == 404
+
+
+# -- OTLP ----------------------------------------------------------------------------------------------------
+
+OTLP_SPAN = {
+    "traceId": TRACE,
+    "spanId": ROOT,
+    "parentSpanId": CHILD,
+    "name": "chat gpt-4",
+    "kind": 3,
+    "startTimeUnixNano": "1767225600000000000",
+    "endTimeUnixNano": "1767225601500000000",
+    "attributes": [
+        {"key": "text", "value": {"stringValue": "x"}},
+        {"key": "count", "value": {"intValue": "25"}},
+        {"key": "half", "value": {"doubleValue": 0.5}},
+        {"key": "flag", "value": {"boolValue": True}},
+        {"key": "list", "value": {"arrayValue": {"values": [{"stringValue": "a"}, {"intValue": 1}]}}},
+        {"key": "map", "value": {"kvlistValue": {"values": [{"key": "k", "value": {"stringValue": "v"}}]}}},
+        {"key": "bytes", "value": {"bytesValue": "AAE="}},
+        {"key": "none", "value": {}},
+    ],
+    "events": [{"timeUnixNano": "5", "name": "e", "attributes": []}],
+    "links": [{"traceId": TRACE, "spanId": CHILD}],
+    "status": {"code": 2, "message": "bad"},
+    "a field of a later version": 1,
+}
+READ = {
+    "name": "chat gpt-4",
+    "trace_id": TRACE,
+    "span_id": ROOT,
+    "trace_state": "",
+    "parent_id": CHILD,
+    "kind": "SpanKind.CLIENT",
+    "start_time": "2026-01-01T00:00:00.000000Z",
+    "end_time": "2026-01-01T00:00:01.500000Z",
+    "status": {"status_code": "StatusCode.ERROR", "description": "bad"},
+    "attributes": {
+        "text": "x",
+        "count": 25,
+        "half": 0.5,
+        "flag": True,
+        "list": ["a", 1],
+        "map": {"k": "v"},
+        "bytes": "AAE=",
+        "none": None,
+    },
+    "events": [{"name": "e", "timestamp": 5, "attributes": {}}],
+    "links": [{"context": {"trace_id": TRACE, "span_id": CHILD}, "attributes": {}}],
+    "resource": {"attributes": {"service.name": "app"}, "schema_url": ""},
+    "scope": {"name": "library", "version": "1"},
+}
+
+
+def otlp(*spans):
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "app"}}]}
+    scopes = [{"scope": {"name": "library", "version": "1"}, "spans": list(spans)}]
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": scopes}]}
+
+
+def message(*spans):
+    """The same in protobuf, whose ids are bytes."""
+    sent = ParseDict(otlp(*spans), ExportTraceServiceRequest(), ignore_unknown_fields=True)
+    for span, written in zip(sent.resource_spans[0].scope_spans[0].spans, spans, strict=True):
+        for found, origin in [(span, written), *zip(span.links, written.get("links", ()), strict=True)]:
+            found.trace_id = bytes.fromhex(origin["traceId"])
+            found.span_id = bytes.fromhex(origin["spanId"])
+        span.parent_span_id = bytes.fromhex(written.get("parentSpanId", ""))
+    return sent
+
+
+def send(app, body, *, kind="application/x-protobuf", path="/v1/traces", **headers):
+    return Caller(app)("POST", path, raw=body, content_type=kind, **headers)
+
+
+@pytest.mark.parametrize("is_zipped", [False, True])
+@pytest.mark.parametrize("kind", ["application/json", "application/x-protobuf"])
+def test_otlp_spans_are_kept_whatever_their_encoding(app, call, kind, is_zipped):
+    is_json = kind == "application/json"
+    body = json.dumps(otlp(OTLP_SPAN)).encode() if is_json else message(OTLP_SPAN).SerializeToString()
+    headers = {"content_encoding": "gzip"} if is_zipped else {}
+    answer = send(app, gzip.compress(body) if is_zipped else body, kind=kind, **headers)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
+    if is_json:
+        assert answer.body == {"partialSuccess": None}
+    else:
+        assert answer.raw == b""
+    assert trace(call) == [{"id": 1, **READ, "request_log_id": None}]
+
+
+def test_a_span_with_a_bad_id_is_rejected_by_itself(app, call):
+    bad = [{**OTLP_SPAN, "spanId": "00"}, {**OTLP_SPAN, "traceId": "0" * 32}]
+    big = {**OTLP_SPAN, "name": "x" * 1_000_001}
+    answer = call("POST", "/v1/traces", otlp(OTLP_SPAN, *bad, big))
+    partial = answer.body["partialSuccess"]
+    assert partial["rejectedSpans"] == 3
+    for said in ("invalid span id", "invalid trace id", "longer than 1,000,000"):
+        assert said in partial["errorMessage"]
+    binary = send(app, message(*bad, OTLP_SPAN).SerializeToString())
+    found = ExportTraceServiceResponse.FromString(binary.raw).partial_success
+    assert (found.rejected_spans, "invalid span id" in found.error_message) == (2, True)
+    assert len(trace(call)) == 1
+
+
+def test_numbers_that_json_does_not_have_are_kept_as_text(app, call):
+    sent = message({**OTLP_SPAN, "attributes": []})
+    span = sent.resource_spans[0].scope_spans[0].spans[0]
+    for key, value in (("a", math.inf), ("b", math.nan)):
+        span.attributes.add(key=key).value.double_value = value
+    span.kind, span.status.code = 99, 99
+    span.start_time_unix_nano = 2**64 - 1
+    assert send(app, sent.SerializeToString()).status == 200
+    found = trace(call)[0]
+    assert found["attributes"] == {"a": "inf", "b": "nan"}
+    assert (found["kind"], found["status"]["status_code"]) == ("SpanKind.INTERNAL", "StatusCode.UNSET")
+
+
+GOOD = message(OTLP_SPAN).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "headers", "status"),
+    [
+        (b"\xff\xff", "application/x-protobuf", {}, 400),
+        (GOOD[:-3], "application/x-protobuf", {}, 400),
+        (b"{", "application/json", {}, 400),
+        (b"[]", "application/json", {}, 400),
+        (b'{"resourceSpans": 3}', "application/json", {}, 400),
+        (b'{"resourceSpans": [{"resource": 3}]}', "application/json", {}, 400),
+        (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": 3}]}]}]}', "application/json", {}, 400),
+        (GOOD, "application/x-protobuf", {"content_encoding": "gzip"}, 400),
+        (gzip.compress(GOOD)[:-4], "application/x-protobuf", {"content_encoding": "gzip"}, 400),
+        (gzip.compress(GOOD) * 2, "application/x-protobuf", {"content_encoding": "gzip"}, 400),
+        (zlib.compress(GOOD), "application/x-protobuf", {"content_encoding": "deflate"}, 415),
+    ],
+)
+def test_a_broken_body_is_refused(app, call, body, kind, headers, status):
+    answer = send(app, body, kind=kind, **headers)
+    assert answer.status == status
+    assert answer.body["success"] is False
+    assert call("GET", f"/api/public/v2/traces/{TRACE}").status == 404
+
+
+def test_protobuf_is_for_traces_only(app):
+    answer = send(app, GOOD, path="/track-request")
+    assert (answer.status, "must be a JSON object" in answer.body["message"]) == (400, True)
+
+
+def test_closing_traces_is_refused(call):
+    answer = call("POST", "/v1/traces?close_after=true", otlp(OTLP_SPAN))
+    assert (answer.status, "does not close traces" in answer.body["message"]) == (400, True)
+    assert call("POST", "/v1/traces?close_after=false", otlp(OTLP_SPAN)).status == 200
+
+
+def test_a_body_cannot_grow_beyond_the_limit(tmp_path):
+    with create_app(tmp_path / "registry.db", max_body=10_000) as app:
+        bomb = gzip.compress(b" " * 10_001)
+        answer = send(app, bomb, kind="application/json", content_encoding="gzip")
+        assert (answer.status, "10,000 bytes" in answer.body["message"]) == (413, True)
+        fits = send(app, gzip.compress(b"{}".ljust(10_000)), kind="application/json", content_encoding="gzip")
+        assert fits.status == 200
+
+
+def test_the_number_of_spans_has_a_limit(call, monkeypatch):
+    monkeypatch.setattr(spans, "MAX_SPANS", 1)
+    for path, body in (("/spans-bulk", {"spans": [SPAN] * 2}), ("/v1/traces", otlp(OTLP_SPAN, OTLP_SPAN))):
+        answer = call("POST", path, body)
+        assert (answer.status, "at most 1 are allowed" in answer.body["message"]) == (413, True)
+    assert call("GET", f"/api/public/v2/traces/{TRACE}").status == 404
+
+
+def test_requests_of_an_older_database_are_linked_by_the_span_that_they_name(tmp_path, monkeypatch):
+    path = tmp_path / "registry.db"
+    older = next(
+        index for index, one in enumerate(MIGRATIONS) if any("CREATE TABLE spans" in sql for sql in one)
+    )
+    with monkeypatch.context() as before:
+        before.setattr("promptsync.server.store.database.MIGRATIONS", MIGRATIONS[:older])
+        with create_app(path) as app, app.store.write() as db:
+            for body in ({"span_id": ROOT}, {"span_id": None}, {}):
+                db.execute("INSERT INTO requests (body, created_at) VALUES (?, '')", (json.dumps(body),))
+    with create_app(path) as app:
+        call = Caller(app)
+        call("POST", "/spans-bulk", {"spans": [SPAN]})
+        assert [request_of(call, one)["trace_id"] for one in (1, 2, 3)] == [TRACE, None, None]
