@@ -14,7 +14,7 @@ from werkzeug.routing import Map, Rule
 from promptsync.server.checks import agents, catalogue, evaluations
 from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.request import Request
-from promptsync.server.prompts import external_ids, folders, labels, publish, read, snippets
+from promptsync.server.prompts import external_ids, folders, labels, publish, read, snippets, tools
 from promptsync.server.tracking import log, notes
 
 Handler = Callable[[Request], Response]
@@ -22,6 +22,7 @@ Handler = Callable[[Request], Response]
 TEMPLATE = "/prompt-templates/<identifier>"
 EXTERNAL_IDS = "/prompt-templates/<prompt_template_id>/external-ids"
 FOLDERS = "/api/public/v2/folders"
+TOOLS = "/api/public/v2/tool-registry"
 EVALUATIONS = "/api/public/v2/evaluations"
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
@@ -43,6 +44,10 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/prompts/<prompt_id>/label", labels.create_label),
     ("PATCH", "/prompt-labels/<prompt_label_id>", labels.move_label),
     ("DELETE", "/prompt-labels/<prompt_label_id>", labels.delete_label),
+    ("GET", TOOLS, tools.list_tools),
+    ("POST", TOOLS, tools.create_tool),
+    ("GET", f"{TOOLS}/<identifier>", tools.get_tool),
+    ("POST", f"{TOOLS}/<identifier>/versions", tools.create_version),
     ("POST", FOLDERS, folders.create_folder),
     ("GET", f"{FOLDERS}/resolve-id", folders.resolve_folder),
     ("GET", f"{FOLDERS}/entities", folders.list_entities),

@@ -39,12 +39,18 @@ KEYS = st.sampled_from(
         "template_format api_key commit_message image_url image_variable input output request_id score "
         "request_start_time request_end_time group_id workflow_label_name workflow_version_number "
         "dataset_id kwargs args request_response status error_type error_message tool_call_id function 0 "
+        "tool_registry_id version_number tool_definition execution language code response_schema files path "
+        "file_updates moves old_path new_path deletes release_label "
     )
 )
 JSON = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
     max_leaves=12,
+)
+REFERENCES = st.fixed_dictionaries(
+    {"type": st.just("registry"), "tool_registry_id": st.just(1) | SCALARS},
+    optional={"label": SCALARS, "version_number": SCALARS},
 )
 BODIES = st.none() | JSON | st.dictionaries(KEYS, JSON, max_size=6)
 SEGMENTS = st.sampled_from(
@@ -55,13 +61,14 @@ QUERY_KEYS = st.sampled_from(
         "page per_page name label status tags is_snippet external_source external_id created_after "
         "updated_before sort_by sort_order version resolve_snippets include_llm_kwargs "
         "prompt_version_number path folder_id flatten filter_type workflow_version_execution_id "
-        "return_all_outputs include_runs dataset_id x "
+        "return_all_outputs include_runs dataset_id format x "
     )
 )
 QUERIES = st.lists(
     st.tuples(
         QUERY_KEYS,
-        st.sampled_from(["", "1", "a", "true", "2026-01-01", "id", "-5", "9" * 30]) | st.text(max_size=4),
+        st.sampled_from(["", "1", "a", "true", "2026-01-01", "id", "-5", "9" * 30, "zip"])
+        | st.text(max_size=4),
     ),
     max_size=4,
 )
@@ -142,7 +149,7 @@ def test_no_input_is_a_server_error(call, route, data):
             "raw_request_display_role": JSON,
         },
     ),
-    tools=st.none() | st.lists(JSON, max_size=2),
+    tools=st.none() | st.lists(JSON | REFERENCES, max_size=2),
     parameters=st.dictionaries(KEYS, JSON, max_size=3),
     provider=st.sampled_from(["openai", "anthropic", "google"]),
     values=st.dictionaries(st.sampled_from(["x", "a"]), JSON),

@@ -10,7 +10,7 @@ from promptsync.rendering.engine import render_template
 from promptsync.server.http.answer import Response, invalid
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
-from promptsync.server.prompts import find, snippets
+from promptsync.server.prompts import find, snippets, tools
 from promptsync.server.prompts.external_ids import EXTERNAL_IDS
 from promptsync.server.prompts.llm_kwargs import llm_kwargs
 from promptsync.server.store.database import Row, decoded
@@ -73,6 +73,7 @@ def get_rendered(request: Request) -> Response:
         row = find.find(db, request.path["identifier"])
         version = find.version(db, row, number, label)
         template, used = snippets.expanded(db, decoded(version["template"]))
+        template, missing = tools.resolved(db, template)
     metadata = decoded(version["metadata"])
     warnings: list[str] = []
     # Whether there is a model is known only by building its arguments.
@@ -85,7 +86,7 @@ def get_rendered(request: Request) -> Response:
         "provider_base_url": None,
         "provider_id": None,
         "custom_provider": None,
-        "warning": " ".join(warnings) or None,
+        "warning": " ".join([*missing, *warnings]) or None,
         "request_id": uuid.uuid4().hex,
     }
     return Response(_content(request, row, version, template, used) | answer)
@@ -95,6 +96,7 @@ def get_raw(request: Request) -> Response:
     """Return a template as stored, with its variables unrendered.
 
     Snippets are expanded unless ``resolve_snippets=false``; then ``snippets`` lists the direct references.
+    References to tools stay, so that whoever sends the template back does not replace them.
     """
     number, label = request.query.version()
     resolve = request.query.flag("resolve_snippets") is not False
@@ -106,10 +108,11 @@ def get_raw(request: Request) -> Response:
             template, used = snippets.expanded(db, template)
         else:
             used = snippets.direct(db, template)
+        sent, _ = tools.resolved(db, template) if request.query.flag("include_llm_kwargs") else (None, ())
     answer = _content(request, row, version, template, used)
     answer |= {"success": True, "created_at": version["created_at"]}
-    if request.query.flag("include_llm_kwargs"):
-        answer["llm_kwargs"] = llm_kwargs(template, answer["metadata"], provider=None)
+    if sent is not None:
+        answer["llm_kwargs"] = llm_kwargs(sent, answer["metadata"], provider=None)
     return Response(answer)
 
 

@@ -176,5 +176,41 @@ _FOLDER_PATHS = (
         SELECT id, ids, names, slashed, dotted FROM walk""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_TEMPLATES, _REQUESTS, _RUNS, _PROTECTION, _FOLDER_PATHS)
+_TOOLS = (
+    """CREATE TABLE tools (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        description TEXT,
+        folder_id INTEGER REFERENCES folders (id) ON DELETE SET NULL,
+        is_fixture INTEGER NOT NULL DEFAULT 0,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE UNIQUE INDEX tools_by_name ON tools (name) WHERE NOT deleted""",
+    """CREATE TABLE tool_versions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        tool_id INTEGER NOT NULL REFERENCES tools (id),
+        number INTEGER NOT NULL,
+        definition TEXT NOT NULL,
+        execution TEXT NOT NULL DEFAULT 'null',
+        response_schema TEXT NOT NULL DEFAULT 'null',
+        message TEXT,
+        created_at TEXT NOT NULL,
+        UNIQUE (tool_id, number))""",
+    """CREATE TABLE tool_labels (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        tool_id INTEGER NOT NULL REFERENCES tools (id),
+        name TEXT NOT NULL,
+        version_id INTEGER NOT NULL REFERENCES tool_versions (id),
+        UNIQUE (tool_id, name))""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    _TEMPLATES,
+    _REQUESTS,
+    _RUNS,
+    _PROTECTION,
+    _FOLDER_PATHS,
+    _TOOLS,
+)
 """The statements that turn each version of the schema, the index, into the next; run in one transaction."""
