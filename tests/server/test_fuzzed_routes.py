@@ -78,6 +78,7 @@ FIXTURES = """
 datasets: [{name: d, rows: [{x: 1}]}]
 evaluations: [{name: e, dataset: d, prompt: a, scores: [{contains: x}]}]
 agents: [{name: a, nodes: [{name: n, prompt: a}]}]
+tools: [{id: 1, name: a, labels: [prod], function: {name: f}}]
 """
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import queue
 from typing import Any
 
 import pytest
-from registry_server import chat, completion, flat
+from registry_server import Caller, chat, completion, flat
+
+from promptsync.server.app import create_app
+from promptsync.server.checks.model import Echo
 
 TOOLS = "/api/public/v2/tool-registry"
 PUBLISH = "/rest/prompt-templates"
@@ -190,3 +194,71 @@ def test_a_completion_template_has_no_tools(call, publish) -> None:
     # Its unknown keys are kept, whatever they are.
     publish("p", completion("x", tools=[reference(99)]))
     assert call("POST", "/prompt-templates/p", {}).body["prompt_template"]["tools"] == [reference(99)]
+
+
+# -- declared in a file -------------------------------------------------------------------------------------
+
+FIXTURES = """
+tools:
+  - {id: 7, name: weather, version: 3, labels: [prod], function: {name: get_weather}}
+  - {id: 9, name: time, function: {name: get_time}}
+"""
+
+
+def test_a_file_declares_tools_with_ids_labels_and_version_numbers(tmp_path) -> None:
+    file = tmp_path / "registry.yaml"
+
+    def opened(text: str):
+        file.write_text(text)
+        return create_app(tmp_path / "r.db", fixtures=file)
+
+    def tools() -> Any:
+        return call("POST", "/prompt-templates/p", {}).body["prompt_template"]["tools"]
+
+    pins = [reference(7, label="prod"), reference(7, version_number=3), reference(9)]
+    with opened(FIXTURES) as app:
+        call = Caller(app)
+        found = call("GET", f"{TOOLS}/weather?label=prod").body["tool_registry"]
+        assert (found["id"], found["version"]["number"]) == (7, 3)
+        labels = [(label["name"], label["version_number"]) for label in found["labels"]]
+        assert labels == [("prod", 3)]
+        assert call("POST", PUBLISH, flat("p", chat(tools=pins))).status == 201
+        assert [tool["function"]["name"] for tool in tools()] == ["get_weather", "get_weather", "get_time"]
+        by_hand = call("POST", TOOLS, {"name": "mine", "tool_definition": function()}).body["tool_registry"]
+        assert by_hand["id"] > 9
+        kept = call("POST", TOOLS, {"name": "kept", "tool_definition": function()}).body["tool_registry"]
+    with opened(FIXTURES.replace("get_weather", "look_up").replace("[prod]", "[beta]")) as app:
+        call = Caller(app)
+        found = call("GET", f"{TOOLS}/7?label=beta").body["tool_registry"]
+        assert found["version"]["number"] == 3
+        assert call("GET", f"{TOOLS}/7?label=prod").status == 404
+        missing = call("POST", "/prompt-templates/p", {})
+        assert (missing.status, "no release label 'prod'" in missing.body["message"]) == (422, True)
+        # Raw, it can still be read.
+        assert call("GET", "/prompt-templates/p").body["prompt_template"]["tools"] == pins
+    with opened("tools: [{id: 9, name: mine, function: {name: get_time}}]") as app:
+        call = Caller(app)
+        # What the file no longer declares is deleted, and its references are left out.
+        assert [tool["function"]["name"] for tool in tools()] == ["get_time"]
+        rendered = call("POST", "/prompt-templates/p", {}).body
+        assert "The tool 7 was deleted, and is left out." in rendered["warning"]
+        # What a request created stays, unless the file has another tool of that name.
+        listed = {tool["id"]: tool["name"] for tool in call("GET", TOOLS).body["tool_registries"]}
+        assert listed == {9: "mine", kept["id"]: "kept"}
+
+
+def test_the_model_of_an_agent_gets_the_function(tmp_path) -> None:
+    seen: queue.Queue[Any] = queue.Queue()
+
+    class Recorder(Echo):
+        def answer(self, template, metadata):
+            seen.put(template["tools"])
+            return ""
+
+    file = tmp_path / "registry.yaml"
+    file.write_text(FIXTURES + "agents: [{name: a, nodes: [{name: n, prompt: p}]}]")
+    with create_app(tmp_path / "r.db", fixtures=file, model=Recorder()) as app:
+        call = Caller(app)
+        assert call("POST", PUBLISH, flat("p", chat("Hello", tools=[reference(9)]))).status == 201
+        assert call("POST", "/workflows/a/run", {}).status == 201
+        assert [tool["function"]["name"] for tool in seen.get(timeout=10)] == ["get_time"]
