@@ -16,8 +16,17 @@ from promptsync.server.checks.runner import Runner
 from promptsync.server.checks.steps import Steps
 from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.fields import Query
-from promptsync.server.http.request import Request, parse_json, read_body, split_target
-from promptsync.server.routes import match
+from promptsync.server.http.request import (
+    FORM,
+    Request,
+    media_type,
+    parse_form,
+    parse_json,
+    read_body,
+    split_target,
+    wrong_type,
+)
+from promptsync.server.routes import FORMS, match
 from promptsync.server.store.database import Store, StoreError
 
 if TYPE_CHECKING:
@@ -116,7 +125,7 @@ class Application:
         path, query = split_target(environ)
         # The key comes first: without it, nobody finds out which paths exist.
         key = environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace")
-        body = None
+        body = upload = None
         if key:
             self._check_key(key)
         else:
@@ -129,8 +138,16 @@ class Application:
             raise
         if key:
             # Unknown paths were refused above, without reading a body for them.
-            body = _without_key(parse_json(read_body(environ, self._max_body)))[0]
-        return handler(Request(self.store, self.runner, values, Query(query), body))
+            body, upload = self._parsed(environ, takes_form=handler in FORMS)
+        return handler(Request(self.store, self.runner, values, Query(query), _without_key(body)[0], upload))
+
+    def _parsed(self, environ: WSGIEnvironment, *, takes_form: bool) -> tuple[Any, bytes | None]:
+        """Return the JSON of the body, and the file that a form has besides it."""
+        if media_type(environ) != FORM:
+            return parse_json(read_body(environ, self._max_body)), None
+        if not takes_form:
+            raise wrong_type(environ)
+        return parse_form(environ["CONTENT_TYPE"], read_body(environ, self._max_body))
 
     def _body_with_key(self, environ: WSGIEnvironment) -> Any:
         """Return the parsed body of a request whose key is in it, as in some calls of the SDK."""

@@ -15,6 +15,7 @@ from promptsync.server.checks import agents, catalogue, evaluations
 from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import external_ids, folders, labels, publish, read, snippets, tools
+from promptsync.server.skills import collections
 from promptsync.server.tracking import log, notes
 
 Handler = Callable[[Request], Response]
@@ -23,6 +24,7 @@ TEMPLATE = "/prompt-templates/<identifier>"
 EXTERNAL_IDS = "/prompt-templates/<prompt_template_id>/external-ids"
 FOLDERS = "/api/public/v2/folders"
 TOOLS = "/api/public/v2/tool-registry"
+SKILLS = "/api/public/v2/skill-collections"
 EVALUATIONS = "/api/public/v2/evaluations"
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
@@ -48,6 +50,11 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", TOOLS, tools.create_tool),
     ("GET", f"{TOOLS}/<identifier>", tools.get_tool),
     ("POST", f"{TOOLS}/<identifier>/versions", tools.create_version),
+    ("GET", SKILLS, collections.list_collections),
+    ("POST", SKILLS, collections.create_collection),
+    ("GET", f"{SKILLS}/<identifier>", collections.get_collection),
+    ("PATCH", f"{SKILLS}/<identifier>", collections.rename_collection),
+    ("POST", f"{SKILLS}/<identifier>/versions", collections.save_version),
     ("POST", FOLDERS, folders.create_folder),
     ("GET", f"{FOLDERS}/resolve-id", folders.resolve_folder),
     ("GET", f"{FOLDERS}/entities", folders.list_entities),
@@ -81,6 +88,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/workflow-version-execution-results", agents.execution_results),
     ("POST", "/ws-token-request-library", agents.no_websocket),
 )
+
+FORMS: frozenset[Handler] = frozenset({collections.create_collection, collections.save_version})
+"""The handlers that also take ``multipart/form-data``, which nothing else does."""
 
 # Redirects would lose the body of a POST, so a trailing slash is simply accepted.
 _MAP = Map(

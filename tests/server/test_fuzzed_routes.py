@@ -91,6 +91,7 @@ def call(tmp_path_factory):
         caller("POST", "/rest/prompt-templates", flat("a", completion("x"), release_labels=["prod"]))
         caller("POST", "/rest/prompt-templates", flat("b"))
         caller("POST", "/api/public/v2/folders", {"name": "f"})
+        caller("POST", "/api/public/v2/skill-collections", {"name": "a", "files": [{"path": "a"}]})
         yield caller
 
 
@@ -113,7 +114,8 @@ def test_no_input_is_a_server_error(call, route, data):
     body = data.draw(BODIES) if method != "GET" else None
     answer = call(method, target(data, path), raw=json.dumps(body).encode() if body is not None else b"")
     assert answer.status < 500, answer.body
-    assert answer.status == 204 or answer.raw.endswith(b"\n")
+    if answer.headers.get("Content-Type") != "application/zip":
+        assert answer.status == 204 or answer.raw.endswith(b"\n")
     if answer.status >= 400:
         assert answer.body["success"] is False
         assert isinstance(answer.body["message"], str)

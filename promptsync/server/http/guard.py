@@ -1,8 +1,8 @@
 """Which requests a served registry accepts: those sent to its own address, and none that a web page sends.
 
 Without ``--api-key`` any key is accepted, and a page in a browser reaches every port of its machine. Such a
-page cannot choose the headers ``Host``, ``Origin`` and ``Sec-Fetch-Site``, and cannot send JSON without a
-preflight, which is refused.
+page cannot choose the headers ``Host``, ``Origin`` and ``Sec-Fetch-Site``, and without a preflight, which is
+refused, it can send neither JSON nor the header ``X-API-KEY``, which a form needs therefore.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.server.http.answer import ApiError
+from promptsync.server.http.request import FORM, media_type, wrong_type
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -143,11 +144,8 @@ def _from_a_page(why: str) -> ApiError:
 def _check_type(environ: WSGIEnvironment) -> None:
     if environ.get("CONTENT_LENGTH") in {None, "", "0"}:
         return
-    sent = environ.get("CONTENT_TYPE", "")
-    if sent.partition(";")[0].strip().lower() not in BODY_TYPES:
-        is_sent = f"it is {sent[:100]!r}" if sent else "it is missing"
-        raise ApiError(
-            415,
-            f"The Content-Type of a body must be application/json; {is_sent}. "
-            "With curl, add -H 'Content-Type: application/json'",
-        )
+    # A page cannot set this header either. Which paths take forms, the application decides.
+    if media_type(environ) == FORM and environ.get("HTTP_X_API_KEY"):
+        return
+    if media_type(environ) not in BODY_TYPES:
+        raise wrong_type(environ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
 from werkzeug.wsgi import get_input_stream
 
 from promptsync.prompt.depth import MAX_BODY_DEPTH, is_deeper
@@ -23,6 +26,12 @@ if TYPE_CHECKING:
     from promptsync.server.checks.runner import Runner
     from promptsync.server.store.database import Store
 
+FORM = "multipart/form-data"
+"""The media type of forms. A page can send them without a preflight, but then without an X-API-KEY."""
+
+_JSON_FIELDS, _FILE_FIELDS = ("metadata", "json"), ("archive", "zip", "files")
+_MAX_PARTS = 10
+
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -30,7 +39,8 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 class Request:
     """One authorised request, with the parts of the registry that handle it.
 
-    ``path`` holds the decoded path parameters; ``json`` is the parsed body, ``None`` if it is empty.
+    ``path`` holds the decoded path parameters; ``json`` is the parsed body, ``None`` if it is empty, and
+    ``upload`` the file that a form has besides it.
     """
 
     store: Store
@@ -38,6 +48,7 @@ class Request:
     path: Mapping[str, str]
     query: Query
     json: Any = None
+    upload: bytes | None = None
 
     def body(self, *, status: int = 400) -> Fields:
         """Return the body as an object, an empty or ``null`` one as ``{}``.
@@ -87,6 +98,42 @@ def read_body(environ: WSGIEnvironment, limit: int) -> bytes:
         raise ApiError(413, f"The request body is larger than {limit:,} bytes.") from None
     except HTTPException as error:
         raise malformed(f"The request body cannot be read: {error.description}") from error
+
+
+def media_type(environ: WSGIEnvironment) -> str:
+    """Return the media type that the body is declared to have, empty if there is none."""
+    declared: str = environ.get("CONTENT_TYPE", "")
+    return declared.partition(";")[0].strip().lower()
+
+
+def wrong_type(environ: WSGIEnvironment) -> ApiError:
+    """Return the error for a body whose media type the request cannot have."""
+    sent = environ.get("CONTENT_TYPE", "")
+    is_sent = f"it is {sent[:100]!r}" if sent else "it is missing"
+    return ApiError(
+        415,
+        f"The Content-Type of a body must be application/json; {is_sent}. "
+        "With curl, add -H 'Content-Type: application/json'",
+    )
+
+
+def parse_form(content_type: str, body: bytes) -> tuple[Any, bytes | None]:
+    """Return the JSON value of a form and its file, either ``None`` if it is missing."""
+    _, options = parse_options_header(content_type)
+    parser = FormDataParser(
+        lambda *_, **__: io.BytesIO(), max_form_memory_size=len(body), max_form_parts=_MAX_PARTS, silent=False
+    )
+    try:
+        _, fields, files = parser.parse(io.BytesIO(body), FORM, len(body), options)
+    except (HTTPException, ValueError) as error:
+        raise malformed(f"The form cannot be read: {error}.") from error
+    if not (set(fields) <= set(_JSON_FIELDS) and set(files) <= set(_FILE_FIELDS)):
+        raise malformed(f"A form has JSON in {_JSON_FIELDS} and a file in {_FILE_FIELDS}, and nothing else.")
+    values = [value for _, value in fields.items(multi=True)]
+    uploads = [file for _, file in files.items(multi=True)]
+    if len(values) > 1 or len(uploads) > 1:
+        raise malformed("A form has at most one field and one file.")
+    return parse_json("".join(values).encode()), uploads[0].read() if uploads else None
 
 
 def parse_json(body: bytes) -> Any:

@@ -31,6 +31,9 @@ class StoredKind:
 TEMPLATE = StoredKind("prompt template", "templates", "versions", "labels", "template_id")
 WORKFLOW = StoredKind("workflow", "workflows", "workflow_versions", "workflow_labels", "workflow_id")
 TOOL = StoredKind("tool", "tools", "tool_versions", "tool_labels", "tool_id")
+SKILL = StoredKind(
+    "skill collection", "skills", "skill_versions", "skill_labels", "skill_id", ":name IN (id, root_path)"
+)
 
 
 def find(db: Database, identifier: str, kind: StoredKind = TEMPLATE) -> Row:

@@ -176,7 +176,7 @@ _FOLDER_PATHS = (
         SELECT id, ids, names, slashed, dotted FROM walk""",
 )
 
-_TOOLS = (
+_TOOLS_AND_SKILLS = (
     """CREATE TABLE tools (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL,
@@ -203,6 +203,34 @@ _TOOLS = (
         name TEXT NOT NULL,
         version_id INTEGER NOT NULL REFERENCES tool_versions (id),
         UNIQUE (tool_id, name))""",
+    # Collections and their versions have UUIDs.
+    """CREATE TABLE skills (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        root_path TEXT NOT NULL,
+        folder_id INTEGER REFERENCES folders (id) ON DELETE SET NULL,
+        provider TEXT,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE TABLE skill_versions (
+        id TEXT PRIMARY KEY,
+        skill_id TEXT NOT NULL REFERENCES skills (id),
+        number INTEGER NOT NULL,
+        root_path TEXT NOT NULL,
+        provider TEXT,
+        files TEXT NOT NULL,
+        message TEXT,
+        created_at TEXT NOT NULL,
+        UNIQUE (skill_id, number))""",
+    """CREATE TABLE skill_labels (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        skill_id TEXT NOT NULL REFERENCES skills (id),
+        name TEXT NOT NULL,
+        version_id TEXT NOT NULL REFERENCES skill_versions (id),
+        UNIQUE (skill_id, name))""",
+    # The versions map paths to digests, because most files are the same in many versions.
+    """CREATE TABLE skill_contents (digest TEXT PRIMARY KEY, content BLOB NOT NULL)""",
 )
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -211,6 +239,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _RUNS,
     _PROTECTION,
     _FOLDER_PATHS,
-    _TOOLS,
+    _TOOLS_AND_SKILLS,
 )
 """The statements that turn each version of the schema, the index, into the next; run in one transaction."""
