@@ -64,7 +64,8 @@ class Caller:
             environ["CONTENT_TYPE"] = headers.pop("content_type")
         if self.key is not None:
             environ["HTTP_X_API_KEY"] = self.key
-        environ |= {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+        for name, value in headers.items():
+            environ["CONTENT_TYPE" if name == "content_type" else f"HTTP_{name.upper()}"] = value
         caught: dict[str, Any] = {}
 
         def start_response(status: str, response_headers: list[tuple[str, str]]) -> None:

@@ -16,9 +16,10 @@ from promptsync.server.checks.model import Echo, Model
 from promptsync.server.checks.runner import Runner
 from promptsync.server.checks.steps import Steps
 from promptsync.server.http.answer import ApiError, Response
+from promptsync.server.http.body import read_parts
 from promptsync.server.http.fields import Query
-from promptsync.server.http.request import Request, read_value, split_target
-from promptsync.server.routes import match
+from promptsync.server.http.request import Request, split_target
+from promptsync.server.routes import OTHER_BODIES, match
 from promptsync.server.store.database import Store, StoreError
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Application:
             return updates.connect(environ, self.store)
         # The key comes first: without it, nobody finds out which paths exist.
         key = environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace")
-        body = None
+        body = attached = None
         if key:
             self._check_key(key)
         else:
@@ -133,15 +134,16 @@ class Application:
             raise
         if key:
             # Unknown paths were refused above, without reading a body for them.
-            body = _without_key(read_value(environ, self._max_body))[0]
-        request = Request(self.store, self.runner, values, Query(query), body)
+            body, attached = read_parts(environ, self._max_body, OTHER_BODIES.get(handler, ""))
+            body, _ = _without_key(body)
+        request = Request(self.store, self.runner, values, Query(query), body, attached)
         request.check_workspace()
         return handler(request)
 
     def _body_with_key(self, environ: WSGIEnvironment) -> Any:
         """Return the parsed body of a request whose key is in it, as in some calls of the SDK."""
         try:
-            body, key = _without_key(read_value(environ, self._max_body))
+            body, key = _without_key(read_parts(environ, self._max_body)[0])
         except ApiError as error:
             if error.status == 413:
                 raise

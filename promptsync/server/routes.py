@@ -12,10 +12,12 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
 from promptsync.server.checks import agents, catalogue, evaluations, updates
-from promptsync.server.http.answer import ApiError, Response
+from promptsync.server.http.answer import PROTOBUF, ApiError, Response
+from promptsync.server.http.body import FORM
 from promptsync.server.http.request import Request
 from promptsync.server.missing import MISSING, TABLE
-from promptsync.server.prompts import external_ids, folders, labels, publish, read, snippets
+from promptsync.server.prompts import external_ids, folders, labels, publish, read, snippets, tools
+from promptsync.server.skills import collections
 from promptsync.server.tracking import log, notes, otlp, requests, search, spans
 
 Handler = Callable[[Request], Response]
@@ -23,6 +25,8 @@ Handler = Callable[[Request], Response]
 TEMPLATE = "/prompt-templates/<identifier>"
 EXTERNAL_IDS = "/prompt-templates/<prompt_template_id>/external-ids"
 FOLDERS = "/api/public/v2/folders"
+TOOLS = "/api/public/v2/tool-registry"
+SKILLS = "/api/public/v2/skill-collections"
 EVALUATIONS = "/api/public/v2/evaluations"
 REQUESTS = "/api/public/v2/requests"
 
@@ -45,6 +49,15 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/prompts/<prompt_id>/label", labels.create_label),
     ("PATCH", "/prompt-labels/<prompt_label_id>", labels.move_label),
     ("DELETE", "/prompt-labels/<prompt_label_id>", labels.delete_label),
+    ("GET", TOOLS, tools.list_tools),
+    ("POST", TOOLS, tools.create_tool),
+    ("GET", f"{TOOLS}/<identifier>", tools.get_tool),
+    ("POST", f"{TOOLS}/<identifier>/versions", tools.create_version),
+    ("GET", SKILLS, collections.list_collections),
+    ("POST", SKILLS, collections.create_collection),
+    ("GET", f"{SKILLS}/<identifier>", collections.get_collection),
+    ("PATCH", f"{SKILLS}/<identifier>", collections.rename_collection),
+    ("POST", f"{SKILLS}/<identifier>/versions", collections.save_version),
     ("POST", FOLDERS, folders.create_folder),
     ("PATCH", f"{FOLDERS}/<folder_id>", folders.rename_folder),
     ("GET", f"{FOLDERS}/resolve-id", folders.resolve_folder),
@@ -85,6 +98,13 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/workflow-version-execution-results", agents.execution_results),
     ("POST", "/ws-token-request-library", updates.issue_token),
 )
+
+OTHER_BODIES: Mapping[Handler, str] = {
+    collections.create_collection: FORM,
+    collections.save_version: FORM,
+    otlp.ingest_traces: PROTOBUF,
+}
+"""The media type that the body for a handler may have instead of JSON."""
 
 
 def _map(rules: Iterable[tuple[str, list[str], Handler | None]]) -> Map:

@@ -162,9 +162,7 @@ TRIES = (
         "GET /workflow-version-execution-results",
         "/workflow-version-execution-results?workflow_version_execution_id=1&return_all_outputs=true",
     ),
-    Try(
-        "POST /ws-token-request-library", "/ws-token-request-library?capability=workflow_updates:1", {}, 201
-    ),
+    Try("POST /ws-token-request-library", "/ws-token-request-library?capability=workflow_updates:1", {}, 201),
     Try("GET /prompt-templates/labels", "/prompt-templates/labels"),
 )
 

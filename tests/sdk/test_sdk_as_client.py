@@ -47,7 +47,7 @@ class Sdk:
         made = promptlayer.PromptLayer if kind == "sync" else promptlayer.AsyncPromptLayer
         self.client = made(api_key="pl_test", base_url=url, **options)
 
-    def do(self, name: str, *arguments: Any, **options: Any) -> Any:
+    def do(self, name: str, /, *arguments: Any, **options: Any) -> Any:
         method: Any = self.client
         for part in name.split("."):
             method = getattr(method, part)

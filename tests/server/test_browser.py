@@ -27,6 +27,7 @@ from promptsync.server.serve import bind
 pytestmark = pytest.mark.slow
 
 PAGE = Path(__file__).with_name("attack_page.html")
+SKILLS = "/api/public/v2/skill-collections"
 SECRET = "our secret prompt"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 OPTIONS = (
@@ -140,7 +141,8 @@ def held(call: Caller) -> tuple[list[str], Any]:
     assert [item["prompt_name"] for item in listed] == ["victim"]
     versions = range(1, listed[0]["version"] + 1)
     raw = [call("GET", f"/prompt-templates/victim?version={version}").body for version in versions]
-    return [one["commit_message"] for one in raw], call("GET", "/prompt-templates/labels").body
+    rest = [call("GET", path).body for path in ("/prompt-templates/labels", SKILLS)]
+    return [one["commit_message"] for one in raw], rest
 
 
 def test_the_attacks_work_on_a_registry_that_checks_nothing(app, victim, browser, tmp_path) -> None:
@@ -150,6 +152,7 @@ def test_the_attacks_work_on_a_registry_that_checks_nothing(app, victim, browser
     messages, _ = held(victim)
     assert set(messages) >= WITHOUT_PREFLIGHT
     assert outcomes["websocket"] == "open"
+    assert [one["name"] for one in victim("GET", SKILLS).body["skill_collections"]] == ["skill-json"]
     labels = victim("GET", "/prompt-templates/victim/labels").body["release_labels"]
     assert labels[0]["prompt_version_number"] > 1
 

@@ -19,6 +19,7 @@ from promptsync.server.http.guard import Hosts, is_loopback
 from promptsync.server.serve import bind
 
 PUBLISH = "/rest/prompt-templates"
+SKILLS = "/api/public/v2/skill-collections"
 JSON = "application/json"
 
 
@@ -171,6 +172,33 @@ def test_protobuf_is_accepted_but_not_from_a_page(url) -> None:
     for headers, status in (({}, 200), ({"Origin": "http://evil.example"}, 403)):
         full = {"X-API-KEY": "k", "Content-Type": "application/x-protobuf", **headers}
         assert Sent(url, "POST", "/v1/traces", full, one_unknown_field).status == status
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        (SKILLS, {"X-API-KEY": "k"}, 201),
+        # A page can send a form, but no X-API-KEY, whatever it writes into the form.
+        (SKILLS, {}, 415),
+        (SKILLS, {"X-API-KEY": ""}, 415),
+        (SKILLS, {"X-API-KEY": "k", "Origin": "http://evil.example"}, 403),
+        (SKILLS, {"X-API-KEY": "k", "Sec-Fetch-Site": "cross-site"}, 403),
+        (PUBLISH, {"X-API-KEY": "k"}, 415),
+        ("/api/public/v2/tool-registry", {"X-API-KEY": "k"}, 415),
+        (f"{SKILLS}/1", {"X-API-KEY": "k"}, 405),
+        ("/nowhere", {"X-API-KEY": "k"}, 404),
+    ],
+    ids=str,
+)
+def test_a_form_is_accepted_for_skills_and_with_the_key_in_its_header_only(
+    app, url, target, headers, status
+) -> None:
+    about = json.dumps({"name": "mine", "api_key": "k", "prompt_name": "mine", "prompt_template": chat()})
+    form = f'--b\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{about}\r\n--b--\r\n'
+    sent = Sent(url, "POST", target, {"Content-Type": "Multipart/Form-Data; boundary=b", **headers}, form)
+    assert sent.status == status, sent.body
+    found = Caller(app)("GET", SKILLS).body["skill_collections"]
+    assert ([one["name"] for one in found], published(app)) == (["mine"] if status == 201 else [], [])
 
 
 @pytest.mark.parametrize("target", ["/prompt-templates", PUBLISH, "/nowhere", "*"])

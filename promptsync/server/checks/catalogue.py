@@ -14,6 +14,7 @@ from promptsync.server.checks.fixtures import Fixtures, Spec, parse_fixtures, re
 from promptsync.server.http.answer import Response, not_found
 from promptsync.server.http.listing import Listing, read_page
 from promptsync.server.http.request import Request
+from promptsync.server.prompts.find import TOOL, WORKFLOW, StoredKind, point_labels
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row, Store, decoded, encoded, insert
 
@@ -36,7 +37,10 @@ def load_fixtures(store: Store, path: str | Path) -> None:
 
 
 def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
-    """Make the active datasets, evaluations, agents and protected labels exactly those of ``fixtures``."""
+    """Make the active datasets, evaluations, agents and protected labels exactly those of ``fixtures``.
+
+    Tools that a request created stay besides those of ``fixtures``.
+    """
     for dataset in fixtures.datasets:
         content = {"columns": encoded(dataset["columns"]), "rows": encoded(dataset["rows"])}
         _version(db, "datasets", "group_id", _named(db, "dataset_groups", dataset), content)
@@ -48,6 +52,9 @@ def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
         )
     for agent in fixtures.agents:
         _agent(db, agent)
+    _retire(db, "tools", fixtures.tools, "AND is_fixture")
+    for tool in fixtures.tools:
+        _tool(db, tool)
     # Items are marked and not deleted, because runs and old versions refer to them.
     _retire(db, "dataset_groups", fixtures.datasets)
     _retire(db, "reports", fixtures.evaluations, _PIPELINE)
@@ -95,15 +102,32 @@ def _agent(db: Database, spec: Spec) -> None:
     workflow_id = _named(db, "workflows", spec)
     content = {"spec": encoded({"nodes": spec["nodes"]})}
     version_id = _version(db, "workflow_versions", "workflow_id", workflow_id, content)
+    _labels(db, version_id, spec, WORKFLOW)
+
+
+def _tool(db: Database, spec: Spec) -> None:
+    """Give a tool the version that the file declares. It replaces another tool of the same name."""
+    values = {**spec, "definition": encoded(spec["definition"]), "now": now()}
+    db.execute("UPDATE tools SET deleted = 1 WHERE name = :name AND id != :id", values)
     db.execute(
-        "DELETE FROM workflow_labels WHERE workflow_id = ? AND name NOT IN (SELECT value FROM json_each(?))",
-        (workflow_id, encoded(spec["labels"])),
+        "INSERT INTO tools (id, name, is_fixture, created_at, updated_at) VALUES (:id, :name, 1, :now, :now)"
+        " ON CONFLICT (id) DO UPDATE SET name = :name, is_fixture = 1, deleted = 0, updated_at = :now",
+        values,
     )
-    db.executemany(
-        "INSERT INTO workflow_labels (workflow_id, name, version_id) VALUES (?, ?, ?)"
-        " ON CONFLICT (workflow_id, name) DO UPDATE SET version_id = excluded.version_id",
-        [(workflow_id, name, version_id) for name in spec["labels"]],
-    )
+    version_id = db.execute(
+        "INSERT INTO tool_versions (tool_id, number, definition, created_at)"
+        " VALUES (:id, :version, :definition, :now)"
+        " ON CONFLICT (tool_id, number) DO UPDATE SET definition = :definition RETURNING id",
+        values,
+    ).fetchone()["id"]
+    _labels(db, version_id, spec, TOOL)
+
+
+def _labels(db: Database, version_id: int, spec: Spec, kind: StoredKind) -> None:
+    """Give an item exactly the labels of ``spec``, all of them at this version."""
+    version = db.execute(f"SELECT * FROM {kind.versions} WHERE id = ?", (version_id,)).fetchone()
+    db.execute(f"DELETE FROM {kind.labels} WHERE {kind.key} = ?", (version[kind.key],))
+    point_labels(db, version, dict.fromkeys(spec["labels"]), kind)
 
 
 # -- the list of datasets -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""``registry.yaml``: the datasets, evaluations, agents and protected labels of an embedded registry.
+"""``registry.yaml``: the datasets, evaluations, agents, tools and protected labels of an embedded registry.
 
 The API cannot create them, or not as well as a file can. ``fixtures.schema.json`` describes the file.
 
@@ -13,6 +13,8 @@ The API cannot create them, or not as well as a file can. ``fixtures.schema.json
       - name: refund-agent
         labels: [prod]                          # optional: release labels of the agent
         nodes: [{name: answer, prompt: {name: support/refund}, output: true}]
+    tools:                                      # with the ids that prompts reference
+      - {id: 5, name: get_weather, labels: [prod], function: {name: get_weather}}
     protected_labels: [prod]                    # changes of this label wait for approval
 """
 
@@ -31,7 +33,7 @@ from promptsync.server.prompts.labels import PENDING
 
 Spec = dict[str, Any]
 
-_LISTS = ("datasets", "evaluations", "agents")
+_LISTS = ("datasets", "evaluations", "agents", "tools")
 
 
 class FixtureError(UsageError):
@@ -47,6 +49,7 @@ class Fixtures:
     datasets: tuple[Spec, ...] = ()
     evaluations: tuple[Spec, ...] = ()
     agents: tuple[Spec, ...] = ()
+    tools: tuple[Spec, ...] = ()
     protected_labels: tuple[Spec, ...] = ()
 
 
@@ -89,6 +92,7 @@ def parse_fixtures(data: bytes, where: str | Path) -> Fixtures:
         tuple(_dataset(item) for item in value.get("datasets") or ()),
         tuple(_evaluation(item) for item in value.get("evaluations") or ()),
         tuple(_agent(item) for item in value.get("agents") or ()),
+        tuple(_tool(item) for item in value.get("tools") or ()),
         tuple(_protected(item) for item in value.get("protected_labels") or ()),
     )
 
@@ -112,6 +116,7 @@ def _contradictions(value: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     """Yield places and problems; the schema reports values of a wrong type."""
     for key in _LISTS:
         yield from _repeated((key,), value.get(key))
+    yield from _repeated(("tools",), value.get("tools"), "id")
     known = {item["name"] for _, item in _named((), value.get("datasets"))}
     for place, item in _named(("evaluations",), value.get("evaluations")):
         wanted = item.get("dataset")
@@ -133,12 +138,13 @@ def _named(place: Place, value: Any) -> Iterator[tuple[Place, Spec]]:
             yield (*place, index), item
 
 
-def _repeated(place: Place, value: Any) -> Iterator[tuple[Place, str]]:
+def _repeated(place: Place, value: Any, key: str = "name") -> Iterator[tuple[Place, str]]:
     seen: set[str] = set()
     for where, item in _named(place, value):
-        if item["name"] in seen:
-            yield (*where, "name"), f"The name {item['name']!r} is used twice."
-        seen.add(item["name"])
+        shown = repr(item.get(key))
+        if shown in seen and key in item:
+            yield (*where, key), f"The {key} {shown} is used twice."
+        seen.add(shown)
 
 
 def _score_problems(place: Place, score: Any) -> Iterator[tuple[Place, str]]:
@@ -190,6 +196,16 @@ def _node(node: Spec) -> Spec:
         "prompt": _prompt(node["prompt"]),
         "output": node.get("output", False),
         "variables": node.get("variables") or {},
+    }
+
+
+def _tool(item: Spec) -> Spec:
+    return {
+        "id": item["id"],
+        "name": item["name"],
+        "version": item.get("version") or 1,
+        "labels": item.get("labels") or [],
+        "definition": {"type": "function", "function": item["function"]},
     }
 
 

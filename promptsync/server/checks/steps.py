@@ -12,7 +12,7 @@ from promptsync.rendering.engine import Engine, render_template
 from promptsync.server.checks.model import Model, ModelError
 from promptsync.server.checks.scoring import passes
 from promptsync.server.http.answer import ApiError
-from promptsync.server.prompts import find, snippets
+from promptsync.server.prompts import find, snippets, tools
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Row, Store, decoded, encoded
 
@@ -71,6 +71,7 @@ class Steps:
     def _answer(self, version: Row, values: Mapping[str, Any]) -> str:
         with self._store.read() as db:
             template, _ = snippets.expanded(db, decoded(version["template"]))
+            template, _ = tools.resolved(db, template)
         rendered, _ = render_template(template, values)
         try:
             return self._model.answer(rendered, decoded(version["metadata"]))

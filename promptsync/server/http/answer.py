@@ -30,6 +30,15 @@ class Response(werkzeug.Response):
     default_mimetype = None
 
 
+class Download(Response):
+    """A file as an HTTP response."""
+
+    def __init__(self, data: bytes, media_type: str, filename: str) -> None:
+        super().__init__(headers={"Content-Disposition": f'attachment; filename="{filename}"'})
+        self.data = data
+        self.content_type = media_type
+
+
 class ApiError(Exception):
     """A response other than success: ``status``, ``message``, and ``detail`` for validation errors."""
 

@@ -1,8 +1,8 @@
 """Which requests a served registry accepts: those sent to its own address, and none that a web page sends.
 
 Without ``--api-key`` any key is accepted, and a page in a browser reaches every port of its machine. Such a
-page cannot choose the headers ``Host``, ``Origin`` and ``Sec-Fetch-Site``, and cannot send JSON or
-protobuf without a preflight, which is refused.
+page cannot choose the headers ``Host``, ``Origin`` and ``Sec-Fetch-Site``. Without a preflight, which is
+refused, it can send neither JSON nor protobuf nor the header ``X-API-KEY``, which a form therefore needs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.server.http.answer import PROTOBUF, ApiError
-from promptsync.server.http.request import media_type
+from promptsync.server.http.body import FORM, JSON, media_type, wrong_type
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_TARGET: Final = 8192
 """Longest path with its query, in characters."""
 
-BODY_TYPES: Final = frozenset({"application/json", PROTOBUF})
+BODY_TYPES: Final = frozenset({JSON, PROTOBUF})
 """Media types of bodies. Never add one that a page can send without a preflight, such as text/plain."""
 
 HEADERS: Final = (
@@ -144,11 +144,8 @@ def _from_a_page(why: str) -> ApiError:
 def _check_type(environ: WSGIEnvironment) -> None:
     if environ.get("CONTENT_LENGTH") in {None, "", "0"}:
         return
-    sent = environ.get("CONTENT_TYPE", "")
+    # A page cannot set this header either. Which paths take forms, the application decides.
+    if media_type(environ) == FORM and environ.get("HTTP_X_API_KEY"):
+        return
     if media_type(environ) not in BODY_TYPES:
-        is_sent = f"it is {sent[:100]!r}" if sent else "it is missing"
-        raise ApiError(
-            415,
-            f"The Content-Type of a body must be application/json; {is_sent}. "
-            "With curl, add -H 'Content-Type: application/json'",
-        )
+        raise wrong_type(environ)

@@ -59,7 +59,7 @@ class Listing:
     """Reads the parameters of a list request; a query names what it lists ``i``.
 
     ``created_at`` and ``updated_at`` are the columns to filter and sort by where they are not those of ``i``;
-    ``key`` is the column of the id.
+    ``key`` is the column of the id, and ``order`` the default of ``sort_by``.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Listing:
         created_at: str = "i.created_at",
         updated_at: str = "i.updated_at",
         key: str = "i.id",
+        order: str = "created_at",
     ) -> None:
         self.query = query
         self._conditions = ["1"]
@@ -83,7 +84,7 @@ class Listing:
             # This registry has no users.
             self.where("0")
         columns = {"created_at": created_at, "updated_at": updated_at, "name": "i.name", "id": key}
-        column = columns[query.choice("sort_by", columns, "created_at")]
+        column = columns[query.choice("sort_by", columns, order)]
         direction = query.choice("sort_order", ("asc", "desc"), "desc")
         self._key = key
         # The id as the second column keeps the order of equal items the same from page to page.

@@ -60,6 +60,14 @@ def read_external_id(fields: Fields) -> tuple[str, str]:
     return source, fields.text("external_id", least=1, most=MAX_EXTERNAL_ID)
 
 
+def refuse_external_ids(body: Fields) -> None:
+    """Raise an error for external ids of anything but a template."""
+    if body.get("external_ids"):
+        raise body.fault(
+            "external_ids", "must be empty, because only prompt templates have external ids here"
+        )
+
+
 def external_id_in_path(request: Request) -> tuple[str, str]:
     """Return source and id from the path of a request; 400 if one of them is too long."""
     return read_external_id(Fields({key: request.path[key] for key in ("source", "external_id")}))

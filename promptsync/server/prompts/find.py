@@ -1,34 +1,46 @@
-"""Finding a template or a workflow, and one of its versions."""
+"""Finding templates, workflows, tools and skill collections, their versions, and adding to these."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from promptsync.server.http.answer import not_found
 from promptsync.server.http.fields import read_id
-from promptsync.server.store.database import MAX_INTEGER, Database, Row
+from promptsync.server.store.clock import now
+from promptsync.server.store.database import MAX_INTEGER, Database, Row, insert
 
 
 @dataclass(frozen=True, slots=True)
 class StoredKind:
-    """A kind of item that has versions and labels, by its tables; ``key`` is the column that refers to it."""
+    """A kind of item that has versions and labels, by its tables; ``key`` is the column that refers to it.
+
+    ``otherwise`` is SQL for what an identifier can be besides the name, ``:name``: by default ``:id``, the
+    number that it writes.
+    """
 
     noun: str
     table: str
     versions: str
     labels: str
     key: str
+    otherwise: str = "id = :id"
 
 
 TEMPLATE = StoredKind("prompt template", "templates", "versions", "labels", "template_id")
 WORKFLOW = StoredKind("workflow", "workflows", "workflow_versions", "workflow_labels", "workflow_id")
+TOOL = StoredKind("tool", "tools", "tool_versions", "tool_labels", "tool_id")
+SKILL = StoredKind(
+    "skill collection", "skills", "skill_versions", "skill_labels", "skill_id", ":name IN (id, root_path)"
+)
 
 
 def find(db: Database, identifier: str, kind: StoredKind = TEMPLATE) -> Row:
-    """Return the active item with this name or, failing that, this id; 404 otherwise."""
+    """Return the active item with this name or, failing that, another identifier; 404 otherwise."""
     # A name of digits may be another item's id. Then the name wins.
     row: Row | None = db.execute(
-        f"SELECT * FROM {kind.table} WHERE NOT deleted AND (name = :name OR id = :id)"
+        f"SELECT * FROM {kind.table} WHERE NOT deleted AND (name = :name OR {kind.otherwise})"
         " ORDER BY name = :name DESC LIMIT 1",
         {"name": identifier, "id": read_id(identifier)},
     ).fetchone()
@@ -73,3 +85,30 @@ def version(
         what = f"version {number}" if label is None else f"release label {label!r}"
         raise not_found(f"The {kind.noun} {item['name']!r} has no {what}.")
     return row
+
+
+def is_taken(db: Database, name: str, kind: StoredKind) -> bool:
+    """Return whether an active item has this name."""
+    return bool(db.execute(f"SELECT 1 FROM {kind.table} WHERE name = ? AND NOT deleted", (name,)).fetchone())
+
+
+def next_version(db: Database, item_id: Any, kind: StoredKind, **content: Any) -> Row:
+    """Store ``content`` as the next version of an item, and return its row."""
+    moment = now()
+    db.execute(f"UPDATE {kind.table} SET updated_at = ? WHERE id = ?", (moment, item_id))
+    newest = f"SELECT max(number) FROM {kind.versions} WHERE {kind.key} = ?"
+    number = (db.execute(newest, (item_id,)).fetchone()[0] or 0) + 1
+    insert(db, kind.versions, **{kind.key: item_id}, number=number, **content, created_at=moment)
+    row: Row = db.execute(
+        f"SELECT * FROM {kind.versions} WHERE {kind.key} = ? AND number = ?", (item_id, number)
+    ).fetchone()
+    return row
+
+
+def point_labels(db: Database, version: Row, labels: Iterable[str], kind: StoredKind) -> None:
+    """Make the labels of the version's item point at this version, creating those that it does not have."""
+    db.executemany(
+        f"INSERT INTO {kind.labels} ({kind.key}, name, version_id) VALUES (?, ?, ?)"
+        f" ON CONFLICT ({kind.key}, name) DO UPDATE SET version_id = excluded.version_id",
+        [(version[kind.key], label, version["id"]) for label in labels],
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 from promptsync.server.http.answer import Response, conflict, malformed
 from promptsync.server.http.request import Request
-from promptsync.server.prompts import find, snippets
+from promptsync.server.prompts import find, snippets, tools
 from promptsync.server.prompts.draft import Draft, patched, read_draft
 from promptsync.server.prompts.external_ids import attach_external_id, external_id_in_path, external_ids_of
 from promptsync.server.prompts.folders import folder_by_id
@@ -65,6 +65,7 @@ def upsert(request: Request) -> Response:
 def add_version(db: Database, draft: Draft) -> dict[str, Any]:
     """Store ``draft`` as the next version of its template, creating it if necessary; return the response."""
     snippets.check(db, draft.name, draft.template, draft.labels or ())
+    tools.check(db, draft.template)
     if draft.folder_id is not None:
         folder_by_id(db, draft.folder_id, status=400)
     # This comes before anything is stored, because a refused label refuses the whole publish.

@@ -10,7 +10,7 @@ from promptsync.rendering.engine import render_template
 from promptsync.server.http.answer import Response
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
-from promptsync.server.prompts import find, snippets
+from promptsync.server.prompts import find, snippets, tools
 from promptsync.server.prompts.external_ids import EXTERNAL_IDS, HAS_EXTERNAL_ID
 from promptsync.server.providers.table import FORMS, llm_kwargs, with_override
 from promptsync.server.store.database import Row, decoded
@@ -67,7 +67,9 @@ def get_rendered(request: Request) -> Response:
         row = find.find(db, request.path["identifier"])
         version = find.version(db, row, number, label)
         template, used = snippets.expanded(db, decoded(version["template"]))
-    metadata, warnings = with_override(decoded(version["metadata"]), provider, model)
+        template, warnings = tools.resolved(db, template)
+    metadata, ignored = with_override(decoded(version["metadata"]), provider, model)
+    warnings += ignored
     # Without variables and without a model the official SDK leaves the template alone, too.
     renders = values or llm_kwargs(template, metadata, provider)[0] is not None
     if renders and not body.get("skip_input_variable_rendering"):
@@ -90,6 +92,7 @@ def get_raw(request: Request) -> Response:
     """Return a template as stored, with its variables unrendered.
 
     Snippets are expanded unless ``resolve_snippets=false``; then ``snippets`` lists the direct references.
+    References to tools stay, so that whoever sends the template back does not replace them.
     """
     number, label = request.query.version()
     resolve = request.query.flag("resolve_snippets") is not False
@@ -101,10 +104,11 @@ def get_raw(request: Request) -> Response:
             template, used = snippets.expanded(db, template)
         else:
             used = snippets.direct(db, template)
+        sent, _ = tools.resolved(db, template) if request.query.flag("include_llm_kwargs") else (None, ())
     answer = _content(request, row, version, template, used)
     answer |= {"success": True, "created_at": version["created_at"]}
-    if request.query.flag("include_llm_kwargs"):
-        answer["llm_kwargs"], _ = llm_kwargs(template, answer["metadata"])
+    if sent is not None:
+        answer["llm_kwargs"], _ = llm_kwargs(sent, answer["metadata"])
     return Response(answer)
 
 

@@ -91,7 +91,7 @@ def normalised_template(template: Mapping[str, Any]) -> dict[str, Any]:
     filled: dict[str, Any] = {key: template.get(key) for key in _CHAT_KEYS}
     filled["messages"] = [_message(message, written) for message in template["messages"]]
     filled["functions"] = _each(template.get("functions"), _function)
-    filled["tools"] = _each(template.get("tools"), _tool)
+    filled["tools"] = _each(template.get("tools"), normalised_tool)
     return filled | {
         "type": "chat",
         "input_variables": sorted(template_variables({**template, "messages": filled["messages"]})),
@@ -151,7 +151,8 @@ def _function(function: Mapping[str, Any]) -> dict[str, Any]:
     return filled | dict(function)
 
 
-def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+def normalised_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a checked tool as it is stored; only functions have defaults."""
     if tool.get("type", "function") != "function":
         return dict(tool)
     return {"type": "function"} | dict(tool) | {"function": _function(tool["function"])}

@@ -198,6 +198,63 @@ _SPANS = (
     """CREATE INDEX spans_by_request ON spans (log_span_id)""",
 )
 
+_TOOLS_AND_SKILLS = (
+    """CREATE TABLE tools (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        description TEXT,
+        folder_id INTEGER REFERENCES folders (id) ON DELETE SET NULL,
+        is_fixture INTEGER NOT NULL DEFAULT 0,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE UNIQUE INDEX tools_by_name ON tools (name) WHERE NOT deleted""",
+    """CREATE TABLE tool_versions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        tool_id INTEGER NOT NULL REFERENCES tools (id),
+        number INTEGER NOT NULL,
+        definition TEXT NOT NULL,
+        execution TEXT NOT NULL DEFAULT 'null',
+        response_schema TEXT NOT NULL DEFAULT 'null',
+        message TEXT,
+        created_at TEXT NOT NULL,
+        UNIQUE (tool_id, number))""",
+    """CREATE TABLE tool_labels (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        tool_id INTEGER NOT NULL REFERENCES tools (id),
+        name TEXT NOT NULL,
+        version_id INTEGER NOT NULL REFERENCES tool_versions (id),
+        UNIQUE (tool_id, name))""",
+    # Collections and their versions have UUIDs.
+    """CREATE TABLE skills (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        root_path TEXT NOT NULL,
+        folder_id INTEGER REFERENCES folders (id) ON DELETE SET NULL,
+        provider TEXT,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE TABLE skill_versions (
+        id TEXT PRIMARY KEY,
+        skill_id TEXT NOT NULL REFERENCES skills (id),
+        number INTEGER NOT NULL,
+        root_path TEXT NOT NULL,
+        provider TEXT,
+        files TEXT NOT NULL,
+        message TEXT,
+        created_at TEXT NOT NULL,
+        UNIQUE (skill_id, number))""",
+    """CREATE TABLE skill_labels (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        skill_id TEXT NOT NULL REFERENCES skills (id),
+        name TEXT NOT NULL,
+        version_id TEXT NOT NULL REFERENCES skill_versions (id),
+        UNIQUE (skill_id, name))""",
+    # The versions map paths to digests, because most files are the same in many versions.
+    """CREATE TABLE skill_contents (digest TEXT PRIMARY KEY, content BLOB NOT NULL)""",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _TEMPLATES,
     _REQUESTS,
@@ -206,5 +263,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FOLDER_PATHS,
     _CHANNELS,
     _SPANS,
+    _TOOLS_AND_SKILLS,
 )
 """The statements that turn each version of the schema, the index, into the next; run in one transaction."""

@@ -33,7 +33,7 @@ Id = Callable[[bytes], str]
 def ingest_traces(request: Request) -> Response:
     """Save spans; those with an invalid id, and those that are too large, are rejected by themselves."""
     refuse_closing(request.query.flag("close_after"))
-    is_binary = isinstance(request.json, bytes)
+    is_binary = request.attached is not None
     sent = _parsed(request)
     check_count(sum(len(scope.spans) for each in sent.resource_spans for scope in each.scope_spans))
     saved, reasons = [], []
@@ -54,8 +54,8 @@ def _parsed(request: Request) -> ExportTraceServiceRequest:
 
     message = ExportTraceServiceRequest()
     try:
-        if isinstance(request.json, bytes):
-            message.ParseFromString(request.json)
+        if request.attached is not None:
+            message.ParseFromString(request.attached)
         else:
             ParseDict(dict(request.body().values), message, ignore_unknown_fields=True)
     except (DecodeError, ParseError) as error:

@@ -1,0 +1,145 @@
+"""Bodies of requests: their size, their media type, and strict JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
+from werkzeug.wsgi import get_input_stream
+
+from promptsync.prompt.depth import MAX_BODY_DEPTH, is_deeper
+from promptsync.server.http.answer import PROTOBUF, ApiError, malformed
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+JSON: Final = "application/json"
+FORM: Final = "multipart/form-data"
+
+_JSON_FIELDS, _FILE_FIELDS = ("metadata", "json"), ("archive", "zip", "files")
+_MAX_PARTS = 10
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def read_parts(environ: WSGIEnvironment, limit: int, also: str = "") -> tuple[Any, bytes | None]:
+    """Return the JSON value of the body, and what it has besides: the file of a form, or protobuf.
+
+    ``also`` is the media type that the request may have instead of JSON: 415 for others that are known. See
+    ``read_body`` for ``limit``.
+    """
+    kind = media_type(environ)
+    if kind in {FORM, PROTOBUF} and kind != also:
+        raise wrong_type(environ)
+    body = read_body(environ, limit)
+    if kind == FORM:
+        return _form(environ["CONTENT_TYPE"], body)
+    return (None, body) if kind == PROTOBUF else (parse_json(body), None)
+
+
+def media_type(environ: WSGIEnvironment) -> str:
+    """Return the media type of the body, without parameters, empty if there is none."""
+    return str(environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()
+
+
+def wrong_type(environ: WSGIEnvironment) -> ApiError:
+    """Return the error for a body whose media type the request cannot have."""
+    sent = environ.get("CONTENT_TYPE", "")
+    is_sent = f"it is {sent[:100]!r}" if sent else "it is missing"
+    return ApiError(
+        415,
+        f"The Content-Type of a body must be application/json; {is_sent}. "
+        "With curl, add -H 'Content-Type: application/json'",
+    )
+
+
+def read_body(environ: WSGIEnvironment, limit: int) -> bytes:
+    """Return the whole body; 413 if it is longer than ``limit`` bytes, before or after decompression."""
+    if not (environ.get("CONTENT_LENGTH") or "0").isdigit():
+        raise malformed("Content-Length is not a number.")
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if encoding not in {"", "identity", "gzip"}:
+        accepted = {"Accept-Encoding": "gzip"}
+        raise ApiError(415, "The Content-Encoding of a body must be gzip or none.", headers=accepted)
+    try:
+        body = get_input_stream(environ, max_content_length=limit).read()
+        return _unzipped(body, limit) if encoding == "gzip" else body
+    except RequestEntityTooLarge:
+        raise ApiError(413, f"The request body is larger than {limit:,} bytes.") from None
+    except HTTPException as error:
+        raise malformed(f"The request body cannot be read: {error.description}") from error
+
+
+def _unzipped(body: bytes, limit: int) -> bytes:
+    """Return a body without its compression; no more than ``limit`` bytes are ever made of it."""
+    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        whole = decompressor.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise malformed(f"The request body is not valid gzip: {error}.") from error
+    if len(whole) > limit:
+        raise RequestEntityTooLarge
+    if not decompressor.eof or decompressor.unused_data:
+        raise malformed("The request body is not one whole gzip stream.")
+    return whole
+
+
+def _form(content_type: str, body: bytes) -> tuple[Any, bytes | None]:
+    """Return the JSON value of a form and its file, either ``None`` if it is missing."""
+    _, options = parse_options_header(content_type)
+    parser = FormDataParser(
+        lambda *_, **__: io.BytesIO(), max_form_memory_size=len(body), max_form_parts=_MAX_PARTS, silent=False
+    )
+    try:
+        _, fields, files = parser.parse(io.BytesIO(body), FORM, len(body), options)
+    except (HTTPException, ValueError) as error:
+        raise malformed(f"The form cannot be read: {error}.") from error
+    if not (set(fields) <= set(_JSON_FIELDS) and set(files) <= set(_FILE_FIELDS)):
+        raise malformed(f"A form has JSON in {_JSON_FIELDS} and a file in {_FILE_FIELDS}, and nothing else.")
+    values = [value for _, value in fields.items(multi=True)]
+    uploads = [file for _, file in files.items(multi=True)]
+    if len(values) > 1 or len(uploads) > 1:
+        raise malformed("A form has at most one field and one file.")
+    return parse_json("".join(values).encode()), uploads[0].read() if uploads else None
+
+
+def parse_json(body: bytes) -> Any:
+    """Return the JSON value of a body, ``None`` for an empty one.
+
+    400 for what could not be stored and returned: NaN and infinities, lone surrogates, and nesting deeper
+    than ``MAX_BODY_DEPTH``.
+    """
+    if not body.strip():
+        return None
+    try:
+        value = json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_finite)
+        # Only an escape can contain half a surrogate pair, and encoding every large body would take time.
+        if _SURROGATE.search(body):
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise malformed("The request body contains a lone surrogate.") from error
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise malformed(f"The request body is not valid JSON: {reason}.") from error
+    # Counting brackets is quick, and few bodies have enough of them to nest too deeply.
+    if body.count(b"[") + body.count(b"{") > MAX_BODY_DEPTH and is_deeper(value, MAX_BODY_DEPTH):
+        raise malformed(f"The request body nests deeper than {MAX_BODY_DEPTH} levels.")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:20]} is too large")
+    return value

@@ -1,0 +1,1 @@
+"""Skill collections: versioned folders of instructions for coding agents."""

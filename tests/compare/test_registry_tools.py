@@ -1,0 +1,56 @@
+"""Prompts that reference tools of the registry go to the embedded registry and come back unchanged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worlds import World
+
+TOOLS = "/api/public/v2/tool-registry"
+
+
+def tool(world: World, name: str) -> Any:
+    definition = {"type": "function", "function": {"name": name}}
+    answer = world.call("POST", TOOLS, {"name": name, "tool_definition": definition})
+    assert answer.status == 201
+    return answer.body["tool_registry"]["id"]
+
+
+def test_a_reference_is_linted_pushed_and_pulled_as_it_is(world: World) -> None:
+    inline = {"type": "function", "function": {"name": "other"}}
+    references = [
+        {"type": "registry", "tool_registry_id": tool(world, "refund")},
+        {"type": "registry", "tool_registry_id": tool(world, "order"), "version_number": 1},
+    ]
+    world.write("a", tools=[inline, *references])
+    world.commit()
+    before = world.path("a").read_bytes()
+    world.ok("lint")
+    world.ok("push")
+    assert world.read("a")["prompt_template"]["tools"][1:] == references
+    assert world.states() == {"a": "in-sync"}
+    assert world.ok("diff").out == "no differences\n"
+    assert world.path("a").read_bytes() == before
+    # A new version of the tool is no change of the prompt.
+    definition = {"type": "function", "function": {"name": "refund_all"}}
+    assert world.call("POST", f"{TOOLS}/refund/versions", {"tool_definition": definition}).status == 201
+    assert world.states() == {"a": "in-sync"}
+    # An edit in the dashboard brings back the references, not their definitions.
+    template = world.read("a")["prompt_template"]
+    template["messages"][0]["content"][0]["text"] = "Theirs {name}"
+    body = {"prompt_name": "a", "prompt_template": template, "commit_message": "by hand"}
+    assert world.call("POST", "/rest/prompt-templates", body).status == 201
+    world.ok("pull")
+    lines = world.path("a").read_text("utf-8").splitlines()
+    unsynced = [line for line in lines if not line.startswith("synced: ")]
+    assert unsynced == before.decode().replace("Hello", "Theirs").splitlines()
+    assert world.states() == {"a": "in-sync"}
+
+
+def test_a_push_of_a_reference_to_nothing_says_what_to_do(world: World) -> None:
+    world.write("a", tools=[{"type": "registry", "tool_registry_id": 7}])
+    world.commit()
+    done = world.run("push")
+    assert done.code != 0
+    assert "the tool 7, which does not exist in this registry; create it, or declare it" in done.err
+    assert world.call("GET", "/prompt-templates/a").status == 404

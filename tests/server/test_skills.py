@@ -1,0 +1,434 @@
+"""Skill collections: files with versions, sent as JSON or as an archive."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import struct
+import zipfile
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from registry_server import Answer, Caller
+from seeds import examples
+
+from promptsync.server.app import create_app
+from promptsync.server.http.answer import ApiError
+from promptsync.server.skills.archive import MAX_ENTRIES, MAX_FILE, read_archive
+from promptsync.server.skills.files import MAX_FILES, exported_path, stored_path
+
+SKILLS = "/api/public/v2/skill-collections"
+BINARY = b"\x89PNG\xff"
+
+
+def archive(*entries: tuple[str | zipfile.ZipInfo, bytes | str], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as made:
+        for name, content in entries:
+            # Without the time, so that the names of the tests are the same everywhere.
+            entry = zipfile.ZipInfo(name) if isinstance(name, str) else name
+            made.writestr(entry, content, method)
+    return data.getvalue()
+
+
+def form(parts: list[tuple[str, str | bytes]], boundary: str = "b0undary") -> dict[str, Any]:
+    """The arguments of a call that sends a form; bytes are a file."""
+    raw = b""
+    for name, value in parts:
+        file = isinstance(value, bytes)
+        raw += f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"'.encode()
+        raw += b'; filename="a.zip"\r\nContent-Type: application/zip' if file else b""
+        raw += b"\r\n\r\n" + (value if isinstance(value, bytes) else value.encode()) + b"\r\n"
+    raw += f"--{boundary}--\r\n".encode()
+    return {"raw": raw, "content_type": f"multipart/form-data; boundary={boundary}"}
+
+
+def files(*paths: str) -> list[dict[str, str]]:
+    return [{"path": path, "content": path} for path in paths]
+
+
+@pytest.fixture
+def create(call):
+    def created(name: str = "team", provider: str | None = None, **more: Any) -> dict[str, Any]:
+        answer = call("POST", SKILLS, {"name": name, "provider": provider, **more})
+        assert answer.status == 201, answer.body
+        return answer.body
+
+    return created
+
+
+def paths(call: Caller, query: str = "") -> list[str]:
+    return list(call("GET", f"{SKILLS}/team{query}").body["files"])
+
+
+# -- versions -----------------------------------------------------------------------------------------------
+
+
+def test_a_collection_is_found_by_id_name_and_root_path(call, create) -> None:
+    made = create(files=[{"path": "a.md", "content": "ü"}, {"path": "empty"}], commit_message="first")
+    about = made["skill_collection"]
+    for identifier in (about["id"], "team", "%2Fteam"):
+        found = call("GET", f"{SKILLS}/{identifier}").body
+        assert found["skill_collection"] == about
+        assert found["files"] == {"a.md": "ü", "empty": ""}
+        assert found["version"] == made["version"]
+    assert (made["version"]["number"], made["version"]["commit_message"]) == (1, "first")
+    assert call("GET", SKILLS).body["skill_collections"] == [about]
+    assert call("GET", f"{SKILLS}?external_id=1&external_source=x").body["skill_collections"] == []
+
+
+def test_a_version_moves_deletes_and_writes_and_the_old_one_stays(call, create) -> None:
+    create(files=files("a/SKILL.md", "b.md", "c.md"))
+    body = {
+        "moves": [{"old_path": "a/SKILL.md", "new_path": "z/SKILL.md"}],
+        "deletes": ["b.md"],
+        "file_updates": [{"path": "c.md", "content": "new"}, {"path": "d.md"}],
+        "release_label": "prod",
+    }
+    saved = call("POST", f"{SKILLS}/team/versions", body)
+    assert (saved.status, saved.body["version"]["release_label"]) == (201, "prod")
+    assert saved.body["version"]["file_paths"] == ["c.md", "d.md", "z/SKILL.md"]
+    now = {"c.md": "new", "d.md": "", "z/SKILL.md": "a/SKILL.md"}
+    for query in ("", "?version=2", "?label=prod"):
+        assert call("GET", f"{SKILLS}/team{query}").body["files"] == now
+    assert paths(call, "?version=1") == ["a/SKILL.md", "b.md", "c.md"]
+    call("POST", f"{SKILLS}/team/versions", {"release_label": "prod"})
+    assert call("GET", f"{SKILLS}/team?label=prod").body["version"]["number"] == 3
+    assert call("GET", f"{SKILLS}/team?version=2").body["version"]["release_label"] is None
+
+
+def test_a_rename_keeps_the_id_and_the_versions(call, create) -> None:
+    about = create(files=files("a"))["skill_collection"]
+    renamed = call("PATCH", f"{SKILLS}/team", {"name": "crew"}).body["skill_collection"]
+    assert (renamed["id"], renamed["name"], renamed["root_path"]) == (about["id"], "crew", "/crew")
+    assert call("GET", f"{SKILLS}/team").status == 404
+    found = call("GET", f"{SKILLS}/{about['id']}").body
+    assert found["version"]["root_path_at_version"] == "/team"
+    assert call("PATCH", f"{SKILLS}/crew", {"name": "crew"}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("provider", "stored", "exported"),
+    [
+        (None, "triage/SKILL.md", "triage/SKILL.md"),
+        (None, ".claude/CLAUDE.md", ".claude/CLAUDE.md"),
+        ("claude_code", "CLAUDE.md", ".claude/CLAUDE.md"),
+        ("claude_code", "triage/SKILL.md", ".claude/skills/triage/SKILL.md"),
+        ("claude_code", "skills/policy.md", ".claude/skills/policy.md"),
+        ("openai", "AGENTS.md", ".agents/AGENTS.md"),
+        ("openai", "triage/agents/openai.yaml", ".agents/skills/triage/agents/openai.yaml"),
+        ("openclaw", "workspace/skills/a/SKILL.md", ".openclaw/workspace/skills/a/SKILL.md"),
+    ],
+)
+def test_a_provider_finds_the_files_in_its_own_folder(call, create, provider, stored, exported) -> None:
+    made = create(provider=provider, files=files(stored))
+    assert (made["version"]["provider"], made["version"]["file_paths"]) == (provider, [stored])
+    assert paths(call) == [exported]
+    # A path that was read can be sent.
+    saved = call("POST", f"{SKILLS}/team/versions", {"deletes": [exported]})
+    assert saved.body["version"]["file_paths"] == []
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(
+    provider=st.sampled_from([None, "claude_code", "openai", "openclaw"]),
+    path=st.lists(st.sampled_from(["skills", ".claude", ".agents", "a", "b.md"]), min_size=1, max_size=5),
+)
+def test_an_exported_path_is_stored_as_what_it_came_from(provider, path) -> None:
+    stored = stored_path("/".join(path), provider)
+    assert stored_path(exported_path(stored, provider), provider) == stored_path(stored, provider) == stored
+
+
+def test_another_provider_moves_all_files(call, create) -> None:
+    create(provider="claude_code", files=files("CLAUDE.md", "a/SKILL.md"))
+    version = call("POST", f"{SKILLS}/team/versions", {"provider": "openclaw"}).body["version"]
+    assert version["provider"] == "openclaw"
+    assert paths(call) == [".openclaw/CLAUDE.md", ".openclaw/a/SKILL.md"]
+    assert paths(call, "?version=1") == [".claude/CLAUDE.md", ".claude/skills/a/SKILL.md"]
+    assert call("GET", f"{SKILLS}/team").body["skill_collection"]["provider"] == "openclaw"
+
+
+def test_a_provider_for_which_two_files_would_be_one(call, create) -> None:
+    create(files=files("a/SKILL.md", "skills/a/SKILL.md"))
+    answer = call("POST", f"{SKILLS}/team/versions", {"provider": "openai"})
+    assert (answer.status, "Two files would have the same path" in answer.body["message"]) == (400, True)
+
+
+# -- archives -----------------------------------------------------------------------------------------------
+
+
+def test_an_archive_can_be_sent_and_read_with_binary_files(call, create) -> None:
+    sent = archive(("d/", ""), ("d/SKILL.md", "ü"), ("logo.png", BINARY))
+    body = {"name": "team", "provider": "claude_code", "files": files("CLAUDE.md")}
+    for name, key in (("zip", "metadata"), ("archive", "json"), ("files", "json")):
+        answer = call("POST", SKILLS, **form([(key, json.dumps({**body, "name": name})), (name, sent)]))
+        assert answer.status == 201, answer.body
+        read = call("GET", f"{SKILLS}/{name}?format=zip")
+        assert read.headers["Content-Type"] == "application/zip"
+        with zipfile.ZipFile(io.BytesIO(read.raw)) as found:
+            assert {entry: found.read(entry) for entry in found.namelist()} == {
+                ".claude/CLAUDE.md": b"CLAUDE.md",
+                ".claude/logo.png": BINARY,
+                ".claude/skills/d/SKILL.md": "ü".encode(),
+            }
+        assert call("GET", f"{SKILLS}/{name}?format=zip").raw == read.raw
+        shown = call("GET", f"{SKILLS}/{name}?format=json").body
+        assert shown["version"]["file_paths"] == ["CLAUDE.md", "d/SKILL.md", "logo.png"]
+        assert list(shown["files"]) == [".claude/CLAUDE.md", ".claude/skills/d/SKILL.md"]
+        # What was read can be sent; the files that it does not have stay.
+        again = call(
+            "POST", f"{SKILLS}/{name}/versions", **form([("metadata", '{"deletes": []}'), ("zip", read.raw)])
+        )
+        assert again.body["version"]["file_paths"] == shown["version"]["file_paths"]
+
+
+def link(name: str, kind: int) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = (kind | 0o777) << 16
+    return entry
+
+
+def with_flag(data: bytes, bit: int) -> bytes:
+    """Set a flag in both headers of the one entry."""
+    at = data.index(b"PK\x01\x02")
+    changed = bytearray(data)
+    changed[6] |= bit
+    changed[at + 8] |= bit
+    return bytes(changed)
+
+
+def lying(data: bytes) -> bytes:
+    """An entry that says that it is one byte long."""
+    at = data.index(b"PK\x01\x02")
+    changed = bytearray(data)
+    changed[22:26] = changed[at + 24 : at + 28] = struct.pack("<I", 1)
+    return bytes(changed)
+
+
+def twice() -> bytes:
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        return archive(("a", "1"), ("a", "2"))
+
+
+def far_away() -> bytes:
+    """The directory is said to be at a place that no file has."""
+    data = bytearray(archive(("a", "1")))
+    at = data.index(b"PK\x05\x06")
+    data[at + 16 : at + 20] = struct.pack("<I", 2**32 - 2)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "not a ZIP file"),
+        (b"PK\x03\x04", "not a ZIP file"),
+        (archive(("a", "1"))[:-30], "not a ZIP file"),
+        (far_away(), "not a ZIP file"),
+        (archive(("../a", "1")), "'../a' is not a path in a collection"),
+        (archive(("/a", "1")), "'/a' is not a path"),
+        (archive(("a/./b", "1")), "'a/./b' is not a path"),
+        (archive(("a//b", "1")), "'a//b' is not a path"),
+        (archive(("a\\..\\b", "1")), "is not a path"),
+        (archive(("C:/a", "1")), "'C:/a' is not a path"),
+        (archive(("a\nb", "1")), "is not a path"),
+        (archive(("x" * 600, "1")), "is not a path"),
+        (archive((link("a", stat.S_IFLNK), "/etc/passwd")), "'a' in the archive is a link"),
+        (archive((link("a", stat.S_IFIFO), "")), "'a' in the archive is a link or a special file"),
+        (with_flag(archive(("a", "1")), 0x1), "'a' in the archive is encrypted"),
+        (archive(("a", "1"), method=zipfile.ZIP_LZMA), "a method other than deflate"),
+        (archive(("a", b"\0" * (MAX_FILE + 1))), "'a' is larger than 5,242,880 bytes"),
+        (lying(archive(("a", b"\0" * (MAX_FILE + 1)))), "not a ZIP file"),
+        (archive(*((str(at), b"\0" * MAX_FILE) for at in range(7))), "33,554,432 bytes together"),
+        (archive(*((str(at), "") for at in range(MAX_ENTRIES + 1))), "more than 1,000 entries"),
+        (archive(*((str(at), "") for at in range(MAX_FILES + 1))), "at most 100 files"),
+        (archive(("a", "1"), ("a/b", "1")), "'a' cannot be a file and a folder"),
+        (twice(), "two files called 'a'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_archive_that_is_refused(call, data, words) -> None:
+    answer = call("POST", SKILLS, **form([("metadata", '{"name": "team"}'), ("zip", data)]))
+    assert (answer.status, words in answer.body["message"]) == (400, True), answer.body
+    assert call("GET", SKILLS).body["skill_collections"] == []
+
+
+def test_reading_stops_at_the_limit_for_all_files_together() -> None:
+    with pytest.raises(ApiError, match="33,554,432 bytes together"):
+        read_archive(archive(*((str(at), b"\0" * MAX_FILE) for at in range(7))))
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(at=st.integers(0, 400), by=st.binary(min_size=1, max_size=8), cut=st.integers(0, 40))
+def test_no_damage_is_an_unexpected_error(at, by, cut) -> None:
+    data = bytearray(archive(("a/b", "12345"), ("c", BINARY * 20)))
+    data[at : at + len(by)] = by
+    try:
+        read_archive(bytes(data[: len(data) - cut]))
+    except ApiError as error:
+        assert error.status == 400
+
+
+# -- what is refused ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": None}, "name must be"),
+        ({"name": "taken"}, "'taken' already"),
+        ({"provider": "cursor"}, "provider must be one of claude_code, openai, openclaw"),
+        ({"folder_id": 9}, "no folder with the id 9"),
+        ({"external_ids": [{"source": "a", "external_id": "b"}]}, "external_ids must be empty"),
+        ({"workspace_id": 1}, "workspace_id"),
+        ({"files": {}}, "files must be a list"),
+        ({"files": [1]}, "files[0] must be an object"),
+        ({"files": [{"content": "x"}]}, "files[0].path must be a string"),
+        ({"files": [{"path": "a", "content": 1}]}, "files[0].content must be a string"),
+        ({"files": files("a", "a")}, "'a' is sent twice"),
+        ({"provider": "openai", "files": files("a/b", ".agents/skills/a/b")}, "'a/b' is sent twice"),
+        ({"files": files("")}, "is not a path"),
+        ({"files": files("a\0")}, "is not a path"),
+        ({"files": [{"path": "a", "content": "x" * (MAX_FILE + 1)}]}, "'a' is larger than"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_collection_that_is_refused(call, create, change, words) -> None:
+    create("taken")
+    answer = call("POST", SKILLS, {"name": "team", **change})
+    assert (answer.status, words in answer.body["message"]) == (400, True), answer.body
+    assert len(call("GET", SKILLS).body["skill_collections"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"deletes": ["b"]}, "There is no file 'b' in the collection"),
+        ({"deletes": [1]}, "deletes must be a list"),
+        ({"moves": [{"old_path": "b", "new_path": "c"}]}, "There is no file 'b'"),
+        ({"moves": [{"old_path": "a", "new_path": "a"}]}, "'a', which exists"),
+        ({"moves": [{"old_path": "a", "new_path": "../b"}]}, "'../b' is not a path"),
+        ({"moves": [{"old_path": "a"}]}, "moves[0].new_path must be a string"),
+        ({"file_updates": files("a/b")}, "'a' cannot be a file and a folder"),
+        ({"release_label": ""}, "release_label must be"),
+        ({"provider": []}, "provider must be"),
+    ],
+    ids=str,
+)
+def test_a_version_that_is_refused(call, create, body, words) -> None:
+    create(files=files("a"))
+    answer = call("POST", f"{SKILLS}/team/versions", body)
+    assert (answer.status, words in answer.body["message"]) == (400, True), answer.body
+    assert call("GET", f"{SKILLS}/team").body["version"]["number"] == 1
+
+
+def test_the_files_of_several_versions_are_limited_together(call, create) -> None:
+    create(files=[{"path": str(at), "content": "x" * MAX_FILE} for at in range(6)])
+    more = [{"path": "more", "content": "x" * (MAX_FILE - 1)}]
+    answer = call("POST", f"{SKILLS}/team/versions", {"file_updates": more})
+    assert (answer.status, "33,554,432 bytes together" in answer.body["message"]) == (400, True)
+    assert call("GET", f"{SKILLS}/team").body["version"]["number"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/nobody", None, 404),
+        ("PATCH", "/nobody", {"name": "x"}, 404),
+        ("POST", "/nobody/versions", {}, 404),
+        ("GET", "/team?version=2", None, 404),
+        ("GET", "/team?label=prod", None, 404),
+        ("GET", "/team?label=prod&version=1", None, 422),
+        ("GET", "/team?format=tar", None, 422),
+        ("PATCH", "/team", {}, 400),
+        ("PATCH", "/team", {"name": "other"}, 400),
+    ],
+    ids=str,
+)
+def test_other_requests_that_are_refused(call, create, method, path, body, status) -> None:
+    create()
+    create("other")
+    answer = call(method, f"{SKILLS}{path}", body)
+    assert (answer.status, answer.body["success"]) == (status, False)
+
+
+# -- forms --------------------------------------------------------------------------------------------------
+
+NAME = ("metadata", '{"name": "team"}')
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ([], "name must be"),
+        ([("zip", archive(("a", "1")))], "name must be"),
+        ([("metadata", "{")], "not valid JSON"),
+        ([("metadata", "[]")], "must be a JSON object"),
+        ([NAME, ("json", "{}")], "at most one field and one file"),
+        ([NAME, ("zip", b"x"), ("archive", b"x")], "at most one field and one file"),
+        ([NAME, ("zip", b"x"), ("zip", b"x")], "at most one field and one file"),
+        ([NAME, ("zip", "text")], "A form has JSON in"),
+        ([NAME, ("other", b"x")], "A form has JSON in"),
+        ([("metadata", b"{}")], "A form has JSON in"),
+        ([NAME, *[("zip", b"x")] * 20], "The form cannot be read"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_a_form_that_is_refused(call, parts, words) -> None:
+    answer = call("POST", SKILLS, **form(parts))
+    assert (answer.status, words in answer.body["message"]) == (400, True), answer.body
+
+
+@pytest.mark.parametrize(
+    ("raw", "content_type"),
+    [
+        (b"", "multipart/form-data"),
+        (b"x", "multipart/form-data"),
+        (b"x", "multipart/form-data; boundary=b"),
+        (b"--b\r\n\r\n", "multipart/form-data; boundary=b"),
+        (b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--", "multipart/form-data; boundary=b"),
+        (b"x", "multipart/form-data; boundary=" + "b" * 300),
+    ],
+)
+def test_what_is_no_form(call, raw, content_type) -> None:
+    answer = call("POST", SKILLS, raw=raw, content_type=content_type)
+    assert (answer.status, answer.body["success"]) == (400, False)
+
+
+def test_a_form_needs_the_key_in_the_header_and_a_path_that_takes_it(app, call, create) -> None:
+    sent = form([("metadata", '{"name": "team", "api_key": "k"}'), ("zip", archive(("a", "1")))])
+
+    def send(caller: Caller, method: str, path: str) -> Answer:
+        return caller(method, path, **sent)
+
+    assert send(Caller(app, key=None), "POST", SKILLS).status == 401
+    for method, path in (
+        ("POST", "/rest/prompt-templates"),
+        ("PATCH", f"{SKILLS}/team"),
+        ("POST", "/api/public/v2/tool-registry"),
+    ):
+        answer = send(call, method, path)
+        assert (answer.status, "must be application/json" in answer.body["message"]) == (415, True)
+    assert send(call, "POST", SKILLS).status == 201
+
+
+def test_a_form_is_limited_like_any_body(tmp_path) -> None:
+    with create_app(tmp_path / "r.db", max_body=1000) as app:
+        sent = form([NAME, ("zip", b"\0" * 1000)])
+        assert Caller(app)("POST", SKILLS, **sent).status == 413
+
+
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_no_form_is_a_server_error(call, data) -> None:
+    keys = st.sampled_from(["metadata", "json", "zip", "files", 'x"', ""])
+    values = st.binary(max_size=30) | st.text(max_size=20) | st.sampled_from(['{"name": 1}', '{"name": "n"}'])
+    sent = form(data.draw(st.lists(st.tuples(keys, values), max_size=3)))
+    raw, cut = sent["raw"], data.draw(st.integers(0, 30))
+    sent["raw"] = raw[: len(raw) - cut] if data.draw(st.booleans()) else raw
+    assert call("POST", SKILLS, **sent).status < 500
