@@ -58,7 +58,7 @@ OWNERS = {
     "jsonschema_rs": {"files/schema.py"},
     "filelock": {"files/state/lock.py"},
     "httpx_retries": {"registry/promptlayer/retry.py"},
-    "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/request.py"},
+    "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
     "waitress": {"server/http/connections.py"},
     "websockets": {"server/http/sockets.py"},
     "rich": {"terminal/progress.py"},

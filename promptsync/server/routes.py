@@ -8,7 +8,7 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
 from promptsync.server.checks import agents, catalogue, evaluations, updates
@@ -127,20 +127,16 @@ def match(method: str, path: str) -> tuple[Handler, Mapping[str, str]]:
     501 for an operation of PromptLayer's API that this registry does not have, 404 for an unknown path, 405
     with ``Allow`` for a method that it does not have.
     """
-    try:
-        handler, raw = _MAP.bind("").match(path, method=method)
-    except (NotFound, MethodNotAllowed) as error:
-        raise _no_route(method, path, error) from None
-    return handler, {name: urllib.parse.unquote(value) for name, value in raw.items()}
-
-
-def _no_route(method: str, path: str, error: HTTPException) -> ApiError:
     shown = path[:200]
     if _MISSING.bind("").test(path, method=method):
-        return ApiError(501, f"This registry does not support {method} {shown}; see {TABLE} of promptsync.")
-    if isinstance(error, MethodNotAllowed):
+        raise ApiError(501, f"This registry does not support {method} {shown}; see {TABLE} of promptsync.")
+    try:
+        handler, raw = _MAP.bind("").match(path, method=method)
+    except NotFound:
+        raise ApiError(404, f"There is nothing at {shown}.") from None
+    except MethodNotAllowed as error:
         allowed = ", ".join(sorted({*(error.valid_methods or ()), "OPTIONS"}))
-        return ApiError(
+        raise ApiError(
             405, f"{shown} does not take {method[:20]}, only {allowed}.", headers={"Allow": allowed}
-        )
-    return ApiError(404, f"There is nothing at {shown}.")
+        ) from None
+    return handler, {name: urllib.parse.unquote(value) for name, value in raw.items()}

@@ -57,6 +57,30 @@ TRACKED = {
 NESTED = {"prompt_template": {"prompt_name": "greeting"}, "prompt_version": {"prompt_template": chat()}}
 FOLDERS = "/api/public/v2/folders"
 EVALUATIONS = "/api/public/v2/evaluations"
+REQUESTS = "/api/public/v2/requests"
+TRACES = "/api/public/v2/traces"
+TOOLS = "/api/public/v2/tool-registry"
+SKILLS = "/api/public/v2/skill-collections"
+FUNCTION = {"type": "function", "function": {"name": "get_weather"}}
+TRACE, SPAN = "0123456789abcdef" * 2, "0123456789abcdef"
+SPANS = {
+    "spans": [
+        {
+            "name": "run",
+            "context": {"trace_id": TRACE, "span_id": SPAN, "trace_state": ""},
+            "kind": "SpanKind.INTERNAL",
+            "parent_id": None,
+            "start_time": 1767225600000000000,
+            "end_time": 1767225601000000000,
+            "status": {"status_code": "StatusCode.OK", "description": None},
+            "attributes": {},
+            "events": [],
+            "resource": {"attributes": {}, "schema_url": ""},
+        }
+    ]
+}
+OTLP_SPAN = {"traceId": TRACE, "spanId": SPAN, "name": "run", "kind": 1}
+OTLP = {"resourceSpans": [{"scopeSpans": [{"spans": [OTLP_SPAN]}]}]}
 PAIR = {"source": "git", "external_id": "a"}
 
 TRIES = (
@@ -139,7 +163,55 @@ TRIES = (
         )
         for path in paths
     ),
+    Try(f"GET {REQUESTS}/{{request_id}}", f"{REQUESTS}/1"),
+    Try(f"POST {REQUESTS}/search", f"{REQUESTS}/search", {"q": "Hi"}),
+    Try(
+        f"POST {REQUESTS}/search",
+        f"{REQUESTS}/search",
+        {"filters": [{"field": "user_intent", "operator": "is", "value": "x"}]},
+        400,
+        lacks="the filters `user_intent`, `agent_intent` and `metadata_cost_breakdown_key`",
+    ),
+    Try("POST /spans-bulk", "/spans-bulk", SPANS, 201),
+    Try("POST /spans-bulk", "/spans-bulk", {**SPANS, "close_after": True}, 400, lacks="closing a trace"),
+    Try("POST /v1/traces", "/v1/traces", OTLP),
+    Try("POST /v1/traces", "/v1/traces?close_after=true", OTLP, 400, lacks="closing a trace"),
+    Try(f"GET {TRACES}/{{trace_id}}", f"{TRACES}/{TRACE}"),
+    Try(f"POST {TOOLS}", TOOLS, {"name": "weather", "tool_definition": FUNCTION}, 201),
+    Try(
+        f"POST {TOOLS}",
+        TOOLS,
+        {"name": "b", "tool_definition": FUNCTION, "external_ids": [PAIR]},
+        422,
+        lacks="external ids of tools",
+    ),
+    Try(f"GET {TOOLS}", TOOLS),
+    Try(f"GET {TOOLS}/{{identifier}}", f"{TOOLS}/weather?version=1"),
+    Try(f"POST {TOOLS}/{{identifier}}/versions", f"{TOOLS}/1/versions", {"tool_definition": FUNCTION}, 201),
+    Try(
+        f"POST {SKILLS}",
+        SKILLS,
+        {"name": "team", "provider": "openai", "files": [{"path": "a/SKILL.md", "content": "# A"}]},
+        201,
+    ),
+    Try(
+        f"POST {SKILLS}",
+        SKILLS,
+        {"name": "b", "external_ids": [PAIR]},
+        400,
+        lacks="external ids of collections",
+    ),
+    Try(f"GET {SKILLS}", SKILLS),
+    Try(f"GET {SKILLS}/{{identifier}}", f"{SKILLS}/team"),
+    Try(f"PATCH {SKILLS}/{{identifier}}", f"{SKILLS}/team", {"name": "crew"}),
+    Try(
+        f"POST {SKILLS}/{{identifier}}/versions",
+        f"{SKILLS}/crew/versions",
+        {"file_updates": [{"path": "a/SKILL.md", "content": "# B"}], "release_label": "prod"},
+        201,
+    ),
     Try("GET /api/public/v2/datasets", "/api/public/v2/datasets"),
+    Try("GET /api/public/v2/datasets/{dataset_id}/rows", "/api/public/v2/datasets/1/rows"),
     Try(f"GET {EVALUATIONS}", f"{EVALUATIONS}?include_runs=true"),
     Try(f"POST {EVALUATIONS}/{{eval_id}}/run", f"{EVALUATIONS}/1/run", {"name": "nightly"}, 201),
     Try("POST /reports/{report_id}/run", "/reports/1/run", {"name": "nightly"}, 201),

@@ -313,7 +313,7 @@ def test_a_broken_body_is_refused(app, call, body, kind, headers, status):
 
 def test_protobuf_is_for_traces_only(app):
     answer = send(app, GOOD, path="/track-request")
-    assert (answer.status, "must be a JSON object" in answer.body["message"]) == (400, True)
+    assert (answer.status, "must be application/json" in answer.body["message"]) == (415, True)
 
 
 def test_closing_traces_is_refused(call):

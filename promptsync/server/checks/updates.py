@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.server.checks.agents import MAX_SUFFIX, node_results, output
 from promptsync.server.http.answer import ApiError, Response
+from promptsync.server.http.body import parse_json
 from promptsync.server.http.fields import read_id
-from promptsync.server.http.request import Request, parse_json
+from promptsync.server.http.request import Request
 from promptsync.server.http.sockets import UPGRADE, SocketClosed
 from promptsync.server.prompts.find import WORKFLOW, find
 from promptsync.server.store.database import Database, Store, encoded
