@@ -32,9 +32,8 @@ from promptsync.terminal import output
 @click.option("--offline", is_flag=True, help="Use the files for pinned snippets, too; send no request.")
 @click.option("--from-registry", is_flag=True, help="Let the registry render the prompt, not the file.")
 @version_options
-@click.option(
-    "--provider", metavar="PROVIDER", help="With --from-registry: the provider, if the prompt has no model."
-)
+@click.option("--provider", metavar="PROVIDER", help="With --from-registry: render for another provider.")
+@click.option("--model", metavar="MODEL", help="With --provider: the provider's model.")
 @click.option(
     "--llm-kwargs", is_flag=True, help="With --from-registry: print the arguments for the provider as JSON."
 )
@@ -48,6 +47,7 @@ def command(
     from_registry: bool,
     at: At,
     provider: str | None,
+    model: str | None,
     llm_kwargs: bool,
 ) -> Outcome:
     """Show a prompt as a model would see it: with its snippets inserted and its variables filled in.
@@ -59,6 +59,7 @@ def command(
     promptsync render support/refund --example 1
     promptsync render support/refund --var question="Where is my money?" --var days:=30
     promptsync render support/refund:prod --llm-kwargs
+    promptsync render support/refund:prod --llm-kwargs --provider anthropic --model claude-sonnet-4
     """
     options = RenderOptions(
         values=variables(session, given, source),
@@ -68,7 +69,10 @@ def command(
         from_registry=from_registry,
         offline=offline,
         provider=provider,
+        model=model,
     )
+    if model is not None and provider is None:
+        raise UsageError("--model requires --provider", hint="add --provider PROVIDER")
     with session.project() as project:
         found = render_prompts(project, session.directory, names, options)
     registry_only = "--llm-kwargs" if llm_kwargs else "--provider" if provider else None

@@ -33,8 +33,8 @@ class RenderOptions:
     """How to render. ``values`` are the variables; ``named`` are those of them that were passed one by one.
 
     ``example`` is the number of an example in the file, from 1, whose values are the defaults. The registry
-    renders with ``from_registry``, or if ``at`` specifies a version; ``provider`` is for prompts without a
-    model. ``offline`` renders pinned snippets from the files.
+    renders with ``from_registry``, or if ``at`` specifies a version; ``provider`` and
+    ``model`` replace those of the prompt. ``offline`` renders pinned snippets from the files.
     """
 
     values: Values = field(default_factory=dict)
@@ -44,6 +44,7 @@ class RenderOptions:
     from_registry: bool = False
     offline: bool = False
     provider: str | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,7 @@ def _render_remote(
             version=at.number,
             label=at.label,
             provider=options.provider,
+            model=options.model,
             variables={**example, **options.values},
         )
     except NotFound:

@@ -151,12 +151,14 @@ class Prompts(Protocol):
         version: int | None = None,
         label: str | None = None,
         provider: str | None = None,
+        model: str | None = None,
         variables: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return what would be sent to a model: ``prompt_template``, ``llm_kwargs``, …
 
-        Pass at most one of ``version`` and ``label``; the default is the latest version. Never store the
-        result as a source, because its snippets are expanded.
+        ``provider`` and ``model`` replace those of the prompt. Pass at most one of ``version`` and
+        ``label``; the default is the latest version. Never store the result as a source, because its
+        snippets are expanded.
         """
 
 

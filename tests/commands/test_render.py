@@ -53,14 +53,16 @@ def shown(root: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tu
     return found.out, found.err
 
 
-def published(root: Path, *texts: str, name: str = "tone", label: str | None = None) -> None:
+def published(root: Path, *texts: str, name: str = "tone", label: str | None = None, **more: Any) -> None:
     """Publish completion prompts into the working copy's embedded registry, one version for each text."""
     (root / ".promptsync").mkdir(exist_ok=True)
     transport = local_transport(str(root / ".promptsync" / "registry.db"))
     with PromptLayer("local:", None, transport=transport) as registry:
         for text in texts:
             template = {"type": "completion", "content": [{"type": "text", "text": text}]}
-            registry.prompts.publish(Prompt(name, template), message="m", labels=[label] if label else [])
+            registry.prompts.publish(
+                Prompt(name, template, **more), message="m", labels=[label] if label else []
+            )
 
 
 def test_a_chat_prompt_is_shown_by_role_with_snippets_variables_and_tools(
@@ -160,6 +162,7 @@ def test_values_come_from_yaml_json_or_stdin(
         (["one", "--vars", "list.yaml"], "is not a mapping"),
         (["one", "--example", "1"], "has 0 examples, so there is no example 1"),
         (["one", "--provider", "openai"], "add --from-registry"),
+        (["one", "--from-registry", "--model", "gpt-4o"], "add --provider PROVIDER"),
         (["one", "--label", "prod"], "promptsync push one"),
         (["nope", "--from-registry"], "promptsync ls-remote"),
         (["one", "--llm-kwargs"], "add --from-registry"),
@@ -331,6 +334,19 @@ def test_the_registry_gives_the_arguments_of_a_provider(
     assert "--provider" in capsys.readouterr().err
     assert json.loads(shown(root, capsys, *asked, "--provider", "openai")[0]) == {"prompt": "Hello"}
     assert as_json(root, capsys, *asked, "--provider", "openai")["llm_kwargs"] == {"prompt": "Hello"}
+
+
+def test_the_registry_renders_for_another_provider_and_its_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tree(tmp_path)
+    published(root, "Hello", name="far", metadata={"model": {"provider": "openai", "name": "gpt-4o"}})
+    asked = ["far", "--from-registry", "--provider", "anthropic"]
+    found = as_json(root, capsys, *asked, "--model", "claude-sonnet-4")
+    assert (found["model"]["provider"], found["model"]["name"]) == ("anthropic", "claude-sonnet-4")
+    assert found["llm_kwargs"]["model"] == "claude-sonnet-4"
+    assert render(root, *asked) == 4
+    assert "Specify the model of anthropic" in capsys.readouterr().err
 
 
 def test_the_registry_takes_values_of_the_files_example(

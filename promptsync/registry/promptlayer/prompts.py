@@ -169,10 +169,11 @@ class PromptLayerPrompts:
         version: int | None = None,
         label: str | None = None,
         provider: str | None = None,
+        model: str | None = None,
         variables: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         query = one_version(version, label)
-        body = given(**query, provider=provider, input_variables=dict(variables or {}))
+        body = given(**query, provider=provider, model=model, input_variables=dict(variables or {}))
         answer = self._call(endpoints.RENDER, path={"identifier": name}, body=body)
         # A registry may take an all-digit name for the id of another prompt.
         is_other = name.isdigit() and parse.text(answer.object(), "prompt_name") not in {None, name}
