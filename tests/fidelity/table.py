@@ -49,8 +49,9 @@ An operation that is not there gets the status 501, with a sentence that names t
 METHODS = """
 ## Methods of the official SDKs
 
-{counts}. The SDKs for Python were called with their synchronous and their asynchronous client.
-Functions that make no request, such as scorers, are not listed.
+{counts}
+The SDKs for Python were called with their synchronous and their asynchronous client. Functions that make
+no request, such as scorers, are not listed.
 
 """
 API = """
@@ -163,7 +164,7 @@ def page(api: Mapping[str, Outcome], methods: Mapping[str, Mapping[str, Outcome]
 
 
 def _methods(columns: Mapping[str, Mapping[str, Outcome]]) -> Iterator[str]:
-    counts = "; ".join(f"{column}: {_counts(columns[column].values())}" for column in columns)
+    counts = "".join(f"* {column}: {_counts(columns[column].values())}.\n" for column in columns)
     yield METHODS.format(counts=counts)
     yield _row("method", *columns, "what is missing")
     yield _row(*["---"] * (len(columns) + 2))
@@ -175,7 +176,7 @@ def _methods(columns: Mapping[str, Mapping[str, Outcome]]) -> Iterator[str]:
         alone = "" if NOT_THERE in cells else name
         rows.setdefault((name.partition(".")[0], *cells, alone), []).append(name)
     for (_, *cells, _), names in rows.items():
-        yield _row(", ".join(f"`{name}`" for name in names), *cells)
+        yield _row("<br>".join(f"`{name}`" for name in names), *cells)
 
 
 def _operations(api: Mapping[str, Outcome]) -> Iterator[str]:
@@ -185,13 +186,12 @@ def _operations(api: Mapping[str, Outcome]) -> Iterator[str]:
     for area, text in {**OPERATIONS, **beside}.items():
         yield f"\n### {area[0].upper()}{area[1:]}\n\n"
         yield _row("operation", "here", "what is missing") + _row(*["---"] * 3)
-        rows: dict[tuple[str, str, str], list[str]] = {}
+        missing = [f"`{one}`" for one in operations(text) if api[one].status == NOT_THERE]
         for one in operations(text):
-            found = api[one]
-            alone = "" if found.status == NOT_THERE else one
-            rows.setdefault((found.status, found.lacks, alone), []).append(f"`{one}`")
-        for (status, lacks, _), names in rows.items():
-            yield _row("<br>".join(names), status, lacks)
+            if api[one].status != NOT_THERE:
+                yield _row(f"`{one}`", api[one].status, api[one].lacks)
+        if missing:
+            yield _row("<br>".join(missing), NOT_THERE, "")
 
 
 def _row(*cells: str) -> str:
@@ -201,7 +201,7 @@ def _row(*cells: str) -> str:
 def _counts(found: Iterator[Outcome] | Mapping[str, Outcome]) -> str:
     statuses = [one.status for one in found]
     counts = {status: statuses.count(status) for status in (WORKS, PARTLY, NOT_THERE)}
-    return ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    return ", ".join(f"{count} {status.removesuffix('s')}" for status, count in counts.items() if count)
 
 
 def written() -> dict[str, dict[str, Outcome]]:
