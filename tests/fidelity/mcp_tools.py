@@ -55,7 +55,7 @@ SPANS = [
         "kind": "SpanKind.INTERNAL",
         "start_time": 1767225600000000000,
         "end_time": 1767225601000000000,
-        "status": {"status_code": "OK", "description": None},
+        "status": {"status_code": "StatusCode.OK", "description": None},
         "attributes": {"a": "1"},
         "resource": {"attributes": {"service.name": "s"}, "schema_url": ""},
     }

@@ -37,6 +37,8 @@ UNCOMPARED = re.compile(
 )
 """Keys whose values may differ."""
 
+ID_IN_TARGET = re.compile(r"(?<=[/=])\d+|(?<=workflows%3A)\d+")
+
 NODE, PROMPT = "Node 1", "recorded answer"
 NEWER = "The recording is of 2025; the current specification has it."
 RECORDED_LATER = "The recording is of 2025; the one of 2026 has it."
@@ -48,8 +50,8 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         RECORDED_LATER,
     ),
     (
-        "POST /(prompt-templates/.*|track-request)",
-        r"(prompt_blueprint\.)?(custom_provider|provider_id|request_id): only here",
+        "POST /(prompt-templates/.*|track-request|log-request)",
+        r"(prompt_blueprint\.|prompt_version\.)?(custom_provider|provider_id|request_id): only here",
         RECORDED_LATER,
     ),
     ("GET /prompt-templates", r"items\[\*\]\.(external_ids|is_snippet): only here", NEWER),
@@ -66,6 +68,11 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         "GET /workflows/[^/]+",
         "[a-z_]+: only here",
         "The current specification has a flat agent; the recorded nested one is beside it.",
+    ),
+    (
+        "POST /ws-token-request-library",
+        "messaging_backend: only here",
+        "Older clients need it to choose Centrifugo; the recording is older than they are.",
     ),
     (
         "GET /workflow-version-execution-results",
@@ -138,7 +145,7 @@ class Replay:
         sent = one.sent
         if isinstance(sent, dict):
             sent = {key: self._id(value) if key.endswith("_id") else value for key, value in sent.items()}
-        answer = self.call(one.method, re.sub(r"(?<=[/=])\d+", self._id_in_target, one.target), sent)
+        answer = self.call(one.method, re.sub(ID_IN_TARGET, self._id_in_target, one.target), sent)
         self._learn(one.body, answer.body)
         return answer
 
