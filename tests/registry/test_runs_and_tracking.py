@@ -228,6 +228,7 @@ def test_without_a_search_the_rest_of_a_request_is_shown(status: int) -> None:
         {"prompt_blueprint": [], "provider": 3, "price": "1", "input_tokens": {}},
         {"prompt_blueprint": {"prompt_template": {"messages": [{"role": []}, 3]}}, "latency_ms": True},
         {"prompt_blueprint": {"prompt_template": {"content": "x"}}, "metadata": [1], "scores": [[]]},
+        {"price": 10**400, "latency": 10**400},
     ],
 )
 def test_a_request_of_any_shape_is_read(raw: dict[str, object]) -> None:

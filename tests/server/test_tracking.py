@@ -93,6 +93,8 @@ def test_a_log_is_tied_to_the_prompt_that_it_names(app, call, publish):
         {"score": "80"},
         {"input_tokens": -1},
         {"price": "1"},
+        {"price": 10**400},
+        {"output_tokens": 2**63},
         {"status": "FINE"},
         {"status": ["SUCCESS"]},
         {"error_type": "NONE"},

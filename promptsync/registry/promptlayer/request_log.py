@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from promptsync.prompt.variables import mappings
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.protocol import LoggedRequest, LoggedTurn
+
+_MOST: Final = 2**63
 
 
 def has_notes(raw: Mapping[str, Any]) -> bool:
@@ -99,4 +101,6 @@ def _text(raw: Mapping[str, Any], *keys: str) -> str | None:
 
 
 def _amount(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    # Python cannot print or multiply much larger integers as it does floats.
+    return value if is_number and abs(value) < _MOST else None

@@ -11,7 +11,7 @@ from promptsync.server.http.request import Request
 from promptsync.server.prompts import find
 from promptsync.server.prompts.template import check_template
 from promptsync.server.store import clock
-from promptsync.server.store.database import Database, encoded, insert
+from promptsync.server.store.database import MAX_INTEGER, Database, encoded, insert
 from promptsync.server.tracking.blueprint import blueprint
 from promptsync.server.tracking.notes import id_in, note_score
 
@@ -121,8 +121,9 @@ def check_log(body: Fields) -> None:
         body.object(key)
     for key in ("input_tokens", "output_tokens", "price"):
         amount = body.values.get(key, 0)
-        if not isinstance(amount, int | float) or isinstance(amount, bool) or amount < 0:
-            raise body.fault(key, "must be a number of at least 0")
+        is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
+        if not is_number or not 0 <= amount <= MAX_INTEGER:
+            raise body.fault(key, f"must be a number from 0 to {MAX_INTEGER}")
     for key in ("prompt_name", "function_name", "api_type", "score_name"):
         body.optional_text(key)
     body.optional_text("error_message", most=1024)

@@ -10,7 +10,7 @@ from typing import Any
 from promptsync.server.http.answer import Response, not_found
 from promptsync.server.http.request import Request
 from promptsync.server.store import clock
-from promptsync.server.store.database import Row, decoded
+from promptsync.server.store.database import MAX_INTEGER, Row, decoded
 from promptsync.server.tracking import blueprint
 
 SELECT = """SELECT r.*, v.number, v.template_id, v.template, t.name AS prompt_name,
@@ -169,7 +169,8 @@ class Logged:
 
 def _amount(value: Any) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and value >= 0 else None
+    # Larger integers cannot be compared with floats, and their sums not be written.
+    return value if is_number and 0 <= value <= MAX_INTEGER else None
 
 
 def _moment(value: Any) -> str | None:
