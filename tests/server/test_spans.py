@@ -286,6 +286,9 @@ def test_numbers_that_json_does_not_have_are_kept_as_text(app, call):
 
 
 GOOD = message(OTLP_SPAN).SerializeToString()
+HUGE = json.dumps(
+    {"resourceSpans": [{"resource": {"attributes": [{"key": "a", "value": {"doubleValue": 10**400}}]}}]}
+).encode()
 
 
 @pytest.mark.parametrize(
@@ -298,6 +301,7 @@ GOOD = message(OTLP_SPAN).SerializeToString()
         (b'{"resourceSpans": 3}', "application/json", {}, 400),
         (b'{"resourceSpans": [{"resource": 3}]}', "application/json", {}, 400),
         (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": 3}]}]}]}', "application/json", {}, 400),
+        (HUGE, "application/json", {}, 400),
         (GOOD, "application/x-protobuf", {"content_encoding": "gzip"}, 400),
         (gzip.compress(GOOD)[:-4], "application/x-protobuf", {"content_encoding": "gzip"}, 400),
         (gzip.compress(GOOD) * 2, "application/x-protobuf", {"content_encoding": "gzip"}, 400),

@@ -58,7 +58,7 @@ def _parsed(request: Request) -> ExportTraceServiceRequest:
             message.ParseFromString(request.attached)
         else:
             ParseDict(dict(request.body().values), message, ignore_unknown_fields=True)
-    except (DecodeError, ParseError) as error:
+    except (DecodeError, ParseError, OverflowError) as error:
         raise malformed(f"The body is not an ExportTraceServiceRequest: {str(error)[:300]}") from error
     return message
 
