@@ -9,6 +9,7 @@ import pytest
 from registry_server import Caller, chat, completion, flat
 
 from promptsync.server.app import create_app
+from promptsync.server.checks.fixtures import FixtureError
 from promptsync.server.checks.model import Echo
 
 TOOLS = "/api/public/v2/tool-registry"
@@ -245,6 +246,18 @@ def test_a_file_declares_tools_with_ids_labels_and_version_numbers(tmp_path) -> 
         # What a request created stays, unless the file has another tool of that name.
         listed = {tool["id"]: tool["name"] for tool in call("GET", TOOLS).body["tool_registries"]}
         assert listed == {9: "mine", kept["id"]: "kept"}
+
+
+def test_a_file_cannot_declare_the_id_of_a_tool_that_a_request_created(tmp_path) -> None:
+    file = tmp_path / "registry.yaml"
+    file.write_text("tools: [{id: 1, name: weather, function: {name: get_weather}}]")
+    with create_app(tmp_path / "r.db") as app:
+        assert Caller(app)("POST", TOOLS, {"name": "mine", "tool_definition": function("f")}).status == 201
+    with pytest.raises(FixtureError, match="'weather' with the id 1, which the tool 'mine' has"):
+        create_app(tmp_path / "r.db", fixtures=file)
+    with create_app(tmp_path / "r.db") as app:
+        found = Caller(app)("GET", f"{TOOLS}/mine").body["tool_registry"]
+        assert (found["id"], found["tool_definition"]) == (1, function("f"))
 
 
 def test_the_model_of_an_agent_gets_the_function(tmp_path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from promptsync.server.checks.fixtures import Fixtures, Spec, parse_fixtures, read_fixtures
+from promptsync.server.checks.fixtures import FixtureError, Fixtures, Spec, parse_fixtures, read_fixtures
 from promptsync.server.http.answer import Response, not_found
 from promptsync.server.http.listing import Listing, read_page
 from promptsync.server.http.request import Request
@@ -22,7 +22,7 @@ from promptsync.server.store.database import Database, Row, Store, decoded, enco
 def load_fixtures(store: Store, path: str | Path) -> None:
     """Apply what the file at ``path`` declares, unless the database has done so already.
 
-    Raises ``FixtureError`` if the file cannot be read or is invalid.
+    Raises ``FixtureError`` if the file cannot be read, is invalid, or does not fit the database.
     """
     data = read_fixtures(path)
     digest = hashlib.sha256(data).hexdigest()
@@ -108,6 +108,13 @@ def _agent(db: Database, spec: Spec) -> None:
 def _tool(db: Database, spec: Spec) -> None:
     """Give a tool the version that the file declares. It replaces another tool of the same name."""
     values = {**spec, "definition": encoded(spec["definition"]), "now": now()}
+    by_request = "SELECT name FROM tools WHERE id = :id AND name != :name AND NOT is_fixture AND NOT deleted"
+    if (other := db.execute(by_request, values).fetchone()) is not None:
+        raise FixtureError(
+            f"The fixtures declare the tool {spec['name']!r} with the id {spec['id']}, which the tool "
+            f"{other['name']!r} has, and that one was created by a request.",
+            hint="choose another id, or use another database",
+        )
     db.execute("UPDATE tools SET deleted = 1 WHERE name = :name AND id != :id", values)
     db.execute(
         "INSERT INTO tools (id, name, is_fixture, created_at, updated_at) VALUES (:id, :name, 1, :now, :now)"
