@@ -169,6 +169,18 @@ def test_a_call_of_any_shape_can_be_read(call, body):
     assert {"provider", "model", "tokens", "price", "latency"} & found.body.keys() == set()
 
 
+def test_numbers_that_are_too_large_count_as_absent(call, three):
+    # Their sum has more digits than Python writes, and no float is as large.
+    most = 10**4300 - 1
+    sent = {**CALL, "request_response": {}, "input_tokens": most, "output_tokens": most, "price": most}
+    assert call("POST", "/track-request", sent).status == 200
+    found = call("GET", f"{REQUESTS}/4")
+    assert found.status == 200
+    assert {"input_tokens", "output_tokens", "tokens", "price"} & found.body.keys() == set()
+    assert search(call, sort_by="cost") == [1, 4, 3, 2]
+    assert search(call, filters=[one("cost", "gt", 0.1)]) == [1]
+
+
 def search(call, **body):
     answer = call("POST", f"{REQUESTS}/search", body)
     assert answer.status == 200, answer.body
@@ -283,6 +295,14 @@ def test_filters_are_combined(call, three, group, expected):
 )
 def test_free_text_matches_the_starts_of_words(call, three, q, expected):
     assert search(call, q=q) == expected
+
+
+def test_free_text_with_many_words_is_found_at_once(call):
+    words = " ".join(f"w{number}" for number in range(20_000))
+    call("POST", "/track-request", {"kwargs": {"messages": [{"role": "user", "content": words}]}})
+    # Each word compared with each would take hours.
+    assert search(call, q=" ".join(["w9", "w19999", "w5"] * 300_000)) == [1]
+    assert search(call, q="w9 w20000") == search(call, q="zz") == []
 
 
 @pytest.mark.parametrize(
