@@ -266,9 +266,12 @@ def test_a_span_with_a_bad_id_is_rejected_by_itself(app, call):
     assert partial["rejectedSpans"] == 3
     for said in ("invalid span id", "invalid trace id", "longer than 1,000,000"):
         assert said in partial["errorMessage"]
+    # This one is not even read.
+    bad[1] = {**OTLP_SPAN, "name": "x" * 4_000_001}
     binary = send(app, message(*bad, OTLP_SPAN).SerializeToString())
     found = ExportTraceServiceResponse.FromString(binary.raw).partial_success
     assert (found.rejected_spans, "invalid span id" in found.error_message) == (2, True)
+    assert "longer than 4,000,000 bytes" in found.error_message
     assert len(trace(call)) == 1
 
 
@@ -333,6 +336,14 @@ def test_a_body_cannot_grow_beyond_the_limit(tmp_path):
         assert (answer.status, "10,000 bytes" in answer.body["message"]) == (413, True)
         fits = send(app, gzip.compress(b"{}".ljust(10_000)), kind="application/json", content_encoding="gzip")
         assert fits.status == 200
+
+
+def test_what_spans_share_counts_for_each_of_them(app, call):
+    sent = message(*[{**OTLP_SPAN, "spanId": f"{number:016x}"} for number in range(1, 101)])
+    sent.resource_spans[0].resource.attributes[0].value.string_value = "x" * 900_000
+    answer = send(app, sent.SerializeToString())
+    assert (answer.status, "64,000,000 characters together" in answer.body["message"]) == (413, True)
+    assert call("GET", f"/api/public/v2/traces/{TRACE}").status == 404
 
 
 def test_the_number_of_spans_has_a_limit(call, monkeypatch):

@@ -8,10 +8,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from promptsync.server.http.answer import Response, malformed
+from promptsync.server.http.answer import ApiError, Response, malformed
 from promptsync.server.http.request import Request
+from promptsync.server.store.database import encoded
 from promptsync.server.tracking.spans import (
     KINDS,
+    MAX_SPAN,
     STATUS_CODES,
     Span,
     check_count,
@@ -24,10 +26,16 @@ from promptsync.server.tracking.spans import (
 if TYPE_CHECKING:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 _IDS = {"trace": re.compile(r"(?!0{32})[0-9a-f]{32}"), "span": re.compile(r"(?!0{16})[0-9a-f]{16}")}
 
 Id = Callable[[bytes], str]
+
+MAX_TOTAL = 64_000_000
+"""Most characters of the spans of one request together, in JSON, which can be much longer than protobuf."""
+
+_MAX_BYTES = 4 * MAX_SPAN  # a character of UTF-8 has up to four bytes
 
 
 def ingest_traces(request: Request) -> Response:
@@ -36,10 +44,19 @@ def ingest_traces(request: Request) -> Response:
     is_binary = request.attached is not None
     sent = _parsed(request)
     check_count(sum(len(scope.spans) for each in sent.resource_spans for scope in each.scope_spans))
-    saved, reasons = [], []
-    for span in _spans(sent, bytes.hex if is_binary else _from_json):
+    read_id = bytes.hex if is_binary else _from_json
+    saved, reasons, total = [], [], 0
+    for raw, about in _spans(sent):
+        # An empty event has two bytes, and takes hundreds once it is read.
+        if raw.ByteSize() > _MAX_BYTES:
+            reasons.append(f"A span is longer than {_MAX_BYTES:,} bytes.")
+            continue
+        span = _read(raw, read_id) | about
         reason = _invalid_id(span) or too_large(span)
         saved.append(span) if reason is None else reasons.append(reason)
+        total += len(encoded(span))
+        if total > MAX_TOTAL:
+            raise ApiError(413, f"The spans are longer than {MAX_TOTAL:,} characters together.")
     with request.store.write() as db:
         for span in saved:
             save_span(db, span)
@@ -89,44 +106,47 @@ def _invalid_id(span: Span) -> str | None:
     return None
 
 
-def _spans(sent: ExportTraceServiceRequest, read_id: Id) -> Iterator[Span]:
+def _spans(sent: ExportTraceServiceRequest) -> Iterator[tuple[OtlpSpan, Span]]:
+    """Yield each span with what it has in common with others."""
     for each in sent.resource_spans:
         resource = {"attributes": _attributes(each.resource.attributes), "schema_url": each.schema_url}
         for scope in each.scope_spans:
             library = {"name": scope.scope.name, "version": scope.scope.version}
             for span in scope.spans:
-                yield {
-                    "name": span.name,
-                    "trace_id": read_id(span.trace_id),
-                    "span_id": read_id(span.span_id),
-                    "trace_state": span.trace_state,
-                    "parent_id": read_id(span.parent_span_id) or None,
-                    "kind": f"SpanKind.{_word(KINDS, span.kind - 1)}",
-                    "start_time": moment(span.start_time_unix_nano),
-                    "end_time": moment(span.end_time_unix_nano),
-                    "status": {
-                        "status_code": f"StatusCode.{_word(STATUS_CODES, span.status.code)}",
-                        "description": span.status.message or None,
-                    },
-                    "attributes": _attributes(span.attributes),
-                    "events": [
-                        {
-                            "name": event.name,
-                            "timestamp": event.time_unix_nano,
-                            "attributes": _attributes(event.attributes),
-                        }
-                        for event in span.events
-                    ],
-                    "links": [
-                        {
-                            "context": {"trace_id": read_id(link.trace_id), "span_id": read_id(link.span_id)},
-                            "attributes": _attributes(link.attributes),
-                        }
-                        for link in span.links
-                    ],
-                    "resource": resource,
-                    "scope": library,
-                }
+                yield span, {"resource": resource, "scope": library}
+
+
+def _read(span: OtlpSpan, read_id: Id) -> Span:
+    return {
+        "name": span.name,
+        "trace_id": read_id(span.trace_id),
+        "span_id": read_id(span.span_id),
+        "trace_state": span.trace_state,
+        "parent_id": read_id(span.parent_span_id) or None,
+        "kind": f"SpanKind.{_word(KINDS, span.kind - 1)}",
+        "start_time": moment(span.start_time_unix_nano),
+        "end_time": moment(span.end_time_unix_nano),
+        "status": {
+            "status_code": f"StatusCode.{_word(STATUS_CODES, span.status.code)}",
+            "description": span.status.message or None,
+        },
+        "attributes": _attributes(span.attributes),
+        "events": [
+            {
+                "name": event.name,
+                "timestamp": event.time_unix_nano,
+                "attributes": _attributes(event.attributes),
+            }
+            for event in span.events
+        ],
+        "links": [
+            {
+                "context": {"trace_id": read_id(link.trace_id), "span_id": read_id(link.span_id)},
+                "attributes": _attributes(link.attributes),
+            }
+            for link in span.links
+        ],
+    }
 
 
 def _word(words: tuple[str, ...], number: int) -> str:
