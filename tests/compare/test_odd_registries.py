@@ -17,12 +17,6 @@ DEFINITION = {
 }
 
 
-def created(world: World) -> int:
-    body = {"name": "refund", "tool_definition": DEFINITION}
-    answer = world.call("POST", "/api/public/v2/tool-registry", body)
-    return int(answer.body["tool_registry"]["id"])
-
-
 def expanding(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
     """What the registry shows holds definitions in place of references to its tools."""
     reply = forward(seen)
@@ -41,7 +35,7 @@ def expanded(value: Any) -> Any:
 
 def test_a_tool_that_the_registry_expands_is_in_sync_and_the_reference_stays(world: World) -> None:
     world.faults.append(fault(asking("GET", "/prompt-templates"), expanding))
-    world.write("a", tools=[{"type": "registry", "tool_registry_id": created(world)}])
+    world.write("a", tools=[{"type": "registry", "tool_registry_id": 7}])
     world.commit()
     world.ok("push")
     assert world.states() == {"a": "in-sync"}
@@ -56,7 +50,7 @@ def test_a_tool_that_the_registry_expands_is_in_sync_and_the_reference_stays(wor
 
 def test_a_pull_keeps_the_reference_to_a_tool_that_is_shown_expanded(world: World) -> None:
     world.faults.append(fault(asking("GET", "/prompt-templates"), expanding))
-    reference = {"type": "registry", "tool_registry_id": created(world)}
+    reference = {"type": "registry", "tool_registry_id": 7}
     world.write("a", tools=[reference])
     world.commit()
     world.ok("push")
@@ -66,7 +60,7 @@ def test_a_pull_keeps_the_reference_to_a_tool_that_is_shown_expanded(world: Worl
     assert world.call("POST", "/rest/prompt-templates", body).status == 201
     world.ok("pull")
     text = world.path("a").read_text("utf-8")
-    assert "Theirs {name}" in text and "tool_registry_id: 1" in text and "refund" not in text
+    assert "Theirs {name}" in text and "tool_registry_id: 7" in text and "refund" not in text
     assert world.states() == {"a": "in-sync"}
 
 

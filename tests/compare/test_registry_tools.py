@@ -47,10 +47,9 @@ def test_a_reference_is_linted_pushed_and_pulled_as_it_is(world: World) -> None:
     assert world.states() == {"a": "in-sync"}
 
 
-def test_a_push_of_a_reference_to_nothing_says_what_to_do(world: World) -> None:
+def test_a_prompt_with_tools_of_another_workspace_is_pushed_rehearsed_and_deployed(world: World) -> None:
     world.write("a", tools=[{"type": "registry", "tool_registry_id": 7}])
     world.commit()
-    done = world.run("push")
-    assert done.code != 0
-    assert "the tool 7, which does not exist in this registry; create it, or declare it" in done.err
-    assert world.call("GET", "/prompt-templates/a").status == 404
+    done = world.run("deploy", "--label", "prod", "--rehearse", "--yes")
+    assert done.code == 0, done.err
+    assert world.states() == {"a": "in-sync"}

@@ -166,20 +166,17 @@ def test_a_new_version_takes_effect_at_once_and_a_pin_stays(call, publish, weath
 @pytest.mark.parametrize(
     ("pin", "words"),
     [
-        ({"tool_registry_id": 99}, "tools[1].tool_registry_id names the tool 99, which does not exist"),
         ({"tool_registry_id": "1"}, "tools[1].tool_registry_id must be a positive integer"),
         ({"tool_registry_id": None}, "tools[1].tool_registry_id must be a positive integer"),
         ({"tool_registry_id": True}, "tools[1].tool_registry_id must be a positive integer"),
-        ({"version_number": 2}, "The tool 'weather' has no version 2"),
         ({"version_number": 0}, "tools[1].version_number must be a positive integer"),
         ({"version_number": 10**30}, "tools[1].version_number must be a positive integer"),
-        ({"label": "prod"}, "The tool 'weather' has no release label 'prod'"),
         ({"label": 1}, "tools[1].label must be a string"),
         ({"label": "prod", "version_number": 1}, "cannot be combined with label"),
     ],
     ids=str,
 )
-def test_a_reference_to_nothing_refuses_the_publish(call, publish, weather, pin, words) -> None:
+def test_a_reference_that_could_name_no_tool_refuses_the_publish(call, publish, weather, pin, words) -> None:
     publish("p")
     template = chat(tools=[INLINE, {**reference(weather), **pin}])
     for answer in (
@@ -189,6 +186,26 @@ def test_a_reference_to_nothing_refuses_the_publish(call, publish, weather, pin,
     ):
         assert (answer.status, words in answer.body["message"]) == (422, True), answer.body
     assert call("GET", "/prompt-templates/p").body["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("pin", "what"),
+    [
+        ({"tool_registry_id": 99}, "The tool 99"),
+        ({"version_number": 2}, "The tool 1 in version 2"),
+        ({"label": "prod"}, "The tool 1 with the label 'prod'"),
+    ],
+    ids=str,
+)
+def test_a_tool_of_another_workspace_is_left_out_of_what_is_rendered(
+    call, publish, weather, pin, what
+) -> None:
+    pinned = {**reference(weather), **pin}
+    publish("p", chat("Hello", tools=[pinned, INLINE]), metadata=OPENAI)
+    assert call("GET", "/prompt-templates/p").body["prompt_template"]["tools"][0] == pinned
+    rendered = call("POST", "/prompt-templates/p", {}).body
+    assert rendered["warning"] == f"{what} does not exist in this registry, and is left out."
+    assert [tool["type"] for tool in rendered["llm_kwargs"]["tools"]] == ["function"]
 
 
 def test_a_completion_template_has_no_tools(call, publish) -> None:
@@ -233,16 +250,15 @@ def test_a_file_declares_tools_with_ids_labels_and_version_numbers(tmp_path) -> 
         found = call("GET", f"{TOOLS}/7?label=beta").body["tool_registry"]
         assert found["version"]["number"] == 3
         assert call("GET", f"{TOOLS}/7?label=prod").status == 404
-        missing = call("POST", "/prompt-templates/p", {})
-        assert (missing.status, "no release label 'prod'" in missing.body["message"]) == (422, True)
-        # Raw, it can still be read.
+        warning = call("POST", "/prompt-templates/p", {}).body["warning"]
+        assert "The tool 7 with the label 'prod' does not exist in this registry" in warning
         assert call("GET", "/prompt-templates/p").body["prompt_template"]["tools"] == pins
     with opened("tools: [{id: 9, name: mine, function: {name: get_time}}]") as app:
         call = Caller(app)
         # What the file no longer declares is deleted, and its references are left out.
         assert [tool["function"]["name"] for tool in tools()] == ["get_time"]
         rendered = call("POST", "/prompt-templates/p", {}).body
-        assert "The tool 7 was deleted, and is left out." in rendered["warning"]
+        assert "The tool 7 in version 3 does not exist in this registry, and is left out." in rendered["warning"]
         # What a request created stays, unless the file has another tool of that name.
         listed = {tool["id"]: tool["name"] for tool in call("GET", TOOLS).body["tool_registries"]}
         assert listed == {9: "mine", kept["id"]: "kept"}

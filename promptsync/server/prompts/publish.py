@@ -65,7 +65,7 @@ def upsert(request: Request) -> Response:
 def add_version(db: Database, draft: Draft) -> dict[str, Any]:
     """Store ``draft`` as the next version of its template, creating it if necessary; return the response."""
     snippets.check(db, draft.name, draft.template, draft.labels or ())
-    tools.check(db, draft.template)
+    tools.check(draft.template)
     if draft.folder_id is not None:
         folder_by_id(db, draft.folder_id, status=400)
     # This comes before anything is stored, because a refused label refuses the whole publish.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from promptsync.server.http.answer import ApiError, Response, conflict, invalid
+from promptsync.server.http.answer import ApiError, Response, conflict
 from promptsync.server.http.fields import Fields
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
@@ -124,32 +125,53 @@ def _version(row: Row) -> dict[str, Any]:
 # -- references ---------------------------------------------------------------------------------------------
 
 
-def check(db: Database, template: Mapping[str, Any]) -> None:
-    """Raise a 422 for a template that references a tool, a version or a label that does not exist."""
+def check(template: Mapping[str, Any]) -> None:
+    """Raise a 422 for a reference that could name no tool, whichever tools there are.
+
+    A tool that does not exist here is accepted: prompts are copied from workspaces that have it, and only a
+    fixtures file can create it under its id.
+    """
     for _, reference in _tools_of(template):
-        if reference is not None and _definition(db, reference) is None:
-            number = reference.get("tool_registry_id")
-            raise reference.fault(
-                "tool_registry_id",
-                f"names the tool {number}, which does not exist in this registry; "
-                "create it, or declare it in the fixtures file",
-            )
+        if reference is not None:
+            _Pin.read(reference)
 
 
 def resolved(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return the template with functions in place of references, and warnings.
 
-    A reference to a tool that was deleted is left out, as documented, with a warning.
+    A reference without its tool is left out with a warning, as PromptLayer does for deleted tools.
     """
     tools: list[Mapping[str, Any]] = []
     warnings = []
     for tool, reference in _tools_of(template):
-        definition = tool if reference is None else _definition(db, reference)
+        pin = None if reference is None else _Pin.read(reference)
+        definition = tool if pin is None else _definition(db, pin)
         if definition is not None:
             tools.append(definition)
         else:
-            warnings.append(f"The tool {tool['tool_registry_id']} was deleted, and is left out.")
+            warnings.append(f"{pin} does not exist in this registry, and is left out.")
     return {**template, "tools": tools} if tools or warnings else dict(template), warnings
+
+
+@dataclass(frozen=True, slots=True)
+class _Pin:
+    """What a reference names: a tool, and one of its versions unless it follows the latest."""
+
+    tool: int
+    number: int | None
+    label: str | None
+
+    def __str__(self) -> str:
+        if self.label is not None:
+            return f"The tool {self.tool} with the label {self.label!r}"
+        return f"The tool {self.tool}" + (f" in version {self.number}" if self.number else "")
+
+    @classmethod
+    def read(cls, reference: Fields) -> _Pin:
+        number, label = reference.optional_id("version_number"), reference.optional_text("label")
+        if number is not None and label is not None:
+            raise reference.fault("version_number", "cannot be combined with label")
+        return cls(reference.id("tool_registry_id"), number, label)
 
 
 def _tools_of(template: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Fields | None]]:
@@ -160,18 +182,13 @@ def _tools_of(template: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], 
         yield tool, Fields(tool, f"tools[{index}].", status=422) if is_reference else None
 
 
-def _definition(db: Database, reference: Fields) -> dict[str, Any] | None:
-    """Return the function that a reference stands for now, or ``None`` if its tool does not exist."""
-    number, label = reference.optional_id("version_number"), reference.optional_text("label")
-    if number is not None and label is not None:
-        raise reference.fault("version_number", "cannot be combined with label")
-    tool = db.execute(
-        "SELECT * FROM tools WHERE id = ? AND NOT deleted", (reference.id("tool_registry_id"),)
-    ).fetchone()
+def _definition(db: Database, pin: _Pin) -> dict[str, Any] | None:
+    """Return the function that a reference stands for now, or ``None`` if there is none."""
+    tool = db.execute("SELECT * FROM tools WHERE id = ? AND NOT deleted", (pin.tool,)).fetchone()
     if tool is None:
         return None
     try:
-        version = find.version(db, tool, number, label, TOOL)
-    except ApiError as error:
-        raise invalid(error.message, "body", "prompt_version", "prompt_template", "tools") from error
+        version = find.version(db, tool, pin.number, pin.label, TOOL)
+    except ApiError:
+        return None
     return normalised_tool(decoded(version["definition"]))
