@@ -318,6 +318,12 @@ def test_a_broken_body_is_refused(app, call, body, kind, headers, status):
     assert call("GET", f"/api/public/v2/traces/{TRACE}").status == 404
 
 
+def test_protobuf_that_could_take_gigabytes_is_not_parsed(app):
+    empty_spans = b"\n\x00" * (4 * 1024 * 1024 + 1)
+    answer = send(app, gzip.compress(empty_spans), content_encoding="gzip")
+    assert (answer.status, "8,388,608 bytes" in answer.body["message"]) == (413, True)
+
+
 def test_protobuf_is_for_traces_only(app):
     answer = send(app, GOOD, path="/track-request")
     assert (answer.status, "must be application/json" in answer.body["message"]) == (415, True)

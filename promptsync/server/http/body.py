@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
 
+MAX_PROTOBUF: Final = 8 * 1024 * 1024
+"""Longest body in protobuf, in bytes after decompression: parsed, it can take a hundred times as much."""
+
 _JSON_FIELDS, _FILE_FIELDS = ("metadata", "json"), ("archive", "zip", "files")
 _MAX_PARTS = 10
 
@@ -38,7 +41,7 @@ def read_parts(environ: WSGIEnvironment, limit: int, also: str = "") -> tuple[An
     kind = media_type(environ)
     if kind in {FORM, PROTOBUF} and kind != also:
         raise wrong_type(environ)
-    body = read_body(environ, limit)
+    body = read_body(environ, min(limit, MAX_PROTOBUF) if kind == PROTOBUF else limit)
     if kind == FORM:
         return _form(environ["CONTENT_TYPE"], body)
     return (None, body) if kind == PROTOBUF else (parse_json(body), None)
