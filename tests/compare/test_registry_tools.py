@@ -52,5 +52,5 @@ def test_a_push_of_a_reference_to_nothing_says_what_to_do(world: World) -> None:
     world.commit()
     done = world.run("push")
     assert done.code != 0
-    assert "the tool 7, which does not exist in this registry; create it, or declare it" in done.err
+    assert "is 7, but this registry has no such tool; create it, or declare it" in done.err
     assert world.call("GET", "/prompt-templates/a").status == 404

@@ -165,7 +165,7 @@ def test_a_new_version_takes_effect_at_once_and_a_pin_stays(call, publish, weath
 @pytest.mark.parametrize(
     ("pin", "words"),
     [
-        ({"tool_registry_id": 99}, "tools[1].tool_registry_id names the tool 99, which does not exist"),
+        ({"tool_registry_id": 99}, "tools[1].tool_registry_id is 99, but this registry has no such tool"),
         ({"tool_registry_id": "1"}, "tools[1].tool_registry_id must be a positive integer"),
         ({"tool_registry_id": None}, "tools[1].tool_registry_id must be a positive integer"),
         ({"tool_registry_id": True}, "tools[1].tool_registry_id must be a positive integer"),
@@ -241,7 +241,7 @@ def test_a_file_declares_tools_with_ids_labels_and_version_numbers(tmp_path) -> 
         # What the file no longer declares is deleted, and its references are left out.
         assert [tool["function"]["name"] for tool in tools()] == ["get_time"]
         rendered = call("POST", "/prompt-templates/p", {}).body
-        assert "The tool 7 was deleted, and is left out." in rendered["warning"]
+        assert "The tool 7 was deleted and is left out." in rendered["warning"]
         # What a request created stays, unless the file has another tool of that name.
         listed = {tool["id"]: tool["name"] for tool in call("GET", TOOLS).body["tool_registries"]}
         assert listed == {9: "mine", kept["id"]: "kept"}

@@ -23,7 +23,7 @@ _LANGUAGES = ("python", "javascript")
 
 
 def list_tools(request: Request) -> Response:
-    """List the tools, the one that was updated last first unless sorted otherwise."""
+    """List the tools, by default the last updated first."""
     listing = Listing(request.query, order="updated_at")
     listing.by_fixture()
     with request.store.read() as db:
@@ -51,7 +51,7 @@ def get_tool(request: Request) -> Response:
 
 
 def create_tool(request: Request) -> Response:
-    """Create a tool with its first version: 409 for a name that another tool has."""
+    """Create a tool with its first version; 409 if the name is taken."""
     body = request.body(status=422)
     refuse_external_ids(body)
     name = body.text("name", least=1, most=MAX_NAME)
@@ -60,7 +60,7 @@ def create_tool(request: Request) -> Response:
     content, moment = _content(body), now()
     with request.store.write() as db:
         if find.is_taken(db, name, TOOL):
-            raise conflict(f"There is a tool called {name!r} already.")
+            raise conflict(f"A tool called {name!r} already exists.")
         if folder_id is not None:
             folder_by_id(db, folder_id, status=422)
         about = {"name": name, "description": description, "folder_id": folder_id}
@@ -81,7 +81,7 @@ def create_version(request: Request) -> Response:
 
 
 def _content(body: Fields) -> dict[str, Any]:
-    """Return what a version stores: a function, and perhaps the code that the vendor would run for it."""
+    """Return what a version stores: a function, and optionally code, which is not run here."""
     definition = body.object("tool_definition")
     if definition is None or definition.get("type", "function") != "function":
         raise body.fault("tool_definition", "must be an object with the type function")
@@ -93,7 +93,9 @@ def _content(body: Fields) -> dict[str, Any]:
     if execution is not None:
         code = body.within("execution", execution)
         if code.get("type") != "code" or code.get("language") not in _LANGUAGES:
-            raise body.fault("execution", f"must have the type code and a language of {_LANGUAGES}")
+            raise body.fault(
+                "execution", f"must have the type code and the language {' or '.join(_LANGUAGES)}"
+            )
         code.text("code")
     return {
         "definition": encoded(definition),
@@ -131,7 +133,7 @@ def check(db: Database, template: Mapping[str, Any]) -> None:
             number = reference.get("tool_registry_id")
             raise reference.fault(
                 "tool_registry_id",
-                f"names the tool {number}, which does not exist in this registry; "
+                f"is {number}, but this registry has no such tool; "
                 "create it, or declare it in the fixtures file",
             )
 
@@ -139,7 +141,7 @@ def check(db: Database, template: Mapping[str, Any]) -> None:
 def resolved(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return the template with functions in place of references, and warnings.
 
-    A reference to a tool that was deleted is left out, as documented, with a warning.
+    A reference to a deleted tool is left out, as documented, with a warning.
     """
     tools: list[Mapping[str, Any]] = []
     warnings = []
@@ -148,7 +150,7 @@ def resolved(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any],
         if definition is not None:
             tools.append(definition)
         else:
-            warnings.append(f"The tool {tool['tool_registry_id']} was deleted, and is left out.")
+            warnings.append(f"The tool {tool['tool_registry_id']} was deleted and is left out.")
     return {**template, "tools": tools} if tools or warnings else dict(template), warnings
 
 
@@ -161,7 +163,7 @@ def _tools_of(template: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], 
 
 
 def _definition(db: Database, reference: Fields) -> dict[str, Any] | None:
-    """Return the function that a reference stands for now, or ``None`` if its tool does not exist."""
+    """Return the function that a reference currently resolves to, or ``None`` if the tool does not exist."""
     number, label = reference.optional_id("version_number"), reference.optional_text("label")
     if number is not None and label is not None:
         raise reference.fault("version_number", "cannot be combined with label")
