@@ -4,7 +4,7 @@
 # make bench: measures the performance budgets.
 # make docs: builds the manual into build/docs; a dead link fails the build.
 # make manual: runs the commands of the manual again and updates their output, tables and screenshots.
-# make fidelity: calls every method of the official SDKs and writes docs/compatibility.md again; needs npm.
+# make fidelity: calls every method of the official SDKs and updates docs/compatibility.md; needs npm.
 # make screens: renders only the screenshots.
 # make dist: builds the last commit into dist/ and checks what a user would install.
 # make lock: pins the newest versions of what promptsync needs in requirements.lock, with hashes.

@@ -32,8 +32,8 @@ from promptsync.terminal import output
 @click.option("--offline", is_flag=True, help="Use the files for pinned snippets, too; send no request.")
 @click.option("--from-registry", is_flag=True, help="Let the registry render the prompt, not the file.")
 @version_options
-@click.option("--provider", metavar="PROVIDER", help="With --from-registry: render for another provider.")
-@click.option("--model", metavar="MODEL", help="With --provider: the provider's model.")
+@click.option("--provider", metavar="PROVIDER", help="With --from-registry: render for this provider.")
+@click.option("--model", metavar="MODEL", help="With --provider: render for this model.")
 @click.option(
     "--llm-kwargs", is_flag=True, help="With --from-registry: print the arguments for the provider as JSON."
 )

@@ -1,4 +1,4 @@
-"""``promptsync track``: log requests, annotate them, and show them."""
+"""``promptsync track``: log, annotate and show requests."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
 
-@verb_group("track", short_help="Log requests, annotate and show them.")
+@verb_group("track", short_help="Log, annotate and show requests.")
 def command() -> None:
-    """Log the requests of an application to a model, annotate them, and show them.
+    """Log, annotate and show the requests that an application sends to a model.
 
     \b
     id=$(promptsync track request request.json)
@@ -59,12 +59,12 @@ def request_command(session: Session, file: str) -> Outcome:
     return Outcome([str(request_id)], {"request_id": request_id})
 
 
-@verb("show", parent=command, short_help="Show a request and what was recorded about it.")
+@verb("show", parent=command, short_help="Show a request and everything recorded about it.")
 @_request_id
 def show_command(session: Session, request_id: int | str) -> Outcome:
-    """Show the request ID: model, prompt, tokens, scores, metadata, input and output.
+    """Show request ID: its model, prompt, tokens, scores, metadata, input and output.
 
-    What the registry does not return is left out. --json has the whole texts.
+    Long texts are shortened; --json prints them in full.
 
     \b
     promptsync track show 8801

@@ -43,7 +43,7 @@ class LoggedTurn:
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """A logged request. ``None`` means that the registry does not return it."""
+    """A logged request. ``None`` means that the registry does not return the value."""
 
     id: int | str
     provider: str | None
@@ -259,7 +259,7 @@ class Tracking(Protocol):
         """Log a request, which has the registry's own shape, and return its id."""
 
     def request(self, request_id: int | str) -> LoggedRequest:
-        """Return a logged request with what was recorded about it. Raises ``NotFound``."""
+        """Return a logged request with everything recorded about it. Raises ``NotFound``."""
 
     def track_prompt(
         self,

@@ -117,7 +117,7 @@ class Application:
         method = environ["REQUEST_METHOD"]
         path, query = split_target(environ)
         if path == updates.PATH:
-            # The token in its first message takes the place of the key.
+            # The token in the client's first message replaces the key.
             return updates.connect(environ, self.store)
         # The key comes first: without it, nobody finds out which paths exist.
         key = environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace")

@@ -1,12 +1,12 @@
-"""The operations of PromptLayer's API that this registry does not have; it answers 501 for them.
+"""The operations of PromptLayer's API that this registry lacks, which get 501.
 
-docs/compatibility.md lists every operation with what it does here.
+docs/compatibility.md lists every operation and whether it works.
 """
 
 from __future__ import annotations
 
 TABLE = "docs/compatibility.md"
-"""The page of the manual that says what works."""
+"""The page of the manual that lists what works."""
 
 MISSING = {
     "/reports": "POST",
@@ -45,4 +45,4 @@ MISSING = {
         for pair, methods in (("", "GET POST"), ("/<source>/<external_id>", "DELETE"))
     },
 }
-"""The methods of each path, which is a pattern of werkzeug."""
+"""The missing methods of each path. Paths are patterns of werkzeug."""

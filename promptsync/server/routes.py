@@ -104,7 +104,7 @@ OTHER_BODIES: Mapping[Handler, str] = {
     collections.save_version: FORM,
     otlp.ingest_traces: PROTOBUF,
 }
-"""The media type that the body for a handler may have instead of JSON."""
+"""The media type that a handler accepts instead of JSON."""
 
 
 def _map(rules: Iterable[tuple[str, list[str], Handler | None]]) -> Map:
@@ -124,19 +124,19 @@ _MISSING = _map((path, methods.split(), None) for path, methods in MISSING.items
 def match(method: str, path: str) -> tuple[Handler, Mapping[str, str]]:
     """Return the handler of a raw path, and its decoded parameters.
 
-    501 for an operation of PromptLayer's API that this registry does not have, 404 for an unknown path, 405
-    with ``Allow`` for a method that it does not have.
+    501 for an operation of PromptLayer's API that this registry lacks, 404 for an unknown path, 405 with
+    ``Allow`` for another method.
     """
     shown = path[:200]
     if _MISSING.bind("").test(path, method=method):
-        raise ApiError(501, f"This registry does not support {method} {shown}; see {TABLE} of promptsync.")
+        raise ApiError(501, f"This registry does not support {method} {shown}; see {TABLE} in promptsync.")
     try:
         handler, raw = _MAP.bind("").match(path, method=method)
     except NotFound:
-        raise ApiError(404, f"There is nothing at {shown}.") from None
+        raise ApiError(404, f"{shown} does not exist.") from None
     except MethodNotAllowed as error:
         allowed = ", ".join(sorted({*(error.valid_methods or ()), "OPTIONS"}))
         raise ApiError(
-            405, f"{shown} does not take {method[:20]}, only {allowed}.", headers={"Allow": allowed}
+            405, f"{shown} does not accept {method[:20]}, only {allowed}.", headers={"Allow": allowed}
         ) from None
     return handler, {name: urllib.parse.unquote(value) for name, value in raw.items()}

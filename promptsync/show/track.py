@@ -12,8 +12,14 @@ from promptsync.terminal import output
 
 
 def show_request(found: LoggedRequest) -> Outcome:
-    """Return a request: a line for each thing that is known about it. JSON has the whole texts."""
-    return Outcome(output.table(_rows(found)), {"request_id": found.id, **_without_id(found)})
+    """Return a request: a line for each known fact in text, and everything in JSON."""
+    rows = [*_rows(found)]
+    indent = max(len(name) for name, _ in rows) + 2
+    lines = [
+        output.hanging(output.padded(output.style(name, "faint"), indent) + text, indent)
+        for name, text in rows
+    ]
+    return Outcome(lines, {"request_id": found.id, **_without_id(found)})
 
 
 def _without_id(found: LoggedRequest) -> dict[str, object]:
@@ -33,7 +39,7 @@ def _rows(found: LoggedRequest) -> Iterator[tuple[str, str]]:
         "status": found.status,
         "error": found.failure,
         "tokens": _tokens(found),
-        "price": None if found.price is None else f"{found.price:g}",
+        "price": f"{found.price:g}" if found.price else None,
         "latency": latency,
         "started": found.started_at and output.moment(found.started_at),
         "tags": _joined(found.tags or ()),
@@ -44,12 +50,15 @@ def _rows(found: LoggedRequest) -> Iterator[tuple[str, str]]:
     }
     for name, text in lines.items():
         if text:
-            yield output.style(name, "faint"), cut(text)
+            yield name, cut(text)
     yield from _turns("input", found.input)
     yield from _turns("output", found.output)
 
 
 def _tokens(found: LoggedRequest) -> str:
+    # Clients log 0 for counts that they do not know.
+    if not found.input_tokens and not found.output_tokens:
+        return ""
     counts = {"in": found.input_tokens, "out": found.output_tokens}
     return ", ".join(f"{count} {way}" for way, count in counts.items() if count is not None)
 
@@ -60,4 +69,4 @@ def _joined(texts: Iterable[str]) -> str:
 
 def _turns(name: str, turns: Iterable[LoggedTurn]) -> Iterator[tuple[str, str]]:
     for turn in turns:
-        yield output.style(name, "faint"), cut(f"{turn.role}: {' '.join(turn.text.split())}")
+        yield name, cut(f"{turn.role}: {' '.join(turn.text.split()) or '(no text)'}")

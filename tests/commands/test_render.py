@@ -346,7 +346,7 @@ def test_the_registry_renders_for_another_provider_and_its_model(
     assert (found["model"]["provider"], found["model"]["name"]) == ("anthropic", "claude-sonnet-4")
     assert found["llm_kwargs"]["model"] == "claude-sonnet-4"
     assert render(root, *asked) == 4
-    assert "Specify the model of anthropic" in capsys.readouterr().err
+    assert "Pass a model for anthropic" in capsys.readouterr().err
 
 
 def test_the_registry_takes_values_of_the_files_example(

@@ -10,9 +10,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from promptsync.cli import run
+from promptsync.registry.promptlayer.request_log import logged_request
+from promptsync.show.track import show_request
+from promptsync.terminal.fit import fitted
 
 REQUEST = {
     "provider": "openai",
@@ -228,3 +232,28 @@ def test_a_request_is_shown_with_all_that_was_recorded(noted: Copy) -> None:
         "input": [{"role": "user", "text": "Hi"}],
         "output": [{"role": "assistant", "text": "Hello\nagain"}],
     }
+
+
+def test_counts_that_a_client_does_not_know_are_not_shown(here: Copy) -> None:
+    body = {**REQUEST, "input_tokens": 0, "output_tokens": 0, "price": 0}
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/boots.png"}}
+    body["input"] = {"type": "chat", "messages": [{"role": "user", "content": [image]}]}
+    body["output"] = {"type": "chat", "messages": []}
+    (here.root / "request.json").write_text(json.dumps(body))
+    assert here.run("track", "request", "request.json")[0] == 0
+    shown = here.run("track", "show", "1")[1].splitlines()
+    assert not [line for line in shown if line.startswith(("tokens", "price"))]
+    assert shown[-1] == "input     user: (no text)"
+
+
+def test_a_narrow_terminal_wraps_long_texts_beside_their_names() -> None:
+    text = "Do you repair boots? " * 5
+    message = {"role": "user", "content": [{"type": "text", "text": text}]}
+    found = logged_request(1, {"prompt_blueprint": {"prompt_template": {"messages": [message]}}})
+    shown = [click.unstyle(line) for line in fitted(show_request(found).lines, 40)]
+    assert shown[:3] == [
+        "request  1",
+        "input    user: Do you repair boots? Do",
+        "         you repair boots? Do you repair",
+    ]
+    assert "".join(shown[1:]).count("repair") == 5

@@ -89,8 +89,8 @@ def test_what_is_refused_raises_with_the_reason(sdk: Sdk) -> None:
         ("no skill collection called 'nobody'", "skills.pull", ("nobody",), {}),
         ("no release label 'prod'", "skills.pull", (NAME,), {"label": "prod"}),
         ("called 'team/support skills' already", "skills.publish", (COLLECTION,), {}),
-        ("There is no file 'x'", "skills.update", (NAME,), {"deletes": ["x"]}),
-        ("not a ZIP file", "skills.update", (NAME,), {"zip": b"x"}),
+        ("The collection has no file 'x'", "skills.update", (NAME,), {"deletes": ["x"]}),
+        ("read as a ZIP file", "skills.update", (NAME,), {"zip": b"x"}),
     ):
         arguments_of: Any = arguments
         with pytest.raises(Exception, match=words):

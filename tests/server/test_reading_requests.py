@@ -345,7 +345,7 @@ REFUSED = [
     ({"per_page": 26}, "per_page must be an integer from 1 to 25"),
     ({"page": 0}, "page"),
     ({"sort_by": "id"}, "sort_by must be one of"),
-    ({"sort_order": "asc"}, "sort_order needs sort_by"),
+    ({"sort_order": "asc"}, "sort_order requires sort_by"),
     ({"metadata_cost_breakdown_key": "user"}, "metadata_cost_breakdown_key is not supported"),
     ({"filtr_group": {}}, "filtr_group is not supported"),
     ({"filter_group": {}}, "filter_group.filters is required"),

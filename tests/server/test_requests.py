@@ -337,7 +337,7 @@ def test_an_operation_that_is_missing_names_the_page_of_what_works(call, method,
     answer = call(method, path, None if method == "GET" else {})
     assert answer.status == 501
     assert answer.body["message"] == (
-        f"This registry does not support {method} {path}; see docs/compatibility.md of promptsync."
+        f"This registry does not support {method} {path}; see docs/compatibility.md in promptsync."
     )
 
 

@@ -224,28 +224,28 @@ def far_away() -> bytes:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "not a ZIP file"),
-        (b"PK\x03\x04", "not a ZIP file"),
-        (archive(("a", "1"))[:-30], "not a ZIP file"),
-        (far_away(), "not a ZIP file"),
-        (archive(("../a", "1")), "'../a' is not a path in a collection"),
-        (archive(("/a", "1")), "'/a' is not a path"),
-        (archive(("a/./b", "1")), "'a/./b' is not a path"),
-        (archive(("a//b", "1")), "'a//b' is not a path"),
-        (archive(("a\\..\\b", "1")), "is not a path"),
-        (archive(("C:/a", "1")), "'C:/a' is not a path"),
-        (archive(("a\nb", "1")), "is not a path"),
-        (archive(("x" * 600, "1")), "is not a path"),
+        (b"", "read as a ZIP file"),
+        (b"PK\x03\x04", "read as a ZIP file"),
+        (archive(("a", "1"))[:-30], "read as a ZIP file"),
+        (far_away(), "read as a ZIP file"),
+        (archive(("../a", "1")), "'../a' is not a valid path"),
+        (archive(("/a", "1")), "'/a' is not a valid path"),
+        (archive(("a/./b", "1")), "'a/./b' is not a valid path"),
+        (archive(("a//b", "1")), "'a//b' is not a valid path"),
+        (archive(("a\\..\\b", "1")), "is not a valid path"),
+        (archive(("C:/a", "1")), "'C:/a' is not a valid path"),
+        (archive(("a\nb", "1")), "is not a valid path"),
+        (archive(("x" * 600, "1")), "is not a valid path"),
         (archive((link("a", stat.S_IFLNK), "/etc/passwd")), "'a' in the archive is a link"),
         (archive((link("a", stat.S_IFIFO), "")), "'a' in the archive is a link or a special file"),
         (with_flag(archive(("a", "1")), 0x1), "'a' in the archive is encrypted"),
         (archive(("a", "1"), method=zipfile.ZIP_LZMA), "a method other than deflate"),
         (archive(("a", b"\0" * (MAX_FILE + 1))), "'a' is larger than 5,242,880 bytes"),
-        (lying(archive(("a", b"\0" * (MAX_FILE + 1)))), "not a ZIP file"),
-        (archive(*((str(at), b"\0" * MAX_FILE) for at in range(7))), "33,554,432 bytes together"),
+        (lying(archive(("a", b"\0" * (MAX_FILE + 1)))), "read as a ZIP file"),
+        (archive(*((str(at), b"\0" * MAX_FILE) for at in range(7))), "33,554,432 bytes in total"),
         (archive(*((str(at), "") for at in range(MAX_ENTRIES + 1))), "more than 1,000 entries"),
         (archive(*((str(at), "") for at in range(MAX_FILES + 1))), "at most 100 files"),
-        (archive(("a", "1"), ("a/b", "1")), "'a' cannot be a file and a folder"),
+        (archive(("a", "1"), ("a/b", "1")), "'a' cannot be both a file and a folder"),
         (twice(), "two files called 'a'"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -257,7 +257,7 @@ def test_an_archive_that_is_refused(call, data, words) -> None:
 
 
 def test_reading_stops_at_the_limit_for_all_files_together() -> None:
-    with pytest.raises(ApiError, match="33,554,432 bytes together"):
+    with pytest.raises(ApiError, match="33,554,432 bytes in total"):
         read_archive(archive(*((str(at), b"\0" * MAX_FILE) for at in range(7))))
 
 
@@ -290,8 +290,8 @@ def test_no_damage_is_an_unexpected_error(at, by, cut) -> None:
         ({"files": [{"path": "a", "content": 1}]}, "files[0].content must be a string"),
         ({"files": files("a", "a")}, "'a' is sent twice"),
         ({"provider": "openai", "files": files("a/b", ".agents/skills/a/b")}, "'a/b' is sent twice"),
-        ({"files": files("")}, "is not a path"),
-        ({"files": files("a\0")}, "is not a path"),
+        ({"files": files("")}, "is not a valid path"),
+        ({"files": files("a\0")}, "is not a valid path"),
         ({"files": [{"path": "a", "content": "x" * (MAX_FILE + 1)}]}, "'a' is larger than"),
     ],
     ids=lambda value: str(value)[:60],
@@ -306,13 +306,13 @@ def test_a_collection_that_is_refused(call, create, change, words) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"deletes": ["b"]}, "There is no file 'b' in the collection"),
+        ({"deletes": ["b"]}, "The collection has no file 'b'."),
         ({"deletes": [1]}, "deletes must be a list"),
-        ({"moves": [{"old_path": "b", "new_path": "c"}]}, "There is no file 'b'"),
+        ({"moves": [{"old_path": "b", "new_path": "c"}]}, "The collection has no file 'b'"),
         ({"moves": [{"old_path": "a", "new_path": "a"}]}, "'a', which exists"),
-        ({"moves": [{"old_path": "a", "new_path": "../b"}]}, "'../b' is not a path"),
+        ({"moves": [{"old_path": "a", "new_path": "../b"}]}, "'../b' is not a valid path"),
         ({"moves": [{"old_path": "a"}]}, "moves[0].new_path must be a string"),
-        ({"file_updates": files("a/b")}, "'a' cannot be a file and a folder"),
+        ({"file_updates": files("a/b")}, "'a' cannot be both a file and a folder"),
         ({"release_label": ""}, "release_label must be"),
         ({"provider": []}, "provider must be"),
     ],
@@ -329,7 +329,7 @@ def test_the_files_of_several_versions_are_limited_together(call, create) -> Non
     create(files=[{"path": str(at), "content": "x" * MAX_FILE} for at in range(6)])
     more = [{"path": "more", "content": "x" * (MAX_FILE - 1)}]
     answer = call("POST", f"{SKILLS}/team/versions", {"file_updates": more})
-    assert (answer.status, "33,554,432 bytes together" in answer.body["message"]) == (400, True)
+    assert (answer.status, "33,554,432 bytes in total" in answer.body["message"]) == (400, True)
     assert call("GET", f"{SKILLS}/team").body["version"]["number"] == 1
 
 
@@ -370,9 +370,9 @@ NAME = ("metadata", '{"name": "team"}')
         ([NAME, ("json", "{}")], "at most one field and one file"),
         ([NAME, ("zip", b"x"), ("archive", b"x")], "at most one field and one file"),
         ([NAME, ("zip", b"x"), ("zip", b"x")], "at most one field and one file"),
-        ([NAME, ("zip", "text")], "A form has JSON in"),
-        ([NAME, ("other", b"x")], "A form has JSON in"),
-        ([("metadata", b"{}")], "A form has JSON in"),
+        ([NAME, ("zip", "text")], "A form can only have JSON in"),
+        ([NAME, ("other", b"x")], "A form can only have JSON in"),
+        ([("metadata", b"{}")], "A form can only have JSON in"),
         ([NAME, *[("zip", b"x")] * 20], "The form cannot be read"),
     ],
     ids=lambda value: str(value)[:50],

@@ -374,7 +374,7 @@ def test_another_provider_without_a_model_and_an_unknown_one_are_refused(call, p
     answer = call("POST", "/prompt-templates/a", {"provider": "anthropic"})
     assert (answer.status, answer.body["message"]) == (
         422,
-        "Specify the model of anthropic, too: the prompt's own model is gpt-4o of openai.",
+        "Pass a model for anthropic: the prompt's own model, gpt-4o, belongs to openai.",
     )
     answer = call("POST", "/prompt-templates/a", {"provider": "acme", "model": "m"})
     assert answer.status == 422
@@ -391,8 +391,8 @@ def test_the_model_alone_changes_nothing_and_the_response_says_so(call, publish,
     ).body
     assert (found["llm_kwargs"]["model"], found["metadata"]["model"]["name"]) == ("gpt-4o", "gpt-4o")
     assert found["warning"] == (
-        "The model stays gpt-4o: requesting gpt-5 of the same provider changes nothing. "
-        "Pass model in model_parameter_overrides instead."
+        "The model is still gpt-4o, because gpt-5 has the same provider. "
+        "To change it, pass model in model_parameter_overrides."
     )
     wanted = {"model_parameter_overrides": {"model": "gpt-5"}, "input_variables": {"name": "A"}}
     found = call("POST", "/prompt-templates/a", wanted).body

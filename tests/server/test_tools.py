@@ -258,7 +258,9 @@ def test_a_file_declares_tools_with_ids_labels_and_version_numbers(tmp_path) -> 
         # What the file no longer declares is deleted, and its references are left out.
         assert [tool["function"]["name"] for tool in tools()] == ["get_time"]
         rendered = call("POST", "/prompt-templates/p", {}).body
-        assert "The tool 7 in version 3 does not exist in this registry, and is left out." in rendered["warning"]
+        assert (
+            "The tool 7 in version 3 does not exist in this registry, and is left out." in rendered["warning"]
+        )
         # What a request created stays, unless the file has another tool of that name.
         listed = {tool["id"]: tool["name"] for tool in call("GET", TOOLS).body["tool_registries"]}
         assert listed == {9: "mine", kept["id"]: "kept"}

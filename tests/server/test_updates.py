@@ -505,7 +505,7 @@ def test_stopping_the_server_closes_its_sockets(app, call):
         found = context.__enter__()
         found.subscribe(token_for(call))
     assert not socket_threads()
-    assert found.closed() == (1001, "the server stops")
+    assert found.closed() == (1001, "the server is stopping")
     context.__exit__(None, None, None)
 
 

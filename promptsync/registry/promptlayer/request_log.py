@@ -1,6 +1,6 @@
-"""Turns what a registry returns about a logged request into our type.
+"""Logged requests as the registry returns them, parsed into ``LoggedRequest``.
 
-Everything but the id is optional, and what has another type than expected counts as unknown.
+Everything except the id is optional. A value of an unexpected type counts as unknown.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _MOST: Final = 2**63
 
 
 def has_notes(raw: Mapping[str, Any]) -> bool:
-    """Whether a response has what was recorded about the request later, and not only the request."""
+    """Whether a response includes what was recorded after the request, such as scores."""
     return isinstance(raw.get("scores"), list) and isinstance(raw.get("metadata"), list)
 
 
 def logged_request(request_id: int | str, raw: Mapping[str, Any]) -> LoggedRequest:
-    """Return the request; ``raw`` may have the keys of the single request, of a search, or of both."""
+    """Return the request. ``raw`` is the response for one request, an item of a search, or both merged."""
     template = _object(_object(raw.get("prompt_blueprint")).get("prompt_template"))
     turns = [*_turns(template)]
     last = next((at for at in reversed(range(len(turns))) if turns[at].role == "assistant"), len(turns))
@@ -58,7 +58,7 @@ def _turns(template: Mapping[str, Any]) -> Iterator[LoggedTurn]:
 
 
 def _said(message: Mapping[str, Any]) -> str:
-    """Return the text of a message, and the calls of tools in it."""
+    """Return the text of a message and its tool calls."""
     content = message.get("content")
     blocks = [content] if isinstance(content, str) else [one.get("text") for one in mappings(content)]
     calls = (_object(call.get("function")) for call in mappings(message.get("tool_calls")))
@@ -77,7 +77,7 @@ def _tags(raw: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def _pairs(found: Any) -> dict[str, str] | None:
-    """Return metadata, which comes as a list of objects."""
+    """Return metadata, which the registry returns as a list of objects."""
     if not isinstance(found, list):
         return None
     pairs = (pair for one in mappings(found) for pair in one.items())

@@ -32,7 +32,7 @@ class PromptLayerTracking:
         return logged_request(request_id, raw if has_notes(raw) else {**self._listed(found), **raw})
 
     def _listed(self, request_id: int) -> dict[str, Any]:
-        """Return a request as a search lists it, because the vendor's other route has no scores or tags."""
+        """Return a request as a search lists it, with its scores and tags."""
 
         def body(operator: str) -> dict[str, Any]:
             condition = {"field": "pl_id", "operator": operator, "value": request_id}

@@ -116,7 +116,7 @@ def workflow_labels(request: Request) -> Response:
 
 
 def run_workflow(request: Request) -> Response:
-    """Start an agent: 201, or 202 with a callback; the result is polled, or sent over a WebSocket."""
+    """Start an agent: 201, or 202 with a callback. Clients poll for the result or get it over a WebSocket."""
     body = request.body()
     inputs = body.object("input_variables") or {}
     metadata = body.string_map("metadata")
@@ -158,8 +158,8 @@ def run_workflow(request: Request) -> Response:
 def execution_results(request: Request) -> Response:
     """Return the results of an execution: 200 if it is finished, 202 while it runs.
 
-    Without ``return_all_outputs`` they are an object with the output nodes, which every client can read.
-    ``false`` is what the vendor recorded: see ``output``.
+    Without ``return_all_outputs``, return an object with the output nodes, which every client can read.
+    ``false`` follows a recorded response: see ``output``.
     """
     query = request.query
     execution_id = query.integer("workflow_version_execution_id")
@@ -175,7 +175,7 @@ def execution_results(request: Request) -> Response:
             key: node for place, (key, node) in enumerate(nodes.items(), 1) if key == name or place == number
         }
         if not chosen:
-            raise not_found(f"The execution {execution_id} has no node {name or number}.")
+            raise not_found(f"Execution {execution_id} has no node {name or number}.")
         return Response(chosen, status)
     if everything is None:
         return Response(_outputs(nodes), status)
@@ -183,7 +183,7 @@ def execution_results(request: Request) -> Response:
 
 
 def node_results(db: Database, execution_id: int) -> tuple[bool, dict[str, dict[str, Any]]]:
-    """Return whether an execution is finished, and the results of its nodes by name; 404 if it is unknown."""
+    """Return whether an execution is finished, and the results of its nodes by name. Raises a 404."""
     execution = db.execute(
         "SELECT e.results, v.spec FROM executions e JOIN workflow_versions v ON v.id = e.version_id"
         " WHERE e.id = ?",
@@ -193,7 +193,7 @@ def node_results(db: Database, execution_id: int) -> tuple[bool, dict[str, dict[
         raise not_found(f"There is no execution with the id {execution_id}.")
     done = decoded(execution["results"])
     nodes = decoded(execution["spec"])["nodes"]
-    # Read in the same transaction as the results, so that a finished one never has unfinished nodes.
+    # Read in the same transaction as the results, so that a finished execution has no unfinished nodes.
     is_finished = not is_queued(db, "execution", execution_id)
     return is_finished, {node["name"]: done.get(node["name"]) or node_result(node, QUEUED) for node in nodes}
 

@@ -39,7 +39,7 @@ def load_fixtures(store: Store, path: str | Path) -> None:
 def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
     """Make the active datasets, evaluations, agents and protected labels exactly those of ``fixtures``.
 
-    Tools that a request created stay besides those of ``fixtures``.
+    Tools that were created with a request stay.
     """
     for dataset in fixtures.datasets:
         content = {"columns": encoded(dataset["columns"]), "rows": encoded(dataset["rows"])}
@@ -106,7 +106,7 @@ def _agent(db: Database, spec: Spec) -> None:
 
 
 def _tool(db: Database, spec: Spec) -> None:
-    """Give a tool the version that the file declares. It replaces another tool of the same name."""
+    """Store the version of a tool that the file declares. It replaces any other tool of that name."""
     values = {**spec, "definition": encoded(spec["definition"]), "now": now()}
     by_request = "SELECT name FROM tools WHERE id = :id AND name != :name AND NOT is_fixture AND NOT deleted"
     if (other := db.execute(by_request, values).fetchone()) is not None:
@@ -131,7 +131,7 @@ def _tool(db: Database, spec: Spec) -> None:
 
 
 def _labels(db: Database, version_id: int, spec: Spec, kind: StoredKind) -> None:
-    """Give an item exactly the labels of ``spec``, all of them at this version."""
+    """Set the labels of an item to exactly those of ``spec``, all at this version."""
     version = db.execute(f"SELECT * FROM {kind.versions} WHERE id = ?", (version_id,)).fetchone()
     db.execute(f"DELETE FROM {kind.labels} WHERE {kind.key} = ?", (version[kind.key],))
     point_labels(db, version, dict.fromkeys(spec["labels"]), kind)
@@ -166,7 +166,7 @@ def list_datasets(request: Request) -> Response:
 
 
 def get_dataset_rows(request: Request) -> Response:
-    """Return a page of a dataset's rows; ``q`` selects those with a value that contains it."""
+    """Return a page of a dataset's rows; ``q`` selects rows with a value that contains it."""
     dataset_id, part = request.id("dataset_id"), (request.query.text("q") or "").casefold()
     with request.store.read() as db:
         found = db.execute('SELECT "columns", "rows" FROM datasets WHERE id = ?', (dataset_id,)).fetchone()

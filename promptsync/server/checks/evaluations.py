@@ -38,7 +38,7 @@ def list_evaluations(request: Request) -> Response:
                 "SELECT * FROM reports WHERE parent_id = ? ORDER BY id DESC", (evaluation["id"],)
             ).fetchall()
             evaluation["runs"] = [_run(_load(db, run), workspace_id) for run in runs]
-    # Under both names that are in use.
+    # Clients read one key or the other.
     return Response({**_OK, "evaluations": evaluations, "items": evaluations, **page.counts})
 
 
@@ -56,9 +56,7 @@ def _start_run(request: Request, parameter: str, name: str | None) -> Response:
     body = request.body()
     dataset_id = body.optional_id("dataset_id")
     if body.flag("refresh_dataset"):
-        raise ApiError(
-            403, "Datasets come from the fixtures file of this registry; they cannot be refreshed."
-        )
+        raise ApiError(403, "Datasets of this registry come from its fixtures file and cannot be refreshed.")
     with request.store.write() as db:
         pipeline = _by_id(db, request.id(parameter))
         if pipeline["parent_id"] is not None:

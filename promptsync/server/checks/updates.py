@@ -1,4 +1,4 @@
-"""Results of executions, sent over a WebSocket as soon as they are there: Centrifugo's protocol in JSON.
+"""Results of executions, sent over a WebSocket as soon as they exist, in Centrifugo's JSON protocol.
 
 A client gets a token for one channel, sends it in its first message, and subscribes to the channel.
 """
@@ -31,14 +31,14 @@ PATH: Final = "/connection/websocket"
 
 TOKEN_SECONDS: Final = 3600
 CONNECT_SECONDS = 15.0
-"""How long a client may take until it sends its token."""
+"""How long a client may take to send its token."""
 PING_SECONDS = 25.0
 PONG_SECONDS = 8.0
 MAX_COMMANDS: Final = 1000
-"""The most commands that a client may send over one socket, besides its responses to pings."""
+"""Most commands that a client may send over one socket, not counting its responses to pings."""
 
 MAX_OUTPUT: Final = 64 * 1024
-"""The longest result that is sent, in bytes. Clients fetch a longer one."""
+"""Largest result that is sent, in bytes. Clients fetch larger ones."""
 
 _CHANNEL: Final = re.compile(
     rf"workflows:(?P<workflow>[0-9]{{1,18}}):run:.{{1,{MAX_SUFFIX}}}|workflow_updates:(?P<execution>[0-9]{{1,18}})",
@@ -49,7 +49,7 @@ _SECRET: Final = secrets.token_bytes(32)
 
 
 def issue_token(request: Request) -> Response:
-    """Return a token for the channel ``capability``: that of runs with a suffix, or of one execution."""
+    """Return a token for the channel ``capability``: runs with a suffix, or one execution."""
     channel = request.query.text("capability") or ""
     match = _CHANNEL.fullmatch(channel)
     if match is None:
@@ -77,11 +77,11 @@ def issue_token(request: Request) -> Response:
 def connect(environ: WSGIEnvironment, store: Store) -> Response:
     """Turn the connection into a WebSocket that sends the results of executions."""
     if environ["REQUEST_METHOD"] != "GET":
-        raise ApiError(405, f"{PATH} takes only GET.", headers={"Allow": "GET"})
+        raise ApiError(405, f"{PATH} accepts only GET.", headers={"Allow": "GET"})
     if environ.get("HTTP_UPGRADE", "").lower() != "websocket":
         raise ApiError(400, f"{PATH} is a WebSocket; send the header Upgrade: websocket.")
     if UPGRADE not in environ:
-        raise ApiError(501, "A registry inside a program has no WebSockets; promptsync serve has them.")
+        raise ApiError(501, "Only promptsync serve has WebSockets, not a registry inside a program.")
     environ[UPGRADE](Updates(store))
     return Response(status=204)
 
@@ -111,21 +111,21 @@ class _CommandError(Exception):
 
 
 class Updates:
-    """What is said on one socket: a ``SocketHandler``."""
+    """The ``SocketHandler`` of one socket."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._channel: str | None = None
-        """The channel of the token, ``None`` until there is one."""
+        """The channel of the token, ``None`` until the client has sent one."""
         self._subscribed = False
         self._sent: set[int] = set()
         self._commands = 0
         self._due = time.monotonic() + CONNECT_SECONDS
-        """When the next ping is sent, or the client must have answered."""
+        """When to send the next ping, or to give up waiting for the client."""
         self._waiting = True
 
     def receive(self, message: bytes) -> Iterator[str]:
-        """Handle the commands of a message, one a line."""
+        """Handle the commands of a message, one per line."""
         for line in filter(None, message.split(b"\n")):
             try:
                 command = parse_json(line)
@@ -137,7 +137,7 @@ class Updates:
                 yield encoded(self._handle(command))
 
     def tick(self) -> Iterator[str]:
-        """Send results, and a ping if it is time; close the socket of a client that is gone."""
+        """Send results, and a ping if one is due; close the socket if the client is gone."""
         if time.monotonic() > self._due:
             if self._channel is None:
                 raise SocketClosed(3502, "stale")
@@ -192,7 +192,7 @@ class Updates:
         return {"client": str(uuid.uuid4()), "ping": math.ceil(PING_SECONDS), "pong": True}
 
     def _results(self, channel: str) -> Iterator[str]:
-        # Another process that has the database open may finish them, so only the database knows.
+        # Another process may finish executions of the same database, so only the database knows.
         with self._store.read() as db:
             for execution_id, everything in _executions(db, channel):
                 if execution_id in self._sent:
@@ -206,7 +206,7 @@ class Updates:
 
 
 def _executions(db: Database, channel: str) -> list[tuple[int, bool]]:
-    """Return the ids of the newest executions of a channel, each with whether it returns all nodes."""
+    """Return the newest executions of a channel: their ids, and whether each returns all nodes."""
     prefix, _, execution_id = channel.partition(":")
     column, value = ("id", execution_id) if prefix == "workflow_updates" else ("channel", channel)
     rows = db.execute(
@@ -221,7 +221,7 @@ def _completed(execution_id: int, result: Any) -> dict[str, Any]:
     if len(encoded(result).encode()) > MAX_OUTPUT:
         code = "EXCEEDS_SIZE_LIMIT"
         result = (
-            f"The result is larger than {MAX_OUTPUT:,} bytes; fetch it with "
+            f"The result is larger than {MAX_OUTPUT:,} bytes. Fetch it with "
             f"GET /workflow-version-execution-results?workflow_version_execution_id={execution_id}."
         )
     return {"workflow_version_execution_id": execution_id, "final_output": result, "result_code": code}

@@ -9,11 +9,11 @@ from typing import Any
 import werkzeug
 
 PROTOBUF = "application/x-protobuf"
-"""The media type of bodies in protobuf."""
+"""Media type of protobuf bodies."""
 
 
 class Response(werkzeug.Response):
-    """An HTTP response: JSON that ends in a newline, or bytes of protobuf; with status 204, nothing."""
+    """An HTTP response: JSON with a final newline, or protobuf as bytes. Status 204 has no body."""
 
     def __init__(
         self, value: Any = None, status: int = 200, headers: Mapping[str, str] | None = None

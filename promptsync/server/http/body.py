@@ -1,4 +1,4 @@
-"""Bodies of requests: their size, their media type, and strict JSON."""
+"""Request bodies: size, media type, and strict JSON."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def read_parts(environ: WSGIEnvironment, limit: int, also: str = "") -> tuple[Any, bytes | None]:
-    """Return the JSON value of the body, and what it has besides: the file of a form, or protobuf.
+    """Return the JSON value of the body, and the file of a form or the bytes of protobuf.
 
-    ``also`` is the media type that the request may have instead of JSON: 415 for others that are known. See
+    ``also`` is the media type that this request may have instead of JSON; 415 for the other one. See
     ``read_body`` for ``limit``.
     """
     kind = media_type(environ)
@@ -48,12 +48,12 @@ def read_parts(environ: WSGIEnvironment, limit: int, also: str = "") -> tuple[An
 
 
 def media_type(environ: WSGIEnvironment) -> str:
-    """Return the media type of the body, without parameters, empty if there is none."""
+    """Return the media type of the body without parameters, or an empty text."""
     return str(environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()
 
 
 def wrong_type(environ: WSGIEnvironment) -> ApiError:
-    """Return the error for a body whose media type the request cannot have."""
+    """Return the error for a media type that the request does not accept."""
     sent = environ.get("CONTENT_TYPE", "")
     is_sent = f"it is {sent[:100]!r}" if sent else "it is missing"
     return ApiError(
@@ -81,7 +81,7 @@ def read_body(environ: WSGIEnvironment, limit: int) -> bytes:
 
 
 def _unzipped(body: bytes, limit: int) -> bytes:
-    """Return a body without its compression; no more than ``limit`` bytes are ever made of it."""
+    """Return the decompressed body. Decompression stops after ``limit`` bytes."""
     decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
         whole = decompressor.decompress(body, limit + 1)
@@ -90,12 +90,12 @@ def _unzipped(body: bytes, limit: int) -> bytes:
     if len(whole) > limit:
         raise RequestEntityTooLarge
     if not decompressor.eof or decompressor.unused_data:
-        raise malformed("The request body is not one whole gzip stream.")
+        raise malformed("The request body is not a single, complete gzip stream.")
     return whole
 
 
 def _form(content_type: str, body: bytes) -> tuple[Any, bytes | None]:
-    """Return the JSON value of a form and its file, either ``None`` if it is missing."""
+    """Return the JSON value of a form and its file, each ``None`` if missing."""
     _, options = parse_options_header(content_type)
     parser = FormDataParser(
         lambda *_, **__: io.BytesIO(), max_form_memory_size=len(body), max_form_parts=_MAX_PARTS, silent=False
@@ -105,7 +105,10 @@ def _form(content_type: str, body: bytes) -> tuple[Any, bytes | None]:
     except (HTTPException, ValueError) as error:
         raise malformed(f"The form cannot be read: {error}.") from error
     if not (set(fields) <= set(_JSON_FIELDS) and set(files) <= set(_FILE_FIELDS)):
-        raise malformed(f"A form has JSON in {_JSON_FIELDS} and a file in {_FILE_FIELDS}, and nothing else.")
+        raise malformed(
+            f"A form can only have JSON in one of {', '.join(_JSON_FIELDS)}, "
+            f"and a file in one of {', '.join(_FILE_FIELDS)}."
+        )
     values = [value for _, value in fields.items(multi=True)]
     uploads = [file for _, file in files.items(multi=True)]
     if len(values) > 1 or len(uploads) > 1:

@@ -58,7 +58,7 @@ class Limits:
     interval: float = 5.0
     """Between two looks for connections to close."""
     sockets: int = 50
-    """How many WebSockets are open, which do not count as connections."""
+    """Most open WebSockets. They do not count as connections."""
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
@@ -120,14 +120,16 @@ class _Task(WSGITask):  # type: ignore[misc]
 
     def _upgrade(self, handler: SocketHandler) -> None:
         channel = self.channel
-        with channel.requests_lock:  # held while received bytes are turned into requests
+        with channel.requests_lock:  # held while bytes become requests
             is_alone = len(channel.requests) == 1 and channel.request is None
             if not is_alone or channel.total_outbufs_len:
-                raise malformed("Send a WebSocket handshake after all responses, and nothing until its own.")
+                raise malformed(
+                    "Send a WebSocket handshake alone: after all earlier responses, and nothing after it."
+                )
             channel.upgraded = channel.server.sockets.accept(self.request.head, handler)
 
     def write(self, data: bytes) -> None:
-        if self.channel.upgraded is None:  # the socket sends the response to its handshake
+        if self.channel.upgraded is None:  # an upgraded socket sends its own response
             super().write(data)
 
 
@@ -156,7 +158,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
             self.server.trigger.pull_trigger(self._hand_over)
 
     def _hand_over(self) -> None:
-        """Take the connection out of the server's loop, which calls this, and leave it to its socket."""
+        """Remove the connection from the server's loop, which calls this, and hand it to its socket."""
         if self.connected and self.upgraded is not None:
             self.del_channel()
             self.connected = False

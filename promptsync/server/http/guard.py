@@ -2,7 +2,7 @@
 
 Without ``--api-key`` any key is accepted, and a page in a browser reaches every port of its machine. Such a
 page cannot choose the headers ``Host``, ``Origin`` and ``Sec-Fetch-Site``. Without a preflight, which is
-refused, it can send neither JSON nor protobuf nor the header ``X-API-KEY``, which a form therefore needs.
+refused, it can send neither JSON nor protobuf, nor the header ``X-API-KEY``, so a form needs that header.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _from_a_page(why: str) -> ApiError:
 def _check_type(environ: WSGIEnvironment) -> None:
     if environ.get("CONTENT_LENGTH") in {None, "", "0"}:
         return
-    # A page cannot set this header either. Which paths take forms, the application decides.
+    # A page cannot set this header either. The application decides which paths accept forms.
     if media_type(environ) == FORM and environ.get("HTTP_X_API_KEY"):
         return
     if media_type(environ) not in BODY_TYPES:

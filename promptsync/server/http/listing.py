@@ -45,9 +45,9 @@ class ListPage:
 
 
 def read_page(query: Query, per_page: int, total: int, *, capped: bool = False) -> ListPage:
-    """Return the page that the request names, ``per_page`` items long by default and never over 100.
+    """Return the requested page: ``per_page`` items by default, at most 100.
 
-    A longer one is an error, unless it is ``capped``.
+    Asking for more is an error, or returns 100 if ``capped``.
     """
     size = query.integer("per_page") or per_page
     if size > MAX_PER_PAGE and not capped:
@@ -99,14 +99,14 @@ class Listing:
         """Apply the filters that the lists of datasets, evaluations and agents share."""
         self.by_status()
         self.by_name()
-        # Items of the fixtures have no external ids.
+        # Items from the fixtures file have no external ids.
         self.by_external_id("0")
 
     def by_external_id(self, condition: str) -> None:
-        """Apply the filter for an external id; ``condition`` has ``:source`` and ``:external_id`` in it."""
+        """Apply the filter for an external id; ``condition`` uses ``:source`` and ``:external_id``."""
         pair = {"source": self.query.text("external_source"), "external_id": self.query.text("external_id")}
         if (pair["source"] is None) != (pair["external_id"] is None):
-            raise self.query.fault("external_id", "requires external_source, and the other way around")
+            raise self.query.fault("external_id", "and external_source require each other")
         if pair["source"] is not None:
             self.where(condition, **pair)
 

@@ -1,4 +1,4 @@
-"""Requests as the routes get them."""
+"""Requests as the handlers receive them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Request:
     def check_workspace(self) -> None:
         """Raise a 400 if the query or the body names a workspace other than the key's own."""
         body = self.json if isinstance(self.json, dict) else {}
-        # The nested body of a publish has it in the record around the template.
+        # A nested publish body has it beside the template.
         parts = [part for part in (body, body.get("prompt_template")) if isinstance(part, dict)]
         named = [json.dumps(part["workspace_id"]) for part in parts if part.get("workspace_id") is not None]
         if not {self.query.text("workspace_id"), *named} <= {None, str(self.store.workspace_id)}:

@@ -1,7 +1,7 @@
-"""WebSockets on connections whose first request waitress has read, each served by a thread of its own.
+"""WebSockets on connections that waitress accepted, each served by a thread of its own.
 
-Waitress has no WebSockets. ``websockets`` does the handshake and the frames, and leaves reading and writing
-to its caller, so it works on a connection that is open already. It is loaded for the first socket.
+Waitress has no WebSockets. ``websockets`` does the handshake and the frames without any input or output of
+its own, so it works on an open connection. It is loaded for the first socket.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ UPGRADE: Final = "promptsync.upgrade"
 """Key of the WSGI environment: a function that serves a ``SocketHandler`` instead of sending the response."""
 
 MAX_MESSAGE: Final = 64 * 1024
-"""Longest message that is received, in bytes."""
+"""Longest message from a client, in bytes."""
 
 TICK_SECONDS: Final = 0.2
-"""The longest time between two looks for something to send."""
+"""Longest time between two checks for something to send."""
 
 _SEND_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 1.0
@@ -44,14 +44,14 @@ class SocketClosed(Exception):
 
 
 class SocketHandler(Protocol):
-    """What is said on one socket. Its methods return the messages to send."""
+    """The conversation on one socket. The methods return the messages to send."""
 
     def receive(self, message: bytes) -> Iterable[str]:
         """Handle a message."""
         ...
 
     def tick(self) -> Iterable[str]:
-        """Do what is due; called after every message and every ``TICK_SECONDS``."""
+        """Send what is due. Called after every message and every ``TICK_SECONDS``."""
         ...
 
 
@@ -65,7 +65,7 @@ class Sockets:
         self.stopping = False
 
     def accept(self, head: bytes, handler: SocketHandler) -> UpgradedSocket:
-        """Return the socket for the request ``head``: 400 for a broken handshake, 503 if none is free."""
+        """Return the socket for the request ``head``; 400 for an invalid handshake, 503 if all are in use."""
         upgraded = UpgradedSocket(self, _shake_hands(head), handler)
         with self._lock:
             if len(self._open) >= self._most:
@@ -99,7 +99,7 @@ def _shake_hands(head: bytes) -> ServerProtocol:
     protocol.receive_data(head)
     for request in protocol.events_received():
         assert isinstance(request, Request)  # frames follow only after the response
-        # An empty list of subprotocols is not valid HTTP but harmless, because none is ever chosen.
+        # Some clients send an empty list of subprotocols. That is invalid but harmless: none is ever chosen.
         if "Sec-WebSocket-Protocol" in request.headers:
             del request.headers["Sec-WebSocket-Protocol"]
         response = protocol.accept(request)
@@ -110,7 +110,7 @@ def _shake_hands(head: bytes) -> ServerProtocol:
 
 
 class UpgradedSocket(threading.Thread):
-    """One WebSocket, which starts with the response to its handshake."""
+    """One WebSocket. It begins with the response to the handshake."""
 
     def __init__(self, sockets: Sockets, protocol: ServerProtocol, handler: SocketHandler) -> None:
         super().__init__(name="registry-socket", daemon=True)
@@ -121,12 +121,12 @@ class UpgradedSocket(threading.Thread):
         self._socket: socket.socket
 
     def serve(self, connection: socket.socket) -> None:
-        """Serve ``connection`` on this thread, which closes it in the end."""
+        """Serve ``connection`` on this thread, and close it at the end."""
         self._socket = connection
         self.start()
 
     def cut(self) -> None:
-        """Interrupt a thread that waits for its client."""
+        """Interrupt the thread if it waits for its client."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
@@ -139,7 +139,7 @@ class UpgradedSocket(threading.Thread):
                 self._flush()
             self._wait_for_close()
         except OSError as error:
-            _log.debug("A client of a WebSocket is gone: %s", error)
+            _log.debug("The client of a WebSocket is gone: %s", error)
         finally:
             self._socket.close()
             self._sockets.discard(self)
@@ -157,7 +157,7 @@ class UpgradedSocket(threading.Thread):
                 self._send(self._handler.receive(message))
             self._send(self._handler.tick())
             if self._sockets.stopping:
-                raise SocketClosed(1001, "the server stops")
+                raise SocketClosed(1001, "the server is stopping")
         except SocketClosed as closed:
             self._close(closed.code, closed.reason)
         except Exception:
@@ -199,7 +199,7 @@ class UpgradedSocket(threading.Thread):
         self._socket.sendall(b"".join(self._protocol.data_to_send()))
 
     def _wait_for_close(self) -> None:
-        # Closing at once would discard the last messages if the client has sent anything meanwhile.
+        # Closing at once would lose the last messages if the client has sent anything in the meantime.
         self._socket.shutdown(socket.SHUT_WR)
         deadline = time.monotonic() + _CLOSE_SECONDS
         self._socket.settimeout(_CLOSE_SECONDS)

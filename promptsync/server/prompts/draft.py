@@ -72,9 +72,11 @@ def read_draft(body: Fields) -> Draft:
 
 
 def _refuse_unsupported(body: Fields, version: Mapping[str, Any]) -> None:
-    """Refuse what this registry cannot do; doing nothing about it would return success for it."""
+    """Refuse what this registry cannot do, instead of ignoring it."""
     if body.object("snippet_overrides"):
-        raise malformed("This registry does not override snippets; publish a version of the snippet instead.")
+        raise malformed(
+            "This registry does not support snippet_overrides; publish a version of the snippet instead."
+        )
     for key in ("provider_id", "inference_client_name"):
         if version.get(key) is not None:
             raise malformed(f"This registry has no custom providers, so {key} must be null.")

@@ -19,7 +19,7 @@ EXTERNAL_IDS = (
 HAS_EXTERNAL_ID = (
     "IN (SELECT template_id FROM external_ids WHERE source = :source AND external_id = :external_id)"
 )
-"""SQL: whether the id of a template before it belongs to one that has the external id."""
+"""SQL after the id of a template: whether it has the external id."""
 
 
 def attach(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Finding templates, workflows, tools and skill collections, their versions, and adding to these."""
+"""Finding templates, workflows, tools and skill collections, and adding versions to them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from promptsync.server.store.database import MAX_INTEGER, Database, Row, insert
 class StoredKind:
     """A kind of item that has versions and labels, by its tables; ``key`` is the column that refers to it.
 
-    ``otherwise`` is SQL for what an identifier can be besides the name, ``:name``: by default ``:id``, the
-    number that it writes.
+    An identifier is a name or matches the SQL condition ``otherwise``. The condition can use ``:name``, the
+    identifier as text, and ``:id``, the identifier as a number.
     """
 
     noun: str
@@ -106,7 +106,7 @@ def next_version(db: Database, item_id: Any, kind: StoredKind, **content: Any) -
 
 
 def point_labels(db: Database, version: Row, labels: Iterable[str], kind: StoredKind) -> None:
-    """Make the labels of the version's item point at this version, creating those that it does not have."""
+    """Point labels at a version. Labels that its item does not have are created."""
     db.executemany(
         f"INSERT INTO {kind.labels} ({kind.key}, name, version_id) VALUES (?, ?, ?)"
         f" ON CONFLICT ({kind.key}, name) DO UPDATE SET version_id = excluded.version_id",

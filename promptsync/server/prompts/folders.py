@@ -25,7 +25,7 @@ def create_folder(request: Request) -> Response:
     name = body.text("name", least=1, most=MAX_NAME)
     parent_id = body.optional_id("parent_id")
     if list(body.objects("external_ids")):
-        raise malformed("In this registry only prompt templates have external ids, not folders.")
+        raise malformed("Folders cannot have external ids in this registry.")
     moment = now()
     with request.store.write() as db:
         if parent_id is not None:
@@ -38,7 +38,7 @@ def create_folder(request: Request) -> Response:
 
 
 def rename_folder(request: Request) -> Response:
-    """Rename a folder: 400 if its parent has another folder of that name."""
+    """Rename a folder; 400 if its parent has another folder of that name."""
     name = request.body().text("name", least=1, most=MAX_NAME)
     folder_id = request.id("folder_id")
     with request.store.write() as db:
@@ -97,7 +97,7 @@ _ENTITY = (
 
 
 def list_entities(request: Request) -> Response:
-    """List what is directly in ``folder_id`` or the root; with ``flatten`` further down, too.
+    """List what is directly in ``folder_id`` or the root; with ``flatten``, also what is further down.
 
     What the fixtures file declares is in the root. A completion template has the type SNIPPET in this list,
     as in the vendor's folder API.
@@ -108,7 +108,7 @@ def list_entities(request: Request) -> Response:
     if unknown := [name for name in types if name not in TYPES]:
         raise query.fault("filter_type", f"has no type {unknown[0]!r}")
     if query.flag("semantic_search"):
-        raise query.fault("semantic_search", "is not available in this registry, which searches names")
+        raise query.fault("semantic_search", "is not supported by this registry; search_query searches names")
     listing = Listing(query)
     listing.by_name("search_query")
     listing.by_external_id(f"i.type IN ('PROMPT', 'SNIPPET') AND i.id {HAS_EXTERNAL_ID}")

@@ -54,13 +54,13 @@ def list_templates(request: Request) -> Response:
 def get_rendered(request: Request) -> Response:
     """Return a template as a model would get it. A label wins over a version.
 
-    A request may name another provider and its model; ``metadata`` then names them, too.
+    If the request has another provider and model, ``metadata`` has them, too.
     """
     body = request.body(status=422)
     number, label = body.version()
     values = body.object("input_variables")
     overrides = body.object("model_parameter_overrides")
-    # They choose between the versions of a dynamic label, and every label of this registry has one version.
+    # Only checked: they select a version of a dynamic label, and here every label has one version.
     body.string_map("metadata_filters")
     provider, model = body.choice("provider", FORMS), body.optional_text("model", least=1)
     with request.store.read() as db:
@@ -70,7 +70,7 @@ def get_rendered(request: Request) -> Response:
         template, warnings = tools.resolved(db, template)
     metadata, ignored = with_override(decoded(version["metadata"]), provider, model)
     warnings += ignored
-    # Without variables and without a model the official SDK leaves the template alone, too.
+    # As in the official SDK: without variables and without a model, the template stays unrendered.
     renders = values or llm_kwargs(template, metadata, provider)[0] is not None
     if renders and not body.get("skip_input_variable_rendering"):
         template, missing = render_template(template, values or {})
@@ -92,7 +92,7 @@ def get_raw(request: Request) -> Response:
     """Return a template as stored, with its variables unrendered.
 
     Snippets are expanded unless ``resolve_snippets=false``; then ``snippets`` lists the direct references.
-    References to tools stay, so that whoever sends the template back does not replace them.
+    References to tools stay, so that publishing the response again keeps them.
     """
     number, label = request.query.version()
     resolve = request.query.flag("resolve_snippets") is not False

@@ -152,7 +152,7 @@ def _function(function: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def normalised_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a checked tool as it is stored; only functions have defaults."""
+    """Return a checked tool as it is stored. Only functions get defaults."""
     if tool.get("type", "function") != "function":
         return dict(tool)
     return {"type": "function"} | dict(tool) | {"function": _function(tool["function"])}

@@ -24,7 +24,7 @@ _LANGUAGES = ("python", "javascript")
 
 
 def list_tools(request: Request) -> Response:
-    """List the tools, the one that was updated last first unless sorted otherwise."""
+    """List the tools, by default the last updated first."""
     listing = Listing(request.query, order="updated_at")
     listing.by_fixture()
     with request.store.read() as db:
@@ -52,7 +52,7 @@ def get_tool(request: Request) -> Response:
 
 
 def create_tool(request: Request) -> Response:
-    """Create a tool with its first version: 409 for a name that another tool has."""
+    """Create a tool with its first version; 409 if the name is taken."""
     body = request.body(status=422)
     refuse_external_ids(body)
     name = body.text("name", least=1, most=MAX_NAME)
@@ -61,7 +61,7 @@ def create_tool(request: Request) -> Response:
     content, moment = _content(body), now()
     with request.store.write() as db:
         if find.is_taken(db, name, TOOL):
-            raise conflict(f"There is a tool called {name!r} already.")
+            raise conflict(f"A tool called {name!r} already exists.")
         if folder_id is not None:
             folder_by_id(db, folder_id, status=422)
         about = {"name": name, "description": description, "folder_id": folder_id}
@@ -82,7 +82,7 @@ def create_version(request: Request) -> Response:
 
 
 def _content(body: Fields) -> dict[str, Any]:
-    """Return what a version stores: a function, and perhaps the code that the vendor would run for it."""
+    """Return what a version stores: a function, and optionally code, which is not run here."""
     definition = body.object("tool_definition")
     if definition is None or definition.get("type", "function") != "function":
         raise body.fault("tool_definition", "must be an object with the type function")
@@ -94,7 +94,9 @@ def _content(body: Fields) -> dict[str, Any]:
     if execution is not None:
         code = body.within("execution", execution)
         if code.get("type") != "code" or code.get("language") not in _LANGUAGES:
-            raise body.fault("execution", f"must have the type code and a language of {_LANGUAGES}")
+            raise body.fault(
+                "execution", f"must have the type code and the language {' or '.join(_LANGUAGES)}"
+            )
         code.text("code")
     return {
         "definition": encoded(definition),

@@ -1,1 +1,1 @@
-"""``llm_kwargs``: a template as the arguments of a provider's client, one module per form of a request."""
+"""``llm_kwargs``: the arguments for a provider's client, built from templates, a module per API."""

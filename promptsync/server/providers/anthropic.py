@@ -1,4 +1,4 @@
-"""The requests of Anthropic's Messages API, which Claude on Bedrock's own API and on Vertex AI take, too."""
+"""Requests for Anthropic's Messages API, also for Claude on Bedrock and on Vertex AI."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from promptsync.server.providers.parts import (
 )
 
 _MAX_TOKENS = 4096
-"""Anthropic requires a limit; this one is below that of every model."""
+"""Anthropic requires a limit. Every model accepts this one."""
 
 _BUILT_IN = {
     "web_search": {"type": "web_search_20250305", "name": "web_search"},
@@ -61,7 +61,7 @@ def _turn(request: ModelRequest, message: Message) -> Arguments:
 
 def _part(block: Message) -> Arguments | None:
     if is_text_block(block):
-        # Anthropic rejects an empty text.
+        # Anthropic rejects empty texts.
         return {"type": "text", "text": block["text"]} if block["text"] else {}
     if block.get("type") == "thinking" and block.get("signature"):
         return {key: block.get(key) for key in ("type", "thinking", "signature")}

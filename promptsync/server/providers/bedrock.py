@@ -1,4 +1,4 @@
-"""The requests of Amazon Bedrock's Converse API."""
+"""Requests for Amazon Bedrock's Converse API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TOP = frozenset(
             "requestMetadata",
         ),
         *("additionalModelResponseFieldPaths", "performanceConfig", "serviceTier", "outputConfig"),
-        # Where to send it, which the clients for Bedrock take out.
+        # Credentials and region, which Bedrock's clients remove before sending.
         *("aws_access_key", "aws_secret_key", "aws_session_token", "aws_region"),
     )
 )
@@ -41,7 +41,7 @@ _TOP = frozenset(
 def converse(request: ModelRequest) -> Arguments:
     """Return the arguments of ``converse``.
 
-    A parameter that Converse does not know is one of the model's own: it goes into
+    Parameters that Converse does not know belong to the model, so they go into
     ``additionalModelRequestFields``.
     """
     parameters = request.parameters("maxTokens", "topP", "stopSequences")
@@ -74,7 +74,7 @@ def _tools(request: ModelRequest) -> Arguments:
         tools.append({"toolSpec": {**function, "inputSchema": schema}})
     request.built_in(lambda tool: None)
     kind, name = tool_choice(request.template)
-    # There is no choice that forbids tools.
+    # Converse cannot forbid the use of tools.
     if not tools or kind == "none":
         return {}
     named: Arguments = {"name": name} if name else {}
@@ -100,7 +100,7 @@ def _part(block: Message) -> Arguments | None:
     if is_text_block(block):
         return {"text": block["text"]} if block["text"] else {}
     file = media_file(block)
-    # Converse takes the bytes of a file, which JSON cannot hold, or a place in S3.
+    # Converse accepts either bytes, which JSON cannot hold, or an S3 location.
     if file is None or not file.is_image or not file.url.startswith("s3://"):
         return None
     image = {"format": file.mime.removeprefix("image/"), "source": {"s3Location": {"uri": file.url}}}

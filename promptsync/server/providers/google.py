@@ -1,4 +1,4 @@
-"""The requests of Gemini, for Google's own API and for Vertex AI."""
+"""Requests for Gemini, on Google's own API and on Vertex AI."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def gemini(request: ModelRequest) -> Arguments:
 def _config(request: ModelRequest) -> Arguments:
     system = [{"text": text} for text in request.instructions()]
     built: Arguments = {"system_instruction": {"parts": system}} if system else {}
-    # A whole JSON Schema is only accepted under this name, which clients do not convert.
+    # Only this name accepts a full JSON Schema, and clients do not convert it.
     functions = [
         {key if key != "parameters" else "parametersJsonSchema": value for key, value in function.items()}
         for function in request.functions("name", "description", "parameters")
@@ -81,7 +81,7 @@ def _built_in(tool: Message) -> Arguments | None:
 
 
 def _turns(request: ModelRequest) -> list[Arguments]:
-    """Return the turns; the results of one turn's calls are one turn, as Gemini requires."""
+    """Return the turns. Gemini requires the results of one turn's calls to form one turn."""
     turns: list[Arguments] = []
     names: dict[str, Any] = {}
     previous: Any = None
@@ -97,7 +97,7 @@ def _turns(request: ModelRequest) -> list[Arguments]:
 
 
 def _parts(request: ModelRequest, message: Message, names: Mapping[str, Any]) -> list[Arguments]:
-    """``names`` are the functions by the id of their call, which is all that a result mentions."""
+    """``names`` maps the ids of calls to functions, because a result only has the id."""
     if message.get("role") == "tool":
         answer = json_object(plain_text(message)) or {"result": plain_text(message)}
         name = names.get(str(message.get("tool_call_id"))) or message.get("name")

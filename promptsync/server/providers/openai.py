@@ -1,6 +1,6 @@
-"""The requests of OpenAI and of the providers that copied them: chat, completions, responses and images.
+"""Requests for OpenAI and compatible providers: chat, completions, responses and images.
 
-The chat follows recorded responses of the registry.
+The chat follows responses recorded from PromptLayer.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from promptsync.server.providers.parts import (
 
 @dataclass(frozen=True, slots=True)
 class ChatDialect:
-    """What a provider's chat differs in. ``own`` are its names for parameters.
+    """How a provider's chat API differs. ``own`` are its names for parameters.
 
-    Only OpenAI itself has functions outside tools and completions of a text, and knows what a developer is.
+    Only OpenAI itself has functions outside tools, text completions, and the role developer.
     """
 
     own: tuple[str, ...] = ("max_tokens", "top_p", "top_k", "stop", "seed")
@@ -45,7 +45,7 @@ HUGGING_FACE = ChatDialect()
 
 
 def chat(request: ModelRequest, dialect: ChatDialect) -> Arguments:
-    """Return the arguments of a chat: the messages, then the model, then everything else, as recorded."""
+    """Return the arguments of a chat, in the recorded order: messages, model, everything else."""
     if request.is_completion and dialect.is_openai:
         text = plain_text(request.template)
         return {"prompt": text, **request.chosen, **request.parameters("max_tokens", "top_p", "stop", "seed")}
@@ -79,7 +79,7 @@ def _tools(request: ModelRequest, dialect: ChatDialect) -> Arguments:
 def _message(request: ModelRequest, message: Message, dialect: ChatDialect) -> Arguments:
     role, blocks = message.get("role"), list(mappings(message.get("content")))
     content: Any = request.parts(message, lambda block: _part(block, dialect))
-    # As recorded: a single text is a plain string, but a user's message always is a list.
+    # As recorded: a single text becomes a plain string, except in a user's message.
     if role != "user" and len(blocks) == 1 and is_text_block(blocks[0]):
         content = blocks[0]["text"]
     if not dialect.is_openai:
@@ -141,7 +141,7 @@ def _items(request: ModelRequest, message: Message) -> list[Arguments]:
         return [{"type": "function_call_output", **output}]
     content: Any = request.parts(message, _input_part)
     if message.get("role") == "assistant":
-        # What a model said is a plain text; the list for it requires ids that only OpenAI assigns.
+        # A model's message must be plain text: in a list, it would need ids that only OpenAI assigns.
         content = plain_text(message)
     role = {"function": "user"}.get(str(message.get("role")), message.get("role"))
     said = [{"role": role, "content": content}] if content else []
@@ -172,7 +172,7 @@ def media_generation(request: ModelRequest, argument: str = "prompt") -> Argumen
 
 
 def cohere(request: ModelRequest) -> Arguments:
-    """Return the arguments of Cohere's chat, version 2."""
+    """Return the arguments of Cohere's chat API, version 2."""
     own = ("max_tokens", "p", "k", "stop_sequences", "seed")
     built = chat(request, ChatDialect(own))
     kind, _ = tool_choice(request.template)

@@ -1,6 +1,6 @@
-"""What every form of a request is made of: turns, media, tool calls and parameters, read from a template.
+"""The parts of every provider's request: turns, media, tool calls and parameters, read from a template.
 
-A message that fills a placeholder may hold any JSON, so nothing here expects a complete one.
+A message that fills a placeholder may be any JSON, so nothing here expects a complete message.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SPELLINGS = (
     ("stop", "stop_sequences", "stopSequences"),
     ("seed", "random_seed"),
 )
-"""Names that providers have for one parameter. The vendor documents the conversion between them."""
+"""Different names for the same parameter. The vendor documents the conversion."""
 
 _MIME_TYPES = {
     "png": "image/png",
@@ -36,7 +36,7 @@ _MIME_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """A template and the model for it. ``left_out`` collects what the provider's request has no place for."""
+    """A template and its model. ``left_out`` collects what the provider's request cannot hold."""
 
     template: Mapping[str, Any]
     model: str | None = None
@@ -46,16 +46,16 @@ class ModelRequest:
 
     @property
     def is_completion(self) -> bool:
-        """Whether the template is one text."""
+        """Whether the template is a completion, which is one text."""
         return bool(self.template["type"] == "completion")
 
     @property
     def chosen(self) -> Arguments:
-        """The model as an argument, which is absent if none is stored."""
+        """The model as an argument, empty if none is stored."""
         return {"model": self.model} if self.model else {}
 
     def messages(self) -> list[Message]:
-        """Return the messages without placeholders; a completion is one of the user."""
+        """Return the messages without placeholders. A completion is one user message."""
         if self.is_completion:
             return [{"role": "user", "content": self.template.get("content")}]
         messages = mappings(self.template["messages"])
@@ -75,9 +75,9 @@ class ModelRequest:
         return [message for message in self.messages() if not _instructs(message)]
 
     def parts(self, message: Message, build: Callable[[Message], Arguments | None]) -> list[Arguments]:
-        """Return what ``build`` makes of the content blocks.
+        """Build each content block of a message.
 
-        Those that it returns ``None`` for are left out, and noted; an empty result needs no note.
+        Blocks for which ``build`` returns ``None`` are added to ``left_out``; empty results are dropped.
         """
         built = []
         for block in mappings(message.get("content")):
@@ -89,7 +89,7 @@ class ModelRequest:
         return built
 
     def functions(self, *known: str) -> list[Arguments]:
-        """Return the functions among the tools, without empty fields and those that are not ``known``."""
+        """Return the functions among the tools, without empty fields and fields that are not ``known``."""
         found = []
         for tool in mappings(self.template.get("tools")):
             function = {key: value for key, value in as_mapping(tool.get("function")).items() if value}
@@ -100,17 +100,17 @@ class ModelRequest:
         return [function for function in found if function]
 
     def built_in(self, build: Callable[[Message], Arguments | None]) -> list[Arguments]:
-        """Return what ``build`` makes of the tools that are not functions."""
+        """Build each tool that is not a function; those that return ``None`` are added to ``left_out``."""
         tools = [tool for tool in mappings(self.template.get("tools")) if "function" not in tool]
         built = [(tool, build(tool)) for tool in tools]
         self.left_out.update({f"tool {tool.get('type')}": None for tool, made in built if made is None})
         return [made for _, made in built if made is not None]
 
     def parameters(self, *own: str) -> Arguments:
-        """Return the stored parameters and the overrides, which win.
+        """Return the stored parameters, replaced by the overrides.
 
-        ``own`` are the names that the request has for parameters that are spelled in several ways; the first
-        of each kind is what a foreign name becomes.
+        ``own`` are the provider's names for the parameters in ``_SPELLINGS``. Another provider's name becomes
+        the first of them.
         """
         found: Arguments = {}
         for given in (self.stored, self.overrides):
@@ -134,7 +134,7 @@ def _takes_list(name: str) -> bool:
 
 
 def merged(turns: list[Arguments]) -> list[Arguments]:
-    """Join neighbours of one role and drop empty turns, for providers that want the roles to alternate."""
+    """Join adjacent turns of one role and drop empty turns, for providers that require alternating roles."""
     kept: list[Arguments] = []
     for turn in turns:
         if kept and turn["role"] == kept[-1]["role"]:
@@ -145,13 +145,13 @@ def merged(turns: list[Arguments]) -> list[Arguments]:
 
 
 def plain_text(message: Message) -> str:
-    """Return the texts of a message as one."""
+    """Return all text of a message."""
     return "".join(block["text"] for block in mappings(message.get("content")) if is_text_block(block))
 
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """An image or another file: in base64 in ``data``, or at ``url``."""
+    """An image or another file: base64 in ``data``, or at ``url``."""
 
     mime: str
     url: str
@@ -161,7 +161,7 @@ class MediaFile:
 
     @property
     def address(self) -> str:
-        """The URL; one with the file in it if there is none."""
+        """The URL, or a data URL if the content is known."""
         return f"data:{self.mime};base64,{self.data}" if self.data else self.url
 
     @property
@@ -217,7 +217,7 @@ def calls(message: Message) -> list[FunctionCall]:
 
 
 def json_object(text: Any) -> Mapping[str, Any]:
-    """Return the object that ``text`` writes in JSON, an empty one if it does not."""
+    """Return the JSON object in ``text``, or an empty object if there is none."""
     try:
         return as_mapping(json.loads(text))
     except (TypeError, ValueError, RecursionError):
@@ -225,7 +225,7 @@ def json_object(text: Any) -> Mapping[str, Any]:
 
 
 def tool_choice(template: Mapping[str, Any]) -> tuple[str, str]:
-    """Return ``auto``, ``none``, ``any`` or ``tool`` with a function's name; empty texts if unset."""
+    """Return ``auto``, ``none``, ``any`` or ``tool`` with a function's name, or empty texts."""
     choice = template.get("tool_choice")
     name = as_mapping(as_mapping(choice).get("function")).get("name")
     if isinstance(name, str):
@@ -237,7 +237,7 @@ def tool_choice(template: Mapping[str, Any]) -> tuple[str, str]:
 def take_schema(parameters: Arguments) -> Mapping[str, Any] | None:
     """Remove ``response_format`` from ``parameters`` and return its ``json_schema``.
 
-    JSON without a schema is an empty mapping, text is ``None``.
+    The result is empty for JSON without a schema, and ``None`` for text.
     """
     form = as_mapping(parameters.pop("response_format", None))
     if form.get("type") == "json_schema":
@@ -246,10 +246,10 @@ def take_schema(parameters: Arguments) -> Mapping[str, Any] | None:
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:
-    """Return ``value`` if it is an object, an empty one otherwise."""
+    """Return ``value`` if it is an object, otherwise an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def texts_of(messages: list[Message]) -> Iterator[str]:
-    """Yield the texts of messages that have some."""
+    """Yield the text of each message that has some."""
     return (text for message in messages if (text := plain_text(message)))

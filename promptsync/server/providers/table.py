@@ -1,4 +1,4 @@
-"""The providers: which form of a request each takes, and what a request that names another one gets."""
+"""The providers: how to build the request for each, and how a request replaces the stored provider."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
         "amazon.bedrock": bedrock.converse,
     }
 )
-"""The form for each provider, unless its ``api_type`` or its model takes another one."""
+"""The form for each provider, unless its ``api_type`` or its model requires another."""
 
 _BY_API_TYPE: Final[Mapping[str, Mapping[str, Form]]] = MappingProxyType(
     {
@@ -53,11 +53,11 @@ def llm_kwargs(
     provider: str | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> tuple[Arguments | None, list[str]]:
-    """Return the arguments, and warnings about what the provider's request has no place for.
+    """Return the arguments, and warnings about what the provider's request cannot hold.
 
-    ``provider`` is for a template without a model, whose arguments have no ``model`` key. Without any, and
-    for an unknown one, there are no arguments. The stored parameters override what is built, and
-    ``overrides`` override the stored parameters.
+    ``provider`` applies to a template without a model; its arguments have no ``model`` key. Without a known
+    provider, the arguments are ``None``. The stored parameters override what is built, and ``overrides``
+    override the stored parameters.
     """
     model = (metadata or {}).get("model") or {}
     name = model.get("provider") or provider
@@ -79,24 +79,24 @@ def _form(provider: str, model: str, api_type: str) -> Form | None:
 def with_override(
     metadata: Metadata | None, provider: str | None, name: str | None
 ) -> tuple[Metadata | None, list[str]]:
-    """Return the metadata for a request that names a provider and a model, and warnings.
+    """Return the metadata for a request with a provider and a model, and warnings.
 
-    Another provider gets its own defaults: the stored parameters have meaning only to the stored one. The
-    model alone changes nothing, as recorded; the response says so, unless the parameters name a model, too.
+    Another provider drops the stored parameters, because only the stored provider understands them. The
+    model alone changes nothing, as recorded; a warning says so, unless the parameters contain a model.
     """
     stored = (metadata or {}).get("model")
     if not stored or provider in (None, stored["provider"]):
         parameters = (stored or {}).get("parameters") or {}
         if stored and name not in (None, stored["name"]) and "model" not in parameters:
             return metadata, [
-                f"The model stays {stored['name']}: requesting {name} of the same provider changes nothing. "
-                "Pass model in model_parameter_overrides instead."
+                f"The model is still {stored['name']}, because {name} has the same provider. "
+                "To change it, pass model in model_parameter_overrides."
             ]
         return metadata, []
     if name is None:
         raise invalid(
-            f"Specify the model of {provider}, too: the prompt's own model is {stored['name']} "
-            f"of {stored['provider']}.",
+            f"Pass a model for {provider}: the prompt's own model, {stored['name']}, "
+            f"belongs to {stored['provider']}.",
             *("body", "model"),
         )
     return normalised_metadata({**(metadata or {}), "model": {"provider": provider, "name": name}}), []

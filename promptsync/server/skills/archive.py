@@ -1,4 +1,4 @@
-"""ZIP archives, of which an upload may be anything at all."""
+"""ZIP archives. An uploaded one may contain anything."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ MAX_TOTAL = 32 * 1024 * 1024
 _ENTRY = b"PK\x01\x02"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ODD_NUMBERS = (ValueError, OverflowError, RuntimeError)
-"""What ``zipfile`` raises for numbers and flags that no archive has."""
+"""What ``zipfile`` raises for impossible numbers and flags."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def read_archive(data: bytes | None) -> dict[str, bytes]:
-    """Return the files of an archive, if there is one, by their unchecked names; 400 for what is too much."""
+    """Return the files of an archive, if any, by their unchecked names; 400 if it exceeds a limit."""
     if data is None:
         return {}
-    # Reading the directory takes much more memory than the directory itself.
+    # Reading the directory needs much more memory than its size.
     if data.count(_ENTRY) > MAX_ENTRIES:
         raise malformed(f"The archive has more than {MAX_ENTRIES:,} entries.")
     files: dict[str, bytes] = {}
@@ -36,7 +36,7 @@ def read_archive(data: bytes | None) -> dict[str, bytes]:
             for entry in archive.infolist():
                 if entry.is_dir():
                     continue
-                # The other name ends at the first NUL.
+                # ``filename`` ends at the first NUL.
                 name = entry.orig_filename
                 if name in files:
                     raise malformed(f"The archive has two files called {name[:100]!r}.")
@@ -45,7 +45,7 @@ def read_archive(data: bytes | None) -> dict[str, bytes]:
                 if total > MAX_TOTAL:
                     raise too_much()
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, *_ODD_NUMBERS) as error:
-        raise malformed(f"The archive is not a ZIP file that can be read: {error}.") from error
+        raise malformed(f"The archive cannot be read as a ZIP file: {error}.") from error
     return files
 
 
@@ -57,9 +57,9 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     if entry.flag_bits & 0x1:
         raise malformed(f"{shown} in the archive is encrypted.")
     if entry.compress_type not in _METHODS:
-        raise malformed(f"{shown} in the archive is compressed by a method other than deflate.")
+        raise malformed(f"{shown} in the archive is compressed with a method other than deflate.")
     with archive.open(entry) as file:
-        # The size in the directory may be a lie.
+        # The size in the directory may be wrong.
         content = file.read(MAX_FILE + 1)
     check_size(entry.orig_filename, content)
     return content
@@ -72,12 +72,12 @@ def check_size(name: str, content: bytes) -> None:
 
 
 def too_much() -> ApiError:
-    """Return the error for files that are too large together."""
-    return malformed(f"The files of a collection are larger than {MAX_TOTAL:,} bytes together.")
+    """Return the error for files that are too large in total."""
+    return malformed(f"The files of the collection are larger than {MAX_TOTAL:,} bytes in total.")
 
 
 def write_archive(files: Mapping[str, bytes]) -> bytes:
-    """Return an archive of the files; the same files always give the same bytes."""
+    """Return an archive of the files. The same files always produce the same bytes."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
         for name, content in files.items():

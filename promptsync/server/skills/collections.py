@@ -29,7 +29,7 @@ MAX_NAME = 255
 
 
 def list_collections(request: Request) -> Response:
-    """List the collections, newest first unless sorted otherwise."""
+    """List the collections, by default the newest first."""
     listing = Listing(request.query)
     listing.by_fixture()
     with request.store.read() as db:
@@ -38,9 +38,9 @@ def list_collections(request: Request) -> Response:
 
 
 def get_collection(request: Request) -> Response:
-    """Return one version of a collection, as JSON or as an archive, with its files at their exported paths.
+    """Return a version of a collection, as JSON or as an archive, with its files at their exported paths.
 
-    JSON has only the files that are text; an archive has all.
+    An archive has all files, JSON only those that are text.
     """
     number, label = request.query.version()
     as_archive = request.query.choice("format", ("json", "zip"), "json") == "zip"
@@ -57,7 +57,7 @@ def get_collection(request: Request) -> Response:
 
 
 def create_collection(request: Request) -> Response:
-    """Create a collection with its first version: 400 for a name that another collection has."""
+    """Create a collection with its first version; 400 if the name is taken."""
     body = request.body()
     refuse_external_ids(body)
     name = body.text("name", least=1, most=MAX_NAME)
@@ -117,7 +117,7 @@ def save_version(request: Request) -> Response:
 
 def _check_free(db: Database, name: str) -> None:
     if find.is_taken(db, name, SKILL):
-        raise malformed(f"There is a skill collection called {name!r} already.")
+        raise malformed(f"A skill collection called {name!r} already exists.")
 
 
 def _save(
@@ -128,7 +128,7 @@ def _save(
     provider: str | None,
     message: str | None,
 ) -> Row:
-    """Store the version that ``changes`` make of ``files``."""
+    """Store ``files`` with ``changes`` as the next version."""
     kept = encoded(changed_files(files, changes, provider))
     db.executemany(
         "INSERT INTO skill_contents (digest, content) VALUES (?, ?) ON CONFLICT DO NOTHING",
@@ -165,7 +165,7 @@ def _collection(request: Request, row: Row) -> dict[str, Any]:
 
 
 def _version(request: Request, db: Database, row: Row, label: str | None = None) -> dict[str, Any]:
-    """Return a version as it is shown, with ``label`` or else the first of its labels."""
+    """Return a version for a response, with ``label``, by default the first of its labels."""
     first = "SELECT min(name) FROM skill_labels WHERE version_id = ?"
     return {
         "id": row["id"],

@@ -177,7 +177,7 @@ _FOLDER_PATHS = (
 )
 
 _CHANNELS = (
-    # The channel on which the results of an execution are sent, and whether they are those of all nodes.
+    # The channel for the results of an execution, and whether to send all nodes.
     """ALTER TABLE executions ADD COLUMN channel TEXT""",
     """ALTER TABLE executions ADD COLUMN all_outputs INTEGER NOT NULL DEFAULT 0""",
     """CREATE INDEX executions_by_channel ON executions (channel)""",
@@ -187,7 +187,7 @@ _SPANS = (
     """ALTER TABLE requests ADD COLUMN span_id TEXT""",
     """UPDATE requests SET span_id = json_extract(body, '$.span_id')""",
     """CREATE INDEX requests_by_span ON requests (span_id)""",
-    # log_span_id is the span_id of the request that belongs to the span: its own, or that of another span.
+    # log_span_id is the span_id of the span's request: its own, or that of another span.
     """CREATE TABLE spans (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         trace_id TEXT NOT NULL,
@@ -251,7 +251,7 @@ _TOOLS_AND_SKILLS = (
         name TEXT NOT NULL,
         version_id TEXT NOT NULL REFERENCES skill_versions (id),
         UNIQUE (skill_id, name))""",
-    # The versions map paths to digests, because most files are the same in many versions.
+    # Versions map paths to digests, because most files stay the same between versions.
     """CREATE TABLE skill_contents (digest TEXT PRIMARY KEY, content BLOB NOT NULL)""",
 )
 

@@ -1,4 +1,4 @@
-"""A logged request as a prompt version: its conversation with the response at the end, and its model."""
+"""A logged request as a prompt version: its messages, ending with the response, and its model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from promptsync.server.prompts.template import check_template, normalised_metada
 from promptsync.server.store.database import encoded
 
 Turn = Mapping[str, Any]
-"""One message. Its content is a list of blocks or a string."""
+"""A message. Its content is a list of blocks or a string."""
 
 _MESSAGE = ("role", "name", "function_call", "tool_calls", "tool_call_id")
 _TEXT_BLOCK = ("type", "text", "id", "annotations")
@@ -20,12 +20,12 @@ _NOT_PARAMETERS = {"messages", "system", "prompt", "model", *_IN_TEMPLATE}
 
 
 def blueprint(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a logged request as a prompt version, without messages if its call has an unknown shape."""
+    """Return a logged request as a prompt version, without messages if its format is unknown."""
     arguments = _arguments(body)
     try:
         template = normalised_template(check_template(_template(body)))
     except ApiError:
-        # The call may have any shape, and a response without its conversation is better than none.
+        # The call can be anything, and a response without messages is better than an error.
         template = normalised_template({"type": "chat", "messages": [], "functions": [], "tools": []})
     parameters = body.get("parameters") if is_log(body) else _without(arguments, _NOT_PARAMETERS)
     return {
@@ -40,7 +40,7 @@ def blueprint(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_log(body: Mapping[str, Any]) -> bool:
-    """Whether a body has input and output as templates; otherwise it has the call of a provider."""
+    """Whether a body has its input and output as templates, not as a call to a provider."""
     return all(isinstance(body.get(key), Mapping) for key in ("input", "output"))
 
 
@@ -57,7 +57,7 @@ def provider_of(body: Mapping[str, Any]) -> str | None:
 
 
 def parts(body: Mapping[str, Any]) -> tuple[list[Turn], list[Turn]]:
-    """Return the messages that the model was sent, and those that it returned."""
+    """Return the messages sent to the model, and those that it returned."""
     if is_log(body):
         return [*_messages(body["input"], "user")], [*_messages(body["output"], "assistant")]
     return [*_given(_arguments(body))], [*_answer(body.get("request_response"))]
@@ -79,7 +79,7 @@ def _model(
         "provider": provider_of(body),
         "name": model_name(body),
         "parameters": parameters,
-        # As recorded: numbers as text, the rest as it is.
+        # As recorded: numbers as text, other values unchanged.
         "display_params": shown,
         "api_type": body.get("api_type"),
     }
@@ -98,7 +98,7 @@ def _template(body: Mapping[str, Any]) -> dict[str, Any]:
             "functions": arguments.get("functions") or [],
             "tools": [*map(_tool, mappings(arguments.get("tools")))],
         }
-    # A completion has no turns to which the other part could be added.
+    # A completion has no turns, so only the output fits.
     if "completion" in (body["input"].get("type"), body["output"].get("type")):
         return dict(body["output"])
     return {**body["input"], "messages": [*given, *answer]}
@@ -115,7 +115,7 @@ def _messages(template: Mapping[str, Any], role: str) -> Iterator[Turn]:
 
 
 def _given(arguments: Mapping[str, Any]) -> Iterator[Turn]:
-    """Yield the messages in the arguments of a call: of a chat, with Anthropic's ``system``, or a prompt."""
+    """Yield the messages in the arguments of a call: a chat, Anthropic's ``system``, or a prompt."""
     for role, key in (("system", "system"), ("user", "prompt")):
         if isinstance(arguments.get(key), str | list):
             yield _turn({"role": role, "content": arguments[key]})
@@ -136,7 +136,7 @@ def _answer(response: Any) -> Iterator[Turn]:
 
 
 def _turn(message: Mapping[str, Any]) -> Turn:
-    """Return a provider's message with the keys that a template has; tool calls in blocks become calls."""
+    """Return a provider's message with the keys of a template. Tool calls in blocks become ``tool_calls``."""
     content = message.get("content")
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else [*mappings(content)]
     kept = {key: message[key] for key in _MESSAGE if key in message}
@@ -162,7 +162,7 @@ def _call(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a tool as a template has it; Anthropic's have their schema at the top."""
+    """Return a tool in the form of a template. Anthropic's tools have their schema at the top level."""
     if "input_schema" not in tool:
         return dict(tool)
     names = {"name": "name", "description": "description", "input_schema": "parameters"}

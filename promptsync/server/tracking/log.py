@@ -1,4 +1,4 @@
-"""Logging requests, in the two shapes that clients send: as templates, or as the call of a provider."""
+"""Logging requests, in either form that clients send: templates, or a call to a provider."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def track_request(request: Request) -> Response:
 
 
 def save_log(db: Database, body: Fields, span_id: str | None = None) -> int:
-    """Save a log that was checked, with its score, and return its id. Raises a 404 for an unknown prompt."""
+    """Save a checked log with its score, and return its id. Raises a 404 for an unknown prompt."""
     request_id = _save(db, body, _used_version(db, body), span_id)
-    # 0 is the default, so it is not a score that was given.
+    # 0 is the default of the field, so it does not count as a score.
     if body.get("score"):
         note_score(db, request_id, body.optional_text("score_name") or "default", body.get("score"))
     return request_id
@@ -110,7 +110,7 @@ def _used_version(db: Database, body: Fields) -> int | None:
 
 
 def check_log(body: Fields) -> None:
-    """Raise a 400 for a log that is not as the vendor's document says."""
+    """Raise a 400 for a log that does not follow the vendor's document."""
     for key in ("provider", "model"):
         body.text(key)
     for key in ("input", "output"):

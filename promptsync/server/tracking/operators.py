@@ -1,6 +1,6 @@
-"""The operators of a search, by kind of field: what value each takes, and whether a request meets it.
+"""The operators of a search, by type of field: which value each takes, and which requests match.
 
-A negated operator is met whenever its opposite is not, also by a request without the field.
+A negated operator matches whenever its opposite does not, including requests without the field.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ MAX_VALUES = 100
 """Most values in one filter."""
 
 Read = Callable[[Fields, Any], Any]
-"""Returns the value of a filter as it is compared. Raises an error that names the filter."""
+"""Returns the value of a filter, ready to compare. Raises an error that names the filter."""
 
 Check = Callable[[Any, Any], bool]
-"""Whether the value of a request, the first one, meets that of the filter."""
+"""Whether the value of a request, the first argument, matches the value of the filter."""
 
 Operators = dict[str, tuple[Read, Check]]
 
 
 def written(value: Any) -> str:
-    """Return a nested value as the text that it is compared as."""
+    """Return a nested value as text, for comparisons."""
     return value if isinstance(value, str) else encoded(value)
 
 
@@ -94,7 +94,7 @@ def _exact(read: Read) -> Operators:
 
 
 def _compared(read: Read, check: Check) -> tuple[Read, Check]:
-    """Return an operator that a request without the field never meets."""
+    """Return an operator that never matches a request without the field."""
     return read, lambda found, wanted: found is not None and check(found, wanted)
 
 
@@ -126,7 +126,7 @@ AMOUNT: Operators = {
     "between": _between(_number),
     **_both("is_null", "is_not_null", _nothing, lambda found, _: found is None),
 }
-# The vendor's document does not say of which kind ids are.
+# The vendor's document does not say which operators ids have.
 ID: Operators = _exact(_number) | AMOUNT
 TIME: Operators = {
     "is": (_moment, lambda found, wanted: bool(found == wanted)),

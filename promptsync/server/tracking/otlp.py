@@ -1,4 +1,4 @@
-"""Spans by OpenTelemetry's protocol OTLP over HTTP, in its two encodings."""
+"""Spans sent with OTLP over HTTP, as protobuf or JSON."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MAX_BYTES = 4 * MAX_SPAN  # a character of UTF-8 has up to four bytes
 
 
 def ingest_traces(request: Request) -> Response:
-    """Save spans; those with an invalid id, and those that are too large, are rejected by themselves."""
+    """Save spans. Each span with an invalid id or over the size limit is rejected on its own."""
     refuse_closing(request.query.flag("close_after"))
     is_binary = request.attached is not None
     sent = _parsed(request)
@@ -64,7 +64,7 @@ def ingest_traces(request: Request) -> Response:
 
 
 def _parsed(request: Request) -> ExportTraceServiceRequest:
-    # The library takes longer to load than the rest of the registry, and most registries get no spans.
+    # The library loads more slowly than the rest of the registry, and most registries get no spans.
     from google.protobuf.json_format import ParseDict, ParseError
     from google.protobuf.message import DecodeError
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -95,7 +95,7 @@ def _answer(reasons: list[str], is_binary: bool) -> Response:
 
 
 def _from_json(value: bytes) -> str:
-    # OTLP writes ids in JSON as hexadecimal digits, which the library decodes as base64, as for other bytes.
+    # In JSON, OTLP writes ids as hexadecimal digits, but the library decodes all bytes as base64.
     return base64.b64encode(value).decode().lower()
 
 
@@ -150,7 +150,7 @@ def _read(span: OtlpSpan, read_id: Id) -> Span:
 
 
 def _word(words: tuple[str, ...], number: int) -> str:
-    """Return a word of an enumeration, the first one for numbers that it does not have."""
+    """Return a word of an enumeration, the first one for an unknown number."""
     return words[number] if 0 <= number < len(words) else words[0]
 
 
@@ -167,5 +167,5 @@ def _value(value: AnyValue) -> Any:
     if kind == "bytes_value":
         return base64.b64encode(value.bytes_value).decode()
     found = None if kind is None else getattr(value, kind)
-    # JSON has no infinities and no NaN, which protobuf has.
+    # Protobuf has infinities and NaN, JSON does not.
     return str(found) if isinstance(found, float) and not math.isfinite(found) else found

@@ -1,4 +1,4 @@
-"""Reading logged requests back: one by its id, and what a list shows of each."""
+"""Reading logged requests: one by its id, and the summary of each in a list."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SELECT = """SELECT r.*, v.number, v.template_id, v.template, t.name AS prompt_na
 
 
 def get_request(request: Request) -> Response:
-    """Return everything that is stored about a request."""
+    """Return everything stored about a request."""
     request_id = request.id("request_id")
     with request.store.read() as db:
         row = db.execute(f"{SELECT} WHERE r.id = ?", (request_id,)).fetchone()
@@ -44,7 +44,7 @@ def get_request(request: Request) -> Response:
 
 
 class Logged:
-    """A stored request. Bodies can have any shape, so what has the wrong type counts as absent."""
+    """A stored request. Its body can be any JSON, so values of the wrong type count as absent."""
 
     def __init__(self, row: Row) -> None:
         self.row = row
@@ -101,13 +101,13 @@ class Logged:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What was sent with the request, and what was noted later."""
+        """The metadata sent with the request, and the metadata added later."""
         sent = self.body.get("metadata")
         return {**(sent if isinstance(sent, dict) else {}), **decoded(self.row["metadata"])}
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The input variables, under the names that the prompt uses; as in the service, no others count."""
+        """The input variables that the prompt uses. The service ignores others, too."""
         found = decoded(self.row["variables"])
         if self.row["template"] is None or not isinstance(found, dict):
             return {}
@@ -116,11 +116,11 @@ class Logged:
 
     @cached_property
     def parts(self) -> tuple[list[blueprint.Turn], list[blueprint.Turn]]:
-        """The messages that the model was sent, and those that it returned."""
+        """The messages sent to the model, and those that it returned."""
         return blueprint.parts(self.body)
 
     def summary(self) -> dict[str, Any]:
-        """Return what a list shows of it, without unknown values that may not be null."""
+        """Return the summary for a list. Unknown values are absent unless they may be null."""
         tokens = [count for count in (self.input_tokens, self.output_tokens) if count is not None]
         known = {
             "provider_type": self.provider,
@@ -159,7 +159,7 @@ class Logged:
         return value if isinstance(value, str) else None
 
     def _tokens(self, key: str, alias: str) -> int | None:
-        """Return a count that was sent, or that is in the provider's response."""
+        """Return a count from the request, or from the provider's response."""
         response = self.body.get("request_response")
         usage = response.get("usage") if isinstance(response, Mapping) else None
         counted = usage if isinstance(usage, Mapping) else {}

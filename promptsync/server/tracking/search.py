@@ -1,6 +1,6 @@
-"""Searching logged requests: the filters of the vendor's document, its free text, its order and its pages.
+"""Searching logged requests, as the vendor documents it: filters, free text, sorting and pages.
 
-Requests are read and tested one by one, because their bodies can have any shape.
+Requests are read and tested one by one, because their bodies can be any JSON.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Test = Callable[[Logged], bool]
 
 
 def search_requests(request: Request) -> Response:
-    """Return a page of the requests that meet every condition, newest first unless an order is given."""
+    """Return a page of the requests that match every condition, by default the newest first."""
     body = request.body()
     _only(body, "filter_group filters q sort_by sort_order page per_page include_prompt_name")
     test, (value, backwards) = _conditions(body), _order(body)
@@ -55,10 +55,10 @@ def search_requests(request: Request) -> Response:
 
 
 def _order(body: Fields) -> tuple[Callable[[Logged], Any], bool]:
-    """Return what to sort by, and whether the largest comes first."""
+    """Return the sort key, and whether the order is descending."""
     key, direction = body.choice("sort_by", _SORTED), body.choice("sort_order", ("asc", "desc"))
     if key is None and direction is not None:
-        raise body.fault("sort_order", "needs sort_by")
+        raise body.fault("sort_order", "requires sort_by")
     return (lambda _: None) if key is None else _SORTED[key], direction != "asc"
 
 
@@ -75,7 +75,7 @@ def _conditions(body: Fields) -> Test:
 
 
 def _has_words(logged: Logged, wanted: Collection[str]) -> bool:
-    """Whether each word starts a word of the input or of the output."""
+    """Whether each wanted word begins a word of the input or output."""
     # Both can be a million words long. In a sorted list, the words that start with a part follow it.
     words = [*sorted(set(_words(f"{_input_text(logged)}\n{_output_text(logged)}"))), ""]
     return all(words[bisect_left(words, part, hi=len(words) - 1)].startswith(part) for part in wanted)
@@ -105,7 +105,7 @@ def _filter(one: Fields) -> Test:
     _only(one, "field operator value nested_key")
     field = one.text("field")
     if field in ("user_intent", "agent_intent"):
-        raise one.fault("field", f"cannot be {field}: this registry does not classify texts")
+        raise one.fault("field", f"cannot be {field}, because this registry does not classify texts")
     if field not in _FIELDS:
         raise one.fault("field", f"must be one of {', '.join(_FIELDS)}")
     kind, found = _FIELDS[field]
@@ -125,7 +125,7 @@ def _filter(one: Fields) -> Test:
 def _only(fields: Fields, names: str) -> None:
     for name in fields.values:
         if name not in names.split():
-            raise fields.fault(name[:100], "is not supported in a search of this registry")
+            raise fields.fault(name[:100], "is not supported in a search")
 
 
 # -- what is searched ----------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def _tool_names(logged: Logged) -> list[Any]:
 
 
 def _parsed(logged: Logged) -> dict[str, Any] | None:
-    """Return the output if it is a JSON object and no call of a tool."""
+    """Return the output if it is a JSON object and not a tool call."""
     return None if _calls(logged) else _json_object("".join(map(_said, logged.parts[1])))
 
 
@@ -170,7 +170,7 @@ def _json_object(text: Any) -> dict[str, Any] | None:
 
 
 def _output(logged: Logged) -> list[tuple[str, str]]:
-    """Return the values of a JSON object or of tool calls, each with the names that lead to it."""
+    """Return the values of a JSON object or of tool calls, each with its path."""
     calls = []
     for call in _calls(logged):
         function = call.get("function")
@@ -182,7 +182,7 @@ def _output(logged: Logged) -> list[tuple[str, str]]:
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each value with the names that lead to it; positions in lists do not count."""
+    """Yield each value with its path. List positions are not part of a path."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _flat(item, f"{path}.{key}" if path else key)

@@ -1,4 +1,4 @@
-"""Spans of traces: saved, linked with the requests that they belong to, and read by trace."""
+"""Spans: saving them, linking them with requests, and reading them by trace."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_SPAN = 1_000_000
 
 MAX_ID = 128
 LOG_SPAN_ID = "promptlayer.request_log.span_id"
-"""The attribute that names the span whose request a span belongs to."""
+"""The attribute of a span with the id of the span whose request it shares."""
 
 KINDS = ("INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 STATUS_CODES = ("UNSET", "OK", "ERROR")
@@ -30,7 +30,7 @@ Span = dict[str, Any]
 
 
 def create_spans(request: Request) -> Response:
-    """Save spans, and the requests that come with some of them; all of them or none."""
+    """Save spans and the requests in them, all or none."""
     body = request.body()
     refuse_closing(body.flag("close_after"))
     if body.get("spans") is None:
@@ -51,7 +51,7 @@ def create_spans(request: Request) -> Response:
 
 
 def get_trace(request: Request) -> Response:
-    """Return the spans of a trace in the order in which they started; 404 if there are none."""
+    """Return the spans of a trace by start time; 404 if there are none."""
     trace_id = request.path["trace_id"]
     with request.store.read() as db:
         rows = db.execute(
@@ -69,7 +69,7 @@ def get_trace(request: Request) -> Response:
 
 
 def save_span(db: Database, span: Span) -> int:
-    """Save a span and return its id. A span that is sent again replaces what was saved."""
+    """Save a span and return its id. A span sent again replaces the saved one."""
     log_span_id = span["attributes"].get(LOG_SPAN_ID)
     values = {
         "trace_id": span["trace_id"],
@@ -93,13 +93,13 @@ def check_count(count: int) -> None:
 
 
 def too_large(span: Span) -> str | None:
-    """Return why a span is too large to be saved, ``None`` if it is not."""
+    """Return why a span is too large to save, or ``None``."""
     size = len(encoded(span))
     return f"The span {span['span_id']} is longer than {MAX_SPAN:,} characters." if size > MAX_SPAN else None
 
 
 def refuse_closing(close_after: bool | None) -> None:
-    """Raise a 400 for a request to close its traces."""
+    """Raise a 400 for a request that wants its traces closed."""
     if close_after:
         raise malformed("close_after is not supported: this registry does not close traces.")
 
@@ -148,23 +148,23 @@ def _inner(fields: Fields, name: str) -> Fields:
 
 def _nanoseconds(span: Fields, name: str) -> int:
     value = span.get(name)
-    # Integers of 64 bits also come as text, because JavaScript has no such numbers.
+    # 64-bit integers also come as text, because JavaScript cannot represent them.
     if isinstance(value, str) and re.fullmatch("[0-9]{1,19}", value):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INTEGER:
-        raise span.fault(name, "must be the nanoseconds since 1970")
+        raise span.fault(name, "must be nanoseconds since 1970")
     return value
 
 
 def _parent_id(span: Fields) -> str | None:
-    # The id of a parent may come as a hexadecimal number, without the zeros in front.
+    # A parent id may come as a hexadecimal number without leading zeros.
     found = span.optional_text("parent_id", most=MAX_ID)
     is_number = found is not None and all(digit in "0123456789abcdef" for digit in found)
     return found.zfill(16) if found and is_number else found or None
 
 
 def _log(db: Database, fields: Fields, span: Span) -> int | None:
-    """Log the request of a span, once, and return its id; ``None`` without one, or without its prompt."""
+    """Log the request of a span once, and return its id, or ``None`` without a request or its prompt."""
     sent = fields.object("log_request")
     if sent is None:
         return None
