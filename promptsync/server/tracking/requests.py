@@ -12,6 +12,7 @@ from promptsync.server.http.request import Request
 from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, Row, decoded
 from promptsync.server.tracking import blueprint
+from promptsync.server.tracking.conversation import Turn
 
 SELECT = """SELECT r.*, v.number, v.template_id, v.template, t.name AS prompt_name,
     (SELECT json_group_object(key, value) FROM request_metadata WHERE request_id = r.id) AS metadata,
@@ -115,7 +116,7 @@ class Logged:
         return {name: found[name] for name in names if name in found}
 
     @cached_property
-    def parts(self) -> tuple[list[blueprint.Turn], list[blueprint.Turn]]:
+    def parts(self) -> tuple[list[Turn], list[Turn]]:
         """The messages sent to the model, and those that it returned."""
         return blueprint.parts(self.body)
 

@@ -19,7 +19,7 @@ from promptsync.server.http.fields import Fields
 from promptsync.server.http.listing import ListPage
 from promptsync.server.http.request import Request
 from promptsync.server.tracking import operators
-from promptsync.server.tracking.blueprint import Turn
+from promptsync.server.tracking.conversation import Turn
 from promptsync.server.tracking.operators import Operators
 from promptsync.server.tracking.requests import SELECT, Logged
 
