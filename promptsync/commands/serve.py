@@ -58,7 +58,7 @@ LOCAL = "local:"
     "--fixtures",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="File with datasets, evaluations and agents (default: that of the local: remote).",
+    help="File with datasets, evaluations, agents and tools (default: that of the local: remote).",
 )
 @click.option(
     "--latency",

@@ -42,7 +42,8 @@ HEAD = """\
 
 The [embedded registry](embedded-registry.md) has PromptLayer's API as far as this page says. The page is
 generated: `make fidelity` calls every method of the official SDKs and every operation of PromptLayer's
-specification, and a test compares the answers with the page in each run.
+specification, and a test compares the answers with the page in each run. [Use PromptLayer's SDKs with
+it](sdk.md) explains what you may notice.
 
 An operation that is not there gets the status 501, with a sentence that names this page.
 """
@@ -182,9 +183,9 @@ def _methods(columns: Mapping[str, Mapping[str, Outcome]]) -> Iterator[str]:
 def _operations(api: Mapping[str, Outcome]) -> Iterator[str]:
     named = [one for text in OPERATIONS.values() for one in operations(text)]
     yield API.format(counts=_counts(api[one] for one in named))
-    beside = {"beside the specification": BESIDE_THE_SPECIFICATION}
+    beside = {"not in the specification": BESIDE_THE_SPECIFICATION}
     for area, text in {**OPERATIONS, **beside}.items():
-        yield f"\n### {area[0].upper()}{area[1:]}\n\n"
+        yield f"\n### {area.capitalize()}\n\n"
         yield _row("operation", "here", "what is missing") + _row(*["---"] * 3)
         missing = [f"`{one}`" for one in operations(text) if api[one].status == NOT_THERE]
         for one in operations(text):
