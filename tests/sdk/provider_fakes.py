@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,7 +46,7 @@ _CONVERSE = {
     "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
     "metrics": {"latencyMs": 1},
 }
-_RESPONSE = {
+_RESPONSE: dict[str, Any] = {
     "id": "r1",
     "object": "response",
     "created_at": 1,
@@ -81,32 +83,96 @@ _ANSWERS = (
 )
 
 
-def _openai_stream() -> list[tuple[str, Any]]:
-    delta = {"index": 0, "delta": {"role": "assistant", "content": "Hello"}, "finish_reason": None}
-    end = {"index": 0, "delta": {}, "finish_reason": "stop"}
-    chunks = [
-        {**_CHUNK, "choices": [delta]},
-        {**_CHUNK, "choices": [end]},
-        {**_CHUNK, "choices": [], "usage": _USAGE},
-    ]
-    return [("", chunk) for chunk in chunks]
+def _sse(*events: Any, named: bool = False, end: str = "") -> tuple[str, bytes]:
+    names = [f"event: {event['type']}\n" if named else "" for event in events]
+    lines = [f"{name}data: {json.dumps(event)}\n\n" for name, event in zip(names, events, strict=True)]
+    return "text/event-stream", "".join([*lines, end]).encode()
 
 
-def _anthropic_stream() -> list[tuple[str, Any]]:
-    block = {"type": "text", "text": ""}
-    events = (
-        {"type": "message_start", "message": {**_CLAUDE, "content": [], "stop_reason": None}},
-        {"type": "content_block_start", "index": 0, "content_block": block},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
-        {"type": "content_block_stop", "index": 0},
-        {
-            "type": "message_delta",
-            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-            "usage": {"output_tokens": 1},
-        },
-        {"type": "message_stop"},
-    )
-    return [(event["type"], event) for event in events]
+def _aws(**events: Any) -> tuple[str, bytes]:
+    """Return events in Amazon's binary form: lengths, headers, JSON and checksums."""
+    frames = []
+    for event, value in events.items():
+        payload, headers = json.dumps(value).encode(), b""
+        for name, kind in ((":message-type", "event"), (":event-type", event)):
+            headers += struct.pack("!B", len(name)) + name.encode()
+            headers += struct.pack("!BH", 7, len(kind)) + kind.encode()
+        frame = struct.pack("!II", len(headers) + len(payload) + 16, len(headers))
+        frame += struct.pack("!I", zlib.crc32(frame)) + headers + payload
+        frames.append(frame + struct.pack("!I", zlib.crc32(frame)))
+    return "application/vnd.amazon.eventstream", b"".join(frames)
+
+
+def _chunk(**choice: Any) -> dict[str, Any]:
+    return {**_CHUNK, "choices": [{"index": 0, "finish_reason": None, **choice}]}
+
+
+_MESSAGE = _RESPONSE["output"][0]
+_PLACE = {"item_id": "o1", "output_index": 0, "content_index": 0, "sequence_number": 1}
+_TEXT_PART = {"type": "output_text", "text": "", "annotations": []}
+_STREAMS = (
+    (
+        "/chat/completions",
+        _sse(
+            _chunk(delta={"role": "assistant", "content": "Hel"}),
+            _chunk(delta={"content": "lo"}),
+            _chunk(delta={}, finish_reason="stop"),
+            {**_CHUNK, "choices": [], "usage": _USAGE},
+            end="data: [DONE]\n\n",
+        ),
+    ),
+    (
+        "/responses",
+        _sse(
+            {"type": "response.created", "response": {**_RESPONSE, "output": []}, "sequence_number": 0},
+            {"type": "response.output_item.added", "item": {**_MESSAGE, "content": []}, **_PLACE},
+            {"type": "response.content_part.added", "part": _TEXT_PART, **_PLACE},
+            {"type": "response.output_text.delta", "delta": "Hello", "logprobs": [], **_PLACE},
+            {"type": "response.output_text.done", "text": "Hello", "logprobs": [], **_PLACE},
+            {"type": "response.output_item.done", "item": _MESSAGE, **_PLACE},
+            {"type": "response.completed", "response": _RESPONSE, "sequence_number": 2},
+            named=True,
+        ),
+    ),
+    (
+        "/images/generations",
+        _sse(
+            {
+                "type": "image_generation.completed",
+                "b64_json": "aGk=",
+                "created_at": 1,
+                "output_format": "webp",
+            },
+            named=True,
+        ),
+    ),
+    (
+        "/messages",
+        _sse(
+            {"type": "message_start", "message": {**_CLAUDE, "content": [], "stop_reason": None}},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
+            {"type": "content_block_stop", "index": 0},
+            {
+                "type": "message_delta",
+                "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+                "usage": {"output_tokens": 1},
+            },
+            {"type": "message_stop"},
+            named=True,
+        ),
+    ),
+    (":streamGenerateContent", _sse(_GEMINI)),
+    (
+        "/converse-stream",
+        _aws(
+            messageStart={"role": "assistant"},
+            contentBlockDelta={"contentBlockIndex": 0, "delta": {"text": "Hello"}},
+            contentBlockStop={"contentBlockIndex": 0},
+            messageStop={"stopReason": "end_turn"},
+        ),
+    ),
+)
 
 
 @dataclass
@@ -132,22 +198,17 @@ def provider_fake() -> Iterator[ProviderFake]:
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = self.path.partition("?")[0]
             if path == "/token":
-                return self._send(b"application/json", json.dumps(_ANSWERS[0][1]).encode())
+                return self._send("application/json", json.dumps(_ANSWERS[0][1]).encode())
             body = json.loads(data)
             fake.requests.append((self.path, body))
-            if body.get("stream"):
-                events = _anthropic_stream() if path.endswith("/messages") else _openai_stream()
-                lines = [
-                    f"event: {name}\n" * bool(name) + f"data: {json.dumps(one)}\n\n" for name, one in events
-                ]
-                done = "" if path.endswith("/messages") else "data: [DONE]\n\n"
-                return self._send(b"text/event-stream", "".join([*lines, done]).encode())
+            if body.get("stream") or path.endswith((":streamGenerateContent", "/converse-stream")):
+                return self._send(*next(stream for end, stream in _STREAMS if path.endswith(end)))
             answer = next((answer for end, answer in _ANSWERS if path.endswith(end)), None)
-            self._send(b"application/json", json.dumps(answer).encode(), 404 if answer is None else 200)
+            self._send("application/json", json.dumps(answer).encode(), 404 if answer is None else 200)
 
-        def _send(self, kind: bytes, data: bytes, status: int = 200) -> None:
+        def _send(self, kind: str, data: bytes, status: int = 200) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", kind.decode())
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

@@ -3,7 +3,7 @@
 Usage: ``python run_providers.py sync|async REGISTRY PROVIDERS``, the last two as URLs.
 
 A case is an object: ``options`` for ``run``, and ``environ``, environment variables for this case alone.
-Each line of the output is the id of the logged request, or the error.
+Each line of the output is the blueprint of the logged request, or the error.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ async def main() -> None:
     for case in json.load(sys.stdin):
         os.environ.update(case["environ"])
         try:
-            said: Any = (await run(client, case["options"]))["request_id"]
+            said: Any = (await run(client, case["options"]))["prompt_blueprint"]
         except Exception as error:
             said = f"{type(error).__name__}: {error}"
         sys.stdout.write(json.dumps(said) + "\n")
