@@ -257,3 +257,11 @@ def test_a_narrow_terminal_wraps_long_texts_beside_their_names() -> None:
         "         you repair boots? Do you repair",
     ]
     assert "".join(shown[1:]).count("repair") == 5
+
+
+def test_what_the_model_said_earlier_is_not_the_output_of_a_request_that_failed() -> None:
+    turns = [{"role": role, "content": role} for role in ("user", "assistant", "user")]
+    for messages, said in ((turns, []), ([*turns, {"role": "assistant", "content": "last"}], ["last"])):
+        found = logged_request(1, {"prompt_blueprint": {"prompt_template": {"messages": messages}}})
+        assert [turn.text for turn in found.input] == ["user", "assistant", "user"]
+        assert [turn.text for turn in found.output] == said

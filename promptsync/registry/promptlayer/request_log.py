@@ -25,7 +25,8 @@ def logged_request(request_id: int | str, raw: Mapping[str, Any]) -> LoggedReque
     """Return the request. ``raw`` is the response for one request, an item of a search, or both merged."""
     template = _object(_object(raw.get("prompt_blueprint")).get("prompt_template"))
     turns = [*_turns(template)]
-    last = next((at for at in reversed(range(len(turns))) if turns[at].role == "assistant"), len(turns))
+    # Without an answer, as after an error, the conversation ends in another role.
+    answers = turns[-1:] if turns and turns[-1].role == "assistant" else []
     failure = ": ".join(filter(None, (_text(raw, "error_type"), _text(raw, "error_message"))))
     return LoggedRequest(
         id=request_id,
@@ -45,8 +46,8 @@ def logged_request(request_id: int | str, raw: Mapping[str, Any]) -> LoggedReque
         scores=_scores(raw),
         group_id=number(raw, "group_id"),
         trace_id=_text(raw, "trace_id"),
-        input=(*turns[:last], *turns[last + 1 :]),
-        output=tuple(turns[last : last + 1]),
+        input=tuple(turns[: len(turns) - len(answers)]),
+        output=tuple(answers),
     )
 
 
