@@ -142,6 +142,59 @@ TURNS = st.lists(
     ),
     max_size=3,
 )
+# What the other providers' calls and responses have, so that each of their shapes is met with odd values.
+BLOCKS = st.dictionaries(
+    st.sampled_from(
+        [
+            *(
+                "type",
+                "text",
+                "thought",
+                "toolUse",
+                "toolResult",
+                "functionCall",
+                "function_response",
+                "json",
+            ),
+            *(
+                "reasoningContent",
+                "inline_data",
+                "image_url",
+                "name",
+                "id",
+                "call_id",
+                "arguments",
+                "content",
+            ),
+            *("role", "parts", "output", "result", "summary", "data", "mime_type", "toolUseId", "response"),
+        ]
+    ),
+    JSON
+    | st.sampled_from(
+        ["text", "tool_use", "tool_result", "function_call", "function_call_output", "assistant"]
+    )
+    | st.sampled_from(["reasoning", "input_text", "image_generation_call", "model", "user", "tool"])
+    | st.dictionaries(st.sampled_from(["name", "id", "args", "content", "response", "data", "text"]), JSON),
+    max_size=4,
+)
+SAID = JSON | st.lists(
+    BLOCKS | st.fixed_dictionaries({"role": st.just("user"), "parts": st.lists(BLOCKS)}), max_size=3
+)
+CALLED = st.dictionaries(
+    st.sampled_from(["input", "history", "contents", "system", "instructions", "prompt", "tools", "modelId"]),
+    SAID,
+) | st.fixed_dictionaries(
+    {},
+    optional={
+        "generation_config": JSON | st.fixed_dictionaries({"system_instruction": SAID, "tools": SAID}),
+        "toolConfig": JSON | st.fixed_dictionaries({"tools": SAID}),
+        "inferenceConfig": JSON,
+    },
+)
+ANSWERED = st.fixed_dictionaries({"output": SAID | st.fixed_dictionaries({"message": BLOCKS})}) | (
+    st.fixed_dictionaries({"candidates": st.lists(st.fixed_dictionaries({"content": BLOCKS}), max_size=1)})
+    | st.fixed_dictionaries({"data": SAID, "output_format": JSON})
+)
 CONDITIONS = [
     ({"field": field, "operator": operator, "value": value} | ({"nested_key": "a"} if nested else {}))
     for field, operator, value, nested in [
@@ -163,8 +216,11 @@ CONDITIONS = [
     max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    kwargs=JSON | st.fixed_dictionaries({"messages": TURNS}, optional={"model": JSON, "tools": JSON}),
+    kwargs=JSON
+    | CALLED
+    | st.fixed_dictionaries({"messages": TURNS}, optional={"model": JSON, "tools": JSON}),
     response=JSON
+    | ANSWERED
     | st.fixed_dictionaries({"choices": st.lists(st.fixed_dictionaries({"message": JSON}), max_size=1)})
     | st.fixed_dictionaries({"content": TURNS, "usage": JSON}),
     more=st.dictionaries(KEYS, JSON, max_size=3),

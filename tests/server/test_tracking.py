@@ -304,6 +304,160 @@ def test_a_blueprint_has_the_keys_that_were_recorded(call, arguments, response, 
     assert {key: blueprint[key] for key in others} == dict.fromkeys(others)
 
 
+CALL = {"id": "c1", "name": "find", "arguments": '{"q":1}'}
+ASKED = [
+    ("system", "Be kind"),
+    ("user", "Find it"),
+    ("assistant", CALL),
+    ("tool", "c1", "none"),
+    ("assistant", "Hi"),
+]
+NAMED = {**CALL, "id": "find"}
+GEMINI = {
+    "history": [
+        {"role": "user", "parts": [{"text": "Find it"}]},
+        {"role": "model", "parts": [{"functionCall": {"name": "find", "args": {"q": 1}}}]},
+        {"role": "user", "parts": [{"functionResponse": {"name": "find", "response": {"none": True}}}]},
+    ],
+}
+OTHER_CALLS = {
+    "responses": (
+        {
+            "instructions": "Be kind",
+            "input": [
+                {"role": "user", "content": "Find it"},
+                {
+                    "type": "function_call",
+                    "id": "fc",
+                    "call_id": "c1",
+                    "name": "find",
+                    "arguments": '{"q":1}',
+                },
+                {"type": "function_call_output", "call_id": "c1", "output": "none"},
+            ],
+            "tools": [{"type": "function", "name": "find", "parameters": {"type": "object"}}],
+        },
+        {
+            "output": [
+                {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
+            ]
+        },
+        ASKED,
+    ),
+    "a text, and an answer of several items": (
+        {"input": "Find it"},
+        {
+            "output": [
+                {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "Hm"}]},
+                {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]},
+                {
+                    "type": "function_call",
+                    "id": "fc",
+                    "call_id": "c1",
+                    "name": "find",
+                    "arguments": '{"q":1}',
+                },
+                {"type": "image_generation_call", "id": "ig", "result": "aGk="},
+            ]
+        },
+        [("user", "Find it"), ("assistant", "thinking Hm", "Hi", CALL, "data:image/png;base64,aGk=")],
+    ),
+    "converse": (
+        {
+            "modelId": "m",
+            "system": [{"text": "Be kind"}],
+            "messages": [
+                {"role": "user", "content": [{"text": "Find it"}]},
+                {
+                    "role": "assistant",
+                    "content": [{"toolUse": {"toolUseId": "c1", "name": "find", "input": {"q": 1}}}],
+                },
+                {
+                    "role": "user",
+                    "content": [{"toolResult": {"toolUseId": "c1", "content": [{"text": "none"}]}}],
+                },
+            ],
+            "toolConfig": {
+                "tools": [{"toolSpec": {"name": "find", "inputSchema": {"json": {"type": "object"}}}}]
+            },
+        },
+        {"output": {"message": {"role": "assistant", "content": [{"text": "Hi"}]}}},
+        ASKED,
+    ),
+    "gemini": (
+        {
+            **GEMINI,
+            "generation_config": {
+                "system_instruction": "Be kind",
+                "tools": [{"function_declarations": [{"name": "find", "parameters": {"type": "object"}}]}],
+            },
+        },
+        {
+            "candidates": [
+                {"content": {"role": "model", "parts": [{"text": "Hm", "thought": True}, {"text": "Hi"}]}}
+            ]
+        },
+        [
+            *ASKED[:2],
+            ("assistant", NAMED),
+            ("tool", "find", '{"none":true}'),
+            ("assistant", "thinking Hm", "Hi"),
+        ],
+    ),
+    "gemini in camel case, as a text": (
+        {"contents": "Draw", "generationConfig": {"systemInstruction": {"parts": [{"text": "Be kind"}]}}},
+        {
+            "candidates": [
+                {"content": {"parts": [{"inlineData": {"mimeType": "image/webp", "data": "-_8="}}]}}
+            ]
+        },
+        [("system", "Be kind"), ("user", "Draw"), ("assistant", "data:image/webp;base64,+/8=")],
+    ),
+    "an unknown block": (
+        {"contents": [{"role": "user", "parts": [{"text": None, "file_data": {"file_uri": "gs://a"}}]}]},
+        {"data": [{"embedding": [1]}]},
+        [("user", "file_data")],
+    ),
+}
+
+
+def _shown(message):
+    for block in message["content"]:
+        kinds = {"text": "{text}", "thinking": "thinking {thinking}", "output_media": "{url}"}
+        yield kinds.get(block["type"], "{type}").format(**block)
+
+
+@pytest.mark.parametrize("name", OTHER_CALLS)
+def test_the_calls_of_other_apis_have_a_conversation(call, name):
+    arguments, response, said = OTHER_CALLS[name]
+    body = {"kwargs": {"model": "m", **arguments}, "request_response": response, "provider_type": "x"}
+    blueprint = call("POST", "/track-request", TRACKED | body | {"return_prompt_blueprint": True}).body[
+        "prompt_blueprint"
+    ]
+    found = []
+    for message in blueprint["prompt_template"]["messages"]:
+        calls = [{"id": one["id"], **one["function"]} for one in message.get("tool_calls") or ()]
+        called = [message["tool_call_id"]] if message["role"] == "tool" else []
+        found.append([message["role"], *called, *_shown(message), *calls])
+    assert [sorted(map(str, one)) for one in found] == [sorted(map(str, one)) for one in said]
+    functions = [tool["function"] for tool in blueprint["prompt_template"]["tools"]]
+    assert functions == [TOOL] * ("find" in str(arguments) and name in ("responses", "converse", "gemini"))
+    model = blueprint["metadata"]["model"]
+    assert (model["name"], model["parameters"]) == ("m", {})
+
+
+def test_the_blueprint_of_an_image_is_a_completion(call):
+    body = TRACKED | {"kwargs": {"model": "m", "prompt": "Draw"}, "return_prompt_blueprint": True}
+    body["request_response"] = {"data": [{"b64_json": "aGk="}, {"url": "https://a"}], "output_format": "webp"}
+    template = call("POST", "/track-request", body).body["prompt_blueprint"]["prompt_template"]
+    assert template["type"] == "completion"
+    assert [one.get("text") or one["url"] for one in template["content"]] == [
+        "Draw",
+        "data:image/webp;base64,aGk=",
+        "https://a",
+    ]
+
+
 def test_a_tracked_request_is_kept_even_if_its_prompt_does_not_exist(app, call, publish):
     prompt = publish("a")
     call("POST", "/create-group")
@@ -328,3 +482,17 @@ def test_a_body_whose_values_are_one_place_off_is_understood(call, publish, app,
 def test_large_times_count_milliseconds(call):
     assert call("POST", "/log-request", LOG | {"request_start_time": 1767225600000}).status == 201
     assert parse(1767225600000) == parse(1767225600)
+
+
+@pytest.mark.parametrize(
+    ("response", "api_type"),
+    [
+        ({"object": "response", "output": []}, "responses"),
+        ({"data": [{"b64_json": "aGk="}]}, "images"),
+        ({"object": "chat.completion", "choices": []}, "chat-completions"),
+    ],
+)
+def test_a_blueprint_names_the_api_that_answered(call, response, api_type):
+    body = {"provider_type": "openai", "kwargs": {"model": "gpt-5"}, "request_response": response}
+    answer = call("POST", "/track-request", {**body, "return_prompt_blueprint": True}).body
+    assert answer["prompt_blueprint"]["metadata"]["model"]["api_type"] == api_type

@@ -75,7 +75,7 @@ def _model(
         "parameters": parameters,
         # As recorded: numbers as text, other values unchanged.
         "display_params": shown,
-        "api_type": body.get("api_type"),
+        "api_type": body.get("api_type") or conversation.api_type(body.get("request_response")),
     }
     found: dict[str, Any] = (normalised_metadata({"model": model}) or {})["model"]
     return found

@@ -75,6 +75,13 @@ def images(response: Any) -> list[dict[str, Any]]:
     return [_generated(data, mime) for data in found if isinstance(data, str)]
 
 
+def api_type(response: Any) -> str | None:
+    """Return the API of OpenAI that only it answers in this shape, or ``None`` for any other."""
+    if images(response):
+        return "images"
+    return "responses" if as_mapping(response).get("object") == "response" else None
+
+
 def tools(arguments: Turn) -> list[dict[str, Any]]:
     """Return the tools in the arguments of a call as a template has them."""
     holders = (arguments, as_mapping(arguments.get("toolConfig")), _config(arguments))
