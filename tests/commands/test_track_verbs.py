@@ -265,3 +265,14 @@ def test_what_the_model_said_earlier_is_not_the_output_of_a_request_that_failed(
         found = logged_request(1, {"prompt_blueprint": {"prompt_template": {"messages": messages}}})
         assert [turn.text for turn in found.input] == ["user", "assistant", "user"]
         assert [turn.text for turn in found.output] == said
+
+
+def test_the_text_beside_a_generated_image_is_the_input() -> None:
+    content = [
+        {"type": "text", "text": "Draw"},
+        {"type": "output_media", "url": "data:image/png;base64,aGk="},
+    ]
+    template = {"type": "completion", "content": content}
+    found = logged_request(1, {"prompt_blueprint": {"prompt_template": template}})
+    assert [(turn.role, turn.text) for turn in found.input] == [("user", "Draw")]
+    assert [(turn.role, turn.text) for turn in found.output] == [("assistant", "")]

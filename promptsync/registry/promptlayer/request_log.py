@@ -53,7 +53,11 @@ def logged_request(request_id: int | str, raw: Mapping[str, Any]) -> LoggedReque
 
 def _turns(template: Mapping[str, Any]) -> Iterator[LoggedTurn]:
     if "messages" not in template and "content" in template:
-        yield LoggedTurn("assistant", _said(template))
+        is_media = any(block.get("type") == "output_media" for block in mappings(template["content"]))
+        # The text beside generated media is the prompt; the media have no text.
+        yield LoggedTurn("user" if is_media else "assistant", _said(template))
+        if is_media:
+            yield LoggedTurn("assistant", "")
     for message in mappings(template.get("messages")):
         yield LoggedTurn(_text(message, "role") or "", _said(message))
 
