@@ -57,7 +57,7 @@ OWNERS = {
     "git": {"files/git/program.py"},
     "jsonschema_rs": {"files/schema.py"},
     "filelock": {"files/state/lock.py"},
-    "httpx_retries": {"registry/promptlayer/retry.py"},
+    "httpcore": {"registry/promptlayer/network.py"},
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
     "waitress": {"server/http/connections.py"},
     "websockets": {"server/http/sockets.py"},
@@ -165,8 +165,9 @@ def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
 def test_only_the_command_line_reads_the_environment() -> None:
     words = {"os.environ", "os.environb", "os.getenv"}
     readers = {path for path, tree in MODULES.items() if words & _names(tree)}
-    # The process that renders gets an environment without keys.
-    allowed = {"cli.py", "rendering/process.py"}
+    # The process that renders gets an environment without keys. Certificates and proxies are set by the same
+    # variables for all programs.
+    allowed = {"cli.py", "rendering/process.py", "registry/promptlayer/network.py"}
     assert readers | {one.module for one in IMPORTS if one.name in words} == allowed
 
 
@@ -211,7 +212,7 @@ def test_a_public_class_name_means_one_thing() -> None:
 START = {"promptsync", "click"}
 FILES = {"yaml", "_yaml", "jsonschema_rs"}
 LINT = START | FILES | {"jinja2", "markupsafe"}
-HTTP = {"httpx", "httpcore", "h11", "certifi", "idna", "anyio", "sniffio", "typing_extensions"}
+HTTP = {"httpcore", "h11", "certifi"}
 SERVER = {"werkzeug", "markupsafe"}
 
 _RUN = """
