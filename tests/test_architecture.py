@@ -212,7 +212,6 @@ def test_a_public_class_name_means_one_thing() -> None:
 START = {"promptsync", "click"}
 FILES = {"yaml", "_yaml", "jsonschema_rs"}
 LINT = START | FILES | {"jinja2", "markupsafe"}
-HTTP = {"httpcore", "h11", "certifi"}
 SERVER = {"werkzeug", "markupsafe"}
 
 _RUN = """
@@ -272,10 +271,18 @@ def test_completion_in_a_shell_loads_nothing_that_takes_long(aligned: Path, line
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["--json", "status"], ["push"]], ids=" ".join)
-def test_an_aligned_tree_loads_neither_git_nor_templates_nor_the_retry_layer(
+def test_an_aligned_tree_with_a_registry_in_this_process_loads_neither_git_nor_templates_nor_a_network(
     aligned: Path, arguments: list[str]
 ) -> None:
-    allowed = START | FILES | HTTP | SERVER
+    allowed = START | FILES | SERVER
     if arguments == ["push"]:
         allowed |= {"filelock"}
     assert loaded(aligned, *arguments) - allowed == set()
+
+
+def test_the_network_loads_its_library_alone() -> None:
+    script = "import promptsync.registry.promptlayer.network, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    names = set(done.stdout.split())
+    assert names & {"httpx", "idna", "yaml", "email.utils", "urllib.request"} == set()
+    assert {"httpcore", "h11", "certifi"} <= names

@@ -13,13 +13,13 @@ from promptsync.registry.promptlayer.exchange import Transport
 from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
 from promptsync.registry.promptlayer.versions import Reading
-from promptsync.registry.protocol import VersionCache
 from promptsync.registry.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from promptsync.registry.promptlayer.checks import PromptLayerChecks
     from promptsync.registry.promptlayer.labels import PromptLayerLabels
     from promptsync.registry.promptlayer.tracking import PromptLayerTracking
+    from promptsync.registry.protocol import VersionCache
 
 
 class PromptLayer:

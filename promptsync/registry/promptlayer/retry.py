@@ -9,6 +9,7 @@ connection. In both cases it was certainly not executed.
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,9 +103,6 @@ def _follows_failure(failure: TransportError, attempt: int, rules: Rules) -> boo
 
 
 def _backoff(attempt: int, first_wait: float) -> float:
-    # Loading it takes longer than a request, and most runs never wait.
-    import random
-
     longest: float = first_wait * 2 ** (attempt - 1)
     return longest * random.uniform(1 - _JITTER, 1)
 
