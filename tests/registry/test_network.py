@@ -303,7 +303,15 @@ def test_a_proxy_may_be_named_without_a_scheme(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    "excluded", ["registry.invalid", ".invalid", "a.example, REGISTRY.invalid", "registry.invalid:443", "*"]
+    "excluded",
+    [
+        "registry.invalid",
+        ".invalid",
+        "a.example, REGISTRY.invalid",
+        "registry.invalid:443",
+        "*",
+        "a.example, *",
+    ],
 )
 def test_hosts_in_no_proxy_are_connected_directly(monkeypatch: pytest.MonkeyPatch, excluded: str) -> None:
     proxy = ConnectProxy(refusal=b"403 Forbidden")

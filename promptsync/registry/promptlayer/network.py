@@ -134,7 +134,9 @@ def _proxy(address: Address) -> httpcore.Proxy | None:
 
     found = getproxies()
     url = found.get(address.scheme) or found.get("all")
-    if not url or proxy_bypass(f"{address.host}:{address.port}"):
+    # The standard library knows the star only where it stands alone.
+    is_off = "*" in [part.strip() for part in found.get("no", "").split(",")]
+    if not url or is_off or proxy_bypass(f"{address.host}:{address.port}"):
         return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme not in _PROXY_SCHEMES:
