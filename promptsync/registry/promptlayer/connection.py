@@ -5,23 +5,19 @@ Everything here can be used from many threads at once.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlencode
 
-from promptsync import __version__
-from promptsync.errors import RemoteError, UsageError
+from promptsync.errors import UsageError
 from promptsync.registry.address import LOCAL, address, segment
 from promptsync.registry.errors import MissingKey, NotSent
-from promptsync.registry.promptlayer import body, failures
+from promptsync.registry.promptlayer import failures
+from promptsync.registry.promptlayer.call import Call, common_headers
 from promptsync.registry.promptlayer.endpoints import Operation, Route
 from promptsync.registry.promptlayer.exchange import (
     ExchangeFailed,
-    Headers,
     HttpRequest,
     HttpResponse,
     Transport,
@@ -41,47 +37,6 @@ Observe = Callable[[HttpResponse, float], None]
 
 # A shorter key may be part of ordinary words, and replacing it would garble the message.
 _SHORTEST_SCRUBBED: Final = 4
-_NO_KEY: Final = "local"
-"""Sent if no key is needed: an embedded registry accepts any key, but not none."""
-
-_FRESH: Final = (b"Cache-Control", b"no-cache")
-_IS_JSON: Final = (b"Content-Type", b"application/json")
-_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
-"""Methods of requests that have a length even if they have no body."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What a caller wants to send, before the route is known."""
-
-    path: Mapping[str, object]
-    query: Mapping[str, Any] | None
-    body: Mapping[str, Any] | Callable[[str], Mapping[str, Any]] | None
-    fresh: bool
-    before_repeat: Callable[[], None] | None = None
-
-    def build(self, prefix: str, route: Route, operation: Operation, headers: Headers) -> HttpRequest:
-        """Return the request by one route; ``prefix`` is the path of the registry's URL."""
-        body = self.body(route.shape) if callable(self.body) else self.body
-        try:
-            path = route.path.format_map({key: segment(value) for key, value in self.path.items()})
-            query = "?" + urlencode(_spelled(self.query)) if self.query else ""
-            content = b"" if body is None else _json(body)
-        except (TypeError, ValueError, RecursionError) as error:
-            why = shown(str(error))
-            if isinstance(error, UnicodeEncodeError):
-                why = "it contains bytes that are not UTF-8, or half a surrogate pair"
-            raise RemoteError(
-                f"cannot {operation.name}: the text is not valid in JSON: {why}",
-                hint="remove that character from the text",
-                code="not-json",
-            ) from None
-        more = [_FRESH] if self.fresh else []
-        if body is not None:
-            more.append(_IS_JSON)
-        if body is not None or route.method in _WITH_BODY:
-            more.append((b"Content-Length", b"%d" % len(content)))
-        return HttpRequest(route.method, prefix + path + query, [*headers, *more], content)
 
 
 class Connection:
@@ -117,7 +72,7 @@ class Connection:
         self._throttled = ThrottledTransport(self._connect, self._throttle, self.timeouts.request)
         self._given_transport = transport
         self._transport = transport
-        self._headers = _headers(self.key)
+        self._headers = common_headers(self.key)
         self._key_in_path = segment(self.key)
         self._opening = threading.Lock()
         self._discovering = threading.Lock()
@@ -152,7 +107,7 @@ class Connection:
         if that would be wrong by then. Raises the errors of ``registry.errors``; if several routes were
         rejected, the error names all the reasons.
         """
-        request = _Request(path or {}, query, body, fresh, before_repeat)
+        request = Call(path or {}, query, body, fresh, before_repeat)
         if operation in self._routes or len(operation.routes) == 1:
             return self._by_some_route(operation, request)
         # The first thread finds the route for all the others.
@@ -169,7 +124,7 @@ class Connection:
             return text
         return text.replace(self.key, "***").replace(self._key_in_path, "***")
 
-    def _by_some_route(self, operation: Operation, request: _Request) -> Answer:
+    def _by_some_route(self, operation: Operation, request: Call) -> Answer:
         # A registry does not change its routes, so the one that worked is used from then on.
         known = self._routes.get(operation)
         refused: list[Answer] = []
@@ -183,7 +138,7 @@ class Connection:
                 break
         raise failures.rejected(operation, refused)
 
-    def _send(self, operation: Operation, route: Route, request: _Request) -> Answer:
+    def _send(self, operation: Operation, route: Route, request: Call) -> Answer:
         built = request.build(self._address.path, route, operation, self._headers)
         asked = f"{route.method} {shown(self.scrub(built.target))}"
         try:
@@ -247,26 +202,6 @@ class Connection:
         if status is not None:
             why = "limits the rate of requests (429)" if status == TOO_MANY else f"failed ({status})"
         self._on_wait(f"{self.url} {why}: trying again in {seconds:.0f} s")
-
-
-def _headers(key: str) -> Headers:
-    """Return the headers of every request."""
-    return (
-        (b"Accept", b"application/json"),
-        (b"Accept-Encoding", body.ACCEPTED.encode("ascii")),
-        (b"Connection", b"keep-alive"),
-        (b"User-Agent", f"promptsync/{__version__}".encode("ascii")),
-        (b"X-API-KEY", (key or _NO_KEY).encode("ascii")),
-    )
-
-
-def _spelled(query: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a query with booleans as in JSON."""
-    return {key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()}
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
 
 
 def given(**values: object) -> dict[str, Any]:
