@@ -13,7 +13,6 @@ from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
-from promptsync.registry.promptlayer.endpoints import publish_body
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.versions import Reading, one_version
@@ -105,6 +104,8 @@ class PromptLayerPrompts:
         return self._reading.get(template_id, name, version=version, label=label, fresh=fresh)
 
     def publish(self, prompt: Prompt, *, message: str, labels: Sequence[str] = ()) -> NewVersion:
+        from promptsync.registry.promptlayer.publish_body import publish_body
+
         self._listing.forget()
         answer = self._call(
             endpoints.PUBLISH, body=lambda shape: publish_body(prompt, message, labels, shape)
