@@ -10,10 +10,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+_Second = TypeVar("_Second")
+_Third = TypeVar("_Third")
 
 CONNECTIONS = 8
 """Most requests that are under way at once."""
@@ -50,19 +52,26 @@ def mapped(
     return [results[number] for number in range(len(waiting))]
 
 
-def in_background(do: Callable[[], _Result]) -> Callable[[], _Result]:
-    """Start ``do`` in a thread. Returns a function that waits for its result and returns it, or raises."""
-    finished: SimpleQueue[BaseException | None] = SimpleQueue()
-    results: list[_Result] = []
-    _start(lambda: results.append(do()), finished)
+def at_once(
+    first: Callable[[], _Result], second: Callable[[], _Second], third: Callable[[], _Third]
+) -> tuple[_Result, _Second, _Third]:
+    """Return the results of three functions that only read, which run at the same time.
 
-    def result() -> _Result:
-        error = finished.get()
-        if error is not None:
-            raise error
-        return results[0]
+    Ctrl-C stops at once. If several fail, the error of the first one is raised, after all have ended.
+    """
+    results: dict[int, Any] = {}
+    errors: dict[int, BaseException] = {}
 
-    return result
+    def one(number: int) -> None:
+        try:
+            results[number] = (first, second, third)[number]()
+        except BaseException as error:
+            errors[number] = error
+
+    _run(one, range(3), 3, presses=1)
+    for number in sorted(errors):
+        raise errors[number]
+    return results[0], results[1], results[2]
 
 
 def _start(do: Callable[[], None], finished: SimpleQueue[BaseException | None]) -> None:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from promptsync.parallel import for_each, in_background, mapped
+from promptsync.parallel import at_once, for_each, mapped
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -59,14 +59,33 @@ def test_work_in_a_thread_can_use_threads_again() -> None:
     assert mapped(lambda base: sum(mapped(lambda one: base + one, range(5))), range(3)) == [10, 15, 20]
 
 
-def test_work_in_the_background_is_waited_for_and_raises_its_error() -> None:
-    go = threading.Event()
-    result = in_background(lambda: go.wait(20) and "done")
-    go.set()
-    assert result() == "done"
+def test_three_functions_run_at_once() -> None:
+    first, second = threading.Event(), threading.Event()
 
-    def fail() -> None:
-        raise OSError("no")
+    def one() -> str:
+        first.set()
+        return "one" if second.wait(20) else "alone"
 
-    with pytest.raises(OSError, match="no"):
-        in_background(fail)()
+    def two() -> int:
+        second.set()
+        return 2 if first.wait(20) else 0
+
+    assert at_once(one, two, lambda: None) == ("one", 2, None)
+
+
+def test_of_three_errors_the_first_in_order_is_raised_when_all_have_ended() -> None:
+    failed = threading.Event()
+    ended: list[str] = []
+
+    def slow() -> None:
+        failed.wait(20)
+        ended.append("slow")
+        raise OSError("first")
+
+    def quick() -> None:
+        failed.set()
+        raise ValueError("second")
+
+    with pytest.raises(OSError, match="first"):
+        at_once(slow, quick, lambda: None)
+    assert ended == ["slow"]
