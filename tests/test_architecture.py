@@ -220,18 +220,24 @@ before = set(sys.modules)
 from promptsync.cli import run
 code = run(sys.argv[1:], {"PROMPTLAYER_API_KEY": "pl_test", **{environ}})
 new = [name for name, module in sys.modules.items() if module is not None and name not in before]
-loaded = {name.split(".")[0] for name in new}
-sys.stderr.write("\\n" + json.dumps([code, sorted(loaded - sys.stdlib_module_names)]))
+sys.stderr.write("\\n" + json.dumps([code, new]))
 """
 
 
 def loaded(root: Path, *arguments: str, **environ: str) -> set[str]:
-    """The top-level third-party modules that a run loads; it must succeed."""
+    """The top-level third-party modules that a run loads, and promptsync itself; it must succeed."""
+    names = {name.split(".")[0] for name in modules_loaded(root, *arguments, **environ)}
+    names -= sys.stdlib_module_names
+    return {name for name in names if "cython" not in name}  # what compiled modules bring along
+
+
+def modules_loaded(root: Path, *arguments: str, **environ: str) -> list[str]:
+    """All modules that a run loads; it must succeed."""
     command = [sys.executable, "-c", _RUN.replace("{environ}", repr(environ)), *arguments]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     code, names = json.loads(done.stderr.splitlines()[-1])
     assert code == 0, done.stdout + done.stderr
-    return {name for name in names if "cython" not in name}  # what compiled modules bring along
+    return [str(name) for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -278,3 +284,13 @@ def test_an_aligned_tree_loads_neither_git_nor_templates_nor_the_retry_layer(
     if arguments == ["push"]:
         allowed |= {"filelock"}
     assert loaded(aligned, *arguments) - allowed == set()
+
+
+NEEDLESS = ("bump", "checks", "deploy", "files.git", "labels", "lint", "pull", "push", "setup")
+"""Rooms that a tree in sync does not need, because nothing differs."""
+
+
+def test_status_of_an_aligned_tree_loads_only_the_rooms_that_it_needs(aligned: Path) -> None:
+    own = {name.removeprefix("promptsync.") for name in modules_loaded(aligned, "status")}
+    assert {room for room in NEEDLESS for name in own if f"{name}.".startswith(f"{room}.")} == set()
+    assert {name for name in own if name.startswith("history.")} <= {"history.message"}

@@ -59,7 +59,7 @@ def parse_mark(message: str | None) -> Mark | None:
 
 def follows_directly(message: str, version: int) -> bool:
     """Whether a mark in the message of a version names, as most do, only the version before as its parent."""
-    return message.endswith(f" v{version})")
+    return message.endswith((f" v{version})", f"(v{version})"))
 
 
 def make_mark(commit: str | None, dirty: bool, version: int, parents: Sequence[int] | None) -> Mark:
