@@ -57,7 +57,7 @@ OWNERS = {
     "git": {"files/git/program.py"},
     "jsonschema_rs": {"files/schema.py"},
     "filelock": {"files/state/lock.py"},
-    "httpx_retries": {"registry/promptlayer/retry.py"},
+    "httpcore": {"registry/promptlayer/network.py"},
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
     "waitress": {"server/http/connections.py"},
     "websockets": {"server/http/sockets.py"},
@@ -165,8 +165,9 @@ def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
 def test_only_the_command_line_reads_the_environment() -> None:
     words = {"os.environ", "os.environb", "os.getenv"}
     readers = {path for path, tree in MODULES.items() if words & _names(tree)}
-    # The process that renders gets an environment without keys.
-    allowed = {"cli.py", "rendering/process.py"}
+    # The process that renders gets an environment without keys. Certificates and proxies are set by the same
+    # variables for all programs.
+    allowed = {"cli.py", "rendering/process.py", "registry/promptlayer/network.py"}
     assert readers | {one.module for one in IMPORTS if one.name in words} == allowed
 
 
@@ -211,7 +212,6 @@ def test_a_public_class_name_means_one_thing() -> None:
 START = {"promptsync", "click"}
 FILES = {"yaml", "_yaml", "jsonschema_rs"}
 LINT = START | FILES | {"jinja2", "markupsafe"}
-HTTP = {"httpx", "httpcore", "h11", "certifi", "idna", "anyio", "sniffio", "typing_extensions"}
 SERVER = {"werkzeug", "markupsafe"}
 
 _RUN = """
@@ -277,10 +277,10 @@ def test_completion_in_a_shell_loads_nothing_that_takes_long(aligned: Path, line
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["--json", "status"], ["push"]], ids=" ".join)
-def test_an_aligned_tree_loads_neither_git_nor_templates_nor_the_retry_layer(
+def test_an_aligned_tree_with_a_registry_in_this_process_loads_neither_git_nor_templates_nor_a_network(
     aligned: Path, arguments: list[str]
 ) -> None:
-    allowed = START | FILES | HTTP | SERVER
+    allowed = START | FILES | SERVER
     if arguments == ["push"]:
         allowed |= {"filelock"}
     assert loaded(aligned, *arguments) - allowed == set()
@@ -294,3 +294,11 @@ def test_status_of_an_aligned_tree_loads_only_the_rooms_that_it_needs(aligned: P
     own = {name.removeprefix("promptsync.") for name in modules_loaded(aligned, "status")}
     assert {room for room in NEEDLESS for name in own if f"{name}.".startswith(f"{room}.")} == set()
     assert {name for name in own if name.startswith("history.")} <= {"history.message"}
+
+
+def test_the_network_loads_its_library_alone() -> None:
+    script = "import promptsync.registry.promptlayer.network, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    names = set(done.stdout.split())
+    assert names & {"httpx", "idna", "yaml", "email.utils", "urllib.request"} == set()
+    assert {"httpcore", "h11", "certifi"} <= names

@@ -13,23 +13,29 @@ from promptsync.errors import UsageError
 LOCAL: Final = "local:"
 """How the URL of an embedded registry starts."""
 
-# httpx needs a URL for each request, also for those that never leave this process.
+# The requests to an embedded registry never leave this process.
 _LOCAL_BASE: Final = "http://localhost"
 _LOOPBACK: Final = IPv4Network("127.0.0.0/8")
 _URL: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[^\s/\\?#@\[\]:]+)(?::(?P<port>[0-9]{1,5}))?(?P<path>/[^\s?#\\]*)?",
     re.IGNORECASE,
 )
+_SAFE: Final = "/%!$&'()*+,:;=@[]^|"
+"""What stays as it is in the path of a registry's URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The parts of a registry's URL. Paths are appended to ``base``, which has no slash at its end."""
+    """The parts of a registry's URL.
+
+    ``base`` is all of it, and ``path`` its percent-encoded path; neither has a slash at its end.
+    """
 
     base: str
     scheme: str
     host: str
     port: int
+    path: str = ""
 
     @property
     def is_loopback(self) -> bool:
@@ -61,13 +67,14 @@ def address(url: str) -> Address:
         )
     given_port = f":{match['port']}" if match["port"] else ""
     base = f"{scheme}://{match['host'].lower()}{given_port}{match['path'] or ''}".rstrip("/")
-    return Address(base, scheme, host, port)
+    path = quote((match["path"] or "").rstrip("/"), safe=_SAFE, errors="replace")
+    return Address(base, scheme, host, port, path)
 
 
 def segment(value: object) -> str:
     """Return a name or an id percent-encoded as one segment of a path."""
     text = str(value)
-    if text in {".", ".."}:  # HTTP libraries resolve dot segments before sending
+    if text in {".", ".."}:  # proxies and servers resolve dot segments
         return text.replace(".", "%2E")
     return quote(text, safe="")
 

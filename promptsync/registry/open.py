@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptsync.registry.address import LOCAL
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import local_transport
-from promptsync.registry.protocol import Registry, VersionCache
 from promptsync.registry.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from promptsync.registry.protocol import Registry, VersionCache
 
 
 def open_registry(

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from checking import SOON, Commanded, silent
 
@@ -22,6 +21,7 @@ from promptsync.checks.run import run_checks
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, RemoteError
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.promptlayer.client import PromptLayer
+from promptsync.registry.promptlayer.exchange import HttpRequest, HttpResponse, Transport
 from promptsync.registry.promptlayer.transport import wsgi_transport
 from promptsync.registry.timeouts import Timeouts
 from promptsync.server.app import create_app
@@ -48,28 +48,27 @@ Edit = Callable[[str, Any], None]
 
 
 @dataclass
-class Line(httpx.BaseTransport):
+class Line:
     """The line to a real registry: counts, and lets answers be changed or faults come instead."""
 
-    inner: httpx.BaseTransport
+    inner: Transport
     edits: list[Edit] = field(default_factory=list)
     faults: dict[tuple[str, str], int] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        path = request.url.path
+    def handle_request(self, request: HttpRequest) -> HttpResponse:
+        path = request.target.partition("?")[0]
         self.seen.append(f"{request.method} {path}")
         for (method, part), status in self.faults.items():
             if request.method == method and part in path:
-                return httpx.Response(status, json={"message": "out of order"})
+                return HttpResponse(status, content=b'{"message": "out of order"}')
         response = self.inner.handle_request(request)
-        response.read()
-        if not self.edits or "json" not in response.headers.get("content-type", ""):
+        if not self.edits or "json" not in response.header("Content-Type"):
             return response
         body = json.loads(response.content)
         for edit in self.edits:
             edit(path, body)
-        return httpx.Response(response.status_code, json=body)
+        return HttpResponse(response.status, content=json.dumps(body).encode())
 
     def close(self) -> None:
         self.inner.close()
@@ -95,10 +94,10 @@ class Bench:
 
     def ended(self, report: int) -> None:
         """Return when a run has ended in the registry, whatever the line says."""
-        request = httpx.Request("GET", f"http://registry/reports/{report}", headers={"X-API-KEY": "any"})
+        request = HttpRequest("GET", f"/reports/{report}", [(b"X-API-KEY", b"any")])
         while True:
             response = self.line.inner.handle_request(request)
-            if json.loads(response.read())["status"] != "RUNNING":
+            if json.loads(response.content)["status"] != "RUNNING":
                 return
             time.sleep(0.01)
 

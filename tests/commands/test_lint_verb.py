@@ -312,7 +312,7 @@ def test_it_loads_neither_http_nor_git_nor_the_server(tmp_path: Path) -> None:
     root = tree(tmp_path, one="template_format: jinja2\ncontent: '{{ x }}'\n")
     program = (
         "import sys; from promptsync.cli import run; run(['-C', sys.argv[1], 'lint'], {});"
-        "print([name for name in ('httpx', 'git', 'deepdiff', 'werkzeug', 'rich', 'promptsync.server')"
+        "print([name for name in ('httpcore', 'git', 'deepdiff', 'werkzeug', 'rich', 'promptsync.server')"
         " if name in sys.modules])"
     )
     done = subprocess.run(

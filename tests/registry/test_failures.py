@@ -6,7 +6,6 @@ import socket
 from time import time
 from typing import Any
 
-import httpx
 import pytest
 from scripted_registry import (
     DROPPED,
@@ -34,7 +33,6 @@ from promptsync.registry.errors import (
     TimedOut,
 )
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.retry import policy
 from promptsync.registry.timeouts import Timeouts
 
 PROMPT = Prompt("greet", template())
@@ -163,38 +161,6 @@ def test_a_read_that_timed_out_is_retried_once() -> None:
 
 
 # -- waiting ---------------------------------------------------------------------------------------------
-
-WAITS = [
-    ("1", 1.0),
-    (" 2 ", 2.0),
-    ("1.5", 1.5),
-    ("3600", 60.0),
-    ("9" * 400, 0.5),
-    ("-5", 0.5),
-    ("soon", 0.5),
-    ("nan", 0.5),
-    ("0", 0.5),
-    ("", 0.5),
-    ("Fri, 01 Jan 99999 00:00:00 GMT", 0.5),
-    ("Fri, 01 Jan 2100 00:00:00 GMT", 60.0),
-    ("Thu, 01 Jan 1970 00:00:00 GMT", 0.5),
-]
-
-
-@pytest.mark.parametrize(("header", "seconds"), WAITS)
-def test_retry_after_is_honoured_up_to_a_limit(header: str, seconds: float) -> None:
-    answer = httpx.Response(429, headers={"Retry-After": header})
-    wait = policy(repeatable=False).increment().wait_after(answer)
-    assert seconds * 0.75 <= wait <= seconds
-
-
-def test_waits_double_up_to_a_minute() -> None:
-    waiting, timeouts = policy(repeatable=True), []
-    for _ in range(10):
-        waiting = waiting.increment()
-        timeouts.append(waiting.wait_after(httpx.ConnectError("no")))
-    assert all(0.75 * 0.5 * 2**n <= wait <= 0.5 * 2**n for n, wait in enumerate(timeouts[:7]))
-    assert timeouts[-1] == 60.0
 
 
 def test_a_long_wait_is_reported_and_stops_other_requests() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-import httpx
+from promptsync.registry.promptlayer.deadline import check
+from promptsync.registry.promptlayer.exchange import Undecodable
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """The largest response that is read, after decoding."""
@@ -20,37 +21,27 @@ _STEP: Final = 1024 * 1024
 """Most bytes that one step decodes, so that the limits are checked often."""
 
 
-class TooLarge(httpx.DecodingError):
+class TooLarge(Undecodable):
     """A response is larger than any that a registry sends."""
 
 
-def read_body(response: httpx.Response, check: Callable[[], None]) -> httpx.Response:
-    """Return a response with its whole body, and close the connection if that fails.
+def read_body(received: Iterable[bytes], encoding: str) -> bytes:
+    """Return the whole body of a response, decoded; ``encoding`` is its header ``Content-Encoding``.
 
-    ``check`` is called again and again, and raises if there is no time left. Raises ``TooLarge``, and
-    ``httpx.DecodingError`` for a body that cannot be decoded.
+    Raises ``TooLarge``, ``Undecodable`` for another encoding than ``ACCEPTED`` or a broken one, and
+    ``DeadlinePassed``.
     """
-    if response.is_closed:
-        return response  # a transport that was passed in has read it already
-    headers = httpx.Headers(response.headers)
-    encoding = headers.pop("Content-Encoding", "")
-    headers.pop("Content-Length", None)
-    try:
-        parts, size = [], 0
-        for part in _decoded(_limited(response.iter_raw(), check), encoding):
-            size += len(part)
-            if size > MAX_BYTES:
-                raise TooLarge(_TOO_LARGE)
-            parts.append(part)
-            check()
-    finally:
-        response.close()
-    return httpx.Response(
-        response.status_code, headers=headers, content=b"".join(parts), request=response.request
-    )
+    parts, size = [], 0
+    for part in _decoded(_limited(received), encoding):
+        size += len(part)
+        if size > MAX_BYTES:
+            raise TooLarge(_TOO_LARGE)
+        parts.append(part)
+        check()
+    return b"".join(parts)
 
 
-def _limited(received: Iterator[bytes], check: Callable[[], None]) -> Iterator[bytes]:
+def _limited(received: Iterable[bytes]) -> Iterator[bytes]:
     """Yield what arrives. Much may arrive that decodes to nothing, so this has the same limit."""
     size = 0
     for part in received:
@@ -68,7 +59,7 @@ def _decoded(received: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         return
     # A second encoding around the first would multiply what a few bytes can decode to.
     if encoding not in (ACCEPTED, "x-gzip"):
-        raise httpx.DecodingError(f"is encoded as {encoding!r}, and only {ACCEPTED!r} was accepted")
+        raise Undecodable(f"is encoded as {encoding!r}, and only {ACCEPTED!r} was accepted")
     decoder = zlib.decompressobj(16 + zlib.MAX_WBITS)
     is_empty = True
     try:
@@ -76,9 +67,9 @@ def _decoded(received: Iterator[bytes], encoding: str) -> Iterator[bytes]:
             is_empty = False
             yield from _unpacked(decoder, part)
     except zlib.error as error:
-        raise httpx.DecodingError(f"cannot be decoded: {error}") from None
+        raise Undecodable(f"cannot be decoded: {error}") from None
     if not decoder.eof and not is_empty:
-        raise httpx.DecodingError("ends early")
+        raise Undecodable("ends early")
 
 
 def _unpacked(decoder: zlib._Decompress, part: bytes) -> Iterator[bytes]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Self
-
-import httpx
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 from promptsync.registry.errors import NotFound, NotReadableRaw, UnusablePrompt
-from promptsync.registry.promptlayer.checks import PromptLayerChecks
 from promptsync.registry.promptlayer.connection import Connection, Observe
-from promptsync.registry.promptlayer.labels import PromptLayerLabels
+from promptsync.registry.promptlayer.exchange import Transport
 from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
-from promptsync.registry.promptlayer.tracking import PromptLayerTracking
 from promptsync.registry.promptlayer.versions import Reading
-from promptsync.registry.protocol import VersionCache
 from promptsync.registry.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from promptsync.registry.promptlayer.checks import PromptLayerChecks
+    from promptsync.registry.promptlayer.labels import PromptLayerLabels
+    from promptsync.registry.promptlayer.tracking import PromptLayerTracking
+    from promptsync.registry.protocol import VersionCache
 
 
 class PromptLayer:
@@ -32,7 +34,7 @@ class PromptLayer:
         api_key: str | None,
         *,
         cache: VersionCache | None = None,
-        transport: httpx.BaseTransport | None = None,
+        transport: Transport | None = None,
         timeouts: Timeouts | None = None,
         connections: int = 8,
         on_wait: Callable[[str], None] | None = None,
@@ -52,9 +54,26 @@ class PromptLayer:
         self._listing = PromptList(self.connection)
         self._reading = Reading(self.connection, self._listing, cache)
         self.prompts = PromptLayerPrompts(self.connection, self._listing, self._reading)
-        self.labels = PromptLayerLabels(self.connection, self._listing)
-        self.checks = PromptLayerChecks(self.connection)
-        self.tracking = PromptLayerTracking(self.connection)
+
+    # Most commands need only the prompts, so the other parts are loaded when they are first used.
+
+    @cached_property
+    def labels(self) -> PromptLayerLabels:
+        from promptsync.registry.promptlayer.labels import PromptLayerLabels
+
+        return PromptLayerLabels(self.connection, self._listing)
+
+    @cached_property
+    def checks(self) -> PromptLayerChecks:
+        from promptsync.registry.promptlayer.checks import PromptLayerChecks
+
+        return PromptLayerChecks(self.connection)
+
+    @cached_property
+    def tracking(self) -> PromptLayerTracking:
+        from promptsync.registry.promptlayer.tracking import PromptLayerTracking
+
+        return PromptLayerTracking(self.connection)
 
     @property
     def workspace_seen(self) -> int | None:

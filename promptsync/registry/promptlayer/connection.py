@@ -5,32 +5,49 @@ Everything here can be used from many threads at once.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-
-import httpx
+from urllib.parse import urlencode
 
 from promptsync import __version__
 from promptsync.errors import RemoteError, UsageError
 from promptsync.registry.address import LOCAL, address, segment
 from promptsync.registry.errors import MissingKey, NotSent
 from promptsync.registry.promptlayer import body, failures
-from promptsync.registry.promptlayer.deadline import keep_to_deadlines
 from promptsync.registry.promptlayer.endpoints import Operation, Route
+from promptsync.registry.promptlayer.exchange import (
+    ExchangeFailed,
+    Headers,
+    HttpRequest,
+    HttpResponse,
+    Transport,
+)
 from promptsync.registry.promptlayer.responses import Answer, shown
+from promptsync.registry.promptlayer.retry import (
+    NOT_REPEATABLE,
+    RATE_LIMIT_ONLY,
+    REPEATABLE,
+    send_with_retries,
+)
 from promptsync.registry.promptlayer.transport import TOO_MANY, Throttle, ThrottledTransport
 from promptsync.registry.timeouts import Timeouts
 
-Observe = Callable[[httpx.Response, float], None]
+Observe = Callable[[HttpResponse, float], None]
 """Called with each response and the seconds that it took."""
 
 # A shorter key may be part of ordinary words, and replacing it would garble the message.
 _SHORTEST_SCRUBBED: Final = 4
 _NO_KEY: Final = "local"
 """Sent if no key is needed: an embedded registry accepts any key, but not none."""
+
+_FRESH: Final = (b"Cache-Control", b"no-cache")
+_IS_JSON: Final = (b"Content-Type", b"application/json")
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+"""Methods of requests that have a length even if they have no body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +60,14 @@ class _Request:
     fresh: bool
     before_repeat: Callable[[], None] | None = None
 
-    def build(self, client: httpx.Client, base: str, route: Route, operation: Operation) -> httpx.Request:
+    def build(self, prefix: str, route: Route, operation: Operation, headers: Headers) -> HttpRequest:
+        """Return the request by one route; ``prefix`` is the path of the registry's URL."""
         body = self.body(route.shape) if callable(self.body) else self.body
         try:
-            return client.build_request(
-                route.method,
-                base + route.path.format_map({key: segment(value) for key, value in self.path.items()}),
-                params=dict(self.query) if self.query else None,
-                json=body,
-                headers={"Cache-Control": "no-cache"} if self.fresh else None,
-            )
-        except (TypeError, ValueError, RecursionError, httpx.InvalidURL) as error:
+            path = route.path.format_map({key: segment(value) for key, value in self.path.items()})
+            query = "?" + urlencode(_spelled(self.query)) if self.query else ""
+            content = b"" if body is None else _json(body)
+        except (TypeError, ValueError, RecursionError) as error:
             why = shown(str(error))
             if isinstance(error, UnicodeEncodeError):
                 why = "it contains bytes that are not UTF-8, or half a surrogate pair"
@@ -62,6 +76,12 @@ class _Request:
                 hint="remove that character from the text",
                 code="not-json",
             ) from None
+        more = [_FRESH] if self.fresh else []
+        if body is not None:
+            more.append(_IS_JSON)
+        if body is not None or route.method in _WITH_BODY:
+            more.append((b"Content-Length", b"%d" % len(content)))
+        return HttpRequest(route.method, prefix + path + query, [*headers, *more], content)
 
 
 class Connection:
@@ -78,7 +98,7 @@ class Connection:
         url: str,
         api_key: str | None,
         *,
-        transport: httpx.BaseTransport | None = None,
+        transport: Transport | None = None,
         timeouts: Timeouts | None = None,
         connections: int = 8,
         on_wait: Callable[[str], None] | None = None,
@@ -89,14 +109,16 @@ class Connection:
         self._address = address(url)
         self.url = url if url.startswith(LOCAL) else self._address.base
         self.key = checked_key(api_key, self.url, is_needed=transport is None)
-        self._given_transport = transport
         self.timeouts = timeouts or Timeouts()
         self.connections = max(1, connections)
         self._observe = observe
         self._on_wait = on_wait
         self._throttle = Throttle(connections)
         self._throttled = ThrottledTransport(self._connect, self._throttle, self.timeouts.request)
-        self._client: httpx.Client | None = None
+        self._given_transport = transport
+        self._transport = transport
+        self._headers = _headers(self.key)
+        self._key_in_path = segment(self.key)
         self._opening = threading.Lock()
         self._discovering = threading.Lock()
         self._routes: dict[Operation, Route] = {}
@@ -109,11 +131,9 @@ class Connection:
     def close(self) -> None:
         """Close the connections, and the transport that was passed in."""
         with self._opening:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
-            elif self._given_transport is not None:
-                self._given_transport.close()  # no client owns it before the first request
+            if self._transport is not None:
+                self._transport.close()
+            self._transport = self._given_transport
 
     def call(
         self,
@@ -147,7 +167,7 @@ class Connection:
         """Return a text without the API key."""
         if len(self.key) < _SHORTEST_SCRUBBED:
             return text
-        return text.replace(self.key, "***").replace(segment(self.key), "***")
+        return text.replace(self.key, "***").replace(self._key_in_path, "***")
 
     def _by_some_route(self, operation: Operation, request: _Request) -> Answer:
         # A registry does not change its routes, so the one that worked is used from then on.
@@ -164,86 +184,60 @@ class Connection:
         raise failures.rejected(operation, refused)
 
     def _send(self, operation: Operation, route: Route, request: _Request) -> Answer:
-        client = self._connect()
-        built = request.build(client, self._address.base, route, operation)
-        asked = f"{route.method} {shown(self.scrub(built.url.raw_path.decode('ascii')))}"
+        built = request.build(self._address.path, route, operation, self._headers)
+        asked = f"{route.method} {shown(self.scrub(built.target))}"
         try:
             response = self._sent(built, operation, request.before_repeat)
-        except httpx.HTTPError as error:
-            raise failures.transport(self._address, self.url, operation, asked, error, self.scrub) from None
-        answer = Answer(self.url, operation.name, asked, response.status_code, response.content, self.scrub)
+        except ExchangeFailed as error:
+            raise failures.transport(
+                self._address, self.url, operation, asked, error, self.scrub, answer=self.timeouts.answer
+            ) from None
+        answer = Answer(self.url, operation.name, asked, response.status, response.content, self.scrub)
         if 300 <= answer.status < 400:
-            raise failures.redirected(answer, self.scrub(response.headers.get("Location", "")))
+            raise failures.redirected(answer, self.scrub(response.header("Location")))
         # 501 means that there is no such operation, so it counts as a rejection.
         if answer.status >= 500 and answer.status != 501:
             raise failures.failed(answer)
         return answer
 
     def _sent(
-        self, request: httpx.Request, operation: Operation, before_repeat: Callable[[], None] | None
-    ) -> httpx.Response:
-        first: httpx.Response | Exception
-        try:
-            first = self._observed(request)
-        except httpx.TransportError as error:
-            if self._observe is not None:
-                raise
-            first = error
-        else:
-            is_failure = first.status_code >= 500 and self._observe is None
-            if first.status_code != TOO_MANY and not is_failure:
-                return first
-        # Most runs never get here, and loading the library takes longer than a request.
-        from promptsync.registry.promptlayer.retry import policy, resume
+        self, request: HttpRequest, operation: Operation, before_repeat: Callable[[], None] | None
+    ) -> HttpResponse:
+        rules = REPEATABLE if operation.repeatable else NOT_REPEATABLE
+        return send_with_retries(
+            lambda: self._observed(request),
+            rules if self._observe is None else RATE_LIMIT_ONLY,
+            first_wait=self.timeouts.first_retry,
+            on_wait=self._about_to_wait,
+            before_repeat=before_repeat,
+        )
 
-        repeatable = operation.repeatable and self._observe is None
-        backoff = policy(repeatable, timeouts=self.timeouts, on_wait=self._about_to_wait)
-        backoff.before_repeat = before_repeat
-        return resume(request, first, self._throttled, backoff)
-
-    def _observed(self, request: httpx.Request) -> httpx.Response:
+    def _observed(self, request: HttpRequest) -> HttpResponse:
         began = time.monotonic()
         response = self._throttled.handle_request(request)
         if self._observe is not None:
             self._observe(response, time.monotonic() - began)
         return response
 
-    def _connect(self) -> httpx.Client:
-        if self._client is not None:
-            return self._client
+    def _connect(self) -> Transport:
+        if self._transport is not None:
+            return self._transport
         with self._opening:
-            if self._client is None:
-                self._client = self._opened()
-            return self._client
+            if self._transport is None:
+                self._transport = self._opened()
+            return self._transport
 
-    def _opened(self) -> httpx.Client:
-        headers = {
-            "User-Agent": f"promptsync/{__version__}",
-            "Accept": "application/json",
-            "Accept-Encoding": body.ACCEPTED,
-            "X-API-KEY": self.key or _NO_KEY,
-        }
-        timeouts = self.timeouts
-        connect = timeouts.connect_loopback if self._address.is_loopback else timeouts.connect
-        limits = httpx.Limits(max_connections=self.connections, max_keepalive_connections=self.connections)
+    def _opened(self) -> Transport:
+        # An embedded registry needs no network, and the library for it takes longer to load than a request.
+        from promptsync.registry.promptlayer.network import NetworkTransport
+
         try:
-            client = httpx.Client(
-                headers=headers,
-                transport=self._given_transport,
-                timeout=httpx.Timeout(timeouts.answer, connect=min(timeouts.answer, connect)),
-                limits=limits,
-                # For requests to this machine, a proxy would only see the key.
-                trust_env=not self._address.is_loopback,
-                # Plain http needs no certificates, and loading them takes longer than a request.
-                verify=self._address.scheme == "https",
-            )
-        except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+            return NetworkTransport(self._address, self.timeouts, self.connections)
+        except (OSError, ValueError, ImportError) as error:
             raise NotSent(
                 f"cannot set up a connection to {self.url}: {shown(self.scrub(str(error)))}",
                 hint="check SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY and ALL_PROXY in your environment",
             ) from None
-        keep_to_deadlines(client)
-        return client
 
     def _about_to_wait(self, seconds: float, status: int | None) -> None:
         is_news = self._throttle.close_for(seconds) if status == TOO_MANY else True
@@ -253,6 +247,26 @@ class Connection:
         if status is not None:
             why = "limits the rate of requests (429)" if status == TOO_MANY else f"failed ({status})"
         self._on_wait(f"{self.url} {why}: trying again in {seconds:.0f} s")
+
+
+def _headers(key: str) -> Headers:
+    """Return the headers of every request."""
+    return (
+        (b"Accept", b"application/json"),
+        (b"Accept-Encoding", body.ACCEPTED.encode("ascii")),
+        (b"Connection", b"keep-alive"),
+        (b"User-Agent", f"promptsync/{__version__}".encode("ascii")),
+        (b"X-API-KEY", (key or _NO_KEY).encode("ascii")),
+    )
+
+
+def _spelled(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a query with booleans as in JSON."""
+    return {key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()}
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
 
 
 def given(**values: object) -> dict[str, Any]:

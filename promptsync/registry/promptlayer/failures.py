@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import httpx
-
 from promptsync.errors import RemoteError
 from promptsync.registry.address import Address
 from promptsync.registry.errors import (
@@ -21,10 +19,15 @@ from promptsync.registry.errors import (
     UnreadableBody,
     Unsupported,
 )
-from promptsync.registry.promptlayer.deadline import DeadlinePassed
 from promptsync.registry.promptlayer.endpoints import RUN_EVALUATION, Operation
+from promptsync.registry.promptlayer.exchange import (
+    DeadlinePassed,
+    ExchangeFailed,
+    NoConnection,
+    TransportTimeout,
+    Undecodable,
+)
 from promptsync.registry.promptlayer.responses import Answer, shown
-from promptsync.registry.promptlayer.transport import UNSENT
 
 _NO_NAME: Final = re.compile(
     r"name or service|nodename|name resolution|getaddrinfo|no address", re.IGNORECASE
@@ -131,32 +134,33 @@ def transport(
     url: str,
     operation: Operation,
     asked: str,
-    error: httpx.HTTPError,
+    error: ExchangeFailed,
     scrub: Callable[[str], str],
+    *,
+    answer: float,
 ) -> RemoteError:
-    """Return the error for a request that got no complete response; ``asked`` is its method and path."""
+    """Return the error for a request that got no complete response.
+
+    ``asked`` is its method and path. ``answer`` is the time-out for each step, in seconds.
+    """
     place = f"{address.host}:{address.port}"
     why = shown(scrub(str(error))) or type(error).__name__
-    if isinstance(error, UNSENT):
-        if isinstance(error, httpx.TimeoutException) and not NO_TLS.search(why):
+    if isinstance(error, NoConnection):
+        if isinstance(error, TransportTimeout) and not NO_TLS.search(why):
             why = "timed out"
         reason, hint = explained(address, why)
         return NotSent(f"cannot {operation.name}: no connection to {place}: {reason}", hint=hint)
-    if isinstance(error, DeadlinePassed | httpx.DecodingError):
+    if isinstance(error, DeadlinePassed | Undecodable):
         message = f"{url} cannot {operation.name} ({asked}): the response {why}"
         if isinstance(error, DeadlinePassed):
             return TimedOut(message, hint=_LONGER)
         return UnreadableBody(message, hint=_WRONG_PLACE)
-    if isinstance(error, httpx.TimeoutException):
-        seconds = error.request.extensions.get("timeout", {}).get("read")
-        when = f"within {seconds:g} s" if isinstance(seconds, int | float) else "in time"
-        return TimedOut(f"{url} did not respond {when} to the request to {operation.name}", hint=_TRY_AGAIN)
-    if isinstance(error, httpx.TransportError):
-        return ConnectionLost(
-            f"the connection to {place} was lost during the request to {operation.name}: {why}",
-            hint=_TRY_AGAIN,
-        )
-    return RemoteError(f"cannot {operation.name} at {url}: {why}")
+    if isinstance(error, TransportTimeout):
+        message = f"{url} did not respond within {answer:g} s to the request to {operation.name}"
+        return TimedOut(message, hint=_TRY_AGAIN)
+    return ConnectionLost(
+        f"the connection to {place} was lost during the request to {operation.name}: {why}", hint=_TRY_AGAIN
+    )
 
 
 def _most_specific(answers: Sequence[Answer]) -> tuple[Answer, bool]:

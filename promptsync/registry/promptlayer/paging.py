@@ -6,14 +6,16 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.parallel import mapped
 from promptsync.registry.errors import BadAnswer, ListKeptChanging, Rejected, Unsupported
 from promptsync.registry.promptlayer.body import MAX_BYTES
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.responses import Answer, listed_in
-from promptsync.registry.protocol import OnPage
+
+if TYPE_CHECKING:
+    from promptsync.registry.protocol import OnPage
 
 PER_PAGE: Final = 100
 READINGS: Final = 3

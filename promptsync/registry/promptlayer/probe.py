@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Self
 
-import httpx
-
 from promptsync.errors import RemoteError
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.client import PromptLayer
+from promptsync.registry.promptlayer.exchange import HttpResponse, Transport
 from promptsync.registry.timeouts import Timeouts
 
 _ANSWER = 10.0
@@ -44,7 +43,7 @@ class Probe:
         url: str,
         api_key: str | None,
         *,
-        transport: httpx.BaseTransport | None = None,
+        transport: Transport | None = None,
         timeouts: Timeouts | None = None,
         on_wait: Callable[[str], None] | None = None,
     ) -> None:
@@ -68,9 +67,9 @@ class Probe:
     def __exit__(self, *error: object) -> None:
         self.registry.close()
 
-    def _observe(self, response: httpx.Response, seconds: float) -> None:
+    def _observe(self, response: HttpResponse, seconds: float) -> None:
         self.seconds = seconds
-        self.skew = _skew(response.headers.get("Date"))
+        self.skew = _skew(response.header("Date"))
 
     def capabilities(self, prompts: Sequence[Listed]) -> Capabilities:
         """Find out what the registry supports, with the first of its prompts."""
@@ -102,9 +101,7 @@ class Probe:
         return self.registry.connection.has_route(endpoints.READ)
 
 
-def _skew(date: str | None) -> float | None:
-    if date is None:
-        return None
+def _skew(date: str) -> float | None:
     try:
         theirs = parsedate_to_datetime(date)
     except ValueError:

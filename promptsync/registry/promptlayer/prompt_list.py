@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import Rejected
@@ -12,7 +12,9 @@ from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
 from promptsync.registry.promptlayer.responses import Answer
-from promptsync.registry.protocol import OnPage
+
+if TYPE_CHECKING:
+    from promptsync.registry.protocol import OnPage
 
 RESERVED: Final = frozenset({"labels"})
 """Names that mean something else in the paths of some registries."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
@@ -16,7 +16,9 @@ from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.versions import Reading, one_version
-from promptsync.registry.protocol import NewVersion, OnPage
+
+if TYPE_CHECKING:
+    from promptsync.registry.protocol import NewVersion, OnPage
 
 
 class PromptLayerPrompts:
@@ -122,6 +124,8 @@ class PromptLayerPrompts:
         return self._published(prompt.name, raw)
 
     def _published(self, name: str, raw: Mapping[str, Any]) -> NewVersion:
+        from promptsync.registry.protocol import NewVersion
+
         template_id, version = number(raw, "id"), number(raw, "version_number", "version")
         if template_id is None or version is None:
             try:

@@ -136,6 +136,8 @@ def shown(text: str, room: int = EXCERPT) -> str:
     # A body can be megabytes long, so only its start is searched for white space.
     line = re.sub(r"\s+", " ", text[: room * 20]).strip()
     cut = line if len(line) <= room else line[: room - 1] + "…"
+    if cut.isprintable():
+        return cut
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in cut

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
-import httpx
-
 from promptsync.registry.promptlayer.body import read_body
 from promptsync.registry.promptlayer.deadline import within
+from promptsync.registry.promptlayer.exchange import HttpRequest, HttpResponse, Transport, header
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-"""Failures after which the registry cannot have executed anything."""
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 TOO_MANY: Final = 429
 """The status of a registry that limits the rate of requests."""
@@ -79,50 +78,59 @@ class Throttle:
             return is_news
 
 
-class ThrottledTransport(httpx.BaseTransport):
-    """Sends requests through a client and a throttle, and counts them.
+class ThrottledTransport:
+    """Sends requests through a transport and a throttle, and counts them.
 
-    It reads each body to its end, so that a connection lost in the middle raises here, where it is retried.
     Each attempt may take ``seconds``, from connecting to the last byte.
     """
 
-    def __init__(self, client: Callable[[], httpx.Client], throttle: Throttle, seconds: float) -> None:
-        self._client = client
+    def __init__(self, connect: Callable[[], Transport], throttle: Throttle, seconds: float) -> None:
+        self._connect = connect
         self._throttle = throttle
         self._seconds = seconds
         self._count = threading.Lock()
         self.requests = 0
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def handle_request(self, request: HttpRequest) -> HttpResponse:
+        transport = self._connect()
         with self._throttle.passage() as entered:
             with self._count:
                 self.requests += 1
-            client = self._client()
-            with within(self._seconds) as check:
-                response = read_body(client.send(request, follow_redirects=False, stream=True), check)
-        if response.status_code == TOO_MANY:
+            with within(self._seconds):
+                response = transport.handle_request(request)
+        if response.status == TOO_MANY:
             self._throttle.narrow(entered)
-        elif response.status_code < 500:
+        elif response.status < 500:
             self._throttle.widen()
         return response
 
 
-class _WsgiTransport(httpx.BaseTransport):
-    """httpx's WSGI transport, which keeps the path as it was sent: an encoded slash separates nothing."""
+class _WsgiTransport:
+    """Calls a WSGI application in this process."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        raw = request.url.raw_path.decode("ascii")
-        # WSGI wants the bytes of a path as Latin-1 text, whatever their encoding is.
-        path = unquote_to_bytes(raw.partition("?")[0]).decode("latin-1")
+    def handle_request(self, request: HttpRequest) -> HttpResponse:
+        started: list[tuple[str, list[tuple[str, str]]]] = []
 
-        def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            environ.update(REQUEST_URI=raw, RAW_URI=raw, PATH_INFO=path)
-            return self._app(environ, start_response)
+        def start_response(
+            status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None
+        ) -> Callable[[bytes], object]:
+            if exc_info is not None and exc_info[1] is not None:
+                raise exc_info[1]
+            started.append((status, headers))
+            return lambda written: None
 
-        return httpx.WSGITransport(app=app).handle_request(request)
+        body = self._app(_environ(request), start_response)
+        try:
+            status, headers = started[-1]
+            answered = [(key.encode("latin-1"), value.encode("latin-1")) for key, value in headers]
+            content = read_body(body, header(answered, "Content-Encoding"))
+        finally:
+            if (close := getattr(body, "close", None)) is not None:
+                close()
+        return HttpResponse(int(status[:3]), answered, content)
 
     def close(self) -> None:
         close: Any = getattr(self._app, "close", None)
@@ -130,7 +138,38 @@ class _WsgiTransport(httpx.BaseTransport):
             close()
 
 
-def wsgi_transport(app: WSGIApplication) -> httpx.BaseTransport:
+def _environ(request: HttpRequest) -> WSGIEnvironment:
+    path, _, query = request.target.partition("?")
+    environ: WSGIEnvironment = {
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": BytesIO(request.content),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        # WSGI wants the bytes of a path as Latin-1 text, whatever their encoding is.
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        # An encoded slash separates nothing, so the path is also there as it was sent.
+        "REQUEST_URI": request.target,
+        "RAW_URI": request.target,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": "localhost",
+    }
+    for key, value in request.headers:
+        name = key.decode("ascii").upper().replace("-", "_")
+        prefix = "" if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_"
+        environ[prefix + name] = value.decode("latin-1")
+    return environ
+
+
+def wsgi_transport(app: WSGIApplication) -> Transport:
     """Return a transport that calls ``app`` in this process, from many threads at once.
 
     ``REQUEST_URI`` and ``RAW_URI`` are the undecoded path and query, which servers such as waitress set too.
@@ -139,7 +178,7 @@ def wsgi_transport(app: WSGIApplication) -> httpx.BaseTransport:
     return _WsgiTransport(app)
 
 
-def local_transport(path: str, *, fixtures: str | None = None, model: Any = None) -> httpx.BaseTransport:
+def local_transport(path: str, *, fixtures: str | None = None, model: Any = None) -> Transport:
     """Return a transport to the embedded registry in the database file ``path``.
 
     ``fixtures`` is the path of a ``registry.yaml``. ``model`` responds in evaluations and agents, which get

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.registry.errors import (
@@ -26,7 +26,9 @@ from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.prompt_list import NOT_UNDERSTOOD, RESERVED, PromptList
 from promptsync.registry.promptlayer.responses import Answer
-from promptsync.registry.protocol import VersionCache
+
+if TYPE_CHECKING:
+    from promptsync.registry.protocol import VersionCache
 
 
 class Reading:

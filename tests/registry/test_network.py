@@ -1,0 +1,358 @@
+"""What goes over the network: the bytes of a request, connections that are used again, TLS and proxies."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_registry import EMPTY_LIST, KEY, template
+
+from promptsync import __version__
+from promptsync.errors import RemoteError
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.errors import NotSent
+from promptsync.registry.promptlayer import endpoints
+from promptsync.registry.promptlayer.client import PromptLayer
+from promptsync.registry.promptlayer.exchange import HttpResponse
+from promptsync.registry.timeouts import Timeouts
+
+CERTIFICATE = Path(__file__).parent / "localhost.pem"
+"""A self-signed certificate for localhost, 127.0.0.1 and registry.example, with its key."""
+
+QUICK = Timeouts(answer=5.0, first_retry=0.001)
+VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+Serve = Callable[[socket.socket], None]
+
+
+@contextmanager
+def listening(serve: Serve) -> Iterator[int]:
+    """The port of a server that serves each connection like this, in a thread of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    threading.Thread(target=served, args=(connection,), daemon=True).start()
+
+        def served(connection: socket.socket) -> None:
+            # Clients that do not trust us leave.
+            with suppress(OSError), connection:
+                serve(connection)
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def read_head(stream: Any) -> list[bytes]:
+    """The lines of a request before its body; none at the end of the connection."""
+    lines = []
+    while (line := stream.readline().rstrip(b"\r\n")) != b"":
+        lines.append(line)
+    return lines
+
+
+class Registry:
+    """Speaks HTTP by hand: keeps each request as it came, with the number of its connection."""
+
+    def __init__(self, *, closes: bool = False) -> None:
+        self.heads: list[list[bytes]] = []
+        self.bodies: list[bytes] = []
+        self.connections = 0
+        self.closes = closes
+        self.has_closed = threading.Event()
+
+    def serve(self, connection: socket.socket) -> None:
+        self.connections += 1
+        stream = connection.makefile("rb")
+        while head := read_head(stream):
+            length = next((int(one[15:]) for one in head if one.lower().startswith(b"content-length:")), 0)
+            self.heads.append(head)
+            self.bodies.append(stream.read(length))
+            created = {"id": 7, "prompt_name": "greet", "version_number": 1}
+            content = EMPTY_LIST.content if head[0].startswith(b"GET") else json.dumps(created).encode()
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(content), content))
+            if self.closes:
+                connection.shutdown(socket.SHUT_RDWR)
+                self.has_closed.set()
+                return
+
+    def serve_tls(self, connection: socket.socket) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE)
+        with context.wrap_socket(connection, server_side=True) as secured:
+            self.serve(secured)
+
+
+# -- bytes ---------------------------------------------------------------------------------------------------
+
+
+def test_a_request_is_sent_byte_for_byte_like_this() -> None:
+    registry = Registry()
+    with listening(registry.serve) as port:
+        url = f"http://localhost:{port}/a%20b/ü"
+        with PromptLayer(url, KEY) as client:
+            client.prompts.publish(Prompt("greet", template("ü \u2028 </x> \x7f")), message="m")
+            client.connection.call(
+                endpoints.READ,
+                path={"identifier": "a/b ü.."},
+                query={"name": "a b/ü&=+", "archived": True, "tags": False, "page": 1, "least": 0.5},
+                fresh=True,
+            )
+    host = b"Host: localhost:%d" % port
+    common = [
+        b"Accept: application/json",
+        b"Accept-Encoding: gzip",
+        b"Connection: keep-alive",
+        f"User-Agent: promptsync/{__version__}".encode(),
+        b"X-API-KEY: " + KEY.encode(),
+    ]
+    body = registry.bodies[0]
+    assert registry.heads == [
+        [
+            b"POST /a%20b/%C3%BC/rest/prompt-templates HTTP/1.1",
+            host,
+            *common,
+            b"Content-Type: application/json",
+            b"Content-Length: %d" % len(body),
+        ],
+        [
+            b"GET /a%20b/%C3%BC/prompt-templates/a%2Fb%20%C3%BC.."
+            b"?name=a+b%2F%C3%BC%26%3D%2B&archived=true&tags=false&page=1&least=0.5 HTTP/1.1",
+            host,
+            *common,
+            b"Cache-Control: no-cache",
+        ],
+    ]
+    assert body.startswith(b'{"prompt_template":{"type":"chat","messages":[{"role":"user","content":[{"type"')
+    assert '"text":"ü \u2028 </x> \x7f"'.encode() in body
+    assert registry.bodies[1] == b""
+
+
+def test_a_post_without_a_body_says_so() -> None:
+    registry = Registry()
+    with listening(registry.serve) as port, PromptLayer(f"http://127.0.0.1:{port}", KEY) as client:
+        client.connection.call(endpoints.CREATE_GROUP)
+    assert b"Content-Length: 0" in registry.heads[0]
+    assert not [line for line in registry.heads[0] if line.startswith(b"Content-Type")]
+
+
+def test_headers_of_a_response_have_any_case_and_are_joined() -> None:
+    response = HttpResponse(200, [(b"VIA", b"a"), (b"x", b"1"), (b"via", b"b")])
+    assert (response.header("Via"), response.header("Location")) == ("a, b", "")
+
+
+# -- connections ---------------------------------------------------------------------------------------------
+
+
+def test_one_connection_serves_requests_that_follow_each_other() -> None:
+    registry = Registry()
+    with listening(registry.serve) as port, PromptLayer(f"http://127.0.0.1:{port}", KEY) as client:
+        for _ in range(3):
+            client.prompts.list()
+    assert registry.connections == 1
+
+
+def test_a_connection_that_the_server_closed_is_not_used_for_a_write() -> None:
+    registry = Registry(closes=True)
+    with listening(registry.serve) as port, PromptLayer(f"http://127.0.0.1:{port}", KEY) as client:
+        client.prompts.list()
+        assert registry.has_closed.wait(5)
+        assert client.prompts.publish(Prompt("greet", template()), message="m").version == 1
+        assert client.requests == 2
+    assert registry.connections == 2
+
+
+def test_a_client_can_be_used_again_after_it_was_closed() -> None:
+    registry = Registry()
+    with listening(registry.serve) as port, PromptLayer(f"http://127.0.0.1:{port}", KEY) as client:
+        client.prompts.list()
+        client.close()
+        client.prompts.list()
+    assert registry.connections == 2
+
+
+# -- TLS -----------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_certificate_is_refused_and_the_key_is_not_sent() -> None:
+    registry = Registry()
+    with (
+        listening(registry.serve_tls) as port,
+        PromptLayer(f"https://localhost:{port}", KEY, timeouts=QUICK) as client,
+        pytest.raises(NotSent, match="CERTIFICATE_VERIFY_FAILED") as caught,
+    ):
+        client.prompts.list()
+    assert "SSL_CERT_FILE" in caught.value.hint
+    assert registry.heads == []
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_certificates_can_be_named_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    # OpenSSL finds certificates in a directory by the hash of their subject.
+    (tmp_path / "1644af8d.0").write_bytes(CERTIFICATE.read_bytes())
+    monkeypatch.setenv(variable, str(CERTIFICATE if variable == "SSL_CERT_FILE" else tmp_path))
+    registry = Registry()
+    with (
+        listening(registry.serve_tls) as port,
+        PromptLayer(f"https://localhost:{port}", KEY, timeouts=QUICK) as client,
+    ):
+        assert client.prompts.list() == []
+        assert client.prompts.list() == []
+    assert registry.connections == 1
+
+
+def test_a_file_of_certificates_that_does_not_exist_is_an_error_for_https_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    with (
+        PromptLayer("https://localhost:1", KEY) as client,
+        pytest.raises(NotSent, match="cannot set up a connection") as caught,
+    ):
+        client.prompts.list()
+    assert "SSL_CERT_FILE" in caught.value.hint
+    with listening(Registry().serve) as port, PromptLayer(f"http://localhost:{port}", KEY) as client:
+        assert client.prompts.list() == []
+
+
+# -- proxies -------------------------------------------------------------------------------------------------
+
+
+class ConnectProxy:
+    """A proxy that connects everything to one port, or refuses with a status."""
+
+    def __init__(self, port: int = 0, refusal: bytes = b"") -> None:
+        self.port, self.refusal = port, refusal
+        self.heads: list[list[bytes]] = []
+
+    def serve(self, client: socket.socket) -> None:
+        self.heads.append(read_head(client.makefile("rb", buffering=0)))
+        if self.refusal:
+            client.sendall(b"HTTP/1.1 %b\r\n\r\n" % self.refusal)
+            return
+        with socket.create_connection(("127.0.0.1", self.port)) as server:
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=copied, args=(server, client), daemon=True)
+            back.start()
+            copied(client, server)
+            back.join(5)
+
+
+def copied(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_is_used_with_its_password(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    registry = Registry()
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    with listening(registry.serve_tls) as port:
+        proxy = ConnectProxy(port)
+        with listening(proxy.serve) as proxy_port:
+            monkeypatch.setenv(variable, f"http://ann:p%40ss@127.0.0.1:{proxy_port}")
+            monkeypatch.setenv("NO_PROXY", "other.example, .example.com")
+            with PromptLayer("https://registry.example", KEY, timeouts=QUICK) as client:
+                assert client.prompts.list() == []
+                assert client.prompts.list() == []
+    password = base64.b64encode(b"ann:p@ss")
+    assert len(proxy.heads) == 1
+    assert proxy.heads[0][0] == b"CONNECT registry.example:443 HTTP/1.1"
+    assert b"Proxy-Authorization: Basic " + password in proxy.heads[0]
+    # The proxy sees no key, and the registry sees no password.
+    assert KEY.encode() not in b"".join(proxy.heads[0])
+    assert b"Host: registry.example" in registry.heads[0]
+    assert password not in b"".join(registry.heads[0])
+
+
+def test_a_proxy_may_be_named_without_a_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = ConnectProxy(refusal=b"403 Forbidden")
+    with listening(proxy.serve) as port, PromptLayer("https://bücher.example", KEY, timeouts=QUICK) as client:
+        monkeypatch.setenv("HTTPS_PROXY", f"localhost:{port}")
+        with pytest.raises(NotSent, match=r"no connection to bücher\.example:443: 403 Forbidden") as caught:
+            client.prompts.publish(Prompt("greet", template()), message="m")
+        assert client.requests == 4
+    assert "any proxy" in caught.value.hint
+    assert {head[0] for head in proxy.heads} == {b"CONNECT xn--bcher-kva.example:443 HTTP/1.1"}
+
+
+@pytest.mark.parametrize(
+    "excluded",
+    [
+        "registry.invalid",
+        ".invalid",
+        "a.example, REGISTRY.invalid",
+        "registry.invalid:443",
+        "*",
+        "a.example, *",
+    ],
+)
+def test_hosts_in_no_proxy_are_connected_directly(monkeypatch: pytest.MonkeyPatch, excluded: str) -> None:
+    proxy = ConnectProxy(refusal=b"403 Forbidden")
+    with listening(proxy.serve) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("NO_PROXY", excluded)
+        with PromptLayer("https://registry.invalid", KEY, timeouts=QUICK) as client, pytest.raises(NotSent):
+            client.prompts.list()
+    assert proxy.heads == []
+
+
+def test_this_machine_is_never_reached_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry, proxy = Registry(), ConnectProxy(refusal=b"403 Forbidden")
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    with listening(registry.serve_tls) as port, listening(proxy.serve) as proxy_port:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy_port}")
+        with PromptLayer(f"https://127.0.0.1:{port}", KEY, timeouts=QUICK) as client:
+            assert client.prompts.list() == []
+    assert proxy.heads == []
+
+
+BROKEN = ["nonsense://proxy", "http://", "http://proxy:port", "http://proxy:99999", "http://[proxy"]
+
+
+@pytest.mark.parametrize("value", BROKEN)
+def test_a_proxy_that_is_none_is_an_error_with_the_names_of_the_variables(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", value)
+    with (
+        PromptLayer("https://registry.invalid", KEY) as client,
+        pytest.raises(RemoteError, match="cannot set up a connection") as caught,
+    ):
+        client.prompts.list()
+    assert "HTTPS_PROXY and ALL_PROXY" in caught.value.hint
+    assert client.requests == 0
+
+
+@pytest.mark.skipif(find_spec("socksio") is not None, reason="the library for SOCKS is installed")
+def test_a_socks_proxy_without_its_library_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    with PromptLayer("https://registry.invalid", KEY) as client, pytest.raises(NotSent, match="socksio"):
+        client.prompts.list()
