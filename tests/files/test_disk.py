@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.files.state.disk import backup, check_place, delete, replace, write
+from promptsync.files.state.disk import backup, check_place, delete, private_directory, replace, write
 from promptsync.files.state.lock import locked
 
 
@@ -113,6 +116,37 @@ def test_the_lock_clears_leftovers_and_moves_unfinished_files_out_of_sight(
     assert (private / "cache" / "remote" / "7-1.json").exists()
     write(tmp_path, "prompts/a.yaml", "y")
     assert (tmp_path / "prompts/a.yaml").read_text() == "y"
+
+
+def test_the_lock_keeps_another_run_out_until_it_is_released(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(Refused, match="another promptsync is writing"), locked(tmp_path):
+        raise AssertionError
+    with locked(tmp_path):
+        pass
+
+
+def test_a_run_with_filelock_and_this_one_keep_each_other_out(tmp_path: Path) -> None:
+    private_directory(tmp_path)
+    place = tmp_path / ".promptsync/lock"
+    with FileLock(place), pytest.raises(Refused, match="another promptsync is writing"), locked(tmp_path):
+        raise AssertionError
+    with locked(tmp_path), pytest.raises(Timeout), FileLock(place, timeout=0):
+        raise AssertionError
+
+
+def test_a_lock_file_that_cannot_be_opened_is_an_error_of_its_own(tmp_path: Path) -> None:
+    (private_directory(tmp_path) / "lock").mkdir()
+    with pytest.raises(PromptsyncError, match="cannot lock") as caught, locked(tmp_path):
+        raise AssertionError
+    assert not isinstance(caught.value, Refused)
+
+
+def test_a_process_that_dies_frees_the_lock(tmp_path: Path) -> None:
+    script = "import os, sys; from pathlib import Path; from promptsync.files.state.lock import locked\n"
+    script += "with locked(Path(sys.argv[1])): os._exit(9)"
+    assert subprocess.run([sys.executable, "-c", script, tmp_path], check=False).returncode == 9
+    with locked(tmp_path):
+        pass
 
 
 def test_deleting_takes_the_directories_that_it_empties(tmp_path: Path) -> None:
