@@ -105,13 +105,11 @@ def _clear(directory: Path) -> None:
         (directory / UNFINISHED).mkdir(exist_ok=True)
         _sweep(directory)
         _sweep(directory / UNFINISHED)
-        _sweep(directory / "cache", deep=True)
+        _sweep(directory / "cache")
 
 
-def _sweep(folder: Path, *, deep: bool = False) -> None:
+def _sweep(folder: Path) -> None:
     with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") and entry.name.endswith(".tmp"):
                 Path(entry.path).unlink(missing_ok=True)
-            elif deep and entry.is_dir(follow_symlinks=False):
-                _sweep(Path(entry.path))
