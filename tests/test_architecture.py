@@ -54,9 +54,7 @@ INSIDE_FUNCTIONS = {("registry/promptlayer/transport.py", "server"), ("server/ch
 OWNERS = {
     "jinja2": {"prompt/jinja.py"},
     "deepdiff": {"prompt/fields.py"},
-    "git": {"files/git/program.py"},
     "jsonschema_rs": {"files/schema.py"},
-    "filelock": {"files/state/lock.py"},
     "httpcore": {"registry/promptlayer/network.py"},
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
     "waitress": {"server/http/connections.py"},
@@ -150,7 +148,7 @@ def test_a_heavy_library_is_loaded_by_its_one_module(library: str, owners: set[s
 
 
 def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
-    deferred = {"jinja2", "deepdiff", "git", "rich", "filelock", "matplotlib", "opentelemetry", "google"}
+    deferred = {"jinja2", "deepdiff", "rich", "matplotlib", "opentelemetry", "google"}
     modules_of_waitress = "promptsync.server.http.connections"
     early = [
         str(one)
@@ -165,9 +163,9 @@ def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
 def test_only_the_command_line_reads_the_environment() -> None:
     words = {"os.environ", "os.environb", "os.getenv"}
     readers = {path for path, tree in MODULES.items() if words & _names(tree)}
-    # The process that renders gets an environment without keys. Certificates and proxies are set by the same
-    # variables for all programs.
-    allowed = {"cli.py", "rendering/process.py", "registry/promptlayer/network.py"}
+    # The process that renders gets an environment without keys, and git gets all of it and more variables.
+    # Certificates and proxies are set by the same variables for all programs.
+    allowed = {"cli.py", "files/git/program.py", "rendering/process.py", "registry/promptlayer/network.py"}
     assert readers | {one.module for one in IMPORTS if one.name in words} == allowed
 
 
@@ -277,13 +275,10 @@ def test_completion_in_a_shell_loads_nothing_that_takes_long(aligned: Path, line
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["--json", "status"], ["push"]], ids=" ".join)
-def test_an_aligned_tree_with_a_registry_in_this_process_loads_neither_git_nor_templates_nor_a_network(
+def test_an_aligned_tree_with_a_registry_in_this_process_loads_neither_templates_nor_a_network(
     aligned: Path, arguments: list[str]
 ) -> None:
-    allowed = START | FILES | SERVER
-    if arguments == ["push"]:
-        allowed |= {"filelock"}
-    assert loaded(aligned, *arguments) - allowed == set()
+    assert loaded(aligned, *arguments) - (START | FILES | SERVER) == set()
 
 
 NEEDLESS = ("bump", "checks", "deploy", "files.git", "labels", "lint", "pull", "push", "setup")

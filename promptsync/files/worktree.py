@@ -213,10 +213,9 @@ def _read(root: Path, prompts_dir: str, found: Mapping[str, Path], problems: lis
 
 def _load(path: Path, shown: str, prompts_dir: str) -> PromptFile:
     try:
-        info = path.stat()
-        if not stat.S_ISREG(info.st_mode):
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- pathlib would take longer than the system
             raise _unreadable(shown, "it is not a regular file")
-        with path.open("rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123
             data = load.read(file, _printable(shown))
     except OSError as error:
         raise _unreadable(shown, error.strerror or str(error)) from None

@@ -10,7 +10,8 @@ from promptsync.compare.gather import list_all
 from promptsync.compare.origin import needs_backup, with_keys
 from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError, Refused, RemoteError
-from promptsync.files.prompt_file import PromptFile, render_edit
+from promptsync.files.prompt_file import PromptFile
+from promptsync.files.prompt_text import render_edit
 from promptsync.files.state.disk import backup, new_stamp, write
 from promptsync.files.state.record import Entry
 from promptsync.history.synced_key import identity, make_key

@@ -102,7 +102,8 @@ class _Resolver(BaseResolver):
     def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
         if kind is ScalarNode:
             # The first flag is true for an unquoted scalar without a tag, whose kind depends on its text.
-            return kind_of(value or "") if implicit[0] else STR
+            text = value or ""
+            return kind_of(text) if implicit[0] and text[:1] in _PATTERNS else STR
         return MAPPING if kind is MappingNode else SEQUENCE
 
 
