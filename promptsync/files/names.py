@@ -24,18 +24,16 @@ _HEAD: Final = 65536
 _MAX_SIZE: Final = 1_000_000
 """How many bytes of a file are searched for evaluations and agents."""
 
-_PLAIN: Final = re.compile(
-    rb"^name:[ \t]+(?P<value>[A-Za-z][\w.-]*(?:/[\w.-]+)+)[ \t]*\r?\n(?=\S)", re.MULTILINE
-)
+_PLAIN: Final = rb"(?m)^name:[ \t]+(?P<value>[A-Za-z][\w.-]*(?:/[\w.-]+)+)[ \t]*\r?\n(?=\S)"
 """A name that every reader of YAML takes for text and that ends with its line, as most names do."""
 
-_LINE: Final = re.compile(rb"^name:[ \t]*(?P<value>[^\r\n]*)", re.MULTILINE)
-_MAY_HAVE_NAME: Final = re.compile(rb"^(?:\xef\xbb\xbf)?(?:name|[\"'?{&!]|---[ \t]+[^ \t#])", re.MULTILINE)
+_LINE: Final = rb"(?m)^name:[ \t]*(?P<value>[^\r\n]*)"
+_MAY_HAVE_NAME: Final = rb"(?m)^(?:\xef\xbb\xbf)?(?:name|[\"'?{&!]|---[ \t]+[^ \t#])"
 """How a line begins that may contain the name, as far as one can tell without a parser."""
 
 _FENCE: Final = FENCE.encode()
 
-_CHECKS: Final = re.compile(rb"^(?:evaluations|agents):.*(?:\n(?:[ \t#-].*)?)*", re.MULTILINE)
+_CHECKS: Final = rb"(?m)^(?:evaluations|agents):.*(?:\n(?:[ \t#-].*)?)*"
 
 
 def name_in(data: bytes) -> str:
@@ -44,15 +42,15 @@ def name_in(data: bytes) -> str:
     The rest of the file may be broken or cut off.
     """
     # In flow style, a line that starts with name: need not belong to the top level.
-    found = _PLAIN.search(data)
+    found = re.search(_PLAIN, data)
     if found is not None and not data.lstrip().startswith(b"{"):
         return found["value"].decode("ascii")
-    if not _MAY_HAVE_NAME.search(data):
+    if not re.search(_MAY_HAVE_NAME, data):
         return ""
     try:
         return _name(yaml.parse(data, Loader=EVENTS))
     except (yaml.YAMLError, ValueError):
-        line = _LINE.search(data)  # the file is broken above its name
+        line = re.search(_LINE, data)  # the file is broken above its name
         value = _loaded(line["value"]) if line is not None else ""
         return value if isinstance(value, str) else ""
 
@@ -143,7 +141,7 @@ def check_names(root: Path, prompts: str, kind: str) -> Iterator[str]:
     for path, _ in _files(root / prompts):
         data = _contents(path, _MAX_SIZE)
         if kind.encode() in data:
-            for part in _CHECKS.findall(data):
+            for part in re.findall(_CHECKS, data):
                 yield from _names_under(_loaded(part), kind)
 
 
