@@ -273,3 +273,12 @@ def test_an_aligned_tree_loads_neither_templates_nor_the_retry_layer(
     aligned: Path, arguments: list[str]
 ) -> None:
     assert loaded(aligned, *arguments) - (START | FILES | HTTP | SERVER) == set()
+
+
+def test_the_garbage_collector_seldom_looks_through_what_thousands_of_files_keep(tmp_path: Path) -> None:
+    script = "import gc, atexit; atexit.register(lambda: print(gc.get_threshold()[0]))\n"
+    script += "from promptsync.cli import main; main(['--version'])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout.splitlines()[-1]) >= 10_000
