@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -114,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if arguments is None:
         streams.use_utf8()
     streams.open_closed()
+    # Thousands of prompts are kept until the end, and looking through them again and again finds no garbage.
+    gc.set_threshold(50_000, 20, 50)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background it is ignored
         for number in filter(None, (signal.SIGTERM, getattr(signal, "SIGHUP", None))):

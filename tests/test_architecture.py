@@ -297,3 +297,12 @@ def test_the_network_loads_its_library_alone() -> None:
     names = set(done.stdout.split())
     assert names & {"httpx", "idna", "yaml", "email.utils", "urllib.request"} == set()
     assert {"httpcore", "h11", "certifi"} <= names
+
+
+def test_the_garbage_collector_seldom_looks_through_what_thousands_of_files_keep(tmp_path: Path) -> None:
+    script = "import gc, atexit; atexit.register(lambda: print(gc.get_threshold()[0]))\n"
+    script += "from promptsync.cli import main; main(['--version'])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout.splitlines()[-1]) >= 10_000

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from sys import intern
 from typing import IO, Any, Final
 
 from yaml import YAMLError
@@ -221,7 +222,8 @@ class _Reader:
             elif key in values:
                 message = f"The key {shortened(key)!r} appears twice."
                 self._problem(key_node, "yaml-duplicate-key", message, "Keep one of them.")
-            values[key] = self.value(value_node, depth)
+            # Thousands of files have the same keys.
+            values[intern(key)] = self.value(value_node, depth)
         return values
 
     def _other(self, node: Node) -> Any:

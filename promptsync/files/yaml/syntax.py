@@ -51,7 +51,7 @@ EVENTS: Final[Any] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoa
 
 _MOST_SHOWN: Final = 80
 
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SURROGATE: Final = "[\ud800-\udfff]"
 _HINTS: Final = (
     (
         "that cannot start any token",
@@ -112,7 +112,7 @@ class PythonLoader(_Resolver, yaml.BaseLoader):
 
     def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
         """Refuse what the C parser refuses: an escaped lone surrogate."""
-        if value and _SURROGATE.search(value):
+        if value and re.search(_SURROGATE, value):
             raise ScannerError(None, None, "found invalid Unicode character escape code", self.get_mark())
         return super().resolve(kind, value, implicit)
 
