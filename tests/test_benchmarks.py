@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from benchmarks import world
 from benchmarks.__main__ import PARTS
+from benchmarks.instrumented import PHASES
 from benchmarks.measure import KEY, Run, promptsync, python
 from benchmarks.registry import counted, serving
 from benchmarks.table import Budget, Row, Table, judged, merged
@@ -83,3 +85,12 @@ def test_requests_and_reads_of_versions_are_counted(tmp_path: Path) -> None:
         root = world.working_copy(tmp_path / "root", url)
         pulled = counted(url, partial(promptsync, root, "pull"))
         assert pulled.reads == 3 < pulled.requests
+
+
+@pytest.mark.parametrize("function", [name for names in PHASES.values() for name in names])
+def test_a_function_that_the_profile_measures_exists(function: str) -> None:
+    module, _, path = function.partition(":")
+    owner = importlib.import_module(f"promptsync.{module}")
+    for name in path.split("."):
+        owner = getattr(owner, name)
+    assert callable(owner)
