@@ -146,6 +146,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         ],
     },
     "measures the memory of a process": {
+        "test_benchmarks.py": [],
         "hostile/test_fuzzed_verbs.py": [],
         "registry/test_bounds.py": [
             "test_a_bomb_takes_no_more_memory_than_the_largest_response",
