@@ -158,7 +158,8 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     @contextlib.contextmanager
     def in_one_piece(self) -> Iterator[None]:
         """Send what is written inside at once, because waitress sends the headers and the body separately."""
-        self._held = held = []
+        held: list[bytes] = []
+        self._held = held
         try:
             yield
         finally:
