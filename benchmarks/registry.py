@@ -66,7 +66,7 @@ def _main(database: str, latency: str) -> None:
         sys.stdout.flush()
 
     with create_app(database, latency=float(latency)) as app:
-        run_server(Counting(app), bind("127.0.0.1", 0), ready, threads=16)
+        run_server(Counting(app), bind("127.0.0.1", 0), ready)
 
 
 if __name__ == "__main__":

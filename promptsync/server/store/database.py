@@ -37,7 +37,8 @@ class StoreError(RemoteError):
 def decoded(text: str | bytes) -> Any:
     """Return the value of a JSON column. Raises ``sqlite3.DatabaseError`` for one that is damaged."""
     try:
-        return json.loads(text)
+        # json.loads() would look for the encoding of bytes first.
+        return json.loads(text if isinstance(text, str) else text.decode())
     except ValueError as error:
         raise sqlite3.DatabaseError(f"a value is not JSON ({error})") from None
 
