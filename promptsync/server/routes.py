@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
-from werkzeug.routing import Map, Rule
+from werkzeug.routing import Map, MapAdapter, Rule
 
 from promptsync.server.http.answer import PROTOBUF, ApiError, Response
 from promptsync.server.http.body import FORM
@@ -116,7 +116,7 @@ _MOST_MAPS: Final = 64
 
 
 @lru_cache(_MOST_MAPS)
-def _maps(first: str) -> tuple[Map, Map]:
+def _maps(first: str) -> tuple[MapAdapter, MapAdapter]:
     """Return the routes and the missing operations whose paths start with the segment ``first``.
 
     Each route is compiled, which takes longer than most requests and would delay the start.
@@ -131,14 +131,15 @@ def _first(path: str) -> str:
     return path.lstrip("/").partition("/")[0]
 
 
-def _map(rules: Iterable[tuple[str, list[str], str]]) -> Map:
+def _map(rules: Iterable[tuple[str, list[str], str]]) -> MapAdapter:
     # Redirects would lose the body of a POST, so a trailing slash is simply accepted.
-    return Map(
+    compiled = Map(
         [Rule(path, methods=methods, endpoint=handler) for path, methods, handler in rules],
         strict_slashes=False,
         merge_slashes=False,
         redirect_defaults=False,
     )
+    return compiled.bind("")
 
 
 def match(method: str, path: str) -> tuple[str, Mapping[str, str]]:
@@ -149,10 +150,11 @@ def match(method: str, path: str) -> tuple[str, Mapping[str, str]]:
     """
     shown = path[:200]
     routes, missing = _maps(_first(path))
-    if missing.bind("").test(path, method=method):
+    # First, because the id in the path of a route also matches words such as "suggestions".
+    if missing.test(path, method=method):
         raise ApiError(501, f"This registry does not support {method} {shown}; see {TABLE} in promptsync.")
     try:
-        handler, raw = routes.bind("").match(path, method=method)
+        handler, raw = routes.match(path, method=method)
     except NotFound:
         raise ApiError(404, f"{shown} does not exist.") from None
     except MethodNotAllowed as error:
