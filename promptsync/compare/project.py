@@ -13,6 +13,7 @@ from promptsync.errors import UsageError
 from promptsync.files.config import Config, RemoteConfig, is_possible
 from promptsync.files.state.disk import DIRECTORY, check_private, private_directory, real_path
 from promptsync.files.state.record import FileCache, Record
+from promptsync.files.state.registry_memory import FileMemory
 from promptsync.parallel import CONNECTIONS, mapped
 from promptsync.registry.address import LOCAL, address
 
@@ -209,6 +210,7 @@ def connect(project: Project) -> Registry:
         fixtures=str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None,
         model=project.model,
         cache=FileCache(project.root),
+        memory=FileMemory(project.root),
         timeouts=project.timeouts,
         on_wait=project.on_wait,
     )

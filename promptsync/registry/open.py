@@ -8,7 +8,7 @@ from typing import Any
 from promptsync.registry.address import LOCAL
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import local_transport
-from promptsync.registry.protocol import Registry, VersionCache
+from promptsync.registry.protocol import Registry, RegistryMemory, VersionCache
 from promptsync.registry.timeouts import Timeouts
 
 
@@ -19,6 +19,7 @@ def open_registry(
     fixtures: str | None,
     model: Any,
     cache: VersionCache | None,
+    memory: RegistryMemory | None,
     timeouts: Timeouts | None,
     on_wait: Callable[[str], None] | None,
 ) -> Registry:
@@ -30,4 +31,12 @@ def open_registry(
     transport = None
     if url.startswith(LOCAL):
         transport = local_transport(url.removeprefix(LOCAL), fixtures=fixtures, model=model)
-    return PromptLayer(url, api_key, transport=transport, cache=cache, timeouts=timeouts, on_wait=on_wait)
+    return PromptLayer(
+        url,
+        api_key,
+        transport=transport,
+        cache=cache,
+        memory=memory,
+        timeouts=timeouts,
+        on_wait=on_wait,
+    )

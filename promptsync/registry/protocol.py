@@ -80,6 +80,14 @@ class VersionCache(Protocol):
     ) -> None: ...
 
 
+class RegistryMemory(Protocol):
+    """Keeps what was found out about the registry at a URL for the next process, as JSON."""
+
+    def facts(self, url: str) -> dict[str, Any]: ...
+
+    def keep_facts(self, url: str, facts: Mapping[str, Any]) -> None: ...
+
+
 class Prompts(Protocol):
     """The prompts of a registry and their versions."""
 
@@ -180,6 +188,10 @@ class Labels(Protocol):
 
         Each label names its prompt by id, by name or by both.
         """
+
+    @property
+    def may_list_all(self) -> bool:
+        """Whether ``all`` is worth a request where there is another way; not if it failed within a day."""
 
     def can_change(self, template_id: int, name: str) -> bool:
         """Whether labels can be created, moved and deleted by themselves, and not only while publishing.

@@ -16,14 +16,14 @@ from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
 from promptsync.registry.promptlayer.tracking import PromptLayerTracking
 from promptsync.registry.promptlayer.versions import Reading
-from promptsync.registry.protocol import VersionCache
+from promptsync.registry.protocol import RegistryMemory, VersionCache
 from promptsync.registry.timeouts import Timeouts
 
 
 class PromptLayer:
     """A registry with PromptLayer's API. ``Connection`` explains the arguments.
 
-    ``cache`` keeps the versions that were read.
+    ``cache`` keeps the versions that were read, ``memory`` how this registry works.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class PromptLayer:
         api_key: str | None,
         *,
         cache: VersionCache | None = None,
+        memory: RegistryMemory | None = None,
         transport: httpx.BaseTransport | None = None,
         timeouts: Timeouts | None = None,
         connections: int = 8,
@@ -41,6 +42,7 @@ class PromptLayer:
         self.connection = Connection(
             url,
             api_key,
+            memory=memory,
             transport=transport,
             timeouts=timeouts,
             connections=connections,

@@ -10,6 +10,7 @@ from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import Rejected
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
+from promptsync.registry.promptlayer.facts import SORT
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
 from promptsync.registry.promptlayer.responses import Answer
 from promptsync.registry.protocol import OnPage
@@ -27,7 +28,8 @@ class PromptList:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._call = connection.call
-        self._sorts = True
+        self._facts = connection.facts
+        self._sorts = not self._facts.lacks(SORT)
         self._pages: dict[frozenset[tuple[str, str]], int] = {}
         self._digit_names: set[str] = set()
         self._known: list[Listed] | None = None
@@ -55,13 +57,15 @@ class PromptList:
             ("items",),
             connections=self._connection.connections,
             on_page=on_page,
-            expected=self._pages.get(asked),
+            expected=self._pages.get(asked, None if query else self._facts.pages),
             # If this list were empty by mistake, every prompt would look as if it were new.
             may_be_empty=bool(query),
         )
         items = whole.items
         if whole.pages is not None:
             self._pages[asked] = whole.pages
+            if not query:
+                self._facts.keep_pages(whole.pages)
         try:
             named = list(map(parse.identity, items))
             self._digit_names.update(name for _, name in named if name.isdigit())
@@ -76,13 +80,16 @@ class PromptList:
             return self._call(endpoints.LIST, query=query)
         # Sorted by id, a list that changes while it is read shifts only at its end.
         try:
-            return self._call(endpoints.LIST, query={**query, "sort_by": "id", "sort_order": "asc"})
+            answer = self._call(endpoints.LIST, query={**query, "sort_by": "id", "sort_order": "asc"})
+            self._facts.keep(SORT, exists=True)
+            return answer
         except Rejected as error:
             if error.status not in NOT_UNDERSTOOD:
                 raise
             answer = self._call(endpoints.LIST, query=query)
             # The same query worked without the order, so the order was what it rejected.
             self._sorts = False
+            self._facts.keep(SORT, exists=False)
             return answer
 
     def identifier(self, template_id: int, name: str) -> int | str:

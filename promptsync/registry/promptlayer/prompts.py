@@ -50,7 +50,8 @@ class PromptLayerPrompts:
         filters = {"status": wanted, "label": label, "name": name, "tags": tag}
         answer, items = self._listing.items(filters, on_page)
         # An empty list does not show whether the registry lists tags.
-        self._lists_tags = not items or any("tags" in item for item in items)
+        if items:
+            self._lists_tags = any("tags" in item for item in items)
         try:
             if all(map(parse.is_whole, items)):
                 found = [parse.listed(item) for item in items]
