@@ -6,7 +6,7 @@ Every method can be called from many threads at once, and raises the errors in `
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -111,6 +111,12 @@ class Prompts(Protocol):
         that label's version. ``name`` matches parts of names and ignores case. ``with_tags`` reads the tags
         of each prompt if the list leaves them out. Snippets may be expanded in the bodies, so two
         equal bodies mean equal prompts, but different bodies may be equal prompts too.
+        """
+
+    def latest(self, names: Collection[str], *, on_page: OnPage | None = None) -> builtins.list[Listed]:
+        """Return the active prompts with these names, as ``list`` does now with tags.
+
+        A name costs one search. The whole list is read instead if that costs no more requests.
         """
 
     def get(

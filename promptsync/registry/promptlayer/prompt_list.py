@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from promptsync.prompt.prompt import Listed
@@ -31,6 +32,7 @@ class PromptList:
         self._facts = connection.facts
         self._sorts = not self._facts.lacks(SORT)
         self._pages: dict[frozenset[tuple[str, str]], int] = {}
+        self._names: list[str] = []
         self._digit_names: set[str] = set()
         self._known: list[Listed] | None = None
         self.has_listed = False
@@ -68,6 +70,8 @@ class PromptList:
                 self._facts.keep_pages(whole.pages)
         try:
             named = list(map(parse.identity, items))
+            if not query:
+                self._names = [name.casefold() for _, name in named]
             self._digit_names.update(name for _, name in named if name.isdigit())
             self.has_listed = True
             self.first = self.first or next(iter(named), None)
@@ -91,6 +95,22 @@ class PromptList:
             self._sorts = False
             self._facts.keep(SORT, exists=False)
             return answer
+
+    def is_cheaper_to_search(self, names: Collection[str], *, with_tags: bool) -> bool:
+        """Whether a search for each name takes fewer requests than the whole list.
+
+        ``with_tags`` says that each prompt costs another request for its tags.
+        """
+        pages = self._pages.get(frozenset())
+        if pages is None:
+            return False
+        whole = pages + (len(self._names) if with_tags else 0)
+        if len(names) >= whole:
+            return False
+        # A search also finds longer names.
+        found = (sum(name.casefold() in other for other in self._names) for name in names)
+        searches = sum(max(1, math.ceil(count / PER_PAGE)) for count in found)
+        return searches + (len(names) if with_tags else 0) < whole
 
     def identifier(self, template_id: int, name: str) -> int | str:
         """Return what identifies a prompt in a path: its id, unless that is the name of another prompt."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
-from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw
+from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw, Rejected
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.endpoints import publish_body
 from promptsync.registry.promptlayer.parse import number
-from promptsync.registry.promptlayer.prompt_list import PromptList
+from promptsync.registry.promptlayer.prompt_list import NOT_UNDERSTOOD, PromptList
 from promptsync.registry.promptlayer.versions import Reading, one_version
 from promptsync.registry.protocol import NewVersion, OnPage
 
@@ -63,6 +63,25 @@ class PromptLayerPrompts:
         if with_tags and not self._lists_tags:
             found = self._with_tags(found)
         if self._lists_tags or with_tags:
+            self._listing.tags.update((one.template_id, one.prompt.tags) for one in found)
+        return found
+
+    def latest(self, names: Collection[str], *, on_page: OnPage | None = None) -> builtins.list[Listed]:
+        if not self._listing.is_cheaper_to_search(names, with_tags=not self._lists_tags and self._reads_tags):
+            return [one for one in self.list(with_tags=True, on_page=on_page) if one.name in names]
+
+        def search(name: str) -> Listed | None:
+            return next((one for one in self.list(name=name) if one.name == name), None)
+
+        connections = self._connection.connections
+        try:
+            found = [one for one in mapped(search, sorted(names), connections=connections) if one is not None]
+        except Rejected as error:
+            if error.status not in NOT_UNDERSTOOD:
+                raise
+            return [one for one in self.list(with_tags=True, on_page=on_page) if one.name in names]
+        if not self._lists_tags:
+            found = self._with_tags(found)
             self._listing.tags.update((one.template_id, one.prompt.tags) for one in found)
         return found
 
