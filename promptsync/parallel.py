@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -63,6 +63,30 @@ def in_background(do: Callable[[], _Result]) -> Callable[[], _Result]:
         return results[0]
 
     return result
+
+
+@contextmanager
+def beside(do: Callable[[], _Result]) -> Iterator[Callable[[], _Result]]:
+    """Run ``do`` in a thread while the block runs; see ``in_background``. Call the value at most once.
+
+    If the block fails, ``do`` is waited for, because the caller may close the connection that it uses. Ctrl-C
+    does not wait.
+    """
+    result = in_background(do)
+    is_waited_for = False
+
+    def once() -> _Result:
+        nonlocal is_waited_for
+        is_waited_for = True
+        return result()
+
+    try:
+        yield once
+    except Exception:
+        if not is_waited_for:
+            with suppress(Exception):
+                result()
+        raise
 
 
 def _start(do: Callable[[], None], finished: SimpleQueue[BaseException | None]) -> None:

@@ -70,6 +70,13 @@ class Project:
 
         return GitHistory.find(self.root, self.config.prompts)
 
+    @property
+    def in_git(self) -> bool:
+        """Whether the working copy is in a git repository. Does not load git."""
+        from promptsync.files.git.history import is_in_repository
+
+        return is_in_repository(self.root)
+
     def revisions(self) -> Revisions | None:
         """The git revisions of the prompts, ``None`` outside of git."""
         from promptsync.files.git.revisions import Revisions
