@@ -8,14 +8,12 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-_Second = TypeVar("_Second")
-_Third = TypeVar("_Third")
 
 CONNECTIONS = 8
 """Most requests that are under way at once."""
@@ -52,26 +50,39 @@ def mapped(
     return [results[number] for number in range(len(waiting))]
 
 
-def at_once(
-    first: Callable[[], _Result], second: Callable[[], _Second], third: Callable[[], _Third]
-) -> tuple[_Result, _Second, _Third]:
-    """Return the results of three functions that only read, which run at the same time.
+@contextmanager
+def beside(do: Callable[[], _Result]) -> Iterator[Callable[[], _Result]]:
+    """Run ``do`` in a thread while the block runs. Call the value, at most once, to wait for its result.
 
-    Ctrl-C stops at once. If several fail, the error of the first one is raised, after all have ended.
+    The call raises what ``do`` raised. If the block fails, ``do`` is waited for, because the caller may close
+    the connection that it uses. Ctrl-C does not wait.
     """
-    results: dict[int, Any] = {}
-    errors: dict[int, BaseException] = {}
+    finished: SimpleQueue[BaseException | None] = SimpleQueue()
+    results: list[_Result] = []
+    is_waited_for = False
 
-    def one(number: int) -> None:
-        try:
-            results[number] = (first, second, third)[number]()
-        except BaseException as error:
-            errors[number] = error
+    def result() -> _Result:
+        nonlocal is_waited_for
+        is_waited_for = True
+        error = _next(finished)
+        if error is not None:
+            raise error
+        return results[0]
 
-    _run(one, range(3), 3, presses=1)
-    for number in sorted(errors):
-        raise errors[number]
-    return results[0], results[1], results[2]
+    _start(lambda: results.append(do()), finished)
+    try:
+        yield result
+    except Exception:
+        if not is_waited_for:
+            _next(finished)
+        raise
+
+
+def _next(finished: SimpleQueue[BaseException | None]) -> BaseException | None:
+    """Wait for a thread to end. Ctrl-C ends the wait, also on Windows, where it interrupts no lock."""
+    while True:
+        with suppress(Empty):
+            return finished.get(timeout=_NOTICE)
 
 
 def _start(do: Callable[[], None], finished: SimpleQueue[BaseException | None]) -> None:

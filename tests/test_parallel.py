@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
-from promptsync.parallel import at_once, for_each, mapped
+from promptsync.parallel import beside, for_each, mapped
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -59,33 +60,30 @@ def test_work_in_a_thread_can_use_threads_again() -> None:
     assert mapped(lambda base: sum(mapped(lambda one: base + one, range(5))), range(3)) == [10, 15, 20]
 
 
-def test_three_functions_run_at_once() -> None:
-    first, second = threading.Event(), threading.Event()
-
-    def one() -> str:
-        first.set()
-        return "one" if second.wait(20) else "alone"
-
-    def two() -> int:
-        second.set()
-        return 2 if first.wait(20) else 0
-
-    assert at_once(one, two, lambda: None) == ("one", 2, None)
+def test_work_beside_a_block_is_waited_for() -> None:
+    go = threading.Event()
+    with beside(lambda: go.wait(20) and "done") as result:
+        go.set()
+        assert result() == "done"
 
 
-def test_of_three_errors_the_first_in_order_is_raised_when_all_have_ended() -> None:
-    failed = threading.Event()
-    ended: list[str] = []
+def test_what_runs_beside_a_block_that_fails_is_waited_for() -> None:
+    inside, done = threading.Event(), threading.Event()
 
-    def slow() -> None:
-        failed.wait(20)
-        ended.append("slow")
-        raise OSError("first")
+    def work() -> None:
+        inside.set()
+        time.sleep(0.05)
+        done.set()
 
-    def quick() -> None:
-        failed.set()
-        raise ValueError("second")
+    with pytest.raises(ValueError, match="block"), beside(work):
+        inside.wait()
+        raise ValueError("block")
+    assert done.is_set()
 
-    with pytest.raises(OSError, match="first"):
-        at_once(slow, quick, lambda: None)
-    assert ended == ["slow"]
+
+def test_an_error_beside_a_block_is_raised_where_its_result_is_used() -> None:
+    def work() -> int:
+        raise LookupError("beside")
+
+    with pytest.raises(LookupError, match="beside"), beside(work) as result:
+        result()

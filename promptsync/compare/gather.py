@@ -15,7 +15,7 @@ from promptsync.files.names import broken_names
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.record import remember_names
 from promptsync.files.worktree import Worktree, scan
-from promptsync.parallel import at_once, mapped
+from promptsync.parallel import beside, mapped
 from promptsync.prompt.prompt import Label, Listed
 
 
@@ -65,11 +65,14 @@ def gather(
     history cannot settle who changed what.
     """
     registry = project.registry
-    listed, worktree, found_labels = at_once(
-        lambda: list_all(project, label=label),
-        lambda: scan(project.root, project.config.prompts),
-        lambda: registry.labels.all() if with_labels else None,
-    )
+    read_labels = registry.labels.all if with_labels else lambda: None
+    # The registry is listed in this thread, where Ctrl-C ends it.
+    with (
+        beside(lambda: scan(project.root, project.config.prompts)) as scanned,
+        beside(read_labels) as labels_read,
+    ):
+        listed = list_all(project, label=label)
+        worktree, found_labels = scanned(), labels_read()
     _check_directory(project, worktree)
     listing = {item.name: item for item in listed}
     labels = labels_by_prompt(found_labels, listed)

@@ -49,6 +49,11 @@ class TreeEntry:
     object: str
 
 
+def is_in_repository(root: Path) -> bool:
+    """Whether a directory is in a git repository. Needs no git."""
+    return any((directory / ".git").exists() for directory in (root, *root.parents))
+
+
 class GitHistory:
     """The repository around a directory of prompts. Paths are relative to ``root``, with ``/``.
 
@@ -66,7 +71,7 @@ class GitHistory:
         Raises ``PromptsyncError`` when git cannot be run or refuses to read the repository.
         """
         # This comes first, because outside of a repository git need not be installed.
-        if not any((directory / ".git").exists() for directory in (root, *root.parents)):
+        if not is_in_repository(root):
             return None
         history = cls(GitProgram(root), prompts)
         _ = history._place
