@@ -24,8 +24,12 @@ PHASES = {
     "reading files": ["files.worktree:scan"],
     "comparing": ["compare.gather:gather"],
     "git": ["files.git.program:GitProgram.line", "files.git.program:GitProgram.run"],
-    "rendering": ["files.prompt_file:render_new", "files.prompt_file:render_edit"],
-    "writing": ["files.state.disk:write", "files.state.disk:write_json"],
+    "rendering": ["files.prompt_text:render_new", "files.prompt_text:render_edit"],
+    "writing": [
+        "files.state.disk:write",
+        "files.state.disk:write_json",
+        "files.state.disk:write_mapping",
+    ],
     "showing": ["cli:_show"],
 }
 """The functions that belong to each phase. What they call counts for the phase of the innermost one."""
