@@ -1,7 +1,7 @@
 # make demo: shows the main job on a copy of example-repo, with the embedded registry.
 # make test: runs all tests. make quick: skips the slow ones. make lint: checks style and types.
 # make fuzz: runs all tests with fresh random examples.
-# make bench: measures the performance budgets.
+# make bench: measures the performance budgets; docs/development.md explains the parts.
 # make docs: builds the manual into build/docs; a dead link fails the build.
 # make manual: runs the commands of the manual again and updates their output, tables and screenshots.
 # make fidelity: calls every method of the official SDKs and updates docs/compatibility.md; needs npm.

@@ -1,15 +1,18 @@
 """The plainest programs that do the same work: ``python -m benchmarks.plain WHAT ARGUMENT...``.
 
-Each prints the seconds that its work took, without the start of Python.
+Each prints the seconds that its work took, without the start of Python. The loops over the official SDK run
+for SAMPLE prompts, and print the seconds that all of them would take.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+_Item = TypeVar("_Item")
 
 BARE = """
 import click
@@ -68,61 +71,81 @@ def status(root: str, url: str) -> None:
     _tell(began)
 
 
-def sdk_status(root: str, url: str) -> None:
+def sdk_status(root: str, url: str, sample: str, label: str | None = None) -> None:
     """Get every prompt with the official SDK, one after the other, and compare it with its file."""
     sdk = _sdk(url)
-    began = time.perf_counter()
-    for name, loaded in _files(root):
-        found = sdk.templates.get(name)["prompt_template"]
+    at = {"label": label} if label else None
+
+    def compare(one: tuple[str, dict[str, Any]]) -> None:
+        name, loaded = one
+        found = sdk.templates.get(name, at)["prompt_template"]
         # only the first message: variables in the other one are filled in
         assert _text(found["messages"][0]) == loaded["messages"][0]["content"]
-    _tell(began)
+
+    began = time.perf_counter()
+    _tell(began, _rest(compare, _files(root), sample))
 
 
-def sdk_pull(root: str, url: str) -> None:
+def sdk_pull(root: str, url: str, sample: str) -> None:
     """List all prompts with the official SDK, get each, and dump it into a file."""
     import yaml
 
     sdk = _sdk(url)
+
+    def get(item: dict[str, Any]) -> None:
+        got = sdk.templates.get(item["prompt_name"])
+        path = Path(root, f"{item['prompt_name']}.yaml")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.dump(got["prompt_template"], Dumper=yaml.CSafeDumper), "utf-8")
+
     began = time.perf_counter()
     page, found = 1, []
     while items := sdk.templates.all(page=page, per_page=100):
         found += items
         page += 1
-    for item in found:
-        got = sdk.templates.get(item["prompt_name"])
-        path = Path(root, f"{item['prompt_name']}.yaml")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(yaml.dump(got["prompt_template"], Dumper=yaml.CSafeDumper), "utf-8")
-    _tell(began)
+    _tell(began, _rest(get, found, sample))
 
 
-def sdk_push(root: str, url: str) -> None:
+def sdk_push(root: str, url: str, sample: str) -> None:
     """Publish every file with the official SDK, one after the other."""
     sdk = _sdk(url)
-    began = time.perf_counter()
-    for name, loaded in _files(root):
+
+    def publish(one: tuple[str, dict[str, Any]]) -> None:
+        name, loaded = one
         messages = [
             {**message, "content": [{"type": "text", "text": message["content"]}]}
             for message in loaded["messages"]
         ]
-        sdk.templates.publish(
-            {"prompt_name": name, "prompt_template": {"type": "chat", "messages": messages}}
-        )
-    _tell(began)
+        template = {"type": "chat", "messages": messages}
+        sdk.templates.publish({"prompt_name": name, "prompt_template": template})
+
+    began = time.perf_counter()
+    _tell(began, _rest(publish, _files(root), sample))
 
 
-def sdk_rollback(root: str, url: str, version: str) -> None:
+def sdk_rollback(root: str, url: str, sample: str, version: str) -> None:
     """Get an old version of every prompt with the official SDK, and publish it again under the label.
 
     The SDK has no other way to move a label.
     """
     sdk = _sdk(url)
-    began = time.perf_counter()
-    for name, _ in _files(root):
+
+    def release(one: tuple[str, dict[str, Any]]) -> None:
+        name, _ = one
         old = sdk.templates.get(name, {"version": int(version)})["prompt_template"]
         sdk.templates.publish({"prompt_name": name, "prompt_template": old, "release_labels": ["prod"]})
-    _tell(began)
+
+    began = time.perf_counter()
+    _tell(began, _rest(release, _files(root), sample))
+
+
+def _rest(do: Callable[[_Item], None], items: Sequence[_Item], sample: str) -> float:
+    """Do something with the first items; return the seconds that all others would have taken in addition."""
+    some = items[: int(sample)]
+    began = time.perf_counter()
+    for item in some:
+        do(item)
+    return (time.perf_counter() - began) * (len(items) / len(some) - 1)
 
 
 def _sdk(url: str) -> Any:
@@ -144,8 +167,8 @@ def _text(message: dict[str, Any]) -> str:
     return str(block["text"])
 
 
-def _tell(began: float) -> None:
-    sys.stdout.write(f"{time.perf_counter() - began}\n")
+def _tell(began: float, more: float = 0) -> None:
+    sys.stdout.write(f"{time.perf_counter() - began + more}\n")
 
 
 _WORK: dict[str, Callable[..., None]] = {

@@ -7,8 +7,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from promptsync.files.prompt_file import render_new
-from promptsync.files.state.disk import write
+from promptsync.files.prompt_text import render_new
 from promptsync.prompt.prompt import Local, Prompt
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.transport import local_transport
@@ -24,7 +23,7 @@ _GIT = ("-c", "user.name=Bench", "-c", "user.email=bench@example.com", "-c", "co
 
 
 def prompts(count: int, edition: int = 1) -> list[Prompt]:
-    """Chat prompts of about a kilobyte; another edition of one has another text."""
+    """Chat prompts of about two kilobytes; another edition of one has another text."""
     return [_prompt(number, edition) for number in range(count)]
 
 
@@ -38,7 +37,7 @@ def path_of(number: int) -> str:
 
 def _prompt(number: int, edition: int) -> Prompt:
     draw = random.Random(number)
-    lines = [" ".join(draw.choices(_PHRASES, k=3)) + "." for _ in range(8)]
+    lines = [" ".join(draw.choices(_PHRASES, k=3)) + "." for _ in range(17)]
     jinja = number % 2 == 0
     variable = "{{ question }}" if jinja else "{question}"
     system = "\n".join([f"Edition {edition} of prompt {number}.", *lines])
@@ -62,15 +61,21 @@ def text_of(prompt: Prompt) -> str:
 def working_copy(root: Path, url: str, files: Iterable[Prompt] = ()) -> Path:
     """Make a working copy of the registry at ``url``."""
     root.mkdir(parents=True)
-    (root / "promptsync.yaml").write_text(f'remote: it\nremotes: {{it: {{url: "{url}"}}}}\n', "utf-8")
+    configure(root, url)
     (root / ".gitignore").write_text(".promptsync/\n", "utf-8")
     write_files(root, files)
     return root
 
 
+def configure(root: Path, url: str) -> None:
+    (root / "promptsync.yaml").write_text(f'remote: it\nremotes: {{it: {{url: "{url}"}}}}\n', "utf-8")
+
+
 def write_files(root: Path, files: Iterable[Prompt]) -> None:
     for prompt in files:
-        write(root, f"prompts/{prompt.name}.yaml", text_of(prompt))
+        path = root / "prompts" / f"{prompt.name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text_of(prompt), "utf-8")
 
 
 def publish(database: Path, given: Iterable[Prompt], message: str) -> None:

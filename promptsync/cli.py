@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -15,11 +16,11 @@ from promptsync import __version__
 from promptsync.commands.shared.groups import VerbGroup, shared_options, usage_error
 from promptsync.commands.shared.session import Environment, Session
 from promptsync.errors import Bug, Interrupted, PromptsyncError, UsageError
-from promptsync.show.outcome import Outcome
-from promptsync.terminal import output, streams
+from promptsync.terminal import streams
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # --version and --help load nothing that they do not need
     from promptsync.registry.timeouts import Timeouts
+    from promptsync.show.outcome import Outcome
 
 GROUPS = {
     "Start": {
@@ -114,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if arguments is None:
         streams.use_utf8()
     streams.open_closed()
+    # Thousands of prompts are kept until the end, and looking through them again and again finds no garbage.
+    gc.set_threshold(50_000, 20, 50)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background it is ignored
         for number in filter(None, (signal.SIGTERM, getattr(signal, "SIGHUP", None))):
@@ -149,7 +152,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], *, timeouts: Timeo
         if not session.verb and streams.is_full(error):  # --help and --version print by themselves
             return _unwritten(error)
         return _fail(session, _bug(error, arguments), wants_json)
-    return _show(session, outcome) if isinstance(outcome, Outcome) else int(outcome or 0)
+    return int(outcome or 0) if isinstance(outcome, int | None) else _show(session, outcome)
 
 
 def _show(session: Session, outcome: Outcome) -> int:
@@ -189,6 +192,8 @@ def _write_github_files(session: Session, outcome: Outcome) -> None:
 
 
 def _print(session: Session, outcome: Outcome) -> None:
+    from promptsync.terminal import output
+
     error = outcome.error
     if session.json:
         body = output.error_body(error) if error is not None else None
@@ -227,6 +232,8 @@ def _disarmed(session: Session, lines: Sequence[str]) -> Sequence[str]:
 
 
 def _fail(session: Session, error: PromptsyncError, wants_json: bool) -> int:
+    from promptsync.show.outcome import Outcome
+
     body = getattr(error, "body", None) or session.blank
     session.json = session.json or wants_json
     if isinstance(error, UsageError) and not error.hint and session.verb:
@@ -285,9 +292,9 @@ def _environment(environ: Mapping[str, str]) -> Environment:
 
 def _pager(environ: Mapping[str, str]) -> str | None:
     """Return the pager that git would use, ``None`` where stdout is not a terminal that can show one."""
-    import shutil
-
     if not sys.stdout.isatty() or environ.get("TERM", "dumb") == "dumb":
         return None
+    import shutil
+
     pager = environ.get("GIT_PAGER", environ.get("PAGER", shutil.which("less") or ""))
     return pager if pager.strip() not in ("", "cat") else None

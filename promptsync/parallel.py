@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -50,19 +50,39 @@ def mapped(
     return [results[number] for number in range(len(waiting))]
 
 
-def in_background(do: Callable[[], _Result]) -> Callable[[], _Result]:
-    """Start ``do`` in a thread. Returns a function that waits for its result and returns it, or raises."""
+@contextmanager
+def beside(do: Callable[[], _Result]) -> Iterator[Callable[[], _Result]]:
+    """Run ``do`` in a thread while the block runs. Call the value, at most once, to wait for its result.
+
+    The call raises what ``do`` raised. If the block fails, ``do`` is waited for, because the caller may close
+    the connection that it uses. Ctrl-C does not wait.
+    """
     finished: SimpleQueue[BaseException | None] = SimpleQueue()
     results: list[_Result] = []
-    _start(lambda: results.append(do()), finished)
+    is_waited_for = False
 
     def result() -> _Result:
-        error = finished.get()
+        nonlocal is_waited_for
+        is_waited_for = True
+        error = _next(finished)
         if error is not None:
             raise error
         return results[0]
 
-    return result
+    _start(lambda: results.append(do()), finished)
+    try:
+        yield result
+    except Exception:
+        if not is_waited_for:
+            _next(finished)
+        raise
+
+
+def _next(finished: SimpleQueue[BaseException | None]) -> BaseException | None:
+    """Wait for a thread to end. Ctrl-C ends the wait, also on Windows, where it interrupts no lock."""
+    while True:
+        with suppress(Empty):
+            return finished.get(timeout=_NOTICE)
 
 
 def _start(do: Callable[[], None], finished: SimpleQueue[BaseException | None]) -> None:

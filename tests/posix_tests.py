@@ -20,6 +20,18 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "workflows/test_in_a_subdirectory.py": [],
         "workflows/test_with_serve.py": [],
     },
+    "starts a shell script in the place of git": {
+        "files/test_git_program.py": [
+            "test_a_hint_fits_the_failure",
+            "test_a_program_that_may_not_be_run_is_none",
+            "test_git_gets_the_environment_and_what_its_messages_and_paths_depend_on",
+        ],
+    },
+    "takes the lock that filelock takes on POSIX": {
+        "files/test_disk.py": [
+            "test_a_run_with_filelock_and_this_one_keep_each_other_out",
+        ],
+    },
     "sends signals to a process": {
         "commands/test_eval_changed.py": [
             "test_ctrl_c_reports_what_is_still_running",
@@ -88,6 +100,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "files/test_disk.py": [
             "test_a_link_out_of_the_directory_is_not_followed",
             "test_a_link_inside_stays_a_link",
+            "test_the_cache_is_never_written_through_a_link",
         ],
         "files/test_worktree.py": [
             "test_links_may_point_inside_and_never_outside",
@@ -133,6 +146,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         ],
     },
     "measures the memory of a process": {
+        "test_benchmarks.py": [],
         "hostile/test_fuzzed_verbs.py": [],
         "registry/test_bounds.py": [
             "test_a_bomb_takes_no_more_memory_than_the_largest_response",

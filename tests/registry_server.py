@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptsync.server.http.connections import stop
-from promptsync.server.serve import base_url, bind, listening
+from promptsync.server.serve import THREADS, base_url, bind, listening
 
 
 @contextmanager
-def running(app: Any, threads: int = 8, host: str = "127.0.0.1", **options: Any) -> Iterator[str]:
+def running(app: Any, threads: int = THREADS, host: str = "127.0.0.1", **options: Any) -> Iterator[str]:
     """Serve ``app`` on a free port; the value is its base URL. The application stays open."""
     with listening(app, bind(host, 0), threads=threads, **options) as server:
         thread = threading.Thread(target=server.run, name="registry", daemon=True)

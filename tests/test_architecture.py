@@ -54,9 +54,7 @@ INSIDE_FUNCTIONS = {("registry/promptlayer/transport.py", "server"), ("server/ch
 OWNERS = {
     "jinja2": {"prompt/jinja.py"},
     "deepdiff": {"prompt/fields.py"},
-    "git": {"files/git/program.py"},
     "jsonschema_rs": {"files/schema.py"},
-    "filelock": {"files/state/lock.py"},
     "httpcore": {"registry/promptlayer/network.py"},
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
     "waitress": {"server/http/connections.py"},
@@ -150,7 +148,7 @@ def test_a_heavy_library_is_loaded_by_its_one_module(library: str, owners: set[s
 
 
 def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
-    deferred = {"jinja2", "deepdiff", "git", "rich", "filelock", "matplotlib", "opentelemetry", "google"}
+    deferred = {"jinja2", "deepdiff", "rich", "matplotlib", "opentelemetry", "google"}
     modules_of_waitress = "promptsync.server.http.connections"
     early = [
         str(one)
@@ -165,9 +163,9 @@ def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
 def test_only_the_command_line_reads_the_environment() -> None:
     words = {"os.environ", "os.environb", "os.getenv"}
     readers = {path for path, tree in MODULES.items() if words & _names(tree)}
-    # The process that renders gets an environment without keys. Certificates and proxies are set by the same
-    # variables for all programs.
-    allowed = {"cli.py", "rendering/process.py", "registry/promptlayer/network.py"}
+    # The process that renders gets an environment without keys, and git gets all of it and more variables.
+    # Certificates and proxies are set by the same variables for all programs.
+    allowed = {"cli.py", "files/git/program.py", "rendering/process.py", "registry/promptlayer/network.py"}
     assert readers | {one.module for one in IMPORTS if one.name in words} == allowed
 
 
@@ -220,18 +218,24 @@ before = set(sys.modules)
 from promptsync.cli import run
 code = run(sys.argv[1:], {"PROMPTLAYER_API_KEY": "pl_test", **{environ}})
 new = [name for name, module in sys.modules.items() if module is not None and name not in before]
-loaded = {name.split(".")[0] for name in new}
-sys.stderr.write("\\n" + json.dumps([code, sorted(loaded - sys.stdlib_module_names)]))
+sys.stderr.write("\\n" + json.dumps([code, new]))
 """
 
 
 def loaded(root: Path, *arguments: str, **environ: str) -> set[str]:
-    """The top-level third-party modules that a run loads; it must succeed."""
+    """The top-level third-party modules that a run loads, and promptsync itself; it must succeed."""
+    names = {name.split(".")[0] for name in modules_loaded(root, *arguments, **environ)}
+    names -= sys.stdlib_module_names
+    return {name for name in names if "cython" not in name}  # what compiled modules bring along
+
+
+def modules_loaded(root: Path, *arguments: str, **environ: str) -> list[str]:
+    """All modules that a run loads; it must succeed."""
     command = [sys.executable, "-c", _RUN.replace("{environ}", repr(environ)), *arguments]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     code, names = json.loads(done.stderr.splitlines()[-1])
     assert code == 0, done.stdout + done.stderr
-    return {name for name in names if "cython" not in name}  # what compiled modules bring along
+    return [str(name) for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -271,13 +275,20 @@ def test_completion_in_a_shell_loads_nothing_that_takes_long(aligned: Path, line
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["--json", "status"], ["push"]], ids=" ".join)
-def test_an_aligned_tree_with_a_registry_in_this_process_loads_neither_git_nor_templates_nor_a_network(
+def test_an_aligned_tree_with_a_registry_in_this_process_loads_neither_templates_nor_a_network(
     aligned: Path, arguments: list[str]
 ) -> None:
-    allowed = START | FILES | SERVER
-    if arguments == ["push"]:
-        allowed |= {"filelock"}
-    assert loaded(aligned, *arguments) - allowed == set()
+    assert loaded(aligned, *arguments) - (START | FILES | SERVER) == set()
+
+
+NEEDLESS = ("bump", "checks", "deploy", "files.git", "labels", "lint", "pull", "push", "setup")
+"""Rooms that a tree in sync does not need, because nothing differs."""
+
+
+def test_status_of_an_aligned_tree_loads_only_the_rooms_that_it_needs(aligned: Path) -> None:
+    own = {name.removeprefix("promptsync.") for name in modules_loaded(aligned, "status")}
+    assert {room for room in NEEDLESS for name in own if f"{name}.".startswith(f"{room}.")} == set()
+    assert {name for name in own if name.startswith("history.")} <= {"history.message"}
 
 
 def test_the_network_loads_its_library_alone() -> None:
@@ -286,3 +297,12 @@ def test_the_network_loads_its_library_alone() -> None:
     names = set(done.stdout.split())
     assert names & {"httpx", "idna", "yaml", "email.utils", "urllib.request"} == set()
     assert {"httpcore", "h11", "certifi"} <= names
+
+
+def test_the_garbage_collector_seldom_looks_through_what_thousands_of_files_keep(tmp_path: Path) -> None:
+    script = "import gc, atexit; atexit.register(lambda: print(gc.get_threshold()[0]))\n"
+    script += "from promptsync.cli import main; main(['--version'])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout.splitlines()[-1]) >= 10_000

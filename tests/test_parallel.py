@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
-from promptsync.parallel import for_each, in_background, mapped
+from promptsync.parallel import beside, for_each, mapped
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -59,14 +60,30 @@ def test_work_in_a_thread_can_use_threads_again() -> None:
     assert mapped(lambda base: sum(mapped(lambda one: base + one, range(5))), range(3)) == [10, 15, 20]
 
 
-def test_work_in_the_background_is_waited_for_and_raises_its_error() -> None:
+def test_work_beside_a_block_is_waited_for() -> None:
     go = threading.Event()
-    result = in_background(lambda: go.wait(20) and "done")
-    go.set()
-    assert result() == "done"
+    with beside(lambda: go.wait(20) and "done") as result:
+        go.set()
+        assert result() == "done"
 
-    def fail() -> None:
-        raise OSError("no")
 
-    with pytest.raises(OSError, match="no"):
-        in_background(fail)()
+def test_what_runs_beside_a_block_that_fails_is_waited_for() -> None:
+    inside, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        inside.set()
+        time.sleep(0.05)
+        done.set()
+
+    with pytest.raises(ValueError, match="block"), beside(work):
+        inside.wait()
+        raise ValueError("block")
+    assert done.is_set()
+
+
+def test_an_error_beside_a_block_is_raised_where_its_result_is_used() -> None:
+    def work() -> int:
+        raise LookupError("beside")
+
+    with pytest.raises(LookupError, match="beside"), beside(work) as result:
+        result()

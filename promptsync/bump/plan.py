@@ -18,7 +18,7 @@ from promptsync.compare.state import State
 from promptsync.compare.versions import no_such_version, read_versions
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import render_repinned
+from promptsync.files.prompt_text import render_repinned
 from promptsync.files.worktree import pins_in
 
 _FIRST = {

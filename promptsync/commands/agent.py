@@ -25,20 +25,20 @@ from promptsync.commands.shared.checks import (
     errors_written_to,
     first_result,
     junit_option,
+    patience_of,
+    patience_to_wait,
     result_file,
+    wait_option,
+    waiting_options,
 )
 from promptsync.commands.shared.options import (
     checked_filters,
     choose_format,
     format_option,
     list_filters,
-    patience_of,
-    patience_to_wait,
     variable_option,
     variables,
     variables_option,
-    wait_option,
-    waiting_options,
 )
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.compare.project import Project

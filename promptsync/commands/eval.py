@@ -23,7 +23,11 @@ from promptsync.commands.shared.checks import (
     errors_written_to,
     first_result,
     junit_option,
+    patience_of,
+    patience_to_wait,
     result_file,
+    wait_option,
+    waiting_options,
 )
 from promptsync.commands.shared.options import (
     SCORE,
@@ -31,10 +35,6 @@ from promptsync.commands.shared.options import (
     choose_format,
     format_option,
     list_filters,
-    patience_of,
-    patience_to_wait,
-    wait_option,
-    waiting_options,
 )
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import AnswerIsNo, UsageError

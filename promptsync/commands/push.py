@@ -16,7 +16,6 @@ from promptsync.compare.gather import gather
 from promptsync.compare.project import Project
 from promptsync.compare.select import named_by
 from promptsync.push.actions import PushOptions, PushPlan
-from promptsync.push.apply import apply_push
 from promptsync.push.plan import check_options, plan_push, with_pins
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import diff
@@ -83,7 +82,7 @@ def command(
             session,
             project,
             plan=lambda: _plan(project, options),
-            apply=lambda made: apply_push(project, made),
+            apply=lambda made: _apply(project, made),
             show_plan=lambda made: show_push.show_plan(project, made, lambda: _differences(project, made)),
             show_receipt=lambda made, done, shown: show_push.show_receipt(project, made, done, shown),
             headline=lambda made: show_push.headline(made, project.title),
@@ -101,6 +100,12 @@ def _plan(project: Project, options: PushOptions) -> PushPlan:
         return with_pins(project, plan_push(project, snapshot, options))
     except Conflict as conflict:
         raise diff.explained(project, conflict) from None
+
+
+def _apply(project: Project, plan: PushPlan) -> PushReceipt:
+    from promptsync.push.apply import apply_push  # most pushes have nothing to publish
+
+    return apply_push(project, plan)
 
 
 def _differences(project: Project, plan: PushPlan) -> Sequence[Difference]:

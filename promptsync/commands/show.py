@@ -43,7 +43,7 @@ def command(session: Session, names: tuple[str, ...], raw: bool, at: At) -> Outc
 
 
 def _lines(session: Session, found: Sequence[FoundVersion], *, raw: bool) -> Iterator[str]:
-    from promptsync.files.prompt_file import render_new
+    from promptsync.files.prompt_text import render_new
 
     is_terminal = sys.stdout.isatty()
     for number, one in enumerate(found):

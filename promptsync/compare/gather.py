@@ -15,7 +15,7 @@ from promptsync.files.names import broken_names
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.record import remember_names
 from promptsync.files.worktree import Worktree, scan
-from promptsync.parallel import in_background, mapped
+from promptsync.parallel import beside, mapped
 from promptsync.prompt.prompt import Label, Listed
 
 
@@ -64,13 +64,18 @@ def gather(
     Raises ``RemoteError`` if any part of the registry cannot be read, and ``Refused`` if the visible git
     history cannot settle who changed what.
     """
-    # Files are read in another thread; the registry is read in this one, where Ctrl-C ends it.
-    scanned = in_background(lambda: scan(project.root, project.config.prompts))
-    listed = list_all(project, label=label)
-    worktree = scanned()
+    registry = project.registry
+    read_labels = registry.labels.all if with_labels else lambda: None
+    # The registry is listed in this thread, where Ctrl-C ends it.
+    with (
+        beside(lambda: scan(project.root, project.config.prompts)) as scanned,
+        beside(read_labels) as labels_read,
+    ):
+        listed = list_all(project, label=label)
+        worktree, found_labels = scanned(), labels_read()
     _check_directory(project, worktree)
     listing = {item.name: item for item in listed}
-    labels = labels_by_prompt(project, listed) if with_labels else None
+    labels = labels_by_prompt(found_labels, listed)
     if label is None:
         _remember(project, listed, labels)
     in_scope = sorted(name for name in {*worktree.files, *listing} if project.config.in_scope(name))
@@ -142,10 +147,9 @@ def list_all(project: Project, *, label: str | None = None) -> list[Listed]:
 
 
 def labels_by_prompt(
-    project: Project, listing: Sequence[Listed]
+    found: Sequence[Label] | None, listing: Sequence[Listed]
 ) -> dict[str, tuple[tuple[str, int], ...]] | None:
-    """Return the labels of each prompt with their versions, ``None`` if each prompt costs a request."""
-    found = project.registry.labels.all()
+    """Return all labels with their versions by prompt; ``None`` if the registry has no list of all labels."""
     if found is None:
         return None
     names = {item.template_id: item.name for item in listing}

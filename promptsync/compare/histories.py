@@ -17,10 +17,10 @@ from promptsync.compare.project import Project
 from promptsync.files.git.revisions import Lineage, Revisions
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, decide
-from promptsync.history.graph import Contents, Missing
+from promptsync.history.graph import Contents, Missing, Version
 from promptsync.history.includes import LocalSide, RemoteSide, left_out
 from promptsync.history.message import parse_mark
-from promptsync.history.passed_over import Outline, PassedOver, outline, passed_over
+from promptsync.history.passed_over import Outline, PassedOver, listed_as_passed_over, outline, passed_over
 from promptsync.history.revisions import Revision, RevisionGraph
 from promptsync.history.synced_key import Key, identity
 from promptsync.prompt.additions import without_additions
@@ -237,3 +237,36 @@ def _decision(local: LocalSide, remote: RemoteSide, texts: Contents) -> Decision
     if found.base is not None and found.base.digest not in texts.contents and found.base.digest:
         raise Missing(texts=[found.base.digest])
     return found
+
+
+def passed_over_by_latest(project: Project, latest: Iterable[Listed]) -> dict[str, tuple[int, ...]]:
+    """Return by name the versions that the latest one passed over, as far as its own message says.
+
+    Sends requests only where two publishes raced. Raises ``RemoteError``.
+    """
+    found = {}
+    for listed in latest:
+        numbers = _passed_over_by(project, listed)
+        if numbers:
+            found[listed.name] = numbers
+    return found
+
+
+def _passed_over_by(project: Project, listed: Listed) -> tuple[int, ...]:
+    latest = Version(listed.version, digest(listed.prompt), listed.message)
+    versions: dict[int, Version] = {}
+    while True:
+        try:
+            numbers = listed_as_passed_over(latest, versions)
+            break
+        except Missing as needs:
+            for number in needs.versions:
+                found = read_version(project, listed, number)
+                if found is None:
+                    versions[number] = Version(number, None)
+                else:
+                    versions[number] = Version(number, digest(found.prompt), found.message)
+    # A version with the very same text was not passed over.
+    return tuple(
+        one for one in sorted(numbers) if one not in versions or versions[one].digest != latest.digest
+    )

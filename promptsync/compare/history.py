@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptsync.compare.sent_texts import Evidence, Stored, as_sent, unread
-from promptsync.files.git.revisions import Lineage
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision
 from promptsync.history.graph import Contents, Version
@@ -15,6 +14,9 @@ from promptsync.history.synced_key import Key, identity, make_key
 from promptsync.prompt.additions import NONE, Additions, content_beside, without_additions
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
+
+if TYPE_CHECKING:
+    from promptsync.files.git.revisions import Lineage
 
 
 @dataclass

@@ -62,7 +62,8 @@ def with_labels(project: Project, items: Sequence[Listed]) -> list[Labelled]:
         return [Labelled(items[0], labels_of_prompt(project, items[0]))]
     everything = project.registry.labels.all()
     if everything is not None:
-        return [Labelled(item, _pointers(everything, item)) for item in items]
+        pointers = pointers_of(everything, items)
+        return [Labelled(item, pointers[item.name]) for item in items]
 
     def read(item: Listed) -> Labelled:
         return Labelled(item, labels_of_prompt(project, item))
@@ -80,7 +81,7 @@ def labels_of_prompt(project: Project, item: Listed) -> Pointers:
         everything = registry.labels.all()
         if everything is None:
             raise
-        return _pointers(everything, item)
+        return pointers_of(everything, [item])[item.name]
 
 
 def can_change_labels(project: Project, some: Listed | None) -> bool:
@@ -101,11 +102,12 @@ def check_changeable(project: Project, some: Listed | None) -> None:
         )
 
 
-def _pointers(everything: Iterable[Label], item: Listed) -> Pointers:
-    return {one.name: one for one in everything if _is_of(one, item)}
-
-
-def _is_of(label: Label, item: Listed) -> bool:
-    if label.template_id is not None:
-        return label.template_id == item.template_id
-    return label.prompt_name == item.name
+def pointers_of(everything: Iterable[Label], items: Sequence[Listed]) -> dict[str, Pointers]:
+    """Return the labels of each prompt by its name, given those of all prompts."""
+    found: dict[str, dict[str, Label]] = {item.name: {} for item in items}
+    names = {item.template_id: item.name for item in items}
+    for one in everything:
+        name = names.get(one.template_id) if one.template_id is not None else one.prompt_name
+        if name in found:
+            found[name][one.name] = one
+    return dict(found)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Origin
-from promptsync.files.git.revisions import FileRevision, Lineage
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.synced_key import Key, parse_key
 from promptsync.prompt.prompt import Local
 from promptsync.prompt.tags import tag_set
+
+if TYPE_CHECKING:
+    from promptsync.files.git.revisions import FileRevision, Lineage
 
 
 def keys_in(synced: Mapping[str, Sequence[str]], project: Project) -> tuple[Key, ...]:

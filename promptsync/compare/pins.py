@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from promptsync.compare.histories import Histories, histories_of
 from promptsync.compare.project import Project
 from promptsync.compare.releases import rolled_back_from
 from promptsync.compare.snapshot import Item, Snapshot
@@ -158,6 +157,8 @@ def _left_out(
     # In a shallow clone the file may include a version through a commit that is not there.
     if not wanted or (project.history is not None and project.history.shallow):
         return ()
+    from promptsync.compare.histories import Histories, histories_of
+
     try:
         histories = Histories(project, histories_of(project, [snippets[name] for name in wanted]))
         left_out = histories.left_out(wanted)

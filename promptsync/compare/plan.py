@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Protocol
 
+from promptsync.compare.project import Project
 from promptsync.errors import Refused
+from promptsync.registry.address import LOCAL
 
 
 class Plan(Protocol):
@@ -34,3 +36,10 @@ def fingerprint(facts: object) -> str:
     """Return a short hash of ``facts``; values that JSON cannot represent are converted with ``str``."""
     text = json.dumps(facts, sort_keys=True, ensure_ascii=True, default=str)
     return sha256(text.encode()).hexdigest()[:16]
+
+
+def workspace_of(project: Project) -> str:
+    """Return what identifies a workspace in the fingerprint of a plan."""
+    # The path of an embedded registry does not identify it; its workspace id does.
+    url = LOCAL if project.url.startswith(LOCAL) else project.registry.url
+    return f"{url} {project.registry.workspace_id}"

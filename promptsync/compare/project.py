@@ -13,6 +13,7 @@ from promptsync.errors import UsageError
 from promptsync.files.config import Config, RemoteConfig, is_possible
 from promptsync.files.state.disk import DIRECTORY, check_private, private_directory, real_path
 from promptsync.files.state.record import FileCache, Record
+from promptsync.files.state.registry_memory import FileMemory
 from promptsync.parallel import CONNECTIONS, mapped
 from promptsync.registry.address import LOCAL, address
 
@@ -68,6 +69,13 @@ class Project:
         from promptsync.files.git.history import GitHistory
 
         return GitHistory.find(self.root, self.config.prompts)
+
+    @property
+    def in_git(self) -> bool:
+        """Whether the working copy is in a git repository. Does not load git."""
+        from promptsync.files.git.history import is_in_repository
+
+        return is_in_repository(self.root)
 
     def revisions(self) -> Revisions | None:
         """The git revisions of the prompts, ``None`` outside of git."""
@@ -209,6 +217,7 @@ def connect(project: Project) -> Registry:
         fixtures=str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None,
         model=project.model,
         cache=FileCache(project.root),
+        memory=FileMemory(project.root),
         timeouts=project.timeouts,
         on_wait=project.on_wait,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptsync.compare.histories import content_beside_file, read_version
 from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
@@ -65,6 +64,8 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
     )
     items = {item.name: item for item, _ in lacking}
 
+    from promptsync.compare.histories import read_version
+
     def read(one: Unreleased) -> tuple[Unreleased, RemoteVersion | None]:
         listed = items[one.name].listed
         if listed is None or one.released is None:
@@ -104,6 +105,8 @@ def _says_the_same(project: Project, item: Item, released: RemoteVersion | None)
     """Whether the version under a label has the text of the latest one."""
     if released is None or item.file is None or item.listed is None:
         return False
+    from promptsync.compare.histories import content_beside_file
+
     latest = item.digest if item.state is State.IN_SYNC else item.remote_digest
     if digest_beside(item.file.prompt, released.prompt) != latest:
         return False

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from promptsync.files.git.revisions import FileRevision
 from promptsync.history.message import Mark, parse_mark
 from promptsync.history.synced_key import Key
 from promptsync.prompt.additions import NONE, Additions, without, without_additions
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
+
+if TYPE_CHECKING:
+    from promptsync.files.git.revisions import FileRevision
 
 _MOST: Final = 8
 """Unknown keys of which every combination is tried."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from promptsync.compare.project import Project
-from promptsync.compare.snapshot import Snapshot
+from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.prompt.snippet_graph import Follows, Way, parents
 from promptsync.prompt.snippets import Reference, rendered_in
 
@@ -171,3 +171,13 @@ class Survey:
     def members(self) -> tuple[Member, ...]:
         """Everything that is checked."""
         return tuple(sorted((*self.releases, *self.dependants), key=lambda member: member.name))
+
+
+def parents_of(under: Item, item: Item) -> tuple[int, ...]:
+    """Return the versions that a release includes if it is not made from the latest one."""
+    if under.listed is not None:
+        # Without a decision both sides are equal, and the version under the label is the only parent.
+        decision = under.history.decision if under.history is not None else None
+        return decision.pull if decision is not None else (under.listed.version,)
+    decision = item.history.decision if item.history is not None else None
+    return decision.force if decision is not None else ()

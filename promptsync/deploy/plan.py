@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from promptsync.checks.assignment import Found, Selection, find_checks, select_checks
 from promptsync.compare.labels import check_changeable
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
-from promptsync.compare.plan import fingerprint
+from promptsync.compare.plan import fingerprint, workspace_of
 from promptsync.compare.project import Project
 from promptsync.deploy.live_snippets import LiveSnippet, beforehand, check_live, live_snippets
 from promptsync.deploy.members import Member, Survey
@@ -17,7 +17,7 @@ from promptsync.deploy.survey import survey
 from promptsync.errors import Refused
 from promptsync.prompt.labels import check_release_label
 from promptsync.push.actions import PushOptions, PushPlan
-from promptsync.push.plan import check_options, plan_push, workspace_of
+from promptsync.push.plan import check_options, plan_push
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
@@ -139,9 +139,8 @@ def plan_deploy(
     checks = find(project.registry, selection)
     first = beforehand(found, live)
     workspace = workspace_of(project) if found.releases else ""
-    in_git = project.history is not None
     pins = _pins(project, found, push)
-    return DeployPlan(found, push, selection, checks, unchecked, live, first, pins, workspace, in_git)
+    return DeployPlan(found, push, selection, checks, unchecked, live, first, pins, workspace, project.in_git)
 
 
 def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushPlan:

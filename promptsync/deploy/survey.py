@@ -15,7 +15,8 @@ from promptsync.compare.project import Project
 from promptsync.compare.select import matching
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
-from promptsync.deploy.members import Member, OnHold, Skipped, Survey, affected, dependants
+from promptsync.deploy.members import Member, OnHold, Skipped, Survey, affected, dependants, parents_of
+from promptsync.deploy.released import gather_with_pointers, is_released
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.prompt.labels import previous_name, rolled_back_name, unchecked_name, was_rolled_back
@@ -57,12 +58,14 @@ def survey(
     unknown names, ``InTheWay`` for prompts whose release would lose a version that is live, ``Refused`` for
     uncommitted changes, and where the visible git history does not show who changed what.
     """
-    latest = gather(project)
+    latest, pointers = gather_with_pointers(project)
     if latest.problems:
         raise InvalidFile(latest.problems)
     if stuck := [item for item in latest.unusable if item.file is not None]:
         raise unusable(stuck, "deploy")
     again = matching(latest, again)
+    if is_released(label, latest, pointers):
+        return Survey(label, latest, replace(latest, label=label))
     under = gather(project, label=label, latest=latest.listing)
     found = _Survey(project, label, latest, under, touched, again)
     found.look()
@@ -161,7 +164,7 @@ class _Survey:
 
     def _member(self, under: Item, item: Item) -> Member:
         forced = item.state in (State.BEHIND, State.DIVERGED)
-        parents = _parents(under, item) if forced else ()
+        parents = parents_of(under, item) if forced else ()
         released = under.version if under.listed is not None else None
         existing = item.version if item.state is State.IN_SYNC else None
         if forced:
@@ -272,16 +275,6 @@ def _without_tags(item: Item) -> Item:
     if decision is None or item.file is None or item.state is State.IN_SYNC:
         return item
     return replace(item, state=TEXT_STATES[decision.relation])
-
-
-def _parents(under: Item, item: Item) -> tuple[int, ...]:
-    """Return the versions that a release includes if it is not made from the latest one."""
-    if under.listed is not None:
-        # Without a decision both sides are equal, and the version under the label is the only parent.
-        decision = under.history.decision if under.history is not None else None
-        return decision.pull if decision is not None else (under.listed.version,)
-    decision = item.history.decision if item.history is not None else None
-    return decision.force if decision is not None else ()
 
 
 def _check_committed(snapshots: Sequence[Snapshot], releases: Sequence[Member]) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
+from promptsync.compare.present import read_now
 from promptsync.compare.project import Project
 from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.receipt import LiveTime
@@ -88,7 +89,7 @@ def _publish_again(project: Project, snippet: LiveSnippet, version: int) -> str:
     Return why it was not published, an empty string if it was.
     """
     registry = project.registry
-    latest = next((one for one in registry.prompts.list(name=snippet.name) if one.name == snippet.name), None)
+    latest = read_now(project, [snippet.name]).get(snippet.name)
     if latest is None or latest.version != version:
         now = f"at v{latest.version}" if latest is not None else "gone"
         return f"it is {now}, which is not this deploy's v{version}"

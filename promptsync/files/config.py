@@ -19,7 +19,7 @@ from promptsync.prompt.prompt import Problem
 FILE_NAME: Final = "promptsync.yaml"
 LOCAL: Final = "local"
 
-_KEY_WORDS: Final = re.compile(r"(?i)(api[-_ ]?)?key|token|secret|password|authorization")
+_KEY_WORDS: Final = r"(?i)(api[-_ ]?)?key|token|secret|password|authorization"
 _KEY_VALUE: Final = re.compile(r"\b(pl_|sk-)[0-9A-Za-z_-]{16,}|://[^/@\s]+@")
 _LONGEST_PATH: Final = 1024
 
@@ -203,7 +203,9 @@ def _keys_in(text: str, path: str) -> Iterator[Problem]:
 def _without_keys(problem: Problem) -> Problem:
     """Say why an unknown setting is refused when it is named like a secret."""
     # The message ends in the key path and a full stop: "Unknown key remotes.x.api_key."
-    if problem.rule != "unknown-key" or not _KEY_WORDS.fullmatch(problem.message.split(".")[-2].split()[-1]):
+    if problem.rule != "unknown-key" or not re.fullmatch(
+        _KEY_WORDS, problem.message.split(".")[-2].split()[-1]
+    ):
         return problem
     message = f"{problem.message} API keys are never read from this file."
     return Problem(problem.path, problem.line, problem.column, "api-key", message, hint=_KEY_HINT)

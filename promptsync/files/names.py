@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,8 @@ from promptsync.files.worktree import Worktree, is_skipped
 from promptsync.files.yaml.load import MAX_BYTES, load
 from promptsync.files.yaml.syntax import EVENTS, STR, kind_of
 from promptsync.prompt.depth import MAX_DEPTH
-from promptsync.prompt.names import SUFFIXES, name_for
+from promptsync.prompt.names import SUFFIXES, look, name_for
+from promptsync.prompt.snippets import FENCE
 
 _HEAD: Final = 65536
 """How many bytes of a file are searched for its name."""
@@ -23,16 +24,16 @@ _HEAD: Final = 65536
 _MAX_SIZE: Final = 1_000_000
 """How many bytes of a file are searched for evaluations and agents."""
 
-_PLAIN: Final = re.compile(
-    rb"^name:[ \t]+(?P<value>[A-Za-z][\w.-]*(?:/[\w.-]+)+)[ \t]*\r?\n(?=\S)", re.MULTILINE
-)
+_PLAIN: Final = rb"(?m)^name:[ \t]+(?P<value>[A-Za-z][\w.-]*(?:/[\w.-]+)+)[ \t]*\r?\n(?=\S)"
 """A name that every reader of YAML takes for text and that ends with its line, as most names do."""
 
-_LINE: Final = re.compile(rb"^name:[ \t]*(?P<value>[^\r\n]*)", re.MULTILINE)
-_MAY_HAVE_NAME: Final = re.compile(rb"^(?:\xef\xbb\xbf)?(?:name|[\"'?{&!]|---[ \t]+[^ \t#])", re.MULTILINE)
+_LINE: Final = rb"(?m)^name:[ \t]*(?P<value>[^\r\n]*)"
+_MAY_HAVE_NAME: Final = rb"(?m)^(?:\xef\xbb\xbf)?(?:name|[\"'?{&!]|---[ \t]+[^ \t#])"
 """How a line begins that may contain the name, as far as one can tell without a parser."""
 
-_CHECKS: Final = re.compile(rb"^(?:evaluations|agents):.*(?:\n(?:[ \t#-].*)?)*", re.MULTILINE)
+_FENCE: Final = FENCE.encode()
+
+_CHECKS: Final = rb"(?m)^(?:evaluations|agents):.*(?:\n(?:[ \t#-].*)?)*"
 
 
 def name_in(data: bytes) -> str:
@@ -41,15 +42,15 @@ def name_in(data: bytes) -> str:
     The rest of the file may be broken or cut off.
     """
     # In flow style, a line that starts with name: need not belong to the top level.
-    found = _PLAIN.search(data)
+    found = re.search(_PLAIN, data)
     if found is not None and not data.lstrip().startswith(b"{"):
         return found["value"].decode("ascii")
-    if not _MAY_HAVE_NAME.search(data):
+    if not re.search(_MAY_HAVE_NAME, data):
         return ""
     try:
         return _name(yaml.parse(data, Loader=EVENTS))
     except (yaml.YAMLError, ValueError):
-        line = _LINE.search(data)  # the file is broken above its name
+        line = re.search(_LINE, data)  # the file is broken above its name
         value = _loaded(line["value"]) if line is not None else ""
         return value if isinstance(value, str) else ""
 
@@ -92,11 +93,31 @@ def prompt_names(root: Path, prompts: str) -> Iterator[str]:
 def broken_names(worktree: Worktree) -> set[str]:
     """Return the names of the prompts whose files cannot be read, as far as they can be found."""
     readable = {file.path for file in worktree.files.values()}
-    broken = (path for path in worktree.paths if path not in readable)
+    broken = (path for path in worktree.paths if path not in readable and path not in worktree.unread)
     return {
         _name_of(worktree.root / path) or name_for(path.removeprefix(f"{worktree.prompts}/"))
         for path in broken
     }
+
+
+def names_beside(
+    found: Mapping[str, Path], prompts: str, is_selected: Callable[[str], bool]
+) -> dict[str, str]:
+    """Return the names in files that a check of the selected ones does not need otherwise; all by path.
+
+    It needs the files that may contain references, and those whose names look alike.
+    """
+    names: dict[str, str] = {}
+    by_look: dict[str, list[str]] = {}
+    for shown, path in found.items():
+        data = _contents(path)
+        name = name_in(data) or name_for(shown.removeprefix(f"{prompts}/"))
+        by_look.setdefault(look(name), []).append(shown)
+        # An escape such as "\x40" hides a reference in the source.
+        if not (is_selected(shown) or _FENCE in data or b"\\" in data):
+            names[shown] = name
+    alike = {shown for paths in by_look.values() if len(paths) > 1 for shown in paths}
+    return {shown: name for shown, name in names.items() if shown not in alike}
 
 
 def _name_of(path: Path) -> str:
@@ -109,7 +130,8 @@ def _contents(path: Path, most: int = MAX_BYTES) -> bytes:
         if not path.is_file():  # reading a pipe would wait for a writer
             return b""
         with path.open("rb") as file:
-            return file.read(most)
+            # Python sets aside as much memory as a read may return.
+            return file.read(min(most, os.fstat(file.fileno()).st_size))
     except OSError:
         return b""
 
@@ -119,7 +141,7 @@ def check_names(root: Path, prompts: str, kind: str) -> Iterator[str]:
     for path, _ in _files(root / prompts):
         data = _contents(path, _MAX_SIZE)
         if kind.encode() in data:
-            for part in _CHECKS.findall(data):
+            for part in re.findall(_CHECKS, data):
                 yield from _names_under(_loaded(part), kind)
 
 

@@ -1,28 +1,14 @@
-"""Prompt files: read strictly, with every reason at once, and edited without touching what did not change."""
+"""Prompt files, read strictly: a prompt with what belongs to its file, or every reason why not."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
 
-from promptsync.errors import Refused
 from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
-from promptsync.files.yaml import layout, load
-from promptsync.files.yaml.edit import edits, same
-from promptsync.prompt.canonical import canonical
-from promptsync.prompt.depth import MAX_DEPTH
-from promptsync.prompt.document import to_document, to_prompt
-from promptsync.prompt.lists import align_moved
-from promptsync.prompt.prompt import Local, Problem, Prompt, as_blocks
-from promptsync.prompt.snippets import FENCE, VERSION_PIN, repinned
-from promptsync.prompt.tags import tag_set
-
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_LEADING_COMMENTS: Final = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*")
+from promptsync.files.yaml import load
+from promptsync.prompt.document import to_prompt
+from promptsync.prompt.prompt import Local, Problem, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +26,6 @@ class PromptFile:
         When the file has no such place it is the nearest thing around it.
         """
         return load.position(self.text, keypath)
-
-
-class RoundTripError(RuntimeError):
-    """A file does not read back as it was written: a bug, found before anything was saved."""
 
 
 def parse(data: bytes, path: str, default_name: str) -> PromptFile:
@@ -70,189 +52,3 @@ def parse(data: bytes, path: str, default_name: str) -> PromptFile:
         raise InvalidFile(problems, rest)
     prompt, local = to_prompt(loaded.value, default_name)
     return PromptFile(path, loaded.text, prompt, local)
-
-
-def render_new(prompt: Prompt, local: Local) -> str:
-    """Return the text of a new file in the house style.
-
-    Raises Refused when the prompt contains something that no prompt file can hold.
-    """
-    document = _writable(prompt, local)
-    text = "\n".join(layout.mapping(document, 0)) + "\n"
-    _check_reads_back(text, document, prompt, explicit=True)
-    return text
-
-
-def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool = False) -> str:
-    """Return the text of a file after an edit that makes it hold ``prompt`` and ``local``.
-
-    Only what changed is replaced, inserted or removed; comments, order, blank lines and quoting of the rest
-    stay byte for byte, and a file that holds the same already is returned as it is. ``named`` adds ``name:``
-    to a file that changes and has none, so that moving it later does not rename the prompt.
-    Raises Refused when the prompt contains something that no prompt file can hold.
-    """
-    prompt = _as_written(file, prompt)
-    full = _writable(prompt, local)
-    document, before = to_document(prompt, local), to_document(file.prompt, file.local)
-    if same(before, document):
-        return file.text
-    for target in _targets(file, before, document, full, named):
-        # An edit is only a proposal, so it is read back before it counts.
-        for text in edits(file.text, target):
-            if _holds(text, document):
-                return text
-    # In the house style, below the comments that the file starts with.
-    comments = _LEADING_COMMENTS.match(file.text.replace("\r\n", "\n"))
-    text = (comments[0] if comments else "") + "\n".join([*layout.mapping(full, 0), ""])
-    text = text.replace("\n", "\r\n") if "\r\n" in file.text else text
-    _check_reads_back(text, document, prompt)
-    return text
-
-
-def render_repinned(file: PromptFile, snippet: str, moved: Container[int], version: int) -> str:
-    """Return the text of a file whose texts pin ``version`` of a snippet where they pin one of ``moved``.
-
-    Every other byte stays as it is, also in the same text. Raises Refused as ``render_edit`` does.
-    """
-    template = repinned(file.prompt.template, snippet, moved, version)
-    if same(template, file.prompt.template):
-        return file.text
-    prompt = replace(file.prompt, template=template)
-    pin = re.compile(f"({re.escape(f'{FENCE}{snippet}{VERSION_PIN}')})([0-9]{{1,9}})(?={FENCE})")
-
-    def changed(found: re.Match[str]) -> str:
-        return f"{found[1]}{version}" if int(found[2]) in moved else found[0]
-
-    parts, position = [], 0
-    for start, end in sorted({*load.scalars_below(file.text, ("messages", "content"))}):
-        parts += [file.text[position:start], pin.sub(changed, file.text[start:end])]
-        position = end
-    text = "".join([*parts, file.text[position:]])
-    # A scalar may spell the reference in another way, or contain one that is not rendered.
-    is_exact = _holds(text, to_document(prompt, file.local))
-    return text if is_exact else render_edit(file, prompt, file.local)
-
-
-def _writable(prompt: Prompt, local: Local) -> dict[str, Any]:
-    """Return the document of a prompt. Raises Refused when it holds what no YAML file can."""
-    document = to_document(prompt, local, explicit=True)
-    reason = next(_obstacles(document, ()), "")
-    if reason:
-        raise _unwritable(prompt, reason)
-    return document
-
-
-def _unwritable(prompt: Prompt, reason: str) -> Refused:
-    return Refused(f"{prompt.name!r} cannot be written to a prompt file: {reason}", code="unwritable")
-
-
-def _obstacles(value: Any, where: tuple[str | int, ...]) -> Iterator[str]:
-    """Yield what a YAML file cannot hold in a value."""
-    if isinstance(value, str):
-        found = _SURROGATE.search(value)
-        if found:
-            yield f"{schema.shown(where)} holds U+{ord(found[0]):04X}, half of a surrogate pair."
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield f"{schema.shown(where)} is {value}, and JSON has no such number."
-    elif isinstance(value, dict | list) and len(where) >= MAX_DEPTH:
-        yield f"{schema.shown(where[:3])}… nests deeper than {MAX_DEPTH} levels."
-    elif isinstance(value, dict | list):
-        parts: Any = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, part in parts:
-            yield from _obstacles(part, (*where, key))
-            yield from _obstacles(key, where)
-
-
-def _check_reads_back(
-    text: str, document: Mapping[str, Any], prompt: Prompt, *, explicit: bool = False
-) -> None:
-    """Raise ``Refused`` if a text is no valid prompt file, ``RoundTripError`` if it says something else."""
-    try:
-        file = parse(text.encode(), "", prompt.name)
-    except InvalidFile as error:
-        raise _unwritable(prompt, error.problems[0].message) from None
-    if not same(to_document(file.prompt, file.local, explicit=explicit), document):
-        raise RoundTripError(f"The file of {prompt.name!r} does not read back as it was written.")
-
-
-def _holds(text: str, document: Mapping[str, Any]) -> bool:
-    """Whether a text is a prompt file that reads back as a document."""
-    try:
-        file = parse(text.encode(), "", document["name"])
-    except InvalidFile:
-        return False
-    return same(to_document(file.prompt, file.local), document)
-
-
-# -- what did not change keeps the spelling of the file ------------------------------------------------------
-
-
-def _as_written(file: PromptFile, prompt: Prompt) -> Prompt:
-    """Return ``prompt`` with everything that means the same in the file taken from the file."""
-    if tag_set(file.prompt) == tag_set(prompt):
-        prompt = replace(prompt, tags=file.prompt.tags)
-    if same(canonical(file.prompt), canonical(prompt)):
-        prompt = replace(file.prompt, name=prompt.name, tags=prompt.tags)
-    return prompt
-
-
-def _targets(
-    file: PromptFile, before: dict[str, Any], document: dict[str, Any], full: dict[str, Any], named: bool
-) -> Iterator[dict[str, Any]]:
-    """Yield what the file should contain: first spelled as in the file, then in the house style."""
-    own_words = _reworded(load.load(file.text.encode(), file.path).value, before, document, full)
-    if named:
-        own_words = {"name": document["name"], **own_words}
-    # The proposal may be wrong, so it counts only if it means the same as the document.
-    if same(to_document(*to_prompt(own_words, document["name"])), document):
-        yield own_words
-    yield full
-
-
-def _reworded(raw: Any, old: Any, new: Any, full: Any) -> Any:
-    """Return ``new`` spelled as in ``raw``, the value in a file whose document is ``old``.
-
-    A file may state a default, repeat its format on each message, or name an agent without a mapping. What
-    did not change between the documents keeps that spelling; what is new is as in ``full``, the explicit form
-    of ``new``. The result is a proposal.
-    """
-    if same(old, new):
-        return raw
-    if isinstance(raw, dict) and isinstance(old, dict) and isinstance(new, dict):
-        return _reworded_mapping(raw, old, new, full)
-    if isinstance(raw, list):
-        # In a document, a plain text block is a string.
-        old, new, full = as_blocks(old), as_blocks(new), as_blocks(full)
-        if isinstance(old, list) and isinstance(new, list) and len(raw) == len(old):
-            return _reworded_list(raw, old, new, full)
-    return full
-
-
-def _reworded_list(raw: list[Any], old: list[Any], new: list[Any], full: list[Any]) -> list[Any]:
-    pairs, partners = align_moved(old, new)
-    partners |= {after: before for before, after in pairs if before is not None and after is not None}
-    return [
-        _reworded(raw[partners[at]], old[partners[at]], item, full[at]) if at in partners else full[at]
-        for at, item in enumerate(new)
-    ]
-
-
-def _reworded_mapping(
-    raw: dict[str, Any], old: dict[str, Any], new: dict[str, Any], full: dict[str, Any]
-) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in raw.items():
-        if key in new:
-            result[key] = _reworded(value, old[key], new[key], full[key]) if key in old else full[key]
-        elif key not in old:
-            result[key] = value
-    order = list(result)
-    previous: str | None = None
-    for key, value in new.items():
-        # A key that did not change and is not in the file is stated in another place of the file.
-        if key not in raw and not (key in old and same(old[key], value)):
-            order.insert(order.index(previous) + 1 if previous is not None else 0, key)
-            result[key] = full[key]
-        if key in result:
-            previous = key
-    return {key: result[key] for key in order}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from promptsync.files.yaml import load
 from promptsync.prompt.depth import MAX_DEPTH
 from promptsync.prompt.names import SUFFIXES, folded, name_for, path_for
 from promptsync.prompt.prompt import Problem
-from promptsync.prompt.snippets import VERSION_PIN, pins
+from promptsync.prompt.snippets import VERSION_PIN, of_prompt, pins
 
 _MOST_LINKS: Final = 3
 """Through how many symbolic links to directories a file may be reached."""
@@ -31,7 +31,7 @@ class Worktree:
     ``files`` are those that could be read, by prompt name and in the order of their paths. ``problems`` says
     what could not be read and which files contradict one another. ``broken`` is what could be read of files
     with problems, for further checks. ``paths`` are all prompt files, readable or not, as paths relative to
-    ``root`` with ``/``.
+    ``root`` with ``/``. ``unread`` are the names in files that were not read as a whole, by path.
     """
 
     root: Path
@@ -40,12 +40,18 @@ class Worktree:
     problems: tuple[Problem, ...] = ()
     paths: tuple[str, ...] = ()
     broken: tuple[PromptFile, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
-def scan(root: Path, prompts_dir: str) -> Worktree:
+Names = Callable[[Mapping[str, Path]], dict[str, str]]
+"""Returns the names in those files that need not be read as a whole; both mappings are by path."""
+
+
+def scan(root: Path, prompts_dir: str, names: Names | None = None) -> Worktree:
     """Read every prompt file below a directory; a broken one becomes a problem and stops nothing.
 
-    A directory that does not exist is empty. Raises UsageError when it cannot be listed.
+    ``names`` chooses files that are only read if others refer to them. A directory that does not exist is
+    empty. Raises UsageError when it cannot be listed.
     """
     found: dict[str, Path] = {}
     problems: list[Problem] = []
@@ -59,7 +65,7 @@ def scan(root: Path, prompts_dir: str) -> Worktree:
                 hint=f"ls -ld {top}\nor fix prompts: in promptsync.yaml",
                 code="prompts-directory",
             ) from None
-    return _read(root, prompts_dir, found, problems)
+    return _read(root, prompts_dir, found, problems, names(found) if names is not None else {})
 
 
 def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:
@@ -186,37 +192,55 @@ def _link_refusal(link: Path, top: Path, *, is_directory: bool) -> str:
     return ""
 
 
-def _read(root: Path, prompts_dir: str, found: Mapping[str, Path], problems: list[Problem]) -> Worktree:
-    files: dict[str, PromptFile] = {}
+def _read(
+    root: Path,
+    prompts_dir: str,
+    found: Mapping[str, Path],
+    problems: list[Problem],
+    unread: Mapping[str, str] = MappingProxyType({}),
+) -> Worktree:
     paths: dict[str, str] = {}
-    broken: list[PromptFile] = []
-    for shown, path in found.items():
+    for shown in found:
         # A clone on macOS or Windows would have only one of two such files.
         twin = paths.setdefault(folded(shown), shown)
         if twin != shown:
             message = f"Some file systems take this path and {twin} for the same (case, accents)."
             problems.append(Problem(shown, 1, 1, "path-twin", message, hint="Rename one of the files."))
+    files: dict[str, PromptFile] = {}
+    broken: list[PromptFile] = []
+
+    def read(shown: str) -> None:
         try:
-            file = _load(path, shown, prompts_dir)
+            file = _load(found[shown], shown, prompts_dir)
         except InvalidFile as error:
-            problems += error.problems
-            broken += [error.rest] if error.rest is not None else []
-            continue
+            problems.extend(error.problems)
+            broken.extend([error.rest] if error.rest is not None else [])
+            return
         other = files.setdefault(file.prompt.name, file)
         if other is not file:
             line, column = file.position(("name",))
             message = f"{other.path} also contains the prompt {file.prompt.name}."
             hint = "Rename or delete one of them."
             problems.append(Problem(shown, line, column, "name-duplicate", message, hint=hint))
-    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(found), tuple(broken))
+
+    for shown in found:
+        if shown not in unread:
+            read(shown)
+    if unread:
+        templates = [file.prompt.template for file in (*files.values(), *broken)]
+        used = {reference.name for template in templates for reference in of_prompt(template)}
+        for shown, name in unread.items():
+            if name in used:
+                read(shown)
+        unread = {shown: name for shown, name in unread.items() if name not in used}
+    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(found), tuple(broken), unread)
 
 
 def _load(path: Path, shown: str, prompts_dir: str) -> PromptFile:
     try:
-        info = path.stat()
-        if not stat.S_ISREG(info.st_mode):
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- pathlib would take longer than the system
             raise _unreadable(shown, "it is not a regular file")
-        with path.open("rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123
             data = load.read(file, _printable(shown))
     except OSError as error:
         raise _unreadable(shown, error.strerror or str(error)) from None

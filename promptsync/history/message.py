@@ -57,6 +57,11 @@ def parse_mark(message: str | None) -> Mark | None:
     return Mark(commit, plus is not None, int(version), tuple(map(int, parents.split("^")[1:])))
 
 
+def follows_directly(message: str, version: int) -> bool:
+    """Whether a mark in the message of a version names, as most do, only the version before as its parent."""
+    return message.endswith((f" v{version})", f"(v{version})"))
+
+
 def make_mark(commit: str | None, dirty: bool, version: int, parents: Sequence[int] | None) -> Mark:
     """Return the mark of a version made from ``parents``; ``None`` means the version before it.
 

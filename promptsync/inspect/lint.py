@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Final
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
 
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
-from promptsync.files.names import broken_names
+from promptsync.files.names import broken_names, names_beside
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.schema import suggestion
 from promptsync.files.state.record import left_out_seen
-from promptsync.files.worktree import Worktree, pins_in, scan
+from promptsync.files.worktree import Names, Worktree, pins_in, scan
 from promptsync.files.yaml import load as yaml_load
 from promptsync.lint.check import check
 from promptsync.lint.subject import KnownPrompts, KnownVersion
@@ -80,7 +80,9 @@ def _check(path: Path, selected: set[Path] | None) -> Checked:
     except InvalidConfig as error:
         # Without a configuration it is unknown where the prompt files are.
         return Checked(tuple(replace(one, path=str(path), rule="config") for one in error.problems), 1)
-    worktree = scan(config.root, config.prompts)
+    worktree = scan(
+        config.root, config.prompts, _needless(config, selected) if selected is not None else None
+    )
     paths = None if selected is None else _selected(config, selected, worktree)
     problems = [*worktree.problems, *_of_prompts(config, worktree, paths)]
     if paths is not None:
@@ -93,11 +95,21 @@ def _check(path: Path, selected: set[Path] | None) -> Checked:
     )
 
 
+def _needless(config: Config, selected: set[Path]) -> Names:
+    shown = {path.relative_to(config.root).as_posix() for path in selected}
+
+    def is_selected(path: str) -> bool:
+        return path in shown or any(folder.as_posix() in shown for folder in PurePosixPath(path).parents)
+
+    return lambda found: names_beside(found, config.prompts, is_selected)
+
+
 def _of_prompts(config: Config, worktree: Worktree, paths: set[str] | None) -> Iterator[Problem]:
     files = worktree.files
     checked = [file for file in files.values() if paths is None or file.path in paths]
     names = {file.prompt.name for file in checked}
-    others = {name: file.prompt.template for name, file in files.items() if name not in names}
+    others: dict[str, Mapping[str, Any]] = {name: {} for name in worktree.unread.values()}
+    others |= {name: file.prompt.template for name, file in files.items() if name not in names}
     versions, left_out = _known_versions(config, files)
     known = KnownPrompts(
         others,

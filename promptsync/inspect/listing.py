@@ -94,7 +94,7 @@ def _labels(
 ) -> dict[str, tuple[tuple[str, int], ...]] | None:
     if not items:
         return {}
-    found = labels_by_prompt(project, items)
+    found = labels_by_prompt(project.registry.labels.all(), items)
     if found is not None or not singly:
         return found
     try:

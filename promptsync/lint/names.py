@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.subject import KnownPrompts, Subject
+from promptsync.prompt.names import look
 from promptsync.prompt.prompt import MAX_NAME, Problem
 from promptsync.prompt.snippets import FENCE, LABEL_PIN, VERSION_PIN
 
@@ -38,7 +39,7 @@ def check(subject: Subject, _: Snippets) -> Iterator[Problem]:
 def among(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem]:
     """Check the names of all files against one another."""
     owners: dict[str, Subject] = {}
-    looks: dict[str, str] = {_look(name): name for name in known.templates}
+    looks: dict[str, str] = {look(name): name for name in known.templates}
     for subject in sorted(subjects, key=lambda subject: str(subject.file.path)):
         name = subject.prompt.name
         if name in owners:
@@ -46,12 +47,7 @@ def among(subjects: Sequence[Subject], known: KnownPrompts) -> Iterator[Problem]
             yield subject.problem("name-duplicate", _AT, message, hint="Rename or delete one of them.")
             continue
         owners[name] = subject
-        twin = looks.setdefault(_look(name), name)
+        twin = looks.setdefault(look(name), name)
         if twin != name:
             message = f"The names {name!r} and {twin!r} differ only in case or in how accents are encoded."
             yield subject.problem("name-twin", _AT, message, hint="Rename one of them.")
-
-
-def _look(name: str) -> str:
-    # NFKC also folds characters that look alike, such as full-width letters.
-    return name.casefold() if name.isascii() else unicodedata.normalize("NFKC", name).casefold()

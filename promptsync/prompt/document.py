@@ -19,7 +19,16 @@ from promptsync.prompt.defaults import (
     drop_needless_function_call,
     is_omitted,
 )
-from promptsync.prompt.prompt import Local, Prompt, as_blocks, as_text, copied, kind_of, without_nulls
+from promptsync.prompt.prompt import (
+    SCALARS,
+    Local,
+    Prompt,
+    as_blocks,
+    as_text,
+    copied,
+    kind_of,
+    without_nulls,
+)
 from promptsync.prompt.roles import ROLES
 
 TEMPLATE_KEYS: Final = ("tools", "functions", "function_call", "tool_choice")
@@ -43,6 +52,8 @@ _LEADING_KEYS: Final = (
 """The keys that come first in each object below the top level."""
 
 _RANKS: Final = {key: rank for rank, key in enumerate(_LEADING_KEYS)}
+
+_LAST: Final = len(_RANKS)
 
 _NO_SHAPE: Final = Shape()
 
@@ -87,23 +98,27 @@ def _block(block: Any, explicit: bool) -> Any:
 
 def _object(value: Mapping[str, Any], shape: Shape, explicit: bool = False) -> dict[str, Any]:
     tidied: dict[str, Any] = {}
-    for key in sorted(value, key=lambda key: _RANKS.get(key, len(_RANKS))):
+    for key in sorted(value, key=_rank) if len(value) > 1 else value:
         item = value[key]
         if item is None or (key == "input_variables" and key in shape.ignored):
             continue
         field = shape.fields.get(key)
         if field is None:
-            item = without_nulls(item)
+            item = item if type(item) in SCALARS else without_nulls(item)
             omitted = key in shape.ignored and item in ([], {})
         else:
             if field.of in SHAPES:
                 item = _shaped(item, SHAPES[field.of], explicit)
-            else:
+            elif type(item) not in SCALARS:
                 item = copied(item) if field.user_json else without_nulls(item)
             omitted = key != "type" and not explicit and is_omitted(item, field)
         if not omitted:
             tidied[key] = item
     return tidied
+
+
+def _rank(key: str) -> int:
+    return _RANKS.get(key, _LAST)
 
 
 def _shaped(value: Any, shape: Shape, explicit: bool = False) -> Any:

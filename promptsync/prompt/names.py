@@ -64,6 +64,12 @@ def folded(path: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
+def look(name: str) -> str:
+    """Return a form that is equal for names which people take for the same one."""
+    # NFKC also folds characters that look alike, such as full-width letters.
+    return name.casefold() if name.isascii() else unicodedata.normalize("NFKC", name).casefold()
+
+
 def _segment(segment: str, is_folder: bool = False) -> str:
     # An escape has two digits, so a lone % cannot be part of any other name.
     if not segment:

@@ -140,8 +140,13 @@ def _copier(*, nulls: bool, integral: bool) -> Callable[[Any], Any]:
     def copy(value: Any) -> Any:
         if type(value) in SCALARS:
             return value
-        if isinstance(value, Mapping):
-            return {key: copy(item) for key, item in value.items() if nulls or item is not None}
+        # An abstract class takes long to recognize a dict.
+        if type(value) is dict or isinstance(value, Mapping):
+            return {
+                key: item if type(item) in SCALARS else copy(item)
+                for key, item in value.items()
+                if nulls or item is not None
+            }
         if isinstance(value, list | tuple):
             return [copy(item) for item in value]
         return int(value) if integral and type(value) is float and value.is_integer() else value

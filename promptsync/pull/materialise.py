@@ -14,7 +14,7 @@ from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import render_new
+from promptsync.files.prompt_text import render_new
 from promptsync.files.state.disk import write
 from promptsync.files.worktree import paths_for_new
 from promptsync.prompt.additions import without_notes

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from promptsync.compare.decide import too_shallow
-from promptsync.compare.histories import Histories, histories_of, read_version
+from promptsync.compare.histories import Histories, histories_of
 from promptsync.compare.history import History
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
-from promptsync.history.graph import Missing, Version
-from promptsync.history.passed_over import PassedOver, listed_as_passed_over
+from promptsync.history.passed_over import PassedOver
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
+from promptsync.prompt.prompt import Prompt, RemoteVersion
 from promptsync.pull.merge import Unmerged, parted
 from promptsync.pull.write import PullOptions, Write, kept, read_tracked, rewritten
 
@@ -130,45 +129,6 @@ def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, Passe
         name: PassedOverVersions(versions, includes, wanted[name])
         for name, (versions, includes) in found.items()
     }
-
-
-def passed_over_by_latest(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
-    """Return by name the versions that the latest one passed over, as far as its own message says.
-
-    Sends requests only where two publishes raced. Raises ``RemoteError``.
-    """
-    found = {}
-    for item in items:
-        listed = item.listed
-        if item.file is None or listed is None or not listed.message:
-            continue
-        # A mark without ``^`` names only the version before as a parent, so nothing was passed over.
-        if listed.message.endswith(f" v{listed.version})"):
-            continue
-        numbers = _passed_over_by(project, listed)
-        if numbers:
-            found[item.name] = numbers
-    return found
-
-
-def _passed_over_by(project: Project, listed: Listed) -> tuple[int, ...]:
-    latest = Version(listed.version, digest(listed.prompt), listed.message)
-    versions: dict[int, Version] = {}
-    while True:
-        try:
-            numbers = listed_as_passed_over(latest, versions)
-            break
-        except Missing as needs:
-            for number in needs.versions:
-                found = read_version(project, listed, number)
-                if found is None:
-                    versions[number] = Version(number, None)
-                else:
-                    versions[number] = Version(number, digest(found.prompt), found.message)
-    # A version with the very same text was not passed over.
-    return tuple(
-        one for one in sorted(numbers) if one not in versions or versions[one].digest != latest.digest
-    )
 
 
 def _write(project: Project, item: Item, one: _Merged, write: Write | None) -> Write:

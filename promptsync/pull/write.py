@@ -10,7 +10,8 @@ from promptsync.compare.origin import needs_backup, with_keys
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import PromptFile, parse, render_edit, render_new
+from promptsync.files.prompt_file import PromptFile, parse
+from promptsync.files.prompt_text import render_edit, render_new
 from promptsync.files.state.record import Entry
 from promptsync.history.synced_key import identity, make_key
 from promptsync.parallel import CONNECTIONS

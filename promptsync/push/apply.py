@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from promptsync.compare.gather import list_all
 from promptsync.compare.origin import needs_backup, with_keys
+from promptsync.compare.present import is_same, read_now, shown
 from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError, Refused, RemoteError
-from promptsync.files.prompt_file import PromptFile, render_edit
+from promptsync.files.prompt_file import PromptFile
+from promptsync.files.prompt_text import render_edit
 from promptsync.files.state.disk import backup, new_stamp, write
 from promptsync.files.state.record import Entry
 from promptsync.history.synced_key import identity, make_key
@@ -93,16 +94,16 @@ class _Push:
 
         The very text that was to be published counts as published by us.
         """
-        listing = {item.name: item for item in list_all(self._project)}
+        listing = read_now(self._project, self._names(self._snapshot.listing))
         moved = []
         for action in self._plan.actions:
             before, now = self._snapshot.listing.get(action.name), listing.get(action.name)
-            if _is_same(before, now):
+            if is_same(before, now):
                 continue
             if now is not None and is_published(self._project, action, self._files[action.name].prompt, now):
                 self._already[action.name] = Landed(now.template_id, now.version)
             else:
-                moved.append(f"{action.name}: {_shown(before)} -> {_shown(now)}")
+                moved.append(f"{action.name}: {shown(before)} -> {shown(now)}")
         if moved:
             raise Refused(
                 f"the registry changed while the plan was made ({moved[0]}); nothing was published",
@@ -110,6 +111,12 @@ class _Push:
                 details=moved,
                 code="remote-moved",
             )
+
+    def _names(self, prompts: Mapping[str, Listed | Landed]) -> set[str]:
+        """Return the names to look for. A label is read by id, where "71" may be another prompt's name."""
+        labelled = (one.name for one in self._plan.actions if one.labels or one.referred_labels)
+        ids = {str(prompts[name].template_id) for name in labelled if name in prompts}
+        return {one.name for one in self._plan.actions} | ids
 
     # -- publishing -------------------------------------------------------------------------------------
 
@@ -190,7 +197,8 @@ class _Push:
             return
         try:
             archived = [name for name, error in self._archiving.items() if error is None]
-            listing: Mapping[str, Listed] | None = list_after(self._project, landed, archived)
+            names = self._names(landed)
+            listing: Mapping[str, Listed] | None = list_after(self._project, names, landed, archived)
         except RemoteError as error:
             listing = None
             self.receipt.unverified.update(
@@ -289,13 +297,3 @@ def _write_key(project: Project, file: PromptFile, landed: Landed, backups: dict
     if needs_backup(project, file.path, file.text, text):
         backups[file.prompt.name] = backup(project.root, file.path, new_stamp())
     write(project.root, file.path, text, within=project.config.prompts)
-
-
-def _is_same(planned: Listed | None, now: Listed | None) -> bool:
-    if planned is None or now is None:
-        return planned is now
-    return (planned.template_id, planned.version) == (now.template_id, now.version)
-
-
-def _shown(listed: Listed | None) -> str:
-    return f"v{listed.version}" if listed is not None else "missing"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason, unusable
 from promptsync.compare.origin import is_uncommitted, keys_in
 from promptsync.compare.pins import find_pins
+from promptsync.compare.plan import workspace_of
 from promptsync.compare.project import Project
 from promptsync.compare.select import check_names, matching
 from promptsync.compare.snapshot import Item, Snapshot
@@ -16,6 +17,7 @@ from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
+from promptsync.parallel import beside
 from promptsync.prompt.labels import check_release_label
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.tags import tag_set
@@ -32,7 +34,6 @@ from promptsync.push.actions import (
 )
 from promptsync.push.labels import check_labels, governed_labels, governed_refusal, with_referred_labels
 from promptsync.push.order import check_snippet_labels, check_snippets, levels, users_of_conflicts
-from promptsync.registry.address import LOCAL
 
 _LONGEST_MARK = "(1234567890+ v99999)"
 """Stands for the mark of a version while its number and commit are not known yet."""
@@ -78,13 +79,17 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     if options.checked_label is None:  # a deploy labels snippets before it publishes what uses them
         check_snippet_labels(project, snapshot, ordered)
     governed = governed_labels(project, ordered, options)
+    with beside(lambda: workspace_of(project) if actions else "") as workspace:
+        described = _with_messages(project, snapshot, ordered, message)
+        unfinished = tuple(item.name for item in items if _is_unfinished(project, item))
+        place = workspace()
     total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
     return PushPlan(
-        actions=_with_messages(project, snapshot, ordered, message),
+        actions=described,
         skipped=skipped,
-        unfinished=tuple(item.name for item in items if _is_unfinished(project, item)),
+        unfinished=unfinished,
         options=_options(options),
-        workspace=workspace_of(project) if actions else "",
+        workspace=place,
         total=total,
         refusal=governed_refusal(project, governed, ordered, options)
         or _over_limit(project, actions, total, options),
@@ -292,10 +297,3 @@ def _options(options: PushOptions) -> dict[str, object]:
         "skip_checks": options.skip_checks,
         "names": sorted(options.names),
     }
-
-
-def workspace_of(project: Project) -> str:
-    """Return what identifies a workspace in the fingerprint of a plan."""
-    # The path of an embedded registry does not identify it; its workspace id does.
-    url = LOCAL if project.url.startswith(LOCAL) else project.registry.url
-    return f"{url} {project.registry.workspace_id}"

@@ -7,8 +7,8 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from promptsync.compare.gather import list_all
 from promptsync.compare.list_equality import came_back, has_same_text
+from promptsync.compare.present import read_now
 from promptsync.compare.project import Project
 from promptsync.errors import RemoteError
 from promptsync.parallel import for_each
@@ -80,14 +80,17 @@ def _archived(project: Project) -> set[str]:
 
 
 def list_after(
-    project: Project, landed: Mapping[str, Landed], archived: Collection[str]
+    project: Project, names: Collection[str], landed: Mapping[str, Landed], archived: Collection[str]
 ) -> dict[str, Listed]:
-    """Return the list by name after a push. It is read again for a while if it lags behind the push."""
+    """Return the prompts of a push as they are listed now.
+
+    They are read again for a while if the list lags behind the push.
+    """
     listing: dict[str, Listed] = {}
     for attempt in range(_READINGS):
         if attempt:
             time.sleep(project.registry.timeouts.read_back)
-        listing = {item.name: item for item in list_all(project)}
+        listing = read_now(project, names)
         numbers = {name: listing[name].version if name in listing else 0 for name in landed}
         is_old = any(numbers[name] < version.version for name, version in landed.items())
         if not is_old and not any(name in listing for name in archived):

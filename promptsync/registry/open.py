@@ -11,7 +11,7 @@ from promptsync.registry.promptlayer.transport import local_transport
 from promptsync.registry.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from promptsync.registry.protocol import Registry, VersionCache
+    from promptsync.registry.protocol import Registry, RegistryMemory, VersionCache
 
 
 def open_registry(
@@ -21,6 +21,7 @@ def open_registry(
     fixtures: str | None,
     model: Any,
     cache: VersionCache | None,
+    memory: RegistryMemory | None,
     timeouts: Timeouts | None,
     on_wait: Callable[[str], None] | None,
 ) -> Registry:
@@ -32,4 +33,12 @@ def open_registry(
     transport = None
     if url.startswith(LOCAL):
         transport = local_transport(url.removeprefix(LOCAL), fixtures=fixtures, model=model)
-    return PromptLayer(url, api_key, transport=transport, cache=cache, timeouts=timeouts, on_wait=on_wait)
+    return PromptLayer(
+        url,
+        api_key,
+        transport=transport,
+        cache=cache,
+        memory=memory,
+        timeouts=timeouts,
+        on_wait=on_wait,
+    )

@@ -6,7 +6,7 @@ Every method can be called from many threads at once, and raises the errors in `
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -80,6 +80,14 @@ class VersionCache(Protocol):
     ) -> None: ...
 
 
+class RegistryMemory(Protocol):
+    """Keeps what was found out about the registry at a URL for the next process, as JSON."""
+
+    def facts(self, url: str) -> dict[str, Any]: ...
+
+    def keep_facts(self, url: str, facts: Mapping[str, Any]) -> None: ...
+
+
 class Prompts(Protocol):
     """The prompts of a registry and their versions."""
 
@@ -103,6 +111,12 @@ class Prompts(Protocol):
         that label's version. ``name`` matches parts of names and ignores case. ``with_tags`` reads the tags
         of each prompt if the list leaves them out. Snippets may be expanded in the bodies, so two
         equal bodies mean equal prompts, but different bodies may be equal prompts too.
+        """
+
+    def latest(self, names: Collection[str], *, on_page: OnPage | None = None) -> builtins.list[Listed]:
+        """Return the active prompts with these names, as ``list`` does now with tags.
+
+        A name costs one search. The whole list is read instead if that costs no more requests.
         """
 
     def get(
@@ -180,6 +194,10 @@ class Labels(Protocol):
 
         Each label names its prompt by id, by name or by both.
         """
+
+    @property
+    def may_list_all(self) -> bool:
+        """Whether ``all`` is worth a request where there is another way; not if it failed within a day."""
 
     def can_change(self, template_id: int, name: str) -> bool:
         """Whether labels can be created, moved and deleted by themselves, and not only while publishing.

@@ -6,20 +6,17 @@ import hmac
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptsync.server.checks import updates
-from promptsync.server.checks.catalogue import load_fixtures
 from promptsync.server.checks.model import Echo, Model
-from promptsync.server.checks.runner import Runner
-from promptsync.server.checks.steps import Steps
+from promptsync.server.checks.runner import Runner, Step
 from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.body import read_parts
 from promptsync.server.http.fields import Query
 from promptsync.server.http.request import Request, split_target
-from promptsync.server.routes import OTHER_BODIES, match
+from promptsync.server.routes import OTHER_BODIES, WEBSOCKET, load, match
 from promptsync.server.store.database import Store, StoreError
 
 if TYPE_CHECKING:
@@ -52,13 +49,21 @@ def create_app(
     """
     store = Store(path)
     model = model or Echo()
+
+    def steps() -> Mapping[str, Step]:
+        from promptsync.server.checks.steps import Steps
+
+        found = Steps(store, model)
+        return {"report": found.next_row, "execution": found.next_node}
+
     try:
         if fixtures is not None:
+            from promptsync.server.checks.catalogue import load_fixtures
+
             load_fixtures(store, fixtures)
-        steps = Steps(store, model)
         runner = Runner(
             store,
-            {"report": steps.next_row, "execution": steps.next_node},
+            steps,
             threads=model.parallel,
             lease=model.patience + LEASE_SECONDS,
         )
@@ -116,8 +121,9 @@ class Application:
     def _handle(self, environ: WSGIEnvironment) -> Response:
         method = environ["REQUEST_METHOD"]
         path, query = split_target(environ)
-        if path == updates.PATH:
-            # The token in the client's first message replaces the key.
+        if path == WEBSOCKET:
+            from promptsync.server.checks import updates
+
             return updates.connect(environ, self.store)
         # The key comes first: without it, nobody finds out which paths exist.
         key = environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace")
@@ -138,7 +144,7 @@ class Application:
             body, _ = _without_key(body)
         request = Request(self.store, self.runner, values, Query(query), body, attached)
         request.check_workspace()
-        return handler(request)
+        return load(handler)(request)
 
     def _body_with_key(self, environ: WSGIEnvironment) -> Any:
         """Return the parsed body of a request whose key is in it, as in some calls of the SDK."""

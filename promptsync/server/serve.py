@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from promptsync.server.http.connections import Limits
 
+THREADS = 32
+"""How many requests are handled at once. Others wait, which adds up where responses are delayed."""
+
 OPEN_FILES = 1024
 """How many files and sockets the process may open, if the system allows it; macOS starts with 256."""
 
@@ -27,7 +30,7 @@ def run_server(
     bound: socket.socket,
     on_ready: Callable[[int], None],
     *,
-    threads: int = 8,
+    threads: int = THREADS,
     allowed: Iterable[str] = (),
 ) -> None:
     """Serve ``app`` on ``bound`` until interrupted; ``on_ready`` gets the port once it accepts connections.
@@ -46,7 +49,7 @@ def listening(
     app: WSGIApplication,
     bound: socket.socket,
     *,
-    threads: int = 8,
+    threads: int = THREADS,
     allowed: Iterable[str] = (),
     limits: Limits | None = None,
 ) -> Iterator[Any]:

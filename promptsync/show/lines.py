@@ -6,9 +6,12 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from promptsync.checks.assignment import EvaluationCheck
 from promptsync.terminal import output
+
+if TYPE_CHECKING:
+    from promptsync.checks.assignment import EvaluationCheck
 
 
 def noted(word: str, meaning: str, name: str, text: str, command: str = "") -> str:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from promptsync.compare.labels import deploy_command
-from promptsync.show.markdown import Page
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.compare.project import Project
     from promptsync.compare.releases import Unreleased
+    from promptsync.show.markdown import Page
 
 
 @dataclass(frozen=True, slots=True)

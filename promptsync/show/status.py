@@ -19,7 +19,6 @@ from promptsync.registry.errors import UNUSABLE_HINT
 from promptsync.show.diff import problems_body
 from promptsync.show.diff import state as state_text
 from promptsync.show.lines import passed_over_line, rename_note
-from promptsync.show.markdown import MOST, Page
 from promptsync.show.not_released import (
     NOTHING_PENDING,
     Pending,
@@ -262,10 +261,12 @@ def status_markdown(
     pending: Pending = NOTHING_PENDING,
     pins: PinReport = NO_PINS,
     *,
-    most: int = MOST,
+    most: int | None = None,
 ) -> list[str]:
     """Return what is not in sync, released, passed over or pinned, one line each, and unreadable files."""
-    page = Page(most)
+    from promptsync.show.markdown import MOST, Page
+
+    page = Page(MOST if most is None else most)
     counts = _counts(snapshot)
     shown = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "no prompts"
     page.say(f"**{shown}**")

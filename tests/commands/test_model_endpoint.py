@@ -16,7 +16,7 @@ from promptsync.commands import serve
 from promptsync.commands.shared.models import endpoint
 from promptsync.commands.shared.session import Environment
 from promptsync.errors import UsageError
-from promptsync.server.checks.model import Endpoint
+from promptsync.server.checks.endpoint import Endpoint
 
 FIXTURES = """
 datasets: [{name: cases, rows: [{question: one}]}]

@@ -79,3 +79,18 @@ def test_a_lost_record_and_cache_cost_requests_and_nothing_else(full: World) -> 
             path.unlink()
     full.ok("status", "--exit-code")
     assert len(full.seen) <= PAGES + 1 + 20
+
+
+def test_a_push_of_one_prompt_reads_the_list_once(full: World) -> None:
+    edit(full, "p007.yaml")
+    full.ok("push")
+    assert full.published == ["p007"]
+    # the prompt is looked up right before and right after, and a raw read names the workspace
+    assert len(full.seen) == PAGES + 1 + 1 + 1 + 1
+
+
+def test_a_deploy_with_nothing_to_do_reads_the_list_and_the_labels(full: World) -> None:
+    full.ok("label", "set", "*", "prod", "-y")
+    full.forget()
+    full.ok("deploy", "--label", "prod")
+    assert len(full.seen) == PAGES + 1

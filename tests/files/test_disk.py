@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.files.state.disk import backup, check_place, delete, replace, write
+from promptsync.files.state.disk import backup, check_place, delete, private_directory, replace, write
 from promptsync.files.state.lock import locked
+from promptsync.files.state.record import FileCache
 
 
 def names(root: Path) -> list[str]:
@@ -99,10 +103,11 @@ def test_the_lock_clears_leftovers_and_moves_unfinished_files_out_of_sight(
     tmp_path: Path,
 ) -> None:
     private = tmp_path / ".promptsync"
-    left = [private / ".a.tmp", private / "tmp" / ".b.tmp", private / "cache" / "remote" / ".c.tmp"]
+    left = [private / ".a.tmp", private / "tmp" / ".b.tmp", private / "cache" / ".c.tmp"]
     for path in left:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("half")
+    (private / "cache" / "remote").mkdir()
     (private / "cache" / "remote" / "7-1.json").write_text("{}")
     with locked(tmp_path):
         assert [path for path in left if path.exists()] == []
@@ -113,6 +118,68 @@ def test_the_lock_clears_leftovers_and_moves_unfinished_files_out_of_sight(
     assert (private / "cache" / "remote" / "7-1.json").exists()
     write(tmp_path, "prompts/a.yaml", "y")
     assert (tmp_path / "prompts/a.yaml").read_text() == "y"
+
+
+def test_a_part_of_a_cached_version_counts_as_none_and_is_written_again(tmp_path: Path) -> None:
+    raw = {"prompt_template": {"type": "completion", "content": ["é\n", {}]}}
+    FileCache(tmp_path).put("https://x.example", 1, 7, 2, raw)
+    (path,) = (tmp_path / ".promptsync/cache").rglob("7-2.json")
+    whole = path.read_bytes()
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        assert FileCache(tmp_path).get("https://x.example", 1, 7, 2) is None
+    path.write_bytes(whole + whole)
+    assert FileCache(tmp_path).get("https://x.example", 1, 7, 2) is None
+    FileCache(tmp_path).put("https://x.example", 1, 7, 2, raw)
+    assert FileCache(tmp_path).get("https://x.example", 1, 7, 2) == raw
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("place", ["cache", "cache/REMOTE", "cache/REMOTE/7-2.json"])
+def test_the_cache_is_never_written_through_a_link(tmp_path: Path, place: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    FileCache(root).put("https://x.example", 1, 7, 2, {})
+    (path,) = (root / ".promptsync/cache").rglob("7-2.json")
+    link = root / ".promptsync" / place.replace("REMOTE", path.parent.name)
+    link.rename(tmp_path / "target")
+    link.symlink_to(tmp_path / "target")
+    FileCache(root).put("https://x.example", 1, 7, 2, {"new": 1})
+    FileCache(root).put("https://x.example", 1, 8, 2, {"new": 1})
+    target = tmp_path / "target"
+    beyond = [one for one in (target, *target.rglob("*")) if one.is_file()]
+    assert [one.read_text() for one in beyond] == ["{}"]
+
+
+def test_the_lock_keeps_another_run_out_until_it_is_released(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(Refused, match="another promptsync is writing"), locked(tmp_path):
+        raise AssertionError
+    with locked(tmp_path):
+        pass
+
+
+def test_a_run_with_filelock_and_this_one_keep_each_other_out(tmp_path: Path) -> None:
+    private_directory(tmp_path)
+    place = tmp_path / ".promptsync/lock"
+    with FileLock(place), pytest.raises(Refused, match="another promptsync is writing"), locked(tmp_path):
+        raise AssertionError
+    with locked(tmp_path), pytest.raises(Timeout), FileLock(place, timeout=0):
+        raise AssertionError
+
+
+def test_a_lock_file_that_cannot_be_opened_is_an_error_of_its_own(tmp_path: Path) -> None:
+    (private_directory(tmp_path) / "lock").mkdir()
+    with pytest.raises(PromptsyncError, match="cannot lock") as caught, locked(tmp_path):
+        raise AssertionError
+    assert not isinstance(caught.value, Refused)
+
+
+def test_a_process_that_dies_frees_the_lock(tmp_path: Path) -> None:
+    script = "import os, sys; from pathlib import Path; from promptsync.files.state.lock import locked\n"
+    script += "with locked(Path(sys.argv[1])): os._exit(9)"
+    assert subprocess.run([sys.executable, "-c", script, tmp_path], check=False).returncode == 9
+    with locked(tmp_path):
+        pass
 
 
 def test_deleting_takes_the_directories_that_it_empties(tmp_path: Path) -> None:

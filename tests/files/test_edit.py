@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from seeds import examples
 from strategies import locals_, prompts, texts
 
-from promptsync.files.prompt_file import parse, render_edit, render_new
+from promptsync.files.prompt_file import parse
+from promptsync.files.prompt_text import render_edit, render_new
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.document import to_document, to_prompt
 from promptsync.prompt.prompt import Local, Prompt

@@ -10,7 +10,9 @@ from seeds import examples
 from strategies import locals_, prompts, texts
 
 from promptsync.errors import Refused
-from promptsync.files.prompt_file import parse, render_new
+from promptsync.files.prompt_file import parse
+from promptsync.files.prompt_text import render_new
+from promptsync.files.yaml import layout
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.document import to_document
 from promptsync.prompt.prompt import Local, Prompt
@@ -227,3 +229,9 @@ def test_a_document_of_the_house_style_is_written_as_it_is_read() -> None:
     )
     file = parse(render_new(prompt, Local()).encode(), "n.yaml", "n")
     assert to_document(file.prompt, file.local) == to_document(prompt, Local())
+
+
+def test_only_what_a_block_keeps_counts_as_safe() -> None:
+    for code in range(sys.maxunicode + 1):
+        text = f"a\n\t{chr(code)}"
+        assert layout.is_block_safe(text) == (not layout._UNSAFE.search(text)), hex(code)

@@ -10,7 +10,8 @@ from strategies import locals_, prompts
 from promptsync.errors import Refused
 from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import parse, render_edit, render_new
+from promptsync.files.prompt_file import parse
+from promptsync.files.prompt_text import render_edit, render_new
 from promptsync.prompt.defaults import BLOCKS
 from promptsync.prompt.document import KEYS, to_document
 from promptsync.prompt.prompt import Local, Prompt

@@ -19,7 +19,8 @@ from yaml.emitter import Emitter
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import parse, render_edit
+from promptsync.files.prompt_file import parse
+from promptsync.files.prompt_text import render_edit
 from promptsync.files.yaml.layout import is_ambiguous
 from promptsync.prompt.document import to_document, to_prompt
 

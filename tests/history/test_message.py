@@ -10,6 +10,7 @@ from promptsync.errors import UsageError
 from promptsync.history.message import (
     Mark,
     check_message,
+    follows_directly,
     make_mark,
     parse_mark,
     shorten,
@@ -161,3 +162,20 @@ def test_a_message_with_control_characters_is_refused(message: str, named: str) 
     with pytest.raises(UsageError, match="one line of text") as caught:
         check_message(message, "(v1)")
     assert named in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("message", "direct"),
+    [
+        ("Tighten tone (1a2b3c4 v5)", True),
+        ("Tighten tone (1a2b3c4+ v5)", True),
+        ("Tighten tone (v5)", True),
+        ("Tighten tone (v5^4)", False),
+        ("Tighten tone (1a2b3c4 v5^3)", False),
+        ("Tighten tone (1a2b3c4 v6)", False),
+        ("Tighten tone (v15)", False),
+        ("Tighten tone", False),
+    ],
+)
+def test_a_mark_without_parents_follows_directly(message: str, direct: bool) -> None:
+    assert follows_directly(message, 5) == direct

@@ -41,6 +41,19 @@ def test_eight_writers_get_distinct_consecutive_versions(app):
         assert raw["prompt_template"] == answer["prompt_template"]
 
 
+def test_as_many_requests_as_one_client_sends_are_handled_at_once():
+    at_once = 32
+    together = threading.Barrier(at_once)
+
+    def app(environ, start_response):
+        together.wait(30)
+        start_response("200 OK", [])
+        return [b"{}"]
+
+    with running(app) as url, ThreadPoolExecutor(at_once) as pool:
+        assert list(pool.map(lambda _: post(url, {}), range(at_once))) == [{}] * at_once
+
+
 def test_two_applications_share_one_database(tmp_path):
     with create_app(tmp_path / "r.db") as one, create_app(tmp_path / "r.db") as two:
         callers = [Caller(one), Caller(two)]

@@ -14,6 +14,7 @@ from idle_clients import WAYS_TO_WAIT, Write, hold, lost_and_doubled, read_back,
 from registry_server import Caller, chat, flat, running
 
 from promptsync.server.app import create_app
+from promptsync.server.http import connections
 from promptsync.server.http.connections import Limits
 
 LIST = b"GET /prompt-templates HTTP/1.1\r\nHost: HERE\r\nX-API-KEY: k\r\n"
@@ -172,6 +173,22 @@ def test_pipelined_requests_are_answered_in_their_order(app, address) -> None:
         wire.send(b"".join(PUBLISH + LENGTH + BODY for _ in range(50)))
         versions = [json.loads(wire.response()[1])["version_number"] for _ in range(50)]
     assert versions == list(range(1, 51))
+
+
+def test_the_headers_and_the_body_are_sent_at_once(app, address, monkeypatch) -> None:
+    sent = []
+    send = connections._Channel.send
+
+    def recording(channel, data, **options):
+        sent.append(bytes(data))
+        return send(channel, data, **options)
+
+    monkeypatch.setattr(connections._Channel, "send", recording)
+    with Wire(address) as wire:
+        wire.send(LIST + b"\r\n")
+        status, body = wire.response()
+    assert status == 200
+    assert [data.partition(b"\r\n\r\n")[2] for data in sent] == [body]
 
 
 def test_a_pipeline_ends_with_the_first_wrong_request(app, address) -> None:

@@ -14,7 +14,8 @@ import pytest
 from registry_server import Caller, chat, completion, flat
 
 from promptsync.server.app import create_app
-from promptsync.server.checks.model import Echo, Endpoint, ModelError
+from promptsync.server.checks.endpoint import Endpoint
+from promptsync.server.checks.model import Echo, ModelError
 
 FIXTURES = """
 datasets:

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from promptsync.server.store import database
 from promptsync.server.store.database import Store, StoreError
 from promptsync.server.store.schema import APPLICATION_ID, MIGRATIONS
 
@@ -130,6 +131,44 @@ def test_a_reader_sees_one_state_while_others_write(tmp_path):
         with store.write() as writer:
             writer.execute("INSERT INTO folders (name, created_at, updated_at) VALUES ('x', '', '')")
         assert reader.execute("SELECT count(*) FROM folders").fetchone()[0] == 0
+    store.close()
+
+
+def test_the_writers_of_one_process_queue_before_sqlite_sees_them(tmp_path, monkeypatch):
+    connect = sqlite3.connect
+    # SQLite itself then refuses a second writer at once.
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *args, **options: connect(*args, **{**options, "timeout": 0})
+    )
+    store = Store(tmp_path / "registry.db")
+    errors = []
+
+    def write():
+        try:
+            with store.write() as db:
+                db.execute("INSERT INTO folders (name, created_at, updated_at) VALUES ('b', '', '')")
+        except sqlite3.OperationalError as error:
+            errors.append(error)
+
+    second = threading.Thread(target=write)
+    with store.write() as db:
+        db.execute("INSERT INTO folders (name, created_at, updated_at) VALUES ('a', '', '')")
+        second.start()
+        second.join(0.2)  # long enough to be refused
+    second.join()
+    assert errors == []
+    with store.read() as db:
+        assert db.execute("SELECT count(*) FROM folders").fetchone()[0] == 2
+    store.close()
+
+
+def test_a_writer_that_waits_too_long_fails_and_leaves_the_others_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0)
+    store = Store(tmp_path / "registry.db")
+    with store.write(), pytest.raises(sqlite3.OperationalError, match="locked"), store.write():
+        pass
+    with store.write(), store.read():
+        pass
     store.close()
 
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptsync.checks.batch import Patience
 from promptsync.commands.shared.groups import together
+from promptsync.commands.shared.options import SECONDS
 from promptsync.commands.shared.session import Session
 from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.errors import Interrupted, PromptsyncError, UsageError
@@ -168,3 +170,39 @@ def first_result(*errors: PromptsyncError | None) -> tuple[int, PromptsyncError 
     """Return the first error, with its exit code; 0 and ``None`` if there is none."""
     error = next((one for one in errors if one is not None), None)
     return (error.exit_code if error is not None else 0), error
+
+
+waiting_options = together(
+    click.option("--no-wait", is_flag=True, help="Start it and exit without waiting for the result."),
+    click.option(
+        "--timeout",
+        metavar="SECONDS",
+        type=SECONDS,
+        help=f"Stop waiting after SECONDS, with exit code 1 (default: {Patience().timeout:g}).",
+    ),
+)
+"""Adds ``--no-wait`` and ``--timeout``; pass their values to ``patience_of``."""
+
+wait_option = together(
+    click.option("--wait", is_flag=True, help="Wait until the run has ended."),
+    click.option(
+        "--timeout", metavar="SECONDS", type=SECONDS, help="With --wait: stop waiting after SECONDS."
+    ),
+)
+"""Adds ``--wait`` and ``--timeout``; pass their values to ``patience_to_wait``."""
+
+
+def patience_to_wait(wait: bool, timeout: float | None) -> Patience | None:
+    """Return how long to wait for a run that was started before, ``None`` for not at all."""
+    if timeout is not None and not wait:
+        raise UsageError("--timeout needs --wait", hint="add --wait")
+    return patience_of(not wait, timeout)
+
+
+def patience_of(no_wait: bool, timeout: float | None) -> Patience | None:
+    """Return how long to wait, ``None`` for not at all."""
+    if no_wait and timeout is not None:
+        raise UsageError("--no-wait and --timeout cannot be combined", hint="remove one of the two")
+    if no_wait:
+        return None
+    return Patience() if timeout is None else Patience(timeout)

@@ -7,7 +7,7 @@ from typing import Final
 from promptsync.commands.shared.session import Environment
 from promptsync.errors import UsageError
 from promptsync.registry.address import address
-from promptsync.server.checks.model import Endpoint
+from promptsync.server.checks.endpoint import Endpoint
 
 KEY: Final = "PROMPTSYNC_MODEL_KEY"
 """The environment variable with the endpoint's key, unless another one is specified."""

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from promptsync.checks.batch import Patience
 from promptsync.commands.shared.groups import together
 from promptsync.commands.shared.session import Session
 from promptsync.errors import UsageError
@@ -215,39 +214,3 @@ def _from_file(session: Session, source: str | None) -> Mapping[str, Any]:
             f"--vars {source} is not a mapping", hint="write one variable per line: question: Hello"
         )
     return values or {}
-
-
-waiting_options = together(
-    click.option("--no-wait", is_flag=True, help="Start it and exit without waiting for the result."),
-    click.option(
-        "--timeout",
-        metavar="SECONDS",
-        type=SECONDS,
-        help=f"Stop waiting after SECONDS, with exit code 1 (default: {Patience().timeout:g}).",
-    ),
-)
-"""Adds ``--no-wait`` and ``--timeout``; pass their values to ``patience_of``."""
-
-wait_option = together(
-    click.option("--wait", is_flag=True, help="Wait until the run has ended."),
-    click.option(
-        "--timeout", metavar="SECONDS", type=SECONDS, help="With --wait: stop waiting after SECONDS."
-    ),
-)
-"""Adds ``--wait`` and ``--timeout``; pass their values to ``patience_to_wait``."""
-
-
-def patience_to_wait(wait: bool, timeout: float | None) -> Patience | None:
-    """Return how long to wait for a run that was started before, ``None`` for not at all."""
-    if timeout is not None and not wait:
-        raise UsageError("--timeout needs --wait", hint="add --wait")
-    return patience_of(not wait, timeout)
-
-
-def patience_of(no_wait: bool, timeout: float | None) -> Patience | None:
-    """Return how long to wait, ``None`` for not at all."""
-    if no_wait and timeout is not None:
-        raise UsageError("--no-wait and --timeout cannot be combined", hint="remove one of the two")
-    if no_wait:
-        return None
-    return Patience() if timeout is None else Patience(timeout)

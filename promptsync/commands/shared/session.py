@@ -13,7 +13,6 @@ import click
 
 from promptsync.commands.shared.groups import VerbGroup, format_options, shared_options
 from promptsync.errors import Refused, UsageError
-from promptsync.show.outcome import Outcome
 from promptsync.terminal.progress import Bar
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from promptsync.compare.project import Project
     from promptsync.files.config import Config
     from promptsync.registry.timeouts import Timeouts
+    from promptsync.show.outcome import Outcome
 
 _WITHOUT_REMOTE = {"completion", "help", "init", "lint", "schema", "serve", "--help"}
 """Words of commands for which a remote makes no difference."""
@@ -241,7 +241,7 @@ class Session:
             )
 
 
-Verb = Callable[..., Outcome]
+Verb = Callable[..., "Outcome"]
 
 
 def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], click.Group]:

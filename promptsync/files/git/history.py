@@ -49,6 +49,11 @@ class TreeEntry:
     object: str
 
 
+def is_in_repository(root: Path) -> bool:
+    """Whether a directory is in a git repository. Needs no git."""
+    return any((directory / ".git").exists() for directory in (root, *root.parents))
+
+
 class GitHistory:
     """The repository around a directory of prompts. Paths are relative to ``root``, with ``/``.
 
@@ -66,10 +71,10 @@ class GitHistory:
         Raises ``PromptsyncError`` when git cannot be run or refuses to read the repository.
         """
         # This comes first, because outside of a repository git need not be installed.
-        if not any((directory / ".git").exists() for directory in (root, *root.parents)):
+        if not is_in_repository(root):
             return None
-        history = cls(GitProgram.load(root), prompts)
-        history._git.run("rev-parse", "--git-dir")
+        history = cls(GitProgram(root), prompts)
+        _ = history._place
         return history
 
     @cached_property
@@ -78,9 +83,16 @@ class GitHistory:
         return self.line("version") or "git"
 
     @cached_property
+    def _place(self) -> tuple[bytes, bytes]:
+        is_shallow, _, prefix = self._git.run(
+            "rev-parse", "--is-shallow-repository", "--show-prefix"
+        ).partition(b"\n")
+        return is_shallow, prefix.removesuffix(b"\n")
+
+    @property
     def shallow(self) -> bool:
         """Whether the clone lacks older commits."""
-        return bool(self._git.run("rev-parse", "--is-shallow-repository").strip() == b"true")
+        return self._place[0] == b"true"
 
     @cached_property
     def born(self) -> bool:
@@ -103,10 +115,10 @@ class GitHistory:
         """The branch that is checked out, if any."""
         return self.line("symbolic-ref", "--quiet", "--short", "HEAD")
 
-    @cached_property
+    @property
     def prefix(self) -> str:
         """The path from the top of the repository to ``root``, ``""`` or ending in ``/``."""
-        return _path(self._git.run("rev-parse", "--show-prefix").removesuffix(b"\n"))
+        return _path(self._place[1])
 
     def commit(self, revision: str) -> str | None:
         """Return the full id of the commit that a revision names, ``None`` when this clone lacks it."""

@@ -1,86 +1,105 @@
-"""Runs the ``git`` program, whatever the user configured. The only module that loads GitPython."""
+"""Runs the ``git`` program, whatever the user configured."""
 
 from __future__ import annotations
 
-import re
+import os
 import shlex
-import tempfile
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from types import MappingProxyType
+from typing import Final
 
 from promptsync.errors import PromptsyncError
 
-_PROGRAM: Final = ("git", "-c", "i18n.logOutputEncoding=UTF-8")
-"""How git is called. Without the option, messages come in the encoding of the user's own commits."""
+_OPTIONS: Final = ("-c", "i18n.logOutputEncoding=UTF-8")
+"""Without the option, messages come in the encoding of the user's own commits."""
 
 _ENVIRONMENT: Final = {
+    "LANGUAGE": "C",  # messages of git are read below
+    "LC_ALL": "C",
     "GIT_TERMINAL_PROMPT": "0",  # a partial clone may fetch, and nobody would see the question
     **dict.fromkeys(map("GIT_{}_PATHSPECS".format, ("LITERAL", "GLOB", "NOGLOB", "ICASE")), "0"),
 }
 """Variables that are set for git, so that paths mean what they mean here."""
 
-_DAMAGED: Final = re.compile(r"corrupt|unable to read|inflate|bad (object|tree)|missing (blob|tree|object)")
+_NO_MORE: Final[Mapping[str, str]] = MappingProxyType({})
+
+_DAMAGED: Final = (
+    *("corrupt", "unable to read", "inflate"),
+    *("bad object", "bad tree", "missing blob", "missing tree", "missing object"),
+)
+"""What git says about a damaged repository."""
 
 
 class GitProgram:
     """git in one directory. Its methods raise ``PromptsyncError`` when it cannot be started."""
 
-    def __init__(self, git: Any, root: Path) -> None:
+    def __init__(self, root: Path) -> None:
         self._root = root
-        self._not_found = git.exc.GitCommandNotFound
-        self._errors = (git.exc.CommandError, OSError, ValueError)
-        self._git = git.Git(root)
-        self._git.update_environment(**_ENVIRONMENT)
-
-    @classmethod
-    def load(cls, root: Path) -> Self:
-        """Return git for a directory. Raises ``PromptsyncError`` when it is not installed."""
-        try:
-            import git
-        except ImportError:  # GitPython looks for the program while it is loaded
-            raise _not_runnable(root) from None
-        return cls(git, root)
+        self._environment = {**os.environ, **_ENVIRONMENT}
 
     def line(self, command: str, *arguments: str) -> str | None:
         """Return the line that git prints, ``None`` when git fails."""
-        options = {"with_extended_output": True, "with_exceptions": False, "stdout_as_string": False}
-        status, out, _ = self._execute(command, arguments, options)
-        return None if status else str(out.decode("utf-8", "replace"))
+        done = self._execute(command, arguments)
+        return None if done.returncode else done.stdout.removesuffix(b"\n").decode("utf-8", "replace")
 
-    def run(self, command: str, *arguments: str, **options: Any) -> bytes:
-        """Return what git prints. Raises ``PromptsyncError`` when git fails."""
-        options |= {"stdout_as_string": False, "strip_newline_in_stdout": False}
-        out: bytes = self._execute(command, arguments, options)
-        return out
+    def run(
+        self, command: str, *arguments: str, given: bytes = b"", env: Mapping[str, str] = _NO_MORE
+    ) -> bytes:
+        """Return what git prints. ``given`` is its input, ``env`` are more variables for it.
+
+        Raises ``PromptsyncError`` when git fails.
+        """
+        done = self._execute(command, arguments, given, env)
+        if done.returncode:
+            said = done.stderr.decode("utf-8", "surrogateescape").strip()
+            raise self._failed(command, said or f"exit code {done.returncode}")
+        return done.stdout
 
     def objects(self, option: str, names: Sequence[str]) -> bytes:
         """Return what ``git cat-file`` prints about objects, each of which is a line of its input."""
-        with tempfile.TemporaryFile() as lines:
-            lines.write("\n".join([*names, ""]).encode())
-            lines.seek(0)
-            return self.run("cat-file", option, istream=lines)
+        return self.run("cat-file", option, given="\n".join([*names, ""]).encode())
 
-    def _execute(self, command: str, arguments: Sequence[str], options: dict[str, Any]) -> Any:
+    def _execute(
+        self, command: str, arguments: Sequence[str], given: bytes = b"", env: Mapping[str, str] = _NO_MORE
+    ) -> subprocess.CompletedProcess[bytes]:
         try:
-            return self._git.execute([*_PROGRAM, command, *arguments], **options)
-        except self._not_found:
+            return subprocess.run(
+                [_program(), *_OPTIONS, command, *arguments],
+                input=given,
+                capture_output=True,
+                check=False,
+                cwd=self._root,
+                env={**self._environment, **env},
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except (FileNotFoundError, PermissionError):
             raise _not_runnable(self._root) from None
-        except self._errors as error:
-            raise self._failed(command, error) from None
+        except (OSError, ValueError) as error:
+            raise self._failed(command, str(error).splitlines()[0]) from None
 
-    def _failed(self, command: str, error: Any) -> PromptsyncError:
-        reason = str(getattr(error, "stderr", None) or "").strip().removeprefix("stderr:").strip(" '\n")
-        if not reason:
-            status = getattr(error, "status", None)
-            reason = f"exit code {status}" if isinstance(status, int) else str(error).splitlines()[0]
+    def _failed(self, command: str, reason: str) -> PromptsyncError:
         where = shlex.quote(str(self._root))
         hint = f"git -C {where} {command}"
         if "dubious ownership" in reason:
             hint = f"git config --global --add safe.directory {where}"
-        elif _DAMAGED.search(reason):
+        elif any(sign in reason for sign in _DAMAGED):
             hint = f"git -C {where} fsck"
         return PromptsyncError(f"git {command} failed in {self._root}: {reason}", hint=hint, code="git")
+
+
+def _program() -> str:
+    """Return the name of the program, or its path where the system would look elsewhere before PATH."""
+    if sys.platform == "win32":
+        # Windows starts a git.exe in the current directory first, and that may be one of the repository.
+        paths = (os.path.join(folder, "git.exe") for folder in os.get_exec_path() if os.path.isabs(folder))  # noqa: PTH117, PTH118
+        found = next(filter(os.path.isfile, paths), None)
+        if found is None:
+            raise FileNotFoundError
+        return found
+    return "git"
 
 
 def _not_runnable(root: Path) -> PromptsyncError:

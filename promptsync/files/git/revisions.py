@@ -141,8 +141,8 @@ class Revisions:
 
     def _lineages(self, wanted: Mapping[str, Iterable[int]]) -> dict[str, Lineage]:
         picked = {name: [self._changes[index] for index in indexes] for name, indexes in wanted.items()}
-        self._read_names(blob for found in picked.values() for c in found for blob in (c.old, c.new) if blob)
-        self._read_texts((c.new, c.path) for found in picked.values() for c in found if c.new)
+        found = [change for changes in picked.values() for change in changes]
+        self._read_names((blob for c in found for blob in (c.old, c.new) if blob), texts=found)
         # HEAD itself need not have touched the prompts: this is the newest commit that did.
         head = self._history.commits[0].id if self._history.commits else None
         tips = {tip: self._history.newest_of(tip) for tip in self._tips}
@@ -183,16 +183,17 @@ class Revisions:
         # A file without name: has the name of the path that it had in that commit.
         return self._names.get(blob) or name_for(path.removeprefix(f"{self._prompts}/"))
 
-    def _read_names(self, blobs: Iterable[str]) -> None:
-        missing = {blob for blob in blobs if blob not in self._names}
-        for blob, data in self._history.blobs(missing).items():
-            self._names[blob] = name_in(data)
+    def _read_names(self, blobs: Iterable[str], texts: Iterable[FileChange] = ()) -> None:
+        """Read the names in ``blobs``, and the texts that changes added."""
+        names = {blob for blob in blobs if blob not in self._names}
+        paths = {one.new: one.path for one in texts if one.new and one.new not in self._texts}
+        for blob, data in self._history.blobs(names.union(paths)).items():
             self._dirty = True
-
-    def _read_texts(self, blobs: Iterable[tuple[str, str]]) -> None:
-        missing = {blob: path for blob, path in blobs if blob not in self._texts}
-        for blob, data in self._history.blobs(missing).items():
-            path = missing[blob]
+            if blob in names:
+                self._names[blob] = name_in(data)
+            path = paths.get(blob)
+            if path is None:
+                continue
             try:
                 file = parse(data, path, self._name(blob, path) or "")
             except InvalidFile:
@@ -200,7 +201,6 @@ class Revisions:
             else:
                 tags, synced = tag_set(file.prompt), dict(file.local.synced)
                 self._texts[blob] = BlobText(digest(file.prompt), tags, synced)
-            self._dirty = True
 
 
 class _Chains:

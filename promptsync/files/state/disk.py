@@ -9,11 +9,10 @@ import contextlib
 import errno
 import json
 import os
-import secrets
 import shlex
-import shutil
-from collections.abc import Iterator
-from datetime import datetime
+import stat
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -25,6 +24,12 @@ DIRECTORY: Final = ".promptsync"
 
 UNFINISHED: Final = "tmp"
 """Directory below it for files that are not complete yet: git would list them beside their targets."""
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_CACHED: Final = (
+    os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+)
+"""How files are opened; without O_BINARY, Windows would change line ends."""
 
 
 def real_path(path: str | os.PathLike[str]) -> Path:
@@ -41,13 +46,12 @@ def write(root: Path, path: str, text: str, *, within: str = "") -> None:
     """
     with _explained("write", root / path):
         target = _inside(root, path, within)
-        if not target.parent.is_dir():
-            target.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.path.dirname(target)
+        if not os.path.isdir(folder):
+            os.makedirs(folder, exist_ok=True)
             # Somebody may have put a symbolic link there since the first check.
             _inside(root, path, within)
-        unfinished = root / DIRECTORY / UNFINISHED
-        is_usable = unfinished.is_dir() and _linked(root, UNFINISHED) is None
-        _replace(target, text.encode(), unfinished if is_usable else None)
+        _replace(target, text.encode(), _folder_for_unfinished(root, folder))
 
 
 def check_place(path: Path) -> None:
@@ -55,21 +59,22 @@ def check_place(path: Path) -> None:
     with _explained("write", path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a directory")
-        handle, probe = _temporary(real_path(path))
+        handle, probe = _temporary(os.path.dirname(os.path.realpath(path)))
         os.close(handle)
-        probe.unlink()
+        os.unlink(probe)
 
 
 def replace(path: Path, data: bytes) -> None:
     """Replace or create any file, all of it or nothing. Raises PromptsyncError."""
     with _explained("write", path):
-        _replace(real_path(path), data)
+        target = os.path.realpath(path)
+        _replace(target, data, os.path.dirname(target))
 
 
 def delete(root: Path, path: str, *, within: str = "") -> None:
     """Remove a file, if it exists, and the directories that this leaves empty. Raises as ``write`` does."""
     with _explained("remove", root / path):
-        target = _inside(root, path, within)
+        target = Path(_inside(root, path, within))
         target.unlink(missing_ok=True)
         top = real_path(root / within)
         with contextlib.suppress(OSError):
@@ -81,10 +86,14 @@ def delete(root: Path, path: str, *, within: str = "") -> None:
 
 def present_text(root: Path, path: str) -> str | None:
     """Return the present content of a file, ``None`` if it does not exist. Raises PromptsyncError."""
-    place = root / path
+    place = os.path.join(root, path)
     try:
-        return place.read_bytes().decode("utf-8") if place.exists() or place.is_symlink() else None
+        with open(place, "rb") as file:
+            return file.read().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        is_missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        if is_missing and not os.path.islink(place):
+            return None
         raise PromptsyncError(f"{path} cannot be read: {error}", code="file-read") from None
 
 
@@ -98,6 +107,8 @@ def check_unchanged(root: Path, path: str, text: str | None, command: str) -> No
 
 def backup(root: Path, path: str, stamp: str) -> Path:
     """Copy a file to ``.promptsync/backup/STAMP/`` and return the copy; see ``new_stamp``."""
+    import shutil
+
     private_directory(root)
     below = f"backup/{stamp}/{path}"
     copy = root / DIRECTORY / below
@@ -115,14 +126,14 @@ def backup(root: Path, path: str, stamp: str) -> Path:
 
 def new_stamp() -> str:
     """Return the present time as the name of a directory for backups."""
-    return f"{datetime.now():%Y%m%dT%H%M%S}"
+    return time.strftime("%Y%m%dT%H%M%S")
 
 
-def _inside(root: Path, path: str, within: str) -> Path:
+def _inside(root: Path, path: str, within: str) -> str:
     """Return where a path really is. Raises Refused when that is outside of ``within``."""
-    top = real_path(root / within)
-    target = real_path(root / path)
-    if not target.is_relative_to(top) or target == top:
+    top = os.path.realpath(os.path.join(root, within))
+    target = os.path.realpath(os.path.join(root, path))
+    if not os.path.normcase(target).startswith(os.path.join(os.path.normcase(top), "")):
         bound = within or "the directory of promptsync.yaml"
         raise Refused(
             f"{path} was not written: a symbolic link leads out of {bound}, to {target}",
@@ -132,11 +143,22 @@ def _inside(root: Path, path: str, within: str) -> Path:
     return target
 
 
-def _replace(target: Path, data: bytes, unfinished: Path | None = None, *, sync: bool = True) -> None:
-    """Replace a file by a new one that is written first: in ``unfinished``, or beside it."""
-    # A file can take another one's place in one step only on the same file system.
-    is_near = unfinished is not None and unfinished.stat().st_dev == target.parent.stat().st_dev
-    handle, temporary = _temporary(unfinished / target.name if unfinished is not None and is_near else target)
+def _folder_for_unfinished(root: Path, folder: str) -> str:
+    """Return where to write a file that ends up in ``folder``."""
+    private = os.path.join(root, DIRECTORY)
+    unfinished = os.path.join(private, UNFINISHED)
+    try:
+        info = os.lstat(unfinished)
+        is_own = stat.S_ISDIR(info.st_mode) and not os.path.islink(private)
+        # A file can take another one's place in one step only on the same file system.
+        return unfinished if is_own and info.st_dev == os.stat(folder).st_dev else folder
+    except OSError:
+        return folder
+
+
+def _replace(target: str, data: bytes, folder: str, *, sync: bool = True) -> None:
+    """Replace a file by a new one that is written first, in ``folder``."""
+    handle, temporary = _temporary(folder)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -144,19 +166,19 @@ def _replace(target: Path, data: bytes, unfinished: Path | None = None, *, sync:
                 file.flush()
                 os.fsync(file.fileno())
         with contextlib.suppress(FileNotFoundError):
-            temporary.chmod(target.stat().st_mode & 0o7777)
-        temporary.replace(target)
+            os.chmod(temporary, os.stat(target).st_mode & 0o7777)
+        os.replace(temporary, target)
     except BaseException:  # an interrupt too must not leave the file behind
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
 
 
-def _temporary(target: Path) -> tuple[int, Path]:
-    """Open a new file beside another one; the caller closes and removes it. ``_sweep`` finds it by name."""
-    temporary = target.with_name(f".{secrets.token_hex(6)}.tmp")
-    # Opened like any new file, so that the umask determines its mode. Windows would change line ends.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    return os.open(temporary, flags, 0o666), temporary
+def _temporary(folder: str) -> tuple[int, str]:
+    """Open a new file in a directory; the caller closes and removes it. ``_sweep`` finds it by name."""
+    temporary = os.path.join(folder, f".{os.urandom(6).hex()}.tmp")
+    # Opened like any new file, so that the umask determines its mode.
+    return os.open(temporary, _NEW, 0o666), temporary
 
 
 @contextlib.contextmanager
@@ -202,17 +224,17 @@ def _check_link(root: Path, below: str) -> None:
     if link is not None:
         raise Refused(
             f"{link} is a symbolic link, and private files are never read or written through one",
-            hint=f"rm {shlex.quote(str(link))}",
+            hint=f"rm {shlex.quote(link)}",
             code="private-link",
         )
 
 
-def _linked(root: Path, below: str) -> Path | None:
+def _linked(root: Path, below: str) -> str | None:
     """Return the first symbolic link on the way to a private file, ``None`` if there is none."""
-    place = root
-    for part in PurePosixPath(DIRECTORY, below).parts:
-        place /= part
-        if os.path.islink(place):  # noqa: PTH114 -- a path that no file can have is no link
+    place = os.fspath(root)
+    for part in (DIRECTORY, *filter(None, below.split("/"))):
+        place = os.path.join(place, part)
+        if os.path.islink(place):
             return place
     return None
 
@@ -221,7 +243,8 @@ def read_json(root: Path, below: str) -> Any:
     """Return what a private JSON file contains, ``None`` when it is missing or damaged: it can be rebuilt."""
     try:
         _check_link(root, below)
-        return checked_depth(json.loads((root / DIRECTORY / below).read_bytes()))
+        with open(os.path.join(root, DIRECTORY, below), "rb") as file:
+            return checked_depth(json.loads(file.read()))
     except (OSError, ValueError, RecursionError, Refused):
         return None
 
@@ -229,6 +252,28 @@ def read_json(root: Path, below: str) -> Any:
 def write_json(root: Path, below: str, value: Any) -> None:
     """Write a private JSON file, all of it or nothing. Raises ``OSError`` and ``Refused``."""
     _check_link(root, below)
-    path = root / DIRECTORY / below
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, json.dumps(value, separators=(",", ":")).encode(), sync=False)
+    path = os.path.join(root, DIRECTORY, below)
+    folder = os.path.dirname(path)
+    os.makedirs(folder, exist_ok=True)
+    _replace(path, _compact(value), folder, sync=False)
+
+
+def write_mapping(root: Path, below: str, value: Mapping[str, Any]) -> None:
+    """Write a private JSON file that may be lost. Raises ``OSError`` and ``Refused``.
+
+    It is cheaper than ``write_json``. After a crash, and while another run writes it, part of the file may be
+    missing; no part of a JSON object is one, so ``read_json`` returns ``None`` for it.
+    """
+    _check_link(root, below)
+    path = os.path.join(root, DIRECTORY, below)
+    try:
+        handle = os.open(path, _CACHED, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        handle = os.open(path, _CACHED, 0o666)
+    with os.fdopen(handle, "wb") as file:
+        file.write(_compact(value))
+
+
+def _compact(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

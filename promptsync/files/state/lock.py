@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from promptsync.errors import PromptsyncError, Refused
 from promptsync.files.state.disk import DIRECTORY, UNFINISHED, check_private, private_directory
+
+_TAKEN: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
+"""What the system says when another process has a lock."""
 
 
 def is_locked(root: Path) -> bool:
@@ -34,30 +39,60 @@ def locked(root: Path) -> Iterator[None]:
 
     Raises ``Refused`` at once when another process has the lock.
     """
-    from filelock import FileLock, Timeout
-
     directory = private_directory(root)
-    lock = FileLock(directory / "lock", timeout=0)
+    lock = directory / "lock"
     try:
-        lock.acquire()
-    except Timeout:
+        handle = _take(lock)
+    except OSError as error:
+        raise PromptsyncError(
+            f"cannot lock {lock}, so two runs could write at once: {error.strerror or error}",
+            hint=f"ls -l {lock}",
+        ) from None
+    if handle is None:
         raise Refused(
             f"another promptsync is writing to {root}",
             hint="wait until it has finished, then run this again",
             code="locked",
-        ) from None
-    except OSError as error:
-        raise PromptsyncError(
-            f"cannot lock {lock.lock_file}, so two runs could write at once: {error.strerror or error}",
-            hint=f"ls -l {lock.lock_file}",
-        ) from None
+        )
     try:
         _clear(directory)
         yield
     finally:
         with contextlib.suppress(OSError):
             (directory / UNFINISHED).rmdir()
-        lock.release()
+        os.close(handle)
+
+
+def _take(path: Path) -> int | None:
+    """Return the open file that holds the lock, ``None`` if another process has it. Raises ``OSError``."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+    try:
+        # Somebody may have removed the file since it was opened, and another run may have a new one.
+        is_ours = _lock(handle) and os.fstat(handle).st_nlink > 0
+    except BaseException:
+        os.close(handle)
+        raise
+    if is_ours:
+        return handle
+    os.close(handle)
+    return None
+
+
+def _lock(handle: int) -> bool:
+    try:
+        try:
+            import fcntl
+        except ImportError:
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _TAKEN:
+            return False
+        raise
+    return True
 
 
 def _clear(directory: Path) -> None:
@@ -70,13 +105,11 @@ def _clear(directory: Path) -> None:
         (directory / UNFINISHED).mkdir(exist_ok=True)
         _sweep(directory)
         _sweep(directory / UNFINISHED)
-        _sweep(directory / "cache", deep=True)
+        _sweep(directory / "cache")
 
 
-def _sweep(folder: Path, *, deep: bool = False) -> None:
+def _sweep(folder: Path) -> None:
     with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") and entry.name.endswith(".tmp"):
                 Path(entry.path).unlink(missing_ok=True)
-            elif deep and entry.is_dir(follow_symlinks=False):
-                _sweep(Path(entry.path))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from promptsync.errors import PromptsyncError
-from promptsync.files.state.disk import private_directory, read_json, write_json
+from promptsync.files.state.disk import private_directory, read_json, write_json, write_mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class FileCache:
             if not self._is_made:
                 private_directory(self._root)
                 self._is_made = True
-            write_json(self._root, self._path(url, workspace_id, template_id, version), raw)
+            write_mapping(self._root, self._path(url, workspace_id, template_id, version), raw)
 
     def _path(self, url: str, workspace_id: int, template_id: int, version: int) -> str:
         remote = f"{sha256(url.encode()).hexdigest()[:16]}-{workspace_id}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from yaml.emitter import Emitter
@@ -23,13 +24,13 @@ OPEN: Final = frozenset(
 )
 """Keys whose values are never written on one line."""
 
-BLOCK_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 """What a block scalar alters or cannot hold: other line breaks, control characters, byte order marks."""
 
 _INDICATORS: Final = frozenset("-?:,[]{}#&*!|>'\"%@`")
 _NOT_PLAIN: Final = re.compile(r":\s|\s#|\t")
 _FLOW: Final = re.compile(r"[,\[\]{}]")
-_ESCAPED: Final = re.compile(f'["\\\\\t\n]|{BLOCK_UNSAFE.pattern}')
+_ESCAPED: Final = re.compile(f'["\\\\\t\n]|{_UNSAFE.pattern}')
 _MODERN: Final = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+|[yYnN]|=|[-+]\.(inf|Inf|INF)"
 )
@@ -43,7 +44,7 @@ def mapping(value: Mapping[str, Any], column: int) -> list[str]:
 def entry(key: str, value: Any, column: int) -> list[str]:
     """Return the lines of one entry of a mapping."""
     pad = " " * column
-    written = inline(key)
+    written = _key(key)
     if len(written) > _MAX_KEY:
         head, body = after(value, column, len(pad) + 1, key in OPEN)
         return [f"{pad}? {written}", f"{pad}:{head}", *body]
@@ -113,7 +114,14 @@ def is_ambiguous(plain: str) -> bool:
 
 def fits_block(text: str) -> bool:
     """Whether a text has several lines and keeps every character in a literal block."""
-    return "\n" in text and not text.isspace() and not BLOCK_UNSAFE.search(text)
+    return "\n" in text and not text.isspace() and is_block_safe(text)
+
+
+def is_block_safe(text: str) -> bool:
+    """Whether a block scalar keeps every character of a text."""
+    # Nearly every text is printable, which takes far less time to find out.
+    is_printable = text.replace("\n", "").replace("\t", "").isprintable()
+    return is_printable or not _UNSAFE.search(text)
 
 
 def block(text: str, column: int, step: int = INDENT) -> tuple[str, list[str]]:
@@ -136,7 +144,7 @@ def block(text: str, column: int, step: int = INDENT) -> tuple[str, list[str]]:
 
 def inline(text: str, in_flow: bool = False) -> str:
     """Return a text on one line: plain where every reader takes that for text, otherwise quoted."""
-    if text.isprintable() and fits_plain(text, in_flow):
+    if text.isprintable() and _is_plain(text, in_flow):
         return text
     if ('"' in text or "\\" in text) and not _ESCAPED.search(text.replace('"', "").replace("\\", "")):
         return "'" + text.replace("'", "''") + "'"
@@ -165,9 +173,12 @@ def scalar(value: Any) -> str:
 
 def fits_plain(text: str, in_flow: bool) -> bool:
     """Whether every reader takes one unquoted line for this text."""
+    return is_block_safe(text) and _is_plain(text, in_flow)
+
+
+def _is_plain(text: str, in_flow: bool) -> bool:
     return (
         bool(text)
-        and not BLOCK_UNSAFE.search(text)
         and text[0] not in _INDICATORS
         and text == text.strip()
         and not text.endswith(":")
@@ -176,6 +187,12 @@ def fits_plain(text: str, in_flow: bool) -> bool:
         and not (in_flow and _FLOW.search(text))
         and not is_ambiguous(text)
     )
+
+
+@lru_cache(maxsize=512)
+def _key(text: str) -> str:
+    """Return a key on one line: a file has few different ones, each many times."""
+    return inline(text)
 
 
 def _escape(char: str) -> str:

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from sys import intern
 from typing import IO, Any, Final
 
 from yaml import YAMLError
@@ -101,11 +102,23 @@ def load(data: bytes, path: str) -> Loaded:
 
 def read(file: IO[bytes], path: str) -> bytes:
     """Return what a file or a stream contains. Raises InvalidFile if that is too much, and ``OSError``."""
-    data = file.read(MAX_BYTES + 1)
+    known = _size_of(file)
+    # Python sets aside as much memory as a read may return, so most files are read by their size.
+    size = min(known or 0, MAX_BYTES)
+    data = file.read(size + 1)
+    if len(data) > size:
+        data += file.read(MAX_BYTES - size)
     if len(data) > MAX_BYTES:
-        info = os.fstat(file.fileno())
-        raise too_large(info.st_size if stat.S_ISREG(info.st_mode) else None, path)
+        raise too_large(known, path)
     return data
+
+
+def _size_of(file: IO[bytes]) -> int | None:
+    try:
+        info = os.fstat(file.fileno())
+    except OSError:  # a stream in memory
+        return None
+    return info.st_size if stat.S_ISREG(info.st_mode) else None
 
 
 def too_large(size: int | None, path: str) -> InvalidFile:
@@ -209,7 +222,8 @@ class _Reader:
             elif key in values:
                 message = f"The key {shortened(key)!r} appears twice."
                 self._problem(key_node, "yaml-duplicate-key", message, "Keep one of them.")
-            values[key] = self.value(value_node, depth)
+            # Thousands of files have the same keys.
+            values[intern(key)] = self.value(value_node, depth)
         return values
 
     def _other(self, node: Node) -> Any:

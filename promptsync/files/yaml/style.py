@@ -48,7 +48,7 @@ def block_in_style(source: str, old: str, new: str, column: int) -> tuple[str, s
     """Return the header and the lines of a literal or folded block below a key or dash at ``column``."""
     header = _HEADER.match(source)
     body = new.rstrip("\n")
-    if header is None or not body.strip() or layout.BLOCK_UNSAFE.search(new):
+    if header is None or not body.strip() or not layout.is_block_safe(new):
         return None
     lines = source.partition("\n")[2].splitlines()
     step = int(header[3] or indentation(lines) - column)
@@ -79,7 +79,7 @@ def flow_in_style(source: str, style: str, old: str, new: str, column: int, in_f
     flat = " ".join(new.split("\n"))
     if style == "" and not layout.fits_plain(flat, in_flow):
         return None
-    if style == "'" and layout.BLOCK_UNSAFE.search(new):
+    if style == "'" and not layout.is_block_safe(new):
         return None
     marks = _marks(source[len(style) : len(source) - len(style)], style, old)
     folds = [spelling for spelling in marks.values() if "\n" in spelling]

@@ -51,7 +51,7 @@ EVENTS: Final[Any] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoa
 
 _MOST_SHOWN: Final = 80
 
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SURROGATE: Final = "[\ud800-\udfff]"
 _HINTS: Final = (
     (
         "that cannot start any token",
@@ -102,7 +102,8 @@ class _Resolver(BaseResolver):
     def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
         if kind is ScalarNode:
             # The first flag is true for an unquoted scalar without a tag, whose kind depends on its text.
-            return kind_of(value or "") if implicit[0] else STR
+            text = value or ""
+            return kind_of(text) if implicit[0] and text[:1] in _PATTERNS else STR
         return MAPPING if kind is MappingNode else SEQUENCE
 
 
@@ -111,7 +112,7 @@ class PythonLoader(_Resolver, yaml.BaseLoader):
 
     def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
         """Refuse what the C parser refuses: an escaped lone surrogate."""
-        if value and _SURROGATE.search(value):
+        if value and re.search(_SURROGATE, value):
             raise ScannerError(None, None, "found invalid Unicode character escape code", self.get_mark())
         return super().resolve(kind, value, implicit)
 

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from promptsync.registry.promptlayer.checks import PromptLayerChecks
     from promptsync.registry.promptlayer.labels import PromptLayerLabels
     from promptsync.registry.promptlayer.tracking import PromptLayerTracking
-    from promptsync.registry.protocol import VersionCache
+    from promptsync.registry.protocol import RegistryMemory, VersionCache
 
 
 class PromptLayer:
     """A registry with PromptLayer's API. ``Connection`` explains the arguments.
 
-    ``cache`` keeps the versions that were read.
+    ``cache`` keeps the versions that were read, ``memory`` how this registry works.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class PromptLayer:
         api_key: str | None,
         *,
         cache: VersionCache | None = None,
+        memory: RegistryMemory | None = None,
         transport: Transport | None = None,
         timeouts: Timeouts | None = None,
         connections: int = 8,
@@ -43,6 +44,7 @@ class PromptLayer:
         self.connection = Connection(
             url,
             api_key,
+            memory=memory,
             transport=transport,
             timeouts=timeouts,
             connections=connections,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.errors import UsageError
 from promptsync.registry.address import LOCAL, address, segment
@@ -22,6 +22,7 @@ from promptsync.registry.promptlayer.exchange import (
     HttpResponse,
     Transport,
 )
+from promptsync.registry.promptlayer.facts import Facts
 from promptsync.registry.promptlayer.responses import Answer, shown
 from promptsync.registry.promptlayer.retry import (
     NOT_REPEATABLE,
@@ -31,6 +32,9 @@ from promptsync.registry.promptlayer.retry import (
 )
 from promptsync.registry.promptlayer.transport import TOO_MANY, Throttle, ThrottledTransport
 from promptsync.registry.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from promptsync.registry.protocol import RegistryMemory
 
 Observe = Callable[[HttpResponse, float], None]
 """Called with each response and the seconds that it took."""
@@ -44,7 +48,8 @@ class Connection:
 
     ``url`` is an https URL, an http URL of this machine, or ``local:…`` along with a ``transport``. With a
     ``transport`` no key is needed. ``connections`` is the most requests at once. ``on_wait`` is called with a
-    message before each wait of a second or more. With ``observe`` only a rate limit (429) is waited for.
+    message before each wait of a second or more. ``memory`` keeps ``facts`` for the next process. With
+    ``observe`` only a rate limit (429) is waited for.
     Raises ``UsageError`` for the URL, and ``MissingKey``.
     """
 
@@ -53,6 +58,7 @@ class Connection:
         url: str,
         api_key: str | None,
         *,
+        memory: RegistryMemory | None = None,
         transport: Transport | None = None,
         timeouts: Timeouts | None = None,
         connections: int = 8,
@@ -77,6 +83,7 @@ class Connection:
         self._opening = threading.Lock()
         self._discovering = threading.Lock()
         self._routes: dict[Operation, Route] = {}
+        self.facts = Facts(self.url, memory)
 
     @property
     def requests(self) -> int:
@@ -85,6 +92,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the connections, and the transport that was passed in."""
+        self.facts.save()
         with self._opening:
             if self._transport is not None:
                 self._transport.close()
@@ -125,18 +133,24 @@ class Connection:
         return text.replace(self.key, "***").replace(self._key_in_path, "***")
 
     def _by_some_route(self, operation: Operation, request: Call) -> Answer:
-        # A registry does not change its routes, so the one that worked is used from then on.
-        known = self._routes.get(operation)
-        refused: list[Answer] = []
-        for route in (known,) if known else operation.routes:
+        # A registry does not change its routes, so the one that worked is used from then on. Between two
+        # processes it may have been upgraded, so the one that worked before is only the first to be tried.
+        known, before = self._routes.get(operation), self.facts.route(operation)
+        others = operation.routes if before is None else dict.fromkeys((before, *operation.routes))
+        refused: dict[Route, Answer] = {}
+        for route in (known,) if known else others:
             answer = self._send(operation, route, request)
             if answer.is_success:
                 self._routes[operation] = route
+                self.facts.keep_route(operation, route)
                 return answer
-            refused.append(answer)
+            refused[route] = answer
             if answer.status not in operation.next_route_on:
                 break
-        raise failures.rejected(operation, refused)
+        # The error must not depend on what was tried first, so it has what the usual order would have met.
+        answers = [refused[one] for one in operation.routes if one in refused]
+        last = next((n for n, one in enumerate(answers) if one.status not in operation.next_route_on), None)
+        raise failures.rejected(operation, answers if last is None else answers[: last + 1])
 
     def _send(self, operation: Operation, route: Route, request: Call) -> Answer:
         built = request.build(self._address.path, route, operation, self._headers)

@@ -1,4 +1,4 @@
-"""The table of all operations with their paths and bodies, which no other module has.
+"""The table of all operations with their paths, which no other module has.
 
 Routes are tried in order: first that of the customer's API document, then that of the vendor's current API.
 Each operation says which responses allow the next route, because a request that may have been executed must
@@ -7,13 +7,8 @@ never be sent again in another form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-from promptsync.prompt.prompt import Prompt, kind_of
-from promptsync.prompt.template import message_variables, template_variables
-from promptsync.prompt.variables import format_of
+from typing import Final
 
 NO_ROUTE: Final = frozenset({404, 405})
 """A route that the registry does not have."""
@@ -133,37 +128,3 @@ RUN_AGENT: Final = _one("run the agent", "POST", "/workflows/{agent}/run", repea
 AGENT_RESULT: Final = _one(
     "read the result of the agent", "GET", "/workflow-version-execution-results", item="execution"
 )
-
-
-def wire_template(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template as it is sent: with its ``type``, and with the names of its variables, sorted.
-
-    The template and each message have their variables, because not every registry finds them in the text.
-    """
-    sent = dict(template)
-    sent.setdefault("type", kind_of(sent))
-    if isinstance(sent.get("messages"), list):
-        sent["messages"] = [_wire_message(message, format_of(sent)) for message in sent["messages"]]
-    sent["input_variables"] = sorted(template_variables(sent))
-    return sent
-
-
-def _wire_message(message: Any, template_format: str) -> Any:
-    if not isinstance(message, Mapping):
-        return message
-    return {**message, "input_variables": sorted(message_variables(message, template_format))}
-
-
-def publish_body(prompt: Prompt, message: str, labels: Sequence[str], shape: str) -> dict[str, Any]:
-    """Return the body of a publish: ``flat`` in the customer's document, ``nested`` in the vendor's.
-
-    Tags are always included, because it is undefined whether leaving them out clears them.
-    """
-    version = {**prompt.extra, "prompt_template": wire_template(prompt.template), "commit_message": message}
-    if prompt.metadata:
-        version["metadata"] = dict(prompt.metadata)
-    template = {"prompt_name": prompt.name, "tags": list(prompt.tags)}
-    labelled: dict[str, Any] = {"release_labels": list(labels)} if labels else {}
-    if shape == "flat":
-        return {**version, **template, **labelled}
-    return {"prompt_template": template, "prompt_version": version, **labelled}

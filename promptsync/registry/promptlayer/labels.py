@@ -6,6 +6,7 @@ from promptsync.prompt.prompt import Label
 from promptsync.registry.errors import FateUnknown, NotFound, Rejected, Unsupported
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection
+from promptsync.registry.promptlayer.facts import LABEL_LIST
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.responses import Answer, listed_in
@@ -21,6 +22,7 @@ class PromptLayerLabels:
         self._connection = connection
         self._call = connection.call
         self._listing = listing
+        self._facts = connection.facts
         self._has_label_list = True
         self._can_change: bool | None = None
 
@@ -46,7 +48,12 @@ class PromptLayerLabels:
                 raise
             found = None
         self._has_label_list = found is not None
+        self._facts.keep(LABEL_LIST, exists=self._has_label_list)
         return found
+
+    @property
+    def may_list_all(self) -> bool:
+        return self._has_label_list and not self._facts.lacks(LABEL_LIST)
 
     def can_change(self, template_id: int, name: str) -> bool:
         if self._can_change is None:

@@ -89,7 +89,7 @@ def read_whole(
     """Return all items, each once. Reads the list again if its pages do not belong together.
 
     The list is under one of ``keys`` in each response. Its items are objects, or lists (rows). The
-    ``expected`` number of pages is requested at once; a wrong number costs further requests.
+    ``expected`` number of pages is requested at once. If there are more, only those are requested then.
 
     If the numbers of items and pages contradict the items twice in the same way, the registry is wrong, and
     the items count. A list that should have items but has none is an error, unless it ``may_be_empty``.
@@ -102,7 +102,7 @@ def read_whole(
         pages = None
         # If this attempt fails, the number of pages may be outdated, so the next one reads it again.
         if expected is not None and expected > 1 and reading == 0:
-            pages = _as_expected(fetch, keys, expected, connections)
+            pages = _as_expected(fetch, keys, expected, connections, on_page)
         if pages is None:
             answer = fetch(1)
             first = _page(answer, keys)
@@ -140,12 +140,52 @@ def _limited(fetch: Fetch) -> Fetch:
     return counted
 
 
-def _as_expected(fetch: Fetch, keys: Sequence[str], expected: int, connections: int) -> list[_Page] | None:
-    """Return all pages, or ``None`` if there are more or fewer than expected."""
-    read = mapped(
-        lambda page: _page_or_end(fetch, keys, page), range(1, expected + 1), connections=connections
-    )
-    return read if {page.pages for page in read} == {expected} else None
+def _as_expected(
+    fetch: Fetch, keys: Sequence[str], expected: int, connections: int, on_page: OnPage | None
+) -> list[_Page] | None:
+    """Return all pages, the expected ones requested at once; ``None`` if the pages do not say how many."""
+    report = _Report(on_page, expected)
+
+    def read(page: int) -> _Page:
+        found = _page_or_end(fetch, keys, page)
+        report.one()
+        return found
+
+    pages = _in_batches(read, 1, expected, connections)
+    there = pages[0].pages or 0
+    if there > expected:
+        report = _Report(on_page, there, expected)
+        pages += _in_batches(read, expected + 1, there, connections)
+    # Pages beyond the last one have no items, or do not exist.
+    pages = pages[:there]
+    return pages if {page.pages for page in pages} == {there} and len(pages) == there else None
+
+
+class _Report:
+    """Reports pages to ``on_page`` as they come in, from several threads."""
+
+    def __init__(self, on_page: OnPage | None, pages: int, done: int = 0) -> None:
+        self._on_page = on_page
+        self._pages = pages
+        self._done = done
+        self._lock = threading.Lock()
+
+    def one(self) -> None:
+        with self._lock:
+            self._done += 1
+            if self._on_page is not None:
+                self._on_page(self._done, self._pages)
+
+
+def _in_batches(read: Callable[[int], _Page], first: int, last: int, connections: int) -> list[_Page]:
+    """Return the pages up to ``last``, or up to the first batch that has one without items."""
+    found: list[_Page] = []
+    for start in range(first, last + 1, _AT_ONCE):
+        batch = mapped(read, range(start, min(start + _AT_ONCE, last + 1)), connections=connections)
+        found += batch
+        if not all(page.items for page in batch):
+            break
+    return found
 
 
 def _page(answer: Answer, keys: Sequence[str]) -> _Page:
@@ -202,27 +242,15 @@ def _at_once(
     *,
     is_sure: bool,
 ) -> Iterator[_Page]:
-    lock = threading.Lock()
-    done = 0
-
-    def report() -> None:
-        nonlocal done
-        with lock:
-            done += 1
-            if on_page is not None:
-                on_page(done, pages)
+    report = _Report(on_page, pages)
 
     def read(page: int) -> _Page:
         found = _page(fetch(page), keys) if is_sure else _page_or_end(fetch, keys, page)
-        report()
+        report.one()
         return found
 
-    report()
-    for start in range(2, pages + 1, _AT_ONCE):
-        found = mapped(read, range(start, min(start + _AT_ONCE, pages + 1)), connections=connections)
-        yield from found
-        if not all(page.items for page in found):
-            return
+    report.one()
+    yield from _in_batches(read, 2, pages, connections)
 
 
 def _one_by_one(

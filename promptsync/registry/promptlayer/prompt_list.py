@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import Rejected
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
+from promptsync.registry.promptlayer.facts import SORT
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
 from promptsync.registry.promptlayer.responses import Answer
 
@@ -29,8 +31,10 @@ class PromptList:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._call = connection.call
-        self._sorts = True
+        self._facts = connection.facts
+        self._sorts = not self._facts.lacks(SORT)
         self._pages: dict[frozenset[tuple[str, str]], int] = {}
+        self._names: list[str] = []
         self._digit_names: set[str] = set()
         self._known: list[Listed] | None = None
         self.has_listed = False
@@ -57,15 +61,19 @@ class PromptList:
             ("items",),
             connections=self._connection.connections,
             on_page=on_page,
-            expected=self._pages.get(asked),
+            expected=self._pages.get(asked, None if query else self._facts.pages),
             # If this list were empty by mistake, every prompt would look as if it were new.
             may_be_empty=bool(query),
         )
         items = whole.items
         if whole.pages is not None:
             self._pages[asked] = whole.pages
+            if not query:
+                self._facts.keep_pages(whole.pages)
         try:
             named = list(map(parse.identity, items))
+            if not query:
+                self._names = [name.casefold() for _, name in named]
             self._digit_names.update(name for _, name in named if name.isdigit())
             self.has_listed = True
             self.first = self.first or next(iter(named), None)
@@ -78,14 +86,33 @@ class PromptList:
             return self._call(endpoints.LIST, query=query)
         # Sorted by id, a list that changes while it is read shifts only at its end.
         try:
-            return self._call(endpoints.LIST, query={**query, "sort_by": "id", "sort_order": "asc"})
+            answer = self._call(endpoints.LIST, query={**query, "sort_by": "id", "sort_order": "asc"})
+            self._facts.keep(SORT, exists=True)
+            return answer
         except Rejected as error:
             if error.status not in NOT_UNDERSTOOD:
                 raise
             answer = self._call(endpoints.LIST, query=query)
             # The same query worked without the order, so the order was what it rejected.
             self._sorts = False
+            self._facts.keep(SORT, exists=False)
             return answer
+
+    def is_cheaper_to_search(self, names: Collection[str], *, with_tags: bool) -> bool:
+        """Whether a search for each name takes fewer requests than the whole list.
+
+        ``with_tags`` says that each prompt costs another request for its tags.
+        """
+        pages = self._pages.get(frozenset())
+        if pages is None:
+            return False
+        whole = pages + (len(self._names) if with_tags else 0)
+        if len(names) >= whole:
+            return False
+        # A search also finds longer names.
+        found = (sum(name.casefold() in other for other in self._names) for name in names)
+        searches = sum(max(1, math.ceil(count / PER_PAGE)) for count in found)
+        return searches + (len(names) if with_tags else 0) < whole
 
     def identifier(self, template_id: int, name: str) -> int | str:
         """Return what identifies a prompt in a path: its id, unless that is the name of another prompt."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
-from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw
+from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw, Rejected
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
-from promptsync.registry.promptlayer.endpoints import publish_body
 from promptsync.registry.promptlayer.parse import number
-from promptsync.registry.promptlayer.prompt_list import PromptList
+from promptsync.registry.promptlayer.prompt_list import NOT_UNDERSTOOD, PromptList
 from promptsync.registry.promptlayer.versions import Reading, one_version
 
 if TYPE_CHECKING:
@@ -52,7 +51,8 @@ class PromptLayerPrompts:
         filters = {"status": wanted, "label": label, "name": name, "tags": tag}
         answer, items = self._listing.items(filters, on_page)
         # An empty list does not show whether the registry lists tags.
-        self._lists_tags = not items or any("tags" in item for item in items)
+        if items:
+            self._lists_tags = any("tags" in item for item in items)
         try:
             if all(map(parse.is_whole, items)):
                 found = [parse.listed(item) for item in items]
@@ -64,6 +64,25 @@ class PromptLayerPrompts:
         if with_tags and not self._lists_tags:
             found = self._with_tags(found)
         if self._lists_tags or with_tags:
+            self._listing.tags.update((one.template_id, one.prompt.tags) for one in found)
+        return found
+
+    def latest(self, names: Collection[str], *, on_page: OnPage | None = None) -> builtins.list[Listed]:
+        if not self._listing.is_cheaper_to_search(names, with_tags=not self._lists_tags and self._reads_tags):
+            return [one for one in self.list(with_tags=True, on_page=on_page) if one.name in names]
+
+        def search(name: str) -> Listed | None:
+            return next((one for one in self.list(name=name) if one.name == name), None)
+
+        connections = self._connection.connections
+        try:
+            found = [one for one in mapped(search, sorted(names), connections=connections) if one is not None]
+        except Rejected as error:
+            if error.status not in NOT_UNDERSTOOD:
+                raise
+            return [one for one in self.list(with_tags=True, on_page=on_page) if one.name in names]
+        if not self._lists_tags:
+            found = self._with_tags(found)
             self._listing.tags.update((one.template_id, one.prompt.tags) for one in found)
         return found
 
@@ -107,6 +126,8 @@ class PromptLayerPrompts:
         return self._reading.get(template_id, name, version=version, label=label, fresh=fresh)
 
     def publish(self, prompt: Prompt, *, message: str, labels: Sequence[str] = ()) -> NewVersion:
+        from promptsync.registry.promptlayer.publish_body import publish_body
+
         self._listing.forget()
         answer = self._call(
             endpoints.PUBLISH, body=lambda shape: publish_body(prompt, message, labels, shape)

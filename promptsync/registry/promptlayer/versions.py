@@ -25,7 +25,6 @@ from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.prompt_list import NOT_UNDERSTOOD, RESERVED, PromptList
-from promptsync.registry.promptlayer.rendered import completed, doubt, placeholders
 from promptsync.registry.promptlayer.responses import Answer
 
 if TYPE_CHECKING:
@@ -161,6 +160,8 @@ class Reading:
     # -- registries without a raw read ------------------------------------------------------------------
 
     def _read_rendered(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> RemoteVersion:
+        from promptsync.registry.promptlayer.rendered import completed, doubt, placeholders
+
         answer = self._rendered_answer(identifier, name, query)
         # The prompt exists, so the raw read failed because of its route, unless it has worked elsewhere.
         self._has_raw_read = self._connection.has_route(endpoints.READ)

@@ -23,13 +23,15 @@ Step = Callable[[int], bool]
 
 
 class Runner:
-    """Runs jobs on up to ``threads`` threads; ``steps`` maps their kinds to the functions that advance them.
+    """Runs jobs on up to ``threads`` threads; ``steps`` returns the function that advances each kind.
 
     ``lease`` is how many seconds one step may take before another process considers the job abandoned;
     ``close_seconds`` is how long ``close`` waits for one.
     """
 
-    def __init__(self, store: Store, steps: Mapping[str, Step], *, threads: int, lease: float) -> None:
+    def __init__(
+        self, store: Store, steps: Callable[[], Mapping[str, Step]], *, threads: int, lease: float
+    ) -> None:
         self._store = store
         self._steps = steps
         self._most = threads
@@ -103,8 +105,9 @@ class Runner:
     def _do(self, job_id: int, kind: str, target_id: int) -> None:
         finished = False
         try:
+            step = self._steps()[kind]
             while not self._stopped and not finished:
-                finished = self._steps[kind](target_id)
+                finished = step(target_id)
                 self._write(
                     "UPDATE jobs SET leased_until = ? WHERE id = ?", time.time() + self._lease, job_id
                 )

@@ -22,12 +22,11 @@ from promptsync.server.http.fields import read_id
 from promptsync.server.http.request import Request
 from promptsync.server.http.sockets import UPGRADE, SocketClosed
 from promptsync.server.prompts.find import WORKFLOW, find
+from promptsync.server.routes import WEBSOCKET
 from promptsync.server.store.database import Database, Store, encoded
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-PATH: Final = "/connection/websocket"
 
 TOKEN_SECONDS: Final = 3600
 CONNECT_SECONDS = 15.0
@@ -77,9 +76,9 @@ def issue_token(request: Request) -> Response:
 def connect(environ: WSGIEnvironment, store: Store) -> Response:
     """Turn the connection into a WebSocket that sends the results of executions."""
     if environ["REQUEST_METHOD"] != "GET":
-        raise ApiError(405, f"{PATH} accepts only GET.", headers={"Allow": "GET"})
+        raise ApiError(405, f"{WEBSOCKET} accepts only GET.", headers={"Allow": "GET"})
     if environ.get("HTTP_UPGRADE", "").lower() != "websocket":
-        raise ApiError(400, f"{PATH} is a WebSocket; send the header Upgrade: websocket.")
+        raise ApiError(400, f"{WEBSOCKET} is a WebSocket; send the header Upgrade: websocket.")
     if UPGRADE not in environ:
         raise ApiError(501, "Only promptsync serve has WebSockets, not a registry inside a program.")
     environ[UPGRADE](Updates(store))

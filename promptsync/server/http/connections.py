@@ -11,6 +11,7 @@ import contextlib
 import select
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -130,7 +131,8 @@ class _Task(WSGITask):  # type: ignore[misc]
 
     def write(self, data: bytes) -> None:
         if self.channel.upgraded is None:  # an upgraded socket sends its own response
-            super().write(data)
+            with self.channel.in_one_piece():
+                super().write(data)
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
@@ -139,6 +141,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     error_task_class = _JsonErrorTask
     connected: bool
     upgraded: UpgradedSocket | None = None
+    _held: list[bytes] | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -146,8 +149,22 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         """When the last response was written, or the connection was opened."""
 
     def write_soon(self, data: bytes) -> int:
+        if self._held is not None:
+            self._held.append(data)
+            return len(data)
         self.since = time.time()
         return int(super().write_soon(data))
+
+    @contextlib.contextmanager
+    def in_one_piece(self) -> Iterator[None]:
+        """Send what is written inside at once, because waitress sends the headers and the body separately."""
+        held: list[bytes] = []
+        self._held = held
+        try:
+            yield
+        finally:
+            self._held = None
+        self.write_soon(b"".join(held))
 
     def readable(self) -> bool:
         return self.upgraded is None and bool(super().readable())

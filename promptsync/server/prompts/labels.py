@@ -125,10 +125,12 @@ def _named_version(db: Database, template: Row, body: Fields) -> Row:
         raise invalid(
             "prompt_version_number or prompt_version_id is required.", "body", "prompt_version_number"
         )
+    given = {"number": number, "id": version_id}
+    # Only the columns that were given, because SQLite uses no index for coalesce(:number, number).
+    conditions = "".join(f" AND {column} = :{column}" for column, value in given.items() if value is not None)
     row: Row | None = db.execute(
-        "SELECT * FROM versions WHERE template_id = :template AND number = coalesce(:number, number)"
-        " AND id = coalesce(:id, id)",
-        {"template": template["id"], "number": number, "id": version_id},
+        f"SELECT * FROM versions WHERE template_id = :template{conditions}",
+        {"template": template["id"], **given},
     ).fetchone()
     if row is None:
         wanted = {"prompt_version_number": number, "prompt_version_id": version_id}

@@ -23,7 +23,8 @@ def publish(request: Request) -> Response:
     """
     draft = read_draft(request.body())
     with request.store.write() as db:
-        return Response(add_version(db, draft), 201)
+        answer = add_version(db, draft)
+    return Response(answer, 201)
 
 
 def patch(request: Request) -> Response:
@@ -35,7 +36,8 @@ def patch(request: Request) -> Response:
     with request.store.write() as db:
         template = find.find(db, request.path["identifier"])
         base = find.version(db, template, number, label)
-        return Response(add_version(db, patched(template["name"], base, body)), 201)
+        answer = add_version(db, patched(template["name"], base, body))
+    return Response(answer, 201)
 
 
 def upsert(request: Request) -> Response:
@@ -59,7 +61,7 @@ def upsert(request: Request) -> Response:
         answer = add_version(db, draft)
         attach_external_id(db, answer["id"], source, external_id)
         answer["external_ids"] = external_ids_of(db, answer["id"])
-        return Response(answer, 201 if owner is None else 200)
+    return Response(answer, 201 if owner is None else 200)
 
 
 def add_version(db: Database, draft: Draft) -> dict[str, Any]:

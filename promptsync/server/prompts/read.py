@@ -1,18 +1,15 @@
-"""Reading templates: the list, the rendered form, the raw form."""
+"""Reading templates as they are stored: the list, and one of them."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.rendering.engine import render_template
 from promptsync.server.http.answer import Response
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find, snippets, tools
 from promptsync.server.prompts.external_ids import EXTERNAL_IDS, HAS_EXTERNAL_ID
-from promptsync.server.providers.table import FORMS, llm_kwargs, with_override
 from promptsync.server.store.database import Row, decoded
 
 _ITEM = (
@@ -51,43 +48,6 @@ def list_templates(request: Request) -> Response:
     return Response({"items": [dict(row) for row in rows], **page.neighbours, **page.counts})
 
 
-def get_rendered(request: Request) -> Response:
-    """Return a template as a model would get it. A label wins over a version.
-
-    If the request has another provider and model, ``metadata`` has them, too.
-    """
-    body = request.body(status=422)
-    number, label = body.version()
-    values = body.object("input_variables")
-    overrides = body.object("model_parameter_overrides")
-    # Only checked: they select a version of a dynamic label, and here every label has one version.
-    body.string_map("metadata_filters")
-    provider, model = body.choice("provider", FORMS), body.optional_text("model", least=1)
-    with request.store.read() as db:
-        row = find.find(db, request.path["identifier"])
-        version = find.version(db, row, number, label)
-        template, used = snippets.expanded(db, decoded(version["template"]))
-        template, warnings = tools.resolved(db, template)
-    metadata, ignored = with_override(decoded(version["metadata"]), provider, model)
-    warnings += ignored
-    # As in the official SDK: without variables and without a model, the template stays unrendered.
-    renders = values or llm_kwargs(template, metadata, provider)[0] is not None
-    if renders and not body.get("skip_input_variable_rendering"):
-        template, missing = render_template(template, values or {})
-        warnings += missing
-    arguments, left_out = llm_kwargs(template, metadata, provider, overrides)
-    answer = {
-        "metadata": metadata,
-        "llm_kwargs": arguments,
-        "provider_base_url": None,
-        "provider_id": None,
-        "custom_provider": None,
-        "warning": " ".join(warnings + left_out) or None,
-        "request_id": uuid.uuid4().hex,
-    }
-    return Response(_content(request, row, version, template, used) | answer)
-
-
 def get_raw(request: Request) -> Response:
     """Return a template as stored, with its variables unrendered.
 
@@ -105,16 +65,19 @@ def get_raw(request: Request) -> Response:
         else:
             used = snippets.direct(db, template)
         sent, _ = tools.resolved(db, template) if request.query.flag("include_llm_kwargs") else (None, ())
-    answer = _content(request, row, version, template, used)
+    answer = content(request, row, version, template, used)
     answer |= {"success": True, "created_at": version["created_at"]}
     if sent is not None:
+        from promptsync.server.providers.table import llm_kwargs
+
         answer["llm_kwargs"], _ = llm_kwargs(sent, answer["metadata"])
     return Response(answer)
 
 
-def _content(
+def content(
     request: Request, row: Row, version: Row, template: Mapping[str, Any], used: snippets.Used
 ) -> dict[str, Any]:
+    """Return what the rendered and the raw form have in common."""
     return {
         "id": row["id"],
         "prompt_name": row["name"],

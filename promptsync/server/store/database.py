@@ -37,7 +37,8 @@ class StoreError(RemoteError):
 def decoded(text: str | bytes) -> Any:
     """Return the value of a JSON column. Raises ``sqlite3.DatabaseError`` for one that is damaged."""
     try:
-        return json.loads(text)
+        # json.loads() would look for the encoding of bytes first.
+        return json.loads(text if isinstance(text, str) else text.decode())
     except ValueError as error:
         raise sqlite3.DatabaseError(f"a value is not JSON ({error})") from None
 
@@ -69,6 +70,7 @@ class Store:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
         _check_link(self.path)
@@ -104,8 +106,14 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Database]:
         """Yield the only connection that can write now; commit at the end, roll back on an exception."""
-        with self._transaction("BEGIN IMMEDIATE") as connection:
-            yield connection
+        # Left to SQLite, threads of this process would sleep between attempts, longer than a write takes.
+        if not self._writing.acquire(timeout=BUSY_SECONDS):
+            raise sqlite3.OperationalError("database is locked")
+        try:
+            with self._transaction("BEGIN IMMEDIATE") as connection:
+                yield connection
+        finally:
+            self._writing.release()
 
     def close(self) -> None:
         """Close every connection; those in use are closed when they are returned."""

@@ -1,0 +1,56 @@
+"""The present state of the prompts of a plan, read right before a write and right after it.
+
+A plan was made from a list that may be minutes old by now, because somebody had to confirm the plan. So no
+command writes from the plan alone; each looks again at exactly what it is about to change:
+
+============================  =================================  ==========================================
+command                       right before the write             right after it
+============================  =================================  ==========================================
+push, and that of a deploy    each prompt: same id and version,  each prompt: the version is the latest
+                              still active, still missing if it  one, its text and tags are those that were
+                              is new. The very text that was to  sent; what is archived is gone from the
+                              be published counts as published.  list. One that is missing may lag behind
+                                                                 and is read again before it counts.
+label of a new version        the labels of the prompt: not      the labels of the prompt
+                              higher already, not rolled back
+label set, move, delete;      the labels of the prompt: where    the labels of the prompt, those beside the
+rollback, promote, deploy     the plan saw them                  label included
+old text of a live snippet    the latest version: it is ours     the number of the new version
+pull, bump                    the file: the text that was read   the file is replaced in one step
+============================  =================================  ==========================================
+
+The second look after a publish cannot be saved by the response to it. The number in the response shows who
+published before us, but neither who published after us nor what the registry stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from promptsync.compare.project import Project
+from promptsync.prompt.prompt import Listed
+
+
+def read_now(project: Project, names: Collection[str]) -> dict[str, Listed]:
+    """Return the active prompts among ``names`` at their latest versions, with tags if there are any.
+
+    Costs one request for each name, or those of the whole list if that is fewer.
+    """
+
+    def on_page(done: int, pages: int) -> None:
+        project.progress("Listing the registry", done, pages)
+
+    found = project.registry.prompts.latest(names, on_page=on_page)
+    return {item.name: item for item in found}
+
+
+def is_same(planned: Listed | None, now: Listed | None) -> bool:
+    """Whether a prompt still is what a plan was made from; ``None`` means that it does not exist."""
+    if planned is None or now is None:
+        return planned is now
+    return (planned.template_id, planned.version) == (now.template_id, now.version)
+
+
+def shown(listed: Listed | None) -> str:
+    """Return the version for people."""
+    return f"v{listed.version}" if listed is not None else "missing"

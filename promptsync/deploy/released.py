@@ -1,0 +1,48 @@
+"""Whether a label points at what is committed everywhere, as after each deploy: shown by two lists alone."""
+
+from __future__ import annotations
+
+from promptsync.compare.gather import gather
+from promptsync.compare.labels import pointers_of
+from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Snapshot
+from promptsync.compare.state import State
+from promptsync.errors import RemoteError
+from promptsync.parallel import beside
+from promptsync.prompt.labels import unchecked_name
+from promptsync.prompt.prompt import Label
+
+
+def gather_with_pointers(project: Project) -> tuple[Snapshot, list[Label] | None]:
+    """Return both sides and all labels, ``None`` if the registry cannot list those."""
+    labels = project.registry.labels
+
+    def read() -> list[Label] | None:
+        try:
+            return labels.all() if labels.may_list_all else None
+        except RemoteError:  # the lists of the prompts under a label show the same
+            return None
+
+    with beside(read) as pointers:
+        latest = gather(project)
+        return latest, pointers()
+
+
+def is_released(label: str, latest: Snapshot, everything: list[Label] | None) -> bool:
+    """Whether every prompt is in sync, and has the label at its latest version, which is not unchecked.
+
+    The list of the prompts under the label would then have the same versions again. A label that moves while
+    both lists are read is at another version in one of them, or counts as it was before.
+    """
+    if everything is None or not latest.items:
+        return False
+    listed = [item.listed for item in latest.items if item.state is State.IN_SYNC and item.listed is not None]
+    if len(listed) != len(latest.items):
+        return False
+    there = pointers_of(everything, listed)
+    mark = unchecked_name(label)
+    for item in listed:
+        versions = {one.name: one.version for one in there[item.name].values()}
+        if versions.get(label) != item.version or versions.get(mark) == item.version:
+            return False
+    return True

@@ -1,0 +1,170 @@
+"""A push of a few of many prompts looks again at those few alone, and misses nothing in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+import pytest
+from worlds import Reply, Seen, World, asking, changed, fault, publishing
+
+COUNT = 201
+PAGES = 3
+
+BEFORE, AFTER = 1, 2
+"""The first search for a prompt is right before the publish, the second right after it."""
+
+
+def searched(seen: Seen) -> str:
+    """The name that a request searches for."""
+    path, _, query = seen.target.partition("?")
+    return parse_qs(query).get("name", [""])[0] if path == "/prompt-templates" else ""
+
+
+@pytest.fixture
+def many(world: World) -> World:
+    """``p200`` is changed and ``fresh`` is new; the registry has many more prompts."""
+    for number in range(COUNT):
+        world.publish(f"p{number:03}", "Hello {name}")
+    world.write("p200")
+    world.commit("Add")
+    world.ok("push")
+    world.write("p200", "Changed {name}")
+    world.commit("Change p200")
+    world.forget()
+    return world
+
+
+def meanwhile(world: World, name: str, which: int, do: Callable[[], object]) -> None:
+    """Let somebody else do something right before the registry gets that search for ``name``."""
+    count = 0
+
+    def look(seen: Seen, forward: Callable[[Seen], Reply]) -> None:
+        nonlocal count
+        if searched(seen) == name:
+            count += 1
+            if count == which:
+                do()
+
+    world.faults.append(look)
+
+
+def test_the_list_is_read_once(many: World) -> None:
+    many.write("fresh")
+    many.commit("Add fresh")
+    many.ok("push")
+    assert sorted(many.published) == ["fresh", "p200"]
+    lists = [one for one in many.seen if one.path == "/prompt-templates"]
+    whole = [one for one in lists if "name=" not in one.target and "status=" not in one.target]
+    assert len(whole) == PAGES
+    assert sorted(map(searched, filter(searched, lists))) == ["fresh", "fresh", "p200", "p200"]
+
+
+def test_a_push_of_most_of_them_reads_the_list_again(many: World) -> None:
+    for number in range(1, 5):
+        many.write(f"p{number:03}", "Changed {name}")
+    many.commit("Change more")
+    many.ok("push", "--force", "p001", "--force", "p002", "--force", "p003", "--force", "p004", "-y")
+    assert len(many.published) == 5
+    assert not any(map(searched, many.seen))
+
+
+def replaced(world: World) -> None:
+    world.archive("p200")
+    world.rename("p200", "old")
+    world.publish("p200")
+
+
+BEFOREHAND: list[tuple[str, Callable[[World], object], str]] = [
+    ("publishes", lambda world: world.publish("p200"), "v2 -> v3"),
+    ("archives it", lambda world: world.archive("p200"), "v2 -> missing"),
+    ("renames it", lambda world: world.rename("p200", "other"), "v2 -> missing"),
+    ("takes its place", replaced, "v2 -> v1"),
+]
+
+
+@pytest.mark.parametrize(("do", "told"), [one[1:] for one in BEFOREHAND], ids=[one[0] for one in BEFOREHAND])
+def test_what_somebody_does_before_the_publish_refuses_it(
+    many: World, do: Callable[[World], object], told: str
+) -> None:
+    if many.version("p200") == 1:
+        many.publish("p200", "Hello {name}")
+    meanwhile(many, "p200", BEFORE, lambda: do(many))
+    done = many.run("push", "--json")
+    assert done.code == 3
+    assert done.document["error"]["code"] == "remote-moved"
+    assert told.split(" -> ")[1] in str(done.document["error"])
+    assert many.published == []
+
+
+def test_a_new_prompt_that_somebody_creates_before_the_publish_refuses_it(many: World) -> None:
+    many.write("fresh")
+    many.commit("Add fresh")
+    meanwhile(many, "fresh", BEFORE, lambda: many.publish("fresh"))
+    done = many.run("push", "--json")
+    assert (done.code, done.document["error"]["code"]) == (3, "remote-moved")
+    assert many.published == []
+
+
+def test_the_very_text_that_somebody_publishes_first_counts_as_published(many: World) -> None:
+    meanwhile(many, "p200", BEFORE, lambda: many.publish("p200", "Changed {name}"))
+    many.ok("push")
+    assert many.published == []
+    many.ok("status", "--exit-code", "p200")
+
+
+AFTERWARDS: list[tuple[str, Callable[[World], object]]] = [
+    ("publishes", lambda world: world.publish("p200")),
+    ("archives it", lambda world: world.archive("p200")),
+    ("renames it", lambda world: world.rename("p200", "other")),
+]
+
+
+@pytest.mark.parametrize("do", [one[1] for one in AFTERWARDS], ids=[one[0] for one in AFTERWARDS])
+def test_what_somebody_does_after_the_publish_is_told(many: World, do: Callable[[World], object]) -> None:
+    meanwhile(many, "p200", AFTER, lambda: do(many))
+    done = many.run("push", "--json")
+    assert many.published == ["p200"]
+    assert (done.code, done.document["error"]["code"]) == (3, "raced")
+
+
+def test_a_label_does_not_move_to_a_version_that_somebody_passed_over(many: World) -> None:
+    meanwhile(many, "p200", AFTER, lambda: many.publish("p200"))
+    done = many.run("push", "--label", "prod", "--json")
+    assert done.code == 3
+    assert many.label("p200", "prod") is None
+
+
+def test_a_text_that_the_registry_alters_is_told(many: World) -> None:
+    drop = changed(lambda body: body["prompt_template"]["messages"][0]["content"][0].update(text="Other"))
+    many.faults.append(fault(publishing("p200"), drop))
+    done = many.run("push", "--json")
+    assert (done.code, done.document["error"]["code"]) == (5, "altered")
+
+
+def test_a_search_that_lags_behind_the_publish_is_repeated(many: World) -> None:
+    before = many.forward(Seen("GET", "/prompt-templates?name=p200&page=1&per_page=100", {}, None))
+    count = 0
+
+    def lagging(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
+        nonlocal count
+        count += searched(seen) == "p200"
+        return before if searched(seen) == "p200" and count == AFTER else None
+
+    many.faults.append(lagging)
+    many.ok("push")
+    assert [searched(one) for one in many.seen if searched(one)] == ["p200"] * 3
+
+
+def test_a_registry_without_a_search_gets_the_list(many: World) -> None:
+    many.faults.append(fault(asking("GET", "name="), Reply({"message": "unknown parameter name"}, 422)))
+    many.ok("push")
+    assert many.published == ["p200"]
+
+
+def test_a_label_is_not_read_by_an_id_that_is_a_new_name(many: World) -> None:
+    template_id = many.read("p200")["id"]
+    meanwhile(many, "p200", BEFORE, lambda: many.publish(str(template_id), "Other", release_labels=["prod"]))
+    many.ok("push", "--label", "prod")
+    assert many.label("p200", "prod") == many.version("p200")
+    assert many.label(str(template_id), "prod") == 1

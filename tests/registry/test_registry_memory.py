@@ -1,0 +1,248 @@
+"""What a working copy remembers of a registry saves requests, and changes nothing else when it is wrong."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_registry import DROPPED, KEY, Reply, Scripted, Seen, item, serving, template
+from strict_registries import Customer, Strict, Vendor, error
+from test_listing import asked, pages_of
+
+from promptsync.files.state.registry_memory import FileMemory
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.errors import FateUnknown, Rejected
+from promptsync.registry.promptlayer.client import PromptLayer
+from promptsync.registry.timeouts import Timeouts
+
+PUBLISH = "/rest/prompt-templates"
+NESTED = f"POST {PUBLISH} nested"
+QUICK = Timeouts(answer=5.0, first_retry=0.001)
+
+
+def prompt(name: str = "greet") -> Prompt:
+    return Prompt(name, template())
+
+
+class Place:
+    """A registry and the file in which processes remember it; ``process`` opens it as a new process would."""
+
+    def __init__(self, root: Path, url: str) -> None:
+        self.root, self.url = root, url
+        self.file = root / ".promptsync/cache/registries.json"
+
+    @contextmanager
+    def process(self) -> Iterator[PromptLayer]:
+        with PromptLayer(self.url, KEY, memory=FileMemory(self.root), timeouts=QUICK) as registry:
+            yield registry
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.file.read_text())["remotes"][self.url]
+        return found
+
+    def remember(self, **facts: Any) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(json.dumps({"format": 1, "remotes": {self.url: facts}}))
+
+
+@contextmanager
+def place(root: Path, react: Callable[[Seen], Reply]) -> Iterator[Place]:
+    with serving(react) as url:
+        yield Place(root, url)
+
+
+def publishes(registry: Strict) -> list[str]:
+    bodies = [one.body for one in registry.seen if (one.method, one.path) == ("POST", PUBLISH)]
+    registry.seen.clear()
+    return ["nested" if "prompt_version" in body else "flat" for body in bodies]
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second"),
+    [(Customer, ["flat"], ["flat"]), (Vendor, ["flat", "nested"], ["nested"])],
+)
+def test_the_next_process_publishes_in_the_shape_that_worked(
+    kind: Callable[[], Strict], first: list[str], second: list[str], tmp_path: Path
+) -> None:
+    registry = kind()
+    with place(tmp_path, registry) as here:
+        for sent in (first, second):
+            with here.process() as opened:
+                opened.prompts.publish(prompt(), message="m")
+            assert publishes(registry) == sent
+    assert len(registry.prompts["greet"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "right"),
+    [(Customer, NESTED, "flat"), (Vendor, NESTED.replace("nested", "flat"), "nested")],
+)
+def test_a_wrong_shape_costs_one_request_and_is_corrected(
+    kind: Callable[[], Strict], wrong: str, right: str, tmp_path: Path
+) -> None:
+    registry = kind()
+    with place(tmp_path, registry) as here:
+        here.remember(routes={"publish the prompt": wrong})
+        with here.process() as opened:
+            opened.prompts.publish(prompt("a"), message="m")
+            opened.prompts.publish(prompt("b"), message="m")
+        assert publishes(registry)[1:] == [right, right]
+        assert here.facts["routes"] == {"publish the prompt": f"POST {PUBLISH} {right}"}
+    assert [len(registry.prompts[name]) for name in "ab"] == [1, 1]
+
+
+@pytest.mark.parametrize("flat", [400, 422, 409])
+@pytest.mark.parametrize("nested", [404, 422])
+def test_an_error_does_not_depend_on_what_is_remembered(tmp_path: Path, flat: int, nested: int) -> None:
+    def react(seen: Seen) -> Reply:
+        status = nested if "prompt_version" in seen.body else flat
+        return error(status, f"no {status}")
+
+    told = []
+    with place(tmp_path, react) as here:
+        for routes in ({}, {"publish the prompt": NESTED}):
+            here.remember(routes=routes)
+            with here.process() as opened, pytest.raises(Rejected) as caught:
+                opened.prompts.publish(prompt(), message="m")
+            told.append((caught.value.message, caught.value.hint, caught.value.details, caught.value.status))
+    assert told[0] == told[1]
+
+
+def test_a_publish_without_an_answer_is_sent_in_no_other_shape(tmp_path: Path) -> None:
+    script = Scripted(DROPPED)
+    with place(tmp_path, script) as here:
+        here.remember(routes={"publish the prompt": NESTED})
+        with here.process() as opened, pytest.raises(FateUnknown):
+            opened.prompts.publish(prompt(), message="m")
+    assert len(script.seen) == 1
+
+
+def test_the_next_process_requests_all_pages_at_once(tmp_path: Path) -> None:
+    together = threading.Barrier(3, timeout=5)
+    answer = pages_of([item(n) for n in range(1, 251)])
+
+    def react(seen: Seen) -> Reply:
+        if len(script.seen) > 3:
+            together.wait()
+        reply: Reply = answer(seen)
+        return reply
+
+    script = Scripted(react=react)
+    told: list[tuple[int, int]] = []
+    with place(tmp_path, script) as here:
+        for _ in range(2):
+            with here.process() as opened:
+                found = opened.prompts.list(on_page=lambda done, pages: told.append((done, pages)))
+            assert [one.template_id for one in found] == [*range(1, 251)]
+    assert len(script.seen) == 6
+    assert told == [(1, 3), (2, 3), (3, 3)] * 2
+
+
+@pytest.mark.parametrize("count", [0, 1, 100, 101, 250, 301, 350, 1200])
+@pytest.mark.parametrize("remembered", [1, 2, 3, 9])
+def test_a_list_that_changed_in_between_costs_at_most_the_pages_that_it_lost(
+    tmp_path: Path, remembered: int, count: int
+) -> None:
+    script = Scripted(react=pages_of([item(n) for n in range(1, count + 1)]))
+    with place(tmp_path, script) as here:
+        here.remember(pages=remembered)
+        with here.process() as opened:
+            assert [one.template_id for one in opened.prompts.list()] == [*range(1, count + 1)]
+        pages = max(1, -(-count // 100))
+        assert len(script.seen) <= max(pages, remembered) + (count == 0)
+        assert here.facts["pages"] == -(-count // 100) if count else True
+
+
+def sortless(calls: list[dict[str, str]], sorts: list[bool]) -> Callable[[Seen], Reply]:
+    def react(seen: Seen) -> Reply:
+        calls.append(asked(seen))
+        if "sort_by" in asked(seen) and not sorts:
+            return error(422, "unknown parameter sort_by")
+        reply: Reply = pages_of([item(n) for n in range(1, 251)])(seen)
+        return reply
+
+    return react
+
+
+def test_an_order_that_a_registry_refuses_is_tried_again_after_a_day(tmp_path: Path) -> None:
+    calls: list[dict[str, str]] = []
+    upgraded: list[bool] = []
+    with place(tmp_path, sortless(calls, upgraded)) as here:
+        for refused in (1, 0):
+            with here.process() as opened:
+                assert len(opened.prompts.list()) == 250
+            assert sum("sort_by" in one for one in calls) == refused
+            calls.clear()
+        here.remember(lacks={"sort": int(time.time()) - 25 * 60 * 60})
+        upgraded.append(True)
+        with here.process() as opened:
+            assert len(opened.prompts.list()) == 250
+        assert all("sort_by" in one for one in calls)
+        assert here.facts["lacks"] == {}
+
+
+def test_a_label_list_that_failed_is_not_worth_a_request_for_a_day_and_is_found_again(tmp_path: Path) -> None:
+    has: list[bool] = []
+    script = Scripted(
+        react=lambda seen: Reply({"release_labels": []}) if has else error(404, "Prompt not found: labels")
+    )
+    with place(tmp_path, script) as here:
+        with here.process() as opened:
+            assert opened.labels.may_list_all
+            assert opened.labels.all() is None
+            assert not opened.labels.may_list_all
+        has.append(True)
+        with here.process() as opened:
+            assert not opened.labels.may_list_all
+            # What is remembered never stands in for the answer itself.
+            assert opened.labels.all() == []
+        with here.process() as opened:
+            assert opened.labels.may_list_all
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"format": 2, "remotes": {"URL": {"pages": 3}}}',
+        '{"format": 1, "remotes": []}',
+        '{"format": 1, "remotes": {"URL": []}}',
+        '{"format": 1, "remotes": {"URL": {"pages": "3", "routes": [], "lacks": 7}}}',
+        '{"format": 1, "remotes": {"URL": {"pages": -1, "routes": {"publish the prompt": 7}}}}',
+        '{"format": 1, "remotes": {"URL": {"routes": {"publish the prompt": "GET /elsewhere"}}}}',
+        '{"format": 1, "remotes": {"URL": {"lacks": {"sort": "now", "labels": 99999999999}}}}',
+    ],
+)
+def test_a_damaged_memory_is_no_memory(tmp_path: Path, text: str) -> None:
+    registry = Vendor()
+    with place(tmp_path, registry) as here:
+        here.remember()
+        here.file.write_text(text.replace("URL", here.url))
+        with here.process() as opened:
+            assert opened.labels.may_list_all
+            opened.prompts.publish(prompt(), message="m")
+            assert [one.name for one in opened.prompts.list()] == ["greet"]
+        assert publishes(registry) == ["flat", "nested"]
+
+
+def test_registries_are_remembered_beside_one_another(tmp_path: Path) -> None:
+    with place(tmp_path, Vendor()) as one, place(tmp_path, Customer()) as other:
+        for here in (one, other):
+            with here.process() as opened:
+                opened.prompts.publish(prompt(), message="m")
+        assert one.facts["routes"] != other.facts["routes"]
+
+
+def test_a_memory_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".promptsync").write_text("in the way")
+    with place(tmp_path, Vendor()) as here, here.process() as opened:
+        assert opened.prompts.publish(prompt(), message="m").version == 1

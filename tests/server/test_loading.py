@@ -1,0 +1,45 @@
+"""What a request loads: the module of its handler, and not those of the others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from promptsync.server.missing import MISSING
+from promptsync.server.routes import _MOST_MAPS, OTHER_BODIES, ROUTES, _first, load
+
+ROOT = Path(__file__).parents[2]
+
+READ_AND_PUBLISH = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from registry_server import Caller, flat
+from promptsync.server.app import create_app
+with create_app(sys.argv[2]) as app:
+    call = Caller(app)
+    assert call("POST", "/rest/prompt-templates", flat("a", release_labels=["prod"])).status == 201
+    assert call("GET", "/prompt-templates").body["total"] == 1
+    assert call("GET", "/prompt-templates/a?version=1&resolve_snippets=false").status == 200
+    assert call("GET", "/prompt-templates/labels").status == 200
+print(*sys.modules, sep="\\n")
+"""
+
+
+@pytest.mark.parametrize("handler", sorted({*OTHER_BODIES, *(handler for _, _, handler in ROUTES)}))
+def test_the_handler_of_every_route_loads(handler):
+    assert callable(load(handler))
+
+
+def test_the_maps_of_all_routes_fit_into_their_cache():
+    assert len({_first(path) for path in (*MISSING, *(path for _, path, _ in ROUTES))}) < _MOST_MAPS
+
+
+def test_reading_and_publishing_loads_nothing_else(tmp_path):
+    command = [sys.executable, "-c", READ_AND_PUBLISH, str(ROOT / "tests"), str(tmp_path / "registry.db")]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.split()
+    parts = [name.split(".")[2:] for name in loaded if name.startswith("promptsync.server.")]
+    assert {part[0] for part in parts if len(part) > 1} == {"http", "prompts", "store", "checks"}
+    assert {part[1] for part in parts if part[0] == "checks" and len(part) > 1} == {"model", "runner"}

@@ -1,0 +1,96 @@
+"""``make bench`` counts and judges correctly. How long anything takes is not tested."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from benchmarks import world
+from benchmarks.__main__ import PARTS
+from benchmarks.instrumented import PHASES
+from benchmarks.measure import KEY, Run, promptsync, python
+from benchmarks.registry import counted, serving
+from benchmarks.table import Budget, Row, Table, judged, merged
+from promptsync.registry.promptlayer.client import PromptLayer
+
+RUN = Run(seconds=0.2, megabytes=50, out="", cpu=0.1, requests=3)
+
+
+def test_a_row_is_measured(tmp_path: Path) -> None:
+    row = next(PARTS["start"](tmp_path, quick=True))
+    assert row.work == "--version"
+    assert row.run is not None and row.run.out.startswith("promptsync")
+
+
+@pytest.mark.parametrize(
+    ("budget", "kept"),
+    [
+        (Budget(0.2, 3, 50), True),
+        (Budget(), True),
+        (Budget(0.1, 3, 50), False),
+        (Budget(0.2, 2, 50), False),
+        (Budget(0.2, 3, 49), False),
+    ],
+)
+def test_a_budget_is_kept_if_nothing_exceeds_it(budget: Budget, kept: bool) -> None:
+    assert judged("work", RUN, budget, "").kept is kept
+
+
+def test_of_several_runs_one_in_the_middle_is_shown_and_most_decide(tmp_path: Path) -> None:
+    rows = [
+        Row("work", f"{seconds} s", kept=kept, run=Run(seconds, 1, ""), ratio=2 * seconds)
+        for seconds, kept in ((3.0, True), (1.0, False), (2.0, True))
+    ]
+    table = Table()
+    table.add(merged(rows))
+    table.save(tmp_path / "rows.json")
+    (saved,) = json.loads((tmp_path / "rows.json").read_text("utf-8"))
+    assert saved["measured"] == "3.0 s" and saved["kept"] is True and saved["seconds"] == 3.0
+    assert saved["repeats"] == "3.00 s / 1.00 s / 2.00 s; 6.00 x / 2.00 x / 4.00 x"
+
+
+def test_a_child_compiles_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert python("-c", "import sys; print(sys.dont_write_bytecode)").out == "False\n"
+
+
+def test_the_memory_of_the_benchmark_is_not_counted_for_a_child() -> None:
+    held = b"1" * (200 << 20)
+    assert python("-c", "pass").megabytes < 100 < len(held) >> 20
+
+
+def test_a_child_that_fails_is_an_error_with_its_output() -> None:
+    with pytest.raises(RuntimeError, match="ended in 3:\nwhy"):
+        python("-c", "import sys; print('why', file=sys.stderr); sys.exit(3)")
+
+
+def test_requests_and_reads_of_versions_are_counted(tmp_path: Path) -> None:
+    world.publish(tmp_path / "registry.db", world.prompts(3), "Import")
+    with (
+        serving(tmp_path / "registry.db", 0) as url,
+        PromptLayer(url, KEY["PROMPTLAYER_API_KEY"]) as registry,
+    ):
+
+        def read() -> Run:
+            for one in registry.prompts.list():
+                registry.prompts.get(one.template_id, one.name, version=one.version)
+            return RUN
+
+        run = counted(url, read)
+        assert (run.requests, run.reads) == (4, 3)
+        root = world.working_copy(tmp_path / "root", url)
+        pulled = counted(url, partial(promptsync, root, "pull"))
+        assert pulled.reads == 3 < pulled.requests
+
+
+@pytest.mark.parametrize("function", [name for names in PHASES.values() for name in names])
+def test_a_function_that_the_profile_measures_exists(function: str) -> None:
+    module, _, path = function.partition(":")
+    owner = importlib.import_module(f"promptsync.{module}")
+    for name in path.split("."):
+        owner = getattr(owner, name)
+    assert callable(owner)
