@@ -14,7 +14,7 @@ from promptsync.files.config import Config, RemoteConfig, is_possible
 from promptsync.files.state.disk import DIRECTORY, check_private, private_directory, real_path
 from promptsync.files.state.record import FileCache, Record
 from promptsync.files.state.registry_memory import FileMemory
-from promptsync.parallel import CONNECTIONS, mapped
+from promptsync.parallel import mapped
 from promptsync.registry.address import LOCAL, address
 
 if TYPE_CHECKING:
@@ -118,14 +118,7 @@ class Project:
     def is_default_remote(self) -> bool:
         return self.remote == self.config.default_remote
 
-    def mapped(
-        self,
-        what: str,
-        do: Callable[[_Item], _Result],
-        items: Iterable[_Item],
-        *,
-        connections: int = CONNECTIONS,
-    ) -> list[_Result]:
+    def mapped(self, what: str, do: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
         """Return the results of ``do``, which only reads, for many items at once, and report the progress."""
         waiting = list(items)
         done = 0
@@ -137,7 +130,7 @@ class Project:
             self.progress(what, done, len(waiting))
             return result
 
-        return mapped(one, waiting, connections=connections)
+        return mapped(one, waiting)
 
     def close(self) -> None:
         if self._registry is not None:
