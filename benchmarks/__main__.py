@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import latency, profile, scale, startup, sync
+from benchmarks import latency, limits, profile, scale, startup, sync
 from benchmarks.measure import ROOT
 from benchmarks.table import Table, merged
 
@@ -18,6 +18,7 @@ PARTS = {
     "sync": sync.rows,
     "latency": latency.rows,
     "scale": scale.rows,
+    "limits": limits.rows,
     "profile": profile.rows,
 }
 

@@ -1,5 +1,8 @@
 """Runs a function for many items at once, and stops cleanly on Ctrl-C.
 
+There are enough threads for all requests that may be under way at once. The client of the registry decides
+how many of them really are.
+
 The threads are daemons, so the interpreter does not wait for requests that Ctrl-C has abandoned.
 """
 
@@ -10,29 +13,29 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Final, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-CONNECTIONS = 8
-"""Most requests that are under way at once."""
+MOST_REQUESTS: Final = 32
+"""Most requests to a registry that are under way at once."""
 
 _NOTICE = 0.1
 """Seconds within which Ctrl-C is noticed."""
 
 
-def for_each(do: Callable[[_Item], None], items: Iterable[_Item], *, connections: int = CONNECTIONS) -> None:
+def for_each(do: Callable[[_Item], None], items: Iterable[_Item], *, threads: int = MOST_REQUESTS) -> None:
     """Call ``do``, which may write, with each item, several at a time, and return when all are done.
 
     After the first exception or Ctrl-C, no further item is started, and those under way are waited for. A
     second Ctrl-C does not wait. ``do`` must record what it did, so that the caller knows after an exception.
     """
-    _run(do, list(items), connections, presses=2)
+    _run(do, list(items), threads, presses=2)
 
 
 def mapped(
-    do: Callable[[_Item], _Result], items: Iterable[_Item], *, connections: int = CONNECTIONS
+    do: Callable[[_Item], _Result], items: Iterable[_Item], *, threads: int = MOST_REQUESTS
 ) -> list[_Result]:
     """Return the results of ``do``, which only reads, in the order of the items; several run at a time.
 
@@ -46,7 +49,7 @@ def mapped(
     def one(number: int) -> None:
         results[number] = do(waiting[number])
 
-    _run(one, range(len(waiting)), connections, presses=1)
+    _run(one, range(len(waiting)), threads, presses=1)
     return [results[number] for number in range(len(waiting))]
 
 
@@ -97,7 +100,7 @@ def _start(do: Callable[[], None], finished: SimpleQueue[BaseException | None]) 
     threading.Thread(target=run, daemon=True).start()
 
 
-def _run(do: Callable[[_Item], None], items: Sequence[_Item], connections: int, *, presses: int) -> None:
+def _run(do: Callable[[_Item], None], items: Sequence[_Item], threads: int, *, presses: int) -> None:
     finished: SimpleQueue[BaseException | None] = SimpleQueue()
     waiting: SimpleQueue[_Item] = SimpleQueue()
     stopped = threading.Event()
@@ -111,7 +114,7 @@ def _run(do: Callable[[_Item], None], items: Sequence[_Item], connections: int, 
         except Empty:
             pass
 
-    workers = min(connections, len(items))
+    workers = min(threads, len(items))
     with _held_back() as pressed:
         for _ in range(workers):
             _start(work, finished)

@@ -20,7 +20,7 @@ def test_results_come_in_the_order_of_the_items() -> None:
             later.set()
         return number * number
 
-    assert mapped(do, range(10), connections=10) == [number * number for number in range(10)]
+    assert mapped(do, range(10), threads=10) == [number * number for number in range(10)]
     assert mapped(do, []) == []
     assert mapped(do, [3]) == [9]
 
@@ -35,11 +35,11 @@ def test_after_the_first_error_nothing_is_started(work: object) -> None:
         done.append(number)
 
     with pytest.raises(ValueError, match="number 3"):
-        work(do, range(1000), connections=1)  # type: ignore[operator]
+        work(do, range(1000), threads=1)  # type: ignore[operator]
     assert done == [0, 1, 2]
 
 
-def test_no_more_are_under_way_than_connections() -> None:
+def test_no_more_are_under_way_than_threads() -> None:
     inside, most = 0, 0
     lock = threading.Lock()
 
@@ -52,7 +52,7 @@ def test_no_more_are_under_way_than_connections() -> None:
         with lock:
             inside -= 1
 
-    for_each(do, range(60), connections=4)
+    for_each(do, range(60), threads=4)
     assert 0 < most <= 4
 
 

@@ -49,6 +49,7 @@ def command(session: Session, offline: bool) -> Outcome:
         variables={**known, **{name: value for name, value in given.items() if value}},
         offline=offline,
         timeouts=session.timeouts,
+        jobs=session.jobs,
         on_wait=session.say,
     )
     return _outcome(session, [_versions(), *examine(place)])

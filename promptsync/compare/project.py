@@ -14,7 +14,7 @@ from promptsync.files.config import Config, RemoteConfig, is_possible
 from promptsync.files.state.disk import DIRECTORY, check_private, private_directory, real_path
 from promptsync.files.state.record import FileCache, Record
 from promptsync.files.state.registry_memory import FileMemory
-from promptsync.parallel import CONNECTIONS, mapped
+from promptsync.parallel import mapped
 from promptsync.registry.address import LOCAL, address
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Project:
     progress: Progress = no_progress
     on_wait: Callable[[str], None] | None = None
     timeouts: Timeouts | None = None
+    jobs: int | None = None
+    """The most requests at once, ``None`` for the default."""
     _registry: Registry | None = field(default=None, init=False, repr=False)
 
     @property
@@ -118,14 +120,7 @@ class Project:
     def is_default_remote(self) -> bool:
         return self.remote == self.config.default_remote
 
-    def mapped(
-        self,
-        what: str,
-        do: Callable[[_Item], _Result],
-        items: Iterable[_Item],
-        *,
-        connections: int = CONNECTIONS,
-    ) -> list[_Result]:
+    def mapped(self, what: str, do: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
         """Return the results of ``do``, which only reads, for many items at once, and report the progress."""
         waiting = list(items)
         done = 0
@@ -137,7 +132,7 @@ class Project:
             self.progress(what, done, len(waiting))
             return result
 
-        return mapped(one, waiting, connections=connections)
+        return mapped(one, waiting)
 
     def close(self) -> None:
         if self._registry is not None:
@@ -161,11 +156,13 @@ def open_project(
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] | None = None,
     timeouts: Timeouts | None = None,
+    jobs: int | None = None,
 ) -> Project:
     """Return the project for a remote, given by its name in the config or by its URL.
 
     Without ``remote``, ``base_url`` (the official SDK's variable) beats the config's default remote.
     ``model`` answers in evaluations and agents where the registry is an embedded one, an echo if ``None``.
+    ``jobs``, the most requests at once, beats ``jobs:`` of the remote.
     Raises ``UsageError`` for a name that the config does not have, and ``Refused`` for a private directory
     that is a symbolic link.
     """
@@ -174,8 +171,8 @@ def open_project(
     known = config.remotes.get(wanted)
     if known is not None:
         fixtures = config.root / known.fixtures if known.fixtures else None
-        timeouts = _limited(timeouts, known)
-        return Project(config, wanted, known.url, api_key, fixtures, model, progress, on_wait, timeouts)
+        timeouts, jobs = _limited(timeouts, known), jobs or known.jobs
+        return Project(config, wanted, known.url, api_key, fixtures, model, progress, on_wait, timeouts, jobs)
     if ":" not in wanted:
         names = ", ".join(sorted(config.remotes)) or "none"
         raise UsageError(
@@ -186,8 +183,8 @@ def open_project(
         raise UsageError(f"the remote {wanted[:80]!r} is not a URL or path that can exist")
     same = next((item for item in config.remotes.values() if item.url == wanted), None)
     named = same.name if same is not None else wanted
-    timeouts = _limited(timeouts, same)
-    return Project(config, named, wanted, api_key, None, model, progress, on_wait, timeouts)
+    timeouts, jobs = _limited(timeouts, same), jobs or (same.jobs if same is not None else None)
+    return Project(config, named, wanted, api_key, None, model, progress, on_wait, timeouts, jobs)
 
 
 def _limited(timeouts: Timeouts | None, remote: RemoteConfig | None) -> Timeouts | None:
@@ -219,5 +216,6 @@ def connect(project: Project) -> Registry:
         cache=FileCache(project.root),
         memory=FileMemory(project.root),
         timeouts=project.timeouts,
+        jobs=project.jobs,
         on_wait=project.on_wait,
     )

@@ -14,11 +14,11 @@ from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At, select
 from promptsync.compare.suggest import close_name
 from promptsync.errors import UsageError
-from promptsync.parallel import CONNECTIONS, mapped
+from promptsync.parallel import MOST_REQUESTS, mapped
 from promptsync.prompt.prompt import Listed, RemoteVersion
 from promptsync.registry.errors import NotFound, Unsupported
 
-_BATCH = 4 * CONNECTIONS
+_BATCH = MOST_REQUESTS
 """How many versions are requested before it is known how many of them exist."""
 
 

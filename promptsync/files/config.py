@@ -49,6 +49,8 @@ class RemoteConfig:
     fixtures: str | None = None
     timeout: float | None = None
     """Seconds for one request, ``None`` for the default."""
+    jobs: int | None = None
+    """The most requests at once, ``None`` for the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,14 @@ def is_below(directory: str) -> bool:
 def _remotes(value: Mapping[str, Any]) -> dict[str, RemoteConfig]:
     given = value.get("remotes") or {LOCAL: {"url": "local:"}}
     return {
-        name: RemoteConfig(name, remote["url"], remote.get("fixtures"), remote.get("timeout"))
+        name: RemoteConfig(
+            name,
+            remote["url"],
+            remote.get("fixtures"),
+            remote.get("timeout"),
+            # In JSON Schema, 8.0 is an integer too.
+            int(remote["jobs"]) if remote.get("jobs") else None,
+        )
         for name, remote in given.items()
     }
 

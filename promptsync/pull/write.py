@@ -14,7 +14,6 @@ from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.prompt_text import render_edit, render_new
 from promptsync.files.state.record import Entry
 from promptsync.history.synced_key import identity, make_key
-from promptsync.parallel import CONNECTIONS
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Local, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
@@ -87,8 +86,7 @@ def read_all(
         then(one.name, version)
         return one.name, version
 
-    # Two more threads than connections: some can render responses while all connections are busy.
-    return dict(project.mapped("Reading versions", read, listed, connections=CONNECTIONS + 2))
+    return dict(project.mapped("Reading versions", read, listed))
 
 
 def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]:

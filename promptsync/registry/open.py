@@ -23,12 +23,14 @@ def open_registry(
     cache: VersionCache | None,
     memory: RegistryMemory | None,
     timeouts: Timeouts | None,
+    jobs: int | None,
     on_wait: Callable[[str], None] | None,
 ) -> Registry:
     """Return the registry at an http(s) URL, or the embedded one of ``local:DATABASE``, in this process.
 
     The embedded one takes ``fixtures``, the path of a ``registry.yaml``, and ``model``, which responds in
-    evaluations and agents instead of an echo. Raises ``UsageError`` and ``MissingKey``.
+    evaluations and agents instead of an echo. ``jobs`` is the most requests at once. Raises ``UsageError``
+    and ``MissingKey``.
     """
     transport = None
     if url.startswith(LOCAL):
@@ -40,5 +42,6 @@ def open_registry(
         cache=cache,
         memory=memory,
         timeouts=timeouts,
+        connections=jobs,
         on_wait=on_wait,
     )

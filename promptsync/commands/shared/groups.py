@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from promptsync.errors import UsageError
+from promptsync.parallel import MOST_REQUESTS
 
 _OTHER_WORDS: Mapping[str, str] = {
     "add": "push",
@@ -59,6 +60,16 @@ class _Shared(click.Option):
     """An option that every verb takes. Its value goes to the session, not to the function."""
 
 
+class _Jobs(click.IntRange):
+    """A number of requests at once, with one message for all that is not one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a whole number from {self.min} to {self.max}", param, ctx)
+
+
 _option = functools.partial(click.option, cls=_Shared, callback=_set, expose_value=False)
 
 shared_options = together(
@@ -72,6 +83,13 @@ shared_options = together(
     ),
     _option(
         "--remote", metavar="NAME|URL", help="Use this registry: a remote from promptsync.yaml, or a URL."
+    ),
+    _option(
+        "-j",
+        "--jobs",
+        metavar="N",
+        type=_Jobs(1, MOST_REQUESTS),
+        help=f"Send at most N requests at once (default: {MOST_REQUESTS}).",
     ),
     _option("--json", is_flag=True, help="Print one JSON document."),
     _option("-q", "--quiet", is_flag=True, help="Print only the result."),

@@ -59,6 +59,8 @@ class Session:
     """How long to wait for a registry."""
     given_directory: str = ""
     remote: str | None = None
+    jobs: int | None = None
+    """The most requests at once, ``None`` for what the configuration says."""
     json: bool = False
     quiet: bool = False
     verbose: int = 0
@@ -182,6 +184,7 @@ class Session:
             progress=self.bar,
             on_wait=self.say,
             timeouts=self.timeouts,
+            jobs=self.jobs,
         )
         self.remote_name = project.remote
         return project

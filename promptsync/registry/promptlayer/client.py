@@ -37,7 +37,7 @@ class PromptLayer:
         memory: RegistryMemory | None = None,
         transport: Transport | None = None,
         timeouts: Timeouts | None = None,
-        connections: int = 8,
+        connections: int | None = None,
         on_wait: Callable[[str], None] | None = None,
         observe: Observe | None = None,
     ) -> None:

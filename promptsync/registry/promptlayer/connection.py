@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.errors import UsageError
+from promptsync.parallel import MOST_REQUESTS
 from promptsync.registry.address import LOCAL, address, segment
 from promptsync.registry.errors import MissingKey, NotSent
 from promptsync.registry.promptlayer import failures
@@ -30,7 +31,8 @@ from promptsync.registry.promptlayer.retry import (
     REPEATABLE,
     send_with_retries,
 )
-from promptsync.registry.promptlayer.transport import TOO_MANY, Throttle, ThrottledTransport
+from promptsync.registry.promptlayer.throttle import Throttle
+from promptsync.registry.promptlayer.transport import MISSING, TOO_MANY, ThrottledTransport
 from promptsync.registry.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -47,10 +49,9 @@ class Connection:
     """The connection that all parts of a PromptLayer registry share.
 
     ``url`` is an https URL, an http URL of this machine, or ``local:…`` along with a ``transport``. With a
-    ``transport`` no key is needed. ``connections`` is the most requests at once. ``on_wait`` is called with a
-    message before each wait of a second or more. ``memory`` keeps ``facts`` for the next process. With
-    ``observe`` only a rate limit (429) is waited for.
-    Raises ``UsageError`` for the URL, and ``MissingKey``.
+    ``transport`` no key is needed. ``connections`` is the most requests at once, 32 by default. ``on_wait``
+    is called with a message before each wait of a second or more. ``memory`` keeps ``facts`` for the next
+    process. With ``observe`` only a rate limit (429) is waited for. Raises ``UsageError`` for the URL, and ``MissingKey``.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Connection:
         memory: RegistryMemory | None = None,
         transport: Transport | None = None,
         timeouts: Timeouts | None = None,
-        connections: int = 8,
+        connections: int | None = None,
         on_wait: Callable[[str], None] | None = None,
         observe: Observe | None = None,
     ) -> None:
@@ -71,10 +72,11 @@ class Connection:
         self.url = url if url.startswith(LOCAL) else self._address.base
         self.key = checked_key(api_key, self.url, is_needed=transport is None)
         self.timeouts = timeouts or Timeouts()
-        self.connections = max(1, connections)
+        self.connections = connections or MOST_REQUESTS
         self._observe = observe
         self._on_wait = on_wait
-        self._throttle = Throttle(connections)
+        # By default this is a second: most registries count the requests of a second.
+        self._throttle = Throttle(self.connections, pause=2 * self.timeouts.first_retry)
         self._throttled = ThrottledTransport(self._connect, self._throttle, self.timeouts.request)
         self._given_transport = transport
         self._transport = transport
@@ -164,8 +166,7 @@ class Connection:
         answer = Answer(self.url, operation.name, asked, response.status, response.content, self.scrub)
         if 300 <= answer.status < 400:
             raise failures.redirected(answer, self.scrub(response.header("Location")))
-        # 501 means that there is no such operation, so it counts as a rejection.
-        if answer.status >= 500 and answer.status != 501:
+        if answer.status >= 500 and answer.status != MISSING:
             raise failures.failed(answer)
         return answer
 
@@ -174,16 +175,16 @@ class Connection:
     ) -> HttpResponse:
         rules = REPEATABLE if operation.repeatable else NOT_REPEATABLE
         return send_with_retries(
-            lambda: self._observed(request),
+            lambda: self._observed(request, operation),
             rules if self._observe is None else RATE_LIMIT_ONLY,
             first_wait=self.timeouts.first_retry,
             on_wait=self._about_to_wait,
             before_repeat=before_repeat,
         )
 
-    def _observed(self, request: HttpRequest) -> HttpResponse:
+    def _observed(self, request: HttpRequest, operation: Operation) -> HttpResponse:
         began = time.monotonic()
-        response = self._throttled.handle_request(request)
+        response = self._throttled.handle_request(request, operation.name)
         if self._observe is not None:
             self._observe(response, time.monotonic() - began)
         return response

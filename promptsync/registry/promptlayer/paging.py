@@ -25,9 +25,6 @@ MOST_PAGES: Final = 10_000
 MOST_BYTES: Final = 8 * MAX_BYTES
 """All pages of one list together."""
 
-_AT_ONCE: Final = 32
-"""How many pages are requested before it is known whether the registry has them."""
-
 _NO_SUCH_PAGE: Final = frozenset({400, 404, 416, 422})
 
 Fetch = Callable[[int], Answer]
@@ -90,6 +87,8 @@ def read_whole(
 
     The list is under one of ``keys`` in each response. Its items are objects, or lists (rows). The
     ``expected`` number of pages is requested at once. If there are more, only those are requested then.
+
+    At most ``connections`` pages are requested at once.
 
     If the numbers of items and pages contradict the items twice in the same way, the registry is wrong, and
     the items count. A list that should have items but has none is an error, unless it ``may_be_empty``.
@@ -180,8 +179,8 @@ class _Report:
 def _in_batches(read: Callable[[int], _Page], first: int, last: int, connections: int) -> list[_Page]:
     """Return the pages up to ``last``, or up to the first batch that has one without items."""
     found: list[_Page] = []
-    for start in range(first, last + 1, _AT_ONCE):
-        batch = mapped(read, range(start, min(start + _AT_ONCE, last + 1)), connections=connections)
+    for start in range(first, last + 1, connections):
+        batch = mapped(read, range(start, min(start + connections, last + 1)), threads=connections)
         found += batch
         if not all(page.items for page in batch):
             break

@@ -45,6 +45,7 @@ class Probe:
         *,
         transport: Transport | None = None,
         timeouts: Timeouts | None = None,
+        connections: int | None = None,
         on_wait: Callable[[str], None] | None = None,
     ) -> None:
         timeouts = timeouts or Timeouts()
@@ -53,6 +54,7 @@ class Probe:
             api_key,
             transport=transport,
             timeouts=replace(timeouts, answer=min(timeouts.answer, _ANSWER)),
+            connections=connections,
             on_wait=on_wait,
             observe=self._observe,
         )

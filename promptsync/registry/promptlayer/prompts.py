@@ -57,8 +57,7 @@ class PromptLayerPrompts:
             if all(map(parse.is_whole, items)):
                 found = [parse.listed(item) for item in items]
             else:
-                connections = self._connection.connections
-                found = mapped(lambda item: self._whole(item, label), items, connections=connections)
+                found = mapped(lambda item: self._whole(item, label), items)
         except ValueError as error:
             answer.fail(f"a list of prompts ({error})")
         if with_tags and not self._lists_tags:
@@ -74,9 +73,8 @@ class PromptLayerPrompts:
         def search(name: str) -> Listed | None:
             return next((one for one in self.list(name=name) if one.name == name), None)
 
-        connections = self._connection.connections
         try:
-            found = [one for one in mapped(search, sorted(names), connections=connections) if one is not None]
+            found = [one for one in mapped(search, sorted(names)) if one is not None]
         except Rejected as error:
             if error.status not in NOT_UNDERSTOOD:
                 raise
@@ -104,11 +102,7 @@ class PromptLayerPrompts:
         if first is None:
             self._reads_tags = False
             return prompts
-        others = mapped(
-            lambda one: self._reading.tags(one.template_id, one.name),
-            prompts[1:],
-            connections=self._connection.connections,
-        )
+        others = mapped(lambda one: self._reading.tags(one.template_id, one.name), prompts[1:])
         return [
             one if tags is None else replace(one, prompt=replace(one.prompt, tags=tags))
             for one, tags in zip(prompts, [first, *others], strict=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
@@ -14,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 from promptsync.registry.promptlayer.body import read_body
 from promptsync.registry.promptlayer.deadline import within
 from promptsync.registry.promptlayer.exchange import HttpRequest, HttpResponse, Transport, header
+from promptsync.registry.promptlayer.throttle import Throttle
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -22,60 +22,8 @@ if TYPE_CHECKING:
 TOO_MANY: Final = 429
 """The status of a registry that limits the rate of requests."""
 
-
-class Throttle:
-    """Limits how many requests are under way at once: halves that number after a 429, and recovers slowly."""
-
-    def __init__(self, width: int) -> None:
-        self._widest = float(max(1, width))
-        self._width = self._widest
-        self._inside = 0
-        self._narrowings = 0
-        self._closed_until = 0.0
-        self._changed = threading.Condition()
-
-    @property
-    def width(self) -> int:
-        """How many requests may be under way now."""
-        return int(self._width)
-
-    @contextmanager
-    def passage(self) -> Iterator[int]:
-        """Wait for a place and keep it. Pass the value to ``narrow``."""
-        with self._changed:
-            # A wait ends early when a place becomes free, so both conditions are checked again.
-            while (pause := self._closed_until - time.monotonic()) > 0 or self._inside >= int(self._width):
-                self._changed.wait(pause if pause > 0 else None)
-            self._inside += 1
-            entered = self._narrowings
-        try:
-            yield entered
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
-
-    def narrow(self, entered: int) -> None:
-        """Halve the width, only once for all requests that were under way together."""
-        with self._changed:
-            if entered == self._narrowings:
-                self._narrowings += 1
-                self._width = max(1.0, self._width / 2)
-
-    def widen(self) -> None:
-        """Count a success. About ``width`` of them add one place."""
-        with self._changed:
-            self._width = min(self._widest, self._width + 1 / self._width)
-            self._changed.notify()
-
-    def close_for(self, seconds: float) -> bool:
-        """Start no request for so long. Returns false if that was about to be so anyway."""
-        with self._changed:
-            until = time.monotonic() + seconds
-            # Many requests run into the same limit at once, and only the first should be reported.
-            is_news = until > self._closed_until + seconds / 2
-            self._closed_until = max(self._closed_until, until)
-            return is_news
+MISSING: Final = 501
+"""The status of a registry that does not have an operation. This is not a failure."""
 
 
 class ThrottledTransport:
@@ -91,18 +39,36 @@ class ThrottledTransport:
         self._count = threading.Lock()
         self.requests = 0
 
-    def handle_request(self, request: HttpRequest) -> HttpResponse:
+    def handle_request(self, request: HttpRequest, operation: str) -> HttpResponse:
+        """Send a request; responses to the same ``operation`` should take the same time."""
         transport = self._connect()
-        with self._throttle.passage() as entered:
+        with self._throttle.passage() as number:
             with self._count:
                 self.requests += 1
+            clock = _Clock()
             with within(self._seconds):
                 response = transport.handle_request(request)
+            seconds = clock.seconds()
         if response.status == TOO_MANY:
-            self._throttle.narrow(entered)
-        elif response.status < 500:
-            self._throttle.widen()
+            self._throttle.reject(number)
+        elif response.status >= 500 and response.status != MISSING:
+            self._throttle.fail(number)
+        else:
+            self._throttle.succeed(number, operation, seconds)
         return response
+
+
+class _Clock:
+    """Measures how long a registry takes: without the processor time that this process used meanwhile.
+
+    Many threads wait for each other, and a fast registry must not look slow to a busy client.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.monotonic() - time.process_time()
+
+    def seconds(self) -> float:
+        return max(0.0, time.monotonic() - time.process_time() - self._began)
 
 
 class _WsgiTransport:

@@ -44,6 +44,7 @@ class FindingPlace:
     variables: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False
     timeouts: Timeouts | None = None
+    jobs: int | None = None
     on_wait: Callable[[str], None] | None = None
 
 

@@ -68,6 +68,7 @@ def check_registry(
             api_key=place.api_key,
             base_url=place.base_url,
             timeouts=place.timeouts,
+            jobs=place.jobs,
             on_wait=place.on_wait,
         )
         if not project.url.startswith(LOCAL):
@@ -161,8 +162,13 @@ def _opened(project: Project) -> Iterator[Probe]:
     from promptsync.registry.promptlayer.probe import Probe
 
     if not project.url.startswith(LOCAL):
-        timeouts, on_wait = project.timeouts, project.on_wait
-        with Probe(project.url, project.api_key, timeouts=timeouts, on_wait=on_wait) as probe:
+        with Probe(
+            project.url,
+            project.api_key,
+            timeouts=project.timeouts,
+            connections=project.jobs,
+            on_wait=project.on_wait,
+        ) as probe:
             yield probe
         return
     from promptsync.registry.promptlayer.transport import local_transport

@@ -1,0 +1,198 @@
+"""How many requests may be under way at once, and when the next one may start."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+START: Final = 8
+"""How many requests are under way at once before anything is known about the registry."""
+
+_SLOWER: Final = 1.5
+_NOISE: Final = 0.01
+"""A round that takes so many times as long as the best one, and so many seconds more, is slower."""
+
+_BELOW: Final = 0.9
+"""After a 429, requests start at this part of the rate that was too fast."""
+
+_ENOUGH: Final = 16
+"""So many successes in the second before a 429 show the rate that the registry accepts."""
+
+_SLOW: Final = 0.01
+_FAST: Final = 0.5
+"""What each success adds to the rate: slow is about 1% in a second, fast is more than half."""
+
+
+class Throttle:
+    """Adapts the requests at once, its width, to the registry.
+
+    The width doubles with each round of responses, until one is clearly slower than the best round of its
+    operation, which takes back a quarter, or until a 429 or 5xx, which halves it; after that a good round
+    adds one. A round is as many responses as the width, to requests that began since it last changed. After
+    a 429 nothing starts for ``pause`` seconds, and then requests start evenly, at 0.9 of the rate that the
+    registry accepted before, which each success raises.
+    """
+
+    def __init__(self, limit: int, *, pause: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = max(1, limit)
+        self._start = min(START, self._limit)
+        self._width = self._start
+        self._doubles = True
+        self._inside = 0
+        self._started = 0
+        # The last request that began before the width changed, and before it was halved.
+        self._changed_at = 0
+        self._halved_at = 0
+        self._rounds: dict[str, list[float]] = {}
+        self._best: dict[str, float] = {}
+        self._pace = _Pace()
+        self._pause = pause
+        self._announced_until = -math.inf
+        self._clock = clock
+        self._changed = threading.Condition()
+
+    @property
+    def width(self) -> int:
+        """How many requests may be under way now."""
+        return self._width
+
+    @contextmanager
+    def passage(self) -> Iterator[int]:
+        """Wait for a place and keep it. The value identifies the request to the other methods."""
+        with self._changed:
+            while (pause := self.pause()) > 0:
+                self._changed.wait(None if pause == math.inf else pause)
+            number = self.begin()
+            # A single thread waits for the time of the next start, and it wakes its successor.
+            self._changed.notify()
+        try:
+            yield number
+        finally:
+            self.end()
+
+    def pause(self) -> float:
+        """Return the seconds until a request may start, infinity if another one has to end first."""
+        with self._changed:
+            if self._inside >= self._width:
+                return math.inf
+            return max(0.0, self._pace.next_start - self._clock())
+
+    def begin(self) -> int:
+        """Take a place; ``pause`` must have returned 0. Returns the number of the request."""
+        with self._changed:
+            self._inside += 1
+            self._started += 1
+            self._pace.begin(self._clock())
+            return self._started
+
+    def end(self) -> None:
+        """Free the place of a request."""
+        with self._changed:
+            self._inside -= 1
+            self._changed.notify()
+
+    def succeed(self, number: int, operation: str, seconds: float) -> None:
+        """Learn from a response that took so long."""
+        with self._changed:
+            self._pace.succeed(self._clock())
+            if number <= self._changed_at:
+                return
+            times = self._rounds.setdefault(operation, [])
+            times.append(seconds)
+            if len(times) >= max(self._width, self._start):
+                self._judge(operation, sum(times) / len(times))
+                times.clear()
+
+    def fail(self, number: int) -> None:
+        """Learn from a 5xx: halve the width, once for all requests that were under way together."""
+        with self._changed:
+            if number > self._halved_at:
+                self._halved_at = self._started
+                self._doubles = False
+                self._set_width(self._width // 2)
+
+    def reject(self, number: int) -> None:
+        """Learn from a 429: do what ``fail`` does, start nothing for a while, and then start evenly."""
+        with self._changed:
+            now = self._clock()
+            if number > self._halved_at:
+                self._pace.reject(now)
+            self.fail(number)
+            self._pace.close(now + self._pause)
+
+    def close_for(self, seconds: float) -> bool:
+        """Start no request for so long. Returns false if that was announced before."""
+        with self._changed:
+            until = self._clock() + seconds
+            # Many requests run into the same limit at once, and only the first should be reported.
+            is_news = until > self._announced_until + seconds / 2
+            self._announced_until = max(self._announced_until, until)
+            self._pace.close(until)
+            return is_news
+
+    def _judge(self, operation: str, mean: float) -> None:
+        best = self._best[operation] = min(mean, self._best.get(operation, mean))
+        if mean <= _SLOWER * best + _NOISE:
+            self._set_width(self._width * 2 if self._doubles else self._width + 1)
+        elif self._width > self._start:
+            self._doubles = False
+            # Responses that are only slow never take the width below where it started.
+            self._set_width(max(self._start, self._width * 3 // 4))
+
+    def _set_width(self, width: int) -> None:
+        width = min(self._limit, max(1, width))
+        if width != self._width:
+            self._width = width
+            self._changed_at = self._started
+            self._rounds.clear()
+            self._changed.notify()
+
+
+class _Pace:
+    """The rate at which requests start. There is none before the first 429."""
+
+    def __init__(self) -> None:
+        self._rate = math.inf
+        self._growth = _SLOW
+        self._accepted: deque[float] = deque()
+        self._is_rejected = False
+        self.next_start = -math.inf
+
+    def close(self, until: float) -> None:
+        self.next_start = max(self.next_start, until)
+
+    def begin(self, now: float) -> None:
+        if self._is_rejected:
+            # By now, the requests that were under way beside the rejected one have their responses.
+            self._is_rejected = False
+            self._slow_down()
+        # A thread that wakes up late does not delay all that follow.
+        self.next_start = max(self.next_start, now - 1 / self._rate) + 1 / self._rate
+
+    def succeed(self, now: float) -> None:
+        self._rate += self._growth
+        self._accepted.append(now)
+        if not self._is_rejected:
+            self._forget(now)
+
+    def reject(self, now: float) -> None:
+        self._is_rejected = True
+        self._forget(now)
+
+    def _slow_down(self) -> None:
+        if self._rate < math.inf:
+            self._growth = _SLOW
+            self._rate *= _BELOW
+        else:
+            accepted = len(self._accepted)
+            self._growth = _SLOW if accepted >= _ENOUGH else _FAST
+            self._rate = _BELOW * max(START, accepted)
+
+    def _forget(self, now: float) -> None:
+        while self._accepted and self._accepted[0] <= now - 1:
+            self._accepted.popleft()

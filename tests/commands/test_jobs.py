@@ -1,0 +1,145 @@
+"""``--jobs`` and ``jobs:`` limit the requests at once, and a rate limit fails no verb."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+import pytest
+from worlds import Reply, Seen, World, asking, failing
+
+PROMPTS = 40
+
+
+class Crowd:
+    """Delays reads of prompts until ``expected`` are under way, and knows the most at once.
+
+    The first read is alone: it finds out which workspace this is.
+    """
+
+    def __init__(self, expected: int) -> None:
+        self._expected = expected
+        self._seen = 0
+        self._inside = 0
+        self._changed = threading.Condition()
+        self.most = 0
+
+    def __call__(self, seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
+        if not asking("GET", "/prompt-templates/")(seen) or "labels" in seen.path:
+            return None
+        with self._changed:
+            self._seen += 1
+            self._inside += 1
+            self.most = max(self.most, self._inside)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._seen == 1 or self.most >= self._expected, timeout=20)
+        reply = forward(seen)
+        with self._changed:
+            self._inside -= 1
+        return reply
+
+
+@pytest.fixture
+def full(world: World) -> World:
+    for number in range(PROMPTS):
+        world.publish(f"p{number}")
+    return world
+
+
+def set_jobs(world: World, value: object) -> None:
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace(f"url: '{world.url}'", f"url: '{world.url}', jobs: {value}"))
+
+
+@pytest.mark.parametrize(
+    ("options", "config", "most"),
+    [
+        (["--jobs", "1"], None, 1),
+        (["-j", "3"], None, 3),
+        (["-j3"], 5, 3),
+        (["--jobs=5"], 1, 5),
+        ([], 1, 1),
+        ([], 4, 4),
+        ([], 4.0, 4),
+    ],
+)
+def test_no_more_requests_are_under_way_than_jobs(
+    full: World, options: list[str], config: float | None, most: int
+) -> None:
+    if config is not None:
+        set_jobs(full, config)
+    crowd = Crowd(most)
+    full.faults.append(crowd)
+    full.ok("pull", *options)
+    assert crowd.most == most
+
+
+@pytest.mark.parametrize("option", ["--jobs", "-j"])
+@pytest.mark.parametrize("value", ["0", "33", "-1", "2.5", "many", ""])
+def test_jobs_is_a_number_from_1_to_32(world: World, option: str, value: str) -> None:
+    done = world.run("push", option, value)
+    assert done.code == 2
+    assert done.err == (
+        f"error: Invalid value for '-j' / '--jobs': {value!r} is not a whole number from 1 to 32\n"
+        "hint: promptsync push --help\n"
+    )
+
+
+@pytest.mark.parametrize("value", ["0", "33", "2.5", "many", "true"])
+def test_jobs_of_a_remote_is_a_number_from_1_to_32(world: World, value: str) -> None:
+    set_jobs(world, value)
+    done = world.run("status")
+    assert done.code == 2 and "remotes.team.jobs" in done.err
+
+
+@pytest.mark.parametrize("line", [["--jobs", "2", "status"], ["status", "--jobs", "2"]])
+def test_jobs_may_stand_anywhere(world: World, line: list[str]) -> None:
+    assert world.run(*line).code == 0
+
+
+class Limit:
+    """Accepts ``count`` requests in any ``seconds``."""
+
+    def __init__(self, count: int, seconds: float, headers: dict[str, str]) -> None:
+        self._count, self._seconds, self._headers = count, seconds, headers
+        self._accepted: deque[float] = deque()
+        self._lock = threading.Lock()
+        self.rejected = 0
+
+    def __call__(self, seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
+        with self._lock:
+            now = time.monotonic()
+            while self._accepted and self._accepted[0] <= now - self._seconds:
+                self._accepted.popleft()
+            if len(self._accepted) < self._count:
+                self._accepted.append(now)
+                return None
+            self.rejected += 1
+        return failing(429, "too many requests", **self._headers)
+
+
+@pytest.mark.parametrize("headers", [{"Retry-After": "0.2"}, {}], ids=["retry-after", "without"])
+def test_a_rate_limit_fails_no_verb_and_publishes_nothing_twice(
+    world: World, headers: dict[str, str]
+) -> None:
+    limit = Limit(20, 0.2, headers)
+    world.timeouts = type(world.timeouts)(first_retry=0.1, read_back=0.02)
+    names = [f"p{number}" for number in range(PROMPTS)]
+    for name in names:
+        world.write(name)
+    world.commit("Write")
+    world.faults.append(limit)
+
+    pushed = world.ok("push", "--json")
+    assert limit.rejected
+    assert [one["name"] for one in pushed.document["published"]] == sorted(names)
+    assert {world.version(name) for name in names} == {1}
+
+    for name in names:
+        world.path(name).unlink()
+    limit.rejected = 0
+    world.ok("pull", "--theirs", *names)
+    assert limit.rejected
+    assert all(world.path(name).exists() for name in names)
