@@ -36,6 +36,7 @@ class Place:
     def __init__(self, root: Path, url: str) -> None:
         self.root, self.url = root, url
         self.file = root / ".promptsync/cache/registries.json"
+        self.file.parent.parent.mkdir(exist_ok=True)
 
     @contextmanager
     def process(self) -> Iterator[PromptLayer]:
@@ -48,7 +49,7 @@ class Place:
         return found
 
     def remember(self, **facts: Any) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.parent.mkdir(exist_ok=True)
         self.file.write_text(json.dumps({"format": 1, "remotes": {self.url: facts}}))
 
 
@@ -243,6 +244,15 @@ def test_registries_are_remembered_beside_one_another(tmp_path: Path) -> None:
 
 
 def test_a_memory_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
-    (tmp_path / ".promptsync").write_text("in the way")
-    with place(tmp_path, Vendor()) as here, here.process() as opened:
-        assert opened.prompts.publish(prompt(), message="m").version == 1
+    with place(tmp_path, Vendor()) as here:
+        here.file.parent.write_text("in the way")
+        with here.process() as opened:
+            assert opened.prompts.publish(prompt(), message="m").version == 1
+
+
+def test_a_directory_that_is_no_working_copy_stays_as_it_is(tmp_path: Path) -> None:
+    with place(tmp_path, Vendor()) as here:
+        here.file.parent.parent.rmdir()
+        with here.process() as opened:
+            opened.prompts.publish(prompt(), message="m")
+    assert [*tmp_path.iterdir()] == []

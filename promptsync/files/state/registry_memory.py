@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from promptsync.errors import PromptsyncError
-from promptsync.files.state.disk import private_directory, read_json, write_json
+from promptsync.files.state.disk import DIRECTORY, private_directory, read_json, write_json
 
 _PATH: Final = "cache/registries.json"
 _FORMAT: Final = 1
@@ -25,6 +25,9 @@ class FileMemory:
         return found if isinstance(found, dict) else {}
 
     def keep_facts(self, url: str, facts: Mapping[str, Any]) -> None:
+        # A command that was given a URL may run anywhere, and leaves nothing behind.
+        if not (self._root / DIRECTORY).is_dir():
+            return
         # Read again, because another process may have written about another registry.
         remotes = {**self._remotes(), url: dict(facts)}
         with contextlib.suppress(OSError, PromptsyncError):
