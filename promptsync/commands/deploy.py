@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, fo
 from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.compare.select import named_by
-from promptsync.deploy.apply import Requirements, apply_deploy
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.survey import InTheWay
@@ -29,6 +28,7 @@ from promptsync.show.outcome import Outcome
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
     from promptsync.compare.project import Project
+    from promptsync.deploy.apply import Requirements
     from promptsync.deploy.rehearse import Rehearsal
 
 
@@ -87,7 +87,7 @@ def command(
         wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
         options = _options(session, project, wanted, given)
-        deploying = _Deploying(session, project, options, _requirements(given), rehearse=given["rehearse"])
+        deploying = _Deploying(session, project, options, given)
         outcome = carry_out(
             session,
             project,
@@ -107,22 +107,16 @@ def command(
 
 
 class _Deploying:
-    """One deploy with its options. ``rehearse`` says that a rehearsal comes first."""
+    """One deploy with its options. ``given`` are those of the command line that the plan does not need."""
 
     def __init__(
-        self,
-        session: Session,
-        project: Project,
-        options: DeployOptions,
-        requirements: Requirements,
-        *,
-        rehearse: bool,
+        self, session: Session, project: Project, options: DeployOptions, given: Mapping[str, Any]
     ) -> None:
         self._session = session
         self._project = project
         self._options = options
-        self._requirements = requirements
-        self._rehearse = rehearse
+        self._given = given
+        self._rehearse: bool = given["rehearse"]
         self._receipt: DeployReceipt | None = None
 
     def plan(self) -> DeployPlan:
@@ -149,7 +143,9 @@ class _Deploying:
                 self._session.say(line)
             if rehearsal.error is not None:
                 raise self._failed(rehearsal.error)
-        self._receipt = apply_deploy(self._project, plan, self._requirements)
+        from promptsync.deploy.apply import apply_deploy  # most deploys have nothing to release
+
+        self._receipt = apply_deploy(self._project, plan, _requirements(self._given))
         return self._receipt
 
     def junit(self) -> str:
@@ -163,7 +159,7 @@ class _Deploying:
     def _rehearsed(self, plan: DeployPlan) -> Rehearsal:
         from promptsync.deploy.rehearse import rehearse
 
-        return rehearse(self._project, self._options, plan.selection, self._requirements)
+        return rehearse(self._project, self._options, plan.selection, _requirements(self._given))
 
     def _failed(self, error: PromptsyncError) -> PromptsyncError:
         url = self._project.registry.url
@@ -204,9 +200,10 @@ def _options(session: Session, project: Project, label: str, given: dict[str, An
     )
 
 
-def _requirements(given: dict[str, Any]) -> Requirements:
+def _requirements(given: Mapping[str, Any]) -> Requirements:
     from promptsync.checks.batch import Patience
     from promptsync.checks.receipt import Standard
+    from promptsync.deploy.apply import Requirements
 
     standard = Standard(
         given["min_score"], given["allow_unscored"], given["allow_unbound"], given["max_drop"]

@@ -21,7 +21,8 @@ from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
 from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
-from promptsync.push.labels import check_pointing, label_snippet, labels_in_publish, point
+from promptsync.push.labels import labels_in_publish
+from promptsync.push.point import check_pointing, label_snippet, point
 from promptsync.push.publish import Attempt, Landed, Lost, publish_one
 from promptsync.push.receipt import Moved, PushReceipt, came_first
 from promptsync.push.verify import is_published, list_after, verify, with_same_text

@@ -1,4 +1,4 @@
-"""The labels of a push: which ones it may set, pointing them at versions, and reading them back."""
+"""The labels of a push: which ones it may set."""
 
 from __future__ import annotations
 
@@ -9,19 +9,11 @@ from dataclasses import replace
 from promptsync.compare.labels import can_change_labels, check_changeable, deploy_command
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
-from promptsync.errors import Refused, RemoteError
-from promptsync.labels.apply import is_held_back, relabel_from
-from promptsync.labels.plan import change_from
-from promptsync.parallel import for_each
-from promptsync.prompt.labels import unchecked_name, was_rolled_back
+from promptsync.errors import Refused
 from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushOptions
-from promptsync.push.publish import Landed
-from promptsync.push.receipt import Moved
 from promptsync.registry.errors import Unsupported
-
-_ROLLED_BACK = "it was rolled back to v{old}; promptsync deploy --again NAME checks and releases it"
 
 
 def labels_in_publish(project: Project, listing: Mapping[str, Listed]) -> bool:
@@ -96,79 +88,3 @@ def check_labels(project: Project, listing: Mapping[str, Listed], actions: Seque
             f"and {unchanged[0].name!r} has nothing to publish{more}",
             hint=f"promptsync push {names} --label {label}" if names else "promptsync doctor",
         )
-
-
-def point(
-    project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved], *, is_new: bool
-) -> None:
-    """Point ``label`` of each prompt at its version, never at a lower one.
-
-    ``is_new`` says that the versions were published just now. One that is not new and that was rolled back
-    does not go live again. Each result is added to ``found`` at once, so that Ctrl-C loses none.
-    """
-    total = len(found) + len(targets)
-
-    def one(name: str) -> None:
-        found.append(_point(project, name, label, targets[name], is_new=is_new))
-        project.progress(f"Moving {label}", len(found), total)
-
-    for_each(one, sorted(targets))
-
-
-def label_snippet(
-    project: Project, name: str, landed: Landed, label: str, found: list[Moved], *, is_checked_later: bool
-) -> None:
-    """Give a new snippet the label by which prompts refer to it, unless somebody else already did.
-
-    If its checks follow, it is marked as unchecked before: if the deploy is killed, the next one checks it.
-    What cannot be marked gets no label.
-    """
-    marks: list[Moved] = []
-    if is_checked_later:
-        point(project, {name: landed}, unchecked_name(label), marks, is_new=True)
-    unmarked = [replace(one, label=label) for one in marks if not one.moved]
-    found += unmarked or [_point(project, name, label, landed, is_new=True, only_create=True)]
-
-
-def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved]) -> None:
-    """Add to ``found`` whether ``label``, which was part of the publish, points where it should."""
-    try:
-        under = {one.name: one.version for one in project.registry.prompts.list(label=label)}
-    except RemoteError as error:
-        why = f"cannot be read back: {error.message}"
-        for name, landed in sorted(targets.items()):
-            found.append(Moved(name, label, None, landed.version, False, why, failed=True))
-        return
-    for name, landed in sorted(targets.items()):
-        now, wanted = under.get(name), landed.version
-        where = f"still at v{now}" if now is not None else "missing"
-        why = f"{where}, although the registry accepted the change: pending approval, or overridden"
-        found.append(Moved(name, label, None, wanted, now == wanted, "" if now == wanted else why))
-
-
-def _point(
-    project: Project, name: str, label: str, landed: Landed, *, is_new: bool, only_create: bool = False
-) -> Moved:
-    version, old = landed.version, None
-    try:
-        there = {one.name: one for one in project.registry.labels.of(landed.template_id, name)}
-        old = there[label].version if label in there else None
-        if old == version or (old is not None and only_create):
-            return Moved(name, label, old, old, True)
-        if old is not None and old > version:
-            reason = f"it is at v{old} already, and a push never moves a label back"
-            return Moved(name, label, old, version, False, reason)
-        change = change_from(name, landed.template_id, label, there, version)
-        if not is_new and was_rolled_back(version, old, change.previous[0], change.rolled_back[0]):
-            return Moved(name, label, old, version, False, _ROLLED_BACK.format(old=old))
-        changed = relabel_from(project, change, there)
-    except RemoteError as error:
-        return _failed(name, label, old, version, error)
-    if changed.error is not None and not changed.moved:
-        return _failed(name, label, old, version, changed.error)
-    return Moved(name, label, old, version, changed.moved, changed.reason or changed.note)
-
-
-def _failed(name: str, label: str, old: int | None, version: int, error: RemoteError) -> Moved:
-    failed, of_registry = not is_held_back(error), isinstance(error, Unsupported)
-    return Moved(name, label, old, version, False, error.message, failed, of_registry)

@@ -17,8 +17,6 @@ from promptsync.commands.shared.options import SECONDS
 from promptsync.commands.shared.session import Session
 from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.errors import Interrupted, PromptsyncError, UsageError
-from promptsync.show.checks import choice_body, choice_notes, nothing_run, results_markdown
-from promptsync.show.junit import junit_of_error
 from promptsync.show.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -66,6 +64,7 @@ def changed_checks(
 ) -> Choice:
     """Return the checks of the prompts that changed, and report what changed."""
     from promptsync.checks.choose import choose_changed
+    from promptsync.show.checks import choice_body, choice_notes
 
     choice = choose_changed(project, kind, resolve_since(session, since), variables)
     session.blank = {**session.blank, **choice_body(choice)}
@@ -85,6 +84,8 @@ def checks_outcome(
     outputs: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Return the outcome of a run of checks, which ends in the first of ``errors``."""
+    from promptsync.show.checks import choice_body, nothing_run, results_markdown
+
     code, error = first_result(*errors)
     return Outcome(
         lines,
@@ -159,11 +160,17 @@ def errors_written_to(results: ResultFile, what: str) -> Iterator[None]:
         yield
     except PromptsyncError as error:
         reason = error
-        results.write(lambda: junit_of_error(reason, what))
+        results.write(lambda: _junit(reason, what))
         raise
     except KeyboardInterrupt:
-        results.write(lambda: junit_of_error(Interrupted("interrupted"), what))
+        results.write(lambda: _junit(Interrupted("interrupted"), what))
         raise
+
+
+def _junit(error: PromptsyncError, what: str) -> str:
+    from promptsync.show.junit import junit_of_error
+
+    return junit_of_error(error, what)
 
 
 def first_result(*errors: PromptsyncError | None) -> tuple[int, PromptsyncError | None]:
