@@ -155,12 +155,22 @@ def test_nothing_starts_while_the_throttle_is_closed(seconds: float, before: int
     clock = Clock()
     throttle = throttle_of(clock=clock)
     respond(throttle, steady, before)
-    assert throttle.close_for(seconds)
-    assert not throttle.close_for(seconds)
+    throttle.close_for(seconds)
     assert throttle.pause() == seconds
     clock.now += seconds
     assert throttle.pause() == 0
-    assert throttle.close_for(seconds)
+
+
+def test_waits_side_by_side_are_worth_one_message() -> None:
+    clock = Clock()
+    throttle = throttle_of(clock=clock)
+    assert throttle.is_news(4)
+    clock.now += 0.5
+    assert not throttle.is_news(4)
+    assert not throttle.is_news(2)
+    clock.now += 3.5
+    assert throttle.is_news(4)
+    assert throttle.is_news(30)  # much longer than what was announced
 
 
 def test_a_shorter_wait_does_not_open_the_throttle_earlier() -> None:

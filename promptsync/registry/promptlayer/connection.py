@@ -211,8 +211,9 @@ class Connection:
             ) from None
 
     def _about_to_wait(self, seconds: float, status: int | None) -> None:
-        is_news = self._throttle.close_for(seconds) if status == TOO_MANY else True
-        if self._on_wait is None or seconds < 1 or not is_news:
+        if status == TOO_MANY:
+            self._throttle.close_for(seconds)
+        if self._on_wait is None or seconds < 1 or not self._throttle.is_news(seconds):
             return
         why = "did not respond"
         if status is not None:

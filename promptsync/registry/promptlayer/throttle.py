@@ -125,14 +125,17 @@ class Throttle:
             self.fail(number)
             self._pace.close(now + self._pause)
 
-    def close_for(self, seconds: float) -> bool:
-        """Start no request for so long. Returns false if that was announced before."""
+    def close_for(self, seconds: float) -> None:
+        """Start no request for so long."""
+        with self._changed:
+            self._pace.close(self._clock() + seconds)
+
+    def is_news(self, seconds: float) -> bool:
+        """Whether a wait of so long is worth a message: many requests fail at once, and wait side by side."""
         with self._changed:
             until = self._clock() + seconds
-            # Many requests run into the same limit at once, and only the first should be reported.
             is_news = until > self._announced_until + seconds / 2
             self._announced_until = max(self._announced_until, until)
-            self._pace.close(until)
             return is_news
 
     def _judge(self, operation: str, mean: float) -> None:
