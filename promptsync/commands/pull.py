@@ -5,27 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.options import choose_format, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.conflict import Conflict
-from promptsync.compare.gather import gather
 from promptsync.compare.project import Project
 from promptsync.compare.select import At, NoSuchPrompt, may_have_version, named_by
-from promptsync.compare.versions import choose
-from promptsync.errors import RemoteError, UsageError
-from promptsync.pull.apply import apply_pull
-from promptsync.pull.materialise import export, plan_materialise
-from promptsync.pull.merge import MergeConflict
-from promptsync.pull.plan import PulledVersions, PullPlan, plan_pull, read_pulled
-from promptsync.pull.write import PullOptions
-from promptsync.show import diff
-from promptsync.show import pull as show_pull
-from promptsync.show.outcome import Outcome
-from promptsync.terminal import output
+from promptsync.errors import Refused, RemoteError, UsageError
+from promptsync.pull.options import PullOptions
+
+if TYPE_CHECKING:  # loaded while the registry is listed
+    from promptsync.pull.apply import PullReceipt
+    from promptsync.pull.plan import PulledVersions, PullPlan
+    from promptsync.show.outcome import Outcome
 
 
 @verb(
@@ -120,20 +115,18 @@ def command(
                 session,
                 project,
                 plan=lambda: _plan(project, options, at),
-                apply=lambda made: apply_pull(project, made),
-                show_plan=lambda made: show_pull.show_plan(made, lambda: _taken(project, made)),
-                show_receipt=lambda made, done, shown: show_pull.show_receipt(
-                    made, done, shown, lambda: _taken(project, made)
-                ),
-                headline=show_pull.headline,
+                apply=lambda made: _apply(project, made),
+                show_plan=lambda made: _show_plan(project, made),
+                show_receipt=lambda made, done, shown: _show_receipt(project, made, done, shown),
+                headline=_headline,
                 needs_confirmation=lambda made: bool(made.deletes),
                 unchanged="nothing was written",
                 dry_run=dry_run,
                 yes=yes,
                 expect=expect,
             )
-        except (Conflict, MergeConflict) as refusal:
-            return show_pull.show_refusal(refusal, dry_run=dry_run)
+        except Refused as refusal:
+            return _show_refusal(refusal, dry_run)
 
 
 def _named(option: str, given: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
@@ -149,6 +142,8 @@ def _at_version(
     """Return the names without ``@N`` and ``:LABEL``, and the one version that these specify."""
     if not any(map(may_have_version, names)):
         return names, at
+    from promptsync.compare.versions import choose
+
     try:
         chosen = choose(project, session.directory, names, at)
     except NoSuchPrompt:
@@ -178,18 +173,70 @@ def _check_together(options: PullOptions, at: At, directory: Path | None) -> Non
 
 def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:
     if at:
+        from promptsync.pull.materialise import plan_materialise
+
         return plan_materialise(
             project, options.names, label=at.label, version=at.number, theirs=options.theirs
         )
-    snapshot = gather(project)
+    from promptsync.compare.gather import gather
+
+    snapshot = gather(project, meanwhile=_load)
+    from promptsync.compare.conflict import Conflict
+    from promptsync.pull.plan import plan_pull
+
     try:
         return plan_pull(project, snapshot, options)
     except Conflict as conflict:
-        raise diff.explained(project, conflict) from None
+        from promptsync.show.diff import explained
+
+        raise explained(project, conflict) from None
+
+
+def _load() -> None:
+    """Load what a pull needs once the registry is listed."""
+    import promptsync.pull.apply
+    import promptsync.show.pull  # noqa: F401
+
+
+def _apply(project: Project, plan: PullPlan) -> PullReceipt:
+    from promptsync.pull.apply import apply_pull
+
+    return apply_pull(project, plan)
+
+
+def _show_plan(project: Project, plan: PullPlan) -> Outcome:
+    from promptsync.show.pull import show_plan
+
+    return show_plan(plan, lambda: _taken(project, plan))
+
+
+def _show_receipt(project: Project, plan: PullPlan, receipt: PullReceipt | None, was_shown: bool) -> Outcome:
+    from promptsync.show.pull import show_receipt
+
+    return show_receipt(plan, receipt, was_shown, lambda: _taken(project, plan))
+
+
+def _headline(plan: PullPlan) -> str:
+    from promptsync.show.pull import headline
+
+    return headline(plan)
+
+
+def _show_refusal(refusal: Refused, dry_run: bool) -> Outcome:
+    """Return the outcome of a conflict. Raises any other refusal."""
+    from promptsync.compare.conflict import Conflict
+    from promptsync.pull.merge import MergeConflict
+    from promptsync.show.pull import show_refusal
+
+    if not isinstance(refusal, Conflict | MergeConflict):
+        raise refusal
+    return show_refusal(refusal, dry_run=dry_run)
 
 
 def _taken(project: Project, plan: PullPlan) -> Mapping[str, PulledVersions]:
     """Read the versions that a pull brings in; if that fails, the pull is shown without them."""
+    from promptsync.pull.plan import read_pulled
+
     try:
         return read_pulled(project, plan)
     except RemoteError:
@@ -204,6 +251,10 @@ def _export(
     directory: Path,
     dry_run: bool,
 ) -> Outcome:
+    from promptsync.pull.materialise import export
+    from promptsync.show.outcome import Outcome
+    from promptsync.terminal import output
+
     target = session.directory / directory
     written = export(project, names, target, label=at.label, version=at.number, dry_run=dry_run)
     rows = [

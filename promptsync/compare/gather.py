@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from promptsync.compare.list_equality import ListComparison
@@ -57,22 +57,24 @@ def gather(
     label: str | None = None,
     with_labels: bool = False,
     latest: Mapping[str, Listed] | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Snapshot:
     """Return both sides, and the state of every prompt in scope.
 
     ``label`` tracks the versions under that label; ``latest`` is the list without it, if it was read already.
+    ``meanwhile`` is called while the requests are under way, to load what is needed afterwards.
     Raises ``RemoteError`` if any part of the registry cannot be read, and ``Refused`` if the visible git
     history cannot settle who changed what.
     """
     registry = project.registry
     read_labels = registry.labels.all if with_labels else lambda: None
-    # The registry is listed in this thread, where Ctrl-C ends it.
     with (
-        beside(lambda: scan(project.root, project.config.prompts)) as scanned,
+        beside(lambda: list_all(project, label=label)) as listed_all,
         beside(read_labels) as labels_read,
     ):
-        listed = list_all(project, label=label)
-        worktree, found_labels = scanned(), labels_read()
+        meanwhile()
+        worktree = scan(project.root, project.config.prompts)
+        listed, found_labels = listed_all(), labels_read()
     _check_directory(project, worktree)
     listing = {item.name: item for item in listed}
     labels = labels_by_prompt(found_labels, listed)

@@ -19,7 +19,8 @@ from promptsync.history.passed_over import PassedOver
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt, RemoteVersion
 from promptsync.pull.merge import Unmerged, parted
-from promptsync.pull.write import PullOptions, Write, kept, read_tracked, rewritten
+from promptsync.pull.options import PullOptions
+from promptsync.pull.write import Write, kept, read_tracked, rewritten
 
 if TYPE_CHECKING:
     from promptsync.prompt.merge_fields import FieldConflict

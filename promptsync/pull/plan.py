@@ -20,18 +20,9 @@ from promptsync.files.worktree import paths_for_new
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import RemoteVersion
 from promptsync.pull.merge import MergeConflict, Unmerged, merge_all
+from promptsync.pull.options import PullOptions
 from promptsync.pull.passed_over import Found, bring_passed_over
-from promptsync.pull.write import (
-    Delete,
-    PullOptions,
-    Write,
-    kept,
-    last_files,
-    read_all,
-    render,
-    restore,
-    rewritten,
-)
+from promptsync.pull.write import Delete, Write, kept, last_files, read_all, render, restore, rewritten
 from promptsync.registry.errors import NotFound
 
 _PULLED = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)

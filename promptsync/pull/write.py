@@ -20,24 +20,6 @@ from promptsync.prompt.tags import tag_set
 
 
 @dataclass(frozen=True, slots=True)
-class PullOptions:
-    """What was requested. Empty ``names`` mean every prompt in scope.
-
-    ``passed_over`` says whether versions that were passed over are brought in or left out for good, ``None``
-    if neither. ``partial`` writes what can be written and skips the rest.
-    """
-
-    names: tuple[str, ...] = ()
-    theirs: tuple[str, ...] = ()
-    ours: tuple[str, ...] = ()
-    prune: bool = False
-    merge: bool = False
-    markers: bool = False
-    passed_over: bool | None = None
-    partial: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Write:
     """One file to write. ``old`` is the text that it replaces, ``None`` for a new file.
 

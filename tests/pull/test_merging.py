@@ -19,8 +19,8 @@ from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Prompt
 from promptsync.pull.apply import PullReceipt, apply_pull
 from promptsync.pull.merge import MergeConflict
+from promptsync.pull.options import PullOptions
 from promptsync.pull.plan import plan_pull
-from promptsync.pull.write import PullOptions
 from promptsync.push.actions import PushOptions
 from promptsync.push.apply import apply_push
 from promptsync.push.plan import plan_push

@@ -16,8 +16,8 @@ from promptsync.compare.gather import gather
 from promptsync.errors import Refused
 from promptsync.pull import apply as pulling
 from promptsync.pull.apply import apply_pull
+from promptsync.pull.options import PullOptions
 from promptsync.pull.plan import plan_pull
-from promptsync.pull.write import PullOptions
 
 COMMENTED = """\
 # The greeting of the shop.

@@ -81,6 +81,9 @@ class Connection:
         self._throttled = ThrottledTransport(self._connect, self._throttle, self.timeouts.request)
         self._given_transport = transport
         self._transport = transport
+        if transport is None:
+            # Loading it takes longer than a request, and longer still while other threads work.
+            from promptsync.registry.promptlayer import network  # noqa: F401
         self._headers = common_headers(self.key)
         self._key_in_path = segment(self.key)
         self._opening = threading.Lock()
@@ -199,11 +202,10 @@ class Connection:
             return self._transport
 
     def _opened(self) -> Transport:
-        # An embedded registry needs no network, and the library for it takes longer to load than a request.
         from promptsync.registry.promptlayer.network import NetworkTransport
 
         try:
-            return NetworkTransport(self._address, self.timeouts, self.connections)
+            return NetworkTransport(self._address, self.timeouts)
         except (OSError, ValueError, ImportError) as error:
             raise NotSent(
                 f"cannot set up a connection to {self.url}: {shown(self.scrub(str(error)))}",

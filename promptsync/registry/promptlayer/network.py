@@ -27,7 +27,6 @@ from promptsync.registry.promptlayer.exchange import (
 )
 from promptsync.registry.timeouts import Timeouts
 
-_MOST_CONNECTIONS: Final = 32
 _KEPT_FOR: Final = 5.0
 """Seconds for which a connection without a request stays open."""
 
@@ -37,7 +36,6 @@ _BLOCK: Final = 65_536
 _PROXY_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
 _FAILURES: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (httpcore.ConnectTimeout, ConnectTimeout),
-    (httpcore.PoolTimeout, ConnectTimeout),
     (httpcore.ConnectError, NoConnection),
     (httpcore.ProxyError, ProxyFailed),
     (httpcore.TimeoutException, TransportTimeout),
@@ -57,23 +55,26 @@ class NetworkTransport:
     that cannot be used.
     """
 
-    def __init__(self, address: Address, timeouts: Timeouts, connections: int) -> None:
+    def __init__(self, address: Address, timeouts: Timeouts) -> None:
         host, connect = _encoded(address.host), timeouts.connect
         if address.is_loopback:
             connect = timeouts.connect_loopback
         self._scheme, self._host, self._port = address.scheme.encode("ascii"), host, address.port
         self._host_header = (b"Host", _host_header(address, host))
         answer = timeouts.answer
-        limits = {"connect": min(answer, connect), "read": answer, "write": answer, "pool": answer}
+        limits = {"connect": min(answer, connect), "read": answer, "write": answer}
         self._extensions = {"timeout": limits}
-        self._pool = httpcore.ConnectionPool(
+        # It only opens connections. To choose one, it looks at all of them, twice for each request.
+        self._opener = httpcore.ConnectionPool(
             # Plain http needs no certificates, and loading them takes longer than a request.
             ssl_context=_ssl_context() if address.scheme == "https" else None,
             proxy=_proxy(address),
-            max_connections=max(connections, _MOST_CONNECTIONS),
             keepalive_expiry=_KEPT_FOR,
             network_backend=_Backend(),
         )
+        self._origin = httpcore.Origin(self._scheme, host, address.port)
+        self._idle: list[httpcore.ConnectionInterface] = []
+        self._is_closed = False
 
     def handle_request(self, request: HttpRequest) -> HttpResponse:
         url = httpcore.URL(scheme=self._scheme, host=self._host, port=self._port, target=request.target)
@@ -84,8 +85,9 @@ class NetworkTransport:
             content=request.content,
             extensions=self._extensions,
         )
+        connection = self._connection()
         try:
-            response = self._pool.handle_request(built)
+            response = connection.handle_request(built)
             try:
                 content = read_body(response.iter_stream(), header(response.headers, "Content-Encoding"))
             finally:
@@ -93,10 +95,33 @@ class NetworkTransport:
         except _LIBRARY_ERRORS as error:
             failure = next(ours for theirs, ours in _FAILURES if isinstance(error, theirs))
             raise failure(str(error) or type(error).__name__) from error
+        finally:
+            self._release(connection)
         return HttpResponse(response.status, response.headers, content)
 
     def close(self) -> None:
-        self._pool.close()
+        self._is_closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _connection(self) -> httpcore.ConnectionInterface:
+        """Return a connection that no other thread uses: the one that was idle for the shortest time."""
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return self._opener.create_connection(self._origin)
+            # The registry may have closed it meanwhile.
+            if not connection.has_expired():
+                return connection
+            connection.close()
+
+    def _release(self, connection: httpcore.ConnectionInterface) -> None:
+        """Keep a connection for the next request, if it can have one."""
+        if connection.is_idle() and not connection.is_closed() and not self._is_closed:
+            self._idle.append(connection)
+        else:
+            connection.close()
 
 
 def _encoded(host: str) -> bytes:

@@ -69,7 +69,8 @@ class Throttle:
                 self._changed.wait(None if pause == math.inf else pause)
             number = self.begin()
             # A single thread waits for the time of the next start, and it wakes its successor.
-            self._changed.notify()
+            if self._inside < self._width:
+                self._changed.notify()
         try:
             yield number
         finally:
