@@ -1,7 +1,8 @@
 """Runs a function for many items at once, and stops cleanly on Ctrl-C.
 
-There are enough threads for all requests that may be under way at once. The client of the registry decides
-how many of them really are.
+For reads, there are enough threads for all requests that may be under way at once, and the client of the
+registry decides how many of them really are. For writes, there are only as many as it allows, because an item
+that waits for its turn could no longer be stopped.
 
 The threads are daemons, so the interpreter does not wait for requests that Ctrl-C has abandoned.
 """
@@ -10,10 +11,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -21,17 +23,23 @@ _Result = TypeVar("_Result")
 MOST_REQUESTS: Final = 32
 """Most requests to a registry that are under way at once."""
 
+_WRITES: Final = 8
+"""Most writes at once, unless the caller knows better. A disk gains nothing from more."""
+
 _NOTICE = 0.1
 """Seconds within which Ctrl-C is noticed."""
 
 
-def for_each(do: Callable[[_Item], None], items: Iterable[_Item], *, threads: int = MOST_REQUESTS) -> None:
+def for_each(
+    do: Callable[[_Item], None], items: Iterable[_Item], *, width: Callable[[], int] = lambda: _WRITES
+) -> None:
     """Call ``do``, which may write, with each item, several at a time, and return when all are done.
 
+    ``width`` returns how many may be under way by now, such as ``Registry.width``; at least one is.
     After the first exception or Ctrl-C, no further item is started, and those under way are waited for. A
     second Ctrl-C does not wait. ``do`` must record what it did, so that the caller knows after an exception.
     """
-    _run(do, list(items), threads, presses=2)
+    _run(do, list(items), width, presses=2)
 
 
 def mapped(
@@ -49,7 +57,7 @@ def mapped(
     def one(number: int) -> None:
         results[number] = do(waiting[number])
 
-    _run(one, range(len(waiting)), threads, presses=1)
+    _run(one, range(len(waiting)), lambda: threads, presses=1)
     return [results[number] for number in range(len(waiting))]
 
 
@@ -100,51 +108,75 @@ def _start(do: Callable[[], None], finished: SimpleQueue[BaseException | None]) 
     threading.Thread(target=run, daemon=True).start()
 
 
-def _run(do: Callable[[_Item], None], items: Sequence[_Item], threads: int, *, presses: int) -> None:
-    finished: SimpleQueue[BaseException | None] = SimpleQueue()
-    waiting: SimpleQueue[_Item] = SimpleQueue()
-    stopped = threading.Event()
-    for item in items:
-        waiting.put(item)
-
-    def work() -> None:
-        try:
-            while not stopped.is_set():
-                do(waiting.get_nowait())
-        except Empty:
-            pass
-
-    workers = min(threads, len(items))
+def _run(
+    do: Callable[[_Item], None], items: Iterable[_Item], width: Callable[[], int], *, presses: int
+) -> None:
+    workers = _Workers(do, items, width)
     with _held_back() as pressed:
-        for _ in range(workers):
-            _start(work, finished)
-        error = _wait(finished, workers, stopped, pressed, presses)
+        workers.start()
+        error = workers.wait(pressed, presses)
     if pressed:
         raise KeyboardInterrupt
     if error is not None:
         raise error
 
 
-def _wait(
-    finished: SimpleQueue[BaseException | None],
-    left: int,
-    stopped: threading.Event,
-    pressed: list[int],
-    presses: int,
-) -> BaseException | None:
-    """Wait for all workers, or for that many presses of Ctrl-C. Return the first error."""
-    first: BaseException | None = None
-    while left and len(pressed) < presses:
-        try:
-            error = finished.get(timeout=_NOTICE)
-            first = first or error
-            left -= 1
-        except Empty:
-            pass
-        if first is not None or pressed:
-            stopped.set()
-    stopped.set()
-    return first
+class _Workers(Generic[_Item]):
+    """Threads that work on items, as many at once as ``width`` returns, but at least one."""
+
+    def __init__(self, do: Callable[[_Item], None], items: Iterable[_Item], width: Callable[[], int]) -> None:
+        self._do = do
+        self._width = width
+        self._waiting = deque(items)
+        self._is_stopped = False
+        self._started = 0
+        self._live = 0
+        self._changing = threading.Lock()
+        self._finished: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def start(self) -> None:
+        """Start the threads that are missing."""
+        with self._changing:
+            missing = max(0, min(self._most() - self._live, len(self._waiting)))
+            self._live += missing
+            self._started += missing
+        for _ in range(missing):
+            _start(self._work, self._finished)
+
+    def wait(self, pressed: list[int], presses: int) -> BaseException | None:
+        """Wait for all threads, or for that many presses of Ctrl-C. Return the first error."""
+        first: BaseException | None = None
+        ended = 0
+        # A thread starts others only before it ends, so once all have ended, there will be no more.
+        while ended < self._started and len(pressed) < presses:
+            with suppress(Empty):
+                error = self._finished.get(timeout=_NOTICE)
+                first = first or error
+                ended += 1
+            if first is not None or pressed:
+                self._is_stopped = True
+        self._is_stopped = True
+        return first
+
+    def _work(self) -> None:
+        while taken := self._take():
+            self.start()
+            try:
+                self._do(*taken)
+            except BaseException:
+                self._is_stopped = True
+                raise
+
+    def _take(self) -> list[_Item]:
+        """Return the next item in a list. An empty one ends this thread."""
+        with self._changing:
+            if self._is_stopped or not self._waiting or self._live > self._most():
+                self._live -= 1
+                return []
+            return [self._waiting.popleft()]
+
+    def _most(self) -> int:
+        return max(1, self._width())
 
 
 @contextmanager

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from promptsync.parallel import beside, for_each, mapped
 
@@ -25,8 +30,10 @@ def test_results_come_in_the_order_of_the_items() -> None:
     assert mapped(do, [3]) == [9]
 
 
-@pytest.mark.parametrize("work", [for_each, mapped])
-def test_after_the_first_error_nothing_is_started(work: object) -> None:
+@pytest.mark.parametrize(
+    "work", [partial(for_each, width=lambda: 1), partial(mapped, threads=1)], ids=["for_each", "mapped"]
+)
+def test_after_the_first_error_nothing_is_started(work: Callable[..., object]) -> None:
     done: list[int] = []
 
     def do(number: int) -> None:
@@ -35,7 +42,7 @@ def test_after_the_first_error_nothing_is_started(work: object) -> None:
         done.append(number)
 
     with pytest.raises(ValueError, match="number 3"):
-        work(do, range(1000), threads=1)  # type: ignore[operator]
+        work(do, range(1000))
     assert done == [0, 1, 2]
 
 
@@ -52,8 +59,36 @@ def test_no_more_are_under_way_than_threads() -> None:
         with lock:
             inside -= 1
 
-    for_each(do, range(60), threads=4)
+    for_each(do, range(60), width=lambda: 4)
     assert 0 < most <= 4
+
+
+def test_more_are_under_way_as_soon_as_there_may_be() -> None:
+    allowed = 1
+    three = threading.Barrier(3)
+
+    def do(number: int) -> None:
+        nonlocal allowed
+        if number == 0:
+            allowed = 3
+        else:
+            three.wait(20)
+
+    for_each(do, range(7), width=lambda: allowed)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1), st.integers(0, 40))
+def test_each_item_is_done_once_however_the_width_changes(widths: list[int], count: int) -> None:
+    turn = itertools.cycle(widths)
+    lock = threading.Lock()
+    done: list[int] = []
+
+    def width() -> int:
+        with lock:
+            return next(turn)
+
+    for_each(done.append, range(count), width=width)
+    assert sorted(done) == list(range(count))
 
 
 def test_work_in_a_thread_can_use_threads_again() -> None:

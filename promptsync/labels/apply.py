@@ -89,7 +89,7 @@ def apply_changes(
         return done.get(number) or ChangedLabel(changes[number], False, reason, is_unknown=is_unknown)
 
     try:
-        for_each(one, range(len(changes)))
+        for_each(one, range(len(changes)), width=lambda: project.registry.width)
     except KeyboardInterrupt:
         found = [stopped(number) for number in range(len(changes))]
         raise Stopped(_undo(project, found, "the run was interrupted") if together else found) from None
@@ -249,7 +249,7 @@ def _undo(project: Project, found: list[ChangedLabel], why: str) -> list[Changed
 
     moved = [number for number, one in enumerate(found) if one.moved and one.change.old != one.change.new]
     try:
-        for_each(one, moved)
+        for_each(one, moved, width=lambda: project.registry.width)
     except KeyboardInterrupt:
         raise Stopped(after) from None
     return after

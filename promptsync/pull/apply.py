@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from promptsync.compare.project import Project
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError
@@ -12,9 +11,6 @@ from promptsync.files.state.disk import backup, check_unchanged, delete, new_sta
 from promptsync.parallel import for_each
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Delete, Write
-
-_WRITERS: Final = 8
-"""How many files are written at once. A disk gains nothing from more."""
 
 
 @dataclass
@@ -90,7 +86,7 @@ def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt) -> None:
 
     try:
         # Each write waits until the file is safe on the disk, so several run at a time.
-        for_each(replace, plan.writes, threads=_WRITERS)
+        for_each(replace, plan.writes)
     finally:
         receipt.written = sorted(receipt.written, key=lambda one: one.path)
         receipt.backups = dict(sorted(receipt.backups.items()))

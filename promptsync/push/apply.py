@@ -134,7 +134,7 @@ class _Push:
                     self._skip(action, f"requires {needs[0]!r}, which was not published")
                 else:
                     ready.append(action)
-            for_each(self._publish, ready)
+            for_each(self._publish, ready, width=lambda: self._registry.width)
             # Before the next level: a prompt that refers to a snippet by a label needs that label.
             self._label_snippets(ready)
 

@@ -32,7 +32,7 @@ def point(
         found.append(_point(project, name, label, targets[name], is_new=is_new))
         project.progress(f"Moving {label}", len(found), total)
 
-    for_each(one, sorted(targets))
+    for_each(one, sorted(targets), width=lambda: project.registry.width)
 
 
 def label_snippet(

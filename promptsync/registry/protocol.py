@@ -331,6 +331,10 @@ class Registry(Protocol):
         """The workspace if a response so far has named it. Costs no request."""
 
     @property
+    def width(self) -> int:
+        """How many requests may be under way by now, as the registry's responses have shown."""
+
+    @property
     def requests(self) -> int:
         """How many requests were sent so far, retries included."""
 

@@ -230,7 +230,7 @@ MEANT = [
     (["ls-remote", "--status", "activ"], "Did you mean 'active'?"),
     (["--color", "alwys", "status"], "Did you mean 'always'?"),
     (["push", "--dryrun"], "'--dry-run'"),
-    (["--josn"], "Did you mean '--json'?"),
+    (["--josn"], "Did you mean one of: '--jobs', '--json'?"),
 ]
 
 

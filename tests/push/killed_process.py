@@ -15,7 +15,6 @@ import os
 import pkgutil
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import promptsync
@@ -48,7 +47,7 @@ class Killer:
 def killed_at(write: int, arguments: list[str]) -> int:
     """Run a verb in this process, which ends at the write with this number."""
     killer = Killer(write)
-    Path.replace = killer.around(Path.replace)  # type: ignore[method-assign]
+    os.replace = killer.around(os.replace)
     call = Connection.call
     killing = killer.around(call)
 

@@ -93,6 +93,10 @@ class PromptLayer:
         return self._reading.workspace_id
 
     @property
+    def width(self) -> int:
+        return self.connection.width
+
+    @property
     def requests(self) -> int:
         return self.connection.requests
 

@@ -92,6 +92,11 @@ class Connection:
         self.facts = Facts(self.url, memory)
 
     @property
+    def width(self) -> int:
+        """How many requests may be under way by now."""
+        return self._throttle.width
+
+    @property
     def requests(self) -> int:
         """How many requests were sent so far, retries included."""
         return self._throttled.requests
