@@ -33,7 +33,7 @@ def test_ctrl_c_while_labels_move_tells_which_moved(world: World) -> None:
         world.write(name)
     world.commit()
     world.faults.append(fault(asking("POST", "/label"), slowly))
-    with start(world, "push", "--label", "prod", "--json") as process:
+    with start(world, "push", "--label", "prod", "--json", "--jobs", "4") as process:
         while len([one for one in world.seen if one.path.endswith("/label")]) < 4:
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
