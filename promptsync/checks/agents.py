@@ -15,7 +15,8 @@ from promptsync.registry.errors import Rejected, Unsupported
 from promptsync.registry.promptlayer.parse import text
 
 if TYPE_CHECKING:
-    from promptsync.registry.protocol import Registry, StartedAgent
+    from promptsync.registry.protocol import Registry
+    from promptsync.registry.results import StartedAgent
 
 _NODE_FAILED: Final = frozenset({"FAILED", "FAILURE", "ERROR", "CANCELLED", "CANCELED", "TIMEOUT"})
 # A registry may return the outputs at once, in the response to the start, under one of these keys.

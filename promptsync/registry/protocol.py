@@ -7,63 +7,14 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from promptsync.prompt.prompt import Label, Listed, Prompt, RemoteVersion
+from promptsync.registry.results import LoggedRequest, NewVersion, StartedAgent
 from promptsync.registry.timeouts import Timeouts
 
 OnPage = Callable[[int, int], None]
 """Called with the number of pages read so far, and the number of all pages as far as it is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewVersion:
-    """The version that a publish created."""
-
-    template_id: int
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class StartedAgent:
-    """``execution_id`` is the run to poll, ``None`` if the registry returned the outputs at once."""
-
-    execution_id: int | None
-    raw: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedTurn:
-    """One message of a logged request."""
-
-    role: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedRequest:
-    """A logged request. ``None`` means that the registry does not return the value."""
-
-    id: int | str
-    provider: str | None
-    model: str | None
-    prompt: str | None
-    version: int | None
-    status: str | None
-    failure: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    price: float | None
-    latency_ms: float | None
-    started_at: str | None
-    tags: tuple[str, ...] | None
-    metadata: Mapping[str, str] | None
-    scores: Mapping[str, float] | None
-    group_id: int | None
-    trace_id: str | None
-    input: tuple[LoggedTurn, ...]
-    output: tuple[LoggedTurn, ...]
 
 
 class VersionCache(Protocol):

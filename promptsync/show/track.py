@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
-from promptsync.registry.protocol import LoggedRequest, LoggedTurn
+from promptsync.registry.results import LoggedRequest, LoggedTurn
 from promptsync.show.outcome import Outcome
 from promptsync.show.view import cut, number_text
 from promptsync.terminal import output

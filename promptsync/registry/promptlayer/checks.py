@@ -12,7 +12,7 @@ from promptsync.registry.promptlayer.endpoints import Operation
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.responses import Answer, listed_in
-from promptsync.registry.protocol import StartedAgent
+from promptsync.registry.results import StartedAgent
 
 _STILL_RUNNING = 202
 _NO_SUCH_FILTER = frozenset({400, 422})

@@ -18,7 +18,8 @@ from promptsync.registry.promptlayer.prompt_list import NOT_UNDERSTOOD, PromptLi
 from promptsync.registry.promptlayer.versions import Reading, one_version
 
 if TYPE_CHECKING:
-    from promptsync.registry.protocol import NewVersion, OnPage
+    from promptsync.registry.protocol import OnPage
+    from promptsync.registry.results import NewVersion
 
 
 class PromptLayerPrompts:
@@ -138,7 +139,7 @@ class PromptLayerPrompts:
         return self._published(prompt.name, raw)
 
     def _published(self, name: str, raw: Mapping[str, Any]) -> NewVersion:
-        from promptsync.registry.protocol import NewVersion
+        from promptsync.registry.results import NewVersion
 
         template_id, version = number(raw, "id"), number(raw, "version_number", "version")
         if template_id is None or version is None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from promptsync.prompt.variables import mappings
 from promptsync.registry.promptlayer.parse import number
-from promptsync.registry.protocol import LoggedRequest, LoggedTurn
+from promptsync.registry.results import LoggedRequest, LoggedTurn
 
 _MOST: Final = 2**63
 

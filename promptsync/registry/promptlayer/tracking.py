@@ -10,7 +10,7 @@ from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.request_log import has_notes, logged_request
-from promptsync.registry.protocol import LoggedRequest
+from promptsync.registry.results import LoggedRequest
 
 
 class PromptLayerTracking:
