@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import world
-from benchmarks.measure import ROOT, promptsync
+from benchmarks.measure import ROOT, environment, promptsync
 from benchmarks.table import Row, seconds
 from promptsync.server.app import Application, create_app
 from promptsync.server.serve import base_url, bind, run_server
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 _COUNT = 300
 _RATE = 50
 _LATENCY = 0.02
-_MOST = 1.2
-_OWN = 1.5  # seconds for all that the verb does besides sending
+_TOLERANCE = 1.2
+_OTHER_SECONDS = 1.5
+"""For everything the command does besides requests."""
+
 _COUNTS = "/benchmark/limited"
 
 
@@ -69,9 +71,9 @@ _KINDS: dict[str, type[Window | Bucket]] = {"window": Window, "bucket": Bucket}
 
 
 class Limited:
-    """The application with a limit, and beside it a path with the accepted and the rejected requests.
+    """Wraps the application with a limit, and adds a path that returns the accepted and rejected requests.
 
-    The path counts from when it was last asked.
+    They are counted since the last request to it.
     """
 
     def __init__(self, app: Application, limit: Window | Bucket, retry_after: str) -> None:
@@ -117,7 +119,7 @@ def _limited(folder: Path, kind: str, retry_after: str) -> Iterator[Row]:
             taken = promptsync(root, verb).seconds
             with urllib.request.urlopen(url + _COUNTS) as response:
                 accepted, rejected = map(int, response.read().split())
-            budget = _MOST * accepted / _RATE + _OWN
+            budget = _TOLERANCE * accepted / _RATE + _OTHER_SECONDS
             yield Row(
                 f"{verb} of {_COUNT} prompts, {_RATE} requests a second ({kind}, {header})",
                 f"{seconds(taken)}, {accepted + rejected} requests, {rejected} x 429",
@@ -130,7 +132,7 @@ def _limited(folder: Path, kind: str, retry_after: str) -> Iterator[Row]:
 @contextmanager
 def _serving(database: Path, kind: str, retry_after: str) -> Iterator[str]:
     command = [sys.executable, "-m", "benchmarks.limits", str(database), kind, retry_after]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment()) as child:
         assert child.stdout is not None
         try:
             yield child.stdout.readline().strip()

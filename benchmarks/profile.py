@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import world
-from benchmarks.instrumented import PHASES
+from benchmarks.instrument import PHASES
 from benchmarks.measure import Run, python
 from benchmarks.registry import counted
 from benchmarks.sync import Place, pushed
 from benchmarks.table import Row
 
-_SCRIPT = "import sys; from benchmarks.instrumented import main; main(*sys.argv[1:])"
+_SCRIPT = "import sys; from benchmarks.instrument import main; main(*sys.argv[1:])"
 
 
 def rows(folder: Path, *, quick: bool) -> Iterator[Row]:

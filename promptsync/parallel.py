@@ -24,7 +24,7 @@ MOST_REQUESTS: Final = 32
 """Most requests to a registry that are under way at once."""
 
 _WRITES: Final = 8
-"""Most writes at once, unless the caller knows better. A disk gains nothing from more."""
+"""Most writes at once if the caller sets no width. A disk gains nothing from more."""
 
 _NOTICE = 0.1
 """Seconds within which Ctrl-C is noticed."""
@@ -62,7 +62,7 @@ def mapped(
 
 
 @contextmanager
-def beside(do: Callable[[], _Result]) -> Iterator[Callable[[], _Result]]:
+def in_background(do: Callable[[], _Result]) -> Iterator[Callable[[], _Result]]:
     """Run ``do`` in a thread while the block runs. Call the value, at most once, to wait for its result.
 
     The call raises what ``do`` raised. If the block fails, ``do`` is waited for, because the caller may close
@@ -140,8 +140,17 @@ class _Workers(Generic[_Item]):
             missing = max(0, min(self._most() - self._live, len(self._waiting)))
             self._live += missing
             self._started += missing
-        for _ in range(missing):
-            _start(self._work, self._finished)
+        for left in range(missing, 0, -1):
+            try:
+                _start(self._work, self._finished)
+            except RuntimeError:  # the system allows no more threads
+                with self._changing:
+                    self._live -= left
+                    self._started -= left
+                    is_alone = not self._live and bool(self._waiting)
+                if is_alone:
+                    raise
+                return
 
     def wait(self, pressed: list[int], presses: int) -> BaseException | None:
         """Wait for all threads, or for that many presses of Ctrl-C. Return the first error."""

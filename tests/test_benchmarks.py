@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import world
 from benchmarks.__main__ import PARTS
-from benchmarks.instrumented import PHASES
+from benchmarks.instrument import PHASES
 from benchmarks.measure import KEY, Run, promptsync, python
 from benchmarks.registry import counted, serving
 from benchmarks.table import Budget, Row, Table, judged, merged

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.parallel import beside, for_each, mapped
+from promptsync.parallel import for_each, in_background, mapped
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -97,7 +97,7 @@ def test_work_in_a_thread_can_use_threads_again() -> None:
 
 def test_work_beside_a_block_is_waited_for() -> None:
     go = threading.Event()
-    with beside(lambda: go.wait(20) and "done") as result:
+    with in_background(lambda: go.wait(20) and "done") as result:
         go.set()
         assert result() == "done"
 
@@ -110,7 +110,7 @@ def test_what_runs_beside_a_block_that_fails_is_waited_for() -> None:
         time.sleep(0.05)
         done.set()
 
-    with pytest.raises(ValueError, match="block"), beside(work):
+    with pytest.raises(ValueError, match="block"), in_background(work):
         inside.wait()
         raise ValueError("block")
     assert done.is_set()
@@ -120,5 +120,31 @@ def test_an_error_beside_a_block_is_raised_where_its_result_is_used() -> None:
     def work() -> int:
         raise LookupError("beside")
 
-    with pytest.raises(LookupError, match="beside"), beside(work) as result:
+    with pytest.raises(LookupError, match="beside"), in_background(work) as result:
         result()
+
+
+def test_workers_go_on_if_the_system_allows_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+    started = 0
+    start = threading.Thread.start
+
+    def limited(thread: threading.Thread) -> None:
+        nonlocal started
+        started += 1
+        if started > 2:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    for_each(done.append, range(9), width=lambda: 2 if started < 2 else 4)
+    assert sorted(done) == list(range(9))
+
+
+def test_a_system_without_threads_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(RuntimeError, match="new thread"):
+        for_each(print, range(9))

@@ -107,7 +107,7 @@ def command(
 
 
 class _Deploying:
-    """One deploy with its options. ``given`` are those of the command line that the plan does not need."""
+    """One deploy with its options. ``given`` are the other options of the command line."""
 
     def __init__(
         self, session: Session, project: Project, options: DeployOptions, given: Mapping[str, Any]

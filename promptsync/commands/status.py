@@ -15,7 +15,6 @@ from promptsync.compare.select import matching, named_by
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import AnswerIsNo, UsageError
-from promptsync.history.message import follows_directly
 from promptsync.show.not_released import Pending
 from promptsync.show.outcome import Outcome
 from promptsync.show.status import PassedOver, show_status
@@ -120,19 +119,12 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool) -> PassedO
     # Versions are passed over by the latest one, which a label does not show.
     if offline or snapshot.label is not None:
         return {}
-    marked = [
-        item.listed
-        for item in snapshot.items
-        if item.file is not None
-        and item.listed is not None
-        and item.listed.message
-        and not follows_directly(item.listed.message, item.listed.version)
-    ]
-    if not marked:
+    unclear = [item.listed for item in snapshot.items if item.listed is not None and item.may_pass_over]
+    if not unclear:
         return {}
     from promptsync.compare.histories import passed_over_by_latest
 
-    return passed_over_by_latest(project, marked)
+    return passed_over_by_latest(project, unclear)
 
 
 def _pins(project: Project, snapshot: Snapshot, offline: bool) -> PinReport:

@@ -15,7 +15,7 @@ from promptsync.files.names import broken_names
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.record import remember_names
 from promptsync.files.worktree import Worktree, scan
-from promptsync.parallel import beside, mapped
+from promptsync.parallel import in_background, mapped
 from promptsync.prompt.prompt import Label, Listed
 
 
@@ -66,15 +66,7 @@ def gather(
     Raises ``RemoteError`` if any part of the registry cannot be read, and ``Refused`` if the visible git
     history cannot settle who changed what.
     """
-    registry = project.registry
-    read_labels = registry.labels.all if with_labels else lambda: None
-    with (
-        beside(lambda: list_all(project, label=label)) as listed_all,
-        beside(read_labels) as labels_read,
-    ):
-        meanwhile()
-        worktree = scan(project.root, project.config.prompts)
-        listed, found_labels = listed_all(), labels_read()
+    worktree, listed, found_labels = _read_both(project, label, with_labels, meanwhile)
     _check_directory(project, worktree)
     listing = {item.name: item for item in listed}
     labels = labels_by_prompt(found_labels, listed)
@@ -114,6 +106,17 @@ def gather(
         hidden=hidden,
         has_history=has_history,
     )
+
+
+def _read_both(
+    project: Project, label: str | None, with_labels: bool, meanwhile: Callable[[], object]
+) -> tuple[Worktree, list[Listed], list[Label] | None]:
+    """Return the files, the list of the registry, and all labels if it can list them."""
+    read_labels = project.registry.labels.all if with_labels else lambda: None
+    with in_background(lambda: list_all(project, label=label)) as listed, in_background(read_labels) as found:
+        meanwhile()
+        worktree = scan(project.root, project.config.prompts)
+        return worktree, listed(), found()
 
 
 def _remember(

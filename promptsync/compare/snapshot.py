@@ -10,6 +10,7 @@ from promptsync.compare.state import State
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
+from promptsync.history.message import follows_directly
 from promptsync.prompt.additions import content_beside, unknown_fields, without_notes
 from promptsync.prompt.prompt import Listed, Problem, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
@@ -84,6 +85,17 @@ class Item:
     def problem(self) -> str:
         """Why the version in the registry cannot be used, empty if it can."""
         return self.listed.problem if self.state is State.INVALID and self.listed is not None else ""
+
+    @property
+    def may_pass_over(self) -> bool:
+        """Whether the tracked version has a message that does not name the version before as its parent."""
+        listed = self.listed
+        return (
+            self.file is not None
+            and listed is not None
+            and bool(listed.message)
+            and not follows_directly(listed.message or "", listed.version)
+        )
 
     @property
     def path(self) -> str | None:

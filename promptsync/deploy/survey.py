@@ -16,7 +16,7 @@ from promptsync.compare.select import matching
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.deploy.members import Member, OnHold, Skipped, Survey, affected, dependants, parents_of
-from promptsync.deploy.released import gather_with_pointers, is_released
+from promptsync.deploy.nothing_to_release import gather_with_labels, is_released
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.prompt.labels import previous_name, rolled_back_name, unchecked_name, was_rolled_back
@@ -58,7 +58,7 @@ def survey(
     unknown names, ``InTheWay`` for prompts whose release would lose a version that is live, ``Refused`` for
     uncommitted changes, and where the visible git history does not show who changed what.
     """
-    latest, pointers = gather_with_pointers(project)
+    latest, pointers = gather_with_labels(project)
     if latest.problems:
         raise InvalidFile(latest.problems)
     if stuck := [item for item in latest.unusable if item.file is not None]:

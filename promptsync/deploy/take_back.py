@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from promptsync.compare.present import read_now
+from promptsync.compare.present_state import read_now
 from promptsync.compare.project import Project
 from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.receipt import LiveTime

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from promptsync.compare.origin import needs_backup, with_keys
-from promptsync.compare.present import is_same, read_now, shown
+from promptsync.compare.present_state import is_same, read_now, shown
 from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError, Refused, RemoteError
 from promptsync.files.prompt_file import PromptFile
@@ -114,7 +114,7 @@ class _Push:
             )
 
     def _names(self, prompts: Mapping[str, Listed | Landed]) -> set[str]:
-        """Return the names to look for. A label is read by id, where "71" may be another prompt's name."""
+        """Return the names to search for, and those that equal an id, because a label is read by id."""
         labelled = (one.name for one in self._plan.actions if one.labels or one.referred_labels)
         ids = {str(prompts[name].template_id) for name in labelled if name in prompts}
         return {one.name for one in self._plan.actions} | ids

@@ -17,7 +17,7 @@ from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
-from promptsync.parallel import beside
+from promptsync.parallel import in_background
 from promptsync.prompt.labels import check_release_label
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.tags import tag_set
@@ -79,7 +79,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     if options.checked_label is None:  # a deploy labels snippets before it publishes what uses them
         check_snippet_labels(project, snapshot, ordered)
     governed = governed_labels(project, ordered, options)
-    with beside(lambda: workspace_of(project) if actions else "") as workspace:
+    with in_background(lambda: workspace_of(project) if actions else "") as workspace:
         described = _with_messages(project, snapshot, ordered, message)
         unfinished = tuple(item.name for item in items if _is_unfinished(project, item))
         place = workspace()

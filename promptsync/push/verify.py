@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from promptsync.compare.list_equality import came_back, has_same_text
-from promptsync.compare.present import read_now
+from promptsync.compare.present_state import read_now
 from promptsync.compare.project import Project
 from promptsync.errors import RemoteError
 from promptsync.parallel import for_each

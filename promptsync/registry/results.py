@@ -1,4 +1,4 @@
-"""What the methods of a registry return, beside prompts and labels."""
+"""What the methods of a registry return, besides prompts and labels."""
 
 from __future__ import annotations
 

@@ -10,6 +10,10 @@ from collections.abc import Callable
 import pytest
 from worlds import Reply, Seen, World, asking, failing
 
+from promptsync.files.schema import schema
+from promptsync.parallel import MOST_REQUESTS
+from promptsync.server.serve import THREADS
+
 PROMPTS = 40
 
 
@@ -143,3 +147,9 @@ def test_a_rate_limit_fails_no_verb_and_publishes_nothing_twice(
     world.ok("pull", "--theirs", *names)
     assert limit.rejected
     assert all(world.path(name).exists() for name in names)
+
+
+def test_option_configuration_and_server_agree_on_the_most_requests_at_once() -> None:
+    remote = schema("config")["$defs"]["remote"]
+    assert remote["properties"]["jobs"]["maximum"] == MOST_REQUESTS
+    assert THREADS >= MOST_REQUESTS

@@ -60,14 +60,17 @@ class _Shared(click.Option):
     """An option that every verb takes. Its value goes to the session, not to the function."""
 
 
-class _Jobs(click.IntRange):
-    """A number of requests at once, with one message for all that is not one."""
+class _Jobs(click.ParamType[int]):
+    """A number of requests at once, with one message for everything that is not one."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return super().convert(value, param, ctx)
-        except click.BadParameter:
-            self.fail(f"{value!r} is not a whole number from {self.min} to {self.max}", param, ctx)
+    name = "jobs"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        number = int(text) if text.isdecimal() and len(text) < 10 else 0
+        if not 1 <= number <= MOST_REQUESTS:
+            self.fail(f"{value!r} is not a whole number from 1 to {MOST_REQUESTS}", param, ctx)
+        return number
 
 
 _option = functools.partial(click.option, cls=_Shared, callback=_set, expose_value=False)
@@ -88,8 +91,8 @@ shared_options = together(
         "-j",
         "--jobs",
         metavar="N",
-        type=_Jobs(1, MOST_REQUESTS),
-        help=f"Send at most N requests at once (default: {MOST_REQUESTS}).",
+        type=_Jobs(),
+        help=f"Send at most N requests at once, 1 to {MOST_REQUESTS} (default: {MOST_REQUESTS}).",
     ),
     _option("--json", is_flag=True, help="Print one JSON document."),
     _option("-q", "--quiet", is_flag=True, help="Print only the result."),

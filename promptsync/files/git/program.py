@@ -1,4 +1,4 @@
-"""Runs the ``git`` program, whatever the user configured."""
+"""Runs git independently of the user's configuration."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ENVIRONMENT: Final = {
 }
 """Variables that are set for git, so that paths mean what they mean here."""
 
-_NO_MORE: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
 
 _DAMAGED: Final = (
     *("corrupt", "unable to read", "inflate"),
@@ -46,7 +46,7 @@ class GitProgram:
         return None if done.returncode else done.stdout.removesuffix(b"\n").decode("utf-8", "replace")
 
     def run(
-        self, command: str, *arguments: str, given: bytes = b"", env: Mapping[str, str] = _NO_MORE
+        self, command: str, *arguments: str, given: bytes = b"", env: Mapping[str, str] = _NO_VARIABLES
     ) -> bytes:
         """Return what git prints. ``given`` is its input, ``env`` are more variables for it.
 
@@ -63,7 +63,11 @@ class GitProgram:
         return self.run("cat-file", option, given="\n".join([*names, ""]).encode())
 
     def _execute(
-        self, command: str, arguments: Sequence[str], given: bytes = b"", env: Mapping[str, str] = _NO_MORE
+        self,
+        command: str,
+        arguments: Sequence[str],
+        given: bytes = b"",
+        env: Mapping[str, str] = _NO_VARIABLES,
     ) -> subprocess.CompletedProcess[bytes]:
         try:
             return subprocess.run(

@@ -67,7 +67,7 @@ def _take(path: Path) -> int | None:
     """Return the open file that holds the lock, ``None`` if another process has it. Raises ``OSError``."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
     try:
-        # Somebody may have removed the file since it was opened, and another run may have a new one.
+        # Somebody may have removed the file since it was opened, and another run may have locked a new one.
         is_ours = _lock(handle) and os.fstat(handle).st_nlink > 0
     except BaseException:
         os.close(handle)

@@ -51,7 +51,7 @@ class Connection:
     ``url`` is an https URL, an http URL of this machine, or ``local:…`` along with a ``transport``. With a
     ``transport`` no key is needed. ``connections`` is the most requests at once, 32 by default. ``on_wait``
     is called with a message before each wait of a second or more. ``memory`` keeps ``facts`` for the next
-    process. With ``observe`` only a rate limit (429) is waited for. Raises ``UsageError`` for the
+    process. With ``observe`` only a 429 is retried. Raises ``UsageError`` for the
     URL, and ``MissingKey``.
     """
 

@@ -6,7 +6,7 @@ ExchangeFailed
     ├── TransportTimeout    bytes did not arrive or leave in time
     │   └── DeadlinePassed  bytes still moved, but the request as a whole took too long
     └── NoConnection        the registry cannot have executed anything
-        ├── ConnectTimeout  and there was no refusal either
+        ├── ConnectTimeout  connecting took too long
         └── ProxyFailed     the proxy refused
 """
 

@@ -1,4 +1,4 @@
-"""What earlier processes found out about a registry, so that this one need not try it again.
+"""What earlier processes found out about a registry, so this process does not have to.
 
 A fact only decides what is tried first, or which of two ways of reading is taken. What worked is kept until
 something else works. What did not work is tried again after a day, because registries are upgraded.

@@ -6,6 +6,7 @@ import os
 import ssl
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -43,7 +44,7 @@ _FAILURES: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (httpcore.ProtocolError, TransportError),
     (httpcore.UnsupportedProtocol, TransportError),
 )
-"""What the library raises, and what that means here; the first that fits counts."""
+"""What the library raises, and what that means here; the first match wins."""
 
 _LIBRARY_ERRORS: Final = tuple(error for error, _ in _FAILURES)
 
@@ -64,7 +65,7 @@ class NetworkTransport:
         answer = timeouts.answer
         limits = {"connect": min(answer, connect), "read": answer, "write": answer}
         self._extensions = {"timeout": limits}
-        # It only opens connections. To choose one, it looks at all of them, twice for each request.
+        # Used only to open connections: choosing one would scan all of them twice for each request.
         self._opener = httpcore.ConnectionPool(
             # Plain http needs no certificates, and loading them takes longer than a request.
             ssl_context=_ssl_context() if address.scheme == "https" else None,
@@ -101,8 +102,9 @@ class NetworkTransport:
 
     def close(self) -> None:
         self._is_closed = True
-        while self._idle:
-            self._idle.pop().close()
+        with suppress(IndexError):  # a thread that Ctrl-C abandoned may take one meanwhile
+            while True:
+                self._idle.pop().close()
 
     def _connection(self) -> httpcore.ConnectionInterface:
         """Return a connection that no other thread uses: the one that was idle for the shortest time."""
@@ -159,7 +161,7 @@ def _proxy(address: Address) -> httpcore.Proxy | None:
 
     found = getproxies()
     url = found.get(address.scheme) or found.get("all")
-    # The standard library knows the star only where it stands alone.
+    # The standard library accepts * only as the whole value.
     is_off = "*" in [part.strip() for part in found.get("no", "").split(",")]
     if not url or is_off or proxy_bypass(f"{address.host}:{address.port}"):
         return None

@@ -15,13 +15,13 @@ START: Final = 8
 
 _SLOWER: Final = 1.5
 _NOISE: Final = 0.01
-"""A round that takes so many times as long as the best one, and so many seconds more, is slower."""
+"""A round is slower if it takes more than this factor times the best one, plus this many seconds."""
 
 _BELOW: Final = 0.9
-"""After a 429, requests start at this part of the rate that was too fast."""
+"""After a 429, requests start at this fraction of the rate that was accepted."""
 
 _ENOUGH: Final = 16
-"""So many successes in the second before a 429 show the rate that the registry accepts."""
+"""At least this many successes in the second before a 429 show the rate that the registry accepts."""
 
 _SLOW: Final = 0.01
 _FAST: Final = 0.5
@@ -31,11 +31,11 @@ _FAST: Final = 0.5
 class Throttle:
     """Adapts the requests at once, its width, to the registry.
 
-    The width doubles with each round of responses, until one is clearly slower than the best round of its
-    operation, which takes back a quarter, or until a 429 or 5xx, which halves it; after that a good round
-    adds one. A round is as many responses as the width, to requests that began since it last changed. After
-    a 429 nothing starts for ``pause`` seconds, and then requests start evenly, at 0.9 of the rate that the
-    registry accepted before, which each success raises.
+    The width doubles after each good round. A round that is clearly slower than the best one of its operation
+    cuts it by a quarter, a 429 or 5xx halves it, and after either, a good round adds one. A round is as many
+    responses as the width, to requests that began since it last changed. After a 429, nothing starts for
+    ``pause`` seconds, and then requests start evenly, at 0.9 of the rate that the registry accepted before,
+    which each success raises.
     """
 
     def __init__(self, limit: int, *, pause: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -98,7 +98,7 @@ class Throttle:
             self._changed.notify()
 
     def succeed(self, number: int, operation: str, seconds: float) -> None:
-        """Learn from a response that took so long."""
+        """Learn from a successful response, which took this many seconds."""
         with self._changed:
             self._pace.succeed(self._clock())
             if number <= self._changed_at:
@@ -127,12 +127,12 @@ class Throttle:
             self._pace.close(now + self._pause)
 
     def close_for(self, seconds: float) -> None:
-        """Start no request for so long."""
+        """Start no request for this many seconds."""
         with self._changed:
             self._pace.close(self._clock() + seconds)
 
     def is_news(self, seconds: float) -> bool:
-        """Whether a wait of so long is worth a message: many requests fail at once, and wait side by side."""
+        """Whether this wait should be announced: many requests fail at once, and wait side by side."""
         with self._changed:
             until = self._clock() + seconds
             is_news = until > self._announced_until + seconds / 2

@@ -15,7 +15,7 @@ label of a new version        the labels of the prompt: not      the labels of t
                               higher already, not rolled back
 label set, move, delete;      the labels of the prompt: where    the labels of the prompt, those beside the
 rollback, promote, deploy     the plan saw them                  label included
-old text of a live snippet    the latest version: it is ours     the number of the new version
+old text of a live snippet    the latest version: we published itthe number of the new version
 pull, bump                    the file: the text that was read   the file is replaced in one step
 ============================  =================================  ==========================================
 

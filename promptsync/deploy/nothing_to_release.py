@@ -1,4 +1,4 @@
-"""Whether a label points at what is committed everywhere, as after each deploy: shown by two lists alone."""
+"""Decides from two lists whether a deploy has nothing to release."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import RemoteError
-from promptsync.parallel import beside
+from promptsync.parallel import in_background
 from promptsync.prompt.labels import unchecked_name
 from promptsync.prompt.prompt import Label
 
 
-def gather_with_pointers(project: Project) -> tuple[Snapshot, list[Label] | None]:
+def gather_with_labels(project: Project) -> tuple[Snapshot, list[Label] | None]:
     """Return both sides and all labels, ``None`` if the registry cannot list those."""
     labels = project.registry.labels
 
     def read() -> list[Label] | None:
         try:
             return labels.all() if labels.may_list_all else None
-        except RemoteError:  # the lists of the prompts under a label show the same
+        except RemoteError:  # reading the prompts under the label gives the same result
             return None
 
-    with beside(read) as pointers:
+    with in_background(read) as pointers:
         latest = gather(project)
         return latest, pointers()
 
