@@ -169,12 +169,12 @@ class _Workers(Generic[_Item]):
 
     def _work(self) -> None:
         while taken := self._take():
-            self.start()
             try:
                 self._do(*taken)
             except BaseException:
                 self._is_stopped = True
                 raise
+            self.start()
 
     def _take(self) -> list[_Item]:
         """Return the next item in a list. An empty one ends this thread."""
