@@ -10,7 +10,7 @@ from promptsync.compare.list_equality import ListComparison
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
-from promptsync.errors import UsageError
+from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.names import broken_names
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.record import remember_names
@@ -115,7 +115,11 @@ def _read_both(
     read_labels = project.registry.labels.all if with_labels else lambda: None
     with in_background(lambda: list_all(project, label=label)) as listed, in_background(read_labels) as found:
         meanwhile()
-        worktree = scan(project.root, project.config.prompts)
+        try:
+            worktree = scan(project.root, project.config.prompts)
+        except PromptsyncError:
+            listed()  # what the registry says comes first
+            raise
         return worktree, listed(), found()
 
 

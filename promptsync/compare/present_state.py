@@ -31,16 +31,17 @@ from promptsync.compare.project import Project
 from promptsync.prompt.prompt import Listed
 
 
-def read_now(project: Project, names: Collection[str]) -> dict[str, Listed]:
+def read_now(project: Project, names: Collection[str], *, needed: Collection[str] = ()) -> dict[str, Listed]:
     """Return the active prompts among ``names`` at their latest versions, with tags if there are any.
 
-    Costs one request for each name, or those of the whole list if that is fewer.
+    Costs one request for each name, or those of the whole list if that is fewer. A ``needed`` name counts as
+    missing only if the list lacks it.
     """
 
     def on_page(done: int, pages: int) -> None:
         project.progress("Listing the registry", done, pages)
 
-    found = project.registry.prompts.latest(names, on_page=on_page)
+    found = project.registry.prompts.latest(names, needed=needed, on_page=on_page)
     return {item.name: item for item in found}
 
 

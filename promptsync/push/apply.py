@@ -95,10 +95,12 @@ class _Push:
 
         The very text that was to be published counts as published by us.
         """
-        listing = read_now(self._project, self._names(self._snapshot.listing))
+        planned = self._snapshot.listing
+        existing = {action.name for action in self._plan.actions if action.name in planned}
+        listing = read_now(self._project, self._names(planned), needed=existing)
         moved = []
         for action in self._plan.actions:
-            before, now = self._snapshot.listing.get(action.name), listing.get(action.name)
+            before, now = planned.get(action.name), listing.get(action.name)
             if is_same(before, now):
                 continue
             if now is not None and is_published(self._project, action, self._files[action.name].prompt, now):

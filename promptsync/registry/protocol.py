@@ -64,10 +64,13 @@ class Prompts(Protocol):
         equal bodies mean equal prompts, but different bodies may be equal prompts too.
         """
 
-    def latest(self, names: Collection[str], *, on_page: OnPage | None = None) -> builtins.list[Listed]:
+    def latest(
+        self, names: Collection[str], *, needed: Collection[str] = (), on_page: OnPage | None = None
+    ) -> builtins.list[Listed]:
         """Return the active prompts with these names, as ``list`` does now with tags.
 
-        A name costs one search. The whole list is read instead if that costs no more requests.
+        A name costs one search. The whole list is read instead if that costs no more requests, if a search
+        fails, or if it does not find one of the ``needed`` names: only the list shows that it is missing.
         """
 
     def get(

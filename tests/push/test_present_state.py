@@ -6,7 +6,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import pytest
-from worlds import Reply, Seen, World, asking, changed, fault, publishing
+from worlds import Reply, Seen, World, asking, changed, failing, fault, publishing
 
 COUNT = 201
 PAGES = 3
@@ -168,3 +168,41 @@ def test_a_label_is_not_read_by_an_id_that_is_a_new_name(many: World) -> None:
     many.ok("push", "--label", "prod")
     assert many.label("p200", "prod") == many.version("p200")
     assert many.label(str(template_id), "prod") == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Reply({"items": [], "total": 0, "pages": 0}), failing(500), failing(404), Reply("<html>")],
+    ids=["nothing", "500", "404", "html"],
+)
+def test_a_registry_that_cannot_search_is_listed_instead(many: World, answer: Reply) -> None:
+    many.faults.append(fault(lambda seen: bool(searched(seen)), answer))
+    done = many.run("push")
+    assert (done.code, many.version("p200")) == (0, 2), str(done)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        failing(500),
+        failing(403),
+        failing(404),
+        Reply("<html>"),
+        Reply({}),
+        Reply({"success": False, "error": "no such page"}),
+    ],
+    ids=["500", "403", "404", "html", "empty", "error"],
+)
+def test_a_page_that_disappeared_since_the_last_run_is_not_missed(many: World, answer: Reply) -> None:
+    many.ok("status")
+    many.archive("p000")
+
+    def gone(seen: Seen) -> bool:
+        path, _, query = seen.target.partition("?")
+        asked = parse_qs(query)
+        return path == "/prompt-templates" and asked["page"] == ["3"] and "status" not in asked
+
+    many.faults.append(fault(gone, answer))
+    for _ in range(2):
+        done = many.run("status")
+        assert done.code == 0, str(done)

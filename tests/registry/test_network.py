@@ -19,7 +19,7 @@ from scripted_registry import EMPTY_LIST, KEY, template
 from promptsync import __version__
 from promptsync.errors import RemoteError
 from promptsync.prompt.prompt import Prompt
-from promptsync.registry.errors import NotSent
+from promptsync.registry.errors import NotSent, TimedOut
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.exchange import HttpResponse
@@ -356,3 +356,24 @@ def test_a_socks_proxy_without_its_library_is_an_error_that_names_it(monkeypatch
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     with PromptLayer("https://registry.invalid", KEY) as client, pytest.raises(NotSent, match="socksio"):
         client.prompts.list()
+
+
+def test_a_host_that_is_no_name_is_no_connection() -> None:
+    with (
+        PromptLayer("https://a..b", "pl_test", timeouts=Timeouts(first_retry=0.001)) as registry,
+        pytest.raises(NotSent, match=r"no connection to a\.\.b:443"),
+    ):
+        registry.prompts.list()
+
+
+def test_interim_responses_without_end_are_too_late() -> None:
+    def send(connection: socket.socket) -> None:
+        connection.recv(65536)
+        while True:  # until the client leaves
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 20)
+
+    with listening(send) as port:
+        timeouts = Timeouts(request=0.3, answer=0.2, first_retry=0.001)
+        url = f"http://127.0.0.1:{port}"
+        with PromptLayer(url, "pl_test", timeouts=timeouts) as registry, pytest.raises(TimedOut):
+            registry.prompts.list()

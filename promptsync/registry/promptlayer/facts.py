@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.registry.promptlayer.endpoints import Operation, Route
+from promptsync.registry.promptlayer.paging import MOST_PAGES
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import RegistryMemory
@@ -37,7 +38,7 @@ class Facts:
         }
         self._lacks = {key: value for key, value in _part(before, "lacks").items() if isinstance(value, int)}
         pages = before.get("pages")
-        self._pages = pages if isinstance(pages, int) and pages > 0 else None
+        self._pages = pages if isinstance(pages, int) and 0 < pages <= MOST_PAGES else None
         self._before = self._values()
         self._changing = threading.Lock()
 

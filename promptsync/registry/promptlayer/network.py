@@ -15,7 +15,7 @@ import httpcore
 
 from promptsync.registry.address import Address
 from promptsync.registry.promptlayer.body import read_body
-from promptsync.registry.promptlayer.deadline import left
+from promptsync.registry.promptlayer.deadline import check, left
 from promptsync.registry.promptlayer.exchange import (
     ConnectTimeout,
     HttpRequest,
@@ -43,6 +43,7 @@ _FAILURES: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (httpcore.NetworkError, TransportError),
     (httpcore.ProtocolError, TransportError),
     (httpcore.UnsupportedProtocol, TransportError),
+    (UnicodeError, NoConnection),  # of a host that is no name
 )
 """What the library raises, and what that means here; the first match wins."""
 
@@ -202,6 +203,7 @@ class _Stream(httpcore.NetworkStream):
         self.get_extra_info = stream.get_extra_info  # type: ignore[method-assign]
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        check()  # a registry may send interim responses without end
         return self._stream.read(max_bytes, left(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.registry.errors import BadAnswer, ListKeptChanging, Rejected, Unsupported
 from promptsync.registry.promptlayer.body import MAX_BYTES
@@ -146,7 +147,12 @@ def _as_expected(
     report = _Report(on_page, expected)
 
     def read(page: int) -> _Page:
-        found = _page_or_end(fetch, keys, page)
+        try:
+            found = _page_or_end(fetch, keys, page)
+        except RemoteError:
+            if page == 1:
+                raise
+            found = _Page([])  # it may have disappeared, and what a registry says then differs
         report.one()
         return found
 
@@ -182,7 +188,8 @@ def _in_batches(read: Callable[[int], _Page], first: int, last: int, connections
     for start in range(first, last + 1, connections):
         batch = mapped(read, range(start, min(start + connections, last + 1)), threads=connections)
         found += batch
-        if not all(page.items for page in batch):
+        is_end = any(page.pages is not None and page.pages <= start for page in batch)
+        if is_end or not all(page.items for page in batch):
             break
     return found
 

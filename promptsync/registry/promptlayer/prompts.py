@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
-from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw, Rejected
+from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.parse import number
-from promptsync.registry.promptlayer.prompt_list import NOT_UNDERSTOOD, PromptList
+from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.versions import Reading, one_version
 
 if TYPE_CHECKING:
@@ -67,23 +67,29 @@ class PromptLayerPrompts:
             self._listing.tags.update((one.template_id, one.prompt.tags) for one in found)
         return found
 
-    def latest(self, names: Collection[str], *, on_page: OnPage | None = None) -> builtins.list[Listed]:
-        if not self._listing.is_cheaper_to_search(names, with_tags=not self._lists_tags and self._reads_tags):
-            return [one for one in self.list(with_tags=True, on_page=on_page) if one.name in names]
-
-        def search(name: str) -> Listed | None:
-            return next((one for one in self.list(name=name) if one.name == name), None)
-
-        try:
-            found = [one for one in mapped(search, sorted(names)) if one is not None]
-        except Rejected as error:
-            if error.status not in NOT_UNDERSTOOD:
-                raise
+    def latest(
+        self, names: Collection[str], *, needed: Collection[str] = (), on_page: OnPage | None = None
+    ) -> builtins.list[Listed]:
+        reads_tags = not self._lists_tags and self._reads_tags
+        is_searched = self._listing.is_cheaper_to_search(names, with_tags=reads_tags)
+        found = self._searched(names) if is_searched else None
+        if found is None or not {*needed} <= {one.name for one in found}:
             return [one for one in self.list(with_tags=True, on_page=on_page) if one.name in names]
         if not self._lists_tags:
             found = self._with_tags(found)
             self._listing.tags.update((one.template_id, one.prompt.tags) for one in found)
         return found
+
+    def _searched(self, names: Collection[str]) -> builtins.list[Listed] | None:
+        """Return the prompts with these names, ``None`` if the registry cannot search."""
+
+        def search(name: str) -> Listed | None:
+            return next((one for one in self.list(name=name) if one.name == name), None)
+
+        try:
+            return [one for one in mapped(search, sorted(names)) if one is not None]
+        except RemoteError:
+            return None
 
     def _whole(self, item: Mapping[str, Any], label: str | None) -> Listed:
         """Return a list item, with a version and body read on their own if the list leaves them out."""

@@ -20,12 +20,19 @@ _NOISE: Final = 0.01
 _BELOW: Final = 0.9
 """After a 429, requests start at this fraction of the rate that was accepted."""
 
-_ENOUGH: Final = 16
-"""At least this many successes in the second before a 429 show the rate that the registry accepts."""
+_LEAST: Final = 0.5
+"""Requests a second. The registry may reject requests for another reason than their number."""
 
 _SLOW: Final = 0.01
 _FAST: Final = 0.5
 """What each success adds to the rate: slow is about 1% in a second, fast is more than half."""
+
+_NEAR: Final = 0.8
+"""Below this fraction of the most that the registry has accepted in a second, the rate grows fast."""
+
+_CALM: Final = 8.0
+_FASTEST: Final = 4.0
+"""So many seconds after a 429, the growth of the rate begins to double each second, and so often."""
 
 
 class Throttle:
@@ -35,7 +42,7 @@ class Throttle:
     cuts it by a quarter, a 429 or 5xx halves it, and after either, a good round adds one. A round is as many
     responses as the width, to requests that began since it last changed. After a 429, nothing starts for
     ``pause`` seconds, and then requests start evenly, at 0.9 of the rate that the registry accepted before,
-    which each success raises.
+    which each success raises. A rate far below what the registry accepted in some second is not its reason.
     """
 
     def __init__(self, limit: int, *, pause: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -105,7 +112,7 @@ class Throttle:
                 return
             times = self._rounds.setdefault(operation, [])
             times.append(seconds)
-            if len(times) >= max(self._width, self._start):
+            if len(times) >= self._width:
                 self._judge(operation, sum(times) / len(times))
                 times.clear()
 
@@ -122,9 +129,8 @@ class Throttle:
         with self._changed:
             now = self._clock()
             if number > self._halved_at:
-                self._pace.reject(now)
+                self._pace.reject(now, self._pause)
             self.fail(number)
-            self._pace.close(now + self._pause)
 
     def close_for(self, seconds: float) -> None:
         """Start no request for this many seconds."""
@@ -162,9 +168,10 @@ class _Pace:
 
     def __init__(self) -> None:
         self._rate = math.inf
-        self._growth = _SLOW
         self._accepted: deque[float] = deque()
+        self._most = 0
         self._is_rejected = False
+        self._rejected_at = -math.inf
         self.next_start = -math.inf
 
     def close(self, until: float) -> None:
@@ -179,23 +186,33 @@ class _Pace:
         self.next_start = max(self.next_start, now - 1 / self._rate) + 1 / self._rate
 
     def succeed(self, now: float) -> None:
-        self._rate += self._growth
         self._accepted.append(now)
         if not self._is_rejected:
             self._forget(now)
+            self._most = max(self._most, len(self._accepted))
+        self._rate += self._growth(now)
 
-    def reject(self, now: float) -> None:
+    def reject(self, now: float, pause: float) -> None:
         self._is_rejected = True
         self._forget(now)
+        self._rejected_at = now
+        self.close(now + pause)
+
+    def _growth(self, now: float) -> float:
+        if self._is_low():
+            return _FAST
+        calm = now - self._rejected_at - _CALM
+        return min(_FAST, _SLOW * 2 ** max(0.0, min(calm, _FASTEST)))
 
     def _slow_down(self) -> None:
-        if self._rate < math.inf:
-            self._growth = _SLOW
-            self._rate *= _BELOW
-        else:
-            accepted = len(self._accepted)
-            self._growth = _SLOW if accepted >= _ENOUGH else _FAST
-            self._rate = _BELOW * max(START, accepted)
+        if self._is_low():
+            return
+        before = self._rate if self._rate < math.inf else max(START / 2, len(self._accepted))
+        self._rate = max(_LEAST, _BELOW * before)
+
+    def _is_low(self) -> bool:
+        """Whether the registry has accepted clearly more in a second, and so does not reject this rate."""
+        return self._rate < _NEAR * self._most
 
     def _forget(self, now: float) -> None:
         while self._accepted and self._accepted[0] <= now - 1:
