@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptsync.compare.labels import Labelled
-from promptsync.labels.apply import ChangedLabel, LabelReceipt
-from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel
 from promptsync.prompt.labels import is_own
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 from promptsync.terminal.output import count
+
+if TYPE_CHECKING:  # most pushes and deploys change no label
+    from promptsync.labels.apply import ChangedLabel, LabelReceipt
+    from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel
 
 
 def show_labels(rows: Sequence[tuple[Labelled, str]], *, with_previous: bool) -> Outcome:
@@ -38,6 +40,8 @@ def _listed_row(one: Labelled, label: str) -> tuple[str, ...]:
 
 def show_plan(plan: LabelPlan, *, with_dry_run: bool = False) -> Outcome:
     """Return a plan; ``with_dry_run`` says so in the document."""
+    from promptsync.labels.apply import ChangedLabel
+
     done = [ChangedLabel(one, one.old == one.new) for one in plan.changes]
     body: dict[str, Any] = {"labels": [changed_body(one) for one in done]}
     if with_dry_run:
@@ -83,6 +87,8 @@ def _of_commit(plan: LabelPlan, counts: str) -> str:
 def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool = False) -> Outcome:
     """Return the result of each change; after ``was_shown`` only the counts and what failed."""
     if receipt is None:
+        from promptsync.labels.apply import ChangedLabel, LabelReceipt
+
         receipt = LabelReceipt(tuple(ChangedLabel(one, True) for one in plan.changes))
     error = receipt.error
     rows = [one for one in receipt.changed if not (was_shown and one.moved and not one.note)]

@@ -31,8 +31,10 @@ _NEAR: Final = 0.8
 """Below this fraction of the most that the registry has accepted in a second, the rate grows fast."""
 
 _CALM: Final = 8.0
-_FASTEST: Final = 4.0
-"""So many seconds after a 429, the growth of the rate begins to double each second, and so often."""
+"""After this many seconds without a 429, the growth of the rate doubles each second."""
+
+_DOUBLINGS: Final = 4.0
+"""How often the growth doubles at most."""
 
 
 class Throttle:
@@ -202,7 +204,7 @@ class _Pace:
         if self._is_low():
             return _FAST
         calm = now - self._rejected_at - _CALM
-        return min(_FAST, _SLOW * 2 ** max(0.0, min(calm, _FASTEST)))
+        return min(_FAST, _SLOW * 2 ** max(0.0, min(calm, _DOUBLINGS)))
 
     def _slow_down(self) -> None:
         if self._is_low():
