@@ -33,7 +33,7 @@ _NEAR: Final = 0.8
 _CALM: Final = 8.0
 """After this many seconds without a 429, the growth of the rate doubles each second."""
 
-_DOUBLINGS: Final = 4.0
+_DOUBLINGS: Final = 5.0
 """How often the growth doubles at most."""
 
 
@@ -131,8 +131,9 @@ class Throttle:
         with self._changed:
             now = self._clock()
             if number > self._halved_at:
-                self._pace.reject(now, self._pause)
+                self._pace.reject(now)
             self.fail(number)
+            self._pace.close(now + self._pause)
 
     def close_for(self, seconds: float) -> None:
         """Start no request for this many seconds."""
@@ -194,11 +195,10 @@ class _Pace:
             self._most = max(self._most, len(self._accepted))
         self._rate += self._growth(now)
 
-    def reject(self, now: float, pause: float) -> None:
+    def reject(self, now: float) -> None:
         self._is_rejected = True
         self._forget(now)
         self._rejected_at = now
-        self.close(now + pause)
 
     def _growth(self, now: float) -> float:
         if self._is_low():
