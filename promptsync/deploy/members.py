@@ -72,8 +72,7 @@ class Member:
     published first. ``forced`` says that the file does not include the latest one: what is published is made
     from ``parents``. ``passed_over`` are the versions that the release does not include.
     ``pending`` says that it is pending from an earlier deploy: no commit of this push touched it. ``through``
-    are the changed snippets that it renders. ``previous`` is where ``LABEL.previous`` points,
-    ``rolled_back`` where ``LABEL.rolled-back`` does.
+    are the changed snippets that it renders. ``previous`` is where a rollback of the label goes.
     """
 
     name: str
@@ -89,7 +88,6 @@ class Member:
     dependant: bool = False
     through: tuple[str, ...] = ()
     previous: int | None = None
-    rolled_back: int | None = None
 
     @property
     def publishes(self) -> bool:

@@ -13,7 +13,8 @@ from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:  # most pushes and deploys change no label
-    from promptsync.labels.apply import ChangedLabel, LabelReceipt
+    from promptsync.labels.apply import LabelReceipt
+    from promptsync.labels.move import ChangedLabel
     from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel
 
 
@@ -40,7 +41,7 @@ def _listed_row(one: Labelled, label: str) -> tuple[str, ...]:
 
 def show_plan(plan: LabelPlan, *, with_dry_run: bool = False) -> Outcome:
     """Return a plan; ``with_dry_run`` says so in the document."""
-    from promptsync.labels.apply import ChangedLabel
+    from promptsync.labels.move import ChangedLabel
 
     done = [ChangedLabel(one, one.old == one.new) for one in plan.changes]
     body: dict[str, Any] = {"labels": [changed_body(one) for one in done]}
@@ -87,7 +88,8 @@ def _of_commit(plan: LabelPlan, counts: str) -> str:
 def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool = False) -> Outcome:
     """Return the result of each change; after ``was_shown`` only the counts and what failed."""
     if receipt is None:
-        from promptsync.labels.apply import ChangedLabel, LabelReceipt
+        from promptsync.labels.apply import LabelReceipt
+        from promptsync.labels.move import ChangedLabel
 
         receipt = LabelReceipt(tuple(ChangedLabel(one, True) for one in plan.changes))
     error = receipt.error
