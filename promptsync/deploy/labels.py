@@ -11,8 +11,8 @@ from promptsync.deploy.members import Member
 from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.labels.apply import Stopped, apply_changes, failure
 from promptsync.labels.move import ChangedLabel
-from promptsync.labels.plan import LabelChange, beside_after, beside_before
-from promptsync.prompt.labels import unchecked_name
+from promptsync.labels.plan import Beside, LabelChange, beside_after, beside_before
+from promptsync.prompt.labels import released_after, unchecked_name
 from promptsync.push.publish import Landed
 
 
@@ -165,7 +165,13 @@ class Moves:
         first = self._moved.get(member.name)
         if first is None:
             as_good = frozenset(self._as_good.get(member.name, ()))
-            return LabelChange(member.name, id_, self._label, member.released, new, as_good=as_good)
+            beside = self._unfinished(member) if member.is_moved else None
+            return LabelChange(member.name, id_, self._label, member.released, new, beside, as_good)
         # A rollback leads to where the label was before the deploy, not to where the checks needed it.
         beside = beside_after(self._label, member.released, new, first.before)
         return LabelChange(member.name, id_, self._label, first.change.new, new, beside)
+
+    def _unfinished(self, member: Member) -> Beside:
+        """Return where the labels beside one belong that a stopped deploy moved already."""
+        newest = released_after(member.released, member.version, member.newest)
+        return dict(zip(beside_before(self._label, {}), (member.live_before, newest), strict=True))

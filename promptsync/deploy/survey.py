@@ -16,7 +16,7 @@ from promptsync.compare.select import matching
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.deploy.members import Member, OnHold, Skipped, Survey, affected, dependants, parents_of
-from promptsync.deploy.nothing_to_release import gather_with_labels, is_released
+from promptsync.deploy.nothing_to_release import gather_with_labels, is_released, unfinished_moves
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.prompt.labels import is_on_hold, previous_name, released_name, unchecked_name
@@ -64,10 +64,11 @@ def survey(
     if stuck := [item for item in latest.unusable if item.file is not None]:
         raise unusable(stuck, "deploy")
     again = matching(latest, again)
-    if is_released(label, latest, pointers):
+    unfinished = unfinished_moves(label, latest, pointers)
+    if not unfinished and is_released(label, latest, pointers):
         return Survey(label, latest, replace(latest, label=label))
     under = gather(project, label=label, latest=latest.listing)
-    found = _Survey(project, label, latest, under, touched, again)
+    found = _Survey(project, label, latest, under, touched, again, unfinished)
     found.look()
     if not allow_dirty:
         _check_committed((under, latest), found.releases)
@@ -94,6 +95,7 @@ class _Survey:
         under: Snapshot,
         touched: Collection[str] | None,
         again: Collection[str],
+        unfinished: Collection[str],
     ) -> None:
         self._project = project
         self._label = label
@@ -107,6 +109,7 @@ class _Survey:
             for one in project.registry.prompts.list(label=unchecked_name(label))
             if (item := self._under.get(one.name)) is not None and item.version == one.version
         }
+        self._unfinished = unfinished
         self._in_way: list[tuple[Item, str]] = []
         self.releases: list[Member] = []
         self.on_hold: list[OnHold] = []
@@ -127,7 +130,9 @@ class _Survey:
             # checks failed: readers without a label get it until the file is published. Tags have no version,
             # so a change of them shows only there, too.
             is_replaced = item.state is State.AHEAD
-            if under.state is not State.IN_SYNC or is_replaced or name in self._unchecked:
+            is_latest = item.state is State.IN_SYNC and item.version == under.version
+            is_stopped = name in self._unchecked or (name in self._unfinished and is_latest)
+            if under.state is not State.IN_SYNC or is_replaced or is_stopped:
                 self._place(under, item)
         self._check_in_way()
         self._put_on_hold()
@@ -240,7 +245,7 @@ class _Survey:
             name = member.name
             version = self._version_on_hold(member, newest.get(name)) if name not in self._again else None
             if version is None:
-                releases.append(replace(member, previous=previous.get(name)))
+                releases.append(replace(member, previous=previous.get(name), newest=newest.get(name)))
             else:
                 self.on_hold.append(OnHold(name, version, member.released or 0, self._is_touched(name)))
         self.releases = releases

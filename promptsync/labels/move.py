@@ -38,7 +38,7 @@ class ChangedLabel:
 
 def change_label(project: Project, change: LabelChange) -> ChangedLabel:
     """Make one change, unless the label is no longer where the plan saw it. Raises ``Unsupported``."""
-    if change.old == change.new:
+    if change.old == change.new and change.beside is None:
         return ChangedLabel(change, True)
     try:
         before = _labels(project, change)
@@ -59,8 +59,10 @@ def relabel_from(project: Project, change: LabelChange, before: Pointers) -> Cha
     """Make one change to labels that were read right before it. Raises ``Unsupported``."""
     is_up = change.old is not None and change.new is not None and change.new > change.old
     beside = change.beside_after(beside_before(change.label, before))
-    move = _move_up if is_up else _move
-    found = move(project, change, before, beside)
+    if change.old == change.new:
+        found = _read_back(project, change, _write_beside(project, change, before, beside), beside)
+    else:
+        found = (_move_up if is_up else _move)(project, change, before, beside)
     if isinstance(found.error, Unsupported):
         raise found.error
     return replace(found, before=beside_before(change.label, before))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from promptsync.compare.labels import Labelled, Pointers, deploy_command
@@ -175,13 +175,12 @@ def plan_promotion(
     target: str,
     *,
     named: Collection[str] = (),
-    force: Iterable[str] = (),
+    force: bool = False,
 ) -> LabelPlan:
     """Plan to point ``target`` at what ``source`` points at, for each of the prompts that has ``source``.
 
-    ``named`` are the prompts that must have it. ``force`` allows a lower version by name. Raises
-    ``NoSuchVersion`` for one without it, ``UsageError`` if none has it, and for a name in ``force`` that is
-    not promoted.
+    ``named`` are the prompts that must have it. ``force`` allows a lower version. Raises ``NoSuchVersion``
+    for one without it, and ``UsageError`` if none has it.
     """
     for one in prompts:
         if one.listed.name in named:
@@ -190,26 +189,21 @@ def plan_promotion(
     if not having:
         raise UsageError(f"no prompt in scope has the label {source!r}", hint="promptsync label list")
     changes = tuple(change_to(one, target, one.labels[source].version) for one in having)
-    unknown = sorted(set(force) - {one.name for one in changes})
-    if unknown:
-        raise UsageError(f"--force {unknown[0]}: that prompt is not part of this promotion")
     return LabelPlan(
         changes,
         together=True,
-        refusal=_lower(project, changes, source, target, set(force)),
+        refusal=None if force else _lower(project, changes, source, target),
     )
 
 
-def _lower(
-    project: Project, changes: Sequence[LabelChange], source: str, target: str, forced: set[str]
-) -> Refused | None:
-    lower = [one for one in changes if one.is_lower and one.name not in forced]
+def _lower(project: Project, changes: Sequence[LabelChange], source: str, target: str) -> Refused | None:
+    lower = [one for one in changes if one.is_lower]
     if not lower:
         return None
     name = shlex.quote(lower[0].name)
     hints = [f"promptsync rollback {name} --label {shlex.quote(target)}"]
     if not project.config.governs(target):
-        hints.append(f"promptsync promote {shlex.join([source, target])} --force {name}")
+        hints.append(f"promptsync promote {shlex.join([source, target])} {name} --force")
     return Refused(
         f"{target!r} would move to a lower version; no label was changed",
         hint="\n".join(hints),

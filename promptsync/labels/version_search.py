@@ -63,7 +63,10 @@ class _Search:
         self.matches: dict[int, bool] = {}
         there = wanted.one.labels
         remembered = (label, previous_name(label), released_name(label))
-        self.near = {name: there[name].version for name in remembered if name is not None and name in there}
+        self.near: dict[str, int] = {}
+        for name in filter(None, remembered):
+            if name in there and there[name].version not in self.near.values():
+                self.near[name] = there[name].version
         under = there[label].version
         below, above = range(under - 1, 0, -1), range(self.listed.version, under, -1)
         on_hold = [number for number in above if wanted.one.is_on_hold(label, number)]

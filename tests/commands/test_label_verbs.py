@@ -101,7 +101,6 @@ def test_a_label_that_is_there_already_is_exit_0(here: World) -> None:
 REFUSALS: list[tuple[tuple[str, ...], int, str]] = [
     (("label", "set", "refund", "prod"), 3, "label move refund prod --to 3"),
     (("label", "move", "refund", "prod", "--to", "1"), 3, "promptsync rollback refund"),
-    (("label", "move", "refund", "prod", "--to", "1", "--force"), 3, "--force --yes"),
     (("label", "move", "refund", "staging"), 2, "promptsync label list refund"),
     (("label", "delete", "refund", "staging"), 2, "promptsync label list refund"),
     (("label", "move", "refnd", "prod"), 2, "did you mean 'refund'"),
@@ -111,7 +110,7 @@ REFUSALS: list[tuple[tuple[str, ...], int, str]] = [
     (("label", "set", "refund", " "), 2, "a word, such as prod"),
     (("label", "set", "refund"), 2, "--help"),
     (("label", "mve", "refund", "prod"), 2, "did you mean 'promptsync label move'?"),
-    (("rollback", "refund"), 2, "--help"),
+    (("rollback", "refund"), 3, "--label prod --to N"),
     (("rollback", "refund", "--label", "prod"), 3, "--label prod --to N"),
     (("rollback", "refund", "--label", "staging"), 2, "promptsync label list refund"),
     (("rollback", "refund", "--label", "prod", "--to", "3"), 3, "label move refund prod --to 3"),
@@ -119,7 +118,8 @@ REFUSALS: list[tuple[tuple[str, ...], int, str]] = [
     (("promote", "prod", " "), 2, "a word, such as prod"),
     (("promote", "prod", "live", "greet"), 2, "promptsync label list greet"),
     (("promote", "prod", "live", "gret"), 2, "did you mean 'greet'"),
-    (("promote", "prod", "live", "--force", "nobody"), 2, "not part of this promotion"),
+    (("promote", "prod", "live", "--force"), 2, "promptsync promote prod live NAME --force"),
+    (("promote", "prod", "live", "ref*", "--force"), 2, "promptsync promote prod live NAME --force"),
 ]
 
 
@@ -142,7 +142,7 @@ def test_a_lower_version_needs_force_and_a_yes(here: World) -> None:
     here.label("refund", prod=3)
     ran = here.run("label", "move", "refund", "prod", "--to", "1", "--force", "-y")
     assert ran.lines == [["moved", "refund", "prod", "v3", "->", "v1", "lower"]]
-    assert here.labels("refund") == {"prod": 1, "prod.previous": 1, "prod.rolled-back": 3}
+    assert here.labels("refund") == {"prod": 1, "prod.previous": 1, "prod.released": 3}
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,10 @@ def test_a_snippets_label_in_use_is_deleted_only_with_force(here: World) -> None
 
 def test_without_a_terminal_a_label_is_deleted_only_with_a_yes(here: World) -> None:
     here.label("refund", prod=1)
-    ran = here.run("label", "delete", "refund", "prod")
-    assert ran.code == 3
+    ran = here.run("label", "delete", "refund", "prod", CI="")
+    assert ran.code == 2
     assert "deleting a label needs confirmation" in ran.err
+    assert "refund: v1 is live under prod; applications that load it get nothing" in ran.out
     assert here.labels("refund") == {"prod": 1}
     assert here.run("label", "delete", "refund", "prod", "-y").code == 0
     assert here.labels("refund") == {}
@@ -218,11 +219,32 @@ def test_yes_goes_on_and_the_option_answers_beforehand(here: World) -> None:
     assert "?" not in quiet.shown
 
 
-def test_what_takes_nothing_away_is_not_asked_about(here: World) -> None:
-    here.label("refund", prod=1)
-    asked = at_a_terminal(here, "label", "move", "refund", "prod", answer="")
-    assert asked.code == 0
-    assert "?" not in asked.shown
+WRITING: list[tuple[str, ...]] = [
+    ("label", "set", "refund", "new"),
+    ("label", "move", "refund", "prod"),
+    ("label", "move", "ref*", "prod"),
+    ("label", "delete", "refund", "prod"),
+    ("promote", "staging", "prod"),
+    ("rollback", "refund"),
+    ("rollback", "refund", "--to", "1"),
+]
+
+
+@pytest.mark.parametrize("arguments", WRITING, ids=" ".join)
+def test_without_a_terminal_a_label_changes_only_with_a_yes_or_in_ci(
+    here: World, arguments: tuple[str, ...]
+) -> None:
+    here.write("promptsync.yaml", "labels: {main: prod}\n")
+    before = {"prod": 2, "prod.previous": 1, "prod.released": 2, "staging": 3}
+    here.label("refund", prod=2, prod_previous=1, prod_released=2, staging=3)
+    for option in ("-n", "--json"):
+        here.run(*arguments, option, CI="")
+        assert here.labels("refund") == before
+    ran = here.run(*arguments, CI="")
+    assert (ran.code, here.labels("refund")) == (2, before)
+    assert "on 1 prompt" in ran.out and "--yes" in ran.err
+    assert here.run(*arguments, "--yes", CI="").code == 0
+    assert here.labels("refund") != before
 
 
 @pytest.mark.parametrize("place", ["before", "between", "after"])
@@ -257,7 +279,7 @@ def test_a_promotion_moves_every_prompt_in_scope_and_remembers_the_way_back(here
         ["moved", "refund", "prod", "v1", "->", "v3"],
         ["prod", "moved", "on", "2", "prompts"],
     ]
-    assert here.labels("refund") == {"staging": 3, "prod": 3, "prod.previous": 1}
+    assert here.labels("refund") == {"staging": 3, "prod": 3, "prod.previous": 1, "prod.released": 3}
     again = here.run("promote", "staging", "prod")
     assert (again.code, [line[0] for line in again.lines]) == (0, ["unchanged", "unchanged", "no"])
 
@@ -295,14 +317,15 @@ def test_one_lower_version_stops_the_whole_promotion(here: World) -> None:
     ran = here.run("promote", "staging", "prod")
     assert ran.code == 3
     assert "refund  prod  v3 -> v1" in ran.err
-    assert "--force refund" in ran.err
+    assert "promote staging prod refund --force" in ran.err
     assert here.labels("greet") == {"staging": 2, "prod": 1}
     body = here.run("promote", "staging", "prod", "--json").document
     assert [(one["name"], one["moved"]) for one in body["labels"]] == [("greet", False), ("refund", False)]
-    assert here.run("promote", "staging", "prod", "--force", "refund").code == 3
-    assert here.run("promote", "staging", "prod", "--force", "refund", "-y").code == 0
-    assert here.labels("refund") == {"staging": 1, "prod": 1, "prod.previous": 1, "prod.rolled-back": 3}
-    assert here.labels("greet") == {"staging": 2, "prod": 2, "prod.previous": 1}
+    assert here.run("promote", "staging", "prod", "refund", "--force", CI="").code == 2
+    assert here.run("promote", "staging", "prod", "refund", "--force", "-y").code == 0
+    assert here.run("promote", "staging", "prod", "greet", "-y").code == 0
+    assert here.labels("refund") == {"staging": 1, "prod": 1, "prod.previous": 1, "prod.released": 3}
+    assert here.labels("greet") == {"staging": 2, "prod": 2, "prod.previous": 1, "prod.released": 2}
 
 
 def test_a_promotion_of_nothing_says_so(here: World) -> None:
@@ -325,7 +348,7 @@ def test_a_rollback_undoes_the_last_release_once(here: World) -> None:
     assert "rolled back already" in again.err
     assert "v3  staging  three" in again.err
     assert here.run("promote", "staging", "prod").code == 0
-    assert here.labels("refund") == {"staging": 3, "prod": 3, "prod.previous": 1}
+    assert here.labels("refund") == {"staging": 3, "prod": 3, "prod.previous": 1, "prod.released": 3}
 
 
 def test_a_rollback_goes_to_the_version_it_is_given(here: World) -> None:
