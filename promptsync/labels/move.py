@@ -80,14 +80,16 @@ def _move_up(project: Project, change: LabelChange, before: Pointers, beside: Be
     except RemoteError as unread:
         return _unread(change, error, unread)
     version = _at(now, change.label)
+    somebody_moved = any(now.get(label) != before.get(label) for label in beside)
     if version != change.new:
-        if error is None and version != change.old:
-            # Somebody moved it away at once, perhaps to roll it back, so it must not come back by itself.
-            _write(project, change, _newest_release(change, now), now)
-        return _judged(change, now, error, beside)
+        if error is not None or (version == change.old and not somebody_moved):
+            return _judged(change, now, error, beside)
+        # Somebody moved it away at once, perhaps to roll it back, so it must not come back by itself.
+        _write(project, change, _newest_release(change, now), now)
+        return ChangedLabel(change, False, _moved_elsewhere(version))
     if beside_before(change.label, now) == beside:
         return _judged(change, now, None, beside)
-    if any(now.get(label) != before.get(label) for label in beside):
+    if somebody_moved:
         return _overtaken(change, before, now)
     if error := _write_beside(project, change, now, beside):
         with suppress(RemoteError):  # without those beside it a release could not be rolled back, so undo it
