@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from promptsync.compare.labels import Pointers, labels_of_prompt
@@ -87,14 +86,15 @@ def _move_up(project: Project, change: LabelChange, before: Pointers, beside: Be
         # Somebody moved it away at once, perhaps to roll it back, so it must not come back by itself.
         _write(project, change, _newest_release(change, now), now)
         return ChangedLabel(change, False, _moved_elsewhere(version))
-    if beside_before(change.label, now) == beside:
+    was, there = (beside_before(change.label, labels) for labels in (before, now))
+    if there == beside != was:  # somebody else made the very same move
         return _judged(change, now, None, beside)
     if somebody_moved:
         return _overtaken(change, before, now)
     if error := _write_beside(project, change, now, beside):
-        with suppress(RemoteError):  # without those beside it a release could not be rolled back, so undo it
-            _point(project, change, change.label, change.old, now)
-    return _read_back(project, change, error, beside)
+        # Without those beside it a release could not be rolled back, so undo it.
+        _write(project, change, [(change.label, change.old)], now)
+    return _read_back(project, change, error, beside, restore=was)
 
 
 def _newest_release(change: LabelChange, now: Pointers) -> list[tuple[str, int | None]]:

@@ -257,3 +257,16 @@ def test_a_rollback_says_that_a_deploy_moved_the_label_in_between(two_live: Worl
     done = two_live.run("rollback", "a")
     assert done.code == 3, str(done)
     assert "somebody else moved it to v4 in the meantime" in done.err
+
+
+@pytest.mark.parametrize(
+    "verb", [("push", "--label", "prod", "--skip-checks"), ("label", "move", "a", "prod")]
+)
+def test_each_verb_that_moves_a_label_up_says_so(
+    two_live: World, other: World, verb: tuple[str, ...]
+) -> None:
+    two_live.faults.append(once(is_move, outside(two_live, "rollback", "a", "--yes")))
+    done = two_live.run(*verb)
+    two_live.faults.clear()
+    assert done.code == 3, str(done)
+    assert "somebody else moved it at the same time, and it is at v3 now" in done.out + done.err

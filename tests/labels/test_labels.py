@@ -367,6 +367,19 @@ def test_a_way_back_that_cannot_be_kept_stops_the_release(tmp_path: Path) -> Non
         assert [one for one in odd.asked if one.startswith("PATCH")] == ["PATCH /prompt-labels/1"] * 2
 
 
+def test_a_release_that_cannot_be_recorded_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    def answers(method: str, path: str) -> tuple[int, Any] | None:
+        return (403, {"message": "no"}) if (method, path) == ("PATCH", "/prompt-labels/3") else None
+
+    with faulty(tmp_path, answers) as (sound, broken, _):
+        released(sound)
+        for label, version in (("prod_previous", 1), ("prod_released", 2), ("prod", 2)):
+            sound.label("refund", **{label: version})
+        changed = moved_in(broken)
+        assert (changed.moved, changed.reason) == (False, "no")
+        assert sound.labels("refund") == {"prod": 2, "prod.previous": 1, "prod.released": 2}
+
+
 def test_a_label_that_cannot_be_read_back_is_in_doubt(tmp_path: Path) -> None:
     written: list[str] = []
 
