@@ -91,9 +91,11 @@ def _move_up(project: Project, change: LabelChange, before: Pointers, beside: Be
         return _judged(change, now, None, beside)
     if somebody_moved:
         return _overtaken(change, before, now)
-    if error := _write_beside(project, change, now, beside):
-        # Without those beside it a release could not be rolled back, so undo it.
-        _write(project, change, [(change.label, change.old)], now)
+    error = _write_beside(project, change, now, beside)
+    if error is None:
+        return _read_back(project, change, None, beside)
+    # Without those beside it a release could not be rolled back, so undo it.
+    _write(project, change, [(change.label, change.old)], now)
     return _read_back(project, change, error, beside, restore=was)
 
 
