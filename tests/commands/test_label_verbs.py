@@ -191,6 +191,8 @@ def test_without_a_terminal_a_label_is_deleted_only_with_a_yes(here: World) -> N
 
 QUESTIONS: list[tuple[tuple[str, ...], str]] = [
     (("label", "delete", "refund", "prod"), "prod is deleted on 1 prompt. Continue?"),
+    (("label", "set", "refund", "live"), "live moves on 1 prompt. Continue?"),
+    (("label", "move", "refund", "prod"), "prod moves on 1 prompt. Continue?"),
     (("label", "move", "refund", "prod", "--to", "1", "--force"), "prod moves on 1 prompt. Continue?"),
     (("rollback", "refund", "--label", "prod"), "prod moves on 1 prompt. Continue?"),
     (("promote", "staging", "prod"), "prod moves on 1 prompt. Continue?"),
@@ -206,7 +208,7 @@ def test_on_a_terminal_it_asks_and_no_is_exit_1(
     asked = at_a_terminal(here, *arguments, answer="n")
     assert asked.code == 1
     assert question in asked.shown
-    assert "v2 -> " in asked.shown
+    assert " -> v" in asked.shown or " -> deleted" in asked.shown
     assert here.labels("refund") == before
 
 
@@ -219,30 +221,15 @@ def test_yes_goes_on_and_the_option_answers_beforehand(here: World) -> None:
     assert "?" not in quiet.shown
 
 
-WRITING: list[tuple[str, ...]] = [
-    ("label", "set", "refund", "new"),
-    ("label", "move", "refund", "prod"),
-    ("label", "move", "ref*", "prod"),
-    ("label", "delete", "refund", "prod"),
-    ("promote", "staging", "prod"),
-    ("rollback", "refund"),
-    ("rollback", "refund", "--to", "1"),
-]
-
-
-@pytest.mark.parametrize("arguments", WRITING, ids=" ".join)
-def test_without_a_terminal_a_label_changes_only_with_a_yes_or_in_ci(
-    here: World, arguments: tuple[str, ...]
-) -> None:
-    here.write("promptsync.yaml", "labels: {main: prod}\n")
-    before = {"prod": 2, "prod.previous": 1, "prod.released": 2, "staging": 3}
-    here.label("refund", prod=2, prod_previous=1, prod_released=2, staging=3)
-    for option in ("-n", "--json"):
-        here.run(*arguments, option, CI="")
-        assert here.labels("refund") == before
+@pytest.mark.parametrize("arguments", [arguments for arguments, _ in QUESTIONS])
+def test_without_a_terminal_it_shows_the_plan_and_exits_2(here: World, arguments: tuple[str, ...]) -> None:
+    before = {"prod": 2, "prod.previous": 1, "staging": 3}
+    here.label("refund", **{name.replace(".", "_"): version for name, version in before.items()})
     ran = here.run(*arguments, CI="")
     assert (ran.code, here.labels("refund")) == (2, before)
-    assert "on 1 prompt" in ran.out and "--yes" in ran.err
+    assert "v2" in ran.out or "v3" in ran.out
+    assert f"{' '.join(arguments)} --yes" in ran.err
+    assert here.run(*arguments, "--json", CI="").document["error"]["code"] == "not-confirmed"
     assert here.run(*arguments, "--yes", CI="").code == 0
     assert here.labels("refund") != before
 
