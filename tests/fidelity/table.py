@@ -34,7 +34,7 @@ COLUMNS = ("Python 1.5.16", "Python 1.5.0", "Python 1.0.85", "JavaScript 1.3.6")
 WORKS, PARTLY, NOT_THERE, NO_METHOD = "works", "partly", "not there", "–"
 NOT_INSTALLED = "not installed"
 INSTRUMENTATION = "opentelemetry-instrumentation-genai-openai"
-"""What ``instrument_openai`` needs. It stays out of the tests, where it would change every client of OpenAI."""
+"""What ``instrument_openai`` needs. Tests do not install it, because it would change each client of OpenAI."""
 
 NOT_SENT = "the SDK raises `TypeError` before it sends anything"
 SDK_ERRORS = {
@@ -58,8 +58,8 @@ it](sdk.md) explains what you may notice.
 An operation that is not there gets the status 404, with a sentence that names this page. The SDKs do not
 repeat such a request.
 
-`run` and `templates.get` use the `model` of the request, unless the stored parameters contain one. With `provider`
-alone, they use that provider's form with the stored model's name, and `warning` says so.
+`run` and `templates.get` use the `model` of the request, unless the stored parameters contain one. With
+`provider` alone, they use that provider's form with the stored model's name, and `warning` says so.
 """
 METHODS = """
 ## Methods of the official SDKs

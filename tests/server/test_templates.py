@@ -371,7 +371,9 @@ def test_the_api_type_fits_the_other_provider(call, publish, provider, api_type)
 
 def test_another_provider_without_a_model_gets_its_form_and_a_warning(call, publish):
     publish("a", metadata={"model": GPT})
-    found = call("POST", "/prompt-templates/a", {"provider": "anthropic", "input_variables": {"name": "A"}}).body
+    found = call(
+        "POST", "/prompt-templates/a", {"provider": "anthropic", "input_variables": {"name": "A"}}
+    ).body
     assert found["llm_kwargs"] == {
         "model": "gpt-4o",
         "max_tokens": 4096,

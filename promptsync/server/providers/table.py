@@ -94,6 +94,7 @@ def with_override(
     if name is None:
         name = stored["name"]
         warnings = [
-            f"No model was passed for {provider}, so {name} is used, the prompt's model of {stored['provider']}."
+            f"No model was passed for {provider}, so {name} is used, "
+            f"the prompt's model of {stored['provider']}."
         ]
     return normalised_metadata({**(metadata or {}), "model": {"provider": provider, "name": name}}), warnings
