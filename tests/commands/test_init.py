@@ -13,7 +13,6 @@ import pytest
 from promptsync.cli import run
 from promptsync.files.config import load
 
-
 PERSON = {f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 

@@ -34,7 +34,7 @@ COLUMNS = ("Python 1.5.16", "Python 1.5.0", "Python 1.0.85", "JavaScript 1.3.6")
 WORKS, PARTLY, NOT_THERE, NO_METHOD = "works", "partly", "not there", "–"
 NOT_INSTALLED = "not installed"
 INSTRUMENTATION = "opentelemetry-instrumentation-genai-openai"
-"""What ``instrument_openai`` needs. Tests do not install it, because it would change each client of OpenAI."""
+"""What ``instrument_openai`` needs. Tests do not install it: it would change each client of OpenAI."""
 
 NOT_SENT = "the SDK raises `TypeError` before it sends anything"
 SDK_ERRORS = {
