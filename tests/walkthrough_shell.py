@@ -119,8 +119,6 @@ class Shell:
             "GIT_AUTHOR_EMAIL": "ada@example.com",
             "GIT_COMMITTER_NAME": "Ada",
             "GIT_COMMITTER_EMAIL": "ada@example.com",
-            # A reader confirms on a terminal, and here there is none.
-            "CI": "true",
             **({"PROMPTLAYER_API_KEY": "anything"} if self.has_key else {}),
         }
 
