@@ -57,7 +57,7 @@ def command(
     A version, as in NAME@N or NAME:LABEL, is compared with the file instead. Two versions of the same prompts
     are compared with each other. NAME is a name, a pattern, a file or a directory.
 
-    
+    \b
     promptsync diff
     promptsync diff support/refund@1 support/refund@3
     promptsync diff support/refund:prod
