@@ -22,7 +22,17 @@ from promptsync.prompt.prompt import RemoteVersion
 from promptsync.pull.merge import MergeConflict, Unmerged, merge_all
 from promptsync.pull.options import PullOptions
 from promptsync.pull.passed_over import Found, bring_passed_over
-from promptsync.pull.write import Delete, Write, kept, last_files, read_all, render, restore, rewritten
+from promptsync.pull.write import (
+    Delete,
+    Write,
+    kept,
+    last_files,
+    merge_keys,
+    read_all,
+    render,
+    restore,
+    rewritten,
+)
 from promptsync.registry.errors import NotFound
 
 _PULLED = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)
@@ -123,6 +133,8 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     stuck = {item.name for item in conflicts} | {one.name for one in unmerged}
     open_items = [item for item in items if item.name not in stuck]
     brought = bring_passed_over(project, open_items, writes, options, {one.name for one in marked})
+    stuck |= {one.name for one in brought.skipped}
+    merge_keys(project, [item for item in items if item.name not in stuck], writes)
     without_text = [item for item in snapshot.only(chosen) if item.problem]
     blocked = _blocked(conflicts, [*unmerged, *brought.skipped], without_text)
     deletes = _deletes(project, items) if options.prune else []
