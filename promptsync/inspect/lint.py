@@ -21,7 +21,7 @@ from promptsync.lint.subject import KnownPrompts, KnownVersion
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Problem
-from promptsync.prompt.snippets import of_prompt
+from promptsync.prompt.snippets import FENCE, of_prompt
 
 _BETWEEN_FILES: Final = frozenset({"name-duplicate", "path-twin"})
 _HOOK: Final = "if a pre-commit hook passed the path, narrow files: in .pre-commit-config.yaml"
@@ -117,7 +117,9 @@ def _check(path: Path, selected: set[Path] | None, changed: frozenset[str] = fro
     problems = [*worktree.problems, *_of_prompts(config, worktree, paths)]
     if paths is not None:
         problems = [one for one in problems if one.path in paths or one.rule in _BETWEEN_FILES]
-        problems += _dangling(config, worktree, paths, changed)
+        dangling = {(one.path, one.line, one.message): one for one in _dangling(config, worktree, changed)}
+        problems = [one for one in problems if (one.path, one.line, one.message) not in dangling]
+        problems += dangling.values()
     if selected is None or path in selected:
         problems += _of_config(config, worktree)
     return Checked(
@@ -158,20 +160,21 @@ def _of_prompts(config: Config, worktree: Worktree, paths: set[str] | None) -> I
             yield Problem(file.path, *file.position(("name",)), "not-included", message, "warning", hint)
 
 
-def _dangling(
-    config: Config, worktree: Worktree, paths: set[str], changed: frozenset[str]
-) -> Iterator[Problem]:
-    """Yield the references from other files to those of the ``changed`` names that no file has any more."""
+def _dangling(config: Config, worktree: Worktree, changed: frozenset[str]) -> Iterator[Problem]:
+    """Yield the references to those of the ``changed`` names that no file has any more.
+
+    They are errors even if ``include`` leaves out some prompts, because these had files here.
+    """
     gone = changed - {*worktree.files, *worktree.unread.values(), *broken_names(worktree)}
-    users = [
-        file
+    users = {
+        file.path
         for file in (worktree.files.values() if gone else ())
-        if file.path not in paths and gone & {used.name for used in of_prompt(file.prompt.template)}
-    ]
-    files = {file.path for file in users}
-    for problem in _of_prompts(config, worktree, files) if users else ():
-        if problem.rule == "snippet-missing":
-            yield problem
+        if gone & {used.name for used in of_prompt(file.prompt.template)}
+    }
+    starts = tuple(f"{FENCE}{name}{end}" for name in gone for end in (FENCE, "@"))
+    for problem in _of_prompts(config, worktree, users) if users else ():
+        if problem.rule == "snippet-missing" and problem.message.startswith(starts):
+            yield replace(problem, severity="error")
 
 
 def _of_broken(worktree: Worktree, known: KnownPrompts, files: Mapping[str, PromptFile]) -> Iterator[Problem]:

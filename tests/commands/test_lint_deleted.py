@@ -1,12 +1,15 @@
-"""``lint --deleted``: who uses a prompt that is deleted or renamed, although the commit does not change it."""
+"""``lint --deleted``: who uses a prompt that is deleted or renamed, in files that the commit leaves alone."""
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from worlds import World
+
+from promptsync.inspect.lint import check_files
 
 USER = "prompts/user.yaml"
 
@@ -56,6 +59,24 @@ def test_a_reference_to_a_prompt_that_is_gone_is_found(
     assert problems(team, *files) == []
 
 
+def test_it_is_an_error_although_include_leaves_out_some_prompts(team: World) -> None:
+    config = team.root / "promptsync.yaml"
+    config.write_text(f"{config.read_text('utf-8')}\ninclude: [tone, user, other]\n", "utf-8")
+    team.edit("user", "Answer.", "Answer. @@@elsewhere@version_number:1@@@")
+    team.git("rm", "-q", "prompts/tone.yaml")
+    for files in ((), (USER,)):
+        arguments = [str(team.root / file) for file in files]
+        found = team.run("lint", "--deleted", *arguments, "--json").document["problems"]
+        missing = [
+            (one["severity"], one["message"].partition(":")[0])
+            for one in found
+            if one["rule"] == "snippet-missing"
+        ]
+        assert ("error", "@@@tone@version_number") in missing
+        assert ("error", "@@@elsewhere@version_number") not in missing
+        assert len(missing) == 1 + len(files)
+
+
 def test_a_moved_file_that_keeps_its_name_is_not_gone(team: World) -> None:
     team.git("mv", "prompts/tone.yaml", "prompts/voice.yaml")
     assert problems(team) == []
@@ -75,8 +96,7 @@ def test_all_configurations_of_a_repository_are_looked_at(team: World, tmp_path:
         (folder / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
         (folder / "prompts/tone.yaml").write_text("content: Be kind.\n", "utf-8")
         (folder / "prompts/user.yaml").write_text("content: '@@@tone@version_number:1@@@'\n", "utf-8")
-    team.git("mv", "promptsync.yaml", "services/bot/prompts/nothing")
-    team.git("rm", "-q", "-r", "--cached", "services/bot/prompts/nothing")
+    team.git("rm", "-q", "promptsync.yaml")
     team.commit("Add two services")
     (team.root / "services/shop/prompts/tone.yaml").unlink()
     done = team.run("lint", "--deleted", "--json")
@@ -86,11 +106,7 @@ def test_all_configurations_of_a_repository_are_looked_at(team: World, tmp_path:
 
 @pytest.mark.parametrize("has_commit", [False, True])
 def test_without_history_nothing_is_gone(tmp_path: Path, has_commit: bool) -> None:
-    from promptsync.inspect.lint import check_files
-
     (tmp_path / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
     if has_commit:
-        import subprocess
-
         subprocess.run(["git", "init", "-q", tmp_path], check=True)
     assert check_files(tmp_path, [], deleted=True).problems == ()
