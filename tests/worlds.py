@@ -96,8 +96,8 @@ class World:
     # -- the working copy -------------------------------------------------------------------------------
 
     def run(self, *arguments: str, **environ: str) -> Run:
-        """Run a command line in the working copy."""
-        return self._run(io.StringIO(), arguments, environ)
+        """Run a command line in the working copy, as a workflow does."""
+        return self._run(io.StringIO(), arguments, {"CI": "true", **environ})
 
     def on_terminal(self, *arguments: str, answer: str | None, **environ: str) -> Run:
         """Run a command line on a terminal where somebody answers the question; ``None``: stdin is none."""
@@ -117,7 +117,8 @@ class World:
 
     def outside(self, *arguments: str) -> Run:
         """Run Python in a process of its own, with promptsync on its path."""
-        environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[1])}
+        path = str(Path(__file__).parents[1])
+        environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": path, "CI": "true"}
         done = subprocess.run(
             [sys.executable, *arguments], env=environ, capture_output=True, text=True, timeout=60, check=False
         )
