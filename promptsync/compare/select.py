@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -186,6 +186,24 @@ def named_by(project: Project, directory: Path, arguments: Iterable[str]) -> tup
     for one in arguments:
         names |= dict.fromkeys(_names_at(project, directory, one) or [one])
     return tuple(names)
+
+
+def exact_names(project: Project, directory: Path, arguments: Sequence[str], option: str) -> tuple[str, ...]:
+    """Return the prompts that ``option`` may overwrite. Raises ``UsageError`` unless each is named exactly.
+
+    Names and paths of files are exact, patterns and directories are not.
+    """
+    if not arguments:
+        raise UsageError(f"{option} needs the names of the prompts", hint="promptsync status")
+    for one in arguments:
+        is_path = bool(_names_at(project, directory, one))
+        if not one.endswith(SUFFIXES) if is_path else is_pattern(one):
+            what = "directory" if is_path else "pattern"
+            raise UsageError(
+                f"{option} needs exact names, and {one!r} is a {what}",
+                hint=f"promptsync status {shlex.quote(one)}",
+            )
+    return named_by(project, directory, arguments)
 
 
 def _names_at(project: Project, directory: Path, argument: str) -> list[str]:

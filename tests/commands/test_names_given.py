@@ -43,12 +43,14 @@ GIVEN: list[tuple[tuple[str, ...], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize("verb", ["status", "diff", "push -n", "pull --theirs -n"])
+@pytest.mark.parametrize("verb", ["status", "diff", "push -n", "pull --merge -n"])
 @pytest.mark.parametrize(("given", "meant"), GIVEN, ids=[" ".join(one[0]) for one in GIVEN])
 def test_what_is_given_is_what_is_meant(
     changed: World, verb: str, given: tuple[str, ...], meant: list[str]
 ) -> None:
     first, *options = verb.split()
+    for name in NAMES if first == "pull" else ():
+        changed.publish(name, "Hello {name}", metadata={"owner": "shop"})
     document = changed.run(first, *given, *options, "--json").document
     key = {"status": "prompts", "diff": "changes", "push": "plan", "pull": "written"}[first]
     assert sorted(one["name"] for one in document[key]) == meant

@@ -160,7 +160,7 @@ def test_what_does_not_merge_leaves_every_file_as_it_was(shop: World) -> None:
     ):
         assert line in ran.err
     assert "\x1b[31m" not in ran.err
-    assert "promptsync pull --theirs refund" in ran.err and "promptsync pull --ours refund" in ran.err
+    assert "promptsync pull refund --theirs" in ran.err and "promptsync pull refund --ours" in ran.err
     assert "--markers" not in ran.err  # they could not show the model's name
 
     found = shop.run("pull", "--merge", "--json").document
