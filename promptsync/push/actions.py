@@ -78,7 +78,7 @@ class Action:
 class PushOptions:
     """What was requested. Empty ``names`` mean every prompt in scope.
 
-    ``command`` is what was typed, without ``--max-changes``. ``skip_checks`` allows governed labels to move
+    ``force`` and ``restore`` are some of the ``names``. ``command`` is what was typed, without ``--max-changes``. ``skip_checks`` allows governed labels to move
     unchecked. In a deploy, ``checked_label`` is the label whose checks follow, and ``parents`` are those of
     versions that are made from the version under it, by prompt.
     """

@@ -10,7 +10,7 @@ from promptsync.compare.origin import is_uncommitted, keys_in
 from promptsync.compare.pins import find_pins
 from promptsync.compare.plan import workspace_of
 from promptsync.compare.project import Project
-from promptsync.compare.select import check_names, matching
+from promptsync.compare.select import matching
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import Refused
@@ -50,11 +50,9 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     if snapshot.problems:
         raise InvalidFile([*snapshot.problems, *_lint_errors(snapshot, snapshot.worktree.broken)])
     options = replace(options, names=matching(snapshot, options.names))
-    check_names(snapshot, (*options.force, *options.restore))
-    named = {*options.names, *options.force}
-    if found := [item for item in snapshot.unusable if item.name in named]:
+    if found := [item for item in snapshot.unusable if item.name in options.names]:
         raise unusable(found, "push")
-    items = snapshot.only((*options.names, *options.force, *options.restore) if options.names else ())
+    items = snapshot.only(options.names)
     actions = _actions(project, items, options)
     chosen = {action.name for action in actions}
     blocking = [item for item in items if item.state in BLOCKING and item.name not in chosen]

@@ -47,7 +47,7 @@ _ADVICE = {
     State.ALTERED: "promptsync diff",
     State.CONFLICT: "promptsync lint, then edit the file: choose a side and delete the marker lines",
     State.DELETED_LOCALLY: "promptsync push --prune",
-    State.DELETED_REMOTELY: "promptsync push --restore NAME, or promptsync pull --prune",
+    State.DELETED_REMOTELY: "promptsync push NAME --restore, or promptsync pull --prune",
     State.RENAMED_REMOTELY: "set the new name: in the file",
     State.INVALID: "promptsync lint",
 }
