@@ -21,6 +21,7 @@ from promptsync.push.receipt import PushReceipt
 from promptsync.show import diff
 from promptsync.show import push as show_push
 from promptsync.show.outcome import Outcome
+from promptsync.show.push_json import push_body
 
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @verb(
     "push",
     short_help="Publish changed prompts as new versions.",
-    blank=show_push.push_body(PushPlan(()), PushReceipt(), dry_run=False),
+    blank=push_body(PushPlan(()), PushReceipt(), dry_run=False),
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("-m", "--message", metavar="TEXT", help="Commit message (default: the subject of git's).")

@@ -188,9 +188,7 @@ def named_by(project: Project, directory: Path, arguments: Iterable[str]) -> tup
     return tuple(names)
 
 
-def exact_names(
-    project: Project, directory: Path, arguments: Sequence[str], option: str
-) -> tuple[str, ...]:
+def exact_names(project: Project, directory: Path, arguments: Sequence[str], option: str) -> tuple[str, ...]:
     """Return the prompts that ``option`` may overwrite. Raises ``UsageError`` unless each is named exactly.
 
     Names and paths of files are exact, patterns and directories are not.

@@ -473,7 +473,7 @@ def test_the_hints_of_a_refusal_lead_to_a_version_that_can_be_pinned(
     used: World, prepare: object, hints: list[str]
 ) -> None:
     prepare(used)  # type: ignore[operator]
-    snippet = hints[-1].split()[-1]
+    snippet = hints[-1].split()[1]
     done = used.run("bump", snippet)
     assert done.code == 3, str(done)
     found = re.findall(r"(?m)^hint: promptsync (.*)$", done.err)
