@@ -37,6 +37,10 @@ def release(world: World, *texts: str) -> None:
 def foreign(world: World, text: str) -> None:
     """Somebody else releases ``bots/faq``, which has no file here."""
     world.publish("bots/faq", text, release_labels=["prod"])
+    include_ours(world)
+
+
+def include_ours(world: World) -> None:
     config = world.root / "promptsync.yaml"
     config.write_text(config.read_text() + "include: [voice, middle]\n")
     world.commit("Include what is ours")
@@ -140,3 +144,83 @@ def test_who_uses_a_snippet_is_asked_only_when_one_is_published(world: World) ->
     world.forget()
     assert world.run("push").code == 3
     assert len(world.seen) <= 6, [one.target for one in world.seen]
+
+
+# -- archiving ----------------------------------------------------------------------------------------------
+
+
+def delete(world: World, name: str) -> None:
+    world.path(name).unlink()
+    world.commit(f"Delete {name}")
+    world.forget()
+
+
+def test_a_live_prompt_is_archived_only_by_name_and_the_plan_shows_its_labels(world: World) -> None:
+    release(world, "Hello {name}")
+    world.ok("label", "set", "bots/faq", "canary", "--yes")
+    delete(world, "bots/faq")
+    for names in ((), ("bots/*",)):
+        refused = world.run("push", *names, "--prune", "--yes")
+        assert (refused.code, world.writes) == (3, []), str(refused)
+        assert "'bots/faq' is live: prod is at v1" in refused.err
+        assert "hint: promptsync push bots/faq --prune\n" in refused.err
+    planned = world.run("push", "bots/faq", "--prune", "-n")
+    assert ["archive", "bots/faq", "v1", "->", "archived", "canary", "v1", "prod", "v1"] in [
+        line.split() for line in planned.out.splitlines()
+    ]
+    found = world.ok("push", "prompts/bots/faq.yaml", "--prune", "--yes", "--json").document
+    assert (found["archived"], found["plan"][0]["released"]) == (["bots/faq"], {"canary": 1, "prod": 1})
+
+
+def test_status_suggests_the_name_of_a_live_prompt_with_its_label(world: World) -> None:
+    release(world, "Hello {name}")
+    delete(world, "bots/faq")
+    assert advised(world) == {"promptsync push bots/faq --prune": "deleted-locally, still live at prod v1"}
+    delete(world, "middle")
+    assert advised(world).keys() == {"promptsync push bots/faq --prune", "promptsync push --prune"}
+
+
+def advised(world: World) -> dict[str, str]:
+    """The commands that ``status`` suggests, with what each is for."""
+    rows = [line.strip().partition("  promptsync ") for line in world.ok("status").out.splitlines()]
+    return {f"promptsync {command}": text.strip() for text, _, command in rows if command}
+
+
+KEEPERS: dict[str, tuple[str, Callable[[World], object]]] = {
+    "a live prompt": ("bots/faq (prod)", lambda world: release(world, "@@@voice@@@ {name}", PIN)),
+    "a live prompt without it now": (
+        "bots/faq (prod)",
+        lambda world: (release(world, PIN), rewrite(world, "Hello {name}"), world.ok("push")),
+    ),
+    "a prompt": ("bots/faq", lambda world: (rewrite(world, PIN), world.ok("push"))),
+    "a prompt elsewhere": (
+        "bots/faq",
+        lambda world: (world.publish("bots/faq", PIN), include_ours(world)),
+    ),
+    "a snippet": ("middle", lambda world: None),
+}
+
+
+@pytest.mark.parametrize(("user", "prepare"), KEEPERS.values(), ids=list(KEEPERS))
+def test_a_snippet_that_others_use_is_not_archived(
+    world: World, user: str, prepare: Callable[[World], object]
+) -> None:
+    if user != "middle":
+        delete(world, "middle")
+        world.ok("push", "--prune", "--yes")
+    prepare(world)
+    delete(world, "voice")
+    for names in ((), ("voice",)):
+        refused = world.run("push", *names, "--prune", "--yes")
+        assert (refused.code, world.writes) == (3, []), str(refused)
+        assert f"the snippet 'voice' is used by {user}; nothing was published" in refused.err
+
+
+def test_a_snippet_is_archived_with_or_after_its_last_user(world: World) -> None:
+    world.write("bots/faq", PIN)
+    world.commit("Use it")
+    world.ok("push")
+    world.write("bots/faq", "Hello {name}")
+    world.path("voice").unlink()
+    delete(world, "middle")
+    assert world.ok("push", "--prune", "--yes", "--json").document["archived"] == ["middle", "voice"]

@@ -80,7 +80,9 @@ def test_force_overrides_for_that_name_only(three: World) -> None:
 
 def test_force_with_partial_skips_what_cannot_be_forced(three: World) -> None:
     diverge(three, "b")
-    three.path("c").write_text("name: c\ncontent: |\n  <<<<<<< yours\n  a\n  =======\n  b\n  >>>>>>> registry\n")
+    three.path("c").write_text(
+        "name: c\ncontent: |\n  <<<<<<< yours\n  a\n  =======\n  b\n  >>>>>>> registry\n"
+    )
     assert three.run("push", "b", "c", "--force", "-y").code == 3
     assert three.writes == []
     found = three.run("push", "b", "c", "--force", "--partial", "-y", "--json")
