@@ -34,14 +34,14 @@ class LiveUser:
     label: str
 
 
-def direct_users(project: Project, listed: Listed) -> set[str]:
-    """Return the prompts of which any version references a snippet; none if the registry cannot list them."""
+def direct_users(project: Project, listed: Listed) -> set[str] | None:
+    """Return the prompts of which any version references a snippet, ``None`` if the registry cannot say."""
     if listed.prompt.template.get("type") != "completion":
         return set()  # nothing else can be a snippet
     try:
         usage = project.registry.prompts.snippet_usage(listed.template_id, listed.name)
     except (Unsupported, NotFound):
-        return set()
+        return None
     lists = (usage.get("snippet_usage"), usage.get("label_usage"))
     entries = [one for found in lists if isinstance(found, list) for one in found]
     return {str(one.get("prompt_name")) for one in entries if isinstance(one, dict)}
@@ -95,13 +95,15 @@ class LiveTexts:
     def users(self, snippet: str, follows: Follows) -> tuple[LiveUser, ...]:
         """Return the live prompts that render ``snippet`` through a reference that ``follows``.
 
-        Those here are found by their live texts. Those of other repositories are looked for only where the
-        registry knows that they use the snippet.
+        Those here are found by their live texts. Those of other repositories are read only if the registry
+        says that they use the snippet, or cannot say who does.
         """
         here = {item.name for item in self._snapshot.items if item.state is not State.REMOTE_ONLY}
+        known = self._known_users(snippet)
+        candidates = self._pointers.keys() if known is None else here | known
         return tuple(
             LiveUser(name, label)
-            for name in sorted((here | self._known_users(snippet)) & self._pointers.keys() - {snippet})
+            for name in sorted(candidates & self._pointers.keys() - {snippet})
             for label, version in sorted(self._pointers[name].items())
             if self._project.config.governs(label) and self._renders(name, version, snippet, follows)
         )
@@ -113,13 +115,16 @@ class LiveTexts:
             self._references[key] = self._read(name, version)
         return self._references[key]
 
-    def _known_users(self, snippet: str) -> set[str]:
+    def _known_users(self, snippet: str) -> set[str] | None:
         """Return the prompts that the registry knows to use a snippet, also through other snippets."""
         listing, found, waiting = self._snapshot.listing, {snippet}, [snippet]
         while waiting:
-            users = direct_users(self._project, listing[waiting.pop()]) & listing.keys() - found
-            found |= users
-            waiting += sorted(users)
+            users = direct_users(self._project, listing[waiting.pop()])
+            if users is None:
+                return None
+            new = users & listing.keys() - found
+            found |= new
+            waiting += sorted(new)
         return found
 
     def _renders(self, name: str, version: int, snippet: str, follows: Follows) -> bool:

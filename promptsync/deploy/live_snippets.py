@@ -137,7 +137,7 @@ def _foreign_references(
     listing, prompts = survey.latest.listing, project.registry.prompts
     if member.name not in listing:
         return {}
-    names = direct_users(project, listing[member.name]) & listing.keys()
+    names = (direct_users(project, listing[member.name]) or set()) & listing.keys()
     references: dict[str, Sequence[Reference] | None] = {}
     for name in sorted(names - {item.name for item in survey.latest.items if item.file is not None}):
         listed = listing[name]

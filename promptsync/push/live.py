@@ -143,7 +143,8 @@ def _latest_users(project: Project, plan: PushPlan, texts: LiveTexts, snippet: s
     published = {action.name: rendered_in(files[action.name].prompt.template) for action in plan.publishing}
     here = {name for name, file in files.items() if _uses(rendered_in(file.prompt.template), snippet)}
     users = []
-    for name in sorted((here | direct_users(project, listing[snippet])) & listing.keys() - archived):
+    known = direct_users(project, listing[snippet])
+    for name in sorted((listing.keys() if known is None else here | known) & listing.keys() - archived):
         if name in published:
             references: Sequence[Reference] | None = published[name]
         else:
