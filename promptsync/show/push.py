@@ -159,13 +159,16 @@ def receipt_lines(receipt: PushReceipt, shown: PushPlan | None = None) -> list[s
         )
         for one in sorted(published, key=lambda one: one.name)
     ]
-    lines = output.table(rows, free=True)
+    lines = output.table(rows, free=True, aside=True)
     lines += [
         noted("published", "good", name, f"v{one.version} by somebody else, with the same text")
         for name, one in receipt.already.items()
     ]
-    lines += [noted("archived", "warn", name, "") for name in receipt.archived if shown is None]
-    lines += output.table(_label_row(moved) for moved in receipt.labels if shown is None or not moved.moved)
+    archived = [(f"  {output.style('archived', 'warn')}", output.name(name)) for name in receipt.archived]
+    lines += output.table(archived if shown is None else [], aside=True)
+    moved = [label for label in receipt.labels if label.moved]
+    lines += output.table(map(_label_row, moved if shown is None else []), aside=True)
+    lines += output.table(_label_row(label) for label in receipt.labels if not label.moved)
     lines += _unchecked_lines(receipt.unchecked, receipt.governed, "moved")
     lines += _live_lines(receipt.changed_live)
     lines += _trouble(receipt)
@@ -173,7 +176,7 @@ def receipt_lines(receipt: PushReceipt, shown: PushPlan | None = None) -> list[s
     if shown is None:
         lines += [noted("skipped", "warn", one.name, one.reason) for one in receipt.skipped]
     lines += _synced_lines(receipt)
-    lines.append(output.Aside(summary(receipt)))
+    lines.append(summary(receipt))
     if receipt.unrecorded:
         lines.append(
             f"  {output.style('note:', 'warn')} this working copy could not record the push: "
@@ -190,7 +193,8 @@ def summary(receipt: PushReceipt) -> str:
     numbers = {
         "published by somebody else": len(receipt.already),
         "archived": len(receipt.archived),
-        "failed": len(receipt.failed) + sum(one.failed for one in receipt.labels),
+        "failed": sum(not one.unknown for one in receipt.failed) + sum(one.failed for one in receipt.labels),
+        "unknown": receipt.unknown,
         "skipped": len(receipt.skipped),
     }
     parts += [f"{number} {what}" for what, number in numbers.items() if number]
@@ -201,7 +205,8 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
     """Yield what was written into files; a version made from a commit needs nothing."""
     if receipt.synced:
         files = count(len(receipt.synced), "file")
-        yield f"  synced: was written to {files} because the text is not committed; commit first to avoid it"
+        why = "because the text is not committed; commit first to avoid it"
+        yield output.Aside(f"  synced: was written to {files} {why}")
     yield from backup_lines(receipt.backups)
     for name, reason in receipt.unsynced.items():
         yield noted("note", "warn", name, f"synced: was not written: {reason}")

@@ -33,15 +33,18 @@ def test_ctrl_c_while_labels_move_tells_which_moved(world: World) -> None:
         world.write(name)
     world.commit()
     world.faults.append(fault(asking("POST", "/label"), slowly))
-    with start(world, "push", "--label", "prod", "--json", "--jobs", "4") as process:
+    with start(world, "push", "--label", "prod", "--yes", "--json", "--jobs", "4") as process:
         while len([one for one in world.seen if one.path.endswith("/label")]) < 4:
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (130, ""), out
+    assert process.returncode == 130, out + err
+    assert err.startswith("finishing ")
     document = json.loads(out)
     assert {one["name"] for one in document["published"]} == set(names)
     moved = {one["name"] for one in document["labels"] if one["moved"]}
+    reasons = {one["name"]: one["reason"] for one in document["labels"]}
+    assert {reasons[name] for name in set(names) - moved} == {"interrupted before it was moved"}
     assert moved == {name for name in names if world.label(name, "prod") == 1}
     assert 0 < len(moved) < COUNT
     assert {one["name"] for one in document["published"] if one["labels"] == ["prod"]} == moved
