@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from interrupting import FINISHING, held, press, started
 from seeds import FUZZ
-from worlds import DROPPED, KEY, Reply, Seen, World, fault, publishing
+from worlds import DROPPED, Reply, Seen, World, fault, publishing
 
 COUNT = 24
-FINISHING = re.compile(r"finishing \d+ requests? that (is|are) under way; Ctrl-C again stops at once\n")
 
 
 @pytest.fixture
@@ -55,19 +51,6 @@ def change(world: World, name: str) -> None:
 def slowly(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
     time.sleep(random.uniform(0, 0.03))
     return replace(forward(seen), delay=random.uniform(0, 0.03))
-
-
-@contextmanager
-def started(world: World, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-m", "promptsync", "-C", str(world.root), *arguments]
-    with subprocess.Popen(
-        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def wait_for_publishes(world: World, process: subprocess.Popen[str], count: int) -> None:
@@ -109,30 +92,6 @@ def test_ctrl_c_tells_what_was_done_in_one_document(many: World, count: int) -> 
     rest = {one["name"] for one in document["skipped"]}
     assert {*told, *rest} == {*names(many)} and not set(told) & rest
     settles(many)
-
-
-@contextmanager
-def held(world: World, matches: Callable[[Seen], bool]) -> Iterator[threading.Event]:
-    """Let the registry do what it is told, and not answer before the event."""
-    answer = threading.Event()
-
-    def wait(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
-        reply = forward(seen)
-        answer.wait(20)
-        return reply
-
-    world.faults.insert(0, fault(matches, wait))
-    try:
-        yield answer
-    finally:
-        answer.set()
-
-
-def press(process: subprocess.Popen[str]) -> None:
-    """Press Ctrl-C, and wait until the program says that it finishes what is under way."""
-    process.send_signal(signal.SIGINT)
-    assert process.stderr is not None
-    assert FINISHING.fullmatch(process.stderr.readline())
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
