@@ -19,7 +19,12 @@ FINISHING = re.compile(r"finishing \d+ requests? that (is|are) under way; Ctrl-C
 
 @contextmanager
 def started(world: World, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environ = {
+        **os.environ,
+        "CI": "1",
+        "PROMPTLAYER_API_KEY": KEY,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
     command = [sys.executable, "-m", "promptsync", "-C", str(world.root), *arguments]
     with subprocess.Popen(
         command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
