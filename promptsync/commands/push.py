@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--label", "labels", multiple=True, metavar="LABEL", help="Point LABEL at the new versions.")
 @dry_run_option
 @yes_option
-@click.option("--skip-checks", is_flag=True, help="Move a label without the checks that deploy would run.")
+@click.option("--skip-checks", is_flag=True, help="Change what is live without the checks of deploy.")
 @click.option("--partial", is_flag=True, help="Skip prompts that diverged and publish the others.")
 @click.option("--force", is_flag=True, help="Publish the named prompts over the registry's changes.")
 @click.option("--restore", is_flag=True, help="Publish the named prompts again that are archived.")
