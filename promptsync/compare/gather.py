@@ -155,6 +155,7 @@ def list_all(project: Project, *, label: str | None = None) -> list[Listed]:
     def on_page(done: int, pages: int) -> None:
         project.progress("Listing the registry", done, pages)
 
+    on_page(0, 0)
     return project.registry.prompts.list(label=label, with_tags=True, on_page=on_page)
 
 
