@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from promptsync.deploy.drafts import kept_tags
 from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
@@ -58,10 +59,16 @@ def _exceptions_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
     return {
         "pending": [member.name for member in survey.releases if member.pending],
         "passed_over": [
-            {"name": member.name, "versions": list(member.passed_over)}
+            {"name": member.name, "versions": [one.version for one in member.passed_over]}
             for member in survey.releases
             if member.passed_over
         ],
+        "drafts": [
+            {"name": member.name, "version": one.version, "origin": one.origin, "created_at": one.created_at}
+            for member in survey.releases
+            for one in member.passed_over
+        ],
+        "kept_tags": [{"name": name, "tags": tags} for name, tags in kept_tags(survey, plan.push).items()],
         "unchecked": list(plan.unchecked),
         "on_hold": [asdict(one) for one in survey.on_hold],
         "skipped": [asdict(one) for one in survey.skipped],
@@ -83,6 +90,8 @@ def blank_body() -> dict[str, Any]:
         "pins": [],
         "pending": [],
         "passed_over": [],
+        "drafts": [],
+        "kept_tags": [],
         "unchecked": [],
         "on_hold": [],
         "skipped": [],

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import click
 
-from promptsync.deploy.members import Member
+from promptsync.deploy.drafts import kept_tags
+from promptsync.deploy.members import Member, PassedOverVersion
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import release_on_hold
 from promptsync.show import push
 from promptsync.show.labels import way
-from promptsync.show.lines import advised, limits_text, merge_command, noted, version_list
+from promptsync.show.lines import advised, ago, limits_text, merge_command, noted
 from promptsync.show.pins import left_out_text, outdated_text
 from promptsync.terminal import output
 
@@ -52,6 +53,19 @@ def row_lines(rows: Sequence[PlanRow]) -> list[str]:
             for note in row.notes
         ]
     return lines
+
+
+def passed_over_texts(plan: DeployPlan) -> dict[str, dict[int, str]]:
+    """Return by prompt and number who saved the versions that its release passes over, and when."""
+    return {
+        member.name: {one.version: _origin(one) for one in member.passed_over}
+        for member in plan.survey.releases
+        if member.passed_over
+    }
+
+
+def _origin(draft: PassedOverVersion) -> str:
+    return ", ".join(filter(None, [f"v{draft.version}", draft.origin, ago(draft.created_at)]))
 
 
 def exception_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
@@ -102,9 +116,12 @@ def _notes(plan: DeployPlan) -> dict[str, list[output.Hanging]]:
         note = output.safe(advised(text, command), newlines=False)
         found.setdefault(name, []).append(output.hanging(note, 8, command))
 
-    for action in plan.push.actions:
-        if action.passed_over:
-            add(action.name, f"passes over {version_list(action.passed_over)}", merge_command(action.name))
+    for name, versions in passed_over_texts(plan).items():
+        more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""
+        text = f"passes over {'; '.join([*versions.values()][-3:])}{more}; kept, and brought back by drift"
+        add(name, text, merge_command(name))
+    for name, tags in kept_tags(plan.survey, plan.push).items():
+        add(name, f"keeps the tags of the dashboard: {', '.join(tags)}", merge_command(name))
     for live in plan.live:
         if not live.already:
             how = "when its label moves" if live.by_label else "when it is published"

@@ -38,6 +38,7 @@ def carry_out(
     headline: Callable[[P], str],
     unchanged: str,
     needs_confirmation: Callable[[P], bool] = bool,
+    further_question: Callable[[P], str] = lambda _: "",
     dry_run: bool = False,
     yes: bool = False,
     expect: str | None = None,
@@ -47,7 +48,8 @@ def carry_out(
 
     ``show_receipt`` gets no receipt where there was nothing to do, and whether the plan was shown before.
     ``headline`` has the counts and the place: "2 prompts to publish to production". ``unchanged`` completes
-    messages: "nothing was published". ``needs_confirmation`` says whether a plan is confirmed on a terminal.
+    messages: "nothing was published". ``needs_confirmation`` says whether a plan is confirmed on a terminal,
+    and ``further_question`` what else is asked there, if anything.
     Nothing is carried out with ``dry_run``, if the plan is not the one that ``expect`` names, or if it has a
     refusal. ``lock`` keeps other runs out of the working copy.
     """
@@ -69,6 +71,8 @@ def carry_out(
         if not yes and _has_terminal(session, made, unchanged) and needs_confirmation(made):
             shown = session.on_remote(show_plan(made))
             was_shown = _confirm(session, headline(made), shown.lines, unchanged)
+            if question := further_question(made):
+                _confirm(session, question, (), unchanged)
         return session.rendered(show_receipt(made, apply(made), was_shown))
 
 
