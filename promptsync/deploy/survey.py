@@ -238,7 +238,7 @@ class _Survey:
         if item.state is State.CONFLICT:
             return edit(where(item))
         if item.state is State.DELETED_REMOTELY:
-            return f"promptsync push --restore {name}\nor delete its file and commit that"
+            return f"promptsync push {name} --restore\nor delete its file and commit that"
         if item.state is State.RENAMED_REMOTELY:
             return (
                 f"set name: {item.renamed_to} in {item.path}\nor rename it back in the PromptLayer dashboard"

@@ -61,7 +61,7 @@ class _Push:
         self._inline_labels = False
         self._same_text: dict[str, frozenset[int]] = {}
         self._already: dict[str, Landed] = {}
-        self.receipt = PushReceipt(skipped=list(plan.skipped), governed=plan.governed)
+        self.receipt = PushReceipt(skipped=list(plan.skipped), governed=plan.governed, live=plan.live)
 
     def run(self) -> PushReceipt:
         if not self._plan.actions:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
@@ -14,6 +15,9 @@ from promptsync.prompt.prompt import Listed
 from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
 from promptsync.push.publish import Landed, Lost
 from promptsync.registry.errors import UNUSABLE_HINT, FateUnknown, NotSent, Rejected, Unsupported
+
+if TYPE_CHECKING:
+    from promptsync.compare.live_users import LiveUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,9 @@ class PushReceipt:
     ``already`` the one of them that counts as published by this push. ``altered`` names the fields that the
     registry returned differently, ``raced`` what else somebody published at the same time, ``unverified`` why
     a published version could not be read back; all by prompt. ``governed`` are labels that this push moves
-    without checks. ``synced`` are the files that now name the version that their uncommitted text became,
-    ``unsynced`` says why others do not. ``unrecorded`` says why this working copy could not remember what it
-    did.
+    without checks, ``live`` the prompts that were to render a snippet at once. ``synced`` are the files that
+    now name the version that their uncommitted text became, ``unsynced`` says why others do not.
+    ``unrecorded`` says why this working copy could not remember what it did.
     """
 
     published: list[Published] = field(default_factory=list)
@@ -88,6 +92,7 @@ class PushReceipt:
     unverified: dict[str, str] = field(default_factory=dict)
     labels: list[Moved] = field(default_factory=list)
     governed: tuple[str, ...] = ()
+    live: Mapping[str, tuple[LiveUser, ...]] = field(default_factory=dict)
     archived: list[str] = field(default_factory=list)
     synced: list[str] = field(default_factory=list)
     backups: dict[str, Path] = field(default_factory=dict)
@@ -107,6 +112,12 @@ class PushReceipt:
         """The prompts whose governed label moved although nothing checked them."""
         moved = [one for one in self.labels if one.moved and one.old != one.new]
         return sorted({one.name for one in moved if one.label in self.governed})
+
+    @property
+    def changed_live(self) -> dict[str, tuple[LiveUser, ...]]:
+        """The live prompts that render another text since this push, by snippet."""
+        done = self.versions.keys() | {one.name for one in self.labels if one.moved and one.old != one.new}
+        return {name: users for name, users in self.live.items() if name in done}
 
     @property
     def versions(self) -> dict[str, int]:

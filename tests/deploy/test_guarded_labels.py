@@ -19,7 +19,7 @@ def rejected(released: World) -> World:
     return released
 
 
-@pytest.mark.parametrize("options", [(), ("a",), ("--dry-run",), ("--force", "a", "-y"), ("--partial",)])
+@pytest.mark.parametrize("options", [(), ("a",), ("--dry-run",), ("a", "--force", "-y"), ("--partial",)])
 def test_a_push_does_not_move_a_governed_label(rejected: World, options: tuple[str, ...]) -> None:
     done = rejected.run("push", *options, "--label", "prod", "--json")
     assert done.code == 3, str(done)

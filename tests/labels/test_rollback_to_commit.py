@@ -160,7 +160,7 @@ def test_a_file_is_found_by_its_name_wherever_it_was(released: World) -> None:
     config = released.root / "promptsync.yaml"
     config.write_text(config.read_text() + "prompts: texts\n")
     released.commit("Move the directory, and say three")
-    released.ok("push", "--force", "hello", "-y", "--label", "prod")
+    released.ok("push", "hello", "--force", "-y", "--label", "prod")
     assert prod(released) == {"bye": 2, "hello": 3, "tone": 2}
     assert released.run(*to_commit()).code == 0
     assert prod(released) == dict.fromkeys(NAMES, 2)
@@ -181,7 +181,7 @@ def test_a_registry_that_expands_snippets_in_its_list_misleads_nobody(world: Wor
     world.commit("Say one")
     world.publish("tone", content="Be kind.")
     world.publish("hello", "Say: @@@tone@@@")  # renders to what was committed, and is another prompt
-    world.ok("push", "--force", "hello", "-y", "--label", "prod")
+    world.ok("push", "hello", "--force", "-y", "--label", "prod")
     assert prod(world) == {"bye": 1, "hello": 2, "tone": 1}
     world.ok("rollback", "hello", "--label", "prod", "--to", "1")
 

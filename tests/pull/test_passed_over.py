@@ -38,7 +38,7 @@ def keys(world: World, name: str = "refund") -> list[int]:
 
 def release(world: World, name: str = "refund") -> None:
     """Publish what the file says over whatever the registry holds, as a deploy does."""
-    world.ok("push", "--force", name, "-y", name)
+    world.ok("push", name, "--force", "-y")
 
 
 @pytest.fixture
@@ -243,9 +243,9 @@ def test_the_push_that_passes_over_says_so_and_so_does_status_while_it_is_the_ne
     shop.edit("refund", "Be brief.", "Be short.")
     shop.commit("Be short")
     line = "  passed over  refund: v2; promptsync pull --passed-over refund"
-    planned = shop.run("push", "--force", "refund", "-n", "refund").out
+    planned = shop.run("push", "refund", "--force", "-n").out
     assert "passes over  refund: v2; promptsync pull --merge refund" in planned
-    done = shop.run("push", "--force", "refund", "-y", "refund", "--json").document
+    done = shop.run("push", "refund", "--force", "-y", "--json").document
     assert [one["passed_over"] for one in done["published"]] == [[2]]
     assert shop.messages("refund")[-1].endswith(" v3^1)")
     shop.forget()
