@@ -14,7 +14,14 @@ from promptsync.deploy.receipt import DeployReceipt
 from promptsync.show import push
 from promptsync.show.checks import results_lines
 from promptsync.show.deploy_json import deploy_body, deploy_outputs
-from promptsync.show.deploy_rows import exception_lines, other_lines, passed_over_texts, plan_rows, row_lines
+from promptsync.show.deploy_rows import (
+    exception_lines,
+    live_elsewhere,
+    other_lines,
+    passed_over_texts,
+    plan_rows,
+    row_lines,
+)
 from promptsync.show.labels import changed_row
 from promptsync.show.lines import noted
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
@@ -177,6 +184,11 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     words = {True: output.style("released", "good"), False: output.style("not released", "bad")}
     labels = [one for one in receipt.labels if not (was_shown and one.moved)]
     lines += output.table(changed_row(words[one.moved], one) for one in labels)
+    lines += [
+        noted("unchecked", "warn", one.name, live_elsewhere(one))
+        for one in plan.live
+        if one.elsewhere and one.name in {live.name for live in receipt.live if not live.taken_back}
+    ]
     for live in receipt.live:
         after = live.note or ("the old text is live again" if live.taken_back else "")
         how = f"unchecked; {after}" if after else "before it was checked"

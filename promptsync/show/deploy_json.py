@@ -15,7 +15,7 @@ from promptsync.push.receipt import PushReceipt
 from promptsync.show.checks import agents_body, evaluations_body
 from promptsync.show.labels import changed_body, label_body
 from promptsync.show.pins import pins_body
-from promptsync.show.push_json import push_body
+from promptsync.show.push_json import live_body, push_body
 
 
 def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
@@ -36,6 +36,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         ],
         "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.push.versions)),
         "live": [{**asdict(one), "seconds": round(one.seconds, 3)} for one in receipt.live],
+        "live_at_once": live_body({one.name: one.elsewhere for one in plan.live if one.elsewhere}),
         **_exceptions_body(plan, survey),
         "fingerprint": plan.fingerprint,
         "passed": receipt.passed and not dry_run,
@@ -87,6 +88,7 @@ def blank_body() -> dict[str, Any]:
         "agents": nothing,
         "labels": [],
         "live": [],
+        "live_at_once": [],
         "pins": [],
         "pending": [],
         "passed_over": [],

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import click
 
+from promptsync.compare.live_users import named_users
 from promptsync.deploy.drafts import kept_tags
+from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.members import Member, PassedOverVersion
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import release_on_hold
@@ -62,6 +64,11 @@ def passed_over_texts(plan: DeployPlan) -> dict[str, dict[int, str]]:
         for member in plan.survey.releases
         if member.passed_over
     }
+
+
+def live_elsewhere(live: LiveSnippet) -> str:
+    """Return which prompts under other labels render a snippet at once, without their checks."""
+    return f"live at once in {named_users(live.elsewhere)}, unchecked there"
 
 
 def _origin(draft: PassedOverVersion) -> str:
@@ -123,7 +130,9 @@ def _notes(plan: DeployPlan) -> dict[str, list[output.Hanging]]:
     for name, tags in kept_tags(plan.survey, plan.push).items():
         add(name, f"keeps the tags of the dashboard: {', '.join(tags)}", merge_command(name))
     for live in plan.live:
-        if not live.already:
+        if live.elsewhere:
+            add(live.name, live_elsewhere(live))
+        if not live.already and live.parents:
             how = "when its label moves" if live.by_label else "when it is published"
             be = "is" if len(live.parents) == 1 else "are"
             add(live.name, f"live {how}, before {_names(live.parents)} {be} checked; undone if that fails")
