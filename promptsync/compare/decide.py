@@ -170,39 +170,33 @@ class Decider:
 
     def _renamed_and_edited(self, names: Sequence[str], others: Sequence[Listed]) -> dict[str, str]:
         """Look at the first version, and at those that the file includes: the latest may be an edit."""
-        numbers = {
-            name: {
-                *([1] if any(self._lineage(name).back()) else []),
-                *(key.version for key in self._keys(name)),
-            }
-            for name in names
-        }
-        pairs = [
-            (name, other, number)
-            for name in names
-            for other in others
-            for number in numbers[name]
-            if number < other.version
+        numbers = {key.version for name in names for key in self._keys(name)}
+        if any(self._lineage(name).newest is not None for name in names):
+            numbers.add(1)
+        wanted = [(other, number) for other in others for number in sorted(numbers) if number < other.version]
+
+        def read(pair: tuple[Listed, int]) -> RemoteVersion | None:
+            return read_usable(self._project, *pair)
+
+        found = self._project.mapped("Reading versions", read, wanted)
+        versions = [
+            (other.name, one) for (other, _), one in zip(wanted, found, strict=True) if one is not None
         ]
-
-        def is_of_file(pair: tuple[str, Listed, int]) -> bool:
-            name, other, number = pair
-            version = read_usable(self._project, other, number)
-            return version is not None and self._is_of_file(name, version)
-
-        found = self._project.mapped("Reading versions", is_of_file, pairs)
-        return {name: other.name for (name, other, _), is_same in zip(pairs, found, strict=True) if is_same}
+        return {name: other for name in names for other, one in versions if self._is_of_file(name, one)}
 
     def _is_of_file(self, name: str, version: Listed | RemoteVersion) -> bool:
         """Whether a version was published from one of our revisions of a file, or pulled into it."""
-        content = digest_beside(self._files[name].prompt, version.prompt)
-        prompt = identity(self._project.registry.workspace_id, version.template_id)
-        if any(key.version == version.version and key.names(prompt, content) for key in self._keys(name)):
-            return True
+        keys = [key for key in self._keys(name) if key.version == version.version]
         mark = parse_mark(version.message)
         commit = mark.commit if mark is not None and mark.version == version.version else None
-        published = (one for one in self._lineage(name).back() if commit and one.commit.startswith(commit))
-        return any(one.digest == content for one in published)
+        published = [one for one in self._lineage(name).back() if commit and one.commit.startswith(commit)]
+        if not keys and not published:
+            return False
+        content = digest_beside(self._files[name].prompt, version.prompt)
+        prompt = identity(self._project.registry.workspace_id, version.template_id)
+        return any(key.names(prompt, content) for key in keys) or any(
+            one.digest == content for one in published
+        )
 
     def _keys(self, name: str) -> list[Key]:
         """Return the keys that the file of a prompt has or had."""
