@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from promptsync.checks.assignment import select_checks
-from promptsync.compare.conflict import edit, reason, unusable, where
+from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, where
 from promptsync.compare.decide import TEXT_STATES
 from promptsync.compare.gather import gather
 from promptsync.compare.histories import has_text, read_version
@@ -132,6 +132,8 @@ class _Survey:
             if under is None:
                 continue
             if item.file is None:
+                if item.state is State.DIVERGED and item.became is not None:
+                    self._in_way.append((item, reason(item)))
                 if under.state in (State.DELETED_LOCALLY, State.DIVERGED):
                     self.deleted.append(name)
                 continue
@@ -244,6 +246,8 @@ class _Survey:
                 f"set name: {item.renamed_to} in {item.path}\nor rename it back in the PromptLayer dashboard"
             )
         seen = f" --label {shlex.quote(self._label)}" if item is self._under[item.name] else ""
+        if item.became is not None:
+            return "\n".join(ways_to_rename(item))
         # The live version may be one that the latest version passed over, and the file may equal the latest.
         how = "--passed-over" if latest.state in (State.IN_SYNC, State.AHEAD) else "--merge"
         return f"promptsync diff {name}{seen}\npromptsync pull {how} {name}"
