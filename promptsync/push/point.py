@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from promptsync.compare.project import Project
 from promptsync.errors import RemoteError
-from promptsync.labels.apply import is_held_back, relabel_from
+from promptsync.labels.apply import is_held_back
+from promptsync.labels.move import relabel_from
 from promptsync.labels.plan import change_from
 from promptsync.parallel import for_each
-from promptsync.prompt.labels import unchecked_name, was_rolled_back
+from promptsync.prompt.labels import is_on_hold, released_name, unchecked_name
 from promptsync.push.publish import Landed
 from promptsync.push.receipt import Moved
 from promptsync.registry.errors import Unsupported
@@ -79,14 +80,16 @@ def _point(
             reason = f"it is at v{old} already, and a push never moves a label back"
             return Moved(name, label, old, version, False, reason)
         change = change_from(name, landed.template_id, label, there, version)
-        if not is_new and was_rolled_back(version, old, change.previous[0], change.rolled_back[0]):
+        released = there.get(released_name(label) or "")
+        if not is_new and is_on_hold(version, old, released.version if released is not None else None):
             return Moved(name, label, old, version, False, _ROLLED_BACK.format(old=old))
         changed = relabel_from(project, change, there)
     except RemoteError as error:
         return _failed(name, label, old, version, error)
     if changed.error is not None and not changed.moved:
         return _failed(name, label, old, version, changed.error)
-    return Moved(name, label, old, version, changed.moved, changed.reason or changed.note)
+    moved = changed.moved and not changed.is_overtaken
+    return Moved(name, label, old, version, moved, changed.reason or changed.note)
 
 
 def _failed(name: str, label: str, old: int | None, version: int, error: RemoteError) -> Moved:
