@@ -1,4 +1,4 @@
-"""What a release passes over or keeps of the dashboard: versions with who saved them, and tags."""
+"""The versions that a release passes over: who saved them, when, and which labels point at them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from dataclasses import replace
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import with_labels
 from promptsync.compare.project import Project
-from promptsync.deploy.members import Member, PassedOverVersion, Survey
+from promptsync.deploy.members import Member, PassedOverVersion
 from promptsync.history.message import parse_mark
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.prompt import Listed, RemoteVersion
-from promptsync.prompt.tags import tag_set
-from promptsync.push.actions import PushPlan
 from promptsync.registry.errors import UnusablePrompt
 
 
@@ -66,10 +64,3 @@ def _described(
         old=without_notes(before.prompt) if before is not None else None,
         new=without_notes(version.prompt),
     )
-
-
-def kept_tags(survey: Survey, push: PushPlan) -> dict[str, list[str]]:
-    """Return by prompt the tags that its file lacks and that its new version keeps from the dashboard."""
-    files = survey.latest.worktree.files
-    kept = {one.name: sorted(one.tags - tag_set(files[one.name].prompt)) for one in push.publishing}
-    return {name: tags for name, tags in kept.items() if tags}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from promptsync.checks.assignment import select_checks
-from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, where
+from promptsync.compare.conflict import reason, unusable
 from promptsync.compare.decide import TEXT_STATES
 from promptsync.compare.gather import gather
 from promptsync.compare.histories import has_text, read_version
@@ -16,6 +16,7 @@ from promptsync.compare.select import matching
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.deploy.drafts import with_drafts
+from promptsync.deploy.in_the_way import in_the_way
 from promptsync.deploy.members import (
     Member,
     OnHold,
@@ -42,16 +43,6 @@ _SKIPPED = {
     "git pull or promptsync pull brings it",
     State.ALTERED: "the registry returned it differently from what was sent; promptsync diff shows how",
 }
-
-
-class InTheWay(Refused):
-    """Prompts whose release would lose a version that is live; ``items`` has one for each."""
-
-    code = "diverged"
-
-    def __init__(self, message: str, *, hint: str, details: Sequence[str], items: Sequence[Item]) -> None:
-        super().__init__(message, hint=hint, details=details)
-        self.items = tuple(items)
 
 
 def survey(
@@ -231,31 +222,8 @@ class _Survey:
                 return
 
     def _check_in_way(self) -> None:
-        if not self._in_way:
-            return
-        item, why = self._in_way[0]
-        items = [one for one, _ in self._in_way]
-        more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
-        details = [f"{one.name}: {reason}" for one, reason in self._in_way] if more else ()
-        message = f"{item.name!r} {why}{more}; nothing was released"
-        raise InTheWay(message, hint=self._way_out(item), details=details, items=items)
-
-    def _way_out(self, item: Item) -> str:
-        name, latest = shlex.quote(item.name), self._latest[item.name]
-        if item.state is State.CONFLICT:
-            return edit(where(item))
-        if item.state is State.DELETED_REMOTELY:
-            return f"promptsync push {name} --restore\nor delete its file and commit that"
-        if item.state is State.RENAMED_REMOTELY:
-            return (
-                f"set name: {item.renamed_to} in {item.path}\nor rename it back in the PromptLayer dashboard"
-            )
-        seen = f" --label {shlex.quote(self._label)}" if item is self._under[item.name] else ""
-        if item.became is not None:
-            return "\n".join(ways_to_rename(item))
-        # The live version may be one that the latest version passed over, and the file may equal the latest.
-        how = "--passed-over" if latest.state in (State.IN_SYNC, State.AHEAD) else "--merge"
-        return f"promptsync diff {name}{seen}\npromptsync pull {how} {name}"
+        if self._in_way:
+            raise in_the_way(self._in_way, self._latest, self._label)
 
     # -- on hold -----------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptsync.deploy.drafts import kept_tags
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.show import push
@@ -199,10 +198,10 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
 
 
 def _kept_tag_lines(receipt: DeployReceipt) -> Iterator[str]:
-    for name, tags in kept_tags(receipt.plan.survey, receipt.plan.push).items():
-        if name in receipt.push.versions:
-            text = f"the tags of the dashboard: {', '.join(tags)}"
-            yield noted("kept", "warn", name, text, f"promptsync pull {shlex.quote(name)}")
+    for action in receipt.plan.push.actions:
+        if action.kept_tags and action.name in receipt.push.versions:
+            text = f"the tags of the dashboard: {', '.join(action.kept_tags)}"
+            yield noted("kept", "warn", action.name, text, f"promptsync pull {shlex.quote(action.name)}")
 
 
 def summary(receipt: DeployReceipt) -> str:

@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from promptsync.deploy.drafts import kept_tags
 from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
@@ -69,7 +68,9 @@ def _exceptions_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
             for member in survey.releases
             for one in member.passed_over
         ],
-        "kept_tags": [{"name": name, "tags": tags} for name, tags in kept_tags(survey, plan.push).items()],
+        "kept_tags": [
+            {"name": one.name, "tags": list(one.kept_tags)} for one in plan.push.actions if one.kept_tags
+        ],
         "unchecked": list(plan.unchecked),
         "on_hold": [asdict(one) for one in survey.on_hold],
         "skipped": [asdict(one) for one in survey.skipped],

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import click
 
 from promptsync.compare.live_users import named_users
-from promptsync.deploy.drafts import kept_tags
 from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.members import Member, PassedOverVersion
 from promptsync.deploy.plan import DeployPlan
@@ -127,8 +126,10 @@ def _notes(plan: DeployPlan) -> dict[str, list[output.Hanging]]:
         more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""
         text = f"passes over {'; '.join([*versions.values()][-3:])}{more}; kept, and brought back by drift"
         add(name, text, merge_command(name))
-    for name, tags in kept_tags(plan.survey, plan.push).items():
-        add(name, f"keeps the tags of the dashboard: {', '.join(tags)}", merge_command(name))
+    for action in plan.push.actions:
+        if action.kept_tags:
+            kept = ", ".join(action.kept_tags)
+            add(action.name, f"keeps the tags of the dashboard: {kept}", merge_command(action.name))
     for live in plan.live:
         if live.elsewhere:
             add(live.name, live_elsewhere(live))
