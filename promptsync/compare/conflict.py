@@ -64,6 +64,8 @@ def reason(item: Item) -> str:
             SKIP_REASONS[item.state] if item.deletion_committed else _UNCOMMITTED if item.newest else _UNKNOWN
         )
         return f"looks renamed to {item.became!r}; {reason}" if item.became is not None else reason
+    if item.state is State.DIVERGED and item.became is not None:
+        return f"was renamed to {item.became!r} in your files and changed in the registry"
     if item.state is State.DIVERGED and item.file is None:
         return _DELETED
     if item.state is State.CONFLICT:
@@ -79,6 +81,14 @@ def unusable(items: Sequence[Item], verb: str) -> Refused:
     more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
     message = f"{first.name!r} {first.problem}{more}; {verb} skips it"
     return Refused(message, hint=UNUSABLE_HINT, code="unusable-prompt")
+
+
+def ways_to_rename(item: Item) -> list[str]:
+    """Return how to bring what changed under the old name into the file that has the new one."""
+    return [
+        f"rename {item.name} to {item.became} in the PromptLayer dashboard, then promptsync pull",
+        f"or set name: {item.name} in the file again, then promptsync pull",
+    ]
 
 
 class Conflict(Refused):
@@ -115,6 +125,8 @@ def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
         return [edit(where(first)), *partial]
     if first.state is State.RENAMED_REMOTELY:
         return [f"set name: {first.renamed_to} in {first.path}", *partial]
+    if first.became is not None:
+        return ways_to_rename(first)
     # These prompts have no file, so there is no text to merge.
     gone = shlex.join(item.name for item in items)
     archive = f"promptsync push {gone} --prune --force"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptsync.compare.list_equality import digest_beside
+from promptsync.compare.list_equality import came_back, digest_beside
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
@@ -108,6 +108,7 @@ def _says_the_same(project: Project, item: Item, released: RemoteVersion | None)
     from promptsync.compare.histories import content_beside_file
 
     latest = item.digest if item.state is State.IN_SYNC else item.remote_digest
-    if digest_beside(item.file.prompt, released.prompt) != latest:
+    is_latest = item.digest == latest and came_back(item.file.prompt, released.prompt)
+    if not is_latest and digest_beside(item.file.prompt, released.prompt) != latest:
         return False
     return digest(content_beside_file(project, item.file, item.listed, released)) == latest

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.prompt.labels import way_back
+from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippet_graph import Follows, Way, parents
 from promptsync.prompt.snippets import Reference, rendered_in
 
@@ -65,6 +66,22 @@ def dependants(
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOverVersion:
+    """A version that a release does not include. ``old`` and ``new`` are the texts before it and its own.
+
+    ``in_dashboard`` says that nobody pushed it, so that git does not have its text. ``labels`` point at it.
+    """
+
+    version: int
+    in_dashboard: bool = True
+    origin: str = "saved in the dashboard"
+    created_at: str | None = None
+    labels: tuple[str, ...] = ()
+    old: Prompt | None = None
+    new: Prompt | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One prompt that this deploy checks, and releases unless it is a ``dependant``.
 
@@ -85,7 +102,7 @@ class Member:
     existing: int | None = None
     forced: bool = False
     parents: tuple[int, ...] = ()
-    passed_over: tuple[int, ...] = ()
+    passed_over: tuple[PassedOverVersion, ...] = ()
     pending: bool = False
     dependant: bool = False
     through: tuple[str, ...] = ()

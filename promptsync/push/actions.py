@@ -35,12 +35,13 @@ class Action:
     """One prompt in a push. ``current`` is the latest version in the registry, ``None`` without one.
 
     For ``RESTORE`` it is the latest version in the archive. ``local`` and ``remote`` are the digests of both
-    sides, ``tags`` and ``remote_tags`` the tags beside them. ``message`` is that of the new version, with its
-    mark. ``labels`` will point at the result. ``level`` orders snippets before their users. ``was`` is a
-    prompt without a file that had the same content: this one looks like that one renamed. ``parents`` are the
-    versions that the new one is made from, ``None`` for the one before it. ``referred_labels`` are the labels
-    by which other prompts of this push refer to a new snippet: it gets them as soon as it is published.
-    ``released`` are the labels of a prompt that is archived, with their versions.
+    sides, ``tags`` and ``remote_tags`` the tags beside them, ``kept_tags`` those that the file lacks.
+    ``message`` is that of the new version, with its mark. ``labels`` will point at the result. ``level``
+    orders snippets before their users. ``was`` is a prompt without a file that had the same content: this one
+    looks like that one renamed. ``parents`` are the versions that the new one is made from, ``None`` for the
+    one before it. ``referred_labels`` are the labels by which other prompts of this push refer to a new
+    snippet: it gets them as soon as it is published. ``released`` are the labels of a prompt that is
+    archived, with their versions.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Action:
     remote: str | None = None
     tags: frozenset[str] = frozenset()
     remote_tags: frozenset[str] = frozenset()
+    kept_tags: tuple[str, ...] = ()
     message: str | None = None
     labels: tuple[str, ...] = ()
     level: int = 0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from promptsync.compare.present_state import is_same, read_now, shown
 from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError, Refused, RemoteError
 from promptsync.files.state.record import Entry
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
 from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
@@ -42,6 +43,9 @@ class _Push:
         self._snapshot = snapshot
         self._plan = plan
         self._files = snapshot.worktree.files
+        self._prompts = {
+            one.name: _with_tags(self._files[one.name].prompt, one.tags) for one in plan.publishing
+        }
         self._items = {item.name: item for item in snapshot.items}
         self._stop = threading.Event()
         self._begun: set[str] = set()
@@ -97,10 +101,11 @@ class _Push:
             before, now = planned.get(action.name), listing.get(action.name)
             if is_same(before, now):
                 continue
-            if now is not None and is_published(self._project, action, self._files[action.name].prompt, now):
+            if now is not None and is_published(self._project, action, self._prompts[action.name], now):
                 self._already[action.name] = Landed(now.template_id, now.version)
             else:
-                moved.append(f"{action.name}: {shown(before)} -> {shown(now)}")
+                was, new = shown(before), shown(now)
+                moved.append(f"{action.name}: {was} -> {new}" if was != new else f"{action.name}: its tags")
         if moved:
             raise Refused(
                 f"the registry changed while the plan was made ({moved[0]}); nothing was published",
@@ -145,7 +150,7 @@ class _Push:
             Attempt(
                 registry=self._registry,
                 action=action,
-                prompt=self._files[action.name].prompt,
+                prompt=self._prompts[action.name],
                 template_id=listed.template_id if listed is not None else None,
                 stop=self._stop,
                 labels=labels,
@@ -210,7 +215,7 @@ class _Push:
             )
         self.receipt.add_archived(self._archiving, listing)
         if listing is not None:
-            prompts = {name: self._files[name].prompt for name in landed}
+            prompts = {name: self._prompts[name] for name in landed}
             actions = {action.name: action for action in self._plan.publishing}
             meanwhile = {name: came_first(actions[name], one) for name, one in landed.items()}
             self._same_text = with_same_text(self._project, landed, prompts, listing, meanwhile)
@@ -289,3 +294,7 @@ class _Push:
                 self.receipt.synced.append(name)
             except (OSError, PromptsyncError) as error:
                 self.receipt.unsynced[name] = str(error)
+
+
+def _with_tags(prompt: Prompt, tags: frozenset[str]) -> Prompt:
+    return prompt if tag_set(prompt) == tags else replace(prompt, tags=tuple(sorted(tags)))

@@ -168,6 +168,8 @@ def _parents(item: Item, kind: Kind, options: PushOptions) -> tuple[int, ...] | 
 
 
 def _for(item: Item, kind: Kind, current: int | None, labels: tuple[str, ...] = ()) -> Action:
+    ours = tag_set(item.file.prompt) if item.file is not None else frozenset()
+    tags = item.merged_tags if item.file is not None else frozenset()
     return Action(
         name=item.name,
         kind=kind,
@@ -175,7 +177,8 @@ def _for(item: Item, kind: Kind, current: int | None, labels: tuple[str, ...] = 
         current=current,
         local=item.digest,
         remote=item.remote_digest,
-        tags=tag_set(item.file.prompt) if item.file is not None else frozenset(),
+        tags=tags,
+        kept_tags=tuple(sorted(tags - ours)),
         remote_tags=tag_set(item.listed.prompt) if item.listed is not None else frozenset(),
         labels=labels,
         was=item.was,

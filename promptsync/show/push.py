@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
@@ -146,8 +147,15 @@ def show_receipt(
     )
 
 
-def receipt_lines(receipt: PushReceipt, shown: PushPlan | None = None) -> list[str]:
-    """Return what was done, what was not, and the counts; what went as in the plan ``shown`` counts only."""
+def receipt_lines(
+    receipt: PushReceipt,
+    shown: PushPlan | None = None,
+    passed_over: Mapping[str, Mapping[int, str]] = MappingProxyType({}),
+) -> list[str]:
+    """Return what was done, what was not, and the counts; what went as in the plan ``shown`` counts only.
+
+    ``passed_over`` is what is known of versions that were passed over, by prompt.
+    """
     planned = {action.name: action.next for action in shown.actions} if shown is not None else {}
     published = [one for one in receipt.published if planned.get(one.name) != one.version]
     rows = [
@@ -172,7 +180,11 @@ def receipt_lines(receipt: PushReceipt, shown: PushPlan | None = None) -> list[s
     lines += _unchecked_lines(receipt.unchecked, receipt.governed, "moved")
     lines += _live_lines(receipt.changed_live)
     lines += _trouble(receipt)
-    lines += [passed_over_line(one.name, one.passed_over) for one in receipt.published if one.passed_over]
+    lines += [
+        passed_over_line(one.name, one.passed_over, passed_over.get(one.name, {}))
+        for one in receipt.published
+        if one.passed_over
+    ]
     if shown is None:
         lines += [noted("skipped", "warn", one.name, one.reason) for one in receipt.skipped]
     lines += _synced_lines(receipt)

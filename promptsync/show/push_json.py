@@ -57,13 +57,13 @@ def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[st
             label_body(one.name, one.label, one.old, one.new, one.moved, one.reason) for one in receipt.labels
         ],
         "unchecked": list(plan.unchecked) if dry_run else receipt.unchecked,
-        "live": _live_body(plan.live if dry_run else receipt.changed_live),
+        "live": live_body(plan.live if dry_run else receipt.changed_live),
         "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.versions)),
         "dry_run": dry_run,
     }
 
 
-def _live_body(live: Mapping[str, Sequence[LiveUser]]) -> list[dict[str, Any]]:
+def live_body(live: Mapping[str, Sequence[LiveUser]]) -> list[dict[str, Any]]:
     """Return the live prompts that render a snippet at once, by snippet."""
     return [
         {"snippet": name, "users": [{"name": user.name, "label": user.label} for user in users]}

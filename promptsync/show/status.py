@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptsync.compare.conflict import ways_to_rename
 from promptsync.compare.labels import deploy_command
 from promptsync.compare.pins import NO_PINS, PinReport
 from promptsync.compare.state import State
@@ -209,6 +210,13 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
         states[UNUSABLE_HINT] = [f"{State.INVALID} in the registry"]
         if not snapshot.problems:
             states.pop(_ADVICE[State.INVALID], None)
+    gone = [item for item in snapshot.of(State.DIVERGED) if item.file is None]
+    if gone and len(gone) == counts[State.DIVERGED]:
+        states.pop(_ADVICE[State.DIVERGED])
+    for item in gone:  # there is no text to merge
+        restore = f"promptsync pull --theirs {shlex.quote(item.name)}"
+        command = restore if item.became is None else ways_to_rename(item)[0]
+        states[output.name(command)] = [f"{State.DIVERGED}, without a file"]
     deleted = snapshot.of(State.DELETED_LOCALLY)
     live = {item.name: labels for item in deleted if (labels := _governed(project, snapshot, item.name))}
     if deleted and not any(item.deletion_committed for item in deleted):
