@@ -90,7 +90,8 @@ class Histories:
                 continue
             workspace = self._project.registry.workspace_id if keys else None
             prompt = identity(workspace, one.listed.template_id)
-            one.leave_out_additions(keys, prompt, partial(self._read_texts, [one.name]))
+            has_twin = one.name in self._project.names_elsewhere
+            one.leave_out_additions(keys, prompt, partial(self._read_texts, [one.name]), has_twin=has_twin)
 
     def _read_versions(self, wanted: Mapping[str, Iterable[int]]) -> None:
         pairs = [(self.by_name[name], number) for name, numbers in wanted.items() for number in numbers]
@@ -145,14 +146,15 @@ class Histories:
         registry = self._project.registry
         workspace = registry.workspace_id if has_keys else registry.workspace_seen
         prompt = identity(workspace, one.listed.template_id)
+        has_twin = one.name in self._project.names_elsewhere
         if one.file is None or one.digest is None:
-            return LocalSide(None, identity=prompt, revisions=graph)
+            return LocalSide(None, identity=prompt, revisions=graph, has_twin=has_twin)
         content = one.digest
         one.texts.contents.setdefault(content, one.file.prompt)
         keys, tags = self._keys(one), tag_set(one.file.prompt)
         head = graph.all[graph.head] if graph.head is not None else None
         committed = head is not None and (head.digest, head.tags, head.keys) == (content, tags, keys)
-        return LocalSide(content, keys, tags, committed, prompt, graph)
+        return LocalSide(content, keys, tags, committed, prompt, graph, has_twin)
 
     def _keys(self, one: History) -> tuple[Key, ...]:
         return keys_in(one.file.local.synced, self._project) if one.file is not None else ()

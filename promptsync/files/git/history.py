@@ -260,6 +260,11 @@ class GitHistory:
         """Whether git tracks a path, or anything below it."""
         return bool(self._git.run("ls-files", "-z", "--", f":(literal){path}"))
 
+    def tracked_as(self, file_name: str) -> list[str]:
+        """Return the tracked files of this name in the whole repository, as paths from the top."""
+        out = self._git.run("ls-files", "--full-name", "-z", "--", f":(top,glob)**/{file_name}")
+        return [_path(path) for path in out.split(b"\0") if path]
+
     def ignores(self, path: str) -> bool:
         """Whether git ignores a path."""
         return self.line("check-ignore", "--quiet", "--", path) is not None
