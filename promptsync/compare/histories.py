@@ -17,8 +17,8 @@ from promptsync.compare.project import Project
 from promptsync.files.git.revisions import Lineage, Revisions
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, decide
-from promptsync.history.graph import Contents, Missing, Version
-from promptsync.history.includes import LocalSide, RemoteSide, left_out
+from promptsync.history.graph import Contents, Includes, Missing, Version
+from promptsync.history.includes import LocalSide, RemoteSide, file_includes, left_out
 from promptsync.history.message import parse_mark
 from promptsync.history.passed_over import Outline, PassedOver, listed_as_passed_over, outline, passed_over
 from promptsync.history.revisions import Revision, RevisionGraph
@@ -60,6 +60,10 @@ class Histories:
     def left_out(self, wanted: Mapping[str, Iterable[int]]) -> dict[str, dict[int, bool]]:
         """Return by name which of some versions a file does not include; ``True`` for a dashboard edit."""
         return self._run({name: partial(left_out, sorted(numbers)) for name, numbers in wanted.items()})
+
+    def included(self, wanted: Mapping[str, Sequence[int]]) -> dict[str, Includes]:
+        """Return by name the versions that a file includes, some of them among others."""
+        return self._run({name: partial(file_includes, numbers) for name, numbers in wanted.items()})
 
     # -- rounds -----------------------------------------------------------------------------------------
 
@@ -241,17 +245,23 @@ def _decision(local: LocalSide, remote: RemoteSide, texts: Contents) -> Decision
     return found
 
 
-def passed_over_by_latest(project: Project, latest: Iterable[Listed]) -> dict[str, tuple[int, ...]]:
-    """Return by name the versions that the latest one passed over, as far as its own message says.
+def passed_over_by_latest(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
+    """Return by name the versions that neither the latest one, by its own message, nor the file includes.
 
-    Sends requests only where two publishes raced. Raises ``RemoteError``.
+    Reads git and versions only where the latest one passed over others. Raises ``RemoteError``.
     """
-    found = {}
-    for listed in latest:
-        numbers = _passed_over_by(project, listed)
-        if numbers:
-            found[listed.name] = numbers
-    return found
+    found = {
+        item.name: (item, numbers)
+        for item in items
+        if item.listed is not None and (numbers := _passed_over_by(project, item.listed))
+    }
+    histories = Histories(project, histories_of(project, [item for item, _ in found.values()]))
+    included = histories.included({name: numbers for name, (_, numbers) in found.items()})
+    left = {
+        name: tuple(number for number in numbers if number not in included[name])
+        for name, (_, numbers) in found.items()
+    }
+    return {name: numbers for name, numbers in left.items() if numbers}
 
 
 def _passed_over_by(project: Project, listed: Listed) -> tuple[int, ...]:

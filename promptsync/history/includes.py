@@ -77,19 +77,29 @@ def left_out(
 ) -> dict[int, bool]:
     """Return those of some versions that the file does not include, and whether each is a dashboard edit.
 
-    Returns none of them if nothing ties the file to any version. Raises ``Missing`` until the versions from
-    the lowest one up are read, or all if one of them seems to be left out.
+    Returns none of them if nothing ties the file to any version. Raises ``Missing``, see ``file_includes``.
     """
-    found: dict[int, bool] = {}
+    included = file_includes(numbers, local, remote, texts)
+    graph = Graph(remote.versions, min(numbers), remote.latest, texts)
+    found = {number: graph.own_mark(number) is None for number in numbers if number not in included}
+    return found if included - {0} else {}
+
+
+def file_includes(numbers: Sequence[int], local: LocalSide, remote: RemoteSide, texts: Contents) -> Includes:
+    """Return which of some versions the file includes, and others.
+
+    Raises ``Missing`` until the versions from the lowest one up are read, or all if one of them seems to be
+    left out.
+    """
+    included: Includes = frozenset()
     for floor in (min(numbers), 1):
         sides = Sides(local, remote, texts, floor)
         included = sides.of_file
         if local.digest == sides.graph.digest(remote.latest):
             included |= sides.of_latest
-        found = {one: sides.graph.own_mark(one) is None for one in numbers if one not in included}
-        if not found:
-            return {}
-    return found if included - {0} else {}
+        if included.issuperset(numbers):
+            break
+    return included
 
 
 def _next_to_read(local: LocalSide, top: int, floor: int) -> range:

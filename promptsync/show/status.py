@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from promptsync.compare.snapshot import Item, Snapshot
 
 PassedOver = Mapping[str, Sequence[int]]
-"""By prompt, the versions that the latest one does not include."""
+"""By prompt, the versions that neither the latest one nor the file includes."""
 
 _ADVICE = {
     State.NEW: "promptsync push",
@@ -81,7 +81,7 @@ def show_status(
         [
             *_lines(project, snapshot, pending, offline=offline, verbose=verbose),
             *not_released_lines(project, pending),
-            *_passed_over_lines(snapshot, passed_over),
+            *(passed_over_line(name, numbers) for name, numbers in passed_over.items()),
             *pin_lines(pins),
         ],
         body,
@@ -184,19 +184,6 @@ def totals(counts: Counter[State]) -> str:
     if set(counts) == {State.IN_SYNC}:
         return output.style(f"{count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
     return ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
-
-
-def _passed_over_lines(snapshot: Snapshot, passed_over: PassedOver) -> list[str]:
-    lines = []
-    for name, numbers in passed_over.items():
-        item = snapshot.get(name)
-        spelled = item.file.local.synced.values() if item is not None and item.file is not None else ()
-        included = {key.split("-")[0] for keys in spelled for key in keys}
-        if not included.issuperset(
-            map(str, numbers)
-        ):  # otherwise the file includes them already, and only a push is missing
-            lines.append(passed_over_line(name, numbers))
-    return lines
 
 
 def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offline: bool) -> list[str]:
