@@ -30,7 +30,10 @@ SKIP_REASONS: dict[State, str] = {
 _UNCOMMITTED = "its file was deleted, but the deletion is not committed; promptsync pull restores it"
 _UNKNOWN = "its file is missing and no commit deleted it; promptsync pull restores it"
 _DELETED = "was deleted in your files and changed in the registry"
-_MARKABLE = (State.AHEAD, State.DIVERGED, State.ALTERED, State.NEW, State.DELETED_REMOTELY)
+_MARKABLE = (
+    *(State.AHEAD, State.DIVERGED, State.ALTERED),
+    *(State.NEW, State.DELETED_REMOTELY, State.UNKNOWN),
+)
 """States in which conflict markers come from a merge. Otherwise a version in the registry has that text."""
 
 

@@ -24,6 +24,7 @@ class State(StrEnum):
     DELETED_REMOTELY = "deleted-remotely"
     RENAMED_REMOTELY = "renamed-remotely"
     INVALID = "invalid"
+    UNKNOWN = "unknown"
 
 
 def state_in_files(*, archived: bool) -> State:

@@ -50,6 +50,7 @@ _ADVICE = {
     State.DELETED_REMOTELY: "promptsync push --restore NAME, or promptsync pull --prune",
     State.RENAMED_REMOTELY: "set the new name: in the file",
     State.INVALID: "promptsync lint",
+    State.UNKNOWN: "promptsync status",
 }
 """The command to run in each state."""
 
@@ -183,7 +184,12 @@ def totals(counts: Counter[State]) -> str:
     """Return how many prompts are in which state."""
     if set(counts) == {State.IN_SYNC}:
         return output.style(f"{count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
-    return ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+    return ", ".join(f"{number} {_word(state)}" for state, number in sorted(counts.items()))
+
+
+def _word(state: State) -> str:
+    # Only a status without --offline can tell.
+    return "unknown here" if state is State.UNKNOWN else str(state)
 
 
 def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offline: bool) -> list[str]:
@@ -191,7 +197,7 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
     states: dict[str, list[str]] = {}
     for state, command in _ADVICE.items():
         if counts[state]:
-            states.setdefault(command, []).append(state)
+            states.setdefault(command, []).append(_word(state))
     if snapshot.unusable:
         states[UNUSABLE_HINT] = [f"{State.INVALID} in the registry"]
         if not snapshot.problems:
