@@ -53,6 +53,7 @@ class RemoteVersion:
     prompt: Prompt
     message: str | None = None
     created_at: str | None = None
+    author: str | None = None
     workspace_id: int | None = None
 
 

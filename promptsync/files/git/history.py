@@ -160,15 +160,21 @@ class GitHistory:
         rows = zip(wanted, out.decode("utf-8", "replace").splitlines(), strict=True)
         return {short: row for short, row in rows if len(row.split()) == 1}
 
-    def described(self, commits: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Return, by full id, each commit's abbreviation (7 digits or more, unique) and subject."""
+    def described(self, commits: Iterable[str]) -> dict[str, tuple[str, str, str]]:
+        """Return, by full id, each commit's abbreviation (7 digits or more, unique), subject and author."""
         wanted = sorted(set(commits))
         if not wanted:
             return {}
-        options = ("--no-walk=unsorted", "--no-show-signature", "--abbrev=7", "-z", "--format=%H%x01%h%x01%s")
+        options = (
+            "--no-walk=unsorted",
+            "--no-show-signature",
+            "--abbrev=7",
+            "-z",
+            "--format=%H%x01%h%x01%s%x01%an",
+        )
         out = self._git.run("log", *options, *wanted)
-        rows = (row.decode("utf-8", "replace").split("\x01", 2) for row in out.split(b"\0") if row.strip())
-        return {full.strip(): (short, subject) for full, short, subject in rows}
+        rows = (row.decode("utf-8", "replace").split("\x01", 3) for row in out.split(b"\0") if row.strip())
+        return {full.strip(): (short, subject, author) for full, short, subject, author in rows}
 
     @cached_property
     def head(self) -> dict[str, str]:

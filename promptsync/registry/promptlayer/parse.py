@@ -27,6 +27,9 @@ _LABEL_IDS: Final = ("release_label_id", "id", "label_id")
 _LABEL_VERSIONS: Final = ("prompt_version_number", "version_number", "version")
 _LABEL_PROMPT_IDS: Final = ("prompt_id", "prompt_template_id", "template_id")
 
+# No document names an author. The vendor writes users in these ways in its other responses.
+_AUTHORS: Final = ("author", "created_by", "created_by_email", "user_name", "user_email")
+
 
 def number(raw: Mapping[str, Any], *keys: str) -> int | None:
     """Return the first integer under ``keys``, which may be text or ``7.0``.
@@ -60,6 +63,7 @@ def remote_version(raw: Mapping[str, Any]) -> RemoteVersion:
         prompt=prompt(raw),
         message=text(raw, "commit_message"),
         created_at=text(raw, "created_at"),
+        author=text(raw, *_AUTHORS),
         workspace_id=number(raw, "workspace_id"),
     )
 
