@@ -69,7 +69,7 @@ class DeployPlan:
 
     @property
     def destructive(self) -> tuple[str, ...]:
-        return ()
+        return (f"moving {self.label}",)
 
     @property
     def label(self) -> str:
