@@ -106,6 +106,9 @@ class Decider:
             both = {name: self._files[name].path for name in names if name in self._listing}
             only_in_files = {name: self._files[name].path for name in names if name not in self._listing}
             self._lineages = revisions.of(both)
+            # A file that moved since the last commit has no revision at its path.
+            moved = {name for name in both if not self._lineages[name].revisions}
+            self._lineages |= revisions.of_names(moved) if moved else {}
             if only_in_files:
                 self._lineages |= revisions.of(only_in_files)
         revisions.save()

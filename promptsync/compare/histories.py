@@ -121,7 +121,7 @@ class Histories:
         paths = {}
         for name in wanted:
             file, newest = self.by_name[name].file, self.by_name[name].lineage.newest
-            paths[name] = file.path if file is not None else newest.path if newest is not None else ""
+            paths[name] = newest.path if newest is not None else file.path if file is not None else ""
         revisions = Revisions(history, self._project.root, self._project.config.prompts, sorted(found))
         lineages = revisions.of(paths)
         revisions.save()

@@ -23,6 +23,7 @@ class State(StrEnum):
     DELETED_LOCALLY = "deleted-locally"
     DELETED_REMOTELY = "deleted-remotely"
     RENAMED_REMOTELY = "renamed-remotely"
+    MOVED = "moved"
     INVALID = "invalid"
     UNKNOWN = "unknown"
 

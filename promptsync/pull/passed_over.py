@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Found = Mapping[str, tuple[RemoteVersion, ...]]
 """Passed-over versions by prompt, oldest first."""
 
-_UNSETTLED = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY)
+_UNSETTLED = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY, State.MOVED)
 
 
 def listed(numbers: Iterable[int]) -> str:

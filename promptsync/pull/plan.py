@@ -211,7 +211,7 @@ def _check_not_deleted(project: Project, wanted: Sequence[Item], chosen: Sequenc
 
 def _is_apart(item: Item, settled: set[str]) -> bool:
     """Whether a prompt stops a pull; a renamed one does even if ``theirs`` or ``ours`` names it."""
-    if item.state is State.RENAMED_REMOTELY:
+    if item.state in (State.RENAMED_REMOTELY, State.MOVED):
         return True
     return item.state is State.DIVERGED and item.name not in settled
 

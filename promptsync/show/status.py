@@ -18,7 +18,7 @@ from promptsync.prompt.labels import is_own
 from promptsync.registry.errors import UNUSABLE_HINT
 from promptsync.show.diff import problems_body
 from promptsync.show.diff import state as state_text
-from promptsync.show.lines import passed_over_line, rename_note
+from promptsync.show.lines import MOVED_NOTE, passed_over_line, rename_note
 from promptsync.show.not_released import (
     NOTHING_PENDING,
     Pending,
@@ -48,7 +48,8 @@ _ADVICE = {
     State.CONFLICT: "promptsync lint, then edit the file: choose a side and delete the marker lines",
     State.DELETED_LOCALLY: "promptsync push --prune",
     State.DELETED_REMOTELY: "promptsync push --restore NAME, or promptsync pull --prune",
-    State.RENAMED_REMOTELY: "set the new name: in the file",
+    State.RENAMED_REMOTELY: "promptsync mv OLD NEW",
+    State.MOVED: "promptsync mv --keep-name",
     State.INVALID: "promptsync lint",
     State.UNKNOWN: "promptsync status",
 }
@@ -130,7 +131,8 @@ def _lines(
 
 def _counts(snapshot: Snapshot) -> Counter[State]:
     """Return how many prompts are in each state. Invalid files that hold no prompt count, too."""
-    counts = Counter(item.state for item in snapshot.items)
+    # A moved file has a row for its old name, too.
+    counts = Counter(item.state for item in snapshot.items if item.file or item.state is not State.MOVED)
     unreadable = {problem.path for problem in snapshot.problems}
     counts[State.INVALID] = max(counts[State.INVALID], len(unreadable) + len(snapshot.unusable))
     return +counts
@@ -222,7 +224,13 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
         for command, settled in states.items()
     ]
     lines: list[str] = [output.Aside(output.style(line, "faint")) for line in output.table(rows)]
-    notes = [rename_note(item.name, item.was) for item in snapshot.items if item.was is not None]
+    notes = [
+        rename_note(item.name, item.was)
+        for item in snapshot.items
+        if item.was is not None and item.state is not State.MOVED
+    ]
+    if counts[State.MOVED]:
+        notes.append(MOVED_NOTE)
     if counts[State.REMOTE_ONLY] and not project.config.include and not offline:
         notes.append("set include: in promptsync.yaml if some of them belong to another repository")
     return [*lines, *(output.hanging_aside(output.style(f"  {note}", "faint"), 4) for note in notes)]

@@ -236,6 +236,19 @@ class GitHistory:
         """Return the paths, from the top, of a commit's files of this name that the working tree lacks."""
         return self._differing(commit, "--no-relative", "--diff-filter=D", "--", f":(top,glob)**/{file_name}")
 
+    def moves(self, commits: Iterable[str]) -> dict[str, str]:
+        """Return the old path of each file that one of the commits moved, or that moved since ``HEAD``."""
+        options = ("-M", "--diff-filter=R", "--name-status", "--relative", "--no-ext-diff", "-z")
+        wanted = sorted(set(commits))
+        out = self._git.run("diff", *options, "HEAD", "--", self._pathspec) if self.born else b""
+        if wanted:
+            shown = ("--no-walk=unsorted", "--no-show-signature", "--format=")
+            out += self._git.run("log", *shown, *options, *wanted, "--", self._pathspec)
+        # A move is a score such as R087, the old path and the new one.
+        found = iter(token.strip(b"\n") for token in out.split(b"\0"))
+        pairs = [(next(found), next(found)) for token in found if token.startswith(b"R")]
+        return {_path(new): _path(old) for old, new in pairs}
+
     def _differing(self, commit: str, *arguments: str) -> frozenset[str]:
         # Where git honors this, it does not even note the new times of touched files in the index.
         out = self._git.run("diff", *_RAW, commit, *arguments, env={"GIT_OPTIONAL_LOCKS": "0"})
