@@ -29,6 +29,7 @@ _FIRST = {
     State.DELETED_REMOTELY: "promptsync push {} --restore",
     State.CONFLICT: "promptsync lint",
     State.RENAMED_REMOTELY: "promptsync status",
+    State.MOVED: "promptsync mv --keep-name",
 }
 """What to run before the text of a snippet has a version that can be pinned."""
 

@@ -13,7 +13,7 @@ from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State, Tags, state_in_files, state_in_registry, with_tags
 from promptsync.errors import Refused
-from promptsync.files.git.revisions import Lineage
+from promptsync.files.git.revisions import Lineage, target_of
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
 from promptsync.history.decide import Relation
@@ -95,6 +95,7 @@ class Decider:
         # files exist, their paths are enough.
         if any(name not in self._files for name in names):
             self._lineages = revisions.of_names({*names})
+            self._lineages |= revisions.of(self._linked(names))
             missing = {name for name in names if name not in self._files}
             last = {name: lineage.newest for name, lineage in self._lineages.items()}
             self.hidden = tuple(
@@ -104,9 +105,18 @@ class Decider:
             both = {name: self._files[name].path for name in names if name in self._listing}
             only_in_files = {name: self._files[name].path for name in names if name not in self._listing}
             self._lineages = revisions.of(both)
+            # A file that moved since the last commit has no revision at its path.
+            moved = {name for name in both if not self._lineages[name].revisions}
+            self._lineages |= revisions.of_names(moved) if moved else {}
             if only_in_files:
                 self._lineages |= revisions.of(only_in_files)
         revisions.save()
+
+    def _linked(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the paths of files that are reached through links, by name."""
+        root, prompts = self._project.root, self._project.config.prompts
+        paths = {name: self._files[name].path for name in names if name in self._files}
+        return {name: path for name, path in paths.items() if target_of(root, prompts, path) != path}
 
     def _read_remote(self, names: Sequence[str]) -> dict[str, RemoteVersion]:
         """Read the tracked versions raw, except those whose digest is known already."""

@@ -17,8 +17,8 @@ from promptsync.compare.project import Project
 from promptsync.files.git.revisions import Lineage, Revisions
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, decide
-from promptsync.history.graph import Contents, Missing, Version
-from promptsync.history.includes import LocalSide, RemoteSide, left_out
+from promptsync.history.graph import Contents, Includes, Missing, Version
+from promptsync.history.includes import LocalSide, RemoteSide, file_includes, left_out
 from promptsync.history.message import parse_mark
 from promptsync.history.passed_over import Outline, PassedOver, listed_as_passed_over, outline, passed_over
 from promptsync.history.revisions import Revision, RevisionGraph
@@ -61,6 +61,10 @@ class Histories:
         """Return by name which of some versions a file does not include; ``True`` for a dashboard edit."""
         return self._run({name: partial(left_out, sorted(numbers)) for name, numbers in wanted.items()})
 
+    def included(self, wanted: Mapping[str, Sequence[int]]) -> dict[str, Includes]:
+        """Return by name the versions that a file includes, some of them among others."""
+        return self._run({name: partial(file_includes, numbers) for name, numbers in wanted.items()})
+
     # -- rounds -----------------------------------------------------------------------------------------
 
     def _run(self, rules: Mapping[str, _Rule[_Result]]) -> dict[str, _Result]:
@@ -90,7 +94,8 @@ class Histories:
                 continue
             workspace = self._project.registry.workspace_id if keys else None
             prompt = identity(workspace, one.listed.template_id)
-            one.leave_out_additions(keys, prompt, partial(self._read_texts, [one.name]))
+            has_twin = one.name in self._project.names_elsewhere
+            one.leave_out_additions(keys, prompt, partial(self._read_texts, [one.name]), has_twin=has_twin)
 
     def _read_versions(self, wanted: Mapping[str, Iterable[int]]) -> None:
         pairs = [(self.by_name[name], number) for name, numbers in wanted.items() for number in numbers]
@@ -116,7 +121,7 @@ class Histories:
         paths = {}
         for name in wanted:
             file, newest = self.by_name[name].file, self.by_name[name].lineage.newest
-            paths[name] = file.path if file is not None else newest.path if newest is not None else ""
+            paths[name] = newest.path if newest is not None else file.path if file is not None else ""
         revisions = Revisions(history, self._project.root, self._project.config.prompts, sorted(found))
         lineages = revisions.of(paths)
         revisions.save()
@@ -145,14 +150,15 @@ class Histories:
         registry = self._project.registry
         workspace = registry.workspace_id if has_keys else registry.workspace_seen
         prompt = identity(workspace, one.listed.template_id)
+        has_twin = one.name in self._project.names_elsewhere
         if one.file is None or one.digest is None:
-            return LocalSide(None, identity=prompt, revisions=graph)
+            return LocalSide(None, identity=prompt, revisions=graph, has_twin=has_twin)
         content = one.digest
         one.texts.contents.setdefault(content, one.file.prompt)
         keys, tags = self._keys(one), tag_set(one.file.prompt)
         head = graph.all[graph.head] if graph.head is not None else None
         committed = head is not None and (head.digest, head.tags, head.keys) == (content, tags, keys)
-        return LocalSide(content, keys, tags, committed, prompt, graph)
+        return LocalSide(content, keys, tags, committed, prompt, graph, has_twin)
 
     def _keys(self, one: History) -> tuple[Key, ...]:
         return keys_in(one.file.local.synced, self._project) if one.file is not None else ()
@@ -238,17 +244,23 @@ def _decision(local: LocalSide, remote: RemoteSide, texts: Contents) -> Decision
     return found
 
 
-def passed_over_by_latest(project: Project, latest: Iterable[Listed]) -> dict[str, tuple[int, ...]]:
-    """Return by name the versions that the latest one passed over, as far as its own message says.
+def passed_over_by_latest(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
+    """Return by name the versions that neither the latest one, by its own message, nor the file includes.
 
-    Sends requests only where two publishes raced. Raises ``RemoteError``.
+    Reads git and versions only where the latest one passed over others. Raises ``RemoteError``.
     """
-    found = {}
-    for listed in latest:
-        numbers = _passed_over_by(project, listed)
-        if numbers:
-            found[listed.name] = numbers
-    return found
+    found = {
+        item.name: (item, numbers)
+        for item in items
+        if item.listed is not None and (numbers := _passed_over_by(project, item.listed))
+    }
+    histories = Histories(project, histories_of(project, [item for item, _ in found.values()]))
+    included = histories.included({name: numbers for name, (_, numbers) in found.items()})
+    left = {
+        name: tuple(number for number in numbers if number not in included[name])
+        for name, (_, numbers) in found.items()
+    }
+    return {name: numbers for name, numbers in left.items() if numbers}
 
 
 def _passed_over_by(project: Project, listed: Listed) -> tuple[int, ...]:

@@ -84,14 +84,17 @@ class History:
         """Whether one of these keys names a version that was read."""
         return any(key.version in self._stored for key in keys)
 
-    def leave_out_additions(self, keys: Sequence[Key], prompt: str, read: Callable[[], None]) -> None:
+    def leave_out_additions(
+        self, keys: Sequence[Key], prompt: str, read: Callable[[], None], *, has_twin: bool
+    ) -> None:
         """Set the contents of all versions again, without what the registry added.
 
         ``keys`` are those of the file, ``prompt`` the identity that they are bound to. ``read`` reads the
-        texts of the revisions; it is called only if one of them was sent and not read yet.
+        texts of the revisions; it is called only if one of them was sent and not read yet. For ``has_twin``
+        see ``LocalSide``.
         """
         assert self.file is not None
-        evidence = Evidence(self.file.prompt, self.lineage.revisions, keys, prompt)
+        evidence = Evidence(self.file.prompt, self.lineage.revisions, keys, prompt, has_twin)
         if unread(evidence, self._stored.values(), self.texts.contents):
             read()
         prompts, self.added = as_sent(evidence, self._stored.values(), self.texts.contents)

@@ -99,6 +99,13 @@ class Project:
         """The URL by which cache and record identify the remote."""
         return f"{LOCAL}{self.database}" if self.url.startswith(LOCAL) else address(self.url).base
 
+    @cached_property
+    def names_elsewhere(self) -> frozenset[str]:
+        """The names of the prompts that belong to other ``promptsync.yaml`` files of this repository."""
+        from promptsync.files.git.tree import names_elsewhere
+
+        return names_elsewhere(self.history) if self.history is not None else frozenset()
+
     def record(self) -> Record:
         """What this working copy recorded of its own pushes and pulls."""
         return Record(self.root)

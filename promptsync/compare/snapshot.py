@@ -36,8 +36,8 @@ class Item:
     ``remote_digest`` are those of the two sides, if they were computed. ``newest`` is the newest git revision
     of the file (full commit id). Without a file, ``deletion_committed`` says that ``HEAD`` has none
     either, and ``last_path``, ``last_digest`` and ``last_blob`` describe the last text in git. ``was`` is the
-    prompt without a file whose content this new one has, ``became`` the new one that has this one's: the
-    name was probably changed.
+    prompt without a file that this new one probably was, because it has its content or its moved file;
+    ``became`` is the new one that this one probably is now.
     """
 
     name: str

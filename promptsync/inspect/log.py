@@ -24,6 +24,8 @@ from promptsync.registry.errors import UnusablePrompt
 class LoggedVersion:
     """A version; ``message`` is without its mark.
 
+    ``author`` is that of the commit that it was published from; for any other version it is who saved it, if
+    the registry says so.
     ``commit`` is the full id of the git commit whose file has the same content, ``abbreviated`` its short
     form. ``is_base`` marks the newest version that the working file includes. ``parents`` are the versions
     that this one was made from; ``is_passed_over`` says that the latest version does not include it.
@@ -42,6 +44,7 @@ class LoggedVersion:
     parents: tuple[int, ...] = ()
     is_passed_over: bool = False
     patch: Step | None = None
+    author: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,10 @@ def read_log(
     digests = {one.version: history.versions[one.version].digest or "" for one in shown}
     commits = {one.version: _commit(one, digests[one.version], lineage) for one in shown}
     described = project.history.described(set(filter(None, commits.values()))) if project.history else {}
+    authors = {
+        one.version: described[marked][2] if (marked := _marked(one, lineage)) in described else one.author
+        for one in shown
+    }
     base = _base(histories, history)
     before = dict(zip((one.version for one in found), [*found[1:], None], strict=True))
     versions = tuple(
@@ -90,11 +97,12 @@ def read_log(
             digest=digests[one.version],
             labels=labels_at(labels, one.version),
             commit=commits[one.version],
-            abbreviated=described.get(commits[one.version] or "", (None, ""))[0],
+            abbreviated=described.get(commits[one.version] or "", (None,))[0],
             is_base=one.version == base,
             parents=tuple(parent for parent in outline.parents[one.version] if parent > 0),
             is_passed_over=one.version in outline.passed_over,
             patch=_patch(history, before[one.version], one) if patches else None,
+            author=authors[one.version],
         )
         for one in shown
     )
@@ -131,13 +139,18 @@ def _lineage(project: Project, name: str, file: PromptFile | None) -> Lineage:
 
 def _commit(version: RemoteVersion, content: str, lineage: Lineage) -> str | None:
     """Return the commit that a version's mark names, or the newest one whose file has its content."""
+    found = _marked(version, lineage)
+    return found or next((one.commit for one in lineage.back() if one.digest == content), None)
+
+
+def _marked(version: RemoteVersion, lineage: Lineage) -> str | None:
+    """Return the commit that a version was published from, by its mark."""
     mark = parse_mark(version.message)
     # A dirty mark names the commit below an uncommitted text, and a copied mark has another number.
-    if mark is not None and mark.commit is not None and not mark.dirty and mark.version == version.version:
-        marked = [one.commit for one in lineage.back() if one.commit.startswith(mark.commit)]
-        if len(marked) == 1:
-            return marked[0]
-    return next((one.commit for one in lineage.back() if one.digest == content), None)
+    if mark is None or mark.commit is None or mark.dirty or mark.version != version.version:
+        return None
+    found = [one.commit for one in lineage.back() if one.commit.startswith(mark.commit)]
+    return found[0] if len(found) == 1 else None
 
 
 def _base(histories: Histories, history: History) -> int | None:

@@ -153,7 +153,7 @@ def find_target(project: Project, ref: str) -> TargetCommit:
             hint="--to HEAD~1",
             code="revision",
         )
-    short, subject = history.described([commit])[commit]
+    short, subject, _ = history.described([commit])[commit]
     return TargetCommit(ref, commit, f"{short} ({shorten(subject, _SUBJECT)})" if subject else short)
 
 

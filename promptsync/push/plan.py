@@ -257,7 +257,7 @@ def _with_messages(
         for action in actions
         if action.next is not None and (commit := items[action.name].origin.commit) is not None
     }
-    described: Mapping[str, tuple[str, str]] = history.described(commits) if history is not None else {}
+    described: Mapping[str, tuple[str, str, str]] = history.described(commits) if history is not None else {}
     return tuple(
         _with_message(action, items[action.name], described, message) if action.kind in PUBLISHING else action
         for action in actions
@@ -268,16 +268,16 @@ _WORDS = {Kind.CREATE: "Add", Kind.RESTORE: "Restore"}
 
 
 def _with_message(
-    action: Action, item: Item, described: Mapping[str, tuple[str, str]], message: str | None
+    action: Action, item: Item, described: Mapping[str, tuple[str, str, str]], message: str | None
 ) -> Action:
-    short, subject = described.get(item.origin.commit or "", (None, ""))
+    short, subject, _ = described.get(item.origin.commit or "", (None, "", ""))
     mark = make_mark(short, item.origin.dirty, action.next or 1, action.parents)
     if message is not None:
         message = check_message(message, str(mark))
     else:
-        # The subject of a commit that never contained this file would not describe the change.
-        word = _WORDS.get(action.kind, "Update")
-        message = subject if item.newest is not None else f"{word} {action.name}"
+        # The subject of a commit that does not contain this text would not describe the change.
+        word, place = _WORDS.get(action.kind, "Update"), " (not committed)" if short is not None else ""
+        message = f"{word} {action.name}{place}" if item.origin.dirty else subject
     return replace(action, message=with_mark(message, mark, name=action.name))
 
 

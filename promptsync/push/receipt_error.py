@@ -95,6 +95,8 @@ def _blocked(skipped: Sequence[SkippedPrompt]) -> Refused:
         return Refused(message, hint=f"promptsync pull --merge {shlex.join(diverged)}", code="diverged")
     if first.state == State.INVALID:
         return Refused(message, hint=UNUSABLE_HINT, code="unusable-prompt")
+    if first.state == State.MOVED:
+        return Refused(message, hint="promptsync mv --keep-name", code="moved")
     if first.state == State.RENAMED_REMOTELY:
         return Refused(message, hint="promptsync status", code="diverged")
     # It has conflict markers, or uses a snippet that has.

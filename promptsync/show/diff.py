@@ -39,6 +39,7 @@ _STATE_COLOURS = {
     "deleted": "warn",
     "dependant": "remote",
     "renamed-remotely": "bad",
+    "moved": "bad",
     "deleted-locally": "warn",
     "deleted-remotely": "warn",
 }
@@ -56,7 +57,9 @@ def state(word: str) -> str:
 def difference(found: Difference) -> list[str]:
     """Return a difference as lines."""
     lines = [f"{output.style(output.name(found.name), 'strong')}  {state(found.state)}"]
-    if found.was is not None:
+    if found.was is not None and found.state == State.MOVED:
+        lines.append(f"  is {output.name(found.was)}, whose file moved and has no name:")
+    elif found.was is not None:
         return [*lines, f"  looks like {output.name(found.was)} renamed: the same content"]
     if found.became is not None:
         lines.append(f"  looks renamed to {output.name(found.became)}")

@@ -96,6 +96,12 @@ def version_list(numbers: Sequence[int]) -> str:
     return ", ".join(f"v{number}" for number in numbers)
 
 
+MOVED_NOTE = (
+    "a file without name: has the name of its path; mv --keep-name writes the old name into moved files. "
+    "Add name: yourself to publish a new prompt instead"
+)
+
+
 def rename_note(name: str, was: str, *, is_archived: bool = False, done: bool = False) -> str:
     """Return what a push does with a changed name, and how to keep the history instead."""
     new, old = output.name(name), output.name(was)

@@ -39,7 +39,7 @@ LEGEND = """
 * `pull --merge`: whose changes the file contains afterwards, and which versions its `synced:` names. `theirs`
   is the registry's text.
 * `deploy`: what a deploy of this text does once it is committed.
-* passed over: the versions that the latest one does not include, as `status` lists them.
+* passed over: the versions that neither the latest one nor the file includes, as `status` lists them.
 
 ## Other situations
 

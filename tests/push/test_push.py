@@ -408,12 +408,15 @@ def test_messages_carry_the_commit_and_a_sign_for_what_is_not_committed(three: W
     assert three.messages("a") == [f"Say hello ({short} v1)"]
     three.edit("a", "Hello", "Ciao")
     three.ok("push")
-    assert three.messages("a")[-1] == f"Say hello ({short}+ v2)"
+    assert three.messages("a")[-1] == f"Update a (not committed) ({short}+ v2)"
     three.edit("a", "Ciao", "Salut")
     three.commit("In French")
     three.ok("push", "-m", "Ask in French")
     new = three.git("log", "-1", "--format=%h", "--abbrev=7").strip()
     assert three.messages("a")[-1] == f"Ask in French ({new} v3)"
+    three.write("b2")
+    three.ok("push")
+    assert three.messages("b2") == [f"Add b2 (not committed) ({new}+ v1)"]
 
 
 def test_messages_without_git_carry_the_version_alone(world: World) -> None:
