@@ -12,7 +12,7 @@ from promptsync.checks.batch import Batch, Run, Status, start_failed
 from promptsync.checks.catalogue import Agent
 from promptsync.errors import RemoteError
 from promptsync.registry.errors import Rejected, Unsupported
-from promptsync.registry.promptlayer.parse import text
+from promptsync.registry.values import text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry

@@ -11,7 +11,7 @@ from promptsync.checks.batch import Batch, Run, Status, start_failed
 from promptsync.checks.catalogue import Evaluation, Use, score_of, uses_in
 from promptsync.errors import RemoteError
 from promptsync.registry.errors import NotFound, Unsupported
-from promptsync.registry.promptlayer.parse import number, text
+from promptsync.registry.values import number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from promptsync.checks.catalogue import Evaluation, PastRun
 from promptsync.checks.evaluations import EvaluationRun, as_reported, with_score
 from promptsync.registry.errors import NotFound
-from promptsync.registry.promptlayer.parse import text
+from promptsync.registry.values import text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry

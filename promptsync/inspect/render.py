@@ -22,7 +22,7 @@ from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, u
 from promptsync.prompt.template import JINJA2, syntax_error, template_variables
 from promptsync.prompt.variables import Filling, Rendered, Values
 from promptsync.registry.errors import NotFound
-from promptsync.registry.promptlayer.parse import number
+from promptsync.registry.values import number
 from promptsync.rendering.engine import Engine
 
 Template = Mapping[str, Any]

@@ -10,9 +10,9 @@ from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.endpoints import Operation
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
-from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.responses import Answer, listed_in
 from promptsync.registry.results import StartedAgent
+from promptsync.registry.values import number
 
 _STILL_RUNNING = 202
 _NO_SUCH_FILTER = frozenset({400, 422})

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.errors import UsageError
 from promptsync.parallel import MOST_REQUESTS
-from promptsync.registry.address import LOCAL, address, segment
-from promptsync.registry.errors import MissingKey, NotSent
+from promptsync.registry.address import LOCAL, address, checked_key, segment
+from promptsync.registry.errors import NotSent
 from promptsync.registry.promptlayer import failures
 from promptsync.registry.promptlayer.call import Call, common_headers
 from promptsync.registry.promptlayer.endpoints import Operation, Route
@@ -231,21 +231,3 @@ class Connection:
 def given(**values: object) -> dict[str, Any]:
     """Return the values that are not ``None``, as a query or a body."""
     return {key: value for key, value in values.items() if value is not None}
-
-
-def checked_key(api_key: str | None, url: str, *, is_needed: bool = True) -> str:
-    """Return the key as it is sent. Raises ``MissingKey`` if there is none, or if it cannot be a key."""
-    key = (api_key or "").strip()
-    if not key and is_needed:
-        is_this_machine = url.startswith("http:")  # all other http URLs are refused
-        serve = " (`promptsync serve` accepts any value)" if is_this_machine else ""
-        raise MissingKey(
-            f"there is no API key for {url}",
-            hint=f"set PROMPTLAYER_API_KEY to an API key of your workspace{serve}",
-        )
-    if not (key.isascii() and key.isprintable()) or set(key) & set(" '\""):
-        raise MissingKey(
-            "PROMPTLAYER_API_KEY is not an API key: it has blanks, quotes or characters that no key has",
-            hint="set PROMPTLAYER_API_KEY to the key alone, without quotes or line breaks",
-        )
-    return key

@@ -13,9 +13,9 @@ from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
-from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.versions import Reading, one_version
+from promptsync.registry.values import number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import OnPage
@@ -135,7 +135,7 @@ class PromptLayerPrompts:
         )
         try:
             raw = answer.object(deep=True)
-            if parse.text(raw, "prompt_name") not in {None, prompt.name}:
+            if text(raw, "prompt_name") not in {None, prompt.name}:
                 answer.fail(f"the prompt {prompt.name!r}")
         except BadAnswer as error:
             # The registry returned success, so there may be a version, and the caller must read back.
@@ -202,12 +202,12 @@ class PromptLayerPrompts:
         body = given(**query, provider=provider, model=model, input_variables=dict(variables or {}))
         answer = self._call(endpoints.RENDER, path={"identifier": name}, body=body)
         # A registry may take an all-digit name for the id of another prompt.
-        is_other = name.isdigit() and parse.text(answer.object(), "prompt_name") not in {None, name}
+        is_other = name.isdigit() and text(answer.object(), "prompt_name") not in {None, name}
         if is_other and (template_id := self._reading.listed_id(name)) is not None:
             answer = self._call(endpoints.RENDER, path={"identifier": template_id}, body=body)
         found = answer.object()
         if not isinstance(found.get("prompt_template"), dict):
             answer.fail("an object under 'prompt_template'")
-        if parse.text(found, "prompt_name") not in {None, name}:
+        if text(found, "prompt_name") not in {None, name}:
             answer.fail(f"the prompt {name!r}")
         return found

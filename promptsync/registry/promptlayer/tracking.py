@@ -8,9 +8,9 @@ from typing import Any
 from promptsync.registry.errors import Rejected, Unsupported
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, given
-from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.request_log import has_notes, logged_request
 from promptsync.registry.results import LoggedRequest
+from promptsync.registry.values import number
 
 
 class PromptLayerTracking:

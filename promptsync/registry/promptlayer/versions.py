@@ -23,9 +23,9 @@ from promptsync.registry.errors import (
 )
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
-from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.prompt_list import NOT_UNDERSTOOD, RESERVED, PromptList
 from promptsync.registry.promptlayer.responses import Answer
+from promptsync.registry.values import number
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import VersionCache

@@ -17,7 +17,7 @@ from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.worktree import Worktree
 from promptsync.prompt.additions import unknown_fields
 from promptsync.prompt.prompt import Listed
-from promptsync.registry.address import LOCAL, Address, address
+from promptsync.registry.address import LOCAL, Address, address, checked_key
 from promptsync.registry.errors import MissingKey, Unsupported
 from promptsync.setup.doctor.finding import (
     Finding,
@@ -31,8 +31,9 @@ from promptsync.setup.doctor.finding import (
 )
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.probe import Capabilities, Probe
+    from promptsync.registry.open import Probe
     from promptsync.registry.protocol import Registry
+    from promptsync.registry.results import Capabilities
 
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 """Variables that name a proxy for https; the first one that is set is used."""
@@ -99,8 +100,6 @@ def _way(project: Project, place: FindingPlace) -> Iterator[Finding]:
 
 
 def _key(key: str | None, where: Address) -> Finding:
-    from promptsync.registry.promptlayer.connection import checked_key
-
     try:
         sent = checked_key(key, where.base)
     except MissingKey as problem:
@@ -159,20 +158,18 @@ def _requests(project: Project, worktree: Worktree | None) -> Iterator[Finding]:
 @contextmanager
 def _opened(project: Project) -> Iterator[Probe]:
     """Connect to the registry. An embedded one is copied first, because opening it may write."""
-    from promptsync.registry.promptlayer.probe import Probe
+    from promptsync.registry.open import open_probe
 
     if not project.url.startswith(LOCAL):
-        with Probe(
+        with open_probe(
             project.url,
             project.api_key,
             timeouts=project.timeouts,
-            connections=project.jobs,
+            jobs=project.jobs,
             on_wait=project.on_wait,
         ) as probe:
             yield probe
         return
-    from promptsync.registry.promptlayer.transport import local_transport
-
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "registry.db"
         # Recent changes may still be in the write-ahead log beside the database.
@@ -181,8 +178,7 @@ def _opened(project: Project) -> Iterator[Probe]:
             if source.is_file():
                 shutil.copyfile(source, f"{copy}{end}")
         fixtures = str(project.fixtures) if project.fixtures else None
-        transport = local_transport(str(copy), fixtures=fixtures)
-        with Probe(project.record_url, None, transport=transport) as probe:
+        with open_probe(project.record_url, None, database=str(copy), fixtures=fixtures) as probe:
             yield probe
 
 
