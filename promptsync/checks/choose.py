@@ -14,9 +14,9 @@ from promptsync.checks.assignment import (
     select_checks,
     with_variables,
 )
+from promptsync.compare.catalog import list_all
 from promptsync.compare.changes_since import ChangedPrompts, changed_since
 from promptsync.compare.conflict import conflict_of, edit
-from promptsync.compare.gather import list_all
 from promptsync.compare.histories import has_text
 from promptsync.compare.list_equality import ListComparison
 from promptsync.compare.project import Project

@@ -7,10 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptsync.checks.assignment import find_checks, select_checks
+from promptsync.compare.labels import list_labels
 from promptsync.compare.project import Project, open_project
 from promptsync.errors import PromptsyncError, Refused, RemoteError, UsageError
 from promptsync.files.config import FILE_NAME, Config
@@ -188,13 +190,23 @@ def _examine(probe: Probe, project: Project, worktree: Worktree | None) -> Itera
     yield from _clock(probe.skew)
     if project.api_key and not project.url.startswith(LOCAL):
         yield ok("key-accepted", "the registry accepts the key")
-    capabilities = probe.capabilities(prompts)
+    capabilities = _with_governed(probe, probe.capabilities(prompts), project.config)
     yield _reached(probe, prompts, seconds)
     yield _dialect(capabilities)
     yield from _labels(capabilities)
     if worktree is not None:
         yield from _unknown_fields(worktree, prompts)
         yield from _checks(probe.registry, project, worktree)
+
+
+def _with_governed(probe: Probe, capabilities: Capabilities, config: Config) -> Capabilities:
+    """Return the capabilities with the labels in ``labels:``, where the labels of one prompt were read."""
+    if capabilities.lists_all_labels or capabilities.labels is None:
+        return capabilities
+    missing = {*config.labels.values()} - {*capabilities.labels}
+    pointing = list_labels(probe.registry, missing) or ()
+    names = {*capabilities.labels, *(label.name for label in pointing)}
+    return replace(capabilities, labels=tuple(sorted(names)))
 
 
 def _reached(probe: Probe, prompts: Sequence[Listed], seconds: float) -> Finding:
