@@ -18,7 +18,7 @@ from promptsync.history.message import parse_mark, without_mark
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import path_for
 from promptsync.prompt.prompt import Listed, RemoteVersion
-from promptsync.registry.errors import UnusablePrompt
+from promptsync.registry.errors import NotFound, UnusablePrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ def read_log(
 ) -> Log:
     """Return ``limit`` versions of a prompt (all with ``None``) from a chosen one down.
 
-    Versions that the registry has lost are left out. Raises ``NoSuchVersion``.
+    Versions that the registry has lost are left out. Raises ``NoSuchVersion``, and ``NotFound`` if it has
+    none.
     """
     name = listed.name
     if listed.problem:
@@ -70,6 +71,13 @@ def read_log(
     wanted = limit + 1 if patches and limit is not None else limit
     found = read_versions(project, listed, wanted, newest=newest)
     shown = found[:limit]
+    if not shown:
+        raise NotFound(
+            f"{project.registry.url} lists {name!r} at v{listed.version}, but has none of its versions "
+            f"from v{newest} down",
+            status=404,
+            hint="promptsync doctor",
+        )
     file = _file(project, name)
     lineage = _lineage(project, name, file)
     content = digest(file.prompt) if file is not None else None

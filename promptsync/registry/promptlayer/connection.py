@@ -26,8 +26,8 @@ from promptsync.registry.promptlayer.exchange import (
 from promptsync.registry.promptlayer.facts import Facts
 from promptsync.registry.promptlayer.responses import Answer, shown
 from promptsync.registry.promptlayer.retry import (
+    EXAMINING,
     NOT_REPEATABLE,
-    RATE_LIMIT_ONLY,
     REPEATABLE,
     send_with_retries,
 )
@@ -51,7 +51,7 @@ class Connection:
     ``url`` is an https URL, an http URL of this machine, or ``local:…`` along with a ``transport``. With a
     ``transport`` no key is needed. ``connections`` is the most requests at once, 32 by default. ``on_wait``
     is called with a message before each wait of a second or more. ``memory`` keeps ``facts`` for the next
-    process. With ``observe`` only a 429 is retried. Raises ``UsageError`` for the
+    process. With ``observe`` a request is sent again once, after a 429. Raises ``UsageError`` for the
     URL, and ``MissingKey``.
     """
 
@@ -185,7 +185,7 @@ class Connection:
         rules = REPEATABLE if operation.repeatable else NOT_REPEATABLE
         return send_with_retries(
             lambda: self._observed(request, operation),
-            rules if self._observe is None else RATE_LIMIT_ONLY,
+            rules if self._observe is None else EXAMINING,
             first_wait=self.timeouts.first_retry,
             on_wait=self._about_to_wait,
             before_repeat=before_repeat,

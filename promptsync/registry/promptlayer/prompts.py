@@ -50,17 +50,14 @@ class PromptLayerPrompts:
     ) -> builtins.list[Listed]:
         wanted = status if status != "active" else None
         filters = {"status": wanted, "label": label, "name": name, "tags": tag}
-        answer, items = self._listing.items(filters, on_page)
+        items = self._listing.items(filters, on_page)
         # An empty list does not show whether the registry lists tags.
         if items:
             self._lists_tags = any("tags" in item for item in items)
-        try:
-            if all(map(parse.is_whole, items)):
-                found = [parse.listed(item) for item in items]
-            else:
-                found = mapped(lambda item: self._whole(item, label), items)
-        except ValueError as error:
-            answer.fail(f"a list of prompts ({error})")
+        if all(map(parse.is_whole, items)):
+            found = self._listing.parsed(parse.listed, items)
+        else:
+            found = mapped(lambda item: self._whole(item, label), items)
         if with_tags and not self._lists_tags:
             found = self._with_tags(found)
         if self._lists_tags or with_tags:
@@ -94,7 +91,7 @@ class PromptLayerPrompts:
     def _whole(self, item: Mapping[str, Any], label: str | None) -> Listed:
         """Return a list item, with a version and body read on their own if the list leaves them out."""
         if parse.is_whole(item):
-            return parse.listed(item)
+            return self._listing.parsed(parse.listed, [item])[0]
         template_id, name = parse.identity(item)
         found = self._reading.get(template_id, name, label=label)
         return Listed(

@@ -108,7 +108,7 @@ class Reading:
 
     def listed_id(self, name: str) -> int | None:
         """Return the id of the active prompt with a name, ``None`` without one."""
-        _, items = self._listing.items({"name": name})
+        items = self._listing.items({"name": name})
         return next((found for found, named in map(parse.identity, items) if named == name), None)
 
     def _cached(self, template_id: int | None, name: str, version: int | None) -> RemoteVersion | None:

@@ -154,7 +154,10 @@ def _requests(project: Project, worktree: Worktree | None) -> Iterator[Finding]:
             yield from _examine(probe, project, worktree)
     except PromptsyncError as problem:
         is_refused = problem.code in ("unauthorized", "forbidden")
-        yield failed("key-accepted" if is_refused else "registry", problem)
+        found = failed("key-accepted" if is_refused else "registry", problem)
+        if problem.code == "rate-limited":
+            found = replace(found, message=f"{found.message}; promptsync waited once and gave up")
+        yield found
 
 
 @contextmanager
