@@ -174,7 +174,11 @@ def test_the_message_shows_the_item_and_not_another_page(copy: World, totals: di
         return body | totals if seen.path == "/prompt-templates" else body
 
     copy.faults[:] = [mutated(change)]
-    check_refused(copy, "status", 'id is missing or of the wrong type, in the item {"id": null, ')
+    check_refused(
+        copy,
+        "status",
+        '(id is missing or of the wrong type), but the registry returned the item {"id": null, ',
+    )
 
 
 GONE = {

@@ -86,7 +86,8 @@ class PromptList:
             except ValueError as error:
                 excerpt = shown(self._connection.scrub(json.dumps(item, ensure_ascii=False)))
                 raise BadAnswer(
-                    f"{self._connection.url} cannot {endpoints.LIST.name}: {error}, in the item {excerpt}",
+                    f"{self._connection.url} cannot {endpoints.LIST.name}: expected a list of prompts "
+                    f"({error}), but the registry returned the item {excerpt}",
                     hint="check the remote's url, and that no proxy or login page responds instead",
                 ) from None
         return found
