@@ -15,6 +15,7 @@ from promptsync.checks.catalogue import (
     NoSuchItem,
     list_agents,
     list_evaluations,
+    named,
     pick,
 )
 from promptsync.errors import PromptsyncError, UsageError
@@ -72,11 +73,16 @@ CheckT = TypeVar("CheckT", EvaluationCheck, AgentCheck)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The checks to run. ``unchecked`` are the prompts that have none."""
+    """The checks to run. ``unchecked`` are the prompts that have none.
+
+    ``limits`` are not run: they set limits for the evaluations that they name, in whichever way those are
+    named here.
+    """
 
     evaluations: tuple[EvaluationCheck, ...] = ()
     agents: tuple[AgentCheck, ...] = ()
     unchecked: tuple[str, ...] = ()
+    limits: tuple[EvaluationCheck, ...] = ()
 
     @property
     def prompts(self) -> frozenset[str]:
@@ -112,11 +118,11 @@ def select_checks(names: Iterable[str], files: Mapping[str, PromptFile], config:
     unchecked = []
     for name in sorted(set(names)):
         checks = [*_of_file(name, files.get(name)), *_of_config(name, config)]
-        for kind, check, named in checks:
+        for kind, check, naming in checks:
             if kind == "evaluation":
-                evaluations.setdefault(check, []).append(named)
+                evaluations.setdefault(check, []).append(naming)
             else:
-                agents.setdefault((check, _key(named.inputs)), []).append(named)
+                agents.setdefault((check, _key(naming.inputs)), []).append(naming)
         if not checks:
             unchecked.append(name)
     return Selection(
@@ -150,9 +156,28 @@ def with_variables(agents: Iterable[AgentCheck], values: Mapping[str, Any]) -> t
     return tuple(merged.values())
 
 
-def minimum_of(evaluation: str, config: Config) -> float | None:
-    """Return the highest minimum that ``checks:`` sets for an evaluation, for any prompts."""
-    return highest(check.get("min_score") for check in config.checks if check.get("evaluation") == evaluation)
+def limits_in(config: Config) -> tuple[EvaluationCheck, ...]:
+    """Return the limits that ``checks:`` sets for evaluations, for any prompts."""
+    checks = [check for check in config.checks if "evaluation" in check]
+    return tuple(
+        EvaluationCheck(check["evaluation"], (), check.get("min_score"), check.get("max_drop"))
+        for check in checks
+    )
+
+
+def with_limits(
+    check: EvaluationCheck,
+    evaluation: Evaluation,
+    limits: Iterable[EvaluationCheck],
+    known: Sequence[Evaluation],
+) -> EvaluationCheck:
+    """Return a check of an evaluation with the strictest of the limits that name it, by name or by id."""
+    own = [check, *(one for one in limits if evaluation in named(known, one.name))]
+    return replace(
+        check,
+        min_score=highest(one.min_score for one in own),
+        max_drop=lowest(one.max_drop for one in own),
+    )
 
 
 def highest(scores: Iterable[float | None]) -> float | None:
@@ -211,7 +236,8 @@ def find_checks(registry: Registry, selection: Selection) -> Found:
     agents: list[tuple[AgentCheck, Agent]] = []
     if selection.evaluations:
         known = list_evaluations(registry, runs=True)
-        evaluations = _find_each(selection.evaluations, known, "evaluation", registry.url, problems, missing)
+        found = _find_each(selection.evaluations, known, "evaluation", registry.url, problems, missing)
+        evaluations = [(with_limits(check, item, selection.limits, known), item) for check, item in found]
     if selection.agents:
         listed = list_agents(registry)
         agents = _find_each(selection.agents, listed, "agent", registry.url, problems, missing)

@@ -57,7 +57,7 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
             chosen = chosen_labels(session, project, names, by_id=True)
             shown = [(one, at.at.label or label) for one, at in chosen]
         else:
-            shown = [(one, label) for one in labelled(project)]
+            shown = [(one, label) for one in labelled(project, only=label)]
     rows = [(one, name) for one, only in shown for name in sorted(one.labels) if only in (None, name)]
     outcome = show_labels.show_labels(rows, with_previous=session.verbose > 0 or label is not None)
     if not outcome.lines and not session.quiet:

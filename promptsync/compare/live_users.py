@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from promptsync.compare.histories import read_version
-from promptsync.compare.labels import pointers_of, with_labels
+from promptsync.compare.labels import list_labels, pointers_of, with_labels
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
@@ -52,29 +52,17 @@ def release_pointers(project: Project, items: Collection[Listed]) -> dict[str, d
 
     A registry that cannot list all labels is asked for the governed ones.
     """
-    registry, config = project.registry, project.config
-    found: Mapping[str, Mapping[str, int]]
-    everything = registry.labels.all() if registry.labels.may_list_all else None
+    everything = list_labels(project.registry, project.config.labels.values())
     if everything is not None:
         there = pointers_of(everything, list(items))
-        found = {name: {one.name: one.version for one in labels.values()} for name, labels in there.items()}
-    elif config.labels:
-        lists = {label: registry.prompts.list(label=label) for label in {*config.labels.values()}}
-        at = {label: {one.name: one.version for one in listed} for label, listed in lists.items()}
-        found = {
-            item.name: {label: at[label][item.name] for label in at if item.name in at[label]}
-            for item in items
-        }
     else:
         try:
-            found = {
-                one.listed.name: {label.name: label.version for label in one.labels.values()}
-                for one in with_labels(project, list(items))
-            }
+            there = {one.listed.name: one.labels for one in with_labels(project, list(items))}
         except Unsupported:
-            found = {}
+            there = {}
     return {
-        name: {label: at for label, at in labels.items() if is_own(label)} for name, labels in found.items()
+        name: {label: at.version for label, at in labels.items() if is_own(label)}
+        for name, labels in there.items()
     }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from promptsync.compare.labels import labels_by_prompt, list_labels, read_labels
 from promptsync.compare.list_equality import came_back, digest_beside
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
@@ -42,12 +43,12 @@ def release_labels(project: Project) -> tuple[str, ...]:
 def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
     """Return the latest versions that the files include and that are not released. Reads only.
 
-    Without anything to release this costs no request, and git is not opened. Returns nothing if the
-    registry cannot list all labels at once.
+    Without anything to release this costs no request, and git is not opened. Returns nothing if the labels
+    of the snapshot were not read.
     """
     if snapshot.labels is None:
         return ()
-    labels = snapshot.labels
+    labels: _Labels = snapshot.labels
     lacking = [
         (item, item.version)
         for item in snapshot.of(State.IN_SYNC, State.AHEAD)
@@ -56,9 +57,11 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
     ]
     if not lacking:
         return ()
+    wanted = release_labels(project)
+    labels = _with_those_beside(project, snapshot, wanted)
     found = (
         one
-        for label in release_labels(project)
+        for label in wanted
         for item, version in lacking
         if (one := _unreleased(labels, item, version, label)) is not None
     )
@@ -78,7 +81,11 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
 
 def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: int) -> str | None:
     """Return the governed label from which a version was rolled back, ``None`` if none is known."""
-    there = dict((snapshot.labels or {}).get(name, ()))
+    listed = snapshot.listing.get(name)
+    if project.registry.labels.may_list_all or listed is None:
+        there = dict((snapshot.labels or {}).get(name, ()))
+    else:  # only governed labels were read, without those beside them
+        there = {one.name: one.version for one in (read_labels(project, listed) or {}).values()}
     for label, now in there.items():
         released = there.get(released_name(label) or "")
         if is_own(label) and project.config.governs(label) and is_on_hold(version, now, released):
@@ -87,6 +94,16 @@ def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: i
 
 
 _Labels = Mapping[str, tuple[tuple[str, int], ...]]
+
+
+def _with_those_beside(project: Project, snapshot: Snapshot, wanted: Sequence[str]) -> _Labels:
+    """Return the labels of a snapshot, with those beside ``wanted`` if they were not read yet."""
+    labels = snapshot.labels or {}
+    if project.registry.labels.may_list_all:
+        return labels
+    beside = [name for label in wanted if (name := released_name(label)) is not None]
+    more = labels_by_prompt(list_labels(project.registry, beside), list(snapshot.listing.values())) or {}
+    return {name: labels.get(name, ()) + more.get(name, ()) for name in {*labels, *more}}
 
 
 def _unreleased(labels: _Labels, item: Item, version: int, label: str) -> Unreleased | None:

@@ -128,7 +128,7 @@ class Snapshot:
     """All prompts in scope, sorted by name. ``label`` is the label that was tracked, if any.
 
     ``listing`` is everything that the registry listed, in scope or not. ``labels`` are those of each prompt,
-    ``None`` if the registry cannot list all at once.
+    only the governed ones if the registry lists labels by name only, ``None`` if they were not read.
     """
 
     items: tuple[Item, ...]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from promptsync.compare.catalog import Catalog
 from promptsync.compare.histories import read_usable, read_version
-from promptsync.compare.labels import Pointers, labels_of_prompt
+from promptsync.compare.labels import Pointers, read_labels
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At, select
 from promptsync.compare.suggest import close_name
@@ -17,7 +17,7 @@ from promptsync.errors import UsageError
 from promptsync.parallel import MOST_REQUESTS, mapped
 from promptsync.prompt.labels import RELEASED
 from promptsync.prompt.prompt import Listed, RemoteVersion
-from promptsync.registry.errors import NotFound, Unsupported
+from promptsync.registry.errors import NotFound
 
 _BATCH = MOST_REQUESTS
 """How many versions are requested before it is known how many of them exist."""
@@ -130,14 +130,6 @@ def read_versions(
         count = _BATCH if limit is None else min(_BATCH, limit - len(found))
         project.progress("Reading versions", len(found), listed.version if limit is None else limit)
     return found
-
-
-def read_labels(project: Project, listed: Listed) -> Pointers | None:
-    """Return the labels of a prompt, ``None`` where the registry cannot list them."""
-    try:
-        return labels_of_prompt(project, listed)
-    except Unsupported:
-        return None
 
 
 def labels_at(labels: Pointers | None, version: int) -> tuple[str, ...] | None:
