@@ -102,6 +102,9 @@ def _notes(plan: DeployPlan) -> dict[str, list[output.Hanging]]:
         note = output.safe(advised(text, command), newlines=False)
         found.setdefault(name, []).append(output.hanging(note, 8, command))
 
+    for member in plan.survey.releases:
+        if user := plan.survey.needed_by.get(member.name):
+            add(member.name, f"released too, because {user} renders it")
     for action in plan.push.actions:
         if action.passed_over:
             add(action.name, f"passes over {version_list(action.passed_over)}", merge_command(action.name))
