@@ -96,8 +96,8 @@ class World:
     # -- the working copy -------------------------------------------------------------------------------
 
     def run(self, *arguments: str, **environ: str) -> Run:
-        """Run a command line in the working copy."""
-        return self._run(io.StringIO(), arguments, environ)
+        """Run a command line in the working copy, as a workflow does."""
+        return self._run(io.StringIO(), arguments, {"CI": "true", **environ})
 
     def on_terminal(self, *arguments: str, answer: str | None, **environ: str) -> Run:
         """Run a command line on a terminal where somebody answers the question; ``None``: stdin is none."""

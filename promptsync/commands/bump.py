@@ -61,6 +61,7 @@ def command(
             show_plan=show_bump.show_plan,
             show_receipt=show_bump.show_receipt,
             headline=show_bump.headline,
+            needs_confirmation=lambda made: not made.is_empty,
             unchanged="nothing was written",
             dry_run=dry_run,
             yes=yes,

@@ -117,7 +117,6 @@ def command(
             show_plan=deploying.show_plan,
             show_receipt=show_deploy.show_receipt,
             headline=lambda made: show_deploy.headline(made, project.title),
-            needs_confirmation=lambda made: not made.is_empty,
             unchanged="nothing was released",
             dry_run=dry_run,
             yes=yes,

@@ -91,10 +91,7 @@ def set_command(
             plan_set(project, one, target, version_at(project, one, found.at)) for one, found in chosen
         ]
         plan = LabelPlan(tuple(changes), together=True)
-        many = not all(found.is_exact for _, found in chosen)
-        return change_labels(
-            session, project, lambda: plan, needs_confirmation=many, dry_run=dry_run, yes=yes, expect=expect
-        )
+        return change_labels(session, project, lambda: plan, dry_run=dry_run, yes=yes, expect=expect)
 
 
 @verb("move", parent=command, short_help="Move a label to another version.", blank={"labels": []})
@@ -126,8 +123,7 @@ def move_command(
     """
     with session.project() as project:
         chosen = chosen_labels(session, project, [name], at)
-        many = not all(found.is_exact for _, found in chosen)
-        if many and force:
+        if force and not all(found.is_exact for _, found in chosen):
             raise UsageError("--force needs an exact name", hint="promptsync label list")
         # A pattern means only the prompts that have the label.
         having = [(one, found) for one, found in chosen if found.is_exact or target in one.labels]
@@ -137,11 +133,8 @@ def move_command(
             plan_move(project, one, target, version_at(project, one, found.at), force=force)
             for one, found in having
         ]
-        destructive = ("--force",) if any(change.is_lower for change in changes) else ()
-        plan = LabelPlan(tuple(changes), together=True, destructive=destructive)
-        return change_labels(
-            session, project, lambda: plan, needs_confirmation=many, dry_run=dry_run, yes=yes, expect=expect
-        )
+        plan = LabelPlan(tuple(changes), together=True)
+        return change_labels(session, project, lambda: plan, dry_run=dry_run, yes=yes, expect=expect)
 
 
 @verb("delete", parent=command, short_help="Delete a label.", blank={"labels": []})
@@ -172,7 +165,7 @@ def delete_command(
         ((one, found), *others) = chosen_labels(session, project, [name])
         if others or not found.is_exact:
             raise UsageError("label delete needs an exact name", hint="promptsync label list")
-        plan = LabelPlan((plan_delete(one, label),), destructive=("deleting a label",))
+        plan = LabelPlan((plan_delete(one, label),))
         if not force:
             check_unused(project, one.listed, label)
         return change_labels(session, project, lambda: plan, dry_run=dry_run, yes=yes, expect=expect)

@@ -59,6 +59,4 @@ def command(
         else:
             prompts, named = labelled(project), []
         plan = plan_promotion(project, prompts, source, target, named=named, force=force)
-        return change_labels(
-            session, project, lambda: plan, needs_confirmation=True, dry_run=dry_run, yes=yes, expect=expect
-        )
+        return change_labels(session, project, lambda: plan, dry_run=dry_run, yes=yes, expect=expect)

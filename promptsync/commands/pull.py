@@ -119,7 +119,6 @@ def command(
                 show_plan=lambda made: _show_plan(project, made),
                 show_receipt=lambda made, done, shown: _show_receipt(project, made, done, shown),
                 headline=_headline,
-                needs_confirmation=lambda made: bool(made.deletes),
                 unchanged="nothing was written",
                 dry_run=dry_run,
                 yes=yes,

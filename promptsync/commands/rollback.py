@@ -71,9 +71,7 @@ def command(
             plan = _plan_to_version(session, project, names, label, to)
         else:
             raise _no_names(project, label, to)
-        outcome = change_labels(
-            session, project, lambda: plan, needs_confirmation=True, dry_run=dry_run, yes=yes, expect=expect
-        )
+        outcome = change_labels(session, project, lambda: plan, dry_run=dry_run, yes=yes, expect=expect)
     return replace(outcome, body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
 
 

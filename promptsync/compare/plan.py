@@ -25,7 +25,7 @@ class Plan(Protocol):
 
     @property
     def destructive(self) -> Sequence[str]:
-        """The options in it that discard something, which must be confirmed even without a terminal."""
+        """What moves a label, discards or removes something: it must be confirmed even without a terminal."""
 
     @property
     def refusal(self) -> Refused | None:

@@ -81,7 +81,7 @@ class DeployPlan:
 
     @property
     def destructive(self) -> tuple[str, ...]:
-        return ()
+        return (f"moving {self.label}",)
 
     @property
     def label(self) -> str:

@@ -79,14 +79,13 @@ class SkippedLabel:
 class LabelPlan:
     """Labels to change. ``together`` means all of them or none.
 
-    ``refusal`` is why none of them may be changed. ``destructive`` are the options that need confirmation.
+    ``refusal`` is why none of them may be changed.
     ``commit`` is the git commit whose texts the labels go to, as people write it; ``skipped`` are those that
     cannot go there.
     """
 
     changes: tuple[LabelChange, ...]
     together: bool = False
-    destructive: tuple[str, ...] = ()
     refusal: Refused | None = None
     commit: str = ""
     skipped: tuple[SkippedLabel, ...] = ()
@@ -99,6 +98,12 @@ class LabelPlan:
     @property
     def is_empty(self) -> bool:
         return not self.pending
+
+    @property
+    def destructive(self) -> tuple[str, ...]:
+        return tuple(
+            dict.fromkeys("deleting a label" if one.new is None else "moving a label" for one in self.pending)
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -179,7 +184,6 @@ def plan_promotion(
     return LabelPlan(
         changes,
         together=True,
-        destructive=("--force",) if any(one.is_lower for one in changes) else (),
         refusal=_lower(project, changes, source, target, set(force)),
     )
 

@@ -12,7 +12,7 @@ import click
 from promptsync.commands.shared.session import Session
 from promptsync.compare.plan import Plan
 from promptsync.compare.project import Project
-from promptsync.errors import AnswerIsNo, Interrupted, Refused
+from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, Refused, UsageError
 from promptsync.files.state.lock import locked
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -37,7 +37,7 @@ def carry_out(
     show_receipt: Callable[[P, R | None, bool], Outcome],
     headline: Callable[[P], str],
     unchanged: str,
-    needs_confirmation: Callable[[P], bool] = bool,
+    needs_confirmation: Callable[[P], bool] = lambda _: False,
     dry_run: bool = False,
     yes: bool = False,
     expect: str | None = None,
@@ -47,14 +47,18 @@ def carry_out(
 
     ``show_receipt`` gets no receipt where there was nothing to do, and whether the plan was shown before.
     ``headline`` has the counts and the place: "2 prompts to publish to production". ``unchanged`` completes
-    messages: "nothing was published". ``needs_confirmation`` says whether a plan is confirmed on a terminal.
-    Nothing is carried out with ``dry_run``, if the plan is not the one that ``expect`` names, or if it has a
-    refusal. ``lock`` keeps other runs out of the working copy.
+    messages: "nothing was published". What is destructive is always confirmed;
+    ``needs_confirmation`` says what else is, where there is a terminal. Nothing is carried out with
+    ``dry_run``, if the plan is not the one that ``expect`` names, if it has a refusal, or if it is
+    destructive and nobody can confirm it: then the outcome is the plan. ``lock`` keeps other runs out of the
+    working copy.
     """
     # The lock is taken before the plan is made, so that no other run changes the files in between.
     with locked(project.root) if lock and not dry_run else nullcontext():
         made = plan()
         refusal = _unexpected(session, made, expect) or made.refusal
+        if not dry_run and not yes:
+            refusal = refusal or _unconfirmed(session, made, unchanged)
         if dry_run or refusal is not None:
             shown = session.rendered(show_plan(made))
             lines = [output.Aside(headline(made)), *shown.lines]
@@ -66,13 +70,13 @@ def carry_out(
         if made.is_empty:
             return session.rendered(show_receipt(made, None, False))
         was_shown = False
-        if not yes and _has_terminal(session, made, unchanged) and needs_confirmation(made):
+        if not yes and session.can_ask and (made.destructive or needs_confirmation(made)):
             shown = session.on_remote(show_plan(made))
             was_shown = _confirm(session, headline(made), shown.lines, unchanged)
         return session.rendered(show_receipt(made, apply(made), was_shown))
 
 
-def _unexpected(session: Session, made: Plan, expect: str | None) -> Refused | None:
+def _unexpected(session: Session, made: Plan, expect: str | None) -> PromptsyncError | None:
     if expect is None or made.fingerprint == expect:
         return None
     return Refused(
@@ -82,14 +86,12 @@ def _unexpected(session: Session, made: Plan, expect: str | None) -> Refused | N
     )
 
 
-def _has_terminal(session: Session, made: Plan, unchanged: str) -> bool:
-    """Whether there is a terminal. Raises ``Refused`` if there is none and the plan is destructive."""
-    if session.environment.interactive and not session.json:
-        return True
-    if not made.destructive:
-        return False
+def _unconfirmed(session: Session, made: Plan, unchanged: str) -> PromptsyncError | None:
+    """Return the error for a destructive plan that nobody can confirm; in CI, whoever set it up has."""
+    if made.is_empty or not made.destructive or session.can_ask or session.environment.ci:
+        return None
     need = "need" if len(made.destructive) > 1 else "needs"
-    raise Refused(
+    return UsageError(
         f"{' and '.join(made.destructive)} {need} confirmation, and there is no terminal; {unchanged}",
         hint=session.command("--yes"),
         code="not-confirmed",

@@ -52,15 +52,14 @@ def change_labels(
     project: Project,
     plan: Callable[[], LabelPlan],
     *,
-    needs_confirmation: bool = False,
     dry_run: bool | None = None,
     yes: bool = False,
     expect: str | None = None,
 ) -> Outcome:
-    """Carry out a plan of labels; ``needs_confirmation`` says that it needs confirmation on a terminal.
+    """Carry out a plan of labels.
 
-    What is destructive needs it in any case. Without ``dry_run`` the document does not mention it. Plan and
-    receipt warn where a label moves to a version that is not known to have passed its checks.
+    Without ``dry_run`` the document does not mention it. Plan and receipt warn where a label moves to a
+    version that is not known to have passed its checks.
     Raises ``Unsupported`` if the registry cannot change labels.
     """
     from promptsync.checks.verdicts import Verdict, not_passed
@@ -97,7 +96,6 @@ def change_labels(
         show_plan=show_plan,
         show_receipt=show_receipt,
         headline=show_labels.headline,
-        needs_confirmation=lambda made: needs_confirmation or bool(made.destructive),
         unchanged="no label was changed",
         dry_run=bool(dry_run),
         yes=yes,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptsync.commands.shared.groups import VerbGroup, format_options, shared_options
-from promptsync.errors import Refused, UsageError
+from promptsync.errors import UsageError
 from promptsync.terminal.progress import Bar
 
 if TYPE_CHECKING:
@@ -105,6 +105,11 @@ class Session:
         if self.color != "auto":
             return self.color == "always"
         return self.environment.colour
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody sees a question on a terminal; with ``--json`` nothing is asked."""
+        return self.environment.interactive and not self.json
 
     def command(self, *more: str, without: str | None = None) -> str:
         """Return this command line to type again, with more options and ``without`` one that has a value."""
@@ -221,15 +226,16 @@ class Session:
     def confirm(self, question: str, lines: Iterable[str] = (), *, default: bool = False) -> bool:
         """Ask a question on a terminal, after ``lines`` about it, which ``-q`` does not suppress.
 
-        Raises ``Refused`` if stdin is not a terminal. Must not be called unless stderr is one.
+        Raises ``UsageError`` if stdin is not a terminal. Must not be called unless stderr is one.
         """
-        self._check_answerable()
+        self.bar.close()
         for line in self.fitted([*lines]):
             click.echo(line, err=True, color=self.use_colour)
+        self._check_answerable()
         return click.confirm(question, default=default, err=True)
 
     def ask(self, question: str, *, default: str) -> str:
-        """Ask for a line of text on a terminal. Raises ``Refused`` as ``confirm`` does."""
+        """Ask for a line of text on a terminal. Raises ``UsageError`` as ``confirm`` does."""
         self._check_answerable()
         answer: str = click.prompt(question, default=default, err=True)
         return answer
@@ -237,9 +243,9 @@ class Session:
     def _check_answerable(self) -> None:
         self.bar.close()
         if not sys.stdin.isatty():
-            raise Refused(
+            raise UsageError(
                 "confirmation is required, but stdin is not a terminal; nothing was done",
-                hint="add -y",
+                hint=self.command("--yes"),
                 code="not-confirmed",
             )
 
