@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -103,12 +103,8 @@ def command(
     with session.project() as project, errors_written_to(results, "deploy"):
         wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
-        refusal = branch_refusal(session, project, wanted, dry_run=dry_run, older=given["older"])
-        if refusal is not None and not dry_run:
-            raise refusal
         options = _options(session, project, wanted, names, given)
-        options = replace(options, not_from_here=refusal.message if refusal is not None else "")
-        deploying = _Deploying(project, options, given["rehearse"], given["timeout"])
+        deploying = _Deploying(session, project, options, dry_run, given)
         outcome = carry_out(
             session,
             project,
@@ -126,27 +122,46 @@ def command(
         has_results = given["rehearse"] or not dry_run
         unwritten = results.write(lambda: deploying.junit(outcome.error)) if has_results else None
         code, error = first_result(outcome.error, unwritten)
-        return replace(outcome, exit_code=code, error=error)
+        return replace(outcome, body={**outcome.body, "dry_run": dry_run}, exit_code=code, error=error)
 
 
 class _Deploying:
-    """One deploy with its options."""
+    """One deploy with its options. ``given`` are the other options of the command line."""
 
     def __init__(
-        self, project: Project, options: DeployOptions, rehearses: bool, timeout: float | None
+        self,
+        session: Session,
+        project: Project,
+        options: DeployOptions,
+        dry_run: bool,
+        given: Mapping[str, Any],
     ) -> None:
+        self._session = session
         self._project = project
         self._options = options
-        self._rehearses = rehearses
+        self._dry_run = dry_run
+        self._older: bool = given["older"]
+        self._rehearses: bool = given["rehearse"]
+        timeout: float | None = given["timeout"]
         self._patience = Patience() if timeout is None else Patience(timeout)
         self._receipt: DeployReceipt | None = None
 
     def plan(self) -> DeployPlan:
-        """Return the plan. Raises what ``plan_deploy`` raises, a conflict with its differences."""
+        """Return the plan. Raises what ``plan_deploy`` raises, and ``Refused`` on a wrong branch.
+
+        A dry run shows the plan there too, and says so.
+        """
         try:
-            return plan_deploy(self._project, self._options)
+            plan = plan_deploy(self._project, self._options)
         except InTheWay as refusal:
             raise diff.explained(self._project, refusal) from None
+        if plan.is_empty:
+            return plan
+        label, dry_run = self._options.label, self._dry_run
+        wrong = branch_refusal(self._session, self._project, label, dry_run=dry_run, older=self._older)
+        if wrong is not None and not dry_run:
+            raise wrong
+        return replace(plan, not_from_here=wrong.message) if wrong is not None else plan
 
     def show_plan(self, plan: DeployPlan) -> Outcome:
         """Return the plan, and how its rehearsal went if one was requested."""

@@ -31,8 +31,7 @@ class DeployOptions:
     """What was requested. Empty ``names`` mean every prompt in scope. ``touched`` are the names that this
     push changed, ``None`` if unknown, and ``again`` those to release although they were rolled back.
     ``standard`` is what the checks must reach; with ``keep_going``, what passes is released although others
-    fail. ``not_from_here`` says why a plan is only shown: the branch does not release to the label.
-    ``command`` is what was typed, without ``--max-changes``.
+    fail. ``command`` is what was typed, without ``--max-changes``.
     """
 
     label: str
@@ -46,7 +45,6 @@ class DeployOptions:
     max_changes: int | None = None
     standard: Standard = field(default_factory=Standard)
     keep_going: bool = False
-    not_from_here: str = ""
     command: str = "promptsync deploy"
 
 
@@ -57,7 +55,8 @@ class DeployPlan:
     ``push`` publishes, ``selection`` checks (``found`` is what the registry has under those names), then the
     label of the releases moves. ``live`` are snippets that are live before they are checked, ``beforehand``
     those whose label moves first because no live prompt renders them by it yet. ``unchecked`` are members
-    that have no checks. ``pins`` are those that stay behind the released snippets.
+    that have no checks. ``pins`` are those that stay behind the released snippets. ``not_from_here`` says why
+    the plan is only shown: the branch does not release to the label.
     """
 
     survey: Survey
@@ -170,7 +169,6 @@ def plan_deploy(
         project.in_git,
         options.standard,
         options.keep_going,
-        options.not_from_here,
     )
 
 
