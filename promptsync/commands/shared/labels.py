@@ -123,11 +123,13 @@ def label_of_branch(session: Session, project: Project, *, merged: bool = False)
             code="no-label",
         )
     known = ", ".join(f"{name}: {label}" for name, label in labels.items())
-    nowhere = "a commit without a branch" if project.history is not None else "a directory outside of git"
+    nowhere, hint = "a directory outside of git", "promptsync deploy --label LABEL"
+    if project.history is not None:
+        nowhere, hint = "a commit without a branch", f"git switch {shlex.quote(next(iter(labels)))}"
     what = f"the branch {branch!r}" if branch is not None else nowhere
     raise UsageError(
         f"there is no release label for {what}; labels: {{{known}}}",
-        hint="promptsync deploy --label LABEL" + (f"\nadd {branch}: LABEL to labels:" if branch else ""),
+        hint=hint + (f"\nadd {branch}: LABEL to labels:" if branch else ""),
         code="no-label",
     )
 
