@@ -75,7 +75,7 @@ class World:
         assert self.capsys is not None
         self.capsys.readouterr()
         verb, *rest = arguments
-        environment = {"PROMPTLAYER_API_KEY": "pl_test", **environ}
+        environment = {"PROMPTLAYER_API_KEY": "pl_test", "CI": "true", **environ}
         code = run(["-C", str(self.root), *self.options, verb, *rest], environment)
         out, err = self.capsys.readouterr()
         return Ran(code, out, err)

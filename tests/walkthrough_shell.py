@@ -113,6 +113,7 @@ class Shell:
             "PATH": f"{programs}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "HOME": str(self._root / "home"),
+            "CI": "true",  # there is nobody to confirm what the pages confirm
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_AUTHOR_NAME": "Ada",
             "GIT_AUTHOR_EMAIL": "ada@example.com",

@@ -117,7 +117,8 @@ class World:
 
     def outside(self, *arguments: str) -> Run:
         """Run Python in a process of its own, with promptsync on its path."""
-        environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[1])}
+        path = str(Path(__file__).parents[1])
+        environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": path, "CI": "true"}
         done = subprocess.run(
             [sys.executable, *arguments], env=environ, capture_output=True, text=True, timeout=60, check=False
         )

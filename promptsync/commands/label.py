@@ -155,8 +155,7 @@ def delete_command(
 ) -> Outcome:
     """Delete LABEL of a prompt, and those beside it, such as LABEL.previous.
 
-    Applications that request it get nothing. It needs an exact name, and without a terminal also --yes,
-    because nothing brings a label back.
+    Applications that request it get nothing. It needs an exact name.
 
     \b
     promptsync label delete support/refund staging

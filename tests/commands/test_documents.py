@@ -14,7 +14,7 @@ PROMPT = "messages:\n  - {role: user, content: Hello {name}}\n"
 
 
 def document(arguments: list[str], directory, capsys) -> dict[str, object]:
-    code = run([*arguments, "--json", "-C", str(directory)], {})
+    code = run([*arguments, "--json", "-C", str(directory)], {"CI": "true"})
     out = capsys.readouterr().out
     found = json.loads(out)
     assert found["exit_code"] == code

@@ -75,7 +75,7 @@ def test_runs_and_deploys_come_as_markdown(tmp_path: Path, capsys: pytest.Captur
     planned = markdown("deploy", "--label", "prod", "--allow-dirty", "--dry-run", "--rehearse")
     assert planned.startswith("**7 prompts to release to `prod`**")
     assert "**Rehearsal passed**" in planned and "<code>create · support/refund · " in planned
-    deployed = markdown("deploy", "--label", "prod", "--allow-dirty")
+    deployed = markdown("deploy", "--label", "prod", "--allow-dirty", "--yes")
     assert deployed.startswith("**7 prompts released to `prod`**")
     runs = markdown("eval", "run", "refund quality")
     assert runs.startswith("| Evaluation |") and "| `refund quality` |" in runs and "`echo`" in runs

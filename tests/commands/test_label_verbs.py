@@ -101,7 +101,6 @@ def test_a_label_that_is_there_already_is_exit_0(here: World) -> None:
 REFUSALS: list[tuple[tuple[str, ...], int, str]] = [
     (("label", "set", "refund", "prod"), 3, "label move refund prod --to 3"),
     (("label", "move", "refund", "prod", "--to", "1"), 3, "promptsync rollback refund"),
-    (("label", "move", "refund", "prod", "--to", "1", "--force"), 3, "--force --yes"),
     (("label", "move", "refund", "staging"), 2, "promptsync label list refund"),
     (("label", "delete", "refund", "staging"), 2, "promptsync label list refund"),
     (("label", "move", "refnd", "prod"), 2, "did you mean 'refund'"),
@@ -180,8 +179,8 @@ def test_a_snippets_label_in_use_is_deleted_only_with_force(here: World) -> None
 
 def test_without_a_terminal_a_label_is_deleted_only_with_a_yes(here: World) -> None:
     here.label("refund", prod=1)
-    ran = here.run("label", "delete", "refund", "prod")
-    assert ran.code == 3
+    ran = here.run("label", "delete", "refund", "prod", CI="")
+    assert ran.code == 2
     assert "deleting a label needs confirmation" in ran.err
     assert here.labels("refund") == {"prod": 1}
     assert here.run("label", "delete", "refund", "prod", "-y").code == 0
@@ -190,6 +189,8 @@ def test_without_a_terminal_a_label_is_deleted_only_with_a_yes(here: World) -> N
 
 QUESTIONS: list[tuple[tuple[str, ...], str]] = [
     (("label", "delete", "refund", "prod"), "prod is deleted on 1 prompt. Continue?"),
+    (("label", "set", "refund", "live"), "live moves on 1 prompt. Continue?"),
+    (("label", "move", "refund", "prod"), "prod moves on 1 prompt. Continue?"),
     (("label", "move", "refund", "prod", "--to", "1", "--force"), "prod moves on 1 prompt. Continue?"),
     (("rollback", "refund", "--label", "prod"), "prod moves on 1 prompt. Continue?"),
     (("promote", "staging", "prod"), "prod moves on 1 prompt. Continue?"),
@@ -205,7 +206,7 @@ def test_on_a_terminal_it_asks_and_no_is_exit_1(
     asked = at_a_terminal(here, *arguments, answer="n")
     assert asked.code == 1
     assert question in asked.shown
-    assert "v2 -> " in asked.shown
+    assert " -> v" in asked.shown or " -> deleted" in asked.shown
     assert here.labels("refund") == before
 
 
@@ -218,11 +219,17 @@ def test_yes_goes_on_and_the_option_answers_beforehand(here: World) -> None:
     assert "?" not in quiet.shown
 
 
-def test_what_takes_nothing_away_is_not_asked_about(here: World) -> None:
-    here.label("refund", prod=1)
-    asked = at_a_terminal(here, "label", "move", "refund", "prod", answer="")
-    assert asked.code == 0
-    assert "?" not in asked.shown
+@pytest.mark.parametrize("arguments", [arguments for arguments, _ in QUESTIONS])
+def test_without_a_terminal_it_shows_the_plan_and_exits_2(here: World, arguments: tuple[str, ...]) -> None:
+    before = {"prod": 2, "prod.previous": 1, "staging": 3}
+    here.label("refund", **{name.replace(".", "_"): version for name, version in before.items()})
+    ran = here.run(*arguments, CI="")
+    assert (ran.code, here.labels("refund")) == (2, before)
+    assert "v2" in ran.out or "v3" in ran.out
+    assert f"{' '.join(arguments)} --yes" in ran.err
+    assert here.run(*arguments, "--json", CI="").document["error"]["code"] == "not-confirmed"
+    assert here.run(*arguments, "--yes", CI="").code == 0
+    assert here.labels("refund") != before
 
 
 @pytest.mark.parametrize("place", ["before", "between", "after"])
@@ -299,8 +306,7 @@ def test_one_lower_version_stops_the_whole_promotion(here: World) -> None:
     assert here.labels("greet") == {"staging": 2, "prod": 1}
     body = here.run("promote", "staging", "prod", "--json").document
     assert [(one["name"], one["moved"]) for one in body["labels"]] == [("greet", False), ("refund", False)]
-    assert here.run("promote", "staging", "prod", "--force", "refund").code == 3
-    assert here.run("promote", "staging", "prod", "--force", "refund", "-y").code == 0
+    assert here.run("promote", "staging", "prod", "--force", "refund").code == 0
     assert here.labels("refund") == {"staging": 1, "prod": 1, "prod.previous": 1, "prod.rolled-back": 3}
     assert here.labels("greet") == {"staging": 2, "prod": 2, "prod.previous": 1}
 

@@ -204,8 +204,8 @@ def test_a_question_that_nobody_can_answer_is_refused_and_says_how_to_say_yes(wo
     world.write("a")
     world.commit()
     done = world.on_terminal("push", answer=None)
-    assert done.code == 3
-    assert "-y" in done.err and "interrupted" not in done.err
+    assert done.code == 2
+    assert "--yes" in done.err and "interrupted" not in done.err
     assert world.published == []
 
 

@@ -114,7 +114,7 @@ def show(here: Copy, *arguments: str, **environ: str) -> Ran:
 
 
 def test_each_version_has_a_line_with_its_score_and_change(here: Copy) -> None:
-    here.done("label", "set", "ask", "prod", "--version", "2")
+    here.done("label", "set", "ask", "prod", "--version", "2", "--yes")
     ran = show(here)
     assert ran.code == 0
     lines = ran.out.splitlines()
@@ -296,7 +296,7 @@ def test_a_registry_that_lists_no_runs_is_reported(here: Copy) -> None:
 
 
 def test_an_svg_names_what_it_shows(here: Copy) -> None:
-    here.done("label", "set", "ask", "prod", "--version", "2")
+    here.done("label", "set", "ask", "prod", "--version", "2", "--yes")
     ran = show(here, "--plot", "scores.svg")
     assert (ran.code, "chart written to scores.svg" in ran.err) == (0, True)
     root = ElementTree.fromstring((here.root / "scores.svg").read_bytes())

@@ -112,7 +112,9 @@ class Copy:
     def run(self, *arguments: str) -> tuple[int, dict[str, Any]]:
         """Run a verb and return its exit code and document."""
         self.capsys.readouterr()
-        code = run(["-C", str(self.project), "--json", *arguments], {"HOME": str(self.registry.parent)})
+        code = run(
+            ["-C", str(self.project), "--json", *arguments], {"HOME": str(self.registry.parent), "CI": "1"}
+        )
         out, _ = self.capsys.readouterr()
         found: dict[str, Any] = json.loads(out)
         return code, found

@@ -116,7 +116,7 @@ run "promptsync push --yes"
 seen "Only the edited prompt got a new version, with your commit message."
 
 step "Point a label at v2, for an application that tries it"
-run "promptsync label set support/refund staging"
+run "promptsync label set support/refund staging --yes"
 run "promptsync ls-remote support/refund"
 seen "An application that requests staging gets this text."
 
@@ -145,7 +145,7 @@ run "promptsync status"
 seen "The file has the edit and kept its comments; 'synced' records the version."
 
 step "Move the label to the new text"
-run "promptsync label move support/refund staging"
+run "promptsync label move support/refund staging --yes"
 run "promptsync log support/refund"
 seen "staging moved to v3. staging.previous stays at v2, so you can roll back."
 

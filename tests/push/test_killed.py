@@ -79,7 +79,12 @@ class Stage:
     def kill(self, seed: int, verb: str, sent: Callable[[], int], most: int) -> None:
         """Run a verb, and kill it a moment after so many requests were sent."""
         choose = random.Random(seed)
-        environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[2])}
+        environ = {
+            **os.environ,
+            "CI": "1",
+            "PROMPTLAYER_API_KEY": KEY,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
         command = [sys.executable, "-m", "promptsync", "-C", str(self.world.root), verb]
         count, moment = choose.randrange(most + 1), choose.uniform(0, 0.02)
         end = time.monotonic() + LONG

@@ -58,7 +58,12 @@ class Runner:
     """Runs verbs that are killed at a write."""
 
     def __init__(self, home: Path) -> None:
-        environ = {"HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(SCRIPT.parents[2])}
+        environ = {
+            "HOME": str(home),
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": str(SCRIPT.parents[2]),
+            "CI": "1",
+        }
         self._errors = home / "errors"
         with self._errors.open("w") as errors:
             self._process = subprocess.Popen(

@@ -92,8 +92,8 @@ def test_force_of_one_name_pushes_the_rest_too(three: World) -> None:
 
 def test_force_needs_a_yes_where_nobody_can_be_asked(three: World) -> None:
     diverge(three, "b")
-    done = three.run("push", "--force", "b")
-    assert (done.code, three.writes) == (3, [])
+    done = three.run("push", "--force", "b", CI="")
+    assert (done.code, three.writes) == (2, [])
     assert "push --force b --yes\n" in done.err
 
 
@@ -287,8 +287,8 @@ def test_only_a_committed_deletion_is_archived_and_only_with_prune(three: World)
     done = three.ok("push")
     assert "--prune archives it" in done.out
     assert three.writes == []
-    refused = three.run("push", "--prune")
-    assert refused.code == 3 and refused.err.endswith(" --prune --yes\n")
+    refused = three.run("push", "--prune", CI="")
+    assert refused.code == 2 and refused.err.endswith(" --prune --yes\n")
     found = three.ok("push", "--prune", "-y", "--json").document
     assert found["archived"] == ["a"]
     assert three.states() == {"b": "in-sync", "c": "in-sync"}

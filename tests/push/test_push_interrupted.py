@@ -57,7 +57,12 @@ def slowly(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
 
 @contextmanager
 def started(world: World, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environ = {
+        **os.environ,
+        "CI": "1",
+        "PROMPTLAYER_API_KEY": KEY,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
     command = [sys.executable, "-m", "promptsync", "-C", str(world.root), *arguments]
     with subprocess.Popen(
         command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

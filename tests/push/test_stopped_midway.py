@@ -18,7 +18,12 @@ COUNT = 24
 
 
 def start(world: World, *arguments: str) -> subprocess.Popen[str]:
-    environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environ = {
+        **os.environ,
+        "CI": "1",
+        "PROMPTLAYER_API_KEY": KEY,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
     command = [sys.executable, "-m", "promptsync", "-C", str(world.root), *arguments]
     return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
