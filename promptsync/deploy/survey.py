@@ -64,9 +64,9 @@ def survey(
 
     ``touched`` are the names that this push changed, ``None`` if unknown; ``again`` those that are released
     although they were rolled back. With ``names`` only these prompts and the snippets that they need count.
-    Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt`` for
-    unknown names, ``InTheWay`` for prompts whose release would lose a version that is live, and ``Refused``
-    where the visible git history does not show who changed what.
+    Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt`` for unknown names, ``InTheWay`` for
+    prompts whose release would lose a version that is live, and ``Refused`` where the visible git history
+    does not show who changed what.
     """
     latest, pointers = gather_with_labels(project)
     if latest.problems:
