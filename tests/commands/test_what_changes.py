@@ -1,0 +1,185 @@
+"""What each command may change: nothing if it only shows, and otherwise only what it is for."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from worlds import World, made
+
+FIXTURES = """
+datasets:
+  - name: cases
+    rows: [{name: Ann, expect: Hello}]
+evaluations:
+  - {name: greeting, dataset: cases, prompt: {name: ops/ahead}, scores: [{contains: "{{ expect }}"}]}
+agents:
+  - {name: greeter, nodes: [{name: answer, prompt: {name: ops/ahead}, output: true}]}
+"""
+
+CONFIG = """
+labels: {main: prod}
+checks: [{match: "ops/ahead", evaluation: greeting}]
+"""
+
+READING = """
+status
+status --json
+status --drift --exit-code
+status --offline
+status --label prod
+status --since HEAD~1
+diff
+diff --stat
+diff ops/ahead@1 ops/twice@1
+diff ops/twice:prod
+push --dry-run
+push -n --json
+push -n --label staging
+push -n --label prod --skip-checks
+push -n --partial
+push -n --prune
+push -n --format markdown
+push ops/behind -n --force
+deploy --dry-run
+deploy -n --label prod --format markdown
+deploy --rehearse
+deploy --rehearse --yes
+deploy --rehearse --yes --label prod --json
+deploy -n --rehearse --format markdown
+deploy ops/ahead -n
+deploy -n --keep-going
+pull --dry-run
+pull -n --merge
+pull ops/ahead -n --theirs
+pull ops/ahead -n --ours
+pull -n --prune
+pull -n --label prod
+label list
+label set ops/ahead staging -n
+label move ops/twice prod -n
+label delete ops/twice prod -n
+promote prod staging -n
+rollback ops/twice --label prod -n
+rollback --label prod --to HEAD~1 -n
+bump ops/voice -n
+mv ops/ahead ops/moved --keep-name -n
+lint
+lint --strict --format json
+render ops/ahead --var name=Ann
+render ops/ahead --var name=Ann --from-registry
+ls-remote
+ls-remote --status all --json
+log ops/twice -p
+show ops/twice@1
+show ops/twice:prod
+eval list
+agent list
+dataset list
+doctor
+schema config
+completion bash
+help push
+init --help
+serve --help
+track --help
+"""
+"""Commands that change nothing by their documentation, in a working copy where each has something to say."""
+
+WRITING = {
+    "push": {"versions"},
+    "push ops/ahead": {"versions"},
+    "push --label staging": {"versions", "labels"},
+    "push ops/behind --force": {"versions"},
+    "push ops/deleted --prune": {"archived", "labels"},
+    "deploy --yes": {"versions", "labels"},
+    "deploy ops/ahead --yes": {"versions", "labels"},
+    "pull": {"files"},
+    "pull ops/ahead --theirs": {"files"},
+    "pull --merge": {"files"},
+    "pull --prune": {"files"},
+    "pull --label prod": {"files"},
+    "bump ops/voice": {"files"},
+    "label set ops/twice staging": {"labels"},
+    "label move ops/behind prod --yes --skip-checks": {"labels"},
+    "mv ops/ahead ops/moved --keep-name": {"files"},
+    "label delete ops/twice prod": {"labels"},
+    "promote prod staging": {"labels"},
+    "rollback ops/twice --label prod": {"labels"},
+    "eval run greeting": set(),
+    "agent run greeter": set(),
+    "track group --new": set(),
+    "init --github --package promptsync/promptsync@0123456789012345678901234567890123456789": {"settings"},
+}
+"""Commands that change something, and all that each of them may change. Runs and logged requests are free."""
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Iterator[World]:
+    """A working copy where each prompt is in another state, released to prod where it is in the registry."""
+    with made(tmp_path, fixtures=FIXTURES) as world:
+        config = world.root / "promptsync.yaml"
+        config.write_text(config.read_text("utf-8") + CONFIG, "utf-8")
+        for name in ("ops/ahead", "ops/behind", "ops/deleted", "ops/twice"):
+            world.write(name, "Hello {name}, " + name)
+        world.write("ops/voice", content="Be brief.")
+        world.commit("Add prompts")
+        world.ok("push")
+        world.write("ops/pinned", "@@@ops/voice@version_number:1@@@ {name}")
+        world.commit("Pin the voice")
+        world.ok("deploy", "--yes")
+        world.edit("ops/twice", "Hello", "Good day")
+        world.edit("ops/voice", "brief", "very brief")
+        world.commit("Greet formally")
+        world.ok("deploy", "--yes")
+        world.publish("ops/behind", "Edited in the dashboard, {name}")
+        world.publish("ops/theirs")
+        world.edit("ops/ahead", "Hello", "Hello again")
+        world.path("ops/deleted").unlink()
+        world.commit("Greet again")
+        world.forget()
+        yield world
+
+
+def state(world: World) -> dict[str, Any]:
+    """Everything that a command could change, by kind."""
+    listed = world.call("GET", "/prompt-templates?per_page=100&status=all").body["items"]
+    labels = world.call("GET", "/prompt-templates/labels").body["release_labels"]
+    outside = {
+        path.relative_to(world.root).as_posix(): path.read_bytes()
+        for path in sorted(world.root.rglob("*"))
+        if path.is_file() and path.relative_to(world.root).parts[0] not in (".git", ".promptsync", "prompts")
+    }
+    return {
+        "versions": {one["prompt_name"]: (one["version"], one["tags"]) for one in listed},
+        "archived": world.call("GET", "/prompt-templates?per_page=100&status=deleted").body["items"],
+        "labels": sorted(map(str, labels)),
+        "files": world.files(),
+        "settings": outside,
+        "git": (world.git("rev-parse", "HEAD"), world.git("diff", "--cached")),
+    }
+
+
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    return {kind for kind in before if before[kind] != after[kind]}
+
+
+@pytest.mark.parametrize("command", READING.strip().splitlines())
+def test_a_command_that_only_shows_writes_nothing(busy: World, command: str) -> None:
+    before = state(busy)
+    done = busy.run(*shlex.split(command))
+    assert done.code in (0, 1, 3), str(done)
+    assert not busy.writes, busy.writes
+    assert not changed(before, state(busy))
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_a_command_changes_only_what_it_is_for(busy: World, command: str) -> None:
+    before = state(busy)
+    done = busy.run(*shlex.split(command))
+    assert done.code in (0, 1, 3), str(done)
+    after = changed(before, state(busy))
+    assert after == WRITING[command], (after, str(done))
