@@ -35,6 +35,7 @@ GROUPS = {
         "diff": "Show differences field by field.",
         "push": "Publish changed prompts as new versions.",
         "pull": "Bring the registry's changes into your files.",
+        "mv": "Move or rename the file of a prompt.",
         "bump": "Move the pins of a snippet in your files.",
         "lint": "Check prompt files offline.",
         "render": "Show what the model would see.",

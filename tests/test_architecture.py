@@ -142,6 +142,12 @@ def test_the_arrows_between_the_layers_go_in_one_direction() -> None:
     assert broken == []
 
 
+def test_nothing_but_the_module_that_opens_it_knows_the_client_of_promptlayer() -> None:
+    room = "registry/promptlayer/"
+    known = {one.module for one in IMPORTS if one.name.startswith("promptsync.registry.promptlayer")}
+    assert {module for module in known if not module.startswith(room)} == {"registry/open.py"}
+
+
 @pytest.mark.parametrize(("library", "owners"), OWNERS.items(), ids=list(OWNERS))
 def test_a_heavy_library_is_loaded_by_its_one_module(library: str, owners: set[str]) -> None:
     users = {one.module for one in IMPORTS if one.name.split(".")[0] == library and not one.typing}

@@ -15,9 +15,9 @@ from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, fo
 from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.compare.select import named_by
+from promptsync.deploy.in_the_way import InTheWay
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
-from promptsync.deploy.survey import InTheWay
 from promptsync.errors import PromptsyncError
 from promptsync.prompt.labels import check_label
 from promptsync.show import deploy as show_deploy
@@ -96,6 +96,7 @@ def command(
             show_plan=lambda made: deploying.show_plan(made, rehearse=dry_run),
             show_receipt=show_deploy.show_receipt,
             headline=lambda made: show_deploy.headline(made, project.title),
+            further_question=show_deploy.drafts_question,
             unchanged="nothing was released",
             dry_run=dry_run,
             yes=yes,

@@ -94,6 +94,8 @@ def _short(found: Log) -> Iterator[str]:
 
 def _paragraph(one: LoggedVersion) -> Iterator[str]:
     yield f"{output.style(f'version {one.version}', 'remote')} {_words(one)}".rstrip()
+    if one.author:
+        yield f"Author: {output.safe(one.author, newlines=False)}"
     if one.created_at:
         yield f"Date:   {output.safe(output.moment(one.created_at), newlines=False)}"
     if one.abbreviated:
@@ -125,6 +127,7 @@ def _body(log: Log, one: LoggedVersion) -> dict[str, Any]:
         "version": one.version,
         "labels": None if one.labels is None else list(one.labels),
         "message": one.message,
+        "author": one.author,
         "created_at": one.created_at,
         "commit": one.commit,
         "digest": one.digest,

@@ -119,7 +119,7 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool) -> PassedO
     # Versions are passed over by the latest one, which a label does not show.
     if offline or snapshot.label is not None:
         return {}
-    unclear = [item.listed for item in snapshot.items if item.listed is not None and item.may_pass_over]
+    unclear = [item for item in snapshot.items if item.may_pass_over]
     if not unclear:
         return {}
     from promptsync.compare.histories import passed_over_by_latest

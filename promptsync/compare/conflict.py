@@ -12,13 +12,14 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.prompt.prompt import Problem
 from promptsync.registry.errors import UNUSABLE_HINT
 
-BLOCKING = (State.DIVERGED, State.CONFLICT, State.RENAMED_REMOTELY)
+BLOCKING = (State.DIVERGED, State.CONFLICT, State.RENAMED_REMOTELY, State.MOVED)
 """States that stop a push before its first write."""
 
 SKIP_REASONS: dict[State, str] = {
     State.DIVERGED: "changed in your files and in the registry",
     State.CONFLICT: "has conflict markers",
     State.RENAMED_REMOTELY: "has another name in the registry",
+    State.MOVED: "its file moved and has no name:",
     State.BEHIND: "changed in the registry; promptsync pull writes it into the file",
     State.ALTERED: "the registry returned it differently from what was sent",
     State.DELETED_REMOTELY: "archived in the registry; --restore publishes it again",
@@ -30,7 +31,10 @@ SKIP_REASONS: dict[State, str] = {
 _UNCOMMITTED = "its file was deleted, but the deletion is not committed; promptsync pull restores it"
 _UNKNOWN = "its file is missing and no commit deleted it; promptsync pull restores it"
 _DELETED = "was deleted in your files and changed in the registry"
-_MARKABLE = (State.AHEAD, State.DIVERGED, State.ALTERED, State.NEW, State.DELETED_REMOTELY)
+_MARKABLE = (
+    *(State.AHEAD, State.DIVERGED, State.ALTERED),
+    *(State.NEW, State.DELETED_REMOTELY, State.UNKNOWN),
+)
 """States in which conflict markers come from a merge. Otherwise a version in the registry has that text."""
 
 
@@ -64,12 +68,16 @@ def reason(item: Item) -> str:
             SKIP_REASONS[item.state] if item.deletion_committed else _UNCOMMITTED if item.newest else _UNKNOWN
         )
         return f"looks renamed to {item.became!r}; {reason}" if item.became is not None else reason
+    if item.state is State.DIVERGED and item.became is not None:
+        return f"was renamed to {item.became!r} in your files and changed in the registry"
     if item.state is State.DIVERGED and item.file is None:
         return _DELETED
     if item.state is State.CONFLICT:
         return f"has conflict markers at {where(item)}"
     if item.state is State.RENAMED_REMOTELY:
         return f"is now named {item.renamed_to!r} in the registry"
+    if item.state is State.MOVED and item.was is not None:
+        return f"is {item.was!r}, whose file moved and has no name:"
     return item.problem or SKIP_REASONS[item.state]
 
 
@@ -81,8 +89,24 @@ def unusable(items: Sequence[Item], verb: str) -> Refused:
     return Refused(message, hint=UNUSABLE_HINT, code="unusable-prompt")
 
 
+def ways_to_rename(item: Item) -> list[str]:
+    """Return how to bring what changed under the old name into the file that has the new one."""
+    return [
+        f"rename {item.name} to {item.became} in the PromptLayer dashboard, then promptsync pull",
+        f"or set name: {item.name} in the file again, then promptsync pull",
+    ]
+
+
+_OF_ALL = {
+    State.DIVERGED: "changed on both sides",
+    State.CONFLICT: "have conflict markers",
+    State.RENAMED_REMOTELY: "have another name in the registry",
+    State.MOVED: "have moved files without name:",
+}
+
+
 class Conflict(Refused):
-    """Prompts that changed on both sides, have conflict markers, or were renamed in the registry: ``items``.
+    """Prompts that somebody must decide about, such as those that changed on both sides: ``items``.
 
     ``others`` says that other prompts could be written, so that ``--partial`` is worth a hint.
     """
@@ -90,18 +114,22 @@ class Conflict(Refused):
     code = "diverged"
 
     def __init__(self, items: Sequence[Item], verb: str, *, others: bool = True) -> None:
+        # A moved file stands for its old name, too.
+        items = [item for item in items if item.became is None or item.state is not State.MOVED] or items
         first = items[0]
         done = "published" if verb == "push" else "written"
         if len(items) == 1:
             message = f"{first.name!r} {reason(first)}; nothing was {done}"
         else:
-            marked = all(item.state is State.CONFLICT for item in items)
-            what = "have conflict markers" if marked else "changed on both sides"
+            states = {item.state for item in items}
+            what = _OF_ALL.get(first.state, "") if len(states) == 1 else "need a decision"
             message = f"{len(items)} prompts {what}; nothing was {done}"
         super().__init__(message, hint="\n".join(_ways_out(items, verb, others=others)))
         self.items = tuple(items)
         if first.state is State.CONFLICT:
             self.code = "conflict-markers"
+        if first.state is State.MOVED:
+            self.code = "moved"
 
 
 def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
@@ -114,8 +142,13 @@ def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
     if first.state is State.CONFLICT:
         return [edit(where(first)), *partial]
     if first.state is State.RENAMED_REMOTELY:
-        return [f"set name: {first.renamed_to} in {first.path}", *partial]
+        return [f"promptsync mv {shlex.join([first.name, first.renamed_to or ''])}", *partial]
+    if first.state is State.MOVED:
+        rest = [f"add name: {first.name} to {first.path} to publish a new prompt"] if first.path else []
+        return ["promptsync mv --keep-name", *rest, *partial][:2]
+    if first.became is not None:
+        return ways_to_rename(first)
     # These prompts have no file, so there is no text to merge.
     gone = shlex.join(item.name for item in items)
-    archive = f"promptsync push --prune {' '.join(f'--force {shlex.quote(item.name)}' for item in items)}"
+    archive = f"promptsync push {gone} --prune --force"
     return [f"promptsync pull --theirs {gone}", *([archive] if first.newest is not None else partial)]

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from promptsync.compare.catalog import list_all
+from promptsync.compare.labels import labels_by_prompt, list_labels
 from promptsync.compare.list_equality import ListComparison
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import PromptsyncError, UsageError
-from promptsync.files.names import broken_names
+from promptsync.files.names import broken_names, name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.record import remember_names
 from promptsync.files.worktree import Worktree, scan, without_synced_conflicts
-from promptsync.parallel import in_background, mapped
+from promptsync.parallel import in_background
 from promptsync.prompt.prompt import Label, Listed
 
 
-def with_renames(items: Sequence[Item]) -> list[Item]:
-    """Return the items with ``was`` and ``became`` set where a changed ``name:`` is likely.
+def with_renames(project: Project, items: Sequence[Item]) -> list[Item]:
+    """Return the items with ``was`` and ``became`` set where another name is likely.
 
-    A name is a prompt's identity, so the two prompts stay ``new`` and ``deleted-locally``; the note says
-    what the registry will do with them. Only equal content counts. Of several candidates the one in the same
-    file comes first, and none is used twice.
+    If ``name:`` changed, the two prompts stay ``new`` and ``deleted-locally``, and the note says what the
+    registry will do with them. If a file without ``name:`` moved, nobody chose the new name, so both are
+    ``moved``. Equal content counts, and for files without ``name:`` what git calls a rename. Of several
+    candidates the one in the same file comes first, and none is used twice.
     """
     # The deleted prompts by each content that they are known to have had.
     gone: dict[str | None, list[Item]] = defaultdict(list)
@@ -42,13 +45,43 @@ def with_renames(items: Sequence[Item]) -> list[Item]:
                 is_free = item.name not in was and old.name not in was.values()
                 if is_free and (item.path == old.last_path or not same_file):
                     was[item.name] = old.name
+    nameless = {item.name: item for item in items if item.state is State.NEW and _is_nameless(item)}
+    was |= _moved(project, [item for name, item in nameless.items() if name not in was], items, was.values())
     became = {old: name for name, old in was.items()}
+    moved = {*nameless} & {*was}
     return [
-        replace(item, was=was.get(item.name), became=became.get(item.name))
+        replace(
+            item,
+            state=State.MOVED if item.name in moved or became.get(item.name) in moved else item.state,
+            was=was.get(item.name),
+            became=became.get(item.name),
+        )
         if item.name in was or item.name in became
         else item
         for item in items
     ]
+
+
+def _is_nameless(item: Item) -> bool:
+    return item.file is not None and not name_in(item.file.text.encode())
+
+
+def _moved(
+    project: Project, nameless: Sequence[Item], items: Sequence[Item], taken: Collection[str]
+) -> dict[str, str]:
+    """Return the old names of new prompts without ``name:`` whose files git says were moved and edited."""
+    gone = {
+        item.last_path: item
+        for item in items
+        if item.file is None and item.state in (State.DELETED_LOCALLY, State.DIVERGED)
+        if item.name not in taken and item.last_path is not None
+    }
+    history = project.history if nameless and gone else None
+    if history is None:
+        return {}
+    moves = history.moves(item.newest for item in gone.values() if item.deletion_committed and item.newest)
+    old = ((item.name, gone.get(moves.get(item.path or "", ""))) for item in nameless)
+    return {name: item.name for name, item in old if item is not None}
 
 
 def gather(
@@ -93,7 +126,7 @@ def gather(
             latest = {item.name: item for item in list_all(project)}
         numbers = {name: item.version for name, item in (latest or {}).items()}
         decider = Decider(project, worktree, listing, comparison, label=label, latest=numbers)
-        items += with_renames(decider.decide(open_names))
+        items += with_renames(project, decider.decide(open_names))
         hidden, has_history = decider.hidden, decider.has_git
     # An unreadable file must never look like a deletion or like a prompt to pull.
     broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in broken_names(worktree)]
@@ -114,9 +147,13 @@ def gather(
 def _read_both(
     project: Project, label: str | None, with_labels: bool, meanwhile: Callable[[], object]
 ) -> tuple[Worktree, list[Listed], list[Label] | None]:
-    """Return the files, the list of the registry, and all labels if it can list them."""
-    read_labels = project.registry.labels.all if with_labels else lambda: None
-    with in_background(lambda: list_all(project, label=label)) as listed, in_background(read_labels) as found:
+    """Return the files, the list of the registry, and its labels as far as ``list_labels`` returns them."""
+    registry = project.registry  # opened before two threads ask for it
+
+    def read() -> list[Label] | None:
+        return list_labels(registry, project.config.labels.values()) if with_labels else None
+
+    with in_background(lambda: list_all(project, label=label)) as listed, in_background(read) as found:
         meanwhile()
         try:
             worktree = scan(project.root, project.config.prompts)
@@ -147,40 +184,6 @@ def _check_directory(project: Project, worktree: Worktree) -> None:
             hint=f"fix the line prompts: in {project.config.path.name}, or create the directory",
             code="prompts-directory",
         )
-
-
-def list_all(project: Project, *, label: str | None = None) -> list[Listed]:
-    """Return every prompt in the registry's list, with tags if it stores any."""
-
-    def on_page(done: int, pages: int) -> None:
-        project.progress("Listing the registry", done, pages)
-
-    return project.registry.prompts.list(label=label, with_tags=True, on_page=on_page)
-
-
-def labels_by_prompt(
-    found: Sequence[Label] | None, listing: Sequence[Listed]
-) -> dict[str, tuple[tuple[str, int], ...]] | None:
-    """Return all labels with their versions by prompt; ``None`` if the registry has no list of all labels."""
-    if found is None:
-        return None
-    names = {item.template_id: item.name for item in listing}
-    labels: dict[str, list[tuple[str, int]]] = {}
-    for one in found:
-        name = one.prompt_name or names.get(one.template_id or 0)
-        if name is not None:
-            labels.setdefault(name, []).append((one.name, one.version))
-    return {name: tuple(sorted(pairs)) for name, pairs in labels.items()}
-
-
-def labels_of(project: Project, items: Iterable[Listed]) -> dict[str, list[Label]]:
-    """Return the labels of some prompts; one request each, several at a time."""
-    wanted = list(items)
-
-    def read(item: Listed) -> tuple[str, list[Label]]:
-        return item.name, project.registry.labels.of(item.template_id, item.name)
-
-    return dict(mapped(read, wanted))
 
 
 def _in_sync(

@@ -11,19 +11,19 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from promptsync.compare.history import History
-from promptsync.compare.list_equality import digest_beside
+from promptsync.compare.list_equality import came_back
 from promptsync.compare.origin import keys_in
 from promptsync.compare.project import Project
 from promptsync.files.git.revisions import Lineage, Revisions
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, decide
-from promptsync.history.graph import Contents, Missing, Version
-from promptsync.history.includes import LocalSide, RemoteSide, left_out
+from promptsync.history.graph import Contents, Includes, Missing, Version
+from promptsync.history.includes import LocalSide, RemoteSide, file_includes, left_out
 from promptsync.history.message import parse_mark
 from promptsync.history.passed_over import Outline, PassedOver, listed_as_passed_over, outline, passed_over
 from promptsync.history.revisions import Revision, RevisionGraph
 from promptsync.history.synced_key import Key, identity
-from promptsync.prompt.additions import without_additions
+from promptsync.prompt.additions import content_beside, has_additions
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
@@ -61,6 +61,10 @@ class Histories:
         """Return by name which of some versions a file does not include; ``True`` for a dashboard edit."""
         return self._run({name: partial(left_out, sorted(numbers)) for name, numbers in wanted.items()})
 
+    def included(self, wanted: Mapping[str, Sequence[int]]) -> dict[str, Includes]:
+        """Return by name the versions that a file includes, some of them among others."""
+        return self._run({name: partial(file_includes, numbers) for name, numbers in wanted.items()})
+
     # -- rounds -----------------------------------------------------------------------------------------
 
     def _run(self, rules: Mapping[str, _Rule[_Result]]) -> dict[str, _Result]:
@@ -86,11 +90,12 @@ class Histories:
     def leave_out_additions(self, names: Iterable[str]) -> None:
         for one in map(self.by_name.__getitem__, names):
             keys = self._keys(one)
-            if not one.has_additions and not one.is_named(keys):
+            if not one.may_have_additions and not one.is_named(keys):
                 continue
             workspace = self._project.registry.workspace_id if keys else None
             prompt = identity(workspace, one.listed.template_id)
-            one.leave_out_additions(keys, prompt, partial(self._read_texts, [one.name]))
+            has_twin = one.name in self._project.names_elsewhere
+            one.leave_out_additions(keys, prompt, partial(self._read_texts, [one.name]), has_twin=has_twin)
 
     def _read_versions(self, wanted: Mapping[str, Iterable[int]]) -> None:
         pairs = [(self.by_name[name], number) for name, numbers in wanted.items() for number in numbers]
@@ -116,7 +121,7 @@ class Histories:
         paths = {}
         for name in wanted:
             file, newest = self.by_name[name].file, self.by_name[name].lineage.newest
-            paths[name] = file.path if file is not None else newest.path if newest is not None else ""
+            paths[name] = newest.path if newest is not None else file.path if file is not None else ""
         revisions = Revisions(history, self._project.root, self._project.config.prompts, sorted(found))
         lineages = revisions.of(paths)
         revisions.save()
@@ -145,14 +150,15 @@ class Histories:
         registry = self._project.registry
         workspace = registry.workspace_id if has_keys else registry.workspace_seen
         prompt = identity(workspace, one.listed.template_id)
+        has_twin = one.name in self._project.names_elsewhere
         if one.file is None or one.digest is None:
-            return LocalSide(None, identity=prompt, revisions=graph)
+            return LocalSide(None, identity=prompt, revisions=graph, has_twin=has_twin)
         content = one.digest
         one.texts.contents.setdefault(content, one.file.prompt)
         keys, tags = self._keys(one), tag_set(one.file.prompt)
         head = graph.all[graph.head] if graph.head is not None else None
         committed = head is not None and (head.digest, head.tags, head.keys) == (content, tags, keys)
-        return LocalSide(content, keys, tags, committed, prompt, graph)
+        return LocalSide(content, keys, tags, committed, prompt, graph, has_twin)
 
     def _keys(self, one: History) -> tuple[Key, ...]:
         return keys_in(one.file.local.synced, self._project) if one.file is not None else ()
@@ -177,9 +183,8 @@ def histories_of(project: Project, items: Sequence[Item]) -> dict[str, History]:
 
 def content_beside_file(project: Project, file: PromptFile, listed: Listed, found: RemoteVersion) -> Prompt:
     """Return the content of one version, without what the registry added to what was sent."""
-    prompt, added = without_additions(file.prompt, found.prompt)
-    if not added:
-        return prompt
+    if not has_additions(file.prompt, found.prompt):
+        return content_beside(file.prompt, found.prompt)
     history = History(listed.name, file, digest(file.prompt), listed, listed.version, _lineage(project, file))
     history.add(found.version, found)
     if found.version > 1 and parse_mark(found.message) is None:
@@ -203,7 +208,7 @@ def _lineage(project: Project, file: PromptFile) -> Lineage:
 
 def has_text(project: Project, file: PromptFile, listed: Listed, found: RemoteVersion | None) -> bool:
     """Whether a version has the text of a file. What the registry added by itself does not count."""
-    if found is None or digest_beside(file.prompt, found.prompt) != digest(file.prompt):
+    if found is None or not came_back(file.prompt, found.prompt):
         return False
     return digest(content_beside_file(project, file, listed, found)) == digest(file.prompt)
 
@@ -239,17 +244,23 @@ def _decision(local: LocalSide, remote: RemoteSide, texts: Contents) -> Decision
     return found
 
 
-def passed_over_by_latest(project: Project, latest: Iterable[Listed]) -> dict[str, tuple[int, ...]]:
-    """Return by name the versions that the latest one passed over, as far as its own message says.
+def passed_over_by_latest(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
+    """Return by name the versions that neither the latest one, by its own message, nor the file includes.
 
-    Sends requests only where two publishes raced. Raises ``RemoteError``.
+    Reads git and versions only where the latest one passed over others. Raises ``RemoteError``.
     """
-    found = {}
-    for listed in latest:
-        numbers = _passed_over_by(project, listed)
-        if numbers:
-            found[listed.name] = numbers
-    return found
+    found = {
+        item.name: (item, numbers)
+        for item in items
+        if item.listed is not None and (numbers := _passed_over_by(project, item.listed))
+    }
+    histories = Histories(project, histories_of(project, [item for item, _ in found.values()]))
+    included = histories.included({name: numbers for name, (_, numbers) in found.items()})
+    left = {
+        name: tuple(number for number in numbers if number not in included[name])
+        for name, (_, numbers) in found.items()
+    }
+    return {name: numbers for name, numbers in left.items() if numbers}
 
 
 def _passed_over_by(project: Project, listed: Listed) -> tuple[int, ...]:

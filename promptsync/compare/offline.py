@@ -7,6 +7,7 @@ from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.files.names import broken_names
+from promptsync.files.state.record import names_seen
 from promptsync.files.worktree import scan
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.tags import tag_set
@@ -15,10 +16,11 @@ from promptsync.prompt.tags import tag_set
 def offline_snapshot(project: Project) -> Snapshot:
     """Return a snapshot that compares the files with the record of the last pushes and pulls.
 
-    A prompt without an entry counts as ``new``, because only the registry knows otherwise.
+    A prompt without an entry is ``new`` if the registry's last list lacked it, and otherwise ``unknown``.
     """
     worktree = scan(project.root, project.config.prompts)
     entries = project.record().entries(project.record_url, None)
+    seen = {*entries, *names_seen(project.root, project.record_url).versions}
     items = []
     broken = broken_names(worktree)
     for name in sorted({*worktree.files, *entries, *broken}):
@@ -33,7 +35,7 @@ def offline_snapshot(project: Project) -> Snapshot:
             continue
         content = digest(file.prompt)
         if entry is None:
-            state = State.NEW
+            state = State.NEW if seen and name not in seen else State.UNKNOWN
         elif (content, tag_set(file.prompt)) == (entry.digest, entry.tags):
             state = State.IN_SYNC
         else:

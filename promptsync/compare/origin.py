@@ -62,8 +62,10 @@ def origin_of(project: Project, file: PromptFile | None, content: str | None, li
 
 def is_uncommitted(project: Project, file: PromptFile) -> bool:
     """Whether ``HEAD`` has the file differently, comments and local keys included."""
-    history = project.history
-    return history is None or history.head.get(file.path) != history.blob_of(file.text.encode())
+    from promptsync.files.git.revisions import target_of
+
+    history, path = project.history, target_of(project.root, project.config.prompts, file.path)
+    return history is None or history.head.get(path) != history.blob_of(file.text.encode())
 
 
 def needs_backup(project: Project, path: str, old: str, new: str | None) -> bool:

@@ -17,7 +17,10 @@ from promptsync.errors import RemoteError
 from promptsync.files.state.record import remember_left_out
 from promptsync.files.worktree import pins_in
 
-_UNKNOWN = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY, State.DELETED_REMOTELY)
+_UNKNOWN = (
+    *(State.INVALID, State.CONFLICT, State.MOVED),
+    *(State.RENAMED_REMOTELY, State.DELETED_REMOTELY),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,12 +50,14 @@ class Evidence:
     """What shows which text was sent for a version.
 
     ``keys`` are those of the file's ``synced:``, ``identity`` is the prompt that they are bound to.
+    With ``has_twin``, the commit in a mark may mean another file for the same prompt.
     """
 
     file: Prompt
     revisions: Sequence[FileRevision]
     keys: Sequence[Key]
     identity: str
+    has_twin: bool = False
 
     def texts(self, one: Stored) -> dict[str, Prompt]:
         """Return the texts that may have been sent and are known without reading git, by digest."""
@@ -89,7 +91,7 @@ class Evidence:
     def _marked(self, one: Stored) -> str | None:
         """Return the digest of the text at the commit in a version's mark."""
         mark = one.own_mark
-        if mark is None or mark.commit is None or mark.dirty:
+        if mark is None or mark.commit is None or mark.dirty or self.has_twin:
             return None
         return next((each.digest for each in self.revisions if each.commit.startswith(mark.commit)), None)
 
@@ -142,7 +144,7 @@ def as_sent(
             found[one.number] = sent if evidence.is_pulled(one) else stored
         elif one.own_mark is not None or one.number == 1:
             # What was sent is unknown, and the file is closest to it. The first version edits no other.
-            found[one.number], added = one.beside_file, one.added
+            found[one.number], added = without(one.beside_file, added), one.added | added
         else:
             found[one.number] = without(one.prompt, added)
     return found, added

@@ -23,7 +23,9 @@ class State(StrEnum):
     DELETED_LOCALLY = "deleted-locally"
     DELETED_REMOTELY = "deleted-remotely"
     RENAMED_REMOTELY = "renamed-remotely"
+    MOVED = "moved"
     INVALID = "invalid"
+    UNKNOWN = "unknown"
 
 
 def state_in_files(*, archived: bool) -> State:

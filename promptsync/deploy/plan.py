@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from promptsync.checks.assignment import Found, Selection, find_checks, select_checks
@@ -16,7 +16,7 @@ from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.survey import survey
 from promptsync.errors import Refused
 from promptsync.prompt.labels import check_release_label
-from promptsync.push.actions import PushOptions, PushPlan
+from promptsync.push.actions import Kind, PushOptions, PushPlan
 from promptsync.push.plan import check_options, plan_push
 
 if TYPE_CHECKING:
@@ -158,7 +158,10 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
         checked_label=options.label,
         parents={member.name: member.parents for member in forced},
     )
-    return plan_push(project, found.latest, requested)
+    plan = plan_push(project, found.latest, requested)
+    # Nobody typed --force: what a release passes over is listed with it.
+    updates = (replace(one, kind=Kind.UPDATE) if one.kind is Kind.FORCE else one for one in plan.actions)
+    return replace(plan, actions=tuple(updates))
 
 
 def _pins(project: Project, found: Survey, push: PushPlan) -> PinReport:

@@ -22,7 +22,8 @@ class LocalSide:
     """Your files' side. ``digest`` is that of the working file, ``None`` if there is none.
 
     ``committed`` says that ``HEAD`` has the same text, tags and keys. ``identity`` identifies the prompt in
-    this registry, and binds keys to it.
+    this registry, and binds keys to it. ``has_twin`` says that another ``promptsync.yaml`` of the repository
+    has a file for the same prompt, so that a commit in a mark may mean that file.
     """
 
     digest: str | None
@@ -31,6 +32,7 @@ class LocalSide:
     committed: bool = False
     identity: str = ""
     revisions: RevisionGraph = field(default_factory=RevisionGraph)
+    has_twin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +77,29 @@ def left_out(
 ) -> dict[int, bool]:
     """Return those of some versions that the file does not include, and whether each is a dashboard edit.
 
-    Returns none of them if nothing ties the file to any version. Raises ``Missing`` until the versions from
-    the lowest one up are read, or all if one of them seems to be left out.
+    Returns none of them if nothing ties the file to any version. Raises ``Missing``, see ``file_includes``.
     """
-    found: dict[int, bool] = {}
+    included = file_includes(numbers, local, remote, texts)
+    graph = Graph(remote.versions, min(numbers), remote.latest, texts)
+    found = {number: graph.own_mark(number) is None for number in numbers if number not in included}
+    return found if included - {0} else {}
+
+
+def file_includes(numbers: Sequence[int], local: LocalSide, remote: RemoteSide, texts: Contents) -> Includes:
+    """Return which of some versions the file includes, and others.
+
+    Raises ``Missing`` until the versions from the lowest one up are read, or all if one of them seems to be
+    left out.
+    """
+    included: Includes = frozenset()
     for floor in (min(numbers), 1):
         sides = Sides(local, remote, texts, floor)
         included = sides.of_file
         if local.digest == sides.graph.digest(remote.latest):
             included |= sides.of_latest
-        found = {one: sides.graph.own_mark(one) is None for one in numbers if one not in included}
-        if not found:
-            return {}
-    return found if included - {0} else {}
+        if included.issuperset(numbers):
+            break
+    return included
 
 
 def _next_to_read(local: LocalSide, top: int, floor: int) -> range:
@@ -139,7 +151,7 @@ class Sides:
             return found
         # A version that was checked out to look at and forced over HEAD names its parents itself.
         if not (mark.dirty and mark.parents):
-            place = self.place(mark.commit)
+            place = self._own(self.place(mark.commit), tracked)
             # Versions that were published from the same commit later are not part of this one.
             found |= frozenset(one for one in self.at(place) if one <= tracked)
         return found
@@ -237,7 +249,13 @@ class Sides:
         mark = self.graph.own_mark(number)
         if mark is None or mark.commit is None or mark.dirty:
             return None
-        return self.revisions.place(mark.commit)
+        return self._own(self.revisions.place(mark.commit), number)
+
+    def _own(self, place: int | None, number: int) -> int | None:
+        """Return a place, ``None`` if the version comes from the other file for the same prompt."""
+        if place is None or not self.local.has_twin:
+            return place
+        return place if self.revisions.all[place].digest == self.graph.digest(number) else None
 
     def place(self, commit: str) -> int | None:
         """Return the place of the file's revision at a commit, whether ``HEAD`` reaches it or not."""
@@ -250,7 +268,9 @@ class Sides:
 
         The marked version was made on top of it. ``None`` if ``HEAD`` reaches the commit itself.
         """
-        place = self.place(mark.commit) if mark.commit is not None else None
+        if mark.commit is None or self.local.has_twin:
+            return None
+        place = self.place(mark.commit)
         if place is None or (not mark.dirty and place in self.revisions.of_head):
             return None
         shared = self.revisions.shared(self.revisions.head, place)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from promptsync.compare.difference import Step, step
 from promptsync.compare.histories import Histories
 from promptsync.compare.history import History
+from promptsync.compare.labels import read_labels
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At
-from promptsync.compare.versions import find_number, labels_at, read_labels, read_versions
+from promptsync.compare.versions import find_number, labels_at, read_versions
 from promptsync.files.git.revisions import Lineage
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import load_paths, scan
@@ -17,13 +18,15 @@ from promptsync.history.message import parse_mark, without_mark
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import path_for
 from promptsync.prompt.prompt import Listed, RemoteVersion
-from promptsync.registry.errors import UnusablePrompt
+from promptsync.registry.errors import NotFound, UnusablePrompt
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedVersion:
     """A version; ``message`` is without its mark.
 
+    ``author`` is that of the commit that it was published from; for any other version it is who saved it, if
+    the registry says so.
     ``commit`` is the full id of the git commit whose file has the same content, ``abbreviated`` its short
     form. ``is_base`` marks the newest version that the working file includes. ``parents`` are the versions
     that this one was made from; ``is_passed_over`` says that the latest version does not include it.
@@ -42,6 +45,7 @@ class LoggedVersion:
     parents: tuple[int, ...] = ()
     is_passed_over: bool = False
     patch: Step | None = None
+    author: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,8 @@ def read_log(
 ) -> Log:
     """Return ``limit`` versions of a prompt (all with ``None``) from a chosen one down.
 
-    Versions that the registry has lost are left out. Raises ``NoSuchVersion``.
+    Versions that the registry has lost are left out. Raises ``NoSuchVersion``, and ``NotFound`` if it has
+    none.
     """
     name = listed.name
     if listed.problem:
@@ -69,6 +74,13 @@ def read_log(
     wanted = limit + 1 if patches and limit is not None else limit
     found = read_versions(project, listed, wanted, newest=newest)
     shown = found[:limit]
+    if not shown:
+        raise NotFound(
+            f"{project.registry.url} lists {name!r} at v{listed.version}, but has none of its versions "
+            f"from v{newest} down",
+            status=404,
+            hint="promptsync doctor",
+        )
     file = _file(project, name)
     lineage = _lineage(project, name, file)
     content = digest(file.prompt) if file is not None else None
@@ -80,6 +92,10 @@ def read_log(
     digests = {one.version: history.versions[one.version].digest or "" for one in shown}
     commits = {one.version: _commit(one, digests[one.version], lineage) for one in shown}
     described = project.history.described(set(filter(None, commits.values()))) if project.history else {}
+    authors = {
+        one.version: described[marked][2] if (marked := _marked(one, lineage)) in described else one.author
+        for one in shown
+    }
     base = _base(histories, history)
     before = dict(zip((one.version for one in found), [*found[1:], None], strict=True))
     versions = tuple(
@@ -90,11 +106,12 @@ def read_log(
             digest=digests[one.version],
             labels=labels_at(labels, one.version),
             commit=commits[one.version],
-            abbreviated=described.get(commits[one.version] or "", (None, ""))[0],
+            abbreviated=described.get(commits[one.version] or "", (None,))[0],
             is_base=one.version == base,
             parents=tuple(parent for parent in outline.parents[one.version] if parent > 0),
             is_passed_over=one.version in outline.passed_over,
             patch=_patch(history, before[one.version], one) if patches else None,
+            author=authors[one.version],
         )
         for one in shown
     )
@@ -131,13 +148,18 @@ def _lineage(project: Project, name: str, file: PromptFile | None) -> Lineage:
 
 def _commit(version: RemoteVersion, content: str, lineage: Lineage) -> str | None:
     """Return the commit that a version's mark names, or the newest one whose file has its content."""
+    found = _marked(version, lineage)
+    return found or next((one.commit for one in lineage.back() if one.digest == content), None)
+
+
+def _marked(version: RemoteVersion, lineage: Lineage) -> str | None:
+    """Return the commit that a version was published from, by its mark."""
     mark = parse_mark(version.message)
     # A dirty mark names the commit below an uncommitted text, and a copied mark has another number.
-    if mark is not None and mark.commit is not None and not mark.dirty and mark.version == version.version:
-        marked = [one.commit for one in lineage.back() if one.commit.startswith(mark.commit)]
-        if len(marked) == 1:
-            return marked[0]
-    return next((one.commit for one in lineage.back() if one.digest == content), None)
+    if mark is None or mark.commit is None or mark.dirty or mark.version != version.version:
+        return None
+    found = [one.commit for one in lineage.back() if one.commit.startswith(mark.commit)]
+    return found[0] if len(found) == 1 else None
 
 
 def _base(histories: Histories, history: History) -> int | None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.compare.conflict import conflict_of, edit
+from promptsync.compare.labels import read_labels
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At, NoSuchPrompt, may_have_version, select
-from promptsync.compare.versions import Chosen, choose, no_such_version, read_labels
+from promptsync.compare.versions import Chosen, choose, no_such_version
 from promptsync.errors import AnswerIsNo, Refused, RemoteError, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
@@ -23,7 +24,7 @@ from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, u
 from promptsync.prompt.template import JINJA2, syntax_error, template_variables
 from promptsync.prompt.variables import Filling, Rendered, Values
 from promptsync.registry.errors import NotFound
-from promptsync.registry.promptlayer.parse import number
+from promptsync.registry.values import number
 from promptsync.rendering.engine import Engine
 
 Template = Mapping[str, Any]

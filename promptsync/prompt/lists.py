@@ -18,6 +18,8 @@ Pair = tuple[int | None, int | None]
 
 _ALIKE = 0.6
 """Share of common words from which two items of different kinds count as one item that changed its kind."""
+_MOVED = 1.6
+"""Similarity, see ``_Item``, above which an item that was removed and one that was inserted are the same."""
 _MAX_CELLS = 4_000
 """Largest table of similarities. Longer runs of changed items are paired in order, which is instant."""
 _WORD = re.compile(r"\w+")
@@ -186,25 +188,32 @@ def _became(pairs: Sequence[Pair], size: int) -> tuple[dict[int, int], list[list
 
 def moved_apart(
     places: Sequence[Kept | Inserted], base: Sequence[Any], ours: Sequence[Any], theirs: Sequence[Any]
-) -> list[tuple[int, int, int]]:
-    """Return the indexes, in base, ours and theirs, of items that both sides moved to different places."""
+) -> list[Kept]:
+    """Return the items that both sides moved to different places, or that one moved and the other removed."""
     # In pairs, a moved item is one that was removed at one place and inserted at another.
-    gone = {
-        encode(plain(base[one.base])): one.base
-        for one in places
-        if isinstance(one, Kept) and one.ours is None and one.theirs is None
-    }
-    new = [one for one in places if isinstance(one, Inserted)]
-    ours_at = {
-        encode(plain(ours[index])): (place, index) for place, one in enumerate(new) for index in one.ours
-    }
-    found: list[tuple[int, int, int]] = []
-    for place, one in enumerate(new):
-        for index in one.theirs:
-            text = encode(plain(theirs[index]))
-            if text in gone and text in ours_at and ours_at[text][0] != place:
-                found.append((gone[text], ours_at[text][1], index))
+    gone = [
+        place.base
+        for place in places
+        if isinstance(place, Kept) and place.ours is None and place.theirs is None
+    ]
+    new = [place for place in places if isinstance(place, Inserted)] if gone else []
+    found: list[Kept] = []
+    for at in gone:
+        our = _moved_to(base[at], [(place, index, ours[index]) for place in new for index in place.ours])
+        their = _moved_to(
+            base[at], [(place, index, theirs[index]) for place in new for index in place.theirs]
+        )
+        if (our or their) and (our is None or their is None or our[0] is not their[0]):
+            found.append(Kept(at, our and our[1], their and their[1]))
     return found
+
+
+def _moved_to(item: Any, inserted: Sequence[tuple[Inserted, int, Any]]) -> tuple[Inserted, int] | None:
+    """Return the place and the index of an inserted item that is this one, moved and maybe edited."""
+    code = encode(plain(item))
+    equal = ((place, index) for place, index, new in inserted if encode(plain(new)) == code)
+    like = ((place, index) for place, index, new in inserted if _Item(item).similarity(_Item(new)) > _MOVED)
+    return next(equal, None) or next(like, None)
 
 
 def tool_key(tool: Any) -> str | None:

@@ -9,13 +9,15 @@ from typing import Any, Final, NamedTuple
 from promptsync.prompt.canonical import encode
 from promptsync.prompt.defaults import DEFAULT_FORMAT
 from promptsync.prompt.fields import readable
-from promptsync.prompt.lists import Inserted, keys_of, merged_order, moved_apart, slots
+from promptsync.prompt.lists import Inserted, Kept, keys_of, merged_order, moved_apart, slots
 from promptsync.prompt.merge_text import Clash, MergedText, merge_text
 from promptsync.prompt.prompt import as_blocks, plain
 
 BOTH_CHANGED: Final = "changed on both sides"
 BOTH_ADDED: Final = "added on both sides"
 BOTH_MOVED: Final = "moved on both sides, to different places"
+MOVED_HERE: Final = "moved in your file, removed in the registry"
+MOVED_THERE: Final = "removed in your file, moved in the registry"
 REMOVED_HERE: Final = "removed in your file, changed in the registry"
 REMOVED_THERE: Final = "removed in the registry, changed in your file"
 
@@ -154,18 +156,18 @@ class FieldMerger:
 
     def _items(self, lists: ThreeWay, path: Path) -> list[Any]:
         places = slots(*lists)
-        for was, our, their in moved_apart(places, *lists):
-            moved = ThreeWay(lists.base[was], lists.ours[our], lists.theirs[their])
-            self.conflict((*path, our), BOTH_MOVED, moved)
+        for moved in moved_apart(places, *lists):
+            sides = _items_at(lists, moved)
+            reason = BOTH_MOVED
+            if sides.ours is ABSENT or sides.theirs is ABSENT:
+                reason = MOVED_THERE if sides.ours is ABSENT else MOVED_HERE
+            self.conflict((*path, _index(moved)), reason, sides)
         merged: list[Any] = []
         for place in places:
             if isinstance(place, Inserted):
                 merged += self._inserted(place, lists, path)
                 continue
-            at = (place.base, place.ours, place.theirs)
-            items = (ABSENT if one is None else side[one] for side, one in zip(lists, at, strict=True))
-            index = next(one for one in (place.ours, place.theirs, place.base) if one is not None)
-            value = self._value(ThreeWay(*items), (*path, index))
+            value = self._value(_items_at(lists, place), (*path, _index(place)))
             if value is not ABSENT:
                 merged.append(value)
         return merged
@@ -201,6 +203,17 @@ class FieldMerger:
             index = ours.index(key) if key in ours else theirs.index(key)
             merged.append(self._value(_under(by_key, key), (*path, index)))
         return [item for item in merged if item is not ABSENT]
+
+
+def _items_at(lists: ThreeWay, place: Kept) -> ThreeWay:
+    at = (place.base, place.ours, place.theirs)
+    return ThreeWay(
+        *(ABSENT if index is None else side[index] for side, index in zip(lists, at, strict=True))
+    )
+
+
+def _index(place: Kept) -> int:
+    return next(index for index in (place.ours, place.theirs, place.base) if index is not None)
 
 
 def _misread(objects: ThreeWay, path: Path) -> tuple[str, str]:

@@ -8,7 +8,8 @@ characters, which makes sentences that nobody wrote. None of them splits long li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from promptsync.prompt.text_diff import LONG_LINE, matcher_of, sentences, words
@@ -65,27 +66,38 @@ class MergedText:
 def merge_text(base: str, ours: str, theirs: str, *, by_words: bool = False) -> MergedText:
     """Merge two texts that were made from ``base``. Nothing that either side added is lost.
 
+    A line or sentence that one side removed and the other side moved is a clash.
+
     Lines end in ``\\n`` alone; every other character is part of a line. Adjacent changes clash, as in git,
     because one of them may respond to the other. ``by_words`` merges clashes once more, word by word, which
     can make sentences that nobody wrote: use it to decide, never to write.
     """
     if ours in (theirs, base) or theirs == base:
         return MergedText((theirs if ours == base else ours,))
-    parts = _merged(_lines(base), _lines(ours), _lines(theirs), lambda line: line.removesuffix("\n"))
-    return MergedText(tuple(_refined(part, by_words) for part in parts))
+    merged = _merged_lines(base, ours, theirs, by_words)
+    back = _brought_back(Clash(base, ours, theirs), merged.parts, _sentences)
+    return _merged_lines(base, ours, theirs, by_words, back) if back else merged
 
 
-def _refined(part: str | Clash, by_words: bool) -> str | Clash:
+def _merged_lines(
+    base: str, ours: str, theirs: str, by_words: bool, back: Collection[str] = ()
+) -> MergedText:
+    lines = _lines(base), _lines(ours), _lines(theirs)
+    parts = _merged(*lines, lambda line: line.removesuffix("\n"), back)
+    return MergedText(tuple(_refined(part, by_words, back) for part in parts))
+
+
+def _refined(part: str | Clash, by_words: bool, back: Collection[str]) -> str | Clash:
     """Merge a clash sentence by sentence if any of its lines is long, and word by word with ``by_words``."""
     if isinstance(part, str):
         return part
     sides = [_lines(text) for text in (part.base, part.ours, part.theirs)]
     if not any(len(line) > LONG_LINE for lines in sides for line in lines):
-        return _merged_words(part) if by_words else part
+        return _merged_words(part, back) if by_words else part
     base, ours, theirs = ([piece for line in lines for piece in sentences(line)] for lines in sides)
-    parts = _merged(base, ours, theirs, lambda piece: piece.rstrip(" \t\n"))
+    parts = _merged(base, ours, theirs, lambda piece: piece.rstrip(" \t\n"), back)
     if by_words:
-        parts = [_merged_words(part) for part in parts]
+        parts = [_merged_words(part, back) for part in parts]
     narrow = tuple(one for one in parts if isinstance(one, Clash))
     if not narrow:
         return _joined(parts, lambda clash: clash.ours)
@@ -97,12 +109,50 @@ def _refined(part: str | Clash, by_words: bool) -> str | Clash:
     )
 
 
-def _merged_words(part: str | Clash) -> str | Clash:
+def _merged_words(part: str | Clash, back: Collection[str]) -> str | Clash:
     """Merge a clash word by word; return it unchanged if its words clash too."""
-    if isinstance(part, str):
+    if isinstance(part, str) or _has_moved(part, back):
         return part
     parts = _merged(words(part.base), words(part.ours), words(part.theirs), lambda word: word)
-    return part if any(isinstance(one, Clash) for one in parts) else _joined(parts, lambda clash: clash.ours)
+    if any(isinstance(one, Clash) for one in parts) or _brought_back(part, parts, words):
+        return part
+    return _joined(parts, lambda clash: clash.ours)
+
+
+def _brought_back(
+    whole: Clash, parts: Sequence[str | Clash], split: Callable[[str], list[str]]
+) -> frozenset[str]:
+    """Return the pieces that one side removed, and that are in the merge because the other side moved them.
+
+    The merge of a removal with anything but a move has no more of a piece than the side that removed it.
+    """
+    was, our, their = (Counter(split(text)) for text in (whole.base, whole.ours, whole.theirs))
+    removed = {
+        piece: min(our[piece], their[piece])
+        for piece, number in was.items()
+        if min(our[piece], their[piece]) < number == max(our[piece], their[piece]) and not piece.isspace()
+    }
+    if not removed:
+        return frozenset()
+    merged: Counter[str] = Counter()
+    for part in parts:
+        sides = (part,) if isinstance(part, str) else (part.ours, part.theirs)
+        counts = [Counter(split(side)) for side in sides]
+        merged += counts[0] & counts[-1]
+    return frozenset(piece for piece, number in removed.items() if merged[piece] > number)
+
+
+def _has_moved(part: Clash, back: Collection[str]) -> bool:
+    """Whether one side has one of some removed sentences at a new place."""
+    if not back or part.ours == part.theirs:
+        return False
+    was, our, their = (Counter(_sentences(text)) for text in (part.base, part.ours, part.theirs))
+    return any(max(our[piece], their[piece]) > was[piece] for piece in back)
+
+
+def _sentences(text: str) -> list[str]:
+    found = (sentence.strip() for line in text.split("\n") for sentence in sentences(line))
+    return [sentence for sentence in found if sentence]
 
 
 def _joined(parts: Sequence[str | Clash], side: Callable[[Clash], str]) -> str:
@@ -118,10 +168,15 @@ def _ended(text: str) -> str:
     return text if not text or text.endswith("\n") else f"{text}\n"
 
 
-def _merged(base: Pieces, ours: Pieces, theirs: Pieces, key: Callable[[str], str]) -> list[str | Clash]:
-    """Merge three sequences of pieces. ``key`` strips what a piece lacks if it is the last one."""
-    was, our, their = ([key(piece) for piece in side] for side in (base, ours, theirs))
-    our_index, their_index = _matches(was, our), _matches(was, their)
+def _merged(
+    base: Pieces, ours: Pieces, theirs: Pieces, key: Callable[[str], str], back: Collection[str] = ()
+) -> list[str | Clash]:
+    """Merge three sequences of pieces. ``key`` strips what a piece lacks if it is the last one.
+
+    A place to which one of the sentences ``back`` moved is a clash, because the other side removed them.
+    """
+    keys, our_keys, their_keys = ([key(piece) for piece in side] for side in (base, ours, theirs))
+    our_index, their_index = _matches(keys, our_keys), _matches(keys, their_keys)
     kept_by_both = sorted(our_index.keys() & their_index.keys())
     stable = [(at, our_index[at], their_index[at]) for at in kept_by_both]
     parts: list[str | Clash] = []
@@ -131,7 +186,8 @@ def _merged(base: Pieces, ours: Pieces, theirs: Pieces, key: Callable[[str], str
     at = (0, 0, 0)
     for to in [*stable, (len(base), len(ours), len(theirs))]:
         sides = zip((base, ours, theirs), at, to, strict=True)
-        between = _merged_piece(*("".join(side[start:end]) for side, start, end in sides))
+        was, our, their = ("".join(side[start:end]) for side, start, end in sides)
+        between = _merged_piece(was, our, their, back)
         is_last = to[0] == len(base)
         if pending and (between or not is_last) and isinstance(pending, str) and key(pending) == pending:
             pending = longest  # on one side the text ended with this piece, without a line break
@@ -143,10 +199,11 @@ def _merged(base: Pieces, ours: Pieces, theirs: Pieces, key: Callable[[str], str
     return parts
 
 
-def _merged_piece(base: str, ours: str, theirs: str) -> str | Clash:
-    if ours in (theirs, base) or theirs == base:
+def _merged_piece(base: str, ours: str, theirs: str, back: Collection[str] = ()) -> str | Clash:
+    clash = Clash(base, ours, theirs)
+    if (ours in (theirs, base) or theirs == base) and not _has_moved(clash, back):
         return theirs if ours == base else ours
-    return Clash(base, ours, theirs)
+    return clash
 
 
 def _matches(old: Pieces, new: Pieces) -> dict[int, int]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from promptsync.compare.gather import gather, list_all
+from promptsync.compare.catalog import list_all
+from promptsync.compare.gather import gather
 from promptsync.compare.project import Project
 from promptsync.compare.select import expanded, matching
 from promptsync.compare.snapshot import Item

@@ -28,7 +28,7 @@ from promptsync.pull.write import Write, kept, read_tracked, rewritten
 Found = Mapping[str, tuple[RemoteVersion, ...]]
 """Passed-over versions by prompt, oldest first."""
 
-_UNSETTLED = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY)
+_UNSETTLED = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY, State.MOVED)
 
 
 def listed(numbers: Iterable[int]) -> str:

@@ -218,7 +218,7 @@ def _check_not_deleted(project: Project, wanted: Sequence[Item], chosen: Sequenc
 
 def _is_apart(item: Item, options: PullOptions) -> bool:
     """Whether a prompt stops a pull; a renamed one does even with ``theirs`` or ``ours``."""
-    if item.state is State.RENAMED_REMOTELY:
+    if item.state in (State.RENAMED_REMOTELY, State.MOVED):
         return True
     return item.state is State.DIVERGED and not (options.theirs or options.ours)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,14 @@ from promptsync.deploy.receipt import DeployReceipt
 from promptsync.show import push
 from promptsync.show.checks import results_lines
 from promptsync.show.deploy_json import deploy_body, deploy_outputs
-from promptsync.show.deploy_rows import exception_lines, other_lines, plan_rows, row_lines
+from promptsync.show.deploy_rows import (
+    exception_lines,
+    live_elsewhere,
+    other_lines,
+    passed_over_texts,
+    plan_rows,
+    row_lines,
+)
 from promptsync.show.labels import changed_row
 from promptsync.show.lines import noted
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
@@ -73,6 +81,21 @@ def headline(plan: DeployPlan, where: str = "") -> str:
         return f"nothing to release to {label}"
     place = f" in {output.safe(where)}" if where else ""
     return f"{count(len(plan.survey.releases), 'prompt')} to release to {label}{place}"
+
+
+def drafts_question(plan: DeployPlan) -> str:
+    """Return what a release passes over of the dashboard, which is a question of its own."""
+    edits = [
+        (member.name, passed_over_texts(plan)[member.name][one.version])
+        for member in plan.survey.releases
+        for one in member.passed_over
+        if one.in_dashboard
+    ]
+    if not edits:
+        return ""
+    (name, text), *others = edits
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{output.name(name)} is released without {output.safe(text, newlines=False)}{more}"
 
 
 def plan_lines(plan: DeployPlan) -> list[str]:
@@ -152,12 +175,19 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         waited = [member.name for member in plan.survey.releases if member.pending]
         lines += [noted("pending", "warn", name, "from an earlier deploy") for name in waited]
     if plan.push.actions:
-        lines += push.receipt_lines(receipt.push, plan.push if was_shown else None)
+        known = passed_over_texts(plan)
+        lines += push.receipt_lines(receipt.push, plan.push if was_shown else None, known)
+        lines += _kept_tag_lines(receipt)
     if receipt.results is not None:
         lines += results_lines(receipt.results)
     words = {True: output.style("released", "good"), False: output.style("not released", "bad")}
     labels = [one for one in receipt.labels if not (was_shown and one.moved)]
     lines += output.table(changed_row(words[one.moved], one) for one in labels)
+    lines += [
+        noted("unchecked", "warn", one.name, live_elsewhere(one))
+        for one in plan.live
+        if one.elsewhere and one.name in {live.name for live in receipt.live if not live.taken_back}
+    ]
     for live in receipt.live:
         after = live.note or ("the old text is live again" if live.taken_back else "")
         how = f"unchecked; {after}" if after else "before it was checked"
@@ -165,6 +195,13 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     lines += [] if was_shown else skipped_lines(plan, released=receipt.is_released)
     lines += pin_lines(plan.pins.after(receipt.push.versions))
     return [*lines, output.Aside(summary(receipt))]
+
+
+def _kept_tag_lines(receipt: DeployReceipt) -> Iterator[str]:
+    for action in receipt.plan.push.actions:
+        if action.kept_tags and action.name in receipt.push.versions:
+            text = f"the tags of the dashboard: {', '.join(action.kept_tags)}"
+            yield noted("kept", "warn", action.name, text, f"promptsync pull {shlex.quote(action.name)}")
 
 
 def summary(receipt: DeployReceipt) -> str:
@@ -229,6 +266,7 @@ def plan_markdown(
 
 def _add_rows(page: Page, plan: DeployPlan, differences: Sequence[Difference]) -> None:
     """Add a row for each prompt; one that differs from the label is the title of what differs."""
+    from promptsync.compare.difference import step
     from promptsync.show.diff_markdown import step_lines
 
     rows = plan_rows(plan)
@@ -236,7 +274,18 @@ def _add_rows(page: Page, plan: DeployPlan, differences: Sequence[Difference]) -
     others = row_lines([row for row in rows if row.name not in steps])
     if lines := [*_new_label_lines(plan), *others, *other_lines(plan, rows)]:
         page.fence(map(click.unstyle, lines))
-    page.differences([(row.title, "", step_lines(steps[row.name])) for row in rows if row.name in steps])
+    drafts = {
+        member.name: [step(f"v{one.version - 1} -> v{one.version}", one.old, one.new) for one in shown]
+        for member in plan.survey.releases
+        if (shown := [one for one in member.passed_over if one.new is not None])
+    }
+    details = [(row.title, "", step_lines(steps[row.name])) for row in rows if row.name in steps]
+    details += [
+        (f"{name}, passed over: {found.title}", "", step_lines([found]))
+        for name, changes in drafts.items()
+        for found in changes
+    ]
+    page.differences(details)
 
 
 def _add_rehearsal(page: Page, rehearsal: Rehearsal) -> None:

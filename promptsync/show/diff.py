@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # most runs have no differences to show
     from promptsync.compare.conflict import Conflict
     from promptsync.compare.difference import Difference, Step
     from promptsync.compare.project import Project
-    from promptsync.deploy.survey import InTheWay
+    from promptsync.deploy.in_the_way import InTheWay
     from promptsync.prompt.fields import FieldChange
     from promptsync.prompt.prompt import Problem
     from promptsync.prompt.text_diff import DiffLine
@@ -39,6 +39,7 @@ _STATE_COLOURS = {
     "deleted": "warn",
     "dependant": "remote",
     "renamed-remotely": "bad",
+    "moved": "bad",
     "deleted-locally": "warn",
     "deleted-remotely": "warn",
 }
@@ -56,7 +57,9 @@ def state(word: str) -> str:
 def difference(found: Difference) -> list[str]:
     """Return a difference as lines."""
     lines = [f"{output.style(output.name(found.name), 'strong')}  {state(found.state)}"]
-    if found.was is not None:
+    if found.was is not None and found.state == State.MOVED:
+        lines.append(f"  is {output.name(found.was)}, whose file moved and has no name:")
+    elif found.was is not None:
         return [*lines, f"  looks like {output.name(found.was)} renamed: the same content"]
     if found.became is not None:
         lines.append(f"  looks renamed to {output.name(found.became)}")
@@ -83,7 +86,7 @@ _Blocked = TypeVar("_Blocked", "Conflict", "InTheWay")
 
 _OTHER_WAYS = (
     "Other ways: pull --theirs takes the registry's text and backs yours up; pull --ours keeps yours as the",
-    "next version; push --force publishes yours over the registry's.",
+    "next version; push NAME --force publishes yours over the registry's.",
 )
 
 

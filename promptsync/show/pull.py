@@ -190,7 +190,7 @@ _EXPLAINED = (
 )
 
 _ARCHIVED = (
-    "Nothing was changed. `promptsync push --restore NAME` publishes one again, `promptsync pull --prune` "
+    "Nothing was changed. `promptsync push NAME --restore` publishes one again, `promptsync pull --prune` "
     "deletes the files; `promptsync status --drift` fails until one of them is done."
 )
 

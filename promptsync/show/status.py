@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptsync.compare.conflict import ways_to_rename
 from promptsync.compare.labels import deploy_command
 from promptsync.compare.pins import NO_PINS, PinReport
 from promptsync.compare.state import State
@@ -18,7 +19,7 @@ from promptsync.prompt.labels import is_own
 from promptsync.registry.errors import UNUSABLE_HINT
 from promptsync.show.diff import problems_body
 from promptsync.show.diff import state as state_text
-from promptsync.show.lines import passed_over_line, rename_note
+from promptsync.show.lines import MOVED_NOTE, passed_over_line, rename_note
 from promptsync.show.not_released import (
     NOTHING_PENDING,
     Pending,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from promptsync.compare.snapshot import Item, Snapshot
 
 PassedOver = Mapping[str, Sequence[int]]
-"""By prompt, the versions that the latest one does not include."""
+"""By prompt, the versions that neither the latest one nor the file includes."""
 
 _ADVICE = {
     State.NEW: "promptsync push",
@@ -47,9 +48,11 @@ _ADVICE = {
     State.ALTERED: "promptsync diff",
     State.CONFLICT: "promptsync lint, then edit the file: choose a side and delete the marker lines",
     State.DELETED_LOCALLY: "promptsync push --prune",
-    State.DELETED_REMOTELY: "promptsync push --restore NAME, or promptsync pull --prune",
-    State.RENAMED_REMOTELY: "set the new name: in the file",
+    State.DELETED_REMOTELY: "promptsync push NAME --restore, or promptsync pull --prune",
+    State.RENAMED_REMOTELY: "promptsync mv OLD NEW",
+    State.MOVED: "promptsync mv --keep-name",
     State.INVALID: "promptsync lint",
+    State.UNKNOWN: "promptsync status",
 }
 """The command to run in each state."""
 
@@ -81,7 +84,7 @@ def show_status(
         [
             *_lines(project, snapshot, pending, offline=offline, verbose=verbose),
             *not_released_lines(project, pending),
-            *_passed_over_lines(snapshot, passed_over),
+            *(passed_over_line(name, numbers) for name, numbers in passed_over.items()),
             *pin_lines(pins),
         ],
         body,
@@ -129,7 +132,8 @@ def _lines(
 
 def _counts(snapshot: Snapshot) -> Counter[State]:
     """Return how many prompts are in each state. Invalid files that hold no prompt count, too."""
-    counts = Counter(item.state for item in snapshot.items)
+    # A moved file has a row for its old name, too.
+    counts = Counter(item.state for item in snapshot.items if item.file or item.state is not State.MOVED)
     unreadable = {problem.path for problem in snapshot.problems}
     counts[State.INVALID] = max(counts[State.INVALID], len(unreadable) + len(snapshot.unusable))
     return +counts
@@ -183,20 +187,12 @@ def totals(counts: Counter[State]) -> str:
     """Return how many prompts are in which state."""
     if set(counts) == {State.IN_SYNC}:
         return output.style(f"{count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
-    return ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+    return ", ".join(f"{number} {_word(state)}" for state, number in sorted(counts.items()))
 
 
-def _passed_over_lines(snapshot: Snapshot, passed_over: PassedOver) -> list[str]:
-    lines = []
-    for name, numbers in passed_over.items():
-        item = snapshot.get(name)
-        spelled = item.file.local.synced.values() if item is not None and item.file is not None else ()
-        included = {key.split("-")[0] for keys in spelled for key in keys}
-        if not included.issuperset(
-            map(str, numbers)
-        ):  # otherwise the file includes them already, and only a push is missing
-            lines.append(passed_over_line(name, numbers))
-    return lines
+def _word(state: State) -> str:
+    # Only a status without --offline can tell.
+    return "unknown here" if state is State.UNKNOWN else str(state)
 
 
 def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offline: bool) -> list[str]:
@@ -204,15 +200,30 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
     states: dict[str, list[str]] = {}
     for state, command in _ADVICE.items():
         if counts[state]:
-            states.setdefault(command, []).append(state)
+            states.setdefault(command, []).append(_word(state))
     if snapshot.unusable:
         states[UNUSABLE_HINT] = [f"{State.INVALID} in the registry"]
         if not snapshot.problems:
             states.pop(_ADVICE[State.INVALID], None)
+    gone = [item for item in snapshot.of(State.DIVERGED) if item.file is None]
+    if gone and len(gone) == counts[State.DIVERGED]:
+        states.pop(_ADVICE[State.DIVERGED])
+    for item in gone:  # there is no text to merge
+        restore = f"promptsync pull --theirs {shlex.quote(item.name)}"
+        command = restore if item.became is None else ways_to_rename(item)[0]
+        states[output.name(command)] = [f"{State.DIVERGED}, without a file"]
     deleted = snapshot.of(State.DELETED_LOCALLY)
+    live = {item.name: labels for item in deleted if (labels := _governed(project, snapshot, item.name))}
     if deleted and not any(item.deletion_committed for item in deleted):
         states.pop(_ADVICE[State.DELETED_LOCALLY], None)
         states.setdefault("promptsync pull", []).append(f"{State.DELETED_LOCALLY}, to restore the files")
+    elif live:
+        if len(live) == len(deleted):
+            states.pop(_ADVICE[State.DELETED_LOCALLY], None)
+        for name, labels in live.items():
+            where = ", ".join(f"{output.name(label)} v{version}" for label, version in labels)
+            command = f"promptsync push {output.name(shlex.quote(name))} --prune"
+            states[command] = [f"{State.DELETED_LOCALLY}, still live at {where}"]
     if snapshot.label is not None and not snapshot.listing:
         states = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}
     # Under a label a push must also move that label, or the prompt stays ahead of it. Checks come before a
@@ -229,10 +240,22 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
         for command, settled in states.items()
     ]
     lines: list[str] = [output.Aside(output.style(line, "faint")) for line in output.table(rows)]
-    notes = [rename_note(item.name, item.was) for item in snapshot.items if item.was is not None]
+    notes = [
+        rename_note(item.name, item.was)
+        for item in snapshot.items
+        if item.was is not None and item.state is not State.MOVED
+    ]
+    if counts[State.MOVED]:
+        notes.append(MOVED_NOTE)
     if counts[State.REMOTE_ONLY] and not project.config.include and not offline:
         notes.append("set include: in promptsync.yaml if some of them belong to another repository")
     return [*lines, *(output.hanging_aside(output.style(f"  {note}", "faint"), 4) for note in notes)]
+
+
+def _governed(project: Project, snapshot: Snapshot, name: str) -> list[tuple[str, int]]:
+    """Return the governed labels of a prompt with their versions, as far as they are known."""
+    labels = (snapshot.labels or {}).get(name, ())
+    return [(label, at) for label, at in labels if is_own(label) and project.config.governs(label)]
 
 
 # -- JSON and Markdown --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
 from worlds import World, asking, failing, fault
@@ -63,7 +64,7 @@ def test_a_person_is_reported_what_to_do_about_each(states: World) -> None:
             assert state in done.out
     assert "prompts/broken.yaml:2:1:" in done.out
     assert "v1 -> v2" in done.out
-    for advice in ("push", "pull", "push --restore NAME", "pull --prune", "lint"):
+    for advice in ("push", "pull", "push NAME --restore", "pull --prune", "lint"):
         assert re.search(rf"(  |or )promptsync {advice}(,|$)", done.out, re.M), advice
     assert states.run("status", "-q").out.count("\n") < done.out.count("\n")
 
@@ -116,6 +117,21 @@ def test_offline_asks_nobody_and_needs_no_key(states: World) -> None:
     assert found["ahead"] == found["diverged"] == "ahead"
     assert (found["new"], found["deleted-locally"], found["broken"]) == ("new", "deleted-locally", "invalid")
     assert "offline: as of the last push or pull\n" in states.run("status", "--offline").out
+
+
+def test_offline_a_fresh_clone_knows_nothing_and_says_so(world: World) -> None:
+    world.write("a")
+    world.write("b")
+    world.commit()
+    world.ok("push")
+    shutil.rmtree(world.root / ".promptsync")
+    done = world.ok("status", "--offline", "--json")
+    assert [one["state"] for one in done.document["prompts"]] == ["unknown", "unknown"]
+    out = world.ok("status", "--offline").out
+    assert "2 unknown here" in out and "promptsync status" in out and "push" not in out.partition("\n")[2]
+    world.ok("status")
+    world.write("c")
+    assert "1 new, 2 unknown here" in world.ok("status", "--offline").out
 
 
 def test_offline_a_file_that_broke_is_not_deleted(world: World) -> None:

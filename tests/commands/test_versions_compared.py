@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from worlds import World
+from worlds import Reply, Seen, World, asking, fault
 
 
 @pytest.fixture
@@ -138,6 +140,23 @@ def test_patterns_and_directories_mean_several_prompts(versions: World, given: s
 
 
 # -- log -p -------------------------------------------------------------------------------------------------
+
+
+def test_the_log_names_the_author_that_git_or_the_registry_knows(world: World) -> None:
+    def saved_by(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        reply = forward(seen)
+        return replace(reply, body=json.dumps({**json.loads(str(reply.body)), "author": "ana@example.org"}))
+
+    world.write("a")
+    world.commit()
+    world.ok("push")
+    world.publish("a", "Theirs {name}")
+    world.faults.append(fault(asking("GET", "version=2"), saved_by))
+    newest, first = world.ok("log", "a").out.split("\n\n")
+    assert "Author: ana@example.org" in newest.splitlines()
+    assert "Author: Ann" in first.splitlines()
+    authors = [one["author"] for one in world.run("log", "a", "--json").document["versions"]]
+    assert authors == ["ana@example.org", "Ann"]
 
 
 def test_the_log_shows_what_each_version_changed(versions: World) -> None:

@@ -39,7 +39,7 @@ LEGEND = """
 * `pull --merge`: whose changes the file contains afterwards, and which versions its `synced:` names. `theirs`
   is the registry's text.
 * `deploy`: what a deploy of this text does once it is committed.
-* passed over: the versions that the latest one does not include, as `status` lists them.
+* passed over: the versions that neither the latest one nor the file includes, as `status` lists them.
 
 ## Other situations
 
@@ -50,7 +50,7 @@ A prompt was committed and published as version 1. Then this happened:
 """
 
 MIDDLE = """
-To settle `diverged`, use `pull --merge`, `pull --theirs`, `pull --ours` or `push --force`.
+To settle `diverged`, use `pull --merge`, `pull --theirs`, `pull --ours` or `push NAME --force`.
 To settle `conflict`, edit the file: choose a side and delete the marker lines.
 
 ## A publish that goes wrong

@@ -344,7 +344,7 @@ def forced_over_dashboard_edit(copy: Copy) -> Copy:
     edited_in_dashboard(a)
     a.ok("pull")
     edited_and_committed(copy)
-    assert copy.push("--force", NAME, "-y") == [3]
+    assert copy.push(NAME, "--force", "-y") == [3]
     return a
 
 
@@ -407,7 +407,6 @@ HISTORIES: tuple[History, ...] = (
         REFUSES,
         both_with(3, 2),
         REFUSES,
-        passed_over=(2,),
     ),
     History("the same; A, at main, looks", (a_looks_at_what_passed_w_over,), "in-sync", passed_over=(2,)),
     History(
@@ -426,7 +425,6 @@ HISTORIES: tuple[History, ...] = (
         REFUSES,
         both_with(3, 2),
         moves_to(2),
-        passed_over=(2,),
     ),
     History(
         "two clones published at once; the second looks",
@@ -555,7 +553,6 @@ HISTORIES: tuple[History, ...] = (
         REFUSES,
         both_with(3, 2),
         moves_to(2),
-        passed_over=(2,),
     ),
     History(
         "passed-over v2 brought back with `pull --passed-over`",
@@ -564,7 +561,6 @@ HISTORIES: tuple[History, ...] = (
         publishes_as("+ v4^3^2"),
         LEAVES,
         deploy=publishes_as("v4^3^2"),
-        passed_over=(2,),
     ),
     History(
         "v2 brought back by A and pushed; W had v2",
@@ -920,7 +916,7 @@ SITUATIONS: tuple[Situation, ...] = (
         "archived in the registry",
         archived_there,
         states("deleted-remotely"),
-        leaves("skips it; `--restore NAME` publishes it again"),
+        leaves("skips it; `--restore` publishes it again"),
         leaves("keeps the file; `--prune` deletes it"),
     ),
     Situation(

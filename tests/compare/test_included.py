@@ -222,6 +222,34 @@ def test_an_uncommitted_text_that_came_back_different_is_altered_as_well(copy: C
     assert copy.push() == []
 
 
+# -- links --------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_reached_through_a_link_has_the_commits_of_its_target(world: World) -> None:
+    """One link leads to a file, one to a directory, and one to a file that is skipped."""
+    for name in ("real/a", ".shared/hidden"):
+        world.write(name)
+        world.path(name).write_text(world.path(name).read_text().replace(f"name: {name}\n", ""))
+    world.path("link").symlink_to("real/a.yaml")
+    (world.root / "prompts/alias").symlink_to("real")
+    world.path("hidden").symlink_to(".shared/hidden.yaml")
+    names = ["alias/a", "hidden", "link", "real/a"]
+    for number, text in enumerate(("Hello", "Ciao"), 1):
+        for name in ("real/a", ".shared/hidden"):
+            world.path(name).write_text(world.path(name).read_text().replace("Hello", text))
+        world.commit(f"Say {text}")
+        world.ok("push")
+        assert world.states() == dict.fromkeys(names, "in-sync")
+        for name in names:
+            assert world.messages(name)[-1].startswith(f"Say {text} (")
+            assert world.messages(name)[-1].endswith(f" v{number})") and "+" not in world.messages(name)[-1]
+    world.path("link").unlink()  # a missing file makes status search by name
+    world.edit("real/a", "Ciao", "Salut")
+    world.commit("Say Salut")
+    assert (world.states()["alias/a"], world.states()["real/a"]) == ("ahead", "ahead")
+    assert "synced" not in world.path("real/a").read_text()
+
+
 # -- tags ---------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,15 @@ from strategies import prompts
 
 from promptsync.prompt.canonical import canonical, encode
 from promptsync.prompt.merge import TOOL_REFERENCES, Merge, merge
-from promptsync.prompt.merge_fields import BOTH_ADDED, BOTH_CHANGED, BOTH_MOVED, REMOVED_HERE, REMOVED_THERE
+from promptsync.prompt.merge_fields import (
+    BOTH_ADDED,
+    BOTH_CHANGED,
+    BOTH_MOVED,
+    MOVED_HERE,
+    MOVED_THERE,
+    REMOVED_HERE,
+    REMOVED_THERE,
+)
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set
 
@@ -126,6 +134,26 @@ CONFLICTS: list[Any] = [
     pytest.param(
         chat(SYSTEM, *SHOT, USER), chat(*SHOT, SYSTEM, USER), chat(*SHOT, USER, SYSTEM),
         [("messages[2]", BOTH_MOVED)], id="moved to two places",
+    ),
+    pytest.param(
+        chat(USER, SYSTEM, *SHOT), chat(SYSTEM, *SHOT), chat(SYSTEM, *SHOT, USER),
+        [("messages[3]", MOVED_THERE)], id="removed here, moved there",
+    ),
+    pytest.param(
+        chat(USER, SYSTEM, *SHOT), chat(SYSTEM, *SHOT, USER), chat(SYSTEM, *SHOT),
+        [("messages[3]", MOVED_HERE)], id="moved here, removed there",
+    ),
+    pytest.param(
+        chat(USER, SYSTEM, *SHOT), chat(SYSTEM, *SHOT),
+        chat(SYSTEM, *SHOT, say("user", "Question: {question}!")),
+        [("messages[3]", MOVED_THERE)], id="removed here, moved and edited there",
+    ),
+    pytest.param(
+        *(
+            chat(say("user", [{"type": "text", "text": text} for text in blocks]))
+            for blocks in ("abcd", "acd", "acdb")
+        ),
+        [("messages[0].content[3]", MOVED_THERE)], id="block removed here, moved there",
     ),
     pytest.param(
         BASE, chat(SYSTEM, say("user", "{{q}}", template_format="jinja2")), chat(SYSTEM, say("user", "q")),

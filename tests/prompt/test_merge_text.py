@@ -61,6 +61,46 @@ def test_changes_of_the_same_lines_clash(
     assert merged.clashes == (Clash(*clash),)
 
 
+BULLETS = "- Be kind.\n- Be brief.\n- Ask.\n- Thank.\n- End.\n"
+
+
+@pytest.mark.parametrize("by_words", [False, True])
+@pytest.mark.parametrize(
+    ("base", "removed", "moved"),
+    [
+        pytest.param(
+            BULLETS, BULLETS.replace("- Be brief.\n", ""),
+            BULLETS.replace("- Be brief.\n", "") + "- Be brief.\n", id="a bullet",
+        ),
+        pytest.param(
+            LONG, LONG.replace("Be kind and brief to them. ", ""),
+            LONG.replace("Be kind and brief to them. ", "") + " Be kind and brief to them.", id="a sentence",
+        ),
+        pytest.param(
+            f"{LONG}\nEnd.", f"{LONG}\nEnd.".replace("Be kind and brief to them. ", ""),
+            f"{LONG}\nEnd.".replace("Be kind and brief to them. ", "") + " Be kind and brief to them.",
+            id="a sentence, to another line",
+        ),
+        pytest.param(
+            "Do not ask, lie or guess now.", "Do ask, lie or guess now.", "Do ask, lie or guess now not.",
+            id="a word",
+        ),
+    ],
+)  # fmt: skip
+def test_what_one_side_removed_and_the_other_moved_clashes(
+    base: str, removed: str, moved: str, by_words: bool
+) -> None:
+    for one, other in ((removed, moved), (moved, removed)):
+        assert merge_text(base, one, other, by_words=by_words).text is None
+
+
+def test_a_move_beside_the_removal_of_equal_lines_is_no_clash() -> None:
+    base = "```\none\n```\n\nSay:\n```\ntwo\n```\nMore.\nEnd.\n"
+    removed = base.replace("Say:\n```\ntwo\n```\n", "")
+    moved = base.removeprefix("```\none\n```\n") + "```\none\n```\n"
+    assert merge_text(base, removed, moved).text == "\nMore.\nEnd.\n```\none\n```\n"
+
+
 def test_sentences_of_one_long_line_merge() -> None:
     ours = LONG.replace("Be kind and brief", "Be very kind")
     theirs = LONG.replace("End politely.", "End politely. Thank them.")

@@ -38,7 +38,7 @@ def keys(world: World, name: str = "refund") -> list[int]:
 
 def release(world: World, name: str = "refund") -> None:
     """Publish what the file says over whatever the registry holds, as a deploy does."""
-    world.ok("push", "--force", name, "-y", name)
+    world.ok("push", name, "--force", "-y")
 
 
 @pytest.fixture
@@ -243,15 +243,17 @@ def test_the_push_that_passes_over_says_so_and_so_does_status_while_it_is_the_ne
     shop.edit("refund", "Be brief.", "Be short.")
     shop.commit("Be short")
     line = "  passed over  refund: v2; promptsync pull --passed-over refund"
-    planned = shop.run("push", "--force", "refund", "-n", "refund").out
+    planned = shop.run("push", "refund", "--force", "-n").out
     assert "passes over  refund: v2; promptsync pull --merge refund" in planned
-    done = shop.run("push", "--force", "refund", "-y", "refund", "--json").document
+    done = shop.run("push", "refund", "--force", "-y", "--json").document
     assert [one["passed_over"] for one in done["published"]] == [[2]]
     assert shop.messages("refund")[-1].endswith(" v3^1)")
     shop.forget()
     out = shop.ok("status").out
     assert "2 prompts, all in sync" in out and line in out.splitlines()
-    assert len(shop.seen) == 2
+    shop.forget()
+    assert shop.ok("status").out == out
+    assert len(shop.seen) == 3  # two lists, and v2 to see whether the file includes it
     assert "v2" in shop.ok("status", "--format", "markdown").out
     assert {one["name"]: one["passed_over"] for one in shop.run("status", "--json").document["prompts"]} == {
         "refund": [2],
@@ -271,6 +273,24 @@ def test_the_push_that_passes_over_says_so_and_so_does_status_while_it_is_the_ne
     shop.ok("push")
     assert line not in shop.ok("status").out
     assert [one["passed_over"] for one in shop.run("status", "--json").document["prompts"]] == [[], []]
+
+
+def test_what_head_includes_is_not_listed_as_passed_over(passed: World) -> None:
+    passed.ok("pull", "--passed-over")
+    passed.commit("Take the draft")
+    passed.path("refund").unlink()
+    passed.write("refund", said(l2="Be short."))
+    passed.commit("Decide against it")
+    assert passed.states()["refund"] == "in-sync"
+    assert "passed over" not in passed.ok("status").out
+
+
+def test_the_key_of_another_remote_says_nothing_of_this_one(passed: World) -> None:
+    config = passed.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace("remotes: {", "remotes: {other: {url: 'local:'}, "))
+    path = passed.path("refund")
+    path.write_text(f"{path.read_text('utf-8')}synced: {{other: 2-1a2b3c4}}\n", "utf-8")
+    assert "passed over  refund: v2" in passed.ok("status").out
 
 
 def test_all_versions_are_read_once_and_then_only_the_newest(shop: World) -> None:

@@ -15,6 +15,7 @@ from promptsync.parallel import MOST_REQUESTS
 
 _OTHER_WORDS: Mapping[str, str] = {
     "add": "push",
+    "apply": "push",
     "check": "lint",
     "clone": "init",
     "commit": "push",
@@ -22,14 +23,24 @@ _OTHER_WORDS: Mapping[str, str] = {
     "fetch": "pull",
     "list": "ls-remote",
     "ls": "ls-remote",
+    "merge": "pull --merge",
     "publish": "push",
     "release": "deploy",
+    "rename": "mv",
+    "search": "ls-remote",
     "sync": "status",
     "tag": "label",
     "validate": "lint",
     "versions": "log",
 }
 """What other programs call our verbs."""
+
+_OTHER_WAYS: Mapping[str, str] = {
+    "new": "add a file to prompts/, then promptsync push",
+    "plan": "promptsync push --dry-run\npromptsync deploy --dry-run",
+    "rm": "git rm the file and commit, then promptsync push --prune NAME",
+}
+"""What to do for verbs of other programs for which we need more than one."""
 
 _GIVEN = re.compile(r"'([^']*)' is not one of")
 
@@ -153,9 +164,11 @@ class VerbGroup(click.Group):
 
 def _meant(context: click.Context, name: str, known: Sequence[str]) -> str:
     path = context.command_path
+    if context.parent is None and name in _OTHER_WAYS:
+        return _OTHER_WAYS[name]
     other = _OTHER_WORDS.get(name) if context.parent is None else None
     close = other or close_word(name, known)
-    if close in known:
+    if close is not None and close.split()[0] in known:
         return f"did you mean '{path} {close}'?"
     return f"{path} help" if context.parent is None else f"{path} --help"
 

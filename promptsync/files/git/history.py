@@ -160,15 +160,21 @@ class GitHistory:
         rows = zip(wanted, out.decode("utf-8", "replace").splitlines(), strict=True)
         return {short: row for short, row in rows if len(row.split()) == 1}
 
-    def described(self, commits: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Return, by full id, each commit's abbreviation (7 digits or more, unique) and subject."""
+    def described(self, commits: Iterable[str]) -> dict[str, tuple[str, str, str]]:
+        """Return, by full id, each commit's abbreviation (7 digits or more, unique), subject and author."""
         wanted = sorted(set(commits))
         if not wanted:
             return {}
-        options = ("--no-walk=unsorted", "--no-show-signature", "--abbrev=7", "-z", "--format=%H%x01%h%x01%s")
+        options = (
+            "--no-walk=unsorted",
+            "--no-show-signature",
+            "--abbrev=7",
+            "-z",
+            "--format=%H%x01%h%x01%s%x01%an",
+        )
         out = self._git.run("log", *options, *wanted)
-        rows = (row.decode("utf-8", "replace").split("\x01", 2) for row in out.split(b"\0") if row.strip())
-        return {full.strip(): (short, subject) for full, short, subject in rows}
+        rows = (row.decode("utf-8", "replace").split("\x01", 3) for row in out.split(b"\0") if row.strip())
+        return {full.strip(): (short, subject, author) for full, short, subject, author in rows}
 
     @cached_property
     def head(self) -> dict[str, str]:
@@ -230,6 +236,19 @@ class GitHistory:
         """Return the paths, from the top, of a commit's files of this name that the working tree lacks."""
         return self._differing(commit, "--no-relative", "--diff-filter=D", "--", f":(top,glob)**/{file_name}")
 
+    def moves(self, commits: Iterable[str]) -> dict[str, str]:
+        """Return the old path of each file that one of the commits moved, or that moved since ``HEAD``."""
+        options = ("-M", "--diff-filter=R", "--name-status", "--relative", "--no-ext-diff", "-z")
+        wanted = sorted(set(commits))
+        out = self._git.run("diff", *options, "HEAD", "--", self._pathspec) if self.born else b""
+        if wanted:
+            shown = ("--no-walk=unsorted", "--no-show-signature", "--format=")
+            out += self._git.run("log", *shown, *options, *wanted, "--", self._pathspec)
+        # A move is a score such as R087, the old path and the new one.
+        found = iter(token.strip(b"\n") for token in out.split(b"\0"))
+        pairs = [(next(found), next(found)) for token in found if token.startswith(b"R")]
+        return {_path(new): _path(old) for old, new in pairs}
+
     def _differing(self, commit: str, *arguments: str) -> frozenset[str]:
         # Where git honors this, it does not even note the new times of touched files in the index.
         out = self._git.run("diff", *_RAW, commit, *arguments, env={"GIT_OPTIONAL_LOCKS": "0"})
@@ -259,6 +278,11 @@ class GitHistory:
     def has(self, path: str) -> bool:
         """Whether git tracks a path, or anything below it."""
         return bool(self._git.run("ls-files", "-z", "--", f":(literal){path}"))
+
+    def tracked_as(self, file_name: str) -> list[str]:
+        """Return the tracked files of this name in the whole repository, as paths from the top."""
+        out = self._git.run("ls-files", "--full-name", "-z", "--", f":(top,glob)**/{file_name}")
+        return [_path(path) for path in out.split(b"\0") if path]
 
     def ignores(self, path: str) -> bool:
         """Whether git ignores a path."""

@@ -14,6 +14,7 @@ from promptsync.files.git.blob_cache import BlobText, Synced, load_blobs, save_b
 from promptsync.files.git.history import Commit, FileChange, GitHistory
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import parse
+from promptsync.files.state.disk import real_path
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Prompt
@@ -61,6 +62,12 @@ class Lineage:
                 yield self.revisions[place]
 
 
+def target_of(root: Path, prompts: str, path: str) -> str:
+    """Return the path at which git has the text of a prompt file, which may be reached through links."""
+    target, top = real_path(root / path), real_path(root / prompts)
+    return f"{prompts}/{target.relative_to(top).as_posix()}" if target.is_relative_to(top) else path
+
+
 class Revisions:
     """Revisions by prompt name. What was read from a blob is cached in ``.promptsync/cache``.
 
@@ -81,7 +88,7 @@ class Revisions:
     def of(self, paths: Mapping[str, str]) -> dict[str, Lineage]:
         """Return the revisions of the prompts in ``paths``, which maps their names to their current paths.
 
-        A move is followed when one commit added the new path and removed the old one.
+        A move is followed if one commit added the new path and removed the old one. Links are followed, too.
         """
         by_path: dict[str, list[int]] = defaultdict(list)
         removed: dict[str, list[int]] = defaultdict(list)
@@ -89,8 +96,15 @@ class Revisions:
             by_path[change.path].append(index)
             if change.new is None:
                 removed[change.commit].append(index)
-        wanted = {name: self._follow(name, path, by_path, removed) for name, path in paths.items()}
-        return self._lineages(wanted)
+        targets = {name: target_of(self._root, self._prompts, path) for name, path in paths.items()}
+        names = {
+            name: {name} if target == paths[name] else {name, self._name_for(target)}
+            for name, target in targets.items()
+        }
+        wanted = {
+            name: self._follow(names[name], target, by_path, removed) for name, target in targets.items()
+        }
+        return self._lineages(wanted, names)
 
     def of_names(self, names: Collection[str]) -> dict[str, Lineage]:
         """Return the revisions of the prompts with these names, wherever their files were."""
@@ -100,7 +114,7 @@ class Revisions:
             for name in {self._name(change.old, change.path), self._name(change.new, change.path)}:
                 if name is not None and name in names:
                     indexes[name].append(index)
-        return self._lineages(indexes)
+        return self._lineages(indexes, {name: {name} for name in indexes})
 
     def prompts(self, lineage: Lineage) -> dict[str, Prompt]:
         """Return the prompts in the revisions of a lineage, by digest."""
@@ -119,7 +133,11 @@ class Revisions:
         save_blobs(self._root, self._names, self._texts)
 
     def _follow(
-        self, name: str, path: str, by_path: Mapping[str, Sequence[int]], removed: Mapping[str, Sequence[int]]
+        self,
+        names: Collection[str],
+        path: str,
+        by_path: Mapping[str, Sequence[int]],
+        removed: Mapping[str, Sequence[int]],
     ) -> list[int]:
         changes = self._changes
         found: set[int] = set()
@@ -134,12 +152,14 @@ class Revisions:
                 sources = [changes[other] for other in removed.get(changes[index].commit, ())]
                 self._read_names(change.old for change in sources if change.old)
                 for change in sources:
-                    if change.path not in seen and self._name(change.old, change.path) == name:
+                    if change.path not in seen and self._name(change.old, change.path) in names:
                         seen.add(change.path)
                         queue.append(change.path)
         return sorted(found)
 
-    def _lineages(self, wanted: Mapping[str, Iterable[int]]) -> dict[str, Lineage]:
+    def _lineages(
+        self, wanted: Mapping[str, Iterable[int]], names: Mapping[str, Collection[str]]
+    ) -> dict[str, Lineage]:
         picked = {name: [self._changes[index] for index in indexes] for name, indexes in wanted.items()}
         found = [change for changes in picked.values() for change in changes]
         self._read_names((blob for c in found for blob in (c.old, c.new) if blob), texts=found)
@@ -149,16 +169,16 @@ class Revisions:
         lineages = {}
         for name, changes in picked.items():
             revisions: list[FileRevision] = []
-            nearest = self._chains.nearest(self._of_name(name, changes), revisions)
+            nearest = self._chains.nearest(self._of_name(names[name], changes), revisions)
             places = {one: next(iter(nearest(one)), None) if one else None for one in {head, *tips.values()}}
             by_tip = {tip: places[one] for tip, one in tips.items()}
             lineages[name] = Lineage(tuple(revisions), places[head], by_tip)
         return lineages
 
-    def _of_name(self, name: str, changes: Iterable[FileChange]) -> dict[str, FileRevision]:
+    def _of_name(self, names: Collection[str], changes: Iterable[FileChange]) -> dict[str, FileRevision]:
         by_commit: dict[str, FileRevision] = {}
         for change in changes:
-            revision = self._revision(name, change)
+            revision = self._revision(names, change)
             if revision is None:
                 continue
             known = by_commit.get(change.commit)
@@ -167,13 +187,13 @@ class Revisions:
                 by_commit[change.commit] = revision
         return by_commit
 
-    def _revision(self, name: str, change: FileChange) -> FileRevision | None:
-        if change.new is not None and self._name(change.new, change.path) == name:
+    def _revision(self, names: Collection[str], change: FileChange) -> FileRevision | None:
+        if change.new is not None and self._name(change.new, change.path) in names:
             text = self._texts.get(change.new)
             if text is None or text.digest is None:
                 return None  # a broken file says nothing about the prompt
             return FileRevision(change.commit, change.path, change.new, text.digest, text.tags, text.synced)
-        if change.old is not None and self._name(change.old, change.path) == name:
+        if change.old is not None and self._name(change.old, change.path) in names:
             return FileRevision(change.commit, change.path, None, None)
         return None
 
@@ -181,7 +201,10 @@ class Revisions:
         if blob is None or not path.endswith(SUFFIXES):
             return None
         # A file without name: has the name of the path that it had in that commit.
-        return self._names.get(blob) or name_for(path.removeprefix(f"{self._prompts}/"))
+        return self._names.get(blob) or self._name_for(path)
+
+    def _name_for(self, path: str) -> str:
+        return name_for(path.removeprefix(f"{self._prompts}/"))
 
     def _read_names(self, blobs: Iterable[str], texts: Iterable[FileChange] = ()) -> None:
         """Read the names in ``blobs``, and the texts that changes added."""

@@ -62,6 +62,20 @@ def tree_at(history: GitHistory, commit: str, prompts: str) -> Tree:
     )
 
 
+def names_elsewhere(history: GitHistory) -> frozenset[str]:
+    """Return the names of the prompts at ``HEAD`` that belong to other ``promptsync.yaml`` files."""
+    own = history.prefix + FILE_NAME
+    configs = [path for path in history.tracked_as(FILE_NAME) if path != own] if history.born else []
+    files: dict[str, str] = {}
+    for config in configs:
+        for entry in history.entries("HEAD", config):
+            place = _directory(history, entry, "prompts")
+            blobs = {one.path: one.object for one in history.entries("HEAD", place)}
+            files |= _below(place, blobs)
+    contents = history.blobs(files.values())
+    return frozenset(name_in(contents.get(blob, b"")) or name_for(path) for path, blob in files.items())
+
+
 def files_in(
     history: GitHistory, tree: Tree, names: Container[str]
 ) -> Iterator[tuple[str, PromptFile | InvalidFile]]:
@@ -86,14 +100,18 @@ def _place(history: GitHistory, commit: str, prompts: str) -> str:
         if len(gone) != 1:
             return history.prefix + prompts
         found = history.entries(commit, next(iter(gone)))
-    entry = found[0]
+    return _directory(history, found[0], prompts)
+
+
+def _directory(history: GitHistory, config: TreeEntry, prompts: str) -> str:
+    """Return the prompts directory that a configuration in a commit names, from the top of the repository."""
     try:
-        value = load.load(history.blobs([entry.object]).get(entry.object, b""), FILE_NAME).value
+        value = load.load(history.blobs([config.object]).get(config.object, b""), FILE_NAME).value
     except InvalidFile:
         value = None  # the commit's configuration is broken, so the current directory has to do
     named = value.get("prompts", "prompts") if isinstance(value, dict) else None
     below = posixpath.normpath(named) if isinstance(named, str) else prompts
-    return posixpath.join(posixpath.dirname(entry.path), below)
+    return posixpath.join(posixpath.dirname(config.path), below)
 
 
 def _targets(history: GitHistory, links: Iterable[TreeEntry]) -> dict[str, str]:

@@ -1,0 +1,69 @@
+"""``promptsync mv``: move or rename the file of a prompt."""
+
+from __future__ import annotations
+
+import click
+
+from promptsync.commands.shared.action import carry_out, dry_run_option
+from promptsync.commands.shared.session import Session, verb
+from promptsync.compare.gather import gather
+from promptsync.compare.project import Project
+from promptsync.errors import UsageError
+from promptsync.prompt.names import SUFFIXES, name_for
+from promptsync.pull.move import MovePlan, apply_move, plan_kept_names, plan_move
+from promptsync.show import move as show_move
+from promptsync.show.outcome import Outcome
+
+
+@verb("mv", short_help="Move or rename the file of a prompt.", blank=show_move.BLANK)
+@click.argument("names", nargs=-1, metavar="[OLD NEW]")
+@click.option(
+    "--keep-name",
+    is_flag=True,
+    help="Move only the file, which states its old name. Without OLD and NEW: all files that moved.",
+)
+@dry_run_option
+def command(session: Session, names: tuple[str, ...], keep_name: bool, dry_run: bool) -> Outcome:
+    """Rename the prompt OLD to NEW in its file, and move the file along.
+
+    The API cannot rename a prompt. If the registry has OLD, rename it in the PromptLayer dashboard first, so
+    that its versions and labels stay; until then mv changes nothing. A file without name: is named by its
+    path; --keep-name writes the old name into it.
+
+    \b
+    promptsync mv support/triage support/routing
+    promptsync mv --keep-name support/triage routing/triage
+    promptsync mv --keep-name
+    """
+    _check(names, keep_name)
+    session.blank = {**session.blank, "dry_run": dry_run}
+    with session.project() as project:
+        return carry_out(
+            session,
+            project,
+            plan=lambda: _plan(project, names, keep_name),
+            apply=lambda made: apply_move(project, made, session.command()),
+            show_plan=lambda made: show_move.show_moves(made, dry_run=True),
+            show_receipt=lambda made, _, __: show_move.show_moves(made),
+            headline=show_move.headline,
+            unchanged="nothing was moved",
+            dry_run=dry_run,
+        )
+
+
+def _check(names: tuple[str, ...], keep_name: bool) -> None:
+    if len(names) != 2 and (names or not keep_name):
+        raise UsageError("mv takes the old name and the new one", hint="promptsync mv OLD NEW")
+    for name in names:
+        if name.endswith(SUFFIXES):
+            raise UsageError(
+                f"{name!r} is a file; mv takes names of prompts",
+                hint=f"use {name_for(name)!r} without prompts/",
+            )
+
+
+def _plan(project: Project, names: tuple[str, ...], keep_name: bool) -> MovePlan:
+    snapshot = gather(project)
+    if not names:
+        return plan_kept_names(snapshot)
+    return plan_move(project, snapshot, *names, keep_name=keep_name)

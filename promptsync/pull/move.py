@@ -1,0 +1,122 @@
+"""Moves and renames prompt files. The registry is only read, because its API cannot rename a prompt."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from promptsync.compare.plan import fingerprint
+from promptsync.compare.project import Project
+from promptsync.compare.select import unknown
+from promptsync.compare.snapshot import Snapshot
+from promptsync.compare.state import State
+from promptsync.errors import Refused
+from promptsync.files.errors import InvalidFile
+from promptsync.files.names import name_in
+from promptsync.files.prompt_file import PromptFile
+from promptsync.files.prompt_text import render_edit
+from promptsync.files.state.disk import check_unchanged, delete, write
+from promptsync.files.worktree import path_for_new
+from promptsync.prompt.names import name_for
+from promptsync.registry.errors import Unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One file: the name that it will state, and where it was and will be, with its text then and now."""
+
+    name: str
+    old_path: str
+    path: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class MovePlan:
+    """The files that will be moved, or will state another name."""
+
+    moves: tuple[Move, ...]
+    destructive: Sequence[str] = ()
+    refusal: Refused | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.moves
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint([(move.name, move.old_path, move.path, move.old) for move in self.moves])
+
+
+def plan_kept_names(snapshot: Snapshot) -> MovePlan:
+    """Return the plan that writes the old names into all files that moved and have no ``name:``."""
+    _check_readable(snapshot)
+    items = snapshot.of(State.MOVED)
+    return MovePlan(
+        tuple(_move(item.file, item.was, item.file.path) for item in items if item.file and item.was)
+    )
+
+
+def plan_move(project: Project, snapshot: Snapshot, old: str, new: str, *, keep_name: bool) -> MovePlan:
+    """Return the plan that gives the file of a prompt another path and, without ``keep_name``, another name.
+
+    Raises ``NoSuchPrompt`` without such a file, ``Refused`` if the new name is taken, and ``Unsupported`` if
+    the registry would have to rename the prompt.
+    """
+    _check_readable(snapshot)
+    worktree = snapshot.worktree
+    # A moved file without name: already is at the new path.
+    moved = next((item for item in snapshot.of(State.MOVED) if (item.was, item.name) == (old, new)), None)
+    file = moved.file if moved is not None else worktree.files.get(old)
+    if file is None:
+        raise unknown(old, worktree.files, where=project.config.prompts)
+    if moved is None and (other := worktree.files.get(new)) is not None:
+        raise Refused(f"{other.path} has the prompt {new!r} already", code="exists")
+    if not keep_name and old in snapshot.listing:
+        _check_rename(project, snapshot, old, new)
+    is_default = name_for(file.path.removeprefix(f"{worktree.prompts}/")) == old
+    path = path_for_new(worktree, new) if moved is None and (keep_name or is_default) else file.path
+    return MovePlan((_move(file, old if keep_name else new, path),))
+
+
+def _check_rename(project: Project, snapshot: Snapshot, old: str, new: str) -> None:
+    if new in snapshot.listing:
+        raise Refused(
+            f"the registry has both {old!r} and {new!r}",
+            hint=f"promptsync diff {shlex.quote(old)}",
+            code="exists",
+        )
+    names = f"{shlex.quote(old)} {shlex.quote(new)}"
+    raise Unsupported(
+        f"{project.title} cannot rename the prompt {old!r}: its API has no such operation; "
+        "nothing was changed",
+        hint=f"promptsync mv --keep-name {names}\n"
+        f"rename it in the PromptLayer dashboard, then promptsync mv {names}",
+    )
+
+
+def _check_readable(snapshot: Snapshot) -> None:
+    if snapshot.problems:
+        raise InvalidFile(snapshot.problems)
+
+
+def _move(file: PromptFile, name: str, path: str) -> Move:
+    # The old path may name the prompt alike, and the file has to state the name all the same.
+    stated = replace(file, prompt=replace(file.prompt, name=name_in(file.text.encode())))
+    text = render_edit(stated, replace(file.prompt, name=name), file.local)
+    return Move(name, file.path, path, file.text, text)
+
+
+def apply_move(project: Project, plan: MovePlan, command: str) -> MovePlan:
+    """Move the files, and return the plan. Raises ``Refused`` if a file changed since it was read."""
+    for move in plan.moves:
+        check_unchanged(project.root, move.old_path, move.old, command)
+        if move.path != move.old_path:
+            check_unchanged(project.root, move.path, None, command)
+    for move in plan.moves:
+        write(project.root, move.path, move.new, within=project.config.prompts)
+        if move.path != move.old_path:
+            delete(project.root, move.old_path, within=project.config.prompts)
+    return plan

@@ -1,0 +1,157 @@
+"""Files that move, with and without ``name:``, and ``promptsync mv``."""
+
+from __future__ import annotations
+
+import pytest
+from worlds import World
+
+OLD, NEW = "support/refund", "support/return"
+TEXT = "".join(
+    f"Rule {number} says that {name} counts.\n" for number, name in enumerate(("tone", "length", "order"))
+)
+
+
+def nameless(world: World, name: str = OLD) -> None:
+    """Take ``name:`` out of a file, so that its path names the prompt."""
+    path = world.path(name)
+    path.write_text(path.read_text("utf-8").replace(f"name: {name}\n", ""), "utf-8")
+
+
+@pytest.fixture
+def live(world: World) -> World:
+    """``support/refund``, whose file has no ``name:``, is live under ``prod``."""
+    world.write(OLD, TEXT)
+    nameless(world)
+    world.commit("Say hello")
+    world.ok("push", "--label", "prod")
+    return world
+
+
+@pytest.fixture
+def moved(live: World) -> World:
+    live.git("mv", f"prompts/{OLD}.yaml", f"prompts/{NEW}.yaml")
+    live.forget()
+    return live
+
+
+def test_a_file_that_has_its_name_can_move_anywhere(world: World) -> None:
+    world.write(OLD)
+    world.commit()
+    world.ok("push")
+    world.git("mv", f"prompts/{OLD}.yaml", "prompts/elsewhere.yaml")
+    assert world.states() == {OLD: "in-sync"}
+
+
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_moved_file_without_a_name_makes_no_new_prompt(moved: World, committed: bool, edited: bool) -> None:
+    if edited:
+        moved.edit(NEW, "that length counts", "that brevity counts")
+    if committed:
+        moved.commit("Move it")
+    found = moved.run("status", "--json").document["prompts"]
+    assert [(one["name"], one["state"], one["renamed_from"], one["renamed_to"]) for one in found] == [
+        (OLD, "moved", None, NEW),
+        (NEW, "moved", OLD, None),
+    ]
+    out = moved.ok("status").out
+    assert "1 moved" in out and "promptsync mv --keep-name" in out and "promptsync push" not in out
+    for verb in (("push",), ("push", "--prune", "-y"), ("pull",), ("push", NEW), ("pull", OLD)):
+        done = moved.run(*verb, "--json")
+        assert (done.code, done.document["error"]["code"]) == (3, "moved"), verb
+        assert done.document["error"]["hint"].startswith("promptsync mv --keep-name")
+    if committed:
+        assert moved.run("deploy", "--label", "prod").code == 3
+    assert moved.writes == []
+    assert not moved.path(OLD).exists()
+
+
+def test_a_partial_push_leaves_both_names_alone(moved: World) -> None:
+    moved.commit("Move it")
+    moved.write("other")
+    done = moved.run("push", "--partial", "--prune", "-y", "--json").document
+    assert [one["name"] for one in done["published"]] == ["other"]
+    assert moved.label(OLD, "prod") == 1
+
+
+def test_the_hint_keeps_name_history_and_labels(moved: World) -> None:
+    moved.edit(NEW, "that length counts", "that brevity counts")
+    moved.ok("mv", "--keep-name")
+    assert moved.states() == {OLD: "ahead"}
+    moved.commit("Move it, and be shorter")
+    moved.ok("push")
+    assert (moved.version(OLD), moved.version(NEW), moved.label(OLD, "prod")) == (2, 0, 1)
+
+
+def test_a_dashboard_edit_of_a_moved_prompt_is_pulled_into_the_moved_file(moved: World) -> None:
+    moved.commit("Move it")
+    moved.publish(OLD, "Theirs {name}")
+    assert set(moved.states().values()) == {"moved"}
+    moved.ok("mv", "--keep-name")
+    assert moved.states() == {OLD: "behind"}
+    moved.ok("pull")
+    assert "Theirs" in moved.path(NEW).read_text("utf-8")
+
+
+def test_with_a_name_of_its_own_it_is_a_new_prompt(moved: World) -> None:
+    path = moved.path(NEW)
+    path.write_text(f"name: {NEW}\n{path.read_text('utf-8')}", "utf-8")
+    assert moved.states() == {OLD: "deleted-locally", NEW: "new"}
+    moved.ok("push")
+    assert moved.version(NEW) == 1
+
+
+def test_mv_cannot_rename_in_the_registry_and_changes_nothing(live: World) -> None:
+    before = live.files()
+    done = live.run("mv", OLD, NEW, "--json")
+    assert (done.code, done.document["error"]["code"]) == (4, "unsupported")
+    assert "cannot rename the prompt" in done.document["error"]["message"]
+    assert done.document["error"]["hint"].startswith(f"promptsync mv --keep-name {OLD} {NEW}")
+    assert live.files() == before
+
+
+def test_mv_keeps_the_name_in_the_moved_file(live: World) -> None:
+    assert live.run("mv", "--keep-name", OLD, NEW, "-n").code == 0
+    assert live.path(OLD).exists()
+    out = live.ok("mv", "--keep-name", OLD, NEW).out
+    assert f"  moved  {OLD}  prompts/{OLD}.yaml -> prompts/{NEW}.yaml" in out
+    assert not live.path(OLD).exists()
+    assert live.states() == {OLD: "in-sync"}
+
+
+def test_mv_after_a_rename_in_the_dashboard_keeps_versions_and_labels(live: World) -> None:
+    live.rename(OLD, NEW)
+    assert live.states()[OLD] == "renamed-remotely"
+    assert live.run("push").code == 3
+    live.ok("mv", OLD, NEW)
+    live.commit("Rename it")
+    assert live.states() == {NEW: "in-sync"}
+    assert live.label(NEW, "prod") == 1
+
+
+def test_mv_of_a_prompt_that_was_never_published_and_of_one_in_a_file_of_its_own(live: World) -> None:
+    live.write("draft")
+    live.ok("mv", "draft", "sketch")
+    assert live.states() == {OLD: "in-sync", "sketch": "new"}
+    live.path("sketch").rename(live.root / "prompts/mine.yaml")
+    live.ok("mv", "sketch", "draft")
+    assert (live.root / "prompts/mine.yaml").read_text("utf-8").startswith("name: draft\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("mv", OLD), 2),
+        (("mv",), 2),
+        (("mv", OLD, NEW, "more"), 2),
+        (("mv", f"prompts/{OLD}.yaml", NEW), 2),
+        (("mv", "nobody", NEW), 2),
+        (("mv", OLD, "other"), 3),
+        (("mv", "--keep-name", OLD, "other"), 3),
+    ],
+)
+def test_what_mv_refuses(live: World, arguments: tuple[str, ...], code: int) -> None:
+    live.write("other")
+    before = live.files()
+    assert live.run(*arguments).code == code
+    assert live.files() == before
