@@ -91,9 +91,9 @@ class Moves:
         self._marked |= {one.change.name for one in done if one.moved}
         return failure(self._project, done)
 
-    def mark_checked(self) -> None:
-        """Remove the marks because everything is checked."""
-        self._unmark(self._marked)
+    def mark_checked(self, names: Collection[str]) -> None:
+        """Remove the marks of prompts that are checked."""
+        self._unmark(self._marked & {*names})
 
     def _unmark(self, names: Collection[str]) -> None:
         # A mark that stays costs the next deploy a few checks, or nothing where the label is elsewhere.
@@ -110,11 +110,12 @@ class Moves:
     def _mark(self, name: str, old: int | None, new: int | None) -> LabelChange:
         return LabelChange(name, self.ids[name], unchecked_name(self._label), old, new)
 
-    def take_back(self) -> None:
-        """Move each label back to where it was before the deploy, as far as that is possible."""
-        back = [one.change.reversed(one.before) for one in self._moved.values()]
+    def take_back(self, names: Collection[str]) -> None:
+        """Move labels back to where they were before the deploy, as far as that is possible."""
+        back = [one.change.reversed(one.before) for name, one in self._moved.items() if name in names]
         self._apply(back, self._record_undone)
-        self._unmark({name for name in self._marked & self.outcomes.keys() if not self.outcomes[name].moved})
+        undone = self._marked & self.outcomes.keys() & {*names}
+        self._unmark({name for name in undone if not self.outcomes[name].moved})
 
     def _make(self, changes: Sequence[LabelChange]) -> PromptsyncError | None:
         if not changes:

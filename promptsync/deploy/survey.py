@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from promptsync.checks.assignment import select_checks
@@ -25,6 +24,7 @@ from promptsync.deploy.members import (
     Survey,
     affected,
     dependants,
+    needed_snippets,
     parents_of,
 )
 from promptsync.deploy.nothing_to_release import gather_with_labels, is_released, unfinished_moves
@@ -50,30 +50,31 @@ def survey(
     label: str,
     touched: Collection[str] | None,
     *,
-    allow_dirty: bool = False,
+    names: Collection[str] = (),
     again: Collection[str] = (),
 ) -> Survey:
     """Return what a deploy to ``label`` has to do, and what it skips.
 
     ``touched`` are the names that this push changed, ``None`` if unknown; ``again`` those that are released
-    although they were rolled back. Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt`` for
-    unknown names, ``InTheWay`` for prompts whose release would lose a version that is live, ``Refused`` for
-    uncommitted changes, and where the visible git history does not show who changed what.
+    although they were rolled back. With ``names`` only these prompts and the snippets that they need count.
+    Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt`` for unknown names, ``InTheWay`` for
+    prompts whose release would lose a version that is live, and ``Refused`` where the visible git history
+    does not show who changed what.
     """
     latest, pointers = gather_with_labels(project)
     if latest.problems:
         raise InvalidFile(latest.problems)
-    if stuck := [item for item in latest.unusable if item.file is not None]:
+    names, again = matching(latest, names), matching(latest, again)
+    needed_by = needed_snippets(latest.worktree.files, names, label)
+    chosen = {*names, *needed_by}
+    if stuck := [one for one in latest.unusable if one.file and (not names or one.name in chosen)]:
         raise unusable(stuck, "deploy")
-    again = matching(latest, again)
     unfinished = unfinished_moves(label, latest, pointers)
     if not unfinished and is_released(label, latest, pointers):
         return Survey(label, latest, replace(latest, label=label))
     under = gather(project, label=label, latest=latest.listing)
     found = _Survey(project, label, latest, under, touched, again, unfinished)
-    found.look()
-    if not allow_dirty:
-        _check_committed((under, latest), found.releases)
+    found.look(chosen)
     ways = affected(project, label, latest, found.releases)
     return Survey(
         label,
@@ -85,6 +86,7 @@ def survey(
         tuple(found.skipped),
         tuple(found.deleted),
         tuple(name for name in found.deleted if touched is None or name in touched),
+        needed_by,
     )
 
 
@@ -119,11 +121,11 @@ class _Survey:
         self.skipped: list[Skipped] = []
         self.deleted: list[str] = []
 
-    def look(self) -> None:
-        """Fill the lists. Raises ``InTheWay``."""
+    def look(self, chosen: Collection[str]) -> None:
+        """Fill the lists with the chosen prompts, or with all. Raises ``InTheWay``."""
         for name, item in self._latest.items():
             under = self._under.get(name)
-            if under is None:
+            if under is None or (chosen and name not in chosen):
                 continue
             if item.file is None:
                 if item.state is State.DIVERGED and item.became is not None:
@@ -286,19 +288,3 @@ def _has_news(item: Item) -> bool:
     text = _without_tags(item).state
     has_tags = item.merged_tags != tag_set(item.listed.prompt)
     return text is State.AHEAD or (text is State.IN_SYNC and has_tags)
-
-
-def _check_committed(snapshots: Sequence[Snapshot], releases: Sequence[Member]) -> None:
-    if not all(snapshot.has_history for snapshot in snapshots):
-        return
-    # The origin of an item in sync is unknown, because git was not read for it.
-    items = {item.name: item for one in snapshots for item in one.items if item.state is not State.IN_SYNC}
-    dirty = [member for member in releases if member.name in items and items[member.name].origin.dirty]
-    if dirty:
-        first = dirty[0]
-        more = f" (and {len(dirty) - 1} more)" if len(dirty) > 1 else ""
-        raise Refused(
-            f"{first.path} has changes that are not committed{more}; deploy releases what is committed",
-            hint=f"git add {shlex.quote(snapshots[0].worktree.prompts)} && git commit\nadd --allow-dirty",
-            code="uncommitted",
-        )

@@ -15,7 +15,7 @@ from promptsync.push.publish import Landed
 from promptsync.push.receipt import Moved
 from promptsync.registry.errors import Unsupported
 
-_ROLLED_BACK = "it was rolled back to v{old}; promptsync deploy --again NAME checks and releases it"
+_ROLLED_BACK = "it was rolled back to v{old}; promptsync deploy NAME --again checks and releases it"
 
 
 def point(

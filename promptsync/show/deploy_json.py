@@ -24,7 +24,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
     changed = [member.name for member in survey.members]
     return {
         "label": plan.label,
-        "members": [_member_body(member) for member in survey.members],
+        "members": [_member_body(survey, member) for member in survey.members],
         "push": push_body(plan.push, receipt.push, dry_run=dry_run),
         "eval": {"changed": changed, "runs": evaluations_body(results) if results is not None else []},
         "agents": {"changed": changed, "runs": agents_body(results) if results is not None else []},
@@ -37,16 +37,19 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         "live": [{**asdict(one), "seconds": round(one.seconds, 3)} for one in receipt.live],
         "live_at_once": live_body({one.name: one.elsewhere for one in plan.live if one.elsewhere}),
         **_exceptions_body(plan, survey),
+        "kept_back": list(receipt.kept_back),
+        "not_from_here": plan.not_from_here or None,
         "fingerprint": plan.fingerprint,
         "passed": receipt.passed and not dry_run,
         "dry_run": dry_run,
     }
 
 
-def _member_body(member: Member) -> dict[str, Any]:
+def _member_body(survey: Survey, member: Member) -> dict[str, Any]:
     return {
         "name": member.name,
         "path": member.path,
+        "needed_by": survey.needed_by.get(member.name),
         "released": member.released,
         "version": member.version,
         "publishes": member.publishes,
@@ -99,6 +102,8 @@ def blank_body() -> dict[str, Any]:
         "on_hold": [],
         "skipped": [],
         "deleted": [],
+        "kept_back": [],
+        "not_from_here": None,
         "passed": False,
         "dry_run": False,
     }

@@ -122,6 +122,9 @@ def _notes(plan: DeployPlan) -> dict[str, list[output.Hanging]]:
         note = output.safe(advised(text, command), newlines=False)
         found.setdefault(name, []).append(output.hanging(note, 8, command))
 
+    for member in plan.survey.releases:
+        if user := plan.survey.needed_by.get(member.name):
+            add(member.name, f"released too, because {user} renders it")
     for name, versions in passed_over_texts(plan).items():
         more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""
         text = f"passes over {'; '.join([*versions.values()][-3:])}{more}; kept, and brought back by drift"

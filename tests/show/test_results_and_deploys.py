@@ -186,10 +186,10 @@ def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
         "  release  delta            prod v1 -> v2  unchecked                 pending from an earlier deploy",
         "  check    alpha  v1                       polite >= 80              renders a changed snippet",
         "      on hold: v2 has the text of the file, but prod was rolled back to v1; "
-        "promptsync deploy --label prod --again alpha",
+        "promptsync deploy alpha --label prod --again",
         "  check    iota   v2                       unchecked                 renders a changed snippet",
         "  on hold  epsilon: v2 has the text of the file, but prod was rolled back to v1; "
-        "promptsync deploy --label prod --again epsilon",
+        "promptsync deploy epsilon --label prod --again",
         "  skipped  zeta: behind, the label is ahead",
         "  skipped  eta: deleted in git; keeps prod",
     ]
