@@ -151,4 +151,4 @@ def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
     # These prompts have no file, so there is no text to merge.
     gone = shlex.join(item.name for item in items)
     archive = f"promptsync push {gone} --prune --force"
-    return [f"promptsync pull --theirs {gone}", *([archive] if first.newest is not None else partial)]
+    return [f"promptsync pull {gone} --theirs", *([archive] if first.newest is not None else partial)]

@@ -106,14 +106,13 @@ def _files(
         if read.problems:
             raise InvalidFile(read.problems)
         return read.files.values()
-    top = f"{worktree.prompts}/"
-    names = {one.path: name_for(one.path.removeprefix(top)) for one in worktree.problems}
+    where = f"{worktree.prompts}/"
+    names = {one.path: name_for(one.path.removeprefix(where)) for one in worktree.problems}
     names |= {file.path: file.prompt.name for file in worktree.broken}
     broken = [one for one in worktree.problems if names.get(one.path) == argument]
     if argument not in worktree.files and broken:
         raise InvalidFile(broken)
     try:
-        where = f"{worktree.prompts}/"
         (selected,) = select(project, directory, [argument], worktree.files, where=where)
     except NoSuchPrompt:
         if may_have_version(argument):

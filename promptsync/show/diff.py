@@ -85,8 +85,8 @@ def stat(found: Difference) -> str:
 _Blocked = TypeVar("_Blocked", "Conflict", "InTheWay")
 
 _OTHER_WAYS = (
-    "Other ways: pull --theirs takes the registry's text and backs yours up; pull --ours keeps yours as the",
-    "next version; push NAME --force publishes yours over the registry's.",
+    "Other ways: pull NAME --theirs takes the registry's text and backs yours up; pull NAME --ours keeps",
+    "yours as the next version; push NAME --force publishes yours over the registry's.",
 )
 
 

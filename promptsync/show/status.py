@@ -209,7 +209,7 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
     if gone and len(gone) == counts[State.DIVERGED]:
         states.pop(_ADVICE[State.DIVERGED])
     for item in gone:  # there is no text to merge
-        restore = f"promptsync pull --theirs {shlex.quote(item.name)}"
+        restore = f"promptsync pull {shlex.quote(item.name)} --theirs"
         command = restore if item.became is None else ways_to_rename(item)[0]
         states[output.name(command)] = [f"{State.DIVERGED}, without a file"]
     deleted = snapshot.of(State.DELETED_LOCALLY)

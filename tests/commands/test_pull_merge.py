@@ -378,7 +378,7 @@ def test_a_deleted_file_cannot_be_merged(shop: World) -> None:
     dashboard(shop, ("{question}", "Question: {question}"))
     ran = shop.run("pull", "--merge")
     assert ran.code == 3
-    assert "--theirs refund" in ran.err
+    assert "pull refund --theirs" in ran.err
 
 
 def test_merge_and_a_side_for_one_prompt_go_together(shop: World) -> None:

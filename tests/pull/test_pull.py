@@ -76,7 +76,7 @@ def test_nothing_is_written_while_one_prompt_diverged(three: World) -> None:
     assert three.files() == before
     shown = three.run("pull").err
     assert "hint: promptsync pull --merge b\nhint: promptsync pull --partial\n" in shown
-    for way in ("pull --theirs", "pull --ours", "push --force"):
+    for way in ("pull NAME --theirs", "pull NAME --ours", "push NAME --force"):
         assert way in shown
     assert "Ours" in shown and "Theirs" in shown
 
@@ -264,7 +264,7 @@ def test_a_renamed_prompt_is_not_settled_by_choosing_a_text(three: World, argume
     assert done.code in (2, 3), str(done)
     if "--ours" not in arguments:
         assert "is now named 'better' in the registry" in done.err
-        assert "name: better" in done.err
+        assert "hint: promptsync mv b better" in done.err
     assert three.files() == before
     pushed = three.run("push")
     assert (pushed.code, three.writes) == (3, [])

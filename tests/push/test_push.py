@@ -43,7 +43,7 @@ def test_one_diverged_prompt_among_many_stops_the_push_and_shows_both_changes(th
     assert "Ours" in done.err and "Theirs" in done.err and "Hello" in done.err
     for way in ("promptsync pull --merge c", "promptsync push --partial"):
         assert f"hint: {way}\n" in done.err
-    for way in ("pull --theirs", "pull --ours", "push NAME --force"):
+    for way in ("pull NAME --theirs", "pull NAME --ours", "push NAME --force"):
         assert way in done.err
 
 
@@ -310,7 +310,7 @@ def test_a_deleted_prompt_that_moved_on_is_archived_by_force_only(three: World) 
     three.publish("a")
     refused = three.run("push", "--prune", "-y")
     assert refused.code == 3
-    assert "pull --theirs a" in refused.err and "push a --prune --force" in refused.err
+    assert "pull a --theirs" in refused.err and "push a --prune --force" in refused.err
     assert three.ok("push", "a", "--prune", "--force", "-y", "--json").document["archived"] == ["a"]
 
 
